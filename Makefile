@@ -1,0 +1,48 @@
+# Every target installs what it needs into .venv; nothing outside this folder is touched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or later is needed (set PYTHON=...)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: set PYTHON=..."; exit 1; }
+	@echo "Installing into $(VENV) (once, about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.PHONY: install
+install: $(STAMP) ## Create .venv and install Ratesgraph with its development tools
+
+.PHONY: serve
+serve: $(STAMP) ## Start PostgreSQL, load the demo data once, serve on http://127.0.0.1:8000/graphql
+	@exec $(BIN)/ratesgraph serve --demo
+
+.PHONY: test
+test: $(STAMP) ## Run the whole test suite
+	@$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(STAMP) ## Check style, formatting and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.PHONY: schema
+schema: $(STAMP) ## Write schema.graphql from the code
+	@$(BIN)/ratesgraph schema > schema.graphql.new && mv schema.graphql.new schema.graphql
+
+.PHONY: bench
+bench: $(STAMP) ## Measure ingest and reads, print tables (about ten minutes)
+	@$(BIN)/python -m bench
+
+.PHONY: clean
+clean: ## Remove .venv and the embedded database's data
+	rm -rf $(VENV) .ratesgraph

@@ -1,0 +1,185 @@
+"""The shared vocabulary: frozen values that every package may pass around. Standard library only."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+MIN_PRICES_FOR_STATISTICS = 3
+"""Below this many observations a day has no average, low, high or median: one or two would reveal who paid what."""
+
+
+def round_half_away(numerator: int, denominator: int) -> int:
+    """Return numerator / denominator rounded to an integer, halves away from zero. `denominator` is positive."""
+    quotient, remainder = divmod(abs(numerator), denominator)
+    rounded = quotient + (2 * remainder >= denominator)
+    return rounded if numerator >= 0 else -rounded
+
+
+class LocationKind(StrEnum):
+    """What a location is."""
+
+    PORT = "PORT"
+    REGION = "REGION"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A port (key: UN/LOCODE in upper case) or a region (key: slug in lower case) of the region tree."""
+
+    id: int
+    kind: LocationKind
+    key: str
+    name: str
+    parent_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LocationPage:
+    """One page of a location search. `total_count` counts every match, not only this page."""
+
+    locations: list[Location]
+    has_next_page: bool
+    total_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """From one location to another, by id. Either side may be a port or a region."""
+
+    origin: int
+    destination: int
+
+
+@dataclass(frozen=True, slots=True)
+class DateRange:
+    """Days from `first` to `last`, both inclusive."""
+
+    first: date
+    last: date
+
+    def __len__(self) -> int:
+        return (self.last - self.first).days + 1
+
+    def days(self) -> list[date]:
+        """Every day of the range, in order."""
+        return [self.first + timedelta(days=offset) for offset in range(len(self))]
+
+
+@dataclass(frozen=True, slots=True)
+class DayTotal:
+    """The sum (US cents) and the number of the observations of one day on one lane."""
+
+    day: date
+    price_sum: int
+    price_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayStatistics:
+    """Statistics of one day on one lane, from the observations themselves.
+
+    All prices are US cents; the median is in half cents, so that the mean of two middle prices stays a whole number.
+    """
+
+    day: date
+    price_sum: int
+    price_count: int
+    low: int
+    high: int
+    median_half_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class DailyAverage:
+    """The answer for one day, in USD. Every figure but the count is None below three observations.
+
+    `low_price`, `high_price` and `median_price` are also None when nobody asked for them.
+    """
+
+    day: date
+    average_price: float | None
+    price_count: int
+    low_price: float | None = None
+    high_price: float | None = None
+    median_price: float | None = None
+
+
+class BatchStatus(StrEnum):
+    """Where a price batch is in its life."""
+
+    QUEUED = "QUEUED"
+    APPLIED = "APPLIED"
+    REJECTED = "REJECTED"
+
+
+class OnError(StrEnum):
+    """What one invalid item does to its batch."""
+
+    REJECT_BATCH = "REJECT_BATCH"
+    SKIP_INVALID = "SKIP_INVALID"
+
+
+class Severity(StrEnum):
+    """Whether a rejection kept its item out (ERROR) or only remarks on it (WARNING)."""
+
+    ERROR = "ERROR"
+    WARNING = "WARNING"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One problem of one item. `item` counts from 1; `field` is named as in the GraphQL input.
+
+    Both are None where the problem is the whole batch.
+    """
+
+    item: int | None
+    field: str | None
+    code: str
+    message: str
+    value: str | None
+    severity: Severity = Severity.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBatch:
+    """A batch of prices: what came, what became of it, when.
+
+    `price_count` is the number of stored rows (an item in a foreign currency may become several);
+    `price_day_count` is the number of daily prices that they stand for.
+    """
+
+    id: int
+    status: BatchStatus
+    on_error: OnError
+    source: str
+    idempotency_key: str | None
+    payload_sha256: bytes
+    item_count: int
+    accepted_count: int
+    rejected_count: int
+    price_count: int
+    price_day_count: int
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPage:
+    """One page of batches, newest first. `total_count` counts every match, not only this page."""
+
+    batches: list[PriceBatch]
+    has_next_page: bool
+    total_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOutcome:
+    """What applying a batch came to."""
+
+    status: BatchStatus
+    item_count: int
+    accepted_count: int
+    rejected_count: int
+    price_count: int
+    price_day_count: int

@@ -1,0 +1,37 @@
+"""Observations: bulk append, and statistics straight from them."""
+
+from collections.abc import AsyncIterable
+
+from psycopg.rows import class_row
+
+from db.model import DateRange, DayStatistics, Lane
+from db.pool import Connection
+from db.sql import load_sections
+
+SQL = load_sections("prices")
+
+MAX_VALIDITY_DAYS = 3_660
+"""How many days one item may be valid. It bounds how far before a range the lane index must be read."""
+
+
+async def copy_prices(connection: Connection, chunks: AsyncIterable[bytes]) -> None:
+    """Append observations from binary COPY data. Hold the tree by `share_tree` first."""
+    async with connection.cursor() as cursor, cursor.copy(SQL["copy_prices"]) as copy:
+        async for chunk in chunks:
+            await copy.write(chunk)
+
+
+async def select_day_statistics(connection: Connection, lane: Lane, days: DateRange) -> list[DayStatistics]:
+    """Return the days of the range that have observations between the ports below the lane's two locations, in order."""
+    async with connection.cursor(row_factory=class_row(DayStatistics)) as cursor:
+        await cursor.execute(
+            SQL["select_day_statistics"],
+            {
+                "origin": lane.origin,
+                "destination": lane.destination,
+                "first": days.first,
+                "last": days.last,
+                "max_validity_days": MAX_VALIDITY_DAYS,
+            },
+        )
+        return await cursor.fetchall()

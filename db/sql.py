@@ -1,0 +1,37 @@
+"""Reads the SQL files: one file per subject, one statement per section, loaded once at import.
+
+A section starts with `-- name --` and a comment that says what one row means and which index it relies on. The
+repository function that runs a section bears its name.
+"""
+
+import re
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "sql"
+HEADER = re.compile(r"^-- (?P<name>[a-z][a-z0-9_]*) --$")
+
+
+class SqlFileError(Exception):
+    """A SQL file breaks the format; the message names file and line."""
+
+
+def load_sections(subject: str) -> dict[str, bytes]:
+    """Return the statements of `sql/<subject>.sql` by section name. Raise SqlFileError where the file is malformed."""
+    path = FOLDER / f"{subject}.sql"
+    sections: dict[str, list[str]] = {}
+    name = None
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if header := HEADER.match(line):
+            name = header["name"]
+            if name in sections:
+                raise SqlFileError(f"{path.name}:{number}: the section {name} stands here twice")
+            sections[name] = []
+        elif name is not None:
+            sections[name].append(line)
+        elif line and not line.startswith("--"):
+            raise SqlFileError(f"{path.name}:{number}: a statement before the first `-- name --` header")
+    for name, lines in sections.items():
+        if not lines or not lines[0].startswith("-- "):
+            raise SqlFileError(f"{path.name}: the section {name} has no comment under its header")
+    # Bytes, because psycopg takes a statement that is no literal only as bytes or sql.SQL.
+    return {name: "\n".join(lines).strip().encode() for name, lines in sections.items()}

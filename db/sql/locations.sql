@@ -1,0 +1,101 @@
+-- Ports, regions and the tree between them. Every recursion uses UNION, not UNION ALL: it ends even on a cycle, which
+-- the application refuses to store.
+
+-- find_locations --
+-- One row per location whose key, in lower case, is asked for. Uses locations_key_unique.
+SELECT id, kind, key, name, parent_id
+FROM locations
+WHERE lower(key) = ANY(%(keys)s)
+
+-- get_locations --
+-- One row per location id that exists. Uses locations_pkey.
+SELECT id, kind, key, name, parent_id
+FROM locations
+WHERE id = ANY(%(ids)s)
+
+-- list_locations --
+-- One row per location: the whole tree, parents in no particular place.
+SELECT id, kind, key, name, parent_id
+FROM locations
+ORDER BY id
+
+-- list_children --
+-- One row per direct child of the parents, by name within a parent. Uses locations_parent_id_idx.
+SELECT id, kind, key, name, parent_id
+FROM locations
+WHERE parent_id = ANY(%(ids)s)
+ORDER BY search_text, id
+
+-- list_ancestors --
+-- One row per location asked for and ancestor of it, the nearest first. Uses locations_pkey.
+WITH RECURSIVE ancestors AS (
+    SELECT id AS of_id, parent_id AS id, ARRAY[id] AS path
+    FROM locations
+    WHERE id = ANY(%(ids)s)
+    UNION
+    SELECT a.of_id, l.parent_id, a.path || l.id
+    FROM ancestors a JOIN locations l ON l.id = a.id
+    WHERE NOT l.id = ANY(a.path)
+)
+SELECT a.of_id, l.id, l.kind, l.key, l.name, l.parent_id
+FROM ancestors a JOIN locations l ON l.id = a.id
+WHERE NOT l.id = ANY(a.path)
+ORDER BY a.of_id, cardinality(a.path)
+
+-- list_ports_below --
+-- One row per location asked for and port at any depth below it, by name; a port stands below itself. Uses locations_parent_id_idx.
+WITH RECURSIVE below AS (
+    SELECT id AS of_id, id
+    FROM locations
+    WHERE id = ANY(%(ids)s)
+    UNION
+    SELECT b.of_id, l.id
+    FROM below b JOIN locations l ON l.parent_id = b.id
+)
+SELECT b.of_id, l.id, l.kind, l.key, l.name, l.parent_id
+FROM below b JOIN locations l ON l.id = b.id
+WHERE l.kind = 'PORT'
+ORDER BY b.of_id, l.search_text, l.id
+
+-- search_locations --
+-- One row per match after the cursor, in search order; one more than asked for tells that a next page exists. A search
+-- reads the table in the order of locations_search_order_idx.
+SELECT id, kind, key, name, parent_id
+FROM locations
+WHERE (%(pattern)s::text IS NULL OR search_text LIKE %(pattern)s)
+  AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+  AND (%(after_id)s::bigint IS NULL
+       OR (search_text, id) > (SELECT search_text, id FROM locations WHERE id = %(after_id)s))
+ORDER BY search_text, id
+LIMIT %(limit)s
+
+-- count_locations --
+-- One row: how many locations match the search.
+SELECT count(*)
+FROM locations
+WHERE (%(pattern)s::text IS NULL OR search_text LIKE %(pattern)s)
+  AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+
+-- upsert_locations --
+-- Writes names and kinds by key; parents follow in a second statement, because a file may list children first.
+INSERT INTO locations (kind, key, name, search_text)
+SELECT * FROM unnest(%(kinds)s::text[], %(keys)s::text[], %(names)s::text[], %(search_texts)s::text[])
+ON CONFLICT (lower(key)) DO UPDATE
+SET name = excluded.name, search_text = excluded.search_text
+WHERE (locations.name, locations.search_text) IS DISTINCT FROM (excluded.name, excluded.search_text)
+
+-- set_parents --
+-- Hangs each location under its parent (NULL: a root). Touches only rows that change.
+UPDATE locations l
+SET parent_id = parent.id
+FROM unnest(%(keys)s::text[], %(parent_keys)s::text[]) AS wanted(key, parent_key)
+LEFT JOIN locations parent ON lower(parent.key) = lower(wanted.parent_key)
+WHERE lower(l.key) = lower(wanted.key) AND l.parent_id IS DISTINCT FROM parent.id
+
+-- share_tree --
+-- Keeps the tree as it is until the transaction ends; any number of batches may hold it at once.
+SELECT pg_advisory_xact_lock_shared(7263002)
+
+-- lock_tree --
+-- Waits until no batch is being applied and keeps others out until the transaction ends.
+SELECT pg_advisory_xact_lock(7263002)

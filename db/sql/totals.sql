@@ -1,0 +1,188 @@
+-- Derived data: partial sums by day for every pair of locations that a batch touched. The rows of a key add up, in any
+-- number and order, so whoever changes totals appends a difference. Whatever is computed in SQL is first gathered by day in
+-- the transaction's own table `day_sums` and then packed by `pack_day_sums`.
+
+-- select_day_totals --
+-- One row per day that has a partial sum for the pair, in order. Uses price_totals_lane_month_idx: one range scan.
+SELECT t.first_day + (part.position - 1)::integer AS day,
+       sum(part.price_sum)::bigint AS price_sum,
+       sum(part.price_count)::bigint AS price_count
+FROM price_totals t
+CROSS JOIN LATERAL unnest(t.price_sums, t.price_counts) WITH ORDINALITY AS part(price_sum, price_count, position)
+WHERE t.origin = %(origin)s
+  AND t.destination = %(destination)s
+  AND t.month BETWEEN date_trunc('month', %(first)s::date)::date AND %(last)s::date
+  AND t.first_day + (part.position - 1)::integer BETWEEN %(first)s::date AND %(last)s::date
+GROUP BY day
+ORDER BY day
+
+-- copy_totals --
+-- One row per origin, destination, month and batch, in PostgreSQL's binary COPY format.
+COPY price_totals (origin, destination, month, first_day, price_sums, price_counts) FROM STDIN (FORMAT binary)
+
+-- create_day_sums --
+-- One row will be the sum of one day for a pair of locations; the table is gone at the end of the transaction.
+CREATE TEMPORARY TABLE day_sums (
+    origin integer NOT NULL, destination integer NOT NULL, day date NOT NULL, price_sum bigint NOT NULL, price_count bigint NOT NULL
+) ON COMMIT DROP
+
+-- gather_observed_month --
+-- Fills day_sums with one row per pair of locations and day of the month, from the observations by recursive region SQL.
+WITH RECURSIVE ancestors AS (
+    SELECT id AS location, id AS ancestor FROM locations
+    UNION
+    SELECT a.location, l.parent_id FROM ancestors a JOIN locations l ON l.id = a.ancestor WHERE l.parent_id IS NOT NULL
+), port_days AS MATERIALIZED (
+    SELECT p.origin, p.destination, day::date AS day, sum(p.usd_cents) AS price_sum, count(*) AS price_count
+    FROM prices p
+    CROSS JOIN LATERAL generate_series(
+        greatest(p.first_day, %(month)s::date)::timestamp,
+        least(p.last_day, (%(month)s::date + interval '1 month')::date - 1)::timestamp,
+        interval '1 day'
+    ) AS day
+    WHERE p.first_day < (%(month)s::date + interval '1 month')::date AND p.last_day >= %(month)s::date
+    GROUP BY p.origin, p.destination, day
+), from_ancestors AS MATERIALIZED (
+    SELECT a.ancestor AS origin, d.destination, d.day, sum(d.price_sum) AS price_sum, sum(d.price_count) AS price_count
+    FROM port_days d JOIN ancestors a ON a.location = d.origin
+    GROUP BY a.ancestor, d.destination, d.day
+)
+INSERT INTO day_sums
+SELECT d.origin, a.ancestor, d.day, sum(d.price_sum), sum(d.price_count)
+FROM from_ancestors d JOIN ancestors a ON a.location = d.destination
+GROUP BY d.origin, a.ancestor, d.day
+
+-- gather_crowded_keys --
+-- Moves the rows of keys that have more than max_rows into day_sums, at most max_keys of them. Reads
+-- price_totals_lane_month_idx alone to find the keys.
+WITH crowded AS (
+    SELECT origin, destination, month
+    FROM price_totals
+    GROUP BY origin, destination, month
+    HAVING count(*) > %(max_rows)s
+    LIMIT %(max_keys)s
+), gone AS (
+    DELETE FROM price_totals t
+    USING crowded c
+    WHERE t.origin = c.origin AND t.destination = c.destination AND t.month = c.month
+    RETURNING t.origin, t.destination, t.first_day, t.price_sums, t.price_counts
+), gathered AS (
+    INSERT INTO day_sums
+    SELECT g.origin, g.destination, g.first_day + (part.position - 1)::integer AS day,
+           sum(part.price_sum), sum(part.price_count)
+    FROM gone g
+    CROSS JOIN LATERAL unnest(g.price_sums, g.price_counts) WITH ORDINALITY AS part(price_sum, price_count, position)
+    GROUP BY g.origin, g.destination, day
+    HAVING sum(part.price_sum) <> 0 OR sum(part.price_count) <> 0
+)
+SELECT count(*) FROM gone
+
+-- remember_ancestors --
+-- One row per location and ancestor of it (itself included), as the tree stands before a change.
+CREATE TEMPORARY TABLE ancestors_before ON COMMIT DROP AS
+WITH RECURSIVE ancestors AS (
+    SELECT id AS location, id AS ancestor FROM locations
+    UNION
+    SELECT a.location, l.parent_id FROM ancestors a JOIN locations l ON l.id = a.ancestor WHERE l.parent_id IS NOT NULL
+)
+SELECT location, ancestor FROM ancestors
+
+-- gather_tree_change --
+-- Fills day_sums with the difference that a change of the tree makes, from the port-to-port totals of the ports whose
+-- ancestors changed. With A the ancestors before, B after and T the port-to-port totals: B·T·B − A·T·A = (B−A)·T·B + A·T·(B−A).
+WITH RECURSIVE ancestors_after AS (
+    SELECT id AS location, id AS ancestor FROM locations
+    UNION
+    SELECT a.location, l.parent_id FROM ancestors_after a JOIN locations l ON l.id = a.ancestor WHERE l.parent_id IS NOT NULL
+), change AS MATERIALIZED (
+    SELECT location, ancestor, sum(weight) AS weight
+    FROM (
+        SELECT location, ancestor, 1 AS weight FROM ancestors_after
+        UNION ALL
+        SELECT location, ancestor, -1 FROM ancestors_before
+    ) AS both_trees
+    JOIN locations port ON port.id = location AND port.kind = 'PORT'
+    GROUP BY location, ancestor
+    HAVING sum(weight) <> 0
+), from_moved AS MATERIALIZED (
+    SELECT c.ancestor AS origin, t.destination, t.first_day + (part.position - 1)::integer AS day,
+           sum(c.weight * part.price_sum) AS price_sum, sum(c.weight * part.price_count) AS price_count
+    FROM change c
+    JOIN price_totals t ON t.origin = c.location
+    JOIN locations port ON port.id = t.destination AND port.kind = 'PORT'
+    CROSS JOIN LATERAL unnest(t.price_sums, t.price_counts) WITH ORDINALITY AS part(price_sum, price_count, position)
+    GROUP BY c.ancestor, t.destination, day
+), to_moved AS MATERIALIZED (
+    SELECT t.origin, c.ancestor AS destination, t.first_day + (part.position - 1)::integer AS day,
+           sum(c.weight * part.price_sum) AS price_sum, sum(c.weight * part.price_count) AS price_count
+    FROM change c
+    JOIN locations port ON port.kind = 'PORT'
+    JOIN price_totals t ON t.origin = port.id AND t.destination = c.location
+    CROSS JOIN LATERAL unnest(t.price_sums, t.price_counts) WITH ORDINALITY AS part(price_sum, price_count, position)
+    GROUP BY t.origin, c.ancestor, day
+)
+INSERT INTO day_sums
+SELECT origin, destination, day, sum(price_sum), sum(price_count)
+FROM (
+    SELECT m.origin, b.ancestor AS destination, m.day, m.price_sum, m.price_count
+    FROM from_moved m JOIN ancestors_after b ON b.location = m.destination
+    UNION ALL
+    SELECT a.ancestor, m.destination, m.day, m.price_sum, m.price_count
+    FROM to_moved m JOIN ancestors_before a ON a.location = m.origin
+) AS difference
+GROUP BY origin, destination, day
+HAVING sum(price_sum) <> 0 OR sum(price_count) <> 0
+
+-- pack_day_sums --
+-- Appends one row per pair of locations and month from day_sums; days between that have no sum become 0.
+INSERT INTO price_totals (origin, destination, month, first_day, price_sums, price_counts)
+SELECT span.origin, span.destination, span.month, span.first_day,
+       array_agg(coalesce(d.price_sum, 0) ORDER BY day_offset),
+       array_agg(coalesce(d.price_count, 0)::integer ORDER BY day_offset)
+FROM (
+    SELECT origin, destination, date_trunc('month', day)::date AS month, min(day) AS first_day, max(day) AS last_day
+    FROM day_sums
+    GROUP BY origin, destination, date_trunc('month', day)
+) AS span
+CROSS JOIN LATERAL generate_series(0, span.last_day - span.first_day) AS day_offset
+LEFT JOIN day_sums d
+       ON d.origin = span.origin AND d.destination = span.destination AND d.day = span.first_day + day_offset
+GROUP BY span.origin, span.destination, span.month, span.first_day
+
+-- list_months --
+-- One row per month that holds an observation or a total, in order.
+SELECT DISTINCT date_trunc('month', day)::date AS month
+FROM (
+    SELECT generate_series(
+        date_trunc('month', min(first_day)), max(last_day)::timestamp, interval '1 month'
+    ) AS day FROM prices
+    UNION
+    SELECT month FROM price_totals
+) AS known
+WHERE day IS NOT NULL
+ORDER BY month
+
+-- diff_month --
+-- One row per pair of locations and day of the month whose totals differ from day_sums, worst first.
+SELECT o.key AS origin, d.key AS destination, day,
+       coalesce(expected.price_sum, 0) AS expected_sum, coalesce(expected.price_count, 0) AS expected_count,
+       coalesce(actual.price_sum, 0) AS actual_sum, coalesce(actual.price_count, 0) AS actual_count
+FROM day_sums AS expected
+FULL JOIN (
+    SELECT t.origin, t.destination, t.first_day + (part.position - 1)::integer AS day,
+           sum(part.price_sum)::bigint AS price_sum, sum(part.price_count)::bigint AS price_count
+    FROM price_totals t
+    CROSS JOIN LATERAL unnest(t.price_sums, t.price_counts) WITH ORDINALITY AS part(price_sum, price_count, position)
+    WHERE t.month = %(month)s
+    GROUP BY t.origin, t.destination, t.first_day + (part.position - 1)::integer
+) AS actual USING (origin, destination, day)
+LEFT JOIN locations o ON o.id = origin
+LEFT JOIN locations d ON d.id = destination
+WHERE coalesce(expected.price_sum, 0) <> coalesce(actual.price_sum, 0)
+   OR coalesce(expected.price_count, 0) <> coalesce(actual.price_count, 0)
+ORDER BY abs(coalesce(expected.price_sum, 0) - coalesce(actual.price_sum, 0)) DESC, origin, destination, day
+LIMIT %(limit)s
+
+-- delete_month --
+-- Removes the totals of a month, before they are packed anew from the observations.
+DELETE FROM price_totals WHERE month = %(month)s

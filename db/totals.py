@@ -1,0 +1,105 @@
+"""Price totals, the read-optimised history: append, read, compact, check against the observations, follow the tree.
+
+Nothing here updates a row. Functions that gather need a transaction: they meet in its temporary table `day_sums`.
+"""
+
+from collections.abc import AsyncIterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from psycopg.rows import args_row, class_row
+
+from db.model import DateRange, DayTotal, Lane
+from db.pool import Connection
+from db.sql import load_sections
+
+SQL = load_sections("totals")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A day on which a pair's totals are not what its observations say. Sums are US cents."""
+
+    origin: str
+    destination: str
+    day: date
+    expected_sum: int
+    expected_count: int
+    actual_sum: int
+    actual_count: int
+
+
+async def select_day_totals(
+    connection: Connection, questions: Sequence[tuple[Lane, DateRange]]
+) -> list[list[DayTotal]]:
+    """Return for each question the days of its range that have totals, in order.
+
+    All questions travel in one round trip, as pipelined statements that each touch a single origin.
+    """
+    cursors = []
+    async with connection.pipeline():
+        for lane, days in questions:
+            cursor = connection.cursor(row_factory=args_row(DayTotal))
+            await cursor.execute(
+                SQL["select_day_totals"],
+                {"origin": lane.origin, "destination": lane.destination, "first": days.first, "last": days.last},
+            )
+            cursors.append(cursor)
+    return [await cursor.fetchall() for cursor in cursors]
+
+
+async def copy_totals(connection: Connection, chunks: AsyncIterable[bytes]) -> None:
+    """Append partial sums from binary COPY data. Hold the tree by `share_tree` first."""
+    async with connection.cursor() as cursor, cursor.copy(SQL["copy_totals"]) as copy:
+        async for chunk in chunks:
+            await copy.write(chunk)
+
+
+async def create_day_sums(connection: Connection) -> None:
+    """Make the transaction's table of sums by day."""
+    await connection.execute(SQL["create_day_sums"])
+
+
+async def gather_observed_month(connection: Connection, month: date) -> None:
+    """Gather what the observations of a month add up to, for every pair of locations."""
+    await connection.execute(SQL["gather_observed_month"], {"month": month})
+
+
+async def gather_crowded_keys(connection: Connection, *, max_rows: int, max_keys: int) -> int:
+    """Take away the rows of up to `max_keys` keys that have more than `max_rows`, gather them, return their number."""
+    async with connection.cursor(row_factory=args_row(int)) as cursor:
+        await cursor.execute(SQL["gather_crowded_keys"], {"max_rows": max_rows, "max_keys": max_keys})
+        return (await cursor.fetchall())[0]
+
+
+async def remember_ancestors(connection: Connection) -> None:
+    """Note who stands above whom before the tree changes, for `gather_tree_change`."""
+    await connection.execute(SQL["remember_ancestors"])
+
+
+async def gather_tree_change(connection: Connection) -> None:
+    """Gather what the change of the tree since `remember_ancestors` adds to and takes from each pair of locations."""
+    await connection.execute(SQL["gather_tree_change"])
+
+
+async def pack_day_sums(connection: Connection) -> None:
+    """Append what was gathered to the totals."""
+    await connection.execute(SQL["pack_day_sums"])
+
+
+async def list_months(connection: Connection) -> list[date]:
+    """Return the first day of every month that holds observations or totals, in order."""
+    cursor = await connection.execute(SQL["list_months"])
+    return [month for (month,) in await cursor.fetchall()]
+
+
+async def diff_month(connection: Connection, month: date, *, limit: int) -> list[Difference]:
+    """Return up to `limit` days of the month on which totals differ from what was gathered, the worst first."""
+    async with connection.cursor(row_factory=class_row(Difference)) as cursor:
+        await cursor.execute(SQL["diff_month"], {"month": month, "limit": limit})
+        return await cursor.fetchall()
+
+
+async def delete_month(connection: Connection, month: date) -> None:
+    """Remove the totals of a month; `pack_day_sums` puts them back from what was gathered."""
+    await connection.execute(SQL["delete_month"], {"month": month})

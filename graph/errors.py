@@ -1,0 +1,67 @@
+"""Decides what an error may say to a caller: everything it did wrong, nothing about our insides.
+
+The stock MaskErrors extension hides syntax and validation errors too. Here only what was raised while a field was
+resolved can be masked, and it is logged under the id that the caller is given.
+"""
+
+import logging
+import uuid
+from collections.abc import Iterator
+
+from graphql import GraphQLError
+from strawberry.exceptions import StrawberryInputCoercionError
+from strawberry.extensions import SchemaExtension
+
+from db.errors import DatabaseUnavailable, StatementTimeout
+from resolvers.errors import RequestError
+
+log = logging.getLogger("ratesgraph.graph")
+
+EXPECTED = {DatabaseUnavailable: "DATABASE_UNAVAILABLE", StatementTimeout: "STATEMENT_TIMEOUT"}
+"""Faults of the moment that a caller should know and can wait for; their messages name no host, query or path."""
+
+
+def present_error(error: GraphQLError) -> GraphQLError:
+    """Return the error as it may leave: with a code, and masked if it was not meant for callers."""
+    cause: BaseException = error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    if isinstance(cause, GraphQLError):
+        # Nothing of ours was raised: a syntax or validation error, or a scalar's own words.
+        return _with_code(
+            error, "BAD_USER_INPUT" if error.path or error.original_error else "GRAPHQL_VALIDATION_FAILED"
+        )
+    if isinstance(cause, RequestError):
+        return error
+    if isinstance(cause, StrawberryInputCoercionError):
+        return _with_code(error, "BAD_USER_INPUT")
+    for kind, code in EXPECTED.items():
+        if isinstance(cause, kind):
+            return GraphQLError(str(cause), error.nodes, path=error.path, extensions={"code": code})
+    error_id = uuid.uuid4().hex[:12]
+    log.error("error %s while resolving %s", error_id, error.path, exc_info=cause)
+    return GraphQLError(
+        f"An unexpected error occurred. Its id in the log is {error_id}.",
+        error.nodes,
+        path=error.path,
+        extensions={"code": "INTERNAL_ERROR", "errorId": error_id},
+    )
+
+
+def _with_code(error: GraphQLError, code: str) -> GraphQLError:
+    extensions = dict(error.extensions or {})
+    extensions.setdefault("code", "GRAPHQL_PARSE_FAILED" if error.message.startswith("Syntax Error") else code)
+    error.extensions = extensions
+    return error
+
+
+class PresentErrors(SchemaExtension):
+    """Passes every error of an answer through `present_error`. Hand over the class: instances keep a request's state."""
+
+    def on_operation(self) -> Iterator[None]:
+        """Present the errors once the operation has ended."""
+        yield
+        result = self.execution_context.result
+        errors = getattr(result, "errors", None)
+        if errors:
+            result.errors = [present_error(error) for error in errors]  # type: ignore[union-attr]

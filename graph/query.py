@@ -1,0 +1,124 @@
+"""The fields to ask with."""
+
+from datetime import date
+from typing import Annotated
+
+import strawberry
+from strawberry.types.nodes import SelectedField, Selection
+
+from db.model import BatchStatus, LocationKind
+from db.model import DailyAverage as DailyAverageModel
+from graph.averages import STATISTICS, DailyAverage
+from graph.batches import PriceBatch, PriceBatchConnection, to_batch, to_batch_connection
+from graph.connections import decode_cursor
+from graph.locations import Info, Location, LocationConnection, Port, Region, to_location, to_location_connection
+from resolvers import averages, batches, locations
+
+Place = Annotated[
+    str, strawberry.argument(description="The code of a port (`CNSGH`) or the slug of a region (`north_europe_main`).")
+]
+First = Annotated[int, strawberry.argument(description="How many entries a page has at most.")]
+After = Annotated[str | None, strawberry.argument(description="The cursor behind which the page begins.")]
+
+
+def _selects(selections: list[Selection], names: frozenset[str]) -> bool:
+    """Return whether any of the fields is selected, directly or in a fragment, whatever its alias."""
+    return any(
+        selection.name in names if isinstance(selection, SelectedField) else _selects(selection.selections, names)
+        for selection in selections
+        if not selection.directives.get("skip", {}).get("if")
+        and selection.directives.get("include", {}).get("if", True)
+    )
+
+
+@strawberry.type(description="Ask for average prices, locations and batches.")
+class Query:
+    @strawberry.field(
+        description=(
+            "What it cost per day to ship from an origin to a destination: one entry for every day of the range, in order."
+            " A region stands for all ports below it, at any depth."
+        ),
+        graphql_type=list[DailyAverage] | None,
+    )
+    async def average_prices(
+        self,
+        info: Info,
+        date_from: Annotated[date, strawberry.argument(description="The first day.")],
+        date_to: Annotated[date, strawberry.argument(description="The last day, included.")],
+        origin: Place,
+        destination: Place,
+    ) -> list[DailyAverageModel]:
+        return await averages.average_prices(
+            info.context,
+            date_from=date_from,
+            date_to=date_to,
+            origin=origin,
+            destination=destination,
+            with_statistics=any(_selects(field.selections, STATISTICS) for field in info.selected_fields),
+        )
+
+    @strawberry.field(description="The port or region with this code or slug; null when there is none.")
+    async def location(self, info: Info, key: Place) -> Location | None:
+        found = await locations.find_location(info.context, key)
+        return None if found is None else to_location(found)
+
+    @strawberry.field(description="The port with this code; null when there is none.")
+    async def port(
+        self, info: Info, code: Annotated[str, strawberry.argument(description="A UN/LOCODE, such as `CNSGH`.")]
+    ) -> Port | None:
+        found = await locations.find_location(info.context, code)
+        return Port(model=found) if found is not None and found.kind is LocationKind.PORT else None
+
+    @strawberry.field(description="The region with this slug; null when there is none.")
+    async def region(
+        self, info: Info, slug: Annotated[str, strawberry.argument(description="Such as `north_europe_main`.")]
+    ) -> Region | None:
+        found = await locations.find_location(info.context, slug)
+        return Region(model=found) if found is not None and found.kind is LocationKind.REGION else None
+
+    @strawberry.field(description="Ports and regions by name.")
+    async def locations(
+        self,
+        info: Info,
+        search: Annotated[
+            str | None,
+            strawberry.argument(description="A part of the name or key; case and accents do not matter (`malmo`)."),
+        ] = None,
+        kind: Annotated[LocationKind | None, strawberry.argument(description="Only ports or only regions.")] = None,
+        first: First = 50,
+        after: After = None,
+    ) -> LocationConnection:
+        page = await locations.search_locations(
+            info.context,
+            search=search,
+            kind=kind,
+            first=batches.check_page_size(first, info.context.limits.max_page_size),
+            after_id=decode_cursor("location", after),
+        )
+        return to_location_connection(page, after=after)
+
+    @strawberry.field(description="The batch with this id; null when there is none.")
+    async def batch(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The batch's id.")],  # noqa: A002
+    ) -> PriceBatch | None:
+        number = batches.parse_batch_id(id)
+        found = None if number is None else await batches.find_batch(info.context, number)
+        return None if found is None else to_batch(found)
+
+    @strawberry.field(description="Batches, newest first.")
+    async def batches(
+        self,
+        info: Info,
+        first: First = 50,
+        after: After = None,
+        status: Annotated[BatchStatus | None, strawberry.argument(description="Only batches of this status.")] = None,
+    ) -> PriceBatchConnection:
+        page = await batches.list_batches(
+            info.context,
+            status=status,
+            first=batches.check_page_size(first, info.context.limits.max_page_size),
+            before_id=decode_cursor("batch", after),
+        )
+        return to_batch_connection(page, after=after)

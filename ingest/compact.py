@@ -1,0 +1,26 @@
+"""Compaction: replaces the partial sums of a key by their sum. It changes no answer, only how fast one is read."""
+
+from db import locations, totals
+from db.pool import Connection
+
+MAX_ROWS_PER_KEY = 32
+"""How many partial sums a read may meet for a location pair and month before they are added up (`python -m bench reads`)."""
+MAX_KEYS_PER_STEP = 10_000
+"""Bounds the length of one compaction transaction to about a second."""
+
+
+async def compact(connection: Connection, *, max_rows: int = MAX_ROWS_PER_KEY) -> int:
+    """Compact until no key has more than `max_rows` rows; return the number of rows that were added up.
+
+    Runs beside batches and readers: it takes only rows that it sees, and what is appended meanwhile stays.
+    """
+    total = 0
+    while True:
+        async with connection.transaction():
+            await locations.share_tree(connection)
+            await totals.create_day_sums(connection)
+            gathered = await totals.gather_crowded_keys(connection, max_rows=max_rows, max_keys=MAX_KEYS_PER_STEP)
+            await totals.pack_day_sums(connection)
+        if not gathered:
+            return total
+        total += gathered

@@ -1,0 +1,43 @@
+"""Loads the demo data, as one transaction: it is there whole or not at all."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.resources import files
+
+from db import batches
+from db.model import OnError
+from db.pool import Connection
+from ingest.apply import apply_items
+from ingest.demo.generate import generate_prices
+from ingest.tree import change_tree, read_ports, read_regions
+
+SOURCE = "synthetic demo prices"
+
+
+async def load_demo(connection: Connection, *, report: Callable[[float], None]) -> int:
+    """Load tree and prices up to today and return the number of daily prices. `report` is told the part done, 0 to 1."""
+    folder = files("ingest.demo")
+    regions = read_regions(folder.joinpath("regions.csv").read_bytes(), "regions.csv")
+    ports = read_ports(folder.joinpath("ports.csv").read_bytes(), "ports.csv")
+    today = datetime.now(UTC).date()
+    async with connection.transaction():
+        await change_tree(connection, [*regions, *ports])
+        quarters = await asyncio.to_thread(lambda: list(generate_prices([port.key for port in ports], today)))
+        days = 0
+        for number, (label, items) in enumerate(quarters, start=1):
+            key = f"demo:{label}"
+            batch_id = await batches.insert_batch(
+                connection,
+                on_error=OnError.REJECT_BATCH,
+                source=f"{SOURCE} {label}",
+                idempotency_key=key,
+                payload_sha256=hashlib.sha256(key.encode()).digest(),
+            )
+            if batch_id is not None:
+                outcome = await apply_items(connection, batch_id, items, OnError.REJECT_BATCH)
+                await batches.end_batch(connection, batch_id, outcome)
+                days += outcome.price_day_count
+            report(number / len(quarters))
+    return days

@@ -1,0 +1,18 @@
+"""What ends the work on a whole file. Problems of single items are data, not exceptions: see `ingest.items`."""
+
+
+class IngestError(Exception):
+    """The work cannot go on; `code` is for programs, the message for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class FileRejected(IngestError):
+    """A file of prices is unusable as a whole."""
+
+
+class TreeRejected(IngestError):
+    """A file of regions or ports would break the tree. The message names file and line."""

@@ -1,0 +1,147 @@
+"""Reads region and port files, checks the tree that they would make, and changes it together with its totals."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from db import locations, totals
+from db.model import Location, LocationKind
+from db.pool import Connection
+from ingest.errors import TreeRejected
+
+CODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}")
+"""A UN/LOCODE: country, then three letters or digits 2 to 9 (UNECE Recommendation 16)."""
+SLUG = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
+MAX_NAME_LENGTH = 200
+REGION_COLUMNS = ["slug", "name", "parent_slug"]
+PORT_COLUMNS = ["code", "name", "parent_slug"]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """One wanted location and where it was read: `place` is `file:line`."""
+
+    kind: LocationKind
+    key: str
+    name: str
+    parent_key: str | None
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class TreeChange:
+    """What a change came to."""
+
+    added: int
+    moved: int
+    unchanged: int
+
+
+def read_regions(data: bytes, name: str) -> list[TreeEntry]:
+    """Read `slug,name,parent_slug`; an empty parent makes a root. Raise TreeRejected."""
+    return list(_read(data, name, LocationKind.REGION))
+
+
+def read_ports(data: bytes, name: str) -> list[TreeEntry]:
+    """Read `code,name,parent_slug`; every port has a region. Raise TreeRejected."""
+    return list(_read(data, name, LocationKind.PORT))
+
+
+def _read(data: bytes, file: str, kind: LocationKind) -> Iterable[TreeEntry]:
+    columns = REGION_COLUMNS if kind is LocationKind.REGION else PORT_COLUMNS
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise TreeRejected("WRONG_ENCODING", f"{file}:{line}: not UTF-8") from error
+    reader = csv.reader(io.StringIO(text), strict=True)
+    try:
+        header = [column.strip().lower() for column in next(reader, [])]
+        if header != columns:
+            raise TreeRejected("WRONG_COLUMNS", f"{file}:1: the columns must be {','.join(columns)}")
+        for row in reader:
+            if row:
+                yield _entry(row, kind, f"{file}:{reader.line_num}")
+    except csv.Error as error:
+        raise TreeRejected("BROKEN_FILE", f"{file}:{reader.line_num}: not readable as CSV ({error})") from error
+
+
+def _entry(row: Sequence[str], kind: LocationKind, place: str) -> TreeEntry:
+    if len(row) != 3:
+        raise TreeRejected("WRONG_COLUMNS", f"{place}: {len(row)} fields where 3 are due")
+    key, name, parent = (value.strip() for value in row)
+    key = key.upper() if kind is LocationKind.PORT else key.lower()
+    if kind is LocationKind.PORT and not CODE.fullmatch(key):
+        raise TreeRejected("INVALID_CODE", f"{place}: {key[:40]!r} is no UN/LOCODE (five characters, such as CNSGH)")
+    if kind is LocationKind.REGION and (not SLUG.fullmatch(key) or len(key) > 63):
+        raise TreeRejected(
+            "INVALID_SLUG", f"{place}: {key[:40]!r} is no slug (a-z, 0-9, _ and -, such as north_europe)"
+        )
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise TreeRejected("INVALID_NAME", f"{place}: the name must have 1 to {MAX_NAME_LENGTH} printable characters")
+    if kind is LocationKind.PORT and not parent:
+        raise TreeRejected("UNKNOWN_PARENT", f"{place}: the port {key} has no parent region")
+    return TreeEntry(kind, key, name, parent.lower() or None, place)
+
+
+async def change_tree(connection: Connection, entries: Sequence[TreeEntry]) -> TreeChange:
+    """Add or update the locations in one transaction; totals follow every location that moves.
+
+    Raise TreeRejected, and change nothing, when the outcome would not be a tree.
+    """
+    async with connection.transaction():
+        await locations.lock_tree(connection)
+        before = {location.key.lower(): location for location in await locations.list_locations(connection)}
+        _check_tree(entries, before)
+        await totals.remember_ancestors(connection)
+        await locations.upsert_locations(connection, [(entry.kind, entry.key, entry.name) for entry in entries])
+        changed = await locations.set_parents(connection, [(entry.key, entry.parent_key) for entry in entries])
+        if before and changed:
+            await totals.create_day_sums(connection)
+            await totals.gather_tree_change(connection)
+            await totals.pack_day_sums(connection)
+    keys_of = {location.id: location.key for location in before.values()}
+    added = sum(entry.key.lower() not in before for entry in entries)
+    moved = sum(
+        entry.key.lower() in before and keys_of.get(before[entry.key.lower()].parent_id or 0) != entry.parent_key
+        for entry in entries
+    )
+    return TreeChange(added, moved, len(entries) - added - moved)
+
+
+def _check_tree(entries: Sequence[TreeEntry], before: Mapping[str, Location]) -> None:
+    """Raise TreeRejected for the first entry that does not fit, by its file and line."""
+    kinds = {key: location.kind for key, location in before.items()}
+    places: dict[str, str] = {}
+    for entry in entries:
+        key = entry.key.lower()
+        if key in places:
+            raise TreeRejected("DUPLICATE_LOCATION", f"{entry.place}: {entry.key} stands already at {places[key]}")
+        if kinds.setdefault(key, entry.kind) is not entry.kind:
+            raise TreeRejected(
+                "LOCATION_CLASH",
+                f"{entry.place}: {entry.key} is already a {kinds[key].lower()}; codes and slugs share one namespace",
+            )
+        places[key] = entry.place
+    keys_of = {location.id: key for key, location in before.items()}
+    parents = {key: keys_of.get(location.parent_id or 0) for key, location in before.items()}
+    parents.update((entry.key.lower(), entry.parent_key) for entry in entries)
+    for entry in entries:
+        if entry.parent_key is not None and kinds.get(entry.parent_key) is not LocationKind.REGION:
+            problem = "is a port" if entry.parent_key in kinds else "is not a known region"
+            raise TreeRejected("UNKNOWN_PARENT", f"{entry.place}: the parent {entry.parent_key[:63]} {problem}")
+    for entry in entries:
+        _check_cycle(entry, parents)
+
+
+def _check_cycle(entry: TreeEntry, parents: Mapping[str, str | None]) -> None:
+    start = entry.key.lower()
+    met = [start]
+    above = parents[start]
+    while above is not None and above not in met:
+        met.append(above)
+        above = parents[above]
+    if above == start:
+        raise TreeRejected("REGION_CYCLE", f"{entry.place}: {' → '.join([*met, start])} is a cycle")

@@ -1,0 +1,30 @@
+"""What a request brings along: connections, limits, loaders, and what its caller may do."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from db.pool import Pool
+from resolvers.loaders import Loaders
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one request may ask for. The server's settings fill it."""
+
+    max_days: int = 3_660
+    max_items: int = 10_000
+    max_page_size: int = 500
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """Lives for one request. `apply_batch` is the ingest engine's, handed in so that resolvers need not know it."""
+
+    pool: Pool
+    limits: Limits
+    apply_batch: Callable[[int], Awaitable[None]]
+    may_write: bool
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loaders = Loaders(self.pool)

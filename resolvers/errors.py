@@ -1,0 +1,14 @@
+"""What a caller can do wrong with a question. Problems of uploaded items are data instead: see `resolvers.batches`."""
+
+
+class RequestError(Exception):
+    """The question cannot be answered as it was asked.
+
+    `extensions` (a code for programs, and details such as the argument and suggestions) goes out beside the message,
+    because GraphQL errors take that attribute over from the exception that caused them.
+    """
+
+    def __init__(self, code: str, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.code = code
+        self.extensions: dict[str, object] = {"code": code, **details}

@@ -1,0 +1,77 @@
+"""Finding locations: by code or slug, by search, and what to suggest when nothing is found."""
+
+import asyncio
+
+from rapidfuzz import fuzz, process
+
+from db import locations
+from db.model import Location, LocationKind, LocationPage
+from resolvers.context import RequestContext
+from resolvers.errors import RequestError
+
+MAX_KEY_LENGTH = 63
+MAX_SUGGESTIONS = 3
+MIN_KEY_LIKENESS = 60
+MIN_NAME_LIKENESS = 80
+
+
+async def find_location(context: RequestContext, key: str) -> Location | None:
+    """Return the port or region with this code or slug, or None. Case and space around it do not matter."""
+    key = key.strip()
+    # Codes and slugs are short and ASCII: nothing else needs to reach the database.
+    if not key or len(key) > MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
+        return None
+    return await context.loaders.location_by_key.load(key.lower())
+
+
+async def unknown_location(context: RequestContext, argument: str, key: str) -> RequestError:
+    """Return the error for a location that was not found (UNKNOWN_LOCATION): the argument, and what may be meant."""
+    wanted = key.strip()[:MAX_KEY_LENGTH].encode(errors="replace").decode()
+    suggestions = await _suggest(context, locations.fold(wanted))
+    hint = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
+    return RequestError(
+        "UNKNOWN_LOCATION",
+        f"{argument}: no port or region is called {wanted!r}.{hint}",
+        argument=argument,
+        suggestions=suggestions,
+    )
+
+
+async def _suggest(context: RequestContext, key: str) -> list[str]:
+    """Return up to MAX_SUGGESTIONS codes or slugs that look like the key, or whose names do."""
+    async with context.pool.connection() as connection:
+        known = await locations.list_locations(connection)
+    return await asyncio.to_thread(_most_alike, key, known)
+
+
+def _most_alike(wanted: str, known: list[Location]) -> list[str]:
+    if not wanted:
+        return []
+    keys = [location.key for location in known]
+    by_key = process.extract(
+        wanted, [key.lower() for key in keys], scorer=fuzz.ratio, score_cutoff=MIN_KEY_LIKENESS, limit=MAX_SUGGESTIONS
+    )
+    by_name = process.extract(
+        wanted,
+        [locations.fold(location.name) for location in known],
+        scorer=fuzz.ratio,
+        score_cutoff=MIN_NAME_LIKENESS,
+        limit=MAX_SUGGESTIONS,
+    )
+    ranked = sorted([*by_key, *by_name], key=lambda match: -match[1])
+    return list(dict.fromkeys(keys[position] for _, _, position in ranked))[:MAX_SUGGESTIONS]
+
+
+async def search_locations(
+    context: RequestContext, *, search: str | None, kind: LocationKind | None, first: int, after_id: int | None
+) -> LocationPage:
+    """Return a page of the locations whose name or key holds the text, by name; no text finds all of them."""
+    if search is not None and "\x00" in search:
+        return LocationPage([], has_next_page=False, total_count=0)
+    search = None if search is None else search[:200].encode(errors="replace").decode()
+    async with context.pool.connection() as connection:
+        found = await locations.search_locations(
+            connection, search=search, kind=kind, after_id=after_id, limit=first + 1
+        )
+        total = await locations.count_locations(connection, search=search, kind=kind)
+    return LocationPage(found[:first], has_next_page=len(found) > first, total_count=total)

@@ -1,0 +1,1 @@
+"""The ASGI application, its settings, and the `ratesgraph` command. The only package that knows starlette and uvicorn."""

@@ -1,0 +1,1 @@
+"""The subcommands of `ratesgraph`, a module for each noun."""

@@ -1,0 +1,67 @@
+"""What the commands share on a terminal: output, progress, options, and the way to the database."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from db.embedded import embedded_server
+from db.pool import INGEST, Connection, connect
+from server.settings import Settings
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder of the embedded PostgreSQL's data (default: .ratesgraph)."),
+]
+T = TypeVar("T")
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[str]:
+    """Yield the database's URL: DATABASE_URL, or that of the embedded server, which runs as long as it is used."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    with embedded_server(settings.data_dir) as url:
+        yield url
+
+
+def read_settings(**given: object) -> Settings:
+    """Return the settings, with what was given on the command line. A data folder means the embedded server."""
+    options = {name: value for name, value in given.items() if value is not None}
+    if "data_dir" in options:
+        options["database_url"] = None
+    return Settings().model_copy(update=options)
+
+
+def run(work: Callable[[Connection], Coroutine[Any, Any, T]], database_url: str) -> T:
+    """Run the work with a connection of its own and return what it returns."""
+
+    async def main() -> T:
+        async with connect(database_url, INGEST) as connection:
+            return await work(connection)
+
+    return asyncio.run(main())
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Show progress on standard error, and nothing where that is no terminal."""
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    ) as progress:
+        yield progress

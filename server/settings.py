@@ -1,0 +1,41 @@
+"""Every setting, read from the environment. `tests/house` holds the README's table against this class."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of the server; each is an environment variable `RATESGRAPH_…`, but for `DATABASE_URL`."""
+
+    model_config = SettingsConfigDict(env_prefix="RATESGRAPH_", extra="ignore")
+
+    database_url: str | None = Field(
+        default=None,
+        validation_alias="DATABASE_URL",
+        description="PostgreSQL to use, as a libpq URL; without it the embedded server is started",
+    )
+    data_dir: Path = Field(default=Path(".ratesgraph"), description="Folder of the embedded server's data")
+    host: str = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(default=8000, ge=0, le=65_535, description="Port to listen on; 0 takes any free one")
+    workers: int = Field(default=1, ge=1, le=64, description="Server processes")
+    pool_size: int = Field(default=10, ge=1, le=100, description="Database connections of a server process for reading")
+    ingest_pool_size: int = Field(
+        default=2,
+        ge=1,
+        le=100,
+        description="Database connections of a server process for batches, and so batches at once",
+    )
+    max_days: int = Field(default=3_660, ge=1, description="Days that one `averagePrices` may span")
+    max_items: int = Field(default=10_000, ge=1, description="Items that one `uploadPrices` may list")
+    max_page_size: int = Field(default=500, ge=1, description="Entries of one page of a connection")
+    max_body_bytes: int = Field(default=10_000_000, ge=1_000, description="Bytes that one request's body may have")
+    open_writes: bool = Field(
+        default=False,
+        description="Let anyone upload; the embedded server on a loopback address always does",
+    )
+
+    def writes_are_open(self, *, embedded: bool) -> bool:
+        """Return whether callers may write: only on one's own machine, unless it was asked for."""
+        return self.open_writes or (embedded and self.host in {"127.0.0.1", "::1", "localhost"})

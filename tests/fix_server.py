@@ -1,0 +1,73 @@
+"""The application behind real HTTP: uvicorn on a free port, in a thread of its own."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from server.app import create_app
+from server.settings import Settings
+
+Json = dict[str, Any]
+
+
+class Client:
+    """Asks a running server over HTTP."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self.http = http
+
+    def post(self, query: str, variables: Json | None = None) -> Json:
+        """Return the whole answer."""
+        answer: Json = self.http.post("/graphql", json={"query": query, "variables": variables or {}}).json()
+        return answer
+
+    def ask(self, query: str, **variables: object) -> Json:
+        """Return the data of an answer without errors."""
+        answer = self.post(query, variables)
+        assert "errors" not in answer, answer["errors"]
+        data: Json = answer["data"]
+        return data
+
+    def fail(self, query: str, **variables: object) -> Json:
+        """Return the only error of an answer."""
+        answer = self.post(query, variables)
+        (error,) = answer["errors"]
+        failure: Json = error
+        return failure
+
+
+@contextmanager
+def running_server(database_url: str, *, writes_are_open: bool = True, **settings: object) -> Iterator[Client]:
+    """Serve the database and yield a client of the server."""
+    app = create_app(Settings().model_copy(update=settings), database_url, writes_are_open=writes_are_open)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
+        thread.start()
+        deadline = time.monotonic() + 15
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            assert time.monotonic() < deadline, "the server did not start in time"
+            time.sleep(0.01)
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{sock.getsockname()[1]}", timeout=30) as http:
+                yield Client(http)
+        finally:
+            server.should_exit = True
+            thread.join(timeout=15)
+            assert not thread.is_alive(), "the server did not stop"
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A client of a server of the test's own, with an empty database."""
+    with running_server(database_url) as client:
+        yield client
