@@ -6,6 +6,7 @@ database while their totals are being added up.
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -23,6 +24,8 @@ from ingest.errors import FileRejected
 from ingest.files import FileFormat, read_items
 from ingest.items import CheckedItems, check_items, file_rejection
 
+CURRENCY = re.compile(r"[A-Z]{3}")
+"""The form of an ISO 4217 code; no other text needs to reach the database."""
 Report = Callable[[str], None]
 """Is told which stage of the work begins."""
 
@@ -128,7 +131,7 @@ def _add_up(observations: pl.DataFrame, tree: list[Location]) -> list[npt.NDArra
 async def _convert(connection: Connection, checked: CheckedItems) -> Converted:
     """Convert the valid items at the rates that their days need. Only the database is asked."""
     items = checked.valid
-    currencies = sorted(set(items["currency"].unique()) - {"USD"})
+    currencies = [code for code in items["currency"].unique().sort() if code != "USD" and CURRENCY.fullmatch(code)]
     exchange, known = ExchangeRates({}, 0), set[str]()
     if currencies:
         known = await rates.find_currencies(connection, currencies)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
 from db.model import Location, LocationKind, Severity
 from db.prices import MAX_VALIDITY_DAYS
 
-FIRST_YEAR, LAST_YEAR = 1970, 2100
+EARLIEST, LATEST = date(1970, 1, 1), date(2100, 12, 31)
 MAX_AMOUNT = 900_000_000_000
 """A bound on the amount in any currency: up to here ten-thousandths are exact in a double."""
 
@@ -45,15 +46,20 @@ def rejection_rows(
     severity: Severity = Severity.ERROR,
 ) -> pl.DataFrame:
     """Return one rejection for each row of the frame that has the problem."""
+    words = pl.lit(message) if isinstance(message, str) else message
     return frame.filter(problem).select(
         pl.col("item").cast(pl.UInt32),
         pl.lit(field).alias("field"),
         pl.lit(code).alias("code"),
         pl.lit(severity.value).alias("severity"),
-        (pl.lit(message) if isinstance(message, str) else message).alias("message"),
-        # PostgreSQL holds no NUL, and nobody reads a value of kilobytes.
-        value.cast(pl.String).str.slice(0, 200).str.replace_all("\x00", "\ufffd", literal=True).alias("value"),
+        _storable(words).alias("message"),
+        _storable(value.cast(pl.String)).alias("value"),
     )
+
+
+def _storable(text: pl.Expr) -> pl.Expr:
+    """Return the text as PostgreSQL can hold it (it has no NUL) and as somebody would read it (not kilobytes)."""
+    return text.str.slice(0, 200).str.replace_all("\x00", "\ufffd", literal=True)
 
 
 def file_rejection(code: str, message: str) -> pl.DataFrame:
@@ -102,7 +108,9 @@ def _interpret(items: pl.DataFrame, locations: Iterable[Location]) -> pl.DataFra
     keys, ids = list(known), pl.Series(list(known.values()), dtype=pl.Int32)
 
     def day(column: str) -> pl.Expr:
-        return pl.when(pl.col(column).str.contains(DATE)).then(pl.col(column).str.to_date("%Y-%m-%d", strict=False))
+        parsed = pl.col(column).str.to_date("%Y-%m-%d", strict=False)
+        # The pattern comes first because the parser also takes 2016-1-1.
+        return pl.when(pl.col(column).str.contains(DATE) & parsed.is_between(EARLIEST, LATEST)).then(parsed)
 
     def location(column: str) -> pl.Expr:
         return pl.col(column).str.to_uppercase().replace_strict(keys, ids, default=None, return_dtype=pl.Int32)
@@ -111,7 +119,7 @@ def _interpret(items: pl.DataFrame, locations: Iterable[Location]) -> pl.DataFra
         origin_id=location("origin") if keys else pl.lit(None, dtype=pl.Int32),
         destination_id=location("destination") if keys else pl.lit(None, dtype=pl.Int32),
         first=day("date_from"),
-        last=day("date_to"),
+        last=pl.when(pl.col("date_to").is_null()).then(day("date_from")).otherwise(day("date_to")),
         number=pl.col("price").cast(pl.Float64, strict=False),
         currency=pl.col("currency").str.to_uppercase().fill_null("USD"),
     )
@@ -123,13 +131,10 @@ def _period_days() -> pl.Expr:
 
 def _is_sound() -> pl.Expr:
     """True where none of the checks can find anything."""
-    earliest, latest = pl.date(FIRST_YEAR, 1, 1), pl.date(LAST_YEAR, 12, 31)
     sound = (
         (pl.col("origin_id") > 0)
         & (pl.col("destination_id") > 0)
         & (pl.col("origin_id") != pl.col("destination_id"))
-        & (pl.col("first") >= earliest)
-        & (pl.col("last") <= latest)
         & _period_days().is_between(1, MAX_VALIDITY_DAYS)
         & (pl.col("number").abs() <= MAX_AMOUNT)
     )
@@ -155,13 +160,8 @@ def _check_port(frame: pl.DataFrame, side: str) -> pl.DataFrame:
 def _check_date(frame: pl.DataFrame, column: str, parsed: str) -> pl.DataFrame:
     field = {"date_from": "dateFrom", "date_to": "dateTo"}[column]
     given, day = pl.col(column), pl.col(parsed)
-    outside = ~day.dt.year().is_between(FIRST_YEAR, LAST_YEAR)
-    return pl.concat([
-        rejection_rows(frame, given.is_not_null() & day.is_null(), field, "INVALID_DATE",
-                       "not a day of the calendar, written YYYY-MM-DD", given),
-        rejection_rows(frame, given.is_not_null() & outside, field, "INVALID_DATE",
-                       f"not between the years {FIRST_YEAR} and {LAST_YEAR}", given),
-    ])  # fmt: skip
+    message = f"not a day from {EARLIEST.year} to {LATEST.year}, written YYYY-MM-DD"
+    return rejection_rows(frame, given.is_not_null() & day.is_null(), field, "INVALID_DATE", message, given)
 
 
 def _check_period(frame: pl.DataFrame) -> pl.DataFrame:

@@ -1,16 +1,16 @@
-"""The `ratesgraph` command. Errors are one clear line on standard error; exit codes are 0 (done), 1 (failed), 2 (usage)."""
+"""The `ratesgraph` command line: names, options and help. What a command does is in `server.commands`.
+
+Errors are one clear line on standard error; exit codes are 0 (done), 1 (failed), 2 (usage). The commands' own modules
+are imported when they are called, because they bring polars, PostgreSQL and GraphQL along: `--help` need not wait for them.
+"""
 
 import sys
+from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
-
-from db.errors import DatabaseError
-from ingest.errors import IngestError
-from server.commands import locations, prices, serve, verify
-from server.console import DataDir, err, open_database, out, read_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,75 +18,133 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Ratesgraph: a GraphQL API server for ocean-freight prices.",
 )
-app.add_typer(locations.app, name="locations")
-app.add_typer(prices.app, name="prices")
+locations_app = typer.Typer(no_args_is_help=True, help="Load ports and regions.")
+prices_app = typer.Typer(no_args_is_help=True, help="Load prices.")
+app.add_typer(locations_app, name="locations")
+app.add_typer(prices_app, name="prices")
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder of the embedded PostgreSQL's data (default: .ratesgraph)."),
+]
 
 
-@app.command("serve")
-def serve_command(
+class OnErrorChoice(StrEnum):
+    """What one invalid item does to its file."""
+
+    REJECT = "reject"
+    SKIP = "skip"
+
+
+def _call(module: str, function: str, **arguments: Any) -> None:  # noqa: ANN401
+    """Call a command's function; exit with 1 if it says that the work failed."""
+    if getattr(import_module(f"server.commands.{module}"), function)(**arguments) is False:
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (default: 8000).", min=0, max=65_535)] = None,
     data_dir: DataDir = None,
     demo: Annotated[
         bool | None,
         typer.Option(
-            "--demo/--no-demo", help="Fill an empty database with demo data (default: the embedded one only)."
+            "--demo/--no-demo", help="Fill an empty database with demo data (default: only the embedded one)."
         ),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Server processes (default: 1).", min=1, max=64)] = None,
 ) -> None:
     """Start the database (embedded, or that of DATABASE_URL), bring it up to date, and serve GraphQL until Ctrl-C."""
-    settings = read_settings(host=host, port=port, data_dir=data_dir, workers=workers)
-    serve.serve(settings, demo=settings.database_url is None if demo is None else demo)
+    given = {"host": host, "port": port, "data_dir": data_dir, "workers": workers}
+    _call("serve", "serve", given=given, demo=demo)
 
 
 @app.command()
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the database's schema and the exchange rates up to date."""
-    with open_database(read_settings(data_dir=data_dir)) as url:
-        applied = serve.prepare(url, demo=False)
-    if not applied:
-        out.print("The schema is up to date.")
+    _call("upkeep", "migrate", data_dir=data_dir)
+
+
+@app.command()
+def verify(
+    repair: Annotated[bool, typer.Option("--repair", help="Rebuild the totals of a month that differs.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Recompute all averages by recursive SQL over the observations, compare with the totals, print differences.
+
+    Exits with 1 if there are any.
+    """
+    _call("upkeep", "verify", repair=repair, data_dir=data_dir)
+
+
+@app.command()
+def compact(data_dir: DataDir = None) -> None:
+    """Add up partial sums that many small batches have left behind. No answer changes; reading gets faster."""
+    _call("upkeep", "compact", data_dir=data_dir)
 
 
 @app.command()
 def schema(
     check: Annotated[
-        bool, typer.Option("--check", help="Compare with schema.graphql instead; exit 1 if it differs.")
+        bool, typer.Option("--check", help="Compare with schema.graphql instead; exit 1 if not equal.")
     ] = False,
 ) -> None:
     """Print the GraphQL schema."""
-    from graph.schema import schema as graphql_schema
-
-    sdl = f"{graphql_schema.as_str()}\n"
-    if not check:
-        sys.stdout.write(sdl)
-        return
-    file = Path("schema.graphql")
-    if not file.exists() or file.read_text(encoding="utf-8") != sdl:
-        err.print("[red]schema.graphql is not what the code makes: run `make schema`.[/red]")
-        raise typer.Exit(1)
-    out.print("schema.graphql is what the code makes.")
+    _call("schema", "schema", check=check)
 
 
-app.command("verify")(verify.verify_command)
+@locations_app.callback()
+def locations() -> None:
+    """Load ports and regions."""
+
+
+@locations_app.command("load")
+def load_locations(
+    regions: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV with slug,name,parent_slug.")
+    ] = None,
+    ports: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV with code,name,parent_slug.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Add or update regions and ports. What moves takes its prices' averages along; on an error nothing changes."""
+    if regions is None and ports is None:
+        raise typer.BadParameter("Give --regions, --ports or both.")
+    _call("locations", "load", regions=regions, ports=ports, data_dir=data_dir)
+
+
+@prices_app.callback()
+def prices() -> None:
+    """Load prices."""
+
+
+@prices_app.command("load")
+def load_prices(
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, metavar="FILE...", show_default=False)],
+    on_error: Annotated[
+        OnErrorChoice, typer.Option(help="What an invalid item does: reject its whole file, or be skipped.")
+    ] = OnErrorChoice.REJECT,
+    again: Annotated[bool, typer.Option("--again", help="Load a file even if it was loaded before.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Load CSV, NDJSON or Parquet files (.gz too), each as one batch, all or nothing.
+
+    Columns: origin_code,destination_code,day,price or origin,destination,date_from,date_to,price; optionally currency.
+    A file is recognised by its content: it is not loaded a second time by accident. Exits with 1 if any file failed.
+    """
+    skip = on_error is OnErrorChoice.SKIP
+    _call("prices", "load", files=files, skip_invalid=skip, again=again, data_dir=data_dir)
 
 
 def main() -> None:
     """Run the command; turn what users can cause or mend into one line."""
     try:
         app()
-    except (DatabaseError, serve.ServeError) as error:
-        _fail(str(error))
-    except IngestError as error:
-        _fail(f"{error.code}: {error.message}")
-    except ValidationError as error:
-        first = error.errors()[0]
-        _fail(f"Setting {'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
-    except OSError as error:
-        _fail(f"{error.filename or ''}: {error.strerror or error}")
-
-
-def _fail(message: str) -> None:
-    err.print(message, style="red", markup=False, soft_wrap=True)
-    raise SystemExit(1)
+    except Exception as error:
+        message = import_module("server.console").explain(error)
+        if message is None:
+            raise
+        sys.stderr.write(f"{message}\n")
+        raise SystemExit(1) from None

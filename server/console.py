@@ -1,26 +1,23 @@
-"""What the commands share on a terminal: output, progress, options, and the way to the database."""
+"""What the commands share: output, progress, errors in words, and the way to the database."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from db.embedded import embedded_server
+from db.errors import DatabaseError
 from db.pool import INGEST, Connection, connect
+from ingest.errors import IngestError
 from server.settings import Settings
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-DataDir = Annotated[
-    Path | None,
-    typer.Option("--data-dir", help="Folder of the embedded PostgreSQL's data (default: .ratesgraph)."),
-]
 T = TypeVar("T")
 
 
@@ -65,3 +62,27 @@ def progress_bar() -> Iterator[Progress]:
         disable=not err.is_terminal,
     ) as progress:
         yield progress
+
+
+class CommandError(Exception):
+    """A command cannot do its work; the message says why and what to do."""
+
+
+def complain(message: str) -> None:
+    """Print a failure on standard error, on one line however long."""
+    err.print(message, style="red", markup=False, soft_wrap=True)
+
+
+def explain(error: Exception) -> str | None:
+    """Return what to tell of an error that users can cause or mend, or None for a fault of ours."""
+    match error:
+        case IngestError():
+            return f"{error.code}: {error.message}"
+        case DatabaseError() | CommandError():
+            return str(error)
+        case ValidationError():
+            first = error.errors()[0]
+            return f"Setting {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        case OSError():
+            return f"{error.filename or 'Input or output'}: {error.strerror or error}"
+    return None

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -17,10 +18,10 @@ NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of the session's own embedded server."""
-    folder: Path = tmp_path_factory.mktemp("postgres")
-    with embedded_server(folder) as url:
+    # Not in pytest's folder: another session may clear that away, and its path may be too long for a socket.
+    with TemporaryDirectory(prefix="ratesgraph-") as folder, embedded_server(Path(folder)) as url:
         yield url
 
 

@@ -2,48 +2,40 @@
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import FrameType
+from typing import NoReturn
 
 import orjson
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from db import locations
-from db.migrate import migrate
 from db.pool import Connection
 from ingest.demo.load import load_demo
-from ingest.rates import load_ecb_rates
 from server.app import create_app
-from server.console import err, open_database, out, progress_bar, run
+from server.commands.upkeep import bring_up_to_date
+from server.console import CommandError, err, open_database, out, progress_bar, read_settings, run
 from server.settings import Settings
 
 ORIGIN, DESTINATION = "china_main", "north_europe_main"
 
 
-class ServeError(Exception):
-    """The server cannot start; the message says why and what to do."""
+def _load_demo_once(database_url: str) -> None:
+    """Fill a database without locations with the demo data, and say so."""
+    if not run(_is_empty, database_url):
+        return
+    with progress_bar() as progress:
+        task = progress.add_task("Loading the demo data", total=1.0)
 
+        async def work(connection: Connection) -> int:
+            return await load_demo(connection, report=lambda part: progress.update(task, completed=part))
 
-def prepare(database_url: str, *, demo: bool) -> list[str]:
-    """Bring schema, exchange rates and, in an empty database, the demo data into place; return the new migrations."""
-    applied = migrate(database_url)
-    if applied:
-        out.print(f"Schema brought up to date: {len(applied)} migrations applied")
-    loaded = run(load_ecb_rates, database_url)
-    if loaded:
-        out.print(f"{loaded:,} exchange rates of the European Central Bank loaded")
-    if demo and run(_is_empty, database_url):
-        with progress_bar() as progress:
-            task = progress.add_task("Loading the demo data", total=1.0)
-
-            async def work(connection: Connection) -> int:
-                return await load_demo(connection, report=lambda part: progress.update(task, completed=part))
-
-            prices = run(work, database_url)
-        out.print(f"Demo data loaded: {prices:,} synthetic daily prices (not market data)")
-    return applied
+        prices = run(work, database_url)
+    out.print(f"Demo data loaded: {prices:,} synthetic daily prices (not market data).")
 
 
 async def _is_empty(connection: Connection) -> bool:
@@ -51,7 +43,7 @@ async def _is_empty(connection: Connection) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to the address. Raise ServeError when it cannot be."""
+    """Return a socket that is bound to the address. Raise CommandError when it cannot be."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -59,7 +51,7 @@ def listen(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        raise ServeError(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another --port.") from error
+        raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another --port.") from error
     sock.set_inheritable(True)
     return sock
 
@@ -88,16 +80,25 @@ class AnnouncingServer(uvicorn.Server):
             self._announce()
 
 
-def serve(settings: Settings, *, demo: bool) -> None:
+def serve(given: dict[str, object], *, demo: bool | None) -> None:
     """Serve until interrupted. What was started is stopped, the embedded database too."""
+    settings = read_settings(**given)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # A polite end unwinds as Ctrl-C does, so that the embedded database is stopped at any moment.
+    signal.signal(signal.SIGTERM, _end)
     with listen(settings.host, settings.port) as sock:
         if settings.database_url is None:
             out.print(f"Starting the embedded PostgreSQL in {settings.data_dir}/")
         with open_database(settings) as database_url:
-            prepare(database_url, demo=demo)
+            bring_up_to_date(database_url)
+            if demo or (demo is None and settings.database_url is None):
+                _load_demo_once(database_url)
             _run(settings, database_url, sock)
     err.print("Stopped.")
+
+
+def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:

@@ -1,0 +1,122 @@
+"""`bench ingest`: a whole apply beside the bare COPY of the same observations, in the same run and the same table."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.database import apply_csv, clear_prices, open_world, read_figure
+from bench.rivals import copy_binary, copy_text, observe, write_sorted_binary, write_text
+from bench.scale import Scale, time_call
+from bench.stages import measure_stages
+from bench.world import Shape, make_csv
+from db.pool import Connection
+
+START = date(2025, 1, 1)
+MONTH, TWO_YEARS = 30, 730
+MILLION_OF_ONE_DAY = Shape(1_000_000, 1, START, MONTH)
+BATCHES = (
+    Shape(10_000, 1, START, MONTH),
+    Shape(50_000, 30, START, MONTH),
+    MILLION_OF_ONE_DAY,
+    Shape(1_000_000, 30, START, MONTH),
+    Shape(1_000_000, 1, START, TWO_YEARS),
+)
+TARGET = 2.0
+"""A whole apply may take this many times the bare COPY."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One line of the table; times are medians in seconds."""
+
+    shape: Shape
+    apply: float
+    text: float
+    binary: float
+    total_rows: int
+    csv_mb: float
+    prices_mb: float
+    totals_mb: float
+
+
+async def bench_ingest(console: Console, server_url: str, scale: Scale) -> None:
+    """Measure the batches of the design and print how they compare; then the stages of one of them."""
+    async with open_world(server_url, "bench_ingest") as connection:
+        outcomes = []
+        for full in BATCHES:
+            shape = replace(full, items=scale.size(full.items))
+            with console.status(_name(shape)):
+                outcomes.append(await _measure(connection, shape, scale.rounds))
+        console.print(
+            f"\nA whole apply, bytes to commit, beside bare COPY into the same indexed table; medians of {scale.rounds}"
+            f"\n(target: at most {TARGET:g}× COPY as it came)"
+        )
+        console.print(_table(outcomes))
+        shape = replace(MILLION_OF_ONE_DAY, items=scale.size(MILLION_OF_ONE_DAY.items))
+        with console.status("stages"):
+            stages = await measure_stages(connection, make_csv(shape), scale.rounds)
+    console.print(
+        f"\nThe stages of {_name(shape)}, each measured alone, medians of {scale.rounds}; an apply overlaps some"
+    )
+    table = Table()
+    table.add_column("stage")
+    table.add_column("s", justify="right")
+    for stage, seconds in stages.items():
+        table.add_row(stage, f"{seconds:.3f}")
+    table.add_section()
+    table.add_row("one after the other", f"{sum(stages.values()):.3f}")
+    console.print(table)
+
+
+async def _measure(connection: Connection, shape: Shape, rounds: int) -> Outcome:
+    data = make_csv(shape)
+    observations = await observe(connection, data)
+    text, binary = write_text(observations), await write_sorted_binary(observations)
+    del observations
+    seconds: dict[str, list[float]] = {"text": [], "binary": [], "apply": []}
+    for _ in range(rounds):
+        await clear_prices(connection)
+        seconds["text"].append(await time_call(lambda: copy_text(connection, text)))
+        await clear_prices(connection)
+        seconds["binary"].append(await time_call(lambda: copy_binary(connection, binary)))
+        await clear_prices(connection)
+        seconds["apply"].append(await time_call(lambda: apply_csv(connection, data)))
+    return Outcome(
+        shape,
+        median(seconds["apply"]),
+        median(seconds["text"]),
+        median(seconds["binary"]),
+        await read_figure(connection, "SELECT count(*) FROM price_totals"),
+        len(data) / 1e6,
+        await read_figure(connection, "SELECT pg_total_relation_size('prices')") / 1e6,
+        await read_figure(connection, "SELECT pg_total_relation_size('price_totals')") / 1e6,
+    )
+
+
+def _name(shape: Shape) -> str:
+    days = "1 day" if shape.days == 1 else f"{shape.days} days"
+    return f"{shape.items:,} × {days}" + (", 24 months" if shape.span == TWO_YEARS else "")
+
+
+def _table(outcomes: list[Outcome]) -> Table:
+    table = Table()
+    table.add_column("batch")
+    columns = ("apply s", "COPY as it\ncame s", "ratio", "COPY sorted\nbinary s", "ratio", "rows of\ntotals",
+               "CSV MB", "prices MB", "totals MB")  # fmt: skip
+    for column in columns:
+        table.add_column(column, justify="right")
+    for outcome in outcomes:
+        table.add_row(
+            _name(outcome.shape),
+            f"{outcome.apply:.2f}",
+            f"{outcome.text:.2f}",
+            f"{outcome.apply / outcome.text:.2f}",
+            f"{outcome.binary:.2f}",
+            f"{outcome.apply / outcome.binary:.2f}",
+            f"{outcome.total_rows:,}",
+            *(f"{size:.1f}" for size in (outcome.csv_mb, outcome.prices_mb, outcome.totals_mb)),
+        )
+    return table

@@ -1,0 +1,80 @@
+"""What a read costs when a key has many rows, the reason for MAX_ROWS_PER_KEY, and what compaction costs itself."""
+
+import time
+from dataclasses import replace
+from datetime import date
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.database import apply_csv, find_ids, open_world
+from bench.scale import Scale
+from bench.world import ORIGINS, SEED, Shape, make_csv, port
+from db import totals
+from db.model import DateRange, Lane
+from db.pool import Connection
+from ingest.compact import MAX_ROWS_PER_KEY, compact
+
+# A read of one month takes one key; batches of 30-day items from its first day on touch a key for each pair of locations.
+MONTH = DateRange(date(2025, 7, 1), date(2025, 7, 31))
+ROWS = (1, 8, 32, 128)
+WARM_UP_CALLS = 20
+CROWDED = Shape(1_000, 30, MONTH.first, 1)
+CROWDED_BATCHES = 4
+
+
+async def bench_bound(console: Console, server_url: str, scale: Scale) -> None:
+    """Measure a read of one month of one lane while batches keep adding rows to its key, and print it by rows."""
+    console.print(
+        f"\nA read of one month by the rows of its key, median of {scale.calls} (MAX_ROWS_PER_KEY is {MAX_ROWS_PER_KEY})"
+    )
+    table = Table()
+    for column in ("rows of the key", "ms", "÷ 1 row"):
+        table.add_column(column, justify="right")
+    async with open_world(server_url, "bench_bound") as connection:
+        ids = await find_ids(connection)
+        question = (Lane(ids[port(0)], ids[port(ORIGINS)]), MONTH)
+        appended, least = 0, 0.0
+        for rows in ROWS:
+            with console.status(f"{rows} rows"):
+                while appended < rows:
+                    await _append(connection, appended)
+                    appended += 1
+                await connection.execute("VACUUM (ANALYZE) price_totals")
+                taken = await _measure(connection, question, scale.calls)
+            least = least or taken
+            table.add_row(str(rows), f"{taken * 1e3:.2f}", f"{taken / least:.2f}")
+    console.print(table)
+
+
+async def bench_compaction(console: Console, server_url: str, scale: Scale) -> None:
+    """Measure how long a few batches take to be compacted to one row a key, and print it."""
+    shape = replace(CROWDED, items=scale.size(CROWDED.items))
+    async with open_world(server_url, "bench_compaction") as connection:
+        for number in range(CROWDED_BATCHES):
+            await apply_csv(connection, make_csv(shape, seed=SEED + number))
+        await connection.execute("VACUUM (ANALYZE) price_totals")
+        start = time.perf_counter()
+        gone = await compact(connection, max_rows=1)
+        seconds = time.perf_counter() - start
+    console.print(
+        f"\nCompaction of {CROWDED_BATCHES} batches of {shape.items:,} items to one row a key: {gone:,} rows in"
+        f" {seconds:.1f} s, {gone / seconds:,.0f} rows a second"
+    )
+
+
+async def _append(connection: Connection, number: int) -> None:
+    """Apply a batch with a price for every day of the month on the lane."""
+    days = len(MONTH)
+    await apply_csv(connection, make_csv(Shape(days, 1, MONTH.first, days), seed=SEED + number, busy_lane=True))
+
+
+async def _measure(connection: Connection, question: tuple[Lane, DateRange], calls: int) -> float:
+    taken = []
+    for call in range(-min(calls, WARM_UP_CALLS), calls):
+        start = time.perf_counter()
+        await totals.select_day_totals(connection, [question])
+        if call >= 0:
+            taken.append(time.perf_counter() - start)
+    return median(taken)

@@ -1,0 +1,67 @@
+"""The bench's own PostgreSQL in a temporary folder, and databases in it that hold the made-up world."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from bench.world import tree_entries
+from db import locations
+from db.embedded import embedded_server
+from db.migrate import migrate
+from db.model import OnError
+from db.pool import INGEST, Connection, connect
+from ingest.apply import load_file
+from ingest.files import FileFormat
+from ingest.tree import change_tree
+
+
+@contextmanager
+def bench_server() -> Iterator[str]:
+    """Yield the URL of a server that is gone afterwards. It vacuums only when told, so that no round pays for another."""
+    folder = TemporaryDirectory(prefix="ratesgraph-bench-", ignore_cleanup_errors=True)
+    with folder as name, embedded_server(Path(name)) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET autovacuum = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield url
+
+
+@asynccontextmanager
+async def open_world(server_url: str, name: str) -> AsyncIterator[Connection]:
+    """Create a database with the tree and without prices, yield a connection to it, drop it at the end."""
+    with psycopg.connect(server_url, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}".encode())
+        try:
+            url = make_conninfo(server_url, dbname=name)
+            migrate(url)
+            async with connect(url, INGEST) as connection:
+                await change_tree(connection, tree_entries())
+                yield connection
+        finally:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+async def find_ids(connection: Connection) -> dict[str, int]:
+    """Return the ids of all locations by code or slug."""
+    return {location.key: location.id for location in await locations.list_locations(connection)}
+
+
+async def apply_csv(connection: Connection, data: bytes) -> None:
+    """Apply a batch whole: from its bytes to the commit."""
+    await load_file(connection, data, FileFormat.CSV, source="bench", on_error=OnError.REJECT_BATCH, again=True)
+
+
+async def clear_prices(connection: Connection) -> None:
+    """Empty everything that a batch writes, and let the disk come to rest."""
+    await connection.execute("TRUNCATE prices, price_totals, price_batches CASCADE")
+    await connection.execute("CHECKPOINT")
+
+
+async def read_figure(connection: Connection, query: str) -> int:
+    """Return the one whole number that the query answers."""
+    row = await (await connection.execute(query.encode())).fetchone()
+    return int(row[0]) if row else 0

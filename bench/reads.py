@@ -1,0 +1,164 @@
+"""`bench reads`: what an average costs, by size of history and of region, beside the recursive SQL over observations."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from statistics import median
+
+from psycopg.errors import QueryCanceled
+from rich.console import Console
+from rich.table import Table
+
+from bench.compaction import bench_bound, bench_compaction
+from bench.database import apply_csv, clear_prices, find_ids, open_world, read_figure
+from bench.scale import Scale
+from bench.world import ORIGINS, ROOT, SEED, Shape, make_csv, port, region_of
+from db import prices, totals
+from db.model import DateRange, Lane
+from db.pool import Connection
+from ingest.compact import compact
+
+YEAR = 365
+SMALL = Shape(33_334, 30, date(2025, 1, 1), YEAR - 30 + 1)
+LARGE = Shape(100_000, 30, date(2025, 1, 1), YEAR - 30 + 1)
+LARGE_BATCHES = 10
+RANGES = (DateRange(date(2025, 6, 15), date(2025, 7, 15)), DateRange(date(2025, 1, 1), date(2025, 12, 31)))
+LANES = {
+    "port → port": (port(0), port(ORIGINS)),
+    "port → region": (port(0), region_of(ORIGINS, 3)),
+    "region → region": (region_of(0, 3), region_of(ORIGINS, 3)),
+    "root → root": (ROOT, ROOT),
+}
+WARM_UP_CALLS = 20
+SQL_CALLS = 3
+SQL_LIMIT_SECONDS = 60
+SQL_ENOUGH_SECONDS = 10
+"""A slow question is not asked again: its first answer is as good as a median."""
+Question = tuple[int, str]
+"""Days asked for and name of the lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A database full of prices, and the questions to ask it."""
+
+    name: str
+    connection: Connection
+    questions: Mapping[Question, tuple[Lane, DateRange]]
+
+
+async def bench_reads(console: Console, server_url: str, scale: Scale) -> None:
+    """Measure reads over a short and a long history, as batches leave it and at one row a key; then compaction."""
+    short, *long = (
+        make_csv(replace(shape, items=scale.size(shape.items)), seed=SEED + number, busy_lane=True)
+        for number, shape in enumerate([SMALL, *[LARGE] * LARGE_BATCHES])
+    )
+    async with open_world(server_url, "bench_small") as small, open_world(server_url, "bench_large") as large:
+        with console.status("loading"):
+            histories = [await _load(small, [short]), await _load(large, long)]
+        with console.status("reads"):
+            reads = await _measure_totals(histories, scale.calls)
+            rows = " and ".join([str(await _most_rows(history.connection)) for history in histories])
+        with console.status("recursive SQL"):
+            by_sql = [await _measure_sql(history) for history in histories]
+        _print(console, histories, reads, by_sql, f"as batches and compaction leave it, at most {rows} rows a key")
+        with console.status("loading"):
+            # Compacting so many keys to the last row takes long; the same items in one batch leave the same table.
+            await clear_prices(large)
+            lines = (data.split(b"\n", 1)[1] for data in long[1:])
+            histories[1] = await _load(large, [b"".join([long[0], *lines])])
+        with console.status("reads"):
+            reads = await _measure_totals(histories, scale.calls)
+        _print(console, histories, reads, by_sql, "at one row a key")
+    await bench_bound(console, server_url, scale)
+    await bench_compaction(console, server_url, scale)
+
+
+async def _load(connection: Connection, batches: Sequence[bytes]) -> History:
+    for data in batches:
+        await apply_csv(connection, data)
+    await compact(connection)
+    await connection.execute("VACUUM (ANALYZE) prices, price_totals")
+    ids = await find_ids(connection)
+    days = await read_figure(connection, "SELECT sum(price_day_count) FROM price_batches")
+    questions = {
+        (len(period), name): (Lane(ids[origin], ids[destination]), period)
+        for period in RANGES
+        for name, (origin, destination) in LANES.items()
+    }
+    return History(f"{days / 1e6:.0f} M" if days >= 1e6 else f"{days:,}", connection, questions)
+
+
+async def _most_rows(connection: Connection) -> int:
+    return await read_figure(
+        connection,
+        "SELECT max(rows) FROM (SELECT count(*) AS rows FROM price_totals GROUP BY origin, destination, month) AS keys",
+    )
+
+
+async def _measure_totals(histories: Sequence[History], calls: int) -> list[dict[Question, float]]:
+    """Return the median seconds of each question to each history. Questions take turns, so all meet the same noise."""
+    taken: list[dict[Question, list[float]]] = [{key: [] for key in history.questions} for history in histories]
+    for call in range(-min(calls, WARM_UP_CALLS), calls):
+        for times, history in zip(taken, histories, strict=True):
+            for key, question in history.questions.items():
+                start = time.perf_counter()
+                await totals.select_day_totals(history.connection, [question])
+                if call >= 0:
+                    times[key].append(time.perf_counter() - start)
+    return [{key: median(values) for key, values in times.items()} for times in taken]
+
+
+async def _measure_sql(history: History) -> dict[Question, float | None]:
+    """Return the median seconds of each question by recursive SQL over observations; None where it took too long."""
+    await history.connection.execute(f"SET statement_timeout = '{SQL_LIMIT_SECONDS}s'".encode())
+    taken: dict[Question, float | None] = {}
+    for key, (lane, days) in history.questions.items():
+        values: list[float] = []
+        try:
+            while len(values) < SQL_CALLS and sum(values) < SQL_ENOUGH_SECONDS:
+                start = time.perf_counter()
+                await prices.select_day_statistics(history.connection, lane, days)
+                values.append(time.perf_counter() - start)
+        except QueryCanceled:
+            taken[key] = None
+        else:
+            taken[key] = median(values)
+    await history.connection.execute("SET statement_timeout = 0")
+    return taken
+
+
+def _print(
+    console: Console,
+    histories: Sequence[History],
+    reads: Sequence[Mapping[Question, float]],
+    by_sql: Sequence[Mapping[Question, float | None]],
+    state: str,
+) -> None:
+    names = [history.name for history in histories]
+    console.print(
+        f"\nReads of totals over {' and '.join(names)} daily prices, {state}; medians"
+        f"\n(targets: root → root at most 1.5× port → port, {names[1]} at most 1.3× {names[0]})"
+    )
+    table = Table()
+    table.add_column("days", justify="right")
+    table.add_column("lane")
+    for name in names:
+        table.add_column(f"{name}\nms", justify="right")
+        table.add_column("÷ port\n→ port", justify="right")
+    table.add_column(f"{names[1]}\n÷ {names[0]}", justify="right")
+    for name in names:
+        table.add_column(f"SQL over\n{name}, ms", justify="right")
+        table.add_column("÷ totals", justify="right")
+    for key in reads[0]:
+        base = (key[0], next(iter(LANES)))
+        cells = [f"{value:.2f}" for read in reads for value in (read[key] * 1e3, read[key] / read[base])]
+        cells.append(f"{reads[1][key] / reads[0][key]:.2f}")
+        for read, sql in zip(reads, by_sql, strict=True):
+            taken = sql[key]
+            slow = taken is None
+            cells.append(f"> {SQL_LIMIT_SECONDS} s" if taken is None else f"{taken * 1e3:,.1f}")
+            cells.append("> " * slow + f"{(taken or SQL_LIMIT_SECONDS) / read[key]:,.0f}")
+        table.add_row(str(key[0]), key[1], *cells, end_section=key[1] == list(LANES)[-1])
+    console.print(table)

@@ -1,0 +1,62 @@
+"""What a whole apply is held against: only the rows of `prices`, ready-made before the clock starts, by bare COPY."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import polars as pl
+
+from db import locations, prices
+from db.pool import Connection
+from ingest.apply import _sort
+from ingest.convert import AMOUNT_UNITS, RATE_UNITS, ExchangeRates, convert_to_usd
+from ingest.encode import CHUNK_BYTES, copy_stream, encode_prices
+from ingest.files import FileFormat, read_items
+from ingest.items import check_items
+
+COPY_TEXT = b"""
+COPY prices (batch_id, usd_cents, item, origin, destination, first_day, last_day, rate_day, amount, rate, currency)
+FROM STDIN (FORMAT text)
+"""
+BATCH_ID = 1
+
+
+async def observe(connection: Connection, data: bytes) -> pl.DataFrame:
+    """Return the observations of a CSV in the order of its lines."""
+    checked = check_items(read_items(data, FileFormat.CSV), await locations.list_locations(connection))
+    converted = convert_to_usd(checked.valid, ExchangeRates({}, 0), set())
+    assert not len(checked.rejections), "the made-up prices are sound"
+    assert not len(converted.rejections), "the made-up prices are in US dollars"
+    return converted.observations
+
+
+def write_text(observations: pl.DataFrame) -> list[bytes]:
+    """Return the observations in PostgreSQL's text format, in their order, in chunks."""
+    days = (pl.from_epoch(name, time_unit="d").alias(name) for name in ("first_day", "last_day", "rate_day"))
+    text = observations.select(
+        pl.lit(BATCH_ID), "usd_cents", "item", "origin", "destination", *days,
+        pl.col("amount") / AMOUNT_UNITS, pl.col("rate") // RATE_UNITS, "currency",
+    ).write_csv(include_header=False, separator="\t", float_precision=2).encode()  # fmt: skip
+    return [text[start : start + CHUNK_BYTES] for start in range(0, len(text), CHUNK_BYTES)]
+
+
+async def write_sorted_binary(observations: pl.DataFrame) -> list[bytes]:
+    """Return the observations in the binary format and in the order of the lane index, in chunks."""
+    return [chunk async for chunk in copy_stream(encode_prices(BATCH_ID, _sort(observations)))]
+
+
+async def copy_text(connection: Connection, chunks: Sequence[bytes]) -> None:
+    """Append ready-made text to `prices` and commit."""
+    async with connection.transaction(), connection.cursor() as cursor, cursor.copy(COPY_TEXT) as copy:
+        for chunk in chunks:
+            await copy.write(chunk)
+
+
+async def copy_binary(connection: Connection, chunks: Sequence[bytes]) -> None:
+    """Append ready-made binary rows to `prices` and commit."""
+    async with connection.transaction():
+        await prices.copy_prices(connection, hand_over(chunks))
+
+
+async def hand_over(chunks: Sequence[bytes]) -> AsyncIterator[bytes]:
+    """Yield what is ready."""
+    for chunk in chunks:
+        yield chunk

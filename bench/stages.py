@@ -1,0 +1,57 @@
+"""Where the time of a batch goes: its stages one by one. In a real apply some of them overlap."""
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import TypeVar
+
+from bench.database import clear_prices
+from bench.rivals import BATCH_ID, copy_binary, hand_over
+from bench.scale import time_call
+from db import locations, totals
+from db.pool import Connection
+from ingest.aggregate import LaneDays, total_by_month
+from ingest.apply import _sort
+from ingest.convert import ExchangeRates, convert_to_usd
+from ingest.encode import copy_stream, encode_prices, encode_totals
+from ingest.files import FileFormat, read_items
+from ingest.items import check_items
+
+T = TypeVar("T")
+
+
+async def measure_stages(connection: Connection, data: bytes, rounds: int) -> dict[str, float]:
+    """Return the median seconds of each stage of applying the CSV, in the order of the work."""
+    seconds: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        await _measure_once(connection, data, seconds)
+    return {stage: median(times) for stage, times in seconds.items()}
+
+
+async def _measure_once(connection: Connection, data: bytes, seconds: dict[str, list[float]]) -> None:
+    def timed(stage: str, work: Callable[[], T]) -> T:
+        start = time.perf_counter()
+        outcome = work()
+        seconds.setdefault(stage, []).append(time.perf_counter() - start)
+        return outcome
+
+    tree = await locations.list_locations(connection)
+    items = timed("read", lambda: read_items(data, FileFormat.CSV))
+    checked = timed("check", lambda: check_items(items, tree))
+    converted = timed("convert", lambda: convert_to_usd(checked.valid, ExchangeRates({}, 0), set()))
+    observations = timed("sort", lambda: _sort(converted.observations))
+    names = ("origin", "destination", "first_day", "last_day", "usd_cents")
+    lane_days = LaneDays(*(observations[name].to_numpy() for name in names))
+    month_totals = timed("add up", lambda: total_by_month(lane_days, tree))
+    price_rows = timed("encode prices", lambda: list(encode_prices(BATCH_ID, observations)))
+    total_rows = timed("encode totals", lambda: list(encode_totals(month_totals)))
+    price_chunks = [chunk async for chunk in copy_stream(price_rows)]
+    total_chunks = [chunk async for chunk in copy_stream(total_rows)]
+
+    async def copy_totals() -> None:
+        async with connection.transaction():
+            await totals.copy_totals(connection, hand_over(total_chunks))
+
+    await clear_prices(connection)
+    seconds.setdefault("COPY prices", []).append(await time_call(lambda: copy_binary(connection, price_chunks)))
+    seconds.setdefault("COPY totals", []).append(await time_call(copy_totals))

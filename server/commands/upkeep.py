@@ -1,0 +1,70 @@
+"""`ratesgraph migrate`, `verify` and `compact`: what an operator does to a database now and then."""
+
+from pathlib import Path
+
+from rich.table import Table
+
+from db.migrate import migrate as apply_migrations
+from db.pool import Connection
+from db.totals import Difference
+from ingest import compact as compaction
+from ingest import verify as verification
+from ingest.rates import load_ecb_rates
+from server.console import complain, open_database, out, progress_bar, read_settings, run
+
+SHOWN_DIFFERENCES = 20
+
+
+def bring_up_to_date(database_url: str) -> bool:
+    """Bring the schema and the exchange rates up to date, say what was done, and return whether anything was."""
+    applied = apply_migrations(database_url)
+    if applied:
+        out.print(f"Schema brought up to date: {len(applied)} migrations applied.")
+    loaded = run(load_ecb_rates, database_url)
+    if loaded:
+        out.print(f"{loaded:,} exchange rates of the European Central Bank loaded.")
+    return bool(applied or loaded)
+
+
+def migrate(data_dir: Path | None) -> None:
+    """Bring the database up to date."""
+    with open_database(read_settings(data_dir=data_dir)) as url:
+        if not bring_up_to_date(url):
+            out.print("The database is up to date.")
+
+
+def compact(data_dir: Path | None) -> None:
+    """Compact the totals."""
+    with open_database(read_settings(data_dir=data_dir)) as url:
+        rows = run(compaction.compact, url)
+    out.print(f"{rows:,} rows of totals added up.")
+
+
+def verify(*, repair: bool, data_dir: Path | None) -> bool:
+    """Print what differs and return whether nothing does."""
+    with open_database(read_settings(data_dir=data_dir)) as url, progress_bar() as progress:
+        task = progress.add_task("Verifying", total=None)
+
+        async def work(connection: Connection) -> tuple[int, list[Difference]]:
+            found: list[Difference] = []
+            months = 0
+            async for month, differences in verification.verify(connection, repair=repair):
+                progress.update(task, description=f"Verified {month:%Y-%m}")
+                months += 1
+                found += differences
+            return months, found
+
+        months, found = run(work, url)
+    if not found:
+        out.print(f"Every average is what its prices say ({months} months verified).")
+        return True
+    table = Table("day", "origin", "destination", "prices", "in totals", "sum, USD", "in totals, USD")
+    for entry in found[:SHOWN_DIFFERENCES]:
+        table.add_row(
+            str(entry.day), entry.origin, entry.destination, str(entry.expected_count), str(entry.actual_count),
+            f"{entry.expected_sum / 100:,.2f}", f"{entry.actual_sum / 100:,.2f}",
+        )  # fmt: skip
+    out.print(table)
+    done = "The totals were rebuilt." if repair else "Run `ratesgraph verify --repair` to rebuild the totals."
+    complain(f"{len(found):,} differences in {months} months. {done}")
+    return False

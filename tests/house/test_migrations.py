@@ -1,0 +1,72 @@
+"""Every start of the server migrates: that must change nothing twice, survive company, and not trip over the dead."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import LiteralString
+
+import psycopg
+
+from db.migrate import FOLDER, migrate
+
+NAMES = sorted(path.stem for path in FOLDER.glob("*.sql"))
+CATALOG: LiteralString = """
+    SELECT 'column', table_name, column_name, concat_ws(' ', ordinal_position, data_type, is_nullable, column_default,
+           identity_generation, numeric_precision, numeric_scale)
+    FROM information_schema.columns WHERE table_schema = 'public'
+    UNION ALL
+    SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+    UNION ALL
+    SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL
+    SELECT 'comment', objoid::regclass::text, objsubid::text, description
+    FROM pg_description WHERE classoid = 'pg_class'::regclass AND objoid::regclass::text IN
+         (SELECT tablename FROM pg_tables WHERE schemaname = 'public')
+    UNION ALL
+    SELECT 'relation', relname, relkind::text, array_to_string(reloptions, ' ')
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    ORDER BY 1, 2, 3, 4
+"""
+
+
+def read_catalog(database_url: str) -> list[tuple[str, ...]]:
+    """Return (what, table, name, definition) of everything that a migration can make."""
+    with psycopg.connect(database_url) as connection:
+        return connection.execute(CATALOG).fetchall()
+
+
+def test_migrating_twice_changes_nothing(empty_database_url: str) -> None:
+    assert migrate(empty_database_url) == NAMES
+    before = read_catalog(empty_database_url)
+    assert migrate(empty_database_url) == []
+    assert read_catalog(empty_database_url) == before
+
+
+def test_two_migrations_at_once_both_succeed_and_one_does_the_work(empty_database_url: str) -> None:
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        applied = list(threads.map(migrate, [empty_database_url] * 2))
+    assert sorted(applied) == [[], NAMES]
+
+
+def test_a_lock_left_by_a_killed_process_does_not_block(empty_database_url: str) -> None:
+    migrate(empty_database_url)
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 2147483647)")
+    assert migrate(empty_database_url) == []
+
+
+def test_constraints_and_indexes_are_named_by_hand(database_url: str) -> None:
+    written = " ".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.sql"))
+    names = [
+        (table, name)
+        for what, table, name, _ in read_catalog(database_url)
+        if what in {"constraint", "index"} and not table.lstrip("_").startswith("yoyo_")
+    ]
+    assert names
+    assert not [name for table, name in names if not name.startswith(f"{table}_")]
+    assert not [name for _, name in names if not re.search(rf"\b{name}\b", written)]
+
+
+def test_migration_files_are_numbered_without_a_gap() -> None:
+    assert all(re.fullmatch(r"[0-9]{4}_[a-z0-9_]+", name) for name in NAMES)
+    assert [int(name[:4]) for name in NAMES] == list(range(1, len(NAMES) + 1))

@@ -1,0 +1,96 @@
+"""Region and port files: what loads, what updates, and what is refused with file and line and without a trace."""
+
+import pytest
+
+from db import locations
+from db.model import LocationKind
+from db.pool import Connection
+from ingest.errors import TreeRejected
+from ingest.tree import TreeChange, TreeEntry, change_tree, read_ports, read_regions
+
+pytestmark = pytest.mark.anyio
+
+REGIONS = b"slug,name,parent_slug\nbaltic,Baltic,north\nnorth,North,\n"
+PORTS = b"code,name,parent_slug\nsemma,Malm\xc3\xb6,baltic\nPLGDN,Gdansk,north\n"
+
+
+async def load(connection: Connection, regions: bytes | None = REGIONS, ports: bytes | None = PORTS) -> TreeChange:
+    """Load both files as the command does."""
+    entries: list[TreeEntry] = []
+    entries += read_regions(regions, "regions.csv") if regions is not None else []
+    entries += read_ports(ports, "ports.csv") if ports is not None else []
+    return await change_tree(connection, entries)
+
+
+async def tree(connection: Connection) -> dict[str, tuple[LocationKind, str, str | None]]:
+    """Return key → (kind, name, parent key)."""
+    known = await locations.list_locations(connection)
+    keys = {location.id: location.key for location in known}
+    return {location.key: (location.kind, location.name, keys.get(location.parent_id or 0)) for location in known}
+
+
+async def test_children_may_stand_before_their_parents(connection: Connection) -> None:
+    assert await load(connection) == TreeChange(added=4, moved=0, unchanged=0)
+    assert await tree(connection) == {
+        "baltic": (LocationKind.REGION, "Baltic", "north"),
+        "north": (LocationKind.REGION, "North", None),
+        "SEMMA": (LocationKind.PORT, "Malmö", "baltic"),
+        "PLGDN": (LocationKind.PORT, "Gdansk", "north"),
+    }
+
+
+async def test_loading_again_updates_names_and_parents_and_keeps_the_rest(connection: Connection) -> None:
+    await load(connection)
+    change = await load(
+        connection, None, b"code,name,parent_slug\nPLGDN,Gda\xc5\x84sk,baltic\nSEMMA,Malm\xc3\xb6,BALTIC\n"
+    )
+    assert change == TreeChange(added=0, moved=1, unchanged=1)
+    assert (await tree(connection))["PLGDN"] == (LocationKind.PORT, "Gdańsk", "baltic")
+    assert len(await tree(connection)) == 4
+
+
+@pytest.mark.parametrize(
+    ("regions", "ports", "code", "words"),
+    [
+        (b"slug,name,parent_slug\na,A,b\nb,B,c\nc,C,a\n", None, "REGION_CYCLE", "regions.csv:2: a → b → c → a"),
+        (b"slug,name,parent_slug\nnorth,North,baltic\n", None, "REGION_CYCLE", "regions.csv:2"),
+        (b"slug,name,parent_slug\nown,Own,own\n", None, "REGION_CYCLE", "regions.csv:2"),
+        (b"slug,name,parent_slug\nx,X,\ny,Y,nowhere\n", None, "UNKNOWN_PARENT", "regions.csv:3"),
+        (None, b"code,name,parent_slug\nDEHAM,Hamburg,nowhere\n", "UNKNOWN_PARENT", "ports.csv:2"),
+        (None, b"code,name,parent_slug\nDEHAM,Hamburg,\n", "UNKNOWN_PARENT", "ports.csv:2"),
+        (None, b"code,name,parent_slug\nDEHAM,Hamburg,semma\n", "UNKNOWN_PARENT", "is a port"),
+        (b"slug,name,parent_slug\nsemma,Clash,north\n", None, "LOCATION_CLASH", "regions.csv:2"),
+        (b"slug,name,parent_slug\ndeham,Clash,north\n", b"code,name,parent_slug\nDEHAM,Hamburg,north\n", "DUPLICATE_LOCATION", "ports.csv:2"),
+        (b"slug,name,parent_slug\nx,X,\nX,Again,\n", None, "DUPLICATE_LOCATION", "stands already at regions.csv:2"),
+        (b"slug,name,parent_slug\n\xff,X,\n", None, "WRONG_ENCODING", "regions.csv:2"),
+        (b"slug,name\nx,X\n", None, "WRONG_COLUMNS", "regions.csv:1"),
+        (b"", None, "WRONG_COLUMNS", "regions.csv:1"),
+        (b"slug,name,parent_slug\nx,X\n", None, "WRONG_COLUMNS", "regions.csv:2"),
+        (b'slug,name,parent_slug\n"x,X,\n', None, "BROKEN_FILE", "regions.csv"),
+        (b"slug,name,parent_slug\nno spaces,X,\n", None, "INVALID_SLUG", "regions.csv:2"),
+        (b"slug,name,parent_slug\nx,,\n", None, "INVALID_NAME", "regions.csv:2"),
+        (None, b"code,name,parent_slug\nHAMBURG,Hamburg,north\n", "INVALID_CODE", "ports.csv:2"),
+    ],
+)  # fmt: skip
+async def test_what_would_break_the_tree_is_refused_with_its_line_and_changes_nothing(
+    connection: Connection, regions: bytes | None, ports: bytes | None, code: str, words: str
+) -> None:
+    await load(connection)
+    before = await tree(connection)
+    with pytest.raises(TreeRejected) as caught:
+        await load(connection, regions, ports)
+    assert caught.value.code == code
+    assert words in caught.value.message
+    assert await tree(connection) == before
+
+
+async def test_recursion_ends_even_on_a_cycle_that_somebody_forced_into_the_table(connection: Connection) -> None:
+    await load(connection)
+    await connection.execute(
+        "UPDATE locations SET parent_id = (SELECT id FROM locations WHERE key = 'baltic') WHERE key = 'north'"
+    )
+    known = {location.key: location for location in await locations.list_locations(connection)}
+    ports = await locations.list_ports_below(connection, [known["baltic"].id])
+    assert {port.key for _, port in ports} == {"SEMMA", "PLGDN"}
+    above = await locations.list_ancestors(connection, [known["SEMMA"].id])
+    assert [ancestor.key for _, ancestor in above] == ["baltic", "north"]

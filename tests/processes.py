@@ -1,0 +1,32 @@
+"""Runs the real `ratesgraph` command as a process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+COMMAND = Path(sys.executable).parent / "ratesgraph"
+TIMEOUT_SECONDS = 120
+
+
+def environment(database_url: str | None) -> dict[str, str]:
+    """Return this process's environment without settings of Ratesgraph, and with the database to use."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RATESGRAPH_", "DATABASE_URL"))}
+    return kept if database_url is None else {**kept, "DATABASE_URL": database_url}
+
+
+def ratesgraph(
+    database_url: str | None, *arguments: str | Path, exit_code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """Run the command, check its exit code, and return what it printed. No command may print a traceback."""
+    done = subprocess.run(
+        [COMMAND, *arguments],
+        env=environment(database_url),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    assert done.returncode == exit_code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
