@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import SubprocessError
+from subprocess import SubprocessError, TimeoutExpired
 from typing import Any
 
 from db.errors import EmbeddedServerError
@@ -78,7 +78,11 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
         if "ratesgraph.conf" not in main.read_text():
             with main.open("a") as file:
                 file.write("\ninclude 'ratesgraph.conf'\n")
-        server.start()
+        try:
+            server.start()
+        except TimeoutExpired:
+            # The package gives the server ten seconds; on a busy machine it is still on its way, and a second call joins it.
+            server.start()
     except (OSError, SubprocessError, RuntimeError, AssertionError) as error:
         raise EmbeddedServerError(
             f"The embedded PostgreSQL could not be started in {data} ({type(error).__name__}). "

@@ -66,7 +66,7 @@ async def gather_observed_month(connection: Connection, month: date) -> None:
 
 
 async def gather_crowded_keys(connection: Connection, *, max_rows: int, max_keys: int) -> int:
-    """Take away the rows of up to `max_keys` keys that have more than `max_rows`, gather them, return their number."""
+    """Take away and gather the rows of up to `max_keys` keys that have more than `max_rows`; return how many rows."""
     async with connection.cursor(row_factory=args_row(int)) as cursor:
         await cursor.execute(SQL["gather_crowded_keys"], {"max_rows": max_rows, "max_keys": max_keys})
         return (await cursor.fetchall())[0]

@@ -8,7 +8,7 @@ import logging
 import uuid
 from collections.abc import Iterator
 
-from graphql import GraphQLError
+from graphql import FieldNode, GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
 from strawberry.extensions import SchemaExtension
 
@@ -26,7 +26,7 @@ def present_error(error: GraphQLError) -> GraphQLError:
     cause: BaseException = error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
-    if isinstance(cause, GraphQLError):
+    if isinstance(cause, GraphQLError) and not _is_about_our_value(error):
         # Nothing of ours was raised: a syntax or validation error, or a scalar's own words.
         return _with_code(
             error, "BAD_USER_INPUT" if error.path or error.original_error else "GRAPHQL_VALIDATION_FAILED"
@@ -46,6 +46,14 @@ def present_error(error: GraphQLError) -> GraphQLError:
         path=error.path,
         extensions={"code": "INTERNAL_ERROR", "errorId": error_id},
     )
+
+
+def _is_about_our_value(error: GraphQLError) -> bool:
+    """Return whether a field's value could not be written out: then the error stands at the field and quotes the value.
+
+    What is wrong with an argument or a variable stands at that instead.
+    """
+    return bool(error.path and error.nodes and isinstance(error.nodes[0], FieldNode))
 
 
 def _with_code(error: GraphQLError, code: str) -> GraphQLError:

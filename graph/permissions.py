@@ -1,4 +1,4 @@
-"""Who may do what. Every mutation names its permission; `tests/graph` walks the schema and refuses one without."""
+"""Who may do what. Every mutation names its permission; `tests/house` walks the schema and refuses one without."""
 
 from typing import Any
 

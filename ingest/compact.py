@@ -3,7 +3,7 @@
 from db import locations, totals
 from db.pool import Connection
 
-MAX_ROWS_PER_KEY = 32
+MAX_ROWS_PER_KEY = 8
 """How many partial sums a read may meet for a location pair and month before they are added up (`python -m bench reads`)."""
 MAX_KEYS_PER_STEP = 10_000
 """Bounds the length of one compaction transaction to about a second."""

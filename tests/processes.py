@@ -12,6 +12,8 @@ TIMEOUT_SECONDS = 120
 def environment(database_url: str | None) -> dict[str, str]:
     """Return this process's environment without settings of Ratesgraph, and with the database to use."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RATESGRAPH_", "DATABASE_URL"))}
+    # A wide terminal, so that no message is broken into lines.
+    kept |= {"COLUMNS": "400"}
     return kept if database_url is None else {**kept, "DATABASE_URL": database_url}
 
 

@@ -34,9 +34,9 @@ def migrate(data_dir: Path | None) -> None:
 
 
 def compact(data_dir: Path | None) -> None:
-    """Compact the totals."""
+    """Compact the totals to one row a key."""
     with open_database(read_settings(data_dir=data_dir)) as url:
-        rows = run(compaction.compact, url)
+        rows = run(lambda connection: compaction.compact(connection, max_rows=1), url)
     out.print(f"{rows:,} rows of totals added up.")
 
 

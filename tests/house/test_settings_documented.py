@@ -1,6 +1,6 @@
 """The README's table of settings holds each variable of `Settings` with its default, and none that is gone.
 
-A row begins with the variable and its default, both as code; a setting without a default has an empty cell or a dash.
+A row begins with the variable and its default, both as code; a setting without a default has an empty cell, a dash or "none".
 """
 
 import re
@@ -10,7 +10,7 @@ from server.settings import Settings
 from tests.house.source import ROOT
 
 ROW = re.compile(r"^\|\s*`(?P<name>RATESGRAPH_[A-Z0-9_]+|DATABASE_URL)`\s*\|\s*(?P<default>[^|]*?)\s*\|", re.MULTILINE)
-NOTHING = {"", "-", "–", "—"}
+NOTHING = {"", "none", "-", "–", "—"}
 
 
 def shown(default: object) -> str:

@@ -60,7 +60,7 @@ async def test_loading_again_updates_names_and_parents_and_keeps_the_rest(connec
         (None, b"code,name,parent_slug\nDEHAM,Hamburg,\n", "UNKNOWN_PARENT", "ports.csv:2"),
         (None, b"code,name,parent_slug\nDEHAM,Hamburg,semma\n", "UNKNOWN_PARENT", "is a port"),
         (b"slug,name,parent_slug\nsemma,Clash,north\n", None, "LOCATION_CLASH", "regions.csv:2"),
-        (b"slug,name,parent_slug\ndeham,Clash,north\n", b"code,name,parent_slug\nDEHAM,Hamburg,north\n", "DUPLICATE_LOCATION", "ports.csv:2"),
+        (b"slug,name,parent_slug\nplgdy,X,\n", b"code,name,parent_slug\nPLGDY,X,north\n", "DUPLICATE_LOCATION", "ports.csv:2"),
         (b"slug,name,parent_slug\nx,X,\nX,Again,\n", None, "DUPLICATE_LOCATION", "stands already at regions.csv:2"),
         (b"slug,name,parent_slug\n\xff,X,\n", None, "WRONG_ENCODING", "regions.csv:2"),
         (b"slug,name\nx,X\n", None, "WRONG_COLUMNS", "regions.csv:1"),

@@ -121,8 +121,13 @@ def test_many_lanes_in_one_request_answer_as_alone(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("CNSGX", "CNSGH"), ("north_europe", "north_europe_main"), ("norht_europe_main", "north_europe_main"), ("chinamain", "china_main")],
-)  # fmt: skip
+    [
+        ("CNSGX", "CNSGH"),
+        ("north_europe", "north_europe_main"),
+        ("norht_europe_main", "north_europe_main"),
+        ("chinamain", "china_main"),
+    ],
+)
 def test_an_unknown_location_names_the_argument_and_suggests(client: Client, typed: str, meant: str) -> None:
     for argument in ("origin", "destination"):
         extensions = fail(client, **{argument: typed})

@@ -225,7 +225,8 @@ def test_euros_are_converted_at_the_rate_of_each_day_and_keep_their_origin(clien
     with psycopg.connect(database_url) as connection:
         rates: dict[date, Decimal] = dict(
             connection.execute(
-                "SELECT day, usd_per_unit FROM exchange_rates WHERE currency = 'EUR' AND day BETWEEN '2024-01-05' AND '2024-01-08'"
+                "SELECT day, usd_per_unit FROM exchange_rates"
+                " WHERE currency = 'EUR' AND day BETWEEN '2024-01-05' AND '2024-01-08'"
             ).fetchall()
         )
         rows: list[tuple[Any, ...]] = connection.execute(
