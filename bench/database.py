@@ -14,8 +14,8 @@ from db.embedded import embedded_server
 from db.migrate import migrate
 from db.model import OnError
 from db.pool import INGEST, Connection, connect
-from ingest.apply import load_file
 from ingest.files import FileFormat
+from ingest.load import load_file
 from ingest.tree import change_tree
 
 

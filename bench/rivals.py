@@ -6,7 +6,7 @@ import polars as pl
 
 from db import locations, prices
 from db.pool import Connection
-from ingest.apply import _sort
+from ingest.apply import sort_by_lane
 from ingest.convert import AMOUNT_UNITS, RATE_UNITS, ExchangeRates, convert_to_usd
 from ingest.encode import CHUNK_BYTES, copy_stream, encode_prices
 from ingest.files import FileFormat, read_items
@@ -40,7 +40,7 @@ def write_text(observations: pl.DataFrame) -> list[bytes]:
 
 async def write_sorted_binary(observations: pl.DataFrame) -> list[bytes]:
     """Return the observations in the binary format and in the order of the lane index, in chunks."""
-    return [chunk async for chunk in copy_stream(encode_prices(BATCH_ID, _sort(observations)))]
+    return [chunk async for chunk in copy_stream(encode_prices(BATCH_ID, sort_by_lane(observations)))]
 
 
 async def copy_text(connection: Connection, chunks: Sequence[bytes]) -> None:

@@ -11,7 +11,7 @@ from bench.scale import time_call
 from db import locations, totals
 from db.pool import Connection
 from ingest.aggregate import LaneDays, total_by_month
-from ingest.apply import _sort
+from ingest.apply import sort_by_lane
 from ingest.convert import ExchangeRates, convert_to_usd
 from ingest.encode import copy_stream, encode_prices, encode_totals
 from ingest.files import FileFormat, read_items
@@ -39,7 +39,7 @@ async def _measure_once(connection: Connection, data: bytes, seconds: dict[str, 
     items = timed("read", lambda: read_items(data, FileFormat.CSV))
     checked = timed("check", lambda: check_items(items, tree))
     converted = timed("convert", lambda: convert_to_usd(checked.valid, ExchangeRates({}, 0), set()))
-    observations = timed("sort", lambda: _sort(converted.observations))
+    observations = timed("sort", lambda: sort_by_lane(converted.observations))
     names = ("origin", "destination", "first_day", "last_day", "usd_cents")
     lane_days = LaneDays(*(observations[name].to_numpy() for name in names))
     month_totals = timed("add up", lambda: total_by_month(lane_days, tree))

@@ -21,9 +21,9 @@ def _batch(
 
 
 def _rejection(
-    item: int | None, field: str | None, code: str, message: str, value: str | None, severity: str
+    number: int, item: int | None, field: str | None, code: str, message: str, value: str | None, severity: str
 ) -> Rejection:
-    return Rejection(item, field, code, message, value, Severity(severity))
+    return Rejection(item, field, code, message, value, Severity(severity), number)
 
 
 async def insert_batch(
@@ -43,9 +43,15 @@ async def insert_batch(
     return None if row is None else int(row[0])
 
 
-async def insert_payload(connection: Connection, *, batch_id: int, format: str, data: bytes) -> None:  # noqa: A002
-    """Keep what was uploaded, in the transaction of `insert_batch`."""
-    await connection.execute(SQL["insert_payload"], {"batch_id": batch_id, "format": format, "data": data})
+async def insert_payload(connection: Connection, *, batch_id: int, part: int, format: str, data: bytes) -> None:  # noqa: A002
+    """Keep a part of what was uploaded, in the transaction of `insert_batch`."""
+    parameters = {"batch_id": batch_id, "part": part, "format": format, "data": data}
+    await connection.execute(SQL["insert_payload"], parameters)
+
+
+async def announce_batch(connection: Connection) -> None:
+    """Wake the workers when this transaction commits."""
+    await connection.execute(SQL["announce_batch"])
 
 
 async def get_batches(connection: Connection, ids: Sequence[int]) -> list[PriceBatch]:
@@ -78,14 +84,56 @@ async def count_batches(connection: Connection, *, status: BatchStatus | None) -
         return (await cursor.fetchall())[0]
 
 
-async def claim_batch(connection: Connection, batch_id: int) -> tuple[OnError, str, bytes] | None:
-    """Lock a waiting batch for this transaction and return (on_error, format, payload).
+async def begin_attempt(connection: Connection, *, max_attempts: int) -> int | None:
+    """Count an attempt at the batch that has waited longest and return its id, or None when none may be tried now.
+
+    Call it in a transaction of its own; `claim_batch` then takes the batch for the work itself.
+    """
+    row = await (await connection.execute(SQL["begin_attempt"], {"max_attempts": max_attempts})).fetchone()
+    return None if row is None else int(row[0])
+
+
+async def give_back_attempt(connection: Connection, batch_id: int) -> None:
+    """Uncount an attempt that was not the batch's fault; it may be tried again at once."""
+    await connection.execute(SQL["give_back_attempt"], {"batch_id": batch_id})
+
+
+async def record_failure(connection: Connection, batch_id: int, failure: str, *, max_attempts: int) -> None:
+    """Note why an attempt failed. The text is shown to callers."""
+    parameters = {"batch_id": batch_id, "failure": failure, "max_attempts": max_attempts}
+    await connection.execute(SQL["record_failure"], parameters)
+
+
+async def fail_exhausted(connection: Connection, *, max_attempts: int) -> list[int]:
+    """End the batches that were tried too often as FAILED and return their ids."""
+    cursor = await connection.execute(SQL["fail_exhausted"], {"max_attempts": max_attempts})
+    return [int(batch_id) for batch_id, _ in await cursor.fetchall()]
+
+
+async def claim_batch(connection: Connection, batch_id: int) -> OnError | None:
+    """Lock a waiting batch for this transaction and return what an invalid item does to it.
 
     Return None when it has ended or another process holds it.
     """
-    cursor = await connection.execute(SQL["claim_batch"], {"batch_id": batch_id})
-    row = await cursor.fetchone()
-    return None if row is None else (OnError(row[0]), row[1], row[2])
+    row = await (await connection.execute(SQL["claim_batch"], {"batch_id": batch_id})).fetchone()
+    return None if row is None else OnError(row[0])
+
+
+async def list_payload_parts(connection: Connection, batch_id: int) -> list[tuple[str, bytes]]:
+    """Return (format, data) for every part of what was uploaded, in order."""
+    cursor = await connection.execute(SQL["list_payload_parts"], {"batch_id": batch_id})
+    return [(file_format, data) for file_format, data in await cursor.fetchall()]
+
+
+async def lock_batch(connection: Connection, batch_id: int) -> BatchStatus | None:
+    """Keep the batch as it is for this transaction and return its status, or None when there is no such batch."""
+    row = await (await connection.execute(SQL["lock_batch"], {"batch_id": batch_id})).fetchone()
+    return None if row is None else BatchStatus(row[0])
+
+
+async def mark_reverted(connection: Connection, batch_id: int) -> None:
+    """Record that the batch's prices are gone, in the transaction that took them away."""
+    await connection.execute(SQL["mark_reverted"], {"batch_id": batch_id})
 
 
 async def end_batch(connection: Connection, batch_id: int, outcome: BatchOutcome) -> None:
@@ -111,8 +159,15 @@ async def copy_rejections(connection: Connection, chunks: Iterable[bytes]) -> No
             await copy.write(chunk)
 
 
-async def list_rejections(connection: Connection, batch_id: int, *, limit: int) -> list[Rejection]:
-    """Return the first problems of the batch, by item."""
+async def list_rejections(connection: Connection, batch_id: int, *, after: int = 0, limit: int) -> list[Rejection]:
+    """Return up to `limit` problems of the batch, by item, after the one with the number `after`."""
     async with connection.cursor(row_factory=args_row(_rejection)) as cursor:
-        await cursor.execute(SQL["list_rejections"], {"batch_id": batch_id, "limit": limit})
+        await cursor.execute(SQL["list_rejections"], {"batch_id": batch_id, "after": after, "limit": limit})
         return await cursor.fetchall()
+
+
+async def count_rejections(connection: Connection, batch_id: int) -> int:
+    """Return how many problems the batch has."""
+    async with connection.cursor(row_factory=args_row(int)) as cursor:
+        await cursor.execute(SQL["count_rejections"], {"batch_id": batch_id})
+        return (await cursor.fetchall())[0]

@@ -108,8 +108,16 @@ class BatchStatus(StrEnum):
     """Where a price batch is in its life."""
 
     QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
     APPLIED = "APPLIED"
     REJECTED = "REJECTED"
+    FAILED = "FAILED"
+    REVERTED = "REVERTED"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no worker will touch the batch again."""
+        return self not in {BatchStatus.QUEUED, BatchStatus.RUNNING}
 
 
 class OnError(StrEnum):
@@ -130,7 +138,7 @@ class Severity(StrEnum):
 class Rejection:
     """One problem of one item. `item` counts from 1; `field` is named as in the GraphQL input.
 
-    Both are None where the problem is the whole batch.
+    Both are None where the problem is the whole batch. `number` counts the stored problems of a batch from 1.
     """
 
     item: int | None
@@ -139,6 +147,7 @@ class Rejection:
     message: str
     value: str | None
     severity: Severity = Severity.ERROR
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +169,12 @@ class PriceBatch:
     rejected_count: int
     price_count: int
     price_day_count: int
+    attempts: int
+    failure: str | None
     created_at: datetime
+    started_at: datetime | None
     ended_at: datetime | None
+    reverted_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +182,15 @@ class BatchPage:
     """One page of batches, newest first. `total_count` counts every match, not only this page."""
 
     batches: list[PriceBatch]
+    has_next_page: bool
+    total_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionPage:
+    """One page of a batch's rejections, by item. `total_count` counts all of the batch."""
+
+    rejections: list[Rejection]
     has_next_page: bool
     total_count: int
 

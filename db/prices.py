@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterable
 
+from psycopg import sql
 from psycopg.rows import class_row
 
 from db.model import DateRange, DayStatistics, Lane
@@ -19,6 +20,19 @@ async def copy_prices(connection: Connection, chunks: AsyncIterable[bytes]) -> N
     async with connection.cursor() as cursor, cursor.copy(SQL["copy_prices"]) as copy:
         async for chunk in chunks:
             await copy.write(chunk)
+
+
+async def copy_out_batch(connection: Connection, batch_id: int) -> bytes:
+    """Return the observations of a batch as CSV: origin, destination, first day, last day, US cents; days since 1970-01-01."""
+    # COPY takes no parameters, so the number is formatted in as a literal.
+    statement = sql.SQL(SQL["copy_out_batch"].decode()).format(batch_id=sql.Literal(batch_id))
+    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        return b"".join([bytes(chunk) async for chunk in copy])
+
+
+async def delete_batch_prices(connection: Connection, batch_id: int) -> int:
+    """Remove the observations of a batch and return how many they were."""
+    return (await connection.execute(SQL["delete_batch_prices"], {"batch_id": batch_id})).rowcount
 
 
 async def select_day_statistics(connection: Connection, lane: Lane, days: DateRange) -> list[DayStatistics]:

@@ -1,66 +1,19 @@
-"""Price batches: what is uploaded, what is answered, what can be looked up."""
+"""Price batches: what can be looked up of them."""
 
 from datetime import datetime
 
 import strawberry
 from strawberry.relay import PageInfo
 
-from db.model import BatchPage, BatchStatus, OnError, Rejection
+from db.model import BatchPage, BatchStatus, OnError
 from db.model import PriceBatch as BatchModel
-from graph.connections import encode_cursor, to_page_info
-from graph.scalars import PriceAmount
-from resolvers.batches import Upload
+from graph.arguments import After, First, Info
+from graph.connections import decode_cursor, encode_cursor, to_page_info
+from graph.rejections import RejectionConnection, to_rejection_connection
+from resolvers.batches import check_page_size, list_rejections
 
 strawberry.enum(BatchStatus, description="Where a price batch is in its life.")
 strawberry.enum(OnError, description="What one invalid item does to its batch.")
-
-
-@strawberry.input(description="One price on one lane, for each day of a period.")
-class PriceInput:
-    """Texts on purpose: what a value means is judged with the batch, and reported with the item."""
-
-    date_from: str = strawberry.field(description="The first day on which the price holds, `YYYY-MM-DD`.")
-    date_to: str | None = strawberry.field(
-        default=None, description="The last day on which the price holds, `YYYY-MM-DD`; left out: one day."
-    )
-    origin: str = strawberry.field(description="The UN/LOCODE of the port of departure.")
-    destination: str = strawberry.field(description="The UN/LOCODE of the port of arrival.")
-    price: PriceAmount = strawberry.field(description="The price. Zero and negative prices are legal.")
-    currency: str | None = strawberry.field(
-        default="USD", description="The ISO 4217 code of the currency; each day is converted at its own rate."
-    )
-
-    def as_item(self) -> dict[str, str | None]:
-        """Return the item as it is stored and read by the engine."""
-        return {
-            "origin": self.origin,
-            "destination": self.destination,
-            "date_from": self.date_from,
-            "date_to": self.date_to,
-            "price": self.price,
-            "currency": self.currency,
-        }
-
-
-@strawberry.input(description="A batch of prices to upload.")
-class UploadPricesInput:
-    prices: list[PriceInput] = strawberry.field(description="The items, in any order.")
-    on_error: OnError = strawberry.field(
-        default=OnError.REJECT_BATCH, description="What one invalid item does to the batch."
-    )
-    idempotency_key: str | None = strawberry.field(
-        default=None,
-        description="Any text of yours that names this upload: sent again with the same items it returns the first batch.",
-    )
-
-
-@strawberry.type(description="A problem of an upload, as data.")
-class UserError:
-    item: int | None = strawberry.field(description="Which item, counting from 1; null when it is the whole upload.")
-    field: str | None = strawberry.field(description="Which field of the input.")
-    code: str = strawberry.field(description="The kind of problem, for programs.")
-    message: str = strawberry.field(description="The problem in words.")
-    value: str | None = strawberry.field(description="The value that was given.")
 
 
 @strawberry.type(description="A batch of uploaded prices: what came, what became of it, when.")
@@ -74,8 +27,24 @@ class PriceBatch:
     accepted_count: int = strawberry.field(description="How many items were applied.")
     rejected_count: int = strawberry.field(description="How many items are invalid.")
     price_day_count: float = strawberry.field(description="How many daily prices its applied items stand for.")
+    attempts: int = strawberry.field(description="How often a worker has tried to apply it.")
+    failure: str | None = strawberry.field(description="Why the last attempt failed; null when none did.")
     created_at: datetime = strawberry.field(description="When it was accepted.")
-    ended_at: datetime | None = strawberry.field(description="When it was applied or rejected; null until then.")
+    started_at: datetime | None = strawberry.field(description="When a worker first took it; null until then.")
+    ended_at: datetime | None = strawberry.field(
+        description="When it was applied or rejected, or failed for good; null until then."
+    )
+    reverted_at: datetime | None = strawberry.field(description="When it was taken back; null if it was not.")
+
+    @strawberry.field(description="Every problem of its items, by item.")
+    async def rejections(self, info: Info, first: First = 50, after: After = None) -> RejectionConnection:
+        page = await list_rejections(
+            info.context,
+            int(self.id),
+            first=check_page_size(first, info.context.limits.max_page_size),
+            after=decode_cursor("rejection", after),
+        )
+        return to_rejection_connection(page, after=after)
 
 
 @strawberry.type(description="A batch within a list, with its place in it.")
@@ -91,14 +60,6 @@ class PriceBatchConnection:
     total_count: int = strawberry.field(description="How many batches match in all.")
 
 
-@strawberry.type(description="What became of an upload.")
-class UploadPricesPayload:
-    batch: PriceBatch | None = strawberry.field(description="The batch; null when the upload was refused as a whole.")
-    replayed: bool = strawberry.field(description="Whether this is the answer to an upload that came before.")
-    user_errors: list[UserError] = strawberry.field(description="What is wrong, at most the first 1,000 problems.")
-    warnings: list[UserError] = strawberry.field(description="What looks odd but was accepted.")
-
-
 def to_batch(model: BatchModel) -> PriceBatch:
     """Return the batch as its GraphQL type."""
     return PriceBatch(
@@ -111,8 +72,12 @@ def to_batch(model: BatchModel) -> PriceBatch:
         accepted_count=model.accepted_count,
         rejected_count=model.rejected_count,
         price_day_count=model.price_day_count,
+        attempts=model.attempts,
+        failure=model.failure,
         created_at=model.created_at,
+        started_at=model.started_at,
         ended_at=model.ended_at,
+        reverted_at=model.reverted_at,
     )
 
 
@@ -121,23 +86,3 @@ def to_batch_connection(page: BatchPage, *, after: str | None) -> PriceBatchConn
     edges = [PriceBatchEdge(cursor=encode_cursor("batch", batch.id), node=to_batch(batch)) for batch in page.batches]
     page_info = to_page_info([edge.cursor for edge in edges], has_next_page=page.has_next_page, after=after)
     return PriceBatchConnection(edges=edges, page_info=page_info, total_count=page.total_count)
-
-
-def _to_user_error(rejection: Rejection) -> UserError:
-    return UserError(
-        item=rejection.item,
-        field=rejection.field,
-        code=rejection.code,
-        message=rejection.message,
-        value=rejection.value,
-    )
-
-
-def to_payload(upload: Upload) -> UploadPricesPayload:
-    """Return the outcome of an upload as the mutation's payload."""
-    return UploadPricesPayload(
-        batch=None if upload.batch is None else to_batch(upload.batch),
-        replayed=upload.replayed,
-        user_errors=[_to_user_error(rejection) for rejection in upload.user_errors],
-        warnings=[_to_user_error(rejection) for rejection in upload.warnings],
-    )

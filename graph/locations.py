@@ -7,10 +7,9 @@ from strawberry.relay import PageInfo
 
 from db.model import Location as LocationModel
 from db.model import LocationKind, LocationPage
+from graph.arguments import Info
 from graph.connections import encode_cursor, to_page_info
-from resolvers.context import RequestContext
 
-Info = strawberry.Info[RequestContext, None]
 strawberry.enum(LocationKind, description="What a location is.")
 
 

@@ -8,17 +8,12 @@ from strawberry.types.nodes import SelectedField, Selection
 
 from db.model import BatchStatus, LocationKind
 from db.model import DailyAverage as DailyAverageModel
+from graph.arguments import After, BatchId, First, Info, Place
 from graph.averages import STATISTICS, DailyAverage
 from graph.batches import PriceBatch, PriceBatchConnection, to_batch, to_batch_connection
 from graph.connections import decode_cursor
-from graph.locations import Info, Location, LocationConnection, Port, Region, to_location, to_location_connection
+from graph.locations import Location, LocationConnection, Port, Region, to_location, to_location_connection
 from resolvers import averages, batches, locations
-
-Place = Annotated[
-    str, strawberry.argument(description="The code of a port (`CNSGH`) or the slug of a region (`north_europe_main`).")
-]
-First = Annotated[int, strawberry.argument(description="How many entries a page has at most.")]
-After = Annotated[str | None, strawberry.argument(description="The cursor behind which the page begins.")]
 
 
 def _selects(selections: list[Selection], names: frozenset[str]) -> bool:
@@ -98,11 +93,7 @@ class Query:
         return to_location_connection(page, after=after)
 
     @strawberry.field(description="The batch with this id; null when there is none.")
-    async def batch(
-        self,
-        info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The batch's id.")],  # noqa: A002
-    ) -> PriceBatch | None:
+    async def batch(self, info: Info, id: BatchId) -> PriceBatch | None:  # noqa: A002
         number = batches.parse_batch_id(id)
         found = None if number is None else await batches.find_batch(info.context, number)
         return None if found is None else to_batch(found)

@@ -5,7 +5,6 @@ database while their totals are being added up.
 """
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,13 +15,11 @@ import polars as pl
 
 from db import batches, locations, prices, rates, totals
 from db.model import BatchOutcome, BatchStatus, DateRange, Location, OnError, Severity
-from db.pool import Connection, Pool
+from db.pool import Connection
 from ingest.aggregate import LaneDays, total_by_month
 from ingest.convert import MAX_RATE_AGE_DAYS, UNIX_EPOCH, Converted, ExchangeRates, convert_to_usd
 from ingest.encode import copy_stream, encode_prices, encode_totals
-from ingest.errors import FileRejected
-from ingest.files import FileFormat, read_items
-from ingest.items import CheckedItems, check_items, file_rejection
+from ingest.items import CheckedItems, check_items
 
 CURRENCY = re.compile(r"[A-Z]{3}")
 """The form of an ISO 4217 code; no other text needs to reach the database."""
@@ -30,68 +27,12 @@ Report = Callable[[str], None]
 """Is told which stage of the work begins."""
 
 
-def _stay_quiet(_stage: str) -> None:
-    pass
-
-
-async def apply_batch(pool: Pool, batch_id: int) -> None:
-    """Claim, apply and end a queued batch in one transaction. Do nothing when it has ended or another process has it."""
-    async with pool.connection() as connection, connection.transaction():
-        claimed = await batches.claim_batch(connection, batch_id)
-        if claimed is None:
-            return
-        on_error, file_format, data = claimed
-        try:
-            items = await asyncio.to_thread(read_items, data, FileFormat(file_format))
-        except FileRejected as error:
-            await _copy_rejections(connection, batch_id, file_rejection(error.code, error.message))
-            outcome = BatchOutcome(BatchStatus.REJECTED, 0, 0, 0, 0, 0)
-        else:
-            outcome = await apply_items(connection, batch_id, items, on_error)
-        await batches.end_batch(connection, batch_id, outcome)
-
-
-class AlreadyLoaded(Exception):
-    """The same file was loaded before, as the batch in `batch_id`."""
-
-    def __init__(self, batch_id: int) -> None:
-        super().__init__(f"already loaded as batch {batch_id}")
-        self.batch_id = batch_id
-
-
-async def load_file(
-    connection: Connection,
-    data: bytes,
-    file_format: FileFormat,
-    *,
-    source: str,
-    on_error: OnError,
-    again: bool = False,
-    report: Report = _stay_quiet,
-) -> tuple[int, BatchOutcome]:
-    """Accept and apply a file that is at hand in one transaction; return the batch's id and outcome.
-
-    A file is recognised by its content: the second time raises AlreadyLoaded unless `again`. An unusable file raises
-    FileRejected and leaves no trace.
-    """
-    report("reading")
-    items = await asyncio.to_thread(read_items, data, file_format)
-    digest = await asyncio.to_thread(lambda: hashlib.sha256(data))
-    key = None if again else f"file:{on_error}:{digest.hexdigest()}"
-    async with connection.transaction():
-        batch_id = await batches.insert_batch(
-            connection, on_error=on_error, source=source, idempotency_key=key, payload_sha256=digest.digest()
-        )
-        if batch_id is None:
-            first = await batches.find_batch_by_key(connection, key or "")
-            raise AlreadyLoaded(first.id if first else 0)
-        outcome = await apply_items(connection, batch_id, items, on_error, report)
-        await batches.end_batch(connection, batch_id, outcome)
-    return batch_id, outcome
+def stay_quiet(_stage: str) -> None:
+    """Report to nobody."""
 
 
 async def apply_items(
-    connection: Connection, batch_id: int, items: pl.DataFrame, on_error: OnError, report: Report = _stay_quiet
+    connection: Connection, batch_id: int, items: pl.DataFrame, on_error: OnError, report: Report = stay_quiet
 ) -> BatchOutcome:
     """Append the observations and totals of the items, or only their rejections, within the caller's transaction."""
     await locations.share_tree(connection)
@@ -100,12 +41,12 @@ async def apply_items(
     checked = await asyncio.to_thread(check_items, items, tree)
     converted = await _convert(connection, checked)
     rejections = pl.concat([checked.rejections, converted.rejections])
-    await _copy_rejections(connection, batch_id, rejections)
+    await copy_rejections(connection, batch_id, rejections)
     rejected = rejections.filter(pl.col("severity") == Severity.ERROR.value)["item"].n_unique()
     if rejected and (on_error is OnError.REJECT_BATCH or rejected == len(items)):
         return BatchOutcome(BatchStatus.REJECTED, len(items), 0, rejected, 0, 0)
     report("storing prices")
-    observations = await asyncio.to_thread(_sort, converted.observations)
+    observations = await asyncio.to_thread(sort_by_lane, converted.observations)
     adding_up = asyncio.ensure_future(asyncio.to_thread(_add_up, observations, tree))
     await prices.copy_prices(connection, copy_stream(encode_prices(batch_id, observations)))
     report("storing averages")
@@ -114,7 +55,7 @@ async def apply_items(
     return BatchOutcome(BatchStatus.APPLIED, len(items), len(items) - rejected, rejected, len(observations), days)
 
 
-def _sort(observations: pl.DataFrame) -> pl.DataFrame:
+def sort_by_lane(observations: pl.DataFrame) -> pl.DataFrame:
     """Return the observations by lane and day: appended in the order of the lane index they cost half as much."""
     lane_day = pl.col("origin").cast(pl.Int64) * 2**20 + pl.col("destination")
     order = observations.select((lane_day * 2**17 + pl.col("first_day")).arg_sort()).to_series()
@@ -145,8 +86,10 @@ async def _convert(connection: Connection, checked: CheckedItems) -> Converted:
     return await asyncio.to_thread(convert_to_usd, items, exchange, known)
 
 
-async def _copy_rejections(connection: Connection, batch_id: int, rejections: pl.DataFrame) -> None:
+async def copy_rejections(connection: Connection, batch_id: int, rejections: pl.DataFrame) -> None:
+    """Store the problems of a batch, numbered by item."""
     if len(rejections):
-        lines = rejections.select(pl.lit(batch_id), "item", "field", "code", "severity", "message", "value")
+        numbered = rejections.sort("item", nulls_last=False, maintain_order=True).with_row_index("number", offset=1)
+        lines = numbered.select(pl.lit(batch_id), "number", "item", "field", "code", "severity", "message", "value")
         text = await asyncio.to_thread(lines.write_csv, include_header=False)
         await batches.copy_rejections(connection, [text.encode()])

@@ -1,14 +1,17 @@
-"""Price batches: accept an upload durably, have it applied, look it up."""
+"""Price batches: accept an upload durably, wait for its end, look it up, take it back."""
 
 import asyncio
+import contextlib
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
 from db import batches
-from db.model import BatchPage, BatchStatus, OnError, PriceBatch, Rejection, Severity
+from db.model import BatchPage, BatchStatus, OnError, PriceBatch, Rejection, RejectionPage, Severity
+from db.notifications import BATCHES
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
 
@@ -16,6 +19,7 @@ MAX_KEY_LENGTH = 200
 MAX_USER_ERRORS = 1_000
 """How many problems of items an answer lists; the batch's counts are exact all the same."""
 FORMAT = "ndjson"
+LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +32,30 @@ class Upload:
     warnings: list[Rejection] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """What became of taking a batch back: the batch, and why not."""
+
+    batch: PriceBatch | None
+    user_errors: list[Rejection]
+
+
 async def upload_prices(
     context: RequestContext,
     items: Sequence[Mapping[str, str | None]],
     *,
     on_error: OnError,
     idempotency_key: str | None,
+    wait_ms: int,
 ) -> Upload:
-    """Store the items with their batch in one transaction, then have the batch applied.
+    """Store the items with their batch in one transaction, then wait up to `wait_ms` until a worker has ended it.
 
-    The same key with the same items returns the first batch and stores nothing.
+    The same key with the same items returns the first batch and stores nothing. Raise RequestError (INVALID_WAIT).
     """
+    if not 0 <= wait_ms <= context.limits.max_wait_ms:
+        raise RequestError(
+            "INVALID_WAIT", f"waitMs is {wait_ms}; it is 0 to {context.limits.max_wait_ms}.", argument="waitMs"
+        )
     problem = _refuse(items, idempotency_key, context.limits.max_items)
     if problem is not None:
         return Upload(None, user_errors=[problem])
@@ -52,11 +69,11 @@ async def upload_prices(
             connection, on_error=on_error, source="uploadPrices", idempotency_key=idempotency_key, payload_sha256=digest
         )
         if batch_id is not None:
-            await batches.insert_payload(connection, batch_id=batch_id, format=FORMAT, data=data)
+            await batches.insert_payload(connection, batch_id=batch_id, part=0, format=FORMAT, data=data)
+            await batches.announce_batch(connection)
     if batch_id is None:
-        return await _replay(context, idempotency_key or "", digest)
-    await context.apply_batch(batch_id)
-    return await _report(context, batch_id, replayed=False)
+        return await _replay(context, idempotency_key or "", digest, wait_ms)
+    return await _report(context, batch_id, replayed=False, wait_ms=wait_ms)
 
 
 def _refuse(items: Sequence[object], key: str | None, max_items: int) -> Rejection | None:
@@ -78,19 +95,17 @@ def _pack(items: Sequence[Mapping[str, str | None]], on_error: OnError) -> tuple
     return data, hashlib.sha256(on_error.encode() + b"\n" + data).digest()
 
 
-async def _replay(context: RequestContext, key: str, digest: bytes) -> Upload:
+async def _replay(context: RequestContext, key: str, digest: bytes, wait_ms: int) -> Upload:
     async with context.pool.connection() as connection:
         first = await batches.find_batch_by_key(connection, key)
     if first is None or first.payload_sha256 != digest:
         message = "the key was used before for other items: choose a new one for a new upload"
         return Upload(None, user_errors=[Rejection(None, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", message, key)])
-    # The first attempt may have died between accepting and applying.
-    await context.apply_batch(first.id)
-    return await _report(context, first.id, replayed=True)
+    return await _report(context, first.id, replayed=True, wait_ms=wait_ms)
 
 
-async def _report(context: RequestContext, batch_id: int, *, replayed: bool) -> Upload:
-    batch = await find_batch(context, batch_id)
+async def _report(context: RequestContext, batch_id: int, *, replayed: bool, wait_ms: int) -> Upload:
+    batch = await _wait_for_end(context, batch_id, wait_ms / 1_000)
     async with context.pool.connection() as connection:
         found = await batches.list_rejections(connection, batch_id, limit=MAX_USER_ERRORS)
     return Upload(
@@ -99,6 +114,42 @@ async def _report(context: RequestContext, batch_id: int, *, replayed: bool) -> 
         user_errors=[rejection for rejection in found if rejection.severity is Severity.ERROR],
         warnings=[rejection for rejection in found if rejection.severity is Severity.WARNING],
     )
+
+
+async def _wait_for_end(context: RequestContext, batch_id: int, seconds: float) -> PriceBatch | None:
+    """Return the batch once it has ended, or as it stands when the time is up."""
+    deadline = time.monotonic() + seconds
+    with context.notifications.expect(BATCHES, str(batch_id)) as ended:
+        while True:
+            ended.clear()
+            batch = await find_batch(context, batch_id)
+            left = deadline - time.monotonic()
+            if batch is None or batch.status.has_ended or left <= 0:
+                return batch
+            # A notification may be lost, so look every now and then.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), min(left, LOOK_SECONDS))
+
+
+async def revert_batch(context: RequestContext, batch_id: int | None) -> Reversal:
+    """Take an applied batch back, exactly and once."""
+    status = None if batch_id is None else await context.revert_batch(batch_id)
+    if status is None or batch_id is None:
+        problem = Rejection(None, "id", "UNKNOWN_BATCH", "there is no such batch", None)
+        return Reversal(None, [problem])
+    batch = await find_batch(context, batch_id)
+    if status is BatchStatus.APPLIED:
+        return Reversal(batch, [])
+    message = f"the batch is {status.value}; only an applied batch can be reverted, and only once"
+    return Reversal(batch, [Rejection(None, "id", "BATCH_NOT_APPLIED", message, None)])
+
+
+async def list_rejections(context: RequestContext, batch_id: int, *, first: int, after: int | None) -> RejectionPage:
+    """Return a page of the batch's problems, by item."""
+    async with context.pool.connection() as connection:
+        found = await batches.list_rejections(connection, batch_id, after=after or 0, limit=first + 1)
+        total = await batches.count_rejections(connection, batch_id)
+    return RejectionPage(found[:first], has_next_page=len(found) > first, total_count=total)
 
 
 async def find_batch(context: RequestContext, batch_id: int) -> PriceBatch | None:

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from db.model import BatchStatus
+from db.notifications import Notifications
 from db.pool import Pool
 from resolvers.loaders import Loaders
 
@@ -14,15 +16,17 @@ class Limits:
     max_days: int = 3_660
     max_items: int = 10_000
     max_page_size: int = 500
+    max_wait_ms: int = 30_000
 
 
 @dataclass(slots=True)
 class RequestContext:
-    """Lives for one request. `apply_batch` is the ingest engine's, handed in so that resolvers need not know it."""
+    """Lives for one request. `revert_batch` is the ingest engine's, handed in so that resolvers need not know it."""
 
     pool: Pool
     limits: Limits
-    apply_batch: Callable[[int], Awaitable[None]]
+    notifications: Notifications
+    revert_batch: Callable[[int], Awaitable[BatchStatus | None]]
     may_write: bool
     loaders: Loaders = field(init=False)
 

@@ -10,9 +10,11 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from db.errors import DatabaseError
+from db.model import BatchStatus
+from db.notifications import BATCHES, Notifications, open_notifications
 from db.pool import API, INGEST, Pool, open_pool
 from graph.schema import schema
-from ingest.apply import apply_batch
+from ingest.revert import revert_batch
 from resolvers.context import Limits, RequestContext
 from server.graphql import GraphQLView
 from server.settings import Settings
@@ -23,6 +25,7 @@ class State(TypedDict):
 
     pool: Pool
     ingest_pool: Pool
+    notifications: Notifications
 
 
 def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) -> Starlette:
@@ -34,14 +37,17 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
         async with (
             open_pool(database_url, API, max_size=settings.pool_size) as pool,
             open_pool(database_url, INGEST, max_size=settings.ingest_pool_size) as ingest_pool,
+            open_notifications(database_url, BATCHES) as notifications,
         ):
-            yield State(pool=pool, ingest_pool=ingest_pool)
+            yield State(pool=pool, ingest_pool=ingest_pool, notifications=notifications)
 
     def make_context(request: Request) -> RequestContext:
-        async def apply(batch_id: int) -> None:
-            await apply_batch(request.state.ingest_pool, batch_id)
+        async def revert(batch_id: int) -> BatchStatus | None:
+            async with request.state.ingest_pool.connection() as connection:
+                return await revert_batch(connection, batch_id)
 
-        return RequestContext(request.state.pool, limits, apply, may_write=writes_are_open)
+        state = request.state
+        return RequestContext(state.pool, limits, state.notifications, revert, may_write=writes_are_open)
 
     view = GraphQLView(schema, make_context)
     return Starlette(

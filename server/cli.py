@@ -61,6 +61,18 @@ def serve(
 
 
 @app.command()
+def worker(
+    concurrency: Annotated[int, typer.Option(help="Batches at once.", min=1, max=64)] = 1,
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", hidden=True, help="Stop when standard input closes.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Apply uploaded batches until Ctrl-C. Any number of workers share one queue, on any number of machines."""
+    _call("worker", "worker", concurrency=concurrency, with_parent=with_parent, data_dir=data_dir)
+
+
+@app.command()
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the database's schema and the exchange rates up to date."""
     _call("upkeep", "migrate", data_dir=data_dir)

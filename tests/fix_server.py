@@ -1,5 +1,6 @@
 """The application behind real HTTP: uvicorn on a free port, in a thread of its own."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ import httpx
 import pytest
 import uvicorn
 
+from ingest.worker import work
 from server.app import create_app
 from server.settings import Settings
 
@@ -64,6 +66,26 @@ def running_server(database_url: str, *, writes_are_open: bool = True, **setting
             server.should_exit = True
             thread.join(timeout=15)
             assert not thread.is_alive(), "the server did not stop"
+
+
+@contextmanager
+def running_worker(database_url: str, concurrency: int = 1) -> Iterator[None]:
+    """Apply batches of the database in a thread of its own."""
+    stop, loop = asyncio.Event(), asyncio.new_event_loop()
+
+    def run() -> None:
+        loop.run_until_complete(work(database_url, stop, concurrency=concurrency))
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(timeout=30)
+        assert not thread.is_alive(), "the worker did not stop"
 
 
 @pytest.fixture

@@ -8,20 +8,24 @@ ON CONFLICT (idempotency_key) DO NOTHING
 RETURNING id
 
 -- insert_payload --
--- One row per batch that came over the network.
-INSERT INTO batch_payloads (batch_id, format, data) VALUES (%(batch_id)s, %(format)s, %(data)s)
+-- One row per part of what was uploaded.
+INSERT INTO batch_payloads (batch_id, part, format, data) VALUES (%(batch_id)s, %(part)s, %(format)s, %(data)s)
+
+-- announce_batch --
+-- Wakes the workers when the transaction commits.
+SELECT pg_notify('ratesgraph_queue', '')
 
 -- get_batches --
 -- One row per batch id that exists. Uses price_batches_pkey.
 SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count, accepted_count, rejected_count,
-       price_count, price_day_count, created_at, ended_at
+       price_count, price_day_count, attempts, failure, created_at, started_at, ended_at, reverted_at
 FROM price_batches
 WHERE id = ANY(%(ids)s)
 
 -- find_batch_by_key --
 -- At most one row. Uses price_batches_idempotency_key_unique.
 SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count, accepted_count, rejected_count,
-       price_count, price_day_count, created_at, ended_at
+       price_count, price_day_count, attempts, failure, created_at, started_at, ended_at, reverted_at
 FROM price_batches
 WHERE idempotency_key = %(idempotency_key)s
 
@@ -29,7 +33,7 @@ WHERE idempotency_key = %(idempotency_key)s
 -- One row per batch older than the cursor, newest first; one more than asked for tells that a next page exists. Uses
 -- price_batches_pkey, with a status price_batches_status_idx.
 SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count, accepted_count, rejected_count,
-       price_count, price_day_count, created_at, ended_at
+       price_count, price_day_count, attempts, failure, created_at, started_at, ended_at, reverted_at
 FROM price_batches
 WHERE (%(status)s::text IS NULL OR status = %(status)s)
   AND (%(before_id)s::bigint IS NULL OR id < %(before_id)s)
@@ -40,30 +44,90 @@ LIMIT %(limit)s
 -- One row: how many batches match.
 SELECT count(*) FROM price_batches WHERE %(status)s::text IS NULL OR status = %(status)s
 
+-- begin_attempt --
+-- At most one row: the batch that has waited longest and may be tried now. It is marked in a transaction of its own, so that
+-- an attempt counts even if it kills its worker; until next_attempt_at nobody else tries. A batch whose row is locked is
+-- being applied. Uses price_batches_waiting_idx.
+UPDATE price_batches
+SET status = 'RUNNING', attempts = attempts + 1, started_at = coalesce(started_at, clock_timestamp()),
+    next_attempt_at = clock_timestamp() + least(power(2, attempts + 1), 60) * interval '1 second'
+WHERE id = (
+    SELECT id FROM price_batches
+    WHERE status IN ('QUEUED', 'RUNNING') AND next_attempt_at <= clock_timestamp() AND attempts < %(max_attempts)s
+    ORDER BY next_attempt_at, id
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+
+-- give_back_attempt --
+-- Makes an attempt that was not the batch's fault as if it had never been.
+UPDATE price_batches
+SET status = 'QUEUED', attempts = greatest(attempts - 1, 0), next_attempt_at = clock_timestamp()
+WHERE id = %(batch_id)s AND status = 'RUNNING'
+
+-- record_failure --
+-- Notes why an attempt failed; the batch is tried again later, or after the last attempt fails without delay.
+UPDATE price_batches
+SET failure = %(failure)s,
+    next_attempt_at = CASE WHEN attempts < %(max_attempts)s THEN next_attempt_at ELSE clock_timestamp() END
+WHERE id = %(batch_id)s AND status = 'RUNNING'
+
+-- fail_exhausted --
+-- One row per batch that was tried too often and is nobody's now: it has failed for good. Uses price_batches_waiting_idx.
+UPDATE price_batches
+SET status = 'FAILED', ended_at = clock_timestamp(), failure = coalesce(failure, 'every attempt ended its worker')
+WHERE id IN (
+    SELECT id FROM price_batches
+    WHERE status = 'RUNNING' AND next_attempt_at <= clock_timestamp() AND attempts >= %(max_attempts)s
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, pg_notify('ratesgraph_batches', id::text)
+
 -- claim_batch --
--- At most one row: the payload of the batch if it still waits. The lock lasts until the transaction ends, so a dead
--- process frees it, and whoever comes second skips it.
-SELECT b.on_error, p.format, p.data
-FROM price_batches b JOIN batch_payloads p ON p.batch_id = b.id
-WHERE b.id = %(batch_id)s AND b.status = 'QUEUED'
-FOR UPDATE OF b SKIP LOCKED
+-- At most one row: the batch if it still waits. The lock lasts until the transaction ends, so a dead process frees it, and
+-- whoever comes second skips it. Uses price_batches_pkey.
+SELECT on_error
+FROM price_batches
+WHERE id = %(batch_id)s AND status IN ('QUEUED', 'RUNNING')
+FOR UPDATE SKIP LOCKED
+
+-- list_payload_parts --
+-- One row per part of what was uploaded, in order. Uses batch_payloads_pkey.
+SELECT format, data FROM batch_payloads WHERE batch_id = %(batch_id)s ORDER BY part
 
 -- end_batch --
 -- Marks the batch as ended, with what became of it.
 UPDATE price_batches
 SET status = %(status)s, item_count = %(item_count)s, accepted_count = %(accepted_count)s,
     rejected_count = %(rejected_count)s, price_count = %(price_count)s, price_day_count = %(price_day_count)s,
-    ended_at = clock_timestamp()
+    failure = NULL, ended_at = clock_timestamp()
 WHERE id = %(batch_id)s
+RETURNING pg_notify('ratesgraph_batches', id::text)
+
+-- lock_batch --
+-- At most one row: the batch's status, which nobody else changes until the transaction ends. Uses price_batches_pkey.
+SELECT status FROM price_batches WHERE id = %(batch_id)s FOR UPDATE
+
+-- mark_reverted --
+-- Marks an applied batch as reverted, in the transaction that takes its prices away.
+UPDATE price_batches
+SET status = 'REVERTED', reverted_at = clock_timestamp()
+WHERE id = %(batch_id)s
+RETURNING pg_notify('ratesgraph_batches', id::text)
 
 -- copy_rejections --
--- One row per problem of an item, in CSV.
-COPY batch_rejections (batch_id, item, field, code, severity, message, value) FROM STDIN (FORMAT csv)
+-- One row per problem of an item, numbered within the batch, in CSV.
+COPY batch_rejections (batch_id, number, item, field, code, severity, message, value) FROM STDIN (FORMAT csv)
 
 -- list_rejections --
--- One row per problem of the batch, by item. Uses batch_rejections_batch_idx.
-SELECT item, field, code, message, value, severity
+-- One row per problem of the batch after the cursor, by item. Uses batch_rejections_pkey.
+SELECT number, item, field, code, message, value, severity
 FROM batch_rejections
-WHERE batch_id = %(batch_id)s
-ORDER BY item NULLS FIRST, severity, field
+WHERE batch_id = %(batch_id)s AND number > %(after)s
+ORDER BY number
 LIMIT %(limit)s
+
+-- count_rejections --
+-- One row: how many problems the batch has. Uses batch_rejections_pkey.
+SELECT count(*) FROM batch_rejections WHERE batch_id = %(batch_id)s

@@ -5,6 +5,19 @@
 COPY prices (batch_id, usd_cents, item, origin, destination, first_day, last_day, rate_day, amount, rate, currency)
 FROM STDIN (FORMAT binary)
 
+-- copy_out_batch --
+-- One row per observation of a batch, days since 1970-01-01, in CSV. Uses prices_batch_idx.
+COPY (
+    SELECT origin, destination, first_day - '1970-01-01'::date, last_day - '1970-01-01'::date, usd_cents
+    FROM prices
+    WHERE batch_id = {batch_id}
+    ORDER BY origin, destination, first_day
+) TO STDOUT (FORMAT csv)
+
+-- delete_batch_prices --
+-- Removes the observations of a batch. Uses prices_batch_idx.
+DELETE FROM prices WHERE batch_id = %(batch_id)s
+
 -- select_day_statistics --
 -- One row per day with observations between the ports below two locations: the recursive region SQL. It is what low,
 -- high and median come from, and the oracle for the totals. Uses locations_parent_id_idx and prices_lane_day_idx.

@@ -7,9 +7,9 @@ from rich.table import Table
 from db import batches
 from db.model import BatchOutcome, BatchStatus, OnError, Rejection
 from db.pool import Connection
-from ingest.apply import AlreadyLoaded, load_file
 from ingest.errors import FileRejected
 from ingest.files import format_of
+from ingest.load import AlreadyLoaded, load_file
 from server.console import complain, err, open_database, out, progress_bar, read_settings, run
 
 SHOWN_REJECTIONS = 20

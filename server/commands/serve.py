@@ -18,6 +18,7 @@ from db.pool import Connection
 from ingest.demo.load import load_demo
 from server.app import create_app
 from server.commands.upkeep import bring_up_to_date
+from server.commands.worker import worker_beside
 from server.console import CommandError, err, open_database, out, progress_bar, read_settings, run
 from server.settings import Settings
 
@@ -93,7 +94,11 @@ def serve(given: dict[str, object], *, demo: bool | None) -> None:
             bring_up_to_date(database_url)
             if demo or (demo is None and settings.database_url is None):
                 _load_demo_once(database_url)
-            _run(settings, database_url, sock)
+            if settings.database_url is None:
+                with worker_beside(database_url):
+                    _run(settings, database_url, sock)
+            else:
+                _run(settings, database_url, sock)
     err.print("Stopped.")
 
 

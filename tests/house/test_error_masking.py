@@ -15,8 +15,8 @@ from db.errors import EmbeddedServerError, MigrationNeeded, driver_errors
 from db.pool import Connection, Pool
 from graph.errors import PresentErrors, present_error
 from graph.schema import schema
-from resolvers.context import Limits, RequestContext
 from resolvers.errors import RequestError
+from tests.contexts import reading_context
 
 pytestmark = pytest.mark.anyio
 
@@ -38,14 +38,10 @@ class BrokenPool:
         yield
 
 
-async def nothing_to_apply(_batch_id: int) -> None:
-    """Stand where the engine would."""
-
-
 async def ask(query: str, error: Exception, variables: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the only error of a query whose database fails, as it goes out."""
     pool = cast("Pool", BrokenPool(error))
-    context = RequestContext(pool=pool, limits=Limits(), apply_batch=nothing_to_apply, may_write=True)
+    context = reading_context(pool)
     return only_error(await schema.execute(query, variables, context_value=context))
 
 

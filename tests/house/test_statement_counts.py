@@ -12,7 +12,7 @@ from strawberry.types import ExecutionResult
 from db.pool import API, Connection, Pool, open_pool
 from graph.schema import schema
 from ingest.tree import change_tree
-from resolvers.context import Limits, RequestContext
+from tests.contexts import reading_context
 from tests.worlds import Item, World, apply_frame, frame_of
 
 pytestmark = pytest.mark.anyio
@@ -49,13 +49,9 @@ def statements(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noq
     return sent
 
 
-async def nothing_to_apply(_batch_id: int) -> None:
-    """Stand where the engine would."""
-
-
 async def ask(pool: Pool, query: str) -> dict[str, Any]:
     """Return the data of a request of its own."""
-    context = RequestContext(pool=pool, limits=Limits(), apply_batch=nothing_to_apply, may_write=False)
+    context = reading_context(pool)
     result = await schema.execute(query, context_value=context)
     assert isinstance(result, ExecutionResult)
     assert not result.errors

@@ -15,7 +15,7 @@ from ingest.compact import compact
 from ingest.tree import TreeEntry, change_tree
 from ingest.verify import verify
 from resolvers.averages import average_prices
-from resolvers.context import Limits, RequestContext
+from tests.contexts import reading_context
 from tests.worlds import Item, World, apply_frame, by_key, days_between, frame_of
 
 FIRST, LAST = date(2024, 1, 25), date(2024, 3, 5)
@@ -54,7 +54,7 @@ async def check(connection: Connection, pool: Pool, world: World) -> None:
     """Compare every pair of places with the oracle and with the recursive SQL, and the totals with the observations."""
     known = by_key(await locations.list_locations(connection))
     days = days_between(FIRST - timedelta(days=2), LAST + timedelta(days=3))
-    context = RequestContext(pool, Limits(), apply_batch=_never, may_write=False)
+    context = reading_context(pool)
     for origin in ("AAAAA", "BBBBB", REGIONS[0], REGIONS[1], REGIONS[3]):
         for destination in ("AAAAA", "CCCCC", REGIONS[0], REGIONS[2]):
             expected = [world.expect(origin, destination, day) for day in days]
@@ -85,10 +85,6 @@ async def check(connection: Connection, pool: Pool, world: World) -> None:
 
 def _number(value: Decimal | None) -> float | None:
     return None if value is None else float(value)
-
-
-async def _never(_batch_id: int) -> None:
-    raise AssertionError("nothing is uploaded here")
 
 
 async def clear(connection: Connection) -> None:

@@ -13,7 +13,7 @@ import pytest
 from db.pool import INGEST, connect
 from ingest.rates import load_ecb_rates
 from ingest.tree import change_tree
-from tests.fix_server import Client, Json, running_server
+from tests.fix_server import Client, Json, running_server, running_worker
 from tests.worlds import World
 
 WORLD = World({"europe": None, "NLRTM": "europe", "china": None, "CNSGH": "china"}, {"NLRTM", "CNSGH"})
@@ -44,13 +44,13 @@ def client(database_url: str) -> Iterator[Client]:
             await change_tree(connection, WORLD.entries())
 
     asyncio.run(fill())
-    with running_server(database_url, max_items=50) as client:
+    with running_worker(database_url), running_server(database_url, max_items=50) as client:
         yield client
 
 
 def upload(client: Client, *items: Json, **options: object) -> Json:
     """Upload the items and return the payload."""
-    payload: Json = client.ask(UPLOAD, input={"prices": items, **options})["uploadPrices"]
+    payload: Json = client.ask(UPLOAD, input={"prices": items, "waitMs": 20_000, **options})["uploadPrices"]
     return payload
 
 
@@ -202,15 +202,6 @@ def test_many_identical_uploads_at_once_make_one_batch(client: Client) -> None:
     assert len({payload["batch"]["id"] for payload in payloads}) == 1
     assert [payload["replayed"] for payload in payloads].count(False) == 1
     assert counts(client) == [2, 2]
-
-
-def test_an_accepted_batch_that_was_never_applied_is_applied_by_its_replay(client: Client, database_url: str) -> None:
-    upload(client, GOOD, idempotencyKey="monday")
-    with psycopg.connect(database_url) as connection:
-        connection.execute("UPDATE price_batches SET status = 'QUEUED', ended_at = NULL")
-        connection.execute("TRUNCATE prices, price_totals")
-    assert upload(client, GOOD, idempotencyKey="monday")["batch"]["status"] == "APPLIED"
-    assert counts(client) == [1, 1]
 
 
 def test_euros_are_converted_at_the_rate_of_each_day_and_keep_their_origin(client: Client, database_url: str) -> None:

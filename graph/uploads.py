@@ -1,0 +1,102 @@
+"""Uploads and their undoing: what is sent, and what is answered."""
+
+import strawberry
+
+from db.model import OnError, Rejection
+from graph.batches import PriceBatch, to_batch
+from graph.scalars import PriceAmount
+from resolvers.batches import Reversal, Upload
+
+
+@strawberry.input(description="One price on one lane, for each day of a period.")
+class PriceInput:
+    """Texts on purpose: what a value means is judged with the batch, and reported with the item."""
+
+    date_from: str = strawberry.field(description="The first day on which the price holds, `YYYY-MM-DD`.")
+    date_to: str | None = strawberry.field(
+        default=None, description="The last day on which the price holds, `YYYY-MM-DD`; left out: one day."
+    )
+    origin: str = strawberry.field(description="The UN/LOCODE of the port of departure.")
+    destination: str = strawberry.field(description="The UN/LOCODE of the port of arrival.")
+    price: PriceAmount = strawberry.field(description="The price. Zero and negative prices are legal.")
+    currency: str | None = strawberry.field(
+        default="USD", description="The ISO 4217 code of the currency; each day is converted at its own rate."
+    )
+
+    def as_item(self) -> dict[str, str | None]:
+        """Return the item as it is stored and read by the engine."""
+        return {
+            "origin": self.origin,
+            "destination": self.destination,
+            "date_from": self.date_from,
+            "date_to": self.date_to,
+            "price": self.price,
+            "currency": self.currency,
+        }
+
+
+@strawberry.input(description="A batch of prices to upload.")
+class UploadPricesInput:
+    prices: list[PriceInput] = strawberry.field(description="The items, in any order.")
+    on_error: OnError = strawberry.field(
+        default=OnError.REJECT_BATCH, description="What one invalid item does to the batch."
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=None,
+        description="Any text of yours that names this upload: sent again with the same items it returns the first batch.",
+    )
+    wait_ms: int = strawberry.field(
+        default=2_000,
+        description="How long to wait for the end of the batch, in milliseconds, at most 30,000; then it is QUEUED or RUNNING.",
+    )
+
+
+@strawberry.type(description="A problem of an upload, as data.")
+class UserError:
+    item: int | None = strawberry.field(description="Which item, counting from 1; null when it is the whole upload.")
+    field: str | None = strawberry.field(description="Which field of the input.")
+    code: str = strawberry.field(description="The kind of problem, for programs.")
+    message: str = strawberry.field(description="The problem in words.")
+    value: str | None = strawberry.field(description="The value that was given.")
+
+
+@strawberry.type(description="What became of an upload.")
+class UploadPricesPayload:
+    batch: PriceBatch | None = strawberry.field(description="The batch; null when the upload was refused as a whole.")
+    replayed: bool = strawberry.field(description="Whether this is the answer to an upload that came before.")
+    user_errors: list[UserError] = strawberry.field(description="What is wrong, at most the first 1,000 problems.")
+    warnings: list[UserError] = strawberry.field(description="What looks odd but was accepted.")
+
+
+@strawberry.type(description="What became of taking a batch back.")
+class RevertBatchPayload:
+    batch: PriceBatch | None = strawberry.field(description="The batch; null when there is none with the id.")
+    user_errors: list[UserError] = strawberry.field(description="Why it was not taken back.")
+
+
+def _to_user_error(rejection: Rejection) -> UserError:
+    return UserError(
+        item=rejection.item,
+        field=rejection.field,
+        code=rejection.code,
+        message=rejection.message,
+        value=rejection.value,
+    )
+
+
+def to_payload(upload: Upload) -> UploadPricesPayload:
+    """Return the outcome of an upload as the mutation's payload."""
+    return UploadPricesPayload(
+        batch=None if upload.batch is None else to_batch(upload.batch),
+        replayed=upload.replayed,
+        user_errors=[_to_user_error(rejection) for rejection in upload.user_errors],
+        warnings=[_to_user_error(rejection) for rejection in upload.warnings],
+    )
+
+
+def to_revert_payload(reversal: Reversal) -> RevertBatchPayload:
+    """Return the outcome of taking a batch back as the mutation's payload."""
+    return RevertBatchPayload(
+        batch=None if reversal.batch is None else to_batch(reversal.batch),
+        user_errors=[_to_user_error(rejection) for rejection in reversal.user_errors],
+    )

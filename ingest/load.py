@@ -1,0 +1,49 @@
+"""Loads a file that is at hand: accepted and applied in one transaction, without a queue."""
+
+import asyncio
+import hashlib
+
+from db import batches
+from db.model import BatchOutcome, OnError
+from db.pool import Connection
+from ingest.apply import Report, apply_items, stay_quiet
+from ingest.files import FileFormat, read_items
+
+
+class AlreadyLoaded(Exception):
+    """The same file was loaded before, as the batch in `batch_id`."""
+
+    def __init__(self, batch_id: int) -> None:
+        super().__init__(f"already loaded as batch {batch_id}")
+        self.batch_id = batch_id
+
+
+async def load_file(
+    connection: Connection,
+    data: bytes,
+    file_format: FileFormat,
+    *,
+    source: str,
+    on_error: OnError,
+    again: bool = False,
+    report: Report = stay_quiet,
+) -> tuple[int, BatchOutcome]:
+    """Accept and apply a file that is at hand in one transaction; return the batch's id and outcome.
+
+    A file is recognised by its content: the second time raises AlreadyLoaded unless `again`. An unusable file raises
+    FileRejected and leaves no trace.
+    """
+    report("reading")
+    items = await asyncio.to_thread(read_items, data, file_format)
+    digest = await asyncio.to_thread(lambda: hashlib.sha256(data))
+    key = None if again else f"file:{on_error}:{digest.hexdigest()}"
+    async with connection.transaction():
+        batch_id = await batches.insert_batch(
+            connection, on_error=on_error, source=source, idempotency_key=key, payload_sha256=digest.digest()
+        )
+        if batch_id is None:
+            first = await batches.find_batch_by_key(connection, key or "")
+            raise AlreadyLoaded(first.id if first else 0)
+        outcome = await apply_items(connection, batch_id, items, on_error, report)
+        await batches.end_batch(connection, batch_id, outcome)
+    return batch_id, outcome

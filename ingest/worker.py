@@ -1,0 +1,141 @@
+"""The worker: takes batches from the queue, one after the other, until it is told to stop.
+
+Claiming, applying and ending a batch are one transaction: a worker that dies gives the batch back with its connection, and
+nothing needs recovering. The attempt is counted before, in a transaction of its own, so that a batch that kills its
+worker ends as FAILED instead of going round for ever.
+"""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from db import batches
+from db.errors import DatabaseError, DatabaseUnavailable
+from db.model import BatchOutcome, BatchStatus
+from db.notifications import QUEUE, Notifications, open_notifications
+from db.pool import INGEST, Pool, open_pool
+from ingest.apply import apply_items, copy_rejections
+from ingest.compact import compact
+from ingest.errors import FileRejected
+from ingest.files import FileFormat, read_items
+from ingest.items import file_rejection
+
+log = logging.getLogger("ratesgraph.worker")
+
+MAX_ATTEMPTS = 5
+POLL_SECONDS = 1.0
+"""How long a waiting batch may go unnoticed when its notification was lost, or when its time to be tried again comes."""
+COMPACT_SECONDS = 30.0
+STOP_SECONDS = 20.0
+"""How long a batch in hand may still take after the worker was told to stop; then it is given back."""
+
+
+async def work(database_url: str, stop: asyncio.Event, *, concurrency: int = 1) -> None:
+    """Apply batches, `concurrency` at once, until `stop` is set; then finish or give back those in hand."""
+    async with (
+        open_pool(database_url, INGEST, max_size=2 * concurrency + 1) as pool,
+        open_notifications(database_url, QUEUE) as notifications,
+    ):
+        takers = [asyncio.create_task(_take_batches(pool, notifications, stop)) for _ in range(concurrency)]
+        async with _background(_compact_now_and_then(pool, stop)):
+            await stop.wait()
+            _, late = await asyncio.wait(takers, timeout=STOP_SECONDS)
+            for taker in late:
+                taker.cancel()
+            await asyncio.gather(*takers, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _background(work: object) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _take_batches(pool: Pool, notifications: Notifications, stop: asyncio.Event) -> None:
+    with notifications.expect(QUEUE) as woken:
+        while not stop.is_set():
+            woken.clear()
+            try:
+                found = await take_one(pool)
+            except DatabaseUnavailable:
+                log.warning("the database does not answer; trying again")
+                found = False
+            except Exception:
+                log.exception("taking a batch failed; trying again")
+                found = False
+            if not found:
+                await _first_of(woken, stop, timeout=POLL_SECONDS)
+
+
+async def _first_of(*events: asyncio.Event, timeout: float) -> None:  # noqa: ASYNC109
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+async def take_one(pool: Pool) -> bool:
+    """Try the next batch of the queue; return False when none may be tried now.
+
+    What fails is noted with the batch, which is tried again later. A lost database is not the batch's fault.
+    """
+    async with pool.connection() as connection:
+        await batches.fail_exhausted(connection, max_attempts=MAX_ATTEMPTS)
+        batch_id = await batches.begin_attempt(connection, max_attempts=MAX_ATTEMPTS)
+    if batch_id is None:
+        return False
+    try:
+        await apply_batch(pool, batch_id)
+    except (DatabaseUnavailable, asyncio.CancelledError):
+        await asyncio.shield(_give_back(pool, batch_id))
+        raise
+    except Exception:
+        error_id = uuid.uuid4().hex[:12]
+        log.exception("error %s while applying batch %s", error_id, batch_id)
+        async with pool.connection() as connection:
+            failure = f"an unexpected error, {error_id} in the log"
+            await batches.record_failure(connection, batch_id, failure, max_attempts=MAX_ATTEMPTS)
+    return True
+
+
+async def _give_back(pool: Pool, batch_id: int) -> None:
+    # Where the database is gone this fails too, and the attempt stays counted: a loss of one of MAX_ATTEMPTS.
+    with contextlib.suppress(DatabaseError):
+        async with pool.connection() as connection:
+            await batches.give_back_attempt(connection, batch_id)
+
+
+async def apply_batch(pool: Pool, batch_id: int) -> None:
+    """Claim, apply and end a queued batch in one transaction. Do nothing when it has ended or another process has it."""
+    async with pool.connection() as connection, connection.transaction():
+        on_error = await batches.claim_batch(connection, batch_id)
+        if on_error is None:
+            return
+        parts = await batches.list_payload_parts(connection, batch_id)
+        data, file_format = b"".join(part for _, part in parts), FileFormat(parts[0][0])
+        try:
+            items = await asyncio.to_thread(read_items, data, file_format)
+        except FileRejected as error:
+            await copy_rejections(connection, batch_id, file_rejection(error.code, error.message))
+            outcome = BatchOutcome(BatchStatus.REJECTED, 0, 0, 0, 0, 0)
+        else:
+            outcome = await apply_items(connection, batch_id, items, on_error)
+        await batches.end_batch(connection, batch_id, outcome)
+
+
+async def _compact_now_and_then(pool: Pool, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        await _first_of(stop, timeout=COMPACT_SECONDS)
+        try:
+            async with pool.connection() as connection:
+                await compact(connection)
+        except DatabaseError:
+            log.warning("compaction could not run; trying again later")

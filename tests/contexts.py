@@ -1,0 +1,15 @@
+"""The context of a request, without a server around it."""
+
+from db.model import BatchStatus
+from db.notifications import Notifications
+from db.pool import Pool
+from resolvers.context import Limits, RequestContext
+
+
+async def _revert_nothing(_batch_id: int) -> BatchStatus | None:
+    raise AssertionError("nothing is taken back here")
+
+
+def reading_context(pool: Pool) -> RequestContext:
+    """Return a context that may only read."""
+    return RequestContext(pool, Limits(), Notifications(), _revert_nothing, may_write=False)
