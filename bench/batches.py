@@ -1,5 +1,6 @@
 """`bench ingest`: a whole apply beside the bare COPY of the same observations, in the same run and the same table."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from statistics import median
@@ -23,6 +24,11 @@ BATCHES = (
     MILLION_OF_ONE_DAY,
     Shape(1_000_000, 30, START, MONTH),
     Shape(1_000_000, 1, START, TWO_YEARS),
+)
+SIZES = (
+    "SELECT count(*) FROM price_totals",
+    "SELECT pg_total_relation_size('prices')",
+    "SELECT pg_total_relation_size('price_totals')",
 )
 TARGET = 2.0
 """A whole apply may take this many times the bare COPY."""
@@ -76,23 +82,34 @@ async def _measure(connection: Connection, shape: Shape, rounds: int) -> Outcome
     observations = await observe(connection, data)
     text, binary = write_text(observations), await write_sorted_binary(observations)
     del observations
-    seconds: dict[str, list[float]] = {"text": [], "binary": [], "apply": []}
-    for _ in range(rounds):
-        await clear_prices(connection)
-        seconds["text"].append(await time_call(lambda: copy_text(connection, text)))
-        await clear_prices(connection)
-        seconds["binary"].append(await time_call(lambda: copy_binary(connection, binary)))
-        await clear_prices(connection)
-        seconds["apply"].append(await time_call(lambda: apply_csv(connection, data)))
+    rivals: dict[str, Callable[[], Awaitable[object]]] = {
+        "text": lambda: copy_text(connection, text),
+        "binary": lambda: copy_binary(connection, binary),
+        "apply": lambda: apply_csv(connection, data),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in rivals}
+    sizes = [0, 0, 0]
+    for number in range(rounds):
+        # Whoever comes first may pay for what the round before left behind, so each comes first in turn.
+        first = number % len(rivals)
+        for name in [*rivals][first:] + [*rivals][:first]:
+            await clear_prices(connection)
+            seconds[name].append(await time_call(rivals[name]))
+            stored = await read_figure(connection, "SELECT count(*) FROM prices")
+            assert stored == shape.items, f"{name} stored {stored} of {shape.items} prices"
+            if name == "apply":
+                sizes = [await read_figure(connection, query) for query in SIZES]
+    taken = {name: median(values) for name, values in seconds.items()}
+    rows, prices_bytes, totals_bytes = sizes
     return Outcome(
         shape,
-        median(seconds["apply"]),
-        median(seconds["text"]),
-        median(seconds["binary"]),
-        await read_figure(connection, "SELECT count(*) FROM price_totals"),
+        taken["apply"],
+        taken["text"],
+        taken["binary"],
+        rows,
         len(data) / 1e6,
-        await read_figure(connection, "SELECT pg_total_relation_size('prices')") / 1e6,
-        await read_figure(connection, "SELECT pg_total_relation_size('price_totals')") / 1e6,
+        prices_bytes / 1e6,
+        totals_bytes / 1e6,
     )
 
 

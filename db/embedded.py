@@ -20,6 +20,7 @@ SETTINGS = """\
 # Written by Ratesgraph at every start: sizes for a machine that also runs the application.
 shared_buffers = 256MB
 max_wal_size = 4GB
+wal_init_zero = off
 checkpoint_completion_target = 0.9
 random_page_cost = 1.1
 jit = off

@@ -68,15 +68,19 @@ class World:
             above = self.parents[above]
         return False
 
-    def expect(self, origin: str, destination: str, day: date) -> Expected:
-        """Return what the day must answer for the two places, by walking every item."""
-        prices = sorted(
+    def prices_on(self, origin: str, destination: str, day: date) -> list[Decimal]:
+        """Return the prices of a day between the two places, to cents, in order."""
+        return sorted(
             to_cents(item.price)
             for item in self.items
             if item.first <= day <= item.last
             and self.stands_for(origin, item.origin)
             and self.stands_for(destination, item.destination)
         )
+
+    def expect(self, origin: str, destination: str, day: date) -> Expected:
+        """Return what the day must answer for the two places, by walking every item."""
+        prices = self.prices_on(origin, destination, day)
         if len(prices) < 3:
             return Expected(len(prices), None)
         mean = to_cents(sum(prices, Decimal(0)) / len(prices))

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 SEED = 20_160_101
-LANES = 2_400
+LANES = 2_000
 MONTHS = 24
 VALIDITY_DAYS = 28
 THIN_SHARE = 0.15
@@ -60,7 +60,7 @@ def generate_prices(ports: list[str], today: date) -> Iterator[tuple[str, pl.Dat
 
 def _pick_lanes(rng: np.random.Generator, ports: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return LANES distinct lanes; some ports are much busier than others, as in the world."""
-    weight = rng.permutation(1 / np.arange(1, ports + 1) ** 0.6)
+    weight = rng.permutation(1 / np.arange(1, ports + 1) ** 1.2)
     chance = np.outer(weight, weight)
     np.fill_diagonal(chance, 0)
     chosen = rng.choice(ports * ports, LANES, replace=False, p=(chance / chance.sum()).ravel())

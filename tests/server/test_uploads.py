@@ -35,15 +35,20 @@ AVERAGES = """{
 GOOD = {"dateFrom": "2024-01-01", "dateTo": "2024-01-02", "origin": "CNSGH", "destination": "NLRTM", "price": 100}
 
 
-@pytest.fixture
-def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports without prices."""
+def fill(database_url: str) -> None:
+    """Make the tree."""
 
-    async def fill() -> None:
+    async def work() -> None:
         async with connect(database_url, INGEST) as connection:
             await change_tree(connection, WORLD.entries())
 
-    asyncio.run(fill())
+    asyncio.run(work())
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A server over two ports without prices, and a worker."""
+    fill(database_url)
     with running_worker(database_url), running_server(database_url, max_items=50) as client:
         yield client
 
