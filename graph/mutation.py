@@ -10,6 +10,7 @@ from graph.uploads import (
     RevertBatchPayload,
     UploadPricesInput,
     UploadPricesPayload,
+    to_items,
     to_payload,
     to_revert_payload,
 )
@@ -32,7 +33,7 @@ class Mutation:
     ) -> UploadPricesPayload:
         upload = await batches.upload_prices(
             info.context,
-            [price.as_item() for price in input.prices],
+            to_items(input.prices),
             on_error=input.on_error,
             idempotency_key=input.idempotency_key,
             wait_ms=input.wait_ms,

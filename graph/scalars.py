@@ -8,6 +8,8 @@ import strawberry
 from graphql import FloatValueNode, GraphQLError, IntValueNode, StringValueNode, ValueNode
 from strawberry.types.scalar import ScalarDefinition
 
+from graph.decoding import DecodedItems
+
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 PriceAmount = NewType("PriceAmount", str)
@@ -27,7 +29,9 @@ def _parse_date(value: object) -> date:
     )
 
 
-def _parse_amount(value: object) -> PriceAmount:
+def _parse_amount(value: object) -> PriceAmount | DecodedItems:
+    if isinstance(value, DecodedItems):
+        return value
     if isinstance(value, str):
         return PriceAmount(value)
     if isinstance(value, int | float) and not isinstance(value, bool):

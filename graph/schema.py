@@ -5,6 +5,7 @@ from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
+from graph.decoding import DecodeItems
 from graph.errors import PresentErrors
 from graph.locations import Port, Region
 from graph.mutation import Mutation
@@ -23,6 +24,6 @@ schema = Schema(
     query=Query,
     mutation=Mutation,
     types=[Port, Region],
-    extensions=[PresentErrors],
+    extensions=[PresentErrors, DecodeItems],
     config=StrawberryConfig(scalar_map=SCALARS),
 )

@@ -4,8 +4,10 @@ import strawberry
 
 from db.model import OnError, Rejection
 from graph.batches import PriceBatch, to_batch
+from graph.decoding import DecodedItems
 from graph.scalars import PriceAmount
 from resolvers.batches import Reversal, Upload
+from resolvers.items import PriceItem
 
 
 @strawberry.input(description="One price on one lane, for each day of a period.")
@@ -23,16 +25,9 @@ class PriceInput:
         default="USD", description="The ISO 4217 code of the currency; each day is converted at its own rate."
     )
 
-    def as_item(self) -> dict[str, str | None]:
+    def as_item(self) -> PriceItem:
         """Return the item as it is stored and read by the engine."""
-        return {
-            "origin": self.origin,
-            "destination": self.destination,
-            "date_from": self.date_from,
-            "date_to": self.date_to,
-            "price": self.price,
-            "currency": self.currency,
-        }
+        return PriceItem(self.date_from, self.origin, self.destination, self.price, self.date_to, self.currency)
 
 
 @strawberry.input(description="A batch of prices to upload.")
@@ -49,6 +44,13 @@ class UploadPricesInput:
         default=2_000,
         description="How long to wait for the end of the batch, in milliseconds, at most 30,000; then it is QUEUED or RUNNING.",
     )
+
+
+def to_items(prices: list[PriceInput]) -> list[PriceItem]:
+    """Return the items of an upload, whichever way they were decoded."""
+    if len(prices) == 1 and isinstance(carried := prices[0].price, DecodedItems):
+        return carried.items
+    return [price.as_item() for price in prices]
 
 
 @strawberry.type(description="A problem of an upload, as data.")

@@ -54,17 +54,18 @@ def read_items(data: bytes, file_format: FileFormat) -> pl.DataFrame:
 
     Raise FileRejected with one of the codes BROKEN_FILE, WRONG_ENCODING, WRONG_COLUMNS, EMPTY_BATCH.
     """
+    is_csv = file_format in {FileFormat.CSV, FileFormat.CSV_GZIP}
     if file_format in {FileFormat.CSV_GZIP, FileFormat.NDJSON_GZIP}:
         data = _decompress(data)
     if file_format is FileFormat.PARQUET:
         frame = _read_parquet(data)
     else:
         _require_utf8(data)
-        frame = _read_csv(data) if file_format in {FileFormat.CSV, FileFormat.CSV_GZIP} else _read_ndjson(data)
+        frame = _read_csv(data) if is_csv else _read_ndjson(data)
     frame = _name_columns(frame).with_row_index("item", offset=1)
     frame = frame.select("item", *(_as_text(frame.schema[name], name) for name in ITEM_COLUMNS))
     frame = frame.with_columns(pl.col(name).replace("", None) for name in ITEM_COLUMNS if (frame[name] == "").any())
-    if all(frame[name].null_count() for name in ITEM_COLUMNS):
+    if is_csv and all(frame[name].null_count() for name in ITEM_COLUMNS):
         # A blank line in a CSV is no item, but it counts as a line.
         frame = frame.filter(pl.any_horizontal(pl.col(ITEM_COLUMNS).is_not_null()))
     if frame.is_empty():
@@ -120,9 +121,10 @@ def _read_ndjson(data: bytes) -> pl.DataFrame:
     try:
         # Two steps: the first line names the layout, then every value of the layout is read as text.
         names = pl.read_ndjson(io.BytesIO(data.lstrip().split(b"\n", 1)[0])).columns
-        layout = ONE_DAY_COLUMNS if "day" in names else PERIOD_COLUMNS
-        schema = dict.fromkeys([*names, *layout, OPTIONAL_COLUMN], pl.String)
-        frame = pl.read_ndjson(io.BytesIO(data), schema=schema)
+        found = {_normal_name(name) for name in names}
+        layout = ONE_DAY_COLUMNS if "day" in found else PERIOD_COLUMNS
+        absent = [name for name in (*layout, OPTIONAL_COLUMN) if name not in found]
+        frame = pl.read_ndjson(io.BytesIO(data), schema=dict.fromkeys([*names, *absent], pl.String))
     except PolarsError as error:
         raise FileRejected("BROKEN_FILE", "the NDJSON cannot be read: every line must be one JSON object") from error
     return frame
@@ -135,9 +137,15 @@ def _read_parquet(data: bytes) -> pl.DataFrame:
         raise FileRejected("BROKEN_FILE", "it is not a Parquet file, or it is damaged") from error
 
 
+def _normal_name(name: str) -> str:
+    """Return a column's name in lower case; those of the mutation's fields are understood too."""
+    name = name.strip()
+    return {"dateFrom": "date_from", "dateTo": "date_to"}.get(name, name.lower())
+
+
 def _name_columns(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with ITEM_COLUMNS, whichever of the two layouts it came in."""
-    names = {name: name.strip().lower() for name in frame.columns}
+    names = {name: _normal_name(name) for name in frame.columns}
     found = list(names.values())
     for layout in (ONE_DAY_COLUMNS, PERIOD_COLUMNS):
         if len(set(found)) == len(found) and set(layout) <= set(found) <= {*layout, OPTIONAL_COLUMN}:

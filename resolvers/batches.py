@@ -4,16 +4,15 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import orjson
 
 from db import batches
 from db.model import BatchPage, BatchStatus, OnError, PriceBatch, Rejection, RejectionPage, Severity
 from db.notifications import BATCHES
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
+from resolvers.items import PriceItem, encode_items
 
 MAX_KEY_LENGTH = 200
 MAX_USER_ERRORS = 1_000
@@ -42,7 +41,7 @@ class Reversal:
 
 async def upload_prices(
     context: RequestContext,
-    items: Sequence[Mapping[str, str | None]],
+    items: Sequence[PriceItem],
     *,
     on_error: OnError,
     idempotency_key: str | None,
@@ -61,7 +60,7 @@ async def upload_prices(
         return Upload(None, user_errors=[problem])
     try:
         data, digest = await asyncio.to_thread(_pack, items, on_error)
-    except orjson.JSONEncodeError:
+    except UnicodeEncodeError:
         message = "a text holds half of a surrogate pair"
         return Upload(None, user_errors=[Rejection(None, "prices", "INVALID_TEXT", message, None)])
     async with context.pool.connection() as connection, connection.transaction():
@@ -89,9 +88,9 @@ def _refuse(items: Sequence[object], key: str | None, max_items: int) -> Rejecti
     return None
 
 
-def _pack(items: Sequence[Mapping[str, str | None]], on_error: OnError) -> tuple[bytes, bytes]:
+def _pack(items: Sequence[PriceItem], on_error: OnError) -> tuple[bytes, bytes]:
     """Return the items as NDJSON, and the digest by which a replay is told from another upload."""
-    data = b"\n".join(orjson.dumps(item) for item in items)
+    data = encode_items(items)
     return data, hashlib.sha256(on_error.encode() + b"\n" + data).digest()
 
 

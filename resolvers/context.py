@@ -14,7 +14,7 @@ class Limits:
     """How much one request may ask for. The server's settings fill it."""
 
     max_days: int = 3_660
-    max_items: int = 10_000
+    max_items: int = 100_000
     max_page_size: int = 500
     max_wait_ms: int = 30_000
 

@@ -28,9 +28,9 @@ class Settings(BaseSettings):
         description="Database connections of a server process for batches, and so batches at once",
     )
     max_days: int = Field(default=3_660, ge=1, description="Days that one `averagePrices` may span")
-    max_items: int = Field(default=10_000, ge=1, description="Items that one `uploadPrices` may list")
+    max_items: int = Field(default=100_000, ge=1, description="Items that one `uploadPrices` may list")
     max_page_size: int = Field(default=500, ge=1, description="Entries of one page of a connection")
-    max_body_bytes: int = Field(default=10_000_000, ge=1_000, description="Bytes that one request's body may have")
+    max_body_bytes: int = Field(default=32_000_000, ge=1_000, description="Bytes that one request's body may have")
     open_writes: bool = Field(
         default=False,
         description="Let anyone upload; the embedded server on a loopback address always does",

@@ -14,6 +14,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 
 from db import locations, totals
 from db.model import BatchStatus, DateRange, Lane, LocationKind, OnError
@@ -26,6 +27,7 @@ from ingest.verify import verify
 from ingest.worker import take_one
 from resolvers import batches
 from resolvers.context import Limits, RequestContext
+from resolvers.items import PriceItem
 from tests.worlds import Item, World, by_key
 
 FIRST = date(2024, 1, 29)
@@ -44,16 +46,9 @@ items = st.builds(
 )
 
 
-def as_upload(item: Item) -> dict[str, str | None]:
+def as_upload(item: Item) -> PriceItem:
     """Return the item as the mutation hands it on."""
-    return {
-        "origin": item.origin,
-        "destination": item.destination,
-        "date_from": str(item.first),
-        "date_to": str(item.last),
-        "price": str(item.price),
-        "currency": None,
-    }
+    return PriceItem(str(item.first), item.origin, item.destination, str(item.price), str(item.last))
 
 
 class BatchLife(RuleBasedStateMachine):
@@ -93,7 +88,7 @@ class BatchLife(RuleBasedStateMachine):
     def send(self, key: str, *, expect_replay: bool) -> None:
         """Upload under the key and compare what is answered."""
         offered, invalid = self.uploads[key]
-        lines = [as_upload(item) for item in offered] + ([{**as_upload(offered[0]), "price": "x"}] if invalid else [])
+        lines = [as_upload(item) for item in offered] + ([replace(as_upload(offered[0]), price="x")] if invalid else [])
 
         async def work(pool: Pool) -> None:
             answer = await batches.upload_prices(
