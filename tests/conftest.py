@@ -1,6 +1,14 @@
 """Fixtures stand in small modules by topic; nothing is mocked, the database least of all."""
 
+import os
+
 import pytest
+from hypothesis import settings
+
+# Examples talk to a database on a shared machine: how long one takes says nothing. Where nobody looks, they are the same
+# every time.
+settings.register_profile("ratesgraph", deadline=None, print_blob=True, derandomize="CI" in os.environ)
+settings.load_profile("ratesgraph")
 
 pytest_plugins = ["tests.fix_database", "tests.fix_server", "tests.fix_reference"]
 
