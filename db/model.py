@@ -43,6 +43,30 @@ class LocationPage:
 
 
 @dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """A location as somebody wants it: `name` None keeps the name, `parent_key` None makes a root.
+
+    `place` says in words where the wish was read, and `number` which of several it is, from 1.
+    """
+
+    kind: LocationKind
+    key: str
+    name: str | None
+    parent_key: str | None
+    place: str
+    number: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TreeChange:
+    """What a change of the tree came to, in locations."""
+
+    added: int
+    moved: int
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lane:
     """From one location to another, by id. Either side may be a port or a region."""
 

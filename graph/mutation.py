@@ -4,8 +4,10 @@ from typing import Annotated
 
 import strawberry
 
-from graph.arguments import BatchId, Info
+from db.model import LocationKind
+from graph.arguments import BatchId, Info, Place
 from graph.permissions import MayWrite
+from graph.tree import ChangeTreePayload, PortInput, RegionInput, to_entries, to_tree_payload
 from graph.uploads import (
     RevertBatchPayload,
     UploadPricesInput,
@@ -14,10 +16,10 @@ from graph.uploads import (
     to_payload,
     to_revert_payload,
 )
-from resolvers import batches
+from resolvers import batches, tree
 
 
-@strawberry.type(description="Upload prices, and take them back.")
+@strawberry.type(description="Upload prices, take them back, and change the region tree.")
 class Mutation:
     @strawberry.mutation(
         description=(
@@ -46,3 +48,37 @@ class Mutation:
     )
     async def revert_batch(self, info: Info, id: BatchId) -> RevertBatchPayload:  # noqa: A002
         return to_revert_payload(await batches.revert_batch(info.context, batches.parse_batch_id(id)))
+
+    @strawberry.mutation(
+        description="Add regions, or update those that have the slug. Averages follow a region that moves, exactly.",
+        permission_classes=[MayWrite],
+    )
+    async def upsert_regions(
+        self,
+        info: Info,
+        regions: Annotated[list[RegionInput], strawberry.argument(description="The regions, in any order.")],
+    ) -> ChangeTreePayload:
+        return to_tree_payload(await tree.upsert_locations(info.context, LocationKind.REGION, to_entries(regions)))
+
+    @strawberry.mutation(
+        description="Add ports, or update those that have the code. Averages follow a port that moves, exactly.",
+        permission_classes=[MayWrite],
+    )
+    async def upsert_ports(
+        self, info: Info, ports: Annotated[list[PortInput], strawberry.argument(description="The ports, in any order.")]
+    ) -> ChangeTreePayload:
+        return to_tree_payload(await tree.upsert_locations(info.context, LocationKind.PORT, to_entries(ports)))
+
+    @strawberry.mutation(
+        description="Hang a port or region under another region. Its prices' averages move along, exactly.",
+        permission_classes=[MayWrite],
+    )
+    async def move_location(
+        self,
+        info: Info,
+        key: Place,
+        parent_slug: Annotated[
+            str | None, strawberry.argument(description="The new parent; left out: the region becomes a root.")
+        ] = None,
+    ) -> ChangeTreePayload:
+        return to_tree_payload(await tree.move_location(info.context, key, parent_slug))

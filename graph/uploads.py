@@ -76,7 +76,8 @@ class RevertBatchPayload:
     user_errors: list[UserError] = strawberry.field(description="Why it was not taken back.")
 
 
-def _to_user_error(rejection: Rejection) -> UserError:
+def to_user_error(rejection: Rejection) -> UserError:
+    """Return the problem as its GraphQL type."""
     return UserError(
         item=rejection.item,
         field=rejection.field,
@@ -91,8 +92,8 @@ def to_payload(upload: Upload) -> UploadPricesPayload:
     return UploadPricesPayload(
         batch=None if upload.batch is None else to_batch(upload.batch),
         replayed=upload.replayed,
-        user_errors=[_to_user_error(rejection) for rejection in upload.user_errors],
-        warnings=[_to_user_error(rejection) for rejection in upload.warnings],
+        user_errors=[to_user_error(rejection) for rejection in upload.user_errors],
+        warnings=[to_user_error(rejection) for rejection in upload.warnings],
     )
 
 
@@ -100,5 +101,5 @@ def to_revert_payload(reversal: Reversal) -> RevertBatchPayload:
     """Return the outcome of taking a batch back as the mutation's payload."""
     return RevertBatchPayload(
         batch=None if reversal.batch is None else to_batch(reversal.batch),
-        user_errors=[_to_user_error(rejection) for rejection in reversal.user_errors],
+        user_errors=[to_user_error(rejection) for rejection in reversal.user_errors],
     )

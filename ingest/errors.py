@@ -15,4 +15,8 @@ class FileRejected(IngestError):
 
 
 class TreeRejected(IngestError):
-    """A file of regions or ports would break the tree. The message names file and line."""
+    """A change would break the tree. The message says where it was read; `number` is the wish that fails, if one does."""
+
+    def __init__(self, code: str, message: str, number: int | None = None) -> None:
+        super().__init__(code, message)
+        self.number = number

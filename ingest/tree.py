@@ -4,10 +4,10 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from db import locations, totals
-from db.model import Location, LocationKind
+from db.model import Location, LocationKind, TreeChange, TreeEntry
 from db.pool import Connection
 from ingest.errors import TreeRejected
 
@@ -15,28 +15,9 @@ CODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}")
 """A UN/LOCODE: country, then three letters or digits 2 to 9 (UNECE Recommendation 16)."""
 SLUG = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
 MAX_NAME_LENGTH = 200
+MAX_SLUG_LENGTH = 63
 REGION_COLUMNS = ["slug", "name", "parent_slug"]
 PORT_COLUMNS = ["code", "name", "parent_slug"]
-
-
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
-    """One wanted location and where it was read: `place` is `file:line`."""
-
-    kind: LocationKind
-    key: str
-    name: str
-    parent_key: str | None
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
-class TreeChange:
-    """What a change came to."""
-
-    added: int
-    moved: int
-    unchanged: int
 
 
 def read_regions(data: bytes, name: str) -> list[TreeEntry]:
@@ -61,29 +42,38 @@ def _read(data: bytes, file: str, kind: LocationKind) -> Iterable[TreeEntry]:
         header = [column.strip().lower() for column in next(reader, [])]
         if header != columns:
             raise TreeRejected("WRONG_COLUMNS", f"{file}:1: the columns must be {','.join(columns)}")
-        for row in reader:
-            if row:
-                yield _entry(row, kind, f"{file}:{reader.line_num}")
+        for number, row in enumerate(filter(None, reader), start=1):
+            yield _entry(row, kind, f"{file}:{reader.line_num}", number)
     except csv.Error as error:
         raise TreeRejected("BROKEN_FILE", f"{file}:{reader.line_num}: not readable as CSV ({error})") from error
 
 
-def _entry(row: Sequence[str], kind: LocationKind, place: str) -> TreeEntry:
+def _entry(row: Sequence[str], kind: LocationKind, place: str, number: int) -> TreeEntry:
     if len(row) != 3:
         raise TreeRejected("WRONG_COLUMNS", f"{place}: {len(row)} fields where 3 are due")
-    key, name, parent = (value.strip() for value in row)
-    key = key.upper() if kind is LocationKind.PORT else key.lower()
-    if kind is LocationKind.PORT and not CODE.fullmatch(key):
-        raise TreeRejected("INVALID_CODE", f"{place}: {key[:40]!r} is no UN/LOCODE (five characters, such as CNSGH)")
-    if kind is LocationKind.REGION and (not SLUG.fullmatch(key) or len(key) > 63):
-        raise TreeRejected(
-            "INVALID_SLUG", f"{place}: {key[:40]!r} is no slug (a-z, 0-9, _ and -, such as north_europe)"
-        )
-    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise TreeRejected("INVALID_NAME", f"{place}: the name must have 1 to {MAX_NAME_LENGTH} printable characters")
-    if kind is LocationKind.PORT and not parent:
-        raise TreeRejected("UNKNOWN_PARENT", f"{place}: the port {key} has no parent region")
-    return TreeEntry(kind, key, name, parent.lower() or None, place)
+    key, name, parent = row
+    return normalize(TreeEntry(kind, key, name, parent, place, number))
+
+
+def normalize(entry: TreeEntry) -> TreeEntry:
+    """Return the entry trimmed and in its usual case. Raise TreeRejected where key or name cannot be one."""
+    key = entry.key.strip()
+    key = key.upper() if entry.kind is LocationKind.PORT else key.lower()
+    shown = repr(key[:40]).encode("ascii", "replace").decode()
+    if entry.kind is LocationKind.PORT and not CODE.fullmatch(key):
+        message = f"{entry.place}: {shown} is no UN/LOCODE (five characters, such as CNSGH)"
+        raise TreeRejected("INVALID_CODE", message, entry.number)
+    if entry.kind is LocationKind.REGION and (not SLUG.fullmatch(key) or len(key) > MAX_SLUG_LENGTH):
+        message = f"{entry.place}: {shown} is no slug (a-z, 0-9, _ and -, such as north_europe)"
+        raise TreeRejected("INVALID_SLUG", message, entry.number)
+    name = None if entry.name is None else entry.name.strip()
+    if name is not None and not (0 < len(name) <= MAX_NAME_LENGTH and name.isprintable()):
+        message = f"{entry.place}: the name must have 1 to {MAX_NAME_LENGTH} printable characters"
+        raise TreeRejected("INVALID_NAME", message, entry.number)
+    parent = (entry.parent_key or "").strip().lower() or None
+    if parent is None and entry.kind is LocationKind.PORT:
+        raise TreeRejected("UNKNOWN_PARENT", f"{entry.place}: the port {key} has no parent region", entry.number)
+    return replace(entry, key=key, name=name, parent_key=parent)
 
 
 async def change_tree(connection: Connection, entries: Sequence[TreeEntry]) -> TreeChange:
@@ -96,7 +86,8 @@ async def change_tree(connection: Connection, entries: Sequence[TreeEntry]) -> T
         before = {location.key.lower(): location for location in await locations.list_locations(connection)}
         _check_tree(entries, before)
         await totals.remember_ancestors(connection)
-        await locations.upsert_locations(connection, [(entry.kind, entry.key, entry.name) for entry in entries])
+        named = [(entry.kind, entry.key, entry.name) for entry in entries if entry.name is not None]
+        await locations.upsert_locations(connection, named)
         changed = await locations.set_parents(connection, [(entry.key, entry.parent_key) for entry in entries])
         if before and changed:
             await totals.create_day_sums(connection)
@@ -118,12 +109,13 @@ def _check_tree(entries: Sequence[TreeEntry], before: Mapping[str, Location]) ->
     for entry in entries:
         key = entry.key.lower()
         if key in places:
-            raise TreeRejected("DUPLICATE_LOCATION", f"{entry.place}: {entry.key} stands already at {places[key]}")
+            message = f"{entry.place}: {entry.key} stands already at {places[key]}"
+            raise TreeRejected("DUPLICATE_LOCATION", message, entry.number)
+        if entry.name is None and key not in kinds:
+            raise TreeRejected("UNKNOWN_LOCATION", f"{entry.place}: there is no {entry.key} to move", entry.number)
         if kinds.setdefault(key, entry.kind) is not entry.kind:
-            raise TreeRejected(
-                "LOCATION_CLASH",
-                f"{entry.place}: {entry.key} is already a {kinds[key].lower()}; codes and slugs share one namespace",
-            )
+            already = f"is already a {kinds[key].lower()}; codes and slugs share one namespace"
+            raise TreeRejected("LOCATION_CLASH", f"{entry.place}: {entry.key} {already}", entry.number)
         places[key] = entry.place
     keys_of = {location.id: key for key, location in before.items()}
     parents = {key: keys_of.get(location.parent_id or 0) for key, location in before.items()}
@@ -131,7 +123,8 @@ def _check_tree(entries: Sequence[TreeEntry], before: Mapping[str, Location]) ->
     for entry in entries:
         if entry.parent_key is not None and kinds.get(entry.parent_key) is not LocationKind.REGION:
             problem = "is a port" if entry.parent_key in kinds else "is not a known region"
-            raise TreeRejected("UNKNOWN_PARENT", f"{entry.place}: the parent {entry.parent_key[:63]} {problem}")
+            shown = entry.parent_key[:MAX_SLUG_LENGTH].encode("ascii", "replace").decode()
+            raise TreeRejected("UNKNOWN_PARENT", f"{entry.place}: the parent {shown} {problem}", entry.number)
     for entry in entries:
         _check_cycle(entry, parents)
 
@@ -144,4 +137,5 @@ def _check_cycle(entry: TreeEntry, parents: Mapping[str, str | None]) -> None:
         met.append(above)
         above = parents[above]
     if above == start:
-        raise TreeRejected("REGION_CYCLE", f"{entry.place}: {' → '.join([*met, start])} is a cycle")
+        message = f"{entry.place}: {' → '.join([*met, start])} is a cycle"
+        raise TreeRejected("REGION_CYCLE", message, entry.number)

@@ -1,9 +1,9 @@
 """What a request brings along: connections, limits, loaders, and what its caller may do."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from db.model import BatchStatus
+from db.model import BatchStatus, Rejection, TreeChange, TreeEntry
 from db.notifications import Notifications
 from db.pool import Pool
 from resolvers.loaders import Loaders
@@ -21,12 +21,17 @@ class Limits:
 
 @dataclass(slots=True)
 class RequestContext:
-    """Lives for one request. `revert_batch` is the ingest engine's, handed in so that resolvers need not know it."""
+    """Lives for one request.
+
+    `revert_batch` and `change_tree` are the ingest engine's, handed in so that resolvers need not know it; a change that would
+    break the tree is returned as the problem that it has.
+    """
 
     pool: Pool
     limits: Limits
     notifications: Notifications
     revert_batch: Callable[[int], Awaitable[BatchStatus | None]]
+    change_tree: Callable[[Sequence[TreeEntry]], Awaitable[TreeChange | Rejection]]
     may_write: bool
     loaders: Loaders = field(init=False)
 

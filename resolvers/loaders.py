@@ -24,6 +24,12 @@ class Loaders:
         self.day_totals: DataLoader[Question, list[DayTotal]] = DataLoader(self._load_day_totals)
         self.day_statistics: DataLoader[Question, list[DayStatistics]] = DataLoader(self._load_day_statistics)
 
+    def forget(self) -> None:
+        """Drop what was loaded, after the request itself has changed it."""
+        for loader in vars(self).values():
+            if isinstance(loader, DataLoader):
+                loader.clear_all()
+
     async def _load_by_key(self, keys: list[str]) -> Sequence[Location | None]:
         async with self._pool.connection() as connection:
             found = {location.key.lower(): location for location in await locations.find_locations(connection, keys)}

@@ -1,7 +1,7 @@
 """Puts the application together: routes, lifespan, and what each request's context holds."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TypedDict
 
 from starlette.applications import Starlette
@@ -10,11 +10,13 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from db.errors import DatabaseError
-from db.model import BatchStatus
+from db.model import BatchStatus, Rejection, TreeChange, TreeEntry
 from db.notifications import BATCHES, Notifications, open_notifications
 from db.pool import API, INGEST, Pool, open_pool
 from graph.schema import schema
+from ingest.errors import TreeRejected
 from ingest.revert import revert_batch
+from ingest.tree import change_tree, normalize
 from resolvers.context import Limits, RequestContext
 from server.graphql import GraphQLView
 from server.settings import Settings
@@ -42,12 +44,20 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             yield State(pool=pool, ingest_pool=ingest_pool, notifications=notifications)
 
     def make_context(request: Request) -> RequestContext:
+        state = request.state
+
         async def revert(batch_id: int) -> BatchStatus | None:
-            async with request.state.ingest_pool.connection() as connection:
+            async with state.ingest_pool.connection() as connection:
                 return await revert_batch(connection, batch_id)
 
-        state = request.state
-        return RequestContext(state.pool, limits, state.notifications, revert, may_write=writes_are_open)
+        async def change(entries: Sequence[TreeEntry]) -> TreeChange | Rejection:
+            async with state.ingest_pool.connection() as connection:
+                try:
+                    return await change_tree(connection, [normalize(entry) for entry in entries])
+                except TreeRejected as error:
+                    return Rejection(error.number, None, error.code, error.message, None)
+
+        return RequestContext(state.pool, limits, state.notifications, revert, change, may_write=writes_are_open)
 
     view = GraphQLView(schema, make_context)
     return Starlette(

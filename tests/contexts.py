@@ -1,6 +1,6 @@
 """The context of a request, without a server around it."""
 
-from db.model import BatchStatus
+from db.model import BatchStatus, Rejection, TreeChange
 from db.notifications import Notifications
 from db.pool import Pool
 from resolvers.context import Limits, RequestContext
@@ -10,6 +10,11 @@ async def _revert_nothing(_batch_id: int) -> BatchStatus | None:
     raise AssertionError("nothing is taken back here")
 
 
+async def change_nothing(_entries: object) -> TreeChange | Rejection:
+    """Stand where the tree would be changed."""
+    raise AssertionError("no location is changed here")
+
+
 def reading_context(pool: Pool) -> RequestContext:
     """Return a context that may only read."""
-    return RequestContext(pool, Limits(), Notifications(), _revert_nothing, may_write=False)
+    return RequestContext(pool, Limits(), Notifications(), _revert_nothing, change_nothing, may_write=False)

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db import locations, prices, totals
-from db.model import DateRange, Lane, LocationKind
+from db.model import DateRange, Lane, LocationKind, TreeEntry
 from db.pool import INGEST, Connection, Pool, connect, open_pool
 from ingest.compact import compact
-from ingest.tree import TreeEntry, change_tree
+from ingest.tree import change_tree
 from ingest.verify import verify
 from resolvers.averages import average_prices
 from tests.contexts import reading_context

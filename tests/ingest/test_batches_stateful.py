@@ -17,17 +17,18 @@ from hypothesis.stateful import (
 from msgspec.structs import replace
 
 from db import locations, totals
-from db.model import BatchStatus, DateRange, Lane, LocationKind, OnError
+from db.model import BatchStatus, DateRange, Lane, LocationKind, OnError, TreeEntry
 from db.notifications import Notifications
 from db.pool import INGEST, Connection, Pool, open_pool
 from ingest.compact import compact
 from ingest.revert import revert_batch
-from ingest.tree import TreeEntry, change_tree
+from ingest.tree import change_tree
 from ingest.verify import verify
 from ingest.worker import take_one
 from resolvers import batches
 from resolvers.context import Limits, RequestContext
 from resolvers.items import PriceItem
+from tests.contexts import change_nothing
 from tests.worlds import Item, World, by_key
 
 FIRST = date(2024, 1, 29)
@@ -83,7 +84,7 @@ class BatchLife(RuleBasedStateMachine):
             async with pool.connection() as connection:
                 return await revert_batch(connection, batch_id)
 
-        return RequestContext(pool, Limits(), Notifications(), revert, may_write=True)
+        return RequestContext(pool, Limits(), Notifications(), revert, change_nothing, may_write=True)
 
     def send(self, key: str, *, expect_replay: bool) -> None:
         """Upload under the key and compare what is answered."""

@@ -3,10 +3,10 @@
 import pytest
 
 from db import locations
-from db.model import LocationKind
+from db.model import LocationKind, TreeChange, TreeEntry
 from db.pool import Connection
 from ingest.errors import TreeRejected
-from ingest.tree import TreeChange, TreeEntry, change_tree, read_ports, read_regions
+from ingest.tree import change_tree, read_ports, read_regions
 
 pytestmark = pytest.mark.anyio
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from db.model import LocationKind
+from db.model import LocationKind, TreeEntry
 from db.pool import INGEST, connect
-from ingest.tree import TreeEntry, change_tree
+from ingest.tree import change_tree
 from tests.fix_database import fresh_database
 from tests.fix_server import Client, Json, running_server
 
