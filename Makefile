@@ -43,6 +43,10 @@ schema: $(STAMP) ## Write schema.graphql from the code
 bench: $(STAMP) ## Measure ingest and reads, print tables (about ten minutes)
 	@$(BIN)/python -m bench
 
+.PHONY: chaos
+chaos: $(STAMP) ## Kill workers, server and database at random under uploads; check that nothing is lost (about ten minutes)
+	@$(BIN)/python -m tests.chaos
+
 .PHONY: clean
 clean: ## Remove .venv and the embedded database's data
 	rm -rf $(VENV) .ratesgraph

@@ -1,4 +1,4 @@
-"""`python -m bench [ingest|reads] [--quick]`."""
+"""`python -m bench [ingest|reads|uploads] [--quick]`."""
 
 import argparse
 import asyncio
@@ -11,14 +11,15 @@ from bench.database import bench_server
 from bench.machine import print_machine
 from bench.reads import bench_reads
 from bench.scale import FULL, QUICK, make_console
+from bench.uploads import bench_uploads
 
-SUBJECTS = {"ingest": bench_ingest, "reads": bench_reads}
+SUBJECTS = {"ingest": bench_ingest, "reads": bench_reads, "uploads": bench_uploads}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure what is asked for, by default everything, and print it. Speed is never an error."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure ingest and reads; about ten minutes.")
-    parser.add_argument("subject", nargs="?", choices=SUBJECTS, help="only this; both by default")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure; about ten minutes.")
+    parser.add_argument("subject", nargs="?", choices=SUBJECTS, help="only this; all by default")
     parser.add_argument("--quick", action="store_true", help="sizes divided by 50, once: to see that it runs")
     options = parser.parse_args(argv)
     console, scale = make_console(), QUICK if options.quick else FULL

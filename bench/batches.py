@@ -1,6 +1,6 @@
 """`bench ingest`: a whole apply beside the bare COPY of the same observations, in the same run and the same table."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from statistics import median
@@ -17,14 +17,14 @@ from db.pool import Connection
 
 START = date(2025, 1, 1)
 MONTH, TWO_YEARS = 30, 730
-MILLION_OF_ONE_DAY = Shape(1_000_000, 1, START, MONTH)
 BATCHES = (
     Shape(10_000, 1, START, MONTH),
     Shape(50_000, 30, START, MONTH),
-    MILLION_OF_ONE_DAY,
+    Shape(1_000_000, 1, START, MONTH),
     Shape(1_000_000, 30, START, MONTH),
     Shape(1_000_000, 1, START, TWO_YEARS),
 )
+STAGED = (BATCHES[2], BATCHES[1], BATCHES[4])
 SIZES = (
     "SELECT count(*) FROM price_totals",
     "SELECT pg_total_relation_size('prices')",
@@ -49,7 +49,7 @@ class Outcome:
 
 
 async def bench_ingest(console: Console, server_url: str, scale: Scale) -> None:
-    """Measure the batches of the design and print how they compare; then the stages of one of them."""
+    """Measure the batches of the design and print how they compare; then the stages of some."""
     async with open_world(server_url, "bench_ingest") as connection:
         outcomes = []
         for full in BATCHES:
@@ -61,20 +61,15 @@ async def bench_ingest(console: Console, server_url: str, scale: Scale) -> None:
             f"\n(target: at most {TARGET:g}× COPY as it came)"
         )
         console.print(_table(outcomes))
-        shape = replace(MILLION_OF_ONE_DAY, items=scale.size(MILLION_OF_ONE_DAY.items))
-        with console.status("stages"):
-            stages = await measure_stages(connection, make_csv(shape), scale.rounds)
+        stages = {}
+        for full in STAGED:
+            shape = replace(full, items=scale.size(full.items))
+            with console.status(f"stages of {_name(shape)}"):
+                stages[_name(shape)] = await measure_stages(connection, make_csv(shape), scale.rounds)
     console.print(
-        f"\nThe stages of {_name(shape)}, each measured alone, medians of {scale.rounds}; an apply overlaps some"
+        f"\nThe stages of a batch, each measured alone, medians of {scale.rounds} in s; a real apply overlaps some"
     )
-    table = Table()
-    table.add_column("stage")
-    table.add_column("s", justify="right")
-    for stage, seconds in stages.items():
-        table.add_row(stage, f"{seconds:.3f}")
-    table.add_section()
-    table.add_row("one after the other", f"{sum(stages.values()):.3f}")
-    console.print(table)
+    console.print(_stage_table(stages))
 
 
 async def _measure(connection: Connection, shape: Shape, rounds: int) -> Outcome:
@@ -136,4 +131,16 @@ def _table(outcomes: list[Outcome]) -> Table:
             f"{outcome.total_rows:,}",
             *(f"{size:.1f}" for size in (outcome.csv_mb, outcome.prices_mb, outcome.totals_mb)),
         )
+    return table
+
+
+def _stage_table(stages: Mapping[str, Mapping[str, float]]) -> Table:
+    table = Table()
+    table.add_column("stage")
+    for name in stages:
+        table.add_column(name, justify="right")
+    for stage in next(iter(stages.values())):
+        table.add_row(stage, *(f"{seconds[stage]:.3f}" for seconds in stages.values()))
+    table.add_section()
+    table.add_row("one after the other", *(f"{sum(seconds.values()):.3f}" for seconds in stages.values()))
     return table

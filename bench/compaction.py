@@ -16,11 +16,11 @@ from db.model import DateRange, Lane
 from db.pool import Connection
 from ingest.compact import MAX_ROWS_PER_KEY, compact
 
-# A read of one month takes one key; batches of 30-day items from its first day on touch a key for each pair of locations.
 MONTH = DateRange(date(2025, 7, 1), date(2025, 7, 31))
 ROWS = (1, 8, 32, 128)
 WARM_UP_CALLS = 20
-CROWDED = Shape(1_000, 30, MONTH.first, 1)
+CROWDED = Shape(500, 30, date(2025, 1, 1), 336)
+"""Over a whole year: how compaction packs the months of a pair is what it costs."""
 CROWDED_BATCHES = 4
 
 

@@ -9,8 +9,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from db.model import LocationKind
-from ingest.tree import TreeEntry
+from db.model import LocationKind, TreeEntry
 
 PORTS = 300
 ORIGINS = PORTS // 2

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from psycopg.rows import args_row
+from psycopg.rows import args_row, class_row
 
-from db.model import BatchOutcome, BatchStatus, OnError, PriceBatch, Rejection, Severity
+from db.model import BatchOutcome, BatchStatus, OnError, PriceBatch, QueueState, Rejection, Severity
 from db.pool import Connection
 from db.sql import load_sections
 
@@ -134,6 +134,13 @@ async def lock_batch(connection: Connection, batch_id: int) -> BatchStatus | Non
 async def mark_reverted(connection: Connection, batch_id: int) -> None:
     """Record that the batch's prices are gone, in the transaction that took them away."""
     await connection.execute(SQL["mark_reverted"], {"batch_id": batch_id})
+
+
+async def measure_queue(connection: Connection) -> QueueState:
+    """Return how the queue stands."""
+    async with connection.cursor(row_factory=class_row(QueueState)) as cursor:
+        await cursor.execute(SQL["measure_queue"])
+        return (await cursor.fetchall())[0]
 
 
 async def end_batch(connection: Connection, batch_id: int, outcome: BatchOutcome) -> None:

@@ -202,6 +202,16 @@ class PriceBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueState:
+    """How the queue of batches stands."""
+
+    queued: int
+    running: int
+    oldest_seconds: float
+    ended_last_minute: int
+
+
+@dataclass(frozen=True, slots=True)
 class BatchPage:
     """One page of batches, newest first. `total_count` counts every match, not only this page."""
 

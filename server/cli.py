@@ -97,6 +97,12 @@ def compact(data_dir: DataDir = None) -> None:
 
 
 @app.command()
+def queue(data_dir: DataDir = None) -> None:
+    """Show how many batches wait, for how long, and how fast they end."""
+    _call("upkeep", "queue", data_dir=data_dir)
+
+
+@app.command()
 def schema(
     check: Annotated[
         bool, typer.Option("--check", help="Compare with schema.graphql instead; exit 1 if not equal.")

@@ -12,10 +12,9 @@ from statistics import median
 import polars as pl
 
 from db import batches
-from db.model import BatchOutcome, Location, LocationKind, OnError
+from db.model import BatchOutcome, Location, LocationKind, OnError, TreeEntry
 from db.pool import Connection
 from ingest.apply import apply_items
-from ingest.tree import TreeEntry
 
 CENT = Decimal("0.01")
 

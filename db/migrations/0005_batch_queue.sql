@@ -17,6 +17,8 @@ ALTER TABLE price_batches
 
 CREATE INDEX price_batches_waiting_idx ON price_batches (next_attempt_at) WHERE status IN ('QUEUED', 'RUNNING');
 
+CREATE INDEX price_batches_ended_at_idx ON price_batches (ended_at);
+
 -- A large payload comes in parts, so that neither side ever holds it whole.
 ALTER TABLE batch_payloads ADD COLUMN part integer NOT NULL DEFAULT 0;
 

@@ -96,6 +96,16 @@ FOR UPDATE SKIP LOCKED
 -- One row per part of what was uploaded, in order. Uses batch_payloads_pkey.
 SELECT format, data FROM batch_payloads WHERE batch_id = %(batch_id)s ORDER BY part
 
+-- measure_queue --
+-- One row: how many batches wait and run, the age of the oldest in seconds, and how many ended in the last minute. Uses
+-- price_batches_waiting_idx and price_batches_ended_at_idx.
+SELECT count(*) FILTER (WHERE status = 'QUEUED') AS queued,
+       count(*) FILTER (WHERE status = 'RUNNING') AS running,
+       coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float AS oldest_seconds,
+       (SELECT count(*) FROM price_batches WHERE ended_at > clock_timestamp() - interval '1 minute') AS ended_last_minute
+FROM price_batches
+WHERE status IN ('QUEUED', 'RUNNING')
+
 -- end_batch --
 -- Marks the batch as ended, with what became of it.
 UPDATE price_batches

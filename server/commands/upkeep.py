@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from db import batches
 from db.migrate import migrate as apply_migrations
 from db.pool import Connection
 from db.totals import Difference
@@ -38,6 +39,15 @@ def compact(data_dir: Path | None) -> None:
     with open_database(read_settings(data_dir=data_dir)) as url:
         rows = run(lambda connection: compaction.compact(connection, max_rows=1), url)
     out.print(f"{rows:,} rows of totals added up.")
+
+
+def queue(data_dir: Path | None) -> None:
+    """Print how the queue stands."""
+    with open_database(read_settings(data_dir=data_dir)) as url:
+        state = run(batches.measure_queue, url)
+    age = f"the oldest for {state.oldest_seconds:,.0f} s" if state.queued or state.running else "none is waiting"
+    pace = f"{state.ended_last_minute:,} ended in the last minute"
+    out.print(f"{state.queued:,} batches queued, {state.running:,} running, {age}; {pace}.")
 
 
 def verify(*, repair: bool, data_dir: Path | None) -> bool:

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from db import batches, locations, totals
-from db.model import BatchStatus, DateRange, Lane, OnError, PriceBatch
+from db.model import BatchOutcome, BatchStatus, DateRange, Lane, OnError, PriceBatch, QueueState
 from db.notifications import BATCHES, QUEUE, open_notifications
 from db.pool import INGEST, Connection, Pool, open_pool
 from ingest import worker
@@ -112,6 +112,19 @@ async def test_a_lost_notification_only_costs_the_time_to_the_next_look(
     await wait_for(connection, await accept(connection), BatchStatus.APPLIED)
     stop.set()
     await asyncio.wait_for(working, DEADLINE_SECONDS)
+
+
+async def test_the_queue_tells_its_depth_its_age_and_its_pace(connection: Connection) -> None:
+    assert await batches.measure_queue(connection) == QueueState(0, 0, 0.0, 0)
+    first = await accept(connection)
+    await accept(connection)
+    await batches.begin_attempt(connection, max_attempts=MAX_ATTEMPTS)
+    state = await batches.measure_queue(connection)
+    assert (state.queued, state.running, state.ended_last_minute) == (1, 1, 0)
+    assert 0 < state.oldest_seconds < 60
+    await batches.end_batch(connection, first, BatchOutcome(BatchStatus.REJECTED, 1, 0, 1, 0, 0))
+    state = await batches.measure_queue(connection)
+    assert (state.queued, state.running, state.ended_last_minute) == (1, 0, 1)
 
 
 @pytest.mark.usefixtures("pool")

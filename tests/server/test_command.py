@@ -123,6 +123,9 @@ def test_the_whole_way_from_files_to_a_verified_database(files: Path, empty_data
     assert "already loaded as batch" in ratesgraph(url, "prices", "load", files / "prices.csv").stdout
     assert "applied" in ratesgraph(url, "prices", "load", files / "prices.csv", "--again").stdout
     assert "rows" in ratesgraph(url, "compact").stdout
+    assert (
+        ratesgraph(url, "queue").stdout == "0 batches queued, 0 running, none is waiting; 2 ended in the last minute.\n"
+    )
     assert "Every average is what its prices say" in ratesgraph(url, "verify").stdout
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("UPDATE price_totals SET price_sums[1] = 1")
@@ -195,7 +198,8 @@ def test_the_schema_command_prints_and_compares(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "serve", "migrate", "verify", "compact", "schema", "locations load", "prices load"]
+    "command",
+    ["", "serve", "migrate", "verify", "compact", "queue", "worker", "schema", "locations load", "prices load"],
 )
 def test_every_command_explains_itself(command: str) -> None:
     assert "Usage" in ratesgraph(None, *command.split(), "--help").stdout

@@ -1,0 +1,169 @@
+"""`bench uploads`: what an uploader sees, through real processes: latency, a busy server's other answers, workers, recovery."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import date
+from statistics import median
+from typing import Any
+
+import httpx
+import orjson
+from psycopg.conninfo import make_conninfo
+from rich.console import Console
+from rich.table import Table
+
+from bench.database import open_world
+from bench.scale import Scale
+from bench.world import SEED, Shape, make_csv
+
+DATABASE = "bench_uploads"
+ITEMS, BATCHES, LARGE_ITEMS = 10_000, 20, 100_000
+WAIT_MS = 30_000
+FIRST_DAY = date(2025, 6, 1)
+COMMAND = [sys.executable, "-c", "from server.cli import main; main()"]
+UPLOAD = "mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) { batch { id status } } }"
+WAITING = "{ queued: batches(status: QUEUED) { totalCount } running: batches(status: RUNNING) { totalCount } }"
+ATTEMPTS = "query ($id: ID!) { batch(id: $id) { status attempts } }"
+
+
+async def bench_uploads(console: Console, server_url: str, scale: Scale) -> None:
+    """Measure uploads by mutation end to end, with a server and workers as processes of their own."""
+    async with open_world(server_url, DATABASE):
+        environment = {
+            **os.environ,
+            "DATABASE_URL": make_conninfo(server_url, dbname=DATABASE),
+            "RATESGRAPH_OPEN_WRITES": "true",
+        }
+        with console.status("uploads"), _server(environment) as url, httpx.Client(base_url=url, timeout=120) as http:
+            with _workers(environment, 1):
+                latency = _measure_latency(http, url, scale)
+            by_workers = {count: _measure_workers(http, environment, count, scale) for count in (1, 2, 4)}
+            recovery = _measure_recovery(http, environment, scale)
+    table = Table("measurement", "result", "goal", title="Uploads by mutation, real processes", title_justify="left")
+    items = scale.size(ITEMS)
+    table.add_row(
+        f"{items:,} items, from request to applied, median of {scale.rounds + 2}", f"{latency[0]:.2f} s", "1.2 s"
+    )
+    table.add_row("longest answer of /livez meanwhile", f"{latency[1] * 1e3:.0f} ms", "60 ms")
+    table.add_row("longest answer of /livez of an idle server", f"{latency[2] * 1e3:.0f} ms", "")
+    for count, seconds in by_workers.items():
+        table.add_row(f"{BATCHES} batches of {items:,} items, {count} workers", f"{seconds:.1f} s", "")
+    table.add_row("from SIGKILL of a worker to the next attempt at its batch", f"{recovery:.1f} s", "5 s")
+    console.print(table)
+
+
+@contextmanager
+def _server(environment: dict[str, str]) -> Iterator[str]:
+    command = [*COMMAND, "serve", "--no-demo", "--port", "0"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if found := re.search(r"answers at (http://\S+)/graphql", line):
+                    yield found[1]
+                    break
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@contextmanager
+def _workers(environment: dict[str, str], count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    processes = [
+        subprocess.Popen([*COMMAND, "worker"], env=environment, stdout=subprocess.DEVNULL) for _ in range(count)
+    ]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(30)
+
+
+def _body(items: int, seed: int, wait_ms: int) -> bytes:
+    """Return the request of an upload of items of one day."""
+    header, *lines = make_csv(Shape(items, 1, FIRST_DAY, 30), seed=seed).decode().splitlines()
+    names = {"origin_code": "origin", "destination_code": "destination", "day": "dateFrom"}
+    keys = [names.get(name, name) for name in header.split(",")]
+    prices = [dict(zip(keys, line.split(","), strict=True)) for line in lines]
+    return orjson.dumps({"query": UPLOAD, "variables": {"input": {"prices": prices, "waitMs": wait_ms}}})
+
+
+def _send(http: httpx.Client, body: bytes) -> dict[str, Any]:
+    answer = http.post("/graphql", content=body, headers={"Content-Type": "application/json"}).json()
+    assert "errors" not in answer, answer["errors"][0]
+    batch: dict[str, Any] = answer["data"]["uploadPrices"]["batch"]
+    return batch
+
+
+def _ask(http: httpx.Client, query: str, **variables: object) -> dict[str, Any]:
+    data: dict[str, Any] = http.post("/graphql", json={"query": query, "variables": variables}).json()["data"]
+    return data
+
+
+def _longest_answer(url: str, stop: threading.Event) -> float:
+    longest = 0.0
+    with httpx.Client(base_url=url) as http:
+        while not stop.is_set():
+            start = time.perf_counter()
+            http.get("/livez")
+            longest = max(longest, time.perf_counter() - start)
+    return longest
+
+
+def _measure_latency(http: httpx.Client, url: str, scale: Scale) -> tuple[float, float, float]:
+    """Return the median latency of an upload, and the longest answer of another request meanwhile and at rest."""
+    bodies = [_body(scale.size(ITEMS), SEED + number, WAIT_MS) for number in range(scale.rounds + 3)]
+    _send(http, bodies.pop())
+    times, stop, longest = list[float](), threading.Event(), list[float]()
+    watcher = threading.Thread(target=lambda: longest.append(_longest_answer(url, stop)))
+    watcher.start()
+    for body in bodies:
+        start = time.perf_counter()
+        assert _send(http, body)["status"] == "APPLIED"
+        times.append(time.perf_counter() - start)
+    stop.set()
+    watcher.join()
+    rest = threading.Event()
+    threading.Timer(2, rest.set).start()
+    return median(times), longest[0], _longest_answer(url, rest)
+
+
+def _measure_workers(http: httpx.Client, environment: dict[str, str], count: int, scale: Scale) -> float:
+    """Return how long some workers need for a queue of batches, from their start."""
+    for number in range(BATCHES):
+        _send(http, _body(scale.size(ITEMS), SEED + number, 0))
+    with _workers(environment, count):
+        # Starting a process is no work: the clock starts with the first batch.
+        while not _ask(http, WAITING)["running"]["totalCount"]:
+            time.sleep(0.01)
+        start = time.perf_counter()
+        while any(part["totalCount"] for part in _ask(http, WAITING).values()):
+            time.sleep(0.05)
+        return time.perf_counter() - start
+
+
+def _measure_recovery(http: httpx.Client, environment: dict[str, str], scale: Scale) -> float:
+    """Return how long a batch waits for its next attempt after its worker was killed while another stands by."""
+    with ExitStack() as stack:
+        (first,) = stack.enter_context(_workers(environment, 1))
+        batch = _send(http, _body(scale.size(LARGE_ITEMS), SEED, 0))
+        while _ask(http, ATTEMPTS, id=batch["id"])["batch"]["attempts"] == 0:
+            time.sleep(0.005)
+        stack.enter_context(_workers(environment, 1))
+        first.send_signal(signal.SIGKILL)
+        start = time.perf_counter()
+        while (state := _ask(http, ATTEMPTS, id=batch["id"])["batch"])["attempts"] < 2 and state["status"] == "RUNNING":
+            time.sleep(0.01)
+        waited = time.perf_counter() - start
+        while _ask(http, ATTEMPTS, id=batch["id"])["batch"]["status"] != "APPLIED":
+            time.sleep(0.05)
+        return waited

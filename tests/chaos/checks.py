@@ -1,0 +1,125 @@
+"""The reckoning: what is in the database is compared with what was acknowledged and with a plain-Python model."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import psycopg
+from psycopg.rows import class_row
+
+from db import locations, totals
+from db.model import BatchStatus, DateRange, Lane
+from db.pool import API, connect
+from tests.chaos.uploads import FIRST_DAY, LAST_DAY, Batch, make_world
+from tests.worlds import Item, by_key, days_between
+
+Cell = tuple[str, str, date]
+BATCHES = """
+    SELECT b.id, b.idempotency_key AS key, b.status, b.attempts, b.accepted_count, b.created_at, b.ended_at,
+           coalesce(p.observations, 0) AS observations, coalesce(p.items, 0) AS items
+    FROM price_batches b
+    FULL JOIN (
+        SELECT batch_id, count(*) AS observations, count(DISTINCT item) AS items FROM prices GROUP BY batch_id
+    ) p ON p.batch_id = b.id
+    ORDER BY b.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A batch as the database has it, with its observations. Without id: observations of a batch that is not there."""
+
+    id: int | None
+    key: str | None
+    status: str | None
+    attempts: int | None
+    accepted_count: int | None
+    created_at: datetime | None
+    ended_at: datetime | None
+    observations: int
+    items: int
+
+
+def list_rows(url: str) -> list[Row]:
+    """Return every batch, by id."""
+    with psycopg.connect(url) as connection, connection.cursor(row_factory=class_row(Row)) as cursor:
+        return cursor.execute(BATCHES).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What must never be: each entry says which batch and why."""
+
+    lost: list[str]
+    doubled: list[str]
+    failed: list[str]
+    wrong: list[str]
+    unaccounted: list[str]
+
+
+def judge_batches(rows: Iterable[Row], acknowledged: Mapping[str, tuple[int, Batch]]) -> Faults:
+    """Compare what was acknowledged with what is there."""
+    faults = Faults([], [], [], [], [])
+    found = {row.key: row for row in rows if row.key is not None}
+    faults.unaccounted.extend(str(row) for row in rows if row.key not in acknowledged)
+    for key, (batch_id, batch) in acknowledged.items():
+        row = found.get(key)
+        if row is None or row.id != batch_id:
+            faults.lost.append(f"{key}: acknowledged as {batch_id}, there is {row}")
+            continue
+        expected = len(batch.remaining)
+        if row.status == BatchStatus.FAILED:
+            faults.failed.append(str(row))
+        elif row.status != batch.end:
+            faults.wrong.append(f"{row} must be {batch.end}")
+        if row.observations > expected:
+            faults.doubled.append(f"{row} must have {expected} observations")
+        elif row.observations < expected or row.items != expected:
+            faults.lost.append(f"{row} must have {expected} observations")
+        accepted = 0 if batch.end is BatchStatus.REJECTED else len(batch.good)
+        if row.accepted_count != accepted:
+            faults.wrong.append(f"{row} must have accepted {accepted}")
+    return faults
+
+
+def model_totals(items: Iterable[Item]) -> dict[Cell, tuple[int, int]]:
+    """Return (sum in cents, count) by origin, destination and day, for every pair of locations: added up in plain Python."""
+    world = make_world()
+    by_port: dict[Cell, list[int]] = defaultdict(list)
+    for item in items:
+        for day in days_between(item.first, item.last):
+            by_port[item.origin, item.destination, day].append(int(item.price * 100))
+    above = {port: [place for place in world.parents if world.stands_for(place, port)] for port in world.ports}
+    model: dict[Cell, tuple[int, int]] = {}
+    for (origin, destination, day), cents in by_port.items():
+        for start in above[origin]:
+            for end in above[destination]:
+                total, count = model.get((start, end, day), (0, 0))
+                model[start, end, day] = (total + sum(cents), count + len(cents))
+    return model
+
+
+async def read_totals(url: str) -> dict[Cell, tuple[int, int]]:
+    """Return the same from the database, as `averagePrices` reads it."""
+    async with connect(url, API) as connection:
+        known = by_key(await locations.list_locations(connection))
+        pairs = [(origin, destination) for origin in known for destination in known]
+        days = DateRange(FIRST_DAY, LAST_DAY)
+        questions = [(Lane(known[origin].id, known[destination].id), days) for origin, destination in pairs]
+        answers = await totals.select_day_totals(connection, questions)
+    return {
+        (*pair, total.day): (total.price_sum, total.price_count)
+        for pair, found in zip(pairs, answers, strict=True)
+        for total in found
+        if total.price_count or total.price_sum
+    }
+
+
+def diff_totals(expected: Mapping[Cell, tuple[int, int]], actual: Mapping[Cell, tuple[int, int]]) -> list[str]:
+    """Return where the two differ."""
+    return [
+        f"{cell}: {actual.get(cell)} must be {expected.get(cell)}"
+        for cell in sorted({*expected, *actual})
+        if expected.get(cell) != actual.get(cell)
+    ]

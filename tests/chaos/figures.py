@@ -1,0 +1,94 @@
+"""What came of a run, as figures and as a table."""
+
+from bisect import bisect_right
+from collections import Counter
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from db.model import BatchStatus
+from tests.chaos.checks import Faults, Row
+from tests.chaos.killer import Strike, Victim
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Times are seconds since 1970, `seconds` is how long the run took until the queue was empty and all had stopped."""
+
+    rows: list[Row]
+    strikes: list[Strike]
+    sent: int
+    troubles: Counter[str]
+    acknowledged_at: list[float]
+    faults: Faults
+    differences: list[str]
+    verify_exit_code: int
+    errors_logged: int
+    tracebacks: int
+    seconds: float
+
+    @property
+    def complaints(self) -> list[str]:
+        """Everything that must not be, in words; empty when the promise was kept."""
+        kinds = {
+            "lost": self.faults.lost,
+            "doubled": self.faults.doubled,
+            "failed": self.faults.failed,
+            "wrong outcome": self.faults.wrong,
+            "not acknowledged": self.faults.unaccounted,
+            "wrong total": self.differences,
+            "`ratesgraph verify`": [] if self.verify_exit_code == 0 else [f"exit code {self.verify_exit_code}"],
+        }
+        return [f"{kind}: {words}" for kind, found in kinds.items() for words in found]
+
+    def count(self, victim: Victim) -> int:
+        """Return how often the victim was hit."""
+        return sum(strike.victim is victim for strike in self.strikes)
+
+    def longest_recovery(self, victim: Victim) -> float:
+        """Return the longest time from a strike to the next batch that ended; for the API, to the next acknowledgement."""
+        ended = [row.ended_at.timestamp() for row in self.rows if row.ended_at is not None]
+        signs = sorted(self.acknowledged_at if victim is Victim.API else ended)
+        times = [strike.at for strike in self.strikes if strike.victim is victim]
+        return max((signs[next_] - at for at in times if (next_ := bisect_right(signs, at)) < len(signs)), default=0.0)
+
+    def longest_way(self) -> float:
+        """Return the longest time from the acceptance of a batch to its end."""
+        return max(
+            ((row.ended_at - row.created_at).total_seconds() for row in self.rows if row.ended_at and row.created_at),
+            default=0.0,
+        )
+
+    def table(self) -> Table:
+        """Return the figures for people."""
+        status = Counter(row.status for row in self.rows)
+        table = Table("figure", "value", title="Chaos run")
+        for name, value in (
+            ("batches", f"{len(self.rows):,}"),
+            *((f"  {name}", f"{status[name]:,}") for name in BatchStatus if status[name]),
+            ("requests sent, retries included", f"{self.sent:,}"),
+            ("  answered by passing trouble", f"{self.troubles.total():,}"),
+            *((f"    {name}", f"{count:,}") for name, count in self.troubles.most_common()),
+            ("kills of workers", f"{self.count(Victim.WORKER)}"),
+            ("kills of the API", f"{self.count(Victim.API)}"),
+            ("crashes of PostgreSQL", f"{self.count(Victim.POSTGRESQL)}"),
+            ("batches tried more than once", f"{sum((row.attempts or 0) > 1 for row in self.rows)}"),
+            ("  most attempts at one", f"{max((row.attempts or 0 for row in self.rows), default=0)}"),
+            ("lost", f"{len(self.faults.lost)}"),
+            ("doubled", f"{len(self.faults.doubled)}"),
+            ("failed", f"{len(self.faults.failed)}"),
+            ("wrong outcome", f"{len(self.faults.wrong)}"),
+            ("not acknowledged", f"{len(self.faults.unaccounted)}"),
+            ("wrong totals", f"{len(self.differences)}"),
+            ("exit code of `ratesgraph verify`", f"{self.verify_exit_code}"),
+            *(
+                (f"longest recovery, {victim} hit", f"{self.longest_recovery(victim):.1f} s")
+                for victim in Victim
+                if self.count(victim)
+            ),
+            ("longest way of a batch", f"{self.longest_way():.1f} s"),
+            ("errors, tracebacks in the logs", f"{self.errors_logged}, {self.tracebacks}"),
+            ("duration", f"{self.seconds:.0f} s"),
+        ):
+            table.add_row(name, value)
+        return table

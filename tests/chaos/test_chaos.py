@@ -1,0 +1,13 @@
+"""The short chaos run: no acknowledged batch is lost or applied twice, whoever dies. `make chaos` is the long one."""
+
+from tests.chaos.killer import Victim
+from tests.chaos.run import run
+from tests.chaos.scale import Scale
+
+
+def test_no_batch_is_lost_or_doubled_when_workers_the_api_and_the_database_die() -> None:
+    figures = run(Scale(batches=60, kills=6, stops=1, workers=2, seed=1))
+    assert figures.complaints == []
+    assert len(figures.rows) >= 60
+    assert figures.count(Victim.WORKER) + figures.count(Victim.API) == 6
+    assert figures.count(Victim.POSTGRESQL) == 1
