@@ -98,6 +98,7 @@ def serve(given: dict[str, object], *, demo: bool | None) -> None:
                 with worker_beside(database_url):
                     _run(settings, database_url, sock)
             else:
+                out.print("Uploads are applied by workers: run `ratesgraph worker` beside this, here or elsewhere.")
                 _run(settings, database_url, sock)
     err.print("Stopped.")
 
