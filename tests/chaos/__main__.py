@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     console.print(figures.table())
     for complaint in figures.complaints[:SHOWN_COMPLAINTS]:
-        console.print(complaint, markup=False)
+        console.print(complaint, markup=False, soft_wrap=True)
     return 1 if figures.complaints else 0
 
 

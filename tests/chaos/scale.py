@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 DEADLINE_SECONDS = 180.0
-"""A batch whose every attempt but one was interrupted waits 4 + 8 + 16 + 32 seconds in all; a busy machine needs the rest."""
+"""A batch whose first four attempts were interrupted waits 2 + 4 + 8 + 16 seconds; a busy machine needs the rest."""
 MAX_BACKLOG = 150
 """Uploads pause when so many batches wait, so that work and disturbances last equally long."""
 CLIENTS = 6
