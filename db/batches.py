@@ -43,12 +43,6 @@ async def insert_batch(
     return None if row is None else int(row[0])
 
 
-async def insert_payload(connection: Connection, *, batch_id: int, part: int, format: str, data: bytes) -> None:  # noqa: A002
-    """Keep a part of what was uploaded, in the transaction of `insert_batch`."""
-    parameters = {"batch_id": batch_id, "part": part, "format": format, "data": data}
-    await connection.execute(SQL["insert_payload"], parameters)
-
-
 async def announce_batch(connection: Connection) -> None:
     """Wake the workers when this transaction commits."""
     await connection.execute(SQL["announce_batch"])
@@ -119,12 +113,6 @@ async def claim_batch(connection: Connection, batch_id: int) -> OnError | None:
     return None if row is None else OnError(row[0])
 
 
-async def list_payload_parts(connection: Connection, batch_id: int) -> list[tuple[str, bytes]]:
-    """Return (format, data) for every part of what was uploaded, in order."""
-    cursor = await connection.execute(SQL["list_payload_parts"], {"batch_id": batch_id})
-    return [(file_format, data) for file_format, data in await cursor.fetchall()]
-
-
 async def lock_batch(connection: Connection, batch_id: int) -> BatchStatus | None:
     """Keep the batch as it is for this transaction and return its status, or None when there is no such batch."""
     row = await (await connection.execute(SQL["lock_batch"], {"batch_id": batch_id})).fetchone()
@@ -155,8 +143,21 @@ async def end_batch(connection: Connection, batch_id: int, outcome: BatchOutcome
             "rejected_count": outcome.rejected_count,
             "price_count": outcome.price_count,
             "price_day_count": outcome.price_day_count,
+            "lane_count": outcome.lane_count,
+            "first_day": outcome.first_day,
+            "last_day": outcome.last_day,
         },
     )
+
+
+async def report_progress(connection: Connection, batch_id: int, progress: float) -> None:
+    """Note which part of a running batch's payload is done, 0 to 1. Use another connection than the one that applies it."""
+    await connection.execute(SQL["report_progress"], {"batch_id": batch_id, "progress": progress})
+
+
+async def forget_progress(connection: Connection) -> None:
+    """Remove what was noted of batches that have ended."""
+    await connection.execute(SQL["forget_progress"])
 
 
 async def copy_rejections(connection: Connection, chunks: Iterable[bytes]) -> None:

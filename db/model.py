@@ -179,7 +179,8 @@ class PriceBatch:
     """A batch of prices: what came, what became of it, when.
 
     `price_count` is the number of stored rows (an item in a foreign currency may become several);
-    `price_day_count` is the number of daily prices that they stand for.
+    `price_day_count` is the number of daily prices that they stand for, on `lane_count` lanes from `first_day` to
+    `last_day`. `progress` goes from 0 to 1.
     """
 
     id: int
@@ -193,12 +194,16 @@ class PriceBatch:
     rejected_count: int
     price_count: int
     price_day_count: int
+    lane_count: int
+    first_day: date | None
+    last_day: date | None
     attempts: int
     failure: str | None
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
     reverted_at: datetime | None
+    progress: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +236,36 @@ class RejectionPage:
 
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """What applying a batch came to."""
+    """What applying a batch came to. Where nothing was applied, there are no prices, lanes and days."""
 
     status: BatchStatus
     item_count: int
     accepted_count: int
     rejected_count: int
-    price_count: int
-    price_day_count: int
+    price_count: int = 0
+    price_day_count: int = 0
+    lane_count: int = 0
+    first_day: date | None = None
+    last_day: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What a batch's payload is: its format, and in how many parts it is kept."""
+
+    format: str
+    parts: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLane:
+    """A lane that a batch touched, port to port, and its position among the batch's lanes, from 1."""
+
+    position: int
+    lane: Lane
+
+    @classmethod
+    def at(cls, position: int, origin: int, destination: int) -> "BatchLane":
+        """Build from a row."""
+        return cls(position, Lane(origin, destination))

@@ -44,7 +44,7 @@ async def apply_items(
     await copy_rejections(connection, batch_id, rejections)
     rejected = rejections.filter(pl.col("severity") == Severity.ERROR.value)["item"].n_unique()
     if rejected and (on_error is OnError.REJECT_BATCH or rejected == len(items)):
-        return BatchOutcome(BatchStatus.REJECTED, len(items), 0, rejected, 0, 0)
+        return BatchOutcome(BatchStatus.REJECTED, len(items), 0, rejected)
     report("storing prices")
     observations = await asyncio.to_thread(sort_by_lane, converted.observations)
     adding_up = asyncio.ensure_future(asyncio.to_thread(_add_up, observations, tree))

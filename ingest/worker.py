@@ -12,7 +12,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from db import batches
+from db import batches, payloads
 from db.errors import DatabaseError, DatabaseUnavailable
 from db.model import BatchOutcome, BatchStatus
 from db.notifications import QUEUE, Notifications, open_notifications
@@ -119,13 +119,13 @@ async def apply_batch(pool: Pool, batch_id: int) -> None:
         on_error = await batches.claim_batch(connection, batch_id)
         if on_error is None:
             return
-        parts = await batches.list_payload_parts(connection, batch_id)
-        data, file_format = b"".join(part for _, part in parts), FileFormat(parts[0][0])
+        payload = await payloads.find_payload(connection, batch_id)
+        parts = [await payloads.get_payload_part(connection, batch_id, part) for part in range(payload.parts)]
         try:
-            items = await asyncio.to_thread(read_items, data, file_format)
+            items = await asyncio.to_thread(read_items, b"".join(parts), FileFormat(payload.format))
         except FileRejected as error:
             await copy_rejections(connection, batch_id, file_rejection(error.code, error.message))
-            outcome = BatchOutcome(BatchStatus.REJECTED, 0, 0, 0, 0, 0)
+            outcome = BatchOutcome(BatchStatus.REJECTED, 0, 0, 0)
         else:
             outcome = await apply_items(connection, batch_id, items, on_error)
         await batches.end_batch(connection, batch_id, outcome)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from db import batches
+from db import batches, payloads
 from db.model import BatchPage, BatchStatus, OnError, PriceBatch, Rejection, RejectionPage, Severity
 from db.notifications import BATCHES
 from resolvers.context import RequestContext
@@ -68,7 +68,7 @@ async def upload_prices(
             connection, on_error=on_error, source="uploadPrices", idempotency_key=idempotency_key, payload_sha256=digest
         )
         if batch_id is not None:
-            await batches.insert_payload(connection, batch_id=batch_id, part=0, format=FORMAT, data=data)
+            await payloads.insert_payload(connection, batch_id=batch_id, part=0, format=FORMAT, data=data)
             await batches.announce_batch(connection)
     if batch_id is None:
         return await _replay(context, idempotency_key or "", digest, wait_ms)

@@ -1,4 +1,4 @@
--- Price batches, their payloads and their rejections.
+-- Price batches and their rejections.
 
 -- insert_batch --
 -- One row: the new batch's id, or none when the idempotency key is taken. Uses price_batches_idempotency_key_unique.
@@ -7,10 +7,6 @@ VALUES ('QUEUED', %(on_error)s, %(source)s, %(idempotency_key)s, %(payload_sha25
 ON CONFLICT (idempotency_key) DO NOTHING
 RETURNING id
 
--- insert_payload --
--- One row per part of what was uploaded.
-INSERT INTO batch_payloads (batch_id, part, format, data) VALUES (%(batch_id)s, %(part)s, %(format)s, %(data)s)
-
 -- announce_batch --
 -- Wakes the workers when the transaction commits.
 SELECT pg_notify('ratesgraph_queue', '')
@@ -18,14 +14,24 @@ SELECT pg_notify('ratesgraph_queue', '')
 -- get_batches --
 -- One row per batch id that exists. Uses price_batches_pkey.
 SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count, accepted_count, rejected_count,
-       price_count, price_day_count, attempts, failure, created_at, started_at, ended_at, reverted_at
+       price_count, price_day_count, lane_count, first_day, last_day, attempts, failure, created_at, started_at, ended_at,
+       reverted_at,
+       CASE status WHEN 'QUEUED' THEN 0
+                   WHEN 'RUNNING' THEN coalesce((SELECT progress FROM batch_progress p WHERE p.batch_id = price_batches.id), 0)
+                   ELSE 1
+       END::float AS progress
 FROM price_batches
 WHERE id = ANY(%(ids)s)
 
 -- find_batch_by_key --
 -- At most one row. Uses price_batches_idempotency_key_unique.
 SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count, accepted_count, rejected_count,
-       price_count, price_day_count, attempts, failure, created_at, started_at, ended_at, reverted_at
+       price_count, price_day_count, lane_count, first_day, last_day, attempts, failure, created_at, started_at, ended_at,
+       reverted_at,
+       CASE status WHEN 'QUEUED' THEN 0
+                   WHEN 'RUNNING' THEN coalesce((SELECT progress FROM batch_progress p WHERE p.batch_id = price_batches.id), 0)
+                   ELSE 1
+       END::float AS progress
 FROM price_batches
 WHERE idempotency_key = %(idempotency_key)s
 
@@ -33,7 +39,12 @@ WHERE idempotency_key = %(idempotency_key)s
 -- One row per batch older than the cursor, newest first; one more than asked for tells that a next page exists. Uses
 -- price_batches_pkey, with a status price_batches_status_idx.
 SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count, accepted_count, rejected_count,
-       price_count, price_day_count, attempts, failure, created_at, started_at, ended_at, reverted_at
+       price_count, price_day_count, lane_count, first_day, last_day, attempts, failure, created_at, started_at, ended_at,
+       reverted_at,
+       CASE status WHEN 'QUEUED' THEN 0
+                   WHEN 'RUNNING' THEN coalesce((SELECT progress FROM batch_progress p WHERE p.batch_id = price_batches.id), 0)
+                   ELSE 1
+       END::float AS progress
 FROM price_batches
 WHERE (%(status)s::text IS NULL OR status = %(status)s)
   AND (%(before_id)s::bigint IS NULL OR id < %(before_id)s)
@@ -92,10 +103,6 @@ FROM price_batches
 WHERE id = %(batch_id)s AND status IN ('QUEUED', 'RUNNING')
 FOR UPDATE SKIP LOCKED
 
--- list_payload_parts --
--- One row per part of what was uploaded, in order. Uses batch_payloads_pkey.
-SELECT format, data FROM batch_payloads WHERE batch_id = %(batch_id)s ORDER BY part
-
 -- measure_queue --
 -- One row: how many batches wait and run, the age of the oldest in seconds, and how many ended in the last minute. Uses
 -- price_batches_waiting_idx and price_batches_ended_at_idx.
@@ -111,9 +118,23 @@ WHERE status IN ('QUEUED', 'RUNNING')
 UPDATE price_batches
 SET status = %(status)s, item_count = %(item_count)s, accepted_count = %(accepted_count)s,
     rejected_count = %(rejected_count)s, price_count = %(price_count)s, price_day_count = %(price_day_count)s,
-    failure = NULL, ended_at = clock_timestamp()
+    lane_count = %(lane_count)s, first_day = %(first_day)s, last_day = %(last_day)s, failure = NULL, ended_at = clock_timestamp()
 WHERE id = %(batch_id)s
 RETURNING pg_notify('ratesgraph_batches', id::text)
+
+-- report_progress --
+-- Notes how far a running batch has come, outside of the transaction that applies it, and tells who watches. Uses
+-- batch_progress_pkey.
+INSERT INTO batch_progress (batch_id, progress)
+VALUES (%(batch_id)s, %(progress)s)
+ON CONFLICT (batch_id) DO UPDATE SET progress = excluded.progress
+RETURNING pg_notify('ratesgraph_batches', batch_id::text)
+
+-- forget_progress --
+-- Removes what was noted of batches that have ended. Uses batch_progress_pkey.
+DELETE FROM batch_progress p
+USING price_batches b
+WHERE b.id = p.batch_id AND b.status NOT IN ('QUEUED', 'RUNNING')
 
 -- lock_batch --
 -- At most one row: the batch's status, which nobody else changes until the transaction ends. Uses price_batches_pkey.

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from db import batches, locations, totals
+from db import batches, locations, payloads, totals
 from db.model import BatchOutcome, BatchStatus, DateRange, Lane, OnError, PriceBatch, QueueState
 from db.notifications import BATCHES, QUEUE, open_notifications
 from db.pool import INGEST, Connection, Pool, open_pool
@@ -39,7 +39,7 @@ async def accept(connection: Connection, data: bytes = LINE, file_format: str = 
             connection, on_error=OnError.REJECT_BATCH, source="test", idempotency_key=None, payload_sha256=b""
         )
         assert batch_id is not None
-        await batches.insert_payload(connection, batch_id=batch_id, part=0, format=file_format, data=data)
+        await payloads.insert_payload(connection, batch_id=batch_id, part=0, format=file_format, data=data)
         await batches.announce_batch(connection)
     return batch_id
 
