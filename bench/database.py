@@ -1,5 +1,6 @@
 """The bench's own PostgreSQL in a temporary folder, and databases in it that hold the made-up world."""
 
+import io
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -52,7 +53,9 @@ async def find_ids(connection: Connection) -> dict[str, int]:
 
 async def apply_csv(connection: Connection, data: bytes) -> None:
     """Apply a batch whole: from its bytes to the commit."""
-    await load_file(connection, data, FileFormat.CSV, source="bench", on_error=OnError.REJECT_BATCH, again=True)
+    await load_file(
+        connection, io.BytesIO(data), FileFormat.CSV, source="bench", on_error=OnError.REJECT_BATCH, again=True
+    )
 
 
 async def clear_prices(connection: Connection) -> None:

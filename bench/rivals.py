@@ -1,15 +1,16 @@
 """What a whole apply is held against: only the rows of `prices`, ready-made before the clock starts, by bare COPY."""
 
+import io
 from collections.abc import AsyncIterator, Sequence
 
 import polars as pl
 
 from db import locations, prices
 from db.pool import Connection
-from ingest.apply import sort_by_lane
 from ingest.convert import AMOUNT_UNITS, RATE_UNITS, ExchangeRates, convert_to_usd
 from ingest.encode import CHUNK_BYTES, copy_stream, encode_prices
-from ingest.files import FileFormat, read_items
+from ingest.examine import sort_by_lane
+from ingest.files import FileFormat, read_slices
 from ingest.items import check_items
 
 COPY_TEXT = b"""
@@ -19,9 +20,14 @@ FROM STDIN (FORMAT text)
 BATCH_ID = 1
 
 
+def read_items(data: bytes) -> pl.DataFrame:
+    """Return all items of a CSV."""
+    return pl.concat([part.items for part in read_slices(io.BytesIO(data), FileFormat.CSV)])
+
+
 async def observe(connection: Connection, data: bytes) -> pl.DataFrame:
     """Return the observations of a CSV in the order of its lines."""
-    checked = check_items(read_items(data, FileFormat.CSV), await locations.list_locations(connection))
+    checked = check_items(read_items(data), await locations.list_locations(connection))
     converted = convert_to_usd(checked.valid, ExchangeRates({}, 0), set())
     assert not len(checked.rejections), "the made-up prices are sound"
     assert not len(converted.rejections), "the made-up prices are in US dollars"

@@ -6,15 +6,14 @@ from statistics import median
 from typing import TypeVar
 
 from bench.database import clear_prices
-from bench.rivals import BATCH_ID, copy_binary, hand_over
+from bench.rivals import BATCH_ID, copy_binary, hand_over, read_items
 from bench.scale import time_call
 from db import locations, totals
 from db.pool import Connection
-from ingest.aggregate import LaneDays, total_by_month
-from ingest.apply import sort_by_lane
+from ingest.aggregate import LaneDays, totals_by_month
 from ingest.convert import ExchangeRates, convert_to_usd
 from ingest.encode import copy_stream, encode_prices, encode_totals
-from ingest.files import FileFormat, read_items
+from ingest.examine import sort_by_lane
 from ingest.items import check_items
 
 T = TypeVar("T")
@@ -36,13 +35,13 @@ async def _measure_once(connection: Connection, data: bytes, seconds: dict[str, 
         return outcome
 
     tree = await locations.list_locations(connection)
-    items = timed("read", lambda: read_items(data, FileFormat.CSV))
+    items = timed("read", lambda: read_items(data))
     checked = timed("check", lambda: check_items(items, tree))
     converted = timed("convert", lambda: convert_to_usd(checked.valid, ExchangeRates({}, 0), set()))
     observations = timed("sort", lambda: sort_by_lane(converted.observations))
     names = ("origin", "destination", "first_day", "last_day", "usd_cents")
     lane_days = LaneDays(*(observations[name].to_numpy() for name in names))
-    month_totals = timed("add up", lambda: total_by_month(lane_days, tree))
+    month_totals = timed("add up", lambda: list(totals_by_month(lane_days, tree)))
     price_rows = timed("encode prices", lambda: list(encode_prices(BATCH_ID, observations)))
     total_rows = timed("encode totals", lambda: list(encode_totals(month_totals)))
     price_chunks = [chunk async for chunk in copy_stream(price_rows)]

@@ -1,6 +1,6 @@
 """Observations: bulk append, and statistics straight from them."""
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable
 
 from psycopg import sql
 from psycopg.rows import class_row
@@ -22,12 +22,16 @@ async def copy_prices(connection: Connection, chunks: AsyncIterable[bytes]) -> N
             await copy.write(chunk)
 
 
-async def copy_out_batch(connection: Connection, batch_id: int) -> bytes:
-    """Return the observations of a batch as CSV: origin, destination, first day, last day, US cents; days since 1970-01-01."""
+async def copy_out_batch(connection: Connection, batch_id: int) -> AsyncGenerator[bytes]:
+    """Yield the observations of a batch as lines of CSV: origin, destination, first day, last day, US cents.
+
+    Days count from 1970-01-01. Close it with `aclosing`: until then the connection does nothing else.
+    """
     # COPY takes no parameters, so the number is formatted in as a literal.
     statement = sql.SQL(SQL["copy_out_batch"].decode()).format(batch_id=sql.Literal(batch_id))
     async with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        return b"".join([bytes(chunk) async for chunk in copy])
+        async for chunk in copy:
+            yield bytes(chunk)
 
 
 async def delete_batch_prices(connection: Connection, batch_id: int) -> int:

@@ -1,95 +1,121 @@
-"""Applies a batch: one transaction appends its observations and its totals and says what became of it.
+"""Applies a batch, slice by slice: one transaction appends its observations and its totals and says what became of it.
 
-Everything that takes Python time runs in threads, so the event loop only moves bytes; the observations travel to the
-database while their totals are being added up.
+Everything that takes Python time runs in threads, so the event loop only moves bytes: a slice is read and checked while
+the one before it travels to the database. What the totals are added up from is kept until there is enough of it, so the
+memory that a batch takes is bounded, whatever its size.
 """
 
 import asyncio
-import re
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from db import batches, locations, prices, rates, totals
-from db.model import BatchOutcome, BatchStatus, DateRange, Location, OnError, Severity
+from db import batches, lanes, locations, prices, totals
+from db.model import BatchOutcome, Location, OnError
 from db.pool import Connection
-from ingest.aggregate import LaneDays, total_by_month
-from ingest.convert import MAX_RATE_AGE_DAYS, UNIX_EPOCH, Converted, ExchangeRates, convert_to_usd
+from ingest.aggregate import LaneDays, totals_by_month
 from ingest.encode import copy_stream, encode_prices, encode_totals
-from ingest.items import CheckedItems, check_items
+from ingest.examine import examine
+from ingest.files import Slice
+from ingest.tally import Tally
 
-CURRENCY = re.compile(r"[A-Z]{3}")
-"""The form of an ISO 4217 code; no other text needs to reach the database."""
-Report = Callable[[str], None]
-"""Is told which stage of the work begins."""
+MAX_HELD_ROWS = 4_000_000
+"""Observations whose totals are added up together, at 24 bytes each: the more, the fewer partial sums for each key."""
+LANE_DAYS = ("origin", "destination", "first_day", "last_day", "usd_cents")
+Slices = Callable[[], Iterator[Slice]]
+"""Opens the items of a batch, a second time too."""
+Report = Callable[[str, float], None]
+"""Is told which stage of the work goes on, and which part of the items has been read, 0 to 1."""
 
 
-def stay_quiet(_stage: str) -> None:
+class _InvalidItem(Exception):
+    """An item is invalid in a batch that is all or nothing."""
+
+
+def stay_quiet(_stage: str, _part: float) -> None:
     """Report to nobody."""
 
 
-async def apply_items(
-    connection: Connection, batch_id: int, items: pl.DataFrame, on_error: OnError, report: Report = stay_quiet
+async def apply_slices(
+    connection: Connection, batch_id: int, slices: Slices, on_error: OnError, report: Report = stay_quiet
 ) -> BatchOutcome:
-    """Append the observations and totals of the items, or only their rejections, within the caller's transaction."""
+    """Append the observations and totals of the items, or only their rejections, within the caller's transaction.
+
+    Raise FileRejected when the items cannot be read to their end; then nothing was appended.
+    """
     await locations.share_tree(connection)
     tree = await locations.list_locations(connection)
-    report("checking")
-    checked = await asyncio.to_thread(check_items, items, tree)
-    converted = await _convert(connection, checked)
-    rejections = pl.concat([checked.rejections, converted.rejections])
-    await copy_rejections(connection, batch_id, rejections)
-    rejected = rejections.filter(pl.col("severity") == Severity.ERROR.value)["item"].n_unique()
-    if rejected and (on_error is OnError.REJECT_BATCH or rejected == len(items)):
-        return BatchOutcome(BatchStatus.REJECTED, len(items), 0, rejected)
-    report("storing prices")
-    observations = await asyncio.to_thread(sort_by_lane, converted.observations)
-    adding_up = asyncio.ensure_future(asyncio.to_thread(_add_up, observations, tree))
-    await prices.copy_prices(connection, copy_stream(encode_prices(batch_id, observations)))
-    report("storing averages")
-    await totals.copy_totals(connection, copy_stream(await adding_up))
-    days = int((observations["last_day"] - observations["first_day"]).cast(pl.Int64).sum()) + len(observations)
-    return BatchOutcome(BatchStatus.APPLIED, len(items), len(items) - rejected, rejected, len(observations), days)
+    try:
+        async with connection.transaction():
+            return await _append(connection, batch_id, slices(), tree, on_error, report)
+    except _InvalidItem:
+        # Nothing is left of the batch. A second look at its items lists the problems of all of them.
+        async with connection.transaction():
+            return await _list_problems(connection, batch_id, slices(), tree, report)
 
 
-def sort_by_lane(observations: pl.DataFrame) -> pl.DataFrame:
-    """Return the observations by lane and day: appended in the order of the lane index they cost half as much."""
-    lane_day = pl.col("origin").cast(pl.Int64) * 2**20 + pl.col("destination")
-    order = observations.select((lane_day * 2**17 + pl.col("first_day")).arg_sort()).to_series()
-    return observations[order]
+async def _append(
+    connection: Connection,
+    batch_id: int,
+    slices: Iterator[Slice],
+    tree: list[Location],
+    on_error: OnError,
+    report: Report,
+) -> BatchOutcome:
+    tally, held = Tally(), list[pl.DataFrame]()
+    async with aclosing(examine(connection, slices, tree)) as parts:
+        async for examined in parts:
+            if on_error is OnError.REJECT_BATCH and examined.rejected:
+                raise _InvalidItem
+            report("storing prices", examined.part)
+            await copy_rejections(connection, batch_id, examined.rejections, before=tally.rejections)
+            tally.add(examined)
+            observations = examined.observations
+            if len(observations):
+                await prices.copy_prices(connection, copy_stream(encode_prices(batch_id, observations)))
+                held.append(observations.select(LANE_DAYS))
+            if sum(map(len, held)) > MAX_HELD_ROWS:
+                await _append_totals(connection, held, tree)
+    if tally.rejected == tally.items:
+        return tally.rejected_outcome()
+    report("storing averages", 1.0)
+    if held:
+        await _append_totals(connection, held, tree)
+    await lanes.insert_lanes(connection, batch_id, *tally.lanes())
+    return tally.applied_outcome()
 
 
-def _add_up(observations: pl.DataFrame, tree: list[Location]) -> list[npt.NDArray[np.void]]:
-    columns = (
-        observations[name].to_numpy() for name in ("origin", "destination", "first_day", "last_day", "usd_cents")
-    )
-    return list(encode_totals(total_by_month(LaneDays(*columns), tree)))
+async def _list_problems(
+    connection: Connection, batch_id: int, slices: Iterator[Slice], tree: list[Location], report: Report
+) -> BatchOutcome:
+    tally = Tally()
+    async with aclosing(examine(connection, slices, tree)) as parts:
+        async for examined in parts:
+            report("listing problems", examined.part)
+            await copy_rejections(connection, batch_id, examined.rejections, before=tally.rejections)
+            tally.add(examined)
+    return tally.rejected_outcome()
 
 
-async def _convert(connection: Connection, checked: CheckedItems) -> Converted:
-    """Convert the valid items at the rates that their days need. Only the database is asked."""
-    items = checked.valid
-    currencies = [code for code in items["currency"].unique().sort() if code != "USD" and CURRENCY.fullmatch(code)]
-    exchange, known = ExchangeRates({}, 0), set[str]()
-    if currencies:
-        known = await rates.find_currencies(connection, currencies)
-        newest = await rates.find_latest_rate_day(connection)
-        last = UNIX_EPOCH + timedelta(days=int(items["last_day"].max()))  # type: ignore[arg-type]
-        first = UNIX_EPOCH + timedelta(days=int(items["first_day"].min()))  # type: ignore[arg-type]
-        reach = min(first, newest or first) - timedelta(days=MAX_RATE_AGE_DAYS)
-        exchange = ExchangeRates.from_rows(
-            await rates.list_rates(connection, sorted(known), DateRange(reach, last)), newest
-        )
-    return await asyncio.to_thread(convert_to_usd, items, exchange, known)
+async def _append_totals(connection: Connection, held: list[pl.DataFrame], tree: list[Location]) -> None:
+    """Append what the held observations add up to, and let go of them."""
+    observations = await asyncio.to_thread(pl.concat, held)
+    held.clear()
+    await totals.copy_totals(connection, copy_stream(_add_up(observations, tree)))
 
 
-async def copy_rejections(connection: Connection, batch_id: int, rejections: pl.DataFrame) -> None:
-    """Store the problems of a batch, numbered by item."""
+def _add_up(observations: pl.DataFrame, tree: list[Location]) -> Iterator[npt.NDArray[np.void]]:
+    columns = (observations[name].to_numpy() for name in LANE_DAYS)
+    return encode_totals(totals_by_month(LaneDays(*columns), tree))
+
+
+async def copy_rejections(connection: Connection, batch_id: int, rejections: pl.DataFrame, *, before: int = 0) -> None:
+    """Store some of a batch's problems, numbered on from how many came before."""
     if len(rejections):
-        numbered = rejections.sort("item", nulls_last=False, maintain_order=True).with_row_index("number", offset=1)
+        numbered = rejections.with_row_index("number", offset=before + 1)
         lines = numbered.select(pl.lit(batch_id), "number", "item", "field", "code", "severity", "message", "value")
         text = await asyncio.to_thread(lines.write_csv, include_header=False)
         await batches.copy_rejections(connection, [text.encode()])

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ingest.aggregate import MonthTotals
+from ingest.aggregate import Int64, MonthTotals
 from ingest.convert import AMOUNT_UNITS, RATE_UNITS
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
@@ -84,36 +84,40 @@ def _encode_price_slice(batch_id: int, observations: pl.DataFrame) -> npt.NDArra
     return rows
 
 
-def encode_totals(totals: MonthTotals) -> Iterator[npt.NDArray[np.void]]:
+def encode_totals(parts: Iterable[MonthTotals]) -> Iterator[npt.NDArray[np.void]]:
     """Yield the rows for `copy_totals`, an array for each length of the day arrays; days without prices at either end go."""
-    used = totals.counts != 0
-    first = used.argmax(axis=1)
-    length = used.shape[1] - used[:, ::-1].argmax(axis=1) - first
-    month = totals.month.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) - POSTGRES_EPOCH
-    for days in np.unique(length):
-        select = np.flatnonzero(length == days)
-        sums, counts = _array_type(INT8, int(days)), _array_type(INT4, int(days))
-        rows = _empty_rows(
-            (
-                ("origin", INT4),
-                ("destination", INT4),
-                ("month", INT4),
-                ("first_day", INT4),
-                ("sums", sums),
-                ("counts", counts),
-            ),
-            len(select),
-        )
-        rows["origin"], rows["destination"] = totals.origin[select], totals.destination[select]
-        rows["month"], rows["first_day"] = month[select], month[select] + first[select]
-        columns = first[select, None] + np.arange(days)
-        for name, values, oid in (("sums", totals.sums, INT8_OID), ("counts", totals.counts, INT4_OID)):
-            target = rows[name]
-            target["dimensions"], target["has_null"], target["type"] = 1, 0, oid
-            target["size"], target["lower"] = days, 1
-            target["elements"]["bytes"] = target["elements"].dtype["value"].itemsize
-            target["elements"]["value"] = values[select[:, None], columns]
-        yield rows
+    for totals in parts:
+        used = totals.counts != 0
+        first = used.argmax(axis=1)
+        length = used.shape[1] - used[:, ::-1].argmax(axis=1) - first
+        for days in np.unique(length):
+            yield _encode_total_rows(totals, np.flatnonzero(length == days), first, int(days))
+
+
+def _encode_total_rows(totals: MonthTotals, select: Int64, first: Int64, days: int) -> npt.NDArray[np.void]:
+    """Return the selected rows, each with the `days` days from its first one."""
+    month = int(np.datetime64(totals.month, "M").astype("datetime64[D]").astype(np.int64)) - POSTGRES_EPOCH
+    rows = _empty_rows(
+        (
+            ("origin", INT4),
+            ("destination", INT4),
+            ("month", INT4),
+            ("first_day", INT4),
+            ("sums", _array_type(INT8, days)),
+            ("counts", _array_type(INT4, days)),
+        ),
+        len(select),
+    )
+    rows["origin"], rows["destination"] = totals.origin[select], totals.destination[select]
+    rows["month"], rows["first_day"] = month, month + first[select]
+    columns = first[select, None] + np.arange(days)
+    for name, values, oid in (("sums", totals.sums, INT8_OID), ("counts", totals.counts, INT4_OID)):
+        target = rows[name]
+        target["dimensions"], target["has_null"], target["type"] = 1, 0, oid
+        target["size"], target["lower"] = days, 1
+        target["elements"]["bytes"] = target["elements"].dtype["value"].itemsize
+        target["elements"]["value"] = values[select[:, None], columns]
+    return rows
 
 
 def _array_type(element: str, size: int) -> np.dtype[np.void]:

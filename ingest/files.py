@@ -1,23 +1,27 @@
-"""Reads a file of prices into a frame of text: CSV, NDJSON or Parquet, each in one of two layouts.
+"""Reads a file of prices into frames of text: CSV, NDJSON or Parquet, each in one of two layouts.
 
 Nothing is judged here but the file as a whole. What a value means, and whether it is valid, is for `ingest.items`.
 """
 
 import io
-import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
-from polars.exceptions import PolarsError
+from polars.exceptions import PanicException, PolarsError
 
+from ingest.blocks import MAX_LINES, Block, read_blocks
 from ingest.errors import FileRejected
 
 ITEM_COLUMNS = ("origin", "destination", "date_from", "date_to", "price", "currency")
 ONE_DAY_COLUMNS = ("origin_code", "destination_code", "day", "price")
 PERIOD_COLUMNS = ("origin", "destination", "date_from", "date_to", "price")
 OPTIONAL_COLUMN = "currency"
-MAX_DECOMPRESSED_BYTES = 4 << 30
+MAX_HEADER_BYTES = 4_096
+"""More than any header that could be right."""
 
 
 class FileFormat(StrEnum):
@@ -49,65 +53,80 @@ def format_of(path: Path) -> FileFormat:
     raise FileRejected("UNKNOWN_FORMAT", f"{path.name}: the name must end in one of {', '.join(SUFFIXES)}")
 
 
-def read_items(data: bytes, file_format: FileFormat) -> pl.DataFrame:
-    """Return the items as trimmed text: `item` (from 1) and ITEM_COLUMNS, empty values as null (date_to: one day).
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Some of a file's items, and the part of the file that has been read with them, 0 to 1.
 
-    Raise FileRejected with one of the codes BROKEN_FILE, WRONG_ENCODING, WRONG_COLUMNS, EMPTY_BATCH.
+    The columns of `items` are `item` (counted from 1 through the whole file) and ITEM_COLUMNS as trimmed text, with empty
+    values as null; without `date_to` an item holds for one day.
     """
+
+    items: pl.DataFrame
+    part: float
+
+
+def read_slices(file: BinaryIO, file_format: FileFormat) -> Iterator[Slice]:
+    """Yield the items of the file in order and in bounded memory. There is at least one.
+
+    Raise FileRejected with one of the codes BROKEN_FILE, WRONG_ENCODING, WRONG_COLUMNS, EMPTY_BATCH; what is wrong further
+    down in the file shows only there.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
     is_csv = file_format in {FileFormat.CSV, FileFormat.CSV_GZIP}
-    if file_format in {FileFormat.CSV_GZIP, FileFormat.NDJSON_GZIP}:
-        data = _decompress(data)
+    empty = True
     if file_format is FileFormat.PARQUET:
-        frame = _read_parquet(data)
+        frames = _read_parquet(file)
     else:
-        _require_utf8(data)
-        frame = _read_csv(data) if is_csv else _read_ndjson(data)
-    frame = _name_columns(frame).with_row_index("item", offset=1)
-    frame = frame.select("item", *(_as_text(frame.schema[name], name) for name in ITEM_COLUMNS))
-    frame = frame.with_columns(pl.col(name).replace("", None) for name in ITEM_COLUMNS if (frame[name] == "").any())
-    if is_csv and all(frame[name].null_count() for name in ITEM_COLUMNS):
-        # A blank line in a CSV is no item, but it counts as a line.
-        frame = frame.filter(pl.any_horizontal(pl.col(ITEM_COLUMNS).is_not_null()))
-    if frame.is_empty():
+        gzipped = file_format in {FileFormat.CSV_GZIP, FileFormat.NDJSON_GZIP}
+        blocks = read_blocks(file, gzipped=gzipped, quoted=is_csv)
+        frames = ((frame, file.tell() / max(size, 1)) for frame in (_read_csv if is_csv else _read_ndjson)(blocks))
+    first = 1
+    for frame, part in frames:
+        items = _as_items(frame, first)
+        first += len(items)
+        if is_csv and all(items[name].null_count() for name in ITEM_COLUMNS):
+            # A blank line in a CSV is no item, but it counts as a line.
+            items = items.filter(pl.any_horizontal(pl.col(ITEM_COLUMNS).is_not_null()))
+        if len(items):
+            empty = False
+            yield Slice(items, part)
+    if empty:
         raise FileRejected("EMPTY_BATCH", "there is no item in it")
-    return frame
 
 
-def _decompress(data: bytes) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        text = unpacker.decompress(data, MAX_DECOMPRESSED_BYTES)
-    except zlib.error as error:
-        raise FileRejected("BROKEN_FILE", "it is not a gzip file, or it is damaged") from error
-    if unpacker.unconsumed_tail:
-        raise FileRejected("BROKEN_FILE", f"it unpacks to more than {MAX_DECOMPRESSED_BYTES >> 30} GiB: split it")
-    if not unpacker.eof:
-        raise FileRejected("BROKEN_FILE", "the gzip data ends too early: the file was cut off")
-    return text
+def _as_items(frame: pl.DataFrame, first: int) -> pl.DataFrame:
+    frame = _name_columns(frame).with_row_index("item", offset=first)
+    frame = frame.select("item", *(_as_text(frame.schema[name], name) for name in ITEM_COLUMNS))
+    return frame.with_columns(pl.col(name).replace("", None) for name in ITEM_COLUMNS if (frame[name] == "").any())
 
 
-def _require_utf8(data: bytes) -> None:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise FileRejected("WRONG_ENCODING", f"line {line} is not UTF-8: save the file as UTF-8") from error
+def _read_csv(blocks: Iterator[Block]) -> Iterator[pl.DataFrame]:
+    header = b""
+    for block in blocks:
+        data = header + block.data
+        if not header:
+            header = _first_line(data)
+            # Before a frame with as many columns as there are commas is made of it.
+            _find_layout(
+                pl.read_csv(io.BytesIO(header[:MAX_HEADER_BYTES]), infer_schema=False, raise_if_empty=False).columns
+            )
+        try:
+            yield pl.read_csv(io.BytesIO(data), infer_schema=False, raise_if_empty=False)
+        except PolarsError as error:
+            why = _why_csv_fails(header, block)
+            raise FileRejected("BROKEN_FILE", f"the CSV cannot be read: {why}") from error
 
 
-def _read_csv(data: bytes) -> pl.DataFrame:
-    if not data.strip():
-        raise FileRejected("EMPTY_BATCH", "the file is empty")
-    try:
-        return pl.read_csv(io.BytesIO(data), infer_schema=False, raise_if_empty=False)
-    except PolarsError as error:
-        raise FileRejected("BROKEN_FILE", f"the CSV cannot be read: {_why_csv_fails(data)}") from error
+def _first_line(data: bytes) -> bytes:
+    line, newline, _ = data.partition(b"\n")
+    return line + newline
 
 
-def _why_csv_fails(data: bytes) -> str:
+def _why_csv_fails(header: bytes, block: Block) -> str:
     """Return the first line whose number of fields differs from the header's, in words."""
-    lines = data.splitlines()
-    fields = lines[0].count(b",") + 1
-    for number, line in enumerate(lines, start=1):
+    fields = header.count(b",") + 1
+    for number, line in enumerate(block.data.splitlines(), start=block.first_line):
         if line.count(b'"') % 2:
             return f"line {number} has a quote that does not close"
         if line.count(b",") + 1 > fields and b'"' not in line:
@@ -115,25 +134,38 @@ def _why_csv_fails(data: bytes) -> str:
     return "its lines do not fit its header"
 
 
-def _read_ndjson(data: bytes) -> pl.DataFrame:
-    if not data.strip():
-        raise FileRejected("EMPTY_BATCH", "the file is empty")
-    try:
-        # Two steps: the first line names the layout, then every value of the layout is read as text.
-        names = pl.read_ndjson(io.BytesIO(data.lstrip().split(b"\n", 1)[0])).columns
-        found = {_normal_name(name) for name in names}
-        layout = ONE_DAY_COLUMNS if "day" in found else PERIOD_COLUMNS
-        absent = [name for name in (*layout, OPTIONAL_COLUMN) if name not in found]
-        frame = pl.read_ndjson(io.BytesIO(data), schema=dict.fromkeys([*names, *absent], pl.String))
-    except PolarsError as error:
-        raise FileRejected("BROKEN_FILE", "the NDJSON cannot be read: every line must be one JSON object") from error
-    return frame
+def _read_ndjson(blocks: Iterator[Block]) -> Iterator[pl.DataFrame]:
+    schema: dict[str, type[pl.String]] = {}
+    for block in blocks:
+        if not block.data.strip():
+            continue
+        try:
+            # Two steps: the first line names the layout, then every value of the layout is read as text.
+            schema = schema or _ndjson_schema(block.data)
+            yield pl.read_ndjson(io.BytesIO(block.data), schema=schema)
+        except PolarsError as error:
+            raise FileRejected(
+                "BROKEN_FILE", "the NDJSON cannot be read: every line must be one JSON object"
+            ) from error
 
 
-def _read_parquet(data: bytes) -> pl.DataFrame:
+def _ndjson_schema(data: bytes) -> dict[str, type[pl.String]]:
+    names = pl.read_ndjson(io.BytesIO(_first_line(data.lstrip()))).columns
+    found = {_normal_name(name) for name in names}
+    layout = ONE_DAY_COLUMNS if "day" in found else PERIOD_COLUMNS
+    absent = [name for name in (*layout, OPTIONAL_COLUMN) if name not in found]
+    _find_layout([*names, *absent])
+    return dict.fromkeys([*names, *absent], pl.String)
+
+
+def _read_parquet(file: BinaryIO) -> Iterator[tuple[pl.DataFrame, float]]:
     try:
-        return pl.read_parquet(io.BytesIO(data))
-    except (PolarsError, OSError) as error:
+        scan = pl.scan_parquet(file)
+        _find_layout(scan.collect_schema().names())
+        rows = scan.select(pl.len()).collect().item()
+        for start in range(0, rows, MAX_LINES):
+            yield scan.slice(start, MAX_LINES).collect(), min((start + MAX_LINES) / rows, 1.0)
+    except (PolarsError, PanicException, OSError) as error:
         raise FileRejected("BROKEN_FILE", "it is not a Parquet file, or it is damaged") from error
 
 
@@ -143,21 +175,24 @@ def _normal_name(name: str) -> str:
     return {"dateFrom": "date_from", "dateTo": "date_to"}.get(name, name.lower())
 
 
-def _name_columns(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with ITEM_COLUMNS, whichever of the two layouts it came in."""
-    names = {name: _normal_name(name) for name in frame.columns}
-    found = list(names.values())
+def _find_layout(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the layout whose columns these are, in any order. Raise FileRejected (WRONG_COLUMNS) when there is none."""
+    found = [_normal_name(name) for name in names]
     for layout in (ONE_DAY_COLUMNS, PERIOD_COLUMNS):
         if len(set(found)) == len(found) and set(layout) <= set(found) <= {*layout, OPTIONAL_COLUMN}:
-            break
-    else:
-        raise FileRejected(
-            "WRONG_COLUMNS",
-            f"the columns are {','.join(found)[:200]}; expected {','.join(ONE_DAY_COLUMNS)} or"
-            f" {','.join(PERIOD_COLUMNS)}, each with or without {OPTIONAL_COLUMN}",
-        )
-    frame = frame.rename(names)
-    if OPTIONAL_COLUMN not in found:
+            return layout
+    raise FileRejected(
+        "WRONG_COLUMNS",
+        f"the columns are {','.join(found)[:200]}; expected {','.join(ONE_DAY_COLUMNS)} or"
+        f" {','.join(PERIOD_COLUMNS)}, each with or without {OPTIONAL_COLUMN}",
+    )
+
+
+def _name_columns(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with ITEM_COLUMNS, whichever of the two layouts it came in."""
+    layout = _find_layout(frame.columns)
+    frame = frame.rename(_normal_name)
+    if OPTIONAL_COLUMN not in frame.columns:
         frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(OPTIONAL_COLUMN))
     if layout is ONE_DAY_COLUMNS:
         frame = frame.rename({"origin_code": "origin", "destination_code": "destination", "day": "date_from"})

@@ -69,7 +69,7 @@ def file_rejection(code: str, message: str) -> pl.DataFrame:
 
 
 def check_items(items: pl.DataFrame, locations: Iterable[Location]) -> CheckedItems:
-    """Check what `read_items` returned against the known ports. Currencies are checked where they are converted."""
+    """Check items as a `Slice` has them against the known ports. Currencies are checked where they are converted."""
     frame = _interpret(items, locations)
     # Most items of most batches are sound: one cheap look finds those that are worth a close one.
     suspects = frame.filter(~_is_sound())

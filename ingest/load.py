@@ -2,12 +2,14 @@
 
 import asyncio
 import hashlib
+from functools import partial
+from typing import BinaryIO
 
 from db import batches
 from db.model import BatchOutcome, OnError
 from db.pool import Connection
-from ingest.apply import Report, apply_items, stay_quiet
-from ingest.files import FileFormat, read_items
+from ingest.apply import Report, apply_slices, stay_quiet
+from ingest.files import FileFormat, read_slices
 
 
 class AlreadyLoaded(Exception):
@@ -20,7 +22,7 @@ class AlreadyLoaded(Exception):
 
 async def load_file(
     connection: Connection,
-    data: bytes,
+    file: BinaryIO,
     file_format: FileFormat,
     *,
     source: str,
@@ -33,9 +35,8 @@ async def load_file(
     A file is recognised by its content: the second time raises AlreadyLoaded unless `again`. An unusable file raises
     FileRejected and leaves no trace.
     """
-    report("reading")
-    items = await asyncio.to_thread(read_items, data, file_format)
-    digest = await asyncio.to_thread(lambda: hashlib.sha256(data))
+    report("reading", 0.0)
+    digest = await asyncio.to_thread(lambda: hashlib.file_digest(file, "sha256"))  # type: ignore[arg-type]
     key = None if again else f"file:{on_error}:{digest.hexdigest()}"
     async with connection.transaction():
         batch_id = await batches.insert_batch(
@@ -44,6 +45,7 @@ async def load_file(
         if batch_id is None:
             first = await batches.find_batch_by_key(connection, key or "")
             raise AlreadyLoaded(first.id if first else 0)
-        outcome = await apply_items(connection, batch_id, items, on_error, report)
+        slices = partial(read_slices, file, file_format)
+        outcome = await apply_slices(connection, batch_id, slices, on_error, report)
         await batches.end_batch(connection, batch_id, outcome)
     return batch_id, outcome

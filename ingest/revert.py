@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+from collections.abc import Iterator
+from contextlib import aclosing
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +13,7 @@ import polars as pl
 from db import batches, locations, prices, totals
 from db.model import BatchStatus, Location
 from db.pool import Connection
-from ingest.aggregate import LaneDays, total_by_month
+from ingest.aggregate import LaneDays, totals_by_month
 from ingest.encode import copy_stream, encode_totals
 
 COLUMNS = {
@@ -21,6 +23,7 @@ COLUMNS = {
     "last_day": pl.Int32,
     "usd_cents": pl.Int64,
 }
+PARSED_BYTES = 8 << 20
 
 
 async def revert_batch(connection: Connection, batch_id: int) -> BatchStatus | None:
@@ -34,15 +37,35 @@ async def revert_batch(connection: Connection, batch_id: int) -> BatchStatus | N
         if status is not BatchStatus.APPLIED:
             return status
         tree = await locations.list_locations(connection)
-        text = await prices.copy_out_batch(connection, batch_id)
-        if text:
-            await totals.copy_totals(connection, copy_stream(await asyncio.to_thread(_negated_totals, text, tree)))
+        columns = await _read_observations(connection, batch_id)
+        if columns is not None:
+            await totals.copy_totals(connection, copy_stream(_negated_totals(columns, tree)))
             await prices.delete_batch_prices(connection, batch_id)
         await batches.mark_reverted(connection, batch_id)
     return BatchStatus.APPLIED
 
 
-def _negated_totals(text: bytes, tree: list[Location]) -> list[npt.NDArray[np.void]]:
-    observations = pl.read_csv(io.BytesIO(text), has_header=False, schema=COLUMNS)
-    added = total_by_month(LaneDays(*(observations[name].to_numpy() for name in COLUMNS)), tree)
-    return list(encode_totals(replace(added, sums=-added.sums, counts=-added.counts)))
+async def _read_observations(connection: Connection, batch_id: int) -> LaneDays | None:
+    """Return the observations of the batch, 24 bytes each, or None when it has none."""
+    frames, rest = list[pl.DataFrame](), bytearray()
+    async with aclosing(prices.copy_out_batch(connection, batch_id)) as chunks:
+        async for chunk in chunks:
+            rest += chunk
+            if len(rest) > PARSED_BYTES:
+                frames.append(await asyncio.to_thread(_parse, bytes(rest)))
+                rest.clear()
+    if rest:
+        frames.append(await asyncio.to_thread(_parse, bytes(rest)))
+    if not frames:
+        return None
+    observations = pl.concat(frames)
+    return LaneDays(*(observations[name].to_numpy() for name in COLUMNS))
+
+
+def _parse(lines: bytes) -> pl.DataFrame:
+    return pl.read_csv(io.BytesIO(lines), has_header=False, schema=COLUMNS)
+
+
+def _negated_totals(observations: LaneDays, tree: list[Location]) -> Iterator[npt.NDArray[np.void]]:
+    for added in totals_by_month(observations, tree):
+        yield from encode_totals([replace(added, sums=-added.sums, counts=-added.counts)])

@@ -17,30 +17,39 @@ from db.errors import DatabaseError, DatabaseUnavailable
 from db.model import BatchOutcome, BatchStatus
 from db.notifications import QUEUE, Notifications, open_notifications
 from db.pool import INGEST, Pool, open_pool
-from ingest.apply import apply_items, copy_rejections
+from ingest.apply import Report, apply_slices, copy_rejections
 from ingest.compact import compact
 from ingest.errors import FileRejected
-from ingest.files import FileFormat, read_items
+from ingest.files import read_slices
 from ingest.items import file_rejection
+from ingest.payload import open_payload
 
 log = logging.getLogger("ratesgraph.worker")
 
 MAX_ATTEMPTS = 5
 POLL_SECONDS = 1.0
 """How long a waiting batch may go unnoticed when its notification was lost, or when its time to be tried again comes."""
-COMPACT_SECONDS = 30.0
+HOUSEKEEPING_SECONDS = 30.0
+PROGRESS_SECONDS = 0.5
+"""How often a running batch tells how far it has come."""
+PAYLOAD_DAYS = 7
 STOP_SECONDS = 20.0
 """How long a batch in hand may still take after the worker was told to stop; then it is given back."""
 
 
-async def work(database_url: str, stop: asyncio.Event, *, concurrency: int = 1) -> None:
-    """Apply batches, `concurrency` at once, until `stop` is set; then finish or give back those in hand."""
+async def work(
+    database_url: str, stop: asyncio.Event, *, concurrency: int = 1, payload_days: int = PAYLOAD_DAYS
+) -> None:
+    """Apply batches, `concurrency` at once, until `stop` is set; then finish or give back those in hand.
+
+    Payloads are kept until their batches have ended for `payload_days`.
+    """
     async with (
         open_pool(database_url, INGEST, max_size=2 * concurrency + 1) as pool,
         open_notifications(database_url, QUEUE) as notifications,
     ):
         takers = [asyncio.create_task(_take_batches(pool, notifications, stop)) for _ in range(concurrency)]
-        async with _background(_compact_now_and_then(pool, stop)):
+        async with _background(_keep_house(pool, stop, payload_days)):
             await stop.wait()
             _, late = await asyncio.wait(takers, timeout=STOP_SECONDS)
             for taker in late:
@@ -119,23 +128,52 @@ async def apply_batch(pool: Pool, batch_id: int) -> None:
         on_error = await batches.claim_batch(connection, batch_id)
         if on_error is None:
             return
-        payload = await payloads.find_payload(connection, batch_id)
-        parts = [await payloads.get_payload_part(connection, batch_id, part) for part in range(payload.parts)]
-        try:
-            items = await asyncio.to_thread(read_items, b"".join(parts), FileFormat(payload.format))
-        except FileRejected as error:
-            await copy_rejections(connection, batch_id, file_rejection(error.code, error.message))
-            outcome = BatchOutcome(BatchStatus.REJECTED, 0, 0, 0)
-        else:
-            outcome = await apply_items(connection, batch_id, items, on_error)
+        async with (
+            open_payload(connection, batch_id) as (file, file_format),
+            _noting_progress(pool, batch_id) as report,
+        ):
+            try:
+                outcome = await apply_slices(
+                    connection, batch_id, lambda: read_slices(file, file_format), on_error, report
+                )
+            except FileRejected as error:
+                await copy_rejections(connection, batch_id, file_rejection(error.code, error.message))
+                outcome = BatchOutcome(BatchStatus.REJECTED, 0, 0, 0)
         await batches.end_batch(connection, batch_id, outcome)
 
 
-async def _compact_now_and_then(pool: Pool, stop: asyncio.Event) -> None:
+@asynccontextmanager
+async def _noting_progress(pool: Pool, batch_id: int) -> AsyncIterator[Report]:
+    """Yield what is to be told of the progress, and note it now and then beside the transaction that applies the batch."""
+    reached = 0.0
+
+    def report(_stage: str, part: float) -> None:
+        nonlocal reached
+        # After the last item come the averages and the commit.
+        reached = min(part, 0.99)
+
+    async def note() -> None:
+        noted = None
+        while True:
+            await asyncio.sleep(PROGRESS_SECONDS)
+            if noted != reached:
+                noted = reached
+                with contextlib.suppress(DatabaseError):
+                    async with pool.connection() as connection:
+                        await batches.report_progress(connection, batch_id, noted)
+
+    async with _background(note()):
+        yield report
+
+
+async def _keep_house(pool: Pool, stop: asyncio.Event, payload_days: int) -> None:
+    """Do now and then what no batch waits for: compaction, and letting go of old payloads."""
     while not stop.is_set():
-        await _first_of(stop, timeout=COMPACT_SECONDS)
+        await _first_of(stop, timeout=HOUSEKEEPING_SECONDS)
         try:
             async with pool.connection() as connection:
                 await compact(connection)
+                await batches.forget_progress(connection)
+                await payloads.delete_old_payloads(connection, days=payload_days)
         except DatabaseError:
-            log.warning("compaction could not run; trying again later")
+            log.warning("housekeeping could not run; trying again later")

@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     max_items: int = Field(default=100_000, ge=1, description="Items that one `uploadPrices` may list")
     max_page_size: int = Field(default=500, ge=1, description="Entries of one page of a connection")
     max_body_bytes: int = Field(default=32_000_000, ge=1_000, description="Bytes that one request's body may have")
+    payload_days: int = Field(
+        default=7, ge=0, description="Days that a worker keeps what was uploaded after its batch has ended"
+    )
     open_writes: bool = Field(
         default=False,
         description="Let anyone upload; the embedded server on a loopback address always does",

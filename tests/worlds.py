@@ -3,6 +3,7 @@
 The oracle knows nothing of totals, arrays or SQL: it walks every observation of every day.
 """
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -14,7 +15,8 @@ import polars as pl
 from db import batches
 from db.model import BatchOutcome, Location, LocationKind, OnError, TreeEntry
 from db.pool import Connection
-from ingest.apply import apply_items
+from ingest.apply import apply_slices
+from ingest.files import FileFormat, Slice, read_slices
 
 CENT = Decimal("0.01")
 
@@ -92,13 +94,18 @@ def to_cents(amount: Decimal) -> Decimal:
 
 
 def frame_of(items: Sequence[Item], currency: str = "USD") -> pl.DataFrame:
-    """Return the items as `ingest.files.read_items` would."""
+    """Return the items as a `Slice` of `ingest.files` has them."""
     rows = [
         (number, item.origin, item.destination, str(item.first), str(item.last), str(item.price), currency)
         for number, item in enumerate(items, start=1)
     ]
     text = dict.fromkeys(["origin", "destination", "date_from", "date_to", "price", "currency"], pl.String)
     return pl.DataFrame(rows, schema={"item": pl.UInt32, **text}, orient="row")
+
+
+def read_items(data: bytes, file_format: FileFormat) -> pl.DataFrame:
+    """Return all items of a file."""
+    return pl.concat([part.items for part in read_slices(io.BytesIO(data), file_format)])
 
 
 async def apply_frame(
@@ -110,7 +117,7 @@ async def apply_frame(
             connection, on_error=on_error, source="test", idempotency_key=None, payload_sha256=b""
         )
         assert batch_id is not None
-        outcome = await apply_items(connection, batch_id, frame, on_error)
+        outcome = await apply_slices(connection, batch_id, lambda: iter([Slice(frame, 1.0)]), on_error)
         await batches.end_batch(connection, batch_id, outcome)
     return batch_id, outcome
 

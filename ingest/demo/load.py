@@ -4,13 +4,15 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import files
 
 from db import batches
 from db.model import OnError
 from db.pool import Connection
-from ingest.apply import apply_items
+from ingest.apply import apply_slices
 from ingest.demo.generate import generate_prices
+from ingest.files import Slice
 from ingest.tree import change_tree, read_ports, read_regions
 
 SOURCE = "synthetic demo prices"
@@ -36,7 +38,8 @@ async def load_demo(connection: Connection, *, report: Callable[[float], None]) 
                 payload_sha256=hashlib.sha256(key.encode()).digest(),
             )
             if batch_id is not None:
-                outcome = await apply_items(connection, batch_id, items, OnError.REJECT_BATCH)
+                slices = partial(iter, [Slice(items, 1.0)])
+                outcome = await apply_slices(connection, batch_id, slices, OnError.REJECT_BATCH)
                 await batches.end_batch(connection, batch_id, outcome)
                 days += outcome.price_day_count
             report(number / len(quarters))

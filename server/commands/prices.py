@@ -26,9 +26,12 @@ def load(files: list[Path], *, skip_invalid: bool, again: bool, data_dir: Path |
 def _load_one(url: str, file: Path, on_error: OnError, *, again: bool) -> bool:
     """Load one file, say what became of it, and return whether it is in."""
     try:
-        data, file_format = file.read_bytes(), format_of(file)
-        with progress_bar() as progress:
-            task = progress.add_task(f"{file.name}: starting", total=None)
+        file_format = format_of(file)
+        with file.open("rb") as data, progress_bar() as progress:
+            task = progress.add_task(f"{file.name}: starting", total=1.0)
+
+            def report(stage: str, part: float) -> None:
+                progress.update(task, description=f"{file.name}: {stage}", completed=part)
 
             async def work(connection: Connection) -> tuple[int, BatchOutcome, list[Rejection]]:
                 batch_id, outcome = await load_file(
@@ -38,7 +41,7 @@ def _load_one(url: str, file: Path, on_error: OnError, *, again: bool) -> bool:
                     source=file.name,
                     on_error=on_error,
                     again=again,
-                    report=lambda stage: progress.update(task, description=f"{file.name}: {stage}"),
+                    report=report,
                 )
                 return batch_id, outcome, await batches.list_rejections(connection, batch_id, limit=SHOWN_REJECTIONS)
 

@@ -23,20 +23,21 @@ STOP_SECONDS = 30.0
 def worker(*, concurrency: int, with_parent: bool, data_dir: Path | None) -> None:
     """Apply batches until SIGTERM or Ctrl-C; then finish those in hand, or give them back."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    with open_database(read_settings(data_dir=data_dir)) as url:
+    settings = read_settings(data_dir=data_dir)
+    with open_database(settings) as url:
         if not with_parent:
             out.print(f"Applying batches, {concurrency} at once (Ctrl-C stops).")
-        asyncio.run(_work_until_told(url, concurrency, with_parent=with_parent))
+        asyncio.run(_work_until_told(url, concurrency, settings.payload_days, with_parent=with_parent))
 
 
-async def _work_until_told(url: str, concurrency: int, *, with_parent: bool) -> None:
+async def _work_until_told(url: str, concurrency: int, payload_days: int, *, with_parent: bool) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if with_parent:
         # The parent holds the other end: however it dies, this end closes.
         loop.add_reader(sys.stdin.fileno(), stop.set)
-    await work(url, stop, concurrency=concurrency)
+    await work(url, stop, concurrency=concurrency, payload_days=payload_days)
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from strawberry.types import ExecutionResult
 from graph.decoding import DecodedItems, DecodeItems
 from graph.scalars import SCALARS
 from graph.uploads import PriceInput, UploadPricesInput, to_items
-from ingest.files import FileFormat, read_items
+from ingest.files import FileFormat
 from resolvers.items import PriceItem, encode_items
+from tests.worlds import read_items
 
 taken: list[list[PriceItem]] = []
 ways: list[bool] = []

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from ingest.errors import FileRejected
-from ingest.files import FileFormat, format_of, read_items
+from ingest.files import FileFormat, format_of
+from tests.worlds import read_items
 
 PERIOD = b"origin,destination,date_from,date_to,price,currency\nCNSGH,NLRTM,2024-01-01,2024-01-31,1234.50,EUR\n"
 ONE_DAY = b"origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,1234.50\n"
@@ -79,8 +80,8 @@ def test_blank_lines_are_no_items_but_keep_the_numbers_of_the_others() -> None:
 @pytest.mark.parametrize(
     ("data", "file_format", "code", "words"),
     [
-        (b"", FileFormat.CSV, "EMPTY_BATCH", "empty"),
-        (b"\n\n", FileFormat.NDJSON, "EMPTY_BATCH", "empty"),
+        (b"", FileFormat.CSV, "EMPTY_BATCH", "no item"),
+        (b"\n\n", FileFormat.NDJSON, "EMPTY_BATCH", "no item"),
         (ONE_DAY.splitlines()[0], FileFormat.CSV, "EMPTY_BATCH", "no item"),
         (b"a,b\n1,2\n", FileFormat.CSV, "WRONG_COLUMNS", "expected origin_code"),
         (ONE_DAY.replace(b"price", b"prise"), FileFormat.CSV, "WRONG_COLUMNS", "prise"),

@@ -7,10 +7,10 @@ from datetime import date
 import pytest
 
 from db import batches, locations, payloads, totals
-from db.model import BatchOutcome, BatchStatus, DateRange, Lane, OnError, PriceBatch, QueueState
+from db.model import BatchOutcome, BatchStatus, DateRange, Lane, OnError, Payload, PriceBatch, QueueState
 from db.notifications import BATCHES, QUEUE, open_notifications
 from db.pool import INGEST, Connection, Pool, open_pool
-from ingest import worker
+from ingest import blocks, worker
 from ingest.tree import change_tree
 from ingest.verify import verify
 from ingest.worker import MAX_ATTEMPTS, apply_batch, take_one, work
@@ -208,7 +208,7 @@ async def test_a_worker_that_is_stopped_gives_its_batch_back(
         await asyncio.Event().wait()
 
     with monkeypatch.context() as patched:
-        patched.setattr(worker, "apply_items", take_forever)
+        patched.setattr(worker, "apply_slices", take_forever)
         batch_id = await accept(connection)
         stop = asyncio.Event()
         working = asyncio.create_task(work(database_url, stop))
@@ -230,7 +230,52 @@ async def test_a_broken_payload_rejects_its_batch(connection: Connection, pool: 
     assert (rejection.item, rejection.code) == (None, "BROKEN_FILE")
 
 
+async def test_a_running_batch_tells_how_far_it_has_come(
+    connection: Connection, pool: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "PROGRESS_SECONDS", 0.001)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 10_000)
+    seen = []
+    async with open_notifications(database_url, BATCHES) as notifications:
+        batch_id = await accept(connection, data=(LINE + b"\n") * 20_000)
+        assert (await get(connection, batch_id)).progress == 0
+        with notifications.expect(BATCHES, str(batch_id)) as told:
+            working = asyncio.create_task(take_one(pool))
+            while (batch := await get(connection, batch_id)).progress < 1:
+                seen.append(batch.progress)
+                await asyncio.wait_for(told.wait(), DEADLINE_SECONDS)
+                told.clear()
+            assert await working
+    assert batch.status is BatchStatus.APPLIED
+    assert len(set(seen)) > 2
+    assert seen == sorted(seen)
+    assert await count_prices(connection) == 20_000
+    await batches.forget_progress(connection)
+    rows = await connection.execute("SELECT count(*) FROM batch_progress")
+    assert await rows.fetchall() == [(0,)]
+
+
+@pytest.mark.usefixtures("pool")
+async def test_payloads_go_some_days_after_their_batches_have_ended(
+    connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "HOUSEKEEPING_SECONDS", 0.05)
+    stop = asyncio.Event()
+    working = asyncio.create_task(work(database_url, stop, payload_days=7))
+    old, new = await accept(connection), await accept(connection)
+    await wait_for(connection, new, BatchStatus.APPLIED)
+    await connection.execute("UPDATE price_batches SET ended_at = now() - interval '8 days' WHERE id = %s", (old,))
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        # What is waited for is in the database, where no event can be set.
+        while await payloads.find_payload(connection, old) is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    stop.set()
+    await asyncio.wait_for(working, DEADLINE_SECONDS)
+    assert await payloads.find_payload(connection, new) == Payload("ndjson", 1, len(LINE))
+    assert await count_prices(connection) == 2
+
+
 def test_the_channels_are_those_that_the_sql_files_name() -> None:
     assert f"'{QUEUE}'".encode() in batches.SQL["announce_batch"]
-    for section in ("end_batch", "mark_reverted", "fail_exhausted"):
+    for section in ("end_batch", "mark_reverted", "fail_exhausted", "report_progress"):
         assert f"'{BATCHES}'".encode() in batches.SQL[section]
