@@ -1,6 +1,6 @@
 """The shared vocabulary: frozen values that every package may pass around. Standard library only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -90,12 +90,11 @@ class DateRange:
 
 
 @dataclass(frozen=True, slots=True)
-class DayTotal:
-    """The sum (US cents) and the number of the observations of one day on one lane."""
+class DayTotals:
+    """The sum (US cents) and the number of the observations of each day of a range on one lane, as columns."""
 
-    day: date
-    price_sum: int
-    price_count: int
+    sums: list[int]
+    counts: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +113,18 @@ class DayStatistics:
 
 
 @dataclass(frozen=True, slots=True)
-class DailyAverage:
-    """The answer for one day, in USD. Every figure but the count is None below three observations.
+class DailyAverages:
+    """The answer for each day of a range, as columns, in USD. Every figure but the count is None below three observations.
 
-    `low_price`, `high_price` and `median_price` are also None when nobody asked for them.
+    `lows`, `highs` and `medians` are empty when nobody asked for them.
     """
 
-    day: date
-    average_price: float | None
-    price_count: int
-    low_price: float | None = None
-    high_price: float | None = None
-    median_price: float | None = None
+    days: DateRange
+    averages: list[float | None]
+    counts: list[int]
+    lows: list[float | None] = field(default_factory=list)
+    highs: list[float | None] = field(default_factory=list)
+    medians: list[float | None] = field(default_factory=list)
 
 
 class BatchStatus(StrEnum):

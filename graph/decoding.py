@@ -6,12 +6,10 @@ decodes is carried to its resolver as one opaque value, in the place of one item
 left to GraphQL's own coercion, with its own errors.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import DocumentNode, ListTypeNode, NamedTypeNode, NonNullTypeNode, OperationDefinitionNode, TypeNode
-from strawberry.extensions import SchemaExtension
+from graphql import ListTypeNode, NamedTypeNode, NonNullTypeNode, OperationDefinitionNode, TypeNode
 
 from resolvers.items import PriceItem, decode_items
 
@@ -46,24 +44,11 @@ def _decode_variable(type_name: str, value: object) -> object:
     return value
 
 
-def decode_variables(document: DocumentNode, variables: dict[str, Any]) -> dict[str, Any]:
-    """Return the variables of the document's operations with their lists of items decoded."""
+def decode_variables(operation: OperationDefinitionNode, variables: dict[str, Any]) -> dict[str, Any]:
+    """Return the variables of the operation with their lists of items decoded."""
     decoded = dict(variables)
-    for operation in document.definitions:
-        if isinstance(operation, OperationDefinitionNode):
-            for definition in operation.variable_definitions or ():
-                name = definition.variable.name.value
-                if name in decoded:
-                    decoded[name] = _decode_variable(_type_name(definition.type), decoded[name])
+    for definition in operation.variable_definitions or ():
+        name = definition.variable.name.value
+        if name in decoded:
+            decoded[name] = _decode_variable(_type_name(definition.type), decoded[name])
     return decoded
-
-
-class DecodeItems(SchemaExtension):
-    """Decodes the lists of items among an operation's variables before it is executed."""
-
-    def on_execute(self) -> Iterator[None]:
-        """Swap the variables."""
-        context = self.execution_context
-        if context.variables and context.graphql_document is not None:
-            context.variables = decode_variables(context.graphql_document, context.variables)
-        yield

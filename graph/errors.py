@@ -6,11 +6,9 @@ resolved can be masked, and it is logged under the id that the caller is given.
 
 import logging
 import uuid
-from collections.abc import Iterator
 
 from graphql import FieldNode, GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
-from strawberry.extensions import SchemaExtension
 
 from db.errors import DatabaseUnavailable, StatementTimeout
 from resolvers.errors import RequestError
@@ -61,15 +59,3 @@ def _with_code(error: GraphQLError, code: str) -> GraphQLError:
     extensions.setdefault("code", "GRAPHQL_PARSE_FAILED" if error.message.startswith("Syntax Error") else code)
     error.extensions = extensions
     return error
-
-
-class PresentErrors(SchemaExtension):
-    """Passes every error of an answer through `present_error`. Hand over the class: instances keep a request's state."""
-
-    def on_operation(self) -> Iterator[None]:
-        """Present the errors once the operation has ended."""
-        yield
-        result = self.execution_context.result
-        errors = getattr(result, "errors", None)
-        if errors:
-            result.errors = [present_error(error) for error in errors]  # type: ignore[union-attr]

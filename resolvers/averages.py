@@ -1,43 +1,34 @@
 """Average prices by day: what the totals say, and on request what the observations add to it."""
 
-import asyncio
 from datetime import date
 
 from db.model import (
     MIN_PRICES_FOR_STATISTICS,
-    DailyAverage,
+    DailyAverages,
     DateRange,
     DayStatistics,
-    DayTotal,
+    DayTotals,
     Lane,
     round_half_away,
 )
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
-from resolvers.locations import find_location, unknown_location
+from resolvers.locations import find_lane
 
 
 async def average_prices(
     context: RequestContext, *, date_from: date, date_to: date, origin: str, destination: str, with_statistics: bool
-) -> list[DailyAverage]:
-    """Return one entry for every day of the range, in order.
+) -> DailyAverages:
+    """Return the averages of every day of the range, in order.
 
     Low, high and median are read from the observations, and only `with_statistics`. Raise RequestError with
     INVALID_DATE_RANGE, DATE_RANGE_TOO_LONG or UNKNOWN_LOCATION.
     """
     days = check_range(date_from, date_to, context.limits.max_days)
-    # Both are asked for at once, so that they share a round trip with each other and with the request's other lanes.
-    start, end = await asyncio.gather(find_location(context, origin), find_location(context, destination))
-    if start is None:
-        raise await unknown_location(context, "origin", origin)
-    if end is None:
-        raise await unknown_location(context, "destination", destination)
-    lane = Lane(start.id, end.id)
+    lane = await find_lane(context, origin, destination)
     if with_statistics:
-        statistics = {entry.day: entry for entry in await context.loaders.day_statistics.load((lane, days))}
-        return [_with_statistics(day, statistics.get(day)) for day in days.days()]
-    totals = {total.day: total for total in await context.loaders.day_totals.load((lane, days))}
-    return [_average(day, totals.get(day)) for day in days.days()]
+        return _with_statistics(days, await context.loaders.day_statistics.load((lane, days)))
+    return _averages(days, await context.loaders.day_totals.load((lane, days)))
 
 
 def check_range(date_from: date, date_to: date, max_days: int) -> DateRange:
@@ -64,24 +55,22 @@ def _usd(numerator: int, denominator: int) -> float:
     return round_half_away(numerator, denominator) / 100
 
 
-def _average(day: date, total: DayTotal | None) -> DailyAverage:
-    if total is None:
-        return DailyAverage(day, None, 0)
-    if total.price_count < MIN_PRICES_FOR_STATISTICS:
-        return DailyAverage(day, None, total.price_count)
-    return DailyAverage(day, _usd(total.price_sum, total.price_count), total.price_count)
+def _averages(days: DateRange, totals: DayTotals) -> DailyAverages:
+    averages = [
+        _usd(total, count) if count >= MIN_PRICES_FOR_STATISTICS else None
+        for total, count in zip(totals.sums, totals.counts, strict=True)
+    ]
+    return DailyAverages(days, averages, totals.counts)
 
 
-def _with_statistics(day: date, entry: DayStatistics | None) -> DailyAverage:
-    if entry is None:
-        return DailyAverage(day, None, 0)
-    if entry.price_count < MIN_PRICES_FOR_STATISTICS:
-        return DailyAverage(day, None, entry.price_count)
-    return DailyAverage(
-        day,
-        average_price=_usd(entry.price_sum, entry.price_count),
-        price_count=entry.price_count,
-        low_price=_usd(entry.low, 1),
-        high_price=_usd(entry.high, 1),
-        median_price=_usd(entry.median_half_cents, 2),
-    )
+def _with_statistics(days: DateRange, entries: list[DayStatistics]) -> DailyAverages:
+    answer = DailyAverages(days, *([None] * len(days) for _ in range(5)))  # type: ignore[arg-type]
+    answer.counts[:] = [0] * len(days)
+    for entry in entries:
+        at = (entry.day - days.first).days
+        answer.counts[at] = entry.price_count
+        if entry.price_count >= MIN_PRICES_FOR_STATISTICS:
+            answer.averages[at] = _usd(entry.price_sum, entry.price_count)
+            answer.lows[at], answer.highs[at] = _usd(entry.low, 1), _usd(entry.high, 1)
+            answer.medians[at] = _usd(entry.median_half_cents, 2)
+    return answer

@@ -24,7 +24,8 @@ class RequestContext:
     """Lives for one request.
 
     `revert_batch` and `change_tree` are the ingest engine's, handed in so that resolvers need not know it; a change that would
-    break the tree is returned as the problem that it has.
+    break the tree is returned as the problem that it has. `known_ids` has the ids of locations by key in lower case; the process
+    hands the same one to all requests, as ids neither change nor go.
     """
 
     pool: Pool
@@ -33,6 +34,7 @@ class RequestContext:
     revert_batch: Callable[[int], Awaitable[BatchStatus | None]]
     change_tree: Callable[[Sequence[TreeEntry]], Awaitable[TreeChange | Rejection]]
     may_write: bool
+    known_ids: dict[str, int] = field(default_factory=dict)
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

@@ -1,11 +1,12 @@
 """Gather what the fields of one request ask for, so that each kind of question costs one round trip."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 
 from strawberry.dataloader import DataLoader
 
 from db import locations, prices, totals
-from db.model import DateRange, DayStatistics, DayTotal, Lane, Location
+from db.model import DateRange, DayStatistics, DayTotals, Lane, Location
 from db.pool import Connection, Pool
 
 Question = tuple[Lane, DateRange]
@@ -16,19 +17,49 @@ class Loaders:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self.location_by_key: DataLoader[str, Location | None] = DataLoader(self._load_by_key)
-        self.location_by_id: DataLoader[int, Location | None] = DataLoader(self._load_by_id)
-        self.children: DataLoader[int, list[Location]] = DataLoader(self._load_children)
-        self.ancestors: DataLoader[int, list[Location]] = DataLoader(self._load_ancestors)
-        self.ports_below: DataLoader[int, list[Location]] = DataLoader(self._load_ports_below)
-        self.day_totals: DataLoader[Question, list[DayTotal]] = DataLoader(self._load_day_totals)
-        self.day_statistics: DataLoader[Question, list[DayStatistics]] = DataLoader(self._load_day_statistics)
+
+    # Made at their first use: few requests need more than one.
+
+    @cached_property
+    def location_by_key(self) -> DataLoader[str, Location | None]:
+        """Ports and regions by code or slug in lower case."""
+        return DataLoader(self._load_by_key)
+
+    @cached_property
+    def location_by_id(self) -> DataLoader[int, Location | None]:
+        """Ports and regions."""
+        return DataLoader(self._load_by_id)
+
+    @cached_property
+    def children(self) -> DataLoader[int, list[Location]]:
+        """What stands directly below a region."""
+        return DataLoader(self._load_children)
+
+    @cached_property
+    def ancestors(self) -> DataLoader[int, list[Location]]:
+        """The regions above a location, the nearest first."""
+        return DataLoader(self._load_ancestors)
+
+    @cached_property
+    def ports_below(self) -> DataLoader[int, list[Location]]:
+        """The ports below a region at any depth."""
+        return DataLoader(self._load_ports_below)
+
+    @cached_property
+    def day_totals(self) -> DataLoader[Question, DayTotals]:
+        """Sums and counts by day."""
+        return DataLoader(self._load_day_totals)
+
+    @cached_property
+    def day_statistics(self) -> DataLoader[Question, list[DayStatistics]]:
+        """Statistics by day."""
+        return DataLoader(self._load_day_statistics)
 
     def forget(self) -> None:
         """Drop what was loaded, after the request itself has changed it."""
-        for loader in vars(self).values():
+        for name, loader in list(vars(self).items()):
             if isinstance(loader, DataLoader):
-                loader.clear_all()
+                delattr(self, name)
 
     async def _load_by_key(self, keys: list[str]) -> Sequence[Location | None]:
         async with self._pool.connection() as connection:
@@ -64,7 +95,7 @@ class Loaders:
             related.setdefault(of_id, []).append(location)
         return [related.get(id_, []) for id_ in ids]
 
-    async def _load_day_totals(self, questions: list[Question]) -> Sequence[list[DayTotal]]:
+    async def _load_day_totals(self, questions: list[Question]) -> Sequence[DayTotals]:
         async with self._pool.connection() as connection:
             return await totals.select_day_totals(connection, questions)
 

