@@ -128,6 +128,15 @@ class DailyAverage:
     median_price: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ExchangeRate:
+    """US dollars for one unit of a currency on a day, and the day whose published rate that is; None where none is known."""
+
+    day: date
+    usd_per_unit: float | None
+    published_day: date | None
+
+
 class BatchStatus(StrEnum):
     """Where a price batch is in its life."""
 
