@@ -7,7 +7,8 @@ import polars as pl
 
 from db import locations, prices
 from db.pool import Connection
-from ingest.convert import AMOUNT_UNITS, RATE_UNITS, ExchangeRates, convert_to_usd
+from db.rates import RATE_UNITS
+from ingest.convert import AMOUNT_UNITS, ExchangeRates, convert_to_usd
 from ingest.encode import CHUNK_BYTES, copy_stream, encode_prices
 from ingest.examine import sort_by_lane
 from ingest.files import FileFormat, read_slices

@@ -127,6 +127,15 @@ class DailyAverages:
     medians: list[float | None] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class ExchangeRate:
+    """US dollars for one unit of a currency on a day, and the day whose published rate that is; None where none is known."""
+
+    day: date
+    usd_per_unit: float | None
+    published_day: date | None
+
+
 class BatchStatus(StrEnum):
     """Where a price batch is in its life."""
 

@@ -1,4 +1,8 @@
-"""Exchange rates to the US dollar, by currency and day."""
+"""Exchange rates to the US dollar, by currency and day.
+
+What everybody who reads them must agree on stands here too: which rate holds on which day is decided where prices are
+converted (`ingest.convert`) and where rates are shown (`resolvers.rates`), by these numbers.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -8,6 +12,19 @@ from db.pool import Connection
 from db.sql import load_sections
 
 SQL = load_sections("rates")
+
+MAX_RATE_AGE_DAYS = 14
+"""No rate is used longer than this after its day. The European Central Bank's longest pause is five days."""
+RATE_UNITS = 10**12
+"""Rates are whole numbers of 10⁻¹² US dollars for one unit of a currency: 12 decimals."""
+MAX_USD_PER_UNIT = 10**6
+"""No currency is worth more. In units of 10⁻¹² it stays within 64 bits."""
+
+
+def days_to_read(days: DateRange, newest: date) -> DateRange:
+    """Return the days whose published rates can hold on one of `days`; `newest` is the newest day with any rate."""
+    first = min(days.first, newest).toordinal() - MAX_RATE_AGE_DAYS
+    return DateRange(date.fromordinal(max(first, date.min.toordinal())), days.last)
 
 
 async def create_incoming_rates(connection: Connection) -> None:
@@ -27,16 +44,10 @@ async def merge_rates(connection: Connection) -> int:
     return (await connection.execute(SQL["merge_rates"])).rowcount
 
 
-async def find_latest_rate_day(connection: Connection) -> date | None:
-    """Return the newest day on which any rate was published, or None without rates."""
-    row = await (await connection.execute(SQL["find_latest_rate_day"])).fetchone()
-    return None if row is None else row[0]
-
-
-async def find_currencies(connection: Connection, currencies: Iterable[str]) -> set[str]:
-    """Return those of the currencies that have a rate on any day."""
-    cursor = await connection.execute(SQL["find_currencies"], {"currencies": sorted(currencies)})
-    return {currency for (currency,) in await cursor.fetchall()}
+async def list_currencies(connection: Connection) -> dict[str, date]:
+    """Return every currency that has rates, with the newest day on which one was published."""
+    cursor = await connection.execute(SQL["list_currencies"])
+    return dict(await cursor.fetchall())
 
 
 async def list_rates(connection: Connection, currencies: Sequence[str], days: DateRange) -> list[tuple[str, date, int]]:

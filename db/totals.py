@@ -4,12 +4,12 @@ Nothing here updates a row. Functions that gather need a transaction: they meet 
 """
 
 from collections.abc import AsyncIterable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from operator import add
 
-from psycopg import AsyncCursor
-from psycopg.rows import TupleRow, args_row, class_row
+from psycopg.rows import args_row, class_row
 
 from db.model import DateRange, DayTotals, Lane
 from db.pool import Connection
@@ -36,26 +36,22 @@ async def select_day_totals(connection: Connection, questions: Sequence[tuple[La
 
     All questions travel in one round trip, as pipelined statements that each touch a single origin.
     """
-    if len(questions) == 1:
-        cursor = await _ask(connection, *questions[0])
-        return [_add_up(await cursor.fetchall(), questions[0][1])]
-    async with connection.pipeline():
-        cursors = [await _ask(connection, lane, days) for lane, days in questions]
-    return [
-        _add_up(await cursor.fetchall(), days) for cursor, (_, days) in zip(cursors, questions, strict=True)
-    ]
-
-
-async def _ask(connection: Connection, lane: Lane, days: DateRange) -> AsyncCursor[TupleRow]:
-    # Arrays of integers are read several times as fast in the binary format.
-    cursor = connection.cursor(binary=True)
-    parameters = {
-        "origin": lane.origin,
-        "destination": lane.destination,
-        "first_month": days.first.replace(day=1),
-        "last": days.last,
-    }
-    return await cursor.execute(SQL["select_day_totals"], parameters, prepare=True)
+    async with connection.pipeline() if len(questions) > 1 else nullcontext():
+        cursors = [
+            # Arrays of integers are read several times as fast in the binary format.
+            await connection.cursor(binary=True).execute(
+                SQL["select_day_totals"],
+                {
+                    "origin": lane.origin,
+                    "destination": lane.destination,
+                    "first_month": days.first.replace(day=1),
+                    "last": days.last,
+                },
+                prepare=True,
+            )
+            for lane, days in questions
+        ]
+    return [_add_up(await cursor.fetchall(), days) for cursor, (_, days) in zip(cursors, questions, strict=True)]
 
 
 def _add_up(rows: Iterable[tuple[date, list[int], list[int]]], days: DateRange) -> DayTotals:
@@ -64,7 +60,7 @@ def _add_up(rows: Iterable[tuple[date, list[int], list[int]]], days: DateRange) 
     for first_day, part_sums, part_counts in rows:
         start = (first_day - days.first).days
         if start < 0:
-            part_sums, part_counts, start = part_sums[-start:], part_counts[-start:], 0  # noqa: PLW2901
+            part_sums, part_counts, start = part_sums[-start:], part_counts[-start:], 0
         stop = start + len(part_sums)
         # What goes beyond the last day is left out by map, which ends with the shorter of the two.
         sums[start:stop] = map(add, sums[start:stop], part_sums)

@@ -55,6 +55,6 @@ def to_columns(averages: DailyAverages) -> Columns:
 
 def _write_days(days: DateRange) -> list[str]:
     first, last = days.first.toordinal(), days.last.toordinal()
-    if EARLIEST <= first and last <= LATEST:
+    if first >= EARLIEST and last <= LATEST:
         return ISO_DAYS[first - EARLIEST : last - EARLIEST + 1]
     return [day.isoformat() for day in days.days()]

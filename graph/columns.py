@@ -40,9 +40,7 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
     ) -> Any:  # noqa: ANN401
         """Complete the list, from columns at once."""
         if not isinstance(result, Columns):
-            return super().complete_list_value(
-                return_type, field_details_list, info, path, result, position_context
-            )
+            return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)
         item_type = get_named_type(return_type)
         selected, *_ = self.collect_subfields(item_type, field_details_list)  # type: ignore[arg-type]
         entries: list[dict[str, object]] = [{} for _ in range(result.length)]

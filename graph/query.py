@@ -7,13 +7,15 @@ import strawberry
 from strawberry.types.nodes import SelectedField, Selection
 
 from db.model import BatchStatus, LocationKind
+from db.model import ExchangeRate as ExchangeRateModel
 from graph.arguments import After, BatchId, First, Info, Place
 from graph.averages import STATISTICS, DailyAverage, to_columns
 from graph.batches import PriceBatch, PriceBatchConnection, to_batch, to_batch_connection
 from graph.columns import Columns
 from graph.connections import decode_cursor
 from graph.locations import Location, LocationConnection, Port, Region, to_location, to_location_connection
-from resolvers import averages, batches, locations
+from graph.rates import Currency, ExchangeRate
+from resolvers import averages, batches, locations, rates
 
 
 def _selects(selections: list[Selection], names: frozenset[str]) -> bool:
@@ -28,7 +30,7 @@ def _selects(selections: list[Selection], names: frozenset[str]) -> bool:
 
 def _selects_statistics(info: Info) -> bool:
     """Return whether the field's selection needs the single prices. Most documents do not even name what does."""
-    location = info._raw_info.operation.loc  # noqa: SLF001
+    location = info._raw_info.operation.loc
     if location is not None and not any(name in location.source.body for name in STATISTICS):
         return False
     return any(_selects(field.selections, STATISTICS) for field in info.selected_fields)
@@ -60,6 +62,21 @@ class Query:
             with_statistics=_selects_statistics(info),
         )
         return to_columns(found)
+
+    @strawberry.field(
+        description=(
+            "The rate at which a price of each day is converted to US dollars: one entry for every day of the range, in order."
+        ),
+        graphql_type=list[ExchangeRate],
+    )
+    async def exchange_rates(
+        self,
+        info: Info,
+        currency: Currency,
+        date_from: Annotated[date, strawberry.argument(name="from", description="The first day.")],
+        date_to: Annotated[date, strawberry.argument(name="to", description="The last day, included.")],
+    ) -> list[ExchangeRateModel]:
+        return await rates.exchange_rates(info.context, currency=currency, date_from=date_from, date_to=date_to)
 
     @strawberry.field(description="The port or region with this code or slug; null when there is none.")
     async def location(self, info: Info, key: Place) -> Location | None:

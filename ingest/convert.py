@@ -13,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from db.rates import MAX_RATE_AGE_DAYS, RATE_UNITS
 from ingest.items import rejection_rows
 
-MAX_RATE_AGE_DAYS = 14
 MAX_PRICE_CENTS = 1_000_000_000
 """±10 million US dollars: beyond that it is a typing error."""
 UNIX_EPOCH = date(1970, 1, 1)
-RATE_UNITS = 10**12
 AMOUNT_UNITS = 10**4
 
 Int32 = npt.NDArray[np.int32]
@@ -41,7 +40,7 @@ class ExchangeRates:
     newest_day: int
 
     @classmethod
-    def from_rows(cls, rows: Iterable[tuple[str, date, int]], newest: date | None) -> "ExchangeRates":
+    def from_rows(cls, rows: Iterable[tuple[str, date, int]], newest: date) -> "ExchangeRates":
         """Build from (currency, day, rate in 10⁻¹²) rows, ordered by currency and day."""
         by_currency: dict[str, list[tuple[int, int]]] = {}
         for currency, day, rate in rows:
@@ -53,7 +52,7 @@ class ExchangeRates:
             )
             for currency, pairs in by_currency.items()
         }
-        return cls(histories, (newest - UNIX_EPOCH).days if newest else 0)
+        return cls(histories, (newest - UNIX_EPOCH).days)
 
 
 @dataclass(frozen=True, slots=True)

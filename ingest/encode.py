@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from db.rates import RATE_UNITS
 from ingest.aggregate import Int64, MonthTotals
-from ingest.convert import AMOUNT_UNITS, RATE_UNITS
+from ingest.convert import AMOUNT_UNITS
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"

@@ -20,3 +20,7 @@ class TreeRejected(IngestError):
     def __init__(self, code: str, message: str, number: int | None = None) -> None:
         super().__init__(code, message)
         self.number = number
+
+
+class RatesUnavailable(IngestError):
+    """A source of exchange rates does not answer, or answers with something else."""

@@ -5,7 +5,6 @@ exchange rates, on the caller's connection.
 """
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -18,12 +17,10 @@ from db import rates
 from db.model import DateRange, Location, Severity
 from db.pool import Connection
 from ingest.ahead import make_ahead
-from ingest.convert import MAX_RATE_AGE_DAYS, UNIX_EPOCH, Converted, ExchangeRates, convert_to_usd
+from ingest.convert import UNIX_EPOCH, Converted, ExchangeRates, convert_to_usd
 from ingest.files import Slice
 from ingest.items import CheckedItems, check_items
 
-CURRENCY = re.compile(r"[A-Z]{3}")
-"""The form of an ISO 4217 code; no other text needs to reach the database."""
 MAX_ROWS = 1_000_000
 """Observations that items are converted to at once; an item in a foreign currency may become one a day."""
 
@@ -87,17 +84,15 @@ def _cut(valid: pl.DataFrame) -> list[int]:
 async def _convert(connection: Connection, checked: CheckedItems) -> Converted:
     """Convert the valid items at the rates that their days need. Only the database is asked."""
     items = checked.valid
-    currencies = [code for code in items["currency"].unique().sort() if code != "USD" and CURRENCY.fullmatch(code)]
-    exchange, known = ExchangeRates({}, 0), set[str]()
-    if currencies:
-        known = await rates.find_currencies(connection, currencies)
-        newest = await rates.find_latest_rate_day(connection)
+    foreign = set(items["currency"].unique()) - {"USD"}
+    newest_days = await rates.list_currencies(connection) if foreign else {}
+    exchange, known = ExchangeRates({}, 0), foreign & newest_days.keys()
+    if known:
+        newest = max(newest_days.values())
         last = UNIX_EPOCH + timedelta(days=int(items["last_day"].max()))  # type: ignore[arg-type]
         first = UNIX_EPOCH + timedelta(days=int(items["first_day"].min()))  # type: ignore[arg-type]
-        reach = min(first, newest or first) - timedelta(days=MAX_RATE_AGE_DAYS)
-        exchange = ExchangeRates.from_rows(
-            await rates.list_rates(connection, sorted(known), DateRange(reach, last)), newest
-        )
+        days = rates.days_to_read(DateRange(first, last), newest)
+        exchange = ExchangeRates.from_rows(await rates.list_rates(connection, sorted(known), days), newest)
     return await asyncio.to_thread(convert_to_usd, items, exchange, known)
 
 

@@ -8,7 +8,6 @@ from db.model import (
     DateRange,
     DayStatistics,
     DayTotals,
-    Lane,
     round_half_away,
 )
 from resolvers.context import RequestContext
@@ -31,20 +30,23 @@ async def average_prices(
     return _averages(days, await context.loaders.day_totals.load((lane, days)))
 
 
-def check_range(date_from: date, date_to: date, max_days: int) -> DateRange:
-    """Return the range, or raise RequestError when it runs backwards or is too long."""
+def check_range(
+    date_from: date, date_to: date, max_days: int, *, names: tuple[str, str] = ("dateFrom", "dateTo")
+) -> DateRange:
+    """Return the range, or raise RequestError when it runs backwards or is too long. `names` are the arguments'."""
+    name_from, name_to = names
     if date_from > date_to:
         raise RequestError(
             "INVALID_DATE_RANGE",
-            f"dateFrom ({date_from}) is after dateTo ({date_to}).",
-            argument="dateFrom",
+            f"{name_from} ({date_from}) is after {name_to} ({date_to}).",
+            argument=name_from,
         )
     days = DateRange(date_from, date_to)
     if len(days) > max_days:
         raise RequestError(
             "DATE_RANGE_TOO_LONG",
             f"{len(days)} days are asked for; at most {max_days} are answered at once.",
-            argument="dateTo",
+            argument=name_to,
             maxDays=max_days,
         )
     return days

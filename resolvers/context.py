@@ -24,8 +24,8 @@ class RequestContext:
     """Lives for one request.
 
     `revert_batch` and `change_tree` are the ingest engine's, handed in so that resolvers need not know it; a change that would
-    break the tree is returned as the problem that it has. `known_ids` has the ids of locations by key in lower case; the process
-    hands the same one to all requests, as ids neither change nor go.
+    break the tree is returned as the problem that it has. `known_ids` has the ids of locations by key in lower case; all
+    requests of a process share it, as ids neither change nor go.
     """
 
     pool: Pool

@@ -20,8 +20,10 @@ app = typer.Typer(
 )
 locations_app = typer.Typer(no_args_is_help=True, help="Load ports and regions.")
 prices_app = typer.Typer(no_args_is_help=True, help="Load prices.")
+rates_app = typer.Typer(no_args_is_help=True, help="Refresh exchange rates.")
 app.add_typer(locations_app, name="locations")
 app.add_typer(prices_app, name="prices")
+app.add_typer(rates_app, name="rates")
 
 DataDir = Annotated[
     Path | None,
@@ -154,6 +156,20 @@ def load_prices(
     """
     skip = on_error is OnErrorChoice.SKIP
     _call("prices", "load", files=files, skip_invalid=skip, again=again, data_dir=data_dir)
+
+
+@rates_app.callback()
+def rates() -> None:
+    """Refresh exchange rates."""
+
+
+@rates_app.command("refresh")
+def refresh_rates(data_dir: DataDir = None) -> None:
+    """Fetch newer exchange rates and store what is new or corrected; on an error nothing changes.
+
+    They come from the European Central Bank, or from openexchangerates.org when RATESGRAPH_OPENEXCHANGERATES_APP_ID is set.
+    """
+    _call("rates", "refresh", data_dir=data_dir)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -37,6 +37,17 @@ class Settings(BaseSettings):
     open_writes: bool = Field(
         default=False,
         description="Let anyone upload; the embedded server on a loopback address always does",
+    )
+    ecb_rates_url: str = Field(
+        default="https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist.zip",
+        description="Where `ratesgraph rates refresh` reads the European Central Bank's history",
+    )
+    openexchangerates_app_id: SecretStr | None = Field(
+        default=None,
+        description="Key of openexchangerates.org, which then replaces the ECB in `ratesgraph rates refresh`",
+    )
+    openexchangerates_url: str = Field(
+        default="https://openexchangerates.org/api", description="Where the API of openexchangerates.org is"
     )
 
     def writes_are_open(self, *, embedded: bool) -> bool:

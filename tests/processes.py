@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 COMMAND = Path(sys.executable).parent / "ratesgraph"
@@ -18,12 +19,12 @@ def environment(database_url: str | None) -> dict[str, str]:
 
 
 def ratesgraph(
-    database_url: str | None, *arguments: str | Path, exit_code: int = 0
+    database_url: str | None, *arguments: str | Path, exit_code: int = 0, settings: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command, check its exit code, and return what it printed. No command may print a traceback."""
+    """Run the command with these settings, check its exit code, return what it printed. No command may print a traceback."""
     done = subprocess.run(
         [COMMAND, *arguments],
-        env=environment(database_url),
+        env={**environment(database_url), **(settings or {})},
         capture_output=True,
         text=True,
         timeout=TIMEOUT_SECONDS,

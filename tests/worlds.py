@@ -13,7 +13,7 @@ from statistics import median
 import polars as pl
 
 from db import batches
-from db.model import BatchOutcome, Location, LocationKind, OnError, TreeEntry
+from db.model import BatchOutcome, DateRange, DayTotals, Location, LocationKind, OnError, TreeEntry
 from db.pool import Connection
 from ingest.apply import apply_slices
 from ingest.files import FileFormat, Slice, read_slices
@@ -125,6 +125,12 @@ async def apply_frame(
 def by_key(locations: Iterable[Location]) -> Mapping[str, Location]:
     """Return the locations by code or slug."""
     return {location.key: location for location in locations}
+
+
+def by_day(totals: DayTotals, days: DateRange) -> dict[date, tuple[int, int]]:
+    """Return (count, sum in cents) of the days of the range that have either."""
+    rows = zip(days.days(), totals.counts, totals.sums, strict=True)
+    return {day: (count, total) for day, count, total in rows if count or total}
 
 
 def days_between(first: date, last: date) -> list[date]:

@@ -12,7 +12,7 @@ from db import locations, totals
 from db.model import BatchStatus, DateRange, Lane
 from db.pool import API, connect
 from tests.chaos.uploads import FIRST_DAY, LAST_DAY, Batch, make_world
-from tests.worlds import Item, by_key, days_between
+from tests.worlds import Item, by_day, by_key, days_between
 
 Cell = tuple[str, str, date]
 BATCHES = """
@@ -109,10 +109,9 @@ async def read_totals(url: str) -> dict[Cell, tuple[int, int]]:
         questions = [(Lane(known[origin].id, known[destination].id), days) for origin, destination in pairs]
         answers = await totals.select_day_totals(connection, questions)
     return {
-        (*pair, total.day): (total.price_sum, total.price_count)
+        (*pair, day): (total, count)
         for pair, found in zip(pairs, answers, strict=True)
-        for total in found
-        if total.price_count or total.price_sum
+        for day, (count, total) in by_day(found, days).items()
     }
 
 

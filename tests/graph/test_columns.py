@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from db.model import DailyAverages, DateRange
 from graph.averages import DailyAverage, to_columns
 from graph.columns import Columns
-from graph.schema import Schema
+from graph.execution import Schema
 
 FIELDS = ["day", "averagePrice", "priceCount", "lowPrice", "highPrice", "medianPrice", "__typename"]
 FIRST = date(2024, 2, 28)
@@ -21,7 +21,7 @@ shown: list[DailyAverages] = []
 
 @strawberry.type
 class FromColumns:
-    @strawberry.field(graphql_type=list[DailyAverage] | None)
+    @strawberry.field(graphql_type=list[DailyAverage] | None)  # type: ignore[untyped-decorator]
     async def series(self) -> Columns:
         return to_columns(shown[-1])
 
@@ -43,7 +43,9 @@ fast, stock = Schema(query=FromColumns), strawberry.Schema(query=FromObjects)
 
 def answers(length: int) -> st.SearchStrategy[DailyAverages]:
     """Return answers for that many days."""
-    price = st.lists(st.none() | st.floats(-1e7, 1e7).map(lambda value: round(value, 2)), min_size=length, max_size=length)
+    price = st.lists(
+        st.none() | st.floats(-1e7, 1e7).map(lambda value: round(value, 2)), min_size=length, max_size=length
+    )
     days = DateRange(FIRST, FIRST + timedelta(days=length - 1))
     counts = st.lists(st.integers(0, 1_000), min_size=length, max_size=length)
     return st.builds(DailyAverages, st.just(days), price, counts, price, price, price)
@@ -67,9 +69,11 @@ selections = st.recursive(
 
 
 @given(st.integers(1, 5).flatmap(answers), selections, fields, st.booleans())
-def test_columns_answer_as_objects_do(answer: DailyAverages, selection: str, again: str, yes: bool) -> None:  # noqa: FBT001
+def test_columns_answer_as_objects_do(answer: DailyAverages, selection: str, again: str, yes: bool) -> None:
     shown[:] = [answer]
-    query = f"query ($yes: Boolean!, $no: Boolean = false) {{ one: series {{ {selection} }} two: series {{ {again} }} }}"
+    query = (
+        f"query ($yes: Boolean!, $no: Boolean = false) {{ one: series {{ {selection} }} two: series {{ {again} }} }}"
+    )
     if "...Again" in selection:
         query += f" fragment Again on DailyAverage {{ {again} }}"
     variables: dict[str, Any] = {"yes": yes}

@@ -1,13 +1,15 @@
 """Items decoded in C are the items that GraphQL's own coercion finds, and what is wrong is said in its words."""
 
+import asyncio
+
 import strawberry
 from hypothesis import given
 from hypothesis import strategies as st
-from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionResult
 
-from graph.decoding import DecodedItems, DecodeItems
+from graph.decoding import DecodedItems
+from graph.execution import Schema
 from graph.scalars import SCALARS
 from graph.uploads import PriceInput, UploadPricesInput, to_items
 from ingest.files import FileFormat
@@ -41,13 +43,9 @@ def note(prices: list[PriceInput]) -> int:
     return len(taken[-1])
 
 
-def make(extensions: list[type[SchemaExtension]]) -> strawberry.Schema:
-    """Return a schema of the two mutations."""
-    config = StrawberryConfig(scalar_map=SCALARS)
-    return strawberry.Schema(Query, Mutation, extensions=extensions, config=config)
-
-
-FAST, SLOW = make([DecodeItems]), make([])
+CONFIG = StrawberryConfig(scalar_map=SCALARS)
+FAST = Schema(query=Query, mutation=Mutation, config=CONFIG)
+SLOW = strawberry.Schema(Query, Mutation, config=CONFIG)
 INPUT = "mutation ($input: UploadPricesInput!) { take(input: $input) }"
 LIST = "mutation ($prices: [PriceInput!]!) { takeList(prices: $prices) }"
 PARTS = "mutation ($prices: [PriceInput!]!) { take(input: { prices: $prices }) }"
@@ -73,7 +71,7 @@ odd_items = st.dictionaries(st.sampled_from([*GOOD, "dateTo", "currency", "other
 def execute(schema: strawberry.Schema, query: str, variables: dict[str, object]) -> tuple[object, list[str]]:
     """Return the items as the engine will read them, and the messages of errors."""
     taken.clear()
-    result = schema.execute_sync(query, variables)
+    result = asyncio.run(schema.execute(query, variables))
     assert isinstance(result, ExecutionResult)
     rows = read_items(encode_items(taken[0]), FileFormat.NDJSON).rows() if taken and taken[0] else []
     return [as_numbers(row) for row in rows], [error.message for error in result.errors or []]
@@ -128,6 +126,5 @@ def test_other_variables_and_literals_are_left_alone() -> None:
 
 def test_one_variable_may_serve_two_fields() -> None:
     query = "mutation ($input: UploadPricesInput!) { a: take(input: $input) b: take(input: $input) }"
-    taken.clear()
-    FAST.execute_sync(query, {"input": {"prices": [GOOD, GOOD]}})
+    execute(FAST, query, {"input": {"prices": [GOOD, GOOD]}})
     assert [len(items) for items in taken] == [2, 2]

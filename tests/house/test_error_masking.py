@@ -13,7 +13,8 @@ from strawberry.types import ExecutionResult
 
 from db.errors import EmbeddedServerError, MigrationNeeded, driver_errors
 from db.pool import Connection, Pool
-from graph.errors import PresentErrors, present_error
+from graph.errors import present_error
+from graph.execution import Schema
 from graph.schema import schema
 from resolvers.errors import RequestError
 from tests.contexts import reading_context
@@ -86,14 +87,14 @@ async def test_a_lost_database_is_named_without_the_drivers_words() -> None:
     assert SECRET not in repr(error)
 
 
-def test_a_value_that_cannot_be_serialized_is_our_fault_and_masked(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_value_that_cannot_be_serialized_is_our_fault_and_masked(caplog: pytest.LogCaptureFixture) -> None:
     @strawberry.type
     class Query:
         @strawberry.field
         def count(self) -> int:
             return cast("int", SECRET)
 
-    result = strawberry.Schema(Query, extensions=[PresentErrors]).execute_sync("{ count }")
+    result = await Schema(query=Query).execute("{ count }")
     assert_masked(only_error(result), caplog)
 
 

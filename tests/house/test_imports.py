@@ -27,6 +27,7 @@ LIBRARIES = {
     "strawberry": {"graph", "server/graphql.py"},
     "strawberry.dataloader": {"resolvers/loaders.py"},
     "graphql": {"graph"},
+    "httpx": {"ingest"},
     "polars": {"ingest"},
     "numpy": {"ingest"},
 }

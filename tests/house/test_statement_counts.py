@@ -87,6 +87,16 @@ async def test_the_same_lane_twice_is_read_once(pool: Pool, statements: list[str
     assert len(statements) == 2
 
 
+async def test_exchange_rates_take_a_statement_for_the_currencies_and_one_for_the_days(
+    pool: Pool, connection: Connection, statements: list[str]
+) -> None:
+    await connection.execute(f"INSERT INTO exchange_rates VALUES ('EUR', '{DAY}', 1.09)".encode())
+    statements.clear()
+    data = await ask(pool, f'{{ exchangeRates(currency: "EUR", from: "{DAY}", to: "2016-12-31") {{ usdPerUnit }} }}')
+    assert data["exchangeRates"] == [{"usdPerUnit": 1.09}] * 366
+    assert len(statements) == 2
+
+
 @pytest.mark.parametrize(
     "fields",
     ["children { key parent { key } ancestors { key } }", "ports { code parent { key ports { code } } }"],

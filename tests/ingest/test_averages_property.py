@@ -16,7 +16,7 @@ from ingest.tree import change_tree
 from ingest.verify import verify
 from resolvers.averages import average_prices
 from tests.contexts import reading_context
-from tests.worlds import Item, World, apply_frame, by_key, days_between, frame_of
+from tests.worlds import Item, World, apply_frame, by_day, by_key, days_between, frame_of
 
 FIRST, LAST = date(2024, 1, 25), date(2024, 3, 5)
 REGIONS = [f"region_{number}" for number in range(7)]
@@ -67,19 +67,18 @@ async def check(connection: Connection, pool: Pool, world: World) -> None:
                     destination=destination,
                     with_statistics=with_statistics,
                 )
-                assert [entry.day for entry in answer] == days
-                assert [entry.price_count for entry in answer] == [day.count for day in expected]
-                assert [entry.average_price for entry in answer] == [_number(day.average) for day in expected]
+                assert answer.days.days() == days
+                assert answer.counts == [day.count for day in expected]
+                assert answer.averages == [_number(day.average) for day in expected]
                 if with_statistics:
-                    assert [entry.low_price for entry in answer] == [_number(day.low) for day in expected]
-                    assert [entry.high_price for entry in answer] == [_number(day.high) for day in expected]
-                    assert [entry.median_price for entry in answer] == [_number(day.middle) for day in expected]
+                    assert answer.lows == [_number(day.low) for day in expected]
+                    assert answer.highs == [_number(day.high) for day in expected]
+                    assert answer.medians == [_number(day.middle) for day in expected]
             lane = Lane(known[origin].id, known[destination].id)
-            [sums] = await totals.select_day_totals(connection, [(lane, DateRange(days[0], days[-1]))])
-            observed = await prices.select_day_statistics(connection, lane, DateRange(days[0], days[-1]))
-            assert [(day.day, day.price_sum, day.price_count) for day in sums if day.price_count] == [
-                (day.day, day.price_sum, day.price_count) for day in observed
-            ]
+            span = DateRange(days[0], days[-1])
+            [sums] = await totals.select_day_totals(connection, [(lane, span)])
+            observed = await prices.select_day_statistics(connection, lane, span)
+            assert by_day(sums, span) == {day.day: (day.price_count, day.price_sum) for day in observed}
     assert [difference async for _, found in verify(connection) for difference in found] == []
 
 
@@ -148,4 +147,4 @@ async def test_batches_applied_at_the_same_time_add_up(database_url: str) -> Non
         known = by_key(await locations.list_locations(connection))
         lane = Lane(known["top"].id, known["top"].id)
         [days] = await totals.select_day_totals(connection, [(lane, DateRange(item.first, item.last))])
-    assert [(day.price_count, day.price_sum) for day in days] == [(400, 50 * 100 * sum(range(8)))] * 3
+    assert (days.counts, days.sums) == ([400] * 3, [50 * 100 * sum(range(8))] * 3)

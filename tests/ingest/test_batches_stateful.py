@@ -29,7 +29,7 @@ from resolvers import batches
 from resolvers.context import Limits, RequestContext
 from resolvers.items import PriceItem
 from tests.contexts import change_nothing
-from tests.worlds import Item, World, by_key
+from tests.worlds import Item, World, by_day, by_key
 
 FIRST = date(2024, 1, 29)
 DAYS = DateRange(FIRST, FIRST + timedelta(days=6))
@@ -183,7 +183,7 @@ class BatchLife(RuleBasedStateMachine):
         lanes = [(Lane(known[origin].id, known[destination].id), DAYS) for origin, destination in pairs]
         answers = await totals.select_day_totals(connection, lanes)
         for (origin, destination), answer in zip(pairs, answers, strict=True):
-            found = {day.day: (day.price_count, day.price_sum) for day in answer if day.price_count or day.price_sum}
+            found = by_day(answer, DAYS)
             expected = {
                 day: (len(prices), int(sum(prices) * 100))
                 for day in DAYS.days()

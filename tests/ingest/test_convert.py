@@ -8,7 +8,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.convert import MAX_RATE_AGE_DAYS, RATE_UNITS, ExchangeRates, RateHistory, convert_to_usd
+from db.rates import MAX_RATE_AGE_DAYS, RATE_UNITS
+from ingest.convert import ExchangeRates, RateHistory, convert_to_usd
 
 BEGIN = 19_000
 Observation = dict[str, int]

@@ -14,7 +14,7 @@ from ingest.demo.generate import LANES, generate_prices
 from ingest.rates import load_ecb_rates
 from ingest.tree import change_tree
 from ingest.verify import verify
-from tests.worlds import Item, World, apply_frame, by_key, frame_of
+from tests.worlds import Item, World, apply_frame, by_day, by_key, frame_of
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ async def read(connection: Connection, origin: str, destination: str) -> list[tu
     known = by_key(await locations.list_locations(connection))
     lane = Lane(known[origin].id, known[destination].id)
     [days] = await totals.select_day_totals(connection, [(lane, DAYS)])
-    return [(day.day, day.price_sum, day.price_count) for day in days]
+    return [(day, total, count) for day, (count, total) in by_day(days, DAYS).items()]
 
 
 async def rows_of_totals(connection: Connection) -> int:
@@ -103,7 +103,10 @@ async def test_the_ecb_history_loads_once_and_agrees_with_the_package_that_ships
     assert [rate for _, _, rate in await rates.list_rates(connection, ["EUR"], DateRange(day, day))] == [
         1_089_800_000_000
     ]
-    assert await rates.find_currencies(connection, ["EUR", "GBP", "XXX"]) == {"EUR", "GBP"}
+    newest_days = await rates.list_currencies(connection)
+    assert len(newest_days) > 40
+    assert newest_days["EUR"] == newest_days["GBP"] == max(newest_days.values())
+    assert newest_days["SKK"] == date(2008, 12, 31)
 
 
 def test_demo_prices_are_many_plausible_and_the_same_every_time() -> None:

@@ -55,7 +55,7 @@ async def count_prices(connection: Connection) -> int:
     assert [found async for _, found in verify(connection) if found] == []
     top = by_key(await locations.list_locations(connection))["top"].id
     [days] = await totals.select_day_totals(connection, [(Lane(top, top), DateRange(DAY, DAY))])
-    return sum(day.price_count for day in days)
+    return sum(days.counts)
 
 
 async def make_due(connection: Connection) -> None:

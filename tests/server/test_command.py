@@ -199,7 +199,19 @@ def test_the_schema_command_prints_and_compares(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "serve", "migrate", "verify", "compact", "queue", "worker", "schema", "locations load", "prices load"],
+    [
+        "",
+        "serve",
+        "migrate",
+        "verify",
+        "compact",
+        "queue",
+        "worker",
+        "schema",
+        "locations load",
+        "prices load",
+        "rates refresh",
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     assert "Usage" in ratesgraph(None, *command.split(), "--help").stdout

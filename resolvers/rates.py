@@ -1,0 +1,71 @@
+"""Exchange rates by day, as prices are converted at them (`ingest.convert`): a property test holds the two together."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from rapidfuzz import fuzz, process
+
+from db import rates
+from db.model import DateRange, ExchangeRate
+from resolvers.averages import check_range
+from resolvers.context import RequestContext
+from resolvers.errors import RequestError
+
+MAX_SHOWN_LENGTH = 63
+MAX_SUGGESTIONS = 3
+MIN_LIKENESS = 60
+"""Two of three letters."""
+
+
+async def exchange_rates(
+    context: RequestContext, *, currency: str, date_from: date, date_to: date
+) -> list[ExchangeRate]:
+    """Return one entry for every day of the range, in order.
+
+    Raise RequestError with INVALID_DATE_RANGE, DATE_RANGE_TOO_LONG or UNKNOWN_CURRENCY.
+    """
+    days = check_range(date_from, date_to, context.limits.max_days, names=("from", "to"))
+    code = currency.strip().upper()
+    if code == "USD":
+        return [ExchangeRate(day, 1.0, day) for day in days.days()]
+    async with context.pool.connection() as connection:
+        newest_days = await rates.list_currencies(connection)
+        if code not in newest_days:
+            raise _unknown_currency(code, newest_days)
+        newest = max(newest_days.values())
+        published = await rates.list_rates(connection, [code], rates.days_to_read(days, newest))
+    return rates_by_day([(day, rate) for _, day, rate in published], newest, days)
+
+
+def rates_by_day(published: Sequence[tuple[date, int]], newest: date, days: DateRange) -> list[ExchangeRate]:
+    """Return the rate that holds on each of the days, from (published day, rate in 10⁻¹²) in order of the days.
+
+    It is the last one published, unless that is more than MAX_RATE_AGE_DAYS older than the day. After `newest`, the newest
+    day with a rate of any currency, nobody can know better: what holds on that day holds on.
+    """
+    entries = []
+    begun = 0
+    for day in days.days():
+        while begun < len(published) and published[begun][0] <= day:
+            begun += 1
+        published_day, rate = published[begun - 1] if begun else (date.min, 0)
+        if begun and (min(day, newest) - published_day).days <= rates.MAX_RATE_AGE_DAYS:
+            entries.append(ExchangeRate(day, rate / rates.RATE_UNITS, published_day))
+        else:
+            entries.append(ExchangeRate(day, None, None))
+    return entries
+
+
+def _unknown_currency(code: str, known: Iterable[str]) -> RequestError:
+    wanted = code[:MAX_SHOWN_LENGTH].encode(errors="replace").decode()
+    matches = process.extract(
+        wanted, sorted({*known, "USD"}), scorer=fuzz.ratio, score_cutoff=MIN_LIKENESS, limit=MAX_SUGGESTIONS
+    )
+    suggestions = [match for match, _, _ in matches]
+    hint = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
+    return RequestError(
+        "UNKNOWN_CURRENCY",
+        f"currency: no exchange rate of {wanted!r} is known.{hint}",
+        argument="currency",
+        suggestions=suggestions,
+    )

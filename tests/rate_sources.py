@@ -1,0 +1,85 @@
+"""A source of exchange rates on loopback: a real HTTP server that answers as a test wants, and remembers what it was asked."""
+
+import io
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import orjson
+
+Send = Callable[[bytes], object]
+Dribble = Callable[[Send], object]
+
+
+def ecb_zip(csv: str) -> bytes:
+    """Return a zip file as the European Central Bank publishes it."""
+    return zip_of({"eurofxref-hist.csv": csv.encode()})
+
+
+def zip_of(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """Return a zip file with these files."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+def table_of(rates: dict[str, float], base: str = "USD") -> bytes:
+    """Return a day's rates as openexchangerates tells them."""
+    return orjson.dumps({"disclaimer": "…", "timestamp": 1_700_000_000, "base": base, "rates": rates})
+
+
+@dataclass
+class RateSource:
+    """What is answered: `status`, then `body`, or whatever `dribble` sends until its `send` fails.
+
+    `bodies` has other answers for single paths. `asked` holds (path, Authorization header) in order.
+    """
+
+    url: str = ""
+    status: int = 200
+    body: bytes = b""
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    dribble: Dribble | None = None
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def rate_source() -> Iterator[RateSource]:
+    """Run a source until the end of the block."""
+    source = RateSource()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            source.asked.append((self.path, self.headers.get("Authorization")))
+            if source.dribble is not None:
+                try:
+                    source.dribble(self.wfile.write)
+                except OSError:
+                    # The other side has had enough.
+                    self.close_connection = True
+                return
+            body = source.bodies.get(self.path, source.body)
+            self.send_response(source.status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        source.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield source
+        finally:
+            source.ended.set()
+            server.shutdown()
+            thread.join()
