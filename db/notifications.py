@@ -7,7 +7,7 @@ looks every now and then. PgBouncer passes no notifications on; listening needs 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from db.errors import DatabaseError
@@ -19,7 +19,12 @@ QUEUE = "ratesgraph_queue"
 """A batch was accepted."""
 BATCHES = "ratesgraph_batches"
 """The batch whose id is the payload has ended or was reverted."""
+DATA = "ratesgraph_data"
+"""Prices or locations have changed; the payload is the transaction and what changed (`db.versions`)."""
 RECONNECT_SECONDS = 1.0
+Listener = Callable[[str | None], None]
+"""Is called with every payload of a channel in the order of the commits, with None while nothing can be heard, and with an
+empty text when listening begins (again)."""
 
 
 class Notifications:
@@ -27,6 +32,16 @@ class Notifications:
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, str | None], set[asyncio.Event]] = {}
+        self._listeners: dict[str, Listener] = {}
+
+    def listen(self, channel: str, listener: Listener) -> None:
+        """Have the listener called from now on; a channel has one."""
+        self._listeners[channel] = listener
+
+    def lose(self) -> None:
+        """Tell the listeners that nothing can be heard."""
+        for listener in self._listeners.values():
+            listener(None)
 
     @contextmanager
     def expect(self, channel: str, payload: str | None = None) -> Iterator[asyncio.Event]:
@@ -42,7 +57,9 @@ class Notifications:
                 self._waiting.pop((channel, payload), None)
 
     def wake(self, channel: str, payload: str) -> None:
-        """Set the events of those who wait for the channel or for this payload of it."""
+        """Set the events of those who wait for the channel or for this payload of it, and call its listener."""
+        if channel in self._listeners:
+            self._listeners[channel](payload)
         for key in ((channel, payload), (channel, None)):
             for event in self._waiting.get(key, ()):
                 event.set()
@@ -61,6 +78,7 @@ async def _listen(database_url: str, channels: tuple[str, ...], notifications: N
                     notifications.wake(notify.channel, notify.payload)
         except DatabaseError:
             log.warning("the connection for notifications was lost; trying again")
+            notifications.lose()
             await asyncio.sleep(RECONNECT_SECONDS)
 
 

@@ -4,18 +4,28 @@ A cache of the syntax tree by itself would have to hash the whole tree of every 
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from graphql import (
     DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
+    InlineFragmentNode,
     OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
     parse,
     specified_rules,
 )
 from strawberry.schema.schema import validate_document
 
+SHARED_FIELDS = frozenset(
+    {"averagePrices", "location", "locations", "port", "region", "__typename", "__schema", "__type"}
+)
 MAX_DOCUMENTS = 1_000
 MAX_TEXT = 1_000_000
 """Characters of all documents kept; a syntax tree takes some fifty times as many bytes."""
@@ -27,12 +37,26 @@ class Document:
 
     tree: DocumentNode
     operations: dict[str | None, OperationDefinitionNode]
+    shared: frozenset[str | None]
+    """The operations whose answers are the same for everybody until prices or locations change."""
 
     def find_operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Return the operation that a request means, or None when it means none or leaves it open."""
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
         return self.operations.get(name) if name is not None else None
+
+
+def _root_fields(selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> set[str]:
+    names = set()
+    for node in selections.selections:
+        if isinstance(node, FieldNode):
+            names.add(node.name.value)
+        elif isinstance(node, InlineFragmentNode):
+            names |= _root_fields(node.selection_set, fragments)
+        elif isinstance(node, FragmentSpreadNode):
+            names |= _root_fields(fragments[node.name.value].selection_set, fragments)
+    return names
 
 
 class Documents:
@@ -63,7 +87,13 @@ class Documents:
             for node in tree.definitions
             if isinstance(node, OperationDefinitionNode)
         }
-        return self._keep(text, Document(tree, operations))
+        fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
+        shared = {
+            name
+            for name, node in operations.items()
+            if node.operation is OperationType.QUERY and _root_fields(node.selection_set, fragments) <= SHARED_FIELDS
+        }
+        return self._keep(text, Document(tree, operations, frozenset(shared)))
 
     def _keep(self, text: str, document: Document) -> Document:
         self._known[text] = document

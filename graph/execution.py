@@ -70,5 +70,13 @@ class Schema(strawberry.Schema):
         found: CoreResult = await result if isawaitable(result) else result
         return ExecutionResult(found.data, [present_error(error) for error in found.errors or ()] or None)
 
+    def is_shared(self, query: str, operation_name: str | None) -> bool:
+        """Return whether a query that was executed answers the same to everybody until prices or locations change."""
+        document = self.documents.find(query)
+        if isinstance(document, list):
+            return False
+        operation = document.find_operation(operation_name)
+        return operation is not None and (operation.name.value if operation.name else None) in document.shared
+
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Leave errors to `graph.errors`, which logs those that are ours."""

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from db import batches, lanes, locations, prices, totals
-from db.model import BatchOutcome, Location, OnError
+from db import batches, lanes, locations, prices, totals, versions
+from db.model import BatchOutcome, BatchStatus, Location, OnError
 from db.pool import Connection
 from ingest.aggregate import LaneDays, totals_by_month
 from ingest.encode import copy_stream, encode_prices, encode_totals
@@ -85,6 +85,7 @@ async def _append(
     if held:
         await _append_totals(connection, held, tree)
     await lanes.insert_lanes(connection, batch_id, *tally.lanes())
+    await versions.announce_change(connection, f"{batch_id} {BatchStatus.APPLIED}")
     return tally.applied_outcome()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from db import batches, locations, prices, totals
+from db import batches, locations, prices, totals, versions
 from db.model import BatchStatus, Location
 from db.pool import Connection
 from ingest.aggregate import LaneDays, totals_by_month
@@ -41,6 +41,7 @@ async def revert_batch(connection: Connection, batch_id: int) -> BatchStatus | N
         if columns is not None:
             await totals.copy_totals(connection, copy_stream(_negated_totals(columns, tree)))
             await prices.delete_batch_prices(connection, batch_id)
+        await versions.announce_change(connection, f"{batch_id} {BatchStatus.REVERTED}")
         await batches.mark_reverted(connection, batch_id)
     return BatchStatus.APPLIED
 

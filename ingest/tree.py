@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from db import locations, totals
+from db import locations, totals, versions
 from db.model import Location, LocationKind, TreeChange, TreeEntry
 from db.pool import Connection
 from ingest.errors import TreeRejected
@@ -93,6 +93,7 @@ async def change_tree(connection: Connection, entries: Sequence[TreeEntry]) -> T
             await totals.create_day_sums(connection)
             await totals.gather_tree_change(connection)
             await totals.pack_day_sums(connection)
+        await versions.announce_change(connection, "tree")
     keys_of = {location.id: location.key for location in before.values()}
     added = sum(entry.key.lower() not in before for entry in entries)
     moved = sum(

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import date
 
-from db import locations, totals
+from db import locations, totals, versions
 from db.pool import Connection
 from db.totals import Difference
 
@@ -24,4 +24,5 @@ async def verify(connection: Connection, *, repair: bool = False) -> AsyncIterat
             if differences and repair:
                 await totals.delete_month(connection, month)
                 await totals.pack_day_sums(connection)
+                await versions.announce_change(connection, f"repair {month}")
         yield month, differences

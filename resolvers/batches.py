@@ -105,6 +105,8 @@ async def _replay(context: RequestContext, key: str, digest: bytes, wait_ms: int
 
 async def _report(context: RequestContext, batch_id: int, *, replayed: bool, wait_ms: int) -> Upload:
     batch = await _wait_for_end(context, batch_id, wait_ms / 1_000)
+    if batch is not None and batch.status is BatchStatus.APPLIED:
+        context.version.require(f"{batch_id} {BatchStatus.APPLIED}")
     async with context.pool.connection() as connection:
         found = await batches.list_rejections(connection, batch_id, limit=MAX_USER_ERRORS)
     return Upload(
@@ -138,6 +140,7 @@ async def revert_batch(context: RequestContext, batch_id: int | None) -> Reversa
         return Reversal(None, [problem])
     batch = await find_batch(context, batch_id)
     if status is BatchStatus.APPLIED:
+        context.version.require(f"{batch_id} {BatchStatus.REVERTED}")
         return Reversal(batch, [])
     message = f"the batch is {status.value}; only an applied batch can be reverted, and only once"
     return Reversal(batch, [Rejection(None, "id", "BATCH_NOT_APPLIED", message, None)])

@@ -7,6 +7,7 @@ from db.model import BatchStatus, Rejection, TreeChange, TreeEntry
 from db.notifications import Notifications
 from db.pool import Pool
 from resolvers.loaders import Loaders
+from resolvers.versions import DataVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class RequestContext:
     """Lives for one request.
 
     `revert_batch` and `change_tree` are the ingest engine's, handed in so that resolvers need not know it; a change that would
-    break the tree is returned as the problem that it has. `known_ids` has the ids of locations by key in lower case; all
-    requests of a process share it, as ids neither change nor go.
+    break the tree is returned as the problem that it has. `version` names the state of the data. `known_ids` has the ids of
+    locations by key in lower case; all requests of a process share it, as ids neither change nor go.
     """
 
     pool: Pool
@@ -34,6 +35,7 @@ class RequestContext:
     revert_batch: Callable[[int], Awaitable[BatchStatus | None]]
     change_tree: Callable[[Sequence[TreeEntry]], Awaitable[TreeChange | Rejection]]
     may_write: bool
+    version: DataVersion = field(default_factory=DataVersion)
     known_ids: dict[str, int] = field(default_factory=dict)
     loaders: Loaders = field(init=False)
 

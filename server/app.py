@@ -1,8 +1,8 @@
 """Puts the application together: routes, lifespan, and what each request's context holds."""
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
-from typing import TypedDict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, TypedDict
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -11,14 +11,19 @@ from starlette.routing import Route
 
 from db.errors import DatabaseError
 from db.model import BatchStatus, Rejection, TreeChange, TreeEntry
-from db.notifications import BATCHES, Notifications, open_notifications
+from db.notifications import BATCHES, DATA, Notifications, open_notifications
 from db.pool import API, INGEST, Pool, open_pool
 from graph.schema import schema
 from ingest.errors import TreeRejected
 from ingest.revert import revert_batch
 from ingest.tree import change_tree, normalize
 from resolvers.context import Limits, RequestContext
+from resolvers.versions import DataVersion
+from server.answers import Answers
+from server.endpoint import GraphQLEndpoint
+from server.following import follow_data
 from server.graphql import GraphQLView
+from server.persisted import PersistedDocuments
 from server.settings import Settings
 
 
@@ -28,6 +33,8 @@ class State(TypedDict):
     pool: Pool
     ingest_pool: Pool
     notifications: Notifications
+    version: DataVersion
+    answers: Answers
 
 
 def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) -> Starlette:
@@ -39,31 +46,46 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
         async with (
             open_pool(database_url, API, max_size=settings.pool_size) as pool,
             open_pool(database_url, INGEST, max_size=settings.ingest_pool_size) as ingest_pool,
-            open_notifications(database_url, BATCHES) as notifications,
+            open_notifications(database_url, BATCHES, DATA) as notifications,
+            follow_data(pool, notifications) as version,
         ):
-            yield State(pool=pool, ingest_pool=ingest_pool, notifications=notifications)
+            answers = Answers(version, settings.cache_bytes)
+            yield State(
+                pool=pool, ingest_pool=ingest_pool, notifications=notifications, version=version, answers=answers
+            )
 
-    def make_context(request: Request) -> RequestContext:
-        state = request.state
+    known_ids: dict[str, int] = {}
 
+    def make_context(state: Mapping[str, Any]) -> RequestContext:
         async def revert(batch_id: int) -> BatchStatus | None:
-            async with state.ingest_pool.connection() as connection:
+            async with state["ingest_pool"].connection() as connection:
                 return await revert_batch(connection, batch_id)
 
         async def change(entries: Sequence[TreeEntry]) -> TreeChange | Rejection:
-            async with state.ingest_pool.connection() as connection:
+            async with state["ingest_pool"].connection() as connection:
                 try:
                     return await change_tree(connection, [normalize(entry) for entry in entries])
                 except TreeRejected as error:
                     return Rejection(error.number, None, error.code, error.message, None)
 
-        return RequestContext(state.pool, limits, state.notifications, revert, change, may_write=writes_are_open)
+        return RequestContext(
+            state["pool"],
+            limits,
+            state["notifications"],
+            revert,
+            change,
+            may_write=writes_are_open,
+            version=state["version"],
+            known_ids=known_ids,
+        )
 
-    view = GraphQLView(schema, make_context)
+    others = GraphQLView(schema, lambda request: make_context(request.scope["state"]))
+    documents = PersistedDocuments(settings.documents_dir, only_registered=settings.only_registered)
+    endpoint = GraphQLEndpoint(schema, others, make_context, documents, max_age=settings.max_age)
     return Starlette(
         routes=[
             Route("/", RedirectResponse("/graphql")),
-            Route("/graphql", view),
+            Route("/graphql", endpoint),
             Route("/livez", _answer_alive),
             Route("/readyz", _answer_ready),
         ],

@@ -31,6 +31,18 @@ class Settings(BaseSettings):
     max_items: int = Field(default=100_000, ge=1, description="Items that one `uploadPrices` may list")
     max_page_size: int = Field(default=500, ge=1, description="Entries of one page of a connection")
     max_body_bytes: int = Field(default=32_000_000, ge=1_000, description="Bytes that one request's body may have")
+    cache_bytes: int = Field(
+        default=64_000_000, ge=0, description="Bytes of answers that a server process keeps; 0 keeps none"
+    )
+    max_age: int = Field(
+        default=0,
+        ge=0,
+        description="Seconds that browsers and proxies may reuse an answer to a GET without asking again",
+    )
+    documents_dir: Path | None = Field(
+        default=None, description="Folder of registered documents (`*.graphql`), which requests name by `documentId`"
+    )
+    only_registered: bool = Field(default=False, description="Answer registered documents only")
     payload_days: int = Field(
         default=7, ge=0, description="Days that a worker keeps what was uploaded after its batch has ended"
     )

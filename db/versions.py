@@ -1,0 +1,20 @@
+"""Versions of the data: announced with every change of what averages and locations answer."""
+
+from psycopg.rows import args_row
+
+from db.pool import Connection
+from db.sql import load_sections
+
+SQL = load_sections("versions")
+
+
+async def announce_change(connection: Connection, change: str) -> None:
+    """Tell who keeps answers, when this transaction commits, what has changed: a batch (`12 APPLIED`) or `tree`."""
+    await connection.execute(SQL["announce_change"], {"change": change})
+
+
+async def name_state(connection: Connection) -> str:
+    """Return a name for the state of the data as it is now; equal states have equal names."""
+    async with connection.cursor(row_factory=args_row(str)) as cursor:
+        await cursor.execute(SQL["name_state"])
+        return (await cursor.fetchall())[0]

@@ -1,0 +1,204 @@
+"""GraphQL over HTTP for queries and mutations in JSON: the way that nearly all requests take, as plain ASGI.
+
+It exists for speed: an answer that is kept leaves before anything is parsed, a document is parsed once, and nothing is
+built per request that need not be. What is rarer (GraphiQL, files, streams, websockets) is left to `server.graphql`.
+Rules: https://graphql.github.io/graphql-over-http/draft/
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from starlette.types import ASGIApp, Receive, Scope, Send
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from graph.execution import Schema
+from resolvers.context import RequestContext
+from server.answers import Answer, Answers
+from server.media import CONTENT_TYPES, JSON, RESPONSE_JSON, is_json, negotiate
+from server.parameters import BadRequest, Parameters, read_address, read_body
+from server.persisted import PersistedDocuments
+
+MIN_COMPRESSED_BYTES = 1_400
+"""What fits into one packet is not compressed."""
+STREAMS = (b"text/event-stream", b"multipart/mixed")
+ALLOWED = {"GET": frozenset({OperationType.QUERY}), "POST": frozenset({OperationType.QUERY, OperationType.MUTATION})}
+Headers = dict[bytes, bytes]
+State = Mapping[str, Any]
+
+
+class ClientGone(Exception):
+    """The client has left before its request was there."""
+
+
+class GraphQLEndpoint:
+    """Answers queries in the address and JSON bodies; every other request goes on to `others`.
+
+    The lifespan's state has the `answers` that are kept and the `version` of the data.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        others: ASGIApp,
+        make_context: Callable[[State], RequestContext],
+        documents: PersistedDocuments,
+        *,
+        max_age: int,
+    ) -> None:
+        self._schema = schema
+        self._others = others
+        self._make_context = make_context
+        self._documents = documents
+        self._cache_control = f"public, max-age={max_age}, must-revalidate".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request, or hand it on."""
+        headers: Headers = dict(scope["headers"]) if scope["type"] == "http" else {}
+        accept = headers.get(b"accept", b"")
+        media_type = negotiate(accept)
+        is_query = scope["type"] == "http" and scope["method"] == "GET" and _is_query(scope["query_string"])
+        is_body = scope["type"] == "http" and scope["method"] == "POST" and is_json(headers.get(b"content-type", b""))
+        if not (is_query or is_body) or any(stream in accept for stream in STREAMS):
+            await self._others(scope, receive, send)
+            return
+        reply = _Reply(send, headers, media_type or JSON)
+        try:
+            if media_type is None:
+                raise BadRequest(
+                    "NOT_ACCEPTABLE", "Answers are application/json or application/graphql-response+json.", status=406
+                )
+            if is_query:
+                await self._answer_query(scope["query_string"], scope["state"], reply)
+            else:
+                await self._answer_body(await _receive_body(receive), scope["state"], reply)
+        except BadRequest as error:
+            await reply.refuse(error)
+        except ClientGone:
+            return
+
+    async def _answer_query(self, query_string: bytes, state: State, reply: "_Reply") -> None:
+        answers: Answers = state["answers"]
+        tag = answers.name(query_string)
+        cached: Headers = {b"etag": tag, b"cache-control": self._cache_control} if tag else UNCACHED
+        if tag and tag in reply.request.get(b"if-none-match", b""):
+            # Only we can have given this tag, for this question at this version of the data.
+            await reply.send(304, b"", cached)
+            return
+        answer = answers.find(query_string)
+        if answer is not None:
+            await reply.send_answer(answer, cached | HIT)
+            return
+        status, answer, is_shared = await self._execute(query_string, read_address(query_string), "GET", state, reply)
+        await reply.send_answer(answer, cached | MISS if is_shared else UNCACHED, status)
+
+    async def _answer_body(self, body: bytes, state: State, reply: "_Reply") -> None:
+        answers: Answers = state["answers"]
+        answer = answers.find(body)
+        if answer is not None:
+            await reply.send_answer(answer, HIT)
+            return
+        status, answer, is_shared = await self._execute(body, read_body(body), "POST", state, reply)
+        await reply.send_answer(answer, MISS if is_shared else UNCACHED, status)
+
+    async def _execute(
+        self, key: bytes, parameters: Parameters, method: str, state: State, reply: "_Reply"
+    ) -> tuple[int, Answer, bool]:
+        """Return the status, the answer, and whether it is the same for everybody until the data changes."""
+        text = self._documents.find_text(parameters)
+        version = state["version"].name
+        try:
+            result = await self._schema.execute(
+                text,
+                parameters.variables,
+                self._make_context(state),
+                operation_name=parameters.operation_name,
+                allowed_operation_types=ALLOWED[method],
+            )
+        except CannotGetOperationTypeError as error:
+            raise BadRequest("UNKNOWN_OPERATION", "operationName names none of the document's operations.") from error
+        except InvalidOperationTypeError as error:
+            raise _wrong_operation(error, method) from error
+        answer = Answer(_encode(result))
+        is_shared = not result.errors and self._schema.is_shared(text, parameters.operation_name)
+        if is_shared:
+            state["answers"].keep(key, answer, version)
+        return _status(result, reply.media_type), answer, is_shared
+
+
+HIT: Headers = {b"cache-status": b"ratesgraph; hit"}
+MISS: Headers = {b"cache-status": b"ratesgraph; fwd=miss"}
+UNCACHED: Headers = {b"cache-control": b"private, no-store"}
+
+
+class _Reply:
+    """What is to be known of a request to answer it."""
+
+    def __init__(self, send: Send, request: Headers, media_type: bytes) -> None:
+        self._send = send
+        self.request = request
+        self.media_type = media_type
+
+    async def send_answer(self, answer: Answer, headers: Headers, status: int = 200) -> None:
+        """Send a body of JSON, compressed where the client takes that."""
+        if len(answer.body) >= MIN_COMPRESSED_BYTES and b"gzip" in self.request.get(b"accept-encoding", b""):
+            await self.send(status, answer.compress(), headers | {b"content-encoding": b"gzip"})
+        else:
+            await self.send(status, answer.body, headers)
+
+    async def refuse(self, error: BadRequest) -> None:
+        """Send the one error of a request that was not executed."""
+        body = orjson.dumps({"errors": [{"message": error.message, "extensions": {"code": error.code}}]})
+        await self.send(error.status, body, UNCACHED | error.headers)
+
+    async def send(self, status: int, body: bytes, headers: Headers) -> None:
+        """Send the response."""
+        own = [
+            (b"content-type", CONTENT_TYPES[self.media_type]),
+            (b"content-length", str(len(body)).encode()),
+            (b"vary", b"Accept, Accept-Encoding"),
+            *headers.items(),
+        ]
+        await self._send({"type": "http.response.start", "status": status, "headers": own})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _is_query(query_string: bytes) -> bool:
+    return any(name in query_string for name in (b"query=", b"documentId=", b"extensions="))
+
+
+async def _receive_body(receive: Receive) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _wrong_operation(error: InvalidOperationTypeError, method: str) -> BadRequest:
+    if error.operation_type is OperationType.SUBSCRIPTION:
+        message = "A subscription is answered as a stream: send Accept: text/event-stream, or use a websocket."
+        return BadRequest("STREAM_REQUIRED", message, status=406)
+    message = f"A mutation is not taken by {method}: send it by POST."
+    return BadRequest("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"POST"})
+
+
+def _encode(result: ExecutionResult) -> bytes:
+    if not result.errors:
+        return orjson.dumps({"data": result.data})
+    errors = [error.formatted for error in result.errors]
+    return orjson.dumps({"errors": errors} if _is_refused(result) else {"errors": errors, "data": result.data})
+
+
+def _is_refused(result: ExecutionResult) -> bool:
+    """Return whether nothing was executed: then no error stands at a field."""
+    return result.data is None and not any(error.path for error in result.errors or ())
+
+
+def _status(result: ExecutionResult, media_type: bytes) -> int:
+    return 400 if media_type == RESPONSE_JSON and _is_refused(result) else 200

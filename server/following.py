@@ -1,0 +1,54 @@
+"""Follows the changes of the data, so that a process knows whether an answer that it keeps still holds."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from db.errors import DatabaseError
+from db.notifications import DATA, Notifications
+from db.pool import Pool
+from db.versions import name_state
+from resolvers.versions import DataVersion
+
+RETRY_SECONDS = 1.0
+
+
+@asynccontextmanager
+async def follow_data(pool: Pool, notifications: Notifications) -> AsyncIterator[DataVersion]:
+    """Yield the version of the data, and keep it right until the end of the block."""
+    version, begun = DataVersion(), asyncio.Event()
+
+    def hear(payload: str | None) -> None:
+        if payload:
+            version.announce(*payload.split(" ", 1))
+        else:
+            # What was announced while nobody listened is unknown, and so is the version until the state was looked at.
+            version.name = ""
+            if payload is not None:
+                begun.set()
+
+    notifications.listen(DATA, hear)
+    looking = asyncio.create_task(_look_again(pool, version, begun))
+    try:
+        yield version
+    finally:
+        looking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await looking
+
+
+async def _look_again(pool: Pool, version: DataVersion, begun: asyncio.Event) -> None:
+    """Name the state of the data whenever listening has begun."""
+    while True:
+        await begun.wait()
+        begun.clear()
+        try:
+            async with pool.connection() as connection:
+                found = await name_state(connection)
+        except DatabaseError:
+            begun.set()
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            # A change that was announced meanwhile has the better name.
+            version.name = version.name or found

@@ -1,0 +1,77 @@
+"""What a GraphQL request over HTTP asks for, from a JSON body or from the address."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+
+class BadRequest(Exception):
+    """A request that is refused before anything is executed."""
+
+    def __init__(
+        self, code: str, message: str, *, status: int = 400, headers: dict[bytes, bytes] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+        self.headers = headers or {}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The members of a request, each of the type that it must have."""
+
+    query: str | None = None
+    operation_name: str | None = None
+    variables: dict[str, Any] = field(default_factory=dict)
+    extensions: dict[str, Any] = field(default_factory=dict)
+    document_id: str | None = None
+
+
+TYPES = {"query": str, "operationName": str, "variables": dict, "extensions": dict, "documentId": str}
+WORDS = {str: "a text", dict: "an object"}
+
+
+def read_body(body: bytes) -> Parameters:
+    """Return the parameters of a body. Raise BadRequest (BAD_JSON, BAD_PARAMETER)."""
+    if not body:
+        raise BadRequest("BAD_JSON", "The request has no body.")
+    try:
+        members = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest("BAD_JSON", "The body is not JSON.") from error
+    if isinstance(members, list):
+        raise BadRequest("BAD_PARAMETER", "Several requests in one are not taken: send them one by one.")
+    if not isinstance(members, dict):
+        raise BadRequest("BAD_PARAMETER", "The body is not a JSON object.")
+    return _check(members)
+
+
+def read_address(query_string: bytes) -> Parameters:
+    """Return the parameters of an address. Raise BadRequest (BAD_JSON, BAD_PARAMETER)."""
+    try:
+        members: dict[str, Any] = dict(parse_qsl(query_string.decode("ascii"), errors="strict", max_num_fields=20))
+    except ValueError as error:
+        raise BadRequest("BAD_PARAMETER", "The address cannot be decoded.") from error
+    for name in ("variables", "extensions"):
+        if members.get(name):
+            try:
+                members[name] = orjson.loads(members[name])
+            except orjson.JSONDecodeError as error:
+                raise BadRequest("BAD_JSON", f"{name} is not JSON.") from error
+    return _check({name: value for name, value in members.items() if value != ""})
+
+
+def _check(members: dict[str, Any]) -> Parameters:
+    for name, kind in TYPES.items():
+        value = members.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise BadRequest("BAD_PARAMETER", f"{name} is not {WORDS[kind]}.")
+    return Parameters(
+        members.get("query"),
+        members.get("operationName"),
+        members.get("variables") or {},
+        members.get("extensions") or {},
+        members.get("documentId"),
+    )
