@@ -56,22 +56,33 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or hand it on."""
-        headers: Headers = dict(scope["headers"]) if scope["type"] == "http" else {}
-        accept = headers.get(b"accept", b"")
-        media_type = negotiate(accept)
-        is_query = scope["type"] == "http" and scope["method"] == "GET" and _is_query(scope["query_string"])
-        is_body = scope["type"] == "http" and scope["method"] == "POST" and is_json(headers.get(b"content-type", b""))
-        if not (is_query or is_body) or any(stream in accept for stream in STREAMS):
+        if scope["type"] != "http":
             await self._others(scope, receive, send)
             return
+        headers: Headers = dict(scope["headers"])
+        accept, content_type = headers.get(b"accept", b""), headers.get(b"content-type", b"")
+        method, query_string = scope["method"], scope["query_string"]
+        if (
+            any(stream in accept for stream in STREAMS)
+            or (method == "POST" and content_type.startswith(b"multipart/form-data"))
+            or (method == "GET" and b"text/html" in accept and not _is_query(query_string))
+        ):
+            await self._others(scope, receive, send)
+            return
+        media_type = negotiate(accept)
         reply = _Reply(send, headers, media_type or JSON)
         try:
             if media_type is None:
-                raise BadRequest(
-                    "NOT_ACCEPTABLE", "Answers are application/json or application/graphql-response+json.", status=406
-                )
-            if is_query:
-                await self._answer_query(scope["query_string"], scope["state"], reply)
+                message = "Answers are application/json or application/graphql-response+json."
+                raise BadRequest("NOT_ACCEPTABLE", message, status=406)
+            if method == "GET":
+                await self._answer_query(query_string, scope["state"], reply)
+            elif method != "POST":
+                message = f"{method} is not taken here: send GET or POST."
+                raise BadRequest("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"GET, POST"})
+            elif not is_json(content_type):
+                message = "The body is not application/json in UTF-8: say so in Content-Type."
+                raise BadRequest("UNSUPPORTED_MEDIA_TYPE", message, status=415)
             else:
                 await self._answer_body(await _receive_body(receive), scope["state"], reply)
         except BadRequest as error:
