@@ -66,11 +66,12 @@ def test_the_second_of_two_equal_questions_is_answered_from_what_is_kept(client:
 
 
 def test_nobody_reads_an_old_answer_after_the_reply_to_an_upload(client: Client) -> None:
+    batches = []
     for number in range(1, 6):
         assert counts(client) == counts(client) == [3 * number - 3] * 2
-        batch_id = upload(client)
+        batches.append(upload(client))
         assert counts(client) == [3 * number] * 2
-    client.ask(REVERT, id=batch_id)
+    client.ask(REVERT, id=batches[0])
     assert counts(client) == [12, 12]
     client.ask(MOVE)
     assert counts(client) == [0, 0]
