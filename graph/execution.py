@@ -6,12 +6,13 @@ columns, and what extensions would do are two plain calls.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any
 
 import strawberry
 from graphql import ExecutionResult as CoreResult
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLFormattedError
 from graphql import execute as core_execute
 from strawberry.exceptions import MissingQueryError
 from strawberry.execution import optimized_is_awaitable
@@ -23,8 +24,29 @@ from graph.columns import ColumnExecutor
 from graph.decoding import decode_variables
 from graph.documents import Documents
 from graph.errors import present_error
+from resolvers.context import RequestContext
 
 ANY_OPERATION = frozenset(OperationType)
+ONLY_QUERIES = frozenset({OperationType.QUERY})
+QUERIES_AND_MUTATIONS = frozenset({OperationType.QUERY, OperationType.MUTATION})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an operation. `is_shared`: it answers the same to everybody until prices or locations change."""
+
+    data: dict[str, Any] | None
+    errors: list[GraphQLFormattedError]
+    was_executed: bool
+    is_shared: bool
+
+
+class OperationRefused(Exception):
+    """An operation of a kind (`mutation`, `subscription`) that is not executed here; None: the request names no operation."""
+
+    def __init__(self, kind: str | None) -> None:
+        super().__init__(kind)
+        self.kind = kind
 
 
 class Schema(strawberry.Schema):
@@ -70,9 +92,32 @@ class Schema(strawberry.Schema):
         found: CoreResult = await result if isawaitable(result) else result
         return ExecutionResult(found.data, [present_error(error) for error in found.errors or ()] or None)
 
-    def is_shared(self, query: str, operation_name: str | None) -> bool:
-        """Return whether a query that was executed answers the same to everybody until prices or locations change."""
-        document = self.documents.find(query)
+    async def answer(
+        self,
+        text: str,
+        variables: dict[str, Any],
+        operation_name: str | None,
+        context: RequestContext,
+        *,
+        only_queries: bool,
+    ) -> Outcome:
+        """Execute an operation and return what there is to send. Raise OperationRefused for one that is not to be executed."""
+        allowed = ONLY_QUERIES if only_queries else QUERIES_AND_MUTATIONS
+        try:
+            result = await self.execute(
+                text, variables, context, operation_name=operation_name, allowed_operation_types=allowed
+            )
+        except CannotGetOperationTypeError as error:
+            raise OperationRefused(None) from error
+        except InvalidOperationTypeError as error:
+            raise OperationRefused(error.operation_type.value) from error
+        errors = result.errors or []
+        was_executed = result.data is not None or any(error.path for error in errors)
+        is_shared = not errors and self._is_shared(text, operation_name)
+        return Outcome(result.data, [error.formatted for error in errors], was_executed, is_shared)
+
+    def _is_shared(self, text: str, operation_name: str | None) -> bool:
+        document = self.documents.find(text)
         if isinstance(document, list):
             return False
         operation = document.find_operation(operation_name)

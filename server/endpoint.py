@@ -10,11 +10,8 @@ from typing import Any
 
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types import ExecutionResult
-from strawberry.types.graphql import OperationType
 
-from graph.execution import Schema
+from graph.execution import OperationRefused, Outcome, Schema
 from resolvers.context import RequestContext
 from server.answers import Answer, Answers
 from server.media import CONTENT_TYPES, JSON, RESPONSE_JSON, is_json, negotiate
@@ -24,7 +21,6 @@ from server.persisted import PersistedDocuments
 MIN_COMPRESSED_BYTES = 1_400
 """What fits into one packet is not compressed."""
 STREAMS = (b"text/event-stream", b"multipart/mixed")
-ALLOWED = {"GET": frozenset({OperationType.QUERY}), "POST": frozenset({OperationType.QUERY, OperationType.MUTATION})}
 Headers = dict[bytes, bytes]
 State = Mapping[str, Any]
 
@@ -121,22 +117,20 @@ class GraphQLEndpoint:
         text = self._documents.find_text(parameters)
         version = state["version"].name
         try:
-            result = await self._schema.execute(
+            outcome = await self._schema.answer(
                 text,
                 parameters.variables,
+                parameters.operation_name,
                 self._make_context(state),
-                operation_name=parameters.operation_name,
-                allowed_operation_types=ALLOWED[method],
+                only_queries=method == "GET",
             )
-        except CannotGetOperationTypeError as error:
-            raise BadRequest("UNKNOWN_OPERATION", "operationName names none of the document's operations.") from error
-        except InvalidOperationTypeError as error:
-            raise _wrong_operation(error, method) from error
-        answer = Answer(_encode(result))
-        is_shared = not result.errors and self._schema.is_shared(text, parameters.operation_name)
-        if is_shared:
+        except OperationRefused as error:
+            raise _explain(error) from error
+        answer = Answer(_encode(outcome))
+        if outcome.is_shared:
             state["answers"].keep(key, answer, version)
-        return _status(result, reply.media_type), answer, is_shared
+        status = 400 if reply.media_type == RESPONSE_JSON and not outcome.was_executed else 200
+        return status, answer, outcome.is_shared
 
 
 HIT: Headers = {b"cache-status": b"ratesgraph; hit"}
@@ -191,25 +185,21 @@ async def _receive_body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-def _wrong_operation(error: InvalidOperationTypeError, method: str) -> BadRequest:
-    if error.operation_type is OperationType.SUBSCRIPTION:
-        message = "A subscription is answered as a stream: send Accept: text/event-stream, or use a websocket."
-        return BadRequest("STREAM_REQUIRED", message, status=406)
-    message = f"A mutation is not taken by {method}: send it by POST."
-    return BadRequest("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"POST"})
+def _explain(refused: OperationRefused) -> BadRequest:
+    match refused.kind:
+        case None:
+            return BadRequest("UNKNOWN_OPERATION", "operationName names none of the document's operations.")
+        case "subscription":
+            message = "A subscription is answered as a stream: send Accept: text/event-stream, or use a websocket."
+            return BadRequest("STREAM_REQUIRED", message, status=406)
+        case kind:
+            message = f"A {kind} is not taken by GET: send it by POST."
+            return BadRequest("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"POST"})
 
 
-def _encode(result: ExecutionResult) -> bytes:
-    if not result.errors:
-        return orjson.dumps({"data": result.data})
-    errors = [error.formatted for error in result.errors]
-    return orjson.dumps({"errors": errors} if _is_refused(result) else {"errors": errors, "data": result.data})
-
-
-def _is_refused(result: ExecutionResult) -> bool:
-    """Return whether nothing was executed: then no error stands at a field."""
-    return result.data is None and not any(error.path for error in result.errors or ())
-
-
-def _status(result: ExecutionResult, media_type: bytes) -> int:
-    return 400 if media_type == RESPONSE_JSON and _is_refused(result) else 200
+def _encode(outcome: Outcome) -> bytes:
+    if not outcome.errors:
+        return orjson.dumps({"data": outcome.data})
+    if not outcome.was_executed:
+        return orjson.dumps({"errors": outcome.errors})
+    return orjson.dumps({"errors": outcome.errors, "data": outcome.data})
