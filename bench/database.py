@@ -13,9 +13,8 @@ from bench.world import tree_entries
 from db import locations
 from db.embedded import embedded_server
 from db.migrate import migrate
-from db.model import OnError
+from db.model import FileFormat, OnError
 from db.pool import INGEST, Connection, connect
-from ingest.files import FileFormat
 from ingest.load import load_file
 from ingest.tree import change_tree
 

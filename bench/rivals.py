@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 import polars as pl
 
 from db import locations, prices
+from db.model import FileFormat
 from db.pool import Connection
 from db.rates import RATE_UNITS
 from ingest.convert import AMOUNT_UNITS, ExchangeRates, convert_to_usd
 from ingest.encode import CHUNK_BYTES, copy_stream, encode_prices
 from ingest.examine import sort_by_lane
-from ingest.files import FileFormat, read_slices
+from ingest.files import read_slices
 from ingest.items import check_items
 
 COPY_TEXT = b"""

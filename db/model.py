@@ -159,6 +159,16 @@ class OnError(StrEnum):
     SKIP_INVALID = "SKIP_INVALID"
 
 
+class FileFormat(StrEnum):
+    """What a payload's bytes are."""
+
+    CSV = "csv"
+    CSV_GZIP = "csv.gz"
+    NDJSON = "ndjson"
+    NDJSON_GZIP = "ndjson.gz"
+    PARQUET = "parquet"
+
+
 class Severity(StrEnum):
     """Whether a rejection kept its item out (ERROR) or only remarks on it (WARNING)."""
 

@@ -2,11 +2,27 @@
 
 from psycopg.rows import args_row, class_row
 
-from db.model import Payload
+from db.model import FileFormat, Payload
 from db.pool import Connection
 from db.sql import load_sections
 
 SQL = load_sections("payloads")
+
+SUFFIXES = {
+    ".csv": FileFormat.CSV,
+    ".csv.gz": FileFormat.CSV_GZIP,
+    ".ndjson": FileFormat.NDJSON,
+    ".ndjson.gz": FileFormat.NDJSON_GZIP,
+    ".jsonl": FileFormat.NDJSON,
+    ".jsonl.gz": FileFormat.NDJSON_GZIP,
+    ".parquet": FileFormat.PARQUET,
+}
+
+
+def find_format(name: str) -> FileFormat | None:
+    """Return the format that a file's name promises by its end, in either case, or None when it promises none."""
+    matching = (file_format for suffix, file_format in SUFFIXES.items() if name.lower().endswith(suffix))
+    return next(matching, None)
 
 
 async def insert_payload(connection: Connection, *, batch_id: int, part: int, format: str, data: bytes) -> None:  # noqa: A002

@@ -10,13 +10,15 @@ from graph.permissions import MayWrite
 from graph.tree import ChangeTreePayload, PortInput, RegionInput, to_entries, to_tree_payload
 from graph.uploads import (
     RevertBatchPayload,
+    UploadPriceFileInput,
     UploadPricesInput,
     UploadPricesPayload,
     to_items,
     to_payload,
     to_revert_payload,
 )
-from resolvers import batches, tree
+from resolvers import batches, price_files, tree
+from resolvers.price_files import UploadedFile
 
 
 @strawberry.type(description="Upload prices, take them back, and change the region tree.")
@@ -39,6 +41,32 @@ class Mutation:
             on_error=input.on_error,
             idempotency_key=input.idempotency_key,
             wait_ms=input.wait_ms,
+        )
+        return to_payload(upload)
+
+    @strawberry.mutation(
+        description=(
+            "Upload a file of prices (CSV, NDJSON or Parquet) by a GraphQL multipart request. It is stored durably when this"
+            " answers, and applied as a batch of `uploadPrices` is."
+        ),
+        permission_classes=[MayWrite],
+    )
+    async def upload_price_file(
+        self,
+        info: Info,
+        file: Annotated[UploadedFile, strawberry.argument(description="The file; it becomes one batch.")],
+        input: Annotated[  # noqa: A002
+            UploadPriceFileInput | None, strawberry.argument(description="How it is to be taken.")
+        ] = None,
+    ) -> UploadPricesPayload:
+        options = input or UploadPriceFileInput()
+        upload = await price_files.upload_price_file(
+            info.context,
+            file,
+            file_format=options.format,
+            on_error=options.on_error,
+            idempotency_key=options.idempotency_key,
+            wait_ms=options.wait_ms,
         )
         return to_payload(upload)
 

@@ -124,6 +124,15 @@ class Query:
         found = None if number is None else await batches.find_batch(info.context, number)
         return None if found is None else to_batch(found)
 
+    @strawberry.field(description="The batch that was accepted under this idempotency key; null when there is none.")
+    async def batch_by_key(
+        self,
+        info: Info,
+        idempotency_key: Annotated[str, strawberry.argument(description="The key that it was uploaded with.")],
+    ) -> PriceBatch | None:
+        found = await batches.find_batch_by_key(info.context, idempotency_key)
+        return None if found is None else to_batch(found)
+
     @strawberry.field(description="Batches, newest first.")
     async def batches(
         self,

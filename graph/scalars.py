@@ -9,6 +9,7 @@ from graphql import FloatValueNode, GraphQLError, IntValueNode, StringValueNode,
 from strawberry.types.scalar import ScalarDefinition
 
 from graph.decoding import DecodedItems
+from resolvers.price_files import UploadedFile
 
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
@@ -45,6 +46,15 @@ def _parse_amount_literal(node: ValueNode, _variables: dict[str, Any] | None = N
     raise GraphQLError("A price is a number or a decimal string.", node, extensions={"code": "INVALID_PRICE"})
 
 
+def _parse_upload(value: object) -> UploadedFile:
+    # No JSON and no literal can hold a file: only a multipart request puts one here.
+    if isinstance(value, UploadedFile):
+        return value
+    raise GraphQLError(
+        "A file comes as a part of a multipart request whose map puts it here.", extensions={"code": "INVALID_UPLOAD"}
+    )
+
+
 SCALARS: dict[object, ScalarDefinition] = {
     date: strawberry.scalar(
         name="Date",
@@ -52,6 +62,12 @@ SCALARS: dict[object, ScalarDefinition] = {
         specified_by_url="https://scalars.graphql.org/andimarek/local-date",
         serialize=date.isoformat,
         parse_value=_parse_date,
+    ),
+    UploadedFile: strawberry.scalar(
+        name="Upload",
+        description="A file, sent along as a part of a multipart request.",
+        specified_by_url="https://github.com/jaydenseric/graphql-multipart-request-spec",
+        parse_value=_parse_upload,
     ),
     PriceAmount: strawberry.scalar(
         name="PriceAmount",

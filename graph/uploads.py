@@ -2,12 +2,14 @@
 
 import strawberry
 
-from db.model import OnError, Rejection
+from db.model import FileFormat, OnError, Rejection
 from graph.batches import PriceBatch, to_batch
 from graph.decoding import DecodedItems
 from graph.scalars import PriceAmount
 from resolvers.batches import Reversal, Upload
 from resolvers.items import PriceItem
+
+strawberry.enum(FileFormat, description="What the bytes of a file of prices are.")
 
 
 @strawberry.input(description="One price on one lane, for each day of a period.")
@@ -39,6 +41,24 @@ class UploadPricesInput:
     idempotency_key: str | None = strawberry.field(
         default=None,
         description="Any text of yours that names this upload: sent again with the same items it returns the first batch.",
+    )
+    wait_ms: int = strawberry.field(
+        default=2_000,
+        description="How long to wait for the end of the batch, in milliseconds, at most 30,000; then it is QUEUED or RUNNING.",
+    )
+
+
+@strawberry.input(description="How a file of prices is to be taken.")
+class UploadPriceFileInput:
+    format: FileFormat | None = strawberry.field(
+        default=None, description="What the bytes are; left out: what the file's name ends in, such as `.csv.gz`."
+    )
+    on_error: OnError = strawberry.field(
+        default=OnError.REJECT_BATCH, description="What one invalid item does to the batch."
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=None,
+        description="Any text of yours that names this upload: sent again with the same file it returns the first batch.",
     )
     wait_ms: int = strawberry.field(
         default=2_000,

@@ -6,13 +6,14 @@ Nothing is judged here but the file as a whole. What a value means, and whether 
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
+from db.model import FileFormat
+from db.payloads import SUFFIXES, find_format
 from ingest.blocks import MAX_LINES, Block, read_blocks
 from ingest.errors import FileRejected
 
@@ -24,33 +25,12 @@ MAX_HEADER_BYTES = 4_096
 """More than any header that could be right."""
 
 
-class FileFormat(StrEnum):
-    """What a payload's bytes are."""
-
-    CSV = "csv"
-    CSV_GZIP = "csv.gz"
-    NDJSON = "ndjson"
-    NDJSON_GZIP = "ndjson.gz"
-    PARQUET = "parquet"
-
-
-SUFFIXES = {
-    ".csv": FileFormat.CSV,
-    ".csv.gz": FileFormat.CSV_GZIP,
-    ".ndjson": FileFormat.NDJSON,
-    ".ndjson.gz": FileFormat.NDJSON_GZIP,
-    ".jsonl": FileFormat.NDJSON,
-    ".jsonl.gz": FileFormat.NDJSON_GZIP,
-    ".parquet": FileFormat.PARQUET,
-}
-
-
 def format_of(path: Path) -> FileFormat:
     """Return the format that the file's name promises. Raise FileRejected (UNKNOWN_FORMAT) when it promises none."""
-    for suffix, file_format in SUFFIXES.items():
-        if path.name.lower().endswith(suffix):
-            return file_format
-    raise FileRejected("UNKNOWN_FORMAT", f"{path.name}: the name must end in one of {', '.join(SUFFIXES)}")
+    file_format = find_format(path.name)
+    if file_format is None:
+        raise FileRejected("UNKNOWN_FORMAT", f"the name must end in one of {', '.join(SUFFIXES)}")
+    return file_format
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from functools import partial
 from typing import BinaryIO
 
 from db import batches
-from db.model import BatchOutcome, OnError
+from db.model import BatchOutcome, FileFormat, OnError
 from db.pool import Connection
 from ingest.apply import Report, apply_slices, stay_quiet
-from ingest.files import FileFormat, read_slices
+from ingest.files import read_slices
 
 
 class AlreadyLoaded(Exception):

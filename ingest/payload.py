@@ -7,9 +7,9 @@ from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from db import payloads
+from db.model import FileFormat
 from db.pool import Connection
 from ingest.errors import FileRejected
-from ingest.files import FileFormat
 
 
 @asynccontextmanager

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from db import batches, payloads
-from db.model import BatchPage, BatchStatus, OnError, PriceBatch, Rejection, RejectionPage, Severity
+from db.model import BatchPage, BatchStatus, FileFormat, OnError, PriceBatch, Rejection, RejectionPage, Severity
 from db.notifications import BATCHES
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
@@ -17,7 +17,6 @@ from resolvers.items import PriceItem, encode_items
 MAX_KEY_LENGTH = 200
 MAX_USER_ERRORS = 1_000
 """How many problems of items an answer lists; the batch's counts are exact all the same."""
-FORMAT = "ndjson"
 LOOK_SECONDS = 1.0
 
 
@@ -51,11 +50,8 @@ async def upload_prices(
 
     The same key with the same items returns the first batch and stores nothing. Raise RequestError (INVALID_WAIT).
     """
-    if not 0 <= wait_ms <= context.limits.max_wait_ms:
-        raise RequestError(
-            "INVALID_WAIT", f"waitMs is {wait_ms}; it is 0 to {context.limits.max_wait_ms}.", argument="waitMs"
-        )
-    problem = _refuse(items, idempotency_key, context.limits.max_items)
+    check_wait(context, wait_ms)
+    problem = _refuse(items, context.limits.max_items) or find_key_problem(idempotency_key)
     if problem is not None:
         return Upload(None, user_errors=[problem])
     try:
@@ -63,25 +59,38 @@ async def upload_prices(
     except UnicodeEncodeError:
         message = "a text holds half of a surrogate pair"
         return Upload(None, user_errors=[Rejection(None, "prices", "INVALID_TEXT", message, None)])
-    async with context.pool.connection() as connection, connection.transaction():
-        batch_id = await batches.insert_batch(
-            connection, on_error=on_error, source="uploadPrices", idempotency_key=idempotency_key, payload_sha256=digest
+    batch_id = await store(
+        context,
+        _in_one_part(data),
+        FileFormat.NDJSON,
+        on_error=on_error,
+        source="uploadPrices",
+        idempotency_key=idempotency_key,
+        digest=digest,
+    )
+    return await report(context, batch_id, idempotency_key=idempotency_key, digest=digest, wait_ms=wait_ms)
+
+
+def check_wait(context: RequestContext, wait_ms: int) -> None:
+    """Raise RequestError (INVALID_WAIT) for a wait that no upload may ask for."""
+    if not 0 <= wait_ms <= context.limits.max_wait_ms:
+        raise RequestError(
+            "INVALID_WAIT", f"waitMs is {wait_ms}; it is 0 to {context.limits.max_wait_ms}.", argument="waitMs"
         )
-        if batch_id is not None:
-            await payloads.insert_payload(connection, batch_id=batch_id, part=0, format=FORMAT, data=data)
-            await batches.announce_batch(connection)
-    if batch_id is None:
-        return await _replay(context, idempotency_key or "", digest, wait_ms)
-    return await _report(context, batch_id, replayed=False, wait_ms=wait_ms)
 
 
-def _refuse(items: Sequence[object], key: str | None, max_items: int) -> Rejection | None:
-    """Return why the upload cannot be accepted at all."""
+def _refuse(items: Sequence[object], max_items: int) -> Rejection | None:
+    """Return why the items cannot be accepted at all."""
     if not items:
         return Rejection(None, "prices", "EMPTY_BATCH", "there is no item in it", None)
     if len(items) > max_items:
         message = f"{len(items)} items; at most {max_items} are taken at once: split the upload"
         return Rejection(None, "prices", "TOO_MANY_ITEMS", message, None)
+    return None
+
+
+def find_key_problem(key: str | None) -> Rejection | None:
+    """Return why the text cannot be an idempotency key; going without one is no problem."""
     if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
         message = f"an idempotency key has 1 to {MAX_KEY_LENGTH} printable characters"
         return Rejection(None, "idempotencyKey", "INVALID_IDEMPOTENCY_KEY", message, None)
@@ -94,12 +103,45 @@ def _pack(items: Sequence[PriceItem], on_error: OnError) -> tuple[bytes, bytes]:
     return data, hashlib.sha256(on_error.encode() + b"\n" + data).digest()
 
 
-async def _replay(context: RequestContext, key: str, digest: bytes, wait_ms: int) -> Upload:
-    async with context.pool.connection() as connection:
-        first = await batches.find_batch_by_key(connection, key)
+async def _in_one_part(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def store(
+    context: RequestContext,
+    parts: AsyncIterator[bytes],
+    file_format: FileFormat,
+    *,
+    on_error: OnError,
+    source: str,
+    idempotency_key: str | None,
+    digest: bytes,
+) -> int | None:
+    """Store what was uploaded with its batch in one transaction; return its id, or None when the key was used before."""
+    async with context.pool.connection() as connection, connection.transaction():
+        batch_id = await batches.insert_batch(
+            connection, on_error=on_error, source=source, idempotency_key=idempotency_key, payload_sha256=digest
+        )
+        if batch_id is not None:
+            part = 0
+            async for data in parts:
+                await payloads.insert_payload(connection, batch_id=batch_id, part=part, format=file_format, data=data)
+                part += 1
+            await batches.announce_batch(connection)
+    return batch_id
+
+
+async def report(
+    context: RequestContext, batch_id: int | None, *, idempotency_key: str | None, digest: bytes, wait_ms: int
+) -> Upload:
+    """Wait up to `wait_ms` for the end of the batch that `store` returned, or of the first one with its key."""
+    if batch_id is not None:
+        return await _report(context, batch_id, replayed=False, wait_ms=wait_ms)
+    first = None if idempotency_key is None else await find_batch_by_key(context, idempotency_key)
     if first is None or first.payload_sha256 != digest:
-        message = "the key was used before for other items: choose a new one for a new upload"
-        return Upload(None, user_errors=[Rejection(None, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", message, key)])
+        message = "the key was used before for another upload: choose a new one for a new upload"
+        problem = Rejection(None, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", message, idempotency_key)
+        return Upload(None, user_errors=[problem])
     return await _report(context, first.id, replayed=True, wait_ms=wait_ms)
 
 
@@ -159,6 +201,14 @@ async def find_batch(context: RequestContext, batch_id: int) -> PriceBatch | Non
     async with context.pool.connection() as connection:
         found = await batches.get_batches(connection, [batch_id])
     return found[0] if found else None
+
+
+async def find_batch_by_key(context: RequestContext, idempotency_key: str) -> PriceBatch | None:
+    """Return the batch that was accepted under the key, or None; also for a text that cannot be one."""
+    if find_key_problem(idempotency_key) is not None:
+        return None
+    async with context.pool.connection() as connection:
+        return await batches.find_batch_by_key(connection, idempotency_key)
 
 
 async def list_batches(

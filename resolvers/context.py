@@ -1,5 +1,6 @@
 """What a request brings along: connections, limits, loaders, and what its caller may do."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -26,7 +27,8 @@ class RequestContext:
 
     `revert_batch` and `change_tree` are the ingest engine's, handed in so that resolvers need not know it; a change that would
     break the tree is returned as the problem that it has. `version` names the state of the data. `known_ids` has the ids of
-    locations by key in lower case; all requests of a process share it, as ids neither change nor go.
+    locations by key in lower case; all requests of a process share it, as ids neither change nor go. `file_turns` lets a few
+    requests of a process at once store a file.
     """
 
     pool: Pool
@@ -35,6 +37,7 @@ class RequestContext:
     revert_batch: Callable[[int], Awaitable[BatchStatus | None]]
     change_tree: Callable[[Sequence[TreeEntry]], Awaitable[TreeChange | Rejection]]
     may_write: bool
+    file_turns: asyncio.Semaphore
     version: DataVersion = field(default_factory=DataVersion)
     known_ids: dict[str, int] = field(default_factory=dict)
     loaders: Loaders = field(init=False)

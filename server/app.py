@@ -1,10 +1,12 @@
 """Puts the application together: routes, lifespan, and what each request's context holds."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, TypedDict
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -20,11 +22,15 @@ from ingest.tree import change_tree, normalize
 from resolvers.context import Limits, RequestContext
 from resolvers.versions import DataVersion
 from server.answers import Answers
+from server.body_limit import BodyLimit, answer_too_large
 from server.endpoint import GraphQLEndpoint
 from server.following import follow_data
 from server.graphql import GraphQLView
 from server.persisted import PersistedDocuments
 from server.settings import Settings
+
+FILES_STORED_AT_ONCE = 2
+"""How many connections of the reading pool storing files may take."""
 
 
 class State(TypedDict):
@@ -40,6 +46,7 @@ class State(TypedDict):
 def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) -> Starlette:
     """Return the application for a migrated database."""
     limits = Limits(settings.max_days, settings.max_items, settings.max_page_size)
+    file_turns = asyncio.Semaphore(FILES_STORED_AT_ONCE)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
@@ -77,6 +84,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             may_write=writes_are_open,
             version=state["version"],
             known_ids=known_ids,
+            file_turns=file_turns,
         )
 
     others = GraphQLView(schema, lambda request: make_context(request.scope["state"]))
@@ -90,7 +98,8 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             Route("/readyz", _answer_ready),
         ],
         lifespan=lifespan,
-        max_body_size=settings.max_body_bytes,
+        middleware=[Middleware(BodyLimit, settings.max_body_bytes, settings.max_upload_bytes)],
+        exception_handlers={413: answer_too_large},
     )
 
 

@@ -1,7 +1,7 @@
-"""GraphQL over HTTP for queries and mutations in JSON: the way that nearly all requests take, as plain ASGI.
+"""GraphQL over HTTP for queries and mutations, in JSON or with a file: the way that nearly all requests take.
 
-It exists for speed: an answer that is kept leaves before anything is parsed, a document is parsed once, and nothing is
-built per request that need not be. What is rarer (GraphiQL, files, streams, websockets) is left to `server.graphql`.
+Plain ASGI, for speed: an answer that is kept leaves before anything is parsed, a document is parsed once, and nothing is
+built per request that need not be. What is rarer (GraphiQL, streams, websockets) is left to `server.graphql`.
 Rules: https://graphql.github.io/graphql-over-http/draft/
 """
 
@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from graph.execution import OperationRefused, Outcome, Schema
+from graph.permissions import MayWrite
 from resolvers.context import RequestContext
 from server.answers import Answer, Answers
 from server.media import CONTENT_TYPES, JSON, RESPONSE_JSON, is_json, negotiate
+from server.multipart import check_preflight, is_form, reading_form
 from server.parameters import BadRequest, Parameters, read_address, read_body
 from server.persisted import PersistedDocuments
 
@@ -30,7 +33,7 @@ class ClientGone(Exception):
 
 
 class GraphQLEndpoint:
-    """Answers queries in the address and JSON bodies; every other request goes on to `others`.
+    """Answers queries in the address, JSON bodies and forms; every other request goes on to `others`.
 
     The lifespan's state has the `answers` that are kept and the `version` of the data.
     """
@@ -58,10 +61,8 @@ class GraphQLEndpoint:
         headers: Headers = dict(scope["headers"])
         accept, content_type = headers.get(b"accept", b""), headers.get(b"content-type", b"")
         method, query_string = scope["method"], scope["query_string"]
-        if (
-            any(stream in accept for stream in STREAMS)
-            or (method == "POST" and content_type.startswith(b"multipart/form-data"))
-            or (method == "GET" and b"text/html" in accept and not _is_query(query_string))
+        if any(stream in accept for stream in STREAMS) or (
+            method == "GET" and b"text/html" in accept and not _is_query(query_string)
         ):
             await self._others(scope, receive, send)
             return
@@ -76,6 +77,8 @@ class GraphQLEndpoint:
             elif method != "POST":
                 message = f"{method} is not taken here: send GET or POST."
                 raise BadRequest("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"GET, POST"})
+            elif is_form(content_type):
+                await self._answer_form(Request(scope, receive), scope["state"], reply)
             elif not is_json(content_type):
                 message = "The body is not application/json in UTF-8: say so in Content-Type."
                 raise BadRequest("UNSUPPORTED_MEDIA_TYPE", message, status=415)
@@ -110,8 +113,17 @@ class GraphQLEndpoint:
         status, answer, is_shared = await self._execute(body, read_body(body), "POST", state, reply)
         await reply.send_answer(answer, MISS if is_shared else UNCACHED, status)
 
+    async def _answer_form(self, request: Request, state: State, reply: "_Reply") -> None:
+        """Answer an operation with a file, of which nothing is read where its head tells that it is not taken."""
+        check_preflight(reply.request)
+        if not self._make_context(state).may_write:
+            raise BadRequest("FORBIDDEN", MayWrite.message, status=403)
+        async with reading_form(request) as parameters:
+            status, answer, _ = await self._execute(None, parameters, "POST", state, reply)
+        await reply.send_answer(answer, UNCACHED, status)
+
     async def _execute(
-        self, key: bytes, parameters: Parameters, method: str, state: State, reply: "_Reply"
+        self, key: bytes | None, parameters: Parameters, method: str, state: State, reply: "_Reply"
     ) -> tuple[int, Answer, bool]:
         """Return the status, the answer, and whether it is the same for everybody until the data changes."""
         text = self._documents.find_text(parameters)
@@ -127,7 +139,7 @@ class GraphQLEndpoint:
         except OperationRefused as error:
             raise _explain(error) from error
         answer = Answer(_encode(outcome))
-        if outcome.is_shared:
+        if outcome.is_shared and key is not None:
             state["answers"].keep(key, answer, version)
         status = 400 if reply.media_type == RESPONSE_JSON and not outcome.was_executed else 200
         return status, answer, outcome.is_shared

@@ -45,7 +45,7 @@ def read_body(body: bytes) -> Parameters:
         raise BadRequest("BAD_PARAMETER", "Several requests in one are not taken: send them one by one.")
     if not isinstance(members, dict):
         raise BadRequest("BAD_PARAMETER", "The body is not a JSON object.")
-    return _check(members)
+    return check_members(members)
 
 
 def read_address(query_string: bytes) -> Parameters:
@@ -60,10 +60,11 @@ def read_address(query_string: bytes) -> Parameters:
                 members[name] = orjson.loads(members[name])
             except orjson.JSONDecodeError as error:
                 raise BadRequest("BAD_JSON", f"{name} is not JSON.") from error
-    return _check({name: value for name, value in members.items() if value != ""})
+    return check_members({name: value for name, value in members.items() if value != ""})
 
 
-def _check(members: dict[str, Any]) -> Parameters:
+def check_members(members: dict[str, Any]) -> Parameters:
+    """Return the members of a request as parameters. Raise BadRequest (BAD_PARAMETER) for one of the wrong type."""
     for name, kind in TYPES.items():
         value = members.get(name)
         if value is not None and not isinstance(value, kind):

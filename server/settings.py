@@ -30,7 +30,12 @@ class Settings(BaseSettings):
     max_days: int = Field(default=3_660, ge=1, description="Days that one `averagePrices` may span")
     max_items: int = Field(default=100_000, ge=1, description="Items that one `uploadPrices` may list")
     max_page_size: int = Field(default=500, ge=1, description="Entries of one page of a connection")
-    max_body_bytes: int = Field(default=32_000_000, ge=1_000, description="Bytes that one request's body may have")
+    max_body_bytes: int = Field(
+        default=32_000_000, ge=1_000, description="Bytes that one request's body may have, files aside"
+    )
+    max_upload_bytes: int = Field(
+        default=512_000_000, ge=1_000, description="Bytes that one multipart request, with its file, may have"
+    )
     cache_bytes: int = Field(
         default=64_000_000, ge=0, description="Bytes of answers that a server process keeps; 0 keeps none"
     )

@@ -1,5 +1,7 @@
 """The context of a request, without a server around it."""
 
+import asyncio
+
 from db.model import BatchStatus, Rejection, TreeChange
 from db.notifications import Notifications
 from db.pool import Pool
@@ -17,4 +19,12 @@ async def change_nothing(_entries: object) -> TreeChange | Rejection:
 
 def reading_context(pool: Pool) -> RequestContext:
     """Return a context that may only read."""
-    return RequestContext(pool, Limits(), Notifications(), _revert_nothing, change_nothing, may_write=False)
+    return RequestContext(
+        pool,
+        Limits(),
+        Notifications(),
+        _revert_nothing,
+        change_nothing,
+        may_write=False,
+        file_turns=asyncio.Semaphore(),
+    )

@@ -13,10 +13,10 @@ from statistics import median
 import polars as pl
 
 from db import batches
-from db.model import BatchOutcome, DateRange, DayTotals, Location, LocationKind, OnError, TreeEntry
+from db.model import BatchOutcome, DateRange, DayTotals, FileFormat, Location, LocationKind, OnError, TreeEntry
 from db.pool import Connection
 from ingest.apply import apply_slices
-from ingest.files import FileFormat, Slice, read_slices
+from ingest.files import Slice, read_slices
 
 CENT = Decimal("0.01")
 

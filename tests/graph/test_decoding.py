@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionResult
 
+from db.model import FileFormat
 from graph.decoding import DecodedItems
 from graph.execution import Schema
 from graph.scalars import SCALARS
 from graph.uploads import PriceInput, UploadPricesInput, to_items
-from ingest.files import FileFormat
 from resolvers.items import PriceItem, encode_items
 from tests.worlds import read_items
 

@@ -84,7 +84,9 @@ class BatchLife(RuleBasedStateMachine):
             async with pool.connection() as connection:
                 return await revert_batch(connection, batch_id)
 
-        return RequestContext(pool, Limits(), Notifications(), revert, change_nothing, may_write=True)
+        return RequestContext(
+            pool, Limits(), Notifications(), revert, change_nothing, may_write=True, file_turns=asyncio.Semaphore()
+        )
 
     def send(self, key: str, *, expect_replay: bool) -> None:
         """Upload under the key and compare what is answered."""

@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from db.model import FileFormat
 from ingest.errors import FileRejected
-from ingest.files import FileFormat, format_of
+from ingest.files import format_of
 from tests.worlds import read_items
 
 PERIOD = b"origin,destination,date_from,date_to,price,currency\nCNSGH,NLRTM,2024-01-01,2024-01-31,1234.50,EUR\n"

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db import batches, lanes, locations
-from db.model import BatchLane, BatchOutcome, BatchStatus, Lane, OnError
+from db.model import BatchLane, BatchOutcome, BatchStatus, FileFormat, Lane, OnError
 from db.pool import Connection
 from ingest import aggregate, apply, blocks, examine, files
 from ingest.errors import FileRejected
-from ingest.files import FileFormat, read_slices
+from ingest.files import read_slices
 from ingest.load import load_file
 from ingest.rates import load_ecb_rates
 from ingest.revert import revert_batch

@@ -1,0 +1,47 @@
+"""How large a request's body may be: files, which are spooled to disk, may be larger than what is held in memory.
+
+Starlette's own middleware counts what arrives; around it stands the choice of the limit, and an answer that GraphQL clients
+can read.
+"""
+
+import orjson
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY, RequestBodyLimitMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server.multipart import is_form
+
+
+class BodyLimit:
+    """Refuses a body that is too large: at once where its length is told, otherwise when the limit is passed."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int, max_upload_bytes: int) -> None:
+        self._app = app
+        # Built once: nearly every request passes here.
+        self._limited = RequestBodyLimitMiddleware(app, max_body_bytes)
+        self._limited_upload = RequestBodyLimitMiddleware(app, max_upload_bytes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 413."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        limited = self._limited_upload if is_form(headers.get(b"content-type", b"")) else self._limited
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length[:20]) > limited.max_body_size:
+            await _refuse(limited.max_body_size)(scope, receive, send)
+            return
+        await limited(scope, receive, send)
+
+
+def answer_too_large(request: Request, _error: Exception) -> Response:
+    """Return the answer to a body that passed its limit on the way, as an exception handler of starlette does."""
+    return _refuse(request.scope[MAX_BODY_SIZE_SCOPE_KEY])
+
+
+def _refuse(limit: int) -> Response:
+    message = f"The body is too large; at most {limit:,} bytes are taken."
+    body = {"errors": [{"message": message, "extensions": {"code": "PAYLOAD_TOO_LARGE"}}]}
+    return Response(orjson.dumps(body), 413, media_type="application/json")
