@@ -158,6 +158,44 @@ def load_prices(
     _call("prices", "load", files=files, skip_invalid=skip, again=again, data_dir=data_dir)
 
 
+@prices_app.command("upload")
+def upload_prices(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", show_default=False)],
+    url: Annotated[str, typer.Option(help="The server's endpoint.")] = "http://127.0.0.1:8000/graphql",
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="RATESGRAPH_TOKEN", show_default=False, help="What the server knows its caller by."),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Send the token over plain http, also beyond this machine.")
+    ] = False,
+    on_error: Annotated[
+        OnErrorChoice, typer.Option(help="What an invalid item does: reject its whole file, or be skipped.")
+    ] = OnErrorChoice.REJECT,
+    again: Annotated[bool, typer.Option("--again", help="Upload a file even if it was uploaded before.")] = False,
+    rejections: Annotated[
+        Path | None, typer.Option(metavar="OUT.csv", help="Write every problem of an item to this file.")
+    ] = None,
+) -> None:
+    """Upload CSV, NDJSON or Parquet files (.gz too) to a server, each as one batch, and wait until they are applied.
+
+    Interrupted at any moment and run again, it goes on from there: a file is recognised by its content and never applied
+    twice. Exits with 1 if any file is not in.
+    """
+    skip = on_error is OnErrorChoice.SKIP
+    _call(
+        "upload",
+        "upload",
+        files=files,
+        url=url,
+        token=token,
+        insecure=insecure,
+        skip_invalid=skip,
+        again=again,
+        rejections=rejections,
+    )
+
+
 @rates_app.callback()
 def rates() -> None:
     """Refresh exchange rates."""

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from db.embedded import embedded_server
 from db.errors import DatabaseError
@@ -50,12 +50,13 @@ def run(work: Callable[[Connection], Coroutine[Any, Any, T]], database_url: str)
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """Show progress on standard error, and nothing where that is no terminal."""
+def progress_bar(*columns: ProgressColumn) -> Iterator[Progress]:
+    """Show progress on standard error, with more columns where they are given, and nothing where that is no terminal."""
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
+        *columns,
         TimeElapsedColumn(),
         console=err,
         transient=True,

@@ -2,17 +2,14 @@
 
 from pathlib import Path
 
-from rich.table import Table
-
 from db import batches
 from db.model import BatchOutcome, BatchStatus, OnError, Rejection
 from db.pool import Connection
 from ingest.errors import FileRejected
 from ingest.files import format_of
 from ingest.load import AlreadyLoaded, load_file
-from server.console import complain, err, open_database, out, progress_bar, read_settings, run
-
-SHOWN_REJECTIONS = 20
+from server.commands.outcome import SHOWN_REJECTIONS, print_outcome
+from server.console import complain, open_database, out, progress_bar, read_settings, run
 
 
 def load(files: list[Path], *, skip_invalid: bool, again: bool, data_dir: Path | None) -> bool:
@@ -52,24 +49,5 @@ def _load_one(url: str, file: Path, on_error: OnError, *, again: bool) -> bool:
     except FileRejected as error:
         complain(f"{file.name}: {error.code}: {error.message}")
         return False
-    _print_outcome(file, batch_id, outcome, rejections)
+    print_outcome(file.name, str(batch_id), outcome, rejections)
     return outcome.status is BatchStatus.APPLIED
-
-
-def _print_outcome(file: Path, batch_id: int, outcome: BatchOutcome, rejections: list[Rejection]) -> None:
-    if rejections:
-        table = Table("item", "field", "code", "message", "value", title=f"{file.name}: the first problems")
-        for rejection in rejections:
-            row = (rejection.item, rejection.field, rejection.code, rejection.message, rejection.value)
-            table.add_row(*("" if cell is None else str(cell) for cell in row))
-        err.print(table, markup=False)
-    if outcome.status is BatchStatus.APPLIED:
-        out.print(
-            f"{file.name}: batch {batch_id} applied, {outcome.accepted_count:,} of {outcome.item_count:,} items,"
-            f" {outcome.price_day_count:,} daily prices."
-        )
-    else:
-        complain(
-            f"{file.name}: rejected, {outcome.rejected_count:,} of {outcome.item_count:,} items are invalid;"
-            " no price changed (--on-error skip loads the others)."
-        )

@@ -27,7 +27,7 @@ LIBRARIES = {
     "strawberry": {"graph", "server/graphql.py"},
     "strawberry.dataloader": {"resolvers/loaders.py"},
     "graphql": {"graph"},
-    "httpx": {"ingest"},
+    "httpx": {"ingest", "server/client.py"},
     "polars": {"ingest"},
     "numpy": {"ingest"},
 }

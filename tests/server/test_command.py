@@ -212,6 +212,7 @@ def test_the_schema_command_prints_and_compares(tmp_path: Path) -> None:
         "schema",
         "locations load",
         "prices load",
+        "prices upload",
         "rates refresh",
     ],
 )
