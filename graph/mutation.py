@@ -12,11 +12,12 @@ from graph.uploads import (
     RevertBatchPayload,
     UploadPricesInput,
     UploadPricesPayload,
+    to_dry_run_payload,
     to_items,
     to_payload,
     to_revert_payload,
 )
-from resolvers import batches, tree
+from resolvers import batches, dry_runs, tree
 
 
 @strawberry.type(description="Upload prices, take them back, and change the region tree.")
@@ -33,6 +34,14 @@ class Mutation:
         info: Info,
         input: Annotated[UploadPricesInput, strawberry.argument(description="The batch.")],  # noqa: A002
     ) -> UploadPricesPayload:
+        if input.dry_run:
+            dry_run = await dry_runs.try_prices(
+                info.context,
+                to_items(input.prices),
+                on_error=input.on_error,
+                idempotency_key=input.idempotency_key,
+            )
+            return to_dry_run_payload(dry_run)
         upload = await batches.upload_prices(
             info.context,
             to_items(input.prices),

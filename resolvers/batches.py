@@ -19,6 +19,7 @@ MAX_USER_ERRORS = 1_000
 """How many problems of items an answer lists; the batch's counts are exact all the same."""
 FORMAT = "ndjson"
 LOOK_SECONDS = 1.0
+INVALID_TEXT = Rejection(None, "prices", "INVALID_TEXT", "a text holds half of a surrogate pair", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,13 @@ async def upload_prices(
         raise RequestError(
             "INVALID_WAIT", f"waitMs is {wait_ms}; it is 0 to {context.limits.max_wait_ms}.", argument="waitMs"
         )
-    problem = _refuse(items, idempotency_key, context.limits.max_items)
+    problem = refuse_items(items, context.limits.max_items) or refuse_key(idempotency_key)
     if problem is not None:
         return Upload(None, user_errors=[problem])
     try:
         data, digest = await asyncio.to_thread(_pack, items, on_error)
     except UnicodeEncodeError:
-        message = "a text holds half of a surrogate pair"
-        return Upload(None, user_errors=[Rejection(None, "prices", "INVALID_TEXT", message, None)])
+        return Upload(None, user_errors=[INVALID_TEXT])
     async with context.pool.connection() as connection, connection.transaction():
         batch_id = await batches.insert_batch(
             connection, on_error=on_error, source="uploadPrices", idempotency_key=idempotency_key, payload_sha256=digest
@@ -75,13 +75,18 @@ async def upload_prices(
     return await _report(context, batch_id, replayed=False, wait_ms=wait_ms)
 
 
-def _refuse(items: Sequence[object], key: str | None, max_items: int) -> Rejection | None:
-    """Return why the upload cannot be accepted at all."""
+def refuse_items(items: Sequence[object], max_items: int) -> Rejection | None:
+    """Return why as many items cannot be accepted at all."""
     if not items:
         return Rejection(None, "prices", "EMPTY_BATCH", "there is no item in it", None)
     if len(items) > max_items:
         message = f"{len(items)} items; at most {max_items} are taken at once: split the upload"
         return Rejection(None, "prices", "TOO_MANY_ITEMS", message, None)
+    return None
+
+
+def refuse_key(key: str | None) -> Rejection | None:
+    """Return why the idempotency key cannot be one."""
     if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
         message = f"an idempotency key has 1 to {MAX_KEY_LENGTH} printable characters"
         return Rejection(None, "idempotencyKey", "INVALID_IDEMPOTENCY_KEY", message, None)

@@ -1,8 +1,11 @@
 """The context of a request, without a server around it."""
 
-from db.model import BatchStatus, Rejection, TreeChange
+from typing import BinaryIO
+
+from db.model import BatchStatus, OnError, Rejection, TreeChange
 from db.notifications import Notifications
 from db.pool import Pool
+from db.previews import Preview
 from resolvers.context import Limits, RequestContext
 
 
@@ -15,6 +18,13 @@ async def change_nothing(_entries: object) -> TreeChange | Rejection:
     raise AssertionError("no location is changed here")
 
 
+async def preview_nothing(_file: BinaryIO, _file_format: str, _on_error: OnError) -> Preview:
+    """Stand where an upload would be tried."""
+    raise AssertionError("no upload is tried here")
+
+
 def reading_context(pool: Pool) -> RequestContext:
     """Return a context that may only read."""
-    return RequestContext(pool, Limits(), Notifications(), _revert_nothing, change_nothing, may_write=False)
+    return RequestContext(
+        pool, Limits(), Notifications(), _revert_nothing, change_nothing, preview_nothing, may_write=False
+    )
