@@ -13,11 +13,12 @@ from graph.uploads import (
     UploadPriceFileInput,
     UploadPricesInput,
     UploadPricesPayload,
+    to_dry_run_payload,
     to_items,
     to_payload,
     to_revert_payload,
 )
-from resolvers import batches, price_files, tree
+from resolvers import batches, dry_runs, price_files, tree
 from resolvers.price_files import UploadedFile
 
 
@@ -35,6 +36,14 @@ class Mutation:
         info: Info,
         input: Annotated[UploadPricesInput, strawberry.argument(description="The batch.")],  # noqa: A002
     ) -> UploadPricesPayload:
+        if input.dry_run:
+            dry_run = await dry_runs.try_prices(
+                info.context,
+                to_items(input.prices),
+                on_error=input.on_error,
+                idempotency_key=input.idempotency_key,
+            )
+            return to_dry_run_payload(dry_run)
         upload = await batches.upload_prices(
             info.context,
             to_items(input.prices),
@@ -60,6 +69,15 @@ class Mutation:
         ] = None,
     ) -> UploadPricesPayload:
         options = input or UploadPriceFileInput()
+        if options.dry_run:
+            dry_run = await dry_runs.try_price_file(
+                info.context,
+                file,
+                file_format=options.format,
+                on_error=options.on_error,
+                idempotency_key=options.idempotency_key,
+            )
+            return to_dry_run_payload(dry_run)
         upload = await price_files.upload_price_file(
             info.context,
             file,

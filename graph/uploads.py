@@ -5,8 +5,10 @@ import strawberry
 from db.model import FileFormat, OnError, Rejection
 from graph.batches import PriceBatch, to_batch
 from graph.decoding import DecodedItems
+from graph.previews import UploadPreview, to_preview
 from graph.scalars import PriceAmount
 from resolvers.batches import Reversal, Upload
+from resolvers.dry_runs import DryRun
 from resolvers.items import PriceItem
 
 strawberry.enum(FileFormat, description="What the bytes of a file of prices are.")
@@ -46,6 +48,10 @@ class UploadPricesInput:
         default=2_000,
         description="How long to wait for the end of the batch, in milliseconds, at most 30,000; then it is QUEUED or RUNNING.",
     )
+    dry_run: bool = strawberry.field(
+        default=False,
+        description="Only try: answer with the problems and a `preview`, and change nothing. The key is not taken by it.",
+    )
 
 
 @strawberry.input(description="How a file of prices is to be taken.")
@@ -63,6 +69,10 @@ class UploadPriceFileInput:
     wait_ms: int = strawberry.field(
         default=2_000,
         description="How long to wait for the end of the batch, in milliseconds, at most 30,000; then it is QUEUED or RUNNING.",
+    )
+    dry_run: bool = strawberry.field(
+        default=False,
+        description="Only try: answer with the problems and a `preview`, and change nothing. The key is not taken by it.",
     )
 
 
@@ -84,10 +94,15 @@ class UserError:
 
 @strawberry.type(description="What became of an upload.")
 class UploadPricesPayload:
-    batch: PriceBatch | None = strawberry.field(description="The batch; null when the upload was refused as a whole.")
+    batch: PriceBatch | None = strawberry.field(
+        description="The batch; null when the upload was refused as a whole, and after a dry run."
+    )
     replayed: bool = strawberry.field(description="Whether this is the answer to an upload that came before.")
     user_errors: list[UserError] = strawberry.field(description="What is wrong, at most the first 1,000 problems.")
     warnings: list[UserError] = strawberry.field(description="What looks odd but was accepted.")
+    preview: UploadPreview | None = strawberry.field(
+        default=None, description="What the upload would come to; null for an upload that is no dry run."
+    )
 
 
 @strawberry.type(description="What became of taking a batch back.")
@@ -114,6 +129,17 @@ def to_payload(upload: Upload) -> UploadPricesPayload:
         replayed=upload.replayed,
         user_errors=[to_user_error(rejection) for rejection in upload.user_errors],
         warnings=[to_user_error(rejection) for rejection in upload.warnings],
+    )
+
+
+def to_dry_run_payload(dry_run: DryRun) -> UploadPricesPayload:
+    """Return the outcome of a dry run as the payload of the mutation that it was a trial of."""
+    return UploadPricesPayload(
+        batch=None,
+        replayed=False,
+        user_errors=[to_user_error(rejection) for rejection in dry_run.user_errors],
+        warnings=[to_user_error(rejection) for rejection in dry_run.warnings],
+        preview=None if dry_run.preview is None else to_preview(dry_run.preview),
     )
 
 

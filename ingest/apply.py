@@ -103,12 +103,13 @@ async def _list_problems(
 
 async def _append_totals(connection: Connection, held: list[pl.DataFrame], tree: list[Location]) -> None:
     """Append what the held observations add up to, and let go of them."""
-    observations = await asyncio.to_thread(pl.concat, held)
+    await totals.copy_totals(connection, copy_stream(await asyncio.to_thread(add_up, held, tree)))
+
+
+def add_up(held: list[pl.DataFrame], tree: list[Location]) -> Iterator[npt.NDArray[np.void]]:
+    """Return what the held observations, LANE_DAYS of them, add up to, as rows for COPY, and let go of them."""
+    observations = pl.concat(held)
     held.clear()
-    await totals.copy_totals(connection, copy_stream(_add_up(observations, tree)))
-
-
-def _add_up(observations: pl.DataFrame, tree: list[Location]) -> Iterator[npt.NDArray[np.void]]:
     columns = (observations[name].to_numpy() for name in LANE_DAYS)
     return encode_totals(totals_by_month(LaneDays(*columns), tree))
 

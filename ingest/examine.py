@@ -84,7 +84,7 @@ def _cut(valid: pl.DataFrame) -> list[int]:
 async def _convert(connection: Connection, checked: CheckedItems) -> Converted:
     """Convert the valid items at the rates that their days need. Only the database is asked."""
     items = checked.valid
-    foreign = set(items["currency"].unique()) - {"USD"}
+    foreign = await asyncio.to_thread(_find_foreign, items["currency"])
     newest_days = await rates.list_currencies(connection) if foreign else {}
     exchange, known = ExchangeRates({}, 0), foreign & newest_days.keys()
     if known:
@@ -92,8 +92,14 @@ async def _convert(connection: Connection, checked: CheckedItems) -> Converted:
         last = UNIX_EPOCH + timedelta(days=int(items["last_day"].max()))  # type: ignore[arg-type]
         first = UNIX_EPOCH + timedelta(days=int(items["first_day"].min()))  # type: ignore[arg-type]
         days = rates.days_to_read(DateRange(first, last), newest)
-        exchange = ExchangeRates.from_rows(await rates.list_rates(connection, sorted(known), days), newest)
+        found = await rates.list_rates(connection, sorted(known), days)
+        exchange = await asyncio.to_thread(ExchangeRates.from_rows, found, newest)
     return await asyncio.to_thread(convert_to_usd, items, exchange, known)
+
+
+def _find_foreign(currencies: pl.Series) -> set[str]:
+    """Return what is there but US dollars."""
+    return set(currencies.unique()) - {"USD"}
 
 
 def sort_by_lane(observations: pl.DataFrame) -> pl.DataFrame:

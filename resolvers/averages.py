@@ -52,14 +52,14 @@ def check_range(
     return days
 
 
-def _usd(numerator: int, denominator: int) -> float:
+def usd(numerator: int, denominator: int) -> float:
     """Return numerator / denominator US cents in US dollars, rounded to cents, halves away from zero."""
     return round_half_away(numerator, denominator) / 100
 
 
 def _averages(days: DateRange, totals: DayTotals) -> DailyAverages:
     averages = [
-        _usd(total, count) if count >= MIN_PRICES_FOR_STATISTICS else None
+        usd(total, count) if count >= MIN_PRICES_FOR_STATISTICS else None
         for total, count in zip(totals.sums, totals.counts, strict=True)
     ]
     return DailyAverages(days, averages, totals.counts)
@@ -72,7 +72,7 @@ def _with_statistics(days: DateRange, entries: list[DayStatistics]) -> DailyAver
         at = (entry.day - days.first).days
         answer.counts[at] = entry.price_count
         if entry.price_count >= MIN_PRICES_FOR_STATISTICS:
-            answer.averages[at] = _usd(entry.price_sum, entry.price_count)
-            answer.lows[at], answer.highs[at] = _usd(entry.low, 1), _usd(entry.high, 1)
-            answer.medians[at] = _usd(entry.median_half_cents, 2)
+            answer.averages[at] = usd(entry.price_sum, entry.price_count)
+            answer.lows[at], answer.highs[at] = usd(entry.low, 1), usd(entry.high, 1)
+            answer.medians[at] = usd(entry.median_half_cents, 2)
     return answer

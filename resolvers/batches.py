@@ -18,6 +18,7 @@ MAX_KEY_LENGTH = 200
 MAX_USER_ERRORS = 1_000
 """How many problems of items an answer lists; the batch's counts are exact all the same."""
 LOOK_SECONDS = 1.0
+INVALID_TEXT = Rejection(None, "prices", "INVALID_TEXT", "a text holds half of a surrogate pair", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,13 @@ async def upload_prices(
     The same key with the same items returns the first batch and stores nothing. Raise RequestError (INVALID_WAIT).
     """
     check_wait(context, wait_ms)
-    problem = _refuse(items, context.limits.max_items) or find_key_problem(idempotency_key)
+    problem = refuse_items(items, context.limits.max_items) or refuse_key(idempotency_key)
     if problem is not None:
         return Upload(None, user_errors=[problem])
     try:
         data, digest = await asyncio.to_thread(_pack, items, on_error)
     except UnicodeEncodeError:
-        message = "a text holds half of a surrogate pair"
-        return Upload(None, user_errors=[Rejection(None, "prices", "INVALID_TEXT", message, None)])
+        return Upload(None, user_errors=[INVALID_TEXT])
     batch_id = await store(
         context,
         _in_one_part(data),
@@ -79,8 +79,8 @@ def check_wait(context: RequestContext, wait_ms: int) -> None:
         )
 
 
-def _refuse(items: Sequence[object], max_items: int) -> Rejection | None:
-    """Return why the items cannot be accepted at all."""
+def refuse_items(items: Sequence[object], max_items: int) -> Rejection | None:
+    """Return why as many items cannot be accepted at all."""
     if not items:
         return Rejection(None, "prices", "EMPTY_BATCH", "there is no item in it", None)
     if len(items) > max_items:
@@ -89,8 +89,8 @@ def _refuse(items: Sequence[object], max_items: int) -> Rejection | None:
     return None
 
 
-def find_key_problem(key: str | None) -> Rejection | None:
-    """Return why the text cannot be an idempotency key; going without one is no problem."""
+def refuse_key(key: str | None) -> Rejection | None:
+    """Return why the idempotency key cannot be one."""
     if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
         message = f"an idempotency key has 1 to {MAX_KEY_LENGTH} printable characters"
         return Rejection(None, "idempotencyKey", "INVALID_IDEMPOTENCY_KEY", message, None)
@@ -205,7 +205,7 @@ async def find_batch(context: RequestContext, batch_id: int) -> PriceBatch | Non
 
 async def find_batch_by_key(context: RequestContext, idempotency_key: str) -> PriceBatch | None:
     """Return the batch that was accepted under the key, or None; also for a text that cannot be one."""
-    if find_key_problem(idempotency_key) is not None:
+    if refuse_key(idempotency_key) is not None:
         return None
     async with context.pool.connection() as connection:
         return await batches.find_batch_by_key(connection, idempotency_key)

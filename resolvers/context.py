@@ -3,12 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
-from db.model import BatchStatus, Rejection, TreeChange, TreeEntry
+from db.model import BatchStatus, FileFormat, OnError, Rejection, TreeChange, TreeEntry
 from db.notifications import Notifications
 from db.pool import Pool
+from db.previews import Preview
 from resolvers.loaders import Loaders
 from resolvers.versions import DataVersion
+
+PreviewUpload = Callable[[BinaryIO, FileFormat, OnError], Awaitable[Preview]]
+"""Tries a file of prices in a format of payloads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +30,10 @@ class Limits:
 class RequestContext:
     """Lives for one request.
 
-    `revert_batch` and `change_tree` are the ingest engine's, handed in so that resolvers need not know it; a change that would
-    break the tree is returned as the problem that it has. `version` names the state of the data. `known_ids` has the ids of
-    locations by key in lower case; all requests of a process share it, as ids neither change nor go. `file_turns` lets a few
-    requests of a process at once store a file.
+    `revert_batch`, `change_tree` and `preview_upload` are the ingest engine's, handed in so that resolvers need not know it; a
+    change that would break the tree is returned as the problem that it has. `version` names the state of the data. `known_ids`
+    has the ids of locations by key in lower case; all requests of a process share it, as ids neither change nor go.
+    `file_turns` lets a few requests of a process at once store a file.
     """
 
     pool: Pool
@@ -36,6 +41,7 @@ class RequestContext:
     notifications: Notifications
     revert_batch: Callable[[int], Awaitable[BatchStatus | None]]
     change_tree: Callable[[Sequence[TreeEntry]], Awaitable[TreeChange | Rejection]]
+    preview_upload: PreviewUpload
     may_write: bool
     file_turns: asyncio.Semaphore
     version: DataVersion = field(default_factory=DataVersion)

@@ -3,11 +3,11 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from typing import Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from db.model import FileFormat, OnError, Rejection
 from db.payloads import SUFFIXES, find_format
-from resolvers.batches import Upload, check_wait, find_key_problem, report, store
+from resolvers.batches import Upload, check_wait, refuse_key, report, store
 from resolvers.context import RequestContext
 
 PART_BYTES = 4 * 1024 * 1024
@@ -22,6 +22,10 @@ class UploadedFile(Protocol):
     @property
     def filename(self) -> str | None:
         """What the caller calls it."""
+
+    @property
+    def file(self) -> BinaryIO:
+        """The same, for threads."""
 
     async def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes, none at the end."""
@@ -45,14 +49,12 @@ async def upload_price_file(
     batch and stores nothing. Raise RequestError (INVALID_WAIT).
     """
     check_wait(context, wait_ms)
-    name = base_name(file.filename)
-    file_format = file_format or find_format(name)
-    if file_format is None:
-        message = f"the file's name must end in one of {', '.join(SUFFIXES)}, or `format` must say what it is"
-        return Upload(None, user_errors=[Rejection(None, "file", "UNKNOWN_FORMAT", message, name or None)])
-    if (problem := find_key_problem(idempotency_key)) is not None:
+    found = find_file_format(file, file_format)
+    if isinstance(found, Rejection):
+        return Upload(None, user_errors=[found])
+    if (problem := refuse_key(idempotency_key)) is not None:
         return Upload(None, user_errors=[problem])
-    digest = await _digest(file, file_format, on_error)
+    digest = await _digest(file, found, on_error)
     if digest is None:
         return Upload(None, user_errors=[Rejection(None, "file", "EMPTY_BATCH", "there is no byte in it", None)])
     # However many files arrive at once, storing them leaves connections for reading.
@@ -60,13 +62,23 @@ async def upload_price_file(
         batch_id = await store(
             context,
             _read_parts(file),
-            file_format,
+            found,
             on_error=on_error,
-            source=name or "uploadPriceFile",
+            source=base_name(file.filename) or "uploadPriceFile",
             idempotency_key=idempotency_key,
             digest=digest,
         )
     return await report(context, batch_id, idempotency_key=idempotency_key, digest=digest, wait_ms=wait_ms)
+
+
+def find_file_format(file: UploadedFile, given: FileFormat | None) -> FileFormat | Rejection:
+    """Return what the file is: what the caller says, or what its name promises."""
+    name = base_name(file.filename)
+    found = given or find_format(name)
+    if found is not None:
+        return found
+    message = f"the file's name must end in one of {', '.join(SUFFIXES)}, or `format` must say what it is"
+    return Rejection(None, "file", "UNKNOWN_FORMAT", message, name or None)
 
 
 def base_name(filename: str | None) -> str:

@@ -19,10 +19,11 @@ from graph.schema import schema
 from ingest.errors import TreeRejected
 from ingest.revert import revert_batch
 from ingest.tree import change_tree, normalize
-from resolvers.context import Limits, RequestContext
+from resolvers.context import Limits, PreviewUpload, RequestContext
 from resolvers.versions import DataVersion
 from server.answers import Answers
 from server.body_limit import BodyLimit, answer_too_large
+from server.dry_runs import make_preview_upload
 from server.endpoint import GraphQLEndpoint
 from server.following import follow_data
 from server.graphql import GraphQLView
@@ -39,6 +40,7 @@ class State(TypedDict):
     pool: Pool
     ingest_pool: Pool
     notifications: Notifications
+    preview_upload: PreviewUpload
     version: DataVersion
     answers: Answers
 
@@ -56,9 +58,13 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             open_notifications(database_url, BATCHES, DATA) as notifications,
             follow_data(pool, notifications) as version,
         ):
-            answers = Answers(version, settings.cache_bytes)
             yield State(
-                pool=pool, ingest_pool=ingest_pool, notifications=notifications, version=version, answers=answers
+                pool=pool,
+                ingest_pool=ingest_pool,
+                notifications=notifications,
+                preview_upload=make_preview_upload(ingest_pool),
+                version=version,
+                answers=Answers(version, settings.cache_bytes),
             )
 
     known_ids: dict[str, int] = {}
@@ -81,6 +87,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             state["notifications"],
             revert,
             change,
+            state["preview_upload"],
             may_write=writes_are_open,
             version=state["version"],
             known_ids=known_ids,

@@ -25,7 +25,7 @@ class Settings(BaseSettings):
         default=2,
         ge=1,
         le=100,
-        description="Database connections of a server process for taking batches back and changing the tree",
+        description="Database connections of a server process for taking batches back, changing the tree and dry runs",
     )
     max_days: int = Field(default=3_660, ge=1, description="Days that one `averagePrices` may span")
     max_items: int = Field(default=100_000, ge=1, description="Items that one `uploadPrices` may list")

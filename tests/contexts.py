@@ -1,10 +1,12 @@
 """The context of a request, without a server around it."""
 
 import asyncio
+from typing import BinaryIO
 
-from db.model import BatchStatus, Rejection, TreeChange
+from db.model import BatchStatus, FileFormat, OnError, Rejection, TreeChange
 from db.notifications import Notifications
 from db.pool import Pool
+from db.previews import Preview
 from resolvers.context import Limits, RequestContext
 
 
@@ -17,6 +19,11 @@ async def change_nothing(_entries: object) -> TreeChange | Rejection:
     raise AssertionError("no location is changed here")
 
 
+async def preview_nothing(_file: BinaryIO, _file_format: FileFormat, _on_error: OnError) -> Preview:
+    """Stand where an upload would be tried."""
+    raise AssertionError("no upload is tried here")
+
+
 def reading_context(pool: Pool) -> RequestContext:
     """Return a context that may only read."""
     return RequestContext(
@@ -25,6 +32,7 @@ def reading_context(pool: Pool) -> RequestContext:
         Notifications(),
         _revert_nothing,
         change_nothing,
+        preview_nothing,
         may_write=False,
         file_turns=asyncio.Semaphore(),
     )

@@ -28,7 +28,7 @@ from ingest.worker import take_one
 from resolvers import batches
 from resolvers.context import Limits, RequestContext
 from resolvers.items import PriceItem
-from tests.contexts import change_nothing
+from tests.contexts import change_nothing, preview_nothing
 from tests.worlds import Item, World, by_day, by_key
 
 FIRST = date(2024, 1, 29)
@@ -85,7 +85,14 @@ class BatchLife(RuleBasedStateMachine):
                 return await revert_batch(connection, batch_id)
 
         return RequestContext(
-            pool, Limits(), Notifications(), revert, change_nothing, may_write=True, file_turns=asyncio.Semaphore()
+            pool,
+            Limits(),
+            Notifications(),
+            revert,
+            change_nothing,
+            preview_nothing,
+            may_write=True,
+            file_turns=asyncio.Semaphore(),
         )
 
     def send(self, key: str, *, expect_replay: bool) -> None:
