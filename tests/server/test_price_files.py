@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from resolvers.price_files import PART_BYTES
+from server.multipart import FormReader
 from tests.fix_server import Client, Json, running_server, running_worker
 from tests.server.test_command import serving
 from tests.server.test_uploads import AVERAGES, GOOD, UPLOAD, fill
@@ -28,6 +29,7 @@ mutation ($file: Upload!, $input: UploadPriceFileInput) {
     batch { id status onError source idempotencyKey itemCount acceptedCount rejectedCount }
     userErrors { item field code value }
     warnings { code }
+    preview { status acceptedCount newAverageCount }
   }
 }
 """
@@ -94,7 +96,7 @@ def idle_client(database_url: str) -> Iterator[Client]:
         yield client
 
 
-@pytest.mark.parametrize(
+EVERY_FORMAT = pytest.mark.parametrize(
     ("data", "name"),
     [
         (CSV, "prices.csv"),
@@ -104,6 +106,9 @@ def idle_client(database_url: str) -> Iterator[Client]:
         (parquet(CSV), "prices.parquet"),
     ],
 )
+
+
+@EVERY_FORMAT
 def test_a_file_of_every_format_is_applied(client: Client, data: bytes, name: str) -> None:
     payload = send(client, data, name)
     assert payload["userErrors"] == payload["warnings"] == []
@@ -112,6 +117,24 @@ def test_a_file_of_every_format_is_applied(client: Client, data: bytes, name: st
         "id": "",
     }
     assert client.ask(AVERAGES)["averagePrices"] == APPLIED
+
+
+@EVERY_FORMAT
+@pytest.mark.parametrize("spooled", [False, True])
+def test_a_file_of_every_format_can_be_tried(
+    idle_client: Client, monkeypatch: pytest.MonkeyPatch, data: bytes, name: str, *, spooled: bool
+) -> None:
+    if spooled:
+        monkeypatch.setattr(FormReader, "spool_max_size", 1)
+    payload = send(idle_client, data, name, dryRun=True)
+    assert (payload["batch"], payload["userErrors"]) == (None, [])
+    assert payload["preview"] == {"status": "APPLIED", "acceptedCount": 3, "newAverageCount": 1}
+    assert idle_client.ask("{ batches { totalCount } }") == {"batches": {"totalCount": 0}}
+
+
+@pytest.mark.parametrize(("name", "code"), [("prices.parquet", "BROKEN_FILE"), ("prices.xlsx", "UNKNOWN_FORMAT")])
+def test_a_broken_file_is_found_when_it_is_tried(idle_client: Client, name: str, code: str) -> None:
+    assert [error["code"] for error in send(idle_client, CSV, name, dryRun=True)["userErrors"]] == [code]
 
 
 def test_a_format_that_is_given_counts_more_than_the_name(client: Client) -> None:
