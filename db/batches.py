@@ -124,6 +124,18 @@ async def mark_reverted(connection: Connection, batch_id: int) -> None:
     await connection.execute(SQL["mark_reverted"], {"batch_id": batch_id})
 
 
+async def list_changes(connection: Connection, seen: str | None, *, limit: int) -> tuple[str, list[int]]:
+    """Return where the changes of prices stand, and up to `limit` batches applied or taken back since they stood at `seen`.
+
+    Where they stand is opaque; without `seen` no batch is returned. Whoever goes on from it finds every change exactly once,
+    in whatever order transactions commit; a batch that was applied and taken back in between is one change.
+    """
+    async with connection.cursor() as cursor:
+        await cursor.execute(SQL["list_changes"], {"seen": seen, "limit": limit})
+        snapshot, ids = (await cursor.fetchall())[0]
+    return snapshot, ids
+
+
 async def measure_queue(connection: Connection) -> QueueState:
     """Return how the queue stands."""
     async with connection.cursor(row_factory=class_row(QueueState)) as cursor:

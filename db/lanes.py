@@ -26,9 +26,15 @@ async def list_lanes(connection: Connection, batch_id: int, *, after: int = 0, l
         return await cursor.fetchall()
 
 
-async def touches_lane(connection: Connection, batch_id: int, lane: Lane) -> bool:
-    """Return whether the batch has a price between any ports below the lane's two locations."""
-    async with connection.cursor(row_factory=args_row(bool)) as cursor:
-        parameters = {"batch_id": batch_id, "origin": lane.origin, "destination": lane.destination}
-        await cursor.execute(SQL["touches_lane"], parameters)
-        return (await cursor.fetchall())[0]
+async def list_touched(
+    connection: Connection, batch_ids: Sequence[int], watched: Sequence[Lane]
+) -> list[tuple[int, Lane]]:
+    """Return (batch, lane) wherever one of the batches has a price between any ports below the ends of a watched lane."""
+    parameters = {
+        "batch_ids": list(batch_ids),
+        "origins": [lane.origin for lane in watched],
+        "destinations": [lane.destination for lane in watched],
+    }
+    async with connection.cursor() as cursor:
+        await cursor.execute(SQL["list_touched"], parameters)
+        return [(batch_id, watched[position - 1]) for batch_id, position in await cursor.fetchall()]

@@ -66,7 +66,7 @@ class TreeChange:
     unchanged: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Lane:
     """From one location to another, by id. Either side may be a port or a region."""
 

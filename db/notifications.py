@@ -18,7 +18,7 @@ log = logging.getLogger("ratesgraph.db")
 QUEUE = "ratesgraph_queue"
 """A batch was accepted."""
 BATCHES = "ratesgraph_batches"
-"""The batch whose id is the payload has ended or was reverted."""
+"""The batch whose id is the payload has come on, has ended or was reverted."""
 DATA = "ratesgraph_data"
 """Prices or locations have changed; the payload is the transaction and what changed (`db.versions`)."""
 RECONNECT_SECONDS = 1.0

@@ -118,7 +118,8 @@ WHERE status IN ('QUEUED', 'RUNNING')
 UPDATE price_batches
 SET status = %(status)s, item_count = %(item_count)s, accepted_count = %(accepted_count)s,
     rejected_count = %(rejected_count)s, price_count = %(price_count)s, price_day_count = %(price_day_count)s,
-    lane_count = %(lane_count)s, first_day = %(first_day)s, last_day = %(last_day)s, failure = NULL, ended_at = clock_timestamp()
+    lane_count = %(lane_count)s, first_day = %(first_day)s, last_day = %(last_day)s, failure = NULL, ended_at = clock_timestamp(),
+    changed_in = CASE %(status)s WHEN 'APPLIED' THEN pg_current_xact_id() END
 WHERE id = %(batch_id)s
 RETURNING pg_notify('ratesgraph_batches', id::text)
 
@@ -143,9 +144,26 @@ SELECT status FROM price_batches WHERE id = %(batch_id)s FOR UPDATE
 -- mark_reverted --
 -- Marks an applied batch as reverted, in the transaction that takes its prices away.
 UPDATE price_batches
-SET status = 'REVERTED', reverted_at = clock_timestamp()
+SET status = 'REVERTED', reverted_at = clock_timestamp(), changed_in = pg_current_xact_id()
 WHERE id = %(batch_id)s
 RETURNING pg_notify('ratesgraph_batches', id::text)
+
+-- list_changes --
+-- One row: the snapshot that this statement sees, and the ids of the batches, in order, that were applied or taken back by
+-- transactions which it sees and the snapshot `seen` did not; without `seen` none. However late a transaction commits, its
+-- change is in exactly one of two such looks. Ask the primary: a standby's snapshots do not tell which transactions are still
+-- running. Uses price_batches_changed_in_idx.
+SELECT pg_current_snapshot()::text AS snapshot,
+       ARRAY(
+           SELECT id
+           FROM price_batches
+           WHERE changed_in >= pg_snapshot_xmin(%(seen)s::pg_snapshot)
+             AND NOT pg_visible_in_snapshot(changed_in, %(seen)s::pg_snapshot)
+             -- A restored dump may hold numbers that this server has not come to yet.
+             AND pg_visible_in_snapshot(changed_in, pg_current_snapshot())
+           ORDER BY changed_in, id
+           LIMIT %(limit)s
+       ) AS ids
 
 -- copy_rejections --
 -- One row per problem of an item, numbered within the batch, in CSV.

@@ -13,23 +13,24 @@ WHERE b.batch_id = %(batch_id)s AND lane.position > %(after)s
 ORDER BY lane.position
 LIMIT %(limit)s
 
--- touches_lane --
--- One row: whether the batch has a lane from below one location to below another. Uses batch_lanes_pkey and
--- locations_parent_id_idx.
-WITH RECURSIVE origins AS (
-    SELECT id FROM locations WHERE id = %(origin)s
+-- list_touched --
+-- One row per batch and watched lane (its position, counted from 1) where the batch has a lane from below the one end to below
+-- the other. Uses batch_lanes_pkey and locations_parent_id_idx.
+WITH RECURSIVE below AS (
+    SELECT id AS location, id
+    FROM locations
+    WHERE id = ANY(%(origins)s) OR id = ANY(%(destinations)s)
     UNION
-    SELECT l.id FROM origins o JOIN locations l ON l.parent_id = o.id
-), destinations AS (
-    SELECT id FROM locations WHERE id = %(destination)s
-    UNION
-    SELECT l.id FROM destinations d JOIN locations l ON l.parent_id = d.id
-)
-SELECT EXISTS (
-    SELECT 1
+    SELECT b.location, l.id FROM below b JOIN locations l ON l.parent_id = b.id
+), touched AS MATERIALIZED (
+    SELECT DISTINCT b.batch_id, start.location AS origin, goal.location AS destination
     FROM batch_lanes b
     CROSS JOIN LATERAL unnest(b.origins, b.destinations) AS lane(origin, destination)
-    WHERE b.batch_id = %(batch_id)s
-      AND lane.origin IN (SELECT id FROM origins)
-      AND lane.destination IN (SELECT id FROM destinations)
+    JOIN below start ON start.id = lane.origin
+    JOIN below goal ON goal.id = lane.destination
+    WHERE b.batch_id = ANY(%(batch_ids)s)
 )
+SELECT touched.batch_id, watched.position
+FROM touched
+JOIN unnest(%(origins)s::integer[], %(destinations)s::integer[]) WITH ORDINALITY AS watched(origin, destination, position)
+    ON (watched.origin, watched.destination) = (touched.origin, touched.destination)

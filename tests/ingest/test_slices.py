@@ -90,8 +90,9 @@ async def test_slices_come_to_what_one_piece_comes_to(small: Connection) -> None
     there, back = Lane(ids["AAAAA"], ids["BBBBB"]), Lane(ids["BBBBB"], ids["AAAAA"])
     assert await lanes.list_lanes(small, batch_id, limit=9) == [BatchLane(1, there), BatchLane(2, back)]
     assert await lanes.list_lanes(small, batch_id, after=1, limit=9) == [BatchLane(2, back)]
-    assert await lanes.touches_lane(small, batch_id, Lane(ids["top"], ids["mid"]))
-    assert not await lanes.touches_lane(small, batch_id, Lane(ids["mid"], ids["mid"]))
+    wide, narrow = Lane(ids["top"], ids["mid"]), Lane(ids["mid"], ids["mid"])
+    found = await lanes.list_touched(small, [batch_id, batch_id + 1], [narrow, there, wide])
+    assert sorted(found) == sorted([(batch_id, there), (batch_id, wide)])
     rows = await small.execute("SELECT array_agg(DISTINCT item ORDER BY item) FROM prices")
     assert (await rows.fetchall())[0][0] == list(range(1, 14))
     assert await revert_batch(small, batch_id) is BatchStatus.APPLIED
