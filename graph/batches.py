@@ -1,6 +1,6 @@
 """Price batches: what can be looked up of them."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import strawberry
 from strawberry.relay import PageInfo
@@ -9,8 +9,10 @@ from db.model import BatchPage, BatchStatus, OnError
 from db.model import PriceBatch as BatchModel
 from graph.arguments import After, First, Info
 from graph.connections import decode_cursor, encode_cursor, to_page_info
+from graph.lanes import LaneConnection, to_lane_connection
 from graph.rejections import RejectionConnection, to_rejection_connection
 from resolvers.batches import check_page_size, list_rejections
+from resolvers.lanes import list_lanes
 
 strawberry.enum(BatchStatus, description="Where a price batch is in its life.")
 strawberry.enum(OnError, description="What one invalid item does to its batch.")
@@ -27,6 +29,14 @@ class PriceBatch:
     accepted_count: int = strawberry.field(description="How many items were applied.")
     rejected_count: int = strawberry.field(description="How many items are invalid.")
     price_day_count: float = strawberry.field(description="How many daily prices its applied items stand for.")
+    lane_count: int = strawberry.field(description="How many lanes, port to port, its prices are on.")
+    first_day: date | None = strawberry.field(
+        description="The first day that it has prices for; null while it has none."
+    )
+    last_day: date | None = strawberry.field(description="The last day that it has prices for; null while it has none.")
+    progress: float = strawberry.field(
+        description="The part of its items that has been worked on: 0 while it waits, 1 once it has ended."
+    )
     attempts: int = strawberry.field(description="How often a worker has tried to apply it.")
     failure: str | None = strawberry.field(description="Why the last attempt failed; null when none did.")
     created_at: datetime = strawberry.field(description="When it was accepted.")
@@ -45,6 +55,16 @@ class PriceBatch:
             after=decode_cursor("rejection", after),
         )
         return to_rejection_connection(page, after=after)
+
+    @strawberry.field(description="The lanes that its prices are on; those of a reverted batch too.")
+    async def lanes(self, info: Info, first: First = 50, after: After = None) -> LaneConnection:
+        page = await list_lanes(
+            info.context,
+            int(self.id),
+            first=check_page_size(first, info.context.limits.max_page_size),
+            after=decode_cursor("lane", after),
+        )
+        return to_lane_connection(page, after=after, total_count=self.lane_count)
 
 
 @strawberry.type(description="A batch within a list, with its place in it.")
@@ -72,6 +92,10 @@ def to_batch(model: BatchModel) -> PriceBatch:
         accepted_count=model.accepted_count,
         rejected_count=model.rejected_count,
         price_day_count=model.price_day_count,
+        lane_count=model.lane_count,
+        first_day=model.first_day,
+        last_day=model.last_day,
+        progress=model.progress,
         attempts=model.attempts,
         failure=model.failure,
         created_at=model.created_at,

@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 import hashlib
+import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from db import batches, payloads
+from db.errors import DatabaseUnavailable, StatementTimeout
 from db.model import BatchPage, BatchStatus, FileFormat, OnError, PriceBatch, Rejection, RejectionPage, Severity
 from db.notifications import BATCHES
 from resolvers.context import RequestContext
@@ -161,17 +164,41 @@ async def _report(context: RequestContext, batch_id: int, *, replayed: bool, wai
 
 async def _wait_for_end(context: RequestContext, batch_id: int, seconds: float) -> PriceBatch | None:
     """Return the batch once it has ended, or as it stands when the time is up."""
+    batch = None
+    async with aclosing(follow_batch(context, batch_id, seconds)) as states:
+        async for state in states:
+            batch = state
+    return batch
+
+
+async def follow_batch(
+    context: RequestContext, batch_id: int, seconds: float = math.inf
+) -> AsyncGenerator[PriceBatch, None]:
+    """Yield the batch as it stands, then whenever it has changed, until it has ended or the time is up.
+
+    A batch that does not exist yields nothing. Between two looks no connection is held, and while the database is away the
+    batch is as it was.
+    """
     deadline = time.monotonic() + seconds
-    with context.notifications.expect(BATCHES, str(batch_id)) as ended:
+    seen = None
+    with context.notifications.expect(BATCHES, str(batch_id)) as changed:
         while True:
-            ended.clear()
-            batch = await find_batch(context, batch_id)
+            changed.clear()
+            try:
+                batch = await find_batch(context, batch_id)
+            except (DatabaseUnavailable, StatementTimeout):
+                if seen is None:
+                    raise
+                batch = seen
+            if batch is not None and batch != seen:
+                seen = batch
+                yield batch
             left = deadline - time.monotonic()
             if batch is None or batch.status.has_ended or left <= 0:
-                return batch
+                return
             # A notification may be lost, so look every now and then.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), min(left, LOOK_SECONDS))
+                await asyncio.wait_for(changed.wait(), min(left, LOOK_SECONDS))
 
 
 async def revert_batch(context: RequestContext, batch_id: int | None) -> Reversal:

@@ -9,6 +9,7 @@ from db.model import BatchStatus, FileFormat, OnError, Rejection, TreeChange, Tr
 from db.notifications import Notifications
 from db.pool import Pool
 from db.previews import Preview
+from resolvers.changes import PriceChanges
 from resolvers.loaders import Loaders
 from resolvers.versions import DataVersion
 
@@ -39,6 +40,7 @@ class RequestContext:
     pool: Pool
     limits: Limits
     notifications: Notifications
+    price_changes: PriceChanges
     revert_batch: Callable[[int], Awaitable[BatchStatus | None]]
     change_tree: Callable[[Sequence[TreeEntry]], Awaitable[TreeChange | Rejection]]
     preview_upload: PreviewUpload

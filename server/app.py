@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from db.errors import DatabaseError
 from db.model import BatchStatus, Rejection, TreeChange, TreeEntry
@@ -19,6 +19,7 @@ from graph.schema import schema
 from ingest.errors import TreeRejected
 from ingest.revert import revert_batch
 from ingest.tree import change_tree, normalize
+from resolvers.changes import PriceChanges
 from resolvers.context import Limits, PreviewUpload, RequestContext
 from resolvers.versions import DataVersion
 from server.answers import Answers
@@ -40,9 +41,11 @@ class State(TypedDict):
     pool: Pool
     ingest_pool: Pool
     notifications: Notifications
+    price_changes: PriceChanges
     preview_upload: PreviewUpload
     version: DataVersion
     answers: Answers
+    stopping: asyncio.Event
 
 
 def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) -> Starlette:
@@ -62,9 +65,11 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
                 pool=pool,
                 ingest_pool=ingest_pool,
                 notifications=notifications,
+                price_changes=PriceChanges(pool),
                 preview_upload=make_preview_upload(ingest_pool),
                 version=version,
                 answers=Answers(version, settings.cache_bytes),
+                stopping=asyncio.Event(),
             )
 
     known_ids: dict[str, int] = {}
@@ -85,6 +90,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             state["pool"],
             limits,
             state["notifications"],
+            state["price_changes"],
             revert,
             change,
             state["preview_upload"],
@@ -94,13 +100,14 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             file_turns=file_turns,
         )
 
-    others = GraphQLView(schema, lambda request: make_context(request.scope["state"]))
     documents = PersistedDocuments(settings.documents_dir, only_registered=settings.only_registered)
+    others = GraphQLView(schema, make_context, documents)
     endpoint = GraphQLEndpoint(schema, others, make_context, documents, max_age=settings.max_age)
     return Starlette(
         routes=[
             Route("/", RedirectResponse("/graphql")),
             Route("/graphql", endpoint),
+            WebSocketRoute("/graphql", others),
             Route("/livez", _answer_alive),
             Route("/readyz", _answer_ready),
         ],

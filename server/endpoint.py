@@ -23,7 +23,7 @@ from server.persisted import PersistedDocuments
 
 MIN_COMPRESSED_BYTES = 1_400
 """What fits into one packet is not compressed."""
-STREAMS = (b"text/event-stream", b"multipart/mixed")
+EVENT_STREAM = b"text/event-stream"
 Headers = dict[bytes, bytes]
 State = Mapping[str, Any]
 
@@ -61,9 +61,7 @@ class GraphQLEndpoint:
         headers: Headers = dict(scope["headers"])
         accept, content_type = headers.get(b"accept", b""), headers.get(b"content-type", b"")
         method, query_string = scope["method"], scope["query_string"]
-        if any(stream in accept for stream in STREAMS) or (
-            method == "GET" and b"text/html" in accept and not _is_query(query_string)
-        ):
+        if EVENT_STREAM in accept or (method == "GET" and b"text/html" in accept and not _is_query(query_string)):
             await self._others(scope, receive, send)
             return
         media_type = negotiate(accept)

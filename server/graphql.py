@@ -1,25 +1,75 @@
-"""GraphQL over HTTP: strawberry's ASGI view, with the request's context and a faster JSON."""
+"""GraphQL beyond single answers in JSON: strawberry's ASGI view for streams, WebSockets and GraphiQL, with a faster JSON."""
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
+from strawberry.http import GraphQLRequestData
 from strawberry.schema import BaseSchema
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from resolvers.context import RequestContext
+from server.media import is_json
+from server.parameters import BadRequest, read_address, read_body
+from server.persisted import PersistedDocuments
+from server.sockets import SocketHandler, TextSocket
+from server.streams import EventStream
 
 
 class GraphQLView(GraphQL[RequestContext, None]):
-    """Serves the schema. `make_context` builds the context of a request."""
+    """Serves the schema. `make_context` builds the context of a request from the lifespan's state."""
 
-    def __init__(self, schema: BaseSchema, make_context: Callable[[Request], RequestContext]) -> None:
-        super().__init__(schema, graphql_ide="graphiql", subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL])
+    websocket_adapter_class = TextSocket
+
+    def __init__(
+        self,
+        schema: BaseSchema,
+        make_context: Callable[[Mapping[str, Any]], RequestContext],
+        documents: PersistedDocuments,
+    ) -> None:
+        super().__init__(
+            schema,
+            graphql_ide="graphiql",
+            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
+        )
         self._make_context = make_context
+        self._documents = documents
+        self.graphql_transport_ws_handler_class = type("Sockets", (SocketHandler,), {"documents": documents})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request."""
+        try:
+            await super().__call__(scope, receive, send)
+        except BadRequest as error:
+            body = {"errors": [{"message": error.message, "extensions": {"code": error.code}}]}
+            await JSONResponse(body, error.status)(scope, receive, send)
+
+    async def parse_http_body(self, request: Any) -> GraphQLRequestData | list[GraphQLRequestData]:  # noqa: ANN401
+        """Return what a request for a stream asks for; its document may be sent or named."""
+        transport = self._get_stream_transport_from_headers(request.headers)
+        if transport is None:
+            return await super().parse_http_body(request)
+        if request.method == "GET":
+            parameters = read_address(urlencode(request.query_params).encode())
+        elif is_json((request.content_type or "").encode()):
+            parameters = read_body(await request.get_body())
+        else:
+            message = "The body is not application/json in UTF-8: say so in Content-Type."
+            raise BadRequest("UNSUPPORTED_MEDIA_TYPE", message, status=415)
+        return GraphQLRequestData(
+            query=self._documents.find_text(parameters),
+            variables=parameters.variables,
+            operation_name=parameters.operation_name,
+            extensions=parameters.extensions,
+            protocol=transport.protocol,
+        )
 
     async def get_context(
         self,
@@ -27,7 +77,17 @@ class GraphQLView(GraphQL[RequestContext, None]):
         response: Response | WebSocket,  # noqa: ARG002
     ) -> RequestContext:
         """Return what the resolvers of the request share."""
-        return self._make_context(request)  # type: ignore[arg-type]
+        return self._make_context(request.scope["state"])
+
+    async def create_streaming_response(
+        self,
+        request: Request | WebSocket,
+        stream: Callable[[], AsyncIterator[str]],
+        sub_response: Response,
+        headers: Mapping[str, str],
+    ) -> Response:
+        """Answer with the events of the stream, as long as the server runs."""
+        return EventStream(stream(), request.state.stopping, headers={**sub_response.headers, **headers})
 
     def decode_json(self, data: str | bytes) -> object:
         """Decode a body; the base class expects the standard library's error."""

@@ -7,6 +7,7 @@ from db.model import BatchStatus, FileFormat, OnError, Rejection, TreeChange
 from db.notifications import Notifications
 from db.pool import Pool
 from db.previews import Preview
+from resolvers.changes import PriceChanges
 from resolvers.context import Limits, RequestContext
 
 
@@ -30,6 +31,7 @@ def reading_context(pool: Pool) -> RequestContext:
         pool,
         Limits(),
         Notifications(),
+        PriceChanges(pool),
         _revert_nothing,
         change_nothing,
         preview_nothing,

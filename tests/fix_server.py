@@ -15,6 +15,7 @@ import uvicorn
 from ingest.worker import work
 from server.app import create_app
 from server.settings import Settings
+from server.streams import StoppingProtocol
 
 Json = dict[str, Any]
 
@@ -49,7 +50,7 @@ class Client:
 def running_server(database_url: str, *, writes_are_open: bool = True, **settings: object) -> Iterator[Client]:
     """Serve the database and yield a client of the server."""
     app = create_app(Settings().model_copy(update=settings), database_url, writes_are_open=writes_are_open)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", http=StoppingProtocol))
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})

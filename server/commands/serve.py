@@ -21,6 +21,7 @@ from server.commands.upkeep import bring_up_to_date
 from server.commands.worker import worker_beside
 from server.console import CommandError, err, open_database, out, progress_bar, read_settings, run
 from server.settings import Settings
+from server.streams import StoppingProtocol
 
 ORIGIN, DESTINATION = "china_main", "north_europe_main"
 
@@ -116,7 +117,12 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
         out.print(f"\nRatesgraph answers at [bold]{url}[/bold] (Ctrl-C stops it). Open it in a browser, or paste:\n")
         out.print(curl(url), soft_wrap=True)
 
-    options = {"log_level": "warning", "server_header": False, "timeout_graceful_shutdown": 10}
+    options = {
+        "log_level": "warning",
+        "server_header": False,
+        "timeout_graceful_shutdown": 10,
+        "http": StoppingProtocol,
+    }
     if settings.workers == 1:
         app = create_app(settings, database_url, writes_are_open=writes_are_open)
         AnnouncingServer(uvicorn.Config(app, **options), announce).run(sockets=[sock])  # type: ignore[arg-type]

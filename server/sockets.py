@@ -1,0 +1,62 @@
+"""GraphQL over WebSocket: strawberry's `graphql-transport-ws`, where it meets our JSON, our documents, and clients that go."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+from strawberry.asgi import ASGIWebSocketAdapter
+from strawberry.http.exceptions import WebSocketDisconnected
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message, SubscribeMessage
+
+from resolvers.context import RequestContext
+from server.parameters import BadRequest, check_members
+from server.persisted import PersistedDocuments
+
+
+class TextSocket(ASGIWebSocketAdapter):
+    """A WebSocket whose messages leave as text: the stock one sends our bytes as binary, which browsers do not take."""
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        """Send the message. Raise WebSocketDisconnected when the client has gone."""
+        if self.ws.application_state is not WebSocketState.CONNECTED:
+            raise WebSocketDisconnected
+        try:
+            await self.ws.send_text(orjson.dumps(message).decode())
+        except WebSocketDisconnect as error:
+            raise WebSocketDisconnected from error
+
+
+class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
+    """The stock protocol. Neither a malformed message nor a client that has gone is an error of ours."""
+
+    documents: PersistedDocuments
+
+    async def handle_message(self, message: Message) -> None:
+        """Handle the message, or close the connection as the protocol wants it (4400)."""
+        try:
+            await super().handle_message(message)
+        except (TypeError, ValueError, AttributeError):
+            # A message runs nothing of ours by itself: its operation is a task. So it is the message that has a wrong shape.
+            await self.handle_invalid_message("Failed to parse message")
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        """Begin the operation, whose document may be sent or named, or answer what is wrong with it."""
+        if not self.connection_acknowledged:
+            await super().handle_subscribe(message)
+            return
+        payload = dict[str, Any](message["payload"])
+        try:
+            text = self.documents.find_text(check_members(payload))
+        except BadRequest as error:
+            refusal: Any = {"message": error.message, "extensions": {"code": error.code}}
+            await self.send_message({"id": message["id"], "type": "error", "payload": [refusal]})
+        else:
+            begun: Any = {**message, "payload": {**payload, "query": text}}
+            await super().handle_subscribe(begun)
+
+    async def handle_task_exception(self, error: Exception) -> None:
+        """Log the error, unless it is only that nobody listens any more."""
+        if not isinstance(error, WebSocketDisconnected):
+            await super().handle_task_exception(error)

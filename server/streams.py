@@ -1,0 +1,45 @@
+"""Answers that go on: how they end when the server does.
+
+A subscription may wait for hours, so a server that waited for the end of its streams would never stop. A WebSocket is closed
+with 1012, service restart, by uvicorn itself. An event stream ends here: its response is finished properly, but without the
+`complete` event, which would say that there is nothing more to come. Both tell a client to connect again.
+"""
+
+import asyncio
+
+import anyio
+from starlette.responses import StreamingResponse
+from starlette.types import Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class StoppingProtocol(HttpToolsProtocol):
+    """Uvicorn's HTTP, which tells the application when the server stops: the lifespan comes only after the last response."""
+
+    def shutdown(self) -> None:
+        """Stop, once what is being answered is answered."""
+        self.app_state["stopping"].set()
+        super().shutdown()
+
+
+class EventStream(StreamingResponse):
+    """A stream of events that ends with its source or with the server."""
+
+    def __init__(self, content: object, stopping: asyncio.Event, **options: object) -> None:
+        super().__init__(content, **options)  # type: ignore[arg-type]
+        self._stopping = stopping
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the events, then the end of the response."""
+        whole = False
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._end_with_the_server, tasks.cancel_scope)
+            await super().stream_response(send)
+            whole = True
+            tasks.cancel_scope.cancel()
+        if not whole:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _end_with_the_server(self, scope: anyio.CancelScope) -> None:
+        await self._stopping.wait()
+        scope.cancel()

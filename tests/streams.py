@@ -1,0 +1,92 @@
+"""Subscriptions over real connections: WebSocket and server-sent events, each as an iterator of answers."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from tests.fix_server import Json
+
+EVENT_SECONDS = 20
+PROTOCOL = Subprotocol("graphql-transport-ws")
+TRANSPORTS = ["websocket", "sse"]
+
+
+@contextmanager
+def open_socket(url: str) -> Iterator[ClientConnection]:
+    """Open a WebSocket to the server at the URL and shake hands."""
+    address = f"{str(url).rstrip('/').replace('http', 'ws', 1)}/graphql"
+    with connect(address, subprotocols=[PROTOCOL]) as socket:
+        socket.send('{"type": "connection_init"}')
+        assert receive(socket) == {"type": "connection_ack"}
+        yield socket
+
+
+def receive(socket: ClientConnection) -> Json:
+    """Return the next message, which must be text, as browsers expect it."""
+    text = socket.recv(timeout=EVENT_SECONDS)
+    assert isinstance(text, str)
+    message: Json = json.loads(text)
+    return message
+
+
+def subscribe(socket: ClientConnection, query: str, variables: Json, id_: str = "1") -> None:
+    """Begin an operation."""
+    payload = {"query": query, "variables": variables}
+    socket.send(json.dumps({"id": id_, "type": "subscribe", "payload": payload}))
+
+
+def answers(socket: ClientConnection) -> Iterator[Json]:
+    """Yield the answers to the connection's only operation until it is complete."""
+    while (message := receive(socket))["type"] != "complete":
+        if message["type"] == "error":
+            yield {"data": None, "errors": message["payload"]}
+            return
+        yield message["payload"]
+
+
+def events(response: httpx.Response) -> Iterator[Json]:
+    """Yield the answers of a stream of events until it is complete."""
+    event = ""
+    for line in response.iter_lines():
+        if line.startswith("event: "):
+            event = line.removeprefix("event: ")
+        elif line.startswith("data: ") and event == "next":
+            yield json.loads(line.removeprefix("data: "))
+        elif event == "complete":
+            return
+
+
+@contextmanager
+def open_events(url: str, query: str, variables: Json) -> Iterator[httpx.Response]:
+    """Open a stream of events."""
+    body = {"query": query, "variables": variables}
+    headers = {"Accept": "text/event-stream"}
+    address = f"{str(url).rstrip('/')}/graphql"
+    with httpx.stream("POST", address, json=body, headers=headers, timeout=EVENT_SECONDS) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        yield response
+
+
+@contextmanager
+def watching(url: str, transport: str, query: str, **variables: object) -> Iterator[Iterator[Json]]:
+    """Subscribe and yield the answers as they come."""
+    if transport == "sse":
+        with open_events(url, query, variables) as response:
+            yield events(response)
+    else:
+        with open_socket(url) as socket:
+            subscribe(socket, query, variables)
+            yield answers(socket)
+
+
+def until(condition: Callable[[], object], words: str) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + EVENT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, words
+        time.sleep(0.01)
