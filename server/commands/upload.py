@@ -34,7 +34,7 @@ mutation ($file: Upload!, $input: UploadPriceFileInput!) {
 """
 BATCH = """
 query ($id: ID!) {
-  batch(id: $id) { status itemCount acceptedCount rejectedCount priceDayCount failure }
+  batch(id: $id) { status progress itemCount acceptedCount rejectedCount priceDayCount failure }
 }
 """
 REJECTIONS = """
@@ -140,7 +140,7 @@ class _WatchedFile(io.BufferedReader):
 def _wait_for_end(endpoint: Endpoint, file: Path, batch_id: str) -> Json:
     """Return the batch once no worker will touch it again."""
     with progress_bar() as progress:
-        task = progress.add_task(f"{file.name}: waiting for a worker", total=None)
+        task = progress.add_task(f"{file.name}: waiting for a worker", total=1.0)
         while True:
             batch = endpoint.ask(BATCH, id=batch_id)["batch"]
             if batch is None:
@@ -149,7 +149,7 @@ def _wait_for_end(endpoint: Endpoint, file: Path, batch_id: str) -> Json:
             if status.has_ended:
                 return dict(batch)
             if status is BatchStatus.RUNNING:
-                progress.update(task, description=f"{file.name}: being applied")
+                progress.update(task, description=f"{file.name}: being applied", completed=batch["progress"])
             time.sleep(POLL_SECONDS)
 
 
