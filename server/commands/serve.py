@@ -136,5 +136,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
         workers=settings.workers,
         **options,  # type: ignore[arg-type]
     )
+    # From here on a request waits for a process instead of being refused.
+    sock.listen(config.backlog)
     announce()
     Multiprocess(config, sockets=[sock]).run()
