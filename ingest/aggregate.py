@@ -71,7 +71,8 @@ def _index_tree(locations: Iterable[Location]) -> tuple[Int64, Int64]:
     return ids, np.fromiter(parents, dtype=np.int64, count=len(tree))
 
 
-def _month_of(days: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+def month_of(days: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Return the months of days, both counted from January 1970."""
     return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int32)
 
 
@@ -81,7 +82,7 @@ def _first_day_of(month: int) -> int:
 
 def _total_lanes(observations: LaneDays, ids: Int64) -> Iterator[MonthTotals]:
     """Yield the partial sums of the lanes themselves, port to port; locations are positions in `ids` from here on."""
-    first_month, last_month = _month_of(observations.first_day), _month_of(observations.last_day)
+    first_month, last_month = month_of(observations.first_day), month_of(observations.last_day)
     lane = np.searchsorted(ids, observations.origin) * len(ids) + np.searchsorted(ids, observations.destination)
     for month in range(int(first_month.min()), int(last_month.max()) + 1):
         rows = np.flatnonzero((first_month <= month) & (month <= last_month))

@@ -16,12 +16,14 @@ import polars as pl
 from db import batches, lanes, locations, prices, totals, versions
 from db.model import BatchOutcome, BatchStatus, Location, OnError
 from db.pool import Connection
-from ingest.aggregate import LaneDays, totals_by_month
+from ingest.aggregate import LaneDays, MonthTotals, month_of, totals_by_month
 from ingest.encode import copy_stream, encode_prices, encode_totals
 from ingest.examine import examine
 from ingest.files import Slice
 from ingest.tally import Tally
 
+PRICES_PART = 0.7
+"""What storing prices takes of the work, about; the rest is for their averages (`python -m bench ingest`)."""
 MAX_HELD_ROWS = 4_000_000
 """Observations whose totals are added up together, at 24 bytes each: the more, the fewer partial sums for each key."""
 LANE_DAYS = ("origin", "destination", "first_day", "last_day", "usd_cents")
@@ -70,7 +72,7 @@ async def _append(
         async for examined in parts:
             if on_error is OnError.REJECT_BATCH and examined.rejected:
                 raise _InvalidItem
-            report("storing prices", examined.part)
+            report("storing prices", PRICES_PART * examined.part)
             await copy_rejections(connection, batch_id, examined.rejections, before=tally.rejections)
             tally.add(examined)
             observations = examined.observations
@@ -81,9 +83,8 @@ async def _append(
                 await _append_totals(connection, held, tree)
     if tally.rejected == tally.items:
         return tally.rejected_outcome()
-    report("storing averages", 1.0)
     if held:
-        await _append_totals(connection, held, tree)
+        await _append_totals(connection, held, tree, report)
     await lanes.insert_lanes(connection, batch_id, *tally.lanes())
     await versions.announce_change(connection, f"{batch_id} {BatchStatus.APPLIED}")
     return tally.applied_outcome()
@@ -101,17 +102,37 @@ async def _list_problems(
     return tally.rejected_outcome()
 
 
-async def _append_totals(connection: Connection, held: list[pl.DataFrame], tree: list[Location]) -> None:
+async def _append_totals(
+    connection: Connection, held: list[pl.DataFrame], tree: list[Location], report: Report = stay_quiet
+) -> None:
     """Append what the held observations add up to, and let go of them."""
-    await totals.copy_totals(connection, copy_stream(await asyncio.to_thread(add_up, held, tree)))
+
+    def tell(part: float) -> None:
+        report("storing averages", PRICES_PART + (1 - PRICES_PART) * part)
+
+    await totals.copy_totals(connection, copy_stream(await asyncio.to_thread(add_up, held, tree, tell)))
 
 
-def add_up(held: list[pl.DataFrame], tree: list[Location]) -> Iterator[npt.NDArray[np.void]]:
-    """Return what the held observations, LANE_DAYS of them, add up to, as rows for COPY, and let go of them."""
+def add_up(
+    held: list[pl.DataFrame], tree: list[Location], tell: Callable[[float], None] = lambda _part: None
+) -> Iterator[npt.NDArray[np.void]]:
+    """Return what the held observations, LANE_DAYS of them, add up to, as rows for COPY, and let go of them.
+
+    While the rows are taken, `tell` hears which part of the months is done, 0 to 1.
+    """
     observations = pl.concat(held)
     held.clear()
-    columns = (observations[name].to_numpy() for name in LANE_DAYS)
-    return encode_totals(totals_by_month(LaneDays(*columns), tree))
+    columns = LaneDays(*(observations[name].to_numpy() for name in LANE_DAYS))
+    return encode_totals(_tell_months(totals_by_month(columns, tree), columns, tell))
+
+
+def _tell_months(
+    months: Iterator[MonthTotals], observations: LaneDays, tell: Callable[[float], None]
+) -> Iterator[MonthTotals]:
+    first, last = int(month_of(observations.first_day).min()), int(month_of(observations.last_day).max())
+    for totals_of_month in months:
+        tell((totals_of_month.month - first) / (last - first + 1))
+        yield totals_of_month
 
 
 async def copy_rejections(connection: Connection, batch_id: int, rejections: pl.DataFrame, *, before: int = 0) -> None:
