@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from operator import add
 
-from psycopg.rows import args_row, class_row
+from psycopg.rows import class_row
 
 from db.model import DateRange, DayTotals, Lane
 from db.pool import Connection
