@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.database import open_world
+from bench.file_uploads import bench_file_uploads
 from bench.processes import running_server, running_workers
 from bench.scale import Scale
 from bench.world import SEED, Shape, make_csv
@@ -57,6 +58,7 @@ async def bench_uploads(console: Console, server_url: str, scale: Scale) -> None
         table.add_row(f"{BATCHES} batches of {items:,} items, {count} workers", f"{seconds:.1f} s", "")
     table.add_row("from SIGKILL of a worker to the next attempt at its batch", f"{recovery:.1f} s", "5 s")
     console.print(table)
+    await bench_file_uploads(console, server_url, scale)
 
 
 def _body(items: int, seed: int, wait_ms: int) -> bytes:
