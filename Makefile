@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or later is needed (set PYTHON=...)"; exit 1; }
@@ -40,8 +40,12 @@ schema: $(STAMP) ## Write schema.graphql from the code
 	@$(BIN)/ratesgraph schema > schema.graphql.new && mv schema.graphql.new schema.graphql
 
 .PHONY: bench
-bench: $(STAMP) ## Measure ingest and reads, print tables (about ten minutes)
+bench: $(STAMP) ## Measure ingest, reads and uploads, print tables (about fifteen minutes)
 	@$(BIN)/python -m bench
+
+.PHONY: bench-billion
+bench-billion: $(STAMP) ## Load a thousand million daily prices from files, ask for averages (about 15 minutes, 14 GB of disk)
+	@$(BIN)/python -m bench billion
 
 .PHONY: chaos
 chaos: $(STAMP) ## Kill workers, server and database at random under uploads; check that nothing is lost (about ten minutes)

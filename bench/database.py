@@ -20,13 +20,17 @@ from ingest.tree import change_tree
 
 
 @contextmanager
-def bench_server() -> Iterator[str]:
-    """Yield the URL of a server that is gone afterwards. It vacuums only when told, so that no round pays for another."""
+def bench_server(*, autovacuum: bool = False) -> Iterator[str]:
+    """Yield the URL of a server that is gone afterwards. It vacuums only when told, so that no round pays for another.
+
+    With `autovacuum` it is left as users have it.
+    """
     folder = TemporaryDirectory(prefix="ratesgraph-bench-", ignore_cleanup_errors=True)
     with folder as name, embedded_server(Path(name)) as url:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("ALTER SYSTEM SET autovacuum = off")
-            connection.execute("SELECT pg_reload_conf()")
+        if not autovacuum:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("ALTER SYSTEM SET autovacuum = off")
+                connection.execute("SELECT pg_reload_conf()")
         yield url
 
 

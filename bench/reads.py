@@ -31,6 +31,9 @@ LANES = {
     "region → region": (region_of(0, 3), region_of(ORIGINS, 3)),
     "root → root": (ROOT, ROOT),
 }
+MOST_ROWS = (
+    "SELECT max(rows) FROM (SELECT count(*) AS rows FROM price_totals GROUP BY origin, destination, month) AS keys"
+)
 WARM_UP_CALLS = 20
 SQL_CALLS = 3
 SQL_LIMIT_SECONDS = 60
@@ -60,7 +63,7 @@ async def bench_reads(console: Console, server_url: str, scale: Scale) -> None:
             histories = [await _load(small, [short]), await _load(large, long)]
         with console.status("reads"):
             reads = await _measure_totals(histories, scale.calls)
-            rows = " and ".join([str(await _most_rows(history.connection)) for history in histories])
+            rows = " and ".join([str(await read_figure(history.connection, MOST_ROWS)) for history in histories])
         with console.status("recursive SQL"):
             by_sql = [await _measure_sql(history) for history in histories]
         _print(console, histories, reads, by_sql, f"the worst that compaction allows, {rows} rows a key")
@@ -89,13 +92,6 @@ async def _load(connection: Connection, batches: Sequence[bytes]) -> History:
         for name, (origin, destination) in LANES.items()
     }
     return History(f"{days / 1e6:.0f} M" if days >= 1e6 else f"{days:,}", connection, questions)
-
-
-async def _most_rows(connection: Connection) -> int:
-    return await read_figure(
-        connection,
-        "SELECT max(rows) FROM (SELECT count(*) AS rows FROM price_totals GROUP BY origin, destination, month) AS keys",
-    )
 
 
 async def _measure_totals(histories: Sequence[History], calls: int) -> list[dict[Question, float]]:

@@ -1,14 +1,10 @@
 """`bench uploads`: what an uploader sees, through real processes: latency, a busy server's other answers, workers, recovery."""
 
 import os
-import re
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import date
 from statistics import median
 from typing import Any
@@ -20,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.database import open_world
+from bench.file_uploads import bench_file_uploads
+from bench.processes import running_server, running_workers
 from bench.scale import Scale
 from bench.world import SEED, Shape, make_csv
 
@@ -27,7 +25,6 @@ DATABASE = "bench_uploads"
 ITEMS, BATCHES, LARGE_ITEMS = 10_000, 20, 100_000
 WAIT_MS = 30_000
 FIRST_DAY = date(2025, 6, 1)
-COMMAND = [sys.executable, "-c", "from server.cli import main; main()"]
 UPLOAD = "mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) { batch { id status } } }"
 WAITING = "{ queued: batches(status: QUEUED) { totalCount } running: batches(status: RUNNING) { totalCount } }"
 ATTEMPTS = "query ($id: ID!) { batch(id: $id) { status attempts } }"
@@ -41,8 +38,12 @@ async def bench_uploads(console: Console, server_url: str, scale: Scale) -> None
             "DATABASE_URL": make_conninfo(server_url, dbname=DATABASE),
             "RATESGRAPH_OPEN_WRITES": "true",
         }
-        with console.status("uploads"), _server(environment) as url, httpx.Client(base_url=url, timeout=120) as http:
-            with _workers(environment, 1):
+        with (
+            console.status("uploads"),
+            running_server(environment) as url,
+            httpx.Client(base_url=url, timeout=120) as http,
+        ):
+            with running_workers(environment, 1):
                 latency = _measure_latency(http, url, scale)
             by_workers = {count: _measure_workers(http, environment, count, scale) for count in (1, 2, 4)}
             recovery = _measure_recovery(http, environment, scale)
@@ -57,35 +58,7 @@ async def bench_uploads(console: Console, server_url: str, scale: Scale) -> None
         table.add_row(f"{BATCHES} batches of {items:,} items, {count} workers", f"{seconds:.1f} s", "")
     table.add_row("from SIGKILL of a worker to the next attempt at its batch", f"{recovery:.1f} s", "5 s")
     console.print(table)
-
-
-@contextmanager
-def _server(environment: dict[str, str]) -> Iterator[str]:
-    command = [*COMMAND, "serve", "--no-demo", "--port", "0"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if found := re.search(r"answers at (http://\S+)/graphql", line):
-                    yield found[1]
-                    break
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-@contextmanager
-def _workers(environment: dict[str, str], count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-    processes = [
-        subprocess.Popen([*COMMAND, "worker"], env=environment, stdout=subprocess.DEVNULL) for _ in range(count)
-    ]
-    try:
-        yield processes
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(30)
+    await bench_file_uploads(console, server_url, scale)
 
 
 def _body(items: int, seed: int, wait_ms: int) -> bytes:
@@ -141,7 +114,7 @@ def _measure_workers(http: httpx.Client, environment: dict[str, str], count: int
     """Return how long some workers need for a queue of batches, from their start."""
     for number in range(BATCHES):
         _send(http, _body(scale.size(ITEMS), SEED + number, 0))
-    with _workers(environment, count):
+    with running_workers(environment, count):
         # Starting a process is no work: the clock starts with the first batch.
         while not _ask(http, WAITING)["running"]["totalCount"]:
             time.sleep(0.01)
@@ -154,11 +127,11 @@ def _measure_workers(http: httpx.Client, environment: dict[str, str], count: int
 def _measure_recovery(http: httpx.Client, environment: dict[str, str], scale: Scale) -> float:
     """Return how long a batch waits for its next attempt after its worker was killed while another stands by."""
     with ExitStack() as stack:
-        (first,) = stack.enter_context(_workers(environment, 1))
+        (first,) = stack.enter_context(running_workers(environment, 1))
         batch = _send(http, _body(scale.size(LARGE_ITEMS), SEED, 0))
         while _ask(http, ATTEMPTS, id=batch["id"])["batch"]["attempts"] == 0:
             time.sleep(0.005)
-        stack.enter_context(_workers(environment, 1))
+        stack.enter_context(running_workers(environment, 1))
         first.send_signal(signal.SIGKILL)
         start = time.perf_counter()
         while (state := _ask(http, ATTEMPTS, id=batch["id"])["batch"])["attempts"] < 2 and state["status"] == "RUNNING":

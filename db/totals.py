@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from datetime import date
 from operator import add
 
-from psycopg.rows import args_row, class_row
+from psycopg.rows import class_row
 
 from db.model import DateRange, DayTotals, Lane
 from db.pool import Connection
 from db.sql import load_sections
 
 SQL = load_sections("totals")
+
+Key = tuple[int, int, date]
+"""Origin, destination and month of totals: rows of the same key add up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +88,21 @@ async def gather_observed_month(connection: Connection, month: date) -> None:
     await connection.execute(SQL["gather_observed_month"], {"month": month})
 
 
-async def gather_crowded_keys(connection: Connection, *, max_rows: int, max_keys: int) -> int:
-    """Take away and gather the rows of up to `max_keys` keys that have more than `max_rows`; return how many rows."""
-    async with connection.cursor(row_factory=args_row(int)) as cursor:
-        await cursor.execute(SQL["gather_crowded_keys"], {"max_rows": max_rows, "max_keys": max_keys})
-        return (await cursor.fetchall())[0]
+async def compact_keys(
+    connection: Connection, after: Key | None, *, max_rows: int, max_keys: int
+) -> tuple[Key, int] | None:
+    """Replace the rows of up to `max_keys` keys that have more than `max_rows` by their sum.
+
+    Begin behind the key `after`, in the order of origin, destination and month. Return the last of the keys and how many
+    rows are gone, or None when no such key is left.
+    """
+    origin, destination, month = after or (0, 0, date.min)
+    cursor = await connection.execute(
+        SQL["compact_keys"],
+        {"origin": origin, "destination": destination, "month": month, "max_rows": max_rows, "max_keys": max_keys},
+    )
+    row = await cursor.fetchone()
+    return None if row is None else ((row[0], row[1], row[2]), row[3])
 
 
 async def remember_ancestors(connection: Connection) -> None:

@@ -14,13 +14,12 @@ async def compact(connection: Connection, *, max_rows: int = MAX_ROWS_PER_KEY) -
 
     Runs beside batches and readers: it takes only rows that it sees, and what is appended meanwhile stays.
     """
-    total = 0
+    total, last = 0, None
     while True:
         async with connection.transaction():
             await locations.share_tree(connection)
-            await totals.create_day_sums(connection)
-            gathered = await totals.gather_crowded_keys(connection, max_rows=max_rows, max_keys=MAX_KEYS_PER_STEP)
-            await totals.pack_day_sums(connection)
-        if not gathered:
+            step = await totals.compact_keys(connection, last, max_rows=max_rows, max_keys=MAX_KEYS_PER_STEP)
+        if step is None:
             return total
-        total += gathered
+        last, rows = step
+        total += rows

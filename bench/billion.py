@@ -1,0 +1,194 @@
+"""`bench billion`: a thousand million daily prices from files of a million items, loaded by the command, then asked.
+
+`bench.history` says what is in the files. They are written one by one, just ahead, and removed; writing is not counted.
+The questions are those of `bench reads`, at the end and at one row a key. Each is asked in turn of a database that has only
+the first file, so that both meet the same noise. The server vacuums by itself, as a user's does.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import product
+from pathlib import Path
+from statistics import median, quantiles
+from tempfile import TemporaryDirectory
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from bench.database import find_ids, open_world, read_figure
+from bench.history import DAILY_PRICES, HISTORY_DAYS, START, History, plan_history, write_files
+from bench.processes import COMMAND, family_memory, keep_peak, peak_memory
+from bench.reads import LANES, MOST_ROWS, RANGES, WARM_UP_CALLS, Question
+from bench.scale import Scale
+from bench.world import ORIGINS, PORTS, ROOT, port
+from db import totals
+from db.model import DateRange, Lane
+from db.pool import Connection
+
+GOAL_SECONDS, GOAL_RATIO = 600, 1.3
+DISK_BYTES, DISK_BYTES_PER_DAILY_PRICE = 6e9, 8
+"""What the write-ahead log and one file take, and each daily price with its share of indexes and totals."""
+EVERY_LANE = "port → port, another lane each time"
+SIZES = {
+    "prices": "SELECT pg_table_size('prices')",
+    "indexes of prices": "SELECT pg_indexes_size('prices')",
+    "totals": "SELECT pg_table_size('price_totals')",
+    "index of totals": "SELECT pg_indexes_size('price_totals')",
+    "write-ahead log": "SELECT sum(size)::bigint FROM pg_ls_waldir()",
+}
+Answers = dict[Question, list[float]]
+"""Seconds of every call, by days asked for and name of the lane."""
+
+
+@dataclass(slots=True)
+class Loading:
+    """Seconds of each file, and the most memory that a loading process has had, in bytes."""
+
+    seconds: list[float] = field(default_factory=list)
+    writing_seconds: float = 0
+    peak_bytes: int = 0
+
+
+async def bench_billion(console: Console, server_url: str, scale: Scale) -> None:
+    """Load the history, ask on the way, print how long it took, what it takes, and what an answer costs."""
+    with psycopg.connect(server_url) as connection:
+        data = Path(connection.execute("SHOW data_directory").fetchall()[0][0])
+    needed = DISK_BYTES + DISK_BYTES_PER_DAILY_PRICE * scale.size(DAILY_PRICES)
+    free = shutil.disk_usage(data).free
+    console.print(f"\nThis needs {needed / 1e9:.0f} GB of disk; where TMPDIR is, {free / 1e9:.0f} GB are free.")
+    if free < needed:
+        return
+    postmaster = int((data / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+    history, loading = plan_history(scale), Loading()
+    async with open_world(server_url, "bench_million") as first, open_world(server_url, "bench_billion") as whole:
+        with keep_peak(lambda: family_memory(postmaster)) as server, TemporaryDirectory() as folder:
+            begin = time.perf_counter()
+            for number, file in enumerate(write_files(history, Path(folder))):
+                loading.writing_seconds += time.perf_counter() - begin
+                if number == 0:
+                    _run(first, "prices", "load", file)
+                _load(console, whole, file, history, loading)
+                begin = time.perf_counter()
+        sizes = {name: await read_figure(whole, query) for name, query in SIZES.items()}
+        sizes["data folder, all of it"] = _disk_usage(data)
+        _print_loading(console, history, loading, server.largest, sizes)
+        rows = await read_figure(whole, MOST_ROWS)
+        answers = await _ask([first, whole], scale.calls)
+        _print_answers(console, history, answers, f"as loaded, {rows} rows a key at most")
+        seconds, peak = _run(whole, "compact")
+        keys = await read_figure(whole, "SELECT count(*) FROM price_totals")
+        console.print(f"\n`ratesgraph compact` took {seconds:.0f} s and {_megabytes(peak)} and left {keys:,} keys.")
+        answers = await _ask([first, whole], scale.calls)
+        _print_answers(console, history, answers, "at one row a key")
+        await _check_count(whole, history)
+
+
+def _disk_usage(folder: Path) -> int:
+    return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())
+
+
+async def _check_count(connection: Connection, history: History) -> None:
+    """Assert that the whole world's totals count every daily price."""
+    world = (await find_ids(connection))[ROOT]
+    ever = DateRange(START, START + timedelta(days=HISTORY_DAYS))
+    (days,) = await totals.select_day_totals(connection, [(Lane(world, world), ever)])
+    assert sum(days.counts) == history.daily_prices, "the totals have every daily price"
+
+
+def _run(connection: Connection, *arguments: str | Path) -> tuple[float, int]:
+    """Run the command on the connection's database; return its seconds and the most memory of its process, in bytes."""
+    environment = {**os.environ, "DATABASE_URL": connection.info.dsn}
+    start = time.perf_counter()
+    with (
+        subprocess.Popen([*COMMAND, *arguments], env=environment, stdout=subprocess.DEVNULL) as process,
+        keep_peak(lambda: peak_memory(process.pid)) as peak,
+    ):
+        code = process.wait()
+    assert code == 0, f"{arguments[0]} ended with {code}"
+    return time.perf_counter() - start, peak.largest
+
+
+def _load(console: Console, connection: Connection, file: Path, history: History, loading: Loading) -> None:
+    number, items = len(loading.seconds), history.items[len(loading.seconds)]
+    seconds, peak = _run(connection, "prices", "load", file)
+    loading.seconds.append(seconds)
+    loading.peak_bytes = max(loading.peak_bytes, peak)
+    console.print(
+        f"file {number + 1:2} of {len(history.items)}, from {history.shapes[number].start}: {items:9,} items in"
+        f" {seconds:5.1f} s, {items / seconds:7,.0f} items/s, {_megabytes(peak)};"
+        f" {sum(loading.seconds):4.0f} s so far, load {os.getloadavg()[0]:.1f}"
+    )
+
+
+async def _ask(connections: Sequence[Connection], calls: int) -> list[Answers]:
+    """Return how long each question to each database takes, after a vacuum and some calls to warm up."""
+    for connection in connections:
+        await connection.execute("VACUUM (ANALYZE) price_totals")
+    ids = await find_ids(connections[0])
+    names = [*LANES, EVERY_LANE]
+    answers: list[Answers] = [{(len(period), name): [] for period in RANGES for name in names} for _ in connections]
+    for call in range(-min(calls, WARM_UP_CALLS), calls):
+        other = (port(call % ORIGINS), port(PORTS - 1 - call % (PORTS - ORIGINS)))
+        lanes = {**LANES, EVERY_LANE: other}
+        for connection, times in zip(connections, answers, strict=True):
+            for period, name in product(RANGES, names):
+                origin, destination = lanes[name]
+                taken = await _time(connection, Lane(ids[origin], ids[destination]), period)
+                if call >= 0:
+                    times[len(period), name].append(taken)
+    return answers
+
+
+async def _time(connection: Connection, lane: Lane, period: DateRange) -> float:
+    start = time.perf_counter()
+    await totals.select_day_totals(connection, [(lane, period)])
+    return time.perf_counter() - start
+
+
+def _print_loading(
+    console: Console, history: History, loading: Loading, server_bytes: int, sizes: Mapping[str, int]
+) -> None:
+    seconds, items = sum(loading.seconds), sum(history.items)
+    table = Table("loading", "result", "goal", title=f"\n{history.daily_prices:,} daily prices", title_justify="left")
+    table.add_row(
+        f"{items:,} items, {len(history.items)} files, one after the other", f"{seconds:.0f} s", f"{GOAL_SECONDS} s"
+    )
+    table.add_row("items a second", f"{items / seconds:,.0f}", "")
+    table.add_row("slowest file", f"{max(loading.seconds):.1f} s", "")
+    table.add_row("writing the files, not counted", f"{loading.writing_seconds:.0f} s", "")
+    table.add_row("most memory of a loading process", _megabytes(loading.peak_bytes), "")
+    table.add_row("most memory of all PostgreSQL processes, shared memory once", _megabytes(server_bytes), "")
+    for name, size in sizes.items():
+        table.add_row(f"disk: {name}", f"{size / 1e9:.2f} GB", "")
+    console.print(table)
+
+
+def _print_answers(console: Console, history: History, answers: Sequence[Answers], state: str) -> None:
+    first, whole = answers
+    console.print(
+        f"\nReads of totals at the database, {state}; medians and 99th percentiles of {len(first[31, EVERY_LANE])} in ms"
+        f"\n(goal: at most {GOAL_RATIO}× the same question to the first file alone)"
+    )
+    table = Table()
+    table.add_column("days", justify="right")
+    table.add_column("lane")
+    for name in (f"{history.items[0]:,} items", f"{sum(history.items):,} items"):
+        table.add_column(f"{name}\nmedian", justify="right")
+        table.add_column("p99", justify="right")
+    table.add_column("ratio", justify="right")
+    for (days, lane), times in first.items():
+        pair = (times, whole[days, lane])
+        cells = [f"{value * 1e3:.2f}" for taken in pair for value in (median(taken), quantiles(taken, n=100)[-1])]
+        ratio = f"{median(pair[1]) / median(pair[0]):.2f}"
+        table.add_row(str(days), lane, *cells, ratio, end_section=lane == EVERY_LANE)
+    console.print(table)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB" if size else "? MB"

@@ -1,0 +1,64 @@
+"""The files of `bench billion`: two years of prices, a thousand million daily ones, as they would have arrived.
+
+The first file draws its first days from all of the history, so that questions are as wide after the first million items
+as at the end. The others come in order: each covers a month and a half of first days, so a key meets about six files.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from bench.scale import Scale
+from bench.world import SEED, Shape, make_csv
+
+DAILY_PRICES = 1_000_000_000
+FILE_ITEMS = 1_000_000
+ITEM_DAYS = 30
+START, HISTORY_DAYS = date(2024, 1, 1), 731
+ARRIVAL_DAYS = 45
+"""From how many first days a file draws."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What each file holds. The last one ends with one more item, of `rest_days`, which makes the number round."""
+
+    shapes: list[Shape]
+    rest_days: int
+
+    @property
+    def items(self) -> list[int]:
+        """The number of items of each file."""
+        return [shape.items for shape in self.shapes[:-1]] + [self.shapes[-1].items + 1]
+
+    @property
+    def daily_prices(self) -> int:
+        """How many daily prices there are in all."""
+        return sum(shape.items for shape in self.shapes) * ITEM_DAYS + self.rest_days
+
+
+def plan_history(scale: Scale) -> History:
+    """Return the files in the order of their arrival; a smaller run has smaller files and fewer of them."""
+    items, rest_days = divmod(scale.size(DAILY_PRICES), ITEM_DAYS)
+    size = min(FILE_ITEMS, 10 * scale.size(FILE_ITEMS))
+    sizes = [*[size] * (items // size), items % size]
+    first_days = HISTORY_DAYS - ITEM_DAYS + 1
+    shapes = [Shape(size, ITEM_DAYS, START, first_days)]
+    for number, count in enumerate(sizes[1:]):
+        start = START + timedelta(days=number * (first_days - ARRIVAL_DAYS) // (len(sizes) - 2))
+        shapes.append(Shape(count, ITEM_DAYS, start, ARRIVAL_DAYS))
+    return History(shapes, rest_days)
+
+
+def write_files(history: History, folder: Path) -> Iterator[Path]:
+    """Write one file after the other; each is removed when the next is asked for."""
+    for number, shape in enumerate(history.shapes):
+        file = folder / f"prices_{number + 1:02}.csv"
+        data = make_csv(shape, seed=SEED + number, busy_lane=True)
+        if number == len(history.shapes) - 1:
+            data += make_csv(Shape(1, history.rest_days, shape.start, 1)).split(b"\n", 1)[1]
+        file.write_bytes(data)
+        del data
+        yield file
+        file.unlink()
