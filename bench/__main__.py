@@ -1,20 +1,22 @@
-"""`python -m bench [ingest|reads|uploads|billion] [--quick]`."""
+"""`python -m bench [ingest|reads|uploads|http|billion] [--quick] [--no-peers]`."""
 
 import argparse
 import asyncio
 import os
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from bench.batches import bench_ingest
 from bench.billion import bench_billion
 from bench.database import bench_server
+from bench.http import bench_http
 from bench.machine import print_machine
 from bench.reads import bench_reads
 from bench.scale import FULL, QUICK, make_console
 from bench.uploads import bench_uploads
 
-SUBJECTS = {"ingest": bench_ingest, "reads": bench_reads, "uploads": bench_uploads}
+SUBJECTS = {"ingest": bench_ingest, "reads": bench_reads, "uploads": bench_uploads, "http": bench_http}
 LONG = {"billion": bench_billion}
 """Measured only when asked for by name, on a server that vacuums by itself."""
 
@@ -24,10 +26,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure; about fifteen minutes.")
     parser.add_argument("subject", nargs="?", choices=[*SUBJECTS, *LONG], help="only this; all but billion by default")
     parser.add_argument("--quick", action="store_true", help="sizes divided by 50, once: to see that it runs")
+    parser.add_argument("--no-peers", action="store_true", help="over HTTP, leave out the peers that npm installs")
     options = parser.parse_args(argv)
     console, scale = make_console(), QUICK if options.quick else FULL
+    measures = {**SUBJECTS, **LONG, "http": partial(bench_http, with_peers=not options.no_peers)}
     start = time.perf_counter()
-    measures = {**SUBJECTS, **LONG}
     with bench_server(autovacuum=options.subject in LONG) as url:
         print_machine(console, url)
         for subject in SUBJECTS if options.subject is None else [options.subject]:

@@ -13,19 +13,23 @@ WIDTH = 132
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The size of a run. `rounds` and `calls` are how often a batch and a read are repeated; their median counts."""
+    """The size of a run. `rounds` and `calls` are how often a batch and a read are repeated; their median counts.
+
+    `seconds` is how long a server is under load in a round.
+    """
 
     divisor: int
     rounds: int
     calls: int
+    seconds: int
 
     def size(self, full: int) -> int:
         """Return what is left of a full run's size."""
         return max(full // self.divisor, 1)
 
 
-FULL = Scale(divisor=1, rounds=3, calls=200)
-QUICK = Scale(divisor=50, rounds=1, calls=4)
+FULL = Scale(divisor=1, rounds=3, calls=200, seconds=3)
+QUICK = Scale(divisor=50, rounds=1, calls=4, seconds=1)
 
 
 def make_console() -> Console:

@@ -1,0 +1,124 @@
+"""Ratesgraph beside itself over HTTP: the slow end of its answers, many lanes in one request, size of the data, memory."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.beside import MONTH, ROOT_TO_ROOT
+from bench.goals import Goal, World, print_loads
+from bench.load import Request, Runner, measure_in_turn
+from bench.questions import PATH, ask, ask_for_lanes
+from bench.reads import LANES
+from bench.scale import Scale
+from bench.servers import Server, ratesgraph
+from bench.world import ORIGINS, port
+from db.model import DateRange
+
+PACED_CONNECTIONS = 64
+"""Clients that pause between requests: so many that those who wait do not slow the rest down."""
+PACE = 0.8
+MANY_LANES = 50
+REQUESTS = 100_000
+SHIFTS = 200
+"""Different questions that memory is measured with."""
+MEMORY_LIMIT_MB = 120
+GROWTH_LIMIT = 1.05
+SIZE_LIMIT = 1.3
+TAIL_LIMIT, LANES_LIMIT = 4, 6
+
+
+def measure_tail(console: Console, servers: Sequence[Server], world: World, scale: Scale) -> list[Goal]:
+    """Measure the slow end of uncached answers when 80 % of what a server can do is asked of it."""
+    request = Request(PATH, [ask(ROOT_TO_ROOT, world.last_days(MONTH))])
+    goals, loads = [], {}
+    for server in servers:
+        full, paced = Runner("full load", server.url, request), Runner("80 %", server.url, request)
+        ratios = []
+        for _ in range(scale.rounds):
+            load = full.measure(scale.seconds)
+            full.loads.append(load)
+            # A client comes back after its pause and the answer, which takes about half as long as under full load.
+            pause = max(PACED_CONNECTIONS / (PACE * load.rate) - load.p50 / 2, 0.001)
+            slow = replace(paced, connections=PACED_CONNECTIONS, pause=pause).measure(scale.seconds * 2)
+            paced.loads.append(slow)
+            ratios.append(slow.p99 / slow.p50)
+        name = f"p99 against p50 at {paced.rate / full.rate:.0%} of full load, {server.name}"
+        slowest, middle = (f"{seconds * 1e3:.1f} ms" for seconds in (paced.p99, paced.p50))
+        goals.append(Goal(name, slowest, middle, median(ratios), TAIL_LIMIT, at_least=False))
+        loads[server.name] = [full, paced]
+    print_loads(console, f"Under full load and paced, uncached, root → root, {MONTH} days", loads)
+    return goals
+
+
+def measure_lanes(server: Server, world: World, scale: Scale) -> list[Goal]:
+    """Measure the time of one request for many lanes beside that of a request for one, uncached."""
+    days = world.last_days(MONTH)
+    lanes = [(port(number), port(ORIGINS + number)) for number in range(MANY_LANES)]
+    many, one = (
+        Runner(f"{len(part)} lanes", server.url, Request(PATH, [ask_for_lanes(part, days)]), connections=1)
+        for part in (lanes, lanes[:1])
+    )
+    measure_in_turn([many, one], scale)
+    return [_compare(f"one request with {MANY_LANES} lanes against 1 lane, uncached", many, one, LANES_LIMIT)]
+
+
+def measure_size(server: Server, small: World, large: World, scale: Scale) -> list[Goal]:
+    """Measure the time of a request by the size of places and of the history, uncached; the server has the large one."""
+    root, ports = "root → root", "port → port"
+    runners = {}
+    with ratesgraph(small.url, processes=1, cache_bytes=0) as other:
+        for world, url in ((small, other.url), (large, server.url)):
+            for lane in (root, ports):
+                request = Request(PATH, [ask(LANES[lane], world.last_days(MONTH))])
+                runners[world, lane] = Runner(lane, url, request, connections=1)
+        measure_in_turn([*runners.values()], scale)
+    goals = []
+    for world in (small, large):
+        name = f"{root} against {ports}, {world.name}"
+        goals.append(_compare(name, runners[world, root], runners[world, ports], SIZE_LIMIT))
+    for lane in (root, ports):
+        name = f"{large.name} against {small.name}, {lane}"
+        goals.append(_compare(name, runners[large, lane], runners[small, lane], SIZE_LIMIT))
+    return goals
+
+
+def _compare(name: str, runner: Runner, base: Runner, limit: float) -> Goal:
+    taken, least = (f"{each.p50 * 1e3:.2f} ms" for each in (runner, base))
+    return Goal(name, taken, least, runner.p50 / base.p50, limit, at_least=False)
+
+
+def measure_memory(
+    console: Console, servers: Sequence[Server], idle: Sequence[float], world: World, scale: Scale
+) -> list[Goal]:
+    """Measure what server processes hold after many requests, one without and one with kept answers; `idle` is before."""
+    last = world.last_days(MONTH)
+    periods = [DateRange(*(day - timedelta(days=back) for day in (last.first, last.last))) for back in range(SHIFTS)]
+    request = Request(PATH, [ask(ROOT_TO_ROOT, days) for days in periods])
+    requests = scale.size(REQUESTS)
+    table = Table("server", "idle", "after a load", f"after {requests:,} more", title="Resident MB of a server process")
+    goals = []
+    for name, server, before in zip(("uncached", "cached"), servers, idle, strict=True):
+        runner = Runner(name, server.url, request)
+        runner.measure(scale.seconds)
+        warm, done = resident_mb(server), 0
+        while done < requests:
+            done += runner.measure(scale.seconds).requests
+        after = resident_mb(server)
+        table.add_row(name, *(f"{size:.0f}" for size in (before, warm, after)))
+        shown, limit = f"{before:.0f} MB", f"{MEMORY_LIMIT_MB} MB"
+        goals.append(Goal(f"resident, idle, {name}", shown, limit, before / MEMORY_LIMIT_MB, 1, at_least=False))
+        title, shown, base = f"resident after {requests:,} requests, {name}", f"{after:.0f} MB", f"{warm:.0f} MB"
+        goals.append(Goal(title, shown, base, after / warm, GROWTH_LIMIT, at_least=False))
+    console.print(table)
+    return goals
+
+
+def resident_mb(server: Server) -> float:
+    """Return the resident memory of the process that was started, in MB."""
+    command = ["ps", "-o", "rss=", "-p", str(server.pid)]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) * 1024 / 1e6

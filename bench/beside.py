@@ -1,0 +1,107 @@
+"""Requests a second beside peers: those that are given our totals, those that ask recursively, and the bare minimum."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+
+from bench.goals import Goal, World, beside, print_loads
+from bench.load import Request, Runner, expect_same_answers, measure_in_turn
+from bench.questions import PATH, Places, ask, ask_by_address
+from bench.reads import LANES
+from bench.scale import Scale
+from bench.servers import CORES, PROCESSES, Server, bare, mercurius, postgraphile, ratesgraph, stock_strawberry
+from bench.world import ROOT
+from db.model import DateRange
+
+ROOT_TO_ROOT = (ROOT, ROOT)
+MONTH, YEAR = 31, 365
+CACHE_BYTES = 64_000_000
+
+
+def measure_totals(
+    console: Console, ours: Sequence[Server], world: World, scale: Scale, *, with_peers: bool
+) -> list[Goal]:
+    """Measure the whole world's averages, uncached, beside PostGraphile over the same totals."""
+    targets = {MONTH: 2.0, YEAR: 3.0}
+    with ExitStack() as stack:
+        counts = PROCESSES if with_peers else []
+        others = [stack.enter_context(postgraphile(world.url, "by_totals", processes=count)) for count in counts]
+        loads = {days: _measure([*ours, *others], ROOT_TO_ROOT, world.last_days(days), scale) for days in targets}
+    title = f"Uncached, {world.name}, beside a peer that is given our totals"
+    print_loads(console, title, {f"root → root, {days} days": runners for days, runners in loads.items()})
+    return [
+        beside(
+            f"uncached, root → root, {days} days", runners[: len(ours)], runners[len(ours) :], at_least=targets[days]
+        )
+        for days, runners in loads.items()
+        if others
+    ]
+
+
+def measure_recursion(console: Console, world: World, scale: Scale, *, with_peers: bool) -> list[Goal]:
+    """Measure averages of a month, uncached, beside peers that ask by recursive SQL."""
+    days = world.last_days(MONTH)
+    targets = {"port → region": 10.0, "region → region": 25.0}
+    with ExitStack() as stack:
+        ours = [stack.enter_context(ratesgraph(world.url, processes=count, cache_bytes=0)) for count in PROCESSES]
+        counts = PROCESSES if with_peers else []
+        joins = [stack.enter_context(postgraphile(world.url, "by_join", processes=count)) for count in counts]
+        arrays = [stack.enter_context(postgraphile(world.url, "by_arrays", processes=count)) for count in counts]
+        if with_peers:
+            arrays.append(stack.enter_context(mercurius(world.url, "by_arrays", processes=CORES)))
+        arrays.append(stack.enter_context(stock_strawberry(world.url, "by_arrays", processes=CORES)))
+        loads = {name: _measure([*ours, *joins, *arrays], LANES[name], days, scale) for name in targets}
+    print_loads(console, f"Uncached, {world.name}, {MONTH} days, beside peers with recursive SQL", loads)
+    first, last = len(ours), len(ours) + len(joins)
+    return [
+        beside(f"uncached, {name}, {MONTH} days, {world.name}", runners[:first], others, at_least=targets[name])
+        for name, runners in loads.items()
+        for others in (runners[first:last], runners[last:])
+        if others
+    ]
+
+
+def measure_cached(console: Console, ours: Sequence[Server], world: World, scale: Scale) -> list[Goal]:
+    """Measure kept answers, and the answer that nothing has changed, beside an application that answers ready bytes."""
+    goals, loads = [], {}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        bodies = {days: ask(ROOT_TO_ROOT, world.last_days(days)) for days in (MONTH, YEAR)}
+        for days, body in bodies.items():
+            (folder / str(days)).write_bytes(Request(PATH, [body]).send(ours[0].url).content)
+        limits = [stack.enter_context(bare(folder, processes=count)) for count in PROCESSES]
+        for days, body in bodies.items():
+            runners = [Runner(server.name, server.url, Request(PATH, [body])) for server in ours]
+            runners += [Runner(server.name, server.url, Request(f"/{days}", [body])) for server in limits]
+            expect_same_answers(runners)
+            loads[f"POST, {days} days"] = runners
+            goals += _measure_pairs(f"cached, {days} days, POST", runners, scale, at_least=0.5)
+        address = ask_by_address(ROOT_TO_ROOT, world.last_days(MONTH))
+        tag = Request(f"{PATH}?{address}").send(ours[0].url).headers["etag"]
+        runners = [Runner(server.name, server.url, Request(f"{PATH}?{address}", (), tag)) for server in ours]
+        runners += [Runner(server.name, server.url, Request(f"/{MONTH}?{address}", (), tag)) for server in limits]
+        for runner in runners:
+            assert runner.request.send(runner.url).status_code == 304, f"{runner.name} does not answer 304"
+        loads["GET, If-None-Match"] = runners
+        goals += _measure_pairs("304 by If-None-Match, GET", runners, scale, at_least=0.6)
+    print_loads(console, "Answers that are kept, beside an application that does nothing else", loads)
+    return goals
+
+
+def _measure_pairs(name: str, runners: Sequence[Runner], scale: Scale, *, at_least: float) -> list[Goal]:
+    """Measure, and return how ours, the first half, do beside the others with as many processes."""
+    measure_in_turn(runners, scale)
+    half = len(runners) // 2
+    pairs = zip(runners[:half], runners[half:], strict=True)
+    return [beside(name, [our], [other], at_least=at_least) for our, other in pairs]
+
+
+def _measure(servers: Sequence[Server], places: Places, days: DateRange, scale: Scale) -> list[Runner]:
+    """Ask all servers the same, make sure that they answer the same, and measure them."""
+    runners = [Runner(server.name, server.url, Request(PATH, [ask(places, days)])) for server in servers]
+    expect_same_answers(runners)
+    measure_in_turn(runners, scale)
+    return runners

@@ -1,0 +1,99 @@
+"""`bench http`: Ratesgraph beside its peers over HTTP, with the same data in the same PostgreSQL, in one run.
+
+What is compared is measured in turn, in short rounds whose median counts. Whoever answers otherwise than Ratesgraph fails
+the run; speed never does.
+"""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.alone import measure_lanes, measure_memory, measure_size, measure_tail, resident_mb
+from bench.beside import CACHE_BYTES, measure_cached, measure_recursion, measure_totals
+from bench.database import apply_csv, open_world
+from bench.goals import Goal, World
+from bench.load import WRK_MISSING, has_wrk
+from bench.scale import QUICK, Scale
+from bench.servers import CORES, NPM_MISSING, PROCESSES, database_url, install_peers, ratesgraph
+from bench.world import Shape, make_csv
+
+START = date(2025, 1, 1)
+SPAN = 365 - 30 + 1
+SQL = Path(__file__).parent / "peers"
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """A database to fill, and the file of what its peers ask."""
+
+    name: str
+    shape: Shape
+    functions: str
+
+
+MONTH_OF_PRICES = Stock("http_month", Shape(53_056, 1, START, 31), "recursion.sql")
+"""A month of 53,056 prices: the size at which a recursive query is usually judged."""
+SMALL = Stock("http_small", Shape(33_334, 30, START, SPAN), "recursion.sql")
+LARGE = Stock("http_large", Shape(1_000_000, 30, START, SPAN), "totals.sql")
+
+
+async def bench_http(console: Console, server_url: str, scale: Scale, *, with_peers: bool = True) -> None:
+    """Measure all of it and print tables. Without wrk nothing is measured, without npm no peer that needs Node.js."""
+    if not has_wrk():
+        console.print(WRK_MISSING)
+        return
+    if with_peers and not install_peers():
+        with_peers = False
+        console.print(NPM_MISSING)
+    async with AsyncExitStack() as stack:
+        with console.status("loading"):
+            month, small, large = [
+                await _fill(stack, server_url, stock, scale) for stock in (MONTH_OF_PRICES, SMALL, LARGE)
+            ]
+        uncached, cached = (
+            [stack.enter_context(ratesgraph(large.url, processes=count, cache_bytes=size)) for count in PROCESSES]
+            for size in (0, CACHE_BYTES)
+        )
+        alone = (uncached[0], cached[0])
+        idle = [resident_mb(server) for server in alone]
+        with console.status("totals"):
+            goals = measure_totals(console, uncached, large, scale, with_peers=with_peers)
+        for world in [month] if scale is QUICK else [month, small]:
+            with console.status("recursive SQL"):
+                goals += measure_recursion(console, world, scale, with_peers=with_peers)
+        with console.status("cached"):
+            goals += measure_cached(console, cached, large, scale)
+        with console.status("latency"):
+            goals += measure_tail(console, uncached, large, scale)
+            goals += measure_lanes(uncached[0], large, scale)
+            goals += measure_size(uncached[0], small, large, scale)
+        with console.status("memory"):
+            goals += measure_memory(console, alone, idle, large, scale)
+    _print(console, goals)
+
+
+async def _fill(stack: AsyncExitStack, server_url: str, stock: Stock, scale: Scale) -> World:
+    connection = await stack.enter_async_context(open_world(server_url, stock.name))
+    shape = replace(stock.shape, items=scale.size(stock.shape.items))
+    await apply_csv(connection, make_csv(shape, busy_lane=True))
+    await connection.execute((SQL / stock.functions).read_bytes())
+    await connection.execute("VACUUM (ANALYZE)")
+    return World(
+        shape.items * shape.days, shape.start, shape.span + shape.days - 1, database_url(server_url, stock.name)
+    )
+
+
+def _print(console: Console, goals: list[Goal]) -> None:
+    table = Table(
+        title=f"Over HTTP, {CORES} cores for servers, PostgreSQL and wrk; × n: n processes", title_justify="left"
+    )
+    table.add_column("measurement")
+    for column in ("Ratesgraph", "beside", "ratio", "target", ""):
+        table.add_column(column, justify="right")
+    for goal in goals:
+        table.add_row(goal.name, goal.ours, goal.beside, goal.shown, goal.target, "met" if goal.is_met else "missed")
+    console.print(table)

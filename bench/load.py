@@ -1,0 +1,124 @@
+"""Load over HTTP from wrk, which costs the machine least: several requests at once, what they took, and what came back."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+import orjson
+
+from bench.scale import QUICK, Scale
+
+SCRIPT = Path(__file__).parent / "peers" / "load.lua"
+WRK_MISSING = "wrk is not installed (`apt install wrk`, `brew install wrk`): HTTP is not measured."
+CONNECTIONS = 16
+"""Requests that are on their way at any time: enough to keep every process and the database busy."""
+TIMEOUT_SECONDS = 10
+WARM_UP_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent again and again, to a path of the server: bodies in turn by POST, or none by GET."""
+
+    path: str
+    bodies: Sequence[bytes] = ()
+    if_none_match: str | None = None
+
+    def send(self, url: str) -> httpx.Response:
+        """Send the (first) request once."""
+        if self.bodies:
+            return httpx.post(url + self.path, content=self.bodies[0], headers={"Content-Type": "application/json"})
+        headers = {"If-None-Match": self.if_none_match} if self.if_none_match else {}
+        return httpx.get(url + self.path, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Requests that were answered, how many a second, and the seconds that half and 99 of 100 took at most."""
+
+    requests: int
+    rate: float
+    p50: float
+    p99: float
+
+
+@dataclass(slots=True)
+class Runner:
+    """Somebody who is measured: where it listens, and what it is sent."""
+
+    name: str
+    url: str
+    request: Request
+    connections: int = CONNECTIONS
+    pause: float = 0.0
+    loads: list[Load] = field(default_factory=list)
+
+    def measure(self, seconds: int) -> Load:
+        """Put the server under load for some seconds. Raise AssertionError when a request failed."""
+        options = ["-t1", f"-c{self.connections}", f"-d{seconds}s", "--timeout", f"{TIMEOUT_SECONDS}s"]
+        with tempfile.NamedTemporaryFile() as bodies:
+            bodies.write(b"\n".join(self.request.bodies))
+            bodies.flush()
+            script = [
+                "POST" if self.request.bodies else "GET",
+                bodies.name if self.request.bodies else "-",
+                self.request.if_none_match or "-",
+                f"{self.pause * 1e3:.3f}",
+            ]
+            command = ["wrk", *options, "--script", str(SCRIPT), self.url + self.request.path, "--", *script]
+            output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        figures = next(line for line in output.splitlines() if line.startswith("figures"))
+        requests, microseconds, _, p50, p99, failed = map(int, figures.split()[1:])
+        assert requests, f"{self.name} answered nothing in {seconds} s"
+        assert not failed, f"{self.name}: {failed} of {requests} requests failed"
+        return Load(requests, requests / microseconds * 1e6, p50 / 1e6, p99 / 1e6)
+
+    @property
+    def rate(self) -> float:
+        """Requests a second, the median of the rounds."""
+        return median(load.rate for load in self.loads)
+
+    @property
+    def p50(self) -> float:
+        """Seconds that half of the requests took at most, the median of the rounds."""
+        return median(load.p50 for load in self.loads)
+
+    @property
+    def p99(self) -> float:
+        """Seconds that 99 of 100 requests took at most, the median of the rounds."""
+        return median(load.p99 for load in self.loads)
+
+
+def has_wrk() -> bool:
+    """Return whether wrk can be run."""
+    return shutil.which("wrk") is not None
+
+
+def measure_in_turn(runners: Sequence[Runner], scale: Scale) -> None:
+    """Measure all in several rounds, each coming first in turn, so that all of them meet the same noise."""
+    if scale is not QUICK:
+        for runner in runners:
+            runner.measure(WARM_UP_SECONDS)
+    for number in range(scale.rounds):
+        first = number % len(runners)
+        for runner in [*runners[first:], *runners[:first]]:
+            runner.loads.append(runner.measure(scale.seconds))
+
+
+def expect_same_answers(runners: Sequence[Runner]) -> Mapping[str, Any]:
+    """Return what all answer, the order of fields aside. Raise AssertionError when one answers something else."""
+    expected: Mapping[str, Any] = {}
+    for runner in runners:
+        response = runner.request.send(runner.url)
+        assert response.status_code == 200, f"{runner.name}: {response.status_code} {response.text[:500]}"
+        answer = orjson.loads(response.content)
+        assert not answer.get("errors"), f"{runner.name}: {response.text[:500]}"
+        expected = expected or answer
+        assert answer == expected, f"{runner.name} answers otherwise than {runners[0].name}: {response.text[:500]}"
+    return expected
