@@ -4,8 +4,10 @@ import argparse
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+
+from rich.console import Console
 
 from bench.batches import bench_ingest
 from bench.billion import bench_billion
@@ -13,10 +15,16 @@ from bench.database import bench_server
 from bench.http import bench_http
 from bench.machine import print_machine
 from bench.reads import bench_reads
-from bench.scale import FULL, QUICK, make_console
+from bench.scale import FULL, QUICK, Scale, make_console
 from bench.uploads import bench_uploads
 
-SUBJECTS = {"ingest": bench_ingest, "reads": bench_reads, "uploads": bench_uploads, "http": bench_http}
+Measure = Callable[[Console, str, Scale], Coroutine[None, None, None]]
+SUBJECTS: dict[str, Measure] = {
+    "ingest": bench_ingest,
+    "reads": bench_reads,
+    "uploads": bench_uploads,
+    "http": bench_http,
+}
 LONG = {"billion": bench_billion}
 """Measured only when asked for by name, on a server that vacuums by itself."""
 
@@ -29,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--no-peers", action="store_true", help="over HTTP, leave out the peers that npm installs")
     options = parser.parse_args(argv)
     console, scale = make_console(), QUICK if options.quick else FULL
-    measures = {**SUBJECTS, **LONG, "http": partial(bench_http, with_peers=not options.no_peers)}
+    measures: dict[str, Measure] = {**SUBJECTS, **LONG, "http": partial(bench_http, with_peers=not options.no_peers)}
     start = time.perf_counter()
     with bench_server(autovacuum=options.subject in LONG) as url:
         print_machine(console, url)
