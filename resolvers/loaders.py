@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from strawberry.dataloader import DataLoader
 
-from db import locations, prices, totals
+from db import batches, locations, prices, totals
 from db.model import DateRange, DayStatistics, DayTotal, Lane, Location
 from db.pool import Connection, Pool
 
@@ -23,6 +23,7 @@ class Loaders:
         self.ports_below: DataLoader[int, list[Location]] = DataLoader(self._load_ports_below)
         self.day_totals: DataLoader[Question, list[DayTotal]] = DataLoader(self._load_day_totals)
         self.day_statistics: DataLoader[Question, list[DayStatistics]] = DataLoader(self._load_day_statistics)
+        self.has_rejections: DataLoader[int, bool] = DataLoader(self._load_has_rejections)
 
     def forget(self) -> None:
         """Drop what was loaded, after the request itself has changed it."""
@@ -71,3 +72,8 @@ class Loaders:
     async def _load_day_statistics(self, questions: list[Question]) -> Sequence[list[DayStatistics]]:
         async with self._pool.connection() as connection:
             return [await prices.select_day_statistics(connection, lane, days) for lane, days in questions]
+
+    async def _load_has_rejections(self, batch_ids: list[int]) -> Sequence[bool]:
+        async with self._pool.connection() as connection:
+            found = await batches.select_batches_with_rejections(connection, batch_ids)
+        return [batch_id in found for batch_id in batch_ids]

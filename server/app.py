@@ -19,6 +19,7 @@ from ingest.revert import revert_batch
 from ingest.tree import change_tree, normalize
 from resolvers.context import Limits, RequestContext
 from server.graphql import GraphQLView
+from server.rejections import rejections_route
 from server.settings import Settings
 
 
@@ -64,6 +65,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
         routes=[
             Route("/", RedirectResponse("/graphql")),
             Route("/graphql", view),
+            rejections_route(),
             Route("/livez", _answer_alive),
             Route("/readyz", _answer_ready),
         ],
