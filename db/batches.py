@@ -191,3 +191,16 @@ async def count_rejections(connection: Connection, batch_id: int) -> int:
     async with connection.cursor(row_factory=args_row(int)) as cursor:
         await cursor.execute(SQL["count_rejections"], {"batch_id": batch_id})
         return (await cursor.fetchall())[0]
+
+
+async def export_rejections(connection: Connection, batch_id: int, *, after: int, last: int) -> bytes | None:
+    """Return the problems of the batch with the numbers `after` + 1 to `last`, by item, as NDJSON; None when there are none."""
+    async with connection.cursor(binary=True) as cursor:
+        await cursor.execute(SQL["export_rejections"], {"batch_id": batch_id, "after": after, "last": last})
+        return (await cursor.fetchall())[0][0]  # type: ignore[no-any-return]
+
+
+async def select_batches_with_rejections(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """Return those of the ids whose batches have a problem, be it only a warning."""
+    cursor = await connection.execute(SQL["select_batches_with_rejections"], {"ids": list(ids)})
+    return {int(batch_id) for (batch_id,) in await cursor.fetchall()}

@@ -11,7 +11,7 @@ from graph.arguments import After, First, Info
 from graph.connections import decode_cursor, encode_cursor, to_page_info
 from graph.lanes import LaneConnection, to_lane_connection
 from graph.rejections import RejectionConnection, to_rejection_connection
-from resolvers.batches import check_page_size, list_rejections
+from resolvers.batches import check_page_size, list_rejections, rejections_url
 from resolvers.lanes import list_lanes
 
 strawberry.enum(BatchStatus, description="Where a price batch is in its life.")
@@ -65,6 +65,13 @@ class PriceBatch:
             after=decode_cursor("lane", after),
         )
         return to_lane_connection(page, after=after, total_count=self.lane_count)
+
+    @strawberry.field(
+        description="Where all of its problems can be downloaded as CSV, each beside its item as it was uploaded: a path on "
+        "this server (`/batches/12/rejections.csv`). Null when it has none, and until it has ended."
+    )
+    async def rejections_url(self, info: Info) -> str | None:
+        return await rejections_url(info.context, int(self.id))
 
 
 @strawberry.type(description="A batch within a list, with its place in it.")

@@ -20,6 +20,10 @@ MAX_LINES = 250_000
 MAX_LINE_BYTES = 1 << 20
 MAX_TEXT_BYTES = 8 << 30
 """What a gzip file may unpack to: as text, some hundred million items."""
+MAX_EXPANSION = 200
+"""How many times its size gzip data may unpack to: prices come to some ten times, equal lines to a thousand."""
+ALWAYS_TEXT_BYTES = 4 << 20
+"""So much text is taken from any gzip file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,17 @@ def read_blocks(file: BinaryIO, *, gzipped: bool, quoted: bool) -> Iterator[Bloc
 
     Raise FileRejected (BROKEN_FILE, WRONG_ENCODING) when the file turns out to be damaged, which may be at its end.
     """
-    text = gzip.GzipFile(fileobj=file, mode="rb") if gzipped else file
+    text = gzip.GzipFile(fileobj=_Sips(file), mode="rb") if gzipped else file  # type: ignore[call-overload]
     rest, line, total = b"", 1, 0
     while chunk := _read(text):
         total += len(chunk)
         if total > MAX_TEXT_BYTES:
             raise FileRejected("BROKEN_FILE", f"it unpacks to more than {MAX_TEXT_BYTES >> 30} GiB: split it")
+        if total > max(ALWAYS_TEXT_BYTES, MAX_EXPANSION * file.tell()):
+            message = (
+                f"it unpacks to more than {MAX_EXPANSION} times its size: no file of prices repeats itself so much"
+            )
+            raise FileRejected("BROKEN_FILE", message)
         data = rest + chunk
         ends = _line_ends(data, quoted=quoted)
         start = 0
@@ -59,6 +68,17 @@ def read_blocks(file: BinaryIO, *, gzipped: bool, quoted: bool) -> Iterator[Bloc
         block = Block(rest, line)
         _require_utf8(block)
         yield block
+
+
+class _Sips:
+    """A file that is read a little at a time, so that its position tells how much the text so far was unpacked from."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, size: int) -> bytes:
+        """Return up to 8 KiB."""
+        return self._file.read(min(size, 8 << 10))
 
 
 def _read(text: BinaryIO | gzip.GzipFile) -> bytes:
@@ -95,6 +115,10 @@ def _too_long(line: int, data: bytes) -> FileRejected:
 
 
 def _require_utf8(block: Block) -> None:
+    if (nul := block.data.find(b"\0")) >= 0:
+        # No text has one, but UTF-16 is full of them.
+        line = block.first_line + block.data.count(b"\n", 0, nul)
+        raise FileRejected("WRONG_ENCODING", f"line {line} holds NUL characters: save the file as UTF-8")
     if block.data.isascii():
         return
     try:

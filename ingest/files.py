@@ -16,6 +16,7 @@ from db.model import FileFormat
 from db.payloads import SUFFIXES, find_format
 from ingest.blocks import MAX_LINES, Block, read_blocks
 from ingest.errors import FileRejected
+from ingest.parquet import read_parquet
 
 ITEM_COLUMNS = ("origin", "destination", "date_from", "date_to", "price", "currency")
 ONE_DAY_COLUMNS = ("origin_code", "destination_code", "day", "price")
@@ -23,6 +24,8 @@ PERIOD_COLUMNS = ("origin", "destination", "date_from", "date_to", "price")
 OPTIONAL_COLUMN = "currency"
 MAX_HEADER_BYTES = 4_096
 """More than any header that could be right."""
+MAX_ITEMS = 100_000_000
+"""Items of one file: what takes a worker some ten minutes."""
 
 
 def format_of(path: Path) -> FileFormat:
@@ -48,23 +51,25 @@ class Slice:
 def read_slices(file: BinaryIO, file_format: FileFormat) -> Iterator[Slice]:
     """Yield the items of the file in order and in bounded memory. There is at least one.
 
-    Raise FileRejected with one of the codes BROKEN_FILE, WRONG_ENCODING, WRONG_COLUMNS, EMPTY_BATCH; what is wrong further
-    down in the file shows only there.
+    Raise FileRejected with one of the codes BROKEN_FILE, WRONG_ENCODING, WRONG_COLUMNS, EMPTY_BATCH, TOO_MANY_ITEMS; what is
+    wrong further down in the file shows only there.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     is_csv = file_format in {FileFormat.CSV, FileFormat.CSV_GZIP}
     empty = True
     if file_format is FileFormat.PARQUET:
-        frames = _read_parquet(file)
+        frames = read_parquet(file, MAX_LINES)
     else:
         gzipped = file_format in {FileFormat.CSV_GZIP, FileFormat.NDJSON_GZIP}
         blocks = read_blocks(file, gzipped=gzipped, quoted=is_csv)
         frames = ((frame, file.tell() / max(size, 1)) for frame in (_read_csv if is_csv else _read_ndjson)(blocks))
     first = 1
     for frame, part in frames:
-        items = _as_items(frame, first)
+        items = as_items(frame, first)
         first += len(items)
+        if first - 1 > MAX_ITEMS:
+            raise FileRejected("TOO_MANY_ITEMS", f"more than {MAX_ITEMS} items: split the file")
         if is_csv and all(items[name].null_count() for name in ITEM_COLUMNS):
             # A blank line in a CSV is no item, but it counts as a line.
             items = items.filter(pl.any_horizontal(pl.col(ITEM_COLUMNS).is_not_null()))
@@ -75,7 +80,8 @@ def read_slices(file: BinaryIO, file_format: FileFormat) -> Iterator[Slice]:
         raise FileRejected("EMPTY_BATCH", "there is no item in it")
 
 
-def _as_items(frame: pl.DataFrame, first: int) -> pl.DataFrame:
+def as_items(frame: pl.DataFrame, first: int) -> pl.DataFrame:
+    """Return the rows of a file as `Slice.items`, numbered from `first`. Raise FileRejected (WRONG_COLUMNS)."""
     frame = _name_columns(frame).with_row_index("item", offset=first)
     frame = frame.select("item", *(_as_text(frame.schema[name], name) for name in ITEM_COLUMNS))
     return frame.with_columns(pl.col(name).replace("", None) for name in ITEM_COLUMNS if (frame[name] == "").any())
@@ -93,7 +99,7 @@ def _read_csv(blocks: Iterator[Block]) -> Iterator[pl.DataFrame]:
             )
         try:
             yield pl.read_csv(io.BytesIO(data), infer_schema=False, raise_if_empty=False)
-        except PolarsError as error:
+        except (PolarsError, PanicException) as error:
             why = _why_csv_fails(header, block)
             raise FileRejected("BROKEN_FILE", f"the CSV cannot be read: {why}") from error
 
@@ -123,7 +129,7 @@ def _read_ndjson(blocks: Iterator[Block]) -> Iterator[pl.DataFrame]:
             # Two steps: the first line names the layout, then every value of the layout is read as text.
             schema = schema or _ndjson_schema(block.data)
             yield pl.read_ndjson(io.BytesIO(block.data), schema=schema)
-        except PolarsError as error:
+        except (PolarsError, PanicException) as error:
             raise FileRejected(
                 "BROKEN_FILE", "the NDJSON cannot be read: every line must be one JSON object"
             ) from error
@@ -136,17 +142,6 @@ def _ndjson_schema(data: bytes) -> dict[str, type[pl.String]]:
     absent = [name for name in (*layout, OPTIONAL_COLUMN) if name not in found]
     _find_layout([*names, *absent])
     return dict.fromkeys([*names, *absent], pl.String)
-
-
-def _read_parquet(file: BinaryIO) -> Iterator[tuple[pl.DataFrame, float]]:
-    try:
-        scan = pl.scan_parquet(file)
-        _find_layout(scan.collect_schema().names())
-        rows = scan.select(pl.len()).collect().item()
-        for start in range(0, rows, MAX_LINES):
-            yield scan.slice(start, MAX_LINES).collect(), min((start + MAX_LINES) / rows, 1.0)
-    except (PolarsError, PanicException, OSError) as error:
-        raise FileRejected("BROKEN_FILE", "it is not a Parquet file, or it is damaged") from error
 
 
 def _normal_name(name: str) -> str:
@@ -188,7 +183,7 @@ def _as_text(dtype: pl.DataType, name: str) -> pl.Expr:
         column = (
             pl.when(midnight).then(column.dt.strftime("%Y-%m-%d")).otherwise(column.dt.strftime("%Y-%m-%dT%H:%M:%S"))
         )
-    elif dtype.is_nested() or dtype == pl.Binary:
+    elif dtype.is_nested() or isinstance(dtype, pl.Binary | pl.Duration):
         raise FileRejected("WRONG_COLUMNS", f"the column {name} holds {dtype}, not plain values")
     else:
         column = column.cast(pl.String)

@@ -52,19 +52,20 @@ def rejection_rows(
         pl.lit(field).alias("field"),
         pl.lit(code).alias("code"),
         pl.lit(severity.value).alias("severity"),
-        _storable(words).alias("message"),
-        _storable(value.cast(pl.String)).alias("value"),
+        storable(words).alias("message"),
+        storable(value.cast(pl.String)).alias("value"),
     )
 
 
-def _storable(text: pl.Expr) -> pl.Expr:
+def storable(text: pl.Expr) -> pl.Expr:
     """Return the text as PostgreSQL can hold it (it has no NUL) and as somebody would read it (not kilobytes)."""
     return text.str.slice(0, 200).str.replace_all("\x00", "\ufffd", literal=True)
 
 
 def file_rejection(code: str, message: str) -> pl.DataFrame:
     """Return the one rejection of a batch that is unusable as a whole: it belongs to no item."""
-    row = (None, None, code, Severity.ERROR.value, message, None)
+    # The message may quote the file, which may hold what PostgreSQL cannot.
+    row = (None, None, code, Severity.ERROR.value, message.replace("\x00", "\ufffd"), None)
     return pl.DataFrame([row], schema=REJECTION_SCHEMA, orient="row")
 
 

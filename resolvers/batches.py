@@ -223,6 +223,12 @@ async def list_rejections(context: RequestContext, batch_id: int, *, first: int,
     return RejectionPage(found[:first], has_next_page=len(found) > first, total_count=total)
 
 
+async def rejections_url(context: RequestContext, batch_id: int) -> str | None:
+    """Return the path under which the batch's problems can be downloaded, or None when it has none."""
+    has_rejections = await context.loaders.has_rejections.load(batch_id)
+    return f"/batches/{batch_id}/rejections.csv" if has_rejections else None
+
+
 async def find_batch(context: RequestContext, batch_id: int) -> PriceBatch | None:
     """Return the batch, or None."""
     async with context.pool.connection() as connection:

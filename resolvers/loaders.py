@@ -5,7 +5,7 @@ from functools import cached_property
 
 from strawberry.dataloader import DataLoader
 
-from db import locations, prices, totals
+from db import batches, locations, prices, totals
 from db.model import DateRange, DayStatistics, DayTotals, Lane, Location
 from db.pool import Connection, Pool
 
@@ -55,6 +55,11 @@ class Loaders:
         """Statistics by day."""
         return DataLoader(self._load_day_statistics)
 
+    @cached_property
+    def has_rejections(self) -> DataLoader[int, bool]:
+        """Whether a batch has any problem."""
+        return DataLoader(self._load_has_rejections)
+
     def forget(self) -> None:
         """Drop what was loaded, after the request itself has changed it."""
         for name, loader in list(vars(self).items()):
@@ -102,3 +107,8 @@ class Loaders:
     async def _load_day_statistics(self, questions: list[Question]) -> Sequence[list[DayStatistics]]:
         async with self._pool.connection() as connection:
             return [await prices.select_day_statistics(connection, lane, days) for lane, days in questions]
+
+    async def _load_has_rejections(self, batch_ids: list[int]) -> Sequence[bool]:
+        async with self._pool.connection() as connection:
+            found = await batches.select_batches_with_rejections(connection, batch_ids)
+        return [batch_id in found for batch_id in batch_ids]

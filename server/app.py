@@ -30,6 +30,7 @@ from server.endpoint import GraphQLEndpoint
 from server.following import follow_data
 from server.graphql import GraphQLView
 from server.persisted import PersistedDocuments
+from server.rejections import rejections_route
 from server.settings import Settings
 
 FILES_STORED_AT_ONCE = 2
@@ -113,6 +114,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             Route("/", RedirectResponse("/graphql")),
             Route("/graphql", endpoint),
             WebSocketRoute("/graphql", others),
+            rejections_route(),
             Route("/livez", _answer_alive),
             Route("/readyz", _answer_ready),
         ],

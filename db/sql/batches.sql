@@ -180,3 +180,19 @@ LIMIT %(limit)s
 -- count_rejections --
 -- One row: how many problems the batch has. Uses batch_rejections_pkey.
 SELECT count(*) FROM batch_rejections WHERE batch_id = %(batch_id)s
+
+-- export_rejections --
+-- One row: the problems of the batch numbered after the cursor and up to the last one, in order, as lines of JSON in UTF-8; null
+-- when there are none. One value for thousands of problems costs the client next to nothing. Uses batch_rejections_pkey.
+SELECT convert_to(string_agg(row_to_json(r)::text, E'\n' ORDER BY r.number), 'UTF8')
+FROM (
+    SELECT number, item, severity, field, code, message, value
+    FROM batch_rejections
+    WHERE batch_id = %(batch_id)s AND number > %(after)s AND number <= %(last)s
+) AS r
+
+-- select_batches_with_rejections --
+-- One row per batch of those asked for that has a problem. Uses batch_rejections_pkey, one entry of it per batch.
+SELECT id
+FROM unnest(%(ids)s::bigint[]) AS asked (id)
+WHERE EXISTS (SELECT FROM batch_rejections r WHERE r.batch_id = asked.id)

@@ -1,0 +1,94 @@
+"""`GET /batches/{id}/rejections.csv`: the problems of a batch as a download.
+
+The report is written to a temporary file first. So a client that reads slowly, or not at all, holds a file that has no name,
+and neither a database connection nor one of the few places; and what goes wrong can still be told by a status.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from tempfile import TemporaryFile
+from typing import BinaryIO
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from db import batches
+from db.errors import DatabaseError
+from ingest.report import report_rejections
+from resolvers.batches import parse_batch_id
+
+MAX_AT_ONCE = 2
+"""Reports that a process writes at once: each keeps a core busy. Others wait."""
+CHUNK_BYTES = 256 << 10
+
+
+def rejections_route() -> Route:
+    """Return the route. GET and HEAD; the latter writes no report."""
+    places = asyncio.Semaphore(MAX_AT_ONCE)
+
+    async def download(request: Request) -> Response:
+        try:
+            return await _download(request, places)
+        except DatabaseError as error:
+            return _refuse(503, "DATABASE_UNAVAILABLE", str(error), {"Retry-After": "2"})
+
+    return Route("/batches/{id}/rejections.csv", download, methods=["GET"])
+
+
+async def _download(request: Request, places: asyncio.Semaphore) -> Response:
+    batch_id = parse_batch_id(request.path_params["id"])
+    # Whoever may read batches may read this; a rule about whose batches one sees belongs here.
+    async with request.state.pool.connection() as connection:
+        found = [] if batch_id is None else await batches.get_batches(connection, [batch_id])
+    if batch_id is None or not found:
+        return _refuse(404, "UNKNOWN_BATCH", "There is no such batch.")
+    if not found[0].status.has_ended:
+        return _refuse(
+            409, "BATCH_NOT_ENDED", f"The batch is {found[0].status.value}: its rejections are known when it has ended."
+        )
+    headers = {
+        "Content-Type": "text/csv; charset=utf-8",
+        "Content-Disposition": f'attachment; filename="batch-{batch_id}-rejections.csv"',
+        "Cache-Control": "private, no-cache",
+    }
+    if request.method == "HEAD":
+        return StreamingResponse(_nothing(), headers=headers)
+    async with places:
+        file = await _write_report(request, batch_id)
+    headers["Content-Length"] = str(file.seek(0, 2))
+    file.seek(0)
+    return StreamingResponse(_read(file), headers=headers)
+
+
+async def _write_report(request: Request, batch_id: int) -> BinaryIO:
+    """Return the report in a file of its own, which is gone when it is closed. Stop early when nobody waits any more."""
+    file = TemporaryFile(prefix="ratesgraph-")  # noqa: SIM115
+    try:
+        async with aclosing(report_rejections(request.state.ingest_pool, batch_id)) as chunks:
+            async for chunk in chunks:
+                if await request.is_disconnected():
+                    break
+                await asyncio.to_thread(file.write, chunk)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+async def _read(file: BinaryIO) -> AsyncIterator[bytes]:
+    with file:
+        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            yield chunk
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+def _refuse(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+    """Return the body that GraphQL errors have too."""
+    error = {"message": message, "extensions": {"code": code}}
+    return JSONResponse({"errors": [error]}, status_code=status, headers=headers)
