@@ -26,6 +26,9 @@ PRICES_PART = 0.7
 """What storing prices takes of the work, about; the rest is for their averages (`python -m bench ingest`)."""
 MAX_HELD_ROWS = 4_000_000
 """Observations whose totals are added up together, at 24 bytes each: the more, the fewer partial sums for each key."""
+MAX_LISTED = 1_000_000
+"""Problems of a batch that are stored; its counts are exact all the same."""
+COPIED_REJECTIONS = 50_000
 LANE_DAYS = ("origin", "destination", "first_day", "last_day", "usd_cents")
 Slices = Callable[[], Iterator[Slice]]
 """Opens the items of a batch, a second time too."""
@@ -136,9 +139,9 @@ def _tell_months(
 
 
 async def copy_rejections(connection: Connection, batch_id: int, rejections: pl.DataFrame, *, before: int = 0) -> None:
-    """Store some of a batch's problems, numbered on from how many came before."""
-    if len(rejections):
-        numbered = rejections.with_row_index("number", offset=before + 1)
-        lines = numbered.select(pl.lit(batch_id), "number", "item", "field", "code", "severity", "message", "value")
+    """Store some of a batch's problems, numbered on from how many came before, up to MAX_LISTED of all of them."""
+    listed = rejections.head(max(MAX_LISTED - before, 0)).with_row_index("number", offset=before + 1)
+    for part in listed.iter_slices(COPIED_REJECTIONS):
+        lines = part.select(pl.lit(batch_id), "number", "item", "field", "code", "severity", "message", "value")
         text = await asyncio.to_thread(lines.write_csv, include_header=False)
         await batches.copy_rejections(connection, [text.encode()])

@@ -12,6 +12,8 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from polars.exceptions import PanicException
+
 from db import batches, payloads
 from db.errors import DatabaseError, DatabaseUnavailable
 from db.model import BatchOutcome, BatchStatus
@@ -106,7 +108,8 @@ async def take_one(pool: Pool) -> bool:
     except (DatabaseUnavailable, asyncio.CancelledError):
         await asyncio.shield(_give_back(pool, batch_id))
         raise
-    except Exception:
+    # What goes wrong inside of polars is no Exception.
+    except (Exception, PanicException):
         error_id = uuid.uuid4().hex[:12]
         log.exception("error %s while applying batch %s", error_id, batch_id)
         async with pool.connection() as connection:

@@ -127,6 +127,18 @@ async def test_invalid_items_of_any_slice_are_skipped_where_that_is_asked_for(sm
 
 
 @pytest.mark.anyio
+async def test_of_very_many_problems_the_first_are_listed_and_all_items_counted(
+    small: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "MAX_LISTED", 5)
+    monkeypatch.setattr(apply, "COPIED_REJECTIONS", 2)
+    batch_id, outcome = await load(small, HEADER + GOOD.replace("USD", "XXX") * 9, OnError.SKIP_INVALID)
+    assert (outcome.status, outcome.rejected_count) == (BatchStatus.REJECTED, 9)
+    found = await batches.list_rejections(small, batch_id, limit=10)
+    assert [(entry.number, entry.item) for entry in found] == [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]
+
+
+@pytest.mark.anyio
 async def test_a_file_that_breaks_off_leaves_nothing_of_its_beginning(small: Connection) -> None:
     # Compressed to stored blocks, so that the beginning can be read before the end is missing.
     whole = gzip.compress((HEADER + GOOD * 200).encode(), compresslevel=0)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import date
 
 import pytest
+from polars.exceptions import PanicException
 
 from db import batches, locations, payloads, totals
 from db.model import BatchOutcome, BatchStatus, DateRange, Lane, OnError, Payload, PriceBatch, QueueState
@@ -169,6 +170,24 @@ async def test_a_poison_batch_is_tried_again_and_then_fails_with_a_reason(connec
     healthy = await accept(connection)
     assert await take_one(pool)
     assert (await get(connection, healthy)).status is BatchStatus.APPLIED
+
+
+async def test_a_panic_inside_of_polars_counts_as_a_failed_attempt(
+    connection: Connection, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def panic(*_arguments: object) -> None:
+        raise PanicException("index out of bounds")
+
+    batch_id = await accept(connection)
+    with monkeypatch.context() as patched:
+        patched.setattr(worker, "apply_slices", panic)
+        assert await take_one(pool)
+    batch = await get(connection, batch_id)
+    assert (batch.status, batch.attempts) == (BatchStatus.RUNNING, 1)
+    assert "in the log" in (batch.failure or "")
+    await make_due(connection)
+    assert await take_one(pool)
+    assert await count_prices(connection) == 1
 
 
 async def test_a_batch_that_kills_every_worker_fails_too(connection: Connection, pool: Pool) -> None:
