@@ -42,6 +42,7 @@ SIZES = {
     "index of totals": "SELECT pg_indexes_size('price_totals')",
     "write-ahead log": "SELECT sum(size)::bigint FROM pg_ls_waldir()",
 }
+ROWS = "SELECT count(*) FROM price_totals"
 Answers = dict[Question, list[float]]
 """Seconds of every call, by days asked for and name of the lane."""
 
@@ -81,9 +82,10 @@ async def bench_billion(console: Console, server_url: str, scale: Scale) -> None
         rows = await read_figure(whole, MOST_ROWS)
         answers = await _ask([first, whole], scale.calls)
         _print_answers(console, history, answers, f"as loaded, {rows} rows a key at most")
+        rows = await read_figure(whole, ROWS)
         seconds, peak = _run(whole, "compact")
-        keys = await read_figure(whole, "SELECT count(*) FROM price_totals")
-        console.print(f"\n`ratesgraph compact` took {seconds:.0f} s and {_megabytes(peak)} and left {keys:,} keys.")
+        keys = await read_figure(whole, ROWS)
+        console.print(f"\n`ratesgraph compact`: {rows:,} rows to {keys:,} in {seconds:.0f} s, {_megabytes(peak)}.")
         answers = await _ask([first, whole], scale.calls)
         _print_answers(console, history, answers, "at one row a key")
         await _check_count(whole, history)

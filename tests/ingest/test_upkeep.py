@@ -81,6 +81,20 @@ async def test_compaction_leaves_one_row_a_key_and_the_same_answers(connection: 
     )
 
 
+async def test_compaction_reaches_every_key_however_few_a_step_takes(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.compact.MAX_KEYS_PER_STEP", 5)
+    await change_tree(connection, WORLD.entries())
+    await apply_frame(connection, frame_of([ITEM]))
+    await apply_frame(connection, frame_of([ITEM]))
+    # Six pairs of places in two months.
+    assert await rows_of_totals(connection) == 2 * 12
+    assert await compact(connection, max_rows=1) == 2 * 12
+    assert await rows_of_totals(connection) == 12
+    assert [difference async for _, found in verify(connection) for difference in found] == []
+
+
 async def test_a_location_that_moves_there_and_back_leaves_no_difference(connection: Connection) -> None:
     await change_tree(connection, WORLD.entries())
     await apply_frame(connection, frame_of([ITEM]))
