@@ -20,7 +20,7 @@ SUBJECTS = {"ingest": bench_ingest, "reads": bench_reads, "uploads": bench_uploa
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure what is asked for, by default everything, and print it. Speed is never an error."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure; about ten minutes.")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure; about twenty minutes.")
     parser.add_argument("subject", nargs="?", choices=SUBJECTS, help="only this; all by default")
     parser.add_argument("--quick", action="store_true", help="sizes divided by 50, once: to see that it runs")
     parser.add_argument("--no-peers", action="store_true", help="over HTTP, leave out the peers that npm installs")
