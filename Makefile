@@ -40,7 +40,7 @@ schema: $(STAMP) ## Write schema.graphql from the code
 	@$(BIN)/ratesgraph schema > schema.graphql.new && mv schema.graphql.new schema.graphql
 
 .PHONY: bench
-bench: $(STAMP) ## Measure ingest, reads and uploads, print tables (about fifteen minutes)
+bench: $(STAMP) ## Measure ingest, reads, uploads and peers over HTTP, print tables (about twenty minutes)
 	@$(BIN)/python -m bench
 
 .PHONY: bench-billion

@@ -31,7 +31,7 @@ LONG = {"billion": bench_billion}
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure what is asked for, by default all SUBJECTS, and print it. Speed is never an error."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure; about fifteen minutes.")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure; about twenty minutes.")
     parser.add_argument("subject", nargs="?", choices=[*SUBJECTS, *LONG], help="only this; all but billion by default")
     parser.add_argument("--quick", action="store_true", help="sizes divided by 50, once: to see that it runs")
     parser.add_argument("--no-peers", action="store_true", help="over HTTP, leave out the peers that npm installs")

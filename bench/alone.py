@@ -11,7 +11,7 @@ from rich.table import Table
 
 from bench.beside import MONTH, ROOT_TO_ROOT
 from bench.goals import Goal, World, print_loads
-from bench.load import Request, Runner, measure_in_turn
+from bench.load import Request, Runner, expect_same_answers, measure_in_turn
 from bench.questions import PATH, ask, ask_for_lanes
 from bench.reads import LANES
 from bench.scale import Scale
@@ -63,6 +63,8 @@ def measure_lanes(server: Server, world: World, scale: Scale) -> list[Goal]:
         Runner(f"{len(part)} lanes", server.url, Request(PATH, [ask_for_lanes(part, days)]), connections=1)
         for part in (lanes, lanes[:1])
     )
+    for runner in (many, one):
+        expect_same_answers([runner])
     measure_in_turn([many, one], scale)
     return [_compare(f"one request with {MANY_LANES} lanes against 1 lane, uncached", many, one, LANES_LIMIT)]
 
@@ -76,6 +78,8 @@ def measure_size(server: Server, small: World, large: World, scale: Scale) -> li
             for lane in (root, ports):
                 request = Request(PATH, [ask(LANES[lane], world.last_days(MONTH))])
                 runners[world, lane] = Runner(lane, url, request, connections=1)
+        for runner in runners.values():
+            expect_same_answers([runner])
         measure_in_turn([*runners.values()], scale)
     goals = []
     for world in (small, large):

@@ -7,6 +7,7 @@ the run; speed never does.
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from bench.database import apply_csv, open_world
 from bench.goals import Goal, World
 from bench.load import WRK_MISSING, has_wrk
 from bench.scale import QUICK, Scale
-from bench.servers import CORES, NPM_MISSING, PROCESSES, database_url, install_peers, ratesgraph
+from bench.servers import CORES, NPM_MISSING, PROCESSES, database_url, install_peers, peer_versions, ratesgraph
 from bench.world import Shape, make_csv
 
 START = date(2025, 1, 1)
@@ -49,6 +50,10 @@ async def bench_http(console: Console, server_url: str, scale: Scale, *, with_pe
     if with_peers and not install_peers():
         with_peers = False
         console.print(NPM_MISSING)
+    installed = f"; {peer_versions()}" if with_peers else ""
+    console.print(
+        f"\nOver HTTP: strawberry-graphql {version('strawberry-graphql')}, uvicorn {version('uvicorn')}{installed}"
+    )
     async with AsyncExitStack() as stack:
         with console.status("loading"):
             month, small, large = [

@@ -28,7 +28,7 @@ class Scale:
         return max(full // self.divisor, 1)
 
 
-FULL = Scale(divisor=1, rounds=3, calls=200, seconds=3)
+FULL = Scale(divisor=1, rounds=3, calls=200, seconds=2)
 QUICK = Scale(divisor=50, rounds=1, calls=4, seconds=1)
 
 

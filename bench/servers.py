@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from urllib.parse import urlsplit
 
+import orjson
 import psycopg
 
 SOURCES = Path(__file__).parent / "peers"
@@ -122,6 +123,12 @@ def install_peers() -> bool:
     for script in SOURCES.glob("*.mjs"):
         shutil.copy(script, INSTALLED)
     return True
+
+
+def peer_versions() -> str:
+    """Return the names and versions of what npm has installed."""
+    wanted = orjson.loads((SOURCES / "package.json").read_bytes())["dependencies"]
+    return ", ".join(f"{name} {number}" for name, number in wanted.items())
 
 
 def pool_size(processes: int) -> int:
