@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any, TypedDict
 
 from starlette.applications import Starlette
@@ -13,16 +14,13 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from db.errors import DatabaseError
-from db.model import BatchStatus, Rejection, TreeChange, TreeEntry
 from db.notifications import BATCHES, DATA, Notifications, open_notifications
 from db.pool import API, INGEST, Pool, open_pool
 from graph.schema import schema
-from ingest.errors import TreeRejected
-from ingest.revert import revert_batch
-from ingest.tree import change_tree, normalize
 from resolvers.changes import PriceChanges
 from resolvers.context import Limits, PreviewUpload, RequestContext
 from resolvers.versions import DataVersion
+from server import engine
 from server.answers import Answers
 from server.body_limit import BodyLimit, answer_too_large
 from server.dry_runs import make_preview_upload
@@ -81,24 +79,13 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     known_ids: dict[str, int] = {}
 
     def make_context(state: Mapping[str, Any]) -> RequestContext:
-        async def revert(batch_id: int) -> BatchStatus | None:
-            async with state["ingest_pool"].connection() as connection:
-                return await revert_batch(connection, batch_id)
-
-        async def change(entries: Sequence[TreeEntry]) -> TreeChange | Rejection:
-            async with state["ingest_pool"].connection() as connection:
-                try:
-                    return await change_tree(connection, [normalize(entry) for entry in entries])
-                except TreeRejected as error:
-                    return Rejection(error.number, None, error.code, error.message, None)
-
         return RequestContext(
             state["pool"],
             limits,
             state["notifications"],
             state["price_changes"],
-            revert,
-            change,
+            partial(engine.revert_batch, state["ingest_pool"]),
+            partial(engine.change_tree, state["ingest_pool"]),
             state["preview_upload"],
             may_write=writes_are_open,
             version=state["version"],

@@ -16,8 +16,8 @@ from starlette.routing import Route
 
 from db import batches
 from db.errors import DatabaseError
-from ingest.report import report_rejections
 from resolvers.batches import parse_batch_id
+from server.engine import report_rejections
 
 MAX_AT_ONCE = 2
 """Reports that a process writes at once: each keeps a core busy. Others wait."""
@@ -66,7 +66,7 @@ async def _write_report(request: Request, batch_id: int) -> BinaryIO:
     """Return the report in a file of its own, which is gone when it is closed. Stop early when nobody waits any more."""
     file = TemporaryFile(prefix="ratesgraph-")  # noqa: SIM115
     try:
-        async with aclosing(report_rejections(request.state.ingest_pool, batch_id)) as chunks:
+        async with aclosing(await report_rejections(request.state.ingest_pool, batch_id)) as chunks:
             async for chunk in chunks:
                 if await request.is_disconnected():
                     break

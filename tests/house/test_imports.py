@@ -5,6 +5,7 @@ to put a line of code into the wrong room.
 """
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -87,3 +88,10 @@ def test_imports_inside_functions_have_a_reason() -> None:
         for name in imported(function)
     }
     assert inside == INSIDE_FUNCTIONS
+
+
+def test_a_process_that_only_answers_questions_does_without_the_engines_libraries() -> None:
+    # They take 40 MB of each server process; `server.engine` brings them in when they are needed.
+    code = "import sys, server.app; print(sorted({'numpy', 'polars', 'httpx'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

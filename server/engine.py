@@ -1,0 +1,54 @@
+"""What the ingest engine does for requests: take batches back, change the tree, try uploads, report rejections.
+
+It brings polars and numpy along, 40 MB that a process which only answers questions does not need. So its modules are imported
+when they are first used, in a thread, as that takes a quarter of a second.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from importlib import import_module
+from types import ModuleType
+from typing import BinaryIO
+
+from db.model import BatchStatus, FileFormat, OnError, Rejection, TreeChange, TreeEntry
+from db.pool import Pool
+from db.previews import Preview
+from ingest.errors import TreeRejected
+
+
+async def _use(module: str) -> ModuleType:
+    return await asyncio.to_thread(import_module, f"ingest.{module}")
+
+
+async def revert_batch(pool: Pool, batch_id: int) -> BatchStatus | None:
+    """Take an applied batch back; return the status that it had, or None when there is no such batch."""
+    engine = await _use("revert")
+    async with pool.connection() as connection:
+        status: BatchStatus | None = await engine.revert_batch(connection, batch_id)
+        return status
+
+
+async def change_tree(pool: Pool, entries: Sequence[TreeEntry]) -> TreeChange | Rejection:
+    """Add, update or move locations; a change that would break the tree is returned as the problem that it has."""
+    engine = await _use("tree")
+    try:
+        async with pool.connection() as connection:
+            change: TreeChange = await engine.change_tree(connection, [engine.normalize(entry) for entry in entries])
+            return change
+    except TreeRejected as error:
+        return Rejection(error.number, None, error.code, error.message, None)
+
+
+async def preview_upload(pool: Pool, file: BinaryIO, file_format: FileFormat, on_error: OnError) -> Preview:
+    """Return what would become of an upload."""
+    engine, files = await _use("preview"), await _use("files")
+    async with pool.connection() as connection:
+        preview: Preview = await engine.preview(connection, files.read_slices(file, file_format), on_error)
+        return preview
+
+
+async def report_rejections(pool: Pool, batch_id: int) -> AsyncGenerator[bytes]:
+    """Return the report of a batch that has ended, as lines of CSV to come."""
+    engine = await _use("report")
+    report: AsyncGenerator[bytes] = engine.report_rejections(pool, batch_id)
+    return report
