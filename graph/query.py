@@ -1,6 +1,7 @@
 """The fields to ask with."""
 
 from datetime import date
+from functools import lru_cache
 from typing import Annotated
 
 import strawberry
@@ -28,10 +29,15 @@ def _selects(selections: list[Selection], names: frozenset[str]) -> bool:
     )
 
 
+@lru_cache(maxsize=1_000)
+def _names_statistics(text: str) -> bool:
+    return any(name in text for name in STATISTICS)
+
+
 def _selects_statistics(info: Info) -> bool:
     """Return whether the field's selection needs the single prices. Most documents do not even name what does."""
     location = info._raw_info.operation.loc
-    if location is not None and not any(name in location.source.body for name in STATISTICS):
+    if location is not None and not _names_statistics(location.source.body):
         return False
     return any(_selects(field.selections, STATISTICS) for field in info.selected_fields)
 

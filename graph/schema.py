@@ -1,6 +1,10 @@
 """Puts the schema together. `schema.graphql` holds what this makes; `ratesgraph schema --check` compares the two."""
 
+from functools import lru_cache
+
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.name_converter import NameConverter
+from strawberry.utils.str_converters import to_camel_case
 
 from graph.locations import Port, Region
 from graph.mutation import Mutation
@@ -9,10 +13,21 @@ from graph.scalars import SCALARS
 from graph.streams import StreamingSchema
 from graph.subscription import Subscription
 
+CAMEL_CASE = lru_cache(maxsize=10_000)(to_camel_case)
+
+
+class RememberedNames(NameConverter):
+    """Strawberry's names, which it would otherwise derive anew for every argument of every call of a field."""
+
+    def apply_naming_config(self, name: str) -> str:
+        """Return the name in camel case."""
+        return CAMEL_CASE(name)
+
+
 schema = StreamingSchema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
     types=[Port, Region],
-    config=StrawberryConfig(scalar_map=SCALARS),
+    config=StrawberryConfig(scalar_map=SCALARS, name_converter=RememberedNames()),
 )
