@@ -8,7 +8,7 @@ import pytest
 from polars.exceptions import PanicException
 
 from db import batches, locations, payloads, totals
-from db.model import BatchOutcome, BatchStatus, DateRange, Lane, OnError, Payload, PriceBatch, QueueState
+from db.model import BatchOutcome, BatchStatus, DateRange, Lane, OnError, PriceBatch, QueueState
 from db.notifications import BATCHES, QUEUE, open_notifications
 from db.pool import INGEST, Connection, Pool, open_pool
 from ingest import blocks, worker
@@ -272,26 +272,6 @@ async def test_a_running_batch_tells_how_far_it_has_come(
     await batches.forget_progress(connection)
     rows = await connection.execute("SELECT count(*) FROM batch_progress")
     assert await rows.fetchall() == [(0,)]
-
-
-@pytest.mark.usefixtures("pool")
-async def test_payloads_go_some_days_after_their_batches_have_ended(
-    connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "HOUSEKEEPING_SECONDS", 0.05)
-    stop = asyncio.Event()
-    working = asyncio.create_task(work(database_url, stop, payload_days=7))
-    old, new = await accept(connection), await accept(connection)
-    await wait_for(connection, new, BatchStatus.APPLIED)
-    await connection.execute("UPDATE price_batches SET ended_at = now() - interval '8 days' WHERE id = %s", (old,))
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        # What is waited for is in the database, where no event can be set.
-        while await payloads.find_payload(connection, old) is not None:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-    stop.set()
-    await asyncio.wait_for(working, DEADLINE_SECONDS)
-    assert await payloads.find_payload(connection, new) == Payload("ndjson", 1, len(LINE))
-    assert await count_prices(connection) == 2
 
 
 def test_the_channels_are_those_that_the_sql_files_name() -> None:
