@@ -34,7 +34,7 @@ TAIL_LIMIT, LANES_LIMIT = 4, 6
 
 def measure_tail(console: Console, servers: Sequence[Server], world: World, scale: Scale) -> list[Goal]:
     """Measure the slow end of uncached answers when 80 % of what a server can do is asked of it."""
-    request = Request(PATH, [ask(ROOT_TO_ROOT, world.last_days(MONTH))])
+    request = Request(PATH, [ask(ROOT_TO_ROOT, world.period(MONTH))])
     goals, loads = [], {}
     for server in servers:
         full, paced = Runner("full load", server.url, request), Runner("80 %", server.url, request)
@@ -57,7 +57,7 @@ def measure_tail(console: Console, servers: Sequence[Server], world: World, scal
 
 def measure_lanes(server: Server, world: World, scale: Scale) -> list[Goal]:
     """Measure the time of one request for many lanes beside that of a request for one, uncached."""
-    days = world.last_days(MONTH)
+    days = world.period(MONTH)
     lanes = [(port(number), port(ORIGINS + number)) for number in range(MANY_LANES)]
     many, one = (
         Runner(f"{len(part)} lanes", server.url, Request(PATH, [ask_for_lanes(part, days)]), connections=1)
@@ -76,7 +76,7 @@ def measure_size(server: Server, small: World, large: World, scale: Scale) -> li
     with ratesgraph(small.url, processes=1, cache_bytes=0) as other:
         for world, url in ((small, other.url), (large, server.url)):
             for lane in (root, ports):
-                request = Request(PATH, [ask(LANES[lane], world.last_days(MONTH))])
+                request = Request(PATH, [ask(LANES[lane], world.period(MONTH))])
                 runners[world, lane] = Runner(lane, url, request, connections=1)
         for runner in runners.values():
             expect_same_answers([runner])
@@ -100,8 +100,9 @@ def measure_memory(
     console: Console, servers: Sequence[Server], idle: Sequence[float], world: World, scale: Scale
 ) -> list[Goal]:
     """Measure what server processes hold after many requests, one without and one with kept answers; `idle` is before."""
-    last = world.last_days(MONTH)
-    periods = [DateRange(*(day - timedelta(days=back) for day in (last.first, last.last))) for back in range(SHIFTS)]
+    middle = world.period(MONTH)
+    shifts = [timedelta(days=number - SHIFTS // 2) for number in range(SHIFTS)]
+    periods = [DateRange(middle.first + shift, middle.last + shift) for shift in shifts]
     request = Request(PATH, [ask(ROOT_TO_ROOT, days) for days in periods])
     requests = scale.size(REQUESTS)
     table = Table("server", "idle", "after a load", f"after {requests:,} more", title="Resident MB of a server process")

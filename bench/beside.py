@@ -29,7 +29,7 @@ def measure_totals(
     with ExitStack() as stack:
         counts = PROCESSES if with_peers else []
         others = [stack.enter_context(postgraphile(world.url, "by_totals", processes=count)) for count in counts]
-        loads = {days: _measure([*ours, *others], ROOT_TO_ROOT, world.last_days(days), scale) for days in targets}
+        loads = {days: _measure([*ours, *others], ROOT_TO_ROOT, world.period(days), scale) for days in targets}
     title = f"Uncached, {world.name}, beside a peer that is given our totals"
     print_loads(console, title, {f"root → root, {days} days": runners for days, runners in loads.items()})
     return [
@@ -43,8 +43,8 @@ def measure_totals(
 
 def measure_recursion(console: Console, world: World, scale: Scale, *, with_peers: bool) -> list[Goal]:
     """Measure averages of a month, uncached, beside peers that ask by recursive SQL."""
-    days = world.last_days(MONTH)
-    targets = {"port → region": 10.0, "region → region": 25.0}
+    days = world.period(MONTH)
+    targets = {"port → region": 10.0, "region → region": 25.0, "root → root": 25.0}
     with ExitStack() as stack:
         ours = [stack.enter_context(ratesgraph(world.url, processes=count, cache_bytes=0)) for count in PROCESSES]
         counts = PROCESSES if with_peers else []
@@ -69,7 +69,7 @@ def measure_cached(console: Console, ours: Sequence[Server], world: World, scale
     goals, loads = [], {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        bodies = {days: ask(ROOT_TO_ROOT, world.last_days(days)) for days in (MONTH, YEAR)}
+        bodies = {days: ask(ROOT_TO_ROOT, world.period(days)) for days in (MONTH, YEAR)}
         for days, body in bodies.items():
             (folder / str(days)).write_bytes(Request(PATH, [body]).send(ours[0].url).content)
         limits = [stack.enter_context(bare(folder, processes=count)) for count in PROCESSES]
@@ -79,7 +79,7 @@ def measure_cached(console: Console, ours: Sequence[Server], world: World, scale
             expect_same_answers(runners)
             loads[f"POST, {days} days"] = runners
             goals += _measure_pairs(f"cached, {days} days, POST", runners, scale, at_least=0.5)
-        address = ask_by_address(ROOT_TO_ROOT, world.last_days(MONTH))
+        address = ask_by_address(ROOT_TO_ROOT, world.period(MONTH))
         tag = Request(f"{PATH}?{address}").send(ours[0].url).headers["etag"]
         runners = [Runner(server.name, server.url, Request(f"{PATH}?{address}", (), tag)) for server in ours]
         runners += [Runner(server.name, server.url, Request(f"/{MONTH}?{address}", (), tag)) for server in limits]

@@ -25,10 +25,10 @@ class World:
         """How many prices there are, in words."""
         return f"{self.prices / 1e6:.0f} M prices" if self.prices >= 1e6 else f"{self.prices:,} prices"
 
-    def last_days(self, count: int) -> DateRange:
-        """Return the last days that have prices; where there are fewer, days before them without prices, too."""
-        last = self.first + timedelta(days=self.days - 1)
-        return DateRange(last - timedelta(days=count - 1), last)
+    def period(self, days: int) -> DateRange:
+        """Return so many days in the middle of those that have prices."""
+        first = self.first + timedelta(days=(self.days - days) // 2)
+        return DateRange(first, first + timedelta(days=days - 1))
 
 
 @dataclass(frozen=True, slots=True)
