@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     console, scale = make_console(), QUICK if options.quick else FULL
     measures: dict[str, Measure] = {**SUBJECTS, **LONG, "http": partial(bench_http, with_peers=not options.no_peers)}
     # A polite end unwinds as Ctrl-C does, so that every server that was started is stopped.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Terminated before the end."))
     start = time.perf_counter()
     with bench_server(autovacuum=options.subject in LONG) as url:
         print_machine(console, url)
