@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
@@ -38,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     console, scale = make_console(), QUICK if options.quick else FULL
     measures: dict[str, Measure] = {**SUBJECTS, **LONG, "http": partial(bench_http, with_peers=not options.no_peers)}
+    # A polite end unwinds as Ctrl-C does, so that every server that was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Terminated before the end."))
     start = time.perf_counter()
     with bench_server(autovacuum=options.subject in LONG) as url:
         print_machine(console, url)
