@@ -5,13 +5,13 @@ looks every now and then. PgBouncer passes no notifications on; listening needs 
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from db.errors import DatabaseError
 from db.pool import API, connect
+from db.tasks import beside
 
 log = logging.getLogger("ratesgraph.db")
 
@@ -86,10 +86,5 @@ async def _listen(database_url: str, channels: tuple[str, ...], notifications: N
 async def open_notifications(database_url: str, *channels: str) -> AsyncIterator[Notifications]:
     """Listen to the channels until the end of the block."""
     notifications = Notifications()
-    listening = asyncio.create_task(_listen(database_url, channels, notifications))
-    try:
+    async with beside(_listen(database_url, channels, notifications)):
         yield notifications
-    finally:
-        listening.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await listening

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
-from graphql import GraphQLList, GraphQLOutputType, get_named_type
+from graphql import GraphQLList, GraphQLOutputType, GraphQLResolveInfoHelpers, get_named_type
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 
@@ -28,6 +28,15 @@ class Columns:
 
 class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
     """The stock executor, but for lists that a resolver returns as Columns."""
+
+    @property
+    def async_helpers(self) -> GraphQLResolveInfoHelpers:
+        """What resolvers could do beside their own work: made when asked for, as it refers back to the executor."""
+        return GraphQLResolveInfoHelpers(gather=self.gather_async_work, track=self.track_async_work)
+
+    @async_helpers.setter
+    def async_helpers(self, helpers: GraphQLResolveInfoHelpers) -> None:
+        """Keep none: each request would leave a cycle to the collector of garbage."""
 
     def complete_list_value(
         self,

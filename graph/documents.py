@@ -38,13 +38,21 @@ class Document:
     tree: DocumentNode
     operations: dict[str | None, OperationDefinitionNode]
     shared: frozenset[str | None]
-    """The operations whose answers are the same for everybody until prices or locations change."""
+    """The names of the shared operations."""
 
     def find_operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Return the operation that a request means, or None when it means none or leaves it open."""
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
         return self.operations.get(name) if name is not None else None
+
+    def is_shared(self, operation: OperationDefinitionNode) -> bool:
+        """Return whether the operation's answer is the same for everybody until prices or locations change."""
+        return _name(operation) in self.shared
+
+
+def _name(operation: OperationDefinitionNode) -> str | None:
+    return None if operation.name is None else operation.name.value
 
 
 def _root_fields(selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> set[str]:
@@ -82,11 +90,7 @@ class Documents:
             return [GraphQLError("The document is nested too deeply.")]
         if errors:
             return errors
-        operations = {
-            None if node.name is None else node.name.value: node
-            for node in tree.definitions
-            if isinstance(node, OperationDefinitionNode)
-        }
+        operations = {_name(node): node for node in tree.definitions if isinstance(node, OperationDefinitionNode)}
         fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
         shared = {
             name

@@ -6,6 +6,7 @@ resolved can be masked, and it is logged under the id that the caller is given.
 
 import logging
 import uuid
+from collections.abc import Iterable
 
 from graphql import FieldNode, GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
@@ -44,6 +45,11 @@ def present_error(error: GraphQLError) -> GraphQLError:
         path=error.path,
         extensions={"code": "INTERNAL_ERROR", "errorId": error_id},
     )
+
+
+def present_errors(errors: Iterable[GraphQLError] | None) -> list[GraphQLError] | None:
+    """Return the errors of a result as they may leave, or None for none."""
+    return [present_error(error) for error in errors or ()] or None
 
 
 def _is_about_our_value(error: GraphQLError) -> bool:

@@ -5,25 +5,23 @@ several times as long as a small query itself. Here a document is parsed and val
 columns, and what extensions would do are two plain calls.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any
 
 import strawberry
 from graphql import ExecutionResult as CoreResult
-from graphql import GraphQLError, GraphQLFormattedError
+from graphql import GraphQLError, GraphQLFormattedError, OperationDefinitionNode
 from graphql import execute as core_execute
-from strawberry.exceptions import MissingQueryError
 from strawberry.execution import optimized_is_awaitable
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from graph.columns import ColumnExecutor
 from graph.decoding import decode_variables
-from graph.documents import Documents
-from graph.errors import present_error
+from graph.documents import Document, Documents
+from graph.errors import present_errors
 from resolvers.context import RequestContext
 
 ANY_OPERATION = frozenset(OperationType)
@@ -42,11 +40,34 @@ class Outcome:
 
 
 class OperationRefused(Exception):
-    """An operation of a kind (`mutation`, `subscription`) that is not executed here; None: the request names no operation."""
+    """An operation of a kind that is not executed here, or None: the request names no operation. It has a `code`."""
 
-    def __init__(self, kind: str | None) -> None:
-        super().__init__(kind)
-        self.kind = kind
+    def __init__(self, kind: OperationType | None) -> None:
+        match kind:
+            case None:
+                self.code, message = "UNKNOWN_OPERATION", "operationName names none of the document's operations."
+            case OperationType.SUBSCRIPTION:
+                self.code = "STREAM_REQUIRED"
+                message = "A subscription is answered as a stream: send Accept: text/event-stream, or use a websocket."
+            case _:
+                self.code, message = "METHOD_NOT_ALLOWED", f"A {kind.value} is not taken by GET: send it by POST."
+        super().__init__(message)
+
+
+def choose_operation(
+    document: Document, name: str | None, allowed: Collection[OperationType]
+) -> OperationDefinitionNode:
+    """Return the operation that a request means. Raise OperationRefused."""
+    operation = document.find_operation(name)
+    kind = None if operation is None else OperationType(operation.operation.value)
+    if operation is None or kind not in allowed:
+        raise OperationRefused(kind)
+    return operation
+
+
+def was_executed(result: ExecutionResult) -> bool:
+    """Return whether the errors of a result, if any, come from its execution: only those stand at a place in the data."""
+    return result.data is not None or any(error.path for error in result.errors or ())
 
 
 class Schema(strawberry.Schema):
@@ -61,36 +82,17 @@ class Schema(strawberry.Schema):
         query: str | None,
         variable_values: dict[str, Any] | None = None,
         context_value: Any | None = None,  # noqa: ANN401
-        root_value: Any | None = None,  # noqa: ANN401
+        root_value: Any | None = None,  # noqa: ANN401, ARG002
         operation_name: str | None = None,
         allowed_operation_types: Iterable[OperationType] | None = None,
-        operation_extensions: dict[str, Any] | None = None,
+        operation_extensions: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> ExecutionResult:
-        """Execute a query or mutation. Raise what the base class raises for the wrong kind of operation."""
-        if not query:
-            raise MissingQueryError
-        document = self.documents.find(query)
+        """Execute a query or mutation. Raise OperationRefused for one that is not to be executed."""
+        document = self.documents.find(query or "")
         if isinstance(document, list):
-            return ExecutionResult(None, [present_error(error) for error in document])
-        operation = document.find_operation(operation_name)
-        if operation is None:
-            raise CannotGetOperationTypeError(operation_name)
-        kind = OperationType(operation.operation.value)
-        if kind not in (allowed_operation_types or ANY_OPERATION):
-            raise InvalidOperationTypeError(kind)
-        result = core_execute(
-            self._schema,
-            document.tree,
-            root_value=root_value,
-            context_value=context_value,
-            variable_values=decode_variables(operation, variable_values or {}),
-            operation_name=operation_name,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
-            executor_class=ColumnExecutor,
-            operation_extensions=operation_extensions,
-        )
-        found: CoreResult = await result if isawaitable(result) else result
-        return ExecutionResult(found.data, [present_error(error) for error in found.errors or ()] or None)
+            return ExecutionResult(None, present_errors(document))
+        operation = choose_operation(document, operation_name, frozenset(allowed_operation_types or ANY_OPERATION))
+        return await self._run(document, operation, variable_values or {}, context_value)
 
     async def answer(
         self,
@@ -102,26 +104,29 @@ class Schema(strawberry.Schema):
         only_queries: bool,
     ) -> Outcome:
         """Execute an operation and return what there is to send. Raise OperationRefused for one that is not to be executed."""
-        allowed = ONLY_QUERIES if only_queries else QUERIES_AND_MUTATIONS
-        try:
-            result = await self.execute(
-                text, variables, context, operation_name=operation_name, allowed_operation_types=allowed
-            )
-        except CannotGetOperationTypeError as error:
-            raise OperationRefused(None) from error
-        except InvalidOperationTypeError as error:
-            raise OperationRefused(error.operation_type.value) from error
-        errors = result.errors or []
-        was_executed = result.data is not None or any(error.path for error in errors)
-        is_shared = not errors and self._is_shared(text, operation_name)
-        return Outcome(result.data, [error.formatted for error in errors], was_executed, is_shared)
-
-    def _is_shared(self, text: str, operation_name: str | None) -> bool:
         document = self.documents.find(text)
         if isinstance(document, list):
-            return False
-        operation = document.find_operation(operation_name)
-        return operation is not None and (operation.name.value if operation.name else None) in document.shared
+            return Outcome(None, [error.formatted for error in present_errors(document) or ()], False, False)
+        operation = choose_operation(document, operation_name, ONLY_QUERIES if only_queries else QUERIES_AND_MUTATIONS)
+        result = await self._run(document, operation, variables, context)
+        is_shared = not result.errors and document.is_shared(operation)
+        return Outcome(result.data, [error.formatted for error in result.errors or ()], was_executed(result), is_shared)
+
+    async def _run(
+        self, document: Document, operation: OperationDefinitionNode, variables: dict[str, Any], context: object
+    ) -> ExecutionResult:
+        begun = core_execute(
+            self._schema,
+            document.tree,
+            context_value=context,
+            variable_values=decode_variables(operation, variables),
+            operation_name=operation.name.value if operation.name else None,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
+            executor_class=ColumnExecutor,
+            operation_extensions=None,
+        )
+        found: CoreResult = await begun if isawaitable(begun) else begun
+        return ExecutionResult(found.data, present_errors(found.errors))
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Leave errors to `graph.errors`, which logs those that are ours."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from graphql import ExecutionResult as CoreResult
 from graphql import GraphQLError, OperationType, subscribe
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.schema.schema import StreamResult
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType as Kind
@@ -16,8 +15,8 @@ from strawberry.types.graphql import OperationType as Kind
 from graph.columns import ColumnExecutor
 from graph.decoding import decode_variables
 from graph.documents import Document
-from graph.errors import present_error
-from graph.execution import Schema
+from graph.errors import present_errors
+from graph.execution import OperationRefused, Schema, was_executed
 
 
 class StreamingSchema(Schema):
@@ -62,32 +61,21 @@ class StreamingSchema(Schema):
         )
         results = await begun if isawaitable(begun) else begun
         if isinstance(results, CoreResult):
-            yield PreExecutionError(None, _present(results.errors))
+            yield PreExecutionError(None, present_errors(results.errors))
             return
         try:
             async with aclosing(results):  # type: ignore[type-var]
                 async for result in results:
-                    yield ExecutionResult(result.data, _present(result.errors))
+                    yield ExecutionResult(result.data, present_errors(result.errors))
         except Exception as error:
             # The executor leaves what a source raises to its caller.
-            yield ExecutionResult(None, _present([GraphQLError(str(error), original_error=error)]))
+            yield ExecutionResult(None, present_errors([GraphQLError(str(error), original_error=error)]))
 
 
 async def _answer_once(answer: Awaitable[ExecutionResult]) -> StreamResult:
     try:
         result = await answer
-    except CannotGetOperationTypeError:
-        yield _refuse("UNKNOWN_OPERATION", "operationName names none of the document's operations.")
-    except InvalidOperationTypeError as error:
-        yield _refuse("METHOD_NOT_ALLOWED", f"A {error.operation_type.value} is not taken by GET: send it by POST.")
+    except OperationRefused as error:
+        yield PreExecutionError(None, [GraphQLError(str(error), extensions={"code": error.code})])
     else:
-        was_executed = result.data is not None or any(error.path for error in result.errors or ())
-        yield result if was_executed else PreExecutionError(None, result.errors)
-
-
-def _refuse(code: str, message: str) -> PreExecutionError:
-    return PreExecutionError(None, [GraphQLError(message, extensions={"code": code})])
-
-
-def _present(errors: list[GraphQLError] | None) -> list[GraphQLError] | None:
-    return [present_error(error) for error in errors or ()] or None
+        yield result if was_executed(result) else PreExecutionError(None, result.errors)

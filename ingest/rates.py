@@ -9,6 +9,7 @@ import io
 import re
 import zipfile
 import zlib
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -89,17 +90,24 @@ def _to_dollars(csv: bytes) -> pl.DataFrame:
     )
 
 
-def _read_shipped_history() -> pl.DataFrame:
-    return read_ecb_history(Path(CURRENCY_FILE).read_bytes())
+def _read_shipped_history() -> bytes:
+    return Path(CURRENCY_FILE).read_bytes()
 
 
 async def load_ecb_rates(connection: Connection) -> int:
     """Store the shipped history where it is newer than what is stored; return how many rates are new or corrected."""
-    history = _read_shipped_history()
+    shipped = _read_shipped_history()
     stored = await rates.list_currencies(connection)
-    if stored and max(stored.values()) >= history["day"].max():  # type: ignore[operator]
+    # Most starts end here: reading 250,000 rates takes half a second, and 50 MB that the process keeps.
+    if stored and max(stored.values()) >= _newest_day(shipped):
         return 0
-    return await store_rates(connection, history)
+    return await store_rates(connection, read_ecb_history(shipped))
+
+
+def _newest_day(data: bytes) -> date:
+    """Return the last day of the zipped history, whose lines begin with their days and have no order to rely on."""
+    _, *lines = _unpack(data).splitlines()
+    return date.fromisoformat(max(line[:10] for line in lines).decode())
 
 
 async def store_rates(connection: Connection, published: pl.DataFrame) -> int:

@@ -19,6 +19,7 @@ from db.errors import DatabaseError, DatabaseUnavailable
 from db.model import BatchOutcome, BatchStatus
 from db.notifications import QUEUE, Notifications, open_notifications
 from db.pool import INGEST, Pool, open_pool
+from db.tasks import beside
 from ingest.apply import Report, apply_slices, copy_rejections
 from ingest.compact import compact
 from ingest.errors import FileRejected
@@ -51,23 +52,12 @@ async def work(
         open_notifications(database_url, QUEUE) as notifications,
     ):
         takers = [asyncio.create_task(_take_batches(pool, notifications, stop)) for _ in range(concurrency)]
-        async with _background(_keep_house(pool, stop, payload_days)):
+        async with beside(_keep_house(pool, stop, payload_days)):
             await stop.wait()
             _, late = await asyncio.wait(takers, timeout=STOP_SECONDS)
             for taker in late:
                 taker.cancel()
             await asyncio.gather(*takers, return_exceptions=True)
-
-
-@asynccontextmanager
-async def _background(work: object) -> AsyncIterator[None]:
-    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _take_batches(pool: Pool, notifications: Notifications, stop: asyncio.Event) -> None:
@@ -165,7 +155,7 @@ async def _noting_progress(pool: Pool, batch_id: int) -> AsyncIterator[Report]:
                     async with pool.connection() as connection:
                         await batches.report_progress(connection, batch_id, noted)
 
-    async with _background(note()):
+    async with beside(note()):
         yield report
 
 

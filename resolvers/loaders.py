@@ -1,7 +1,7 @@
 """Gather what the fields of one request ask for, so that each kind of question costs one round trip."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 from strawberry.dataloader import DataLoader
 
@@ -18,47 +18,48 @@ class Loaders:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    # Made at their first use: few requests need more than one.
+    # Made at their first use: few requests need more than one. None refers back to this object: a cycle would wait for a
+    # collection of garbage, and a thousand a second keep the collector busy.
 
     @cached_property
     def location_by_key(self) -> DataLoader[str, Location | None]:
         """Ports and regions by code or slug in lower case."""
-        return DataLoader(self._load_by_key)
+        return DataLoader(partial(_load_by_key, self._pool))
 
     @cached_property
     def location_by_id(self) -> DataLoader[int, Location | None]:
         """Ports and regions."""
-        return DataLoader(self._load_by_id)
+        return DataLoader(partial(_load_by_id, self._pool))
 
     @cached_property
     def children(self) -> DataLoader[int, list[Location]]:
         """What stands directly below a region."""
-        return DataLoader(self._load_children)
+        return DataLoader(partial(_load_children, self._pool))
 
     @cached_property
     def ancestors(self) -> DataLoader[int, list[Location]]:
         """The regions above a location, the nearest first."""
-        return DataLoader(self._load_ancestors)
+        return DataLoader(partial(_load_ancestors, self._pool))
 
     @cached_property
     def ports_below(self) -> DataLoader[int, list[Location]]:
         """The ports below a region at any depth."""
-        return DataLoader(self._load_ports_below)
+        return DataLoader(partial(_load_ports_below, self._pool))
 
     @cached_property
     def day_totals(self) -> DataLoader[Question, DayTotals]:
         """Sums and counts by day."""
-        return DataLoader(self._load_day_totals)
+        return DataLoader(partial(_load_day_totals, self._pool))
 
     @cached_property
     def day_statistics(self) -> DataLoader[Question, list[DayStatistics]]:
         """Statistics by day."""
-        return DataLoader(self._load_day_statistics)
+        return DataLoader(partial(_load_day_statistics, self._pool))
 
     @cached_property
     def has_rejections(self) -> DataLoader[int, bool]:
         """Whether a batch has any problem."""
-        return DataLoader(self._load_has_rejections)
+        return DataLoader(partial(_load_has_rejections, self._pool))
 
     def forget(self) -> None:
         """Drop what was loaded, after the request itself has changed it."""
@@ -66,49 +67,58 @@ class Loaders:
             if isinstance(loader, DataLoader):
                 delattr(self, name)
 
-    async def _load_by_key(self, keys: list[str]) -> Sequence[Location | None]:
-        async with self._pool.connection() as connection:
-            found = {location.key.lower(): location for location in await locations.find_locations(connection, keys)}
-        return [found.get(key.lower()) for key in keys]
 
-    async def _load_by_id(self, ids: list[int]) -> Sequence[Location | None]:
-        async with self._pool.connection() as connection:
-            found = {location.id: location for location in await locations.get_locations(connection, ids)}
-        return [found.get(id_) for id_ in ids]
+async def _load_by_key(pool: Pool, keys: list[str]) -> Sequence[Location | None]:
+    async with pool.connection() as connection:
+        found = {location.key.lower(): location for location in await locations.find_locations(connection, keys)}
+    return [found.get(key.lower()) for key in keys]
 
-    async def _load_children(self, ids: list[int]) -> Sequence[list[Location]]:
-        async with self._pool.connection() as connection:
-            children = await locations.list_children(connection, ids)
-        by_parent: dict[int | None, list[Location]] = {}
-        for child in children:
-            by_parent.setdefault(child.parent_id, []).append(child)
-        return [by_parent.get(id_, []) for id_ in ids]
 
-    async def _load_ancestors(self, ids: list[int]) -> Sequence[list[Location]]:
-        return await self._load_related(ids, locations.list_ancestors)
+async def _load_by_id(pool: Pool, ids: list[int]) -> Sequence[Location | None]:
+    async with pool.connection() as connection:
+        found = {location.id: location for location in await locations.get_locations(connection, ids)}
+    return [found.get(id_) for id_ in ids]
 
-    async def _load_ports_below(self, ids: list[int]) -> Sequence[list[Location]]:
-        return await self._load_related(ids, locations.list_ports_below)
 
-    async def _load_related(
-        self, ids: list[int], list_related: Callable[[Connection, list[int]], Awaitable[list[tuple[int, Location]]]]
-    ) -> Sequence[list[Location]]:
-        async with self._pool.connection() as connection:
-            pairs = await list_related(connection, ids)
-        related: dict[int, list[Location]] = {}
-        for of_id, location in pairs:
-            related.setdefault(of_id, []).append(location)
-        return [related.get(id_, []) for id_ in ids]
+async def _load_children(pool: Pool, ids: list[int]) -> Sequence[list[Location]]:
+    async with pool.connection() as connection:
+        children = await locations.list_children(connection, ids)
+    by_parent: dict[int | None, list[Location]] = {}
+    for child in children:
+        by_parent.setdefault(child.parent_id, []).append(child)
+    return [by_parent.get(id_, []) for id_ in ids]
 
-    async def _load_day_totals(self, questions: list[Question]) -> Sequence[DayTotals]:
-        async with self._pool.connection() as connection:
-            return await totals.select_day_totals(connection, questions)
 
-    async def _load_day_statistics(self, questions: list[Question]) -> Sequence[list[DayStatistics]]:
-        async with self._pool.connection() as connection:
-            return [await prices.select_day_statistics(connection, lane, days) for lane, days in questions]
+async def _load_ancestors(pool: Pool, ids: list[int]) -> Sequence[list[Location]]:
+    return await _load_related(pool, ids, locations.list_ancestors)
 
-    async def _load_has_rejections(self, batch_ids: list[int]) -> Sequence[bool]:
-        async with self._pool.connection() as connection:
-            found = await batches.select_batches_with_rejections(connection, batch_ids)
-        return [batch_id in found for batch_id in batch_ids]
+
+async def _load_ports_below(pool: Pool, ids: list[int]) -> Sequence[list[Location]]:
+    return await _load_related(pool, ids, locations.list_ports_below)
+
+
+async def _load_related(
+    pool: Pool, ids: list[int], list_related: Callable[[Connection, list[int]], Awaitable[list[tuple[int, Location]]]]
+) -> Sequence[list[Location]]:
+    async with pool.connection() as connection:
+        pairs = await list_related(connection, ids)
+    related: dict[int, list[Location]] = {}
+    for of_id, location in pairs:
+        related.setdefault(of_id, []).append(location)
+    return [related.get(id_, []) for id_ in ids]
+
+
+async def _load_day_totals(pool: Pool, questions: list[Question]) -> Sequence[DayTotals]:
+    async with pool.connection() as connection:
+        return await totals.select_day_totals(connection, questions)
+
+
+async def _load_day_statistics(pool: Pool, questions: list[Question]) -> Sequence[list[DayStatistics]]:
+    async with pool.connection() as connection:
+        return [await prices.select_day_statistics(connection, lane, days) for lane, days in questions]
+
+
+async def _load_has_rejections(pool: Pool, batch_ids: list[int]) -> Sequence[bool]:
+    async with pool.connection() as connection:
+        found = await batches.select_batches_with_rejections(connection, batch_ids)
+    return [batch_id in found for batch_id in batch_ids]

@@ -4,12 +4,12 @@ Starlette's own middleware counts what arrives; around it stands the choice of t
 can read.
 """
 
-import orjson
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY, RequestBodyLimitMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.errors import BadRequest
 from server.multipart import is_form
 
 
@@ -31,17 +31,16 @@ class BodyLimit:
         limited = self._limited_upload if is_form(headers.get(b"content-type", b"")) else self._limited
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length[:20]) > limited.max_body_size:
-            await _refuse(limited.max_body_size)(scope, receive, send)
+            await _too_large(limited.max_body_size).to_response()(scope, receive, send)
             return
         await limited(scope, receive, send)
 
 
 def answer_too_large(request: Request, _error: Exception) -> Response:
     """Return the answer to a body that passed its limit on the way, as an exception handler of starlette does."""
-    return _refuse(request.scope[MAX_BODY_SIZE_SCOPE_KEY])
+    return _too_large(request.scope[MAX_BODY_SIZE_SCOPE_KEY]).to_response()
 
 
-def _refuse(limit: int) -> Response:
+def _too_large(limit: int) -> BadRequest:
     message = f"The body is too large; at most {limit:,} bytes are taken."
-    body = {"errors": [{"message": message, "extensions": {"code": "PAYLOAD_TOO_LARGE"}}]}
-    return Response(orjson.dumps(body), 413, media_type="application/json")
+    return BadRequest("PAYLOAD_TOO_LARGE", message, status=413)

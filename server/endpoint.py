@@ -16,9 +16,10 @@ from graph.execution import OperationRefused, Outcome, Schema
 from graph.permissions import MayWrite
 from resolvers.context import RequestContext
 from server.answers import Answer, Answers
+from server.errors import BadRequest
 from server.media import CONTENT_TYPES, JSON, RESPONSE_JSON, is_json, negotiate
 from server.multipart import check_preflight, is_form, reading_form
-from server.parameters import BadRequest, Parameters, read_address, read_body
+from server.parameters import Parameters, read_address, read_body
 from server.persisted import PersistedDocuments
 
 MIN_COMPRESSED_BYTES = 1_400
@@ -165,8 +166,7 @@ class _Reply:
 
     async def refuse(self, error: BadRequest) -> None:
         """Send the one error of a request that was not executed."""
-        body = orjson.dumps({"errors": [{"message": error.message, "extensions": {"code": error.code}}]})
-        await self.send(error.status, body, UNCACHED | error.headers)
+        await self.send(error.status, error.body(), UNCACHED | error.headers)
 
     async def send(self, status: int, body: bytes, headers: Headers) -> None:
         """Send the response."""
@@ -195,16 +195,16 @@ async def _receive_body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
+REFUSALS: dict[str, tuple[int, Headers]] = {
+    "UNKNOWN_OPERATION": (400, {}),
+    "STREAM_REQUIRED": (406, {}),
+    "METHOD_NOT_ALLOWED": (405, {b"allow": b"POST"}),
+}
+
+
 def _explain(refused: OperationRefused) -> BadRequest:
-    match refused.kind:
-        case None:
-            return BadRequest("UNKNOWN_OPERATION", "operationName names none of the document's operations.")
-        case "subscription":
-            message = "A subscription is answered as a stream: send Accept: text/event-stream, or use a websocket."
-            return BadRequest("STREAM_REQUIRED", message, status=406)
-        case kind:
-            message = f"A {kind} is not taken by GET: send it by POST."
-            return BadRequest("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"POST"})
+    status, headers = REFUSALS[refused.code]
+    return BadRequest(refused.code, str(refused), status=status, headers=headers)
 
 
 def _encode(outcome: Outcome) -> bytes:

@@ -1,13 +1,13 @@
 """Follows the changes of the data, so that a process knows whether an answer that it keeps still holds."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from db.errors import DatabaseError
 from db.notifications import DATA, Notifications
 from db.pool import Pool
+from db.tasks import beside
 from db.versions import name_state
 from resolvers.versions import DataVersion
 
@@ -29,13 +29,8 @@ async def follow_data(pool: Pool, notifications: Notifications) -> AsyncIterator
                 begun.set()
 
     notifications.listen(DATA, hear)
-    looking = asyncio.create_task(_look_again(pool, version, begun))
-    try:
+    async with beside(_look_again(pool, version, begun)):
         yield version
-    finally:
-        looking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await looking
 
 
 async def _look_again(pool: Pool, version: DataVersion, begun: asyncio.Event) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
@@ -16,8 +16,9 @@ from strawberry.schema import BaseSchema
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from resolvers.context import RequestContext
+from server.errors import BadRequest
 from server.media import is_json
-from server.parameters import BadRequest, read_address, read_body
+from server.parameters import read_address, read_body
 from server.persisted import PersistedDocuments
 from server.sockets import SocketHandler, TextSocket
 from server.streams import EventStream
@@ -48,8 +49,7 @@ class GraphQLView(GraphQL[RequestContext, None]):
         try:
             await super().__call__(scope, receive, send)
         except BadRequest as error:
-            body = {"errors": [{"message": error.message, "extensions": {"code": error.code}}]}
-            await JSONResponse(body, error.status)(scope, receive, send)
+            await error.to_response()(scope, receive, send)
 
     async def parse_http_body(self, request: Any) -> GraphQLRequestData | list[GraphQLRequestData]:  # noqa: ANN401
         """Return what a request for a stream asks for; its document may be sent or named."""

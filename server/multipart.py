@@ -14,7 +14,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from server.parameters import BadRequest, Parameters, check_members
+from server.errors import BadRequest
+from server.parameters import Parameters, check_members
 
 MAX_FILES = 1
 MAX_FIELDS = 2

@@ -6,16 +6,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-
-class BadRequest(Exception):
-    """A request that is refused before anything is executed."""
-
-    def __init__(
-        self, code: str, message: str, *, status: int = 400, headers: dict[bytes, bytes] | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
-        self.headers = headers or {}
+from server.errors import BadRequest
 
 
 @dataclass(frozen=True, slots=True)

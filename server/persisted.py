@@ -8,7 +8,8 @@ import hashlib
 from collections import OrderedDict
 from pathlib import Path
 
-from server.parameters import BadRequest, Parameters
+from server.errors import BadRequest
+from server.parameters import Parameters
 
 MAX_TEXT = 1_000_000
 """Characters of all automatically persisted texts together; the oldest used go first."""

@@ -11,13 +11,14 @@ from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from db import batches
 from db.errors import DatabaseError
 from resolvers.batches import parse_batch_id
 from server.engine import report_rejections
+from server.errors import BadRequest
 
 MAX_AT_ONCE = 2
 """Reports that a process writes at once: each keeps a core busy. Others wait."""
@@ -31,8 +32,11 @@ def rejections_route() -> Route:
     async def download(request: Request) -> Response:
         try:
             return await _download(request, places)
+        except BadRequest as refused:
+            return refused.to_response()
         except DatabaseError as error:
-            return _refuse(503, "DATABASE_UNAVAILABLE", str(error), {"Retry-After": "2"})
+            headers = {b"retry-after": b"2"}
+            return BadRequest("DATABASE_UNAVAILABLE", str(error), status=503, headers=headers).to_response()
 
     return Route("/batches/{id}/rejections.csv", download, methods=["GET"])
 
@@ -43,11 +47,10 @@ async def _download(request: Request, places: asyncio.Semaphore) -> Response:
     async with request.state.pool.connection() as connection:
         found = [] if batch_id is None else await batches.get_batches(connection, [batch_id])
     if batch_id is None or not found:
-        return _refuse(404, "UNKNOWN_BATCH", "There is no such batch.")
+        raise BadRequest("UNKNOWN_BATCH", "There is no such batch.", status=404)
     if not found[0].status.has_ended:
-        return _refuse(
-            409, "BATCH_NOT_ENDED", f"The batch is {found[0].status.value}: its rejections are known when it has ended."
-        )
+        message = f"The batch is {found[0].status.value}: its rejections are known when it has ended."
+        raise BadRequest("BATCH_NOT_ENDED", message, status=409)
     headers = {
         "Content-Type": "text/csv; charset=utf-8",
         "Content-Disposition": f'attachment; filename="batch-{batch_id}-rejections.csv"',
@@ -86,9 +89,3 @@ async def _read(file: BinaryIO) -> AsyncIterator[bytes]:
 async def _nothing() -> AsyncIterator[bytes]:
     return
     yield b""
-
-
-def _refuse(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    """Return the body that GraphQL errors have too."""
-    error = {"message": message, "extensions": {"code": code}}
-    return JSONResponse({"errors": [error]}, status_code=status, headers=headers)

@@ -11,7 +11,8 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Bas
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message, SubscribeMessage
 
 from resolvers.context import RequestContext
-from server.parameters import BadRequest, check_members
+from server.errors import BadRequest
+from server.parameters import check_members
 from server.persisted import PersistedDocuments
 
 
@@ -50,7 +51,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
         try:
             text = self.documents.find_text(check_members(payload))
         except BadRequest as error:
-            refusal: Any = {"message": error.message, "extensions": {"code": error.code}}
+            refusal: Any = error.formatted()
             await self.send_message({"id": message["id"], "type": "error", "payload": [refusal]})
         else:
             begun: Any = {**message, "payload": {**payload, "query": text}}
