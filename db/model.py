@@ -10,9 +10,9 @@ MIN_PRICES_FOR_STATISTICS = 3
 
 def round_half_away(numerator: int, denominator: int) -> int:
     """Return numerator / denominator rounded to an integer, halves away from zero. `denominator` is positive."""
-    quotient, remainder = divmod(abs(numerator), denominator)
-    rounded = quotient + (2 * remainder >= denominator)
-    return rounded if numerator >= 0 else -rounded
+    if numerator < 0:
+        return -((denominator - 2 * numerator) // (2 * denominator))
+    return (denominator + 2 * numerator) // (2 * denominator)
 
 
 class LocationKind(StrEnum):

@@ -4,15 +4,16 @@ Nothing here updates a row. Functions that gather need a transaction: they meet 
 """
 
 from collections.abc import AsyncIterable, Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from operator import add
+from typing import Any
 
 from psycopg.rows import class_row
 
 from db.model import DateRange, DayTotals, Lane
 from db.pool import Connection
+from db.round_trip import fetch_each
 from db.sql import load_sections
 
 SQL = load_sections("totals")
@@ -39,25 +40,15 @@ async def select_day_totals(connection: Connection, questions: Sequence[tuple[La
 
     All questions travel in one round trip, as pipelined statements that each touch a single origin.
     """
-    async with connection.pipeline() if len(questions) > 1 else nullcontext():
-        cursors = [
-            # Arrays of integers are read several times as fast in the binary format.
-            await connection.cursor(binary=True).execute(
-                SQL["select_day_totals"],
-                {
-                    "origin": lane.origin,
-                    "destination": lane.destination,
-                    "first_month": days.first.replace(day=1),
-                    "last": days.last,
-                },
-                prepare=True,
-            )
-            for lane, days in questions
-        ]
-    return [_add_up(await cursor.fetchall(), days) for cursor, (_, days) in zip(cursors, questions, strict=True)]
+    parameters = [
+        (str(lane.origin), str(lane.destination), str(days.first.replace(day=1)), str(days.last))
+        for lane, days in questions
+    ]
+    found = await fetch_each(connection, SQL["select_day_totals"], parameters)
+    return [_add_up(rows, days) for rows, (_, days) in zip(found, questions, strict=True)]
 
 
-def _add_up(rows: Iterable[tuple[date, list[int], list[int]]], days: DateRange) -> DayTotals:
+def _add_up(rows: Iterable[tuple[Any, ...]], days: DateRange) -> DayTotals:
     """Return the sum of the partial sums on each day of the range; parts of them may lie outside."""
     sums, counts = [0] * len(days), [0] * len(days)
     for first_day, part_sums, part_counts in rows:

@@ -38,8 +38,10 @@ ISO_DAYS = [date.fromordinal(day).isoformat() for day in range(EARLIEST, LATEST 
 """Every day that can have a price, written out once instead of for every answer."""
 
 
-def to_columns(averages: DailyAverages) -> Columns:
-    """Return the answer as the list of DailyAverage."""
+def to_columns(averages: DailyAverages | Exception) -> Columns:
+    """Return the answer as the list of DailyAverage. Raise the exception, where it is one."""
+    if isinstance(averages, Exception):
+        raise averages
     return Columns(
         len(averages.days),
         {

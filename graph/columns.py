@@ -6,7 +6,7 @@ columns. Aliases, fragments, directives and `__typename` are what collecting is 
 `tests/graph/test_columns.py` compares with the stock executor.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
@@ -24,6 +24,15 @@ class Columns:
 
     length: int
     by_field: Mapping[str, Sequence[object]]
+
+    def select(self, type_name: str, selected: Iterable[tuple[str, str]]) -> list[dict[str, object]]:
+        """Return the objects with the selected fields: the name of each in the answer, and its own."""
+        entries: list[dict[str, object]] = [{} for _ in range(self.length)]
+        for response_name, field in selected:
+            column = repeat(type_name) if field == "__typename" else self.by_field[field]
+            for entry, value in zip(entries, column, strict=False):
+                entry[response_name] = value
+        return entries
 
 
 class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -52,10 +61,4 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
             return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)
         item_type = get_named_type(return_type)
         selected, *_ = self.collect_subfields(item_type, field_details_list)  # type: ignore[arg-type]
-        entries: list[dict[str, object]] = [{} for _ in range(result.length)]
-        for response_name, details in selected.items():
-            field = details[0].node.name.value
-            column = repeat(item_type.name) if field == "__typename" else result.by_field[field]
-            for entry, value in zip(entries, column, strict=False):
-                entry[response_name] = value
-        return entries
+        return result.select(item_type.name, [(name, details[0].node.name.value) for name, details in selected.items()])

@@ -23,6 +23,8 @@ from graphql import (
 )
 from strawberry.schema.schema import validate_document
 
+from graph.plans import Plan, make_plan
+
 SHARED_FIELDS = frozenset(
     {"averagePrices", "location", "locations", "port", "region", "__typename", "__schema", "__type"}
 )
@@ -39,12 +41,18 @@ class Document:
     operations: dict[str | None, OperationDefinitionNode]
     shared: frozenset[str | None]
     """The names of the shared operations."""
+    plans: dict[str | None, Plan | None]
+    """How to answer an operation without the executor, where that is known."""
 
     def find_operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Return the operation that a request means, or None when it means none or leaves it open."""
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
         return self.operations.get(name) if name is not None else None
+
+    def plan(self, operation: OperationDefinitionNode) -> Plan | None:
+        """Return how to answer the operation without the executor, or None."""
+        return self.plans[_name(operation)]
 
     def is_shared(self, operation: OperationDefinitionNode) -> bool:
         """Return whether the operation's answer is the same for everybody until prices or locations change."""
@@ -97,7 +105,8 @@ class Documents:
             for name, node in operations.items()
             if node.operation is OperationType.QUERY and _root_fields(node.selection_set, fragments) <= SHARED_FIELDS
         }
-        return self._keep(text, Document(tree, operations, frozenset(shared)))
+        plans = {name: make_plan(node, fragments) for name, node in operations.items()}
+        return self._keep(text, Document(tree, operations, frozenset(shared), plans))
 
     def _keep(self, text: str, document: Document) -> Document:
         self._known[text] = document

@@ -113,8 +113,15 @@ class Schema(strawberry.Schema):
         return Outcome(result.data, [error.formatted for error in result.errors or ()], was_executed(result), is_shared)
 
     async def _run(
-        self, document: Document, operation: OperationDefinitionNode, variables: dict[str, Any], context: object
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        variables: dict[str, Any],
+        context: Any,  # noqa: ANN401
     ) -> ExecutionResult:
+        plan = document.plan(operation)
+        if plan is not None and (questions := plan.read(variables)) is not None:
+            return await plan.answer(questions, context)
         begun = core_execute(
             self._schema,
             document.tree,

@@ -59,14 +59,8 @@ class Query:
         origin: Place,
         destination: Place,
     ) -> Columns:
-        found = await averages.average_prices(
-            info.context,
-            date_from=date_from,
-            date_to=date_to,
-            origin=origin,
-            destination=destination,
-            with_statistics=_selects_statistics(info),
-        )
+        question = averages.Question(date_from, date_to, origin, destination, _selects_statistics(info))
+        [found] = await averages.average_prices(info.context, [question])
         return to_columns(found)
 
     @strawberry.field(

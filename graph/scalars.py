@@ -17,7 +17,8 @@ PriceAmount = NewType("PriceAmount", str)
 """An uploaded price as its decimal text, so that no digit is lost on the way."""
 
 
-def _parse_date(value: object) -> date:
+def parse_date(value: object) -> date:
+    """Return the day of the calendar. Raise GraphQLError (INVALID_DATE)."""
     # The stock scalar also takes 20160101 and 2016-W01-1.
     if isinstance(value, str) and DATE.fullmatch(value):
         try:
@@ -61,7 +62,7 @@ SCALARS: dict[object, ScalarDefinition] = {
         description="A day of the calendar, strictly as `YYYY-MM-DD`.",
         specified_by_url="https://scalars.graphql.org/andimarek/local-date",
         serialize=date.isoformat,
-        parse_value=_parse_date,
+        parse_value=parse_date,
     ),
     UploadedFile: strawberry.scalar(
         name="Upload",

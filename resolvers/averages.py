@@ -1,7 +1,11 @@
 """Average prices by day: what the totals say, and on request what the observations add to it."""
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from typing import TypeVar
 
+from db.errors import DatabaseError
 from db.model import (
     MIN_PRICES_FOR_STATISTICS,
     DailyAverages,
@@ -12,22 +16,61 @@ from db.model import (
 )
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
-from resolvers.locations import find_lane
+from resolvers.locations import find_lanes
+from resolvers.totals import LaneDays
+
+Loaded = TypeVar("Loaded")
 
 
-async def average_prices(
-    context: RequestContext, *, date_from: date, date_to: date, origin: str, destination: str, with_statistics: bool
-) -> DailyAverages:
-    """Return the averages of every day of the range, in order.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one `averagePrices` asks for. Low, high and median are read from the observations, and only `with_statistics`."""
 
-    Low, high and median are read from the observations, and only `with_statistics`. Raise RequestError with
-    INVALID_DATE_RANGE, DATE_RANGE_TOO_LONG or UNKNOWN_LOCATION.
+    date_from: date
+    date_to: date
+    origin: str
+    destination: str
+    with_statistics: bool
+
+
+async def average_prices(context: RequestContext, questions: Sequence[Question]) -> list[DailyAverages | Exception]:
+    """Return for each question the averages of every day of its range, in order, or why there are none.
+
+    That is a RequestError (INVALID_DATE_RANGE, DATE_RANGE_TOO_LONG, UNKNOWN_LOCATION) or a DatabaseError. All questions share
+    their round trips.
     """
-    days = check_range(date_from, date_to, context.limits.max_days)
-    lane = await find_lane(context, origin, destination)
-    if with_statistics:
-        return _with_statistics(days, await context.loaders.day_statistics.load((lane, days)))
-    return _averages(days, await context.loaders.day_totals.load((lane, days)))
+    answers: dict[Question, DailyAverages | Exception] = {}
+    ranges: dict[Question, DateRange] = {}
+    for question in questions:
+        try:
+            ranges[question] = check_range(question.date_from, question.date_to, context.limits.max_days)
+        except RequestError as error:
+            answers[question] = error
+    lanes = await find_lanes(context, [(question.origin, question.destination) for question in ranges])
+    plain: dict[Question, LaneDays] = {}
+    detailed: dict[Question, LaneDays] = {}
+    for (question, days), lane in zip(ranges.items(), lanes, strict=True):
+        if isinstance(lane, Exception):
+            answers[question] = lane
+        else:
+            (detailed if question.with_statistics else plain)[question] = (lane, days)
+    if plain:
+        answers |= await _load(plain, context.totals.load_many, _averages)
+    if detailed:
+        answers |= await _load(detailed, context.loaders.day_statistics.load_many, _with_statistics)
+    return [answers[question] for question in questions]
+
+
+async def _load(
+    asked: Mapping[Question, LaneDays],
+    load_many: Callable[[list[LaneDays]], Awaitable[Sequence[Loaded]]],
+    write: Callable[[DateRange, Loaded], DailyAverages],
+) -> dict[Question, DailyAverages | Exception]:
+    try:
+        found = await load_many([*asked.values()])
+    except DatabaseError as error:
+        return dict.fromkeys(asked, error)
+    return {question: write(days, loaded) for (question, (_, days)), loaded in zip(asked.items(), found, strict=True)}
 
 
 def check_range(

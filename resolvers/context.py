@@ -11,6 +11,7 @@ from db.pool import Pool
 from db.previews import Preview
 from resolvers.changes import PriceChanges
 from resolvers.loaders import Loaders
+from resolvers.totals import Totals
 from resolvers.versions import DataVersion
 
 PreviewUpload = Callable[[BinaryIO, FileFormat, OnError], Awaitable[Preview]]
@@ -38,6 +39,7 @@ class RequestContext:
     """
 
     pool: Pool
+    totals: Totals
     limits: Limits
     notifications: Notifications
     price_changes: PriceChanges

@@ -5,11 +5,10 @@ from functools import cached_property, partial
 
 from strawberry.dataloader import DataLoader
 
-from db import batches, locations, prices, totals
-from db.model import DateRange, DayStatistics, DayTotals, Lane, Location
+from db import batches, locations, prices
+from db.model import DayStatistics, Location
 from db.pool import Connection, Pool
-
-Question = tuple[Lane, DateRange]
+from resolvers.totals import LaneDays
 
 
 class Loaders:
@@ -47,12 +46,7 @@ class Loaders:
         return DataLoader(partial(_load_ports_below, self._pool))
 
     @cached_property
-    def day_totals(self) -> DataLoader[Question, DayTotals]:
-        """Sums and counts by day."""
-        return DataLoader(partial(_load_day_totals, self._pool))
-
-    @cached_property
-    def day_statistics(self) -> DataLoader[Question, list[DayStatistics]]:
+    def day_statistics(self) -> DataLoader[LaneDays, list[DayStatistics]]:
         """Statistics by day."""
         return DataLoader(partial(_load_day_statistics, self._pool))
 
@@ -108,14 +102,9 @@ async def _load_related(
     return [related.get(id_, []) for id_ in ids]
 
 
-async def _load_day_totals(pool: Pool, questions: list[Question]) -> Sequence[DayTotals]:
+async def _load_day_statistics(pool: Pool, asked: list[LaneDays]) -> Sequence[list[DayStatistics]]:
     async with pool.connection() as connection:
-        return await totals.select_day_totals(connection, questions)
-
-
-async def _load_day_statistics(pool: Pool, questions: list[Question]) -> Sequence[list[DayStatistics]]:
-    async with pool.connection() as connection:
-        return [await prices.select_day_statistics(connection, lane, days) for lane, days in questions]
+        return [await prices.select_day_statistics(connection, lane, days) for lane, days in asked]
 
 
 async def _load_has_rejections(pool: Pool, batch_ids: list[int]) -> Sequence[bool]:

@@ -1,10 +1,12 @@
 """Finding locations: by code or slug, by search, and what to suggest when nothing is found."""
 
 import asyncio
+from collections.abc import Sequence
 
 from rapidfuzz import fuzz, process
 
 from db import locations
+from db.errors import DatabaseError
 from db.model import Lane, Location, LocationKind, LocationPage
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
@@ -26,17 +28,36 @@ async def find_location(context: RequestContext, key: str) -> Location | None:
 
 async def find_lane(context: RequestContext, origin: str, destination: str) -> Lane:
     """Return the lane between two codes or slugs. Raise RequestError (UNKNOWN_LOCATION)."""
+    [lane] = await find_lanes(context, [(origin, destination)])
+    if isinstance(lane, Exception):
+        raise lane
+    return lane
+
+
+async def find_lanes(context: RequestContext, ends: Sequence[tuple[str, str]]) -> list[Lane | Exception]:
+    """Return the lane between each two codes or slugs, or the RequestError or DatabaseError of looking for it."""
     known = context.known_ids
-    start, end = known.get(origin.strip().lower()), known.get(destination.strip().lower())
-    if start is not None and end is not None:
-        return Lane(start, end)
-    # Both are asked for at once, so that they share a round trip with each other and with the request's other lanes.
-    first, last = await asyncio.gather(find_location(context, origin), find_location(context, destination))
-    if first is None:
-        raise await unknown_location(context, "origin", origin)
-    if last is None:
-        raise await unknown_location(context, "destination", destination)
-    known.update({first.key.lower(): first.id, last.key.lower(): last.id})
+    lanes: list[Lane | Exception] = []
+    for origin, destination in ends:
+        start, end = known.get(origin.strip().lower()), known.get(destination.strip().lower())
+        if start is None or end is None:
+            # Those that are not known are the exception, so all are looked for again.
+            return await asyncio.gather(*(_look_for_lane(context, *places) for places in ends))
+        lanes.append(Lane(start, end))
+    return lanes
+
+
+async def _look_for_lane(context: RequestContext, origin: str, destination: str) -> Lane | Exception:
+    try:
+        # Both are asked for at once, so that they share a round trip with each other and with the request's other lanes.
+        first, last = await asyncio.gather(find_location(context, origin), find_location(context, destination))
+        if first is None:
+            return await unknown_location(context, "origin", origin)
+        if last is None:
+            return await unknown_location(context, "destination", destination)
+    except DatabaseError as error:
+        return error
+    context.known_ids.update({first.key.lower(): first.id, last.key.lower(): last.id})
     return Lane(first.id, last.id)
 
 

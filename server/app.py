@@ -19,6 +19,7 @@ from db.pool import API, INGEST, Pool, open_pool
 from graph.schema import schema
 from resolvers.changes import PriceChanges
 from resolvers.context import Limits, PreviewUpload, RequestContext
+from resolvers.totals import Totals, gather_totals
 from resolvers.versions import DataVersion
 from server import engine
 from server.answers import Answers
@@ -35,10 +36,15 @@ FILES_STORED_AT_ONCE = 2
 """How many connections of the reading pool storing files may take."""
 
 
+YOUNG_OBJECTS = 10_000
+"""New objects after which garbage is looked for among them."""
+
+
 class State(TypedDict):
     """What the lifespan yields and every request can reach."""
 
     pool: Pool
+    totals: Totals
     ingest_pool: Pool
     notifications: Notifications
     price_changes: PriceChanges
@@ -65,8 +71,12 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             # stop the event loop for a tenth of a second each time.
             gc.collect()
             gc.freeze()
+            # An answer of many days is made of as many objects: with the stock threshold of 700 it would be walked through
+            # several times while it is put together.
+            gc.set_threshold(YOUNG_OBJECTS)
             yield State(
                 pool=pool,
+                totals=gather_totals(pool),
                 ingest_pool=ingest_pool,
                 notifications=notifications,
                 price_changes=PriceChanges(pool),
@@ -81,6 +91,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     def make_context(state: Mapping[str, Any]) -> RequestContext:
         return RequestContext(
             state["pool"],
+            state["totals"],
             limits,
             state["notifications"],
             state["price_changes"],

@@ -9,6 +9,7 @@ from db.pool import Pool
 from db.previews import Preview
 from resolvers.changes import PriceChanges
 from resolvers.context import Limits, RequestContext
+from resolvers.totals import gather_totals
 
 
 async def _revert_nothing(_batch_id: int) -> BatchStatus | None:
@@ -29,6 +30,7 @@ def reading_context(pool: Pool) -> RequestContext:
     """Return a context that may only read."""
     return RequestContext(
         pool,
+        gather_totals(pool),
         Limits(),
         Notifications(),
         PriceChanges(pool),

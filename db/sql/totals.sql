@@ -3,13 +3,14 @@
 -- the transaction's own table `day_sums` and then packed by `pack_day_sums`.
 
 -- select_day_totals --
--- One row per partial sum of the pair in the months of the range. Uses price_totals_lane_month_idx: one range scan. The
--- arrays are added up by the caller, which takes a third of the time that unnest, GROUP BY and ORDER BY take here.
+-- One row per partial sum of the pair of locations $1 and $2 in the months from that which begins at $3 to that of the day $4.
+-- Uses price_totals_lane_month_idx: one range scan. The arrays are added up by the caller, which takes a third of the time
+-- that unnest, GROUP BY and ORDER BY take here.
 SELECT first_day, price_sums, price_counts
 FROM price_totals
-WHERE origin = %(origin)s
-  AND destination = %(destination)s
-  AND month BETWEEN %(first_month)s::date AND %(last)s::date
+WHERE origin = $1
+  AND destination = $2
+  AND month BETWEEN $3 AND $4
 
 -- copy_totals --
 -- One row per origin, destination, month and batch, in PostgreSQL's binary COPY format.

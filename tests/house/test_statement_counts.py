@@ -1,6 +1,6 @@
 """Counts the SQL statements of the main queries: a field that asks once per entry is fast in a test and slow in life."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -9,7 +9,9 @@ import psycopg
 import pytest
 from strawberry.types import ExecutionResult
 
+from db import totals
 from db.pool import API, Connection, Pool, open_pool
+from db.round_trip import fetch_each
 from graph.schema import schema
 from ingest.tree import change_tree
 from tests.contexts import reading_context
@@ -45,7 +47,12 @@ def statements(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noq
         sent.append(query.decode())
         return await execute(self, query, *args, **kwargs)
 
+    async def counting_each(connection: Connection, statement: bytes, parameters: Sequence[Sequence[str]]) -> object:
+        sent.extend([statement.decode()] * len(parameters))
+        return await fetch_each(connection, statement, parameters)
+
     monkeypatch.setattr(psycopg.AsyncCursor, "execute", counting)
+    monkeypatch.setattr(totals, "fetch_each", counting_each)
     return sent
 
 

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db import locations, prices, totals
-from db.model import DateRange, Lane, LocationKind, TreeEntry
+from db.model import DailyAverages, DateRange, Lane, LocationKind, TreeEntry
 from db.pool import INGEST, Connection, Pool, connect, open_pool
 from ingest.compact import compact
 from ingest.tree import change_tree
 from ingest.verify import verify
-from resolvers.averages import average_prices
+from resolvers.averages import Question, average_prices
 from tests.contexts import reading_context
 from tests.worlds import Item, World, apply_frame, by_day, by_key, days_between, frame_of
 
@@ -59,14 +59,9 @@ async def check(connection: Connection, pool: Pool, world: World) -> None:
         for destination in ("AAAAA", "CCCCC", REGIONS[0], REGIONS[2]):
             expected = [world.expect(origin, destination, day) for day in days]
             for with_statistics in (False, True):
-                answer = await average_prices(
-                    context,
-                    date_from=days[0],
-                    date_to=days[-1],
-                    origin=origin,
-                    destination=destination,
-                    with_statistics=with_statistics,
-                )
+                question = Question(days[0], days[-1], origin, destination, with_statistics)
+                [answer] = await average_prices(context, [question])
+                assert isinstance(answer, DailyAverages)
                 assert answer.days.days() == days
                 assert answer.counts == [day.count for day in expected]
                 assert answer.averages == [_number(day.average) for day in expected]

@@ -18,7 +18,6 @@ from msgspec.structs import replace
 
 from db import locations, totals
 from db.model import BatchStatus, DateRange, Lane, LocationKind, OnError, TreeEntry
-from db.notifications import Notifications
 from db.pool import INGEST, Connection, Pool, open_pool
 from ingest.compact import compact
 from ingest.revert import revert_batch
@@ -26,10 +25,9 @@ from ingest.tree import change_tree
 from ingest.verify import verify
 from ingest.worker import take_one
 from resolvers import batches
-from resolvers.changes import PriceChanges
-from resolvers.context import Limits, RequestContext
+from resolvers.context import RequestContext
 from resolvers.items import PriceItem
-from tests.contexts import change_nothing, preview_nothing
+from tests.contexts import reading_context
 from tests.worlds import Item, World, by_day, by_key
 
 FIRST = date(2024, 1, 29)
@@ -85,17 +83,9 @@ class BatchLife(RuleBasedStateMachine):
             async with pool.connection() as connection:
                 return await revert_batch(connection, batch_id)
 
-        return RequestContext(
-            pool,
-            Limits(),
-            Notifications(),
-            PriceChanges(pool),
-            revert,
-            change_nothing,
-            preview_nothing,
-            may_write=True,
-            file_turns=asyncio.Semaphore(),
-        )
+        context = reading_context(pool)
+        context.may_write, context.revert_batch = True, revert
+        return context
 
     def send(self, key: str, *, expect_replay: bool) -> None:
         """Upload under the key and compare what is answered."""

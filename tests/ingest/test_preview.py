@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db import locations
-from db.model import BatchOutcome, BatchStatus, FileFormat, OnError
+from db.model import BatchOutcome, BatchStatus, DailyAverages, FileFormat, OnError
 from db.pool import INGEST, Connection, Pool, connect, open_pool
 from ingest import aggregate, blocks, examine, files, preview
 from ingest.compact import compact
 from ingest.revert import revert_batch
 from ingest.tree import change_tree
 from resolvers import dry_runs
-from resolvers.averages import average_prices
+from resolvers.averages import Question, average_prices
 from resolvers.context import RequestContext
 from resolvers.dry_runs import AverageChange, DryRun
 from server.dry_runs import make_preview_upload
@@ -64,9 +64,8 @@ async def read_averages(pool: Pool) -> Averages:
     context = reading_context(pool)
     found: dict[Day, Average] = {}
     for origin, destination in product(PORTS, PORTS):
-        answer = await average_prices(
-            context, date_from=FIRST, date_to=LAST, origin=origin, destination=destination, with_statistics=False
-        )
+        [answer] = await average_prices(context, [Question(FIRST, LAST, origin, destination, with_statistics=False)])
+        assert isinstance(answer, DailyAverages)
         rows = zip(answer.days.days(), answer.averages, answer.counts, strict=True)
         found.update(((origin, destination, day), (average, count)) for day, average, count in rows)
     return found

@@ -1,0 +1,88 @@
+"""Gathers what all requests of a process ask for, so that they share round trips to the database.
+
+A round trip costs several times what reading a lane does. So what is asked for while others are on their way waits for the
+first of them to come back, and then travels in one go: an idle server answers at once, and a busy one gets quicker.
+"""
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+from db.errors import StatementTimeout
+
+Question = TypeVar("Question", bound=Hashable)
+Answer = TypeVar("Answer")
+Wish = tuple[Sequence[Question], asyncio.Future[Mapping[Question, Answer]]]
+
+
+class Gathering(Generic[Question, Answer]):
+    """Answers questions by `load`, which takes several at once and answers in their order.
+
+    What several ask at the same time is loaded once. An answer is always loaded after its question was asked. At most
+    `at_once` loads are under way, each for some `max_together` questions.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]],
+        *,
+        at_once: int,
+        max_together: int = sys.maxsize,
+    ) -> None:
+        self._load = load
+        self._idle = at_once
+        self._max_together = max_together
+        self._wishes: deque[Wish[Question, Answer]] = deque()
+        self._loading: set[asyncio.Task[None]] = set()
+
+    async def load_many(self, questions: Sequence[Question]) -> list[Answer]:
+        """Return the answers in the order of the questions. Raise what loading them has raised."""
+        answers: asyncio.Future[Mapping[Question, Answer]] = asyncio.get_running_loop().create_future()
+        self._wishes.append((questions, answers))
+        if self._idle:
+            self._idle -= 1
+            loading = asyncio.create_task(self._fulfil())
+            self._loading.add(loading)
+            loading.add_done_callback(self._loading.discard)
+        found = await answers
+        return [found[question] for question in questions]
+
+    async def _fulfil(self) -> None:
+        """Load until nobody waits."""
+        try:
+            while wishes := self._take():
+                await self._answer(wishes)
+        finally:
+            self._idle += 1
+
+    def _take(self) -> list[Wish[Question, Answer]]:
+        """Return the wishes of the next round trip: at least one, where there is one, however much it asks for."""
+        taken: list[Wish[Question, Answer]] = []
+        count = 0
+        while self._wishes and (not taken or count + len(self._wishes[0][0]) <= self._max_together):
+            wish = self._wishes.popleft()
+            # Whoever has gone needs no answer.
+            if not wish[1].done():
+                taken.append(wish)
+                count += len(wish[0])
+        return taken
+
+    async def _answer(self, wishes: Sequence[Wish[Question, Answer]]) -> None:
+        questions = [*dict.fromkeys(question for asked, _ in wishes for question in asked)]
+        try:
+            answers = dict(zip(questions, await self._load(questions), strict=True))
+        except Exception as error:
+            if isinstance(error, StatementTimeout) and len(wishes) > 1:
+                # Nobody is to pay for what another has asked: each is tried by itself.
+                for wish in wishes:
+                    await self._answer([wish])
+                return
+            for _, waiting in wishes:
+                if not waiting.done():
+                    waiting.set_exception(error)
+        else:
+            for _, waiting in wishes:
+                if not waiting.done():
+                    waiting.set_result(answers)

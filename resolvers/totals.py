@@ -1,0 +1,27 @@
+"""Sums and counts by day, read for all requests of a process together."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from db import totals
+from db.model import DateRange, DayTotals, Lane
+from db.pool import Pool
+from resolvers.gathering import Gathering
+
+LaneDays = tuple[Lane, DateRange]
+Totals = Gathering[LaneDays, DayTotals]
+
+AT_ONCE = 2
+"""Round trips that are on their way at any time: with more, each carries less (`bench http`)."""
+MAX_TOGETHER = 100
+"""Lanes of one round trip, so that nobody waits long for those of others."""
+
+
+def gather_totals(pool: Pool) -> Totals:
+    """Return what the requests of a process share."""
+    return Gathering(partial(_load, pool), at_once=AT_ONCE, max_together=MAX_TOGETHER)
+
+
+async def _load(pool: Pool, asked: Sequence[LaneDays]) -> Sequence[DayTotals]:
+    async with pool.connection() as connection:
+        return await totals.select_day_totals(connection, asked)
