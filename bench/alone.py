@@ -3,7 +3,6 @@
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from statistics import median
 
 from rich.console import Console
@@ -12,19 +11,18 @@ from rich.table import Table
 from bench.beside import MONTH, ROOT_TO_ROOT
 from bench.goals import Goal, World, print_loads
 from bench.load import Request, Runner, expect_same_answers, measure_in_turn
-from bench.questions import PATH, ask, ask_for_lanes
+from bench.questions import PATH, ask, ask_for_lanes, ask_in_turn
 from bench.reads import LANES
 from bench.scale import Scale
 from bench.servers import Server, ratesgraph
 from bench.world import ORIGINS, port
-from db.model import DateRange
 
 PACED_CONNECTIONS = 64
 """Clients that pause between requests: so many that those who wait do not slow the rest down."""
 PACE = 0.8
 MANY_LANES = 50
 REQUESTS = 100_000
-SHIFTS = 200
+QUESTIONS = 200
 """Different questions that memory is measured with."""
 MEMORY_LIMIT_MB = 120
 GROWTH_LIMIT = 1.05
@@ -34,7 +32,7 @@ TAIL_LIMIT, LANES_LIMIT = 4, 6
 
 def measure_tail(console: Console, servers: Sequence[Server], world: World, scale: Scale) -> list[Goal]:
     """Measure the slow end of uncached answers when 80 % of what a server can do is asked of it."""
-    request = Request(PATH, [ask(ROOT_TO_ROOT, world.period(MONTH))])
+    request = Request(PATH, ask_in_turn(ROOT_TO_ROOT, world.period(MONTH)))
     goals, loads = [], {}
     for server in servers:
         full, paced = Runner("full load", server.url, request), Runner("80 %", server.url, request)
@@ -100,10 +98,7 @@ def measure_memory(
     console: Console, servers: Sequence[Server], idle: Sequence[float], world: World, scale: Scale
 ) -> list[Goal]:
     """Measure what server processes hold after many requests, one without and one with kept answers; `idle` is before."""
-    middle = world.period(MONTH)
-    shifts = [timedelta(days=number - SHIFTS // 2) for number in range(SHIFTS)]
-    periods = [DateRange(middle.first + shift, middle.last + shift) for shift in shifts]
-    request = Request(PATH, [ask(ROOT_TO_ROOT, days) for days in periods])
+    request = Request(PATH, ask_in_turn(ROOT_TO_ROOT, world.period(MONTH), QUESTIONS))
     requests = scale.size(REQUESTS)
     table = Table("server", "idle", "after a load", f"after {requests:,} more", title="Resident MB of a server process")
     goals = []

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bench.goals import Goal, World, beside, print_loads
 from bench.load import Request, Runner, expect_same_answers, measure_in_turn
-from bench.questions import PATH, Places, ask, ask_by_address
+from bench.questions import PATH, Places, ask, ask_by_address, ask_in_turn
 from bench.reads import LANES
 from bench.scale import Scale
 from bench.servers import CORES, PROCESSES, Server, bare, mercurius, postgraphile, ratesgraph, stock_strawberry
@@ -101,7 +101,8 @@ def _measure_pairs(name: str, runners: Sequence[Runner], scale: Scale, *, at_lea
 
 def _measure(servers: Sequence[Server], places: Places, days: DateRange, scale: Scale) -> list[Runner]:
     """Ask all servers the same, make sure that they answer the same, and measure them."""
-    runners = [Runner(server.name, server.url, Request(PATH, [ask(places, days)])) for server in servers]
+    request = Request(PATH, ask_in_turn(places, days))
+    runners = [Runner(server.name, server.url, request) for server in servers]
     expect_same_answers(runners)
     measure_in_turn(runners, scale)
     return runners

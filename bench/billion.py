@@ -23,13 +23,14 @@ from rich.table import Table
 
 from bench.database import find_ids, open_world, read_figure
 from bench.history import DAILY_PRICES, HISTORY_DAYS, START, History, plan_history, write_files
-from bench.processes import COMMAND, family_memory, keep_peak, peak_memory
+from bench.processes import family_memory, keep_peak, peak_memory
 from bench.reads import LANES, MOST_ROWS, RANGES, WARM_UP_CALLS, Question
 from bench.scale import Scale
 from bench.world import ORIGINS, PORTS, ROOT, port
 from db import totals
 from db.model import DateRange, Lane
 from db.pool import Connection
+from server.children import COMMAND
 
 GOAL_SECONDS, GOAL_RATIO = 600, 1.3
 DISK_BYTES, DISK_BYTES_PER_DAILY_PRICE = 6e9, 8

@@ -2,14 +2,14 @@
 
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-COMMAND = (sys.executable, "-c", "from server.cli import main; main()")
+from server.children import COMMAND
+
 SAMPLE_SECONDS = 0.1
 
 

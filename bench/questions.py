@@ -1,6 +1,7 @@
 """The questions of the bench as GraphQL over HTTP."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import orjson
@@ -20,6 +21,15 @@ Places = tuple[str, str]
 def ask(places: Places, days: DateRange) -> bytes:
     """Return the body of a request for the averages of a lane."""
     return orjson.dumps({"query": QUERY, "variables": _variables(places, days)})
+
+
+def ask_in_turn(places: Places, days: DateRange, count: int = 16) -> list[bytes]:
+    """Return as many different questions: the days and those before and after them, a day apart.
+
+    Who is asked the same by several at a time may answer all of them at once, which is another measurement.
+    """
+    shifts = (timedelta(days=number - count // 2) for number in range(count))
+    return [ask(places, DateRange(days.first + shift, days.last + shift)) for shift in shifts]
 
 
 def ask_by_address(places: Places, days: DateRange) -> str:

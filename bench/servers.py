@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 import orjson
 import psycopg
 
+from server.children import COMMAND
+
 SOURCES = Path(__file__).parent / "peers"
 INSTALLED = SOURCES.parents[1] / ".bench" / "node"
 NPM_MISSING = "npm is not installed: the peers for Node.js are left out."
@@ -56,7 +58,7 @@ def ratesgraph(database: str, *, processes: int, cache_bytes: int) -> Iterator[S
         "RATESGRAPH_CACHE_BYTES": str(cache_bytes),
         "RATESGRAPH_POOL_SIZE": str(pool_size(processes)),
     }
-    command = [sys.executable, "-c", "from server.cli import main; main()", "serve", "--no-demo", "--port", "0"]
+    command = [*COMMAND, "serve", "--no-demo", "--port", "0"]
     with psycopg.connect(database, autocommit=True) as connection:
         before = _count_listeners(connection)
         with _run(name, [*command, "--workers", str(processes)], environment, lines=1) as server:

@@ -74,6 +74,12 @@ def worker(
     _call("worker", "worker", concurrency=concurrency, with_parent=with_parent, data_dir=data_dir)
 
 
+@app.command(hidden=True)
+def prepare(demo: Annotated[bool, typer.Option("--demo/--no-demo")] = False) -> None:
+    """Do what `serve` begins with, in a process of its own."""
+    _call("upkeep", "prepare", demo=demo)
+
+
 @app.command()
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the database's schema and the exchange rates up to date."""

@@ -13,35 +13,13 @@ import orjson
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from db import locations
-from db.pool import Connection
-from ingest.demo.load import load_demo
 from server.app import create_app
-from server.commands.upkeep import bring_up_to_date
-from server.commands.worker import worker_beside
-from server.console import CommandError, err, open_database, out, progress_bar, read_settings, run
+from server.children import run_before, worker_beside
+from server.console import CommandError, err, open_database, out, read_settings
 from server.settings import Settings
 from server.streams import StoppingProtocol
 
 ORIGIN, DESTINATION = "china_main", "north_europe_main"
-
-
-def _load_demo_once(database_url: str) -> None:
-    """Fill a database without locations with the demo data, and say so."""
-    if not run(_is_empty, database_url):
-        return
-    with progress_bar() as progress:
-        task = progress.add_task("Loading the demo data", total=1.0)
-
-        async def work(connection: Connection) -> int:
-            return await load_demo(connection, report=lambda part: progress.update(task, completed=part))
-
-        prices = run(work, database_url)
-    out.print(f"Demo data loaded: {prices:,} synthetic daily prices (not market data).")
-
-
-async def _is_empty(connection: Connection) -> bool:
-    return await locations.count_locations(connection, search=None, kind=None) == 0
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -92,9 +70,8 @@ def serve(given: dict[str, object], *, demo: bool | None) -> None:
         if settings.database_url is None:
             out.print(f"Starting the embedded PostgreSQL in {settings.data_dir}/")
         with open_database(settings) as database_url:
-            bring_up_to_date(database_url)
-            if demo or (demo is None and settings.database_url is None):
-                _load_demo_once(database_url)
+            with_demo = settings.database_url is None if demo is None else demo
+            run_before(database_url, "prepare", "--demo" if with_demo else "--no-demo")
             if settings.database_url is None:
                 with worker_beside(database_url):
                     _run(settings, database_url, sock)

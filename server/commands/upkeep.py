@@ -1,15 +1,16 @@
-"""`ratesgraph migrate`, `verify` and `compact`: what an operator does to a database now and then."""
+"""`ratesgraph migrate`, `verify`, `compact` and `queue`: what an operator does to a database now and then."""
 
 from pathlib import Path
 
 from rich.table import Table
 
-from db import batches
+from db import batches, locations
 from db.migrate import migrate as apply_migrations
 from db.pool import Connection
 from db.totals import Difference
 from ingest import compact as compaction
 from ingest import verify as verification
+from ingest.demo.load import load_demo
 from ingest.rates import load_ecb_rates
 from server.console import complain, open_database, out, progress_bar, read_settings, run
 
@@ -25,6 +26,29 @@ def bring_up_to_date(database_url: str) -> bool:
     if loaded:
         out.print(f"{loaded:,} exchange rates of the European Central Bank loaded.")
     return bool(applied or loaded)
+
+
+def prepare(*, demo: bool) -> None:
+    """Do what comes before serving: bring the database of the settings up to date, and fill an empty one with demo data."""
+    with open_database(read_settings()) as url:
+        bring_up_to_date(url)
+        if demo and run(_is_empty, url):
+            _load_demo(url)
+
+
+async def _is_empty(connection: Connection) -> bool:
+    return await locations.count_locations(connection, search=None, kind=None) == 0
+
+
+def _load_demo(database_url: str) -> None:
+    with progress_bar() as progress:
+        task = progress.add_task("Loading the demo data", total=1.0)
+
+        async def work(connection: Connection) -> int:
+            return await load_demo(connection, report=lambda part: progress.update(task, completed=part))
+
+        prices = run(work, database_url)
+    out.print(f"Demo data loaded: {prices:,} synthetic daily prices (not market data).")
 
 
 def migrate(data_dir: Path | None) -> None:

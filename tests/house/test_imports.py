@@ -92,6 +92,8 @@ def test_imports_inside_functions_have_a_reason() -> None:
 
 def test_a_process_that_only_answers_questions_does_without_the_engines_libraries() -> None:
     # They take 40 MB of each server process; `server.engine` brings them in when they are needed.
-    code = "import sys, server.app; print(sorted({'numpy', 'polars', 'httpx'} & set(sys.modules)))"
+    code = (
+        "import sys, server.app, server.commands.serve; print(sorted({'numpy', 'polars', 'httpx'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
