@@ -11,8 +11,10 @@ from resolvers.gathering import Gathering
 LaneDays = tuple[Lane, DateRange]
 Totals = Gathering[LaneDays, DayTotals]
 
-AT_ONCE = 2
-"""Round trips that are on their way at any time: with more, each carries less (`bench http`)."""
+AT_ONCE = 4
+"""Round trips of a process that are on their way at any time. One keeps it as busy as four do (`bench http`); the others are for
+those who would wait for what PostgreSQL has to fetch from its disk.
+"""
 MAX_TOGETHER = 100
 """Lanes of one round trip, so that nobody waits long for those of others."""
 
