@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from resolvers.callers import Scope
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -21,9 +23,11 @@ app = typer.Typer(
 locations_app = typer.Typer(no_args_is_help=True, help="Load ports and regions.")
 prices_app = typer.Typer(no_args_is_help=True, help="Load prices.")
 rates_app = typer.Typer(no_args_is_help=True, help="Refresh exchange rates.")
+token_app = typer.Typer(no_args_is_help=True, help="Let others call the server.")
 app.add_typer(locations_app, name="locations")
 app.add_typer(prices_app, name="prices")
 app.add_typer(rates_app, name="rates")
+app.add_typer(token_app, name="token")
 
 DataDir = Annotated[
     Path | None,
@@ -208,6 +212,40 @@ def refresh_rates(data_dir: DataDir = None) -> None:
     They come from the European Central Bank, or from openexchangerates.org when RATESGRAPH_OPENEXCHANGERATES_APP_ID is set.
     """
     _call("rates", "refresh", data_dir=data_dir)
+
+
+@token_app.callback()
+def token() -> None:
+    """Let others call the server."""
+
+
+@token_app.command("create")
+def create_token(
+    name: Annotated[
+        str, typer.Option(show_default=False, help="Whose it is. All tokens of a name see the same batches.")
+    ],
+    scope: Annotated[list[Scope], typer.Option(show_default=False, help="What it may do; may be given again.")],
+    expires: Annotated[
+        str, typer.Option(help="Until when: a number of days (90d), a day (2027-01-31) or never.")
+    ] = "90d",
+    data_dir: DataDir = None,
+) -> None:
+    """Make a token and print it, once: only a digest of it is kept."""
+    _call("tokens", "create", name=name, scopes=sorted(set(scope)), expires=expires, data_dir=data_dir)
+
+
+@token_app.command("list")
+def list_tokens(data_dir: DataDir = None) -> None:
+    """Show all tokens: whose they are, what they may do, and when they were last used, to within ten minutes."""
+    _call("tokens", "list_all", data_dir=data_dir)
+
+
+@token_app.command("revoke")
+def revoke_token(
+    token: Annotated[str, typer.Argument(metavar="ID", show_default=False)], data_dir: DataDir = None
+) -> None:
+    """Refuse a token from now on, for good. Servers know it within a second, and end what runs under it."""
+    _call("tokens", "revoke", token=token, data_dir=data_dir)
 
 
 def main() -> None:

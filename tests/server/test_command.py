@@ -214,6 +214,9 @@ def test_the_schema_command_prints_and_compares(tmp_path: Path) -> None:
         "prices load",
         "prices upload",
         "rates refresh",
+        "token create",
+        "token list",
+        "token revoke",
     ],
 )
 def test_every_command_explains_itself(command: str) -> None:
