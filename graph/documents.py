@@ -23,6 +23,9 @@ from graphql import (
 )
 from strawberry.schema.schema import validate_document
 
+from graph.permissions import scopes_of
+from resolvers.callers import Scope
+
 SHARED_FIELDS = frozenset(
     {"averagePrices", "location", "locations", "port", "region", "__typename", "__schema", "__type"}
 )
@@ -39,6 +42,8 @@ class Document:
     operations: dict[str | None, OperationDefinitionNode]
     shared: frozenset[str | None]
     """The names of the shared operations."""
+    needed: dict[str | None, frozenset[Scope]]
+    """The scopes that a caller must have, by the operation's name."""
 
     def find_operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Return the operation that a request means, or None when it means none or leaves it open."""
@@ -49,6 +54,10 @@ class Document:
     def is_shared(self, operation: OperationDefinitionNode) -> bool:
         """Return whether the operation's answer is the same for everybody until prices or locations change."""
         return _name(operation) in self.shared
+
+    def needed_for(self, operation: OperationDefinitionNode) -> frozenset[Scope]:
+        """Return the scopes that a caller of the operation must have."""
+        return self.needed[_name(operation)]
 
 
 def _name(operation: OperationDefinitionNode) -> str | None:
@@ -92,12 +101,14 @@ class Documents:
             return errors
         operations = {_name(node): node for node in tree.definitions if isinstance(node, OperationDefinitionNode)}
         fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
+        fields = {name: _root_fields(node.selection_set, fragments) for name, node in operations.items()}
         shared = {
             name
             for name, node in operations.items()
-            if node.operation is OperationType.QUERY and _root_fields(node.selection_set, fragments) <= SHARED_FIELDS
+            if node.operation is OperationType.QUERY and fields[name] <= SHARED_FIELDS
         }
-        return self._keep(text, Document(tree, operations, frozenset(shared)))
+        needed = {name: scopes_of(self._schema, node, fields[name]) for name, node in operations.items()}
+        return self._keep(text, Document(tree, operations, frozenset(shared), needed))
 
     def _keep(self, text: str, document: Document) -> Document:
         self._known[text] = document

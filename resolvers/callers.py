@@ -23,9 +23,19 @@ class Caller:
     name: str = ""
     scopes: frozenset[Scope] = field(default_factory=frozenset)
 
+    @property
+    def may_read(self) -> bool:
+        """Whether the caller may know prices and locations."""
+        return Scope.READ in self.scopes
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller may do and see everything."""
+        return Scope.ADMIN in self.scopes
+
     def sees(self, uploader: str) -> bool:
         """Return whether the caller may see what was uploaded under the name."""
-        return Scope.ADMIN in self.scopes or self.name == uploader != ""
+        return self.is_admin or self.name == uploader != ""
 
 
 def make_caller(name: str, scopes: Iterable[str], *, reads_are_open: bool) -> Caller:

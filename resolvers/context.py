@@ -1,4 +1,4 @@
-"""What a request brings along: connections, limits, loaders, and what its caller may do."""
+"""What a request brings along: connections, limits, loaders, and its caller."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,6 +9,7 @@ from db.model import BatchStatus, FileFormat, OnError, Rejection, TreeChange, Tr
 from db.notifications import Notifications
 from db.pool import Pool
 from db.previews import Preview
+from resolvers.callers import Caller
 from resolvers.changes import PriceChanges
 from resolvers.loaders import Loaders
 from resolvers.versions import DataVersion
@@ -44,7 +45,7 @@ class RequestContext:
     revert_batch: Callable[[int], Awaitable[BatchStatus | None]]
     change_tree: Callable[[Sequence[TreeEntry]], Awaitable[TreeChange | Rejection]]
     preview_upload: PreviewUpload
-    may_write: bool
+    caller: Caller
     file_turns: asyncio.Semaphore
     version: DataVersion = field(default_factory=DataVersion)
     known_ids: dict[str, int] = field(default_factory=dict)

@@ -51,9 +51,13 @@ class Settings(BaseSettings):
     payload_days: int = Field(
         default=7, ge=0, description="Days that a worker keeps what was uploaded after its batch has ended"
     )
-    open_writes: bool = Field(
-        default=False,
-        description="Let anyone upload; the embedded server on a loopback address always does",
+    open_reads: bool = Field(
+        default=True,
+        description="Answer questions about prices and locations without a token too",
+    )
+    allowed_origins: list[str] = Field(
+        default=[],
+        description="Origins whose pages may open a WebSocket besides our own, as a JSON list",
     )
     ecb_rates_url: str = Field(
         default="https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist.zip",
@@ -68,5 +72,5 @@ class Settings(BaseSettings):
     )
 
     def writes_are_open(self, *, embedded: bool) -> bool:
-        """Return whether callers may write: only on one's own machine, unless it was asked for."""
-        return self.open_writes or (embedded and self.host in {"127.0.0.1", "::1", "localhost"})
+        """Return whether callers may write without a token: on one's own machine only, and no setting opens it elsewhere."""
+        return embedded and self.host in {"127.0.0.1", "::1", "localhost"}

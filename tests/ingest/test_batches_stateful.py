@@ -29,7 +29,7 @@ from resolvers import batches
 from resolvers.changes import PriceChanges
 from resolvers.context import Limits, RequestContext
 from resolvers.items import PriceItem
-from tests.contexts import change_nothing, preview_nothing
+from tests.contexts import OPERATOR, change_nothing, preview_nothing
 from tests.worlds import Item, World, by_day, by_key
 
 FIRST = date(2024, 1, 29)
@@ -93,7 +93,7 @@ class BatchLife(RuleBasedStateMachine):
             revert,
             change_nothing,
             preview_nothing,
-            may_write=True,
+            caller=OPERATOR,
             file_turns=asyncio.Semaphore(),
         )
 

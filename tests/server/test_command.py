@@ -33,13 +33,11 @@ def files(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def serving(
-    database_url: str | None, *arguments: str | Path, open_writes: bool = False
-) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(database_url: str | None, *arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run `serve` on a free port until it says where it answers; yield the process and the URL."""
     with subprocess.Popen(
         [COMMAND, "serve", "--port", "0", *arguments],
-        env={**environment(database_url), "PYTHONUNBUFFERED": "1", "RATESGRAPH_OPEN_WRITES": str(open_writes)},
+        env={**environment(database_url), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
