@@ -5,6 +5,7 @@ import contextlib
 import gc
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
+from importlib import import_module
 from typing import Any, TypedDict
 
 from starlette.applications import Starlette
@@ -24,7 +25,7 @@ from resolvers.versions import DataVersion
 from server import engine
 from server.answers import Answers
 from server.body_limit import BodyLimit, answer_too_large
-from server.callers import Callers, open_callers
+from server.callers import Callers, JwtReader, open_callers
 from server.dry_runs import make_preview_upload
 from server.endpoint import GraphQLEndpoint
 from server.following import follow_data
@@ -59,6 +60,13 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     limits = Limits(settings.max_days, settings.max_items, settings.max_page_size)
     file_turns = asyncio.Semaphore(FILES_STORED_AT_ONCE)
 
+    recognising = partial(
+        open_callers,
+        jwts=_read_jwts(settings),
+        reads_are_open=settings.open_reads,
+        writes_are_open=writes_are_open,
+    )
+
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         async with (
@@ -66,7 +74,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             open_pool(database_url, INGEST, max_size=settings.ingest_pool_size) as ingest_pool,
             open_notifications(database_url, BATCHES, DATA) as notifications,
             follow_data(pool, notifications) as version,
-            open_callers(pool, None, reads_are_open=settings.open_reads, writes_are_open=writes_are_open) as callers,
+            recognising(pool) as callers,
         ):
             # What has been imported lives as long as the process. Walked through by every full collection of garbage, it would
             # stop the event loop for a tenth of a second each time.
@@ -119,6 +127,19 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
         middleware=[Middleware(BodyLimit, settings.max_body_bytes, settings.max_upload_bytes)],
         exception_handlers={413: answer_too_large},
     )
+
+
+def _read_jwts(settings: Settings) -> JwtReader | None:
+    """Return what recognises callers by the tokens of an issuer, if one is set."""
+    if not (settings.oidc_issuer and settings.oidc_audience and settings.oidc_jwks_url):
+        return None
+    reader: JwtReader = import_module("server.oidc").OidcCallers(
+        settings.oidc_issuer,
+        settings.oidc_audience,
+        settings.oidc_jwks_url,
+        reads_are_open=settings.open_reads,
+    )
+    return reader
 
 
 def create_app_from_environment() -> Starlette:

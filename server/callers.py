@@ -32,6 +32,8 @@ REFRESH_SECONDS = 0.5
 IDLE_SECONDS = 60.0
 """After which a token that nobody uses is looked up no longer."""
 NOTED_EVERY = timedelta(minutes=10)
+LONGEST_SECONDS = 1e8
+"""What lies further ahead, no process lives to see, and no timer need be set for."""
 LOOK_UPS_AT_ONCE = 2
 """However many unknown tokens are tried, as many connections of the reading pool are theirs at most."""
 OWN_HOST = re.compile(rb"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.IGNORECASE)
@@ -52,10 +54,11 @@ class Identity:
     async def outlast(self) -> None:
         """Return when it is to be believed no longer: what goes on under it ends then."""
         left = self.expires_at - time.time()
+        timeout = left if left < LONGEST_SECONDS else None
         self.watchers += 1
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.ended.wait(), None if left == math.inf else left)
+                await asyncio.wait_for(self.ended.wait(), timeout)
         finally:
             self.watchers -= 1
 

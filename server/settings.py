@@ -1,9 +1,13 @@
 """Every setting, read from the environment. `tests/house` holds the README's table against this class."""
 
 from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from server.addresses import is_loopback
 
 
 class Settings(BaseSettings):
@@ -55,6 +59,11 @@ class Settings(BaseSettings):
         default=True,
         description="Answer questions about prices and locations without a token too",
     )
+    oidc_issuer: str | None = Field(
+        default=None, description="Issuer (`iss`) whose JWTs are taken as tokens; the next two belong to it"
+    )
+    oidc_audience: str | None = Field(default=None, description="Audience (`aud`) that its JWTs must be for")
+    oidc_jwks_url: str | None = Field(default=None, description="Where its public keys are, as a JWK set; https")
     allowed_origins: list[str] = Field(
         default=[],
         description="Origins whose pages may open a WebSocket besides our own, as a JSON list",
@@ -73,4 +82,17 @@ class Settings(BaseSettings):
 
     def writes_are_open(self, *, embedded: bool) -> bool:
         """Return whether callers may write without a token: on one's own machine only, and no setting opens it elsewhere."""
-        return embedded and self.host in {"127.0.0.1", "::1", "localhost"}
+        return embedded and is_loopback(self.host)
+
+    @model_validator(mode="after")
+    def check_issuer(self) -> Self:
+        """Refuse an issuer that is only half known, or whose keys anybody on the way could exchange."""
+        given = (self.oidc_issuer, self.oidc_audience, self.oidc_jwks_url)
+        if any(given) and not all(given):
+            raise ValueError(
+                "RATESGRAPH_OIDC_ISSUER, _OIDC_AUDIENCE and _OIDC_JWKS_URL belong together: set all or none."
+            )
+        url = urlsplit(self.oidc_jwks_url or "https:")
+        if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname or "")):
+            raise ValueError("RATESGRAPH_OIDC_JWKS_URL must begin with https://.")
+        return self
