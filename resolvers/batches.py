@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from db import batches, payloads
+from db import audit, batches, payloads
+from db.audit import Action
 from db.errors import DatabaseUnavailable, StatementTimeout
 from db.model import BatchPage, BatchStatus, FileFormat, OnError, PriceBatch, Rejection, RejectionPage, Severity
 from db.notifications import BATCHES
@@ -135,6 +136,7 @@ async def store(
             async for data in parts:
                 await payloads.insert_payload(connection, batch_id=batch_id, part=part, format=file_format, data=data)
                 part += 1
+            await audit.insert_entry(connection, context.caller.label, Action.UPLOAD, batch_id=batch_id, detail=source)
             await batches.announce_batch(connection)
     return batch_id
 
@@ -209,7 +211,7 @@ async def follow_batch(
 async def revert_batch(context: RequestContext, batch_id: int | None) -> Reversal:
     """Take an applied batch back, exactly and once; of what the caller does not see it is as if it were not there."""
     seen = None if batch_id is None else await find_batch(context, batch_id)
-    status = None if seen is None else await context.revert_batch(seen.id)
+    status = None if seen is None else await context.revert_batch(seen.id, context.caller.label)
     if status is None or batch_id is None:
         problem = Rejection(None, "id", "UNKNOWN_BATCH", "there is no such batch", None)
         return Reversal(None, [problem])

@@ -24,6 +24,11 @@ class Caller:
     scopes: frozenset[Scope] = field(default_factory=frozenset)
 
     @property
+    def label(self) -> str:
+        """What the caller is called in the audit trail."""
+        return self.name or "anyone"
+
+    @property
     def may_read(self) -> bool:
         """Whether the caller may know prices and locations."""
         return Scope.READ in self.scopes

@@ -32,18 +32,18 @@ class Limits:
 class RequestContext:
     """Lives for one request.
 
-    `revert_batch`, `change_tree` and `preview_upload` are the ingest engine's, handed in so that resolvers need not know it; a
-    change that would break the tree is returned as the problem that it has. `version` names the state of the data. `known_ids`
-    has the ids of locations by key in lower case; all requests of a process share it, as ids neither change nor go.
-    `file_turns` lets a few requests of a process at once store a file.
+    `revert_batch`, `change_tree` and `preview_upload` are the ingest engine's, handed in so that resolvers need not know it;
+    the first two also take who does it, for the audit trail. A change that would break the tree is returned as the problem that it
+    has. `version` names the state of the data. `known_ids` has the ids of locations by key in lower case; all requests of a
+    process share it, as ids neither change nor go. `file_turns` lets a few requests of a process at once store a file.
     """
 
     pool: Pool
     limits: Limits
     notifications: Notifications
     price_changes: PriceChanges
-    revert_batch: Callable[[int], Awaitable[BatchStatus | None]]
-    change_tree: Callable[[Sequence[TreeEntry]], Awaitable[TreeChange | Rejection]]
+    revert_batch: Callable[[int, str], Awaitable[BatchStatus | None]]
+    change_tree: Callable[[Sequence[TreeEntry], str], Awaitable[TreeChange | Rejection]]
     preview_upload: PreviewUpload
     caller: Caller
     file_turns: asyncio.Semaphore

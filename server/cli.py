@@ -5,6 +5,7 @@ are imported when they are called, because they bring polars, PostgreSQL and Gra
 """
 
 import sys
+from datetime import datetime
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -106,6 +107,18 @@ def compact(data_dir: DataDir = None) -> None:
 def queue(data_dir: DataDir = None) -> None:
     """Show how many batches wait, for how long, and how fast they end."""
     _call("upkeep", "queue", data_dir=data_dir)
+
+
+@app.command()
+def audit(
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="From this time on (UTC).")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="At most so many entries.", min=1, max=100_000)] = 50,
+    data_dir: DataDir = None,
+) -> None:
+    """Show who has changed what, the newest first: uploads, reverts, changes of the tree, tokens."""
+    _call("audit", "show", since=since, limit=limit, data_dir=data_dir)
 
 
 @app.command()

@@ -11,7 +11,8 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from db import tokens
+from db import audit, tokens
+from db.audit import COMMAND, Action
 from db.pool import Connection
 
 SHAPE = re.compile(r"rgt_(?P<id>[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
@@ -41,7 +42,19 @@ async def create_token(
     """Keep a new token and return its id and the token, which cannot be had a second time."""
     token_id = secrets.token_hex(8)
     token = f"rgt_{token_id}_{secrets.token_urlsafe(32)}"
-    await tokens.insert_token(
-        connection, id=token_id, name=name, scopes=scopes, secret_sha256=digest(token), expires_at=expires_at
-    )
+    async with connection.transaction():
+        await tokens.insert_token(
+            connection, id=token_id, name=name, scopes=scopes, secret_sha256=digest(token), expires_at=expires_at
+        )
+        detail = f"{token_id} of {name}: {' '.join(scopes)}"
+        await audit.insert_entry(connection, COMMAND, Action.CREATE_TOKEN, detail=detail)
     return token_id, token
+
+
+async def revoke_token(connection: Connection, token_id: str) -> str | None:
+    """Revoke a token and return its name, or None where there is none that could be revoked."""
+    async with connection.transaction():
+        name = await tokens.revoke_token(connection, token_id)
+        if name is not None:
+            await audit.insert_entry(connection, COMMAND, Action.REVOKE_TOKEN, detail=f"{token_id} of {name}")
+    return name

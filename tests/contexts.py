@@ -17,11 +17,11 @@ ADMITTED = SimpleNamespace(caller=OPERATOR)
 """Enough of a context for schemas whose resolvers ask for none."""
 
 
-async def _revert_nothing(_batch_id: int) -> BatchStatus | None:
+async def _revert_nothing(_batch_id: int, _by: str) -> BatchStatus | None:
     raise AssertionError("nothing is taken back here")
 
 
-async def change_nothing(_entries: object) -> TreeChange | Rejection:
+async def change_nothing(_entries: object, _by: str) -> TreeChange | Rejection:
     """Stand where the tree would be changed."""
     raise AssertionError("no location is changed here")
 

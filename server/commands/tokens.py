@@ -10,7 +10,7 @@ from rich.table import Table
 from db import tokens
 from db.tokens import ApiToken
 from server.console import CommandError, err, open_database, out, read_settings, run
-from server.tokens import create_token, read_id
+from server.tokens import create_token, read_id, revoke_token
 
 MAX_NAME_LENGTH = 200
 MAX_DAYS = 36_500
@@ -80,7 +80,7 @@ def revoke(token: str, data_dir: Path | None) -> None:
     if token_id is None:
         raise CommandError("A token is named by its id of 16 characters, as `ratesgraph token list` shows it.")
     with open_database(read_settings(data_dir=data_dir)) as url:
-        name = run(lambda connection: tokens.revoke_token(connection, token_id), url)
+        name = run(lambda connection: revoke_token(connection, token_id), url)
     if name is None:
         raise CommandError(f"There is no token {token_id} that could be revoked.")
     out.print(f"Token {token_id} of {name} is revoked.", markup=False, soft_wrap=True)

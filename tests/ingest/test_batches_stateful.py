@@ -81,9 +81,9 @@ class BatchLife(RuleBasedStateMachine):
         asyncio.run(main())
 
     def context(self, pool: Pool) -> RequestContext:
-        async def revert(batch_id: int) -> BatchStatus | None:
+        async def revert(batch_id: int, by: str) -> BatchStatus | None:
             async with pool.connection() as connection:
-                return await revert_batch(connection, batch_id)
+                return await revert_batch(connection, batch_id, by=by)
 
         return RequestContext(
             pool,
