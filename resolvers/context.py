@@ -32,9 +32,9 @@ class Limits:
 class RequestContext:
     """Lives for one request.
 
-    `revert_batch`, `change_tree` and `preview_upload` are the ingest engine's, handed in so that resolvers need not know it;
-    the first two also take who does it, for the audit trail. A change that would break the tree is returned as the problem that it
-    has. `version` names the state of the data. `known_ids` has the ids of locations by key in lower case; all requests of a
+    `revert_batch`, `change_tree` and `preview_upload` are the ingest engine's, handed in so that resolvers need not know it.
+    The first two also take who does it, for the audit trail; a change that would break the tree is returned as its problem.
+    `version` names the state of the data. `known_ids` has the ids of locations by key in lower case; all requests of a
     process share it, as ids neither change nor go. `file_turns` lets a few requests of a process at once store a file.
     """
 
