@@ -64,15 +64,19 @@ def _name(operation: OperationDefinitionNode) -> str | None:
     return None if operation.name is None else operation.name.value
 
 
-def _root_fields(selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> set[str]:
-    names = set()
+def _root_fields(
+    selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode], seen: set[str] | None = None
+) -> set[str]:
+    """Return the names of the fields of a root type, looking into each fragment once, however often it is spread."""
+    names, seen = set[str](), set() if seen is None else seen
     for node in selections.selections:
         if isinstance(node, FieldNode):
             names.add(node.name.value)
         elif isinstance(node, InlineFragmentNode):
-            names |= _root_fields(node.selection_set, fragments)
-        elif isinstance(node, FragmentSpreadNode):
-            names |= _root_fields(fragments[node.name.value].selection_set, fragments)
+            names |= _root_fields(node.selection_set, fragments, seen)
+        elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+            seen.add(node.name.value)
+            names |= _root_fields(fragments[node.name.value].selection_set, fragments, seen)
     return names
 
 

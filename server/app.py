@@ -110,7 +110,9 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
         )
 
     documents = PersistedDocuments(settings.documents_dir, only_registered=settings.only_registered)
-    others = GraphQLView(schema, make_context, documents, allowed_origins=settings.allowed_origins)
+    others = GraphQLView(
+        schema, make_context, documents, allowed_origins=(settings.cors_origins or "").replace(",", " ").split()
+    )
     endpoint = GraphQLEndpoint(
         schema, others, make_context, documents, max_age=settings.max_age, reads_are_open=settings.open_reads
     )

@@ -187,13 +187,15 @@ class Callers:
 
 
 def _is_from_here(headers: Headers) -> bool:
-    """Return whether a request means this machine by its own name, and came through nobody else.
+    """Return whether a request means this machine by its own name, and came through nobody else and from no foreign page.
 
     A page on the internet can have its name lead to this machine, and then read what a browser on it is answered (DNS
-    rebinding); but its requests still bear that name.
+    rebinding); but its requests still bear that name. A page that may ask, by setting, may not ask as the admin.
     """
+    host, origin = headers.get(b"host", b""), headers.get(b"origin")
     is_forwarded = b"x-forwarded-for" in headers or b"forwarded" in headers
-    return not is_forwarded and OWN_HOST.fullmatch(headers.get(b"host", b"")) is not None
+    is_foreign = origin is not None and origin.partition(b"://")[2] != host
+    return not is_forwarded and not is_foreign and OWN_HOST.fullmatch(host) is not None
 
 
 @asynccontextmanager

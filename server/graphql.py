@@ -16,10 +16,11 @@ from strawberry.http import GraphQLRequestData
 from strawberry.schema import BaseSchema
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 
+from graph.permissions import NotAdmitted
 from resolvers.callers import Caller
 from resolvers.context import RequestContext
 from server.callers import Callers
-from server.errors import BadRequest
+from server.errors import BadRequest, not_admitted
 from server.media import is_json
 from server.parameters import read_address, read_body
 from server.persisted import PersistedDocuments
@@ -55,6 +56,8 @@ class GraphQLView(GraphQL[RequestContext, None]):
             await super().__call__(scope, receive, send)
         except BadRequest as error:
             await error.to_response()(scope, receive, send)
+        except NotAdmitted as error:
+            await not_admitted(error).to_response()(scope, receive, send)
 
     async def parse_http_body(self, request: Any) -> GraphQLRequestData | list[GraphQLRequestData]:  # noqa: ANN401
         """Return what a request for a stream asks for; its document may be sent or named."""

@@ -64,9 +64,8 @@ class Settings(BaseSettings):
     )
     oidc_audience: str | None = Field(default=None, description="Audience (`aud`) that its JWTs must be for")
     oidc_jwks_url: str | None = Field(default=None, description="Where its public keys are, as a JWK set; https")
-    allowed_origins: list[str] = Field(
-        default=[],
-        description="Origins whose pages may open a WebSocket besides our own, as a JSON list",
+    cors_origins: str | None = Field(
+        default=None, description="Origins of other sites whose pages may ask, separated by blanks or commas; `*`: all"
     )
     ecb_rates_url: str = Field(
         default="https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist.zip",

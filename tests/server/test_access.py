@@ -181,5 +181,18 @@ def test_a_page_on_the_internet_is_not_this_machine_whatever_its_name_leads_to(m
             ({"Host": f"evil.example:{port}"}, 401),
             ({"Host": "localhost.evil.example"}, 401),
             ({"X-Forwarded-For": "203.0.113.9"}, 401),
+            ({"Host": f"localhost:{port}", "Origin": f"http://localhost:{port}"}, 200),
+            ({"Host": f"localhost:{port}", "Origin": "https://app.example"}, 401),
+            ({"Host": f"localhost:{port}", "Origin": "null"}, 401),
         ]:
             assert client.http.post("/graphql", json=query, headers=headers).status_code == status, headers
+
+
+def test_fragments_that_spread_each_other_are_looked_into_once(doors: Doors) -> None:
+    # 20 levels, each spread twice: a million visits, if each spread were followed.
+    names = [f"f{level}" for level in range(20)]
+    levels = [
+        f"fragment {name} on Query {{ ...{below} ...{below} }}" for name, below in zip(names, names[1:], strict=False)
+    ]
+    query = " ".join(["{ ...f0 }", *levels, f"fragment {names[-1]} on Query {{ batches {{ totalCount }} }}"])
+    assert code(doors.open, "json", query, None) == "UNAUTHENTICATED"

@@ -190,7 +190,7 @@ def test_while_the_database_is_away_a_token_cannot_be_judged(client: Client, pos
 
 def test_only_pages_of_allowed_origins_open_a_websocket(database_url: str) -> None:
     allowed = "https://app.example"
-    with running_server(database_url, allowed_origins=[allowed]) as client:
+    with running_server(database_url, cors_origins=f"https://other.example, {allowed}") as client:
         url = str(client.http.base_url).rstrip("/")
         for origin in (None, url, allowed, "HTTPS://APP.example:443"):
             with open_socket(url, origin=origin):
