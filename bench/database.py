@@ -17,6 +17,7 @@ from db.model import FileFormat, OnError
 from db.pool import INGEST, Connection, connect
 from ingest.load import load_file
 from ingest.tree import change_tree
+from server.tokens import create_token
 
 
 @contextmanager
@@ -47,6 +48,12 @@ async def open_world(server_url: str, name: str) -> AsyncIterator[Connection]:
                 yield connection
         finally:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+async def uploader_headers(connection: Connection) -> dict[str, str]:
+    """Return the headers of a client that may upload and look after its batches."""
+    _, token = await create_token(connection, "bench", ["upload"], None)
+    return {"Authorization": f"Bearer {token}"}
 
 
 async def find_ids(connection: Connection) -> dict[str, int]:

@@ -12,7 +12,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from bench.database import clear_prices, open_world
+from bench.database import clear_prices, open_world, uploader_headers
 from bench.naive import load_naively
 from bench.processes import peak_memory, running_server, running_workers
 from bench.scale import Scale, time_call
@@ -37,12 +37,12 @@ async def bench_file_uploads(console: Console, server_url: str, scale: Scale) ->
     """Measure how long a large file takes each way, and what memory the worker takes for a larger one."""
     items, large_items = scale.size(ITEMS), scale.size(LARGE_ITEMS)
     async with open_world(server_url, "bench_files") as connection:
-        environment = {**os.environ, "DATABASE_URL": connection.info.dsn, "RATESGRAPH_OPEN_WRITES": "true"}
+        environment = {**os.environ, "DATABASE_URL": connection.info.dsn}
         with (
             console.status("files"),
             TemporaryDirectory() as folder,
             running_server(environment) as url,
-            httpx.Client(base_url=url, timeout=120) as http,
+            httpx.Client(base_url=url, headers=await uploader_headers(connection), timeout=120) as http,
         ):
             file = _write(Path(folder) / "prices.csv", items)
             with running_workers(environment, 1):

@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from rich.console import Console
 from rich.table import Table
 
-from bench.database import open_world
+from bench.database import open_world, uploader_headers
 from bench.file_uploads import bench_file_uploads
 from bench.processes import running_server, running_workers
 from bench.scale import Scale
@@ -32,16 +32,12 @@ ATTEMPTS = "query ($id: ID!) { batch(id: $id) { status attempts } }"
 
 async def bench_uploads(console: Console, server_url: str, scale: Scale) -> None:
     """Measure uploads by mutation end to end, with a server and workers as processes of their own."""
-    async with open_world(server_url, DATABASE):
-        environment = {
-            **os.environ,
-            "DATABASE_URL": make_conninfo(server_url, dbname=DATABASE),
-            "RATESGRAPH_OPEN_WRITES": "true",
-        }
+    async with open_world(server_url, DATABASE) as connection:
+        environment = {**os.environ, "DATABASE_URL": make_conninfo(server_url, dbname=DATABASE)}
         with (
             console.status("uploads"),
             running_server(environment) as url,
-            httpx.Client(base_url=url, timeout=120) as http,
+            httpx.Client(base_url=url, headers=await uploader_headers(connection), timeout=120) as http,
         ):
             with running_workers(environment, 1):
                 latency = _measure_latency(http, url, scale)

@@ -27,9 +27,15 @@ def _rejection(
 
 
 async def insert_batch(
-    connection: Connection, *, on_error: OnError, source: str, idempotency_key: str | None, payload_sha256: bytes
+    connection: Connection,
+    *,
+    on_error: OnError,
+    source: str,
+    idempotency_key: str | None,
+    payload_sha256: bytes,
+    uploader: str = "",
 ) -> int | None:
-    """Queue a batch and return its id, or None when another batch has the idempotency key."""
+    """Queue a batch and return its id, or None when another batch of the uploader has the idempotency key."""
     cursor = await connection.execute(
         SQL["insert_batch"],
         {
@@ -37,6 +43,7 @@ async def insert_batch(
             "source": source,
             "idempotency_key": idempotency_key,
             "payload_sha256": payload_sha256,
+            "uploader": uploader,
         },
     )
     row = await cursor.fetchone()
@@ -55,26 +62,27 @@ async def get_batches(connection: Connection, ids: Sequence[int]) -> list[PriceB
         return await cursor.fetchall()
 
 
-async def find_batch_by_key(connection: Connection, idempotency_key: str) -> PriceBatch | None:
-    """Return the batch that was accepted under the idempotency key."""
+async def find_batch_by_key(connection: Connection, idempotency_key: str, uploader: str = "") -> PriceBatch | None:
+    """Return the batch that was accepted of the uploader under the idempotency key."""
     async with connection.cursor(row_factory=args_row(_batch)) as cursor:
-        await cursor.execute(SQL["find_batch_by_key"], {"idempotency_key": idempotency_key})
+        await cursor.execute(SQL["find_batch_by_key"], {"idempotency_key": idempotency_key, "uploader": uploader})
         return await cursor.fetchone()
 
 
 async def list_batches(
-    connection: Connection, *, status: BatchStatus | None, before_id: int | None, limit: int
+    connection: Connection, *, status: BatchStatus | None, uploader: str | None, before_id: int | None, limit: int
 ) -> list[PriceBatch]:
-    """Return up to `limit` batches older than the one with `before_id`, newest first."""
+    """Return up to `limit` batches, of an uploader or of all, older than the one with `before_id`, newest first."""
     async with connection.cursor(row_factory=args_row(_batch)) as cursor:
-        await cursor.execute(SQL["list_batches"], {"status": status, "before_id": before_id, "limit": limit})
+        parameters = {"status": status, "uploader": uploader, "before_id": before_id, "limit": limit}
+        await cursor.execute(SQL["list_batches"], parameters)
         return await cursor.fetchall()
 
 
-async def count_batches(connection: Connection, *, status: BatchStatus | None) -> int:
-    """Return how many batches there are, with a status or in all."""
+async def count_batches(connection: Connection, *, status: BatchStatus | None, uploader: str | None) -> int:
+    """Return how many batches there are, with a status or in all, of an uploader or of all."""
     async with connection.cursor(row_factory=args_row(int)) as cursor:
-        await cursor.execute(SQL["count_batches"], {"status": status})
+        await cursor.execute(SQL["count_batches"], {"status": status, "uploader": uploader})
         return (await cursor.fetchall())[0]
 
 

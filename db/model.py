@@ -198,7 +198,7 @@ class PriceBatch:
 
     `price_count` is the number of stored rows (an item in a foreign currency may become several);
     `price_day_count` is the number of daily prices that they stand for, on `lane_count` lanes from `first_day` to
-    `last_day`. `progress` goes from 0 to 1.
+    `last_day`. `progress` goes from 0 to 1. `uploader` is empty where nobody had to say who it is.
     """
 
     id: int
@@ -221,6 +221,7 @@ class PriceBatch:
     started_at: datetime | None
     ended_at: datetime | None
     reverted_at: datetime | None
+    uploader: str
     progress: float
 
 

@@ -25,6 +25,9 @@ class PriceBatch:
     on_error: OnError = strawberry.field(description="What one invalid item does to the batch.")
     source: str = strawberry.field(description="How the batch came: a mutation or a file's name.")
     idempotency_key: str | None = strawberry.field(description="The key that it was uploaded with.")
+    uploader: str | None = strawberry.field(
+        description="Who uploaded it, by token; null where nobody had to say, as on the command line."
+    )
     item_count: int = strawberry.field(description="How many items it lists.")
     accepted_count: int = strawberry.field(description="How many items were applied.")
     rejected_count: int = strawberry.field(description="How many items are invalid.")
@@ -95,6 +98,7 @@ def to_batch(model: BatchModel) -> PriceBatch:
         on_error=model.on_error,
         source=model.source,
         idempotency_key=model.idempotency_key,
+        uploader=model.uploader or None,
         item_count=model.item_count,
         accepted_count=model.accepted_count,
         rejected_count=model.rejected_count,

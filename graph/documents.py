@@ -23,7 +23,9 @@ from graphql import (
 )
 from strawberry.schema.schema import validate_document
 
+from graph.permissions import scopes_of
 from graph.plans import Plan, make_plan
+from resolvers.callers import Scope
 
 SHARED_FIELDS = frozenset(
     {"averagePrices", "location", "locations", "port", "region", "__typename", "__schema", "__type"}
@@ -43,6 +45,8 @@ class Document:
     """The names of the shared operations."""
     plans: dict[str | None, Plan | None]
     """How to answer an operation without the executor, where that is known."""
+    needed: dict[str | None, frozenset[Scope]]
+    """The scopes that a caller must have, by the operation's name."""
 
     def find_operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Return the operation that a request means, or None when it means none or leaves it open."""
@@ -58,20 +62,28 @@ class Document:
         """Return whether the operation's answer is the same for everybody until prices or locations change."""
         return _name(operation) in self.shared
 
+    def needed_for(self, operation: OperationDefinitionNode) -> frozenset[Scope]:
+        """Return the scopes that a caller of the operation must have."""
+        return self.needed[_name(operation)]
+
 
 def _name(operation: OperationDefinitionNode) -> str | None:
     return None if operation.name is None else operation.name.value
 
 
-def _root_fields(selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> set[str]:
-    names = set()
+def _root_fields(
+    selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode], seen: set[str] | None = None
+) -> set[str]:
+    """Return the names of the fields of a root type, looking into each fragment once, however often it is spread."""
+    names, seen = set[str](), set() if seen is None else seen
     for node in selections.selections:
         if isinstance(node, FieldNode):
             names.add(node.name.value)
         elif isinstance(node, InlineFragmentNode):
-            names |= _root_fields(node.selection_set, fragments)
-        elif isinstance(node, FragmentSpreadNode):
-            names |= _root_fields(fragments[node.name.value].selection_set, fragments)
+            names |= _root_fields(node.selection_set, fragments, seen)
+        elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+            seen.add(node.name.value)
+            names |= _root_fields(fragments[node.name.value].selection_set, fragments, seen)
     return names
 
 
@@ -100,13 +112,15 @@ class Documents:
             return errors
         operations = {_name(node): node for node in tree.definitions if isinstance(node, OperationDefinitionNode)}
         fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
+        fields = {name: _root_fields(node.selection_set, fragments) for name, node in operations.items()}
         shared = {
             name
             for name, node in operations.items()
-            if node.operation is OperationType.QUERY and _root_fields(node.selection_set, fragments) <= SHARED_FIELDS
+            if node.operation is OperationType.QUERY and fields[name] <= SHARED_FIELDS
         }
         plans = {name: make_plan(node, fragments) for name, node in operations.items()}
-        return self._keep(text, Document(tree, operations, frozenset(shared), plans))
+        needed = {name: scopes_of(self._schema, node, fields[name]) for name, node in operations.items()}
+        return self._keep(text, Document(tree, operations, frozenset(shared), plans, needed))
 
     def _keep(self, text: str, document: Document) -> Document:
         self._known[text] = document

@@ -22,6 +22,7 @@ from graph.columns import ColumnExecutor
 from graph.decoding import decode_variables
 from graph.documents import Document, Documents
 from graph.errors import present_errors
+from graph.permissions import admit
 from resolvers.context import RequestContext
 
 ANY_OPERATION = frozenset(OperationType)
@@ -81,13 +82,13 @@ class Schema(strawberry.Schema):
         self,
         query: str | None,
         variable_values: dict[str, Any] | None = None,
-        context_value: Any | None = None,  # noqa: ANN401
+        context_value: Any = None,  # noqa: ANN401
         root_value: Any | None = None,  # noqa: ANN401, ARG002
         operation_name: str | None = None,
         allowed_operation_types: Iterable[OperationType] | None = None,
         operation_extensions: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> ExecutionResult:
-        """Execute a query or mutation. Raise OperationRefused for one that is not to be executed."""
+        """Execute a query or mutation. Raise OperationRefused or NotAdmitted for one that is not to be executed."""
         document = self.documents.find(query or "")
         if isinstance(document, list):
             return ExecutionResult(None, present_errors(document))
@@ -103,7 +104,10 @@ class Schema(strawberry.Schema):
         *,
         only_queries: bool,
     ) -> Outcome:
-        """Execute an operation and return what there is to send. Raise OperationRefused for one that is not to be executed."""
+        """Execute an operation and return what there is to send.
+
+        Raise OperationRefused or NotAdmitted for one that is not to be executed.
+        """
         document = self.documents.find(text)
         if isinstance(document, list):
             return Outcome(None, [error.formatted for error in present_errors(document) or ()], False, False)
@@ -113,12 +117,9 @@ class Schema(strawberry.Schema):
         return Outcome(result.data, [error.formatted for error in result.errors or ()], was_executed(result), is_shared)
 
     async def _run(
-        self,
-        document: Document,
-        operation: OperationDefinitionNode,
-        variables: dict[str, Any],
-        context: Any,  # noqa: ANN401
+        self, document: Document, operation: OperationDefinitionNode, variables: dict[str, Any], context: RequestContext
     ) -> ExecutionResult:
+        admit(context.caller, document.needed_for(operation))
         plan = document.plan(operation)
         if plan is not None and (questions := plan.read(variables)) is not None:
             return await plan.answer(questions, context)

@@ -1,4 +1,4 @@
-"""The fields that change something. Each declares its permission."""
+"""The fields that change something. Each declares its scope."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import strawberry
 
 from db.model import LocationKind
 from graph.arguments import BatchId, Info, Place
-from graph.permissions import MayWrite
+from graph.permissions import check_dry_run, needs
 from graph.tree import ChangeTreePayload, PortInput, RegionInput, to_entries, to_tree_payload
 from graph.uploads import (
     RevertBatchPayload,
@@ -19,6 +19,7 @@ from graph.uploads import (
     to_revert_payload,
 )
 from resolvers import batches, dry_runs, price_files, tree
+from resolvers.callers import Scope
 from resolvers.price_files import UploadedFile
 
 
@@ -29,7 +30,7 @@ class Mutation:
             "Upload a batch of prices. It is stored durably when this answers; a worker applies it, which the answer waits"
             " for up to `waitMs`. Every problem of an item is reported as data."
         ),
-        permission_classes=[MayWrite],
+        metadata=needs(Scope.UPLOAD),
     )
     async def upload_prices(
         self,
@@ -37,6 +38,7 @@ class Mutation:
         input: Annotated[UploadPricesInput, strawberry.argument(description="The batch.")],  # noqa: A002
     ) -> UploadPricesPayload:
         if input.dry_run:
+            check_dry_run(info.context.caller)
             dry_run = await dry_runs.try_prices(
                 info.context,
                 to_items(input.prices),
@@ -58,7 +60,7 @@ class Mutation:
             "Upload a file of prices (CSV, NDJSON or Parquet) by a GraphQL multipart request. It is stored durably when this"
             " answers, and applied as a batch of `uploadPrices` is."
         ),
-        permission_classes=[MayWrite],
+        metadata=needs(Scope.UPLOAD),
     )
     async def upload_price_file(
         self,
@@ -70,6 +72,7 @@ class Mutation:
     ) -> UploadPricesPayload:
         options = input or UploadPriceFileInput()
         if options.dry_run:
+            check_dry_run(info.context.caller)
             dry_run = await dry_runs.try_price_file(
                 info.context,
                 file,
@@ -90,14 +93,14 @@ class Mutation:
 
     @strawberry.mutation(
         description="Take an applied batch back, exactly and once: averages are as if it had never been.",
-        permission_classes=[MayWrite],
+        metadata=needs(Scope.UPLOAD),
     )
     async def revert_batch(self, info: Info, id: BatchId) -> RevertBatchPayload:  # noqa: A002
         return to_revert_payload(await batches.revert_batch(info.context, batches.parse_batch_id(id)))
 
     @strawberry.mutation(
         description="Add regions, or update those that have the slug. Averages follow a region that moves, exactly.",
-        permission_classes=[MayWrite],
+        metadata=needs(Scope.ADMIN),
     )
     async def upsert_regions(
         self,
@@ -108,7 +111,7 @@ class Mutation:
 
     @strawberry.mutation(
         description="Add ports, or update those that have the code. Averages follow a port that moves, exactly.",
-        permission_classes=[MayWrite],
+        metadata=needs(Scope.ADMIN),
     )
     async def upsert_ports(
         self, info: Info, ports: Annotated[list[PortInput], strawberry.argument(description="The ports, in any order.")]
@@ -117,7 +120,7 @@ class Mutation:
 
     @strawberry.mutation(
         description="Hang a port or region under another region. Its prices' averages move along, exactly.",
-        permission_classes=[MayWrite],
+        metadata=needs(Scope.ADMIN),
     )
     async def move_location(
         self,

@@ -1,23 +1,61 @@
-"""Who may do what. Every mutation names its permission; `tests/house` walks the schema and refuses one without."""
+"""Who may do what. Every field of the root types declares the scope that it needs; `tests/house` refuses one without.
 
-from typing import Any
+What an operation needs is found once per document, and asked for before anything of it is executed: so a refusal can be told
+by HTTP's own status, an operation does all that it may or nothing, and a question costs no more than comparing two small sets.
+What belongs to somebody, and that is seen by its owner alone, is the business of `resolvers`.
+"""
 
-import strawberry
-from strawberry.permission import BasePermission
+from collections.abc import Collection
 
-from resolvers.context import RequestContext
+from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+
+from resolvers.callers import Caller, Scope
 from resolvers.errors import RequestError
 
+KEY = "scope"
+UPLOADING = frozenset({Scope.UPLOAD})
+"""What everybody needs who has to do with batches."""
 
-class MayWrite(BasePermission):
-    """Admits callers that may change prices."""
 
-    message = "Writing is not open on this server."
+def needs(scope: Scope) -> dict[str, Scope]:
+    """Return the metadata of a field that is only for callers with the scope."""
+    return {KEY: scope}
 
-    def has_permission(self, source: Any, info: strawberry.Info[RequestContext, None], **_kwargs: Any) -> bool:  # noqa: ANN401, ARG002
-        """Return whether the request's caller may write."""
-        return info.context.may_write
 
-    def on_unauthorized(self) -> None:
-        """Refuse with a code, as every error has one."""
-        raise RequestError("FORBIDDEN", self.message)
+class NotAdmitted(Exception):
+    """A caller may not do what its operation asks for. It has a `code`, and the `scopes` that would do."""
+
+    def __init__(self, caller: Caller, scopes: Collection[Scope]) -> None:
+        self.code = "FORBIDDEN" if caller.name else "UNAUTHENTICATED"
+        self.scopes = sorted(scopes)
+        words = f"a token with the scope {' and '.join(self.scopes)}"
+        message = f"This token is not enough: {words} is needed." if caller.name else f"This needs {words}."
+        super().__init__(message)
+
+    def as_graphql_error(self) -> GraphQLError:
+        """Return the refusal as an error of an operation that was not executed."""
+        return GraphQLError(str(self), extensions={"code": self.code})
+
+
+def scopes_of(schema: GraphQLSchema, operation: OperationDefinitionNode, fields: Collection[str]) -> frozenset[Scope]:
+    """Return the scopes that an operation with these fields of its root type needs. What declares none is for admins."""
+    root = schema.get_root_type(operation.operation)
+    needed = set()
+    for name in fields:
+        if root is not None and not name.startswith("__"):
+            definition = root.fields[name].extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
+            needed.add(definition.metadata.get(KEY, Scope.ADMIN))
+    return frozenset(needed)
+
+
+def admit(caller: Caller, needed: frozenset[Scope]) -> None:
+    """Raise NotAdmitted for a caller that lacks one of the scopes."""
+    if not needed <= caller.scopes:
+        raise NotAdmitted(caller, needed - caller.scopes)
+
+
+def check_dry_run(caller: Caller) -> None:
+    """Raise RequestError (FORBIDDEN) for a caller who may upload but not read: a dry run tells averages."""
+    if not caller.may_read:
+        raise RequestError("FORBIDDEN", "A dry run tells averages: it needs a token with the scope read too.")

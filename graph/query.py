@@ -15,8 +15,10 @@ from graph.batches import PriceBatch, PriceBatchConnection, to_batch, to_batch_c
 from graph.columns import Columns
 from graph.connections import decode_cursor
 from graph.locations import Location, LocationConnection, Port, Region, to_location, to_location_connection
+from graph.permissions import needs
 from graph.rates import Currency, ExchangeRate
 from resolvers import averages, batches, locations, rates
+from resolvers.callers import Scope
 
 
 def _selects(selections: list[Selection], names: frozenset[str]) -> bool:
@@ -50,6 +52,7 @@ class Query:
             " A region stands for all ports below it, at any depth."
         ),
         graphql_type=list[DailyAverage] | None,
+        metadata=needs(Scope.READ),
     )
     async def average_prices(
         self,
@@ -68,6 +71,7 @@ class Query:
             "The rate at which a price of each day is converted to US dollars: one entry for every day of the range, in order."
         ),
         graphql_type=list[ExchangeRate],
+        metadata=needs(Scope.READ),
     )
     async def exchange_rates(
         self,
@@ -78,26 +82,37 @@ class Query:
     ) -> list[ExchangeRateModel]:
         return await rates.exchange_rates(info.context, currency=currency, date_from=date_from, date_to=date_to)
 
-    @strawberry.field(description="The port or region with this code or slug; null when there is none.")
+    @strawberry.field(
+        description="The port or region with this code or slug; null when there is none.", metadata=needs(Scope.READ)
+    )
     async def location(self, info: Info, key: Place) -> Location | None:
         found = await locations.find_location(info.context, key)
         return None if found is None else to_location(found)
 
-    @strawberry.field(description="The port with this code; null when there is none.")
+    @strawberry.field(
+        description="The port with this code; null when there is none.",
+        metadata=needs(Scope.READ),
+    )
     async def port(
         self, info: Info, code: Annotated[str, strawberry.argument(description="A UN/LOCODE, such as `CNSGH`.")]
     ) -> Port | None:
         found = await locations.find_location(info.context, code)
         return Port(model=found) if found is not None and found.kind is LocationKind.PORT else None
 
-    @strawberry.field(description="The region with this slug; null when there is none.")
+    @strawberry.field(
+        description="The region with this slug; null when there is none.",
+        metadata=needs(Scope.READ),
+    )
     async def region(
         self, info: Info, slug: Annotated[str, strawberry.argument(description="Such as `north_europe_main`.")]
     ) -> Region | None:
         found = await locations.find_location(info.context, slug)
         return Region(model=found) if found is not None and found.kind is LocationKind.REGION else None
 
-    @strawberry.field(description="Ports and regions by name.")
+    @strawberry.field(
+        description="Ports and regions by name.",
+        metadata=needs(Scope.READ),
+    )
     async def locations(
         self,
         info: Info,
@@ -118,13 +133,19 @@ class Query:
         )
         return to_location_connection(page, after=after)
 
-    @strawberry.field(description="The batch with this id; null when there is none.")
+    @strawberry.field(
+        description="The batch with this id; null when there is none that the caller may see.",
+        metadata=needs(Scope.UPLOAD),
+    )
     async def batch(self, info: Info, id: BatchId) -> PriceBatch | None:  # noqa: A002
         number = batches.parse_batch_id(id)
         found = None if number is None else await batches.find_batch(info.context, number)
         return None if found is None else to_batch(found)
 
-    @strawberry.field(description="The batch that was accepted under this idempotency key; null when there is none.")
+    @strawberry.field(
+        description="The batch that the caller has uploaded under this idempotency key; null when there is none.",
+        metadata=needs(Scope.UPLOAD),
+    )
     async def batch_by_key(
         self,
         info: Info,
@@ -133,7 +154,10 @@ class Query:
         found = await batches.find_batch_by_key(info.context, idempotency_key)
         return None if found is None else to_batch(found)
 
-    @strawberry.field(description="Batches, newest first.")
+    @strawberry.field(
+        description="The caller's batches, newest first; an admin's are all.",
+        metadata=needs(Scope.UPLOAD),
+    )
     async def batches(
         self,
         info: Info,

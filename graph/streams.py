@@ -7,7 +7,7 @@ from inspect import isawaitable
 from typing import Any
 
 from graphql import ExecutionResult as CoreResult
-from graphql import GraphQLError, OperationType, subscribe
+from graphql import GraphQLError, OperationDefinitionNode, OperationType, subscribe
 from strawberry.schema.schema import StreamResult
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType as Kind
@@ -17,6 +17,8 @@ from graph.decoding import decode_variables
 from graph.documents import Document
 from graph.errors import present_errors
 from graph.execution import OperationRefused, Schema, was_executed
+from graph.permissions import NotAdmitted, admit
+from resolvers.context import RequestContext
 
 
 class StreamingSchema(Schema):
@@ -26,7 +28,7 @@ class StreamingSchema(Schema):
         self,
         query: str | None,
         variable_values: dict[str, Any] | None = None,
-        context_value: Any | None = None,  # noqa: ANN401
+        context_value: Any = None,  # noqa: ANN401
         root_value: Any | None = None,  # noqa: ANN401
         operation_name: str | None = None,
         operation_extensions: dict[str, Any] | None = None,
@@ -36,26 +38,35 @@ class StreamingSchema(Schema):
 
         It gets a context of its own: a connection's operations must not share what one of them has loaded.
         """
-        context = None if context_value is None else replace(context_value)
+        context: RequestContext = replace(context_value)
         document = self.documents.find(query or "")
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
         if isinstance(document, Document) and operation and operation.operation is OperationType.SUBSCRIPTION:
             variables = decode_variables(operation, variable_values or {})
-            return self._subscribe(document, variables, context, operation_name)
+            return self._subscribe(document, operation, variables, context)
         answer = self.execute(
             query, variable_values, context, root_value, operation_name, allowed_operation_types, operation_extensions
         )
         return _answer_once(answer)
 
     async def _subscribe(
-        self, document: Document, variables: dict[str, Any], context: object, operation_name: str | None
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        variables: dict[str, Any],
+        context: RequestContext,
     ) -> StreamResult:
+        try:
+            admit(context.caller, document.needed_for(operation))
+        except NotAdmitted as error:
+            yield PreExecutionError(None, [error.as_graphql_error()])
+            return
         begun = subscribe(
             self._schema,
             document.tree,
             context_value=context,
             variable_values=variables,
-            operation_name=operation_name,
+            operation_name=operation.name.value if operation.name else None,
             executor_class=ColumnExecutor,
             operation_extensions=None,
         )
@@ -77,5 +88,7 @@ async def _answer_once(answer: Awaitable[ExecutionResult]) -> StreamResult:
         result = await answer
     except OperationRefused as error:
         yield PreExecutionError(None, [GraphQLError(str(error), extensions={"code": error.code})])
+    except NotAdmitted as error:
+        yield PreExecutionError(None, [error.as_graphql_error()])
     else:
         yield result if was_executed(result) else PreExecutionError(None, result.errors)

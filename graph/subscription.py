@@ -2,20 +2,27 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import date
 
 import strawberry
 
+from db.model import BatchStatus
 from db.model import PriceBatch as BatchModel
 from graph.arguments import BatchId, Info, Place
 from graph.batches import PriceBatch, to_batch
+from graph.permissions import needs
 from resolvers import subscriptions
 from resolvers.batches import parse_batch_id
+from resolvers.callers import Caller, Scope
 
 
-@strawberry.type(description="That the prices of a lane have changed.")
+@strawberry.type(description="That the prices of a lane have changed. Its days say which averages to ask for again.")
 class PricesChanged:
-    batch: PriceBatch = strawberry.field(
-        description="The batch that did it: applied, or taken back. Its days say which averages to ask for again."
+    status: BatchStatus = strawberry.field(description="Whether prices came (APPLIED) or were taken back (REVERTED).")
+    first_day: date | None = strawberry.field(description="The first day whose prices, on any lane, have changed.")
+    last_day: date | None = strawberry.field(description="The last day whose prices, on any lane, have changed.")
+    batch: PriceBatch | None = strawberry.field(
+        description="The batch that did it: applied, or taken back. Null unless it is the caller's own, or the caller an admin."
     )
 
 
@@ -24,7 +31,8 @@ class Subscription:
     @strawberry.subscription(
         description=(
             "The batch as it stands, at once, then whenever it has changed; the stream is complete when the batch has ended."
-        )
+        ),
+        metadata=needs(Scope.UPLOAD),
     )
     async def batch_progress(self, info: Info, id: BatchId) -> AsyncGenerator[PriceBatch, None]:  # noqa: A002
         return _to_batches(await subscriptions.watch_batch(info.context, parse_batch_id(id)))
@@ -33,12 +41,13 @@ class Subscription:
         description=(
             "Every batch that is applied or taken back from now on and has prices between ports under the two locations."
             " Changes of the region tree are not told."
-        )
+        ),
+        metadata=needs(Scope.READ),
     )
     async def prices_changed(
         self, info: Info, origin: Place, destination: Place
     ) -> AsyncGenerator[PricesChanged, None]:
-        return _to_changes(await subscriptions.watch_prices(info.context, origin, destination))
+        return _to_changes(await subscriptions.watch_prices(info.context, origin, destination), info.context.caller)
 
 
 async def _to_batches(models: AsyncGenerator[BatchModel, None]) -> AsyncGenerator[PriceBatch, None]:
@@ -47,7 +56,8 @@ async def _to_batches(models: AsyncGenerator[BatchModel, None]) -> AsyncGenerato
             yield to_batch(model)
 
 
-async def _to_changes(models: AsyncGenerator[BatchModel, None]) -> AsyncGenerator[PricesChanged, None]:
-    async with aclosing(_to_batches(models)) as batches:
-        async for batch in batches:
-            yield PricesChanged(batch=batch)
+async def _to_changes(models: AsyncGenerator[BatchModel, None], caller: Caller) -> AsyncGenerator[PricesChanged, None]:
+    async with aclosing(models):
+        async for model in models:
+            batch = to_batch(model) if caller.sees(model.uploader) else None
+            yield PricesChanged(status=model.status, first_day=model.first_day, last_day=model.last_day, batch=batch)

@@ -5,7 +5,8 @@ import hashlib
 from functools import partial
 from typing import BinaryIO
 
-from db import batches
+from db import audit, batches
+from db.audit import COMMAND, Action
 from db.model import BatchOutcome, FileFormat, OnError
 from db.pool import Connection
 from ingest.apply import Report, apply_slices, stay_quiet
@@ -48,4 +49,5 @@ async def load_file(
         slices = partial(read_slices, file, file_format)
         outcome = await apply_slices(connection, batch_id, slices, on_error, report)
         await batches.end_batch(connection, batch_id, outcome)
+        await audit.insert_entry(connection, COMMAND, Action.UPLOAD, batch_id=batch_id, detail=source)
     return batch_id, outcome

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from db import batches, locations, prices, totals, versions
+from db import audit, batches, locations, prices, totals, versions
+from db.audit import COMMAND, Action
 from db.model import BatchStatus, Location
 from db.pool import Connection
 from ingest.aggregate import LaneDays, totals_by_month
@@ -26,7 +27,7 @@ COLUMNS = {
 PARSED_BYTES = 8 << 20
 
 
-async def revert_batch(connection: Connection, batch_id: int) -> BatchStatus | None:
+async def revert_batch(connection: Connection, batch_id: int, *, by: str = COMMAND) -> BatchStatus | None:
     """Revert an applied batch in one transaction; return the status that it had, or None when there is no such batch.
 
     A batch that is not APPLIED is left as it is. The totals follow the tree as it stands now, wherever ports have moved.
@@ -43,6 +44,7 @@ async def revert_batch(connection: Connection, batch_id: int) -> BatchStatus | N
             await prices.delete_batch_prices(connection, batch_id)
         await versions.announce_change(connection, f"{batch_id} {BatchStatus.REVERTED}")
         await batches.mark_reverted(connection, batch_id)
+        await audit.insert_entry(connection, by, Action.REVERT, batch_id=batch_id)
     return BatchStatus.APPLIED
 
 

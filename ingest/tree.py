@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from db import locations, totals, versions
+from db import audit, locations, totals, versions
+from db.audit import COMMAND, Action
 from db.model import Location, LocationKind, TreeChange, TreeEntry
 from db.pool import Connection
 from ingest.errors import TreeRejected
@@ -16,6 +17,8 @@ CODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}")
 SLUG = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
 MAX_NAME_LENGTH = 200
 MAX_SLUG_LENGTH = 63
+MAX_NAMED = 10
+"""Locations of a change that the audit trail names."""
 REGION_COLUMNS = ["slug", "name", "parent_slug"]
 PORT_COLUMNS = ["code", "name", "parent_slug"]
 
@@ -76,7 +79,7 @@ def normalize(entry: TreeEntry) -> TreeEntry:
     return replace(entry, key=key, name=name, parent_key=parent)
 
 
-async def change_tree(connection: Connection, entries: Sequence[TreeEntry]) -> TreeChange:
+async def change_tree(connection: Connection, entries: Sequence[TreeEntry], *, by: str = COMMAND) -> TreeChange:
     """Add or update the locations in one transaction; totals follow every location that moves.
 
     Raise TreeRejected, and change nothing, when the outcome would not be a tree.
@@ -93,7 +96,15 @@ async def change_tree(connection: Connection, entries: Sequence[TreeEntry]) -> T
             await totals.create_day_sums(connection)
             await totals.gather_tree_change(connection)
             await totals.pack_day_sums(connection)
+        change = _compare(entries, before)
+        named_first = ", ".join(entry.key for entry in entries[:MAX_NAMED])
+        detail = f"{change.added} added, {change.moved} moved: {named_first}"
+        await audit.insert_entry(connection, by, Action.CHANGE_TREE, detail=detail)
         await versions.announce_change(connection, "tree")
+    return change
+
+
+def _compare(entries: Sequence[TreeEntry], before: Mapping[str, Location]) -> TreeChange:
     keys_of = {location.id: location.key for location in before.values()}
     added = sum(entry.key.lower() not in before for entry in entries)
     moved = sum(

@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from db import batches, payloads
+from db import audit, batches, payloads
+from db.audit import Action
 from db.errors import DatabaseUnavailable, StatementTimeout
 from db.model import BatchPage, BatchStatus, FileFormat, OnError, PriceBatch, Rejection, RejectionPage, Severity
 from db.notifications import BATCHES
@@ -123,13 +124,19 @@ async def store(
     """Store what was uploaded with its batch in one transaction; return its id, or None when the key was used before."""
     async with context.pool.connection() as connection, connection.transaction():
         batch_id = await batches.insert_batch(
-            connection, on_error=on_error, source=source, idempotency_key=idempotency_key, payload_sha256=digest
+            connection,
+            on_error=on_error,
+            source=source,
+            idempotency_key=idempotency_key,
+            payload_sha256=digest,
+            uploader=context.caller.name,
         )
         if batch_id is not None:
             part = 0
             async for data in parts:
                 await payloads.insert_payload(connection, batch_id=batch_id, part=part, format=file_format, data=data)
                 part += 1
+            await audit.insert_entry(connection, context.caller.label, Action.UPLOAD, batch_id=batch_id, detail=source)
             await batches.announce_batch(connection)
     return batch_id
 
@@ -202,8 +209,9 @@ async def follow_batch(
 
 
 async def revert_batch(context: RequestContext, batch_id: int | None) -> Reversal:
-    """Take an applied batch back, exactly and once."""
-    status = None if batch_id is None else await context.revert_batch(batch_id)
+    """Take an applied batch back, exactly and once; of what the caller does not see it is as if it were not there."""
+    seen = None if batch_id is None else await find_batch(context, batch_id)
+    status = None if seen is None else await context.revert_batch(seen.id, context.caller.label)
     if status is None or batch_id is None:
         problem = Rejection(None, "id", "UNKNOWN_BATCH", "there is no such batch", None)
         return Reversal(None, [problem])
@@ -230,27 +238,30 @@ async def rejections_url(context: RequestContext, batch_id: int) -> str | None:
 
 
 async def find_batch(context: RequestContext, batch_id: int) -> PriceBatch | None:
-    """Return the batch, or None."""
+    """Return the batch, or None: also for one that the caller may not see."""
     async with context.pool.connection() as connection:
         found = await batches.get_batches(connection, [batch_id])
-    return found[0] if found else None
+    return found[0] if found and context.caller.sees(found[0].uploader) else None
 
 
 async def find_batch_by_key(context: RequestContext, idempotency_key: str) -> PriceBatch | None:
-    """Return the batch that was accepted under the key, or None; also for a text that cannot be one."""
+    """Return the batch that was accepted of the caller under the key, or None; also for a text that cannot be one."""
     if refuse_key(idempotency_key) is not None:
         return None
     async with context.pool.connection() as connection:
-        return await batches.find_batch_by_key(connection, idempotency_key)
+        return await batches.find_batch_by_key(connection, idempotency_key, context.caller.name)
 
 
 async def list_batches(
     context: RequestContext, *, status: BatchStatus | None, first: int, before_id: int | None
 ) -> BatchPage:
-    """Return a page of batches, newest first."""
+    """Return a page of the batches that the caller may see, newest first."""
+    uploader = None if context.caller.is_admin else context.caller.name
     async with context.pool.connection() as connection:
-        found = await batches.list_batches(connection, status=status, before_id=before_id, limit=first + 1)
-        total = await batches.count_batches(connection, status=status)
+        found = await batches.list_batches(
+            connection, status=status, uploader=uploader, before_id=before_id, limit=first + 1
+        )
+        total = await batches.count_batches(connection, status=status, uploader=uploader)
     return BatchPage(found[:first], has_next_page=len(found) > first, total_count=total)
 
 

@@ -1,4 +1,4 @@
-"""What a request brings along: connections, limits, loaders, and what its caller may do."""
+"""What a request brings along: connections, limits, loaders, and its caller."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,6 +9,7 @@ from db.model import BatchStatus, FileFormat, OnError, Rejection, TreeChange, Tr
 from db.notifications import Notifications
 from db.pool import Pool
 from db.previews import Preview
+from resolvers.callers import Caller
 from resolvers.changes import PriceChanges
 from resolvers.loaders import Loaders
 from resolvers.totals import Totals
@@ -32,10 +33,10 @@ class Limits:
 class RequestContext:
     """Lives for one request.
 
-    `revert_batch`, `change_tree` and `preview_upload` are the ingest engine's, handed in so that resolvers need not know it; a
-    change that would break the tree is returned as the problem that it has. `version` names the state of the data. `known_ids`
-    has the ids of locations by key in lower case; all requests of a process share it, as ids neither change nor go.
-    `file_turns` lets a few requests of a process at once store a file.
+    `revert_batch`, `change_tree` and `preview_upload` are the ingest engine's, handed in so that resolvers need not know it.
+    The first two also take who does it, for the audit trail; a change that would break the tree is returned as its problem.
+    `version` names the state of the data. `known_ids` has the ids of locations by key in lower case; all requests of a
+    process share it, as ids neither change nor go. `file_turns` lets a few requests of a process at once store a file.
     """
 
     pool: Pool
@@ -43,10 +44,10 @@ class RequestContext:
     limits: Limits
     notifications: Notifications
     price_changes: PriceChanges
-    revert_batch: Callable[[int], Awaitable[BatchStatus | None]]
-    change_tree: Callable[[Sequence[TreeEntry]], Awaitable[TreeChange | Rejection]]
+    revert_batch: Callable[[int, str], Awaitable[BatchStatus | None]]
+    change_tree: Callable[[Sequence[TreeEntry], str], Awaitable[TreeChange | Rejection]]
     preview_upload: PreviewUpload
-    may_write: bool
+    caller: Caller
     file_turns: asyncio.Semaphore
     version: DataVersion = field(default_factory=DataVersion)
     known_ids: dict[str, int] = field(default_factory=dict)

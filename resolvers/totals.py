@@ -12,8 +12,8 @@ LaneDays = tuple[Lane, DateRange]
 Totals = Gathering[LaneDays, DayTotals]
 
 AT_ONCE = 4
-"""Round trips of a process that are on their way at any time. One keeps it as busy as four do (`bench http`); the others are for
-those who would wait for what PostgreSQL has to fetch from its disk.
+"""Round trips of a process that are on their way at any time. One keeps it as busy as four do (`bench http`); the others are
+for those who would wait for what PostgreSQL has to fetch from its disk.
 """
 MAX_TOGETHER = 100
 """Lanes of one round trip, so that nobody waits long for those of others."""

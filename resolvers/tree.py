@@ -45,7 +45,7 @@ async def move_location(context: RequestContext, key: str, parent_key: str | Non
 
 
 async def _change(context: RequestContext, entries: Sequence[TreeEntry]) -> TreeOutcome:
-    change = await context.change_tree(entries)
+    change = await context.change_tree(entries, context.caller.label)
     if isinstance(change, Rejection):
         return TreeOutcome(user_errors=[change])
     # What the request has loaded so far may have moved, and answers that are kept no longer hold.

@@ -5,6 +5,7 @@ import contextlib
 import gc
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
+from importlib import import_module
 from typing import Any, TypedDict
 
 from starlette.applications import Starlette
@@ -17,6 +18,7 @@ from db.errors import DatabaseError
 from db.notifications import BATCHES, DATA, Notifications, open_notifications
 from db.pool import API, INGEST, Pool, open_pool
 from graph.schema import schema
+from resolvers.callers import Caller
 from resolvers.changes import PriceChanges
 from resolvers.context import Limits, PreviewUpload, RequestContext
 from resolvers.totals import Totals, gather_totals
@@ -24,6 +26,7 @@ from resolvers.versions import DataVersion
 from server import engine
 from server.answers import Answers
 from server.body_limit import BodyLimit, answer_too_large
+from server.callers import Callers, JwtReader, open_callers
 from server.dry_runs import make_preview_upload
 from server.endpoint import GraphQLEndpoint
 from server.following import follow_data
@@ -51,13 +54,24 @@ class State(TypedDict):
     preview_upload: PreviewUpload
     version: DataVersion
     answers: Answers
+    callers: Callers
     stopping: asyncio.Event
 
 
 def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) -> Starlette:
-    """Return the application for a migrated database."""
+    """Return the application for a migrated database.
+
+    `writes_are_open` lets everybody on this machine do everything, without a token, unless reading is closed.
+    """
     limits = Limits(settings.max_days, settings.max_items, settings.max_page_size)
     file_turns = asyncio.Semaphore(FILES_STORED_AT_ONCE)
+
+    recognising = partial(
+        open_callers,
+        jwts=_read_jwts(settings),
+        reads_are_open=settings.open_reads,
+        writes_are_open=writes_are_open,
+    )
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
@@ -66,6 +80,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             open_pool(database_url, INGEST, max_size=settings.ingest_pool_size) as ingest_pool,
             open_notifications(database_url, BATCHES, DATA) as notifications,
             follow_data(pool, notifications) as version,
+            recognising(pool) as callers,
         ):
             # What has been imported lives as long as the process. Walked through by every full collection of garbage, it would
             # stop the event loop for a tenth of a second each time.
@@ -83,12 +98,13 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
                 preview_upload=make_preview_upload(ingest_pool),
                 version=version,
                 answers=Answers(version, settings.cache_bytes),
+                callers=callers,
                 stopping=asyncio.Event(),
             )
 
     known_ids: dict[str, int] = {}
 
-    def make_context(state: Mapping[str, Any]) -> RequestContext:
+    def make_context(state: Mapping[str, Any], caller: Caller) -> RequestContext:
         return RequestContext(
             state["pool"],
             state["totals"],
@@ -98,15 +114,19 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             partial(engine.revert_batch, state["ingest_pool"]),
             partial(engine.change_tree, state["ingest_pool"]),
             state["preview_upload"],
-            may_write=writes_are_open,
+            caller=caller,
             version=state["version"],
             known_ids=known_ids,
             file_turns=file_turns,
         )
 
     documents = PersistedDocuments(settings.documents_dir, only_registered=settings.only_registered)
-    others = GraphQLView(schema, make_context, documents)
-    endpoint = GraphQLEndpoint(schema, others, make_context, documents, max_age=settings.max_age)
+    others = GraphQLView(
+        schema, make_context, documents, allowed_origins=(settings.cors_origins or "").replace(",", " ").split()
+    )
+    endpoint = GraphQLEndpoint(
+        schema, others, make_context, documents, max_age=settings.max_age, reads_are_open=settings.open_reads
+    )
     return Starlette(
         routes=[
             Route("/", RedirectResponse("/graphql")),
@@ -122,12 +142,34 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     )
 
 
+def _read_jwts(settings: Settings) -> JwtReader | None:
+    """Return what recognises callers by the tokens of an issuer, if one is set."""
+    if not (settings.oidc_issuer and settings.oidc_audience and settings.oidc_jwks_url):
+        return None
+    reader: JwtReader = import_module("server.oidc").OidcCallers(
+        settings.oidc_issuer,
+        settings.oidc_audience,
+        settings.oidc_jwks_url,
+        reads_are_open=settings.open_reads,
+    )
+    return reader
+
+
 def create_app_from_environment() -> Starlette:
     """Return the application of a worker process, which `ratesgraph serve` has told everything by the environment."""
+    return _create_from_environment(writes_are_open=False)
+
+
+def create_open_app_from_environment() -> Starlette:
+    """Return the same where writing is open: this is told by no setting, so that none can open it."""
+    return _create_from_environment(writes_are_open=True)
+
+
+def _create_from_environment(*, writes_are_open: bool) -> Starlette:
     settings = Settings()
     if settings.database_url is None:
         raise RuntimeError("DATABASE_URL is not set: start the server with `ratesgraph serve`")
-    return create_app(settings, settings.database_url, writes_are_open=settings.open_writes)
+    return create_app(settings, settings.database_url, writes_are_open=writes_are_open)
 
 
 async def _answer_alive(_request: Request) -> Response:

@@ -5,12 +5,15 @@ are imported when they are called, because they bring polars, PostgreSQL and Gra
 """
 
 import sys
+from datetime import datetime
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from resolvers.callers import Scope
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,9 +24,11 @@ app = typer.Typer(
 locations_app = typer.Typer(no_args_is_help=True, help="Load ports and regions.")
 prices_app = typer.Typer(no_args_is_help=True, help="Load prices.")
 rates_app = typer.Typer(no_args_is_help=True, help="Refresh exchange rates.")
+token_app = typer.Typer(no_args_is_help=True, help="Let others call the server.")
 app.add_typer(locations_app, name="locations")
 app.add_typer(prices_app, name="prices")
 app.add_typer(rates_app, name="rates")
+app.add_typer(token_app, name="token")
 
 DataDir = Annotated[
     Path | None,
@@ -108,6 +113,18 @@ def compact(data_dir: DataDir = None) -> None:
 def queue(data_dir: DataDir = None) -> None:
     """Show how many batches wait, for how long, and how fast they end."""
     _call("upkeep", "queue", data_dir=data_dir)
+
+
+@app.command()
+def audit(
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="From this time on (UTC).")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="At most so many entries.", min=1, max=100_000)] = 50,
+    data_dir: DataDir = None,
+) -> None:
+    """Show who has changed what, the newest first: uploads, reverts, changes of the tree, tokens."""
+    _call("audit", "show", since=since, limit=limit, data_dir=data_dir)
 
 
 @app.command()
@@ -214,6 +231,40 @@ def refresh_rates(data_dir: DataDir = None) -> None:
     They come from the European Central Bank, or from openexchangerates.org when RATESGRAPH_OPENEXCHANGERATES_APP_ID is set.
     """
     _call("rates", "refresh", data_dir=data_dir)
+
+
+@token_app.callback()
+def token() -> None:
+    """Let others call the server."""
+
+
+@token_app.command("create")
+def create_token(
+    name: Annotated[
+        str, typer.Option(show_default=False, help="Whose it is. All tokens of a name see the same batches.")
+    ],
+    scope: Annotated[list[Scope], typer.Option(show_default=False, help="What it may do; may be given again.")],
+    expires: Annotated[
+        str, typer.Option(help="Until when: a number of days (90d), a day (2027-01-31) or never.")
+    ] = "90d",
+    data_dir: DataDir = None,
+) -> None:
+    """Make a token and print it, once: only a digest of it is kept."""
+    _call("tokens", "create", name=name, scopes=sorted(set(scope)), expires=expires, data_dir=data_dir)
+
+
+@token_app.command("list")
+def list_tokens(data_dir: DataDir = None) -> None:
+    """Show all tokens: whose they are, what they may do, and when they were last used, to within ten minutes."""
+    _call("tokens", "list_all", data_dir=data_dir)
+
+
+@token_app.command("revoke")
+def revoke_token(
+    token: Annotated[str, typer.Argument(metavar="ID", show_default=False)], data_dir: DataDir = None
+) -> None:
+    """Refuse a token from now on, for good. Servers know it within a second, and end what runs under it."""
+    _call("tokens", "revoke", token=token, data_dir=data_dir)
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 Everything that is asked here can be asked twice: questions change nothing, and uploads carry an idempotency key.
 """
 
-import ipaddress
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any, BinaryIO
 import httpx
 import orjson
 
+from server.addresses import is_loopback
 from server.console import CommandError
 
 PATIENCE_SECONDS = 300.0
@@ -47,19 +47,12 @@ def open_endpoint(url: str, token: str | None, *, insecure: bool) -> Iterator["E
     if token:
         if not (token.isascii() and token.isprintable() and " " not in token):
             raise CommandError("The token holds characters that no token has.")
-        if parsed.scheme == "http" and not _is_loopback(parsed.host) and not insecure:
+        if parsed.scheme == "http" and not is_loopback(parsed.host) and not insecure:
             raise CommandError(f"{parsed} would show the token to everyone on the way: use https, or --insecure.")
         headers["Authorization"] = f"Bearer {token}"
     # A proxy is for the way out, not for one's own machine.
-    with httpx.Client(headers=headers, timeout=TIMEOUT, trust_env=not _is_loopback(parsed.host)) as http:
+    with httpx.Client(headers=headers, timeout=TIMEOUT, trust_env=not is_loopback(parsed.host)) as http:
         yield Endpoint(http, parsed)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Endpoint:

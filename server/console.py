@@ -83,7 +83,8 @@ def explain(error: Exception) -> str | None:
             return str(error)
         case ValidationError():
             first = error.errors()[0]
-            return f"Setting {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+            place = ".".join(str(part) for part in first["loc"])
+            return f"Setting {place}: {first['msg']}" if place else first["msg"].removeprefix("Value error, ")
         case OSError():
             return f"{error.filename or 'Input or output'}: {error.strerror or error}"
     return None

@@ -13,10 +13,12 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from graph.execution import OperationRefused, Outcome, Schema
-from graph.permissions import MayWrite
+from graph.permissions import UPLOADING, NotAdmitted, admit
+from resolvers.callers import Caller
 from resolvers.context import RequestContext
 from server.answers import Answer, Answers
-from server.errors import BadRequest
+from server.callers import Callers
+from server.errors import BadRequest, not_admitted
 from server.media import CONTENT_TYPES, JSON, RESPONSE_JSON, is_json, negotiate
 from server.multipart import check_preflight, is_form, reading_form
 from server.parameters import Parameters, read_address, read_body
@@ -36,23 +38,27 @@ class ClientGone(Exception):
 class GraphQLEndpoint:
     """Answers queries in the address, JSON bodies and forms; every other request goes on to `others`.
 
-    The lifespan's state has the `answers` that are kept and the `version` of the data.
+    The lifespan's state has the `answers` that are kept, the `version` of the data, and the `callers` that are known. Kept
+    answers are the same for all who may read, and are neither looked for nor kept for anybody else.
     """
 
     def __init__(
         self,
         schema: Schema,
         others: ASGIApp,
-        make_context: Callable[[State], RequestContext],
+        make_context: Callable[[State, Caller], RequestContext],
         documents: PersistedDocuments,
         *,
         max_age: int,
+        reads_are_open: bool,
     ) -> None:
         self._schema = schema
         self._others = others
         self._make_context = make_context
         self._documents = documents
-        self._cache_control = f"public, max-age={max_age}, must-revalidate".encode()
+        whose = "public" if reads_are_open else "private"
+        self._cache_control = f"{whose}, max-age={max_age}, must-revalidate".encode()
+        self._vary = b"Accept, Accept-Encoding" if reads_are_open else b"Accept, Accept-Encoding, Authorization"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or hand it on."""
@@ -66,8 +72,10 @@ class GraphQLEndpoint:
             await self._others(scope, receive, send)
             return
         media_type = negotiate(accept)
-        reply = _Reply(send, headers, media_type or JSON)
+        reply = _Reply(send, headers, media_type or JSON, self._vary)
         try:
+            callers: Callers = scope["state"]["callers"]
+            reply.caller = (await callers.recognise(headers)).caller
             if media_type is None:
                 message = "Answers are application/json or application/graphql-response+json."
                 raise BadRequest("NOT_ACCEPTABLE", message, status=406)
@@ -90,13 +98,14 @@ class GraphQLEndpoint:
 
     async def _answer_query(self, query_string: bytes, state: State, reply: "_Reply") -> None:
         answers: Answers = state["answers"]
-        tag = answers.name(query_string)
+        may_read = reply.caller.may_read
+        tag = answers.name(query_string) if may_read else None
         cached: Headers = {b"etag": tag, b"cache-control": self._cache_control} if tag else UNCACHED
         if tag and tag in reply.request.get(b"if-none-match", b""):
             # Only we can have given this tag, for this question at this version of the data.
             await reply.send(304, b"", cached)
             return
-        answer = answers.find(query_string)
+        answer = answers.find(query_string) if may_read else None
         if answer is not None:
             await reply.send_answer(answer, cached | HIT)
             return
@@ -105,7 +114,7 @@ class GraphQLEndpoint:
 
     async def _answer_body(self, body: bytes, state: State, reply: "_Reply") -> None:
         answers: Answers = state["answers"]
-        answer = answers.find(body)
+        answer = answers.find(body) if reply.caller.may_read else None
         if answer is not None:
             await reply.send_answer(answer, HIT)
             return
@@ -115,8 +124,10 @@ class GraphQLEndpoint:
     async def _answer_form(self, request: Request, state: State, reply: "_Reply") -> None:
         """Answer an operation with a file, of which nothing is read where its head tells that it is not taken."""
         check_preflight(reply.request)
-        if not self._make_context(state).may_write:
-            raise BadRequest("FORBIDDEN", MayWrite.message, status=403)
+        try:
+            admit(reply.caller, UPLOADING)
+        except NotAdmitted as error:
+            raise not_admitted(error) from error
         async with reading_form(request) as parameters:
             status, answer, _ = await self._execute(None, parameters, "POST", state, reply)
         await reply.send_answer(answer, UNCACHED, status)
@@ -132,16 +143,19 @@ class GraphQLEndpoint:
                 text,
                 parameters.variables,
                 parameters.operation_name,
-                self._make_context(state),
+                self._make_context(state, reply.caller),
                 only_queries=method == "GET",
             )
         except OperationRefused as error:
             raise _explain(error) from error
+        except NotAdmitted as error:
+            raise not_admitted(error) from error
         answer = Answer(_encode(outcome))
-        if outcome.is_shared and key is not None:
+        is_shared = outcome.is_shared and reply.caller.may_read
+        if is_shared and key is not None:
             state["answers"].keep(key, answer, version)
         status = 400 if reply.media_type == RESPONSE_JSON and not outcome.was_executed else 200
-        return status, answer, outcome.is_shared
+        return status, answer, is_shared
 
 
 HIT: Headers = {b"cache-status": b"ratesgraph; hit"}
@@ -152,10 +166,13 @@ UNCACHED: Headers = {b"cache-control": b"private, no-store"}
 class _Reply:
     """What is to be known of a request to answer it."""
 
-    def __init__(self, send: Send, request: Headers, media_type: bytes) -> None:
+    caller = Caller()
+
+    def __init__(self, send: Send, request: Headers, media_type: bytes, vary: bytes) -> None:
         self._send = send
         self.request = request
         self.media_type = media_type
+        self._vary = vary
 
     async def send_answer(self, answer: Answer, headers: Headers, status: int = 200) -> None:
         """Send a body of JSON, compressed where the client takes that."""
@@ -173,7 +190,7 @@ class _Reply:
         own = [
             (b"content-type", CONTENT_TYPES[self.media_type]),
             (b"content-length", str(len(body)).encode()),
-            (b"vary", b"Accept, Accept-Encoding"),
+            (b"vary", self._vary),
             *headers.items(),
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": own})

@@ -20,20 +20,21 @@ async def _use(module: str) -> ModuleType:
     return await asyncio.to_thread(import_module, f"ingest.{module}")
 
 
-async def revert_batch(pool: Pool, batch_id: int) -> BatchStatus | None:
+async def revert_batch(pool: Pool, batch_id: int, by: str) -> BatchStatus | None:
     """Take an applied batch back; return the status that it had, or None when there is no such batch."""
     engine = await _use("revert")
     async with pool.connection() as connection:
-        status: BatchStatus | None = await engine.revert_batch(connection, batch_id)
+        status: BatchStatus | None = await engine.revert_batch(connection, batch_id, by=by)
         return status
 
 
-async def change_tree(pool: Pool, entries: Sequence[TreeEntry]) -> TreeChange | Rejection:
+async def change_tree(pool: Pool, entries: Sequence[TreeEntry], by: str) -> TreeChange | Rejection:
     """Add, update or move locations; a change that would break the tree is returned as the problem that it has."""
     engine = await _use("tree")
     try:
         async with pool.connection() as connection:
-            change: TreeChange = await engine.change_tree(connection, [engine.normalize(entry) for entry in entries])
+            normalized = [engine.normalize(entry) for entry in entries]
+            change: TreeChange = await engine.change_tree(connection, normalized, by=by)
             return change
     except TreeRejected as error:
         return Rejection(error.number, None, error.code, error.message, None)

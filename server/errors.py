@@ -5,6 +5,12 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from db.errors import DatabaseError
+from graph.permissions import NotAdmitted
+
+REALM = 'Bearer realm="ratesgraph"'
+RETRY_AFTER = {b"retry-after": b"2"}
+
 
 class BadRequest(Exception):
     """A request that is refused before anything is executed."""
@@ -28,3 +34,22 @@ class BadRequest(Exception):
         """Return the answer."""
         headers = {name.decode(): value.decode() for name, value in self.headers.items()}
         return Response(self.body(), self.status, headers, media_type="application/json")
+
+
+def unauthenticated(message: str, *, was_given: bool) -> BadRequest:
+    """Return the refusal of a caller whose token does not hold, or who gave none where one is needed (RFC 6750)."""
+    challenge = f'{REALM}, error="invalid_token"' if was_given else REALM
+    return BadRequest("UNAUTHENTICATED", message, status=401, headers={b"www-authenticate": challenge.encode()})
+
+
+def not_admitted(error: NotAdmitted) -> BadRequest:
+    """Return the refusal of a caller who lacks a scope (RFC 6750)."""
+    if error.code == "UNAUTHENTICATED":
+        return unauthenticated(str(error), was_given=False)
+    challenge = f'{REALM}, error="insufficient_scope", scope="{" ".join(error.scopes)}"'
+    return BadRequest(error.code, str(error), status=403, headers={b"www-authenticate": challenge.encode()})
+
+
+def unavailable(error: DatabaseError) -> BadRequest:
+    """Return the refusal of what cannot be decided while the database is away."""
+    return BadRequest("DATABASE_UNAVAILABLE", str(error), status=503, headers=RETRY_AFTER)

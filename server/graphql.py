@@ -1,11 +1,12 @@
 """GraphQL beyond single answers in JSON: strawberry's ASGI view for streams, WebSockets and GraphiQL, with a faster JSON."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 import orjson
+from cross_web import StarletteRequestAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -15,8 +16,11 @@ from strawberry.http import GraphQLRequestData
 from strawberry.schema import BaseSchema
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 
+from graph.permissions import NotAdmitted
+from resolvers.callers import Caller
 from resolvers.context import RequestContext
-from server.errors import BadRequest
+from server.callers import Callers
+from server.errors import BadRequest, not_admitted
 from server.media import is_json
 from server.parameters import read_address, read_body
 from server.persisted import PersistedDocuments
@@ -32,13 +36,15 @@ class GraphQLView(GraphQL[RequestContext, None]):
     def __init__(
         self,
         schema: BaseSchema,
-        make_context: Callable[[Mapping[str, Any]], RequestContext],
+        make_context: Callable[[Mapping[str, Any], Caller], RequestContext],
         documents: PersistedDocuments,
+        allowed_origins: Sequence[str],
     ) -> None:
         super().__init__(
             schema,
             graphql_ide="graphiql",
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
+            allowed_origins=allowed_origins,
         )
         self._make_context = make_context
         self._documents = documents
@@ -50,6 +56,8 @@ class GraphQLView(GraphQL[RequestContext, None]):
             await super().__call__(scope, receive, send)
         except BadRequest as error:
             await error.to_response()(scope, receive, send)
+        except NotAdmitted as error:
+            await not_admitted(error).to_response()(scope, receive, send)
 
     async def parse_http_body(self, request: Any) -> GraphQLRequestData | list[GraphQLRequestData]:  # noqa: ANN401
         """Return what a request for a stream asks for; its document may be sent or named."""
@@ -76,8 +84,16 @@ class GraphQLView(GraphQL[RequestContext, None]):
         request: Request | WebSocket,
         response: Response | WebSocket,  # noqa: ARG002
     ) -> RequestContext:
-        """Return what the resolvers of the request share."""
-        return self._make_context(request.scope["state"])
+        """Return what the resolvers of the request share. Raise BadRequest (UNAUTHENTICATED).
+
+        The caller of a WebSocket is known when its connection is begun; whoever opens the explorer's page need not be known.
+        """
+        caller = Caller()
+        if isinstance(request, Request) and not self.should_render_graphql_ide(StarletteRequestAdapter(request)):
+            callers: Callers = request.state.callers
+            request.state.identity = await callers.recognise(dict(request.scope["headers"]))
+            caller = request.state.identity.caller
+        return self._make_context(request.scope["state"], caller)
 
     async def create_streaming_response(
         self,
@@ -86,8 +102,9 @@ class GraphQLView(GraphQL[RequestContext, None]):
         sub_response: Response,
         headers: Mapping[str, str],
     ) -> Response:
-        """Answer with the events of the stream, as long as the server runs."""
-        return EventStream(stream(), request.state.stopping, headers={**sub_response.headers, **headers})
+        """Answer with the events of the stream, as long as the server runs and its caller is to be believed."""
+        ends = [request.state.stopping.wait, request.state.identity.outlast]
+        return EventStream(stream(), ends, headers={**sub_response.headers, **headers})
 
     def decode_json(self, data: str | bytes) -> object:
         """Decode a body; the base class expects the standard library's error."""

@@ -16,9 +16,12 @@ from starlette.routing import Route
 
 from db import batches
 from db.errors import DatabaseError
+from graph.permissions import UPLOADING, NotAdmitted, admit
 from resolvers.batches import parse_batch_id
+from resolvers.callers import Caller
+from server.callers import Callers
 from server.engine import report_rejections
-from server.errors import BadRequest
+from server.errors import BadRequest, not_admitted, unavailable
 
 MAX_AT_ONCE = 2
 """Reports that a process writes at once: each keeps a core busy. Others wait."""
@@ -31,22 +34,30 @@ def rejections_route() -> Route:
 
     async def download(request: Request) -> Response:
         try:
-            return await _download(request, places)
+            return await _download(request, await _find_caller(request), places)
         except BadRequest as refused:
             return refused.to_response()
+        except NotAdmitted as error:
+            return not_admitted(error).to_response()
         except DatabaseError as error:
-            headers = {b"retry-after": b"2"}
-            return BadRequest("DATABASE_UNAVAILABLE", str(error), status=503, headers=headers).to_response()
+            return unavailable(error).to_response()
 
     return Route("/batches/{id}/rejections.csv", download, methods=["GET"])
 
 
-async def _download(request: Request, places: asyncio.Semaphore) -> Response:
+async def _find_caller(request: Request) -> Caller:
+    """Return who asks. Raise BadRequest or NotAdmitted for whoever can have no batch."""
+    callers: Callers = request.state.callers
+    identity = await callers.recognise(dict(request.scope["headers"]))
+    admit(identity.caller, UPLOADING)
+    return identity.caller
+
+
+async def _download(request: Request, caller: Caller, places: asyncio.Semaphore) -> Response:
     batch_id = parse_batch_id(request.path_params["id"])
-    # Whoever may read batches may read this; a rule about whose batches one sees belongs here.
     async with request.state.pool.connection() as connection:
         found = [] if batch_id is None else await batches.get_batches(connection, [batch_id])
-    if batch_id is None or not found:
+    if batch_id is None or not found or not caller.sees(found[0].uploader):
         raise BadRequest("UNKNOWN_BATCH", "There is no such batch.", status=404)
     if not found[0].status.has_ended:
         message = f"The batch is {found[0].status.value}: its rejections are known when it has ended."

@@ -1,9 +1,13 @@
 """Every setting, read from the environment. `tests/house` holds the README's table against this class."""
 
 from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from server.addresses import is_loopback
 
 
 class Settings(BaseSettings):
@@ -51,9 +55,17 @@ class Settings(BaseSettings):
     payload_days: int = Field(
         default=7, ge=0, description="Days that a worker keeps what was uploaded after its batch has ended"
     )
-    open_writes: bool = Field(
-        default=False,
-        description="Let anyone upload; the embedded server on a loopback address always does",
+    open_reads: bool = Field(
+        default=True,
+        description="Answer questions about prices and locations without a token too",
+    )
+    oidc_issuer: str | None = Field(
+        default=None, description="Issuer (`iss`) whose JWTs are taken as tokens; the next two belong to it"
+    )
+    oidc_audience: str | None = Field(default=None, description="Audience (`aud`) that its JWTs must be for")
+    oidc_jwks_url: str | None = Field(default=None, description="Where its public keys are, as a JWK set; https")
+    cors_origins: str | None = Field(
+        default=None, description="Origins of other sites whose pages may ask, separated by blanks or commas; `*`: all"
     )
     ecb_rates_url: str = Field(
         default="https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist.zip",
@@ -68,5 +80,18 @@ class Settings(BaseSettings):
     )
 
     def writes_are_open(self, *, embedded: bool) -> bool:
-        """Return whether callers may write: only on one's own machine, unless it was asked for."""
-        return self.open_writes or (embedded and self.host in {"127.0.0.1", "::1", "localhost"})
+        """Return whether callers may write without a token: on one's own machine only, and no setting opens it elsewhere."""
+        return embedded and is_loopback(self.host)
+
+    @model_validator(mode="after")
+    def check_issuer(self) -> Self:
+        """Refuse an issuer that is only half known, or whose keys anybody on the way could exchange."""
+        given = (self.oidc_issuer, self.oidc_audience, self.oidc_jwks_url)
+        if any(given) and not all(given):
+            raise ValueError(
+                "RATESGRAPH_OIDC_ISSUER, _OIDC_AUDIENCE and _OIDC_JWKS_URL belong together: set all or none."
+            )
+        url = urlsplit(self.oidc_jwks_url or "https:")
+        if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname or "")):
+            raise ValueError("RATESGRAPH_OIDC_JWKS_URL must begin with https://.")
+        return self

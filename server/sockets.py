@@ -1,19 +1,31 @@
 """GraphQL over WebSocket: strawberry's `graphql-transport-ws`, where it meets our JSON, our documents, and clients that go."""
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message, SubscribeMessage
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    ConnectionInitMessage,
+    Message,
+    SubscribeMessage,
+)
 
 from resolvers.context import RequestContext
+from server.callers import Callers, Identity
 from server.errors import BadRequest
 from server.parameters import check_members
 from server.persisted import PersistedDocuments
+
+FORBIDDEN = 4403
+"""After this, clients connect again with a new token if they can make one; 4401 they take for the end."""
+CLOSED_WITH = {503: 1013}
+"""Try again later."""
 
 
 class TextSocket(ASGIWebSocketAdapter):
@@ -30,9 +42,47 @@ class TextSocket(ASGIWebSocketAdapter):
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
-    """The stock protocol. Neither a malformed message nor a client that has gone is an error of ours."""
+    """The stock protocol. Neither a malformed message nor a client that has gone is an error of ours.
+
+    The caller is known by the token in the payload of `connection_init`, as a browser can send no header with a WebSocket, or
+    else in the header. The connection ends with it.
+    """
 
     documents: PersistedDocuments
+    _end: asyncio.Task[None] | None = None
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        """Begin the connection with whom it is for, or close it (4403)."""
+        payload: Any = message.get("payload") or {}
+        if isinstance(payload, dict) and not self.connection_init_received:
+            try:
+                identity = await self._identify(payload)
+            except BadRequest as error:
+                await self.websocket.close(code=CLOSED_WITH.get(error.status, FORBIDDEN), reason=error.message)
+                return
+            self.context.caller = identity.caller
+            self._end = asyncio.create_task(self._end_with(identity))
+        await super().handle_connection_init(message)
+
+    async def _identify(self, payload: Mapping[str, object]) -> Identity:
+        scope = cast("TextSocket", self.websocket).ws.scope
+        headers = dict(scope["headers"])
+        sent = [value for name, value in payload.items() if name.lower() == "authorization"]
+        callers: Callers = scope["state"]["callers"]
+        if sent:
+            headers[b"authorization"] = str(sent[0]).encode("latin-1", "replace")
+        return await callers.recognise(headers)
+
+    async def _end_with(self, identity: Identity) -> None:
+        await identity.outlast()
+        with contextlib.suppress(WebSocketDisconnected, WebSocketDisconnect, RuntimeError):
+            await self.websocket.close(code=FORBIDDEN, reason="The token has expired or was revoked.")
+
+    async def shutdown(self) -> None:
+        """End what runs."""
+        if self._end is not None:
+            self._end.cancel()
+        await super().shutdown()
 
     async def handle_message(self, message: Message) -> None:
         """Handle the message, or close the connection as the protocol wants it (4400)."""

@@ -10,7 +10,13 @@ from hypothesis import settings
 settings.register_profile("ratesgraph", deadline=None, print_blob=True, derandomize="CI" in os.environ)
 settings.load_profile("ratesgraph")
 
-pytest_plugins = ["tests.fix_database", "tests.fix_server", "tests.fix_watching", "tests.fix_reference"]
+pytest_plugins = [
+    "tests.fix_database",
+    "tests.fix_server",
+    "tests.fix_issuer",
+    "tests.fix_watching",
+    "tests.fix_reference",
+]
 
 
 @pytest.fixture(scope="session")

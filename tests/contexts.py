@@ -1,22 +1,28 @@
 """The context of a request, without a server around it."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import BinaryIO
 
 from db.model import BatchStatus, FileFormat, OnError, Rejection, TreeChange
 from db.notifications import Notifications
 from db.pool import Pool
 from db.previews import Preview
+from resolvers.callers import Caller, Scope
 from resolvers.changes import PriceChanges
 from resolvers.context import Limits, RequestContext
 from resolvers.totals import gather_totals
 
+OPERATOR = Caller("", frozenset(Scope))
+ADMITTED = SimpleNamespace(caller=OPERATOR)
+"""Enough of a context for schemas whose resolvers ask for none."""
 
-async def _revert_nothing(_batch_id: int) -> BatchStatus | None:
+
+async def _revert_nothing(_batch_id: int, _by: str) -> BatchStatus | None:
     raise AssertionError("nothing is taken back here")
 
 
-async def change_nothing(_entries: object) -> TreeChange | Rejection:
+async def change_nothing(_entries: object, _by: str) -> TreeChange | Rejection:
     """Stand where the tree would be changed."""
     raise AssertionError("no location is changed here")
 
@@ -27,7 +33,7 @@ async def preview_nothing(_file: BinaryIO, _file_format: FileFormat, _on_error: 
 
 
 def reading_context(pool: Pool) -> RequestContext:
-    """Return a context that may only read."""
+    """Return a context of a caller that may see everything."""
     return RequestContext(
         pool,
         gather_totals(pool),
@@ -37,6 +43,6 @@ def reading_context(pool: Pool) -> RequestContext:
         _revert_nothing,
         change_nothing,
         preview_nothing,
-        may_write=False,
+        caller=OPERATOR,
         file_turns=asyncio.Semaphore(),
     )

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 import httpx
 from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from tests.fix_server import Json
+from tests.tokens import bearing
 
 EVENT_SECONDS = 20
 PROTOCOL = Subprotocol("graphql-transport-ws")
@@ -17,11 +18,16 @@ TRANSPORTS = ["websocket", "sse"]
 
 
 @contextmanager
-def open_socket(url: str) -> Iterator[ClientConnection]:
-    """Open a WebSocket to the server at the URL and shake hands."""
+def open_socket(
+    url: str, token: str | None = None, *, in_header: bool = False, origin: str | None = None
+) -> Iterator[ClientConnection]:
+    """Open a WebSocket to the server at the URL and shake hands, with the token in the payload or in the header."""
     address = f"{str(url).rstrip('/').replace('http', 'ws', 1)}/graphql"
-    with connect(address, subprotocols=[PROTOCOL]) as socket:
-        socket.send('{"type": "connection_init"}')
+    headers = bearing(token) if in_header else {}
+    payload = {} if in_header else bearing(token)
+    origin_header = None if origin is None else Origin(origin)
+    with connect(address, subprotocols=[PROTOCOL], additional_headers=headers, origin=origin_header) as socket:
+        socket.send(json.dumps({"type": "connection_init", "payload": payload}))
         assert receive(socket) == {"type": "connection_ack"}
         yield socket
 
@@ -62,10 +68,10 @@ def events(response: httpx.Response) -> Iterator[Json]:
 
 
 @contextmanager
-def open_events(url: str, query: str, variables: Json) -> Iterator[httpx.Response]:
+def open_events(url: str, query: str, variables: Json, token: str | None = None) -> Iterator[httpx.Response]:
     """Open a stream of events."""
     body = {"query": query, "variables": variables}
-    headers = {"Accept": "text/event-stream"}
+    headers = {"Accept": "text/event-stream", **bearing(token)}
     address = f"{str(url).rstrip('/')}/graphql"
     with httpx.stream("POST", address, json=body, headers=headers, timeout=EVENT_SECONDS) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
@@ -73,13 +79,15 @@ def open_events(url: str, query: str, variables: Json) -> Iterator[httpx.Respons
 
 
 @contextmanager
-def watching(url: str, transport: str, query: str, **variables: object) -> Iterator[Iterator[Json]]:
+def watching(
+    url: str, transport: str, query: str, token: str | None = None, /, **variables: object
+) -> Iterator[Iterator[Json]]:
     """Subscribe and yield the answers as they come."""
     if transport == "sse":
-        with open_events(url, query, variables) as response:
+        with open_events(url, query, variables, token) as response:
             yield events(response)
     else:
-        with open_socket(url) as socket:
+        with open_socket(url, token) as socket:
             subscribe(socket, query, variables)
             yield answers(socket)
 

@@ -1,10 +1,11 @@
 -- Price batches and their rejections.
 
 -- insert_batch --
--- One row: the new batch's id, or none when the idempotency key is taken. Uses price_batches_idempotency_key_unique.
-INSERT INTO price_batches (status, on_error, source, idempotency_key, payload_sha256)
-VALUES ('QUEUED', %(on_error)s, %(source)s, %(idempotency_key)s, %(payload_sha256)s)
-ON CONFLICT (idempotency_key) DO NOTHING
+-- One row: the new batch's id, or none when the uploader has used the idempotency key. Uses
+-- price_batches_idempotency_key_unique.
+INSERT INTO price_batches (status, on_error, source, idempotency_key, payload_sha256, uploader)
+VALUES ('QUEUED', %(on_error)s, %(source)s, %(idempotency_key)s, %(payload_sha256)s, %(uploader)s)
+ON CONFLICT (idempotency_key, uploader) DO NOTHING
 RETURNING id
 
 -- announce_batch --
@@ -15,7 +16,7 @@ SELECT pg_notify('ratesgraph_queue', '')
 -- One row per batch id that exists. Uses price_batches_pkey.
 SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count, accepted_count, rejected_count,
        price_count, price_day_count, lane_count, first_day, last_day, attempts, failure, created_at, started_at, ended_at,
-       reverted_at,
+       reverted_at, uploader,
        CASE status WHEN 'QUEUED' THEN 0
                    WHEN 'RUNNING' THEN coalesce((SELECT progress FROM batch_progress p WHERE p.batch_id = price_batches.id), 0)
                    ELSE 1
@@ -27,20 +28,20 @@ WHERE id = ANY(%(ids)s)
 -- At most one row. Uses price_batches_idempotency_key_unique.
 SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count, accepted_count, rejected_count,
        price_count, price_day_count, lane_count, first_day, last_day, attempts, failure, created_at, started_at, ended_at,
-       reverted_at,
+       reverted_at, uploader,
        CASE status WHEN 'QUEUED' THEN 0
                    WHEN 'RUNNING' THEN coalesce((SELECT progress FROM batch_progress p WHERE p.batch_id = price_batches.id), 0)
                    ELSE 1
        END::float AS progress
 FROM price_batches
-WHERE idempotency_key = %(idempotency_key)s
+WHERE idempotency_key = %(idempotency_key)s AND uploader = %(uploader)s
 
 -- list_batches --
--- One row per batch older than the cursor, newest first; one more than asked for tells that a next page exists. Uses
--- price_batches_pkey, with a status price_batches_status_idx.
+-- One row per batch older than the cursor, of one uploader or of all, newest first; one more than asked for tells that a next
+-- page exists. Uses price_batches_pkey, with a status price_batches_status_idx, with an uploader price_batches_uploader_idx.
 SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count, accepted_count, rejected_count,
        price_count, price_day_count, lane_count, first_day, last_day, attempts, failure, created_at, started_at, ended_at,
-       reverted_at,
+       reverted_at, uploader,
        CASE status WHEN 'QUEUED' THEN 0
                    WHEN 'RUNNING' THEN coalesce((SELECT progress FROM batch_progress p WHERE p.batch_id = price_batches.id), 0)
                    ELSE 1
@@ -48,12 +49,15 @@ SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count
 FROM price_batches
 WHERE (%(status)s::text IS NULL OR status = %(status)s)
   AND (%(before_id)s::bigint IS NULL OR id < %(before_id)s)
+  AND (%(uploader)s::text IS NULL OR uploader = %(uploader)s)
 ORDER BY id DESC
 LIMIT %(limit)s
 
 -- count_batches --
 -- One row: how many batches match.
-SELECT count(*) FROM price_batches WHERE %(status)s::text IS NULL OR status = %(status)s
+SELECT count(*)
+FROM price_batches
+WHERE (%(status)s::text IS NULL OR status = %(status)s) AND (%(uploader)s::text IS NULL OR uploader = %(uploader)s)
 
 -- begin_attempt --
 -- At most one row: the batch that has waited longest and may be tried now. It is marked in a transaction of its own, so that

@@ -106,9 +106,8 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
         return
     # Worker processes start anew and learn what they need from the environment.
     os.environ["DATABASE_URL"] = database_url
-    os.environ["RATESGRAPH_OPEN_WRITES"] = str(writes_are_open).lower()
     config = uvicorn.Config(
-        "server.app:create_app_from_environment",
+        f"server.app:create_{'open_' if writes_are_open else ''}app_from_environment",
         factory=True,
         workers=settings.workers,
         **options,  # type: ignore[arg-type]

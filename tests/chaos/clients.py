@@ -9,6 +9,7 @@ import httpx
 from tests.chaos.ledger import Ledger, Stuck
 from tests.chaos.scale import DEADLINE_SECONDS, Scale
 from tests.chaos.uploads import Batch, make_batch
+from tests.tokens import bearing
 
 UPLOAD = """
 mutation ($input: UploadPricesInput!) {
@@ -29,16 +30,17 @@ class UnexpectedAnswer(Exception):
 class Client:
     """Uploads batches one after the other, some twice, and takes some back."""
 
-    def __init__(self, number: int, scale: Scale, base_url: str, ledger: Ledger) -> None:
+    def __init__(self, number: int, scale: Scale, base_url: str, token: str, ledger: Ledger) -> None:
         self._random = Random(f"client-{scale.seed}-{number}")  # noqa: S311
         self._seed = scale.seed
         self._base_url = base_url
+        self._headers = bearing(token)
         self._ledger = ledger
         self._to_revert: list[int] = []
 
     def run(self) -> None:
         """Work until there is nothing more to upload and nothing left to take back."""
-        with httpx.Client(base_url=self._base_url, timeout=PATIENCE_SECONDS) as http:
+        with httpx.Client(base_url=self._base_url, headers=self._headers, timeout=PATIENCE_SECONDS) as http:
             while (number := self._ledger.take_number()) is not None:
                 batch = make_batch(self._seed, number)
                 self._upload(http, batch)

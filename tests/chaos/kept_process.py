@@ -79,7 +79,7 @@ class KeptProcess:
 @contextmanager
 def kept_processes(url: str, port: int, workers: int, logs: Path) -> Iterator[tuple[KeptProcess, list[KeptProcess]]]:
     """Yield the API, which listens on the port, and the workers; stop all of them at the end."""
-    variables = {**environment(url), "RATESGRAPH_OPEN_WRITES": "true"}
+    variables = environment(url)
     api = KeptProcess(["serve", "--no-demo", "--port", str(port)], variables, "Ratesgraph answers", logs / "api.log")
     kept = [
         KeptProcess(["worker"], variables, "Applying batches", logs / f"worker-{number}.log")

@@ -27,6 +27,7 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.scale import CLIENTS, Scale
 from tests.chaos.uploads import make_world
 from tests.processes import COMMAND, environment
+from tests.tokens import make_token
 
 
 def run(scale: Scale, logs: Path | None = None) -> Figures:
@@ -49,7 +50,9 @@ def run(scale: Scale, logs: Path | None = None) -> Figures:
             ThreadPoolExecutor(CLIENTS + 1) as threads,
         ):
             ledger.wait_for(api.ready.is_set, "the API to serve")
-            clients = [Client(number, scale, f"http://127.0.0.1:{port}", ledger) for number in range(CLIENTS)]
+            # One token for all: an upload is recognised by its uploader and its key.
+            url, token = f"http://127.0.0.1:{port}", make_token(server.url, "upload")
+            clients = [Client(number, scale, url, token, ledger) for number in range(CLIENTS)]
             killing = threads.submit(strike_all, scale, ledger, api, workers, server)
             uploading = [threads.submit(client.run) for client in clients]
             tasks: list[Future[Any]] = [killing, *uploading]

@@ -12,6 +12,7 @@ from db.model import DailyAverages, DateRange
 from graph.averages import DailyAverage, to_columns
 from graph.columns import Columns
 from graph.execution import Schema
+from tests.contexts import ADMITTED
 
 FIELDS = ["day", "averagePrice", "priceCount", "lowPrice", "highPrice", "medianPrice", "__typename"]
 FIRST = date(2024, 2, 28)
@@ -78,6 +79,6 @@ def test_columns_answer_as_objects_do(answer: DailyAverages, selection: str, aga
         query += f" fragment Again on DailyAverage {{ {again} }}"
     variables: dict[str, Any] = {"yes": yes}
     expected = asyncio.run(stock.execute(query, variables))
-    got = asyncio.run(fast.execute(query, variables))
+    got = asyncio.run(fast.execute(query, variables, ADMITTED))
     assert got.data == expected.data
     assert [error.message for error in got.errors or ()] == [error.message for error in expected.errors or ()]

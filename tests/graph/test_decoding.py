@@ -14,6 +14,7 @@ from graph.execution import Schema
 from graph.scalars import SCALARS
 from graph.uploads import PriceInput, UploadPricesInput, to_items
 from resolvers.items import PriceItem, encode_items
+from tests.contexts import ADMITTED
 from tests.worlds import read_items
 
 taken: list[list[PriceItem]] = []
@@ -71,7 +72,7 @@ odd_items = st.dictionaries(st.sampled_from([*GOOD, "dateTo", "currency", "other
 def execute(schema: strawberry.Schema, query: str, variables: dict[str, object]) -> tuple[object, list[str]]:
     """Return the items as the engine will read them, and the messages of errors."""
     taken.clear()
-    result = asyncio.run(schema.execute(query, variables))
+    result = asyncio.run(schema.execute(query, variables, ADMITTED))
     assert isinstance(result, ExecutionResult)
     rows = read_items(encode_items(taken[0]), FileFormat.NDJSON).rows() if taken and taken[0] else []
     return [as_numbers(row) for row in rows], [error.message for error in result.errors or []]

@@ -17,7 +17,7 @@ from graph.errors import present_error
 from graph.execution import Schema
 from graph.schema import schema
 from resolvers.errors import RequestError
-from tests.contexts import reading_context
+from tests.contexts import ADMITTED, reading_context
 
 pytestmark = pytest.mark.anyio
 
@@ -94,7 +94,7 @@ async def test_a_value_that_cannot_be_serialized_is_our_fault_and_masked(caplog:
         def count(self) -> int:
             return cast("int", SECRET)
 
-    result = await Schema(query=Query).execute("{ count }")
+    result = await Schema(query=Query).execute("{ count }", context_value=ADMITTED)
     assert_masked(only_error(result), caplog)
 
 

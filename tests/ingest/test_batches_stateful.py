@@ -27,7 +27,7 @@ from ingest.worker import take_one
 from resolvers import batches
 from resolvers.context import RequestContext
 from resolvers.items import PriceItem
-from tests.contexts import reading_context
+from tests.contexts import OPERATOR, reading_context
 from tests.worlds import Item, World, by_day, by_key
 
 FIRST = date(2024, 1, 29)
@@ -79,12 +79,12 @@ class BatchLife(RuleBasedStateMachine):
         asyncio.run(main())
 
     def context(self, pool: Pool) -> RequestContext:
-        async def revert(batch_id: int) -> BatchStatus | None:
+        async def revert(batch_id: int, by: str) -> BatchStatus | None:
             async with pool.connection() as connection:
-                return await revert_batch(connection, batch_id)
+                return await revert_batch(connection, batch_id, by=by)
 
         context = reading_context(pool)
-        context.may_write, context.revert_batch = True, revert
+        context.caller, context.revert_batch = OPERATOR, revert
         return context
 
     def send(self, key: str, *, expect_replay: bool) -> None:

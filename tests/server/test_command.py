@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,12 +34,12 @@ def files(tmp_path: Path) -> Path:
 
 @contextmanager
 def serving(
-    database_url: str | None, *arguments: str | Path, open_writes: bool = False
+    database_url: str | None, *arguments: str | Path, settings: Mapping[str, str] | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run `serve` on a free port until it says where it answers; yield the process and the URL."""
     with subprocess.Popen(
         [COMMAND, "serve", "--port", "0", *arguments],
-        env={**environment(database_url), "PYTHONUNBUFFERED": "1", "RATESGRAPH_OPEN_WRITES": str(open_writes)},
+        env={**environment(database_url), "PYTHONUNBUFFERED": "1", **(settings or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -94,9 +94,11 @@ def test_serve_starts_the_embedded_database_and_stops_it_with_itself(
     assert not (tmp_path / "data" / "postgresql" / "postmaster.pid").exists()
 
 
-def test_a_server_on_one_s_own_machine_takes_uploads_of_anyone(files: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_on_one_s_own_machine_takes_uploads_of_anyone(files: Path, workers: str) -> None:
     data_dir = files / "data"
-    with serving(None, "--data-dir", data_dir, "--no-demo") as (_, url):
+    with serving(None, "--data-dir", data_dir, "--no-demo", "--workers", workers) as (_, url):
+        wait_until_answered(url)
         # A second process joins the running database.
         arguments: list[str | Path] = [
             "--regions",
@@ -214,6 +216,10 @@ def test_the_schema_command_prints_and_compares(tmp_path: Path) -> None:
         "prices load",
         "prices upload",
         "rates refresh",
+        "audit",
+        "token create",
+        "token list",
+        "token revoke",
     ],
 )
 def test_every_command_explains_itself(command: str) -> None:

@@ -17,6 +17,7 @@ from tests.fix_server import Client, running_server
 from tests.server.test_command import serving
 from tests.server.test_price_files import CSV, MUTATION, PREFLIGHT, form, send
 from tests.server.test_uploads import AVERAGES, fill
+from tests.tokens import bearing, make_token
 
 Part = tuple[str, str | None, bytes]
 LIMIT = 200_000
@@ -233,9 +234,15 @@ def open_upload(client: Client, *, length: int) -> socket.socket:
 def test_where_writing_is_not_open_a_form_is_refused_before_it_is_sent(database_url: str) -> None:
     with running_server(database_url, writes_are_open=False) as client:
         with open_upload(client, length=100_000) as sock:
-            assert sock.recv(1_000).startswith(b"HTTP/1.1 403 ")
-        answer = post(client, encode(OPERATIONS, MAP, FILE))
-        assert (answer.status_code, code(answer)) == (403, "FORBIDDEN")
+            assert sock.recv(1_000).startswith(b"HTTP/1.1 401 ")
+        for token, expected in [
+            (None, (401, "UNAUTHENTICATED")),
+            (make_token(database_url, "read"), (403, "FORBIDDEN")),
+        ]:
+            client.http.headers.update(bearing(token))
+            answer = post(client, encode(OPERATIONS, MAP, FILE))
+            assert (answer.status_code, code(answer)) == expected
+        client.http.headers.update(bearing(make_token(database_url, "admin")))
         assert batch_count(client) == 0
 
 
@@ -252,10 +259,13 @@ def test_slow_senders_hold_no_connection_of_the_database(client: Client) -> None
 
 def test_a_full_disk_is_said_and_stores_nothing(database_url: str) -> None:
     fill(database_url)
-    with serving(database_url, open_writes=True) as (process, url):
+    token = make_token(database_url, "upload")
+    with serving(database_url) as (process, url):
         httpx.get(f"{url}/readyz").raise_for_status()
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
-        answer = httpx.post(f"{url}/graphql", **form(CSV + b"\n" * 3_000_000, "prices.csv"), timeout=30)
+        request = form(CSV + b"\n" * 3_000_000, "prices.csv")
+        request["headers"] |= bearing(token)
+        answer = httpx.post(f"{url}/graphql", **request, timeout=30)
         assert (answer.status_code, code(answer)) == (503, "NO_ROOM")
         assert httpx.get(f"{url}/readyz").status_code == 200
     with psycopg.connect(database_url) as connection:

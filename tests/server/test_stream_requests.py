@@ -48,7 +48,7 @@ def test_writing_over_a_connection_needs_the_same_permission(database_url: str) 
     ):
         subscribe(socket, mutation, {"input": {"prices": [GOOD]}})
         (answer,) = answers(socket)
-        assert answer["errors"][0]["extensions"] == {"code": "FORBIDDEN"}
+        assert answer["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
 
 
 def test_a_malformed_message_closes_the_connection_as_the_protocol_wants_it(watched: Watched) -> None:

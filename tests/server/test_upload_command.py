@@ -15,9 +15,10 @@ import pytest
 from tests.fix_server import Client, Json, running_server, running_worker
 from tests.processes import COMMAND, environment, ratesgraph
 from tests.proxy import Proxy, running_proxy
-from tests.server.test_command import one_line
+from tests.server.test_command import one_line, serving, wait_until_answered
 from tests.server.test_price_files import APPLIED, CSV, MIB, many_lines
 from tests.server.test_uploads import AVERAGES, fill
+from tests.streams import until
 
 SECONDS = 60
 BATCHES = "{ batches { edges { node { status source idempotencyKey itemCount } } } }"
@@ -145,7 +146,29 @@ def test_a_file_above_the_limit_is_one_line_that_names_it(database_url: str, fil
 def test_where_writing_is_not_open_one_line_says_so(database_url: str, file: Path) -> None:
     with running_server(database_url, writes_are_open=False) as client:
         line = one_line(upload(client, file, exit_code=1).stderr)
-        assert "Writing is not open on this server. Give a token" in line
+        assert "This needs a token with the scope upload. Give a token" in line
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_token_is_all_that_an_upload_to_another_machine_takes(database_url: str, file: Path, workers: str) -> None:
+    fill(database_url)
+    create = ["token", "create", "--name", "ERP", "--scope"]
+    token, reader = (ratesgraph(database_url, *create, scope).stdout.strip() for scope in ("upload", "read"))
+    # No setting opens writing.
+    settings = {"RATESGRAPH_OPEN_READS": "false", "RATESGRAPH_OPEN_WRITES": "true", "RATESGRAPH_HOST": "127.0.0.1"}
+    with running_worker(database_url), serving(database_url, "--workers", workers, settings=settings) as (_, url):
+        wait_until_answered(url)
+
+        def send(token: str, exit_code: int) -> subprocess.CompletedProcess[str]:
+            arguments = ["prices", "upload", "--url", f"{url}/graphql", str(file)]
+            return ratesgraph(None, *arguments, exit_code=exit_code, settings={"RATESGRAPH_TOKEN": token})
+
+        assert "answers nobody without a token" in one_line(send("", 1).stderr)
+        assert "scope upload is needed" in one_line(send(reader, 1).stderr)
+        assert "batch 1 applied" in send(token, 0).stdout
+        assert "already uploaded as batch 1" in send(token, 0).stdout
+        ratesgraph(database_url, "token", "revoke", token)
+        until(lambda: "unknown, wrong, expired or revoked" in send(token, 1).stderr, "the token is still believed")
 
 
 def port_of(client: Client) -> int:

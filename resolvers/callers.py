@@ -1,0 +1,51 @@
+"""Who asks, and what that one may do. How a caller is recognised is the server's business."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a caller may do."""
+
+    READ = "read"
+    UPLOAD = "upload"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever sends a request. Without a name it is anyone: then nothing is its own.
+
+    `name` is also what its batches and idempotency keys are known by. Whoever has the scope `admin` has all of them.
+    """
+
+    name: str = ""
+    scopes: frozenset[Scope] = field(default_factory=frozenset)
+
+    @property
+    def label(self) -> str:
+        """What the caller is called in the audit trail."""
+        return self.name or "anyone"
+
+    @property
+    def may_read(self) -> bool:
+        """Whether the caller may know prices and locations."""
+        return Scope.READ in self.scopes
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller may do and see everything."""
+        return Scope.ADMIN in self.scopes
+
+    def sees(self, uploader: str) -> bool:
+        """Return whether the caller may see what was uploaded under the name."""
+        return self.is_admin or self.name == uploader != ""
+
+
+def make_caller(name: str, scopes: Iterable[str], *, reads_are_open: bool) -> Caller:
+    """Return a caller with the scopes of these names, as far as there are such, and with all that they bring along."""
+    found = {scope for scope in Scope if scope in scopes}
+    if reads_are_open:
+        found.add(Scope.READ)
+    return Caller(name, frozenset(Scope) if Scope.ADMIN in found else frozenset(found))

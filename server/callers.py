@@ -1,0 +1,208 @@
+"""Recognises callers by their tokens, without asking the database at every request.
+
+Tokens that are in use are looked up again twice a second, all in one statement, and one that was not seen valid within the last
+second is not believed. So a token that is revoked is refused everywhere within a second, whatever happens to notifications,
+and a request with a token in use costs a look into a dictionary and a digest. How long ago a token was used is written
+down by the same work, every ten minutes.
+"""
+
+import asyncio
+import contextlib
+import hmac
+import math
+import re
+import time
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from db import tokens
+from db.errors import DatabaseError
+from db.pool import Pool
+from db.tasks import beside
+from db.tokens import ApiToken
+from resolvers.callers import Caller, Scope, make_caller
+from server.errors import unauthenticated, unavailable
+from server.tokens import digest, find_id
+
+MAX_AGE_SECONDS = 1.0
+REFRESH_SECONDS = 0.5
+IDLE_SECONDS = 60.0
+"""After which a token that nobody uses is looked up no longer."""
+NOTED_EVERY = timedelta(minutes=10)
+LONGEST_SECONDS = 1e8
+"""What lies further ahead, no process lives to see, and no timer need be set for."""
+LOOK_UPS_AT_ONCE = 2
+"""However many unknown tokens are tried, as many connections of the reading pool are theirs at most."""
+OWN_HOST = re.compile(rb"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.IGNORECASE)
+INVALID = "The token is unknown, wrong, expired or revoked."
+
+Headers = Mapping[bytes, bytes]
+
+
+@dataclass(eq=False, slots=True)
+class Identity:
+    """A caller, and how long it is to be believed: until `expires_at`, in seconds since 1970, or until it has `ended`."""
+
+    caller: Caller
+    expires_at: float = math.inf
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    watchers: int = 0
+
+    async def outlast(self) -> None:
+        """Return when it is to be believed no longer: what goes on under it ends then."""
+        left = self.expires_at - time.time()
+        timeout = left if left < LONGEST_SECONDS else None
+        self.watchers += 1
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.ended.wait(), timeout)
+        finally:
+            self.watchers -= 1
+
+
+class JwtReader(Protocol):
+    """Recognises callers by what somebody else has signed."""
+
+    async def identify(self, token: str) -> Identity:
+        """Return who is named. Raise BadRequest (UNAUTHENTICATED; ISSUER_UNAVAILABLE)."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """A token in use. Nothing of it ever changes but that it ends."""
+
+    secret_sha256: bytes
+    identity: Identity
+    confirmed_at: float
+    used_at: float = -math.inf
+
+
+class Callers:
+    """Those who call this process. `writes_are_open` makes everybody on this machine its admin, if reading is open too."""
+
+    def __init__(self, pool: Pool, jwts: JwtReader | None, *, reads_are_open: bool, writes_are_open: bool) -> None:
+        self._pool = pool
+        self._jwts = jwts
+        self._reads_are_open = reads_are_open
+        self._writes_are_open = writes_are_open
+        self._stranger = Identity(make_caller("", [], reads_are_open=reads_are_open))
+        self._operator = Identity(Caller("", frozenset(Scope)))
+        self._known: dict[str, _Known] = {}
+        self._looking = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+
+    async def recognise(self, headers: Headers) -> Identity:
+        """Return who sends a request with these headers. Raise BadRequest (UNAUTHENTICATED, DATABASE_UNAVAILABLE)."""
+        authorization = headers.get(b"authorization")
+        return self._anyone(headers) if authorization is None else await self._identify(authorization)
+
+    def _anyone(self, headers: Headers) -> Identity:
+        """Return who calls without a token."""
+        if not self._reads_are_open:
+            raise unauthenticated("This server answers nobody without a token.", was_given=False)
+        return self._operator if self._writes_are_open and _is_from_here(headers) else self._stranger
+
+    async def _identify(self, authorization: bytes) -> Identity:
+        """Return who calls with this header."""
+        scheme, _, token = authorization.decode("latin-1").partition(" ")
+        token = token.strip()
+        token_id = find_id(token)
+        if scheme.lower() != "bearer":
+            raise unauthenticated("Authorization is not of the form `Bearer` and a token.", was_given=True)
+        if token_id is None:
+            if self._jwts is None:
+                raise unauthenticated(INVALID, was_given=True)
+            return await self._jwts.identify(token)
+        known = self._find(token_id) or await self._look_up(token_id)
+        # The public part says which token it would be; the time that a comparison takes says nothing about the secret.
+        if (
+            known is None
+            or not hmac.compare_digest(known.secret_sha256, digest(token))
+            or known.identity.expires_at <= time.time()
+        ):
+            raise unauthenticated(INVALID, was_given=True)
+        known.used_at = time.monotonic()
+        return known.identity
+
+    def _find(self, token_id: str) -> _Known | None:
+        known = self._known.get(token_id)
+        return known if known is not None and known.confirmed_at > time.monotonic() - MAX_AGE_SECONDS else None
+
+    async def _look_up(self, token_id: str) -> _Known | None:
+        try:
+            async with self._looking:
+                # Another request may have looked meanwhile.
+                if self._find(token_id) is None:
+                    await self._read([token_id])
+        except DatabaseError as error:
+            raise unavailable(error) from error
+        return self._find(token_id)
+
+    async def keep_fresh(self) -> None:
+        """Look up what is in use, again and again."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            oldest = time.monotonic() - IDLE_SECONDS
+            for token_id, known in list(self._known.items()):
+                if known.used_at < oldest and not known.identity.watchers:
+                    del self._known[token_id]
+            in_use = list(self._known)
+            if in_use:
+                # While the database is away, what is known grows too old by itself.
+                with contextlib.suppress(DatabaseError):
+                    await self._read(in_use)
+
+    async def _read(self, token_ids: Collection[str]) -> None:
+        """Take note of which of the tokens are accepted at this moment, and end what goes on under the others."""
+        asked_at = time.monotonic()
+        noted_before = datetime.now(UTC) - NOTED_EVERY
+        async with self._pool.connection() as connection:
+            found = {token.id: token for token in await tokens.find_tokens(connection, token_ids)}
+            to_note = [
+                token.id
+                for token in found.values()
+                if token.id in self._known
+                and self._known[token.id].used_at > -math.inf
+                and (token.last_used_at is None or token.last_used_at < noted_before)
+            ]
+            if to_note:
+                await tokens.note_use(connection, to_note)
+        for token_id in token_ids:
+            token, known = found.get(token_id), self._known.get(token_id)
+            if token is None:
+                if known is not None:
+                    known.identity.ended.set()
+                    del self._known[token_id]
+            elif known is None:
+                self._known[token_id] = self._make(token, asked_at)
+            else:
+                known.confirmed_at = max(known.confirmed_at, asked_at)
+
+    def _make(self, token: ApiToken, asked_at: float) -> _Known:
+        caller = make_caller(f"token:{token.name}", token.scopes, reads_are_open=self._reads_are_open)
+        expires_at = math.inf if token.expires_at is None else token.expires_at.timestamp()
+        return _Known(token.secret_sha256, Identity(caller, expires_at), asked_at)
+
+
+def _is_from_here(headers: Headers) -> bool:
+    """Return whether a request means this machine by its own name, and came through nobody else and from no foreign page.
+
+    A page on the internet can have its name lead to this machine, and then read what a browser on it is answered (DNS
+    rebinding); but its requests still bear that name. A page that may ask, by setting, may not ask as the admin.
+    """
+    host, origin = headers.get(b"host", b""), headers.get(b"origin")
+    is_forwarded = b"x-forwarded-for" in headers or b"forwarded" in headers
+    is_foreign = origin is not None and origin.partition(b"://")[2] != host
+    return not is_forwarded and not is_foreign and OWN_HOST.fullmatch(host) is not None
+
+
+@asynccontextmanager
+async def open_callers(
+    pool: Pool, jwts: JwtReader | None, *, reads_are_open: bool, writes_are_open: bool
+) -> AsyncIterator[Callers]:
+    """Recognise callers until the end of the block."""
+    callers = Callers(pool, jwts, reads_are_open=reads_are_open, writes_are_open=writes_are_open)
+    async with beside(callers.keep_fresh()):
+        yield callers

@@ -1,0 +1,56 @@
+"""A field of a root type that forgot its scope would be for admins alone; one of the wrong scope is open to too many.
+
+What tests over real connections prove of each field stands in `tests/server/test_access.py`, which takes its list from here.
+"""
+
+from graphql import GraphQLObjectType, get_named_type
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+
+from graph.permissions import KEY
+from graph.schema import schema
+from resolvers.callers import Scope
+
+ROOTS = ("Query", "Mutation", "Subscription")
+READ = {"averagePrices", "exchangeRates", "location", "locations", "port", "region", "pricesChanged"}
+UPLOAD = {"batch", "batchByKey", "batches", "batchProgress", "uploadPrices", "uploadPriceFile", "revertBatch"}
+ADMIN = {"upsertRegions", "upsertPorts", "moveLocation"}
+WAYS_TO_A_BATCH = {
+    "Query.batch",
+    "Query.batchByKey",
+    "PriceBatchEdge.node",
+    "Subscription.batchProgress",
+    "PricesChanged.batch",
+    "UploadPricesPayload.batch",
+    "RevertBatchPayload.batch",
+}
+"""Each shows a batch to its uploader and to admins alone; `tests/server/test_ownership.py` says so of each."""
+
+
+def object_types() -> list[GraphQLObjectType]:
+    """Return the types that have fields."""
+    return [type_ for type_ in schema._schema.type_map.values() if isinstance(type_, GraphQLObjectType)]
+
+
+def declared() -> dict[str, Scope | None]:
+    """Return the scope that each field of the root types declares."""
+    return {
+        name: field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].metadata.get(KEY)
+        for type_ in object_types()
+        if type_.name in ROOTS
+        for name, field in type_.fields.items()
+    }
+
+
+def test_every_field_of_a_root_type_declares_the_scope_that_it_is_meant_to_have() -> None:
+    expected = dict.fromkeys(READ, Scope.READ) | dict.fromkeys(UPLOAD, Scope.UPLOAD) | dict.fromkeys(ADMIN, Scope.ADMIN)
+    assert declared() == expected
+
+
+def test_there_is_no_other_way_to_a_batch_than_those_that_are_guarded() -> None:
+    ways = {
+        f"{type_.name}.{name}"
+        for type_ in object_types()
+        for name, field in type_.fields.items()
+        if get_named_type(field.type).name == "PriceBatch"
+    }
+    assert ways == WAYS_TO_A_BATCH
