@@ -6,6 +6,7 @@ A cache of the syntax tree by itself would have to hash the whole tree of every 
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from graphql import (
     DocumentNode,
@@ -18,17 +19,27 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
-    parse,
     specified_rules,
+    validate,
 )
-from strawberry.schema.schema import validate_document
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from graph.limits import DocumentLimits, find_excesses, parse_within
+
+RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+MAX_VALIDATION_ERRORS = 5
+"""Each may bring a search for similar names; nobody mends more than these before trying again."""
 SHARED_FIELDS = frozenset(
     {"averagePrices", "location", "locations", "port", "region", "__typename", "__schema", "__type"}
 )
 MAX_DOCUMENTS = 1_000
 MAX_TEXT = 1_000_000
 """Characters of all documents kept; a syntax tree takes some fifty times as many bytes."""
+MAX_WRONG_DOCUMENTS = 100
+MAX_WRONG_TEXT = 100_000
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +78,67 @@ def _root_fields(selections: SelectionSetNode, fragments: Mapping[str, FragmentD
     return names
 
 
-class Documents:
-    """The documents that were seen last, by their text."""
+class _Kept(Generic[T]):
+    """What was found out about texts, bounded in number and characters; the oldest used go first."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
-        self._schema = schema
-        self._known: OrderedDict[str, Document] = OrderedDict()
+    def __init__(self, max_count: int, max_text: int) -> None:
+        self._max_count, self._max_text = max_count, max_text
+        self._found: OrderedDict[str, T] = OrderedDict()
         self._size = 0
 
+    def find(self, text: str) -> T | None:
+        found = self._found.get(text)
+        if found is not None:
+            self._found.move_to_end(text)
+        return found
+
+    def keep(self, text: str, found: T) -> None:
+        if len(text) > self._max_text // 2:
+            return
+        self._found[text] = found
+        self._size += len(text)
+        while len(self._found) > self._max_count or self._size > self._max_text:
+            oldest, _ = self._found.popitem(last=False)
+            self._size -= len(oldest)
+
+
+class Documents:
+    """The documents that were seen last, by their text.
+
+    Wrong ones are kept too, with what is wrong with them: one that is sent again and again is read once. They have a place of
+    their own, so that they do not push out sound ones.
+    """
+
+    def __init__(self, schema: GraphQLSchema, limits: DocumentLimits, *, suggest: bool = True) -> None:
+        self._schema = schema
+        self._limits = limits
+        self._suggest = suggest
+        self._sound = _Kept[Document](MAX_DOCUMENTS, MAX_TEXT)
+        self._wrong = _Kept[list[GraphQLError]](MAX_WRONG_DOCUMENTS, MAX_WRONG_TEXT)
+
     def find(self, text: str) -> Document | list[GraphQLError]:
-        """Return the document, or what is wrong with it. Only a sound one is kept."""
-        known = self._known.get(text)
+        """Return the document, or what is wrong with it."""
+        known = self._sound.find(text)
         if known is not None:
-            self._known.move_to_end(text)
             return known
+        errors = self._wrong.find(text)
+        if errors is not None:
+            return errors
+        found = self._read(text)
+        if isinstance(found, Document):
+            self._sound.keep(text, found)
+        else:
+            self._wrong.keep(text, found)
+        return found
+
+    def _read(self, text: str) -> Document | list[GraphQLError]:
         try:
-            tree = parse(text)
-            errors = validate_document(self._schema, tree, tuple(specified_rules))
+            tree = parse_within(text, self._limits)
         except GraphQLError as error:
-            return [error]
-        except RecursionError:
-            return [GraphQLError("The document is nested too deeply.")]
+            return [error.with_traceback(None)]
+        errors = find_excesses(tree, self._limits) or validate(
+            self._schema, tree, RULES, max_errors=MAX_VALIDATION_ERRORS, hide_suggestions=not self._suggest
+        )
         if errors:
             return errors
         operations = {_name(node): node for node in tree.definitions if isinstance(node, OperationDefinitionNode)}
@@ -97,12 +148,4 @@ class Documents:
             for name, node in operations.items()
             if node.operation is OperationType.QUERY and _root_fields(node.selection_set, fragments) <= SHARED_FIELDS
         }
-        return self._keep(text, Document(tree, operations, frozenset(shared)))
-
-    def _keep(self, text: str, document: Document) -> Document:
-        self._known[text] = document
-        self._size += len(text)
-        while len(self._known) > MAX_DOCUMENTS or self._size > MAX_TEXT:
-            oldest, _ = self._known.popitem(last=False)
-            self._size -= len(oldest)
-        return document
+        return Document(tree, operations, frozenset(shared))

@@ -6,9 +6,10 @@ columns, and what extensions would do are two plain calls.
 """
 
 from collections.abc import Collection, Iterable
+from copy import copy
 from dataclasses import dataclass
 from inspect import isawaitable
-from typing import Any
+from typing import Any, Self
 
 import strawberry
 from graphql import ExecutionResult as CoreResult
@@ -22,6 +23,7 @@ from graph.columns import ColumnExecutor
 from graph.decoding import decode_variables
 from graph.documents import Document, Documents
 from graph.errors import present_errors
+from graph.limits import DocumentLimits
 from resolvers.context import RequestContext
 
 ANY_OPERATION = frozenset(OperationType)
@@ -75,7 +77,13 @@ class Schema(strawberry.Schema):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         super().__init__(execution_context_class=ColumnExecutor, **options)
-        self.documents = Documents(self._schema)
+        self.documents = Documents(self._schema, DocumentLimits())
+
+    def limited(self, limits: DocumentLimits) -> Self:
+        """Return the schema with documents of its own, which are held to the limits."""
+        limited = copy(self)
+        limited.documents = Documents(self._schema, limits)
+        return limited
 
     async def execute(
         self,

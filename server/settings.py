@@ -30,6 +30,14 @@ class Settings(BaseSettings):
     max_days: int = Field(default=3_660, ge=1, description="Days that one `averagePrices` may span")
     max_items: int = Field(default=100_000, ge=1, description="Items that one `uploadPrices` may list")
     max_page_size: int = Field(default=500, ge=1, description="Entries of one page of a connection")
+    max_document_length: int = Field(default=50_000, ge=100, description="Characters of a GraphQL document")
+    max_tokens: int = Field(default=1_000, ge=10, description="Tokens of a GraphQL document")
+    max_depth: int = Field(default=20, ge=1, description="How deeply the fields of an operation are nested")
+    max_fields: int = Field(
+        default=400, ge=1, description="Fields and fragments of an operation, each as often as it is selected"
+    )
+    max_aliases: int = Field(default=60, ge=0, description="Aliases of an operation, counted likewise")
+    max_directives: int = Field(default=40, ge=0, description="Directives of an operation, counted likewise")
     max_body_bytes: int = Field(
         default=32_000_000, ge=1_000, description="Bytes that one request's body may have, files aside"
     )
