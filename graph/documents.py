@@ -6,7 +6,7 @@ A cache of the syntax tree by itself would have to hash the whole tree of every 
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from graphql import (
     DocumentNode,
@@ -25,7 +25,8 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from graph.limits import DocumentLimits, find_excesses, parse_within
+from graph.cost import Cost, Pricer, SizeLimits
+from graph.limits import QueryLimits, find_excesses, parse_within
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 MAX_VALIDATION_ERRORS = 5
@@ -50,6 +51,7 @@ class Document:
     operations: dict[str | None, OperationDefinitionNode]
     shared: frozenset[str | None]
     """The names of the shared operations."""
+    costs: dict[str | None, Cost]
 
     def find_operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Return the operation that a request means, or None when it means none or leaves it open."""
@@ -60,6 +62,10 @@ class Document:
     def is_shared(self, operation: OperationDefinitionNode) -> bool:
         """Return whether the operation's answer is the same for everybody until prices or locations change."""
         return _name(operation) in self.shared
+
+    def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
+        """Return what the operation costs with these variables, as they were sent."""
+        return self.costs[_name(operation)].of(variables)
 
 
 def _name(operation: OperationDefinitionNode) -> str | None:
@@ -109,9 +115,10 @@ class Documents:
     their own, so that they do not push out sound ones.
     """
 
-    def __init__(self, schema: GraphQLSchema, limits: DocumentLimits, *, suggest: bool = True) -> None:
+    def __init__(self, schema: GraphQLSchema, limits: QueryLimits, sizes: SizeLimits, *, suggest: bool = True) -> None:
         self._schema = schema
         self._limits = limits
+        self._sizes = sizes
         self._suggest = suggest
         self._sound = _Kept[Document](MAX_DOCUMENTS, MAX_TEXT)
         self._wrong = _Kept[list[GraphQLError]](MAX_WRONG_DOCUMENTS, MAX_WRONG_TEXT)
@@ -148,4 +155,6 @@ class Documents:
             for name, node in operations.items()
             if node.operation is OperationType.QUERY and _root_fields(node.selection_set, fragments) <= SHARED_FIELDS
         }
-        return Document(tree, operations, frozenset(shared))
+        pricer = Pricer(self._schema, fragments, self._sizes)
+        costs = {name: pricer.price(node) for name, node in operations.items()}
+        return Document(tree, operations, frozenset(shared), costs)

@@ -5,7 +5,7 @@ several times as long as a small query itself. Here a document is parsed and val
 columns, and what extensions would do are two plain calls.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from inspect import isawaitable
@@ -20,11 +20,12 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from graph.columns import ColumnExecutor
+from graph.cost import SizeLimits
 from graph.decoding import decode_variables
 from graph.documents import Document, Documents
 from graph.errors import present_errors
-from graph.limits import DocumentLimits
-from resolvers.context import RequestContext
+from graph.limits import QueryLimits
+from resolvers.context import Limits, RequestContext
 
 ANY_OPERATION = frozenset(OperationType)
 ONLY_QUERIES = frozenset({OperationType.QUERY})
@@ -33,12 +34,16 @@ QUERIES_AND_MUTATIONS = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an operation. `is_shared`: it answers the same to everybody until prices or locations change."""
+    """What became of an operation. `is_shared`: it answers the same to everybody until prices or locations change.
+
+    `cost` is None for a document that is wrong.
+    """
 
     data: dict[str, Any] | None
     errors: list[GraphQLFormattedError]
     was_executed: bool
     is_shared: bool
+    cost: int | None
 
 
 class OperationRefused(Exception):
@@ -77,13 +82,18 @@ class Schema(strawberry.Schema):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         super().__init__(execution_context_class=ColumnExecutor, **options)
-        self.documents = Documents(self._schema, DocumentLimits())
+        self._hold_to(QueryLimits(), Limits())
 
-    def limited(self, limits: DocumentLimits) -> Self:
-        """Return the schema with documents of its own, which are held to the limits."""
+    def limited(self, limits: QueryLimits, request_limits: Limits) -> Self:
+        """Return the schema with documents of its own, held to the limits; they are priced by those of requests."""
         limited = copy(self)
-        limited.documents = Documents(self._schema, limits)
+        limited._hold_to(limits, request_limits)
         return limited
+
+    def _hold_to(self, limits: QueryLimits, request_limits: Limits) -> None:
+        self.limits = limits
+        sizes = SizeLimits(request_limits.max_days, request_limits.max_page_size)
+        self.documents = Documents(self._schema, limits, sizes)
 
     async def execute(
         self,
@@ -98,9 +108,10 @@ class Schema(strawberry.Schema):
         """Execute a query or mutation. Raise OperationRefused for one that is not to be executed."""
         document = self.documents.find(query or "")
         if isinstance(document, list):
-            return ExecutionResult(None, present_errors(document))
+            return ExecutionResult(None, self.present(document))
         operation = choose_operation(document, operation_name, frozenset(allowed_operation_types or ANY_OPERATION))
-        return await self._run(document, operation, variable_values or {}, context_value)
+        variables = variable_values or {}
+        return await self._run(document, operation, variables, context_value, document.cost(operation, variables))
 
     async def answer(
         self,
@@ -110,19 +121,34 @@ class Schema(strawberry.Schema):
         context: RequestContext,
         *,
         only_queries: bool,
+        only_cost: bool = False,
     ) -> Outcome:
-        """Execute an operation and return what there is to send. Raise OperationRefused for one that is not to be executed."""
+        """Execute an operation, unless only its cost is asked for, and return what there is to send.
+
+        Raise OperationRefused for one that is not to be executed.
+        """
         document = self.documents.find(text)
         if isinstance(document, list):
-            return Outcome(None, [error.formatted for error in present_errors(document) or ()], False, False)
+            return Outcome(None, [error.formatted for error in self.present(document) or ()], False, False, None)
         operation = choose_operation(document, operation_name, ONLY_QUERIES if only_queries else QUERIES_AND_MUTATIONS)
-        result = await self._run(document, operation, variables, context)
+        cost = document.cost(operation, variables)
+        if only_cost:
+            return Outcome(None, [], False, False, cost)
+        result = await self._run(document, operation, variables, context, cost)
         is_shared = not result.errors and document.is_shared(operation)
-        return Outcome(result.data, [error.formatted for error in result.errors or ()], was_executed(result), is_shared)
+        errors = [error.formatted for error in result.errors or ()]
+        return Outcome(result.data, errors, was_executed(result), is_shared, cost)
 
     async def _run(
-        self, document: Document, operation: OperationDefinitionNode, variables: dict[str, Any], context: object
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        variables: dict[str, Any],
+        context: object,
+        cost: int,
     ) -> ExecutionResult:
+        if cost > self.limits.max_cost:
+            return ExecutionResult(None, [self.refuse_cost(cost)])
         begun = core_execute(
             self._schema,
             document.tree,
@@ -134,7 +160,17 @@ class Schema(strawberry.Schema):
             operation_extensions=None,
         )
         found: CoreResult = await begun if isawaitable(begun) else begun
-        return ExecutionResult(found.data, present_errors(found.errors))
+        return ExecutionResult(found.data, self.present(found.errors))
+
+    def refuse_cost(self, cost: int) -> GraphQLError:
+        """Return the error of an operation that costs too much."""
+        max_cost = self.limits.max_cost
+        message = f"The operation costs {cost:,}, at most {max_cost:,} may be: ask for fewer days, lanes or entries."
+        return GraphQLError(message, extensions={"code": "QUERY_TOO_COSTLY", "cost": cost, "maxCost": max_cost})
+
+    def present(self, errors: Sequence[GraphQLError] | None) -> list[GraphQLError] | None:
+        """Return the errors of a result as they may leave, or None for none."""
+        return present_errors(errors, self.limits.max_errors)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Leave errors to `graph.errors`, which logs those that are ours."""

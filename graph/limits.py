@@ -23,8 +23,8 @@ from graphql import (
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentLimits:
-    """How large a document may be. The server's settings fill it."""
+class QueryLimits:
+    """How large a document, the cost of an operation and the list of its errors may be. The server's settings fill it."""
 
     max_length: int = 50_000
     """Characters: the lexer walks over blanks and comments too, 0.1 to 0.2 microseconds each."""
@@ -33,6 +33,8 @@ class DocumentLimits:
     max_fields: int = 400
     max_aliases: int = 60
     max_directives: int = 40
+    max_cost: int = 50_000
+    max_errors: int = 50
 
 
 class Size(NamedTuple):
@@ -56,7 +58,7 @@ class Size(NamedTuple):
 NOTHING = Size()
 
 
-def parse_within(text: str, limits: DocumentLimits) -> DocumentNode:
+def parse_within(text: str, limits: QueryLimits) -> DocumentNode:
     """Return the syntax tree. Raise GraphQLError for a text that is too long (with a code) or wrong."""
     if len(text) > limits.max_length:
         raise _refuse("DOCUMENT_TOO_LONG", f"A document has at most {limits.max_length:,} characters.")
@@ -70,7 +72,7 @@ def parse_within(text: str, limits: DocumentLimits) -> DocumentNode:
         raise
 
 
-def find_excesses(tree: DocumentNode, limits: DocumentLimits) -> list[GraphQLError]:
+def find_excesses(tree: DocumentNode, limits: QueryLimits) -> list[GraphQLError]:
     """Return an error for each limit that one of the document's operations passes."""
     try:
         size = _measure(tree)
@@ -96,7 +98,7 @@ def _refuse(code: str, message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": code})
 
 
-def _too_deep(limits: DocumentLimits) -> GraphQLError:
+def _too_deep(limits: QueryLimits) -> GraphQLError:
     return _refuse("QUERY_TOO_DEEP", f"Fields are nested at most {limits.max_depth:,} deep.")
 
 

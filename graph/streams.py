@@ -15,7 +15,6 @@ from strawberry.types.graphql import OperationType as Kind
 from graph.columns import ColumnExecutor
 from graph.decoding import decode_variables
 from graph.documents import Document
-from graph.errors import present_errors
 from graph.execution import OperationRefused, Schema, was_executed
 
 
@@ -40,7 +39,11 @@ class StreamingSchema(Schema):
         document = self.documents.find(query or "")
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
         if isinstance(document, Document) and operation and operation.operation is OperationType.SUBSCRIPTION:
-            variables = decode_variables(operation, variable_values or {})
+            variables = variable_values or {}
+            cost = document.cost(operation, variables)
+            if cost > self.limits.max_cost:
+                return _refuse(self.refuse_cost(cost))
+            variables = decode_variables(operation, variables)
             return self._subscribe(document, variables, context, operation_name)
         answer = self.execute(
             query, variable_values, context, root_value, operation_name, allowed_operation_types, operation_extensions
@@ -61,15 +64,19 @@ class StreamingSchema(Schema):
         )
         results = await begun if isawaitable(begun) else begun
         if isinstance(results, CoreResult):
-            yield PreExecutionError(None, present_errors(results.errors))
+            yield PreExecutionError(None, self.present(results.errors))
             return
         try:
             async with aclosing(results):  # type: ignore[type-var]
                 async for result in results:
-                    yield ExecutionResult(result.data, present_errors(result.errors))
+                    yield ExecutionResult(result.data, self.present(result.errors))
         except Exception as error:
             # The executor leaves what a source raises to its caller.
-            yield ExecutionResult(None, present_errors([GraphQLError(str(error), original_error=error)]))
+            yield ExecutionResult(None, self.present([GraphQLError(str(error), original_error=error)]))
+
+
+async def _refuse(error: GraphQLError) -> StreamResult:
+    yield PreExecutionError(None, [error])
 
 
 async def _answer_once(answer: Awaitable[ExecutionResult]) -> StreamResult:

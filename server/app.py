@@ -16,7 +16,7 @@ from starlette.routing import Route, WebSocketRoute
 from db.errors import DatabaseError
 from db.notifications import BATCHES, DATA, Notifications, open_notifications
 from db.pool import API, INGEST, Pool, open_pool
-from graph.limits import DocumentLimits
+from graph.limits import QueryLimits
 from graph.schema import schema
 from resolvers.changes import PriceChanges
 from resolvers.context import Limits, PreviewUpload, RequestContext
@@ -96,14 +96,17 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
 
     documents = PersistedDocuments(settings.documents_dir, only_registered=settings.only_registered)
     limited = schema.limited(
-        DocumentLimits(
+        QueryLimits(
             settings.max_document_length,
             settings.max_tokens,
             settings.max_depth,
             settings.max_fields,
             settings.max_aliases,
             settings.max_directives,
-        )
+            settings.max_cost,
+            settings.max_errors,
+        ),
+        limits,
     )
     others = GraphQLView(limited, make_context, documents)
     endpoint = GraphQLEndpoint(limited, others, make_context, documents, max_age=settings.max_age)

@@ -25,6 +25,8 @@ from server.persisted import PersistedDocuments
 MIN_COMPRESSED_BYTES = 1_400
 """What fits into one packet is not compressed."""
 EVENT_STREAM = b"text/event-stream"
+COST_HEADER = b"graphql-cost"
+REPORTED_COST, ONLY_COST = b"report", b"only"
 Headers = dict[bytes, bytes]
 State = Mapping[str, Any]
 
@@ -68,6 +70,8 @@ class GraphQLEndpoint:
         media_type = negotiate(accept)
         reply = _Reply(send, headers, media_type or JSON)
         try:
+            if reply.wants_cost not in (None, REPORTED_COST, ONLY_COST):
+                raise BadRequest("BAD_PARAMETER", "The header GraphQL-Cost is neither `report` nor `only`.")
             if media_type is None:
                 message = "Answers are application/json or application/graphql-response+json."
                 raise BadRequest("NOT_ACCEPTABLE", message, status=406)
@@ -89,6 +93,9 @@ class GraphQLEndpoint:
             return
 
     async def _answer_query(self, query_string: bytes, state: State, reply: "_Reply") -> None:
+        if reply.wants_cost:
+            await self._answer_with_cost(read_address(query_string), "GET", state, reply)
+            return
         answers: Answers = state["answers"]
         tag = answers.name(query_string)
         cached: Headers = {b"etag": tag, b"cache-control": self._cache_control} if tag else UNCACHED
@@ -104,6 +111,9 @@ class GraphQLEndpoint:
         await reply.send_answer(answer, cached | MISS if is_shared else UNCACHED, status)
 
     async def _answer_body(self, body: bytes, state: State, reply: "_Reply") -> None:
+        if reply.wants_cost:
+            await self._answer_with_cost(read_body(body), "POST", state, reply)
+            return
         answers: Answers = state["answers"]
         answer = answers.find(body)
         if answer is not None:
@@ -111,6 +121,11 @@ class GraphQLEndpoint:
             return
         status, answer, is_shared = await self._execute(body, read_body(body), "POST", state, reply)
         await reply.send_answer(answer, MISS if is_shared else UNCACHED, status)
+
+    async def _answer_with_cost(self, parameters: Parameters, method: str, state: State, reply: "_Reply") -> None:
+        """Answer with `extensions.cost`, past the answers that are kept: those go to clients that did not ask for it."""
+        status, answer, _ = await self._execute(None, parameters, method, state, reply)
+        await reply.send_answer(answer, UNCACHED, status)
 
     async def _answer_form(self, request: Request, state: State, reply: "_Reply") -> None:
         """Answer an operation with a file, of which nothing is read where its head tells that it is not taken."""
@@ -134,13 +149,14 @@ class GraphQLEndpoint:
                 parameters.operation_name,
                 self._make_context(state),
                 only_queries=method == "GET",
+                only_cost=reply.wants_cost == ONLY_COST,
             )
         except OperationRefused as error:
             raise _explain(error) from error
-        answer = Answer(_encode(outcome))
+        answer = Answer(_encode(outcome, self._schema.limits.max_cost if reply.wants_cost else None))
         if outcome.is_shared and key is not None:
             state["answers"].keep(key, answer, version)
-        status = 400 if reply.media_type == RESPONSE_JSON and not outcome.was_executed else 200
+        status = 400 if reply.media_type == RESPONSE_JSON and outcome.errors and not outcome.was_executed else 200
         return status, answer, outcome.is_shared
 
 
@@ -156,6 +172,7 @@ class _Reply:
         self._send = send
         self.request = request
         self.media_type = media_type
+        self.wants_cost = request.get(COST_HEADER)
 
     async def send_answer(self, answer: Answer, headers: Headers, status: int = 200) -> None:
         """Send a body of JSON, compressed where the client takes that."""
@@ -173,7 +190,7 @@ class _Reply:
         own = [
             (b"content-type", CONTENT_TYPES[self.media_type]),
             (b"content-length", str(len(body)).encode()),
-            (b"vary", b"Accept, Accept-Encoding"),
+            (b"vary", b"Accept, Accept-Encoding, GraphQL-Cost"),
             *headers.items(),
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": own})
@@ -207,9 +224,13 @@ def _explain(refused: OperationRefused) -> BadRequest:
     return BadRequest(refused.code, str(refused), status=status, headers=headers)
 
 
-def _encode(outcome: Outcome) -> bytes:
-    if not outcome.errors:
+def _encode(outcome: Outcome, max_cost: int | None) -> bytes:
+    """Return the body, with the cost beside the most that it may be where that is given."""
+    if not outcome.errors and max_cost is None:
         return orjson.dumps({"data": outcome.data})
-    if not outcome.was_executed:
-        return orjson.dumps({"errors": outcome.errors})
-    return orjson.dumps({"errors": outcome.errors, "data": outcome.data})
+    body: dict[str, Any] = {"errors": outcome.errors} if outcome.errors else {}
+    if outcome.was_executed or not outcome.errors:
+        body["data"] = outcome.data
+    if max_cost is not None and outcome.cost is not None:
+        body["extensions"] = {"cost": {"requested": outcome.cost, "maximum": max_cost}}
+    return orjson.dumps(body)

@@ -38,6 +38,12 @@ class Settings(BaseSettings):
     )
     max_aliases: int = Field(default=60, ge=0, description="Aliases of an operation, counted likewise")
     max_directives: int = Field(default=40, ge=0, description="Directives of an operation, counted likewise")
+    max_cost: int = Field(
+        default=50_000,
+        ge=1,
+        description="Cost of an operation: days of averages, entries of pages, and what lies between",
+    )
+    max_errors: int = Field(default=50, ge=1, description="Errors that one answer lists")
     max_body_bytes: int = Field(
         default=32_000_000, ge=1_000, description="Bytes that one request's body may have, files aside"
     )

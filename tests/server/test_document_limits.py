@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 from graphql import get_introspection_query
 
+from graph.cost import SizeLimits
 from graph.documents import Documents
-from graph.limits import DocumentLimits, find_excesses, parse_within
+from graph.limits import QueryLimits, find_excesses, parse_within
 from graph.schema import schema
 from tests.fix_server import Client, Json, running_server
 
@@ -95,7 +96,7 @@ def test_the_largest_operation_counts_not_their_sum(client: Client) -> None:
 
 @pytest.mark.parametrize("field", ["", "__typename", "a: __typename @skip(if: true)", "...f0"])
 def test_a_bomb_of_fragments_is_measured_in_the_time_of_its_length(field: str) -> None:
-    limits = DocumentLimits(max_tokens=10_000)
+    limits = QueryLimits(max_tokens=10_000)
     tree = parse_within(in_fragments(field, BOMB_LEVELS), limits)
     began = time.perf_counter()
     excesses = find_excesses(tree, limits)
@@ -107,7 +108,7 @@ def test_the_query_that_tools_learn_the_schema_by_is_within_the_default_limits()
     query = get_introspection_query(
         schema_description=True, specified_by_url=True, directive_is_repeatable=True, input_value_deprecation=True
     )
-    assert not find_excesses(parse_within(query, DocumentLimits()), DocumentLimits())
+    assert not find_excesses(parse_within(query, QueryLimits()), QueryLimits())
 
 
 def test_few_of_many_errors_are_told_and_the_same_again(client: Client) -> None:
@@ -119,7 +120,7 @@ def test_few_of_many_errors_are_told_and_the_same_again(client: Client) -> None:
 
 
 def test_a_wrong_document_is_read_once_and_pushes_out_no_sound_one() -> None:
-    documents = Documents(schema._schema, DocumentLimits())
+    documents = Documents(schema._schema, QueryLimits(), SizeLimits(366, 100))
     sound = documents.find("{ __typename }")
     wrong = documents.find("{ averagePrize }")
     assert documents.find("{ averagePrize }") is wrong
