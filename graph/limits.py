@@ -5,6 +5,7 @@ is measured once, and its size is added wherever it is spread. The time is linea
 for every rule that comes after, however it walks.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,6 +21,10 @@ from graphql import (
     SelectionSetNode,
     parse,
 )
+
+MAX_DIGITS = 400
+"""Enough for any number; Python refuses to read one of more than 4,300."""
+LONG_NUMBER = re.compile(rf"[0-9]{{{MAX_DIGITS + 1}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,8 @@ def parse_within(text: str, limits: QueryLimits) -> DocumentNode:
     """Return the syntax tree. Raise GraphQLError for a text that is too long (with a code) or wrong."""
     if len(text) > limits.max_length:
         raise _refuse("DOCUMENT_TOO_LONG", f"A document has at most {limits.max_length:,} characters.")
+    if LONG_NUMBER.search(text):
+        raise _refuse("GRAPHQL_PARSE_FAILED", f"A number has at most {MAX_DIGITS} digits.")
     try:
         return parse(text, max_lexical_tokens=limits.max_tokens, max_comments=limits.max_tokens)
     except GraphQLError as error:

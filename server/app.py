@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, TypedDict
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -26,8 +27,10 @@ from server.answers import Answers
 from server.body_limit import BodyLimit, answer_too_large
 from server.dry_runs import make_preview_upload
 from server.endpoint import GraphQLEndpoint
+from server.errors import answer_failed, answer_refused
 from server.following import follow_data
 from server.graphql import GraphQLView
+from server.origins import Origins
 from server.persisted import PersistedDocuments
 from server.rejections import rejections_route
 from server.settings import Settings
@@ -47,6 +50,7 @@ class State(TypedDict):
     version: DataVersion
     answers: Answers
     stopping: asyncio.Event
+    request_seconds: float
 
 
 def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) -> Starlette:
@@ -75,6 +79,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
                 version=version,
                 answers=Answers(version, settings.cache_bytes),
                 stopping=asyncio.Event(),
+                request_seconds=settings.request_seconds,
             )
 
     known_ids: dict[str, int] = {}
@@ -108,8 +113,17 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
         ),
         limits,
     )
-    others = GraphQLView(limited, make_context, documents)
-    endpoint = GraphQLEndpoint(limited, others, make_context, documents, max_age=settings.max_age)
+    origins = Origins(settings.cors_origins)
+    others = GraphQLView(limited, make_context, documents, origins)
+    endpoint = GraphQLEndpoint(
+        limited,
+        others,
+        make_context,
+        documents,
+        origins,
+        max_age=settings.max_age,
+        max_query_bytes=settings.max_query_bytes,
+    )
     return Starlette(
         routes=[
             Route("/", RedirectResponse("/graphql")),
@@ -120,8 +134,11 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             Route("/readyz", _answer_ready),
         ],
         lifespan=lifespan,
-        middleware=[Middleware(BodyLimit, settings.max_body_bytes, settings.max_upload_bytes)],
-        exception_handlers={413: answer_too_large},
+        middleware=[
+            *origins.middleware(),
+            Middleware(BodyLimit, settings.max_body_bytes, settings.max_upload_bytes),
+        ],
+        exception_handlers={413: answer_too_large, HTTPException: answer_refused, Exception: answer_failed},
     )
 
 

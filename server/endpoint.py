@@ -16,15 +16,18 @@ from graph.execution import OperationRefused, Outcome, Schema
 from graph.permissions import MayWrite
 from resolvers.context import RequestContext
 from server.answers import Answer, Answers
+from server.body_limit import receive_at_most
 from server.errors import BadRequest
 from server.media import CONTENT_TYPES, JSON, RESPONSE_JSON, is_json, negotiate
-from server.multipart import check_preflight, is_form, reading_form
+from server.multipart import is_form, reading_form
+from server.origins import Origins, check_address, check_preflight
 from server.parameters import Parameters, read_address, read_body
 from server.persisted import PersistedDocuments
 
 MIN_COMPRESSED_BYTES = 1_400
 """What fits into one packet is not compressed."""
 EVENT_STREAM = b"text/event-stream"
+METHODS = {"GET", "POST"}
 COST_HEADER = b"graphql-cost"
 REPORTED_COST, ONLY_COST = b"report", b"only"
 Headers = dict[bytes, bytes]
@@ -47,13 +50,17 @@ class GraphQLEndpoint:
         others: ASGIApp,
         make_context: Callable[[State], RequestContext],
         documents: PersistedDocuments,
+        origins: Origins,
         *,
         max_age: int,
+        max_query_bytes: int,
     ) -> None:
         self._schema = schema
         self._others = others
         self._make_context = make_context
         self._documents = documents
+        self._origins = origins
+        self._max_query_bytes = max_query_bytes
         self._cache_control = f"public, max-age={max_age}, must-revalidate".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,18 +71,23 @@ class GraphQLEndpoint:
         headers: Headers = dict(scope["headers"])
         accept, content_type = headers.get(b"accept", b""), headers.get(b"content-type", b"")
         method, query_string = scope["method"], scope["query_string"]
-        if EVENT_STREAM in accept or (method == "GET" and b"text/html" in accept and not _is_query(query_string)):
+        if method == "GET" and b"text/html" in accept and EVENT_STREAM not in accept and not _is_query(query_string):
             await self._others(scope, receive, send)
             return
         media_type = negotiate(accept)
         reply = _Reply(send, headers, media_type or JSON)
         try:
+            self._origins.check(headers)
+            if EVENT_STREAM in accept and method in METHODS:
+                await self._others(scope, self._bound(scope, receive), send)
+                return
             if reply.wants_cost not in (None, REPORTED_COST, ONLY_COST):
                 raise BadRequest("BAD_PARAMETER", "The header GraphQL-Cost is neither `report` nor `only`.")
             if media_type is None:
                 message = "Answers are application/json or application/graphql-response+json."
                 raise BadRequest("NOT_ACCEPTABLE", message, status=406)
             if method == "GET":
+                check_address(headers)
                 await self._answer_query(query_string, scope["state"], reply)
             elif method != "POST":
                 message = f"{method} is not taken here: send GET or POST."
@@ -86,11 +98,15 @@ class GraphQLEndpoint:
                 message = "The body is not application/json in UTF-8: say so in Content-Type."
                 raise BadRequest("UNSUPPORTED_MEDIA_TYPE", message, status=415)
             else:
-                await self._answer_body(await _receive_body(receive), scope["state"], reply)
+                await self._answer_body(await _receive_body(self._bound(scope, receive)), scope["state"], reply)
         except BadRequest as error:
             await reply.refuse(error)
         except ClientGone:
             return
+
+    def _bound(self, scope: Scope, receive: Receive) -> Receive:
+        """Return what receives the body, as large as its sender may send."""
+        return receive_at_most(receive, self._max_query_bytes, lambda: self._make_context(scope["state"]).may_write)
 
     async def _answer_query(self, query_string: bytes, state: State, reply: "_Reply") -> None:
         if reply.wants_cost:
@@ -197,10 +213,6 @@ class _Reply:
         await self._send({"type": "http.response.body", "body": body})
 
 
-def _is_query(query_string: bytes) -> bool:
-    return any(name in query_string for name in (b"query=", b"documentId=", b"extensions="))
-
-
 async def _receive_body(receive: Receive) -> bytes:
     parts = []
     while True:
@@ -210,6 +222,10 @@ async def _receive_body(receive: Receive) -> bytes:
         parts.append(message.get("body", b""))
         if not message.get("more_body"):
             return b"".join(parts)
+
+
+def _is_query(query_string: bytes) -> bool:
+    return any(name in query_string for name in (b"query=", b"documentId=", b"extensions="))
 
 
 REFUSALS: dict[str, tuple[int, Headers]] = {

@@ -18,6 +18,7 @@ from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_
 from resolvers.context import RequestContext
 from server.errors import BadRequest
 from server.media import is_json
+from server.origins import Origins
 from server.parameters import read_address, read_body
 from server.persisted import PersistedDocuments
 from server.sockets import SocketHandler, TextSocket
@@ -34,11 +35,13 @@ class GraphQLView(GraphQL[RequestContext, None]):
         schema: BaseSchema,
         make_context: Callable[[Mapping[str, Any]], RequestContext],
         documents: PersistedDocuments,
+        origins: Origins,
     ) -> None:
         super().__init__(
             schema,
             graphql_ide="graphiql",
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
+            allowed_origins=origins.allowed,
         )
         self._make_context = make_context
         self._documents = documents

@@ -44,11 +44,20 @@ class Settings(BaseSettings):
         description="Cost of an operation: days of averages, entries of pages, and what lies between",
     )
     max_errors: int = Field(default=50, ge=1, description="Errors that one answer lists")
+    max_query_bytes: int = Field(
+        default=100_000, ge=1_000, description="Bytes that the body of a caller who may not upload may have"
+    )
     max_body_bytes: int = Field(
         default=32_000_000, ge=1_000, description="Bytes that one request's body may have, files aside"
     )
     max_upload_bytes: int = Field(
         default=512_000_000, ge=1_000, description="Bytes that one multipart request, with its file, may have"
+    )
+    request_seconds: float = Field(
+        default=20, gt=0, description="Seconds that a request may take to arrive, and one more for every 10,000 bytes"
+    )
+    cors_origins: str | None = Field(
+        default=None, description="Origins of other sites whose pages may ask, separated by blanks or commas; `*`: all"
     )
     cache_bytes: int = Field(
         default=64_000_000, ge=0, description="Bytes of answers that a server process keeps; 0 keeps none"

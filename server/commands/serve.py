@@ -19,9 +19,9 @@ from ingest.demo.load import load_demo
 from server.app import create_app
 from server.commands.upkeep import bring_up_to_date
 from server.commands.worker import worker_beside
+from server.connections import CONNECTION_OPTIONS
 from server.console import CommandError, err, open_database, out, progress_bar, read_settings, run
 from server.settings import Settings
-from server.streams import StoppingProtocol
 
 ORIGIN, DESTINATION = "china_main", "north_europe_main"
 
@@ -119,13 +119,12 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
 
     options = {
         "log_level": "warning",
-        "server_header": False,
         "timeout_graceful_shutdown": 10,
-        "http": StoppingProtocol,
+        **CONNECTION_OPTIONS,
     }
     if settings.workers == 1:
         app = create_app(settings, database_url, writes_are_open=writes_are_open)
-        AnnouncingServer(uvicorn.Config(app, **options), announce).run(sockets=[sock])  # type: ignore[arg-type]
+        AnnouncingServer(uvicorn.Config(app, **options), announce).run(sockets=[sock])
         return
     # Worker processes start anew and learn what they need from the environment.
     os.environ["DATABASE_URL"] = database_url
@@ -134,7 +133,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
         "server.app:create_app_from_environment",
         factory=True,
         workers=settings.workers,
-        **options,  # type: ignore[arg-type]
+        **options,
     )
     # From here on a request waits for a process instead of being refused.
     sock.listen(config.backlog)
