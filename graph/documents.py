@@ -31,9 +31,9 @@ from graph.limits import QueryLimits, find_excesses, parse_within
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 MAX_VALIDATION_ERRORS = 5
 """Each may bring a search for similar names; nobody mends more than these before trying again."""
-SHARED_FIELDS = frozenset(
-    {"averagePrices", "location", "locations", "port", "region", "__typename", "__schema", "__type"}
-)
+SHARED_FIELDS = frozenset({"averagePrices", "location", "locations", "port", "region", "__typename"})
+INTROSPECTION = frozenset({"__schema", "__type"})
+"""Never shared: whether they are answered depends on the caller."""
 MAX_DOCUMENTS = 1_000
 MAX_TEXT = 1_000_000
 """Characters of all documents kept; a syntax tree takes some fifty times as many bytes."""
@@ -51,6 +51,8 @@ class Document:
     operations: dict[str | None, OperationDefinitionNode]
     shared: frozenset[str | None]
     """The names of the shared operations."""
+    introspective: frozenset[str | None]
+    """The names of the operations that ask for the schema."""
     costs: dict[str | None, Cost]
 
     def find_operation(self, name: str | None) -> OperationDefinitionNode | None:
@@ -62,6 +64,10 @@ class Document:
     def is_shared(self, operation: OperationDefinitionNode) -> bool:
         """Return whether the operation's answer is the same for everybody until prices or locations change."""
         return _name(operation) in self.shared
+
+    def is_introspective(self, operation: OperationDefinitionNode) -> bool:
+        """Return whether the operation asks for the schema."""
+        return _name(operation) in self.introspective
 
     def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         """Return what the operation costs with these variables, as they were sent."""
@@ -150,11 +156,13 @@ class Documents:
             return errors
         operations = {_name(node): node for node in tree.definitions if isinstance(node, OperationDefinitionNode)}
         fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
+        roots = {name: _root_fields(node.selection_set, fragments) for name, node in operations.items()}
         shared = {
             name
             for name, node in operations.items()
-            if node.operation is OperationType.QUERY and _root_fields(node.selection_set, fragments) <= SHARED_FIELDS
+            if node.operation is OperationType.QUERY and roots[name] <= SHARED_FIELDS
         }
+        introspective = frozenset(name for name, fields in roots.items() if fields & INTROSPECTION)
         pricer = Pricer(self._schema, fragments, self._sizes)
         costs = {name: pricer.price(node) for name, node in operations.items()}
-        return Document(tree, operations, frozenset(shared), costs)
+        return Document(tree, operations, frozenset(shared), introspective, costs)

@@ -25,10 +25,12 @@ from graph.decoding import decode_variables
 from graph.documents import Document, Documents
 from graph.errors import present_errors
 from graph.limits import QueryLimits
+from graph.permissions import may_introspect
 from resolvers.context import Limits, RequestContext
 
 ANY_OPERATION = frozenset(OperationType)
 ONLY_QUERIES = frozenset({OperationType.QUERY})
+SCHEMA_CLOSED = "This server does not tell its schema to everybody: __schema and __type are closed."
 QUERIES_AND_MUTATIONS = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 
@@ -82,18 +84,22 @@ class Schema(strawberry.Schema):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         super().__init__(execution_context_class=ColumnExecutor, **options)
-        self._hold_to(QueryLimits(), Limits())
+        self._hold_to(QueryLimits(), Limits(), suggest=True)
 
-    def limited(self, limits: QueryLimits, request_limits: Limits) -> Self:
-        """Return the schema with documents of its own, held to the limits; they are priced by those of requests."""
+    def limited(self, limits: QueryLimits, request_limits: Limits, *, suggest: bool) -> Self:
+        """Return the schema with documents of its own, held to the limits; they are priced by those of requests.
+
+        Without `suggest` no error tells names of the schema that are near to a misspelt one.
+        """
         limited = copy(self)
-        limited._hold_to(limits, request_limits)
+        limited._hold_to(limits, request_limits, suggest=suggest)
         return limited
 
-    def _hold_to(self, limits: QueryLimits, request_limits: Limits) -> None:
+    def _hold_to(self, limits: QueryLimits, request_limits: Limits, *, suggest: bool) -> None:
         self.limits = limits
+        self.suggest = suggest
         sizes = SizeLimits(request_limits.max_days, request_limits.max_page_size)
-        self.documents = Documents(self._schema, limits, sizes)
+        self.documents = Documents(self._schema, limits, sizes, suggest=suggest)
 
     async def execute(
         self,
@@ -149,12 +155,15 @@ class Schema(strawberry.Schema):
     ) -> ExecutionResult:
         if cost > self.limits.max_cost:
             return ExecutionResult(None, [self.refuse_cost(cost)])
+        if document.is_introspective(operation) and isinstance(context, RequestContext) and not may_introspect(context):
+            return ExecutionResult(None, [GraphQLError(SCHEMA_CLOSED, extensions={"code": "INTROSPECTION_CLOSED"})])
         begun = core_execute(
             self._schema,
             document.tree,
             context_value=context,
             variable_values=decode_variables(operation, variables),
             operation_name=operation.name.value if operation.name else None,
+            hide_suggestions=not self.suggest,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
             executor_class=ColumnExecutor,
             operation_extensions=None,

@@ -9,6 +9,11 @@ from resolvers.context import RequestContext
 from resolvers.errors import RequestError
 
 
+def may_introspect(context: RequestContext) -> bool:
+    """Return whether the caller may learn the schema: from itself (`__schema`, `__type`) and in GraphiQL."""
+    return context.schema_is_open
+
+
 class MayWrite(BasePermission):
     """Admits callers that may change prices."""
 

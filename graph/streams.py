@@ -59,6 +59,7 @@ class StreamingSchema(Schema):
             context_value=context,
             variable_values=variables,
             operation_name=operation_name,
+            hide_suggestions=not self.suggest,
             executor_class=ColumnExecutor,
             operation_extensions=None,
         )

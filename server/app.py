@@ -32,6 +32,7 @@ from server.following import follow_data
 from server.graphql import GraphQLView
 from server.origins import Origins
 from server.persisted import PersistedDocuments
+from server.profiles import Profile, choose_profile
 from server.rejections import rejections_route
 from server.settings import Settings
 
@@ -56,6 +57,7 @@ class State(TypedDict):
 def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) -> Starlette:
     """Return the application for a migrated database."""
     limits = Limits(settings.max_days, settings.max_items, settings.max_page_size)
+    is_open = choose_profile(settings) is Profile.DEVELOPMENT
     file_turns = asyncio.Semaphore(FILES_STORED_AT_ONCE)
 
     @contextlib.asynccontextmanager
@@ -97,6 +99,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             version=state["version"],
             known_ids=known_ids,
             file_turns=file_turns,
+            schema_is_open=is_open,
         )
 
     documents = PersistedDocuments(settings.documents_dir, only_registered=settings.only_registered)
@@ -112,9 +115,10 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             settings.max_errors,
         ),
         limits,
+        suggest=is_open,
     )
     origins = Origins(settings.cors_origins)
-    others = GraphQLView(limited, make_context, documents, origins)
+    others = GraphQLView(limited, make_context, documents, origins, from_delivery=is_open)
     endpoint = GraphQLEndpoint(
         limited,
         others,

@@ -113,5 +113,6 @@ CONNECTION_OPTIONS: dict[str, Any] = {
     "http": BoundedProtocol,
     "ws_max_size": MAX_SOCKET_MESSAGE_BYTES,
     "server_header": False,
+    "headers": [("X-Content-Type-Options", "nosniff")],
 }
 """What every server of the application is run with."""

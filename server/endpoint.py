@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from graph.execution import OperationRefused, Outcome, Schema
-from graph.permissions import MayWrite
+from graph.permissions import MayWrite, may_introspect
 from resolvers.context import RequestContext
 from server.answers import Answer, Answers
 from server.body_limit import receive_at_most
@@ -71,12 +71,14 @@ class GraphQLEndpoint:
         headers: Headers = dict(scope["headers"])
         accept, content_type = headers.get(b"accept", b""), headers.get(b"content-type", b"")
         method, query_string = scope["method"], scope["query_string"]
-        if method == "GET" and b"text/html" in accept and EVENT_STREAM not in accept and not _is_query(query_string):
-            await self._others(scope, receive, send)
-            return
         media_type = negotiate(accept)
         reply = _Reply(send, headers, media_type or JSON)
         try:
+            if method == "GET" and b"text/html" in accept and not _is_query(query_string):
+                if not may_introspect(self._make_context(scope["state"])):
+                    raise BadRequest("NOT_FOUND", "There is no page here, only answers to queries.", status=404)
+                await self._others(scope, receive, send)
+                return
             self._origins.check(headers)
             if EVENT_STREAM in accept and method in METHODS:
                 await self._others(scope, self._bound(scope, receive), send)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
@@ -19,6 +19,7 @@ from resolvers.context import RequestContext
 from server.errors import BadRequest
 from server.media import is_json
 from server.origins import Origins
+from server.pages import page_headers
 from server.parameters import read_address, read_body
 from server.persisted import PersistedDocuments
 from server.sockets import SocketHandler, TextSocket
@@ -36,6 +37,8 @@ class GraphQLView(GraphQL[RequestContext, None]):
         make_context: Callable[[Mapping[str, Any]], RequestContext],
         documents: PersistedDocuments,
         origins: Origins,
+        *,
+        from_delivery: bool,
     ) -> None:
         super().__init__(
             schema,
@@ -43,6 +46,7 @@ class GraphQLView(GraphQL[RequestContext, None]):
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
             allowed_origins=origins.allowed,
         )
+        self._page_headers = page_headers(self.graphql_ide_html, from_delivery=from_delivery)
         self._make_context = make_context
         self._documents = documents
         self.graphql_transport_ws_handler_class = type("Sockets", (SocketHandler,), {"documents": documents})
@@ -73,6 +77,10 @@ class GraphQLView(GraphQL[RequestContext, None]):
             extensions=parameters.extensions,
             protocol=transport.protocol,
         )
+
+    async def render_graphql_ide(self, request: Request) -> Response:  # noqa: ARG002
+        """Return the page of GraphiQL."""
+        return HTMLResponse(self.graphql_ide_html, headers=self._page_headers)
 
     async def get_context(
         self,

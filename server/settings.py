@@ -1,9 +1,12 @@
 """Every setting, read from the environment. `tests/house` holds the README's table against this class."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class Settings(BaseSettings):
@@ -17,6 +20,11 @@ class Settings(BaseSettings):
         description="PostgreSQL to use, as a libpq URL; without it the embedded server is started",
     )
     data_dir: Path = Field(default=Path(".ratesgraph"), description="Folder of the embedded server's data")
+    profile: Literal["development", "production"] | None = Field(
+        default=None,
+        description="What the server tells of itself; without it development for the embedded server on a loopback address,"
+        " otherwise production",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=8000, ge=0, le=65_535, description="Port to listen on; 0 takes any free one")
     workers: int = Field(default=1, ge=1, le=64, description="Server processes")
@@ -92,4 +100,4 @@ class Settings(BaseSettings):
 
     def writes_are_open(self, *, embedded: bool) -> bool:
         """Return whether callers may write: only on one's own machine, unless it was asked for."""
-        return self.open_writes or (embedded and self.host in {"127.0.0.1", "::1", "localhost"})
+        return self.open_writes or (embedded and self.host in LOOPBACK)

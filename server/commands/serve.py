@@ -21,6 +21,7 @@ from server.commands.upkeep import bring_up_to_date
 from server.commands.worker import worker_beside
 from server.connections import CONNECTION_OPTIONS
 from server.console import CommandError, err, open_database, out, progress_bar, read_settings, run
+from server.profiles import choose_profile, find_unsafe_mixture
 from server.settings import Settings
 
 ORIGIN, DESTINATION = "china_main", "north_europe_main"
@@ -85,6 +86,8 @@ class AnnouncingServer(uvicorn.Server):
 def serve(given: dict[str, object], *, demo: bool | None) -> None:
     """Serve until interrupted. What was started is stopped, the embedded database too."""
     settings = read_settings(**given)
+    if unsafe := find_unsafe_mixture(settings):
+        raise CommandError(f"This is not safe, so the server does not start. {unsafe}")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     # A polite end unwinds as Ctrl-C does, so that the embedded database is stopped at any moment.
     signal.signal(signal.SIGTERM, _end)
@@ -127,6 +130,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
         AnnouncingServer(uvicorn.Config(app, **options), announce).run(sockets=[sock])
         return
     # Worker processes start anew and learn what they need from the environment.
+    os.environ["RATESGRAPH_PROFILE"] = choose_profile(settings)
     os.environ["DATABASE_URL"] = database_url
     os.environ["RATESGRAPH_OPEN_WRITES"] = str(writes_are_open).lower()
     config = uvicorn.Config(
