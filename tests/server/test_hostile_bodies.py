@@ -6,9 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosedError
 
+from server.connections import MAX_SOCKET_MESSAGE_BYTES
 from tests.hostile import Target, check_quick, codes
 from tests.server.test_command import serving, wait_until_answered
+from tests.streams import open_socket, receive
 
 UPLOAD = "mutation ($prices: [PriceInput!]!) { uploadPrices(input: {prices: $prices}) { replayed } }"
 PAGE = "query ($n: Int!) { batches(first: $n) { totalCount } }"
@@ -80,11 +83,37 @@ def test_a_hostile_body_is_answered_at_once(target: Target, name: str, accept: s
         assert codes(response)
 
 
-def test_a_body_may_be_as_large_as_the_limit_and_not_larger(target: Target) -> None:
-    body = asking("{ __typename }", "{}")
-    assert target.post(body.ljust(LIMIT)).json() == {"data": {"__typename": "Query"}}
-    refused = target.post(body.ljust(LIMIT + 1))
+@pytest.mark.parametrize("told", [True, False])
+def test_a_body_may_be_as_large_as_the_limit_and_not_larger(target: Target, *, told: bool) -> None:
+    def post(length: int) -> httpx.Response:
+        body = asking("{ __typename }", "{}").ljust(length)
+        # A stream without a length goes out in chunks.
+        content = body if told else iter([body[:50_000], body[50_000:]])
+        return target.http.post("/graphql", content=content, headers={"Content-Type": "application/json"})
+
+    assert post(LIMIT).json() == {"data": {"__typename": "Query"}}
+    refused = post(LIMIT + 1)
     assert (refused.status_code, codes(refused)) == (413, {"PAYLOAD_TOO_LARGE"})
+
+
+@pytest.mark.parametrize(
+    ("message", "close_code"),
+    [
+        ("[" * 900_000, 4400),
+        ("[" + "[]," * 300_000 + "1]", 4400),
+        ('{"type": "subscribe", "id": "1", "payload": ' + "[" * 900 + "]" * 900 + "}", 4400),
+        ("x" * (MAX_SOCKET_MESSAGE_BYTES + 1), 1009),
+    ],
+)
+def test_a_hostile_message_closes_its_connection_alone(target: Target, message: str, close_code: int) -> None:
+    with open_socket(target.url) as socket, open_socket(target.url) as other:
+        socket.send(message)
+        with pytest.raises(ConnectionClosedError) as caught:
+            socket.recv(timeout=10)
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == close_code
+        other.send('{"type": "ping"}')
+        assert receive(other) == {"type": "pong"}
 
 
 def test_many_large_bodies_at_once_take_no_memory(target: Target) -> None:
