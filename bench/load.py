@@ -33,7 +33,7 @@ class Request:
         """Send the (first) request once."""
         if self.bodies:
             return httpx.post(url + self.path, content=self.bodies[0], headers={"Content-Type": "application/json"})
-        headers = {"If-None-Match": self.if_none_match} if self.if_none_match else {}
+        headers = {"Accept": "application/json"} | ({"If-None-Match": self.if_none_match} if self.if_none_match else {})
         return httpx.get(url + self.path, headers=headers)
 
 

@@ -6,6 +6,7 @@ A cache of the syntax tree by itself would have to hash the whole tree of every 
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from graphql import (
     DocumentNode,
@@ -16,23 +17,51 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
-    OperationType,
     SelectionSetNode,
-    parse,
     specified_rules,
+    validate,
 )
-from strawberry.schema.schema import validate_document
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+from strawberry.types.graphql import OperationType
 
+from graph.cost import Cost, Pricer, SizeLimits
+from graph.limits import QueryLimits, find_excesses, parse_within
 from graph.permissions import scopes_of
 from graph.plans import Plan, make_plan
 from resolvers.callers import Scope
 
-SHARED_FIELDS = frozenset(
-    {"averagePrices", "location", "locations", "port", "region", "__typename", "__schema", "__type"}
-)
+RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+MAX_VALIDATION_ERRORS = 5
+"""Each may bring a search for similar names; nobody mends more than these before trying again."""
+SHARED_FIELDS = frozenset({"averagePrices", "location", "locations", "port", "region", "__typename"})
+INTROSPECTION = frozenset({"__schema", "__type"})
+"""Never shared: whether they are answered depends on the caller."""
 MAX_DOCUMENTS = 1_000
 MAX_TEXT = 1_000_000
 """Characters of all documents kept; a syntax tree takes some fifty times as many bytes."""
+MAX_WRONG_DOCUMENTS = 100
+MAX_WRONG_TEXT = 100_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation of a sound document, and what is known of it before it is executed.
+
+    `is_shared`: its answer is the same for everybody who may read until prices or locations change. `is_introspective`: it asks
+    for the schema. `scopes`: what its caller must have. `plan`: how to answer it without the executor, where that is known.
+    """
+
+    node: OperationDefinitionNode
+    kind: OperationType
+    name: str | None
+    is_shared: bool
+    is_introspective: bool
+    scopes: frozenset[Scope]
+    cost: Cost
+    plan: Plan | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +69,13 @@ class Document:
     """A document that the schema can execute, with its operations by name (None: unnamed)."""
 
     tree: DocumentNode
-    operations: dict[str | None, OperationDefinitionNode]
-    shared: frozenset[str | None]
-    """The names of the shared operations."""
-    plans: dict[str | None, Plan | None]
-    """How to answer an operation without the executor, where that is known."""
-    needed: dict[str | None, frozenset[Scope]]
-    """The scopes that a caller must have, by the operation's name."""
+    operations: dict[str | None, Operation]
 
-    def find_operation(self, name: str | None) -> OperationDefinitionNode | None:
+    def find_operation(self, name: str | None) -> Operation | None:
         """Return the operation that a request means, or None when it means none or leaves it open."""
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
         return self.operations.get(name) if name is not None else None
-
-    def plan(self, operation: OperationDefinitionNode) -> Plan | None:
-        """Return how to answer the operation without the executor, or None."""
-        return self.plans[_name(operation)]
-
-    def is_shared(self, operation: OperationDefinitionNode) -> bool:
-        """Return whether the operation's answer is the same for everybody until prices or locations change."""
-        return _name(operation) in self.shared
-
-    def needed_for(self, operation: OperationDefinitionNode) -> frozenset[Scope]:
-        """Return the scopes that a caller of the operation must have."""
-        return self.needed[_name(operation)]
-
-
-def _name(operation: OperationDefinitionNode) -> str | None:
-    return None if operation.name is None else operation.name.value
 
 
 def _root_fields(
@@ -87,45 +94,88 @@ def _root_fields(
     return names
 
 
-class Documents:
-    """The documents that were seen last, by their text."""
+class _Kept(Generic[T]):
+    """What was found out about texts, bounded in number and characters; the oldest used go first."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
-        self._schema = schema
-        self._known: OrderedDict[str, Document] = OrderedDict()
+    def __init__(self, max_count: int, max_text: int) -> None:
+        self._max_count, self._max_text = max_count, max_text
+        self._found: OrderedDict[str, T] = OrderedDict()
         self._size = 0
 
+    def find(self, text: str) -> T | None:
+        found = self._found.get(text)
+        if found is not None:
+            self._found.move_to_end(text)
+        return found
+
+    def keep(self, text: str, found: T) -> None:
+        if len(text) > self._max_text // 2:
+            return
+        self._found[text] = found
+        self._size += len(text)
+        while len(self._found) > self._max_count or self._size > self._max_text:
+            oldest, _ = self._found.popitem(last=False)
+            self._size -= len(oldest)
+
+
+class Documents:
+    """The documents that were seen last, by their text.
+
+    Wrong ones are kept too, with what is wrong with them: one that is sent again and again is read once. They have a place of
+    their own, so that they do not push out sound ones.
+    """
+
+    def __init__(self, schema: GraphQLSchema, limits: QueryLimits, sizes: SizeLimits, *, suggest: bool = True) -> None:
+        self._schema = schema
+        self._limits = limits
+        self._sizes = sizes
+        self._suggest = suggest
+        self._sound = _Kept[Document](MAX_DOCUMENTS, MAX_TEXT)
+        self._wrong = _Kept[list[GraphQLError]](MAX_WRONG_DOCUMENTS, MAX_WRONG_TEXT)
+
     def find(self, text: str) -> Document | list[GraphQLError]:
-        """Return the document, or what is wrong with it. Only a sound one is kept."""
-        known = self._known.get(text)
+        """Return the document, or what is wrong with it."""
+        known = self._sound.find(text)
         if known is not None:
-            self._known.move_to_end(text)
             return known
+        errors = self._wrong.find(text)
+        if errors is not None:
+            return errors
+        found = self._read(text)
+        if isinstance(found, Document):
+            self._sound.keep(text, found)
+        else:
+            self._wrong.keep(text, found)
+        return found
+
+    def _read(self, text: str) -> Document | list[GraphQLError]:
         try:
-            tree = parse(text)
-            errors = validate_document(self._schema, tree, tuple(specified_rules))
+            tree = parse_within(text, self._limits)
         except GraphQLError as error:
-            return [error]
-        except RecursionError:
-            return [GraphQLError("The document is nested too deeply.")]
+            return [error.with_traceback(None)]
+        errors = find_excesses(tree, self._limits) or validate(
+            self._schema, tree, RULES, max_errors=MAX_VALIDATION_ERRORS, hide_suggestions=not self._suggest
+        )
         if errors:
             return errors
-        operations = {_name(node): node for node in tree.definitions if isinstance(node, OperationDefinitionNode)}
+        nodes = [node for node in tree.definitions if isinstance(node, OperationDefinitionNode)]
         fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
-        fields = {name: _root_fields(node.selection_set, fragments) for name, node in operations.items()}
-        shared = {
-            name
-            for name, node in operations.items()
-            if node.operation is OperationType.QUERY and fields[name] <= SHARED_FIELDS
-        }
-        plans = {name: make_plan(node, fragments) for name, node in operations.items()}
-        needed = {name: scopes_of(self._schema, node, fields[name]) for name, node in operations.items()}
-        return self._keep(text, Document(tree, operations, frozenset(shared), plans, needed))
+        pricer = Pricer(self._schema, fragments, self._sizes)
+        operations = [self._examine(node, fragments, pricer) for node in nodes]
+        return Document(tree, {operation.name: operation for operation in operations})
 
-    def _keep(self, text: str, document: Document) -> Document:
-        self._known[text] = document
-        self._size += len(text)
-        while len(self._known) > MAX_DOCUMENTS or self._size > MAX_TEXT:
-            oldest, _ = self._known.popitem(last=False)
-            self._size -= len(oldest)
-        return document
+    def _examine(
+        self, node: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode], pricer: Pricer
+    ) -> Operation:
+        kind = OperationType(node.operation.value)
+        fields = _root_fields(node.selection_set, fragments)
+        return Operation(
+            node,
+            kind,
+            None if node.name is None else node.name.value,
+            is_shared=kind is OperationType.QUERY and fields <= SHARED_FIELDS,
+            is_introspective=not fields.isdisjoint(INTROSPECTION),
+            scopes=scopes_of(self._schema, node, fields),
+            cost=pricer.price(node),
+            plan=make_plan(node, fragments),
+        )

@@ -6,7 +6,7 @@ resolved can be masked, and it is logged under the id that the caller is given.
 
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from graphql import FieldNode, GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
@@ -47,9 +47,15 @@ def present_error(error: GraphQLError) -> GraphQLError:
     )
 
 
-def present_errors(errors: Iterable[GraphQLError] | None) -> list[GraphQLError] | None:
-    """Return the errors of a result as they may leave, or None for none."""
-    return [present_error(error) for error in errors or ()] or None
+def present_errors(errors: Sequence[GraphQLError] | None, max_errors: int) -> list[GraphQLError] | None:
+    """Return the errors of a result as they may leave, or None for none. What is more than `max_errors` is only counted."""
+    if not errors:
+        return None
+    presented = [present_error(error) for error in errors[:max_errors]]
+    if left_out := len(errors) - len(presented):
+        message = f"{left_out:,} more errors are left out."
+        presented.append(GraphQLError(message, extensions={"code": "TOO_MANY_ERRORS"}))
+    return presented
 
 
 def _is_about_our_value(error: GraphQLError) -> bool:

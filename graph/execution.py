@@ -5,39 +5,47 @@ several times as long as a small query itself. Here a document is parsed and val
 columns, and what extensions would do are two plain calls.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from inspect import isawaitable
-from typing import Any
+from typing import Any, Self
 
 import strawberry
 from graphql import ExecutionResult as CoreResult
-from graphql import GraphQLError, GraphQLFormattedError, OperationDefinitionNode
+from graphql import GraphQLError, GraphQLFormattedError
 from graphql import execute as core_execute
 from strawberry.execution import optimized_is_awaitable
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from graph.columns import ColumnExecutor
+from graph.cost import SizeLimits
 from graph.decoding import decode_variables
-from graph.documents import Document, Documents
+from graph.documents import Document, Documents, Operation
 from graph.errors import present_errors
-from graph.permissions import admit
-from resolvers.context import RequestContext
+from graph.limits import QueryLimits
+from graph.permissions import admit, may_introspect
+from resolvers.context import Limits, RequestContext
 
 ANY_OPERATION = frozenset(OperationType)
 ONLY_QUERIES = frozenset({OperationType.QUERY})
+SCHEMA_CLOSED = "This server does not tell its schema to everybody: __schema and __type are closed."
 QUERIES_AND_MUTATIONS = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an operation. `is_shared`: it answers the same to everybody until prices or locations change."""
+    """What became of an operation. `is_shared`: it answers the same to everybody until prices or locations change.
+
+    `cost` is None for a document that is wrong.
+    """
 
     data: dict[str, Any] | None
     errors: list[GraphQLFormattedError]
     was_executed: bool
     is_shared: bool
+    cost: int | None
 
 
 class OperationRefused(Exception):
@@ -55,14 +63,11 @@ class OperationRefused(Exception):
         super().__init__(message)
 
 
-def choose_operation(
-    document: Document, name: str | None, allowed: Collection[OperationType]
-) -> OperationDefinitionNode:
+def choose_operation(document: Document, name: str | None, allowed: Collection[OperationType]) -> Operation:
     """Return the operation that a request means. Raise OperationRefused."""
     operation = document.find_operation(name)
-    kind = None if operation is None else OperationType(operation.operation.value)
-    if operation is None or kind not in allowed:
-        raise OperationRefused(kind)
+    if operation is None or operation.kind not in allowed:
+        raise OperationRefused(None if operation is None else operation.kind)
     return operation
 
 
@@ -76,7 +81,22 @@ class Schema(strawberry.Schema):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         super().__init__(execution_context_class=ColumnExecutor, **options)
-        self.documents = Documents(self._schema)
+        self._hold_to(QueryLimits(), Limits(), suggest=True)
+
+    def limited(self, limits: QueryLimits, request_limits: Limits, *, suggest: bool) -> Self:
+        """Return the schema with documents of its own, held to the limits; they are priced by those of requests.
+
+        Without `suggest` no error tells names of the schema that are near to a misspelt one.
+        """
+        limited = copy(self)
+        limited._hold_to(limits, request_limits, suggest=suggest)
+        return limited
+
+    def _hold_to(self, limits: QueryLimits, request_limits: Limits, *, suggest: bool) -> None:
+        self.limits = limits
+        self.suggest = suggest
+        sizes = SizeLimits(request_limits.max_days, request_limits.max_page_size)
+        self.documents = Documents(self._schema, limits, sizes, suggest=suggest)
 
     async def execute(
         self,
@@ -91,9 +111,10 @@ class Schema(strawberry.Schema):
         """Execute a query or mutation. Raise OperationRefused or NotAdmitted for one that is not to be executed."""
         document = self.documents.find(query or "")
         if isinstance(document, list):
-            return ExecutionResult(None, present_errors(document))
+            return ExecutionResult(None, self.present(document))
         operation = choose_operation(document, operation_name, frozenset(allowed_operation_types or ANY_OPERATION))
-        return await self._run(document, operation, variable_values or {}, context_value)
+        variables = variable_values or {}
+        return await self._run(document, operation, variables, context_value, operation.cost.of(variables))
 
     async def answer(
         self,
@@ -103,38 +124,70 @@ class Schema(strawberry.Schema):
         context: RequestContext,
         *,
         only_queries: bool,
+        only_cost: bool = False,
     ) -> Outcome:
-        """Execute an operation and return what there is to send.
+        """Execute an operation, unless only its cost is asked for, and return what there is to send.
 
         Raise OperationRefused or NotAdmitted for one that is not to be executed.
         """
         document = self.documents.find(text)
         if isinstance(document, list):
-            return Outcome(None, [error.formatted for error in present_errors(document) or ()], False, False)
+            return Outcome(None, [error.formatted for error in self.present(document) or ()], False, False, None)
         operation = choose_operation(document, operation_name, ONLY_QUERIES if only_queries else QUERIES_AND_MUTATIONS)
-        result = await self._run(document, operation, variables, context)
-        is_shared = not result.errors and document.is_shared(operation)
-        return Outcome(result.data, [error.formatted for error in result.errors or ()], was_executed(result), is_shared)
+        cost = operation.cost.of(variables)
+        if only_cost:
+            return Outcome(None, [], False, False, cost)
+        result = await self._run(document, operation, variables, context, cost)
+        errors = [error.formatted for error in result.errors or ()]
+        is_shared = operation.is_shared and not errors
+        return Outcome(result.data, errors, was_executed(result), is_shared, cost)
 
     async def _run(
-        self, document: Document, operation: OperationDefinitionNode, variables: dict[str, Any], context: RequestContext
+        self,
+        document: Document,
+        operation: Operation,
+        variables: dict[str, Any],
+        context: RequestContext,
+        cost: int,
     ) -> ExecutionResult:
-        admit(context.caller, document.needed_for(operation))
-        plan = document.plan(operation)
+        admit(context.caller, operation.scopes)
+        if refusal := self.check(operation, context, cost):
+            return ExecutionResult(None, [refusal])
+        plan = operation.plan
         if plan is not None and (questions := plan.read(variables)) is not None:
-            return await plan.answer(questions, context)
+            data, errors = await plan.answer(questions, context)
+            return ExecutionResult(data, self.present(errors))
         begun = core_execute(
             self._schema,
             document.tree,
             context_value=context,
-            variable_values=decode_variables(operation, variables),
-            operation_name=operation.name.value if operation.name else None,
+            variable_values=decode_variables(operation.node, variables),
+            operation_name=operation.name,
+            hide_suggestions=not self.suggest,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
             executor_class=ColumnExecutor,
             operation_extensions=None,
         )
         found: CoreResult = await begun if isawaitable(begun) else begun
-        return ExecutionResult(found.data, present_errors(found.errors))
+        return ExecutionResult(found.data, self.present(found.errors))
+
+    def check(self, operation: Operation, context: RequestContext, cost: int) -> GraphQLError | None:
+        """Return why the operation is not executed for the caller, if so: it costs too much, or the schema is closed."""
+        if cost > self.limits.max_cost:
+            return self._refuse_cost(cost)
+        if operation.is_introspective and not may_introspect(context):
+            return GraphQLError(SCHEMA_CLOSED, extensions={"code": "INTROSPECTION_CLOSED"})
+        return None
+
+    def _refuse_cost(self, cost: int) -> GraphQLError:
+        """Return the error of an operation that costs too much."""
+        max_cost = self.limits.max_cost
+        message = f"The operation costs {cost:,}, at most {max_cost:,} may be: ask for fewer days, lanes or entries."
+        return GraphQLError(message, extensions={"code": "QUERY_TOO_COSTLY", "cost": cost, "maxCost": max_cost})
+
+    def present(self, errors: Sequence[GraphQLError] | None) -> list[GraphQLError] | None:
+        """Return the errors of a result as they may leave, or None for none."""
+        return present_errors(errors, self.limits.max_errors)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Leave errors to `graph.errors`, which logs those that are ours."""

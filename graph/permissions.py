@@ -11,11 +11,17 @@ from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from resolvers.callers import Caller, Scope
+from resolvers.context import RequestContext
 from resolvers.errors import RequestError
 
 KEY = "scope"
 UPLOADING = frozenset({Scope.UPLOAD})
 """What everybody needs who has to do with batches."""
+
+
+def may_introspect(context: RequestContext) -> bool:
+    """Return whether the caller may learn the schema: from itself (`__schema`, `__type`) and in GraphiQL."""
+    return context.schema_is_open or bool(context.caller.name)
 
 
 def needs(scope: Scope) -> dict[str, Scope]:

@@ -28,10 +28,8 @@ from graphql import (
     VariableNode,
     located_error,
 )
-from strawberry.types import ExecutionResult
 
 from graph.averages import STATISTICS, DailyAverage, to_columns
-from graph.errors import present_errors
 from graph.scalars import parse_date
 from resolvers.averages import Question, average_prices
 from resolvers.context import RequestContext
@@ -94,8 +92,10 @@ class Plan:
             return None
         return [series.question(values) for series in self.series]
 
-    async def answer(self, questions: list[Question], context: RequestContext) -> ExecutionResult:
-        """Return what the executor would."""
+    async def answer(
+        self, questions: list[Question], context: RequestContext
+    ) -> tuple[dict[str, Any], list[GraphQLError]]:
+        """Return the data and the errors that the executor would."""
         data: dict[str, list[dict[str, object]] | None] = {}
         errors: list[GraphQLError] = []
         try:
@@ -108,7 +108,7 @@ class Plan:
                 errors.append(located_error(answer, [series.node], [series.response_name]))
             else:
                 data[series.response_name] = to_columns(answer).select(DailyAverage.__name__, series.columns)
-        return ExecutionResult(data, present_errors(errors))
+        return data, errors
 
 
 def make_plan(operation: OperationDefinitionNode, fragments: Fragments) -> Plan | None:

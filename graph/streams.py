@@ -7,15 +7,14 @@ from inspect import isawaitable
 from typing import Any
 
 from graphql import ExecutionResult as CoreResult
-from graphql import GraphQLError, OperationDefinitionNode, OperationType, subscribe
+from graphql import GraphQLError, subscribe
 from strawberry.schema.schema import StreamResult
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType as Kind
 
 from graph.columns import ColumnExecutor
 from graph.decoding import decode_variables
-from graph.documents import Document
-from graph.errors import present_errors
+from graph.documents import Document, Operation
 from graph.execution import OperationRefused, Schema, was_executed
 from graph.permissions import NotAdmitted, admit
 from resolvers.context import RequestContext
@@ -41,46 +40,45 @@ class StreamingSchema(Schema):
         context: RequestContext = replace(context_value)
         document = self.documents.find(query or "")
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
-        if isinstance(document, Document) and operation and operation.operation is OperationType.SUBSCRIPTION:
-            variables = decode_variables(operation, variable_values or {})
-            return self._subscribe(document, operation, variables, context)
+        if isinstance(document, Document) and operation and operation.kind is Kind.SUBSCRIPTION:
+            return self._subscribe(document, operation, variable_values or {}, context)
         answer = self.execute(
             query, variable_values, context, root_value, operation_name, allowed_operation_types, operation_extensions
         )
         return _answer_once(answer)
 
     async def _subscribe(
-        self,
-        document: Document,
-        operation: OperationDefinitionNode,
-        variables: dict[str, Any],
-        context: RequestContext,
+        self, document: Document, operation: Operation, variables: dict[str, Any], context: RequestContext
     ) -> StreamResult:
         try:
-            admit(context.caller, document.needed_for(operation))
+            admit(context.caller, operation.scopes)
         except NotAdmitted as error:
             yield PreExecutionError(None, [error.as_graphql_error()])
+            return
+        if refusal := self.check(operation, context, operation.cost.of(variables)):
+            yield PreExecutionError(None, [refusal])
             return
         begun = subscribe(
             self._schema,
             document.tree,
             context_value=context,
-            variable_values=variables,
-            operation_name=operation.name.value if operation.name else None,
+            variable_values=decode_variables(operation.node, variables),
+            operation_name=operation.name,
+            hide_suggestions=not self.suggest,
             executor_class=ColumnExecutor,
             operation_extensions=None,
         )
         results = await begun if isawaitable(begun) else begun
         if isinstance(results, CoreResult):
-            yield PreExecutionError(None, present_errors(results.errors))
+            yield PreExecutionError(None, self.present(results.errors))
             return
         try:
             async with aclosing(results):  # type: ignore[type-var]
                 async for result in results:
-                    yield ExecutionResult(result.data, present_errors(result.errors))
+                    yield ExecutionResult(result.data, self.present(result.errors))
         except Exception as error:
             # The executor leaves what a source raises to its caller.
-            yield ExecutionResult(None, present_errors([GraphQLError(str(error), original_error=error)]))
+            yield ExecutionResult(None, self.present([GraphQLError(str(error), original_error=error)]))
 
 
 async def _answer_once(answer: Awaitable[ExecutionResult]) -> StreamResult:

@@ -49,6 +49,7 @@ class RequestContext:
     preview_upload: PreviewUpload
     caller: Caller
     file_turns: asyncio.Semaphore
+    schema_is_open: bool = True
     version: DataVersion = field(default_factory=DataVersion)
     known_ids: dict[str, int] = field(default_factory=dict)
     loaders: Loaders = field(init=False)

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, TypedDict
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -17,6 +18,7 @@ from starlette.routing import Route, WebSocketRoute
 from db.errors import DatabaseError
 from db.notifications import BATCHES, DATA, Notifications, open_notifications
 from db.pool import API, INGEST, Pool, open_pool
+from graph.limits import QueryLimits
 from graph.schema import schema
 from resolvers.callers import Caller
 from resolvers.changes import PriceChanges
@@ -29,9 +31,12 @@ from server.body_limit import BodyLimit, answer_too_large
 from server.callers import Callers, JwtReader, open_callers
 from server.dry_runs import make_preview_upload
 from server.endpoint import GraphQLEndpoint
+from server.errors import answer_failed, answer_refused
 from server.following import follow_data
 from server.graphql import GraphQLView
+from server.origins import Origins
 from server.persisted import PersistedDocuments
+from server.profiles import Profile, choose_profile
 from server.rejections import rejections_route
 from server.settings import Settings
 
@@ -56,6 +61,7 @@ class State(TypedDict):
     answers: Answers
     callers: Callers
     stopping: asyncio.Event
+    request_seconds: float
 
 
 def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) -> Starlette:
@@ -64,6 +70,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     `writes_are_open` lets everybody on this machine do everything, without a token, unless reading is closed.
     """
     limits = Limits(settings.max_days, settings.max_items, settings.max_page_size)
+    is_open = choose_profile(settings) is Profile.DEVELOPMENT
     file_turns = asyncio.Semaphore(FILES_STORED_AT_ONCE)
 
     recognising = partial(
@@ -100,6 +107,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
                 answers=Answers(version, settings.cache_bytes),
                 callers=callers,
                 stopping=asyncio.Event(),
+                request_seconds=settings.request_seconds,
             )
 
     known_ids: dict[str, int] = {}
@@ -118,14 +126,35 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             version=state["version"],
             known_ids=known_ids,
             file_turns=file_turns,
+            schema_is_open=is_open,
         )
 
     documents = PersistedDocuments(settings.documents_dir, only_registered=settings.only_registered)
-    others = GraphQLView(
-        schema, make_context, documents, allowed_origins=(settings.cors_origins or "").replace(",", " ").split()
+    limited = schema.limited(
+        QueryLimits(
+            settings.max_document_length,
+            settings.max_tokens,
+            settings.max_depth,
+            settings.max_fields,
+            settings.max_aliases,
+            settings.max_directives,
+            settings.max_cost,
+            settings.max_errors,
+        ),
+        limits,
+        suggest=is_open,
     )
+    origins = Origins(settings.cors_origins)
+    others = GraphQLView(limited, make_context, documents, origins, from_delivery=is_open)
     endpoint = GraphQLEndpoint(
-        schema, others, make_context, documents, max_age=settings.max_age, reads_are_open=settings.open_reads
+        limited,
+        others,
+        make_context,
+        documents,
+        origins,
+        max_age=settings.max_age,
+        max_query_bytes=settings.max_query_bytes,
+        reads_are_open=settings.open_reads,
     )
     return Starlette(
         routes=[
@@ -137,8 +166,11 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             Route("/readyz", _answer_ready),
         ],
         lifespan=lifespan,
-        middleware=[Middleware(BodyLimit, settings.max_body_bytes, settings.max_upload_bytes)],
-        exception_handlers={413: answer_too_large},
+        middleware=[
+            *origins.middleware(),
+            Middleware(BodyLimit, settings.max_body_bytes, settings.max_upload_bytes),
+        ],
+        exception_handlers={413: answer_too_large, HTTPException: answer_refused, Exception: answer_failed},
     )
 
 

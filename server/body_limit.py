@@ -4,10 +4,12 @@ Starlette's own middleware counts what arrives; around it stands the choice of t
 can read.
 """
 
+import sys
+
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY, RequestBodyLimitMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import BadRequest
 from server.multipart import is_form
@@ -34,6 +36,27 @@ class BodyLimit:
             await _too_large(limited.max_body_size).to_response()(scope, receive, send)
             return
         await limited(scope, receive, send)
+
+
+def receive_at_most(receive: Receive, limit: int, *, may_upload: bool) -> Receive:
+    """Return what receives a body no larger than questions are, unless its sender may upload. It raises BadRequest.
+
+    A body is decoded on the event loop: only who is trusted with uploads may keep it busy with large ones.
+    """
+    size = 0
+
+    async def receive_some() -> Message:
+        nonlocal size, limit
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > limit:
+            if not may_upload:
+                text = f"The body is too large; at most {limit:,} bytes are taken from callers that may not upload."
+                raise BadRequest("PAYLOAD_TOO_LARGE", text, status=413)
+            limit = sys.maxsize
+        return message
+
+    return receive_some
 
 
 def answer_too_large(request: Request, _error: Exception) -> Response:

@@ -13,20 +13,25 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from graph.execution import OperationRefused, Outcome, Schema
-from graph.permissions import UPLOADING, NotAdmitted, admit
+from graph.permissions import UPLOADING, NotAdmitted, admit, may_introspect
 from resolvers.callers import Caller
 from resolvers.context import RequestContext
 from server.answers import Answer, Answers
+from server.body_limit import receive_at_most
 from server.callers import Callers
 from server.errors import BadRequest, not_admitted
 from server.media import CONTENT_TYPES, JSON, RESPONSE_JSON, is_json, negotiate
-from server.multipart import check_preflight, is_form, reading_form
+from server.multipart import is_form, reading_form
+from server.origins import Origins, check_address, check_preflight
 from server.parameters import Parameters, read_address, read_body
 from server.persisted import PersistedDocuments
 
 MIN_COMPRESSED_BYTES = 1_400
 """What fits into one packet is not compressed."""
 EVENT_STREAM = b"text/event-stream"
+METHODS = {"GET", "POST"}
+COST_HEADER = b"graphql-cost"
+REPORTED_COST, ONLY_COST = b"report", b"only"
 Headers = dict[bytes, bytes]
 State = Mapping[str, Any]
 
@@ -48,17 +53,21 @@ class GraphQLEndpoint:
         others: ASGIApp,
         make_context: Callable[[State, Caller], RequestContext],
         documents: PersistedDocuments,
+        origins: Origins,
         *,
         max_age: int,
+        max_query_bytes: int,
         reads_are_open: bool,
     ) -> None:
         self._schema = schema
         self._others = others
         self._make_context = make_context
         self._documents = documents
-        whose = "public" if reads_are_open else "private"
+        self._origins = origins
+        self._max_query_bytes = max_query_bytes
+        whose, own = ("public", b"") if reads_are_open else ("private", b", Authorization")
         self._cache_control = f"{whose}, max-age={max_age}, must-revalidate".encode()
-        self._vary = b"Accept, Accept-Encoding" if reads_are_open else b"Accept, Accept-Encoding, Authorization"
+        self._vary = b"Accept, Accept-Encoding, GraphQL-Cost" + own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or hand it on."""
@@ -68,18 +77,27 @@ class GraphQLEndpoint:
         headers: Headers = dict(scope["headers"])
         accept, content_type = headers.get(b"accept", b""), headers.get(b"content-type", b"")
         method, query_string = scope["method"], scope["query_string"]
-        if EVENT_STREAM in accept or (method == "GET" and b"text/html" in accept and not _is_query(query_string)):
-            await self._others(scope, receive, send)
-            return
         media_type = negotiate(accept)
         reply = _Reply(send, headers, media_type or JSON, self._vary)
         try:
             callers: Callers = scope["state"]["callers"]
             reply.caller = (await callers.recognise(headers)).caller
+            if method == "GET" and b"text/html" in accept and not _is_query(query_string):
+                if not may_introspect(self._make_context(scope["state"], reply.caller)):
+                    raise BadRequest("NOT_FOUND", "There is no page here, only answers to queries.", status=404)
+                await self._others(scope, receive, send)
+                return
+            self._origins.check(headers)
+            if EVENT_STREAM in accept and method in METHODS:
+                await self._others(scope, self._bound(receive, reply), send)
+                return
+            if reply.wants_cost not in (None, REPORTED_COST, ONLY_COST):
+                raise BadRequest("BAD_PARAMETER", "The header GraphQL-Cost is neither `report` nor `only`.")
             if media_type is None:
                 message = "Answers are application/json or application/graphql-response+json."
                 raise BadRequest("NOT_ACCEPTABLE", message, status=406)
             if method == "GET":
+                check_address(headers)
                 await self._answer_query(query_string, scope["state"], reply)
             elif method != "POST":
                 message = f"{method} is not taken here: send GET or POST."
@@ -90,13 +108,24 @@ class GraphQLEndpoint:
                 message = "The body is not application/json in UTF-8: say so in Content-Type."
                 raise BadRequest("UNSUPPORTED_MEDIA_TYPE", message, status=415)
             else:
-                await self._answer_body(await _receive_body(receive), scope["state"], reply)
+                await self._answer_body(await _receive_body(self._bound(receive, reply)), scope["state"], reply)
         except BadRequest as error:
             await reply.refuse(error)
         except ClientGone:
             return
 
+    def _bound(self, receive: Receive, reply: "_Reply") -> Receive:
+        """Return what receives the body, as large as its sender may send."""
+        length = reply.request.get(b"content-length", b"")
+        if length.isdigit() and int(length[:20]) <= self._max_query_bytes:
+            # As nearly always; the server in front of us holds the body to its length.
+            return receive
+        return receive_at_most(receive, self._max_query_bytes, may_upload=reply.caller.scopes >= UPLOADING)
+
     async def _answer_query(self, query_string: bytes, state: State, reply: "_Reply") -> None:
+        if reply.wants_cost:
+            await self._answer_with_cost(read_address(query_string), "GET", state, reply)
+            return
         answers: Answers = state["answers"]
         may_read = reply.caller.may_read
         tag = answers.name(query_string) if may_read else None
@@ -113,6 +142,9 @@ class GraphQLEndpoint:
         await reply.send_answer(answer, cached | MISS if is_shared else UNCACHED, status)
 
     async def _answer_body(self, body: bytes, state: State, reply: "_Reply") -> None:
+        if reply.wants_cost:
+            await self._answer_with_cost(read_body(body), "POST", state, reply)
+            return
         answers: Answers = state["answers"]
         answer = answers.find(body) if reply.caller.may_read else None
         if answer is not None:
@@ -120,6 +152,11 @@ class GraphQLEndpoint:
             return
         status, answer, is_shared = await self._execute(body, read_body(body), "POST", state, reply)
         await reply.send_answer(answer, MISS if is_shared else UNCACHED, status)
+
+    async def _answer_with_cost(self, parameters: Parameters, method: str, state: State, reply: "_Reply") -> None:
+        """Answer with `extensions.cost`, past the answers that are kept: those go to clients that did not ask for it."""
+        status, answer, _ = await self._execute(None, parameters, method, state, reply)
+        await reply.send_answer(answer, UNCACHED, status)
 
     async def _answer_form(self, request: Request, state: State, reply: "_Reply") -> None:
         """Answer an operation with a file, of which nothing is read where its head tells that it is not taken."""
@@ -145,16 +182,17 @@ class GraphQLEndpoint:
                 parameters.operation_name,
                 self._make_context(state, reply.caller),
                 only_queries=method == "GET",
+                only_cost=reply.wants_cost == ONLY_COST,
             )
         except OperationRefused as error:
             raise _explain(error) from error
         except NotAdmitted as error:
             raise not_admitted(error) from error
-        answer = Answer(_encode(outcome))
+        answer = Answer(_encode(outcome, self._schema.limits.max_cost if reply.wants_cost else None))
         is_shared = outcome.is_shared and reply.caller.may_read
         if is_shared and key is not None:
             state["answers"].keep(key, answer, version)
-        status = 400 if reply.media_type == RESPONSE_JSON and not outcome.was_executed else 200
+        status = 400 if reply.media_type == RESPONSE_JSON and outcome.errors and not outcome.was_executed else 200
         return status, answer, is_shared
 
 
@@ -173,6 +211,7 @@ class _Reply:
         self.request = request
         self.media_type = media_type
         self._vary = vary
+        self.wants_cost = request.get(COST_HEADER)
 
     async def send_answer(self, answer: Answer, headers: Headers, status: int = 200) -> None:
         """Send a body of JSON, compressed where the client takes that."""
@@ -197,10 +236,6 @@ class _Reply:
         await self._send({"type": "http.response.body", "body": body})
 
 
-def _is_query(query_string: bytes) -> bool:
-    return any(name in query_string for name in (b"query=", b"documentId=", b"extensions="))
-
-
 async def _receive_body(receive: Receive) -> bytes:
     parts = []
     while True:
@@ -210,6 +245,10 @@ async def _receive_body(receive: Receive) -> bytes:
         parts.append(message.get("body", b""))
         if not message.get("more_body"):
             return b"".join(parts)
+
+
+def _is_query(query_string: bytes) -> bool:
+    return any(name in query_string for name in (b"query=", b"documentId=", b"extensions="))
 
 
 REFUSALS: dict[str, tuple[int, Headers]] = {
@@ -224,9 +263,13 @@ def _explain(refused: OperationRefused) -> BadRequest:
     return BadRequest(refused.code, str(refused), status=status, headers=headers)
 
 
-def _encode(outcome: Outcome) -> bytes:
-    if not outcome.errors:
+def _encode(outcome: Outcome, max_cost: int | None) -> bytes:
+    """Return the body, with the cost beside the most that it may be where that is given."""
+    if not outcome.errors and max_cost is None:
         return orjson.dumps({"data": outcome.data})
-    if not outcome.was_executed:
-        return orjson.dumps({"errors": outcome.errors})
-    return orjson.dumps({"errors": outcome.errors, "data": outcome.data})
+    body: dict[str, Any] = {"errors": outcome.errors} if outcome.errors else {}
+    if outcome.was_executed or not outcome.errors:
+        body["data"] = outcome.data
+    if max_cost is not None and outcome.cost is not None:
+        body["extensions"] = {"cost": {"requested": outcome.cost, "maximum": max_cost}}
+    return orjson.dumps(body)

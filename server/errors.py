@@ -1,15 +1,22 @@
 """What is refused before anything is executed, and the JSON that says so: the same body as that of GraphQL's own errors."""
 
+import logging
+import uuid
 from typing import Any
 
 import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 
 from db.errors import DatabaseError
 from graph.permissions import NotAdmitted
 
+log = logging.getLogger("ratesgraph.server")
+
 REALM = 'Bearer realm="ratesgraph"'
 RETRY_AFTER = {b"retry-after": b"2"}
+CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
 class BadRequest(Exception):
@@ -53,3 +60,23 @@ def not_admitted(error: NotAdmitted) -> BadRequest:
 def unavailable(error: DatabaseError) -> BadRequest:
     """Return the refusal of what cannot be decided while the database is away."""
     return BadRequest("DATABASE_UNAVAILABLE", str(error), status=503, headers=RETRY_AFTER)
+
+
+def answer_refused(request: Request, error: Exception) -> Response:
+    """Return the answer to a path that is not there or a method that it does not take, as an exception handler of starlette."""
+    assert isinstance(error, HTTPException)  # noqa: S101
+    message = {
+        404: "There is nothing at this address: GraphQL is at /graphql.",
+        405: f"{request.method} is not taken here.",
+    }.get(error.status_code, error.detail)
+    headers = {name.lower().encode(): value.encode() for name, value in (error.headers or {}).items()}
+    code = CODES.get(error.status_code, "BAD_REQUEST")
+    return BadRequest(code, message, status=error.status_code, headers=headers).to_response()
+
+
+def answer_failed(_request: Request, error: Exception) -> Response:
+    """Return the answer to a fault of ours, which names no more than where the log has it."""
+    error_id = uuid.uuid4().hex[:12]
+    log.error("error %s while answering", error_id, exc_info=error)
+    message = f"An unexpected error occurred. Its id in the log is {error_id}."
+    return BadRequest("INTERNAL_ERROR", message, status=500).to_response()

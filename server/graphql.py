@@ -1,14 +1,14 @@
 """GraphQL beyond single answers in JSON: strawberry's ASGI view for streams, WebSockets and GraphiQL, with a faster JSON."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import orjson
 from cross_web import StarletteRequestAdapter
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
@@ -22,6 +22,8 @@ from resolvers.context import RequestContext
 from server.callers import Callers
 from server.errors import BadRequest, not_admitted
 from server.media import is_json
+from server.origins import Origins
+from server.pages import page_headers
 from server.parameters import read_address, read_body
 from server.persisted import PersistedDocuments
 from server.sockets import SocketHandler, TextSocket
@@ -38,14 +40,17 @@ class GraphQLView(GraphQL[RequestContext, None]):
         schema: BaseSchema,
         make_context: Callable[[Mapping[str, Any], Caller], RequestContext],
         documents: PersistedDocuments,
-        allowed_origins: Sequence[str],
+        origins: Origins,
+        *,
+        from_delivery: bool,
     ) -> None:
         super().__init__(
             schema,
             graphql_ide="graphiql",
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
-            allowed_origins=allowed_origins,
+            allowed_origins=origins.allowed,
         )
+        self._page_headers = page_headers(self.graphql_ide_html, from_delivery=from_delivery)
         self._make_context = make_context
         self._documents = documents
         self.graphql_transport_ws_handler_class = type("Sockets", (SocketHandler,), {"documents": documents})
@@ -78,6 +83,10 @@ class GraphQLView(GraphQL[RequestContext, None]):
             extensions=parameters.extensions,
             protocol=transport.protocol,
         )
+
+    async def render_graphql_ide(self, request: Request) -> Response:  # noqa: ARG002
+        """Return the page of GraphiQL."""
+        return HTMLResponse(self.graphql_ide_html, headers=self._page_headers)
 
     async def get_context(
         self,

@@ -31,6 +31,13 @@ def negotiate(accept: bytes) -> bytes | None:
     return best if best is not None and weights[best][1] > 0 else None
 
 
+@lru_cache(maxsize=1_000)
+def names_json(accept: bytes) -> bool:
+    """Return whether the Accept header names a media type of GraphQL answers, which no link, image or form does."""
+    names = {part.partition(b";")[0].strip() for part in accept.lower().split(b",")}
+    return bool(names & {JSON, RESPONSE_JSON})
+
+
 def _weight(parameters: list[bytes]) -> float:
     for parameter in parameters:
         name, _, value = parameter.partition(b"=")

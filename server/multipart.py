@@ -5,7 +5,7 @@ place of the file, the field `map` says which part goes where, and the file foll
 arrives, so that it is never whole in memory, and nothing but this request waits for a slow sender.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,27 +23,12 @@ MAX_FIELD_BYTES = 1024 * 1024
 """The operation and the map are decoded on the event loop: a megabyte takes some milliseconds."""
 MAX_INDEX_DIGITS = 6
 
-PREFLIGHT_HEADERS = (
-    b"graphql-require-preflight",
-    b"apollo-require-preflight",
-    b"x-apollo-operation-name",
-    b"x-requested-with",
-)
-"""A page of another site can make a browser send a form with cookies unasked, but no header such as these."""
-
 Json = dict[str, Any]
 
 
 def is_form(content_type: bytes) -> bool:
     """Return whether the body is a form with files."""
     return content_type.partition(b";")[0].strip().lower() == b"multipart/form-data"
-
-
-def check_preflight(headers: Mapping[bytes, bytes]) -> None:
-    """Raise BadRequest (PREFLIGHT_REQUIRED) for a form that any web page could have sent."""
-    if not any(headers.get(name, b"").strip() for name in PREFLIGHT_HEADERS):
-        message = "A form needs a header that no foreign web page can send, such as GraphQL-Require-Preflight: 1."
-        raise BadRequest("PREFLIGHT_REQUIRED", message, status=403)
 
 
 class FormReader(MultiPartParser):

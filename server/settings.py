@@ -1,7 +1,7 @@
 """Every setting, read from the environment. `tests/house` holds the README's table against this class."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
@@ -21,6 +21,11 @@ class Settings(BaseSettings):
         description="PostgreSQL to use, as a libpq URL; without it the embedded server is started",
     )
     data_dir: Path = Field(default=Path(".ratesgraph"), description="Folder of the embedded server's data")
+    profile: Literal["development", "production"] | None = Field(
+        default=None,
+        description="What the server tells of itself; without it development for the embedded server on a loopback address,"
+        " otherwise production",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=8000, ge=0, le=65_535, description="Port to listen on; 0 takes any free one")
     workers: int = Field(default=1, ge=1, le=64, description="Server processes")
@@ -34,11 +39,34 @@ class Settings(BaseSettings):
     max_days: int = Field(default=3_660, ge=1, description="Days that one `averagePrices` may span")
     max_items: int = Field(default=100_000, ge=1, description="Items that one `uploadPrices` may list")
     max_page_size: int = Field(default=500, ge=1, description="Entries of one page of a connection")
+    max_document_length: int = Field(default=50_000, ge=100, description="Characters of a GraphQL document")
+    max_tokens: int = Field(default=1_000, ge=10, description="Tokens of a GraphQL document")
+    max_depth: int = Field(default=20, ge=1, description="How deeply the fields of an operation are nested")
+    max_fields: int = Field(
+        default=400, ge=1, description="Fields and fragments of an operation, each as often as it is selected"
+    )
+    max_aliases: int = Field(default=60, ge=0, description="Aliases of an operation, counted likewise")
+    max_directives: int = Field(default=40, ge=0, description="Directives of an operation, counted likewise")
+    max_cost: int = Field(
+        default=50_000,
+        ge=1,
+        description="Cost of an operation: days of averages, entries of pages, and what lies between",
+    )
+    max_errors: int = Field(default=50, ge=1, description="Errors that one answer lists")
+    max_query_bytes: int = Field(
+        default=100_000, ge=1_000, description="Bytes that the body of a caller who may not upload may have"
+    )
     max_body_bytes: int = Field(
         default=32_000_000, ge=1_000, description="Bytes that one request's body may have, files aside"
     )
     max_upload_bytes: int = Field(
         default=512_000_000, ge=1_000, description="Bytes that one multipart request, with its file, may have"
+    )
+    request_seconds: float = Field(
+        default=20, gt=0, description="Seconds that a request may take to arrive, and one more for every 10,000 bytes"
+    )
+    cors_origins: str | None = Field(
+        default=None, description="Origins of other sites whose pages may ask, separated by blanks or commas; `*`: all"
     )
     cache_bytes: int = Field(
         default=64_000_000, ge=0, description="Bytes of answers that a server process keeps; 0 keeps none"
@@ -64,9 +92,6 @@ class Settings(BaseSettings):
     )
     oidc_audience: str | None = Field(default=None, description="Audience (`aud`) that its JWTs must be for")
     oidc_jwks_url: str | None = Field(default=None, description="Where its public keys are, as a JWK set; https")
-    cors_origins: str | None = Field(
-        default=None, description="Origins of other sites whose pages may ask, separated by blanks or commas; `*`: all"
-    )
     ecb_rates_url: str = Field(
         default="https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist.zip",
         description="Where `ratesgraph rates refresh` reads the European Central Bank's history",

@@ -14,10 +14,12 @@ import uvicorn
 
 from ingest.worker import work
 from server.app import create_app
+from server.connections import CONNECTION_OPTIONS
 from server.settings import Settings
-from server.streams import StoppingProtocol
 
 Json = dict[str, Any]
+JSON = {"Accept": "application/json"}
+"""What a client says that asks by GET."""
 
 
 class Client:
@@ -50,7 +52,7 @@ class Client:
 def running_server(database_url: str, *, writes_are_open: bool = True, **settings: object) -> Iterator[Client]:
     """Serve the database and yield a client of the server."""
     app = create_app(Settings().model_copy(update=settings), database_url, writes_are_open=writes_are_open)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", http=StoppingProtocol))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", **CONNECTION_OPTIONS))
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
@@ -61,7 +63,7 @@ def running_server(database_url: str, *, writes_are_open: bool = True, **setting
             assert time.monotonic() < deadline, "the server did not start in time"
             time.sleep(0.01)
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{sock.getsockname()[1]}", timeout=30) as http:
+            with httpx.Client(base_url=f"http://127.0.0.1:{sock.getsockname()[1]}", timeout=30, headers=JSON) as http:
                 yield Client(http)
         finally:
             server.should_exit = True

@@ -3,6 +3,7 @@
 
 function init(args)
   wrk.method = args[1]
+  wrk.headers["Accept"] = "application/json"
   if args[3] ~= "-" then wrk.headers["If-None-Match"] = args[3] end
   local bodies = {}
   if args[2] ~= "-" then

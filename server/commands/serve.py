@@ -15,9 +15,10 @@ from uvicorn.supervisors import Multiprocess
 
 from server.app import create_app
 from server.children import run_before, worker_beside
+from server.connections import CONNECTION_OPTIONS
 from server.console import CommandError, err, open_database, out, read_settings
+from server.profiles import choose_profile, find_unsafe_mixture
 from server.settings import Settings
-from server.streams import StoppingProtocol
 
 ORIGIN, DESTINATION = "china_main", "north_europe_main"
 
@@ -63,6 +64,8 @@ class AnnouncingServer(uvicorn.Server):
 def serve(given: dict[str, object], *, demo: bool | None) -> None:
     """Serve until interrupted. What was started is stopped, the embedded database too."""
     settings = read_settings(**given)
+    if unsafe := find_unsafe_mixture(settings):
+        raise CommandError(f"This is not safe, so the server does not start. {unsafe}")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     # A polite end unwinds as Ctrl-C does, so that the embedded database is stopped at any moment.
     signal.signal(signal.SIGTERM, _end)
@@ -96,21 +99,21 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
 
     options = {
         "log_level": "warning",
-        "server_header": False,
         "timeout_graceful_shutdown": 10,
-        "http": StoppingProtocol,
+        **CONNECTION_OPTIONS,
     }
     if settings.workers == 1:
         app = create_app(settings, database_url, writes_are_open=writes_are_open)
-        AnnouncingServer(uvicorn.Config(app, **options), announce).run(sockets=[sock])  # type: ignore[arg-type]
+        AnnouncingServer(uvicorn.Config(app, **options), announce).run(sockets=[sock])
         return
     # Worker processes start anew and learn what they need from the environment.
+    os.environ["RATESGRAPH_PROFILE"] = choose_profile(settings)
     os.environ["DATABASE_URL"] = database_url
     config = uvicorn.Config(
         f"server.app:create_{'open_' if writes_are_open else ''}app_from_environment",
         factory=True,
         workers=settings.workers,
-        **options,  # type: ignore[arg-type]
+        **options,
     )
     # From here on a request waits for a process instead of being refused.
     sock.listen(config.backlog)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from db.model import DailyAverages, DateRange
 from graph.averages import DailyAverage, to_columns
 from graph.columns import Columns
+from graph.documents import MAX_VALIDATION_ERRORS
 from graph.execution import Schema
 from tests.contexts import ADMITTED
 
@@ -81,4 +82,6 @@ def test_columns_answer_as_objects_do(answer: DailyAverages, selection: str, aga
     expected = asyncio.run(stock.execute(query, variables))
     got = asyncio.run(fast.execute(query, variables, ADMITTED))
     assert got.data == expected.data
-    assert [error.message for error in got.errors or ()] == [error.message for error in expected.errors or ()]
+    # Of what is wrong with a document the first is enough.
+    messages = ([error.message for error in result.errors or ()] for result in (got, expected))
+    assert len({tuple(found[:MAX_VALIDATION_ERRORS]) for found in messages}) == 1

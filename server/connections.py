@@ -1,0 +1,118 @@
+"""How long and how much a connection may take before its request is there: what uvicorn leaves open.
+
+A client may send a byte a minute, or none, or headers without end, on as many connections as it likes. So a request has
+some seconds to arrive, more the more of it has come. A timer per connection looks, not one per request.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+
+from server.errors import BadRequest
+from server.streams import StoppingProtocol
+
+MIN_BYTES_PER_SECOND = 10_000
+"""A body has another second for each of these: half a gigabyte may take 14 hours, a trickle may not."""
+MAX_HEAD_BYTES = HIGH_WATER_LIMIT
+MAX_SOCKET_MESSAGE_BYTES = 1_000_000
+"""A message is decoded on the event loop: a megabyte of the worst JSON takes 80 ms."""
+
+
+class BoundedProtocol(StoppingProtocol):
+    """Uvicorn's HTTP, for requests of a bounded head that arrive in a bounded time.
+
+    The lifespan's state has the `request_seconds`.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._waiting_since: float | None = self.loop.time()
+        self._has_begun = self._head_is_open = False
+        self._head_bytes = self._body_bytes = 0
+        self._seconds: float = self.app_state["request_seconds"]
+        self._check = self.loop.call_later(self._seconds, self._check_arrival)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._check.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come, unless the head goes on and on."""
+        super().data_received(data)
+        if self._head_is_open:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+                message = f"The head of the request is too large; at most {MAX_HEAD_BYTES:,} bytes are taken."
+                self._refuse(BadRequest("HEAD_TOO_LARGE", message, status=431))
+
+    def on_message_begin(self) -> None:
+        """Begin to wait for the rest of a request."""
+        super().on_message_begin()
+        self._waiting_since = self.loop.time()
+        self._has_begun = self._head_is_open = True
+        self._head_bytes = self._body_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        """Go on to the body."""
+        self._head_is_open = False
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Count what gives the request more time."""
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Wait no more: the request is there."""
+        self._waiting_since = None
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, in JSON as everything."""
+        self._refuse(BadRequest("BAD_HTTP", msg))
+
+    def _check_arrival(self) -> None:
+        if self.transport.is_closing() or self.transport.get_protocol() is not self:
+            # Closed, or a WebSocket by now, which has pings of its own.
+            return
+        now, wait = self.loop.time(), self._seconds
+        if self._waiting_since is not None:
+            if self.flow.read_paused:
+                # It is we who are slow.
+                self._waiting_since = now
+            wait = self._waiting_since + self._seconds + self._body_bytes / MIN_BYTES_PER_SECOND - now
+        if wait > 0:
+            self._check = self.loop.call_later(wait, self._check_arrival)
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if self._has_begun and (self._head_is_open or not self.cycle.response_started):
+            message = "The request did not arrive in time."
+            self._refuse(BadRequest("REQUEST_TIMEOUT", message, status=408))
+        else:
+            # Nothing was asked, or it is answered already.
+            self.transport.close()
+
+    def _refuse(self, refusal: BadRequest) -> None:
+        """Answer past the application, which learns that its client has gone, and close."""
+        body = refusal.body()
+        head = (
+            f"HTTP/1.1 {refusal.status} {REASONS[refusal.status]}\r\ncontent-type: application/json; charset=utf-8\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+
+REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
+CONNECTION_OPTIONS: dict[str, Any] = {
+    "http": BoundedProtocol,
+    "ws_max_size": MAX_SOCKET_MESSAGE_BYTES,
+    "server_header": False,
+    "headers": [("X-Content-Type-Options", "nosniff")],
+}
+"""What every server of the application is run with."""
