@@ -6,6 +6,7 @@ Over JSON, server-sent events and WebSocket; the list of fields is that of the g
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -191,8 +192,6 @@ def test_a_page_on_the_internet_is_not_this_machine_whatever_its_name_leads_to(m
 def test_fragments_that_spread_each_other_are_looked_into_once(doors: Doors) -> None:
     # 20 levels, each spread twice: a million visits, if each spread were followed.
     names = [f"f{level}" for level in range(20)]
-    levels = [
-        f"fragment {name} on Query {{ ...{below} ...{below} }}" for name, below in zip(names, names[1:], strict=False)
-    ]
+    levels = [f"fragment {name} on Query {{ ...{below} ...{below} }}" for name, below in pairwise(names)]
     query = " ".join(["{ ...f0 }", *levels, f"fragment {names[-1]} on Query {{ batches {{ totalCount }} }}"])
     assert code(doors.open, "json", query, None) == "UNAUTHENTICATED"
