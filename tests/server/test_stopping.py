@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosedError
 from tests.server.test_command import serving, wait_until_answered
 from tests.server.test_subscriptions import PROGRESS
 from tests.streams import answers, events, open_events, open_socket, receive, subscribe
+from tests.tokens import make_token
 
 STOP_SECONDS = 2.0
 
@@ -31,13 +32,14 @@ def queued(database_url: str) -> Iterator[dict[str, object]]:
 def test_a_server_stops_soon_although_somebody_watches(
     database_url: str, queued: dict[str, object], workers: str
 ) -> None:
+    token = make_token(database_url, "admin")
     with serving(database_url, "--workers", workers) as (process, url), ExitStack() as stack:
         wait_until_answered(url)
-        sockets = [stack.enter_context(open_socket(url)) for _ in range(4)]
+        sockets = [stack.enter_context(open_socket(url, token)) for _ in range(4)]
         for socket in sockets:
             subscribe(socket, PROGRESS, queued)
             assert next(answers(socket))["data"]["batchProgress"]["status"] == "QUEUED"
-        streams = [events(stack.enter_context(open_events(url, PROGRESS, queued))) for _ in range(4)]
+        streams = [events(stack.enter_context(open_events(url, PROGRESS, queued, token))) for _ in range(4)]
         for stream in streams:
             assert next(stream)["data"]["batchProgress"]["status"] == "QUEUED"
         started = time.monotonic()
