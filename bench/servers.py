@@ -57,8 +57,6 @@ def ratesgraph(database: str, *, processes: int, cache_bytes: int) -> Iterator[S
         "DATABASE_URL": database,
         "RATESGRAPH_CACHE_BYTES": str(cache_bytes),
         "RATESGRAPH_POOL_SIZE": str(pool_size(processes)),
-        # Fifty lanes in one document have 1,100.
-        "RATESGRAPH_MAX_TOKENS": "2000",
     }
     command = [*COMMAND, "serve", "--no-demo", "--port", "0"]
     with psycopg.connect(database, autocommit=True) as connection:

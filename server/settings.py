@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     max_items: int = Field(default=100_000, ge=1, description="Items that one `uploadPrices` may list")
     max_page_size: int = Field(default=500, ge=1, description="Entries of one page of a connection")
     max_document_length: int = Field(default=50_000, ge=100, description="Characters of a GraphQL document")
-    max_tokens: int = Field(default=1_000, ge=10, description="Tokens of a GraphQL document")
+    max_tokens: int = Field(default=1_200, ge=10, description="Tokens of a GraphQL document")
     max_depth: int = Field(default=20, ge=1, description="How deeply the fields of an operation are nested")
     max_fields: int = Field(
         default=400, ge=1, description="Fields and fragments of an operation, each as often as it is selected"
