@@ -12,9 +12,10 @@ from server.connections import MAX_SOCKET_MESSAGE_BYTES
 from tests.hostile import Target, check_quick, codes
 from tests.server.test_command import serving, wait_until_answered
 from tests.streams import open_socket, receive
+from tests.tokens import bearing, make_token
 
 UPLOAD = "mutation ($prices: [PriceInput!]!) { uploadPrices(input: {prices: $prices}) { replayed } }"
-PAGE = "query ($n: Int!) { batches(first: $n) { totalCount } }"
+PAGE = "query ($n: Int!) { locations(first: $n) { totalCount } }"
 LIMIT = 100_000
 
 
@@ -28,7 +29,6 @@ BODIES = {
     "lists 1,000 deep, closed": (b"[" * 1_000 + b"]" * 1_000, 400),
     "objects 1,100 deep": (asking(PAGE, '{"n": ' + '{"a": ' * 1_100 + "1" + "}" * 1_100 + "}"), 400),
     "objects 900 deep": (asking(PAGE, '{"n": ' + '{"a": ' * 900 + "1" + "}" * 900 + "}"), 200),
-    "lists 900 deep for items": (asking(UPLOAD, '{"prices": ' + "[" * 900 + "]" * 900 + "}"), 200),
     "an integer of 65 bits": (asking(PAGE, '{"n": 18446744073709551616}'), 200),
     "an integer of 33 bits": (asking(PAGE, '{"n": 8589934592}'), 200),
     "an integer of 5,000 digits": (asking(PAGE, '{"n": ' + "9" * 5_000 + "}"), 400),
@@ -42,14 +42,6 @@ BODIES = {
     "a byte order mark": (b'\xef\xbb\xbf{"query": "{ __typename }"}', 400),
     "UTF-16": ('{"query": "{ __typename }"}'.encode("utf-16"), 400),
     "nothing": (b"", 400),
-    "numbers for items": (asking(UPLOAD, '{"prices": [' + ",".join(["1"] * 45_000) + "]}"), 200),
-    "items of which the last is wrong": (
-        asking(
-            UPLOAD,
-            '{"prices": [' + '{"dateFrom":"","origin":"","destination":"","price":1},' * 1_700 + '{"price": true}]}',
-        ),
-        200,
-    ),
     "as many lists as there is room for": (asking(PAGE, '{"n": [' + "[]," * 33_000 + "1]}"), 200),
     "a byte more than anybody may ask with": (
         asking("{ __typename }", '{"a": "' + "x" * (LIMIT - 48) + '"}') + b" " * 1_000,
@@ -58,6 +50,15 @@ BODIES = {
     "5 MB": (asking("{ __typename" + " " * 5_000_000 + "}", "{}"), 413),
     "31 MB of lists": (asking("{ __typename }", '{"a": [' + "[]," * 10_300_000 + "1]}"), 413),
 }
+ITEMS = {
+    "lists 900 deep": asking(UPLOAD, '{"prices": ' + "[" * 900 + "]" * 900 + "}"),
+    "numbers": asking(UPLOAD, '{"prices": [' + ",".join(["1"] * 45_000) + "]}"),
+    "items of which the last is wrong": asking(
+        UPLOAD,
+        '{"prices": [' + '{"dateFrom":"","origin":"","destination":"","price":1},' * 1_700 + '{"price": true}]}',
+    ),
+}
+"""What somebody sends who may upload."""
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,25 @@ def test_a_hostile_body_is_answered_at_once(target: Target, name: str, accept: s
     assert response.status_code == status
     if response.headers["content-type"].startswith("application/json"):
         assert codes(response)
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_hostile_items_of_an_uploader_are_refused_at_once(target: Target, module_database_url: str, name: str) -> None:
+    token = bearing(make_token(module_database_url, "upload"))
+    response = check_quick(target, lambda: target.post(ITEMS[name], **token))
+    assert response.status_code == 200
+    assert "BAD_USER_INPUT" in codes(response) <= {"BAD_USER_INPUT", "INVALID_PRICE", "TOO_MANY_ERRORS"}
+
+
+@pytest.mark.parametrize("token_given", [True, False])
+@pytest.mark.parametrize("id_", ["%00", "99999999999999999999", "-1", "%F0%9F%9A%A2"])
+def test_an_id_that_no_batch_can_have_is_refused(
+    target: Target, module_database_url: str, id_: str, *, token_given: bool
+) -> None:
+    token = bearing(make_token(module_database_url, "upload")) if token_given else {}
+    response = check_quick(target, lambda: target.http.get(f"/batches/{id_}/rejections.csv", headers=token))
+    expected = (404, {"UNKNOWN_BATCH"}) if token_given else (401, {"UNAUTHENTICATED"})
+    assert (response.status_code, codes(response)) == expected
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -166,9 +186,7 @@ def test_a_hostile_address_is_refused(target: Target, address: str) -> None:
         ("/%00", "GET", 404, "NOT_FOUND"),
         ("/livez", "POST", 405, "METHOD_NOT_ALLOWED"),
         ("/batches/1/rejections.csv", "DELETE", 405, "METHOD_NOT_ALLOWED"),
-        ("/batches/%00/rejections.csv", "GET", 404, "UNKNOWN_BATCH"),
         ("/batches/..%2f..%2fx/rejections.csv", "GET", 404, "NOT_FOUND"),
-        ("/batches/99999999999999999999/rejections.csv", "GET", 404, "UNKNOWN_BATCH"),
         ("/graphql", "TRACE", 405, "METHOD_NOT_ALLOWED"),
         ("/graphql", "OPTIONS", 405, "METHOD_NOT_ALLOWED"),
     ],

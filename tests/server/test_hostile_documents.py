@@ -44,8 +44,8 @@ DOCUMENTS = {
         "GRAPHQL_VALIDATION_FAILED",
     ),
     "many operations": (" ".join(f"query a{n} {{ __typename }}" for n in range(190)), "UNKNOWN_OPERATION"),
-    "a number of 5,000 digits": (f"{{ batches(first: {'9' * 5_000}) {{ totalCount }} }}", "GRAPHQL_PARSE_FAILED"),
-    "a number of 400 digits": (f"{{ batches(first: {'9' * 400}) {{ totalCount }} }}", "GRAPHQL_VALIDATION_FAILED"),
+    "a number of 5,000 digits": (f"{{ locations(first: {'9' * 5_000}) {{ totalCount }} }}", "GRAPHQL_PARSE_FAILED"),
+    "a number of 400 digits": (f"{{ locations(first: {'9' * 400}) {{ totalCount }} }}", "GRAPHQL_VALIDATION_FAILED"),
     "an escaped surrogate": ('{ location(key: "\\ud800") { key } }', "GRAPHQL_PARSE_FAILED"),
     "an escaped NUL": ('{ location(key: "\\u0000") { key } }', None),
     "a NUL": ("{ \0 }", "GRAPHQL_PARSE_FAILED"),
@@ -54,7 +54,7 @@ DOCUMENTS = {
         "DATE_RANGE_TOO_LONG",
     ),
     "pages of pages": (
-        "{ batches(first: 500) { edges { node { lanes(first: 500) { edges { cursor } } } } } }",
+        "{ locations(first: 500) { edges { node { ancestors { ancestors { ancestors { key } } } } } } }",
         "QUERY_TOO_COSTLY",
     ),
 }

@@ -15,7 +15,7 @@ from tests.server.test_price_files import PREFLIGHT
 from tests.server.test_uploads import GOOD, UPLOAD
 
 SECONDS = 0.5
-HEAD = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+HEAD = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 FORM = HEAD.replace(b"application/json", b"multipart/form-data; boundary=xyz") + b"GraphQL-Require-Preflight: 1\r\n"
 EVENTS = HEAD + b"Accept: text/event-stream\r\n"
 BODY = b'{"query": "{ __typename }"}'
