@@ -14,6 +14,7 @@ from typing import Protocol
 from limits import RateLimitItem, parse_many
 from limits.aio.storage import Storage
 from limits.storage import storage_from_string
+from pydantic import SecretStr
 
 log = logging.getLogger("ratesgraph.server")
 
@@ -148,10 +149,11 @@ def read_limit(text: str | None) -> RateLimitItem | None:
     return limit
 
 
-def open_counters(uri: str | None) -> Counters:
-    """Return the counters at a storage URI of the library, or those of this process. Raise ValueError for an unknown one."""
-    if uri is None:
+def open_counters(secret: SecretStr | None) -> Counters:
+    """Return the counters at a storage URI of the library, which may hold a password, or those of this process."""
+    if secret is None:
         return BoundedMemory()
+    uri = secret.get_secret_value()
     # Whatever the client of the store is, it must not keep the event loop.
     asynchronous = uri if uri.startswith("async+") else f"async+{uri}"
     options = {"implementation": "redispy"} if asynchronous.startswith("async+redis") else {}

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from server.addresses import is_loopback
-from server.counters import read_limit
+from server.counters import open_counters, read_limit
 
 
 class Settings(BaseSettings):
@@ -75,7 +75,7 @@ class Settings(BaseSettings):
         default="6000/minute",
         description="How often one caller with a token may ask, by the token's name; empty: as often as it likes",
     )
-    rate_limit_storage: str | None = Field(
+    rate_limit_storage: SecretStr | None = Field(
         default=None, description="Where servers on several machines count together, such as `redis://host:6379`"
     )
     trusted_proxies: str | None = Field(
@@ -138,6 +138,19 @@ class Settings(BaseSettings):
     def check_rate_limit(cls, value: str) -> str:
         """Refuse what is no rate limit."""
         read_limit(value)
+        return value
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def check_storage(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuse a store that is not known, or whose client is not installed."""
+        try:
+            open_counters(value)
+        except Exception as error:
+            # What the message holds of the address may be a password.
+            raise ValueError(
+                f"There is no such store, or its client is not installed ({type(error).__name__})."
+            ) from None
         return value
 
     @field_validator("trusted_proxies")
