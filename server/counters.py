@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from limits import RateLimitItem, parse_many
@@ -22,6 +23,8 @@ MAX_COUNTED = 50_000
 """Counts that a process keeps, the newest; they take up to 15 MB."""
 STORAGE_SECONDS = 0.25
 """How long a count may take at a shared store."""
+ASKED_AT_ONCE = 50
+"""Connections to a shared store: its client allows a hundred, and fails beyond."""
 AWAY_SECONDS = 5.0
 """For how long a store that failed is not asked again: not every request is to wait for it."""
 
@@ -107,33 +110,31 @@ class SharedCounters:
         self._storage = storage
         self._own = BoundedMemory()
         self._away_until = 0.0
+        self._turns = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Add to the count of the key and return it."""
-        if time.monotonic() >= self._away_until:
-            try:
-                async with asyncio.timeout(STORAGE_SECONDS):
-                    return await self._storage.incr(key, expiry, amount)
-            except Exception as error:
-                self._go_without(error)
-        return await self._own.incr(key, expiry, amount)
+        shared = await self._ask(lambda: self._storage.incr(key, expiry, amount))
+        return await self._own.incr(key, expiry, amount) if shared is None else shared
 
     async def get(self, key: str) -> int:
         """Return the count of the key."""
-        if time.monotonic() >= self._away_until:
-            try:
-                async with asyncio.timeout(STORAGE_SECONDS):
-                    return await self._storage.get(key)
-            except Exception as error:
-                self._go_without(error)
-        return await self._own.get(key)
+        shared = await self._ask(lambda: self._storage.get(key))
+        return await self._own.get(key) if shared is None else shared
 
-    def _go_without(self, error: Exception) -> None:
-        self._away_until = time.monotonic() + AWAY_SECONDS
-        # Its address, which may hold a password, may stand in the message.
-        log.warning(
-            "the store of rate limits does not answer (%s): this process counts for itself", type(error).__name__
-        )
+    async def _ask(self, question: Callable[[], Awaitable[int]]) -> int | None:
+        """Return what the store says, or None while it is away."""
+        if time.monotonic() < self._away_until:
+            return None
+        try:
+            async with asyncio.timeout(STORAGE_SECONDS), self._turns:
+                return await question()
+        except Exception as error:
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            # The message may hold its address, and that a password.
+            name = type(error).__name__
+            log.warning("the store of rate limits does not answer (%s): this process counts for itself", name)
+            return None
 
 
 def read_limit(text: str | None) -> RateLimitItem | None:
