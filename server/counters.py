@@ -20,7 +20,7 @@ from pydantic import SecretStr
 log = logging.getLogger("ratesgraph.server")
 
 MAX_COUNTED = 50_000
-"""Counts that a process keeps, the newest; they take up to 15 MB."""
+"""Counts that a process keeps, the newest; they take up to 16 MB."""
 STORAGE_SECONDS = 0.25
 """How long a count may take at a shared store."""
 ASKED_AT_ONCE = 50
