@@ -30,7 +30,8 @@ async def fetch_each(
 ) -> list[list[tuple[Any, ...]]]:
     """Return the rows of the statement for each of the parameters, which are texts for its `$1`, `$2` and so on.
 
-    The statements are one implicit transaction: the first error ends them all, and is raised.
+    The first error ends what comes after it. So there are rows for a part of the parameters then; when the very first fails,
+    its error is raised.
     """
     pgconn = connection.pgconn
     name = _name(statement)
@@ -51,12 +52,14 @@ async def fetch_each(
             # A statement stays prepared whatever becomes of what follows, even when nobody waits for it any more.
             if is_new and results and results[0].status == ExecStatus.COMMAND_OK:
                 known.add(name)
-    for result in results:
+    for result in results[: is_new + 1]:
         if result.status == ExecStatus.FATAL_ERROR:
             raise errors.error_from_result(result)
     transformer = Transformer(connection)
     found = []
     for result in results[is_new:-1]:
+        if result.status == ExecStatus.FATAL_ERROR:
+            break
         transformer.set_pgresult(result)
         found.append(transformer.load_rows(0, result.ntuples, tuple))
     return found

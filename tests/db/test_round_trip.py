@@ -36,10 +36,11 @@ async def test_no_parameters_have_no_rows(connection: Connection) -> None:
     await assert_sound(connection)
 
 
-async def test_an_error_ends_all_and_is_raised(connection: Connection) -> None:
+async def test_an_error_ends_what_comes_after_it_and_is_raised_when_it_is_the_first(connection: Connection) -> None:
     for _ in range(2):
+        assert await fetch_each(connection, DIVIDE, [["5"], ["1"], ["0"], ["2"]]) == [[(2,)], [(10,)]]
         with pytest.raises(errors.DivisionByZero):
-            await fetch_each(connection, DIVIDE, [["1"], ["0"], ["2"]])
+            await fetch_each(connection, DIVIDE, [["0"], ["2"]])
     assert await fetch_each(connection, DIVIDE, [["5"]]) == [[(2,)]]
     await assert_sound(connection)
 
@@ -53,8 +54,9 @@ async def test_a_statement_that_cannot_be_prepared_is_raised_each_time(connectio
 
 async def test_a_statement_that_takes_too_long_is_ended(connection: Connection) -> None:
     await connection.execute("SET statement_timeout = 50")
+    assert await fetch_each(connection, SLEEP, [["0"], ["5"], ["0"]]) == [[(b"",)]]
     with pytest.raises(errors.QueryCanceled):
-        await fetch_each(connection, SLEEP, [["0"], ["5"], ["0"]])
+        await fetch_each(connection, SLEEP, [["5"], ["0"]])
     await assert_sound(connection)
 
 
