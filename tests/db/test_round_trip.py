@@ -1,19 +1,36 @@
 """One statement for many parameters: rows in order, and a connection that is as good afterwards whatever has happened."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import errors
 
+from db import round_trip
 from db.pool import Connection
-from db.round_trip import fetch_each
 
 pytestmark = pytest.mark.anyio
 
 SERIES = b"SELECT number, ARRAY[number, 2 * number]::bigint[] FROM generate_series(1, $1::integer) AS number"
 DIVIDE = b"SELECT 10 / $1::integer"
 SLEEP = b"SELECT pg_sleep($1::float8)"
+
+
+async def fetch_each(
+    connection: Connection, statement: bytes, parameters: Sequence[Sequence[str]]
+) -> list[list[tuple[Any, ...]]]:
+    """Return the rows of each."""
+    numbers: list[int] = []
+
+    def read(number: int, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        numbers.append(number)
+        return rows
+
+    found = await round_trip.fetch_each(connection, statement, parameters, read)
+    assert numbers == [*range(len(found))]
+    return found
 
 
 async def assert_sound(connection: Connection) -> None:
