@@ -101,7 +101,10 @@ class SocketAdmission:
         self._app = app
 
     async def __call__(self, scope: Request, receive: Receive, send: Send) -> None:
-        """Hand the connection on, or answer why not. The request's state then has its `place`."""
+        """Hand the connection on, with its `place` in the request's state, or answer why not. HTTP goes past this."""
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
         admission: Admission = scope["state"]["admission"]
         try:
             stranger = admission.find_without_token(dict(scope["headers"]))

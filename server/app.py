@@ -13,7 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from db.errors import DatabaseError
 from db.notifications import BATCHES, DATA, Notifications, open_notifications
@@ -28,7 +29,7 @@ from resolvers.versions import DataVersion
 from server import engine
 from server.admission import Admission, SocketAdmission
 from server.answers import Answers
-from server.body_limit import BodyLimit, answer_too_large
+from server.body_limit import BodyLimits
 from server.callers import Callers, JwtReader, open_callers
 from server.connections import find_room
 from server.dry_runs import make_preview_upload
@@ -151,35 +152,41 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
         suggest=is_open,
     )
     origins = Origins(settings.cors_origins)
-    others = GraphQLView(
-        limited, make_context, documents, origins, settings.max_socket_operations, from_delivery=is_open
-    )
+    view = GraphQLView(limited, make_context, documents, origins, settings.max_socket_operations, from_delivery=is_open)
     endpoint = GraphQLEndpoint(
         limited,
-        others,
+        SocketAdmission(view),
         make_context,
         documents,
         origins,
         max_age=settings.max_age,
-        max_query_bytes=settings.max_query_bytes,
+        body_limits=BodyLimits(settings.max_query_bytes, settings.max_body_bytes, settings.max_upload_bytes),
         reads_are_open=settings.open_reads,
     )
     return Starlette(
         routes=[
             Route("/", RedirectResponse("/graphql")),
             Route("/graphql", endpoint),
-            WebSocketRoute("/graphql", SocketAdmission(others)),
             rejections_route(),
             Route("/livez", _answer_alive),
             Route("/readyz", _answer_ready),
         ],
         lifespan=lifespan,
-        middleware=[
-            *origins.middleware(),
-            Middleware(BodyLimit, settings.max_body_bytes, settings.max_upload_bytes),
-        ],
-        exception_handlers={413: answer_too_large, HTTPException: answer_refused, Exception: answer_failed},
+        middleware=[*origins.middleware(), Middleware(FirstOf, "/graphql", endpoint)],
+        exception_handlers={HTTPException: answer_refused, Exception: answer_failed},
     )
+
+
+class FirstOf:
+    """Takes the short way to one route: the router and its exceptions would take as long again as an answer that is kept."""
+
+    def __init__(self, app: ASGIApp, path: str, first: ASGIApp) -> None:
+        self._app, self._path, self._first = app, path, first
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on."""
+        is_first = scope["type"] != "lifespan" and scope["path"] == self._path
+        await (self._first if is_first else self._app)(scope, receive, send)
 
 
 def _read_jwts(settings: Settings) -> JwtReader | None:
