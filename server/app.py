@@ -27,9 +27,11 @@ from resolvers.context import Limits, PreviewUpload, RequestContext
 from resolvers.totals import Totals, gather_totals
 from resolvers.versions import DataVersion
 from server import engine
+from server.admission import Admission, SocketAdmission
 from server.answers import Answers
 from server.body_limit import BodyLimits
 from server.callers import Callers, JwtReader, open_callers
+from server.connections import find_room
 from server.dry_runs import make_preview_upload
 from server.endpoint import GraphQLEndpoint
 from server.errors import answer_failed, answer_refused
@@ -61,6 +63,8 @@ class State(TypedDict):
     version: DataVersion
     answers: Answers
     callers: Callers
+    admission: Admission
+    max_connections: int
     stopping: asyncio.Event
     request_seconds: float
 
@@ -107,6 +111,8 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
                 version=version,
                 answers=Answers(version, settings.cache_bytes),
                 callers=callers,
+                admission=Admission(callers, settings),
+                max_connections=find_room(settings.max_connections),
                 stopping=asyncio.Event(),
                 request_seconds=settings.request_seconds,
             )
@@ -146,10 +152,10 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
         suggest=is_open,
     )
     origins = Origins(settings.cors_origins)
-    others = GraphQLView(limited, make_context, documents, origins, from_delivery=is_open)
+    view = GraphQLView(limited, make_context, documents, origins, settings.max_socket_operations, from_delivery=is_open)
     endpoint = GraphQLEndpoint(
         limited,
-        others,
+        SocketAdmission(view),
         make_context,
         documents,
         origins,

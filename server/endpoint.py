@@ -16,15 +16,16 @@ from graph.execution import OperationRefused, Outcome, Schema
 from graph.permissions import UPLOADING, NotAdmitted, admit, may_introspect
 from resolvers.callers import Caller
 from resolvers.context import RequestContext
+from server.admission import Admission, tell
 from server.answers import Answer, Answers
 from server.body_limit import BodyLimits
-from server.callers import Callers
 from server.errors import BadRequest, not_admitted
 from server.media import CONTENT_TYPES, JSON, RESPONSE_JSON, is_json, negotiate
 from server.multipart import is_form, reading_form
 from server.origins import Origins, check_address, check_preflight
 from server.parameters import Parameters, read_address, read_body
 from server.persisted import PersistedDocuments
+from server.quotas import Fields
 
 MIN_COMPRESSED_BYTES = 1_400
 """What fits into one packet is not compressed."""
@@ -43,7 +44,7 @@ class ClientGone(Exception):
 class GraphQLEndpoint:
     """Answers queries in the address, JSON bodies and forms; every other request goes on to `others`.
 
-    The lifespan's state has the `answers` that are kept, the `version` of the data, and the `callers` that are known. Kept
+    The lifespan's state has the `answers` that are kept, the `version` of the data, and the `admission` of callers. Kept
     answers are the same for all who may read, and are neither looked for nor kept for anybody else.
     """
 
@@ -65,6 +66,7 @@ class GraphQLEndpoint:
         self._documents = documents
         self._origins = origins
         self._body_limits = body_limits
+        self._max_age = max_age
         whose, own = ("public", b"") if reads_are_open else ("private", b", Authorization")
         self._cache_control = f"{whose}, max-age={max_age}, must-revalidate".encode()
         self._vary = b"Accept, Accept-Encoding, GraphQL-Cost" + own
@@ -80,16 +82,18 @@ class GraphQLEndpoint:
         media_type = negotiate(accept)
         reply = _Reply(send, headers, media_type or JSON, self._vary)
         try:
-            callers: Callers = scope["state"]["callers"]
-            reply.caller = (await callers.recognise(headers)).caller
+            admission: Admission = scope["state"]["admission"]
+            admitted = await admission.admit(scope, headers)
+            reply.caller, reply.fields = admitted.identity.caller, admitted.fields
             if method == "GET" and b"text/html" in accept and not _is_query(query_string):
                 if not may_introspect(self._make_context(scope["state"], reply.caller)):
                     raise BadRequest("NOT_FOUND", "There is no page here, only answers to queries.", status=404)
-                await self._others(scope, receive, send)
+                await self._others(scope, receive, tell(send, admitted.fields))
                 return
             self._origins.check(headers)
             if EVENT_STREAM in accept and method in METHODS:
-                await self._others(scope, self._bound(receive, reply), send)
+                with admission.places.take(admitted.who):
+                    await self._others(scope, self._bound(receive, reply), tell(send, admitted.fields))
                 return
             if reply.wants_cost not in (None, REPORTED_COST, ONLY_COST):
                 raise BadRequest("BAD_PARAMETER", "The header GraphQL-Cost is neither `report` nor `only`.")
@@ -126,6 +130,9 @@ class GraphQLEndpoint:
         may_read = reply.caller.may_read
         tag = answers.name(query_string) if may_read else None
         cached: Headers = {b"etag": tag, b"cache-control": self._cache_control} if tag else UNCACHED
+        if tag and self._max_age:
+            # Others may be given this answer without our being asked: what is left is not theirs.
+            reply.fields = []
         if tag and tag in reply.request.get(b"if-none-match", b""):
             # Only we can have given this tag, for this question at this version of the data.
             await reply.send_unchanged(cached)
@@ -201,6 +208,7 @@ class _Reply:
     """What is to be known of a request to answer it."""
 
     caller = Caller()
+    fields: Fields = []  # noqa: RUF012
 
     def __init__(self, send: Send, request: Headers, media_type: bytes, vary: bytes) -> None:
         self._send = send
@@ -218,9 +226,8 @@ class _Reply:
 
     async def send_unchanged(self, headers: Headers) -> None:
         """Send that the client has the answer already. No header tells of a body (RFC 9110, 15.4.5)."""
-        await self._send(
-            {"type": "http.response.start", "status": 304, "headers": [(b"vary", self._vary), *headers.items()]}
-        )
+        own = [(b"vary", self._vary), *self.fields, *headers.items()]
+        await self._send({"type": "http.response.start", "status": 304, "headers": own})
         await self._send({"type": "http.response.body", "body": b""})
 
     async def refuse(self, error: BadRequest) -> None:
@@ -233,6 +240,7 @@ class _Reply:
             (b"content-type", CONTENT_TYPES[self.media_type]),
             (b"content-length", str(len(body)).encode()),
             (b"vary", self._vary),
+            *self.fields,
             *headers.items(),
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": own})

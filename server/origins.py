@@ -62,7 +62,7 @@ class Origins:
                 allow_origins=self.allowed,
                 allow_methods=["GET", "POST"],
                 allow_headers=CORS_HEADERS,
-                expose_headers=["ETag", "Cache-Status", "Retry-After"],
+                expose_headers=["ETag", "Cache-Status", "Retry-After", "RateLimit", "RateLimit-Policy"],
                 max_age=3_600,
             )
         ]

@@ -1,13 +1,15 @@
 """Every setting, read from the environment. `tests/house` holds the README's table against this class."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from server.addresses import is_loopback
+from server.counters import open_counters, read_limit
 
 
 class Settings(BaseSettings):
@@ -65,6 +67,29 @@ class Settings(BaseSettings):
     request_seconds: float = Field(
         default=20, gt=0, description="Seconds that a request may take to arrive, and one more for every 10,000 bytes"
     )
+    rate_limit: str = Field(
+        default="600/minute",
+        description="How often one address may ask without a token, or fail with one; empty: as often as it likes",
+    )
+    token_rate_limit: str = Field(
+        default="6000/minute",
+        description="How often one caller with a token may ask, by the token's name; empty: as often as it likes",
+    )
+    rate_limit_storage: SecretStr | None = Field(
+        default=None, description="Where servers on several machines count together, such as `redis://host:6379`"
+    )
+    trusted_proxies: str | None = Field(
+        default=None,
+        description="Addresses and networks of proxies whose `X-Forwarded-For` is believed, separated by commas",
+    )
+    max_connections: int = Field(default=900, ge=1, description="Connections that a server process has open")
+    max_streams: int = Field(
+        default=500, ge=1, description="Event streams and WebSockets that a server process has open"
+    )
+    max_caller_streams: int = Field(
+        default=100, ge=1, description="Event streams and WebSockets that one caller has open at a server process"
+    )
+    max_socket_operations: int = Field(default=100, ge=1, description="Operations that run on one WebSocket")
     cors_origins: str | None = Field(
         default=None, description="Origins of other sites whose pages may ask, separated by blanks or commas; `*`: all"
     )
@@ -107,6 +132,34 @@ class Settings(BaseSettings):
     def writes_are_open(self, *, embedded: bool) -> bool:
         """Return whether callers may write without a token: on one's own machine only, and no setting opens it elsewhere."""
         return embedded and is_loopback(self.host)
+
+    @field_validator("rate_limit", "token_rate_limit")
+    @classmethod
+    def check_rate_limit(cls, value: str) -> str:
+        """Refuse what is no rate limit."""
+        read_limit(value)
+        return value
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def check_storage(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuse a store that is not known, or whose client is not installed."""
+        try:
+            open_counters(value)
+        except Exception as error:
+            # What the message holds of the address may be a password.
+            raise ValueError(
+                f"There is no such store, or its client is not installed ({type(error).__name__})."
+            ) from None
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def check_proxies(cls, value: str | None) -> str | None:
+        """Refuse what is neither an address nor a network: it would be trusted by nobody's intention, or not at all."""
+        for part in filter(None, (value or "").split(",")):
+            ip_network(part.strip(), strict=True)
+        return value
 
     @model_validator(mode="after")
     def check_issuer(self) -> Self:

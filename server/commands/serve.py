@@ -101,6 +101,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
         "log_level": "warning",
         "timeout_graceful_shutdown": 10,
         **CONNECTION_OPTIONS,
+        "forwarded_allow_ips": settings.trusted_proxies or "",
     }
     if settings.workers == 1:
         app = create_app(settings, database_url, writes_are_open=writes_are_open)
@@ -108,6 +109,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
         return
     # Worker processes start anew and learn what they need from the environment.
     os.environ["RATESGRAPH_PROFILE"] = choose_profile(settings)
+    os.environ["RATESGRAPH_WORKERS"] = str(settings.workers)
     os.environ["DATABASE_URL"] = database_url
     config = uvicorn.Config(
         f"server.app:create_{'open_' if writes_are_open else ''}app_from_environment",
