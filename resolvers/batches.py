@@ -14,6 +14,7 @@ from db.audit import Action
 from db.errors import DatabaseUnavailable, StatementTimeout
 from db.model import BatchPage, BatchStatus, FileFormat, OnError, PriceBatch, Rejection, RejectionPage, Severity
 from db.notifications import BATCHES
+from db.pool import Connection
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
 from resolvers.items import PriceItem, encode_items
@@ -159,8 +160,9 @@ async def _report(context: RequestContext, batch_id: int, *, replayed: bool, wai
     batch = await _wait_for_end(context, batch_id, wait_ms / 1_000)
     if batch is not None and batch.status is BatchStatus.APPLIED:
         context.version.require(f"{batch_id} {BatchStatus.APPLIED}")
-    async with context.pool.connection() as connection:
-        found = await batches.list_rejections(connection, batch_id, limit=MAX_USER_ERRORS)
+    found = await context.pool.read(
+        lambda connection: batches.list_rejections(connection, batch_id, limit=MAX_USER_ERRORS)
+    )
     return Upload(
         batch,
         replayed,
@@ -225,9 +227,12 @@ async def revert_batch(context: RequestContext, batch_id: int | None) -> Reversa
 
 async def list_rejections(context: RequestContext, batch_id: int, *, first: int, after: int | None) -> RejectionPage:
     """Return a page of the batch's problems, by item."""
-    async with context.pool.connection() as connection:
+
+    async def select(connection: Connection) -> tuple[list[Rejection], int]:
         found = await batches.list_rejections(connection, batch_id, after=after or 0, limit=first + 1)
-        total = await batches.count_rejections(connection, batch_id)
+        return found, await batches.count_rejections(connection, batch_id)
+
+    found, total = await context.pool.read(select)
     return RejectionPage(found[:first], has_next_page=len(found) > first, total_count=total)
 
 
@@ -239,8 +244,7 @@ async def rejections_url(context: RequestContext, batch_id: int) -> str | None:
 
 async def find_batch(context: RequestContext, batch_id: int) -> PriceBatch | None:
     """Return the batch, or None: also for one that the caller may not see."""
-    async with context.pool.connection() as connection:
-        found = await batches.get_batches(connection, [batch_id])
+    found = await context.pool.read(lambda connection: batches.get_batches(connection, [batch_id]))
     return found[0] if found and context.caller.sees(found[0].uploader) else None
 
 
@@ -248,8 +252,9 @@ async def find_batch_by_key(context: RequestContext, idempotency_key: str) -> Pr
     """Return the batch that was accepted of the caller under the key, or None; also for a text that cannot be one."""
     if refuse_key(idempotency_key) is not None:
         return None
-    async with context.pool.connection() as connection:
-        return await batches.find_batch_by_key(connection, idempotency_key, context.caller.name)
+    return await context.pool.read(
+        lambda connection: batches.find_batch_by_key(connection, idempotency_key, context.caller.name)
+    )
 
 
 async def list_batches(
@@ -257,11 +262,14 @@ async def list_batches(
 ) -> BatchPage:
     """Return a page of the batches that the caller may see, newest first."""
     uploader = None if context.caller.is_admin else context.caller.name
-    async with context.pool.connection() as connection:
+
+    async def select(connection: Connection) -> tuple[list[PriceBatch], int]:
         found = await batches.list_batches(
             connection, status=status, uploader=uploader, before_id=before_id, limit=first + 1
         )
-        total = await batches.count_batches(connection, status=status, uploader=uploader)
+        return found, await batches.count_batches(connection, status=status, uploader=uploader)
+
+    found, total = await context.pool.read(select)
     return BatchPage(found[:first], has_next_page=len(found) > first, total_count=total)
 
 

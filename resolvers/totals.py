@@ -25,5 +25,4 @@ def gather_totals(pool: Pool) -> Totals:
 
 
 async def _load(pool: Pool, asked: Sequence[LaneDays]) -> Sequence[DayTotals]:
-    async with pool.connection() as connection:
-        return await totals.select_day_totals(connection, asked)
+    return await pool.read(lambda connection: totals.select_day_totals(connection, asked))

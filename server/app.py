@@ -212,8 +212,7 @@ async def _answer_alive(_request: Request) -> Response:
 async def _answer_ready(request: Request) -> Response:
     """Say whether the database answers."""
     try:
-        async with request.state.pool.connection() as connection:
-            await connection.execute("SELECT 1")
+        await request.state.pool.ping()
     except DatabaseError:
         return PlainTextResponse("the database does not answer\n", status_code=503, headers={"Retry-After": "2"})
     return PlainTextResponse("ready\n")
