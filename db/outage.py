@@ -24,7 +24,9 @@ MAX_WAITING = 500
 class Outage:
     """Is lost and is over. `reach` raises a DatabaseError while the database is away, `renew` prepares for going on."""
 
-    def __init__(self, reach: Callable[[], Awaitable[None]], renew: Callable[[], Awaitable[None]], seconds: float) -> None:
+    def __init__(
+        self, reach: Callable[[], Awaitable[None]], renew: Callable[[], Awaitable[None]], seconds: float
+    ) -> None:
         self._reach = reach
         self._renew = renew
         self._seconds = seconds
@@ -46,7 +48,7 @@ class Outage:
             self._looking = asyncio.create_task(self._look())
 
     async def outlast(self) -> None:
-        """Return when the database answers again. Raise DatabaseUnavailable when it has been away, or will have been, too long."""
+        """Return when the database answers again. Raise DatabaseUnavailable when it is away for too long."""
         if self._began is None:
             return
         left = self._began + self._seconds - asyncio.get_running_loop().time()

@@ -36,8 +36,8 @@ RECONNECT_SECONDS = 0.1
 """The pool itself soon gives a connection up: its attempts come ever less often, and would outlast the outage."""
 OUTAGE_SECONDS = 10.0
 READ_SECONDS = 16.0
-MAX_READS = 5
-"""How often something is read at most: what ends its connection each time may be the reason for it."""
+MAX_TRIES = 5
+"""How often something is tried at most: if it loses its connection each time, it may be the reason."""
 SOCKET_OPTIONS: dict[str, Any] = {"tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5}
 """A server that is gone without a word is noticed after ten seconds (milliseconds, seconds, seconds)."""
 
@@ -84,7 +84,7 @@ class Pool:
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection. Raise DatabaseUnavailable when none can be had in time, ConnectionLost when it goes.
 
-        What is lost on it may have been done all the same: only `read` asks again.
+        What was lost on it may have been done all the same: only `read` and `write_keyed` try again.
         """
         if self._outage.is_on:
             await self._outage.outlast()
@@ -105,22 +105,33 @@ class Pool:
     async def read(self, work: Callable[[Connection], Awaitable[Found]]) -> Found:
         """Return what the work finds on a connection; where that is lost, the work is done again on another.
 
-        So it must change nothing, or nothing that may not be changed twice. Raise DatabaseUnavailable when the database stays
-        away. However it goes silent, no connection is waited for longer than `read_seconds`.
+        So it must change nothing that may not be changed twice. Raise DatabaseUnavailable when the database stays away. However
+        silent it goes, no connection is waited for longer than `read_seconds`.
         """
-        reads = 1
+
+        async def guarded(connection: Connection) -> Found:
+            guard = asyncio.get_running_loop().call_later(self._read_seconds, _cut, connection)
+            try:
+                return await work(connection)
+            finally:
+                guard.cancel()
+
+        return await self.write_keyed(guarded)
+
+    async def write_keyed(self, work: Callable[[Connection], Awaitable[Found]]) -> Found:
+        """Do the work in the same way, however long it takes. It writes in one transaction what it knows again by a key.
+
+        For the answer to its COMMIT may be what was lost.
+        """
+        tries = 1
         while True:
             try:
                 async with self.connection() as connection:
-                    guard = asyncio.get_running_loop().call_later(self._read_seconds, _cut, connection)
-                    try:
-                        return await work(connection)
-                    finally:
-                        guard.cancel()
+                    return await work(connection)
             except DatabaseUnavailable as error:
-                if reads == MAX_READS or not self._is_lost(error):
+                if tries == MAX_TRIES or not self._is_lost(error):
                     raise
-                reads += 1
+                tries += 1
 
     async def ping(self) -> None:
         """Raise a DatabaseError unless the database answers now."""

@@ -8,9 +8,9 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 
-from db import audit, batches, payloads
-from db.audit import Action
+from db import batches
 from db.errors import DatabaseUnavailable, StatementTimeout
 from db.model import BatchPage, BatchStatus, FileFormat, OnError, PriceBatch, Rejection, RejectionPage, Severity
 from db.notifications import BATCHES
@@ -18,6 +18,7 @@ from db.pool import Connection
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
 from resolvers.items import PriceItem, encode_items
+from resolvers.storing import store
 
 MAX_KEY_LENGTH = 200
 MAX_USER_ERRORS = 1_000
@@ -66,7 +67,7 @@ async def upload_prices(
         return Upload(None, user_errors=[INVALID_TEXT])
     batch_id = await store(
         context,
-        _in_one_part(data),
+        partial(_in_one_part, data),
         FileFormat.NDJSON,
         on_error=on_error,
         source="uploadPrices",
@@ -110,36 +111,6 @@ def _pack(items: Sequence[PriceItem], on_error: OnError) -> tuple[bytes, bytes]:
 
 async def _in_one_part(data: bytes) -> AsyncIterator[bytes]:
     yield data
-
-
-async def store(
-    context: RequestContext,
-    parts: AsyncIterator[bytes],
-    file_format: FileFormat,
-    *,
-    on_error: OnError,
-    source: str,
-    idempotency_key: str | None,
-    digest: bytes,
-) -> int | None:
-    """Store what was uploaded with its batch in one transaction; return its id, or None when the key was used before."""
-    async with context.pool.connection() as connection, connection.transaction():
-        batch_id = await batches.insert_batch(
-            connection,
-            on_error=on_error,
-            source=source,
-            idempotency_key=idempotency_key,
-            payload_sha256=digest,
-            uploader=context.caller.name,
-        )
-        if batch_id is not None:
-            part = 0
-            async for data in parts:
-                await payloads.insert_payload(connection, batch_id=batch_id, part=part, format=file_format, data=data)
-                part += 1
-            await audit.insert_entry(connection, context.caller.label, Action.UPLOAD, batch_id=batch_id, detail=source)
-            await batches.announce_batch(connection)
-    return batch_id
 
 
 async def report(
@@ -193,9 +164,11 @@ async def follow_batch(
     with context.notifications.expect(BATCHES, str(batch_id)) as changed:
         while True:
             changed.clear()
+            patience = max(deadline - time.monotonic(), LOOK_SECONDS)
             try:
-                batch = await find_batch(context, batch_id)
-            except (DatabaseUnavailable, StatementTimeout):
+                async with asyncio.timeout(None if seen is None or patience == math.inf else patience):
+                    batch = await find_batch(context, batch_id)
+            except (DatabaseUnavailable, StatementTimeout, TimeoutError):
                 if seen is None:
                     raise
                 batch = seen
