@@ -42,8 +42,8 @@ class Gathering(Generic[Question, Answer]):
     async def load_many(self, questions: Sequence[Question]) -> list[Answer]:
         """Return the answers in the order of the questions.
 
-        Raise what loading them has raised, and DatabaseUnavailable where too many wait. Whoever is cancelled leaves the load to the
-        others; one that nobody waits for any more is cancelled too.
+        Raise what loading them has raised, and DatabaseUnavailable where too many wait. Whoever is cancelled leaves the load to
+        the others; one that nobody waits for any more is cancelled too.
         """
         if len(self._wishes) >= self._max_waiting:
             raise DatabaseUnavailable

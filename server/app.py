@@ -39,6 +39,7 @@ from server.persisted import PersistedDocuments
 from server.profiles import Profile, choose_profile
 from server.rejections import rejections_route
 from server.settings import Settings
+from server.stopping import Leaving
 
 FILES_STORED_AT_ONCE = 2
 """How many connections of the reading pool storing files may take."""
@@ -60,8 +61,10 @@ class State(TypedDict):
     version: DataVersion
     answers: Answers
     callers: Callers
+    leaving: Leaving
     stopping: asyncio.Event
     request_seconds: float
+    linger_seconds: float
 
 
 def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) -> Starlette:
@@ -69,7 +72,13 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
 
     `writes_are_open` lets everybody on this machine do everything, without a token, unless reading is closed.
     """
-    limits = Limits(settings.max_days, settings.max_items, settings.max_page_size)
+    limits = Limits(
+        settings.max_days, settings.max_items, settings.max_page_size, execution_seconds=settings.execution_seconds
+    )
+    open_our_pool = partial(
+        open_pool, outage_seconds=settings.outage_seconds, read_seconds=settings.execution_seconds + 1
+    )
+    direct_url = settings.direct_url or database_url
     is_open = choose_profile(settings) is Profile.DEVELOPMENT
     file_turns = asyncio.Semaphore(FILES_STORED_AT_ONCE)
 
@@ -83,9 +92,9 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         async with (
-            open_pool(database_url, API, max_size=settings.pool_size) as pool,
-            open_pool(database_url, INGEST, max_size=settings.ingest_pool_size) as ingest_pool,
-            open_notifications(database_url, BATCHES, DATA) as notifications,
+            open_our_pool(database_url, API, max_size=settings.pool_size) as pool,
+            open_our_pool(direct_url, INGEST, max_size=settings.ingest_pool_size) as ingest_pool,
+            open_notifications(direct_url, BATCHES, DATA) as notifications,
             follow_data(pool, notifications) as version,
             recognising(pool) as callers,
         ):
@@ -106,8 +115,10 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
                 version=version,
                 answers=Answers(version, settings.cache_bytes),
                 callers=callers,
+                leaving=Leaving(),
                 stopping=asyncio.Event(),
                 request_seconds=settings.request_seconds,
+                linger_seconds=settings.linger_seconds,
             )
 
     known_ids: dict[str, int] = {}
@@ -210,7 +221,9 @@ async def _answer_alive(_request: Request) -> Response:
 
 
 async def _answer_ready(request: Request) -> Response:
-    """Say whether the database answers."""
+    """Say whether the database answers, and the server stays."""
+    if request.state.leaving.is_unready:
+        return PlainTextResponse("the server is about to stop\n", status_code=503)
     try:
         await request.state.pool.ping()
     except DatabaseError:

@@ -20,7 +20,8 @@ from functools import partial
 from typing import Protocol
 
 from db import tokens
-from db.errors import DatabaseError
+from db.errors import DatabaseError, DatabaseUnavailable
+from db.outage import MAX_WAITING
 from db.pool import Connection, Pool
 from db.tasks import beside
 from db.tokens import ApiToken
@@ -93,6 +94,7 @@ class Callers:
         self._operator = Identity(Caller("", frozenset(Scope)))
         self._known: dict[str, _Known] = {}
         self._looking = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+        self._in_line = 0
 
     async def recognise(self, headers: Headers) -> Identity:
         """Return who sends a request with these headers. Raise BadRequest (UNAUTHENTICATED, DATABASE_UNAVAILABLE)."""
@@ -132,6 +134,9 @@ class Callers:
         return known if known is not None and known.confirmed_at > time.monotonic() - MAX_AGE_SECONDS else None
 
     async def _look_up(self, token_id: str) -> _Known | None:
+        if self._in_line >= MAX_WAITING:
+            raise unavailable(DatabaseUnavailable())
+        self._in_line += 1
         try:
             async with self._looking:
                 # Another request may have looked meanwhile.
@@ -139,6 +144,8 @@ class Callers:
                     await self._read([token_id])
         except DatabaseError as error:
             raise unavailable(error) from error
+        finally:
+            self._in_line -= 1
         return self._find(token_id)
 
     async def keep_fresh(self) -> None:

@@ -20,6 +20,11 @@ class Settings(BaseSettings):
         validation_alias="DATABASE_URL",
         description="PostgreSQL to use, as a libpq URL; without it the embedded server is started",
     )
+    direct_url: str | None = Field(
+        default=None,
+        description="The same database past PgBouncer, for what needs a session of its own: notifications, and what is written"
+        " with the ingest engine",
+    )
     data_dir: Path = Field(default=Path(".ratesgraph"), description="Folder of the embedded server's data")
     profile: Literal["development", "production"] | None = Field(
         default=None,
@@ -64,6 +69,21 @@ class Settings(BaseSettings):
     )
     request_seconds: float = Field(
         default=20, gt=0, description="Seconds that a request may take to arrive, and one more for every 10,000 bytes"
+    )
+    execution_seconds: float = Field(
+        default=15, gt=0, le=3_600, description="Seconds that the execution of a query may take"
+    )
+    outage_seconds: float = Field(
+        default=10,
+        ge=0,
+        le=60,
+        description="Seconds of an outage of the database that are sat out; after them all are told at once",
+    )
+    linger_seconds: float = Field(
+        default=1.5,
+        ge=0,
+        le=60,
+        description="Seconds that a server told to stop still answers, each time closing the connection",
     )
     cors_origins: str | None = Field(
         default=None, description="Origins of other sites whose pages may ask, separated by blanks or commas; `*`: all"

@@ -11,7 +11,6 @@ from typing import NoReturn
 
 import orjson
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from server.app import create_app
 from server.children import run_before, worker_beside
@@ -19,6 +18,8 @@ from server.connections import CONNECTION_OPTIONS
 from server.console import CommandError, err, open_database, out, read_settings
 from server.profiles import choose_profile, find_unsafe_mixture
 from server.settings import Settings
+from server.stopping import LingeringServer
+from server.supervisor import Supervisor
 
 ORIGIN, DESTINATION = "china_main", "north_europe_main"
 
@@ -47,7 +48,7 @@ def curl(url: str) -> str:
     return f"curl -s {url} -H 'Content-Type: application/json' -d '{orjson.dumps({'query': query}).decode()}'"
 
 
-class AnnouncingServer(uvicorn.Server):
+class AnnouncingServer(LingeringServer):
     """A server that says when it can be reached."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
@@ -118,4 +119,4 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
     # From here on a request waits for a process instead of being refused.
     sock.listen(config.backlog)
     announce()
-    Multiprocess(config, sockets=[sock]).run()
+    Supervisor(config, [sock], out.print).run()
