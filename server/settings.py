@@ -22,8 +22,8 @@ class Settings(BaseSettings):
     )
     direct_url: str | None = Field(
         default=None,
-        description="The same database past PgBouncer, for what needs a session of its own: notifications, and what is written"
-        " with the ingest engine",
+        description="The same database past PgBouncer, for what needs a session of its own: notifications, workers,"
+        " taking batches back, changing the tree and dry runs",
     )
     data_dir: Path = Field(default=Path(".ratesgraph"), description="Folder of the embedded server's data")
     profile: Literal["development", "production"] | None = Field(
