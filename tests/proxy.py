@@ -23,13 +23,14 @@ class _Line:
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client, self.server = client, server
-        self.is_reset = False
+        self.is_over = self.is_reset = False
         self.is_dead = False
         """Nothing passes any more, and nobody is told."""
         self.passed = 0
 
     def shut(self) -> None:
         """End it for both sides, in good order."""
+        self.is_over = True
         for sock in (self.client, self.server):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -49,7 +50,6 @@ class Proxy:
     def __init__(self, listener: socket.socket, server: Server) -> None:
         self._listener = listener
         self._lines: list[_Line] = []
-        self._over = threading.Event()
         self.server: Server | None = server
         """None: connections are closed at once."""
         self.stall_after: int | None = None
@@ -101,11 +101,6 @@ class Proxy:
                 self._lines.append(line)
                 threading.Thread(target=self._pass_on, args=[line], daemon=True).start()
 
-    def end(self) -> None:
-        """Let go of every connection."""
-        self._over.set()
-        self.cut()
-
     def _connect(self) -> socket.socket:
         if self.server is None:
             raise ConnectionRefusedError
@@ -118,7 +113,7 @@ class Proxy:
     def _pass_on(self, line: _Line) -> None:
         ends = {line.client: line.server, line.server: line.client}
         with contextlib.suppress(OSError):
-            while ends and not line.is_reset and not self._over.is_set():
+            while ends and not (line.is_over or line.is_reset):
                 if self.is_stuck or line.is_dead:
                     time.sleep(LOOK_SECONDS)
                     continue
@@ -160,4 +155,4 @@ def running_proxy(server: Server) -> Iterator[Proxy]:
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
             thread.join(timeout=10)
-            proxy.end()
+            proxy.cut()
