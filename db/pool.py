@@ -110,7 +110,7 @@ class Pool:
         """
 
         async def guarded(connection: Connection) -> Found:
-            guard = asyncio.get_running_loop().call_later(self._read_seconds, _cut, connection)
+            guard = asyncio.get_running_loop().call_later(self._read_seconds, self._give_up, connection)
             try:
                 return await work(connection)
             finally:
@@ -133,19 +133,19 @@ class Pool:
                     raise
                 tries += 1
 
+    def _give_up(self, connection: Connection) -> None:
+        """End a connection on which nothing more is to be expected: whoever waits learns that it is lost. Others may be too."""
+        log.warning("a connection has been silent for too long and is given up")
+        with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+        self._outage.begin()
+
     async def ping(self) -> None:
         """Raise a DatabaseError unless the database answers now."""
         if self._outage.is_on:
             raise DatabaseUnavailable
         async with self.connection() as connection:
             await connection.execute("SELECT 1")
-
-
-def _cut(connection: Connection) -> None:
-    """End a connection on which nothing more is to be expected: whoever waits learns that it is lost."""
-    log.warning("a connection has been silent for too long and is given up")
-    with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
-        line.shutdown(socket.SHUT_RDWR)
 
 
 @asynccontextmanager

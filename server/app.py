@@ -75,9 +75,9 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     limits = Limits(
         settings.max_days, settings.max_items, settings.max_page_size, execution_seconds=settings.execution_seconds
     )
-    open_our_pool = partial(
-        open_pool, outage_seconds=settings.outage_seconds, read_seconds=settings.execution_seconds + 1
-    )
+    # Whatever its limits end has ended by then.
+    read_seconds = max(settings.execution_seconds, API.statement_timeout / 1_000) + 1
+    open_our_pool = partial(open_pool, outage_seconds=settings.outage_seconds, read_seconds=read_seconds)
     direct_url = settings.direct_url or database_url
     is_open = choose_profile(settings) is Profile.DEVELOPMENT
     file_turns = asyncio.Semaphore(FILES_STORED_AT_ONCE)

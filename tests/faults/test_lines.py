@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -15,7 +16,7 @@ from tests.proxy import Proxy, running_proxy
 from tests.server.test_command import serving, wait_until_answered
 from tests.streams import until
 
-EXECUTION_SECONDS = 3.0
+EXECUTION_SECONDS = 5.0
 POOL_SIZE = 4
 SETTINGS = {
     "RATESGRAPH_CACHE_BYTES": "0",
@@ -133,6 +134,21 @@ def test_lines_that_go_silent_for_good_are_given_up(module_database_url: str, qu
         # What is left of them at the other end is PostgreSQL's to find out.
         terminate(module_database_url)
     assert all(is_in_time(one) for one in readings.all)
+
+
+def test_a_request_on_a_line_that_goes_silent_ends_in_time(module_database_url: str) -> None:
+    query = {"query": "{ locations(first: 5) { edges { node { name } } } }"}
+    with line_to_database(module_database_url) as (proxy, url), serving(url, settings=SETTINGS) as (_, server_url):
+        wait_until_answered(server_url)
+        proxy.half_open()
+        answer = httpx.post(f"{server_url}/graphql", json=query, timeout=60)
+        assert answer.status_code == 504
+        assert answer.json()["errors"][0]["extensions"] == {"code": "EXECUTION_TIMEOUT"}
+        # The connection is given up a second after the deadline, and every other one with it.
+        assert EXECUTION_SECONDS <= answer.elapsed.total_seconds() < EXECUTION_SECONDS + 1 + HASTE_SECONDS
+        again = httpx.post(f"{server_url}/graphql", json=query, timeout=60)
+        assert again.status_code == 200
+        assert again.elapsed.total_seconds() < HASTE_SECONDS
 
 
 @pytest.mark.parametrize("breaking", [Proxy.cut, Proxy.reset, Proxy.half_open])
