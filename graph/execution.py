@@ -162,7 +162,6 @@ class Schema(strawberry.Schema):
         try:
             return await self._deadline.hold(execution)
         except ExecutionTimeout:
-            context.loaders.stop()
             return ExecutionResult(None, [self._refuse_time()])
 
     async def _execute(

@@ -1,9 +1,7 @@
 """Gather what the fields of one request ask for, so that each kind of question costs one round trip."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property, partial
-from typing import TypeVar
 
 from strawberry.dataloader import DataLoader
 
@@ -12,16 +10,12 @@ from db.model import DayStatistics, Location
 from db.pool import Connection, Pool
 from resolvers.totals import LaneDays
 
-Key = TypeVar("Key")
-Found = TypeVar("Found")
-
 
 class Loaders:
     """The loaders of one request: what one field has loaded, the others of the same request share."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._running: set[asyncio.Task[object]] = set()
 
     # Made at their first use: few requests need more than one. None refers back to this object: a cycle would wait for a
     # collection of garbage, and a thousand a second keep the collector busy.
@@ -29,60 +23,43 @@ class Loaders:
     @cached_property
     def location_by_key(self) -> DataLoader[str, Location | None]:
         """Ports and regions by code or slug in lower case."""
-        return DataLoader(partial(_run, self._running, partial(_load_by_key, self._pool)))
+        return DataLoader(partial(_load_by_key, self._pool))
 
     @cached_property
     def location_by_id(self) -> DataLoader[int, Location | None]:
         """Ports and regions."""
-        return DataLoader(partial(_run, self._running, partial(_load_by_id, self._pool)))
+        return DataLoader(partial(_load_by_id, self._pool))
 
     @cached_property
     def children(self) -> DataLoader[int, list[Location]]:
         """What stands directly below a region."""
-        return DataLoader(partial(_run, self._running, partial(_load_children, self._pool)))
+        return DataLoader(partial(_load_children, self._pool))
 
     @cached_property
     def ancestors(self) -> DataLoader[int, list[Location]]:
         """The regions above a location, the nearest first."""
-        return DataLoader(partial(_run, self._running, partial(_load_ancestors, self._pool)))
+        return DataLoader(partial(_load_ancestors, self._pool))
 
     @cached_property
     def ports_below(self) -> DataLoader[int, list[Location]]:
         """The ports below a region at any depth."""
-        return DataLoader(partial(_run, self._running, partial(_load_ports_below, self._pool)))
+        return DataLoader(partial(_load_ports_below, self._pool))
 
     @cached_property
     def day_statistics(self) -> DataLoader[LaneDays, list[DayStatistics]]:
         """Statistics by day."""
-        return DataLoader(partial(_run, self._running, partial(_load_day_statistics, self._pool)))
+        return DataLoader(partial(_load_day_statistics, self._pool))
 
     @cached_property
     def has_rejections(self) -> DataLoader[int, bool]:
         """Whether a batch has any problem."""
-        return DataLoader(partial(_run, self._running, partial(_load_has_rejections, self._pool)))
+        return DataLoader(partial(_load_has_rejections, self._pool))
 
     def forget(self) -> None:
         """Drop what was loaded, after the request itself has changed it."""
         for name, loader in list(vars(self).items()):
             if isinstance(loader, DataLoader):
                 delattr(self, name)
-
-    def stop(self) -> None:
-        """Cancel what is being loaded: the loads are tasks of their own, and would go on for a request that has ended."""
-        for task in self._running:
-            task.cancel()
-
-
-async def _run(
-    running: set[asyncio.Task[object]], load: Callable[[list[Key]], Awaitable[Sequence[Found]]], keys: list[Key]
-) -> Sequence[Found]:
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101
-    running.add(task)
-    try:
-        return await load(keys)
-    finally:
-        running.discard(task)
 
 
 async def _load_by_key(pool: Pool, keys: list[str]) -> Sequence[Location | None]:

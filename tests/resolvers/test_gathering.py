@@ -115,7 +115,7 @@ async def test_a_load_goes_on_as_long_as_somebody_waits_for_it_and_no_longer() -
     await asyncio.sleep(0)
     # Its place is free for the others.
     road.let_through()
-    assert await third == [6]
+    assert await asyncio.wait_for(third, 5) == [6]
     assert road.loads == [[1, 2], [3]]
 
 
