@@ -22,8 +22,8 @@ class Settings(BaseSettings):
     )
     direct_url: str | None = Field(
         default=None,
-        description="The same database past PgBouncer, for what needs a session of its own: notifications, workers,"
-        " taking batches back, changing the tree and dry runs",
+        description="The same database past PgBouncer, for all that needs a session of its own: notifications, workers,"
+        " commands, taking batches back, changing the tree and dry runs",
     )
     data_dir: Path = Field(default=Path(".ratesgraph"), description="Folder of the embedded server's data")
     profile: Literal["development", "production"] | None = Field(
@@ -127,6 +127,13 @@ class Settings(BaseSettings):
     def writes_are_open(self, *, embedded: bool) -> bool:
         """Return whether callers may write without a token: on one's own machine only, and no setting opens it elsewhere."""
         return embedded and is_loopback(self.host)
+
+    @model_validator(mode="after")
+    def check_direct_url(self) -> Self:
+        """Refuse a way past a pooler where there is none: it would lead to another database."""
+        if self.direct_url is not None and self.database_url is None:
+            raise ValueError("RATESGRAPH_DIRECT_URL is the same database as DATABASE_URL: set that too.")
+        return self
 
     @model_validator(mode="after")
     def check_issuer(self) -> Self:

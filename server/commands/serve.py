@@ -73,9 +73,10 @@ def serve(given: dict[str, object], *, demo: bool | None) -> None:
     with listen(settings.host, settings.port) as sock:
         if settings.database_url is None:
             out.print(f"Starting the embedded PostgreSQL in {settings.data_dir}/")
-        with open_database(settings) as database_url:
+        with open_database(settings) as direct_url:
+            database_url = settings.database_url or direct_url
             with_demo = settings.database_url is None if demo is None else demo
-            run_before(database_url, "prepare", "--demo" if with_demo else "--no-demo")
+            run_before(direct_url, "prepare", "--demo" if with_demo else "--no-demo")
             if settings.database_url is None:
                 with worker_beside(database_url):
                     _run(settings, database_url, sock)
@@ -110,6 +111,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
     # Worker processes start anew and learn what they need from the environment.
     os.environ["RATESGRAPH_PROFILE"] = choose_profile(settings)
     os.environ["DATABASE_URL"] = database_url
+    os.environ["RATESGRAPH_DIRECT_URL"] = settings.direct_url or database_url
     config = uvicorn.Config(
         f"server.app:create_{'open_' if writes_are_open else ''}app_from_environment",
         factory=True,

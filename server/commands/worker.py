@@ -17,10 +17,7 @@ def worker(*, concurrency: int, with_parent: bool, data_dir: Path | None) -> Non
     with open_database(settings) as url:
         if not with_parent:
             out.print(f"Applying batches, {concurrency} at once (Ctrl-C stops).")
-        # A worker's transactions are long and its settings a session's: a pooler would be in its way.
-        asyncio.run(
-            _work_until_told(settings.direct_url or url, concurrency, settings.payload_days, with_parent=with_parent)
-        )
+        asyncio.run(_work_until_told(url, concurrency, settings.payload_days, with_parent=with_parent))
 
 
 async def _work_until_told(url: str, concurrency: int, payload_days: int, *, with_parent: bool) -> None:
