@@ -52,6 +52,10 @@ bench-billion: $(STAMP) ## Load a thousand million daily prices from files, ask 
 chaos: $(STAMP) ## Kill workers, server and database at random under uploads; check that nothing is lost (about ten minutes)
 	@$(BIN)/python -m tests.chaos
 
+.PHONY: restarts
+restarts: $(STAMP) ## Replace the server processes ten times under 10,000 requests; check that none fails (about two minutes)
+	@$(BIN)/python -m tests.faults
+
 .PHONY: clean
 clean: ## Remove .venv and the embedded database's data
 	rm -rf $(VENV) .ratesgraph

@@ -1,7 +1,8 @@
 """What can go wrong in the database, without a word of the driver.
 
     DatabaseError
-    ├── DatabaseUnavailable   no connection could be had, or it was lost
+    ├── DatabaseUnavailable   no connection could be had in time
+    │   └── ConnectionLost    it could not be made, or was lost: what was only read may be asked again
     ├── StatementTimeout      a statement, lock or idle timeout ended the work
     ├── MigrationNeeded       the schema is missing or older than this code
     └── EmbeddedServerError   the embedded PostgreSQL could not be started
@@ -28,6 +29,10 @@ class DatabaseUnavailable(DatabaseError):
     """The database cannot be reached right now. Try again shortly."""
 
 
+class ConnectionLost(DatabaseUnavailable):
+    """The database cannot be reached right now. Try again shortly."""
+
+
 class StatementTimeout(DatabaseError):
     """The database took too long and the work was stopped. Ask for less at once or try again."""
 
@@ -40,6 +45,18 @@ class EmbeddedServerError(DatabaseError):
     """The embedded PostgreSQL could not be started."""
 
 
+CONNECTION_EXCEPTION = "08"
+"""The class of SQLSTATE for what goes wrong with a connection; the codes below it end or refuse one too."""
+SERVER_LEAVES = {"57P01", "57P02", "57P03", "57P05"}
+TOO_MANY_CONNECTIONS = "53300"
+
+
+def _is_lost(error: psycopg.OperationalError) -> bool:
+    """Return whether the connection is gone, or was not to be had. What libpq itself finds has no SQLSTATE."""
+    code = error.sqlstate
+    return code is None or code.startswith(CONNECTION_EXCEPTION) or code in {*SERVER_LEAVES, TOO_MANY_CONNECTIONS}
+
+
 @contextmanager
 def driver_errors() -> Iterator[None]:
     """Turn what the driver raises inside the block into this module's errors, keeping the cause."""
@@ -47,7 +64,9 @@ def driver_errors() -> Iterator[None]:
         yield
     except (pg.QueryCanceled, pg.LockNotAvailable, pg.IdleInTransactionSessionTimeout) as error:
         raise StatementTimeout from error
-    except (psycopg.OperationalError, PoolTimeout, PoolClosed, TooManyRequests) as error:
+    except (PoolTimeout, PoolClosed, TooManyRequests) as error:
         raise DatabaseUnavailable from error
+    except psycopg.OperationalError as error:
+        raise (ConnectionLost if _is_lost(error) else DatabaseUnavailable) from error
     except (pg.UndefinedTable, pg.UndefinedColumn) as error:
         raise MigrationNeeded from error

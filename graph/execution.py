@@ -21,6 +21,7 @@ from strawberry.types.graphql import OperationType
 
 from graph.columns import ColumnExecutor
 from graph.cost import SizeLimits
+from graph.deadline import Deadline, ExecutionTimeout
 from graph.decoding import decode_variables
 from graph.documents import Document, Documents, Operation
 from graph.errors import present_errors
@@ -95,6 +96,7 @@ class Schema(strawberry.Schema):
     def _hold_to(self, limits: QueryLimits, request_limits: Limits, *, suggest: bool) -> None:
         self.limits = limits
         self.suggest = suggest
+        self._deadline = Deadline(request_limits.execution_seconds)
         sizes = SizeLimits(request_limits.max_days, request_limits.max_page_size)
         self.documents = Documents(self._schema, limits, sizes, suggest=suggest)
 
@@ -153,6 +155,18 @@ class Schema(strawberry.Schema):
         admit(context.caller, operation.scopes)
         if refusal := self.check(operation, context, cost):
             return ExecutionResult(None, [refusal])
+        execution = self._execute(document, operation, variables, context)
+        if operation.kind is not OperationType.QUERY:
+            # What has begun to write is not stopped half-way, and an upload waits as long as it says.
+            return await execution
+        try:
+            return await self._deadline.hold(execution)
+        except ExecutionTimeout:
+            return ExecutionResult(None, [self._refuse_time()])
+
+    async def _execute(
+        self, document: Document, operation: Operation, variables: dict[str, Any], context: RequestContext
+    ) -> ExecutionResult:
         plan = operation.plan
         if plan is not None and (questions := plan.read(variables)) is not None:
             data, errors = await plan.answer(questions, context)
@@ -184,6 +198,12 @@ class Schema(strawberry.Schema):
         max_cost = self.limits.max_cost
         message = f"The operation costs {cost:,}, at most {max_cost:,} may be: ask for fewer days, lanes or entries."
         return GraphQLError(message, extensions={"code": "QUERY_TOO_COSTLY", "cost": cost, "maxCost": max_cost})
+
+    def _refuse_time(self) -> GraphQLError:
+        """Return the error of a query that took too long."""
+        seconds = self._deadline.seconds
+        message = f"The query took longer than {seconds:g} seconds and was stopped. Ask for less at once."
+        return GraphQLError(message, extensions={"code": "EXECUTION_TIMEOUT"})
 
     def present(self, errors: Sequence[GraphQLError] | None) -> list[GraphQLError] | None:
         """Return the errors of a result as they may leave, or None for none."""

@@ -8,15 +8,17 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 
-from db import audit, batches, payloads
-from db.audit import Action
+from db import batches
 from db.errors import DatabaseUnavailable, StatementTimeout
 from db.model import BatchPage, BatchStatus, FileFormat, OnError, PriceBatch, Rejection, RejectionPage, Severity
 from db.notifications import BATCHES
+from db.pool import Connection
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
 from resolvers.items import PriceItem, encode_items
+from resolvers.storing import store
 
 MAX_KEY_LENGTH = 200
 MAX_USER_ERRORS = 1_000
@@ -65,7 +67,7 @@ async def upload_prices(
         return Upload(None, user_errors=[INVALID_TEXT])
     batch_id = await store(
         context,
-        _in_one_part(data),
+        partial(_in_one_part, data),
         FileFormat.NDJSON,
         on_error=on_error,
         source="uploadPrices",
@@ -111,36 +113,6 @@ async def _in_one_part(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-async def store(
-    context: RequestContext,
-    parts: AsyncIterator[bytes],
-    file_format: FileFormat,
-    *,
-    on_error: OnError,
-    source: str,
-    idempotency_key: str | None,
-    digest: bytes,
-) -> int | None:
-    """Store what was uploaded with its batch in one transaction; return its id, or None when the key was used before."""
-    async with context.pool.connection() as connection, connection.transaction():
-        batch_id = await batches.insert_batch(
-            connection,
-            on_error=on_error,
-            source=source,
-            idempotency_key=idempotency_key,
-            payload_sha256=digest,
-            uploader=context.caller.name,
-        )
-        if batch_id is not None:
-            part = 0
-            async for data in parts:
-                await payloads.insert_payload(connection, batch_id=batch_id, part=part, format=file_format, data=data)
-                part += 1
-            await audit.insert_entry(connection, context.caller.label, Action.UPLOAD, batch_id=batch_id, detail=source)
-            await batches.announce_batch(connection)
-    return batch_id
-
-
 async def report(
     context: RequestContext, batch_id: int | None, *, idempotency_key: str | None, digest: bytes, wait_ms: int
 ) -> Upload:
@@ -159,8 +131,9 @@ async def _report(context: RequestContext, batch_id: int, *, replayed: bool, wai
     batch = await _wait_for_end(context, batch_id, wait_ms / 1_000)
     if batch is not None and batch.status is BatchStatus.APPLIED:
         context.version.require(f"{batch_id} {BatchStatus.APPLIED}")
-    async with context.pool.connection() as connection:
-        found = await batches.list_rejections(connection, batch_id, limit=MAX_USER_ERRORS)
+    found = await context.pool.read(
+        lambda connection: batches.list_rejections(connection, batch_id, limit=MAX_USER_ERRORS)
+    )
     return Upload(
         batch,
         replayed,
@@ -191,9 +164,11 @@ async def follow_batch(
     with context.notifications.expect(BATCHES, str(batch_id)) as changed:
         while True:
             changed.clear()
+            patience = max(deadline - time.monotonic(), LOOK_SECONDS)
             try:
-                batch = await find_batch(context, batch_id)
-            except (DatabaseUnavailable, StatementTimeout):
+                async with asyncio.timeout(None if seen is None or patience == math.inf else patience):
+                    batch = await find_batch(context, batch_id)
+            except (DatabaseUnavailable, StatementTimeout, TimeoutError):
                 if seen is None:
                     raise
                 batch = seen
@@ -225,9 +200,12 @@ async def revert_batch(context: RequestContext, batch_id: int | None) -> Reversa
 
 async def list_rejections(context: RequestContext, batch_id: int, *, first: int, after: int | None) -> RejectionPage:
     """Return a page of the batch's problems, by item."""
-    async with context.pool.connection() as connection:
+
+    async def select(connection: Connection) -> tuple[list[Rejection], int]:
         found = await batches.list_rejections(connection, batch_id, after=after or 0, limit=first + 1)
-        total = await batches.count_rejections(connection, batch_id)
+        return found, await batches.count_rejections(connection, batch_id)
+
+    found, total = await context.pool.read(select)
     return RejectionPage(found[:first], has_next_page=len(found) > first, total_count=total)
 
 
@@ -239,8 +217,7 @@ async def rejections_url(context: RequestContext, batch_id: int) -> str | None:
 
 async def find_batch(context: RequestContext, batch_id: int) -> PriceBatch | None:
     """Return the batch, or None: also for one that the caller may not see."""
-    async with context.pool.connection() as connection:
-        found = await batches.get_batches(connection, [batch_id])
+    found = await context.pool.read(lambda connection: batches.get_batches(connection, [batch_id]))
     return found[0] if found and context.caller.sees(found[0].uploader) else None
 
 
@@ -248,8 +225,9 @@ async def find_batch_by_key(context: RequestContext, idempotency_key: str) -> Pr
     """Return the batch that was accepted of the caller under the key, or None; also for a text that cannot be one."""
     if refuse_key(idempotency_key) is not None:
         return None
-    async with context.pool.connection() as connection:
-        return await batches.find_batch_by_key(connection, idempotency_key, context.caller.name)
+    return await context.pool.read(
+        lambda connection: batches.find_batch_by_key(connection, idempotency_key, context.caller.name)
+    )
 
 
 async def list_batches(
@@ -257,11 +235,14 @@ async def list_batches(
 ) -> BatchPage:
     """Return a page of the batches that the caller may see, newest first."""
     uploader = None if context.caller.is_admin else context.caller.name
-    async with context.pool.connection() as connection:
+
+    async def select(connection: Connection) -> tuple[list[PriceBatch], int]:
         found = await batches.list_batches(
             connection, status=status, uploader=uploader, before_id=before_id, limit=first + 1
         )
-        total = await batches.count_batches(connection, status=status, uploader=uploader)
+        return found, await batches.count_batches(connection, status=status, uploader=uploader)
+
+    found, total = await context.pool.read(select)
     return BatchPage(found[:first], has_next_page=len(found) > first, total_count=total)
 
 

@@ -27,6 +27,7 @@ class Limits:
     max_items: int = 100_000
     max_page_size: int = 500
     max_wait_ms: int = 30_000
+    execution_seconds: float = 15
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from db.errors import StatementTimeout
+from db.errors import DatabaseUnavailable, StatementTimeout
 
 Question = TypeVar("Question", bound=Hashable)
 Answer = TypeVar("Answer")
@@ -22,7 +22,7 @@ class Gathering(Generic[Question, Answer]):
     fails, the first few. What the first one fails with is raised.
 
     What several ask at the same time is loaded once. An answer is always loaded after its question was asked. At most
-    `at_once` loads are under way, each for some `max_together` questions.
+    `at_once` loads are under way, each for some `max_together` questions, and `max_waiting` callers wait for one to begin.
     """
 
     def __init__(
@@ -31,24 +31,43 @@ class Gathering(Generic[Question, Answer]):
         *,
         at_once: int,
         max_together: int = sys.maxsize,
+        max_waiting: int = sys.maxsize,
     ) -> None:
         self._load = load
         self._idle = at_once
         self._max_together = max_together
+        self._max_waiting = max_waiting
         self._wishes: deque[Wish[Question, Answer]] = deque()
-        self._loading: set[asyncio.Task[None]] = set()
+        self._loading: dict[asyncio.Task[None], Sequence[Wish[Question, Answer]]] = {}
 
     async def load_many(self, questions: Sequence[Question]) -> list[Answer]:
-        """Return the answers in the order of the questions. Raise what loading them has raised."""
+        """Return the answers in the order of the questions.
+
+        Raise what loading them has raised, and DatabaseUnavailable where too many wait. Whoever is cancelled leaves the load to
+        the others; one that nobody waits for any more is cancelled too.
+        """
+        if len(self._wishes) >= self._max_waiting:
+            raise DatabaseUnavailable
         answers: asyncio.Future[Mapping[Question, Answer]] = asyncio.get_running_loop().create_future()
         self._wishes.append((questions, answers))
         if self._idle:
             self._idle -= 1
             loading = asyncio.create_task(self._fulfil())
-            self._loading.add(loading)
-            loading.add_done_callback(self._loading.discard)
-        found = await answers
+            self._loading[loading] = ()
+            loading.add_done_callback(self._loading.pop)
+        try:
+            found = await answers
+        except asyncio.CancelledError:
+            self._abandon()
+            raise
         return [found[question] for question in questions]
+
+    def _abandon(self) -> None:
+        """Cancel the loads that nobody waits for."""
+        for loading, wishes in self._loading.items():
+            if wishes and all(waiting.done() for _, waiting in wishes):
+                self._loading[loading] = ()
+                loading.cancel()
 
     async def _fulfil(self) -> None:
         """Load until nobody waits."""
@@ -72,8 +91,17 @@ class Gathering(Generic[Question, Answer]):
 
     async def _answer(self, wishes: Sequence[Wish[Question, Answer]]) -> None:
         questions = [*dict.fromkeys(question for asked, _ in wishes for question in asked)]
+        loading = asyncio.current_task()
+        assert loading is not None  # noqa: S101
+        self._loading[loading] = wishes
         try:
             answers, failures = await self._load_all(questions)
+        except asyncio.CancelledError:
+            if self._loading[loading]:
+                raise
+            # It was abandoned, and others may wait for this place.
+            loading.uncancel()
+            return
         except Exception as error:
             answers, failures = {}, dict.fromkeys(questions, error)
         for asked, waiting in wishes:

@@ -17,8 +17,9 @@ class LanePage:
 
 async def list_lanes(context: RequestContext, batch_id: int, *, first: int, after: int | None) -> LanePage:
     """Return a page of the lanes that an applied batch touched, in the order of their ports' ids."""
-    async with context.pool.connection() as connection:
-        found = await lanes.list_lanes(connection, batch_id, after=after or 0, limit=first + 1)
+    found = await context.pool.read(
+        lambda connection: lanes.list_lanes(connection, batch_id, after=after or 0, limit=first + 1)
+    )
     page = found[:first]
     ids = sorted({port for entry in page for port in (entry.lane.origin, entry.lane.destination)})
     ports = dict(zip(ids, await context.loaders.location_by_id.load_many(ids), strict=True))

@@ -63,20 +63,19 @@ class Loaders:
 
 
 async def _load_by_key(pool: Pool, keys: list[str]) -> Sequence[Location | None]:
-    async with pool.connection() as connection:
-        found = {location.key.lower(): location for location in await locations.find_locations(connection, keys)}
+    locations_found = await pool.read(lambda connection: locations.find_locations(connection, keys))
+    found = {location.key.lower(): location for location in locations_found}
     return [found.get(key.lower()) for key in keys]
 
 
 async def _load_by_id(pool: Pool, ids: list[int]) -> Sequence[Location | None]:
-    async with pool.connection() as connection:
-        found = {location.id: location for location in await locations.get_locations(connection, ids)}
+    locations_found = await pool.read(lambda connection: locations.get_locations(connection, ids))
+    found = {location.id: location for location in locations_found}
     return [found.get(id_) for id_ in ids]
 
 
 async def _load_children(pool: Pool, ids: list[int]) -> Sequence[list[Location]]:
-    async with pool.connection() as connection:
-        children = await locations.list_children(connection, ids)
+    children = await pool.read(lambda connection: locations.list_children(connection, ids))
     by_parent: dict[int | None, list[Location]] = {}
     for child in children:
         by_parent.setdefault(child.parent_id, []).append(child)
@@ -94,8 +93,7 @@ async def _load_ports_below(pool: Pool, ids: list[int]) -> Sequence[list[Locatio
 async def _load_related(
     pool: Pool, ids: list[int], list_related: Callable[[Connection, list[int]], Awaitable[list[tuple[int, Location]]]]
 ) -> Sequence[list[Location]]:
-    async with pool.connection() as connection:
-        pairs = await list_related(connection, ids)
+    pairs = await pool.read(lambda connection: list_related(connection, ids))
     related: dict[int, list[Location]] = {}
     for of_id, location in pairs:
         related.setdefault(of_id, []).append(location)
@@ -103,11 +101,12 @@ async def _load_related(
 
 
 async def _load_day_statistics(pool: Pool, asked: list[LaneDays]) -> Sequence[list[DayStatistics]]:
-    async with pool.connection() as connection:
+    async def select(connection: Connection) -> list[list[DayStatistics]]:
         return [await prices.select_day_statistics(connection, lane, days) for lane, days in asked]
+
+    return await pool.read(select)
 
 
 async def _load_has_rejections(pool: Pool, batch_ids: list[int]) -> Sequence[bool]:
-    async with pool.connection() as connection:
-        found = await batches.select_batches_with_rejections(connection, batch_ids)
+    found = await pool.read(lambda connection: batches.select_batches_with_rejections(connection, batch_ids))
     return [batch_id in found for batch_id in batch_ids]

@@ -8,6 +8,7 @@ from rapidfuzz import fuzz, process
 from db import locations
 from db.errors import DatabaseError
 from db.model import Lane, Location, LocationKind, LocationPage
+from db.pool import Connection
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
 
@@ -76,8 +77,7 @@ async def unknown_location(context: RequestContext, argument: str, key: str) -> 
 
 async def _suggest(context: RequestContext, key: str) -> list[str]:
     """Return up to MAX_SUGGESTIONS codes or slugs that look like the key, or whose names do."""
-    async with context.pool.connection() as connection:
-        known = await locations.list_locations(connection)
+    known = await context.pool.read(locations.list_locations)
     return await asyncio.to_thread(_most_alike, key, known)
 
 
@@ -106,9 +106,12 @@ async def search_locations(
     if search is not None and "\x00" in search:
         return LocationPage([], has_next_page=False, total_count=0)
     search = None if search is None else search[:200].encode(errors="replace").decode()
-    async with context.pool.connection() as connection:
+
+    async def select(connection: Connection) -> tuple[list[Location], int]:
         found = await locations.search_locations(
             connection, search=search, kind=kind, after_id=after_id, limit=first + 1
         )
-        total = await locations.count_locations(connection, search=search, kind=kind)
+        return found, await locations.count_locations(connection, search=search, kind=kind)
+
+    found, total = await context.pool.read(select)
     return LocationPage(found[:first], has_next_page=len(found) > first, total_count=total)

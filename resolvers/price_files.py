@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from db.model import FileFormat, OnError, Rejection
 from db.payloads import SUFFIXES, find_format
-from resolvers.batches import Upload, check_wait, refuse_key, report, store
+from resolvers.batches import Upload, check_wait, refuse_key, report
 from resolvers.context import RequestContext
+from resolvers.storing import store
 
 PART_BYTES = 4 * 1024 * 1024
 """What is in memory of a file at a time, and what a worker reads of it at a time."""
@@ -61,7 +63,7 @@ async def upload_price_file(
     async with context.file_turns:
         batch_id = await store(
             context,
-            _read_parts(file),
+            partial(_read_parts, file),
             found,
             on_error=on_error,
             source=base_name(file.filename) or "uploadPriceFile",

@@ -7,6 +7,7 @@ from rapidfuzz import fuzz, process
 
 from db import rates
 from db.model import DateRange, ExchangeRate
+from db.pool import Connection
 from resolvers.averages import check_range
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
@@ -28,13 +29,16 @@ async def exchange_rates(
     code = currency.strip().upper()
     if code == "USD":
         return [ExchangeRate(day, 1.0, day) for day in days.days()]
-    async with context.pool.connection() as connection:
+
+    async def select(connection: Connection) -> list[ExchangeRate]:
         newest_days = await rates.list_currencies(connection)
         if code not in newest_days:
             raise _unknown_currency(code, newest_days)
         newest = max(newest_days.values())
         published = await rates.list_rates(connection, [code], rates.days_to_read(days, newest))
-    return rates_by_day([(day, rate) for _, day, rate in published], newest, days)
+        return rates_by_day([(day, rate) for _, day, rate in published], newest, days)
+
+    return await context.pool.read(select)
 
 
 def rates_by_day(published: Sequence[tuple[date, int]], newest: date, days: DateRange) -> list[ExchangeRate]:

@@ -5,6 +5,7 @@ from functools import partial
 
 from db import totals
 from db.model import DateRange, DayTotals, Lane
+from db.outage import MAX_WAITING
 from db.pool import Pool
 from resolvers.gathering import Gathering
 
@@ -21,9 +22,8 @@ MAX_TOGETHER = 100
 
 def gather_totals(pool: Pool) -> Totals:
     """Return what the requests of a process share."""
-    return Gathering(partial(_load, pool), at_once=AT_ONCE, max_together=MAX_TOGETHER)
+    return Gathering(partial(_load, pool), at_once=AT_ONCE, max_together=MAX_TOGETHER, max_waiting=MAX_WAITING)
 
 
 async def _load(pool: Pool, asked: Sequence[LaneDays]) -> Sequence[DayTotals]:
-    async with pool.connection() as connection:
-        return await totals.select_day_totals(connection, asked)
+    return await pool.read(lambda connection: totals.select_day_totals(connection, asked))

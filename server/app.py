@@ -42,6 +42,7 @@ from server.persisted import PersistedDocuments
 from server.profiles import Profile, choose_profile
 from server.rejections import rejections_route
 from server.settings import Settings
+from server.stopping import Leaving
 
 FILES_STORED_AT_ONCE = 2
 """How many connections of the reading pool storing files may take."""
@@ -65,8 +66,10 @@ class State(TypedDict):
     callers: Callers
     admission: Admission
     max_connections: int
+    leaving: Leaving
     stopping: asyncio.Event
     request_seconds: float
+    linger_seconds: float
 
 
 def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) -> Starlette:
@@ -74,7 +77,13 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
 
     `writes_are_open` lets everybody on this machine do everything, without a token, unless reading is closed.
     """
-    limits = Limits(settings.max_days, settings.max_items, settings.max_page_size)
+    limits = Limits(
+        settings.max_days, settings.max_items, settings.max_page_size, execution_seconds=settings.execution_seconds
+    )
+    # Whatever its limits end has ended by then.
+    read_seconds = max(settings.execution_seconds, API.statement_timeout / 1_000) + 1
+    open_our_pool = partial(open_pool, outage_seconds=settings.outage_seconds, read_seconds=read_seconds)
+    direct_url = settings.direct_url or database_url
     is_open = choose_profile(settings) is Profile.DEVELOPMENT
     file_turns = asyncio.Semaphore(FILES_STORED_AT_ONCE)
 
@@ -88,9 +97,9 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         async with (
-            open_pool(database_url, API, max_size=settings.pool_size) as pool,
-            open_pool(database_url, INGEST, max_size=settings.ingest_pool_size) as ingest_pool,
-            open_notifications(database_url, BATCHES, DATA) as notifications,
+            open_our_pool(database_url, API, max_size=settings.pool_size) as pool,
+            open_our_pool(direct_url, INGEST, max_size=settings.ingest_pool_size) as ingest_pool,
+            open_notifications(direct_url, BATCHES, DATA) as notifications,
             follow_data(pool, notifications) as version,
             recognising(pool) as callers,
         ):
@@ -113,8 +122,10 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
                 callers=callers,
                 admission=Admission(callers, settings),
                 max_connections=find_room(settings.max_connections),
+                leaving=Leaving(),
                 stopping=asyncio.Event(),
                 request_seconds=settings.request_seconds,
+                linger_seconds=settings.linger_seconds,
             )
 
     known_ids: dict[str, int] = {}
@@ -225,10 +236,11 @@ async def _answer_alive(_request: Request) -> Response:
 
 
 async def _answer_ready(request: Request) -> Response:
-    """Say whether the database answers."""
+    """Say whether the database answers, and the server stays."""
+    if request.state.leaving.is_unready:
+        return PlainTextResponse("the server is about to stop\n", status_code=503)
     try:
-        async with request.state.pool.connection() as connection:
-            await connection.execute("SELECT 1")
+        await request.state.pool.ping()
     except DatabaseError:
         return PlainTextResponse("the database does not answer\n", status_code=503, headers={"Retry-After": "2"})
     return PlainTextResponse("ready\n")

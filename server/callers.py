@@ -16,11 +16,13 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from db import tokens
-from db.errors import DatabaseError
-from db.pool import Pool
+from db.errors import DatabaseError, DatabaseUnavailable
+from db.outage import MAX_WAITING
+from db.pool import Connection, Pool
 from db.tasks import beside
 from db.tokens import ApiToken
 from resolvers.callers import Caller, Scope, make_caller
@@ -107,6 +109,7 @@ class Callers:
         self._operator = Identity(Caller("", frozenset(Scope)))
         self._known: dict[str, _Known] = {}
         self._looking = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+        self._in_line = 0
 
     def find(self, headers: Headers) -> Identity | None:
         """Return who sends a request with these headers where that is known at once, and None where `recognise` has to look."""
@@ -151,6 +154,9 @@ class Callers:
         return known if known is not None and known.confirmed_at > time.monotonic() - MAX_AGE_SECONDS else None
 
     async def _look_up(self, token_id: str) -> _Known | None:
+        if self._in_line >= MAX_WAITING:
+            raise unavailable(DatabaseUnavailable())
+        self._in_line += 1
         try:
             async with self._looking:
                 # Another request may have looked meanwhile.
@@ -158,6 +164,8 @@ class Callers:
                     await self._read([token_id])
         except DatabaseError as error:
             raise unavailable(error) from error
+        finally:
+            self._in_line -= 1
         return self._find(token_id)
 
     async def keep_fresh(self) -> None:
@@ -176,19 +184,7 @@ class Callers:
 
     async def _read(self, token_ids: Collection[str]) -> None:
         """Take note of which of the tokens are accepted at this moment, and end what goes on under the others."""
-        asked_at = time.monotonic()
-        noted_before = datetime.now(UTC) - NOTED_EVERY
-        async with self._pool.connection() as connection:
-            found = {token.id: token for token in await tokens.find_tokens(connection, token_ids)}
-            to_note = [
-                token.id
-                for token in found.values()
-                if token.id in self._known
-                and self._known[token.id].used_at > -math.inf
-                and (token.last_used_at is None or token.last_used_at < noted_before)
-            ]
-            if to_note:
-                await tokens.note_use(connection, to_note)
+        asked_at, found = await self._pool.read(partial(self._find_and_note, token_ids))
         for token_id in token_ids:
             token, known = found.get(token_id), self._known.get(token_id)
             if token is None:
@@ -199,6 +195,24 @@ class Callers:
                 self._known[token_id] = self._make(token, asked_at)
             else:
                 known.confirmed_at = max(known.confirmed_at, asked_at)
+
+    async def _find_and_note(
+        self, token_ids: Collection[str], connection: Connection
+    ) -> tuple[float, dict[str, ApiToken]]:
+        """Return when it was asked, and those that are accepted. To note their use twice is as good as once."""
+        asked_at = time.monotonic()
+        noted_before = datetime.now(UTC) - NOTED_EVERY
+        found = {token.id: token for token in await tokens.find_tokens(connection, token_ids)}
+        to_note = [
+            token.id
+            for token in found.values()
+            if token.id in self._known
+            and self._known[token.id].used_at > -math.inf
+            and (token.last_used_at is None or token.last_used_at < noted_before)
+        ]
+        if to_note:
+            await tokens.note_use(connection, to_note)
+        return asked_at, found
 
     def _make(self, token: ApiToken, asked_at: float) -> _Known:
         caller = make_caller(f"token:{token.name}", token.scopes, reads_are_open=self._reads_are_open)

@@ -21,7 +21,8 @@ STOP_SECONDS = 30.0
 
 
 def _start(database_url: str, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401
-    environment = {**os.environ, "DATABASE_URL": database_url}
+    environment = {name: value for name, value in os.environ.items() if name != "RATESGRAPH_DIRECT_URL"}
+    environment["DATABASE_URL"] = database_url
     return subprocess.Popen([*COMMAND, *arguments], env=environment, **options)  # noqa: S603
 
 

@@ -23,9 +23,9 @@ T = TypeVar("T")
 
 @contextmanager
 def open_database(settings: Settings) -> Iterator[str]:
-    """Yield the database's URL: DATABASE_URL, or that of the embedded server, which runs as long as it is used."""
+    """Yield the database's URL: a direct one, as commands need a session, or the embedded server's, which runs as long."""
     if settings.database_url is not None:
-        yield settings.database_url
+        yield settings.direct_url or settings.database_url
         return
     with embedded_server(settings.data_dir) as url:
         yield url
@@ -33,9 +33,9 @@ def open_database(settings: Settings) -> Iterator[str]:
 
 def read_settings(**given: object) -> Settings:
     """Return the settings, with what was given on the command line. A data folder means the embedded server."""
-    options = {name: value for name, value in given.items() if value is not None}
+    options: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     if "data_dir" in options:
-        options["database_url"] = None
+        options |= {"database_url": None, "direct_url": None}
     return Settings().model_copy(update=options)
 
 

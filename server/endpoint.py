@@ -19,7 +19,7 @@ from resolvers.context import RequestContext
 from server.admission import Admission, tell
 from server.answers import Answer, Answers
 from server.body_limit import BodyLimits
-from server.errors import BadRequest, not_admitted
+from server.errors import BadRequest, not_admitted, unanswered
 from server.media import CONTENT_TYPES, JSON, RESPONSE_JSON, is_json, negotiate
 from server.multipart import is_form, reading_form
 from server.origins import Origins, check_address, check_preflight
@@ -191,6 +191,8 @@ class GraphQLEndpoint:
             raise _explain(error) from error
         except NotAdmitted as error:
             raise not_admitted(error) from error
+        if outcome.errors and (refusal := unanswered(outcome)):
+            raise refusal
         answer = Answer(_encode(outcome, self._schema.limits.max_cost if reply.wants_cost else None))
         is_shared = outcome.is_shared and reply.caller.may_read
         if is_shared and key is not None:

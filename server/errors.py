@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from db.errors import DatabaseError
+from graph.execution import Outcome
 from graph.permissions import NotAdmitted
 
 log = logging.getLogger("ratesgraph.server")
@@ -60,6 +61,30 @@ def not_admitted(error: NotAdmitted) -> BadRequest:
 def unavailable(error: DatabaseError) -> BadRequest:
     """Return the refusal of what cannot be decided while the database is away."""
     return BadRequest("DATABASE_UNAVAILABLE", str(error), status=503, headers=RETRY_AFTER)
+
+
+UNANSWERED: dict[str, tuple[int, dict[bytes, bytes]]] = {
+    "DATABASE_UNAVAILABLE": (503, RETRY_AFTER),
+    # Not 503, by which proxies and balancers take an instance for one that is down: it is the question that is too heavy, and
+    # asked again at once, or of another instance, it takes as long.
+    "EXECUTION_TIMEOUT": (504, {}),
+}
+
+
+def unanswered(outcome: Outcome) -> BadRequest | None:
+    """Return the refusal of an operation of which nothing could be answered, for a reason that lies in the moment.
+
+    What could be answered in part is an answer: its errors stand beside the data, with status 200.
+    """
+    if not outcome.errors or any(value is not None for value in (outcome.data or {}).values()):
+        return None
+    first = outcome.errors[0]
+    codes = {error.get("extensions", {}).get("code") for error in outcome.errors} - {"TOO_MANY_ERRORS"}
+    code = str(codes.pop()) if len(codes) == 1 else ""
+    if code not in UNANSWERED:
+        return None
+    status, headers = UNANSWERED[code]
+    return BadRequest(code, first["message"], status=status, headers=headers)
 
 
 def answer_refused(request: Request, error: Exception) -> Response:

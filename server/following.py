@@ -39,8 +39,7 @@ async def _look_again(pool: Pool, version: DataVersion, begun: asyncio.Event) ->
         await begun.wait()
         begun.clear()
         try:
-            async with pool.connection() as connection:
-                found = await name_state(connection)
+            found = await pool.read(name_state)
         except DatabaseError:
             begun.set()
             await asyncio.sleep(RETRY_SECONDS)

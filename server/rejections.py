@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from db import batches
 from db.errors import DatabaseError
+from db.pool import Pool
 from graph.permissions import UPLOADING, NotAdmitted, admit
 from resolvers.batches import parse_batch_id
 from resolvers.callers import Caller
@@ -60,8 +61,8 @@ async def _answer(request: Request, caller: Caller, places: asyncio.Semaphore) -
 
 async def _download(request: Request, caller: Caller, places: asyncio.Semaphore) -> Response:
     batch_id = parse_batch_id(request.path_params["id"])
-    async with request.state.pool.connection() as connection:
-        found = [] if batch_id is None else await batches.get_batches(connection, [batch_id])
+    pool: Pool = request.state.pool
+    found = [] if batch_id is None else await pool.read(lambda connection: batches.get_batches(connection, [batch_id]))
     if batch_id is None or not found or not caller.sees(found[0].uploader):
         raise BadRequest("UNKNOWN_BATCH", "There is no such batch.", status=404)
     if not found[0].status.has_ended:

@@ -22,6 +22,11 @@ class Settings(BaseSettings):
         validation_alias="DATABASE_URL",
         description="PostgreSQL to use, as a libpq URL; without it the embedded server is started",
     )
+    direct_url: str | None = Field(
+        default=None,
+        description="The same database past PgBouncer, for all that needs a session of its own: notifications, workers,"
+        " commands, taking batches back, changing the tree and dry runs",
+    )
     data_dir: Path = Field(default=Path(".ratesgraph"), description="Folder of the embedded server's data")
     profile: Literal["development", "production"] | None = Field(
         default=None,
@@ -90,6 +95,21 @@ class Settings(BaseSettings):
         default=100, ge=1, description="Event streams and WebSockets that one caller has open at a server process"
     )
     max_socket_operations: int = Field(default=100, ge=1, description="Operations that run on one WebSocket")
+    execution_seconds: float = Field(
+        default=15, gt=0, le=3_600, description="Seconds that the execution of a query may take"
+    )
+    outage_seconds: float = Field(
+        default=10,
+        ge=0,
+        le=60,
+        description="Seconds of an outage of the database that are sat out; after them all are told at once",
+    )
+    linger_seconds: float = Field(
+        default=1.5,
+        ge=0,
+        le=60,
+        description="Seconds that a server told to stop still answers, each time closing the connection",
+    )
     cors_origins: str | None = Field(
         default=None, description="Origins of other sites whose pages may ask, separated by blanks or commas; `*`: all"
     )
@@ -160,6 +180,13 @@ class Settings(BaseSettings):
         for part in filter(None, (value or "").split(",")):
             ip_network(part.strip(), strict=True)
         return value
+
+    @model_validator(mode="after")
+    def check_direct_url(self) -> Self:
+        """Refuse a way past a pooler where there is none: it would lead to another database."""
+        if self.direct_url is not None and self.database_url is None:
+            raise ValueError("RATESGRAPH_DIRECT_URL is the same database as DATABASE_URL: set that too.")
+        return self
 
     @model_validator(mode="after")
     def check_issuer(self) -> Self:

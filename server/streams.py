@@ -11,11 +11,26 @@ from collections.abc import Awaitable, Callable, Sequence
 import anyio
 from starlette.responses import StreamingResponse
 from starlette.types import Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 
 class StoppingProtocol(HttpToolsProtocol):
-    """Uvicorn's HTTP, which tells the application when the server stops: the lifespan comes only after the last response."""
+    """Uvicorn's HTTP, which tells the application when the server stops: the lifespan comes only after the last response.
+
+    While the server lingers (`server.stopping`), each response is the last one on its connection.
+    """
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer."""
+        super().on_headers_complete()
+        if self.app_state["leaving"].closes:
+            self.say_close()
+
+    def say_close(self) -> None:
+        """Have the response tell that the connection is closed after it, unless it has begun."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_started:
+            cycle.keep_alive = False
 
     def shutdown(self) -> None:
         """Stop, once what is being answered is answered."""

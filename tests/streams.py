@@ -92,9 +92,10 @@ def watching(
             yield answers(socket)
 
 
-def until(condition: Callable[[], object], words: str) -> None:
-    """Wait until the condition holds."""
-    deadline = time.monotonic() + EVENT_SECONDS
+def until(condition: Callable[[], object], words: str, seconds: float = EVENT_SECONDS) -> float:
+    """Wait until the condition holds; return how many seconds that took."""
+    began = time.monotonic()
     while not condition():
-        assert time.monotonic() < deadline, words
+        assert time.monotonic() < began + seconds, words
         time.sleep(0.01)
+    return time.monotonic() - began

@@ -11,7 +11,6 @@ from typing import NoReturn
 
 import orjson
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from server.app import create_app
 from server.children import run_before, worker_beside
@@ -19,6 +18,8 @@ from server.connections import CONNECTION_OPTIONS
 from server.console import CommandError, err, open_database, out, read_settings
 from server.profiles import choose_profile, find_unsafe_mixture
 from server.settings import Settings
+from server.stopping import LingeringServer
+from server.supervisor import Supervisor
 
 ORIGIN, DESTINATION = "china_main", "north_europe_main"
 
@@ -47,7 +48,7 @@ def curl(url: str) -> str:
     return f"curl -s {url} -H 'Content-Type: application/json' -d '{orjson.dumps({'query': query}).decode()}'"
 
 
-class AnnouncingServer(uvicorn.Server):
+class AnnouncingServer(LingeringServer):
     """A server that says when it can be reached."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
@@ -72,9 +73,10 @@ def serve(given: dict[str, object], *, demo: bool | None) -> None:
     with listen(settings.host, settings.port) as sock:
         if settings.database_url is None:
             out.print(f"Starting the embedded PostgreSQL in {settings.data_dir}/")
-        with open_database(settings) as database_url:
+        with open_database(settings) as direct_url:
+            database_url = settings.database_url or direct_url
             with_demo = settings.database_url is None if demo is None else demo
-            run_before(database_url, "prepare", "--demo" if with_demo else "--no-demo")
+            run_before(direct_url, "prepare", "--demo" if with_demo else "--no-demo")
             if settings.database_url is None:
                 with worker_beside(database_url):
                     _run(settings, database_url, sock)
@@ -112,6 +114,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
     os.environ["RATESGRAPH_PROFILE"] = choose_profile(settings)
     os.environ["RATESGRAPH_WORKERS"] = str(settings.workers)
     os.environ["DATABASE_URL"] = database_url
+    os.environ["RATESGRAPH_DIRECT_URL"] = settings.direct_url or database_url
     config = uvicorn.Config(
         f"server.app:create_{'open_' if writes_are_open else ''}app_from_environment",
         factory=True,
@@ -121,4 +124,4 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
     # From here on a request waits for a process instead of being refused.
     sock.listen(config.backlog)
     announce()
-    Multiprocess(config, sockets=[sock]).run()
+    Supervisor(config, [sock], out.print).run()

@@ -1,7 +1,7 @@
 """A secret in an exception never reaches a caller; what a caller did wrong always does."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -37,6 +37,10 @@ class BrokenPool:
         with driver_errors():
             raise self._error
         yield
+
+    async def read(self, work: Callable[[Connection], Awaitable[object]]) -> object:
+        async with self.connection() as connection:
+            return await work(connection)
 
 
 async def ask(query: str, error: Exception, variables: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -114,3 +114,29 @@ async def test_nothing_is_loaded_for_those_who_have_gone() -> None:
     assert road.loads == [[1], [3]]
     assert first.cancelled()
     assert second.cancelled()
+
+
+async def test_a_load_goes_on_as_long_as_somebody_waits_for_it_and_no_longer() -> None:
+    road = Road()
+    gathering = Gathering(road.load, at_once=1)
+    first, second = await begin(gathering, [1], [2, 1])
+    first.cancel()
+    [third] = await begin(gathering, [3])
+    assert road.loads == [[1, 2]]
+    second.cancel()
+    await asyncio.sleep(0)
+    # Its place is free for the others.
+    road.let_through()
+    assert await asyncio.wait_for(third, 5) == [6]
+    assert road.loads == [[1, 2], [3]]
+
+
+async def test_those_who_come_when_too_many_wait_are_told_at_once() -> None:
+    road = Road()
+    gathering = Gathering(road.load, at_once=1, max_waiting=2)
+    asking = await begin(gathering, [1])
+    asking += await begin(gathering, [2], [3], [4])
+    with pytest.raises(DatabaseUnavailable):
+        await asking.pop()
+    road.let_through(2)
+    assert await asyncio.gather(*asking) == [[2], [4], [6]]

@@ -36,10 +36,15 @@ def files(tmp_path: Path) -> Path:
 def serving(
     database_url: str | None, *arguments: str | Path, settings: Mapping[str, str] | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run `serve` on a free port until it says where it answers; yield the process and the URL."""
+    """Run `serve` on a free port until it says where it answers; yield the process and the URL. It stops without lingering."""
     with subprocess.Popen(
         [COMMAND, "serve", "--port", "0", *arguments],
-        env={**environment(database_url), "PYTHONUNBUFFERED": "1", **(settings or {})},
+        env={
+            **environment(database_url),
+            "PYTHONUNBUFFERED": "1",
+            "RATESGRAPH_LINGER_SECONDS": "0",
+            **(settings or {}),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -230,10 +230,10 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) ->
 @contextmanager
 def cut_off(proxy: Proxy) -> Iterator[None]:
     """Take the server away for the block."""
-    port, proxy.server_port = proxy.server_port, None
+    server_behind, proxy.server = proxy.server, None
     proxy.cut()
     yield
-    proxy.server_port = port
+    proxy.server = server_behind
 
 
 def test_a_server_that_comes_back_is_asked_again(server: Client, database_url: str, file: Path) -> None:

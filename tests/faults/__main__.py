@@ -1,0 +1,59 @@
+"""`python -m tests.faults`: replace all server processes again and again under readers, and see whether a request fails."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+from rich.table import Table
+
+from db.embedded import embedded_server
+from db.migrate import migrate
+from tests.faults.restarts import Figures, restart_again_and_again
+
+SHOWN = 20
+
+
+def show(figures: Figures) -> Table:
+    """Return the figures for people."""
+    table = Table("figure", "value", title="Rolling restarts")
+    for name, value in (
+        ("restarts of both processes", f"{len(figures.restarts)}"),
+        ("  each took", f"{min(figures.restarts):.1f} to {max(figures.restarts):.1f} s"),
+        ("requests", f"{figures.requests:,}"),
+        ("  that failed or were answered wrongly", f"{len(figures.wrong)}"),
+        ("  the slowest took", f"{figures.slowest:.2f} s"),
+    ):
+        table.add_row(name, value)
+    return table
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run and print the figures; return 1 if any request failed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults", description="Replace server processes under readers."
+    )
+    parser.add_argument("--restarts", type=int, default=10, help="how often (%(default)s)")
+    parser.add_argument("--requests", type=int, default=10_000, help="at least so many requests (%(default)s)")
+    parser.add_argument("--readers", type=int, default=16, help="half of them keep their connections (%(default)s)")
+    options = parser.parse_args(argv)
+    with TemporaryDirectory(prefix="ratesgraph-") as folder, embedded_server(Path(folder)) as url:
+        migrate(url)
+        figures = restart_again_and_again(
+            url,
+            restarts=options.restarts,
+            requests=options.requests,
+            readers=options.readers,
+            settings={"RATESGRAPH_CACHE_BYTES": "0"},
+        )
+    console = Console(highlight=False)
+    console.print(show(figures))
+    for one in figures.wrong[:SHOWN]:
+        console.print(str(one), markup=False, soft_wrap=True)
+    return 1 if figures.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Readers who ask all the time and know the right answers, on connections that they keep and on ones that they close."""
+
+import http.client
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.faults.world import Question
+
+QUERY = """
+query ($from: Date!, $to: Date!, $origin: String!, $destination: String!) {
+  averagePrices(dateFrom: $from, dateTo: $to, origin: $origin, destination: $destination) { day averagePrice priceCount }
+}
+"""
+PATIENCE_SECONDS = 40.0
+PAUSE_SECONDS = 0.01
+"""Between two requests of a reader, so that a dozen of them leave the machine some time for what they read from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A request: when it was sent (monotonic), how long it took, what it was answered (0: not at all), and what was wrong."""
+
+    at: float
+    seconds: float
+    status: int
+    problem: str = ""
+    retry_after: str | None = None
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it was answered with what is true."""
+        return self.status == 200 and not self.problem
+
+
+@dataclass
+class Readings:
+    """What the readers have seen so far."""
+
+    all: list[Reading] = field(default_factory=list)
+
+    @property
+    def wrong(self) -> list[Reading]:
+        """Those that were not answered rightly."""
+        return [reading for reading in self.all if not reading.is_right]
+
+    def between(self, begin: float, end: float) -> list[Reading]:
+        """Return those that were sent in this time."""
+        return [reading for reading in self.all if begin <= reading.at < end]
+
+
+class _Reader:
+    def __init__(self, url: str, questions: list[Question], *, keeps: bool) -> None:
+        parts = urlsplit(url)
+        self._http = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_SECONDS)
+        self._questions = questions
+        self._keeps = keeps
+        self._random = random.Random(1)  # noqa: S311
+
+    def read(self) -> Reading:
+        """Ask one question."""
+        question = self._random.choice(self._questions)
+        began = time.monotonic()
+        headers = {"Content-Type": "application/json", "Connection": "keep-alive" if self._keeps else "close"}
+        body = json.dumps({"query": QUERY, "variables": question.variables})
+        try:
+            self._http.request("POST", "/graphql", body, headers)
+            response = self._http.getresponse()
+            answer: dict[str, Any] = json.loads(response.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self._http.close()
+            return Reading(began, time.monotonic() - began, 0, repr(error))
+        is_right = answer.get("data") == {"averagePrices": question.days}
+        problem = "" if is_right else json.dumps(answer)[:300]
+        seconds = time.monotonic() - began
+        return Reading(began, seconds, response.status, problem, response.getheader("Retry-After"))
+
+    def close(self) -> None:
+        self._http.close()
+
+
+@contextmanager
+def reading(url: str, questions: list[Question], *, keeping: int, closing: int) -> Iterator[Readings]:
+    """Have so many readers ask until the end of the block; yield what they see."""
+    readings, over = Readings(), threading.Event()
+
+    def go_on(reader: _Reader) -> None:
+        while not over.wait(PAUSE_SECONDS):
+            readings.all.append(reader.read())
+        reader.close()
+
+    readers = [_Reader(url, questions, keeps=number < keeping) for number in range(keeping + closing)]
+    threads = [threading.Thread(target=go_on, args=[reader]) for reader in readers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield readings
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()

@@ -1,0 +1,80 @@
+"""Uploads while connections break: with a key each is stored once and answered, without one none is stored twice."""
+
+import json
+
+import httpx
+import psycopg
+import pytest
+
+from tests.faults.test_lines import line_to_database
+from tests.faults.world import make_world
+from tests.server.test_command import serving, wait_until_answered
+from tests.server.test_price_files import PREFLIGHT
+from tests.tokens import bearing, make_token
+
+UPLOADS = 60
+BREAK_EVERY = 3
+UPLOAD = """
+mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) { batch { id } userErrors { code } } }
+"""
+UPLOAD_FILE = """
+mutation ($file: Upload!, $key: String) {
+  uploadPriceFile(file: $file, input: {idempotencyKey: $key, waitMs: 0}) { batch { id } userErrors { code } }
+}
+"""
+PRICE = {"dateFrom": "2024-01-01", "origin": "CNSGH", "destination": "NLRTM", "price": 5}
+
+
+@pytest.mark.parametrize("is_keyed", [True, False])
+def test_no_upload_is_stored_twice_and_none_with_a_key_fails(database_url: str, *, is_keyed: bool) -> None:
+    make_world(database_url)
+    token = bearing(make_token(database_url, "upload"))
+    stored: list[str] = []
+    with (
+        line_to_database(database_url) as (proxy, url),
+        serving(url) as (_, server_url),
+        httpx.Client(base_url=server_url, headers=token, timeout=30) as http,
+    ):
+        wait_until_answered(server_url)
+        for number in range(UPLOADS):
+            if number % BREAK_EVERY == 0:
+                proxy.reset()
+                # Now the next connection breaks with the transaction on it, wherever that is.
+                proxy.latency = 0.002 * (number % 4)
+            key = {"idempotencyKey": str(number)} if is_keyed else {}
+            body = {"query": UPLOAD, "variables": {"input": {"prices": [PRICE], "waitMs": 0, **key}}}
+            answer = http.post("/graphql", json=body).json()
+            if is_keyed or "errors" not in answer:
+                assert answer["data"]["uploadPrices"]["userErrors"] == []
+                stored.append(answer["data"]["uploadPrices"]["batch"]["id"])
+            else:
+                assert answer["errors"][0]["extensions"]["code"] == "DATABASE_UNAVAILABLE"
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute("SELECT id FROM price_batches WHERE source = 'uploadPrices'").fetchall()
+    found = {str(id_) for (id_,) in rows}
+    assert len(stored) == len(set(stored))
+    assert set(stored) <= found
+    assert len(found) == UPLOADS if is_keyed else len(found) <= UPLOADS
+
+
+def test_a_file_is_read_from_its_beginning_when_it_is_stored_again(database_url: str) -> None:
+    make_world(database_url)
+    token = bearing(make_token(database_url, "upload"))
+    lines = "origin_code,destination_code,day,price\n" + "CNSGH,NLRTM,2024-01-01,5\n" * 1_000
+    with (
+        line_to_database(database_url) as (proxy, url),
+        serving(url) as (_, server_url),
+        httpx.Client(base_url=server_url, headers={**token, **PREFLIGHT}, timeout=30) as http,
+    ):
+        wait_until_answered(server_url)
+        for key in range(5):
+            proxy.reset()
+            operations = json.dumps({"query": UPLOAD_FILE, "variables": {"file": None, "key": str(key)}})
+            form = {"operations": operations, "map": '{"0": ["variables.file"]}'}
+            answer = http.post("/graphql", data=form, files={"0": ("prices.csv", lines)}).json()
+            assert answer["data"]["uploadPriceFile"]["userErrors"] == []
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute(
+            "SELECT count(DISTINCT batch_id), count(*), bool_and(length(data) = %s) FROM batch_payloads", (len(lines),)
+        ).fetchone()
+    assert rows == (5, 5, True)
