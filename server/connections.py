@@ -153,8 +153,6 @@ CONNECTION_OPTIONS: dict[str, Any] = {
     "http": BoundedProtocol,
     "ws_max_size": MAX_SOCKET_MESSAGE_BYTES,
     "server_header": False,
-    # Nobody's, unless the settings name a proxy.
-    "forwarded_allow_ips": "",
     "headers": [("X-Content-Type-Options", "nosniff")],
 }
 """What every server of the application is run with."""

@@ -103,6 +103,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
         "log_level": "warning",
         "timeout_graceful_shutdown": 10,
         **CONNECTION_OPTIONS,
+        # Nobody's word, unless the settings name a proxy.
         "forwarded_allow_ips": settings.trusted_proxies or "",
     }
     if settings.workers == 1:

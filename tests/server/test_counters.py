@@ -140,6 +140,20 @@ def test_several_processes_of_a_server_hold_to_the_limit_together(database_url: 
     assert 3 <= sum(answer.status_code == 200 for answer in answers) <= 6
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(("proxies", "expected"), [("127.0.0.1", {200}), ("192.0.2.1", {200, 429}), ("", {200, 429})])
+def test_the_command_believes_the_proxies_that_its_settings_name(
+    database_url: str, workers: str, proxies: str, expected: set[int]
+) -> None:
+    settings = {"RATESGRAPH_RATE_LIMIT": "2/day", "RATESGRAPH_TRUSTED_PROXIES": proxies}
+    with serving(database_url, "--no-demo", "--workers", workers, settings=settings) as (_, url):
+        wait_until_answered(url)
+        query = {"query": "{ locations { totalCount } }"}
+        addresses = [{"X-Forwarded-For": f"203.0.113.{number}"} for number in range(6)]
+        found = {httpx.post(f"{url}/graphql", json=query, headers=address).status_code for address in addresses}
+    assert found == expected
+
+
 def test_servers_with_one_store_count_together(database_url: str, shelf: type[Shelf]) -> None:
     with limited(database_url, **SHELF) as one, limited(database_url, workers=4, **SHELF) as other:
         assert statuses(one, 2) + statuses(other, 4) == [200] * 5 + [429]
