@@ -27,6 +27,7 @@ from graph.errors import present_errors
 from graph.limits import QueryLimits
 from graph.permissions import admit, may_introspect
 from resolvers.context import Limits, RequestContext
+from resolvers.notes import note_code, note_operation, note_rows
 
 ANY_OPERATION = frozenset(OperationType)
 ONLY_QUERIES = frozenset({OperationType.QUERY})
@@ -61,6 +62,7 @@ class OperationRefused(Exception):
             case _:
                 self.code, message = "METHOD_NOT_ALLOWED", f"A {kind.value} is not taken by GET: send it by POST."
         super().__init__(message)
+        note_code(self.code)
 
 
 def choose_operation(document: Document, name: str | None, allowed: Collection[OperationType]) -> Operation:
@@ -135,10 +137,12 @@ class Schema(strawberry.Schema):
             return Outcome(None, [error.formatted for error in self.present(document) or ()], False, False, None)
         operation = choose_operation(document, operation_name, ONLY_QUERIES if only_queries else QUERIES_AND_MUTATIONS)
         cost = operation.cost.of(variables)
+        note_operation(operation.kind.value, operation.name)
         if only_cost:
             return Outcome(None, [], False, False, cost)
         result = await self._run(document, operation, variables, context, cost)
         errors = [error.formatted for error in result.errors or ()]
+        note_rows(result.data)
         is_shared = operation.is_shared and not errors
         return Outcome(result.data, errors, was_executed(result), is_shared, cost)
 
@@ -176,11 +180,13 @@ class Schema(strawberry.Schema):
         if cost > self.limits.max_cost:
             return self._refuse_cost(cost)
         if operation.is_introspective and not may_introspect(context):
+            note_code("INTROSPECTION_CLOSED")
             return GraphQLError(SCHEMA_CLOSED, extensions={"code": "INTROSPECTION_CLOSED"})
         return None
 
     def _refuse_cost(self, cost: int) -> GraphQLError:
         """Return the error of an operation that costs too much."""
+        note_code("QUERY_TOO_COSTLY")
         max_cost = self.limits.max_cost
         message = f"The operation costs {cost:,}, at most {max_cost:,} may be: ask for fewer days, lanes or entries."
         return GraphQLError(message, extensions={"code": "QUERY_TOO_COSTLY", "cost": cost, "maxCost": max_cost})

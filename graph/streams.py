@@ -18,6 +18,7 @@ from graph.documents import Document, Operation
 from graph.execution import OperationRefused, Schema, was_executed
 from graph.permissions import NotAdmitted, admit
 from resolvers.context import RequestContext
+from resolvers.notes import note_operation, watching
 
 
 class StreamingSchema(Schema):
@@ -40,6 +41,8 @@ class StreamingSchema(Schema):
         context: RequestContext = replace(context_value)
         document = self.documents.find(query or "")
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
+        if operation is not None:
+            note_operation(operation.kind.value, operation.name)
         if isinstance(document, Document) and operation and operation.kind is Kind.SUBSCRIPTION:
             return self._subscribe(document, operation, variable_values or {}, context)
         answer = self.execute(
@@ -74,8 +77,9 @@ class StreamingSchema(Schema):
             return
         try:
             async with aclosing(results):  # type: ignore[type-var]
-                async for result in results:
-                    yield ExecutionResult(result.data, self.present(result.errors))
+                with watching():
+                    async for result in results:
+                        yield ExecutionResult(result.data, self.present(result.errors))
         except Exception as error:
             # The executor leaves what a source raises to its caller.
             yield ExecutionResult(None, self.present([GraphQLError(str(error), original_error=error)]))

@@ -5,6 +5,7 @@ import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from resolvers.notes import HIT, MISS, QUERY, current
 from resolvers.versions import DataVersion
 
 OVERHEAD_BYTES = 500
@@ -13,10 +14,13 @@ OVERHEAD_BYTES = 500
 
 @dataclass(slots=True)
 class Answer:
-    """A body of JSON, and the same compressed once somebody has asked for it."""
+    """A body of JSON, and the same compressed once somebody has asked for it; and what was noted of its operation."""
 
     body: bytes
     gzipped: bytes | None = None
+    operation: str | None = None
+    is_registered: bool = False
+    rows: int | None = None
 
     def compress(self) -> bytes:
         """Return the body compressed."""
@@ -51,10 +55,16 @@ class Answers:
             return None
         self.hits += 1
         self._kept.move_to_end(request)
+        if (notes := current.get()) is not None:
+            notes.kind, notes.cache = QUERY, HIT
+            notes.operation, notes.is_registered, notes.rows = answer.operation, answer.is_registered, answer.rows
         return answer
 
     def keep(self, request: bytes, answer: Answer, version: str) -> None:
         """Keep the answer that was made from the data when it had the version."""
+        if (notes := current.get()) is not None:
+            notes.cache = MISS
+            answer.operation, answer.is_registered, answer.rows = notes.operation, notes.is_registered, notes.rows
         # Both forms of the body are counted, as the second may come to be made at any time.
         size = _size(request, answer)
         if not version or version != self._version.name or version != self._of or size > self._max_bytes // 4:

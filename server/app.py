@@ -31,9 +31,10 @@ from server.body_limit import BodyLimit, answer_too_large
 from server.callers import Callers, JwtReader, open_callers
 from server.dry_runs import make_preview_upload
 from server.endpoint import GraphQLEndpoint
-from server.errors import answer_failed, answer_refused
+from server.errors import answer_refused
 from server.following import follow_data
 from server.graphql import GraphQLView
+from server.observing import Observing
 from server.origins import Origins
 from server.persisted import PersistedDocuments
 from server.profiles import Profile, choose_profile
@@ -167,10 +168,11 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
         ],
         lifespan=lifespan,
         middleware=[
+            Middleware(Observing, slow_seconds=settings.slow_seconds),
             *origins.middleware(),
             Middleware(BodyLimit, settings.max_body_bytes, settings.max_upload_bytes),
         ],
-        exception_handlers={413: answer_too_large, HTTPException: answer_refused, Exception: answer_failed},
+        exception_handlers={413: answer_too_large, HTTPException: answer_refused},
     )
 
 

@@ -24,6 +24,7 @@ from db.pool import Pool
 from db.tasks import beside
 from db.tokens import ApiToken
 from resolvers.callers import Caller, Scope, make_caller
+from resolvers.notes import note_caller
 from server.errors import unauthenticated, unavailable
 from server.tokens import digest, find_id
 
@@ -96,7 +97,9 @@ class Callers:
     async def recognise(self, headers: Headers) -> Identity:
         """Return who sends a request with these headers. Raise BadRequest (UNAUTHENTICATED, DATABASE_UNAVAILABLE)."""
         authorization = headers.get(b"authorization")
-        return self._anyone(headers) if authorization is None else await self._identify(authorization)
+        identity = self._anyone(headers) if authorization is None else await self._identify(authorization)
+        note_caller(identity.caller.label)
+        return identity
 
     def _anyone(self, headers: Headers) -> Identity:
         """Return who calls without a token."""

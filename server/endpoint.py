@@ -16,6 +16,7 @@ from graph.execution import OperationRefused, Outcome, Schema
 from graph.permissions import UPLOADING, NotAdmitted, admit, may_introspect
 from resolvers.callers import Caller
 from resolvers.context import RequestContext
+from resolvers.notes import UNCHANGED, note_cache
 from server.answers import Answer, Answers
 from server.body_limit import receive_at_most
 from server.callers import Callers
@@ -132,6 +133,7 @@ class GraphQLEndpoint:
         cached: Headers = {b"etag": tag, b"cache-control": self._cache_control} if tag else UNCACHED
         if tag and tag in reply.request.get(b"if-none-match", b""):
             # Only we can have given this tag, for this question at this version of the data.
+            note_cache(UNCHANGED)
             await reply.send(304, b"", cached)
             return
         answer = answers.find(query_string) if may_read else None

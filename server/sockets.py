@@ -9,7 +9,7 @@ import orjson
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     ConnectionInitMessage,
     Message,
@@ -17,8 +17,10 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 )
 
 from resolvers.context import RequestContext
+from resolvers.notes import begin_another
 from server.callers import Callers, Identity
 from server.errors import BadRequest
+from server.observing import telling_of_operation
 from server.parameters import check_members
 from server.persisted import PersistedDocuments
 
@@ -97,6 +99,8 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
         if not self.connection_acknowledged:
             await super().handle_subscribe(message)
             return
+        # The task of the operation takes it along.
+        begin_another()
         payload = dict[str, Any](message["payload"])
         try:
             text = self.documents.find_text(check_members(payload))
@@ -106,6 +110,11 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
         else:
             begun: Any = {**message, "payload": {**payload, "query": text}}
             await super().handle_subscribe(begun)
+
+    async def run_operation(self, operation: Operation[RequestContext, None]) -> None:
+        """Run the operation, and tell of it when it has ended."""
+        with telling_of_operation():
+            await super().run_operation(operation)
 
     async def handle_task_exception(self, error: Exception) -> None:
         """Log the error, unless it is only that nobody listens any more."""

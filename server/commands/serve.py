@@ -1,6 +1,5 @@
 """`ratesgraph serve`: the database, the demo data and the server, in one command."""
 
-import logging
 import os
 import signal
 import socket
@@ -13,10 +12,11 @@ import orjson
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from server import logs
 from server.app import create_app
 from server.children import run_before, worker_beside
 from server.connections import CONNECTION_OPTIONS
-from server.console import CommandError, err, open_database, out, read_settings
+from server.console import CommandError, open_database, out, read_settings
 from server.profiles import choose_profile, find_unsafe_mixture
 from server.settings import Settings
 
@@ -66,7 +66,7 @@ def serve(given: dict[str, object], *, demo: bool | None) -> None:
     settings = read_settings(**given)
     if unsafe := find_unsafe_mixture(settings):
         raise CommandError(f"This is not safe, so the server does not start. {unsafe}")
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logs.begin(settings)
     # A polite end unwinds as Ctrl-C does, so that the embedded database is stopped at any moment.
     signal.signal(signal.SIGTERM, _end)
     with listen(settings.host, settings.port) as sock:
@@ -81,7 +81,7 @@ def serve(given: dict[str, object], *, demo: bool | None) -> None:
             else:
                 out.print("Uploads are applied by workers: run `ratesgraph worker` beside this, here or elsewhere.")
                 _run(settings, database_url, sock)
-    err.print("Stopped.")
+    out.print("Stopped.")
 
 
 def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -99,6 +99,9 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
 
     options = {
         "log_level": "warning",
+        "log_config": logs.configure(settings),
+        # It would tell addresses, with the queries and variables in them.
+        "access_log": False,
         "timeout_graceful_shutdown": 10,
         **CONNECTION_OPTIONS,
     }

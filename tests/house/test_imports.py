@@ -30,6 +30,7 @@ LIBRARIES = {
     "graphql": {"graph"},
     "httpx": {"ingest", "server/client.py", "server/oidc.py"},
     "jwt": {"server/oidc.py"},
+    "structlog": {"server/logs.py"},
     "polars": {"ingest"},
     "numpy": {"ingest"},
 }

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx
 import psycopg
@@ -34,14 +35,17 @@ def files(tmp_path: Path) -> Path:
 
 @contextmanager
 def serving(
-    database_url: str | None, *arguments: str | Path, settings: Mapping[str, str] | None = None
+    database_url: str | None,
+    *arguments: str | Path,
+    settings: Mapping[str, str] | None = None,
+    log: IO[str] | int = subprocess.STDOUT,
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run `serve` on a free port until it says where it answers; yield the process and the URL."""
     with subprocess.Popen(
         [COMMAND, "serve", "--port", "0", *arguments],
         env={**environment(database_url), "PYTHONUNBUFFERED": "1", **(settings or {})},
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=log,
         text=True,
         start_new_session=True,
     ) as process:
