@@ -50,6 +50,16 @@ async def _configure(connection: Connection, role: Role) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """How many connections a pool may have and has, how many of them are idle, and how many wait for one."""
+
+    limit: int
+    size: int
+    idle: int
+    waiting: int
+
+
 class Pool:
     """A pool of connections of one role. Connections are in autocommit: a read costs no BEGIN and COMMIT."""
 
@@ -62,6 +72,13 @@ class Pool:
         with driver_errors():
             async with self._pool.connection() as connection:
                 yield connection
+
+    def measure(self) -> PoolState:
+        """Return how the pool stands."""
+        stats = self._pool.get_stats()
+        return PoolState(
+            stats["pool_max"], stats["pool_size"], stats["pool_available"], stats.get("requests_waiting", 0)
+        )
 
 
 @asynccontextmanager

@@ -40,7 +40,7 @@ class Answers:
         self._max_bytes = max_bytes
         self._kept: OrderedDict[bytes, Answer] = OrderedDict()
         self._of = version.name
-        self._size = 0
+        self.size = 0
         self.hits = 0
         self.misses = 0
 
@@ -48,7 +48,7 @@ class Answers:
         """Return the answer that the request has at the present version, if it is kept."""
         if self._of != self._version.name:
             self._kept.clear()
-            self._size, self._of = 0, self._version.name
+            self.size, self._of = 0, self._version.name
         answer = self._kept.get(request) if self._of else None
         if answer is None:
             self.misses += 1
@@ -70,11 +70,11 @@ class Answers:
         if not version or version != self._version.name or version != self._of or size > self._max_bytes // 4:
             return
         if request not in self._kept:
-            self._size += size
+            self.size += size
         self._kept[request] = answer
-        while self._size > self._max_bytes:
+        while self.size > self._max_bytes:
             oldest, gone = self._kept.popitem(last=False)
-            self._size -= _size(oldest, gone)
+            self.size -= _size(oldest, gone)
 
     def name(self, request: bytes) -> bytes | None:
         """Return the entity tag that the request's answer has at the present version, or None while none is known."""

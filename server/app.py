@@ -34,11 +34,13 @@ from server.endpoint import GraphQLEndpoint
 from server.errors import answer_refused
 from server.following import follow_data
 from server.graphql import GraphQLView
+from server.metrics import Gauges, measuring
 from server.observing import Observing
 from server.origins import Origins
 from server.persisted import PersistedDocuments
 from server.profiles import Profile, choose_profile
 from server.rejections import rejections_route
+from server.scraping import metrics_route
 from server.settings import Settings
 
 FILES_STORED_AT_ONCE = 2
@@ -61,6 +63,7 @@ class State(TypedDict):
     version: DataVersion
     answers: Answers
     callers: Callers
+    gauges: Gauges
     stopping: asyncio.Event
     request_seconds: float
 
@@ -89,6 +92,9 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             open_notifications(database_url, BATCHES, DATA) as notifications,
             follow_data(pool, notifications) as version,
             recognising(pool) as callers,
+            measuring(
+                {"reading": pool, "ingest": ingest_pool}, answers := Answers(version, settings.cache_bytes)
+            ) as gauges,
         ):
             # What has been imported lives as long as the process. Walked through by every full collection of garbage, it would
             # stop the event loop for a tenth of a second each time.
@@ -105,8 +111,9 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
                 price_changes=PriceChanges(pool),
                 preview_upload=make_preview_upload(ingest_pool),
                 version=version,
-                answers=Answers(version, settings.cache_bytes),
+                answers=answers,
                 callers=callers,
+                gauges=gauges,
                 stopping=asyncio.Event(),
                 request_seconds=settings.request_seconds,
             )
@@ -165,6 +172,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             rejections_route(),
             Route("/livez", _answer_alive),
             Route("/readyz", _answer_ready),
+            metrics_route(settings.metrics_token, is_open=is_open),
         ],
         lifespan=lifespan,
         middleware=[

@@ -105,7 +105,7 @@ class Callers:
         """Return who calls without a token."""
         if not self._reads_are_open:
             raise unauthenticated("This server answers nobody without a token.", was_given=False)
-        return self._operator if self._writes_are_open and _is_from_here(headers) else self._stranger
+        return self._operator if self._writes_are_open and is_from_here(headers) else self._stranger
 
     async def _identify(self, authorization: bytes) -> Identity:
         """Return who calls with this header."""
@@ -189,7 +189,7 @@ class Callers:
         return _Known(token.secret_sha256, Identity(caller, expires_at), asked_at)
 
 
-def _is_from_here(headers: Headers) -> bool:
+def is_from_here(headers: Headers) -> bool:
     """Return whether a request means this machine by its own name, and came through nobody else and from no foreign page.
 
     A page on the internet can have its name lead to this machine, and then read what a browser on it is answered (DNS

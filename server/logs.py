@@ -111,8 +111,9 @@ def _tell(error: BaseException, told: set[int], *, with_words: bool) -> Iterator
 def find_secrets(settings: Settings) -> set[str]:
     """Return the secrets in the settings, as they stand there and as they are meant."""
     found = {match[match.lastgroup] for match in PASSWORD.finditer(settings.database_url or "") if match.lastgroup}
-    if settings.openexchangerates_app_id is not None:
-        found.add(settings.openexchangerates_app_id.get_secret_value())
+    for secret in (settings.openexchangerates_app_id, settings.metrics_token):
+        if secret is not None:
+            found.add(secret.get_secret_value())
     return found | {unquote(secret) for secret in found}
 
 

@@ -1,4 +1,4 @@
-"""What is told of each request when it has ended: one line in the log. A request has an id, which its answer bears too.
+"""What is told of each request when it has ended: one line in the log, and figures. A request has an id, and its answer has it.
 
 The outermost of our middleware, so that whatever answers is seen, and a fault is answered here. What is told was noted on the
 way (`resolvers.notes`).
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resolvers.notes import SUBSCRIPTION, Notes, current
 from server.errors import answer_failed
+from server.metrics import SUBSCRIPTIONS, count
 
 log = logging.getLogger("ratesgraph.requests")
 
@@ -66,7 +67,9 @@ class Observing:
             await answer_failed(Request(scope), error)(scope, receive, send_with_id)
         finally:
             if scope["type"] == "http":
-                self._tell(scope, notes, time.perf_counter() - began_at)
+                seconds = time.perf_counter() - began_at
+                count(notes, seconds)
+                self._tell(scope, notes, seconds)
             current.reset(before)
 
     def _tell(self, scope: Scope, notes: Notes, seconds: float) -> None:
@@ -118,15 +121,20 @@ def telling_of_operation() -> Iterator[None]:
         yield
     finally:
         if notes is not None:
+            seconds = time.perf_counter() - began_at
+            count(notes, seconds)
             level = logging.WARNING if "INTERNAL_ERROR" in notes.codes else logging.INFO
             if log.isEnabledFor(level):
-                told = describe(notes, time.perf_counter() - began_at)
-                log.log(level, "request", extra=told | {"transport": "websocket"})
+                log.log(level, "request", extra=describe(notes, seconds) | {"transport": "websocket"})
 
 
 @contextmanager
 def watch(notes: Notes) -> Iterator[None]:
-    """Tell that a subscription is open; that it has ended, with how long it lasted, is told by the line of its request."""
+    """Tell that a subscription is open. That it has ended, and how long it lasted, is told by the line of its request."""
     if log.isEnabledFor(logging.INFO):
         log.info("subscription", extra=describe(notes, 0) | {"request_id": notes.request_id})
-    yield
+    SUBSCRIPTIONS.inc()
+    try:
+        yield
+    finally:
+        SUBSCRIPTIONS.dec()

@@ -100,6 +100,11 @@ class Settings(BaseSettings):
         description="How it is logged, on standard error; `auto` is `console` on a terminal, otherwise `json`",
     )
     slow_seconds: float = Field(default=1.0, gt=0, description="Seconds after which a request is slow")
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Token for reading `/metrics`, and nothing else, beside those of admins",
+    )
     ecb_rates_url: str = Field(
         default="https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist.zip",
         description="Where `ratesgraph rates refresh` reads the European Central Bank's history",

@@ -17,6 +17,7 @@ from server.app import create_app
 from server.children import run_before, worker_beside
 from server.connections import CONNECTION_OPTIONS
 from server.console import CommandError, open_database, out, read_settings
+from server.metrics import shared_folder
 from server.profiles import choose_profile, find_unsafe_mixture
 from server.settings import Settings
 
@@ -121,4 +122,5 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
     # From here on a request waits for a process instead of being refused.
     sock.listen(config.backlog)
     announce()
-    Multiprocess(config, sockets=[sock]).run()
+    with shared_folder():
+        Multiprocess(config, sockets=[sock]).run()

@@ -31,6 +31,7 @@ LIBRARIES = {
     "httpx": {"ingest", "server/client.py", "server/oidc.py"},
     "jwt": {"server/oidc.py"},
     "structlog": {"server/logs.py"},
+    "prometheus_client": {"server/metrics.py", "server/scraping.py"},
     "polars": {"ingest"},
     "numpy": {"ingest"},
 }

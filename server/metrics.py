@@ -1,0 +1,158 @@
+"""What is counted and measured for Prometheus, in every process of a server: any of them can tell it for all.
+
+With several processes each writes its figures into files of a folder that they share: prometheus_client's multi-process mode,
+which the variable `PROMETHEUS_MULTIPROC_DIR` turns on when that package is imported. No label has a value that a stranger has
+chosen.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from db.pool import Pool
+from db.tasks import beside
+from resolvers.notes import SUBSCRIPTION, Notes
+from server.answers import Answers
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+IS_SHARED = FOLDER in os.environ
+"""As prometheus_client has found it: it looks once, when it is imported."""
+NONE, OTHER = "none", "other"
+MAX_SERIES = 1_000
+"""Codes, statuses and registered operations are few; should they not be, the rest is `other`."""
+NOTED_EVERY_SECONDS = 1.0
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+"""Seconds: a kept answer takes a tenth of a millisecond, statistics of a continent a second, an upload as long as it waits."""
+
+# They tell when a series was begun, and double the number of all.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+REGISTRY = CollectorRegistry()
+REQUESTS = Counter(
+    "ratesgraph_requests",
+    "Requests, and operations on WebSockets, that have ended",
+    ["kind", "operation", "status", "code"],
+    registry=REGISTRY,
+)
+SECONDS = Histogram(
+    "ratesgraph_request_seconds",
+    "How long requests took, subscriptions aside",
+    ["kind", "cache"],
+    buckets=BUCKETS,
+    registry=REGISTRY,
+)
+ERRORS = Counter("ratesgraph_errors", "Errors that callers were told", ["code"], registry=REGISTRY)
+
+
+def _gauge(name: str, meaning: str, *labels: str) -> Gauge:
+    # Of the processes that live, the sum.
+    return Gauge(f"ratesgraph_{name}", meaning, labels, multiprocess_mode="livesum", registry=REGISTRY)
+
+
+PROCESSES = _gauge("processes", "Server processes")
+SUBSCRIPTIONS = _gauge("subscriptions_open", "Subscriptions that are open")
+ANSWERS_BYTES = _gauge("kept_answers_bytes", "Bytes of the answers that are kept")
+POOL_LIMIT = _gauge("pool_limit", "Database connections that there may be", "pool")
+POOL_SIZE = _gauge("pool_size", "Database connections that there are", "pool")
+POOL_IDLE = _gauge("pool_idle", "Database connections that nobody uses", "pool")
+POOL_WAITING = _gauge("pool_waiting", "Those who wait for a database connection", "pool")
+
+# Looking a series up by its labels takes longer than adding to it.
+_requests: dict[tuple[str, str, int, str], Counter] = {}
+_seconds: dict[tuple[str, str], Histogram] = {}
+
+
+def count(notes: Notes, seconds: float) -> None:
+    """Count a request that has ended."""
+    operation = notes.operation if notes.is_registered else None
+    series = (notes.kind or NONE, operation or NONE, notes.status, notes.codes[0] if notes.codes else NONE)
+    counter = _requests.get(series)
+    if counter is None:
+        kind, name, status, code = series if len(_requests) < MAX_SERIES else (series[0], OTHER, 0, OTHER)
+        counter = _requests[series] = REQUESTS.labels(kind, name, str(status or NONE), code)
+    counter.inc()
+    for code in notes.codes:
+        count_error(code)
+    if notes.kind != SUBSCRIPTION:
+        which = (notes.kind or NONE, notes.cache or NONE)
+        histogram = _seconds.get(which)
+        if histogram is None:
+            histogram = _seconds[which] = SECONDS.labels(*which)
+        histogram.observe(seconds)
+
+
+def count_error(code: str) -> None:
+    """Count an error that a caller was told."""
+    ERRORS.labels(code).inc()
+
+
+class Gauges:
+    """What is measured in this process now."""
+
+    def __init__(self, pools: Mapping[str, Pool], answers: Answers) -> None:
+        self._pools = pools
+        self._answers = answers
+
+    def note(self) -> None:
+        """Set the gauges."""
+        PROCESSES.set(1)
+        ANSWERS_BYTES.set(self._answers.size)
+        for name, pool in self._pools.items():
+            state = pool.measure()
+            POOL_LIMIT.labels(name).set(state.limit)
+            POOL_SIZE.labels(name).set(state.size)
+            POOL_IDLE.labels(name).set(state.idle)
+            POOL_WAITING.labels(name).set(state.waiting)
+
+    async def keep(self) -> None:
+        """Set the gauges again and again: another process may be asked for them."""
+        while True:
+            self.note()
+            await asyncio.sleep(NOTED_EVERY_SECONDS)
+
+
+@asynccontextmanager
+async def measuring(pools: Mapping[str, Pool], answers: Answers) -> AsyncIterator[Gauges]:
+    """Measure what happens in this process until the end of the block."""
+    gauges = Gauges(pools, answers)
+    async with beside(gauges.keep()):
+        yield gauges
+
+
+@contextmanager
+def shared_folder() -> Iterator[None]:
+    """Have the processes that are started inside of the block share their figures."""
+    with TemporaryDirectory(prefix="ratesgraph-metrics-") as folder:
+        os.environ[FOLDER] = folder
+        yield
+
+
+def collect() -> Iterator[Metric]:
+    """Yield the metrics of all processes. Reads files where there are several: not on the event loop."""
+    if not IS_SHARED:
+        yield from REGISTRY.collect()
+        return
+    folder = os.environ[FOLDER]
+    for path in Path(folder).glob("gauge_live*_*.db"):
+        pid = path.stem.rpartition("_")[2]
+        # A process that was killed could take nothing back. What it has counted stays.
+        if pid.isdigit() and not _is_alive(int(pid)):
+            mark_process_dead(int(pid), folder)  # type: ignore[no-untyped-call]
+    yield from MultiProcessCollector(None, folder).collect()  # type: ignore[no-untyped-call]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
