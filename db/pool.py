@@ -12,7 +12,9 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from db import spans
 from db.errors import driver_errors
+from db.traced_cursor import TracedCursor
 
 Connection = AsyncConnection[TupleRow]
 
@@ -36,6 +38,8 @@ INGEST = Role("ratesgraph-ingest", statement_timeout=0, lock_timeout=60_000, idl
 
 
 async def _configure(connection: Connection, role: Role) -> None:
+    if spans.tracer is not None:
+        connection.cursor_factory = TracedCursor
     await connection.set_autocommit(True)
     await connection.execute(
         "SELECT set_config('application_name', %s, false), set_config('statement_timeout', %s, false),"

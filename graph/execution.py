@@ -19,6 +19,7 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from db import spans
 from graph.columns import ColumnExecutor
 from graph.cost import SizeLimits
 from graph.decoding import decode_variables
@@ -147,6 +148,19 @@ class Schema(strawberry.Schema):
         return Outcome(result.data, errors, was_executed(result), is_shared, cost)
 
     async def _run(
+        self,
+        document: Document,
+        operation: Operation,
+        variables: dict[str, Any],
+        context: RequestContext,
+        cost: int,
+    ) -> ExecutionResult:
+        if spans.tracer is None:
+            return await self._carry_out(document, operation, variables, context, cost)
+        with spans.tracer.span(operation.kind.value, operation.facts):
+            return await self._carry_out(document, operation, variables, context, cost)
+
+    async def _carry_out(
         self,
         document: Document,
         operation: Operation,

@@ -1,6 +1,6 @@
 """How operations run whose answer is a stream: over WebSocket, where one connection carries many, and as server-sent events."""
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 from inspect import isawaitable
@@ -12,6 +12,7 @@ from strawberry.schema.schema import StreamResult
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType as Kind
 
+from db import spans
 from graph.columns import ColumnExecutor
 from graph.decoding import decode_variables
 from graph.documents import Document, Operation
@@ -61,6 +62,27 @@ class StreamingSchema(Schema):
         if refusal := self.check(operation, context, operation.cost.of(variables)):
             yield PreExecutionError(None, [refusal])
             return
+        if spans.tracer is None:
+            results = await self._begin(document, operation, variables, context)
+        else:
+            # Only its beginning: a subscription may go on for days.
+            with spans.tracer.span(operation.kind.value, operation.facts):
+                results = await self._begin(document, operation, variables, context)
+        if isinstance(results, CoreResult):
+            yield PreExecutionError(None, self.present(results.errors))
+            return
+        try:
+            async with aclosing(results):
+                with watching():
+                    async for result in results:
+                        yield ExecutionResult(result.data, self.present(result.errors))
+        except Exception as error:
+            # The executor leaves what a source raises to its caller.
+            yield ExecutionResult(None, self.present([GraphQLError(str(error), original_error=error)]))
+
+    async def _begin(
+        self, document: Document, operation: Operation, variables: dict[str, Any], context: RequestContext
+    ) -> AsyncGenerator[CoreResult] | CoreResult:
         begun = subscribe(
             self._schema,
             document.tree,
@@ -71,18 +93,8 @@ class StreamingSchema(Schema):
             executor_class=ColumnExecutor,
             operation_extensions=None,
         )
-        results = await begun if isawaitable(begun) else begun
-        if isinstance(results, CoreResult):
-            yield PreExecutionError(None, self.present(results.errors))
-            return
-        try:
-            async with aclosing(results):  # type: ignore[type-var]
-                with watching():
-                    async for result in results:
-                        yield ExecutionResult(result.data, self.present(result.errors))
-        except Exception as error:
-            # The executor leaves what a source raises to its caller.
-            yield ExecutionResult(None, self.present([GraphQLError(str(error), original_error=error)]))
+        found: Any = await begun if isawaitable(begun) else begun
+        return found  # type: ignore[no-any-return]
 
 
 async def _answer_once(answer: Awaitable[ExecutionResult]) -> StreamResult:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from functools import partial
 
-from db import totals
+from db import spans, totals
 from db.model import DateRange, DayTotals, Lane
 from db.pool import Pool
 from resolvers.gathering import Gathering
+from resolvers.traced_gathering import TracedGathering
 
 LaneDays = tuple[Lane, DateRange]
 Totals = Gathering[LaneDays, DayTotals]
@@ -21,7 +22,10 @@ MAX_TOGETHER = 100
 
 def gather_totals(pool: Pool) -> Totals:
     """Return what the requests of a process share."""
-    return Gathering(partial(_load, pool), at_once=AT_ONCE, max_together=MAX_TOGETHER)
+    load = partial(_load, pool)
+    if spans.tracer is not None:
+        return TracedGathering("load totals", load, at_once=AT_ONCE, max_together=MAX_TOGETHER)
+    return Gathering(load, at_once=AT_ONCE, max_together=MAX_TOGETHER)
 
 
 async def _load(pool: Pool, asked: Sequence[LaneDays]) -> Sequence[DayTotals]:

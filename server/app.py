@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib import import_module
 from typing import Any, TypedDict
@@ -87,6 +88,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         async with (
+            _tracing(settings),
             open_pool(database_url, API, max_size=settings.pool_size) as pool,
             open_pool(database_url, INGEST, max_size=settings.ingest_pool_size) as ingest_pool,
             open_notifications(database_url, BATCHES, DATA) as notifications,
@@ -182,6 +184,14 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
         ],
         exception_handlers={413: answer_too_large, HTTPException: answer_refused},
     )
+
+
+def _tracing(settings: Settings) -> AbstractAsyncContextManager[None]:
+    """Return what sends traces, if they are wanted. Before connections are opened: those of a traced server are others."""
+    if not settings.traces:
+        return contextlib.nullcontext()
+    sending: AbstractAsyncContextManager[None] = import_module("server.tracing").sending()
+    return sending
 
 
 def _read_jwts(settings: Settings) -> JwtReader | None:

@@ -14,6 +14,7 @@ from random import Random
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from db import spans
 from resolvers.notes import SUBSCRIPTION, Notes, current
 from server.errors import answer_failed
 from server.metrics import SUBSCRIPTIONS, count
@@ -59,18 +60,26 @@ class Observing:
 
         began_at = time.perf_counter()
         try:
-            await self._app(scope, receive, send_with_id)
-        except Exception as error:
-            if scope["type"] != "http" or notes.status:
-                # Too late for an answer: the server breaks the connection off.
-                raise
-            await answer_failed(Request(scope), error)(scope, receive, send_with_id)
+            if spans.tracer is None or scope["type"] != "http":
+                await self._answer(scope, receive, send_with_id, notes)
+            else:
+                with tracing_request(spans.tracer, scope, notes):
+                    await self._answer(scope, receive, send_with_id, notes)
         finally:
             if scope["type"] == "http":
                 seconds = time.perf_counter() - began_at
                 count(notes, seconds)
                 self._tell(scope, notes, seconds)
             current.reset(before)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, notes: Notes) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            if scope["type"] != "http" or notes.status:
+                # Too late for an answer: the server breaks the connection off.
+                raise
+            await answer_failed(Request(scope), error)(scope, receive, send)
 
     def _tell(self, scope: Scope, notes: Notes, seconds: float) -> None:
         route = find_route(scope["path"])
@@ -81,6 +90,24 @@ class Observing:
             level, event = logging.DEBUG if route in PROBES else logging.INFO, "request"
         if log.isEnabledFor(level):
             log.log(level, event, extra=describe(notes, seconds) | {"method": scope["method"], "route": route})
+
+
+@contextmanager
+def tracing_request(tracer: spans.Tracer, scope: Scope, notes: Notes) -> Iterator[None]:
+    """Have the request traced inside of the block."""
+    facts = {"http.request.method": scope["method"], "http.route": find_route(scope["path"])}
+    with tracer.request(" ".join(facts.values()), scope["headers"], facts) as span:
+        notes.trace_id = span.trace_id
+        try:
+            yield
+        finally:
+            found: dict[str, str | int] = {
+                "http.response.status_code": notes.status,
+                "ratesgraph.request_id": notes.request_id,
+                "ratesgraph.cache": notes.cache,
+                "error.type": notes.codes[0] if notes.codes else "",
+            }
+            span.describe({name: value for name, value in found.items() if value})
 
 
 def find_id(headers: list[tuple[bytes, bytes]]) -> bytes:
@@ -118,7 +145,13 @@ def telling_of_operation() -> Iterator[None]:
     notes = current.get()
     began_at = time.perf_counter()
     try:
-        yield
+        if spans.tracer is None:
+            yield
+        else:
+            with spans.tracer.request("WebSocket /graphql", (), {"network.protocol.name": "websocket"}) as span:
+                if notes is not None:
+                    notes.trace_id = span.trace_id
+                yield
     finally:
         if notes is not None:
             seconds = time.perf_counter() - began_at

@@ -100,6 +100,10 @@ class Settings(BaseSettings):
         description="How it is logged, on standard error; `auto` is `console` on a terminal, otherwise `json`",
     )
     slow_seconds: float = Field(default=1.0, gt=0, description="Seconds after which a request is slow")
+    traces: bool = Field(
+        default=False,
+        description="Send traces to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names (OpenTelemetry)",
+    )
     metrics_token: SecretStr | None = Field(
         default=None,
         min_length=16,

@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
@@ -68,6 +69,8 @@ def serve(given: dict[str, object], *, demo: bool | None) -> None:
     if unsafe := find_unsafe_mixture(settings):
         raise CommandError(f"This is not safe, so the server does not start. {unsafe}")
     logs.begin(settings)
+    if settings.traces:
+        check_tracing()
     # A polite end unwinds as Ctrl-C does, so that the embedded database is stopped at any moment.
     signal.signal(signal.SIGTERM, _end)
     with listen(settings.host, settings.port) as sock:
@@ -83,6 +86,15 @@ def serve(given: dict[str, object], *, demo: bool | None) -> None:
                 out.print("Uploads are applied by workers: run `ratesgraph worker` beside this, here or elsewhere.")
                 _run(settings, database_url, sock)
     out.print("Stopped.")
+
+
+def check_tracing() -> None:
+    """Raise CommandError where the packages for traces are missing."""
+    try:
+        import_module("server.tracing")
+    except ImportError as error:
+        message = "RATESGRAPH_TRACES needs packages that are not installed: pip install 'ratesgraph[tracing]'."
+        raise CommandError(message) from error
 
 
 def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
