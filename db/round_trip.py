@@ -63,12 +63,8 @@ async def fetch_each(
             encoded = [value.encode() for value in values]
             commands.append(partial(pgconn.send_query_prepared, name, encoded, result_format=BINARY))
         commands.append(pgconn.pipeline_sync)  # type: ignore[arg-type]
-        conversation = _converse(pgconn, commands, take)
-        if spans.tracer is None:
-            await connection.wait(conversation)
-        else:
-            with telling_of(statement, len(parameters)):
-                await connection.wait(conversation)
+        with spans.NOTHING if spans.tracer is None else telling_of(statement, len(parameters)):
+            await connection.wait(_converse(pgconn, commands, take))
     if failures and not answers:
         raise failures[0]
     return answers

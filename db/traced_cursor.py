@@ -1,7 +1,7 @@
 """A cursor that tells the tracer of its statements, each by the name of its section. A traced server's connections have it."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, Self
 
 from psycopg import AsyncCopy, AsyncCursor
@@ -31,7 +31,7 @@ class TracedCursor(AsyncCursor[Any]):
 def telling_of(statement: object, count: int = 1) -> AbstractContextManager[object]:
     """Return what is entered while a statement runs, or the same one for `count` parameters."""
     if spans.tracer is None:
-        return nullcontext()
+        return spans.NOTHING
     # A statement that stands in no file is put together for the moment, and may hold anything.
     name = NAMES.get(statement, "statement") if isinstance(statement, bytes) else "statement"
     return spans.tracer.span(name, {**FACTS, "db.operation.batch.size": count} if count > 1 else FACTS)

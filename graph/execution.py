@@ -155,39 +155,27 @@ class Schema(strawberry.Schema):
         context: RequestContext,
         cost: int,
     ) -> ExecutionResult:
-        if spans.tracer is None:
-            return await self._carry_out(document, operation, variables, context, cost)
-        with spans.tracer.span(operation.kind.value, operation.facts):
-            return await self._carry_out(document, operation, variables, context, cost)
-
-    async def _carry_out(
-        self,
-        document: Document,
-        operation: Operation,
-        variables: dict[str, Any],
-        context: RequestContext,
-        cost: int,
-    ) -> ExecutionResult:
-        admit(context.caller, operation.scopes)
-        if refusal := self.check(operation, context, cost):
-            return ExecutionResult(None, [refusal])
-        plan = operation.plan
-        if plan is not None and (questions := plan.read(variables)) is not None:
-            data, errors = await plan.answer(questions, context)
-            return ExecutionResult(data, self.present(errors))
-        begun = core_execute(
-            self._schema,
-            document.tree,
-            context_value=context,
-            variable_values=decode_variables(operation.node, variables),
-            operation_name=operation.name,
-            hide_suggestions=not self.suggest,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
-            executor_class=ColumnExecutor,
-            operation_extensions=None,
-        )
-        found: CoreResult = await begun if isawaitable(begun) else begun
-        return ExecutionResult(found.data, self.present(found.errors))
+        with spans.NOTHING if spans.tracer is None else spans.tracer.span(operation.kind.value, operation.facts):
+            admit(context.caller, operation.scopes)
+            if refusal := self.check(operation, context, cost):
+                return ExecutionResult(None, [refusal])
+            plan = operation.plan
+            if plan is not None and (questions := plan.read(variables)) is not None:
+                data, errors = await plan.answer(questions, context)
+                return ExecutionResult(data, self.present(errors))
+            begun = core_execute(
+                self._schema,
+                document.tree,
+                context_value=context,
+                variable_values=decode_variables(operation.node, variables),
+                operation_name=operation.name,
+                hide_suggestions=not self.suggest,
+                is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
+                executor_class=ColumnExecutor,
+                operation_extensions=None,
+            )
+            found: CoreResult = await begun if isawaitable(begun) else begun
+            return ExecutionResult(found.data, self.present(found.errors))
 
     def check(self, operation: Operation, context: RequestContext, cost: int) -> GraphQLError | None:
         """Return why the operation is not executed for the caller, if so: it costs too much, or the schema is closed."""

@@ -1,6 +1,6 @@
 """How operations run whose answer is a stream: over WebSocket, where one connection carries many, and as server-sent events."""
 
-from collections.abc import AsyncGenerator, Awaitable, Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 from inspect import isawaitable
@@ -62,39 +62,30 @@ class StreamingSchema(Schema):
         if refusal := self.check(operation, context, operation.cost.of(variables)):
             yield PreExecutionError(None, [refusal])
             return
-        if spans.tracer is None:
-            results = await self._begin(document, operation, variables, context)
-        else:
-            # Only its beginning: a subscription may go on for days.
-            with spans.tracer.span(operation.kind.value, operation.facts):
-                results = await self._begin(document, operation, variables, context)
+        # Only its beginning is traced: a subscription may go on for days.
+        with spans.NOTHING if spans.tracer is None else spans.tracer.span(operation.kind.value, operation.facts):
+            begun = subscribe(
+                self._schema,
+                document.tree,
+                context_value=context,
+                variable_values=decode_variables(operation.node, variables),
+                operation_name=operation.name,
+                hide_suggestions=not self.suggest,
+                executor_class=ColumnExecutor,
+                operation_extensions=None,
+            )
+            results = await begun if isawaitable(begun) else begun
         if isinstance(results, CoreResult):
             yield PreExecutionError(None, self.present(results.errors))
             return
         try:
-            async with aclosing(results):
+            async with aclosing(results):  # type: ignore[type-var]
                 with watching():
                     async for result in results:
                         yield ExecutionResult(result.data, self.present(result.errors))
         except Exception as error:
             # The executor leaves what a source raises to its caller.
             yield ExecutionResult(None, self.present([GraphQLError(str(error), original_error=error)]))
-
-    async def _begin(
-        self, document: Document, operation: Operation, variables: dict[str, Any], context: RequestContext
-    ) -> AsyncGenerator[CoreResult] | CoreResult:
-        begun = subscribe(
-            self._schema,
-            document.tree,
-            context_value=context,
-            variable_values=decode_variables(operation.node, variables),
-            operation_name=operation.name,
-            hide_suggestions=not self.suggest,
-            executor_class=ColumnExecutor,
-            operation_extensions=None,
-        )
-        found: Any = await begun if isawaitable(begun) else begun
-        return found  # type: ignore[no-any-return]
 
 
 async def _answer_once(answer: Awaitable[ExecutionResult]) -> StreamResult:

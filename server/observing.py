@@ -60,26 +60,20 @@ class Observing:
 
         began_at = time.perf_counter()
         try:
-            if spans.tracer is None or scope["type"] != "http":
-                await self._answer(scope, receive, send_with_id, notes)
-            else:
-                with tracing_request(spans.tracer, scope, notes):
-                    await self._answer(scope, receive, send_with_id, notes)
+            with spans.NOTHING if spans.tracer is None else tracing_request(spans.tracer, scope, notes):
+                try:
+                    await self._app(scope, receive, send_with_id)
+                except Exception as error:
+                    if scope["type"] != "http" or notes.status:
+                        # Too late for an answer: the server breaks the connection off.
+                        raise
+                    await answer_failed(Request(scope), error)(scope, receive, send_with_id)
         finally:
             if scope["type"] == "http":
                 seconds = time.perf_counter() - began_at
                 count(notes, seconds)
                 self._tell(scope, notes, seconds)
             current.reset(before)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, notes: Notes) -> None:
-        try:
-            await self._app(scope, receive, send)
-        except Exception as error:
-            if scope["type"] != "http" or notes.status:
-                # Too late for an answer: the server breaks the connection off.
-                raise
-            await answer_failed(Request(scope), error)(scope, receive, send)
 
     def _tell(self, scope: Scope, notes: Notes, seconds: float) -> None:
         route = find_route(scope["path"])
@@ -94,7 +88,10 @@ class Observing:
 
 @contextmanager
 def tracing_request(tracer: spans.Tracer, scope: Scope, notes: Notes) -> Iterator[None]:
-    """Have the request traced inside of the block."""
+    """Have the request traced inside of the block; on a WebSocket each operation is traced by itself."""
+    if scope["type"] != "http":
+        yield
+        return
     facts = {"http.request.method": scope["method"], "http.route": find_route(scope["path"])}
     with tracer.request(" ".join(facts.values()), scope["headers"], facts) as span:
         notes.trace_id = span.trace_id
@@ -140,18 +137,22 @@ def describe(notes: Notes, seconds: float) -> dict[str, object]:
 
 
 @contextmanager
+def tracing_operation(tracer: spans.Tracer, notes: Notes | None) -> Iterator[None]:
+    """Have an operation on a WebSocket traced inside of the block."""
+    with tracer.request("WebSocket /graphql", (), {"network.protocol.name": "websocket"}) as span:
+        if notes is not None:
+            notes.trace_id = span.trace_id
+        yield
+
+
+@contextmanager
 def telling_of_operation() -> Iterator[None]:
     """Tell of the operation of a WebSocket, whose task this is, when it has ended."""
     notes = current.get()
     began_at = time.perf_counter()
     try:
-        if spans.tracer is None:
+        with spans.NOTHING if spans.tracer is None else tracing_operation(spans.tracer, notes):
             yield
-        else:
-            with spans.tracer.request("WebSocket /graphql", (), {"network.protocol.name": "websocket"}) as span:
-                if notes is not None:
-                    notes.trace_id = span.trace_id
-                yield
     finally:
         if notes is not None:
             seconds = time.perf_counter() - began_at
