@@ -35,7 +35,7 @@ from server.endpoint import GraphQLEndpoint
 from server.errors import answer_refused
 from server.following import follow_data
 from server.graphql import GraphQLView
-from server.metrics import Gauges, measuring
+from server.metrics import Figures, measuring
 from server.observing import Observing
 from server.origins import Origins
 from server.persisted import PersistedDocuments
@@ -64,7 +64,7 @@ class State(TypedDict):
     version: DataVersion
     answers: Answers
     callers: Callers
-    gauges: Gauges
+    figures: Figures
     stopping: asyncio.Event
     request_seconds: float
 
@@ -96,7 +96,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             recognising(pool) as callers,
             measuring(
                 {"reading": pool, "ingest": ingest_pool}, answers := Answers(version, settings.cache_bytes)
-            ) as gauges,
+            ) as figures,
         ):
             # What has been imported lives as long as the process. Walked through by every full collection of garbage, it would
             # stop the event loop for a tenth of a second each time.
@@ -115,7 +115,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
                 version=version,
                 answers=answers,
                 callers=callers,
-                gauges=gauges,
+                figures=figures,
                 stopping=asyncio.Event(),
                 request_seconds=settings.request_seconds,
             )

@@ -49,10 +49,10 @@ def metrics_route(token: SecretStr | None, *, is_open: bool) -> Route:
             return refused.to_response()
         except NotAdmitted as error:
             return not_admitted(error).to_response()
-        request.state.gauges.note()
-        figures = Figures(await _ask(request.state.pool))
+        request.state.figures.note()
+        everything = Everything(await _ask(request.state.pool))
         encode, media_type = choose_encoder(request.headers.get("accept", ""))
-        body = await asyncio.to_thread(encode, figures)
+        body = await asyncio.to_thread(encode, everything)
         return Response(body, headers={"Content-Type": media_type, "Cache-Control": "private, no-store"})
 
     return Route("/metrics", scrape, methods=["GET"])
@@ -81,7 +81,7 @@ async def _ask(pool: Pool) -> tuple[QueueState, dict[BatchStatus, int]] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Everything:
     """All metrics: those of the processes, and those of the database, as far as it answers."""
 
     database: tuple[QueueState, dict[BatchStatus, int]] | None
