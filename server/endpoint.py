@@ -18,7 +18,7 @@ from resolvers.callers import Caller
 from resolvers.context import RequestContext
 from resolvers.notes import UNCHANGED, note_cache
 from server.answers import Answer, Answers
-from server.body_limit import receive_at_most
+from server.body_limit import BodyLimits
 from server.callers import Callers
 from server.errors import BadRequest, not_admitted
 from server.media import CONTENT_TYPES, JSON, RESPONSE_JSON, is_json, negotiate
@@ -57,7 +57,7 @@ class GraphQLEndpoint:
         origins: Origins,
         *,
         max_age: int,
-        max_query_bytes: int,
+        body_limits: BodyLimits,
         reads_are_open: bool,
     ) -> None:
         self._schema = schema
@@ -65,7 +65,7 @@ class GraphQLEndpoint:
         self._make_context = make_context
         self._documents = documents
         self._origins = origins
-        self._max_query_bytes = max_query_bytes
+        self._body_limits = body_limits
         whose, own = ("public", b"") if reads_are_open else ("private", b", Authorization")
         self._cache_control = f"{whose}, max-age={max_age}, must-revalidate".encode()
         self._vary = b"Accept, Accept-Encoding, GraphQL-Cost" + own
@@ -104,7 +104,7 @@ class GraphQLEndpoint:
                 message = f"{method} is not taken here: send GET or POST."
                 raise BadRequest("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"GET, POST"})
             elif is_form(content_type):
-                await self._answer_form(Request(scope, receive), scope["state"], reply)
+                await self._answer_form(scope, receive, reply)
             elif not is_json(content_type):
                 message = "The body is not application/json in UTF-8: say so in Content-Type."
                 raise BadRequest("UNSUPPORTED_MEDIA_TYPE", message, status=415)
@@ -116,12 +116,8 @@ class GraphQLEndpoint:
             return
 
     def _bound(self, receive: Receive, reply: "_Reply") -> Receive:
-        """Return what receives the body, as large as its sender may send."""
-        length = reply.request.get(b"content-length", b"")
-        if length.isdigit() and int(length[:20]) <= self._max_query_bytes:
-            # As nearly always; the server in front of us holds the body to its length.
-            return receive
-        return receive_at_most(receive, self._max_query_bytes, may_upload=reply.caller.scopes >= UPLOADING)
+        """Return what receives the body, as large as its sender may send. Raise BadRequest (PAYLOAD_TOO_LARGE)."""
+        return self._body_limits.bound(receive, reply.request, may_upload=reply.caller.scopes >= UPLOADING)
 
     async def _answer_query(self, query_string: bytes, state: State, reply: "_Reply") -> None:
         if reply.wants_cost:
@@ -134,7 +130,7 @@ class GraphQLEndpoint:
         if tag and tag in reply.request.get(b"if-none-match", b""):
             # Only we can have given this tag, for this question at this version of the data.
             note_cache(UNCHANGED)
-            await reply.send(304, b"", cached)
+            await reply.send_unchanged(cached)
             return
         answer = answers.find(query_string) if may_read else None
         if answer is not None:
@@ -160,15 +156,15 @@ class GraphQLEndpoint:
         status, answer, _ = await self._execute(None, parameters, method, state, reply)
         await reply.send_answer(answer, UNCACHED, status)
 
-    async def _answer_form(self, request: Request, state: State, reply: "_Reply") -> None:
+    async def _answer_form(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
         """Answer an operation with a file, of which nothing is read where its head tells that it is not taken."""
         check_preflight(reply.request)
         try:
             admit(reply.caller, UPLOADING)
         except NotAdmitted as error:
             raise not_admitted(error) from error
-        async with reading_form(request) as parameters:
-            status, answer, _ = await self._execute(None, parameters, "POST", state, reply)
+        async with reading_form(Request(scope, self._bound(receive, reply))) as parameters:
+            status, answer, _ = await self._execute(None, parameters, "POST", scope["state"], reply)
         await reply.send_answer(answer, UNCACHED, status)
 
     async def _execute(
@@ -221,6 +217,13 @@ class _Reply:
             await self.send(status, answer.compress(), headers | {b"content-encoding": b"gzip"})
         else:
             await self.send(status, answer.body, headers)
+
+    async def send_unchanged(self, headers: Headers) -> None:
+        """Send that the client has the answer already. No header tells of a body (RFC 9110, 15.4.5)."""
+        await self._send(
+            {"type": "http.response.start", "status": 304, "headers": [(b"vary", self._vary), *headers.items()]}
+        )
+        await self._send({"type": "http.response.body", "body": b""})
 
     async def refuse(self, error: BadRequest) -> None:
         """Send the one error of a request that was not executed."""
