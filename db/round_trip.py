@@ -17,7 +17,9 @@ from psycopg.generators import fetch_many, send
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
+from db import spans
 from db.pool import Connection
+from db.traced_cursor import telling_of
 
 Answer = TypeVar("Answer")
 
@@ -61,7 +63,8 @@ async def fetch_each(
             encoded = [value.encode() for value in values]
             commands.append(partial(pgconn.send_query_prepared, name, encoded, result_format=BINARY))
         commands.append(pgconn.pipeline_sync)  # type: ignore[arg-type]
-        await connection.wait(_converse(pgconn, commands, take))
+        with spans.NOTHING if spans.tracer is None else telling_of(statement, len(parameters)):
+            await connection.wait(_converse(pgconn, commands, take))
     if failures and not answers:
         raise failures[0]
     return answers

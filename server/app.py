@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib import import_module
 from typing import Any, TypedDict
@@ -34,13 +35,16 @@ from server.callers import Callers, JwtReader, open_callers
 from server.connections import find_room
 from server.dry_runs import make_preview_upload
 from server.endpoint import GraphQLEndpoint
-from server.errors import answer_failed, answer_refused
+from server.errors import answer_refused
 from server.following import follow_data
 from server.graphql import GraphQLView
+from server.metrics import Figures, measuring
+from server.observing import Observing
 from server.origins import Origins
 from server.persisted import PersistedDocuments
 from server.profiles import Profile, choose_profile
 from server.rejections import rejections_route
+from server.scraping import metrics_route
 from server.settings import Settings
 from server.stopping import Leaving
 
@@ -67,6 +71,7 @@ class State(TypedDict):
     admission: Admission
     max_connections: int
     leaving: Leaving
+    figures: Figures
     stopping: asyncio.Event
     request_seconds: float
     linger_seconds: float
@@ -97,11 +102,15 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         async with (
+            _tracing(settings),
             open_our_pool(database_url, API, max_size=settings.pool_size) as pool,
             open_our_pool(direct_url, INGEST, max_size=settings.ingest_pool_size) as ingest_pool,
             open_notifications(direct_url, BATCHES, DATA) as notifications,
             follow_data(pool, notifications) as version,
             recognising(pool) as callers,
+            measuring(
+                {"reading": pool, "ingest": ingest_pool}, answers := Answers(version, settings.cache_bytes)
+            ) as figures,
         ):
             # What has been imported lives as long as the process. Walked through by every full collection of garbage, it would
             # stop the event loop for a tenth of a second each time.
@@ -118,11 +127,12 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
                 price_changes=PriceChanges(pool),
                 preview_upload=make_preview_upload(ingest_pool),
                 version=version,
-                answers=Answers(version, settings.cache_bytes),
+                answers=answers,
                 callers=callers,
                 admission=Admission(callers, settings),
                 max_connections=find_room(settings.max_connections),
                 leaving=Leaving(),
+                figures=figures,
                 stopping=asyncio.Event(),
                 request_seconds=settings.request_seconds,
                 linger_seconds=settings.linger_seconds,
@@ -181,11 +191,24 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             rejections_route(),
             Route("/livez", _answer_alive),
             Route("/readyz", _answer_ready),
+            metrics_route(settings.metrics_token, is_open=is_open),
         ],
         lifespan=lifespan,
-        middleware=[*origins.middleware(), Middleware(FirstOf, "/graphql", endpoint)],
-        exception_handlers={HTTPException: answer_refused, Exception: answer_failed},
+        middleware=[
+            Middleware(Observing, slow_seconds=settings.slow_seconds),
+            *origins.middleware(),
+            Middleware(FirstOf, "/graphql", endpoint),
+        ],
+        exception_handlers={HTTPException: answer_refused},
     )
+
+
+def _tracing(settings: Settings) -> AbstractAsyncContextManager[None]:
+    """Return what sends traces, if they are wanted. Before connections are opened: those of a traced server are others."""
+    if not settings.traces:
+        return contextlib.nullcontext()
+    sending: AbstractAsyncContextManager[None] = import_module("server.tracing").sending()
+    return sending
 
 
 class FirstOf:

@@ -26,6 +26,7 @@ from db.pool import Connection, Pool
 from db.tasks import beside
 from db.tokens import ApiToken
 from resolvers.callers import Caller, Scope, make_caller
+from resolvers.notes import note_caller
 from server.errors import unauthenticated, unavailable
 from server.tokens import digest, find_id
 
@@ -127,13 +128,15 @@ class Callers:
     async def recognise(self, headers: Headers) -> Identity:
         """Return who sends a request with these headers. Raise BadRequest (UNAUTHENTICATED, DATABASE_UNAVAILABLE)."""
         authorization = headers.get(b"authorization")
-        return self._anyone(headers) if authorization is None else await self._identify(authorization)
+        identity = self._anyone(headers) if authorization is None else await self._identify(authorization)
+        note_caller(identity.caller.label)
+        return identity
 
     def _anyone(self, headers: Headers) -> Identity:
         """Return who calls without a token."""
         if not self._reads_are_open:
             raise unauthenticated("This server answers nobody without a token.", was_given=False)
-        return self._operator if self._writes_are_open and _is_from_here(headers) else self._stranger
+        return self._operator if self._writes_are_open and is_from_here(headers) else self._stranger
 
     async def _identify(self, authorization: bytes) -> Identity:
         """Return who calls with this header."""
@@ -227,7 +230,7 @@ def _read(authorization: bytes) -> tuple[str, str, str | None]:
     return scheme.lower(), token, find_id(token)
 
 
-def _is_from_here(headers: Headers) -> bool:
+def is_from_here(headers: Headers) -> bool:
     """Return whether a request means this machine by its own name, and came through nobody else and from no foreign page.
 
     A page on the internet can have its name lead to this machine, and then read what a browser on it is answered (DNS

@@ -12,6 +12,7 @@ from typing import Any
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from server.errors import RETRY_AFTER, BadRequest
+from server.metrics import count_error
 from server.streams import StoppingProtocol
 
 MIN_BYTES_PER_SECOND = 10_000
@@ -133,6 +134,7 @@ class BoundedProtocol(StoppingProtocol):
 
     def _refuse(self, refusal: BadRequest) -> None:
         """Answer past the application, which learns that its client has gone, and close."""
+        count_error(refusal.code)
         body = refusal.body()
         head = (
             f"HTTP/1.1 {refusal.status} {REASONS[refusal.status]}\r\ncontent-type: application/json; charset=utf-8\r\n"

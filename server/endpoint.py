@@ -16,6 +16,7 @@ from graph.execution import OperationRefused, Outcome, Schema
 from graph.permissions import UPLOADING, NotAdmitted, admit, may_introspect
 from resolvers.callers import Caller
 from resolvers.context import RequestContext
+from resolvers.notes import UNCHANGED, note_cache
 from server.admission import Admission, tell
 from server.answers import Answer, Answers
 from server.body_limit import BodyLimits
@@ -135,6 +136,7 @@ class GraphQLEndpoint:
             reply.fields = []
         if tag and tag in reply.request.get(b"if-none-match", b""):
             # Only we can have given this tag, for this question at this version of the data.
+            note_cache(UNCHANGED)
             await reply.send_unchanged(cached)
             return
         answer = answers.find(query_string) if may_read else None

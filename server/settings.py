@@ -137,6 +137,23 @@ class Settings(BaseSettings):
     )
     oidc_audience: str | None = Field(default=None, description="Audience (`aud`) that its JWTs must be for")
     oidc_jwks_url: str | None = Field(default=None, description="Where its public keys are, as a JWK set; https")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="warning", description="What is logged: `warning` faults and slow requests, `info` every request"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto",
+        description="How it is logged, on standard error; `auto` is `console` on a terminal, otherwise `json`",
+    )
+    slow_seconds: float = Field(default=1.0, gt=0, description="Seconds after which a request is slow")
+    traces: bool = Field(
+        default=False,
+        description="Send traces to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names (OpenTelemetry)",
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Token for reading `/metrics`, and nothing else, beside those of admins",
+    )
     ecb_rates_url: str = Field(
         default="https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist.zip",
         description="Where `ratesgraph rates refresh` reads the European Central Bank's history",

@@ -10,7 +10,7 @@ from starlette.types import Scope
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     ConnectionInitMessage,
     Message,
@@ -18,9 +18,11 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 )
 
 from resolvers.context import RequestContext
+from resolvers.notes import begin_another
 from server.admission import Admission
 from server.callers import Identity
 from server.errors import BadRequest
+from server.observing import telling_of_operation
 from server.parameters import check_members
 from server.persisted import PersistedDocuments
 
@@ -114,6 +116,8 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
         if not self.connection_acknowledged:
             await super().handle_subscribe(message)
             return
+        # The task of the operation takes it along.
+        begin_another()
         payload = dict[str, Any](message["payload"])
         try:
             await self._admission.count(self._scope, self._identity)
@@ -132,6 +136,11 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
         if most is not None and len(self.operations) >= most:
             message = f"At most {most:,} operations run on one WebSocket: end one first."
             raise BadRequest("TOO_MANY_OPERATIONS", message, status=429)
+
+    async def run_operation(self, operation: Operation[RequestContext, None]) -> None:
+        """Run the operation, and tell of it when it has ended."""
+        with telling_of_operation():
+            await super().run_operation(operation)
 
     async def handle_task_exception(self, error: Exception) -> None:
         """Log the error, unless it is only that nobody listens any more."""
