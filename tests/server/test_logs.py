@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -202,6 +203,28 @@ def test_the_words_of_an_exception_are_told_on_debug_alone() -> None:
         told[with_words] = json.loads(formatter.format(record))["exception"]
     assert told[False].endswith("builtins.KeyError")
     assert told[True].endswith("builtins.KeyError: 'some words, […], password=[…] and […]'")
+
+
+def test_on_a_terminal_lines_are_for_a_reader(database_url: str) -> None:
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [COMMAND, "worker"], env=environment(database_url), stdout=subprocess.DEVNULL, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        try:
+            with psycopg.connect(database_url, autocommit=True) as connection:
+                listening = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+                until(lambda: connection.execute(listening).fetchone() is not None, "the worker does not listen")
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+                )
+            told = os.read(ours, 10_000).decode()
+        finally:
+            process.terminate()
+    os.close(ours)
+    assert "the connection for notifications was lost" in told
+    assert "{" not in told
 
 
 def test_of_what_asyncio_says_the_objects_at_work_are_left_out() -> None:
