@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ query Week($origin: String!) {
 }
 """
 SECRET = "hunter2-hunter2"  # noqa: S105
+ARGUMENT = "WhatSomebodySent"
 
 
 class Log:
@@ -156,14 +158,14 @@ def test_nothing_secret_stands_in_any_line(database_url: str, tmp_path: Path, le
     name = conninfo_to_dict(database_url)["dbname"]
     url_with_password = f"postgresql://postgres:{SECRET}@/{name}?host={host}"
     with logging_server(url_with_password, tmp_path, RATESGRAPH_LOG_LEVEL=level) as (_, url, log):
-        ask(url, AVERAGES, origin=SECRET)
-        ask(url, f'{{ location(key: "{SECRET}") {{ key }} }}')
-        ask(url, "{ batches { totalCount } }", {"Authorization": f"Bearer {SECRET}"})
-        httpx.get(f"{url}/{SECRET}", params={"query": SECRET})
-        httpx.get(f"{url}/graphql", params={"query": f'{{ location(key: "{SECRET}") {{ key }} }}'})
+        ask(url, AVERAGES, origin=ARGUMENT)
+        ask(url, f'{{ location(key: "{ARGUMENT}") {{ key }} }}')
+        ask(url, "{ batches { totalCount } }", {"Authorization": f"Bearer {ARGUMENT}"})
+        httpx.get(f"{url}/{ARGUMENT}", params={"query": ARGUMENT})
+        httpx.get(f"{url}/graphql", params={"query": f'{{ location(key: "{ARGUMENT}") {{ key }} }}'})
         ask(url, "{ batches { totalCount } }", bearing(token[:-3] + "000"))
         with open_socket(url, token) as socket:
-            subscribe(socket, PROGRESS, {"id": SECRET})
+            subscribe(socket, PROGRESS, {"id": ARGUMENT})
             next(answers(socket))
         with psycopg.connect(database_url, autocommit=True) as connection:
             # What PostgreSQL says of this quotes the value.
@@ -175,7 +177,7 @@ def test_nothing_secret_stands_in_any_line(database_url: str, tmp_path: Path, le
                 "CREATE TRIGGER fail BEFORE INSERT ON price_batches FOR EACH ROW EXECUTE FUNCTION fail()"
             )
         price = '{dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM", price: 7}'
-        upload = f'uploadPrices(input: {{idempotencyKey: "{SECRET}", prices: [{price}]}}) {{ batch {{ id }} }}'
+        upload = f'uploadPrices(input: {{idempotencyKey: "{ARGUMENT}", prices: [{price}]}}) {{ batch {{ id }} }}'
         answer = ask(url, f"mutation {{ {upload} }}", bearing(token) | {"X-Request-Id": "broken"})
         (error,) = answer.json()["errors"]
         assert error["extensions"]["code"] == "INTERNAL_ERROR"
@@ -184,7 +186,7 @@ def test_nothing_secret_stands_in_any_line(database_url: str, tmp_path: Path, le
         assert "Traceback" in line["exception"]
         assert "SQLSTATE P0001" in line["exception"]
         assert log.find(request_id="broken", level="warning")["codes"] == ["INTERNAL_ERROR"]
-    for secret in (SECRET, token[21:], token[21:-3]):
+    for secret in (SECRET, ARGUMENT, token[21:], token[21:-3]):
         assert secret not in log.text
 
 
@@ -201,6 +203,36 @@ def test_the_words_of_an_exception_are_told_on_debug_alone() -> None:
         told[with_words] = json.loads(formatter.format(record))["exception"]
     assert told[False].endswith("builtins.KeyError")
     assert told[True].endswith("builtins.KeyError: 'some words, […], password=[…] and […]'")
+
+
+def test_on_a_terminal_lines_are_for_a_reader(database_url: str) -> None:
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [COMMAND, "worker"], env=environment(database_url), stdout=subprocess.DEVNULL, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        try:
+            with psycopg.connect(database_url, autocommit=True) as connection:
+                listening = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+                until(lambda: connection.execute(listening).fetchone() is not None, "the worker does not listen")
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+                )
+            told = os.read(ours, 10_000).decode()
+        finally:
+            process.terminate()
+    os.close(ours)
+    assert "the connection for notifications was lost" in told
+    assert "{" not in told
+
+
+def test_of_what_asyncio_says_the_objects_at_work_are_left_out() -> None:
+    formatter = make_formatter(style="json", with_words=False, secrets=[])
+    message = f"Task exception was never retrieved\nfuture: <Task finished exception=RuntimeError({SECRET!r})>"
+    line = json.loads(formatter.format(logging.LogRecord("asyncio", logging.ERROR, "", 1, message, (), None)))
+    assert line["event"] == "Task exception was never retrieved"
+    assert SECRET not in repr(line)
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,10 @@ def test_requests_are_counted_over_all_processes(database_url: str, tmp_path: Pa
         assert "Stranger" not in repr(samples)
 
 
-def test_a_process_that_was_killed_is_counted_no_longer_but_what_it_has_answered_is(database_url: str) -> None:
-    with serving(database_url, "--workers", "2", settings=SETTINGS) as (process, url):
+def test_a_process_that_was_killed_is_counted_no_longer_but_what_it_has_answered_is(
+    database_url: str, tmp_path: Path
+) -> None:
+    with serving(database_url, "--workers", "2", settings={**SETTINGS, "TMPDIR": str(tmp_path)}) as (process, url):
         wait_until_answered(url)
         until(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not both processes are counted")
         for number in range(10):
@@ -95,7 +97,9 @@ def test_a_process_that_was_killed_is_counted_no_longer_but_what_it_has_answered
         killed = next(pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes())
         os.kill(int(killed), signal.SIGKILL)
         until(lambda: not Path(f"/proc/{killed}").exists(), "the process is still there")
-        until(lambda: find(scrape(url), "ratesgraph_processes") == 2, "the process has no successor")
+        until(lambda: len(list(tmp_path.glob("*/gauge_*.db"))) == 3, "the process has no successor")
+        until(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not the living are counted")
+        assert not list(tmp_path.glob(f"*/gauge_*_{killed}.db"))
         assert find(scrape(url), "ratesgraph_requests_total", kind="query") == 10
 
 
