@@ -30,10 +30,11 @@ test: $(STAMP) ## Run the whole test suite
 	@$(BIN)/python -m pytest
 
 .PHONY: lint
-lint: $(STAMP) ## Check style, formatting and types
+lint: $(STAMP) ## Check style, formatting, types, and what is installed for known weaknesses
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/audit.py
 
 .PHONY: schema
 schema: $(STAMP) ## Write schema.graphql from the code

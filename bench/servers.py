@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import orjson
 import psycopg
 
+from bench.processes import UNREACHED
 from server.children import COMMAND
 
 SOURCES = Path(__file__).parent / "peers"
@@ -57,6 +58,7 @@ def ratesgraph(database: str, *, processes: int, cache_bytes: int) -> Iterator[S
         "DATABASE_URL": database,
         "RATESGRAPH_CACHE_BYTES": str(cache_bytes),
         "RATESGRAPH_POOL_SIZE": str(pool_size(processes)),
+        **UNREACHED,
     }
     command = [*COMMAND, "serve", "--no-demo", "--port", "0"]
     with psycopg.connect(database, autocommit=True) as connection:

@@ -151,6 +151,12 @@ async def measure_queue(connection: Connection) -> QueueState:
         return (await cursor.fetchall())[0]
 
 
+async def count_outcomes(connection: Connection) -> dict[BatchStatus, int]:
+    """Return how many batches have ended with each status."""
+    cursor = await connection.execute(SQL["count_outcomes"])
+    return {BatchStatus(status): count for status, count in await cursor.fetchall()}
+
+
 async def end_batch(connection: Connection, batch_id: int, outcome: BatchOutcome) -> None:
     """Record what became of the batch, in the transaction that made it so."""
     await connection.execute(

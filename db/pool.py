@@ -20,8 +20,10 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from db import spans
 from db.errors import ConnectionLost, DatabaseUnavailable, driver_errors
 from db.outage import MAX_WAITING, Outage
+from db.traced_cursor import TracedCursor
 
 log = logging.getLogger("ratesgraph.db")
 
@@ -58,6 +60,8 @@ INGEST = Role("ratesgraph-ingest", statement_timeout=0, lock_timeout=60_000, idl
 
 
 async def _configure(connection: Connection, role: Role) -> None:
+    if spans.tracer is not None:
+        connection.cursor_factory = TracedCursor
     await connection.set_autocommit(True)
     await connection.execute(
         "SELECT set_config('application_name', %s, false), set_config('statement_timeout', %s, false),"
@@ -70,6 +74,16 @@ async def _configure(connection: Connection, role: Role) -> None:
             str(role.idle_in_transaction_timeout),
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """How many connections a pool may have and has, how many of them are idle, and how many wait for one."""
+
+    limit: int
+    size: int
+    idle: int
+    waiting: int
 
 
 class Pool:
@@ -146,6 +160,13 @@ class Pool:
             raise DatabaseUnavailable
         async with self.connection() as connection:
             await connection.execute("SELECT 1")
+
+    def measure(self) -> PoolState:
+        """Return how the pool stands."""
+        stats = self._pool.get_stats()
+        return PoolState(
+            stats["pool_max"], stats["pool_size"], stats["pool_available"], stats.get("requests_waiting", 0)
+        )
 
 
 @asynccontextmanager

@@ -6,19 +6,22 @@ what requests ask for all day is worth it: everything else goes through cursors.
 """
 
 import hashlib
-from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from psycopg import errors
 from psycopg.adapt import Transformer
-from psycopg.generators import fetch_many, pipeline_communicate
+from psycopg.generators import fetch_many, send
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
+from db import spans
 from db.pool import Connection
+from db.traced_cursor import telling_of
+
+Answer = TypeVar("Answer")
 
 BINARY = 1
 _prepared: WeakKeyDictionary[Connection, set[bytes]] = WeakKeyDictionary()
@@ -26,52 +29,60 @@ _prepared: WeakKeyDictionary[Connection, set[bytes]] = WeakKeyDictionary()
 
 
 async def fetch_each(
-    connection: Connection, statement: bytes, parameters: Sequence[Sequence[str]]
-) -> list[list[tuple[Any, ...]]]:
-    """Return the rows of the statement for each of the parameters, which are texts for its `$1`, `$2` and so on.
+    connection: Connection,
+    statement: bytes,
+    parameters: Sequence[Sequence[str]],
+    read: Callable[[int, list[tuple[Any, ...]]], Answer],
+) -> list[Answer]:
+    """Return what `read` makes of the statement's rows for each of the parameters, which are texts for `$1`, `$2` and so on.
 
-    The statements are one implicit transaction: the first error ends them all, and is raised.
+    It is called in their order, with the number and the rows of each, while PostgreSQL is at work on the next. The first
+    error ends what comes after it: then there are answers for the parameters before it; when there are none, it is raised.
     """
     pgconn = connection.pgconn
     name = _name(statement)
+    answers: list[Answer] = []
+    failures: list[Exception] = []
     async with connection.lock:
         known = _prepared.setdefault(connection, set())
-        is_new = name not in known
-        commands: deque[Callable[[], None]] = deque()
-        if is_new:
-            commands.append(partial(pgconn.send_prepare, name, statement))
+        transformer = Transformer(connection)
+
+        def take(result: PGresult) -> None:
+            if result.status == ExecStatus.TUPLES_OK:
+                # All have the same columns, so how to read them is found for the first.
+                transformer.set_pgresult(result, set_loaders=not answers)
+                answers.append(read(len(answers), transformer.load_rows(0, result.ntuples, tuple)))
+            elif result.status == ExecStatus.COMMAND_OK:
+                # It stays prepared whatever becomes of what follows, even when nobody waits for it any more.
+                known.add(name)
+            elif result.status == ExecStatus.FATAL_ERROR:
+                failures.append(errors.error_from_result(result))
+
+        commands = [] if name in known else [partial(pgconn.send_prepare, name, statement)]
         for values in parameters:
             encoded = [value.encode() for value in values]
             commands.append(partial(pgconn.send_query_prepared, name, encoded, result_format=BINARY))
-        commands.append(pgconn.pipeline_sync)
-        results: list[PGresult] = []
-        try:
-            await connection.wait(_converse(pgconn, commands, results))
-        finally:
-            # A statement stays prepared whatever becomes of what follows, even when nobody waits for it any more.
-            if is_new and results and results[0].status == ExecStatus.COMMAND_OK:
-                known.add(name)
-    for result in results:
-        if result.status == ExecStatus.FATAL_ERROR:
-            raise errors.error_from_result(result)
-    transformer = Transformer(connection)
-    found = []
-    for result in results[is_new:-1]:
-        transformer.set_pgresult(result)
-        found.append(transformer.load_rows(0, result.ntuples, tuple))
-    return found
+        commands.append(pgconn.pipeline_sync)  # type: ignore[arg-type]
+        with spans.NOTHING if spans.tracer is None else telling_of(statement, len(parameters)):
+            await connection.wait(_converse(pgconn, commands, take))
+    if failures and not answers:
+        raise failures[0]
+    return answers
 
 
 def _converse(
-    pgconn: PGconn, commands: deque[Callable[[], None]], results: list[PGresult]
+    pgconn: PGconn, commands: Sequence[Callable[[], None]], take: Callable[[PGresult], None]
 ) -> Generator[Any, Any, None]:
-    """Send the commands and add the result of each, in the way of psycopg's generators."""
-    count = len(commands)
+    """Send the commands all at once and have the result of each taken, in the way of psycopg's generators."""
     pgconn.enter_pipeline_mode()
+    for command in commands:
+        # This only writes into a buffer, and into the socket what no longer fits.
+        command()
     # What can be read while there is still to be sent is read at once: otherwise both sides could wait for each other.
-    results += (result for [result] in (yield from pipeline_communicate(pgconn, commands)))
-    while len(results) < count:
-        results += yield from fetch_many(pgconn)
+    yield from send(pgconn)
+    for _ in commands:
+        [result] = yield from fetch_many(pgconn)
+        take(result)
     pgconn.exit_pipeline_mode()
 
 

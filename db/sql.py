@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "sql"
+NAMES: dict[bytes, str] = {}
+"""The subject and the section of each statement."""
 HEADER = re.compile(r"^-- (?P<name>[a-z][a-z0-9_]*) --$")
 
 
@@ -34,4 +36,6 @@ def load_sections(subject: str) -> dict[str, bytes]:
         if not lines or not lines[0].startswith("-- "):
             raise SqlFileError(f"{path.name}: the section {name} has no comment under its header")
     # Bytes, because psycopg takes a statement that is no literal only as bytes or sql.SQL.
-    return {name: "\n".join(lines).strip().encode() for name, lines in sections.items()}
+    statements = {name: "\n".join(lines).strip().encode() for name, lines in sections.items()}
+    NAMES.update((statement, f"{subject}.{name}") for name, statement in statements.items())
+    return statements

@@ -44,21 +44,31 @@ async def select_day_totals(connection: Connection, questions: Sequence[tuple[La
         (str(lane.origin), str(lane.destination), str(days.first.replace(day=1)), str(days.last))
         for lane, days in questions
     ]
-    found = await fetch_each(connection, SQL["select_day_totals"], parameters)
-    return [_add_up(rows, days) for rows, (_, days) in zip(found, questions, strict=True)]
+
+    def read(number: int, rows: list[tuple[Any, ...]]) -> DayTotals:
+        return _add_up(rows, questions[number][1])
+
+    return await fetch_each(connection, SQL["select_day_totals"], parameters, read)
 
 
 def _add_up(rows: Iterable[tuple[Any, ...]], days: DateRange) -> DayTotals:
     """Return the sum of the partial sums on each day of the range; parts of them may lie outside."""
-    sums, counts = [0] * len(days), [0] * len(days)
+    length = len(days)
+    sums, counts = [0] * length, [0] * length
+    end = 0
     for first_day, part_sums, part_counts in rows:
         start = (first_day - days.first).days
         if start < 0:
             part_sums, part_counts, start = part_sums[-start:], part_counts[-start:], 0
+        if start + len(part_sums) > length:
+            left = max(length - start, 0)
+            part_sums, part_counts = part_sums[:left], part_counts[:left]
         stop = start + len(part_sums)
-        # What goes beyond the last day is left out by map, which ends with the shorter of the two.
-        sums[start:stop] = map(add, sums[start:stop], part_sums)
-        counts[start:stop] = map(add, counts[start:stop], part_counts)
+        if start < end:
+            part_sums, part_counts = map(add, sums[start:stop], part_sums), map(add, counts[start:stop], part_counts)
+        # What lies after all that came before has nothing to be added to: nearly always, where totals are compact.
+        sums[start:stop], counts[start:stop] = part_sums, part_counts
+        end = max(end, stop)
     return DayTotals(sums, counts)
 
 

@@ -8,7 +8,6 @@ columns. Aliases, fragments, directives and `__typename` are what collecting is 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any
 
 from graphql import GraphQLList, GraphQLOutputType, GraphQLResolveInfoHelpers, get_named_type
@@ -27,11 +26,18 @@ class Columns:
 
     def select(self, type_name: str, selected: Iterable[tuple[str, str]]) -> list[dict[str, object]]:
         """Return the objects with the selected fields: the name of each in the answer, and its own."""
+        columns = {
+            name: [type_name] * self.length if field == "__typename" else self.by_field[field]
+            for name, field in selected
+        }
+        if len(columns) == 3:
+            # What nearly everybody selects; written out, it takes half the time.
+            (a, b, c), values = columns, columns.values()
+            return [{a: x, b: y, c: z} for x, y, z in zip(*values, strict=True)]
         entries: list[dict[str, object]] = [{} for _ in range(self.length)]
-        for response_name, field in selected:
-            column = repeat(type_name) if field == "__typename" else self.by_field[field]
-            for entry, value in zip(entries, column, strict=False):
-                entry[response_name] = value
+        for name, column in columns.items():
+            for entry, value in zip(entries, column, strict=True):
+                entry[name] = value
         return entries
 
 

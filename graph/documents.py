@@ -37,6 +37,7 @@ MAX_VALIDATION_ERRORS = 5
 SHARED_FIELDS = frozenset({"averagePrices", "location", "locations", "port", "region", "__typename"})
 INTROSPECTION = frozenset({"__schema", "__type"})
 """Never shared: whether they are answered depends on the caller."""
+MAX_NAME = 100
 MAX_DOCUMENTS = 1_000
 MAX_TEXT = 1_000_000
 """Characters of all documents kept; a syntax tree takes some fifty times as many bytes."""
@@ -62,6 +63,12 @@ class Operation:
     scopes: frozenset[Scope]
     cost: Cost
     plan: Plan | None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What may be told of it."""
+        facts = {"graphql.operation.type": self.kind.value}
+        return facts if self.name is None else {**facts, "graphql.operation.name": self.name[:MAX_NAME]}
 
 
 @dataclass(frozen=True, slots=True)

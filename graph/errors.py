@@ -13,6 +13,7 @@ from strawberry.exceptions import StrawberryInputCoercionError
 
 from db.errors import DatabaseUnavailable, StatementTimeout
 from resolvers.errors import RequestError
+from resolvers.notes import note_code
 
 log = logging.getLogger("ratesgraph.graph")
 
@@ -38,7 +39,9 @@ def present_error(error: GraphQLError) -> GraphQLError:
         if isinstance(cause, kind):
             return GraphQLError(str(cause), error.nodes, path=error.path, extensions={"code": code})
     error_id = uuid.uuid4().hex[:12]
-    log.error("error %s while resolving %s", error_id, error.path, exc_info=cause)
+    # The field's own name: the path has the aliases, which are the caller's words.
+    field = error.nodes[0].name.value if error.nodes and isinstance(error.nodes[0], FieldNode) else "an operation"
+    log.error("error %s while resolving %s", error_id, field, exc_info=cause, extra={"error_id": error_id})
     return GraphQLError(
         f"An unexpected error occurred. Its id in the log is {error_id}.",
         error.nodes,
@@ -55,6 +58,8 @@ def present_errors(errors: Sequence[GraphQLError] | None, max_errors: int) -> li
     if left_out := len(errors) - len(presented):
         message = f"{left_out:,} more errors are left out."
         presented.append(GraphQLError(message, extensions={"code": "TOO_MANY_ERRORS"}))
+    for error in presented:
+        note_code((error.extensions or {}).get("code"))
     return presented
 
 

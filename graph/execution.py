@@ -19,6 +19,7 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from db import spans
 from graph.columns import ColumnExecutor
 from graph.cost import SizeLimits
 from graph.deadline import Deadline, ExecutionTimeout
@@ -28,6 +29,7 @@ from graph.errors import present_errors
 from graph.limits import QueryLimits
 from graph.permissions import admit, may_introspect
 from resolvers.context import Limits, RequestContext
+from resolvers.notes import note_code, note_operation, note_rows
 
 ANY_OPERATION = frozenset(OperationType)
 ONLY_QUERIES = frozenset({OperationType.QUERY})
@@ -62,6 +64,7 @@ class OperationRefused(Exception):
             case _:
                 self.code, message = "METHOD_NOT_ALLOWED", f"A {kind.value} is not taken by GET: send it by POST."
         super().__init__(message)
+        note_code(self.code)
 
 
 def choose_operation(document: Document, name: str | None, allowed: Collection[OperationType]) -> Operation:
@@ -137,10 +140,12 @@ class Schema(strawberry.Schema):
             return Outcome(None, [error.formatted for error in self.present(document) or ()], False, False, None)
         operation = choose_operation(document, operation_name, ONLY_QUERIES if only_queries else QUERIES_AND_MUTATIONS)
         cost = operation.cost.of(variables)
+        note_operation(operation.kind.value, operation.name)
         if only_cost:
             return Outcome(None, [], False, False, cost)
         result = await self._run(document, operation, variables, context, cost)
         errors = [error.formatted for error in result.errors or ()]
+        note_rows(result.data)
         is_shared = operation.is_shared and not errors
         return Outcome(result.data, errors, was_executed(result), is_shared, cost)
 
@@ -152,17 +157,18 @@ class Schema(strawberry.Schema):
         context: RequestContext,
         cost: int,
     ) -> ExecutionResult:
-        admit(context.caller, operation.scopes)
-        if refusal := self.check(operation, context, cost):
-            return ExecutionResult(None, [refusal])
-        execution = self._execute(document, operation, variables, context)
-        if operation.kind is not OperationType.QUERY:
-            # What has begun to write is not stopped half-way, and an upload waits as long as it says.
-            return await execution
-        try:
-            return await self._deadline.hold(execution)
-        except ExecutionTimeout:
-            return ExecutionResult(None, [self._refuse_time()])
+        with spans.NOTHING if spans.tracer is None else spans.tracer.span(operation.kind.value, operation.facts):
+            admit(context.caller, operation.scopes)
+            if refusal := self.check(operation, context, cost):
+                return ExecutionResult(None, [refusal])
+            execution = self._execute(document, operation, variables, context)
+            if operation.kind is not OperationType.QUERY:
+                # What has begun to write is not stopped half-way, and an upload waits as long as it says.
+                return await execution
+            try:
+                return await self._deadline.hold(execution)
+            except ExecutionTimeout:
+                return ExecutionResult(None, [self._refuse_time()])
 
     async def _execute(
         self, document: Document, operation: Operation, variables: dict[str, Any], context: RequestContext
@@ -190,11 +196,13 @@ class Schema(strawberry.Schema):
         if cost > self.limits.max_cost:
             return self._refuse_cost(cost)
         if operation.is_introspective and not may_introspect(context):
+            note_code("INTROSPECTION_CLOSED")
             return GraphQLError(SCHEMA_CLOSED, extensions={"code": "INTROSPECTION_CLOSED"})
         return None
 
     def _refuse_cost(self, cost: int) -> GraphQLError:
         """Return the error of an operation that costs too much."""
+        note_code("QUERY_TOO_COSTLY")
         max_cost = self.limits.max_cost
         message = f"The operation costs {cost:,}, at most {max_cost:,} may be: ask for fewer days, lanes or entries."
         return GraphQLError(message, extensions={"code": "QUERY_TOO_COSTLY", "cost": cost, "maxCost": max_cost})

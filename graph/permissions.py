@@ -13,6 +13,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from resolvers.callers import Caller, Scope
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
+from resolvers.notes import note_code
 
 KEY = "scope"
 UPLOADING = frozenset({Scope.UPLOAD})
@@ -38,6 +39,7 @@ class NotAdmitted(Exception):
         words = f"a token with the scope {' and '.join(self.scopes)}"
         message = f"This token is not enough: {words} is needed." if caller.name else f"This needs {words}."
         super().__init__(message)
+        note_code(self.code)
 
     def as_graphql_error(self) -> GraphQLError:
         """Return the refusal as an error of an operation that was not executed."""

@@ -12,12 +12,14 @@ from strawberry.schema.schema import StreamResult
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType as Kind
 
+from db import spans
 from graph.columns import ColumnExecutor
 from graph.decoding import decode_variables
 from graph.documents import Document, Operation
 from graph.execution import OperationRefused, Schema, was_executed
 from graph.permissions import NotAdmitted, admit
 from resolvers.context import RequestContext
+from resolvers.notes import note_operation, watching
 
 
 class StreamingSchema(Schema):
@@ -40,6 +42,8 @@ class StreamingSchema(Schema):
         context: RequestContext = replace(context_value)
         document = self.documents.find(query or "")
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
+        if operation is not None:
+            note_operation(operation.kind.value, operation.name)
         if isinstance(document, Document) and operation and operation.kind is Kind.SUBSCRIPTION:
             return self._subscribe(document, operation, variable_values or {}, context)
         answer = self.execute(
@@ -58,24 +62,27 @@ class StreamingSchema(Schema):
         if refusal := self.check(operation, context, operation.cost.of(variables)):
             yield PreExecutionError(None, [refusal])
             return
-        begun = subscribe(
-            self._schema,
-            document.tree,
-            context_value=context,
-            variable_values=decode_variables(operation.node, variables),
-            operation_name=operation.name,
-            hide_suggestions=not self.suggest,
-            executor_class=ColumnExecutor,
-            operation_extensions=None,
-        )
-        results = await begun if isawaitable(begun) else begun
+        # Only its beginning is traced: a subscription may go on for days.
+        with spans.NOTHING if spans.tracer is None else spans.tracer.span(operation.kind.value, operation.facts):
+            begun = subscribe(
+                self._schema,
+                document.tree,
+                context_value=context,
+                variable_values=decode_variables(operation.node, variables),
+                operation_name=operation.name,
+                hide_suggestions=not self.suggest,
+                executor_class=ColumnExecutor,
+                operation_extensions=None,
+            )
+            results = await begun if isawaitable(begun) else begun
         if isinstance(results, CoreResult):
             yield PreExecutionError(None, self.present(results.errors))
             return
         try:
             async with aclosing(results):  # type: ignore[type-var]
-                async for result in results:
-                    yield ExecutionResult(result.data, self.present(result.errors))
+                with watching():
+                    async for result in results:
+                        yield ExecutionResult(result.data, self.present(result.errors))
         except Exception as error:
             # The executor leaves what a source raises to its caller.
             yield ExecutionResult(None, self.present([GraphQLError(str(error), original_error=error)]))

@@ -101,7 +101,8 @@ async def take_one(pool: Pool) -> bool:
     # What goes wrong inside of polars is no Exception.
     except (Exception, PanicException):
         error_id = uuid.uuid4().hex[:12]
-        log.exception("error %s while applying batch %s", error_id, batch_id)
+        told = {"error_id": error_id, "batch_id": batch_id}
+        log.exception("error %s while applying batch %s", error_id, batch_id, extra=told)
         async with pool.connection() as connection:
             failure = f"an unexpected error, {error_id} in the log"
             await batches.record_failure(connection, batch_id, failure, max_attempts=MAX_ATTEMPTS)

@@ -1,6 +1,6 @@
 """Average prices by day: what the totals say, and on request what the observations add to it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, MutableSequence, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
@@ -12,6 +12,7 @@ from db.model import (
     DateRange,
     DayStatistics,
     DayTotals,
+    Lane,
     round_half_away,
 )
 from resolvers.context import RequestContext
@@ -20,6 +21,8 @@ from resolvers.locations import find_lanes
 from resolvers.totals import LaneDays
 
 Loaded = TypeVar("Loaded")
+Place = tuple[int, Lane, DateRange]
+"""The position of a question, and what is to be loaded for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,38 +42,44 @@ async def average_prices(context: RequestContext, questions: Sequence[Question])
     That is a RequestError (INVALID_DATE_RANGE, DATE_RANGE_TOO_LONG, UNKNOWN_LOCATION) or a DatabaseError. All questions share
     their round trips.
     """
-    answers: dict[Question, DailyAverages | Exception] = {}
-    ranges: dict[Question, DateRange] = {}
-    for question in questions:
+    answers: list[DailyAverages | Exception | None] = [None] * len(questions)
+    sound: list[tuple[int, DateRange]] = []
+    for position, question in enumerate(questions):
         try:
-            ranges[question] = check_range(question.date_from, question.date_to, context.limits.max_days)
+            sound.append((position, check_range(question.date_from, question.date_to, context.limits.max_days)))
         except RequestError as error:
-            answers[question] = error
-    lanes = await find_lanes(context, [(question.origin, question.destination) for question in ranges])
-    plain: dict[Question, LaneDays] = {}
-    detailed: dict[Question, LaneDays] = {}
-    for (question, days), lane in zip(ranges.items(), lanes, strict=True):
+            answers[position] = error
+    asked = [questions[position] for position, _ in sound]
+    lanes = await find_lanes(context, [(question.origin, question.destination) for question in asked])
+    plain: list[Place] = []
+    detailed: list[Place] = []
+    for (position, days), question, lane in zip(sound, asked, lanes, strict=True):
         if isinstance(lane, Exception):
-            answers[question] = lane
+            answers[position] = lane
         else:
-            (detailed if question.with_statistics else plain)[question] = (lane, days)
+            (detailed if question.with_statistics else plain).append((position, lane, days))
     if plain:
-        answers |= await _load(plain, context.totals.load_many, _averages)
+        await _load(plain, context.totals.load_many, _averages, answers)
     if detailed:
-        answers |= await _load(detailed, context.loaders.day_statistics.load_many, _with_statistics)
-    return [answers[question] for question in questions]
+        await _load(detailed, context.loaders.day_statistics.load_many, _with_statistics, answers)
+    return answers  # type: ignore[return-value]  # each has its answer now
 
 
 async def _load(
-    asked: Mapping[Question, LaneDays],
+    places: Sequence[Place],
     load_many: Callable[[list[LaneDays]], Awaitable[Sequence[Loaded]]],
     write: Callable[[DateRange, Loaded], DailyAverages],
-) -> dict[Question, DailyAverages | Exception]:
+    answers: MutableSequence[DailyAverages | Exception | None],
+) -> None:
+    """Put the answers where they are missing."""
     try:
-        found = await load_many([*asked.values()])
+        found = await load_many([(lane, days) for _, lane, days in places])
     except DatabaseError as error:
-        return dict.fromkeys(asked, error)
-    return {question: write(days, loaded) for (question, (_, days)), loaded in zip(asked.items(), found, strict=True)}
+        for position, _, _ in places:
+            answers[position] = error
+    else:
+        for (position, _, days), loaded in zip(places, found, strict=True):
+            answers[position] = write(days, loaded)
 
 
 def check_range(
@@ -101,8 +110,13 @@ def usd(numerator: int, denominator: int) -> float:
 
 
 def _averages(days: DateRange, totals: DayTotals) -> DailyAverages:
+    # `usd`, written out: for as many days as answers have, two calls each would take as long again.
     averages = [
-        usd(total, count) if count >= MIN_PRICES_FOR_STATISTICS else None
+        None
+        if count < MIN_PRICES_FOR_STATISTICS
+        else (count + 2 * total) // (2 * count) / 100
+        if total >= 0
+        else -((count - 2 * total) // (2 * count)) / 100
         for total, count in zip(totals.sums, totals.counts, strict=True)
     ]
     return DailyAverages(days, averages, totals.counts)

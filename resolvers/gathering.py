@@ -18,7 +18,8 @@ Wish = tuple[Sequence[Question], asyncio.Future[Mapping[Question, Answer]]]
 
 
 class Gathering(Generic[Question, Answer]):
-    """Answers questions by `load`, which takes several at once and answers in their order.
+    """Answers questions by `load`, which takes several at once and answers in their order: all of them or, before one that
+    fails, the first few. What the first one fails with is raised.
 
     What several ask at the same time is loaded once. An answer is always loaded after its question was asked. At most
     `at_once` loads are under way, each for some `max_together` questions, and `max_waiting` callers wait for one to begin.
@@ -94,23 +95,43 @@ class Gathering(Generic[Question, Answer]):
         assert loading is not None  # noqa: S101
         self._loading[loading] = wishes
         try:
-            answers = dict(zip(questions, await self._load(questions), strict=True))
+            answers, failures = await self._load_all(questions)
         except asyncio.CancelledError:
             if self._loading[loading]:
                 raise
             # It was abandoned, and others may wait for this place.
             loading.uncancel()
+            return
         except Exception as error:
-            if isinstance(error, StatementTimeout) and len(wishes) > 1:
-                # Nobody is to pay for what another has asked: each is tried by itself.
-                for wish in wishes:
-                    if not wish[1].done():
-                        await self._answer([wish])
-                return
-            for _, waiting in wishes:
-                if not waiting.done():
-                    waiting.set_exception(error)
-        else:
-            for _, waiting in wishes:
-                if not waiting.done():
-                    waiting.set_result(answers)
+            answers, failures = {}, dict.fromkeys(questions, error)
+        for asked, waiting in wishes:
+            if waiting.done():
+                continue
+            if failed := next((failures[question] for question in asked if question in failures), None):
+                waiting.set_exception(failed)
+            else:
+                waiting.set_result(answers)
+
+    async def _load_all(
+        self, questions: Sequence[Question]
+    ) -> tuple[dict[Question, Answer], dict[Question, Exception]]:
+        """Return the answers, and what became of the questions that took too long.
+
+        Nobody is to pay for what another has asked: the others are tried without it. But where the next takes too long as
+        well it is not the questions, and nobody is kept waiting for more of it.
+        """
+        answers: dict[Question, Answer] = {}
+        failures: dict[Question, Exception] = {}
+        failed_before = False
+        while questions:
+            try:
+                found = await self._load(questions)
+            except StatementTimeout as error:
+                failures |= dict.fromkeys(questions if failed_before else questions[:1], error)
+                questions = [] if failed_before else questions[1:]
+                failed_before = True
+            else:
+                answers |= zip(questions, found, strict=False)
+                questions = questions[len(found) :]
+                failed_before = False
+        return answers, failures

@@ -8,6 +8,7 @@ from strawberry.dataloader import DataLoader
 from db import batches, locations, prices
 from db.model import DayStatistics, Location
 from db.pool import Connection, Pool
+from db.spans import traced
 from resolvers.totals import LaneDays
 
 
@@ -62,18 +63,21 @@ class Loaders:
                 delattr(self, name)
 
 
+@traced
 async def _load_by_key(pool: Pool, keys: list[str]) -> Sequence[Location | None]:
     locations_found = await pool.read(lambda connection: locations.find_locations(connection, keys))
     found = {location.key.lower(): location for location in locations_found}
     return [found.get(key.lower()) for key in keys]
 
 
+@traced
 async def _load_by_id(pool: Pool, ids: list[int]) -> Sequence[Location | None]:
     locations_found = await pool.read(lambda connection: locations.get_locations(connection, ids))
     found = {location.id: location for location in locations_found}
     return [found.get(id_) for id_ in ids]
 
 
+@traced
 async def _load_children(pool: Pool, ids: list[int]) -> Sequence[list[Location]]:
     children = await pool.read(lambda connection: locations.list_children(connection, ids))
     by_parent: dict[int | None, list[Location]] = {}
@@ -82,10 +86,12 @@ async def _load_children(pool: Pool, ids: list[int]) -> Sequence[list[Location]]
     return [by_parent.get(id_, []) for id_ in ids]
 
 
+@traced
 async def _load_ancestors(pool: Pool, ids: list[int]) -> Sequence[list[Location]]:
     return await _load_related(pool, ids, locations.list_ancestors)
 
 
+@traced
 async def _load_ports_below(pool: Pool, ids: list[int]) -> Sequence[list[Location]]:
     return await _load_related(pool, ids, locations.list_ports_below)
 
@@ -100,6 +106,7 @@ async def _load_related(
     return [related.get(id_, []) for id_ in ids]
 
 
+@traced
 async def _load_day_statistics(pool: Pool, asked: list[LaneDays]) -> Sequence[list[DayStatistics]]:
     async def select(connection: Connection) -> list[list[DayStatistics]]:
         return [await prices.select_day_statistics(connection, lane, days) for lane, days in asked]
@@ -107,6 +114,7 @@ async def _load_day_statistics(pool: Pool, asked: list[LaneDays]) -> Sequence[li
     return await pool.read(select)
 
 
+@traced
 async def _load_has_rejections(pool: Pool, batch_ids: list[int]) -> Sequence[bool]:
     found = await pool.read(lambda connection: batches.select_batches_with_rejections(connection, batch_ids))
     return [batch_id in found for batch_id in batch_ids]

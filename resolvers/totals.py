@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from functools import partial
 
-from db import totals
+from db import spans, totals
 from db.model import DateRange, DayTotals, Lane
 from db.outage import MAX_WAITING
 from db.pool import Pool
 from resolvers.gathering import Gathering
+from resolvers.traced_gathering import TracedGathering
 
 LaneDays = tuple[Lane, DateRange]
 Totals = Gathering[LaneDays, DayTotals]
@@ -22,7 +23,9 @@ MAX_TOGETHER = 100
 
 def gather_totals(pool: Pool) -> Totals:
     """Return what the requests of a process share."""
-    return Gathering(partial(_load, pool), at_once=AT_ONCE, max_together=MAX_TOGETHER, max_waiting=MAX_WAITING)
+    options = {"at_once": AT_ONCE, "max_together": MAX_TOGETHER, "max_waiting": MAX_WAITING}
+    load = partial(_load, pool)
+    return Gathering(load, **options) if spans.tracer is None else TracedGathering("load totals", load, **options)
 
 
 async def _load(pool: Pool, asked: Sequence[LaneDays]) -> Sequence[DayTotals]:

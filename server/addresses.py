@@ -1,6 +1,15 @@
-"""Which hosts are this machine."""
+"""Which hosts are this machine, and what strangers are counted by."""
 
 import ipaddress
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+NETWORK_BITS = 64
+"""Of an IPv6 address: what is below is its holder's to choose, so it names nobody (RFC 6177)."""
+LONGEST_ADDRESS = 60
+UNKNOWN = "unknown"
+"""All callers without an address together, such as those at a Unix socket."""
 
 
 def is_loopback(host: str) -> bool:
@@ -9,3 +18,26 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def name_stranger(scope: Mapping[str, Any]) -> str:
+    """Return what a caller without a token is counted by: the address that the request came from, or its network (IPv6).
+
+    Behind a proxy that is trusted, the server in front of us has put there what the proxy tells.
+    """
+    host: str = (scope.get("client") or ("", 0))[0]
+    # What a proxy tells, and is no address, may be anything: it is not kept.
+    return _name_network(host) if len(host) <= LONGEST_ADDRESS else UNKNOWN
+
+
+@lru_cache(maxsize=10_000)
+def _name_network(host: str) -> str:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return UNKNOWN
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address), NETWORK_BITS), strict=False))

@@ -5,6 +5,7 @@ import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from resolvers.notes import HIT, MISS, QUERY, current
 from resolvers.versions import DataVersion
 
 OVERHEAD_BYTES = 500
@@ -13,10 +14,13 @@ OVERHEAD_BYTES = 500
 
 @dataclass(slots=True)
 class Answer:
-    """A body of JSON, and the same compressed once somebody has asked for it."""
+    """A body of JSON, and the same compressed once somebody has asked for it; and what was noted of its operation."""
 
     body: bytes
     gzipped: bytes | None = None
+    operation: str | None = None
+    is_registered: bool = False
+    rows: int | None = None
 
     def compress(self) -> bytes:
         """Return the body compressed."""
@@ -36,7 +40,7 @@ class Answers:
         self._max_bytes = max_bytes
         self._kept: OrderedDict[bytes, Answer] = OrderedDict()
         self._of = version.name
-        self._size = 0
+        self.size = 0
         self.hits = 0
         self.misses = 0
 
@@ -44,27 +48,33 @@ class Answers:
         """Return the answer that the request has at the present version, if it is kept."""
         if self._of != self._version.name:
             self._kept.clear()
-            self._size, self._of = 0, self._version.name
+            self.size, self._of = 0, self._version.name
         answer = self._kept.get(request) if self._of else None
         if answer is None:
             self.misses += 1
             return None
         self.hits += 1
         self._kept.move_to_end(request)
+        if (notes := current.get()) is not None:
+            notes.kind, notes.cache = QUERY, HIT
+            notes.operation, notes.is_registered, notes.rows = answer.operation, answer.is_registered, answer.rows
         return answer
 
     def keep(self, request: bytes, answer: Answer, version: str) -> None:
         """Keep the answer that was made from the data when it had the version."""
+        if (notes := current.get()) is not None:
+            notes.cache = MISS
+            answer.operation, answer.is_registered, answer.rows = notes.operation, notes.is_registered, notes.rows
         # Both forms of the body are counted, as the second may come to be made at any time.
         size = _size(request, answer)
         if not version or version != self._version.name or version != self._of or size > self._max_bytes // 4:
             return
         if request not in self._kept:
-            self._size += size
+            self.size += size
         self._kept[request] = answer
-        while self._size > self._max_bytes:
+        while self.size > self._max_bytes:
             oldest, gone = self._kept.popitem(last=False)
-            self._size -= _size(oldest, gone)
+            self.size -= _size(oldest, gone)
 
     def name(self, request: bytes) -> bytes | None:
         """Return the entity tag that the request's answer has at the present version, or None while none is known."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib import import_module
 from typing import Any, TypedDict
@@ -13,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from db.errors import DatabaseError
 from db.notifications import BATCHES, DATA, Notifications, open_notifications
@@ -26,18 +28,23 @@ from resolvers.context import Limits, PreviewUpload, RequestContext
 from resolvers.totals import Totals, gather_totals
 from resolvers.versions import DataVersion
 from server import engine
+from server.admission import Admission, SocketAdmission
 from server.answers import Answers
-from server.body_limit import BodyLimit, answer_too_large
+from server.body_limit import BodyLimits
 from server.callers import Callers, JwtReader, open_callers
+from server.connections import find_room
 from server.dry_runs import make_preview_upload
 from server.endpoint import GraphQLEndpoint
-from server.errors import answer_failed, answer_refused
+from server.errors import answer_refused
 from server.following import follow_data
 from server.graphql import GraphQLView
+from server.metrics import Figures, measuring
+from server.observing import Observing
 from server.origins import Origins
 from server.persisted import PersistedDocuments
 from server.profiles import Profile, choose_profile
 from server.rejections import rejections_route
+from server.scraping import metrics_route
 from server.settings import Settings
 from server.stopping import Leaving
 
@@ -61,7 +68,10 @@ class State(TypedDict):
     version: DataVersion
     answers: Answers
     callers: Callers
+    admission: Admission
+    max_connections: int
     leaving: Leaving
+    figures: Figures
     stopping: asyncio.Event
     request_seconds: float
     linger_seconds: float
@@ -92,11 +102,15 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         async with (
+            _tracing(settings),
             open_our_pool(database_url, API, max_size=settings.pool_size) as pool,
             open_our_pool(direct_url, INGEST, max_size=settings.ingest_pool_size) as ingest_pool,
             open_notifications(direct_url, BATCHES, DATA) as notifications,
             follow_data(pool, notifications) as version,
             recognising(pool) as callers,
+            measuring(
+                {"reading": pool, "ingest": ingest_pool}, answers := Answers(version, settings.cache_bytes)
+            ) as figures,
         ):
             # What has been imported lives as long as the process. Walked through by every full collection of garbage, it would
             # stop the event loop for a tenth of a second each time.
@@ -113,9 +127,12 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
                 price_changes=PriceChanges(pool),
                 preview_upload=make_preview_upload(ingest_pool),
                 version=version,
-                answers=Answers(version, settings.cache_bytes),
+                answers=answers,
                 callers=callers,
+                admission=Admission(callers, settings),
+                max_connections=find_room(settings.max_connections),
                 leaving=Leaving(),
+                figures=figures,
                 stopping=asyncio.Event(),
                 request_seconds=settings.request_seconds,
                 linger_seconds=settings.linger_seconds,
@@ -156,33 +173,54 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
         suggest=is_open,
     )
     origins = Origins(settings.cors_origins)
-    others = GraphQLView(limited, make_context, documents, origins, from_delivery=is_open)
+    view = GraphQLView(limited, make_context, documents, origins, settings.max_socket_operations, from_delivery=is_open)
     endpoint = GraphQLEndpoint(
         limited,
-        others,
+        SocketAdmission(view),
         make_context,
         documents,
         origins,
         max_age=settings.max_age,
-        max_query_bytes=settings.max_query_bytes,
+        body_limits=BodyLimits(settings.max_query_bytes, settings.max_body_bytes, settings.max_upload_bytes),
         reads_are_open=settings.open_reads,
     )
     return Starlette(
         routes=[
             Route("/", RedirectResponse("/graphql")),
             Route("/graphql", endpoint),
-            WebSocketRoute("/graphql", others),
             rejections_route(),
             Route("/livez", _answer_alive),
             Route("/readyz", _answer_ready),
+            metrics_route(settings.metrics_token, is_open=is_open),
         ],
         lifespan=lifespan,
         middleware=[
+            Middleware(Observing, slow_seconds=settings.slow_seconds),
             *origins.middleware(),
-            Middleware(BodyLimit, settings.max_body_bytes, settings.max_upload_bytes),
+            Middleware(FirstOf, "/graphql", endpoint),
         ],
-        exception_handlers={413: answer_too_large, HTTPException: answer_refused, Exception: answer_failed},
+        exception_handlers={HTTPException: answer_refused},
     )
+
+
+def _tracing(settings: Settings) -> AbstractAsyncContextManager[None]:
+    """Return what sends traces, if they are wanted. Before connections are opened: those of a traced server are others."""
+    if not settings.traces:
+        return contextlib.nullcontext()
+    sending: AbstractAsyncContextManager[None] = import_module("server.tracing").sending()
+    return sending
+
+
+class FirstOf:
+    """Takes the short way to one route: the router and its exceptions would take as long again as an answer that is kept."""
+
+    def __init__(self, app: ASGIApp, path: str, first: ASGIApp) -> None:
+        self._app, self._path, self._first = app, path, first
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on."""
+        is_first = scope["type"] != "lifespan" and scope["path"] == self._path
+        await (self._first if is_first else self._app)(scope, receive, send)
 
 
 def _read_jwts(settings: Settings) -> JwtReader | None:

@@ -26,6 +26,7 @@ from db.pool import Connection, Pool
 from db.tasks import beside
 from db.tokens import ApiToken
 from resolvers.callers import Caller, Scope, make_caller
+from resolvers.notes import note_caller
 from server.errors import unauthenticated, unavailable
 from server.tokens import digest, find_id
 
@@ -68,6 +69,9 @@ class Identity:
 class JwtReader(Protocol):
     """Recognises callers by what somebody else has signed."""
 
+    def find(self, token: str) -> Identity | None:
+        """Return who is named by a token that is known already and holds."""
+
     async def identify(self, token: str) -> Identity:
         """Return who is named. Raise BadRequest (UNAUTHENTICATED; ISSUER_UNAVAILABLE)."""
 
@@ -80,6 +84,18 @@ class _Known:
     identity: Identity
     confirmed_at: float
     used_at: float = -math.inf
+
+    def accepts(self, token: str) -> bool:
+        """Return whether this is the token, and it has not expired.
+
+        Its public part says which it would be; the time that a comparison takes says nothing about the secret.
+        """
+        return hmac.compare_digest(self.secret_sha256, digest(token)) and self.identity.expires_at > time.time()
+
+    def use(self) -> Identity:
+        """Take note of the use and return who it is."""
+        self.used_at = time.monotonic()
+        return self.identity
 
 
 class Callers:
@@ -96,38 +112,45 @@ class Callers:
         self._looking = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
         self._in_line = 0
 
+    def find(self, headers: Headers) -> Identity | None:
+        """Return who sends a request with these headers where that is known at once, and None where `recognise` has to look."""
+        authorization = headers.get(b"authorization")
+        if authorization is None:
+            return self._anyone(headers) if self._reads_are_open else None
+        scheme, token, token_id = _read(authorization)
+        if scheme != "bearer":
+            return None
+        if token_id is None:
+            return None if self._jwts is None else self._jwts.find(token)
+        known = self._find(token_id)
+        return known.use() if known is not None and known.accepts(token) else None
+
     async def recognise(self, headers: Headers) -> Identity:
         """Return who sends a request with these headers. Raise BadRequest (UNAUTHENTICATED, DATABASE_UNAVAILABLE)."""
         authorization = headers.get(b"authorization")
-        return self._anyone(headers) if authorization is None else await self._identify(authorization)
+        identity = self._anyone(headers) if authorization is None else await self._identify(authorization)
+        note_caller(identity.caller.label)
+        return identity
 
     def _anyone(self, headers: Headers) -> Identity:
         """Return who calls without a token."""
         if not self._reads_are_open:
             raise unauthenticated("This server answers nobody without a token.", was_given=False)
-        return self._operator if self._writes_are_open and _is_from_here(headers) else self._stranger
+        return self._operator if self._writes_are_open and is_from_here(headers) else self._stranger
 
     async def _identify(self, authorization: bytes) -> Identity:
         """Return who calls with this header."""
-        scheme, _, token = authorization.decode("latin-1").partition(" ")
-        token = token.strip()
-        token_id = find_id(token)
-        if scheme.lower() != "bearer":
+        scheme, token, token_id = _read(authorization)
+        if scheme != "bearer":
             raise unauthenticated("Authorization is not of the form `Bearer` and a token.", was_given=True)
         if token_id is None:
             if self._jwts is None:
                 raise unauthenticated(INVALID, was_given=True)
             return await self._jwts.identify(token)
         known = self._find(token_id) or await self._look_up(token_id)
-        # The public part says which token it would be; the time that a comparison takes says nothing about the secret.
-        if (
-            known is None
-            or not hmac.compare_digest(known.secret_sha256, digest(token))
-            or known.identity.expires_at <= time.time()
-        ):
+        if known is None or not known.accepts(token):
             raise unauthenticated(INVALID, was_given=True)
-        known.used_at = time.monotonic()
-        return known.identity
+        return known.use()
 
     def _find(self, token_id: str) -> _Known | None:
         known = self._known.get(token_id)
@@ -200,7 +223,14 @@ class Callers:
         return _Known(token.secret_sha256, Identity(caller, expires_at), asked_at)
 
 
-def _is_from_here(headers: Headers) -> bool:
+def _read(authorization: bytes) -> tuple[str, str, str | None]:
+    """Return the scheme of a header, the token in it, and the token's id, if it is one of ours."""
+    scheme, _, token = authorization.decode("latin-1").partition(" ")
+    token = token.strip()
+    return scheme.lower(), token, find_id(token)
+
+
+def is_from_here(headers: Headers) -> bool:
     """Return whether a request means this machine by its own name, and came through nobody else and from no foreign page.
 
     A page on the internet can have its name lead to this machine, and then read what a browser on it is answered (DNS

@@ -4,7 +4,6 @@ Errors are one clear line on standard error; exit codes are 0 (done), 1 (failed)
 are imported when they are called, because they bring polars, PostgreSQL and GraphQL along: `--help` need not wait for them.
 """
 
-import sys
 from datetime import datetime
 from enum import StrEnum
 from importlib import import_module
@@ -273,7 +272,5 @@ def main() -> None:
         app()
     except Exception as error:
         message = import_module("server.console").explain(error)
-        if message is None:
-            raise
-        sys.stderr.write(f"{message}\n")
+        import_module("server.logs").tell_failure(message, error)
         raise SystemExit(1) from None

@@ -1,15 +1,18 @@
 """How long and how much a connection may take before its request is there: what uvicorn leaves open.
 
 A client may send a byte a minute, or none, or headers without end, on as many connections as it likes. So a request has
-some seconds to arrive, more the more of it has come. A timer per connection looks, not one per request.
+some seconds to arrive, more the more of it has come. A timer per connection looks, not one per request. And there are only so
+many connections at a time: one more takes the place of one that is idle, or is refused where none is.
 """
 
 import asyncio
+import resource
 from typing import Any
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
-from server.errors import BadRequest
+from server.errors import RETRY_AFTER, BadRequest
+from server.metrics import count_error
 from server.streams import StoppingProtocol
 
 MIN_BYTES_PER_SECOND = 10_000
@@ -19,10 +22,24 @@ MAX_SOCKET_MESSAGE_BYTES = 1_000_000
 """A message is decoded on the event loop: a megabyte of the worst JSON takes 80 ms."""
 
 
+OTHER_FILES = 100
+"""File descriptors of a process that are not its clients': the database's, files being uploaded, and its own."""
+
+
+def find_room(connections: int) -> int:
+    """Have the system allow so many connections, and return how many it does allow."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return connections if soft == resource.RLIM_INFINITY else max(min(connections, soft - OTHER_FILES), 1)
+
+
 class BoundedProtocol(StoppingProtocol):
     """Uvicorn's HTTP, for requests of a bounded head that arrive in a bounded time.
 
-    The lifespan's state has the `request_seconds`.
+    The lifespan's state has the `request_seconds` and the `max_connections`.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -33,6 +50,24 @@ class BoundedProtocol(StoppingProtocol):
         self._head_bytes = self._body_bytes = 0
         self._seconds: float = self.app_state["request_seconds"]
         self._check = self.loop.call_later(self._seconds, self._check_arrival)
+        if len(self.connections) > self.app_state["max_connections"]:
+            self._make_room()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being asked or answered."""
+        return not (self.transport.is_closing() or self._head_is_open) and (
+            not self._has_begun or self.cycle.response_complete
+        )
+
+    def _make_room(self) -> None:
+        for other in self.connections:
+            if other is not self and isinstance(other, BoundedProtocol) and other.is_idle:
+                # Its client may have asked at this very moment; it is as if the connection had been closed for its age.
+                other.transport.close()
+                return
+        message = "All connections are taken. Try again shortly."
+        self._refuse(BadRequest("CONNECTIONS_EXHAUSTED", message, status=503, headers=RETRY_AFTER))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
@@ -99,16 +134,23 @@ class BoundedProtocol(StoppingProtocol):
 
     def _refuse(self, refusal: BadRequest) -> None:
         """Answer past the application, which learns that its client has gone, and close."""
+        count_error(refusal.code)
         body = refusal.body()
         head = (
             f"HTTP/1.1 {refusal.status} {REASONS[refusal.status]}\r\ncontent-type: application/json; charset=utf-8\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
+            f"content-length: {len(body)}\r\nconnection: close\r\n"
+        ).encode()
+        fields = b"".join(b"%b: %b\r\n" % field for field in refusal.headers.items())
+        self.transport.write(head + fields + b"\r\n" + body)
         self.transport.close()
 
 
-REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
+REASONS = {
+    400: "Bad Request",
+    408: "Request Timeout",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+}
 CONNECTION_OPTIONS: dict[str, Any] = {
     "http": BoundedProtocol,
     "ws_max_size": MAX_SOCKET_MESSAGE_BYTES,

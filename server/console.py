@@ -13,6 +13,7 @@ from db.embedded import embedded_server
 from db.errors import DatabaseError
 from db.pool import INGEST, Connection, connect
 from ingest.errors import IngestError
+from server import logs
 from server.settings import Settings
 
 out = Console(highlight=False)
@@ -32,11 +33,16 @@ def open_database(settings: Settings) -> Iterator[str]:
 
 
 def read_settings(**given: object) -> Settings:
-    """Return the settings, with what was given on the command line. A data folder means the embedded server."""
+    """Return the settings, with what was given on the command line, and log in their way, for a reader unless told otherwise.
+
+    A data folder means the embedded server.
+    """
     options: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     if "data_dir" in options:
         options |= {"database_url": None, "direct_url": None}
-    return Settings().model_copy(update=options)
+    settings = Settings().model_copy(update=options)
+    logs.begin(settings, auto="console")
+    return settings
 
 
 def run(work: Callable[[Connection], Coroutine[Any, Any, T]], database_url: str) -> T:

@@ -16,15 +16,17 @@ from graph.execution import OperationRefused, Outcome, Schema
 from graph.permissions import UPLOADING, NotAdmitted, admit, may_introspect
 from resolvers.callers import Caller
 from resolvers.context import RequestContext
+from resolvers.notes import UNCHANGED, note_cache
+from server.admission import Admission, tell
 from server.answers import Answer, Answers
-from server.body_limit import receive_at_most
-from server.callers import Callers
+from server.body_limit import BodyLimits
 from server.errors import BadRequest, not_admitted, unanswered
 from server.media import CONTENT_TYPES, JSON, RESPONSE_JSON, is_json, negotiate
 from server.multipart import is_form, reading_form
 from server.origins import Origins, check_address, check_preflight
 from server.parameters import Parameters, read_address, read_body
 from server.persisted import PersistedDocuments
+from server.quotas import Fields
 
 MIN_COMPRESSED_BYTES = 1_400
 """What fits into one packet is not compressed."""
@@ -43,7 +45,7 @@ class ClientGone(Exception):
 class GraphQLEndpoint:
     """Answers queries in the address, JSON bodies and forms; every other request goes on to `others`.
 
-    The lifespan's state has the `answers` that are kept, the `version` of the data, and the `callers` that are known. Kept
+    The lifespan's state has the `answers` that are kept, the `version` of the data, and the `admission` of callers. Kept
     answers are the same for all who may read, and are neither looked for nor kept for anybody else.
     """
 
@@ -56,7 +58,7 @@ class GraphQLEndpoint:
         origins: Origins,
         *,
         max_age: int,
-        max_query_bytes: int,
+        body_limits: BodyLimits,
         reads_are_open: bool,
     ) -> None:
         self._schema = schema
@@ -64,7 +66,8 @@ class GraphQLEndpoint:
         self._make_context = make_context
         self._documents = documents
         self._origins = origins
-        self._max_query_bytes = max_query_bytes
+        self._body_limits = body_limits
+        self._max_age = max_age
         whose, own = ("public", b"") if reads_are_open else ("private", b", Authorization")
         self._cache_control = f"{whose}, max-age={max_age}, must-revalidate".encode()
         self._vary = b"Accept, Accept-Encoding, GraphQL-Cost" + own
@@ -80,16 +83,18 @@ class GraphQLEndpoint:
         media_type = negotiate(accept)
         reply = _Reply(send, headers, media_type or JSON, self._vary)
         try:
-            callers: Callers = scope["state"]["callers"]
-            reply.caller = (await callers.recognise(headers)).caller
+            admission: Admission = scope["state"]["admission"]
+            admitted = await admission.admit(scope, headers)
+            reply.caller, reply.fields = admitted.identity.caller, admitted.fields
             if method == "GET" and b"text/html" in accept and not _is_query(query_string):
                 if not may_introspect(self._make_context(scope["state"], reply.caller)):
                     raise BadRequest("NOT_FOUND", "There is no page here, only answers to queries.", status=404)
-                await self._others(scope, receive, send)
+                await self._others(scope, receive, tell(send, admitted.fields))
                 return
             self._origins.check(headers)
             if EVENT_STREAM in accept and method in METHODS:
-                await self._others(scope, self._bound(receive, reply), send)
+                with admission.places.take(admitted.who):
+                    await self._others(scope, self._bound(receive, reply), tell(send, admitted.fields))
                 return
             if reply.wants_cost not in (None, REPORTED_COST, ONLY_COST):
                 raise BadRequest("BAD_PARAMETER", "The header GraphQL-Cost is neither `report` nor `only`.")
@@ -103,7 +108,7 @@ class GraphQLEndpoint:
                 message = f"{method} is not taken here: send GET or POST."
                 raise BadRequest("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"GET, POST"})
             elif is_form(content_type):
-                await self._answer_form(Request(scope, receive), scope["state"], reply)
+                await self._answer_form(scope, receive, reply)
             elif not is_json(content_type):
                 message = "The body is not application/json in UTF-8: say so in Content-Type."
                 raise BadRequest("UNSUPPORTED_MEDIA_TYPE", message, status=415)
@@ -115,12 +120,8 @@ class GraphQLEndpoint:
             return
 
     def _bound(self, receive: Receive, reply: "_Reply") -> Receive:
-        """Return what receives the body, as large as its sender may send."""
-        length = reply.request.get(b"content-length", b"")
-        if length.isdigit() and int(length[:20]) <= self._max_query_bytes:
-            # As nearly always; the server in front of us holds the body to its length.
-            return receive
-        return receive_at_most(receive, self._max_query_bytes, may_upload=reply.caller.scopes >= UPLOADING)
+        """Return what receives the body, as large as its sender may send. Raise BadRequest (PAYLOAD_TOO_LARGE)."""
+        return self._body_limits.bound(receive, reply.request, may_upload=reply.caller.scopes >= UPLOADING)
 
     async def _answer_query(self, query_string: bytes, state: State, reply: "_Reply") -> None:
         if reply.wants_cost:
@@ -130,9 +131,13 @@ class GraphQLEndpoint:
         may_read = reply.caller.may_read
         tag = answers.name(query_string) if may_read else None
         cached: Headers = {b"etag": tag, b"cache-control": self._cache_control} if tag else UNCACHED
+        if tag and self._max_age:
+            # Others may be given this answer without our being asked: what is left is not theirs.
+            reply.fields = []
         if tag and tag in reply.request.get(b"if-none-match", b""):
             # Only we can have given this tag, for this question at this version of the data.
-            await reply.send(304, b"", cached)
+            note_cache(UNCHANGED)
+            await reply.send_unchanged(cached)
             return
         answer = answers.find(query_string) if may_read else None
         if answer is not None:
@@ -158,15 +163,15 @@ class GraphQLEndpoint:
         status, answer, _ = await self._execute(None, parameters, method, state, reply)
         await reply.send_answer(answer, UNCACHED, status)
 
-    async def _answer_form(self, request: Request, state: State, reply: "_Reply") -> None:
+    async def _answer_form(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
         """Answer an operation with a file, of which nothing is read where its head tells that it is not taken."""
         check_preflight(reply.request)
         try:
             admit(reply.caller, UPLOADING)
         except NotAdmitted as error:
             raise not_admitted(error) from error
-        async with reading_form(request) as parameters:
-            status, answer, _ = await self._execute(None, parameters, "POST", state, reply)
+        async with reading_form(Request(scope, self._bound(receive, reply))) as parameters:
+            status, answer, _ = await self._execute(None, parameters, "POST", scope["state"], reply)
         await reply.send_answer(answer, UNCACHED, status)
 
     async def _execute(
@@ -207,6 +212,7 @@ class _Reply:
     """What is to be known of a request to answer it."""
 
     caller = Caller()
+    fields: Fields = []  # noqa: RUF012
 
     def __init__(self, send: Send, request: Headers, media_type: bytes, vary: bytes) -> None:
         self._send = send
@@ -222,6 +228,12 @@ class _Reply:
         else:
             await self.send(status, answer.body, headers)
 
+    async def send_unchanged(self, headers: Headers) -> None:
+        """Send that the client has the answer already. No header tells of a body (RFC 9110, 15.4.5)."""
+        own = [(b"vary", self._vary), *self.fields, *headers.items()]
+        await self._send({"type": "http.response.start", "status": 304, "headers": own})
+        await self._send({"type": "http.response.body", "body": b""})
+
     async def refuse(self, error: BadRequest) -> None:
         """Send the one error of a request that was not executed."""
         await self.send(error.status, error.body(), UNCACHED | error.headers)
@@ -232,6 +244,7 @@ class _Reply:
             (b"content-type", CONTENT_TYPES[self.media_type]),
             (b"content-length", str(len(body)).encode()),
             (b"vary", self._vary),
+            *self.fields,
             *headers.items(),
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": own})

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from db.errors import DatabaseError
 from graph.execution import Outcome
 from graph.permissions import NotAdmitted
+from resolvers.notes import note_code
 
 log = logging.getLogger("ratesgraph.server")
 
@@ -29,6 +30,8 @@ class BadRequest(Exception):
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
         self.headers = headers or {}
+        # Whoever makes a refusal sends it.
+        note_code(code)
 
     def formatted(self) -> dict[str, Any]:
         """Return the entry of `errors`."""
@@ -102,6 +105,6 @@ def answer_refused(request: Request, error: Exception) -> Response:
 def answer_failed(_request: Request, error: Exception) -> Response:
     """Return the answer to a fault of ours, which names no more than where the log has it."""
     error_id = uuid.uuid4().hex[:12]
-    log.error("error %s while answering", error_id, exc_info=error)
+    log.error("error %s while answering", error_id, exc_info=error, extra={"error_id": error_id})
     message = f"An unexpected error occurred. Its id in the log is {error_id}."
     return BadRequest("INTERNAL_ERROR", message, status=500).to_response()

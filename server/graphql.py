@@ -41,6 +41,7 @@ class GraphQLView(GraphQL[RequestContext, None]):
         make_context: Callable[[Mapping[str, Any], Caller], RequestContext],
         documents: PersistedDocuments,
         origins: Origins,
+        max_socket_operations: int,
         *,
         from_delivery: bool,
     ) -> None:
@@ -49,6 +50,7 @@ class GraphQLView(GraphQL[RequestContext, None]):
             graphql_ide="graphiql",
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
             allowed_origins=origins.allowed,
+            max_subscriptions_per_connection=max_socket_operations,
         )
         self._page_headers = page_headers(self.graphql_ide_html, from_delivery=from_delivery)
         self._make_context = make_context

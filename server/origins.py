@@ -32,6 +32,7 @@ CORS_HEADERS = [
     "GraphQL-Require-Preflight",
     "Apollo-Require-Preflight",
     "X-Apollo-Operation-Name",
+    "X-Request-Id",
     "X-Requested-With",
 ]
 
@@ -62,7 +63,7 @@ class Origins:
                 allow_origins=self.allowed,
                 allow_methods=["GET", "POST"],
                 allow_headers=CORS_HEADERS,
-                expose_headers=["ETag", "Cache-Status", "Retry-After"],
+                expose_headers=["ETag", "Cache-Status", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"],
                 max_age=3_600,
             )
         ]

@@ -8,6 +8,7 @@ import hashlib
 from collections import OrderedDict
 from pathlib import Path
 
+from resolvers.notes import note_registered
 from server.errors import BadRequest
 from server.parameters import Parameters
 
@@ -30,6 +31,7 @@ class PersistedDocuments:
             text = self._registered.get(request.document_id)
             if text is None:
                 raise BadRequest("DOCUMENT_NOT_FOUND", "No document is registered under this documentId.")
+            note_registered()
             return text
         if self._only_registered:
             raise BadRequest("DOCUMENT_REQUIRED", "This server only answers registered documents: send a documentId.")

@@ -20,7 +20,7 @@ from db.pool import Pool
 from graph.permissions import UPLOADING, NotAdmitted, admit
 from resolvers.batches import parse_batch_id
 from resolvers.callers import Caller
-from server.callers import Callers
+from server.admission import Admission
 from server.engine import report_rejections
 from server.errors import BadRequest, not_admitted, unavailable
 
@@ -35,23 +35,28 @@ def rejections_route() -> Route:
 
     async def download(request: Request) -> Response:
         try:
-            return await _download(request, await _find_caller(request), places)
+            admission: Admission = request.state.admission
+            admitted = await admission.admit(request.scope, dict(request.scope["headers"]))
         except BadRequest as refused:
             return refused.to_response()
-        except NotAdmitted as error:
-            return not_admitted(error).to_response()
-        except DatabaseError as error:
-            return unavailable(error).to_response()
+        response = await _answer(request, admitted.identity.caller, places)
+        response.raw_headers.extend(admitted.fields)
+        return response
 
     return Route("/batches/{id}/rejections.csv", download, methods=["GET"])
 
 
-async def _find_caller(request: Request) -> Caller:
-    """Return who asks. Raise BadRequest or NotAdmitted for whoever can have no batch."""
-    callers: Callers = request.state.callers
-    identity = await callers.recognise(dict(request.scope["headers"]))
-    admit(identity.caller, UPLOADING)
-    return identity.caller
+async def _answer(request: Request, caller: Caller, places: asyncio.Semaphore) -> Response:
+    """Return the report, or what is told instead; whoever can have no batch is told so at once."""
+    try:
+        admit(caller, UPLOADING)
+        return await _download(request, caller, places)
+    except BadRequest as refused:
+        return refused.to_response()
+    except NotAdmitted as error:
+        return not_admitted(error).to_response()
+    except DatabaseError as error:
+        return unavailable(error).to_response()
 
 
 async def _download(request: Request, caller: Caller, places: asyncio.Semaphore) -> Response:

@@ -1,13 +1,15 @@
 """Every setting, read from the environment. `tests/house` holds the README's table against this class."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from server.addresses import is_loopback
+from server.counters import open_counters, read_limit
 
 
 class Settings(BaseSettings):
@@ -70,6 +72,29 @@ class Settings(BaseSettings):
     request_seconds: float = Field(
         default=20, gt=0, description="Seconds that a request may take to arrive, and one more for every 10,000 bytes"
     )
+    rate_limit: str = Field(
+        default="600/minute",
+        description="How often one address may ask without a token, or fail with one; empty: as often as it likes",
+    )
+    token_rate_limit: str = Field(
+        default="6000/minute",
+        description="How often one caller with a token may ask, by the token's name; empty: as often as it likes",
+    )
+    rate_limit_storage: SecretStr | None = Field(
+        default=None, description="Where servers on several machines count together, such as `redis://host:6379`"
+    )
+    trusted_proxies: str | None = Field(
+        default=None,
+        description="Addresses and networks of proxies whose `X-Forwarded-For` is believed, separated by commas",
+    )
+    max_connections: int = Field(default=900, ge=1, description="Connections that a server process has open")
+    max_streams: int = Field(
+        default=500, ge=1, description="Event streams and WebSockets that a server process has open"
+    )
+    max_caller_streams: int = Field(
+        default=100, ge=1, description="Event streams and WebSockets that one caller has open at a server process"
+    )
+    max_socket_operations: int = Field(default=100, ge=1, description="Operations that run on one WebSocket")
     execution_seconds: float = Field(
         default=15, gt=0, le=3_600, description="Seconds that the execution of a query may take"
     )
@@ -112,6 +137,23 @@ class Settings(BaseSettings):
     )
     oidc_audience: str | None = Field(default=None, description="Audience (`aud`) that its JWTs must be for")
     oidc_jwks_url: str | None = Field(default=None, description="Where its public keys are, as a JWK set; https")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="warning", description="What is logged: `warning` faults and slow requests, `info` every request"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto",
+        description="How it is logged, on standard error; `auto` is `console` on a terminal, otherwise `json`",
+    )
+    slow_seconds: float = Field(default=1.0, gt=0, description="Seconds after which a request is slow")
+    traces: bool = Field(
+        default=False,
+        description="Send traces to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names (OpenTelemetry)",
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Token for reading `/metrics`, and nothing else, beside those of admins",
+    )
     ecb_rates_url: str = Field(
         default="https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist.zip",
         description="Where `ratesgraph rates refresh` reads the European Central Bank's history",
@@ -127,6 +169,34 @@ class Settings(BaseSettings):
     def writes_are_open(self, *, embedded: bool) -> bool:
         """Return whether callers may write without a token: on one's own machine only, and no setting opens it elsewhere."""
         return embedded and is_loopback(self.host)
+
+    @field_validator("rate_limit", "token_rate_limit")
+    @classmethod
+    def check_rate_limit(cls, value: str) -> str:
+        """Refuse what is no rate limit."""
+        read_limit(value)
+        return value
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def check_storage(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuse a store that is not known, or whose client is not installed."""
+        try:
+            open_counters(value)
+        except Exception as error:
+            # What the message holds of the address may be a password.
+            raise ValueError(
+                f"There is no such store, or its client is not installed ({type(error).__name__})."
+            ) from None
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def check_proxies(cls, value: str | None) -> str | None:
+        """Refuse what is neither an address nor a network: it would be trusted by nobody's intention, or not at all."""
+        for part in filter(None, (value or "").split(",")):
+            ip_network(part.strip(), strict=True)
+        return value
 
     @model_validator(mode="after")
     def check_direct_url(self) -> Self:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import orjson
+from starlette.types import Scope
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     ConnectionInitMessage,
     Message,
@@ -17,15 +18,22 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 )
 
 from resolvers.context import RequestContext
-from server.callers import Callers, Identity
+from resolvers.notes import begin_another
+from server.admission import Admission
+from server.callers import Identity
 from server.errors import BadRequest
+from server.observing import telling_of_operation
 from server.parameters import check_members
 from server.persisted import PersistedDocuments
 
 FORBIDDEN = 4403
 """After this, clients connect again with a new token if they can make one; 4401 they take for the end."""
-CLOSED_WITH = {503: 1013}
+CLOSED_WITH = {429: 1013, 503: 1013}
 """Try again later."""
+
+
+LONGEST_REASON = 120
+"""A frame that closes has room for no more (RFC 6455, section 5.5)."""
 
 
 class TextSocket(ASGIWebSocketAdapter):
@@ -49,6 +57,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
     """
 
     documents: PersistedDocuments
+    _identity: Identity
     _end: asyncio.Task[None] | None = None
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
@@ -57,21 +66,31 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
         if isinstance(payload, dict) and not self.connection_init_received:
             try:
                 identity = await self._identify(payload)
+                admission = self._admission
+                admission.places.hand_over(self._scope["state"]["place"], admission.name(self._scope, identity))
             except BadRequest as error:
-                await self.websocket.close(code=CLOSED_WITH.get(error.status, FORBIDDEN), reason=error.message)
+                reason = f"{error.code}: {error.message}"[:LONGEST_REASON]
+                await self.websocket.close(code=CLOSED_WITH.get(error.status, FORBIDDEN), reason=reason)
                 return
-            self.context.caller = identity.caller
+            self.context.caller, self._identity = identity.caller, identity
             self._end = asyncio.create_task(self._end_with(identity))
         await super().handle_connection_init(message)
 
     async def _identify(self, payload: Mapping[str, object]) -> Identity:
-        scope = cast("TextSocket", self.websocket).ws.scope
-        headers = dict(scope["headers"])
+        headers = dict(self._scope["headers"])
         sent = [value for name, value in payload.items() if name.lower() == "authorization"]
-        callers: Callers = scope["state"]["callers"]
         if sent:
             headers[b"authorization"] = str(sent[0]).encode("latin-1", "replace")
-        return await callers.recognise(headers)
+        return await self._admission.recognise(self._scope, headers)
+
+    @property
+    def _scope(self) -> Scope:
+        return cast("TextSocket", self.websocket).ws.scope
+
+    @property
+    def _admission(self) -> Admission:
+        admission: Admission = self._scope["state"]["admission"]
+        return admission
 
     async def _end_with(self, identity: Identity) -> None:
         await identity.outlast()
@@ -97,8 +116,12 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
         if not self.connection_acknowledged:
             await super().handle_subscribe(message)
             return
+        # The task of the operation takes it along.
+        begin_another()
         payload = dict[str, Any](message["payload"])
         try:
+            await self._admission.count(self._scope, self._identity)
+            self._check_room()
             text = self.documents.find_text(check_members(payload))
         except BadRequest as error:
             refusal: Any = error.formatted()
@@ -106,6 +129,18 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
         else:
             begun: Any = {**message, "payload": {**payload, "query": text}}
             await super().handle_subscribe(begun)
+
+    def _check_room(self) -> None:
+        """Raise BadRequest (TOO_MANY_OPERATIONS) where as many operations run as may."""
+        most = self.max_subscriptions_per_connection
+        if most is not None and len(self.operations) >= most:
+            message = f"At most {most:,} operations run on one WebSocket: end one first."
+            raise BadRequest("TOO_MANY_OPERATIONS", message, status=429)
+
+    async def run_operation(self, operation: Operation[RequestContext, None]) -> None:
+        """Run the operation, and tell of it when it has ended."""
+        with telling_of_operation():
+            await super().run_operation(operation)
 
     async def handle_task_exception(self, error: Exception) -> None:
         """Log the error, unless it is only that nobody listens any more."""

@@ -13,6 +13,7 @@ settings.load_profile("ratesgraph")
 pytest_plugins = [
     "tests.fix_database",
     "tests.fix_server",
+    "tests.fix_collector",
     "tests.fix_issuer",
     "tests.fix_watching",
     "tests.fix_reference",

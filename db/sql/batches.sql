@@ -117,6 +117,13 @@ SELECT count(*) FILTER (WHERE status = 'QUEUED') AS queued,
 FROM price_batches
 WHERE status IN ('QUEUED', 'RUNNING')
 
+-- count_outcomes --
+-- One row per status of batches that have ended, and how many there are. Reads all entries of price_batches_status_idx.
+SELECT status, count(*)
+FROM price_batches
+WHERE status NOT IN ('QUEUED', 'RUNNING')
+GROUP BY status
+
 -- end_batch --
 -- Marks the batch as ended, with what became of it.
 UPDATE price_batches

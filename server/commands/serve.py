@@ -1,21 +1,23 @@
 """`ratesgraph serve`: the database, the demo data and the server, in one command."""
 
-import logging
 import os
 import signal
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
 import orjson
 import uvicorn
 
+from server import logs
 from server.app import create_app
 from server.children import run_before, worker_beside
 from server.connections import CONNECTION_OPTIONS
-from server.console import CommandError, err, open_database, out, read_settings
+from server.console import CommandError, open_database, out, read_settings
+from server.metrics import shared_folder
 from server.profiles import choose_profile, find_unsafe_mixture
 from server.settings import Settings
 from server.stopping import LingeringServer
@@ -67,7 +69,9 @@ def serve(given: dict[str, object], *, demo: bool | None) -> None:
     settings = read_settings(**given)
     if unsafe := find_unsafe_mixture(settings):
         raise CommandError(f"This is not safe, so the server does not start. {unsafe}")
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logs.begin(settings)
+    if settings.traces:
+        check_tracing()
     # A polite end unwinds as Ctrl-C does, so that the embedded database is stopped at any moment.
     signal.signal(signal.SIGTERM, _end)
     with listen(settings.host, settings.port) as sock:
@@ -83,7 +87,16 @@ def serve(given: dict[str, object], *, demo: bool | None) -> None:
             else:
                 out.print("Uploads are applied by workers: run `ratesgraph worker` beside this, here or elsewhere.")
                 _run(settings, database_url, sock)
-    err.print("Stopped.")
+    out.print("Stopped.")
+
+
+def check_tracing() -> None:
+    """Raise CommandError where the packages for traces are missing."""
+    try:
+        import_module("server.tracing")
+    except ImportError as error:
+        message = "RATESGRAPH_TRACES needs packages that are not installed: pip install 'ratesgraph[tracing]'."
+        raise CommandError(message) from error
 
 
 def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -101,8 +114,13 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
 
     options = {
         "log_level": "warning",
+        "log_config": logs.configure(settings),
+        # It would tell addresses, with the queries and variables in them.
+        "access_log": False,
         "timeout_graceful_shutdown": 10,
         **CONNECTION_OPTIONS,
+        # Nobody's word, unless the settings name a proxy.
+        "forwarded_allow_ips": settings.trusted_proxies or "",
     }
     if settings.workers == 1:
         app = create_app(settings, database_url, writes_are_open=writes_are_open)
@@ -110,6 +128,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
         return
     # Worker processes start anew and learn what they need from the environment.
     os.environ["RATESGRAPH_PROFILE"] = choose_profile(settings)
+    os.environ["RATESGRAPH_WORKERS"] = str(settings.workers)
     os.environ["DATABASE_URL"] = database_url
     os.environ["RATESGRAPH_DIRECT_URL"] = settings.direct_url or database_url
     config = uvicorn.Config(
@@ -121,4 +140,5 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
     # From here on a request waits for a process instead of being refused.
     sock.listen(config.backlog)
     announce()
-    Supervisor(config, [sock], out.print).run()
+    with shared_folder():
+        Supervisor(config, [sock], out.print).run()

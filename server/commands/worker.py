@@ -1,19 +1,19 @@
 """`ratesgraph worker`: applies batches, here or on any number of machines."""
 
 import asyncio
-import logging
 import signal
 import sys
 from pathlib import Path
 
 from ingest.worker import work
+from server import logs
 from server.console import open_database, out, read_settings
 
 
 def worker(*, concurrency: int, with_parent: bool, data_dir: Path | None) -> None:
     """Apply batches until SIGTERM or Ctrl-C; then finish those in hand, or give them back."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     settings = read_settings(data_dir=data_dir)
+    logs.begin(settings)
     with open_database(settings) as url:
         if not with_parent:
             out.print(f"Applying batches, {concurrency} at once (Ctrl-C stops).")

@@ -1,19 +1,36 @@
 """One statement for many parameters: rows in order, and a connection that is as good afterwards whatever has happened."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import errors
 
+from db import round_trip
 from db.pool import Connection
-from db.round_trip import fetch_each
 
 pytestmark = pytest.mark.anyio
 
 SERIES = b"SELECT number, ARRAY[number, 2 * number]::bigint[] FROM generate_series(1, $1::integer) AS number"
 DIVIDE = b"SELECT 10 / $1::integer"
 SLEEP = b"SELECT pg_sleep($1::float8)"
+
+
+async def fetch_each(
+    connection: Connection, statement: bytes, parameters: Sequence[Sequence[str]]
+) -> list[list[tuple[Any, ...]]]:
+    """Return the rows of each."""
+    numbers: list[int] = []
+
+    def read(number: int, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        numbers.append(number)
+        return rows
+
+    found = await round_trip.fetch_each(connection, statement, parameters, read)
+    assert numbers == [*range(len(found))]
+    return found
 
 
 async def assert_sound(connection: Connection) -> None:
@@ -36,10 +53,11 @@ async def test_no_parameters_have_no_rows(connection: Connection) -> None:
     await assert_sound(connection)
 
 
-async def test_an_error_ends_all_and_is_raised(connection: Connection) -> None:
+async def test_an_error_ends_what_comes_after_it_and_is_raised_when_it_is_the_first(connection: Connection) -> None:
     for _ in range(2):
+        assert await fetch_each(connection, DIVIDE, [["5"], ["1"], ["0"], ["2"]]) == [[(2,)], [(10,)]]
         with pytest.raises(errors.DivisionByZero):
-            await fetch_each(connection, DIVIDE, [["1"], ["0"], ["2"]])
+            await fetch_each(connection, DIVIDE, [["0"], ["2"]])
     assert await fetch_each(connection, DIVIDE, [["5"]]) == [[(2,)]]
     await assert_sound(connection)
 
@@ -53,8 +71,9 @@ async def test_a_statement_that_cannot_be_prepared_is_raised_each_time(connectio
 
 async def test_a_statement_that_takes_too_long_is_ended(connection: Connection) -> None:
     await connection.execute("SET statement_timeout = 50")
+    assert await fetch_each(connection, SLEEP, [["0"], ["5"], ["0"]]) == [[(b"",)]]
     with pytest.raises(errors.QueryCanceled):
-        await fetch_each(connection, SLEEP, [["0"], ["5"], ["0"]])
+        await fetch_each(connection, SLEEP, [["5"], ["0"]])
     await assert_sound(connection)
 
 

@@ -13,7 +13,7 @@ from tests.house.source import PRODUCT, modules
 
 ARROWS = {
     "server": {"server", "graph", "resolvers", "ingest", "db"},
-    "graph": {"graph", "resolvers", "db.model", "db.errors"},
+    "graph": {"graph", "resolvers", "db.model", "db.errors", "db.spans"},
     "resolvers": {"resolvers", "db"},
     "ingest": {"ingest", "db"},
     "db": {"db"},
@@ -30,6 +30,10 @@ LIBRARIES = {
     "graphql": {"graph"},
     "httpx": {"ingest", "server/client.py", "server/oidc.py"},
     "jwt": {"server/oidc.py"},
+    "limits": {"server/counters.py", "server/quotas.py"},
+    "structlog": {"server/logs.py"},
+    "opentelemetry": {"server/tracing.py"},
+    "prometheus_client": {"server/metrics.py", "server/scraping.py"},
     "polars": {"ingest"},
     "numpy": {"ingest"},
 }

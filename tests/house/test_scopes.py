@@ -25,6 +25,16 @@ WAYS_TO_A_BATCH = {
 }
 """Each shows a batch to its uploader and to admins alone; `tests/server/test_ownership.py` says so of each."""
 
+WAYS_TO_WHAT_A_BATCH_HOLDS = {
+    "PriceBatch.uploader",
+    "PriceBatch.idempotencyKey",
+    "PriceBatch.rejections",
+    "PriceBatch.rejectionsUrl",
+    "PriceBatch.lanes",
+}
+"""What tells of a batch's uploader or content is on the batch itself, whose ways are guarded."""
+PARTS = {"Rejection", "RejectionConnection", "RejectionEdge", "LaneConnection", "LaneEdge"}
+
 
 def object_types() -> list[GraphQLObjectType]:
     """Return the types that have fields."""
@@ -54,3 +64,14 @@ def test_there_is_no_other_way_to_a_batch_than_those_that_are_guarded() -> None:
         if get_named_type(field.type).name == "PriceBatch"
     }
     assert ways == WAYS_TO_A_BATCH
+
+
+def test_what_a_batch_holds_is_found_on_the_batch_alone() -> None:
+    names = {way.partition(".")[2] for way in WAYS_TO_WHAT_A_BATCH_HOLDS}
+    ways = {
+        f"{type_.name}.{name}"
+        for type_ in object_types()
+        for name, field in type_.fields.items()
+        if type_.name not in PARTS and (name in names - {"lanes"} or get_named_type(field.type).name in PARTS)
+    }
+    assert ways == WAYS_TO_WHAT_A_BATCH_HOLDS

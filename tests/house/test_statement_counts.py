@@ -47,9 +47,14 @@ def statements(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noq
         sent.append(query.decode())
         return await execute(self, query, *args, **kwargs)
 
-    async def counting_each(connection: Connection, statement: bytes, parameters: Sequence[Sequence[str]]) -> object:
+    async def counting_each(
+        connection: Connection,
+        statement: bytes,
+        parameters: Sequence[Sequence[str]],
+        *args: Any,  # noqa: ANN401
+    ) -> object:
         sent.extend([statement.decode()] * len(parameters))
-        return await fetch_each(connection, statement, parameters)
+        return await fetch_each(connection, statement, parameters, *args)
 
     monkeypatch.setattr(psycopg.AsyncCursor, "execute", counting)
     monkeypatch.setattr(totals, "fetch_each", counting_each)

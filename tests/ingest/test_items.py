@@ -1,10 +1,13 @@
 """The checks of items: one code for each kind of mistake, and what is legal although it looks odd."""
 
+from datetime import date, timedelta
+
 import polars as pl
 import pytest
 
 from db.model import Location, LocationKind
-from ingest.items import CheckedItems, check_items
+from db.prices import MAX_VALIDITY_DAYS
+from ingest.items import MAX_AMOUNT, CheckedItems, check_items
 
 PLACES = [
     Location(1, LocationKind.REGION, "north_europe", "North Europe", None),
@@ -19,6 +22,10 @@ GOOD: dict[str, str | None] = {
     "price": "1234.56",
     "currency": "USD",
 }
+
+DAY = "2024-01-01"
+LAST_DAY = date.fromisoformat(DAY) + timedelta(MAX_VALIDITY_DAYS - 1)
+"""The last of as many days as an item may be valid."""
 
 
 def check(*changes: dict[str, str | None]) -> CheckedItems:
@@ -37,6 +44,11 @@ def test_a_good_item_becomes_ids_days_and_whole_numbers() -> None:
     ]
 
 
+def test_an_item_may_be_valid_for_as_many_days_as_may_be_and_cost_as_much() -> None:
+    checked = check({"date_from": DAY, "date_to": str(LAST_DAY)}, {"price": str(MAX_AMOUNT)})
+    assert checked.rejections.is_empty()
+
+
 @pytest.mark.parametrize(
     ("change", "field", "code"),
     [
@@ -53,14 +65,14 @@ def test_a_good_item_becomes_ids_days_and_whole_numbers() -> None:
         ({"date_to": "2101-01-01"}, "dateTo", "INVALID_DATE"),
         ({"date_from": "1969-12-31", "date_to": "1970-01-01"}, "dateFrom", "INVALID_DATE"),
         ({"date_to": "2023-12-31"}, "dateTo", "INVALID_DATE_RANGE"),
-        ({"date_to": "2040-01-01"}, "dateTo", "DATE_RANGE_TOO_LONG"),
+        ({"date_from": DAY, "date_to": str(LAST_DAY + timedelta(1))}, "dateTo", "DATE_RANGE_TOO_LONG"),
         ({"price": None}, "price", "MISSING_VALUE"),
         ({"price": "12,5"}, "price", "INVALID_PRICE"),
         ({"price": "NaN"}, "price", "INVALID_PRICE"),
         ({"price": "-inf"}, "price", "INVALID_PRICE"),
         ({"price": "1e999"}, "price", "INVALID_PRICE"),
         ({"price": "0x10"}, "price", "INVALID_PRICE"),
-        ({"price": "1e12"}, "price", "PRICE_OUT_OF_RANGE"),
+        ({"price": f"{MAX_AMOUNT}.0001"}, "price", "PRICE_OUT_OF_RANGE"),
     ],
 )
 def test_every_mistake_has_its_code_and_its_field(change: dict[str, str | None], field: str, code: str) -> None:

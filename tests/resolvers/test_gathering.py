@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import takewhile
 
 import pytest
 
@@ -22,10 +23,10 @@ class Road:
     async def load(self, numbers: Sequence[int]) -> list[int]:
         self.loads.append([*numbers])
         await self._open.acquire()
-        for number in numbers:
-            if number in self.fails:
-                raise self.fails[number]
-        return [2 * number for number in numbers]
+        sound = [*takewhile(lambda number: number not in self.fails, numbers)]
+        if not sound:
+            raise self.fails[numbers[0]]
+        return [2 * number for number in sound]
 
     def let_through(self, loads: int = 1) -> None:
         for _ in range(loads):
@@ -76,7 +77,18 @@ async def test_a_question_that_takes_too_long_is_no_trouble_of_the_others() -> N
     first, second, third = await asyncio.gather(*asking, return_exceptions=True)
     assert (first, third) == ([2], [6])
     assert isinstance(second, StatementTimeout)
-    assert road.loads == [[1, 2, 3], [1], [2], [3]]
+    assert road.loads == [[1, 2, 3], [2, 3], [3]]
+
+
+async def test_where_everything_takes_too_long_nobody_waits_for_more_than_two_of_it() -> None:
+    road = Road()
+    road.fails = dict.fromkeys((1, 2, 3, 4), StatementTimeout())
+    asking = await begin(Gathering(road.load, at_once=1), [5], [1], [2, 5], [3], [4], [6])
+    road.let_through(4)
+    found = await asyncio.gather(*asking, return_exceptions=True)
+    assert found[0] == [10]
+    assert [type(error) for error in found[1:]] == [StatementTimeout] * 5
+    assert road.loads == [[5, 1, 2, 3, 4, 6], [1, 2, 3, 4, 6], [2, 3, 4, 6]]
 
 
 async def test_a_database_that_is_gone_is_everybodys_trouble_at_once() -> None:

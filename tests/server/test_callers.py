@@ -1,8 +1,11 @@
 """How long a token is believed, what that costs, and that no answer leaves to whom it is not for."""
 
+import asyncio
 import logging
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -10,7 +13,10 @@ import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
-from db.pool import Pool
+from db import tokens
+from db.pool import Connection, Pool
+from db.tokens import ApiToken
+from server.callers import LOOK_UPS_AT_ONCE, Callers
 from tests.fix_server import Client, running_server
 from tests.processes import ratesgraph
 from tests.server.test_subscriptions import each_transport
@@ -199,3 +205,37 @@ def test_only_pages_of_allowed_origins_open_a_websocket(database_url: str) -> No
             with pytest.raises(InvalidStatus) as caught, open_socket(url, origin=origin):
                 pass
             assert caught.value.response.status_code == 403
+
+
+def test_few_unknown_tokens_are_looked_up_at_once_however_many_come(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come, inside, most = 0, 0, 0
+    go_on = threading.Event()
+    look_up, find = Callers._look_up, tokens.find_tokens
+
+    async def count_and_look_up(self: Callers, token_id: str) -> object:
+        nonlocal come
+        come += 1
+        return await look_up(self, token_id)
+
+    async def find_slowly(connection: Connection, ids: Collection[str]) -> list[ApiToken]:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.to_thread(go_on.wait, 20)
+        inside -= 1
+        return await find(connection, ids)
+
+    monkeypatch.setattr(Callers, "_look_up", count_and_look_up)
+    monkeypatch.setattr(tokens, "find_tokens", find_slowly)
+    with running_server(database_url, writes_are_open=False) as client, ThreadPoolExecutor(6) as threads:
+        guesses = [f"rgt_{number:016}_{'0' * 43}" for number in range(6)]
+        url, query = f"{client.http.base_url}/graphql", {"query": "{ __typename }"}
+        answers = [threads.submit(httpx.post, url, json=query, headers=bearing(guess)) for guess in guesses]
+        try:
+            until(lambda: come == 6 and inside == LOOK_UPS_AT_ONCE, "not all have come")
+        finally:
+            go_on.set()
+        assert [answer.result().status_code for answer in answers] == [401] * 6
+    assert most == LOOK_UPS_AT_ONCE

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx
 import psycopg
@@ -34,7 +35,10 @@ def files(tmp_path: Path) -> Path:
 
 @contextmanager
 def serving(
-    database_url: str | None, *arguments: str | Path, settings: Mapping[str, str] | None = None
+    database_url: str | None,
+    *arguments: str | Path,
+    settings: Mapping[str, str] | None = None,
+    log: IO[str] | int = subprocess.STDOUT,
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run `serve` on a free port until it says where it answers; yield the process and the URL. It stops without lingering."""
     with subprocess.Popen(
@@ -46,7 +50,7 @@ def serving(
             **(settings or {}),
         },
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=log,
         text=True,
         start_new_session=True,
     ) as process:

@@ -93,6 +93,20 @@ def test_a_token_that_lacks_anything_is_refused(client: Client, issuer: Issuer, 
     assert "invalid_token" in answer.headers["www-authenticate"]
 
 
+def test_a_token_and_its_subject_are_as_long_as_may_be(client: Client, issuer: Issuer) -> None:
+    assert ask(client, issuer.sign(sub="a" * oidc.MAX_NAME_LENGTH)).status_code == 200
+    found = {}
+    for size in range(5_500, 5_900):
+        token = issuer.sign(padding="a" * size)
+        if abs(len(token) - oidc.MAX_TOKEN_LENGTH) <= 2:
+            found[len(token)] = ask(client, token).status_code
+    # A claim of one character more makes a token of one or two more.
+    assert {length for length, status in found.items() if status == 200} == {
+        length for length in found if length <= oidc.MAX_TOKEN_LENGTH
+    }
+    assert set(found.values()) == {200, 401}
+
+
 def encode(data: bytes) -> bytes:
     """Return bytes as they stand in a token."""
     return base64.urlsafe_b64encode(data).rstrip(b"=")

@@ -1,16 +1,22 @@
 """Batches are their uploader's and the admins'; to anybody else one that is there looks like one that is not."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import httpx
+import psycopg
 import pytest
 
 from tests.fix_server import Client, Json, running_server, running_worker
 from tests.fix_watching import Watched
+from tests.processes import ratesgraph
 from tests.server.test_subscriptions import each_transport
 from tests.server.test_uploads import GOOD, fill
-from tests.streams import watching
+from tests.streams import open_events, watching
 from tests.tokens import bearing, make_token
 
 UPLOAD = """mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) {
@@ -158,3 +164,97 @@ def test_a_stranger_is_told_that_prices_have_changed_and_not_by_whom(watched: Wa
             told = next(answers)["data"]["pricesChanged"]
             assert told.pop("batch") == ({"id": batch["id"], "source": "uploadPrices"} if sees_it else None)
             assert told == {"status": "APPLIED", "firstDay": "2024-01-01", "lastDay": "2024-01-02"}
+
+
+@pytest.mark.parametrize("state", ["queued", "applied", "rejected", "reverted"])
+def test_what_is_not_yours_is_answered_byte_for_byte_as_what_is_not_there(database_url: str, state: str) -> None:
+    fill(database_url)
+    ours, theirs = (make_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
+    with running_server(database_url, writes_are_open=False) as client:
+        parties = Parties(client, str(client.http.base_url), ours, theirs, "", "")
+        item = {**GOOD, "price": "x"} if state == "rejected" else GOOD
+        options = {"prices": [item], "waitMs": 0 if state == "queued" else 20_000, "idempotencyKey": "monday"}
+        with ExitStack() as stack:
+            if state != "queued":
+                stack.enter_context(running_worker(database_url))
+            batch = parties.ask(ours, UPLOAD, input=options)["uploadPrices"]["batch"]
+            if state == "reverted":
+                batch = parties.ask(ours, REVERT, id=batch["id"])["revertBatch"]["batch"]
+        assert batch["status"] == state.upper()
+        assert seen(parties, theirs, batch["id"]) == seen(parties, theirs, MISSING)
+        # Whoever has it is answered something else by each of these ways: so they are ways to it.
+        missing = seen(parties, ours, MISSING)
+        assert not [way for way, found in seen(parties, ours, batch["id"]).items() if found == missing[way]]
+        by_key = {"query": BY_KEY}
+        answers = [client.http.post("/graphql", json=by_key, headers=bearing(token)) for token in (theirs, ours)]
+        assert [answer.json()["data"]["batchByKey"] for answer in answers] == [None, {"id": batch["id"]}]
+
+
+def seen(parties: Parties, token: str, batch_id: str) -> dict[str, object]:
+    """Return what each way to a batch answers, as bytes, with its status and its headers."""
+    http, headers = parties.client.http, bearing(token)
+    path = f"/batches/{batch_id}/rejections.csv"
+    stream = {**headers, "Accept": "text/event-stream"}
+    body = {"variables": {"id": batch_id}}
+    found: dict[str, httpx.Response | bytes] = {
+        "batch": http.post("/graphql", json={"query": BY_ID, **body}, headers=headers),
+        "batch by GET": http.get(
+            "/graphql", params={"query": BY_ID, "variables": f'{{"id":"{batch_id}"}}'}, headers=headers
+        ),
+        "batch by stream": http.post("/graphql", json={"query": BY_ID, **body}, headers=stream),
+        "progress": _begin(parties, token, batch_id),
+        "download": http.get(path, headers=headers),
+        "head": http.head(path, headers=headers),
+        # The last, as it changes what there is.
+        "revert": http.post("/graphql", json={"query": REVERT, **body}, headers=headers),
+    }
+    return {way: answer if isinstance(answer, bytes) else _show(answer) for way, answer in found.items()}
+
+
+def _show(answer: httpx.Response) -> object:
+    return answer.status_code, answer.content, {**answer.headers, "date": "", "ratelimit": ""}
+
+
+def _begin(parties: Parties, token: str, batch_id: str) -> bytes:
+    """Return the first event of a batch's progress, as it is sent."""
+    with open_events(parties.url, PROGRESS, {"id": batch_id}, token) as response:
+        return b"".join(itertools.islice(response.iter_raw(), 1))
+
+
+def test_a_batch_of_the_command_line_belongs_to_no_token(database_url: str, tmp_path: Path) -> None:
+    fill(database_url)
+    ours, admin = (make_token(database_url, scope, name=scope) for scope in ("upload", "admin"))
+    (tmp_path / "prices.csv").write_text("origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,1\n")
+    ratesgraph(database_url, "prices", "load", tmp_path / "prices.csv")
+    with running_server(database_url, writes_are_open=False) as client:
+        parties = Parties(client, str(client.http.base_url), ours, "", admin, "")
+        assert parties.ask(admin, LIST)["batches"]["totalCount"] == 1
+        assert parties.ask(ours, LIST)["batches"]["totalCount"] == 0
+        assert seen(parties, ours, "1") == seen(parties, ours, MISSING)
+
+
+def test_what_is_not_yours_takes_the_same_way_through_the_database_as_what_is_not_there(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The time that an answer takes is that of its statements: where they are the same, it tells nothing.
+    fill(database_url)
+    ours, theirs = (make_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
+    sent: list[str] = []
+    execute = psycopg.AsyncCursor.execute
+
+    async def noting(self: psycopg.AsyncCursor[Any], query: bytes, *args: Any, **kwargs: Any) -> object:  # noqa: ANN401
+        # Tokens in use are looked up all the time.
+        if b"api_tokens" not in query:
+            sent.append(query.decode())
+        return await execute(self, query, *args, **kwargs)
+
+    with running_server(database_url, writes_are_open=False) as client:
+        parties = Parties(client, str(client.http.base_url), ours, theirs, "", "")
+        batch = parties.ask(ours, UPLOAD, input={"prices": [GOOD], "waitMs": 0})["uploadPrices"]["batch"]
+        monkeypatch.setattr(psycopg.AsyncCursor, "execute", noting)
+        seen(parties, theirs, MISSING)
+        missing = list(sent)
+        sent.clear()
+        seen(parties, theirs, batch["id"])
+    assert len(missing) == 7
+    assert sent == missing

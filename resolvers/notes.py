@@ -1,0 +1,97 @@
+"""What is noted of a request on its way, by whoever happens to know it, and told by the server when it has ended.
+
+Nothing that a caller has sent is noted but the name of an operation, which can be nothing but a name: no argument, no variable,
+no text of a document, no token.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+HIT, MISS, UNCHANGED = "hit", "miss", "304"
+QUERY, SUBSCRIPTION = "query", "subscription"
+
+
+def _tell_nobody(_notes: "Notes") -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+@dataclass(slots=True, eq=False)
+class Notes:
+    """A request, or an operation on a WebSocket.
+
+    `kind` is that of its operation; `rows` are the entries of the lists that it was answered with; `cache` is HIT, MISS or
+    UNCHANGED for an answer that can be kept. `codes` are those of its errors, each once. `watch` is entered while a
+    subscription is open.
+    """
+
+    request_id: str
+    caller: str = ""
+    kind: str = ""
+    operation: str | None = None
+    is_registered: bool = False
+    rows: int | None = None
+    cache: str = ""
+    status: int = 0
+    codes: list[str] = field(default_factory=list)
+    trace_id: str = ""
+    watch: Callable[["Notes"], AbstractContextManager[None]] = _tell_nobody
+
+
+current: ContextVar[Notes | None] = ContextVar("notes", default=None)
+"""Those of the request that is being answered here."""
+
+
+def begin_another() -> None:
+    """Begin the notes of another operation of the same caller on the same connection."""
+    if (notes := current.get()) is not None:
+        current.set(Notes(notes.request_id, notes.caller, trace_id=notes.trace_id, watch=notes.watch))
+
+
+def note_caller(label: str) -> None:
+    """Note who asks."""
+    if (notes := current.get()) is not None:
+        notes.caller = label
+
+
+def note_registered() -> None:
+    """Note that the document is one of those that the operator has registered."""
+    if (notes := current.get()) is not None:
+        notes.is_registered = True
+
+
+def note_operation(kind: str, name: str | None) -> None:
+    """Note what is to be executed."""
+    if (notes := current.get()) is not None:
+        notes.kind, notes.operation = kind, name
+
+
+def note_cache(cache: str) -> None:
+    """Note that the answer is one that can be kept, as only those to queries are, and whether it was."""
+    if (notes := current.get()) is not None:
+        notes.kind, notes.cache = QUERY, cache
+
+
+def note_code(code: object) -> None:
+    """Note the code of an error that the caller is told."""
+    if (notes := current.get()) is not None and isinstance(code, str) and code not in notes.codes:
+        notes.codes.append(code)
+
+
+def note_rows(data: Mapping[str, object] | None) -> None:
+    """Note how many entries the lists hold that an answer consists of, or the pages of its connections."""
+    if (notes := current.get()) is not None and data is not None:
+        rows = 0
+        for value in data.values():
+            if isinstance(value, dict):
+                value = value.get("edges")
+            if isinstance(value, list):
+                rows += len(value)
+        notes.rows = rows
+
+
+def watching() -> AbstractContextManager[None]:
+    """Return what is entered while a subscription is open."""
+    notes = current.get()
+    return nullcontext() if notes is None else notes.watch(notes)

@@ -1,0 +1,127 @@
+"""Whom a request is let in for: who calls, by token or address, and whether that one has not asked too often.
+
+A token in use is known without the database and is counted for itself, so its holder does not suffer from neighbours at the
+same address. Whoever has none is counted by address. A token that is not known yet costs a look-up: an address that has failed
+too often is refused before that. The machine's own admin is not counted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as Request
+
+from resolvers.callers import Caller
+from server.addresses import name_stranger
+from server.callers import Callers, Identity
+from server.counters import open_counters, read_limit
+from server.errors import BadRequest
+from server.places import Places
+from server.quotas import Fields, Quota
+from server.settings import Settings
+
+Headers = Mapping[bytes, bytes]
+Scope = Mapping[str, Any]
+STRANGER = Identity(Caller())
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Who calls, what that one's streams are counted under, and the fields that tell what is left."""
+
+    identity: Identity
+    who: str
+    fields: Fields
+
+
+class Admission:
+    """Lets requests in. The `places` are those of streams."""
+
+    def __init__(self, callers: Callers, settings: Settings) -> None:
+        self._callers = callers
+        self.places = Places(settings.max_streams, settings.max_caller_streams)
+        # Where each process counts for itself, they share what the limit gives.
+        processes = settings.workers if settings.rate_limit_storage is None else 1
+        self._addresses, self._failures, self._tokens = (
+            limit and Quota(name, limit, open_counters(settings.rate_limit_storage), processes=processes)
+            for name, limit in (
+                ("address", read_limit(settings.rate_limit)),
+                ("failures", read_limit(settings.rate_limit)),
+                ("token", read_limit(settings.token_rate_limit)),
+            )
+        )
+
+    async def admit(self, scope: Scope, headers: Headers) -> Admitted:
+        """Return who sends a request, and count it. Raise BadRequest (RATE_LIMITED, and what `recognise` raises)."""
+        identity = await self.recognise(scope, headers)
+        return Admitted(identity, self.name(scope, identity), await self.count(scope, identity))
+
+    async def recognise(self, scope: Scope, headers: Headers) -> Identity:
+        """Return who sends a request. Raise BadRequest (RATE_LIMITED; UNAUTHENTICATED and more, as `Callers`)."""
+        identity = self._callers.find(headers)
+        if identity is not None:
+            return identity
+        stranger = name_stranger(scope)
+        if self._failures:
+            await self._failures.check(stranger)
+        try:
+            return await self._callers.recognise(headers)
+        except BadRequest as error:
+            if error.status == 401:
+                for quota in (self._failures, self._addresses):
+                    if quota:
+                        await quota.count(stranger)
+            raise
+
+    async def count(self, scope: Scope, identity: Identity) -> Fields:
+        """Count what the caller asks for and return the fields that tell what is left. Raise BadRequest (RATE_LIMITED)."""
+        caller = identity.caller
+        if caller.name:
+            return await self._tokens.take(caller.name) if self._tokens else []
+        if caller.is_admin or not self._addresses:
+            return []
+        return await self._addresses.take(name_stranger(scope))
+
+    def find_without_token(self, headers: Headers) -> Identity:
+        """Return who opens a connection before it is known who it is for: a stranger, or the machine's own admin."""
+        identity = None if b"authorization" in headers else self._callers.find(headers)
+        return identity or STRANGER
+
+    def name(self, scope: Scope, identity: Identity) -> str:
+        """Return what the caller's streams are counted under; nothing for the machine's own admin."""
+        caller = identity.caller
+        return caller.name or ("" if caller.is_admin else name_stranger(scope))
+
+
+class SocketAdmission:
+    """Lets WebSockets in, under their address until a message tells whom they are for, or refuses them by an HTTP status."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Request, receive: Receive, send: Send) -> None:
+        """Hand the connection on, with its `place` in the request's state, or answer why not. HTTP goes past this."""
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        admission: Admission = scope["state"]["admission"]
+        try:
+            stranger = admission.find_without_token(dict(scope["headers"]))
+            await admission.count(scope, stranger)
+            with admission.places.take(admission.name(scope, stranger)) as place:
+                scope["state"]["place"] = place
+                await self._app(scope, receive, send)
+        except BadRequest as error:
+            await error.to_response()(scope, receive, send)
+
+
+def tell(send: Send, fields: Fields) -> Send:
+    """Return what sends a response with the fields."""
+
+    async def send_with_fields(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *fields]}
+        await send(message)
+
+    return send_with_fields

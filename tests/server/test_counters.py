@@ -1,0 +1,184 @@
+"""Where requests are counted: bounded in memory, shared where a store is named, and not in the way while that is away."""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import ClassVar
+
+import httpx
+import pytest
+from limits.aio.storage import Storage
+from pydantic import SecretStr
+
+from server import counters
+from server.addresses import name_stranger
+from server.counters import MAX_COUNTED, BoundedMemory, read_limit
+from server.errors import BadRequest
+from server.quotas import Quota
+from tests.server.test_command import serving, wait_until_answered
+from tests.server.test_rate_limits import ask, limited, statuses
+
+pytestmark = pytest.mark.anyio
+
+
+class Shelf(Storage):
+    """A store that servers in this process share, where they name it by its URI. It may be taken away, or made to hang."""
+
+    STORAGE_SCHEME = ["async+shelf"]  # noqa: RUF012
+    counts: ClassVar[Counter[str]] = Counter()
+    asked = 0
+    state = "there"
+
+    base_exceptions = OSError
+
+    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:  # noqa: ARG002
+        """Count."""
+        await self._reach()
+        self.counts[key] += amount
+        return self.counts[key]
+
+    async def get(self, key: str) -> int:
+        """Return the count."""
+        await self._reach()
+        return self.counts[key]
+
+    async def _reach(self) -> None:
+        Shelf.asked += 1
+        if self.state == "away":
+            raise ConnectionRefusedError("away")
+        if self.state == "stuck":
+            await asyncio.Event().wait()
+
+    async def get_expiry(self, key: str) -> float:
+        """Not asked for."""
+        raise NotImplementedError
+
+    async def check(self) -> bool:
+        """Not asked for."""
+        raise NotImplementedError
+
+    async def reset(self) -> int | None:
+        """Begin anew."""
+        raise NotImplementedError
+
+    async def clear(self, key: str) -> None:
+        """Not asked for."""
+        raise NotImplementedError
+
+
+SHELF = {"rate_limit_storage": SecretStr("shelf://here")}
+
+
+@pytest.fixture
+def shelf() -> Iterator[type[Shelf]]:
+    """The store, empty and in its place."""
+    Shelf.counts, Shelf.asked, Shelf.state = Counter(), 0, "there"
+    yield Shelf
+    Shelf.state = "there"
+
+
+async def test_memory_is_bounded_whatever_addresses_come_and_nothing_runs_beside() -> None:
+    memory = BoundedMemory()
+    limit = read_limit("2/day")
+    assert limit is not None
+    quota = Quota("address", limit, memory)
+    threads, tasks = threading.active_count(), len(asyncio.all_tasks())
+    networks = [
+        name_stranger({"client": (f"2001:db8:{number >> 8:x}:{number & 255:x}::1", 1)}) for number in range(100_000)
+    ]
+    assert len(set(networks)) == 100_000
+    for network in networks:
+        await quota.take(network)
+    assert len(memory) == MAX_COUNTED
+    assert (threading.active_count(), len(asyncio.all_tasks())) == (threads, tasks)
+    # The newest are counted still.
+    for network in networks[-MAX_COUNTED + 100 :: 5_000]:
+        await quota.take(network)
+        with pytest.raises(BadRequest):
+            await quota.take(network)
+
+
+async def test_what_has_ended_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    memory = BoundedMemory(10)
+    for number in range(8):
+        assert await memory.incr(str(number), 60) == 1
+    assert await memory.incr("7", 60) == 2
+    now += 59.9
+    assert await memory.get("7") == 2
+    now += 0.2
+    assert await memory.get("7") == 0
+    assert await memory.incr("7", 60) == 1
+    for number in range(8, 11):
+        await memory.incr(str(number), 60)
+    # Each new one has taken the place of two that had ended.
+    assert len(memory) == 4
+    assert [await memory.get(str(number)) for number in (6, 7, 8, 9, 10)] == [0, 1, 1, 1, 1]
+
+
+async def test_processes_that_count_for_themselves_share_the_limit() -> None:
+    limit = read_limit("10/day")
+    assert limit is not None
+    quota = Quota("address", limit, BoundedMemory(), processes=4)
+    left = [dict(await quota.take("x"))[b"ratelimit"].split(b";")[1] for _ in range(3)]
+    assert left == [b"r=2", b"r=1", b"r=0"]
+    with pytest.raises(BadRequest):
+        await quota.take("x")
+
+
+def test_several_processes_of_a_server_hold_to_the_limit_together(database_url: str) -> None:
+    settings = {"RATESGRAPH_RATE_LIMIT": "6/day"}
+    with serving(database_url, "--no-demo", "--workers", "2", settings=settings) as (_, url):
+        wait_until_answered(url)
+        query = {"query": "{ locations { totalCount } }"}
+        answers = [httpx.post(f"{url}/graphql", json=query) for _ in range(40)]
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"address";q=3;w=86400'}
+    assert 3 <= sum(answer.status_code == 200 for answer in answers) <= 6
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(("proxies", "expected"), [("127.0.0.1", {200}), ("192.0.2.1", {200, 429}), ("", {200, 429})])
+def test_the_command_believes_the_proxies_that_its_settings_name(
+    database_url: str, workers: str, proxies: str, expected: set[int]
+) -> None:
+    settings = {"RATESGRAPH_RATE_LIMIT": "2/day", "RATESGRAPH_TRUSTED_PROXIES": proxies}
+    with serving(database_url, "--no-demo", "--workers", workers, settings=settings) as (_, url):
+        wait_until_answered(url)
+        query = {"query": "{ locations { totalCount } }"}
+        addresses = [{"X-Forwarded-For": f"203.0.113.{number}"} for number in range(6)]
+        found = {httpx.post(f"{url}/graphql", json=query, headers=address).status_code for address in addresses}
+    assert found == expected
+
+
+def test_servers_with_one_store_count_together(database_url: str, shelf: type[Shelf]) -> None:
+    with limited(database_url, **SHELF) as one, limited(database_url, workers=4, **SHELF) as other:
+        assert statuses(one, 2) + statuses(other, 4) == [200] * 5 + [429]
+        assert statuses(one, 1) == [429]
+    assert sum(shelf.counts.values()) == 7
+
+
+@pytest.mark.parametrize("state", ["away", "stuck"])
+def test_while_the_store_is_away_each_process_counts_for_itself(
+    database_url: str, shelf: type[Shelf], state: str
+) -> None:
+    with limited(database_url, **SHELF) as client:
+        assert statuses(client, 2) == [200] * 2
+        shelf.state, shelf.asked = state, 0
+        assert statuses(client, 6) == [200] * 5 + [429]
+        # Only one request had to find out.
+        assert shelf.asked == 1
+
+
+def test_a_store_that_is_there_again_is_asked_again(
+    database_url: str, shelf: type[Shelf], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counters, "AWAY_SECONDS", 0.0)
+    with limited(database_url, **SHELF) as client:
+        shelf.state = "away"
+        assert statuses(client, 1) == [200]
+        shelf.state = "there"
+        assert ask(client).headers["ratelimit"].startswith('"address";r=4;')
