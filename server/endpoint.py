@@ -21,20 +21,16 @@ from server.admission import Admission, tell
 from server.answers import Answer, Answers
 from server.body_limit import BodyLimits
 from server.errors import BadRequest, not_admitted, unanswered
-from server.media import CONTENT_TYPES, JSON, RESPONSE_JSON, is_json, negotiate
+from server.media import JSON, RESPONSE_JSON, is_json, negotiate
 from server.multipart import is_form, reading_form
 from server.origins import Origins, check_address, check_preflight
 from server.parameters import Parameters, read_address, read_body
 from server.persisted import PersistedDocuments
-from server.quotas import Fields
+from server.replies import HIT, MISS, UNCACHED, Headers, Reply
 
-MIN_COMPRESSED_BYTES = 1_400
-"""What fits into one packet is not compressed."""
 EVENT_STREAM = b"text/event-stream"
 METHODS = {"GET", "POST"}
-COST_HEADER = b"graphql-cost"
 REPORTED_COST, ONLY_COST = b"report", b"only"
-Headers = dict[bytes, bytes]
 State = Mapping[str, Any]
 
 
@@ -81,7 +77,7 @@ class GraphQLEndpoint:
         accept, content_type = headers.get(b"accept", b""), headers.get(b"content-type", b"")
         method, query_string = scope["method"], scope["query_string"]
         media_type = negotiate(accept)
-        reply = _Reply(send, headers, media_type or JSON, self._vary)
+        reply = Reply(send, headers, media_type or JSON, self._vary)
         try:
             admission: Admission = scope["state"]["admission"]
             admitted = await admission.admit(scope, headers)
@@ -119,11 +115,11 @@ class GraphQLEndpoint:
         except ClientGone:
             return
 
-    def _bound(self, receive: Receive, reply: "_Reply") -> Receive:
+    def _bound(self, receive: Receive, reply: Reply) -> Receive:
         """Return what receives the body, as large as its sender may send. Raise BadRequest (PAYLOAD_TOO_LARGE)."""
         return self._body_limits.bound(receive, reply.request, may_upload=reply.caller.scopes >= UPLOADING)
 
-    async def _answer_query(self, query_string: bytes, state: State, reply: "_Reply") -> None:
+    async def _answer_query(self, query_string: bytes, state: State, reply: Reply) -> None:
         if reply.wants_cost:
             await self._answer_with_cost(read_address(query_string), "GET", state, reply)
             return
@@ -146,7 +142,7 @@ class GraphQLEndpoint:
         status, answer, is_shared = await self._execute(query_string, read_address(query_string), "GET", state, reply)
         await reply.send_answer(answer, cached | MISS if is_shared else UNCACHED, status)
 
-    async def _answer_body(self, body: bytes, state: State, reply: "_Reply") -> None:
+    async def _answer_body(self, body: bytes, state: State, reply: Reply) -> None:
         if reply.wants_cost:
             await self._answer_with_cost(read_body(body), "POST", state, reply)
             return
@@ -158,12 +154,12 @@ class GraphQLEndpoint:
         status, answer, is_shared = await self._execute(body, read_body(body), "POST", state, reply)
         await reply.send_answer(answer, MISS if is_shared else UNCACHED, status)
 
-    async def _answer_with_cost(self, parameters: Parameters, method: str, state: State, reply: "_Reply") -> None:
+    async def _answer_with_cost(self, parameters: Parameters, method: str, state: State, reply: Reply) -> None:
         """Answer with `extensions.cost`, past the answers that are kept: those go to clients that did not ask for it."""
         status, answer, _ = await self._execute(None, parameters, method, state, reply)
         await reply.send_answer(answer, UNCACHED, status)
 
-    async def _answer_form(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
+    async def _answer_form(self, scope: Scope, receive: Receive, reply: Reply) -> None:
         """Answer an operation with a file, of which nothing is read where its head tells that it is not taken."""
         check_preflight(reply.request)
         try:
@@ -175,7 +171,7 @@ class GraphQLEndpoint:
         await reply.send_answer(answer, UNCACHED, status)
 
     async def _execute(
-        self, key: bytes | None, parameters: Parameters, method: str, state: State, reply: "_Reply"
+        self, key: bytes | None, parameters: Parameters, method: str, state: State, reply: Reply
     ) -> tuple[int, Answer, bool]:
         """Return the status, the answer, and whether it is the same for everybody until the data changes."""
         text = self._documents.find_text(parameters)
@@ -201,54 +197,6 @@ class GraphQLEndpoint:
             state["answers"].keep(key, answer, version)
         status = 400 if reply.media_type == RESPONSE_JSON and outcome.errors and not outcome.was_executed else 200
         return status, answer, is_shared
-
-
-HIT: Headers = {b"cache-status": b"ratesgraph; hit"}
-MISS: Headers = {b"cache-status": b"ratesgraph; fwd=miss"}
-UNCACHED: Headers = {b"cache-control": b"private, no-store"}
-
-
-class _Reply:
-    """What is to be known of a request to answer it."""
-
-    caller = Caller()
-    fields: Fields = []  # noqa: RUF012
-
-    def __init__(self, send: Send, request: Headers, media_type: bytes, vary: bytes) -> None:
-        self._send = send
-        self.request = request
-        self.media_type = media_type
-        self._vary = vary
-        self.wants_cost = request.get(COST_HEADER)
-
-    async def send_answer(self, answer: Answer, headers: Headers, status: int = 200) -> None:
-        """Send a body of JSON, compressed where the client takes that."""
-        if len(answer.body) >= MIN_COMPRESSED_BYTES and b"gzip" in self.request.get(b"accept-encoding", b""):
-            await self.send(status, answer.compress(), headers | {b"content-encoding": b"gzip"})
-        else:
-            await self.send(status, answer.body, headers)
-
-    async def send_unchanged(self, headers: Headers) -> None:
-        """Send that the client has the answer already. No header tells of a body (RFC 9110, 15.4.5)."""
-        own = [(b"vary", self._vary), *self.fields, *headers.items()]
-        await self._send({"type": "http.response.start", "status": 304, "headers": own})
-        await self._send({"type": "http.response.body", "body": b""})
-
-    async def refuse(self, error: BadRequest) -> None:
-        """Send the one error of a request that was not executed."""
-        await self.send(error.status, error.body(), UNCACHED | error.headers)
-
-    async def send(self, status: int, body: bytes, headers: Headers) -> None:
-        """Send the response."""
-        own = [
-            (b"content-type", CONTENT_TYPES[self.media_type]),
-            (b"content-length", str(len(body)).encode()),
-            (b"vary", self._vary),
-            *self.fields,
-            *headers.items(),
-        ]
-        await self._send({"type": "http.response.start", "status": status, "headers": own})
-        await self._send({"type": "http.response.body", "body": body})
 
 
 async def _receive_body(receive: Receive) -> bytes:

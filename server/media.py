@@ -57,3 +57,10 @@ def is_json(content_type: bytes) -> bool:
         value.strip(b"\"' ") for key, _, value in (piece.partition(b"=") for piece in parameters) if key == b"charset"
     ]
     return name == JSON and all(charset in {b"utf-8", b"utf8"} for charset in charsets)
+
+
+@lru_cache(maxsize=1_000)
+def takes_gzip(accept_encoding: bytes) -> bool:
+    """Return whether the Accept-Encoding header names gzip, and not to refuse it."""
+    codings = (part.split(b";") for part in accept_encoding.lower().split(b","))
+    return any(name.strip() in {b"gzip", b"x-gzip"} and _weight(parameters) > 0 for name, *parameters in codings)

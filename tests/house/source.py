@@ -22,7 +22,9 @@ def modules(*folders: str) -> Iterator[tuple[str, ast.Module]]:
 
 def texts() -> Iterator[tuple[str, str]]:
     """Yield (path from the root, text) of every source and document that the project keeps."""
-    paths = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")] + list(ROOT.iterdir())
+    paths = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
+    # In a linked work tree, .git is a file with the path of another folder.
+    paths += [path for path in ROOT.iterdir() if path.name != ".git"]
     for path in sorted(paths):
         if path.is_file() and path.suffix in TEXT and "__pycache__" not in path.parts:
             yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8", errors="replace")

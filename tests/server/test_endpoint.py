@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from server.replies import MAX_BYTES_ON_LOOP
 from tests.fix_server import Client, Json, running_server
 from tests.server.test_uploads import fill
 
@@ -206,6 +207,24 @@ def test_a_long_answer_is_compressed_where_the_client_takes_that(client: Client)
         assert gzip.decompress(data) == plain.content
     assert "content-encoding" not in plain.headers
     assert "content-encoding" not in post(client, {"query": QUERY}).headers
+
+
+@pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "gzip; q=0.0, br", "gzipped", "*;q=0"])
+def test_a_long_answer_is_sent_as_it_is_to_whoever_does_not_take_gzip(client: Client, accepted: str) -> None:
+    query = '{ averagePrices(dateFrom: "2024-01-01", dateTo: "2024-12-31", origin: "china", destination: "europe") { day } }'
+    answer = post(client, {"query": query}, **{"Accept-Encoding": accepted})
+    assert "content-encoding" not in answer.headers
+    assert len(answer.json()["data"]["averagePrices"]) == 366
+
+
+def test_an_answer_of_many_lanes_is_compressed_beside_the_event_loop(client: Client) -> None:
+    years = 'dateFrom: "2020-01-01", dateTo: "2024-12-31", origin: "china", destination: "europe"'
+    lanes = (f"lane{number}: averagePrices({years}) {{ day priceCount }}" for number in range(10))
+    query = "{" + " ".join(lanes) + "}"
+    plain = post(client, {"query": query}, **{"Accept-Encoding": "identity"})
+    assert len(plain.content) > MAX_BYTES_ON_LOOP
+    for _ in range(2):
+        assert post(client, {"query": query}, **{"Accept-Encoding": "gzip"}).content == plain.content
 
 
 def test_graphiql_is_shown_to_browsers(client: Client) -> None:
