@@ -15,6 +15,7 @@ from subprocess import SubprocessError, TimeoutExpired
 from typing import Any
 
 from db.errors import EmbeddedServerError
+from db.processes import is_alive
 
 SETTINGS = """\
 # Written by Ratesgraph at every start: sizes for a machine that also runs the application.
@@ -38,16 +39,6 @@ def _import_quietly() -> Callable[..., Any]:
     return get_server
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _forget_dead_users(data: Path) -> None:
     """Drop the ids of killed processes from the server's list of users, or the server would outlive the last one."""
     users = data / ".handle_pids.json"
@@ -55,7 +46,7 @@ def _forget_dead_users(data: Path) -> None:
         return
     server_runs = (data / "postmaster.pid").exists()
     pids = json.loads(users.read_text().strip() or "[]") if server_runs else []
-    users.write_text(json.dumps([pid for pid in pids if _is_alive(pid)]))
+    users.write_text(json.dumps([pid for pid in pids if is_alive(pid)]))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from db.pool import Pool
+from db.processes import is_alive
 from db.tasks import beside
 from resolvers.notes import SUBSCRIPTION, Notes
 from server.answers import Answers
@@ -178,16 +179,6 @@ def collect() -> Iterator[Metric]:
     for path in Path(folder).glob("gauge_live*_*.db"):
         pid = path.stem.rpartition("_")[2]
         # A process that was killed could take nothing back. What it has counted stays.
-        if pid.isdigit() and not _is_alive(int(pid)):
+        if pid.isdigit() and not is_alive(int(pid)):
             mark_process_dead(int(pid), folder)  # type: ignore[no-untyped-call]
     yield from MultiProcessCollector(None, folder).collect()  # type: ignore[no-untyped-call]
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
