@@ -1,7 +1,6 @@
 """What a running server logs, line by line, over real processes: what is to be found there, and what must never be."""
 
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -15,7 +14,6 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from server.logs import Blackener, make_formatter
 from tests.processes import COMMAND, environment
 from tests.server.test_command import serving, wait_until_answered
 from tests.server.test_subscriptions import PROGRESS
@@ -190,21 +188,6 @@ def test_nothing_secret_stands_in_any_line(database_url: str, tmp_path: Path, le
         assert secret not in log.text
 
 
-def test_the_words_of_an_exception_are_told_on_debug_alone() -> None:
-    told = {}
-    for with_words in (False, True):
-        formatter = make_formatter(style="json", with_words=with_words, secrets=["s3cret-of-ours"])
-        try:
-            raise KeyError("some words, s3cret-of-ours, password=s3cret and rgt_0123456789abcdef_" + "x" * 43)
-        except KeyError as error:
-            record = logging.LogRecord(
-                "ratesgraph.x", logging.ERROR, "", 1, "it failed", (), (KeyError, error, error.__traceback__)
-            )
-        told[with_words] = json.loads(formatter.format(record))["exception"]
-    assert told[False].endswith("builtins.KeyError")
-    assert told[True].endswith("builtins.KeyError: 'some words, […], password=[…] and […]'")
-
-
 def test_on_a_terminal_lines_are_for_a_reader(database_url: str) -> None:
     ours, theirs = os.openpty()
     with subprocess.Popen(
@@ -225,28 +208,6 @@ def test_on_a_terminal_lines_are_for_a_reader(database_url: str) -> None:
     os.close(ours)
     assert "the connection for notifications was lost" in told
     assert "{" not in told
-
-
-def test_of_what_asyncio_says_the_objects_at_work_are_left_out() -> None:
-    formatter = make_formatter(style="json", with_words=False, secrets=[])
-    message = f"Task exception was never retrieved\nfuture: <Task finished exception=RuntimeError({SECRET!r})>"
-    line = json.loads(formatter.format(logging.LogRecord("asyncio", logging.ERROR, "", 1, message, (), None)))
-    assert line["event"] == "Task exception was never retrieved"
-    assert SECRET not in repr(line)
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("postgresql://ann:pa/ss@db/x", "[…]@db/x"),
-        ("ann:pass@db, host=db password='a b' user=ann", "[…]@db, host=db password=[…] user=ann"),
-        ("Authorization: Bearer abc.def-1", "Authorization: Bearer […]"),
-        ("eyJhbGciOi.eyJzdWIi.c2lnbmF0dXJl", "[…]"),
-        ("at 12:30 in file.py:12 <Task name='Task-1'>", "at 12:30 in file.py:12 <Task name='Task-1'>"),
-    ],
-)
-def test_secrets_are_known_by_their_shapes(text: str, told: str) -> None:
-    assert Blackener([]).blacken(text) == told
 
 
 def test_quick_requests_are_not_told_by_default_and_slow_ones_are(database_url: str, tmp_path: Path) -> None:
