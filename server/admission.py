@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Request
 
 from resolvers.callers import Caller
+from resolvers.notes import note_caller
 from server.addresses import name_stranger
 from server.callers import Callers, Identity
 from server.counters import open_counters, read_limit
@@ -59,9 +60,11 @@ class Admission:
 
     async def recognise(self, scope: Scope, headers: Headers) -> Identity:
         """Return who sends a request. Raise BadRequest (RATE_LIMITED; UNAUTHENTICATED and more, as `Callers`)."""
-        identity = self._callers.find(headers)
-        if identity is not None:
-            return identity
+        identity = self._callers.find(headers) or await self._look_up(scope, headers)
+        note_caller(identity.caller.label)
+        return identity
+
+    async def _look_up(self, scope: Scope, headers: Headers) -> Identity:
         stranger = name_stranger(scope)
         if self._failures:
             await self._failures.check(stranger)

@@ -26,7 +26,6 @@ from db.pool import Connection, Pool
 from db.tasks import beside
 from db.tokens import ApiToken
 from resolvers.callers import Caller, Scope, make_caller
-from resolvers.notes import note_caller
 from server.errors import unauthenticated, unavailable
 from server.tokens import digest, find_id
 
@@ -128,9 +127,7 @@ class Callers:
     async def recognise(self, headers: Headers) -> Identity:
         """Return who sends a request with these headers. Raise BadRequest (UNAUTHENTICATED, DATABASE_UNAVAILABLE)."""
         authorization = headers.get(b"authorization")
-        identity = self._anyone(headers) if authorization is None else await self._identify(authorization)
-        note_caller(identity.caller.label)
-        return identity
+        return self._anyone(headers) if authorization is None else await self._identify(authorization)
 
     def _anyone(self, headers: Headers) -> Identity:
         """Return who calls without a token."""

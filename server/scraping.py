@@ -24,7 +24,8 @@ from graph.permissions import NotAdmitted, admit
 from resolvers.callers import Scope
 from resolvers.notes import note_caller
 from server import metrics
-from server.callers import Callers, is_from_here
+from server.admission import Admission
+from server.callers import is_from_here
 from server.errors import BadRequest, not_admitted
 
 DATABASE_SECONDS = 2.0
@@ -67,8 +68,8 @@ async def _admit(request: Request, token: SecretStr | None, *, is_open: bool) ->
         # Nothing is looked up: it holds while the database is away, too.
         note_caller("metrics")
         return
-    callers: Callers = request.state.callers
-    admit((await callers.recognise(headers)).caller, ADMIN)
+    admission: Admission = request.state.admission
+    admit((await admission.admit(request.scope, headers)).identity.caller, ADMIN)
 
 
 async def _ask(pool: Pool) -> tuple[QueueState, dict[BatchStatus, int]] | None:

@@ -212,7 +212,7 @@ def seen(parties: Parties, token: str, batch_id: str) -> dict[str, object]:
 
 
 def _show(answer: httpx.Response) -> object:
-    return answer.status_code, answer.content, {**answer.headers, "date": "", "ratelimit": ""}
+    return answer.status_code, answer.content, {**answer.headers, "date": "", "ratelimit": "", "x-request-id": ""}
 
 
 def _begin(parties: Parties, token: str, batch_id: str) -> bytes:

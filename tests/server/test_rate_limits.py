@@ -126,6 +126,12 @@ def test_whoever_guesses_tokens_is_refused_before_the_database_is_asked(
     assert ask(client, "203.0.113.5", late).status_code == 200
 
 
+def test_tokens_are_not_guessed_at_the_metrics_either(client: Client) -> None:
+    guesses = [coming("203.0.113.6", f"rgt_{number:016}_{'1' * 43}") for number in range(LIMIT + 1)]
+    found = [client.http.get("/metrics", headers=headers).status_code for headers in guesses]
+    assert found == [401] * LIMIT + [429]
+
+
 def test_every_way_to_ask_counts_and_looking_whether_the_server_lives_does_not(client: Client) -> None:
     headers = coming("203.0.113.6")
     stream = {**headers, "Accept": "text/event-stream"}
