@@ -1,6 +1,5 @@
 """Changing the region tree while everything runs: averages follow exactly."""
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -50,7 +49,7 @@ async def _change(context: RequestContext, entries: Sequence[TreeEntry]) -> Tree
         return TreeOutcome(user_errors=[change])
     # What the request has loaded so far may have moved, and answers that are kept no longer hold.
     context.loaders.forget()
-    context.version.require(f"tree {uuid.uuid4()}")
+    context.version.renew()
     keys = [entry.key.strip().lower() for entry in entries]
     found = await context.loaders.location_by_key.load_many(keys)
     return TreeOutcome([location for location in found if location is not None], change)

@@ -24,7 +24,7 @@ async def follow_data(pool: Pool, notifications: Notifications) -> AsyncIterator
             version.announce(*payload.split(" ", 1))
         else:
             # What was announced while nobody listened is unknown, and so is the version until the state was looked at.
-            version.name = ""
+            version.lose()
             if payload is not None:
                 begun.set()
 
@@ -38,11 +38,13 @@ async def _look_again(pool: Pool, version: DataVersion, begun: asyncio.Event) ->
     while True:
         await begun.wait()
         begun.clear()
+        losses = version.losses
         try:
             found = await pool.read(name_state)
         except DatabaseError:
             begun.set()
             await asyncio.sleep(RETRY_SECONDS)
         else:
-            # A change that was announced meanwhile has the better name.
-            version.name = version.name or found
+            # A change that was announced meanwhile has the better name; one that nobody could hear meanwhile has none.
+            if version.losses == losses:
+                version.name = version.name or found

@@ -30,11 +30,12 @@ SHAPES = re.compile(
     r"rgt_[0-9a-f]{16}_[\w-]+"  # our tokens
     r"|\beyJ[\w-]{5,}(?:\.[\w-]+)+"  # JWTs
     r"|(?<=[Bb]earer )[^\s\"',]+"
-    r"|[^\s/:@\"'=]+:[^\s@\"']+(?=@)"  # user and password of a URL
-    r"|(?i:(?<=password=)|(?<=passwd=)|(?<=secret=)|(?<=token=))(?:'[^']*'|[^\s\"'&,;]+)"
+    r"|[^\s/:@\"'=]{1,100}:[^\s@\"']{1,400}(?=@)"  # user and password of a URL
+    r"|(?i:(?<=password=)|(?<=passwd=)|(?<=secret=)|(?<=token=))(?:'[^']{0,400}'|[^\s\"'&,;]+)"
 )
 PASSWORD = re.compile(r"://[^/@\s]*?:(?P<url>[^@\s]+)@|\bpassword\s*=\s*(?:'(?P<quoted>[^']+)'|(?P<bare>\S+))")
 MAX_WORDS = 2_000
+"""What a library tells may quote what a stranger has sent, at any length."""
 MIN_SECRET = 4
 """A shorter password would black out words that have nothing to do with it."""
 
@@ -85,7 +86,8 @@ class Processors:
         """Black out secrets, wherever they stand."""
         for name, value in event.items():
             if isinstance(value, str):
-                event[name] = self._blackener.blacken(value)
+                told = value if name == "exception" or len(value) <= MAX_WORDS else f"{value[:MAX_WORDS]}…"
+                event[name] = self._blackener.blacken(told)
         return event
 
 
@@ -166,7 +168,8 @@ def configure(settings: Settings) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"ours": formatter},
         "handlers": {"err": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "ours"}},
-        "loggers": {OURS: {"level": level}},
+        # Strawberry warns of every handshake of a foreign page, in the words of that page.
+        "loggers": {OURS: {"level": level}, "strawberry.ws": {"level": "ERROR"}},
         "root": {"level": level if level == "ERROR" else "WARNING", "handlers": ["err"]},
     }
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 
 import pytest
 
@@ -43,3 +44,13 @@ def test_of_what_asyncio_says_the_objects_at_work_are_left_out() -> None:
 )
 def test_secrets_are_known_by_their_shapes(text: str, told: str) -> None:
     assert Blackener([]).blacken(text) == told
+
+
+@pytest.mark.parametrize("part", ["a:b", "a:b/", "a=a:", "password='", "eyJa-"])
+def test_what_a_stranger_has_chosen_is_searched_quickly(part: str) -> None:
+    formatter = make_formatter(style="json", with_words=True, secrets=[])
+    message = "Origin: " + part * (60_000 // len(part))
+    began = time.perf_counter()
+    line = formatter.format(logging.LogRecord("strawberry.ws", logging.WARNING, "", 1, message, (), None))
+    assert time.perf_counter() - began < 0.1
+    assert len(line) < 5_000
