@@ -39,13 +39,10 @@ class Counters(Protocol):
         """Return the count of the key."""
 
 
-class BoundedMemory(Storage):
-    """A storage of the library's in the memory of this process, without tasks, threads and searches."""
-
-    STORAGE_SCHEME = None
+class BoundedMemory:
+    """Counts in the memory of this process, without tasks, threads and searches."""
 
     def __init__(self, max_counted: int = MAX_COUNTED) -> None:
-        super().__init__()
         self._max_counted = max_counted
         # By key, in the order of their beginning: the count, and until when it holds by the monotonic clock. (To find the first
         # key of a plain dict takes long where many before it are gone.)
@@ -53,11 +50,6 @@ class BoundedMemory(Storage):
 
     def __len__(self) -> int:
         return len(self._counts)
-
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        """What goes wrong here: nothing."""
-        return KeyError
 
     async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
         """Add to the count of the key and return it."""
@@ -82,25 +74,6 @@ class BoundedMemory(Storage):
         """Return the count of the key."""
         count, ends_at = self._counts.get(key, (0, 0.0))
         return count if ends_at > time.monotonic() else 0
-
-    async def get_expiry(self, key: str) -> float:
-        """Return when the count of the key ends, in seconds since 1970."""
-        ends_at = self._counts.get(key, (0, 0.0))[1]
-        return time.time() + max(0.0, ends_at - time.monotonic())
-
-    async def check(self) -> bool:
-        """Return whether the storage works."""
-        return True
-
-    async def reset(self) -> int:
-        """Forget everything; return how many counts there were."""
-        had = len(self._counts)
-        self._counts.clear()
-        return had
-
-    async def clear(self, key: str) -> None:
-        """Forget the count of the key."""
-        self._counts.pop(key, None)
 
 
 class SharedCounters:
