@@ -23,6 +23,7 @@ from server.settings import Settings
 from server.stopping import LingeringServer
 from server.supervisor import Supervisor
 
+TERMINATED = 128 + signal.SIGTERM
 ORIGIN, DESTINATION = "china_main", "north_europe_main"
 
 
@@ -83,10 +84,10 @@ def serve(given: dict[str, object], *, demo: bool | None) -> None:
             run_before(direct_url, "prepare", "--demo" if with_demo else "--no-demo")
             if settings.database_url is None:
                 with worker_beside(database_url):
-                    _run(settings, database_url, sock)
+                    _run_until_told(settings, database_url, sock)
             else:
                 out.print("Uploads are applied by workers: run `ratesgraph worker` beside this, here or elsewhere.")
-                _run(settings, database_url, sock)
+                _run_until_told(settings, database_url, sock)
     out.print("Stopped.")
 
 
@@ -100,7 +101,18 @@ def check_tracing() -> None:
 
 
 def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + signal.SIGTERM)
+    raise SystemExit(TERMINATED)
+
+
+def _run_until_told(settings: Settings, database_url: str, sock: socket.socket) -> None:
+    """Serve. Being told to stop is how that ends well, and no failure: uvicorn raises the signal again when it has stopped."""
+    try:
+        _run(settings, database_url, sock)
+    except KeyboardInterrupt:
+        return
+    except SystemExit as ended:
+        if ended.code != TERMINATED:
+            raise
 
 
 def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
