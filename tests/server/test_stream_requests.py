@@ -83,7 +83,11 @@ def refusal(url: str, transport: str, parameters: Json) -> str:
     """Return the code of the only error that the request for a stream is answered with."""
     if transport == "sse":
         response = httpx.post(f"{url}/graphql", json=parameters, headers=EVENT_STREAM)
-        answer = next(events(response)) if response.headers["content-type"] != "application/json" else response.json()
+        answer = (
+            next(events(response))
+            if response.headers["content-type"].startswith("text/event-stream")
+            else response.json()
+        )
     else:
         with open_socket(url) as socket:
             socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": parameters}))
@@ -123,6 +127,15 @@ def test_a_request_for_a_stream_that_is_no_json_is_refused(watched: Watched) -> 
         answer = httpx.post(f"{watched.url}/graphql", content=content, headers=EVENT_STREAM | headers)
         assert answer.status_code == status
         assert answer.json()["errors"][0]["extensions"] == {"code": code}
+
+
+def test_a_stream_does_not_tell_its_cost_and_says_so(watched: Watched) -> None:
+    for wish in ("report", "only"):
+        headers = EVENT_STREAM | {"GraphQL-Cost": wish}
+        answer = httpx.post(f"{watched.url}/graphql", json={"query": PROGRESS}, headers=headers)
+        (error,) = answer.json()["errors"]
+        assert (answer.status_code, error["extensions"]) == (400, {"code": "BAD_PARAMETER"})
+        assert "Accept: application/json" in error["message"]
 
 
 def test_a_page_of_another_origin_cannot_open_a_connection(watched: Watched) -> None:
