@@ -135,7 +135,7 @@ class GraphQLEndpoint:
         """Answer with a stream of events: any operation, but by GET no mutation."""
         if reply.wants_cost:
             message = (
-                "The header GraphQL-Cost is for answers in JSON, not for a stream: ask with Accept: application/json."
+                "A stream does not tell its cost: GraphQL-Cost is for answers in JSON, by Accept: application/json."
             )
             raise BadRequest("BAD_PARAMETER", message)
         if scope["method"] == "GET":

@@ -22,7 +22,8 @@ MATCHES = {
 }
 LONGEST = 1_000
 """Bytes of a header that are looked at, and remembered: what is longer, no client sends who means it."""
-QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|$)', re.DOTALL)
+QUOTED = re.compile(rb'"(?:[^"\\]|\\.?)*(?:"|$)', re.DOTALL)
+"""What is not closed goes to the end, so that nothing is looked through twice."""
 
 
 class Wanted(NamedTuple):

@@ -25,7 +25,7 @@ ACCEPTS = [
     PAGE, "TEXT/HTML", "text/htmlx", "text/html;q=0", "text/html, text/event-stream", BROWSER, f"{BROWSER}, {STREAM}",
     "multipart/mixed", "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json",
     "multipart/mixed, text/event-stream", "\xe4\xff", ";,;,", "text/event-stream" + "x" * 30_000, "text/html," * 3_000,
-    f"{JSON}, " * 2_000 + STREAM, '"\\' * 4_000,
+    f"{JSON}, " * 2_000 + STREAM, '"\\' * 400, '"\\' * 4_000,
 ]  # fmt: skip
 
 
