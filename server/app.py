@@ -37,10 +37,11 @@ from server.dry_runs import make_preview_upload
 from server.endpoint import GraphQLEndpoint
 from server.errors import answer_refused
 from server.following import follow_data
-from server.graphql import GraphQLView
+from server.graphql import SocketView
 from server.metrics import Figures, measuring
 from server.observing import Observing
 from server.origins import Origins
+from server.pages import make_explorer
 from server.persisted import PersistedDocuments
 from server.profiles import Profile, choose_profile
 from server.rejections import rejections_route
@@ -173,10 +174,10 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
         suggest=is_open,
     )
     origins = Origins(settings.cors_origins)
-    view = GraphQLView(limited, make_context, documents, origins, settings.max_socket_operations, from_delivery=is_open)
     endpoint = GraphQLEndpoint(
         limited,
-        SocketAdmission(view),
+        make_explorer(from_delivery=is_open),
+        SocketAdmission(SocketView(limited, make_context, documents, origins, settings.max_socket_operations)),
         make_context,
         documents,
         origins,

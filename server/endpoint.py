@@ -1,7 +1,8 @@
-"""GraphQL over HTTP for queries and mutations, in JSON or with a file: the way that nearly all requests take.
+"""GraphQL over HTTP: queries and mutations in JSON or with a file, as nearly all requests are; event streams; and GraphiQL.
 
 Plain ASGI, for speed: an answer that is kept leaves before anything is parsed, a document is parsed once, and nothing is
-built per request that need not be. What is rarer (GraphiQL, streams, websockets) is left to `server.graphql`.
+built per request that need not be. This is the only door for HTTP, whatever a request says that it wants: WebSockets alone
+are left to `server.graphql`.
 Rules: https://graphql.github.io/graphql-over-http/draft/
 """
 
@@ -12,23 +13,24 @@ import orjson
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from graph.execution import OperationRefused, Outcome, Schema
+from graph.execution import ONLY_QUERIES, QUERIES_AND_MUTATIONS, OperationRefused, Outcome
 from graph.permissions import UPLOADING, NotAdmitted, admit, may_introspect
+from graph.streams import StreamingSchema
 from resolvers.callers import Caller
 from resolvers.context import RequestContext
 from resolvers.notes import UNCHANGED, note_cache
-from server.admission import Admission, tell
+from server.admission import Admission, Admitted, tell
 from server.answers import Answer, Answers
 from server.body_limit import BodyLimits
 from server.errors import BadRequest, not_admitted, unanswered
-from server.media import JSON, RESPONSE_JSON, is_json, negotiate
+from server.events import send_events
+from server.media import JSON, RESPONSE_JSON, is_json, read_accept
 from server.multipart import is_form, reading_form
 from server.origins import Origins, check_address, check_preflight
 from server.parameters import Parameters, read_address, read_body
 from server.persisted import PersistedDocuments
 from server.replies import HIT, MISS, UNCACHED, Headers, Reply
 
-EVENT_STREAM = b"text/event-stream"
 METHODS = {"GET", "POST"}
 REPORTED_COST, ONLY_COST = b"report", b"only"
 State = Mapping[str, Any]
@@ -39,7 +41,7 @@ class ClientGone(Exception):
 
 
 class GraphQLEndpoint:
-    """Answers queries in the address, JSON bodies and forms; every other request goes on to `others`.
+    """Answers requests over HTTP. The page is that of `explorer`; WebSockets go on to `sockets`.
 
     The lifespan's state has the `answers` that are kept, the `version` of the data, and the `admission` of callers. Kept
     answers are the same for all who may read, and are neither looked for nor kept for anybody else.
@@ -47,8 +49,9 @@ class GraphQLEndpoint:
 
     def __init__(
         self,
-        schema: Schema,
-        others: ASGIApp,
+        schema: StreamingSchema,
+        explorer: ASGIApp,
+        sockets: ASGIApp,
         make_context: Callable[[State, Caller], RequestContext],
         documents: PersistedDocuments,
         origins: Origins,
@@ -58,7 +61,8 @@ class GraphQLEndpoint:
         reads_are_open: bool,
     ) -> None:
         self._schema = schema
-        self._others = others
+        self._explorer = explorer
+        self._sockets = sockets
         self._make_context = make_context
         self._documents = documents
         self._origins = origins
@@ -71,30 +75,32 @@ class GraphQLEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or hand it on."""
         if scope["type"] != "http":
-            await self._others(scope, receive, send)
+            await self._sockets(scope, receive, send)
             return
         headers: Headers = dict(scope["headers"])
-        accept, content_type = headers.get(b"accept", b""), headers.get(b"content-type", b"")
+        if len(headers) < len(scope["headers"]):
+            # Lines of one name are one list (RFC 9110, 5.3).
+            headers[b"accept"] = b", ".join(value for name, value in scope["headers"] if name == b"accept")
+        wanted = read_accept(headers.get(b"accept", b""))
         method, query_string = scope["method"], scope["query_string"]
-        media_type = negotiate(accept)
-        reply = Reply(send, headers, media_type or JSON, self._vary)
+        reply = Reply(send, headers, wanted.media_type or JSON, self._vary)
         try:
             admission: Admission = scope["state"]["admission"]
             admitted = await admission.admit(scope, headers)
             reply.caller, reply.fields = admitted.identity.caller, admitted.fields
-            if method == "GET" and b"text/html" in accept and not _is_query(query_string):
+            if wanted.page and method == "GET" and not _is_question(read_address(query_string)):
                 if not may_introspect(self._make_context(scope["state"], reply.caller)):
                     raise BadRequest("NOT_FOUND", "There is no page here, only answers to queries.", status=404)
-                await self._others(scope, receive, tell(send, admitted.fields))
+                await self._explorer(scope, receive, tell(send, admitted.fields))
                 return
             self._origins.check(headers)
-            if EVENT_STREAM in accept and method in METHODS:
-                with admission.places.take(admitted.who):
-                    await self._others(scope, self._bound(receive, reply), tell(send, admitted.fields))
-                return
             if reply.wants_cost not in (None, REPORTED_COST, ONLY_COST):
                 raise BadRequest("BAD_PARAMETER", "The header GraphQL-Cost is neither `report` nor `only`.")
-            if media_type is None:
+            if wanted.events and method in METHODS:
+                with admission.places.take(admitted.who):
+                    await self._answer_events(scope, receive, send, reply, admitted)
+                return
+            if wanted.media_type is None:
                 message = "Answers are application/json or application/graphql-response+json."
                 raise BadRequest("NOT_ACCEPTABLE", message, status=406)
             if method == "GET":
@@ -103,13 +109,10 @@ class GraphQLEndpoint:
             elif method != "POST":
                 message = f"{method} is not taken here: send GET or POST."
                 raise BadRequest("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"GET, POST"})
-            elif is_form(content_type):
+            elif is_form(headers.get(b"content-type", b"")):
                 await self._answer_form(scope, receive, reply)
-            elif not is_json(content_type):
-                message = "The body is not application/json in UTF-8: say so in Content-Type."
-                raise BadRequest("UNSUPPORTED_MEDIA_TYPE", message, status=415)
             else:
-                await self._answer_body(await _receive_body(self._bound(receive, reply)), scope["state"], reply)
+                await self._answer_body(await self._receive_json(receive, reply), scope["state"], reply)
         except BadRequest as error:
             await reply.refuse(error)
         except ClientGone:
@@ -118,6 +121,35 @@ class GraphQLEndpoint:
     def _bound(self, receive: Receive, reply: Reply) -> Receive:
         """Return what receives the body, as large as its sender may send. Raise BadRequest (PAYLOAD_TOO_LARGE)."""
         return self._body_limits.bound(receive, reply.request, may_upload=reply.caller.scopes >= UPLOADING)
+
+    async def _receive_json(self, receive: Receive, reply: Reply) -> bytes:
+        """Return the body, if it says that it is JSON. Raise BadRequest (UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE)."""
+        if not is_json(reply.request.get(b"content-type", b"")):
+            message = "The body is not application/json in UTF-8: say so in Content-Type."
+            raise BadRequest("UNSUPPORTED_MEDIA_TYPE", message, status=415)
+        return await _receive_body(self._bound(receive, reply))
+
+    async def _answer_events(
+        self, scope: Scope, receive: Receive, send: Send, reply: Reply, admitted: Admitted
+    ) -> None:
+        """Answer with a stream of events: any operation, but by GET no mutation."""
+        if reply.wants_cost:
+            message = (
+                "A stream does not tell its cost: GraphQL-Cost is for answers in JSON, by Accept: application/json."
+            )
+            raise BadRequest("BAD_PARAMETER", message)
+        if scope["method"] == "GET":
+            parameters, kinds = read_address(scope["query_string"]), ONLY_QUERIES
+        else:
+            parameters, kinds = read_body(await self._receive_json(receive, reply)), QUERIES_AND_MUTATIONS
+        results = await self._schema.stream(
+            self._documents.find_text(parameters),
+            parameters.variables,
+            self._make_context(scope["state"], reply.caller),
+            operation_name=parameters.operation_name,
+            allowed_operation_types=kinds,
+        )
+        await send_events(results, admitted.identity, scope, receive, tell(send, admitted.fields))
 
     async def _answer_query(self, query_string: bytes, state: State, reply: Reply) -> None:
         if reply.wants_cost:
@@ -210,8 +242,8 @@ async def _receive_body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-def _is_query(query_string: bytes) -> bool:
-    return any(name in query_string for name in (b"query=", b"documentId=", b"extensions="))
+def _is_question(parameters: Parameters) -> bool:
+    return bool(parameters.query or parameters.document_id or parameters.extensions)
 
 
 REFUSALS: dict[str, tuple[int, Headers]] = {

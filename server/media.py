@@ -1,9 +1,18 @@
-"""Which media type a GraphQL answer has, and which bodies are JSON (https://graphql.github.io/graphql-over-http/draft/)."""
+"""Which form an answer has, and which bodies are JSON (https://graphql.github.io/graphql-over-http/draft/).
 
+Media types are compared as RFC 9110 (12.5.1) has it: whole, without regard to case, by their weights. A part of a name is
+no name: by such a mistake a request would come to what is not meant for it.
+"""
+
+import re
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 JSON = b"application/json"
 RESPONSE_JSON = b"application/graphql-response+json"
+EVENT_STREAM = b"text/event-stream"
+HTML = b"text/html"
 CONTENT_TYPES = {JSON: JSON + b"; charset=utf-8", RESPONSE_JSON: RESPONSE_JSON + b"; charset=utf-8"}
 MATCHES = {
     b"application/graphql-response+json": (RESPONSE_JSON,),
@@ -11,31 +20,67 @@ MATCHES = {
     b"application/*": (JSON, RESPONSE_JSON),
     b"*/*": (JSON, RESPONSE_JSON),
 }
+LONGEST = 1_000
+"""Bytes of a header that are looked at, and remembered: what is longer, no client sends who means it."""
+QUOTED = re.compile(rb'"(?:[^"\\]|\\.?)*(?:"|$)', re.DOTALL)
+"""What is not closed goes to the end, so that nothing is looked through twice."""
+
+
+class Wanted(NamedTuple):
+    """What an Accept header takes.
+
+    That is one answer in a media type, or None of these; or a stream of events or a page, where one of these is named and
+    nothing is preferred to it.
+    """
+
+    media_type: bytes | None
+    events: bool = False
+    page: bool = False
+
+
+NOTHING = Wanted(None)
+
+
+def read_accept(accept: bytes) -> Wanted:
+    """Return what the Accept header takes: JSON where it prefers nothing; nothing where it is longer than any should be."""
+    return _read_accept(accept) if len(accept) <= LONGEST else NOTHING
 
 
 @lru_cache(maxsize=1_000)
-def negotiate(accept: bytes) -> bytes | None:
-    """Return the media type that the Accept header prefers, JSON where it prefers none, or None where it takes neither."""
+def _read_accept(accept: bytes) -> Wanted:
     if not accept.strip():
-        return JSON
+        return Wanted(JSON)
     weights: dict[bytes, tuple[int, float]] = {}
-    for part in accept.lower().split(b","):
-        name, *parameters = (piece.strip() for piece in part.split(b";"))
+    named: dict[bytes, float] = {}
+    for name, weight in _read_ranges(accept):
+        named.setdefault(name, weight)
         matched = MATCHES.get(name, ())
         for media_type in matched:
             # What is named more closely counts, whatever its weight.
             closeness = -len(matched) - (name == b"*/*")
             if media_type not in weights or weights[media_type][0] < closeness:
-                weights[media_type] = (closeness, _weight(parameters))
+                weights[media_type] = (closeness, weight)
     best = max(weights, key=lambda media_type: weights[media_type][1], default=None)
-    return best if best is not None and weights[best][1] > 0 else None
+    single = 0.0 if best is None else weights[best][1]
+    events, page = named.get(EVENT_STREAM, 0.0), named.get(HTML, 0.0)
+    return Wanted(best if single else None, 0 < events >= single, 0 < page >= max(events, single))
+
+
+def _read_ranges(accept: bytes) -> Iterator[tuple[bytes, float]]:
+    """Yield the media ranges of the header, in lower case, with their weights. What is quoted names nothing."""
+    for part in QUOTED.sub(b'""', accept.lower()).split(b","):
+        name, *parameters = (piece.strip() for piece in part.split(b";"))
+        yield name, _weight(parameters)
+
+
+def names_json(accept: bytes) -> bool:
+    """Return whether the Accept header names a media type of GraphQL answers, which no link, image or form does."""
+    return len(accept) <= LONGEST and _names_json(accept)
 
 
 @lru_cache(maxsize=1_000)
-def names_json(accept: bytes) -> bool:
-    """Return whether the Accept header names a media type of GraphQL answers, which no link, image or form does."""
-    names = {part.partition(b";")[0].strip() for part in accept.lower().split(b",")}
-    return bool(names & {JSON, RESPONSE_JSON})
+def _names_json(accept: bytes) -> bool:
+    return any(name in {JSON, RESPONSE_JSON} for name, _ in _read_ranges(accept))
 
 
 def _weight(parameters: list[bytes]) -> float:
@@ -43,15 +88,21 @@ def _weight(parameters: list[bytes]) -> float:
         name, _, value = parameter.partition(b"=")
         if name.strip() == b"q":
             try:
-                return float(value)
+                weight = float(value)
             except ValueError:
                 return 0.0
+            # Not a number is not greater.
+            return min(weight, 1.0) if weight > 0 else 0.0
     return 1.0
 
 
-@lru_cache(maxsize=1_000)
 def is_json(content_type: bytes) -> bool:
     """Return whether a body of this type is JSON that can be read: application/json itself, in UTF-8."""
+    return len(content_type) <= LONGEST and _is_json(content_type)
+
+
+@lru_cache(maxsize=1_000)
+def _is_json(content_type: bytes) -> bool:
     name, *parameters = (piece.strip() for piece in content_type.lower().split(b";"))
     charsets = [
         value.strip(b"\"' ") for key, _, value in (piece.partition(b"=") for piece in parameters) if key == b"charset"
@@ -59,8 +110,12 @@ def is_json(content_type: bytes) -> bool:
     return name == JSON and all(charset in {b"utf-8", b"utf8"} for charset in charsets)
 
 
-@lru_cache(maxsize=1_000)
 def takes_gzip(accept_encoding: bytes) -> bool:
     """Return whether the Accept-Encoding header names gzip, and not to refuse it."""
+    return len(accept_encoding) <= LONGEST and _takes_gzip(accept_encoding)
+
+
+@lru_cache(maxsize=1_000)
+def _takes_gzip(accept_encoding: bytes) -> bool:
     codings = (part.split(b";") for part in accept_encoding.lower().split(b","))
     return any(name.strip() in {b"gzip", b"x-gzip"} and _weight(parameters) > 0 for name, *parameters in codings)

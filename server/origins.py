@@ -7,8 +7,10 @@ or an Accept that names JSON. Newer browsers tell in `Sec-Fetch-Site` and `Sec-F
 
 from collections.abc import Mapping
 
+from starlette.datastructures import Headers as RequestHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 
 from server.errors import BadRequest
 from server.media import names_json
@@ -36,6 +38,8 @@ CORS_HEADERS = [
     "X-Requested-With",
 ]
 
+BODY_HEADERS = {b"content-length", b"content-type"}
+
 Headers = Mapping[bytes, bytes]
 
 
@@ -59,7 +63,7 @@ class Origins:
             return []
         return [
             Middleware(
-                CORSMiddleware,
+                Preflights,
                 allow_origins=self.allowed,
                 allow_methods=["GET", "POST"],
                 allow_headers=CORS_HEADERS,
@@ -67,6 +71,21 @@ class Origins:
                 max_age=3_600,
             )
         ]
+
+
+class Preflights(CORSMiddleware):
+    """Starlette's CORS, whose refusals are JSON with a code, as all of ours are."""
+
+    def preflight_response(self, request_headers: RequestHeaders) -> Response:
+        """Return what a browser is told before it sends a request for a page of another origin."""
+        response = super().preflight_response(request_headers)
+        if response.status_code == 200:
+            return response
+        # The words name what is not allowed: origin, method, headers.
+        what = bytes(response.body).decode().removeprefix("Disallowed CORS ")
+        message = f"Pages of other sites may not send this; the settings of the server do not allow the {what}."
+        kept = {name: value for name, value in response.raw_headers if name not in BODY_HEADERS}
+        return BadRequest("CORS_REFUSED", message, status=response.status_code, headers=kept).to_response()
 
 
 def check_preflight(headers: Headers) -> None:

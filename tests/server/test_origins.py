@@ -121,6 +121,32 @@ def test_a_browser_learns_before_it_sends_what_an_allowed_origin_may_send(client
         assert (response.headers.get("access-control-allow-origin") == origin) == allowed
 
 
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        ({"Origin": STRANGER}, "origin"),
+        ({"Access-Control-Request-Method": "DELETE"}, "method"),
+        ({"Access-Control-Request-Headers": "x-other"}, "headers"),
+        ({"Origin": STRANGER, "Access-Control-Request-Method": "PUT"}, "origin, method"),
+        ({"Access-Control-Request-Private-Network": "true"}, "private-network"),
+    ],
+)
+def test_a_browser_is_told_by_a_code_what_may_not_be_sent(
+    open_client: Client, headers: dict[str, str], named: str
+) -> None:
+    asked = {"Origin": FRIEND, "Access-Control-Request-Method": "POST", **headers}
+    response = open_client.http.options("/graphql", headers=asked)
+    (error,) = response.json()["errors"]
+    assert (response.status_code, error["extensions"]) == (400, {"code": "CORS_REFUSED"})
+    assert named in error["message"]
+    assert response.headers["content-type"] == "application/json"
+    # What starlette says to browsers stays as it is.
+    assert response.headers.get("access-control-allow-origin") == (FRIEND if asked["Origin"] == FRIEND else None)
+    assert response.headers["access-control-allow-methods"] == "GET, POST"
+    assert "Origin" in response.headers["vary"]
+    assert response.headers["x-request-id"]
+
+
 def test_all_origins_can_be_allowed(module_database_url: str) -> None:
     with running_server(module_database_url, cors_origins="*") as client:
         response = post(client, **{"Sec-Fetch-Site": "cross-site", "Origin": STRANGER})

@@ -1,6 +1,8 @@
 """What a request for a stream may be, and how one that is not to be answered is refused."""
 
 import json
+import logging
+import socket
 from pathlib import Path
 
 import httpx
@@ -13,7 +15,7 @@ from tests.fix_server import Json, running_server
 from tests.fix_watching import Watched
 from tests.server.test_subscriptions import PROGRESS, each_transport, upload
 from tests.server.test_uploads import GOOD
-from tests.streams import PROTOCOL, answers, events, open_socket, receive, subscribe
+from tests.streams import PROTOCOL, answers, events, open_socket, receive, subscribe, until
 
 EVENT_STREAM = {"Accept": "text/event-stream"}
 MALFORMED: list[str | bytes] = [
@@ -83,7 +85,11 @@ def refusal(url: str, transport: str, parameters: Json) -> str:
     """Return the code of the only error that the request for a stream is answered with."""
     if transport == "sse":
         response = httpx.post(f"{url}/graphql", json=parameters, headers=EVENT_STREAM)
-        answer = next(events(response)) if response.headers["content-type"] != "application/json" else response.json()
+        answer = (
+            next(events(response))
+            if response.headers["content-type"].startswith("text/event-stream")
+            else response.json()
+        )
     else:
         with open_socket(url) as socket:
             socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": parameters}))
@@ -123,6 +129,36 @@ def test_a_request_for_a_stream_that_is_no_json_is_refused(watched: Watched) -> 
         answer = httpx.post(f"{watched.url}/graphql", content=content, headers=EVENT_STREAM | headers)
         assert answer.status_code == status
         assert answer.json()["errors"][0]["extensions"] == {"code": code}
+
+
+def test_a_stream_does_not_tell_its_cost_and_says_so(watched: Watched) -> None:
+    for wish in ("report", "only"):
+        headers = EVENT_STREAM | {"GraphQL-Cost": wish}
+        answer = httpx.post(f"{watched.url}/graphql", json={"query": PROGRESS}, headers=headers)
+        (error,) = answer.json()["errors"]
+        assert (answer.status_code, error["extensions"]) == (400, {"code": "BAD_PARAMETER"})
+        assert "Accept: application/json" in error["message"]
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+@pytest.mark.parametrize("seconds", [0.3, 20], ids=["is given up", "leaves"])
+def test_a_client_whose_body_does_not_come_is_no_fault_of_ours(
+    database_url: str, caplog: pytest.LogCaptureFixture, accept: str, seconds: float
+) -> None:
+    caplog.set_level(logging.INFO, "ratesgraph.requests")
+    head = (
+        f"POST /graphql HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nContent-Type: application/json\r\nContent-Length: 99"
+    )
+    with running_server(database_url, request_seconds=seconds) as client:
+        url = client.http.base_url
+        with socket.create_connection((url.host, url.port or 80), timeout=15) as sock:
+            sock.sendall(f"{head}\r\n\r\n{{".encode())
+            if seconds < 1:
+                assert b" 408 " in sock.recv(65_536)
+        until(lambda: any(record.name == "ratesgraph.requests" for record in caplog.records), "no request has ended")
+    (told,) = [record for record in caplog.records if record.name == "ratesgraph.requests"]
+    assert (told.levelno, getattr(told, "status", 0)) == (logging.INFO, 0)
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
 def test_a_page_of_another_origin_cannot_open_a_connection(watched: Watched) -> None:
