@@ -40,7 +40,7 @@ POOL_TIMEOUT_SECONDS = 2.0
 OPEN_SECONDS = 10.0
 RECONNECT_SECONDS = 0.1
 """The pool itself soon gives a connection up: its attempts come ever less often, and would outlast the outage."""
-OUTAGE_SECONDS = 10.0
+OUTAGE_SECONDS = 8.0
 READ_SECONDS = 16.0
 GLANCE_SECONDS = 2.5
 """For who asks whether the database is there at all. Longer than the pool's own timeout, which notices that it is not."""

@@ -101,7 +101,7 @@ class Settings(BaseSettings):
         default=15, gt=0, le=3_600, description="Seconds that the execution of a query may take"
     )
     outage_seconds: float = Field(
-        default=10,
+        default=8,
         ge=0,
         le=60,
         description="Seconds of an outage of the database that are sat out; after them all are told at once",
