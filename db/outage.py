@@ -69,14 +69,16 @@ class Outage:
             try:
                 await self._reach()
                 await self._renew()
+                break
             except DatabaseError as error:
                 if pause == FIRST_PAUSE_SECONDS:
                     log.warning("the database does not answer (%s)", error.__cause__)
-                # Jitter, so that the processes of an installation do not come back in one moment.
-                await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            else:
-                break
+            except Exception:
+                # Were it to end the look-out, the outage would last until the process ends.
+                log.exception("looking for the database has failed and goes on")
+            # Jitter, so that the processes of an installation do not come back in one moment.
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         if pause > FIRST_PAUSE_SECONDS and self._began is not None:
             log.warning("the database answers again after %.1f s", asyncio.get_running_loop().time() - self._began)
         self._began = None

@@ -5,23 +5,29 @@ exchanged instead, once, as soon as the database answers (`db.outage`), and what
 """
 
 import asyncio
-import contextlib
 import logging
-import os
-import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
-import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from db import spans
 from db.errors import ConnectionLost, DatabaseUnavailable, driver_errors
+from db.line import (
+    CONNECT_TIMEOUT_SECONDS,
+    PROBE_SECONDS,
+    SOCKET_OPTIONS,
+    ask_nothing,
+    make_line,
+    probe,
+    shut,
+    wait_for_answer,
+)
 from db.outage import MAX_WAITING, Outage
 from db.traced_cursor import TracedCursor
 
@@ -30,18 +36,17 @@ log = logging.getLogger("ratesgraph.db")
 Connection = AsyncConnection[TupleRow]
 Found = TypeVar("Found")
 
-CONNECT_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 2.0
 OPEN_SECONDS = 10.0
-OPEN_PAUSE_SECONDS = 0.1
 RECONNECT_SECONDS = 0.1
 """The pool itself soon gives a connection up: its attempts come ever less often, and would outlast the outage."""
-OUTAGE_SECONDS = 10.0
+OUTAGE_SECONDS = 8.0
 READ_SECONDS = 16.0
+GLANCE_SECONDS = 2.5
+"""For who asks whether the database is there at all. Longer than the pool's own timeout, which notices that it is not."""
+PING_LASTS_SECONDS = 0.5
 MAX_TRIES = 5
 """How often something is tried at most: if it loses its connection each time, it may be the reason."""
-SOCKET_OPTIONS: dict[str, Any] = {"tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5}
-"""A server that is gone without a word is noticed after ten seconds (milliseconds, seconds, seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,10 @@ class Pool:
         self._pool = pool
         self._outage = outage
         self._read_seconds = read_seconds
+        self._lent = 0
+        self._glances: set[asyncio.Task[Any]] = set()
+        self._ping: asyncio.Task[None] | None = None
+        self._pinged_at = 0.0
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -105,15 +114,22 @@ class Pool:
         try:
             with driver_errors():
                 async with self._pool.connection() as connection:
-                    yield connection
+                    self._lent += 1
+                    try:
+                        yield connection
+                    finally:
+                        self._lent -= 1
         except DatabaseUnavailable as error:
             if self._is_lost(error):
                 self._outage.begin()
             raise
 
     def _is_lost(self, error: DatabaseUnavailable) -> bool:
-        """Return whether a connection was lost, or none could be made; not whether all were merely taken."""
-        is_empty = isinstance(error.__cause__, PoolTimeout) and self._pool.get_stats()["pool_size"] == 0
+        """Return whether a connection was lost, or none could be made; not whether all were merely taken.
+
+        The pool counts those too that it is still trying to make, for as long as a pooler holds them up.
+        """
+        is_empty = isinstance(error.__cause__, PoolTimeout) and self._lent == 0
         return is_empty or isinstance(error, ConnectionLost)
 
     async def read(self, work: Callable[[Connection], Awaitable[Found]]) -> Found:
@@ -122,15 +138,7 @@ class Pool:
         So it must change nothing that may not be changed twice. Raise DatabaseUnavailable when the database stays away. However
         silent it goes, no connection is waited for longer than `read_seconds`.
         """
-
-        async def guarded(connection: Connection) -> Found:
-            guard = asyncio.get_running_loop().call_later(self._read_seconds, self._give_up, connection)
-            try:
-                return await work(connection)
-            finally:
-                guard.cancel()
-
-        return await self.write_keyed(guarded)
+        return await self.write_keyed(self._guarded(work, self._read_seconds))
 
     async def write_keyed(self, work: Callable[[Connection], Awaitable[Found]]) -> Found:
         """Do the work in the same way, however long it takes. It writes in one transaction what it knows again by a key.
@@ -147,19 +155,64 @@ class Pool:
                     raise
                 tries += 1
 
+    def _guarded(
+        self, work: Callable[[Connection], Awaitable[Found]], seconds: float
+    ) -> Callable[[Connection], Awaitable[Found]]:
+        """Return the same work, which gives its connection up when it has not ended after so long."""
+
+        async def guarded(connection: Connection) -> Found:
+            guard = asyncio.get_running_loop().call_later(seconds, self._give_up, connection)
+            try:
+                return await work(connection)
+            finally:
+                guard.cancel()
+
+        return guarded
+
     def _give_up(self, connection: Connection) -> None:
-        """End a connection on which nothing more is to be expected: whoever waits learns that it is lost. Others may be too."""
+        """End a connection on which nothing more is to be expected. Others may be lost too."""
         log.warning("a connection has been silent for too long and is given up")
-        with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
+        shut(connection)
         self._outage.begin()
 
-    async def ping(self) -> None:
-        """Raise a DatabaseError unless the database answers now."""
+    async def glance(self, work: Callable[[Connection], Awaitable[Found]]) -> Found:
+        """Return what the work finds, soon or not at all: no outage is sat out, and nothing is tried again.
+
+        Raise a DatabaseError after GLANCE_SECONDS at the latest. What is still under way then is cancelled, for which a silent
+        database is not waited for: its connection is given up a second later.
+        """
         if self._outage.is_on:
             raise DatabaseUnavailable
-        async with self.connection() as connection:
-            await connection.execute("SELECT 1")
+        guarded = self._guarded(work, GLANCE_SECONDS + 1)
+
+        async def look() -> Found:
+            async with self.connection() as connection:
+                return await guarded(connection)
+
+        looking = asyncio.create_task(look())
+        self._glances.add(looking)
+        looking.add_done_callback(self._end_glance)
+        await asyncio.wait([looking], timeout=GLANCE_SECONDS)
+        if not looking.done():
+            looking.cancel()
+            raise DatabaseUnavailable
+        return looking.result()
+
+    def _end_glance(self, looking: asyncio.Task[Any]) -> None:
+        self._glances.discard(looking)
+        if not looking.cancelled():
+            # Whoever wanted to know may have gone.
+            looking.exception()
+
+    async def ping(self) -> None:
+        """Raise a DatabaseError unless the database answers, or has just answered. However many ask, it is asked once."""
+        if self._outage.is_on:
+            raise DatabaseUnavailable
+        now = asyncio.get_running_loop().time()
+        if self._ping is None or (self._ping.done() and now > self._pinged_at + PING_LASTS_SECONDS):
+            self._ping, self._pinged_at = asyncio.create_task(self.glance(ask_nothing)), now
+        await asyncio.wait([self._ping])
+        self._ping.result()
 
     def measure(self) -> PoolState:
         """Return how the pool stands."""
@@ -184,11 +237,12 @@ async def open_pool(
     """
 
     async def configure(connection: Connection) -> None:
-        await _configure(connection, role)
-
-    async def reach() -> None:
-        with driver_errors():
-            await (await _connect(database_url)).close()
+        # One that is held up, or silent, would hold the pool's own workers up with it.
+        guard = asyncio.get_running_loop().call_later(PROBE_SECONDS, shut, connection)
+        try:
+            await _configure(connection, role)
+        finally:
+            guard.cancel()
 
     pool = AsyncConnectionPool(
         database_url,
@@ -201,9 +255,9 @@ async def open_pool(
         configure=configure,
         kwargs={"connect_timeout": CONNECT_TIMEOUT_SECONDS, **SOCKET_OPTIONS},
     )
-    outage = Outage(reach, pool.drain, outage_seconds)
+    outage = Outage(partial(probe, database_url), pool.drain, outage_seconds)
     try:
-        await _wait_for(reach, OPEN_SECONDS)
+        await wait_for_answer(database_url, OPEN_SECONDS)
         with driver_errors():
             await pool.open(wait=True, timeout=OPEN_SECONDS)
         yield Pool(pool, outage, read_seconds)
@@ -212,27 +266,11 @@ async def open_pool(
         await pool.close()
 
 
-async def _wait_for(reach: Callable[[], Awaitable[None]], seconds: float) -> None:
-    """Return when the database answers. Raise ConnectionLost with the reason when it has not for so long."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return await reach()
-        except ConnectionLost:
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(OPEN_PAUSE_SECONDS)
-
-
-async def _connect(database_url: str) -> Connection:
-    return await AsyncConnection.connect(database_url, connect_timeout=CONNECT_TIMEOUT_SECONDS, **SOCKET_OPTIONS)
-
-
 @asynccontextmanager
 async def connect(database_url: str, role: Role) -> AsyncIterator[Connection]:
     """Open one connection of its own, for a command that needs no pool."""
     with driver_errors():
-        connection = await _connect(database_url)
+        connection = await make_line(database_url)
         async with connection:
             await _configure(connection, role)
             yield connection

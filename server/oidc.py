@@ -28,6 +28,8 @@ ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 REQUIRED = ["exp", "iss", "aud", "sub"]
 LEEWAY_SECONDS = 30
 """By how much the issuer's clock and ours may differ."""
+LATEST_EXPIRY = 1e12
+"""In 30,000 years. A number may be longer than what arithmetic with times takes."""
 KEYS_LAST_SECONDS = 900.0
 FETCHED_EVERY_SECONDS = 10.0
 """At most: tokens that name keys which there are not cost the issuer no more than this."""
@@ -86,9 +88,13 @@ class OidcCallers:
                 leeway=LEEWAY_SECONDS,
                 options={"require": REQUIRED},
             )
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, OverflowError) as error:
+            # An older PyJWT lets 1e999 pass for a number until it counts with it.
             raise unauthenticated(INVALID, was_given=True) from error
-        name, scope = claims["sub"], claims.get("scope")
+        name, scope, expiry = claims["sub"], claims.get("scope"), claims["exp"]
+        if not (isinstance(expiry, int | float) and expiry <= LATEST_EXPIRY):
+            # PyJWT takes a string of digits too, which is no date of a JWT (RFC 7519, section 2).
+            raise unauthenticated("The token's `exp` is no time.", was_given=True)
         if not (0 < len(name) <= MAX_NAME_LENGTH and name.isprintable()):
             raise unauthenticated("The token's `sub` is no name.", was_given=True)
         scopes = scope.split(" ") if isinstance(scope, str) else []

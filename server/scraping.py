@@ -19,7 +19,7 @@ from starlette.routing import Route
 from db import batches
 from db.errors import DatabaseError
 from db.model import BatchStatus, QueueState
-from db.pool import Pool
+from db.pool import Connection, Pool
 from graph.permissions import NotAdmitted, admit
 from resolvers.callers import Scope
 from resolvers.notes import note_caller
@@ -28,8 +28,6 @@ from server.admission import Admission
 from server.callers import is_from_here
 from server.errors import BadRequest, not_admitted
 
-DATABASE_SECONDS = 2.0
-"""A scrape is given up after ten by default: the metrics of the process are to come long before."""
 ADMIN = frozenset({Scope.ADMIN})
 OUTCOMES = {
     "applied": (BatchStatus.APPLIED, BatchStatus.REVERTED),
@@ -73,11 +71,17 @@ async def _admit(request: Request, token: SecretStr | None, *, is_open: bool) ->
 
 
 async def _ask(pool: Pool) -> tuple[QueueState, dict[BatchStatus, int]] | None:
-    """Return what the database tells of the queue, or None while it does not."""
+    """Return what the database tells of the queue, or None while it does not.
+
+    A scrape is given up after ten seconds by default: the metrics of the process are to come long before.
+    """
+
+    async def measure(connection: Connection) -> tuple[QueueState, dict[BatchStatus, int]]:
+        return await batches.measure_queue(connection), await batches.count_outcomes(connection)
+
     try:
-        async with asyncio.timeout(DATABASE_SECONDS), pool.connection() as connection:
-            return await batches.measure_queue(connection), await batches.count_outcomes(connection)
-    except (DatabaseError, TimeoutError):
+        return await pool.glance(measure)
+    except DatabaseError:
         return None
 
 

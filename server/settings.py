@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from server.addresses import is_loopback
 from server.counters import open_counters, read_limit
 
+MAY_BE_EMPTY = {"rate_limit", "token_rate_limit"}
+
 
 class Settings(BaseSettings):
     """Settings of the server; each is an environment variable `RATESGRAPH_…`, but for `DATABASE_URL`."""
@@ -99,7 +101,7 @@ class Settings(BaseSettings):
         default=15, gt=0, le=3_600, description="Seconds that the execution of a query may take"
     )
     outage_seconds: float = Field(
-        default=10,
+        default=8,
         ge=0,
         le=60,
         description="Seconds of an outage of the database that are sat out; after them all are told at once",
@@ -169,6 +171,12 @@ class Settings(BaseSettings):
     def writes_are_open(self, *, embedded: bool) -> bool:
         """Return whether callers may write without a token: on one's own machine only, and no setting opens it elsewhere."""
         return embedded and is_loopback(self.host)
+
+    @model_validator(mode="before")
+    @classmethod
+    def drop_empty(cls, values: dict[str, object]) -> dict[str, object]:
+        """Take what is set to nothing, as files for containers do, for not set; an empty rate limit says that there is none."""
+        return {name: value for name, value in values.items() if value != "" or name in MAY_BE_EMPTY}
 
     @field_validator("rate_limit", "token_rate_limit")
     @classmethod

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +25,9 @@ SETTINGS = {
     "RATESGRAPH_EXECUTION_SECONDS": str(EXECUTION_SECONDS),
     "RATESGRAPH_POOL_SIZE": str(POOL_SIZE),
 }
+TOLD_SECONDS = 3.0
+"""Within which those who ask whether the database is there are told, or that it is away."""
+TOKEN = "scrape-scrape-scrape"  # noqa: S105
 HASTE_SECONDS = 1.0
 """What a busy machine may add to a deadline."""
 
@@ -126,6 +130,31 @@ def test_a_line_that_is_silent_for_a_while_keeps_nobody_beyond_the_deadline(
         proxy.is_stuck = False
     assert all(is_in_time(one) for one in readings.all)
     assert time.monotonic() - began < 30
+
+
+def test_a_silent_database_keeps_neither_balancers_nor_prometheus_waiting(module_database_url: str) -> None:
+    settings = {**SETTINGS, "RATESGRAPH_METRICS_TOKEN": TOKEN}
+    scraper = {"Authorization": f"Bearer {TOKEN}"}
+    with (
+        line_to_database(module_database_url) as (proxy, url),
+        serving(url, settings=settings) as (_, server_url),
+        httpx.Client(base_url=server_url, timeout=60) as http,
+    ):
+        assert wait_until_answered(server_url).status_code == 200
+        assert "ratesgraph_database_up 1.0" in http.get("/metrics", headers=scraper).text
+        proxy.is_stuck = True
+        with ThreadPoolExecutor(30) as threads:
+            # More than there are connections, which all would be held.
+            asked = [threads.submit(httpx.get, f"{server_url}/readyz", timeout=60) for _ in range(30)]
+            scraped = http.get("/metrics", headers=scraper)
+            answers = [one.result() for one in asked]
+        assert "ratesgraph_database_up 0.0" in scraped.text
+        until(lambda: http.get("/readyz").status_code == 503, "the silence was not noticed")
+        answers += [scraped, http.get("/readyz"), http.get("/metrics", headers=scraper)]
+        assert max(one.elapsed.total_seconds() for one in answers) < TOLD_SECONDS + HASTE_SECONDS
+        proxy.is_stuck = False
+        until(lambda: http.get("/readyz").status_code == 200, "it does not become ready again")
+        until(lambda: is_at_rest(module_database_url), "connections stay behind")
 
 
 def test_lines_that_go_silent_for_good_are_given_up(module_database_url: str, questions: list[Question]) -> None:

@@ -16,6 +16,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from db.migrate import migrate
+from tests.chaos.database import crashable_server
 from tests.chaos.run import find_free_port
 from tests.faults.readers import Readings, reading
 from tests.faults.world import Question, make_world
@@ -34,10 +36,17 @@ listen_addr = 127.0.0.1
 listen_port = {listen_port}
 unix_socket_dir =
 auth_type = any
+server_login_retry = 1
+{pooling}
+"""
+TRANSACTION = """\
 pool_mode = transaction
 default_pool_size = 3
 max_prepared_statements = 200
-server_login_retry = 1
+"""
+SESSION = """\
+pool_mode = session
+default_pool_size = 30
 """
 UPLOAD = """
 mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) { batch { id status } userErrors { code } } }
@@ -46,26 +55,33 @@ REVERT = "mutation ($id: ID!) { revertBatch(id: $id) { batch { status } } }"
 
 
 @pytest.fixture
-def command() -> str:
-    """PgBouncer, where there is one that is new enough."""
+def any_command() -> str:
+    """PgBouncer, where there is one."""
     found = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if found is None:
         pytest.skip("pgbouncer is not installed")
-    printed = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+    return found
+
+
+@pytest.fixture
+def command(any_command: str) -> str:
+    """PgBouncer, where there is one that is new enough for lending by the transaction."""
+    printed = subprocess.run([any_command, "--version"], capture_output=True, text=True, check=True).stdout
     version = re.search(r"PgBouncer (\d+)\.(\d+)", printed)
     if version is None or (int(version[1]), int(version[2])) < OLDEST:
         pytest.skip(f"{printed.splitlines()[0]} is older than {'.'.join(map(str, OLDEST))}")
-    return found
+    return any_command
 
 
 class Bouncer:
     """A PgBouncer before a database that can be ended and started again."""
 
-    def __init__(self, command: str, database_url: str, folder: Path) -> None:
+    def __init__(self, command: str, database_url: str, folder: Path, pooling: str) -> None:
         known = conninfo_to_dict(database_url)
         self._port = find_free_port()
         self._ini = folder / "pgbouncer.ini"
-        self._ini.write_text(INI.format(host=known["host"], port=known.get("port") or 5432, listen_port=self._port))
+        port = known.get("port") or 5432
+        self._ini.write_text(INI.format(host=known["host"], port=port, listen_port=self._port, pooling=pooling))
         folder.chmod(0o755)
         self._command = command
         # It refuses to run as root; then it runs as whoever the database runs as, whose socket it must reach.
@@ -78,7 +94,11 @@ class Bouncer:
         self._process = subprocess.Popen(
             [self._command, self._ini], user=self._user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        until(self._answers, "PgBouncer does not answer")
+        try:
+            until(self._answers, "PgBouncer does not answer")
+        except AssertionError:
+            self.kill()
+            raise
 
     def _answers(self) -> bool:
         try:
@@ -94,10 +114,10 @@ class Bouncer:
 
 
 @contextmanager
-def bouncing(command: str, database_url: str) -> Iterator[Bouncer]:
+def bouncing(command: str, database_url: str, *, pooling: str = TRANSACTION) -> Iterator[Bouncer]:
     """Run a PgBouncer before the database."""
     with TemporaryDirectory(prefix="ratesgraph-") as folder:
-        bouncer = Bouncer(command, database_url, Path(folder))
+        bouncer = Bouncer(command, database_url, Path(folder), pooling)
         try:
             yield bouncer
         finally:
@@ -131,6 +151,26 @@ def test_reads_are_right_and_outlast_a_pgbouncer_that_is_started_again(
                 bouncer.start()
                 wait_for(readings, 100)
         assert readings.wrong == []
+
+
+def test_an_outage_of_the_database_behind_it_is_sat_out(any_command: str) -> None:
+    with TemporaryDirectory(prefix="ratesgraph-") as folder, crashable_server(Path(folder)) as server:
+        migrate(server.url)
+        questions = make_world(server.url)
+        settings = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_DIRECT_URL": server.url, "RATESGRAPH_LOG_LEVEL": "error"}
+        with (
+            bouncing(any_command, server.url, pooling=SESSION) as bouncer,
+            serving(bouncer.url, settings=settings) as (_, url),
+        ):
+            wait_until_answered(url)
+            with reading(url, questions, keeping=4, closing=4) as readings:
+                wait_for(readings, 100)
+                server.crash()
+                # Longer than the pool waits for a connection, which PgBouncer still gives.
+                time.sleep(4)
+                server.start()
+                wait_for(readings, 100)
+            assert readings.wrong == []
 
 
 def test_writing_and_hearing_of_changes_go_past_it(command: str, database_url: str, questions: list[Question]) -> None:

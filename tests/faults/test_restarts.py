@@ -4,14 +4,15 @@ import os
 import re
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import httpx
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
-from db.migrate import migrate
-from tests.chaos.database import crashable_server
 from tests.faults.restarts import REPLACED, Printed, children, restart_again_and_again
 from tests.server.test_command import serving, wait_until_answered
 from tests.streams import until
@@ -19,6 +20,7 @@ from tests.streams import until
 ENDED = re.compile(r"server process \d+ has ended with code -9; another is started")
 CANNOT_START = re.compile(r"server process \d+ has ended with code 3; another is started")
 GIVEN_UP = re.compile("the restart has ended, the others stay")
+LISTENS = "0A"
 LINGER = {"RATESGRAPH_LINGER_SECONDS": "1.5"}
 
 
@@ -46,27 +48,68 @@ def test_a_process_that_dies_is_started_again_and_ever_more_rarely(database_url:
         assert time.monotonic() - begun > 3
 
 
-def test_processes_that_cannot_start_leave_those_that_serve() -> None:
-    with TemporaryDirectory(prefix="ratesgraph-") as folder, crashable_server(Path(folder)) as server:
-        migrate(server.url)
-        with serving(server.url, "--workers", "2") as (process, url):
-            wait_until_answered(url)
-            printed = Printed(process)
-            # After a restart both of them serve, which nothing else tells from outside.
+@contextmanager
+def closed(database_url: str, postgres: str) -> Iterator[None]:
+    """Have the database refuse new connections for the block; those that there are stay."""
+    name = conninfo_to_dict(database_url)["dbname"]
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        try:
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+
+
+def test_processes_that_cannot_start_leave_those_that_serve(database_url: str, postgres: str) -> None:
+    with serving(database_url, "--workers", "2") as (process, url):
+        wait_until_answered(url)
+        printed = Printed(process)
+        # After a restart both of them serve, which nothing else tells from outside.
+        process.send_signal(signal.SIGHUP)
+        until(lambda: printed.count(REPLACED), "the processes were not replaced", 60)
+        survivor, killed = sorted(children(process.pid))
+        with closed(database_url, postgres):
             process.send_signal(signal.SIGHUP)
-            until(lambda: printed.count(REPLACED), "the processes were not replaced", 60)
-            survivor, killed = sorted(children(process.pid))
-            server.crash()
-            process.send_signal(signal.SIGHUP)
-            until(lambda: printed.count(GIVEN_UP), "the restart did not end", 60)
-            assert children(process.pid) == {survivor, killed}
+            until(lambda: len(children(process.pid)) == 3, "no process has tried to start", 60)
             os.kill(killed, signal.SIGKILL)
+            # Neither a successor nor the one in its place finds the database.
+            until(lambda: printed.count(GIVEN_UP), "the restart did not end", 60)
             until(lambda: printed.count(CANNOT_START), "no process has tried to start", 60)
             assert survivor in children(process.pid)
-            server.start()
-            until(lambda: len(children(process.pid)) == 2, "no process was started", 60)
-            until(lambda: wait_until_answered(url).status_code == 200, "the survivor does not serve", 60)
-            assert survivor in children(process.pid)
+            assert wait_until_answered(url).status_code == 200
+        until(lambda: len(children(process.pid)) == 2, "no process was started", 60)
+        assert wait_until_answered(url).status_code == 200
+        assert survivor in children(process.pid)
+
+
+def lets_in(pid: int, url: str) -> bool:
+    """Return whether the process listens where the server does."""
+    end = f":{int(url.rpartition(':')[2]):04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    (inode,) = [line[9] for line in lines if line[1].endswith(end) and line[3] == LISTENS]
+    return any(str(fd.readlink()) == f"socket:[{inode}]" for fd in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def test_while_a_process_leaves_the_others_are_looked_after_and_the_server_can_be_stopped(database_url: str) -> None:
+    linger = 6.0
+    settings = {"RATESGRAPH_LINGER_SECONDS": str(linger)}
+    with serving(database_url, "--workers", "2", settings=settings) as (process, url):
+        wait_until_answered(url)
+        printed = Printed(process)
+        until(lambda: len(children(process.pid)) == 2, "the processes were not there")
+        # They are started and replaced in this order.
+        leaving, other = sorted(children(process.pid))
+        process.send_signal(signal.SIGHUP)
+        until(lambda: not lets_in(leaving, url), "nobody was told to leave", 60)
+        os.kill(other, signal.SIGKILL)
+        until(lambda: printed.count(ENDED), "nobody noticed")
+        assert leaving in children(process.pid)
+        process.send_signal(signal.SIGTERM)
+        stopping = time.monotonic()
+        assert process.wait(timeout=30) == 0
+        # It does not wait for the one that leaves before it tells the others.
+        assert time.monotonic() - stopping < linger + 3
+    assert not any(Path(f"/proc/{pid}").exists() for pid in (leaving, other))
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

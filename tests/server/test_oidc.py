@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+import math
 import time
 from collections.abc import Iterator
 
@@ -69,6 +70,12 @@ def test_keys_of_either_kind_are_taken_and_audiences_may_be_several(
     [
         {"exp": 1_000},
         {"exp": None},
+        {"exp": "9999999999"},
+        {"exp": "soon"},
+        {"exp": [9_999_999_999]},
+        {"exp": math.inf},
+        {"exp": math.nan},
+        {"exp": 10**400},
         {"nbf": 9_999_999_999},
         {"iat": 9_999_999_999},
         {"aud": "https://elsewhere.example"},
@@ -91,6 +98,10 @@ def test_a_token_that_lacks_anything_is_refused(client: Client, issuer: Issuer, 
     answer = ask(client, issuer.sign(**changed))  # type: ignore[arg-type]
     assert (answer.status_code, code(answer)) == (401, "UNAUTHENTICATED")
     assert "invalid_token" in answer.headers["www-authenticate"]
+
+
+def test_a_token_may_end_within_a_second(client: Client, issuer: Issuer) -> None:
+    assert ask(client, issuer.sign(exp=time.time() + 60.5)).status_code == 200
 
 
 def test_a_token_and_its_subject_are_as_long_as_may_be(client: Client, issuer: Issuer) -> None:

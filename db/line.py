@@ -1,0 +1,65 @@
+"""Lines to the database before they belong to anybody: how one is made, probed, waited for and shut."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from db.errors import ConnectionLost, driver_errors
+
+Line = AsyncConnection[TupleRow]
+
+CONNECT_TIMEOUT_SECONDS = 2
+PROBE_SECONDS = 2.0
+"""Within which the database answers a probe, or is taken for away."""
+PAUSE_SECONDS = 0.1
+SOCKET_OPTIONS: dict[str, Any] = {"tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5}
+"""A server that is gone without a word is noticed after ten seconds (milliseconds, seconds, seconds)."""
+
+
+async def make_line(database_url: str) -> Line:
+    """Return a new line."""
+    return await AsyncConnection.connect(
+        database_url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS, **SOCKET_OPTIONS
+    )
+
+
+async def ask_nothing(line: Line) -> None:
+    """See whether the other end answers."""
+    await line.execute("SELECT 1")
+
+
+async def probe(database_url: str) -> None:
+    """Raise a DatabaseError unless the database answers: that a line could be made may be a pooler's word alone."""
+    with driver_errors():
+        line = await make_line(database_url)
+        guard = asyncio.get_running_loop().call_later(PROBE_SECONDS, shut, line)
+        try:
+            await ask_nothing(line)
+        finally:
+            guard.cancel()
+            await line.close()
+
+
+async def wait_for_answer(database_url: str, seconds: float) -> None:
+    """Return when the database answers. Raise ConnectionLost with the reason when it has not for so long."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return await probe(database_url)
+        except ConnectionLost:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+def shut(line: Line) -> None:
+    """Shut a line: whoever waits on it learns that it is lost, however silent the other end is."""
+    with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(line.fileno())) as sock:
+        sock.shutdown(socket.SHUT_RDWR)

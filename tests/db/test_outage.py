@@ -1,0 +1,33 @@
+"""The look-out for the database goes on whatever happens to it."""
+
+import asyncio
+
+import pytest
+
+from db.errors import ConnectionLost
+from db.outage import Outage
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("where", ["reach", "renew"])
+async def test_an_outage_ends_although_looking_has_failed(where: str, caplog: pytest.LogCaptureFixture) -> None:
+    failures = [ConnectionLost(), RuntimeError("can't start new thread"), OSError(24, "Too many open files")]
+
+    async def fail() -> None:
+        if failures:
+            raise failures.pop()
+
+    async def succeed() -> None:
+        pass
+
+    outage = Outage(fail, succeed, 10) if where == "reach" else Outage(succeed, fail, 10)
+    try:
+        outage.begin()
+        async with asyncio.timeout(5):
+            await outage.outlast()
+        assert not outage.is_on
+    finally:
+        await outage.close()
+    # Whoever reads the log learns what it was.
+    assert "can't start new thread" in caplog.text
