@@ -18,6 +18,8 @@ from server.streams import StoppingProtocol
 MIN_BYTES_PER_SECOND = 10_000
 """A body has another second for each of these: half a gigabyte may take 14 hours, a trickle may not."""
 MAX_HEAD_BYTES = HIGH_WATER_LIMIT
+MAX_HANDSHAKE_LINE_BYTES, MAX_HANDSHAKE_FIELDS = 8_000, 120
+"""The head of a WebSocket is read a second time, by a library that takes 8,192 and 128 and says nothing of more."""
 MAX_SOCKET_MESSAGE_BYTES = 1_000_000
 """A message is decoded on the event loop: a megabyte of the worst JSON takes 80 ms."""
 
@@ -91,9 +93,11 @@ class BoundedProtocol(StoppingProtocol):
         self._head_bytes = self._body_bytes = 0
 
     def on_headers_complete(self) -> None:
-        """Go on to the body."""
+        """Go on to the body, which a WebSocket must not have: it would be waited for."""
         self._head_is_open = False
         super().on_headers_complete()
+        if self.parser.should_upgrade() and self._should_upgrade() and (refusal := self._check_handshake()):
+            self._refuse(refusal)
 
     def on_body(self, body: bytes) -> None:
         """Count what gives the request more time."""
@@ -109,9 +113,38 @@ class BoundedProtocol(StoppingProtocol):
         """Refuse what is no HTTP, in JSON as everything."""
         self._refuse(BadRequest("BAD_HTTP", msg))
 
+    def handle_websocket_upgrade(self) -> None:
+        """Go on as a WebSocket, which is closed where nobody shakes hands with it in time."""
+        if self.transport.is_closing():
+            return
+        # This protocol hears no more of the connection, not even its end.
+        self._check.cancel()
+        super().handle_websocket_upgrade()
+        socket: Any = self.transport.get_protocol()
+        if not socket.handshake_initiated:
+            # The library could not read the head after all, and would keep silent, and the connection, for good.
+            self._refuse(BadRequest("BAD_HTTP", "The request for a WebSocket cannot be read."))
+        self.loop.call_later(self._seconds, self._check_hands, socket)
+
+    def _check_handshake(self) -> BadRequest | None:
+        lines = [len(name) + len(value) for name, value in self.headers]
+        if max(len(self.url), *lines) > MAX_HANDSHAKE_LINE_BYTES or len(lines) > MAX_HANDSHAKE_FIELDS:
+            message = (
+                f"The head of the request is too large; for a WebSocket at most {MAX_HANDSHAKE_FIELDS} fields are taken, "
+                f"of {MAX_HANDSHAKE_LINE_BYTES:,} bytes each."
+            )
+            return BadRequest("HEAD_TOO_LARGE", message, status=431)
+        fields = dict(self.headers)
+        if b"transfer-encoding" in fields or fields.get(b"content-length", b"0") != b"0":
+            return BadRequest("BAD_HTTP", "A request for a WebSocket has no body.")
+        return None
+
+    def _check_hands(self, socket: Any) -> None:  # noqa: ANN401
+        if not socket.handshake_complete:
+            self.transport.close()
+
     def _check_arrival(self) -> None:
-        if self.transport.is_closing() or self.transport.get_protocol() is not self:
-            # Closed, or a WebSocket by now, which has pings of its own.
+        if self.transport.is_closing():
             return
         now, wait = self.loop.time(), self._seconds
         if self._waiting_since is not None:
