@@ -30,10 +30,8 @@ FORBIDDEN = 4403
 """After this, clients connect again with a new token if they can make one; 4401 they take for the end."""
 CLOSED_WITH = {429: 1013, 503: 1013}
 """Try again later."""
-
-
 LONGEST_REASON = 120
-"""A frame that closes has room for no more (RFC 6455, section 5.5)."""
+"""Bytes: a frame that closes has room for 3 more (RFC 6455, section 5.5)."""
 
 
 class TextSocket(ASGIWebSocketAdapter):
@@ -45,6 +43,15 @@ class TextSocket(ASGIWebSocketAdapter):
             raise WebSocketDisconnected
         try:
             await self.ws.send_text(orjson.dumps(message).decode())
+        except WebSocketDisconnect as error:
+            raise WebSocketDisconnected from error
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the connection for a reason, which may quote what was sent. Raise WebSocketDisconnected as above."""
+        if self.ws.application_state is not WebSocketState.CONNECTED:
+            raise WebSocketDisconnected
+        try:
+            await self.ws.close(code, reason.encode()[:LONGEST_REASON].decode(errors="ignore"))
         except WebSocketDisconnect as error:
             raise WebSocketDisconnected from error
 
@@ -69,7 +76,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
                 admission = self._admission
                 admission.places.hand_over(self._scope["state"]["place"], admission.name(self._scope, identity))
             except BadRequest as error:
-                reason = f"{error.code}: {error.message}"[:LONGEST_REASON]
+                reason = f"{error.code}: {error.message}"
                 await self.websocket.close(code=CLOSED_WITH.get(error.status, FORBIDDEN), reason=reason)
                 return
             self.context.caller, self._identity = identity.caller, identity
@@ -94,7 +101,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
 
     async def _end_with(self, identity: Identity) -> None:
         await identity.outlast()
-        with contextlib.suppress(WebSocketDisconnected, WebSocketDisconnect, RuntimeError):
+        with contextlib.suppress(WebSocketDisconnected, RuntimeError):
             await self.websocket.close(code=FORBIDDEN, reason="The token has expired or was revoked.")
 
     async def shutdown(self) -> None:
