@@ -10,6 +10,7 @@ import resource
 from typing import Any
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from server.errors import RETRY_AFTER, BadRequest
 from server.metrics import count_error
@@ -178,6 +179,16 @@ class BoundedProtocol(StoppingProtocol):
         self.transport.close()
 
 
+class RefusableSocket(WebSocketsSansIOProtocol):
+    """Uvicorn's WebSocket, for which a handshake that was refused is an end like another, and no fault to be logged."""
+
+    async def send(self, message: Any) -> None:  # noqa: ANN401
+        """Send the message, of a refusal too."""
+        await super().send(message)
+        if self.close_sent:
+            self.handshake_complete = True
+
+
 REASONS = {
     400: "Bad Request",
     408: "Request Timeout",
@@ -186,6 +197,7 @@ REASONS = {
 }
 CONNECTION_OPTIONS: dict[str, Any] = {
     "http": BoundedProtocol,
+    "ws": RefusableSocket,
     "ws_max_size": MAX_SOCKET_MESSAGE_BYTES,
     "server_header": False,
     "headers": [("X-Content-Type-Options", "nosniff")],

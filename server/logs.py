@@ -152,7 +152,8 @@ def choose_style(setting: str) -> str:
 def configure(settings: Settings) -> dict[str, Any]:
     """Return the configuration of logging, for `logging.config` here and in processes that are started.
 
-    Libraries are heard from `warning` on: below, they tell addresses with their queries, and what goes over a WebSocket.
+    Libraries are heard from `warning` on: below, they tell addresses with their queries, and what goes over a WebSocket. What
+    warns of whatever a stranger sends is heard from `error` on: we tell of a refusal ourselves, as of any request.
     """
     formatter = {
         "()": "server.logs.make_formatter",
@@ -166,7 +167,7 @@ def configure(settings: Settings) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"ours": formatter},
         "handlers": {"err": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "ours"}},
-        "loggers": {OURS: {"level": level}},
+        "loggers": {OURS: {"level": level}, "strawberry.ws": {"level": "ERROR"}},
         "root": {"level": level if level == "ERROR" else "WARNING", "handlers": ["err"]},
     }
 

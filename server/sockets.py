@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import orjson
@@ -76,8 +77,9 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
                 admission = self._admission
                 admission.places.hand_over(self._scope["state"]["place"], admission.name(self._scope, identity))
             except BadRequest as error:
-                reason = f"{error.code}: {error.message}"
-                await self.websocket.close(code=CLOSED_WITH.get(error.status, FORBIDDEN), reason=reason)
+                with self._telling():
+                    reason = f"{error.code}: {error.message}"
+                    await self.websocket.close(code=CLOSED_WITH.get(error.status, FORBIDDEN), reason=reason)
                 return
             self.context.caller, self._identity = identity.caller, identity
             self._end = asyncio.create_task(self._end_with(identity))
@@ -98,6 +100,9 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
     def _admission(self) -> Admission:
         admission: Admission = self._scope["state"]["admission"]
         return admission
+
+    def _telling(self) -> AbstractContextManager[None]:
+        return telling_of_operation(self._scope["state"]["slow_seconds"])
 
     async def _end_with(self, identity: Identity) -> None:
         await identity.outlast()
@@ -132,7 +137,8 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
             text = self.documents.find_text(check_members(payload))
         except BadRequest as error:
             refusal: Any = error.formatted()
-            await self.send_message({"id": message["id"], "type": "error", "payload": [refusal]})
+            with self._telling():
+                await self.send_message({"id": message["id"], "type": "error", "payload": [refusal]})
         else:
             begun: Any = {**message, "payload": {**payload, "query": text}}
             await super().handle_subscribe(begun)
@@ -146,7 +152,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
 
     async def run_operation(self, operation: Operation[RequestContext, None]) -> None:
         """Run the operation, and tell of it when it has ended."""
-        with telling_of_operation():
+        with self._telling():
             await super().run_operation(operation)
 
     async def handle_task_exception(self, error: Exception) -> None:
