@@ -22,7 +22,7 @@ MAX_HEAD_BYTES = HIGH_WATER_LIMIT
 MAX_HANDSHAKE_LINE_BYTES, MAX_HANDSHAKE_FIELDS = 8_000, 120
 """The head of a WebSocket is read a second time, by a library that takes 8,192 and 128 and says nothing of more."""
 MAX_SOCKET_MESSAGE_BYTES = 1_000_000
-"""A message is decoded on the event loop: a megabyte of the worst JSON takes 80 ms."""
+"""A message is decoded on the event loop: a megabyte of the worst JSON takes 80 ms. Who may not upload has less."""
 
 
 OTHER_FILES = 100

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from socket import SHUT_RD, SO_LINGER, SOL_SOCKET
 from struct import pack
@@ -10,13 +11,16 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from server.sockets import MAX_MESSAGES
+from tests.fix_server import running_server
 from tests.server.test_logs import Log, logging_server
 from tests.streams import PROTOCOL, open_socket, receive, subscribe
-from tests.tokens import bearing
+from tests.tokens import bearing, make_token
 
 LIMIT = 10_000
-SETTINGS = {"RATESGRAPH_MAX_QUERY_BYTES": str(LIMIT)}
+SETTINGS = {"RATESGRAPH_MAX_QUERY_BYTES": str(LIMIT), "RATESGRAPH_RATE_LIMIT": "10000/minute"}
 TYPENAME = "{ __typename }"
+WATCH = 'subscription { pricesChanged(origin: "CNSGH", destination: "CNSGH") { status } }'
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +33,12 @@ def log_and_url(module_database_url: str, tmp_path_factory: pytest.TempPathFacto
 
 
 def closed(socket: ClientConnection) -> tuple[int, str]:
-    """Return how the server closes the connection."""
-    with pytest.raises(ConnectionClosed) as caught:
-        socket.recv(timeout=10)
-    assert caught.value.rcvd is not None
-    return caught.value.rcvd.code, caught.value.rcvd.reason
+    """Return how the server closes the connection, whatever it has sent before."""
+    while True:
+        try:
+            socket.recv(timeout=10)
+        except ConnectionClosed as error:
+            return (error.rcvd.code, error.rcvd.reason) if error.rcvd else (0, "")
 
 
 def subscribing(query: str, id_: str = "1") -> str:
@@ -57,9 +62,8 @@ def test_a_reason_may_quote_a_document_and_an_id(log_and_url: tuple[Log, str]) -
         socket.send(subscribing("{ a } " + "x" * 300))
         assert closed(socket)[0] == 4400
     with open_socket(url) as socket:
-        watch = 'subscription { pricesChanged(origin: "CNSGH", destination: "CNSGH") { status } }'
         for _ in range(2):
-            socket.send(subscribing(watch, "x" * 300))
+            socket.send(subscribing(WATCH, "x" * 300))
         assert closed(socket)[0] == 4409
 
 
@@ -83,3 +87,78 @@ def asks(socket: ClientConnection) -> bool:
     subscribe(socket, TYPENAME, {})
     answer = receive(socket)["payload"]
     return bool(answer == {"data": {"__typename": "Query"}})
+
+
+def padded(length: int, id_: str = "1") -> str:
+    """Return a message of so many bytes that begins an operation."""
+    return subscribing(TYPENAME, id_).ljust(length)
+
+
+def test_a_message_may_be_as_large_as_a_body_and_larger_from_who_may_upload(
+    log_and_url: tuple[Log, str], module_database_url: str
+) -> None:
+    log, url = log_and_url
+    reader = make_token(module_database_url, "read", name="reader")
+    for token in (None, reader):
+        with open_socket(url, token) as socket:
+            socket.send(padded(LIMIT))
+            assert receive(socket)["payload"] == {"data": {"__typename": "Query"}}
+            assert receive(socket)["type"] == "complete"
+            # It is bytes that count.
+            socket.send(padded(LIMIT, "x").replace('"x"', '"ä"'))
+            code, reason = closed(socket)
+            assert (code, reason.partition(":")[0]) == (1009, "PAYLOAD_TOO_LARGE")
+            assert "10,000" in reason
+    log.find(transport="websocket", codes=["PAYLOAD_TOO_LARGE"], caller="token:reader")
+    with open_socket(url, make_token(module_database_url, "upload")) as socket:
+        socket.send(padded(90 * LIMIT))
+        assert receive(socket)["payload"] == {"data": {"__typename": "Query"}}
+
+
+def test_before_it_is_known_who_calls_a_message_is_a_stranger_s(
+    log_and_url: tuple[Log, str], module_database_url: str
+) -> None:
+    _, url = log_and_url
+    begin = json.dumps({"type": "connection_init", "payload": bearing(make_token(module_database_url, "upload"))})
+    with connect(f"{url.replace('http', 'ws', 1)}/graphql", subprotocols=[PROTOCOL]) as socket:
+        socket.send(begin.ljust(LIMIT + 1))
+        assert closed(socket)[0] == 1009
+
+
+def test_so_much_is_said_on_a_socket_and_not_more(log_and_url: tuple[Log, str]) -> None:
+    log, url = log_and_url
+    with open_socket(url) as socket:
+        assert socket.response is not None
+        # The first message has begun the connection.
+        for _ in range(MAX_MESSAGES - 1):
+            socket.send(json.dumps({"type": "ping"}))
+            assert receive(socket) == {"type": "pong"}
+        socket.send(json.dumps({"type": "pong"}))
+        code, reason = closed(socket)
+        assert (code, reason.partition(":")[0]) == (1013, "RATE_LIMITED")
+        log.find(request_id=socket.response.headers["x-request-id"], codes=["RATE_LIMITED"], transport="websocket")
+
+
+def test_operations_are_not_counted_as_messages_nor_are_their_ends(log_and_url: tuple[Log, str]) -> None:
+    _, url = log_and_url
+    with open_socket(url) as socket:
+        for number in range(2 * MAX_MESSAGES):
+            socket.send(subscribing(WATCH, f"a{number}"))
+            socket.send(json.dumps({"id": f"a{number}", "type": "complete"}))
+            socket.send(subscribing(TYPENAME, f"b{number}"))
+            assert receive(socket)["type"] == "next"
+            assert receive(socket)["type"] == "complete"
+            # It was over by itself already.
+            socket.send(json.dumps({"id": f"b{number}", "type": "complete"}))
+        assert asks(socket)
+
+
+def test_what_is_refused_again_and_again_is_counted(database_url: str) -> None:
+    with (
+        running_server(database_url, writes_are_open=False, rate_limit="10/minute") as client,
+        open_socket(str(client.http.base_url)) as socket,
+    ):
+        with suppress(ConnectionClosed):
+            for number in range(2 * MAX_MESSAGES):
+                socket.send(subscribing(TYPENAME, str(number)))
+        assert closed(socket)[0] == 1013
