@@ -7,13 +7,16 @@ many connections at a time: one more takes the place of one that is idle, or is 
 
 import asyncio
 import resource
-from typing import Any
+from typing import Any, cast
 
+from starlette.types import Scope
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from resolvers.notes import Notes
 from server.errors import RETRY_AFTER, BadRequest
-from server.metrics import count_error
+from server.observing import HEADER, take_notes, tell_of_refusal
 from server.streams import StoppingProtocol
 
 MIN_BYTES_PER_SECOND = 10_000
@@ -111,8 +114,15 @@ class BoundedProtocol(StoppingProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, in JSON as everything."""
-        self._refuse(BadRequest("BAD_HTTP", msg))
+        """Refuse what is no HTTP, in JSON as everything, unless an answer to what came before it is on its way."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started):
+            self._refuse(BadRequest("BAD_HTTP", msg))
+        elif cycle.response_started:
+            self.transport.close()
+        else:
+            # Its answer is the last one here.
+            cycle.keep_alive = False
 
     def handle_websocket_upgrade(self) -> None:
         """Go on as a WebSocket, which is closed where nobody shakes hands with it in time."""
@@ -168,15 +178,33 @@ class BoundedProtocol(StoppingProtocol):
 
     def _refuse(self, refusal: BadRequest) -> None:
         """Answer past the application, which learns that its client has gone, and close."""
-        count_error(refusal.code)
+        notes = self._find_notes()
+        if notes is None:
+            seconds = 0.0 if self._waiting_since is None else self.loop.time() - self._waiting_since
+            request_id = tell_of_refusal(refusal, self.headers if self._has_begun else (), seconds)
+        else:
+            # What the application does with the request ends now, and is told then.
+            notes.status, request_id = refusal.status, notes.request_id.encode()
+            notes.codes.insert(0, refusal.code)
         body = refusal.body()
-        head = (
-            f"HTTP/1.1 {refusal.status} {REASONS[refusal.status]}\r\ncontent-type: application/json; charset=utf-8\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n"
-        ).encode()
-        fields = b"".join(b"%b: %b\r\n" % field for field in refusal.headers.items())
-        self.transport.write(head + fields + b"\r\n" + body)
+        fields = [
+            *self.server_state.default_headers,
+            (HEADER, request_id),
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            *refusal.headers.items(),
+        ]
+        lines = [b"HTTP/1.1 %d %b" % (refusal.status, REASONS[refusal.status]), *map(b": ".join, fields), b"", body]
+        self.transport.write(b"\r\n".join(lines))
         self.transport.close()
+
+    def _find_notes(self) -> Notes | None:
+        """Return those of the request that is being refused, if the application knows of it, or is about to."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or self._head_is_open or not cycle.more_body or cycle.response_started:
+            return None
+        return take_notes(cast("Scope", cycle.scope))
 
 
 class RefusableSocket(WebSocketsSansIOProtocol):
@@ -190,10 +218,10 @@ class RefusableSocket(WebSocketsSansIOProtocol):
 
 
 REASONS = {
-    400: "Bad Request",
-    408: "Request Timeout",
-    431: "Request Header Fields Too Large",
-    503: "Service Unavailable",
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
 }
 CONNECTION_OPTIONS: dict[str, Any] = {
     "http": BoundedProtocol,

@@ -47,10 +47,8 @@ class Observing:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        request_id = find_id(scope["headers"])
-        header = (HEADER, request_id)
-        # The connection knows them too, as it may have to answer instead.
-        scope["notes"] = notes = Notes(request_id.decode(), watch=watch)
+        notes = take_notes(scope)
+        header = (HEADER, notes.request_id.encode())
         is_open = False
         before = current.set(notes)
 
@@ -58,7 +56,8 @@ class Observing:
             nonlocal is_open
             kind = message["type"]
             if kind in RESPONSES:
-                notes.status = message["status"]
+                # There is one already where the connection has answered, as the request did not arrive.
+                notes.status = notes.status or message["status"]
                 message["headers"] = [*message.get("headers", ()), header]
             elif kind == "websocket.accept":
                 is_open = True
@@ -131,6 +130,14 @@ def tracing_request(tracer: spans.Tracer, scope: Scope, notes: Notes) -> Iterato
                 "error.type": notes.codes[0] if notes.codes else "",
             }
             span.describe({name: value for name, value in found.items() if value})
+
+
+def take_notes(scope: Scope) -> Notes:
+    """Return the notes of a request, the same to whoever asks: the connection may have to answer instead of the application."""
+    notes: Notes | None = scope.get("notes")
+    if notes is None:
+        notes = scope["notes"] = Notes(find_id(scope["headers"]).decode(), watch=watch)
+    return notes
 
 
 def find_id(headers: RawHeaders) -> bytes:
