@@ -37,11 +37,15 @@ class Admitted:
 
 
 class Admission:
-    """Lets requests in. The `places` are those of streams."""
+    """Lets requests in. The `places` are those of streams; a WebSocket's message has `message_bytes` at most.
+
+    The latter holds for who may not upload, as it does for a body.
+    """
 
     def __init__(self, callers: Callers, settings: Settings) -> None:
         self._callers = callers
         self.places = Places(settings.max_streams, settings.max_caller_streams)
+        self.message_bytes = settings.max_query_bytes
         # Where each process counts for itself, they share what the limit gives.
         processes = settings.workers if settings.rate_limit_storage is None else 1
         self._addresses, self._failures, self._tokens = (

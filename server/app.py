@@ -75,6 +75,7 @@ class State(TypedDict):
     figures: Figures
     stopping: asyncio.Event
     request_seconds: float
+    slow_seconds: float
     linger_seconds: float
 
 
@@ -136,6 +137,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
                 figures=figures,
                 stopping=asyncio.Event(),
                 request_seconds=settings.request_seconds,
+                slow_seconds=settings.slow_seconds,
                 linger_seconds=settings.linger_seconds,
             )
 

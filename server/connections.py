@@ -7,19 +7,25 @@ many connections at a time: one more takes the place of one that is idle, or is 
 
 import asyncio
 import resource
-from typing import Any
+from typing import Any, cast
 
+from starlette.types import Scope
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from resolvers.notes import Notes
 from server.errors import RETRY_AFTER, BadRequest
-from server.metrics import count_error
+from server.observing import HEADER, take_notes, tell_of_refusal
 from server.streams import StoppingProtocol
 
 MIN_BYTES_PER_SECOND = 10_000
 """A body has another second for each of these: half a gigabyte may take 14 hours, a trickle may not."""
 MAX_HEAD_BYTES = HIGH_WATER_LIMIT
+MAX_HANDSHAKE_LINE_BYTES, MAX_HANDSHAKE_FIELDS = 8_000, 120
+"""The head of a WebSocket is read a second time, by a library that takes 8,192 and 128 and says nothing of more."""
 MAX_SOCKET_MESSAGE_BYTES = 1_000_000
-"""A message is decoded on the event loop: a megabyte of the worst JSON takes 80 ms."""
+"""A message is decoded on the event loop: a megabyte of the worst JSON takes 80 ms. Who may not upload has less."""
 
 
 OTHER_FILES = 100
@@ -91,9 +97,11 @@ class BoundedProtocol(StoppingProtocol):
         self._head_bytes = self._body_bytes = 0
 
     def on_headers_complete(self) -> None:
-        """Go on to the body."""
+        """Go on to the body, which a WebSocket must not have: it would be waited for."""
         self._head_is_open = False
         super().on_headers_complete()
+        if self.parser.should_upgrade() and self._should_upgrade() and (refusal := self._check_handshake()):
+            self._refuse(refusal)
 
     def on_body(self, body: bytes) -> None:
         """Count what gives the request more time."""
@@ -106,12 +114,48 @@ class BoundedProtocol(StoppingProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, in JSON as everything."""
-        self._refuse(BadRequest("BAD_HTTP", msg))
+        """Refuse what is no HTTP, in JSON as everything, unless an answer to what came before it is on its way."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started):
+            self._refuse(BadRequest("BAD_HTTP", msg))
+        elif cycle.response_started:
+            self.transport.close()
+        else:
+            # Its answer is the last one here.
+            cycle.keep_alive = False
+
+    def handle_websocket_upgrade(self) -> None:
+        """Go on as a WebSocket, which is closed where nobody shakes hands with it in time."""
+        if self.transport.is_closing():
+            return
+        # This protocol hears no more of the connection, not even its end.
+        self._check.cancel()
+        super().handle_websocket_upgrade()
+        socket: Any = self.transport.get_protocol()
+        if not socket.handshake_initiated:
+            # The library could not read the head after all, and would keep silent, and the connection, for good.
+            self._refuse(BadRequest("BAD_HTTP", "The request for a WebSocket cannot be read."))
+        self.loop.call_later(self._seconds, self._check_hands, socket)
+
+    def _check_handshake(self) -> BadRequest | None:
+        lines = [len(name) + len(value) for name, value in self.headers]
+        if max(len(self.url), *lines) > MAX_HANDSHAKE_LINE_BYTES or len(lines) > MAX_HANDSHAKE_FIELDS:
+            message = (
+                f"The head of the request is too large; for a WebSocket at most {MAX_HANDSHAKE_FIELDS} fields are taken, "
+                f"of {MAX_HANDSHAKE_LINE_BYTES:,} bytes each."
+            )
+            return BadRequest("HEAD_TOO_LARGE", message, status=431)
+        fields = dict(self.headers)
+        if b"transfer-encoding" in fields or fields.get(b"content-length", b"0") != b"0":
+            return BadRequest("BAD_HTTP", "A request for a WebSocket has no body.")
+        return None
+
+    def _check_hands(self, socket: Any) -> None:  # noqa: ANN401
+        if not socket.handshake_complete:
+            self.transport.close()
 
     def _check_arrival(self) -> None:
-        if self.transport.is_closing() or self.transport.get_protocol() is not self:
-            # Closed, or a WebSocket by now, which has pings of its own.
+        if self.transport.is_closing():
             return
         now, wait = self.loop.time(), self._seconds
         if self._waiting_since is not None:
@@ -134,25 +178,54 @@ class BoundedProtocol(StoppingProtocol):
 
     def _refuse(self, refusal: BadRequest) -> None:
         """Answer past the application, which learns that its client has gone, and close."""
-        count_error(refusal.code)
+        notes = self._find_notes()
+        if notes is None:
+            seconds = 0.0 if self._waiting_since is None else self.loop.time() - self._waiting_since
+            request_id = tell_of_refusal(refusal, self.headers if self._has_begun else (), seconds)
+        else:
+            # What the application does with the request ends now, and is told then.
+            notes.status, request_id = refusal.status, notes.request_id.encode()
+            notes.codes.insert(0, refusal.code)
         body = refusal.body()
-        head = (
-            f"HTTP/1.1 {refusal.status} {REASONS[refusal.status]}\r\ncontent-type: application/json; charset=utf-8\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n"
-        ).encode()
-        fields = b"".join(b"%b: %b\r\n" % field for field in refusal.headers.items())
-        self.transport.write(head + fields + b"\r\n" + body)
+        fields = [
+            *self.server_state.default_headers,
+            (HEADER, request_id),
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            *refusal.headers.items(),
+        ]
+        lines = [b"HTTP/1.1 %d %b" % (refusal.status, REASONS[refusal.status]), *map(b": ".join, fields), b"", body]
+        self.transport.write(b"\r\n".join(lines))
         self.transport.close()
+
+    def _find_notes(self) -> Notes | None:
+        """Return those of the request that is being refused, if the application knows of it, or is about to."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or self._head_is_open or not cycle.more_body or cycle.response_started:
+            return None
+        return take_notes(cast("Scope", cycle.scope))
+
+
+class RefusableSocket(WebSocketsSansIOProtocol):
+    """Uvicorn's WebSocket, for which a handshake that was refused is an end like another, and no fault to be logged."""
+
+    async def send(self, message: Any) -> None:  # noqa: ANN401
+        """Send the message, of a refusal too."""
+        await super().send(message)
+        if self.close_sent:
+            self.handshake_complete = True
 
 
 REASONS = {
-    400: "Bad Request",
-    408: "Request Timeout",
-    431: "Request Header Fields Too Large",
-    503: "Service Unavailable",
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
 }
 CONNECTION_OPTIONS: dict[str, Any] = {
     "http": BoundedProtocol,
+    "ws": RefusableSocket,
     "ws_max_size": MAX_SOCKET_MESSAGE_BYTES,
     "server_header": False,
     "headers": [("X-Content-Type-Options", "nosniff")],

@@ -154,7 +154,8 @@ def choose_style(setting: str) -> str:
 def configure(settings: Settings) -> dict[str, Any]:
     """Return the configuration of logging, for `logging.config` here and in processes that are started.
 
-    Libraries are heard from `warning` on: below, they tell addresses with their queries, and what goes over a WebSocket.
+    Libraries are heard from `warning` on: below, they tell addresses with their queries, and what goes over a WebSocket. What
+    warns of whatever a stranger sends is heard from `error` on: we tell of a refusal ourselves, as of any request.
     """
     formatter = {
         "()": "server.logs.make_formatter",

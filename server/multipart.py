@@ -14,7 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from server.errors import BadRequest
+from server.errors import RETRY_AFTER, BadRequest
 from server.parameters import Parameters, check_members
 
 MAX_FILES = 1
@@ -77,7 +77,7 @@ async def _read_form(request: Request) -> FormData:
         raise bad_multipart("The form cannot be read.") from error
     except OSError as error:
         message = "The server has no room for the file right now. Try again later."
-        raise BadRequest("NO_ROOM", message, status=503) from error
+        raise BadRequest("NO_ROOM", message, status=503, headers=RETRY_AFTER) from error
 
 
 def _read_operation(form: FormData) -> Json:

@@ -7,7 +7,7 @@ way (`resolvers.notes`).
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
 
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db import spans
 from resolvers.notes import SUBSCRIPTION, Notes, current
-from server.errors import answer_failed
+from server.errors import BadRequest, answer_failed
 from server.metrics import SUBSCRIPTIONS, count
 
 log = logging.getLogger("ratesgraph.requests")
@@ -27,7 +27,10 @@ ROUTES = {"/": "/", "/graphql": "/graphql", "/livez": "/livez", "/readyz": "/rea
 PROBES = {"/livez", "/readyz", "/metrics"}
 """They are asked every few seconds, day and night."""
 MAX_NAME = 100
-OUR_FAULT = 500
+OUR_FAULT, FORBIDDEN = 500, 403
+RESPONSES = {"http.response.start", "websocket.http.response.start"}
+WEBSOCKET = {"transport": "websocket"}
+RawHeaders = Sequence[tuple[bytes, bytes]]
 random_bits = Random().getrandbits  # noqa: S311
 """An id is to be another each time, not to be a secret: this takes a tenth of the time of a UUID."""
 
@@ -44,18 +47,23 @@ class Observing:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        request_id = find_id(scope["headers"])
-        header = (HEADER, request_id)
-        notes = Notes(request_id.decode(), watch=watch)
+        notes = take_notes(scope)
+        header = (HEADER, notes.request_id.encode())
+        is_open = False
         before = current.set(notes)
 
         async def send_with_id(message: Message) -> None:
+            nonlocal is_open
             kind = message["type"]
-            if kind == "http.response.start":
-                notes.status = message["status"]
+            if kind in RESPONSES:
+                # There is one already where the connection has answered, as the request did not arrive.
+                notes.status = notes.status or message["status"]
                 message["headers"] = [*message.get("headers", ()), header]
             elif kind == "websocket.accept":
+                is_open = True
                 message["headers"] = [*message.get("headers", ()), header]
+            elif kind == "websocket.close" and not is_open:
+                notes.status = FORBIDDEN
             await send(message)
 
         began_at = time.perf_counter()
@@ -69,7 +77,7 @@ class Observing:
                         raise
                     await answer_failed(Request(scope), error)(scope, receive, send_with_id)
         finally:
-            if scope["type"] == "http":
+            if scope["type"] == "http" or notes.status:
                 seconds = time.perf_counter() - began_at
                 count(notes, seconds)
                 self._tell(scope, notes, seconds)
@@ -77,13 +85,30 @@ class Observing:
 
     def _tell(self, scope: Scope, notes: Notes, seconds: float) -> None:
         route = find_route(scope["path"])
-        is_slow = seconds > self._slow_seconds and notes.kind != SUBSCRIPTION
-        if notes.status == OUR_FAULT or is_slow or "INTERNAL_ERROR" in notes.codes:
-            level, event = logging.WARNING, "slow request" if is_slow else "failed request"
-        else:
-            level, event = logging.DEBUG if route in PROBES else logging.INFO, "request"
+        level, event = judge(notes, seconds, self._slow_seconds)
+        if level == logging.INFO and route in PROBES:
+            level = logging.DEBUG
         if log.isEnabledFor(level):
-            log.log(level, event, extra=describe(notes, seconds) | {"method": scope["method"], "route": route})
+            way = {"method": scope["method"]} if scope["type"] == "http" else WEBSOCKET
+            log.log(level, event, extra=describe(notes, seconds) | way | {"route": route})
+
+
+def judge(notes: Notes, seconds: float, slow_seconds: float) -> tuple[int, str]:
+    """Return on which level, and as what, it is told of a request, or of an operation on a WebSocket."""
+    is_slow = seconds > slow_seconds and notes.kind != SUBSCRIPTION
+    if notes.status == OUR_FAULT or is_slow or "INTERNAL_ERROR" in notes.codes:
+        return logging.WARNING, "slow request" if is_slow else "failed request"
+    return logging.INFO, "request"
+
+
+def tell_of_refusal(refusal: BadRequest, headers: RawHeaders, seconds: float) -> bytes:
+    """Tell of a request that is refused before the application knows of it; return its id."""
+    request_id = find_id(headers)
+    notes = Notes(request_id.decode(), status=refusal.status, codes=[refusal.code])
+    count(notes, seconds)
+    if log.isEnabledFor(logging.INFO):
+        log.info("request", extra=describe(notes, seconds) | {"request_id": notes.request_id})
+    return request_id
 
 
 @contextmanager
@@ -107,7 +132,15 @@ def tracing_request(tracer: spans.Tracer, scope: Scope, notes: Notes) -> Iterato
             span.describe({name: value for name, value in found.items() if value})
 
 
-def find_id(headers: list[tuple[bytes, bytes]]) -> bytes:
+def take_notes(scope: Scope) -> Notes:
+    """Return the notes of a request, the same to whoever asks: the connection may have to answer instead of the application."""
+    notes: Notes | None = scope.get("notes")
+    if notes is None:
+        notes = scope["notes"] = Notes(find_id(scope["headers"]).decode(), watch=watch)
+    return notes
+
+
+def find_id(headers: RawHeaders) -> bytes:
     """Return the id that the request came with, if it is one, or a new one."""
     for name, value in headers:
         if name == HEADER and REQUEST_ID.fullmatch(value):
@@ -146,8 +179,8 @@ def tracing_operation(tracer: spans.Tracer, notes: Notes | None) -> Iterator[Non
 
 
 @contextmanager
-def telling_of_operation() -> Iterator[None]:
-    """Tell of the operation of a WebSocket, whose task this is, when it has ended."""
+def telling_of_operation(slow_seconds: float) -> Iterator[None]:
+    """Tell of the operation of a WebSocket whose task this is, or of a message that is refused, when it has ended."""
     notes = current.get()
     began_at = time.perf_counter()
     try:
@@ -157,9 +190,9 @@ def telling_of_operation() -> Iterator[None]:
         if notes is not None:
             seconds = time.perf_counter() - began_at
             count(notes, seconds)
-            level = logging.WARNING if "INTERNAL_ERROR" in notes.codes else logging.INFO
+            level, event = judge(notes, seconds, slow_seconds)
             if log.isEnabledFor(level):
-                log.log(level, "request", extra=describe(notes, seconds) | {"transport": "websocket"})
+                log.log(level, event, extra=describe(notes, seconds) | WEBSOCKET)
 
 
 @contextmanager

@@ -125,7 +125,8 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
         out.print(curl(url), soft_wrap=True)
 
     options = {
-        "log_level": "warning",
+        # It warns of whatever is no HTTP: anybody could fill the log. We tell of that ourselves.
+        "log_level": "error",
         "log_config": logs.configure(settings),
         # It would tell addresses, with the queries and variables in them.
         "access_log": False,

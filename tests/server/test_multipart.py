@@ -267,6 +267,7 @@ def test_a_full_disk_is_said_and_stores_nothing(database_url: str) -> None:
         request["headers"] |= bearing(token)
         answer = httpx.post(f"{url}/graphql", **request, timeout=30)
         assert (answer.status_code, code(answer)) == (503, "NO_ROOM")
+        assert int(answer.headers["retry-after"]) > 0
         assert httpx.get(f"{url}/readyz").status_code == 200
     with psycopg.connect(database_url) as connection:
         assert connection.execute("SELECT count(*) FROM price_batches").fetchone() == (0,)

@@ -128,6 +128,15 @@ def test_a_head_without_an_end_is_refused(client: Client, begun: bytes) -> None:
         assert status_and_code(sock.recv(65_536)) == (431, "HEAD_TOO_LARGE")
 
 
+def test_what_is_asked_before_something_that_is_no_http_is_answered(client: Client) -> None:
+    with connect(client) as sock:
+        sock.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY + b"\0\0\0\0\r\n\r\n")
+        answer = read_all(sock)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\nconnection: close\r\n" in answer
+    assert answer.endswith(ANSWER)
+
+
 @pytest.mark.parametrize("noise", [b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/9.9\r\n\r\n", b"\0\0\0\0\r\n\r\n"])
 def test_what_is_no_http_is_refused(client: Client, noise: bytes) -> None:
     with connect(client) as sock:
