@@ -5,6 +5,8 @@ import contextlib
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -15,19 +17,23 @@ from db.errors import ConnectionLost, driver_errors
 
 Line = AsyncConnection[TupleRow]
 
-CONNECT_TIMEOUT_SECONDS = 2
 PROBE_SECONDS = 2.0
 """Within which the database answers a probe, or is taken for away."""
 PAUSE_SECONDS = 0.1
-SOCKET_OPTIONS: dict[str, Any] = {"tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5}
-"""A server that is gone without a word is noticed after ten seconds (milliseconds, seconds, seconds)."""
+LINE_OPTIONS: dict[str, Any] = {
+    "autocommit": True,
+    "connect_timeout": 2,  # seconds
+    # A server that is gone without a word is noticed after ten seconds (milliseconds, seconds, seconds).
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+}
+"""How every line is made, those of pools too."""
 
 
 async def make_line(database_url: str) -> Line:
     """Return a new line."""
-    return await AsyncConnection.connect(
-        database_url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS, **SOCKET_OPTIONS
-    )
+    return await AsyncConnection.connect(database_url, **LINE_OPTIONS)
 
 
 async def ask_nothing(line: Line) -> None:
@@ -39,12 +45,21 @@ async def probe(database_url: str) -> None:
     """Raise a DatabaseError unless the database answers: that a line could be made may be a pooler's word alone."""
     with driver_errors():
         line = await make_line(database_url)
-        guard = asyncio.get_running_loop().call_later(PROBE_SECONDS, shut, line)
         try:
-            await ask_nothing(line)
+            with in_time(line):
+                await ask_nothing(line)
         finally:
-            guard.cancel()
             await line.close()
+
+
+@contextmanager
+def in_time(line: Line) -> Iterator[None]:
+    """Shut the line where the block has not ended after PROBE_SECONDS."""
+    guard = asyncio.get_running_loop().call_later(PROBE_SECONDS, shut, line)
+    try:
+        yield
+    finally:
+        guard.cancel()
 
 
 async def wait_for_answer(database_url: str, seconds: float) -> None:

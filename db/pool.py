@@ -12,28 +12,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from db import spans
 from db.errors import ConnectionLost, DatabaseUnavailable, driver_errors
-from db.line import (
-    CONNECT_TIMEOUT_SECONDS,
-    PROBE_SECONDS,
-    SOCKET_OPTIONS,
-    ask_nothing,
-    make_line,
-    probe,
-    shut,
-    wait_for_answer,
-)
+from db.line import LINE_OPTIONS, Line, ask_nothing, in_time, make_line, probe, shut, wait_for_answer
 from db.outage import MAX_WAITING, Outage
 from db.traced_cursor import TracedCursor
 
 log = logging.getLogger("ratesgraph.db")
 
-Connection = AsyncConnection[TupleRow]
+Connection = Line
 Found = TypeVar("Found")
 
 POOL_TIMEOUT_SECONDS = 2.0
@@ -67,7 +56,6 @@ INGEST = Role("ratesgraph-ingest", statement_timeout=0, lock_timeout=60_000, idl
 async def _configure(connection: Connection, role: Role) -> None:
     if spans.tracer is not None:
         connection.cursor_factory = TracedCursor
-    await connection.set_autocommit(True)
     await connection.execute(
         "SELECT set_config('application_name', %s, false), set_config('statement_timeout', %s, false),"
         " set_config('lock_timeout', %s, false), set_config('idle_in_transaction_session_timeout', %s, false),"
@@ -238,11 +226,8 @@ async def open_pool(
 
     async def configure(connection: Connection) -> None:
         # One that is held up, or silent, would hold the pool's own workers up with it.
-        guard = asyncio.get_running_loop().call_later(PROBE_SECONDS, shut, connection)
-        try:
+        with in_time(connection):
             await _configure(connection, role)
-        finally:
-            guard.cancel()
 
     pool = AsyncConnectionPool(
         database_url,
@@ -253,7 +238,7 @@ async def open_pool(
         max_waiting=MAX_WAITING,
         reconnect_timeout=RECONNECT_SECONDS,
         configure=configure,
-        kwargs={"connect_timeout": CONNECT_TIMEOUT_SECONDS, **SOCKET_OPTIONS},
+        kwargs=LINE_OPTIONS,
     )
     outage = Outage(partial(probe, database_url), pool.drain, outage_seconds)
     try:

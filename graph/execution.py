@@ -180,16 +180,22 @@ class Schema(strawberry.Schema):
         begun = core_execute(
             self._schema,
             document.tree,
-            context_value=context,
-            variable_values=decode_variables(operation.node, variables),
-            operation_name=operation.name,
-            hide_suggestions=not self.suggest,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
-            executor_class=ColumnExecutor,
-            operation_extensions=None,
+            **self.how_to(operation, variables, context),
         )
         found: CoreResult = await begun if isawaitable(begun) else begun
         return ExecutionResult(found.data, self.present(found.errors))
+
+    def how_to(self, operation: Operation, variables: dict[str, Any], context: RequestContext) -> dict[str, Any]:
+        """Return what the executor is told of an operation, whether it gives one result or many."""
+        return {
+            "context_value": context,
+            "variable_values": decode_variables(operation.node, variables),
+            "operation_name": operation.name,
+            "hide_suggestions": not self.suggest,
+            "executor_class": ColumnExecutor,
+            "operation_extensions": None,
+        }
 
     def check(self, operation: Operation, context: RequestContext, cost: int) -> GraphQLError | None:
         """Return why the operation is not executed for the caller, if so: it costs too much, or the schema is closed."""

@@ -13,8 +13,6 @@ from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType as Kind
 
 from db import spans
-from graph.columns import ColumnExecutor
-from graph.decoding import decode_variables
 from graph.documents import Document, Operation
 from graph.execution import OperationRefused, Schema, was_executed
 from graph.permissions import NotAdmitted, admit
@@ -64,16 +62,7 @@ class StreamingSchema(Schema):
             return
         # Only its beginning is traced: a subscription may go on for days.
         with spans.NOTHING if spans.tracer is None else spans.tracer.span(operation.kind.value, operation.facts):
-            begun = subscribe(
-                self._schema,
-                document.tree,
-                context_value=context,
-                variable_values=decode_variables(operation.node, variables),
-                operation_name=operation.name,
-                hide_suggestions=not self.suggest,
-                executor_class=ColumnExecutor,
-                operation_extensions=None,
-            )
+            begun = subscribe(self._schema, document.tree, **self.how_to(operation, variables, context))
             results = await begun if isawaitable(begun) else begun
         if isinstance(results, CoreResult):
             yield PreExecutionError(None, self.present(results.errors))

@@ -29,10 +29,9 @@ STRANGER = Identity(Caller())
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Who calls, what that one's streams are counted under, and the fields that tell what is left."""
+    """Who calls, and the fields that tell what is left."""
 
     identity: Identity
-    who: str
     fields: Fields
 
 
@@ -60,7 +59,7 @@ class Admission:
     async def admit(self, scope: Scope, headers: Headers) -> Admitted:
         """Return who sends a request, and count it. Raise BadRequest (RATE_LIMITED, and what `recognise` raises)."""
         identity = await self.recognise(scope, headers)
-        return Admitted(identity, self.name(scope, identity), await self.count(scope, identity))
+        return Admitted(identity, await self.count(scope, identity))
 
     async def recognise(self, scope: Scope, headers: Headers) -> Identity:
         """Return who sends a request. Raise BadRequest (RATE_LIMITED; UNAUTHENTICATED and more, as `Callers`)."""

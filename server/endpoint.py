@@ -97,7 +97,7 @@ class GraphQLEndpoint:
             if reply.wants_cost not in (None, REPORTED_COST, ONLY_COST):
                 raise BadRequest("BAD_PARAMETER", "The header GraphQL-Cost is neither `report` nor `only`.")
             if wanted.events and method in METHODS:
-                with admission.places.take(admitted.who):
+                with admission.places.take(admission.name(scope, admitted.identity)):
                     await self._answer_events(scope, receive, send, reply, admitted)
                 return
             if wanted.media_type is None:
