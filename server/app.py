@@ -31,7 +31,7 @@ from server import engine
 from server.admission import Admission, SocketAdmission
 from server.answers import Answers
 from server.body_limit import BodyLimits
-from server.callers import Callers, JwtReader, open_callers
+from server.callers import JwtReader, open_callers
 from server.connections import find_room
 from server.dry_runs import make_preview_upload
 from server.endpoint import GraphQLEndpoint
@@ -68,7 +68,6 @@ class State(TypedDict):
     preview_upload: PreviewUpload
     version: DataVersion
     answers: Answers
-    callers: Callers
     admission: Admission
     max_connections: int
     leaving: Leaving
@@ -130,7 +129,6 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
                 preview_upload=make_preview_upload(ingest_pool),
                 version=version,
                 answers=answers,
-                callers=callers,
                 admission=Admission(callers, settings),
                 max_connections=find_room(settings.max_connections),
                 leaving=Leaving(),

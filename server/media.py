@@ -5,9 +5,12 @@ no name: by such a mistake a request would come to what is not meant for it.
 """
 
 import re
-from collections.abc import Iterator
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from functools import lru_cache, wraps
+from typing import NamedTuple, TypeVar
+
+Found = TypeVar("Found")
+Reader = Callable[[bytes], Found]
 
 JSON = b"application/json"
 RESPONSE_JSON = b"application/graphql-response+json"
@@ -41,13 +44,24 @@ class Wanted(NamedTuple):
 NOTHING = Wanted(None)
 
 
+def remembered(otherwise: Found) -> Callable[[Reader[Found]], Reader[Found]]:
+    """Have what is read in a header remembered. One that is longer than any should be is not read: it is `otherwise`."""
+
+    def remember(read: Reader[Found]) -> Reader[Found]:
+        known = lru_cache(maxsize=1_000)(read)
+
+        @wraps(read)
+        def look(header: bytes) -> Found:
+            return known(header) if len(header) <= LONGEST else otherwise
+
+        return look
+
+    return remember
+
+
+@remembered(NOTHING)
 def read_accept(accept: bytes) -> Wanted:
-    """Return what the Accept header takes: JSON where it prefers nothing; nothing where it is longer than any should be."""
-    return _read_accept(accept) if len(accept) <= LONGEST else NOTHING
-
-
-@lru_cache(maxsize=1_000)
-def _read_accept(accept: bytes) -> Wanted:
+    """Return what the Accept header takes: JSON where it prefers nothing."""
     if not accept.strip():
         return Wanted(JSON)
     weights: dict[bytes, tuple[int, float]] = {}
@@ -66,20 +80,16 @@ def _read_accept(accept: bytes) -> Wanted:
     return Wanted(best if single else None, 0 < events >= single, 0 < page >= max(events, single))
 
 
-def _read_ranges(accept: bytes) -> Iterator[tuple[bytes, float]]:
-    """Yield the media ranges of the header, in lower case, with their weights. What is quoted names nothing."""
-    for part in QUOTED.sub(b'""', accept.lower()).split(b","):
+def _read_ranges(header: bytes) -> Iterator[tuple[bytes, float]]:
+    """Yield what the header lists, in lower case, with the weights. What is quoted names nothing."""
+    for part in QUOTED.sub(b'""', header.lower()).split(b","):
         name, *parameters = (piece.strip() for piece in part.split(b";"))
         yield name, _weight(parameters)
 
 
+@remembered(otherwise=False)
 def names_json(accept: bytes) -> bool:
     """Return whether the Accept header names a media type of GraphQL answers, which no link, image or form does."""
-    return len(accept) <= LONGEST and _names_json(accept)
-
-
-@lru_cache(maxsize=1_000)
-def _names_json(accept: bytes) -> bool:
     return any(name in {JSON, RESPONSE_JSON} for name, _ in _read_ranges(accept))
 
 
@@ -96,13 +106,9 @@ def _weight(parameters: list[bytes]) -> float:
     return 1.0
 
 
+@remembered(otherwise=False)
 def is_json(content_type: bytes) -> bool:
     """Return whether a body of this type is JSON that can be read: application/json itself, in UTF-8."""
-    return len(content_type) <= LONGEST and _is_json(content_type)
-
-
-@lru_cache(maxsize=1_000)
-def _is_json(content_type: bytes) -> bool:
     name, *parameters = (piece.strip() for piece in content_type.lower().split(b";"))
     charsets = [
         value.strip(b"\"' ") for key, _, value in (piece.partition(b"=") for piece in parameters) if key == b"charset"
@@ -110,12 +116,7 @@ def _is_json(content_type: bytes) -> bool:
     return name == JSON and all(charset in {b"utf-8", b"utf8"} for charset in charsets)
 
 
+@remembered(otherwise=False)
 def takes_gzip(accept_encoding: bytes) -> bool:
     """Return whether the Accept-Encoding header names gzip, and not to refuse it."""
-    return len(accept_encoding) <= LONGEST and _takes_gzip(accept_encoding)
-
-
-@lru_cache(maxsize=1_000)
-def _takes_gzip(accept_encoding: bytes) -> bool:
-    codings = (part.split(b";") for part in accept_encoding.lower().split(b","))
-    return any(name.strip() in {b"gzip", b"x-gzip"} and _weight(parameters) > 0 for name, *parameters in codings)
+    return any(name in {b"gzip", b"x-gzip"} and weight > 0 for name, weight in _read_ranges(accept_encoding))
