@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 
 class Scope(StrEnum):
@@ -13,27 +14,28 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Caller:
     """Whoever sends a request. Without a name it is anyone: then nothing is its own.
 
-    `name` is also what its batches and idempotency keys are known by. Whoever has the scope `admin` has all of them.
+    `name` is also what its batches and idempotency keys are known by. Whoever has the scope `admin` has all of them. A caller
+    lives as long as its token is in use, so what every request asks of it is found out once.
     """
 
     name: str = ""
     scopes: frozenset[Scope] = field(default_factory=frozenset)
 
-    @property
+    @cached_property
     def label(self) -> str:
         """What the caller is called in the audit trail."""
         return self.name or "anyone"
 
-    @property
+    @cached_property
     def may_read(self) -> bool:
         """Whether the caller may know prices and locations."""
         return Scope.READ in self.scopes
 
-    @property
+    @cached_property
     def is_admin(self) -> bool:
         """Whether the caller may do and see everything."""
         return Scope.ADMIN in self.scopes

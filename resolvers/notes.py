@@ -7,7 +7,6 @@ no text of a document, no token.
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 
 HIT, MISS, UNCHANGED = "hit", "miss", "304"
 QUERY, SUBSCRIPTION = "query", "subscription"
@@ -17,7 +16,6 @@ def _tell_nobody(_notes: "Notes") -> AbstractContextManager[None]:
     return nullcontext()
 
 
-@dataclass(slots=True, eq=False)
 class Notes:
     """A request, or an operation on a WebSocket.
 
@@ -26,7 +24,7 @@ class Notes:
     subscription is open.
     """
 
-    request_id: str
+    # Of most requests little is noted. So what is not costs nothing.
     caller: str = ""
     kind: str = ""
     operation: str | None = None
@@ -34,9 +32,14 @@ class Notes:
     rows: int | None = None
     cache: str = ""
     status: int = 0
-    codes: list[str] = field(default_factory=list)
+    codes: tuple[str, ...] = ()
     trace_id: str = ""
-    watch: Callable[["Notes"], AbstractContextManager[None]] = _tell_nobody
+
+    def __init__(
+        self, request_id: bytes, watch: Callable[["Notes"], AbstractContextManager[None]] = _tell_nobody
+    ) -> None:
+        self.request_id = request_id
+        self.watch = watch
 
 
 current: ContextVar[Notes | None] = ContextVar("notes", default=None)
@@ -46,7 +49,9 @@ current: ContextVar[Notes | None] = ContextVar("notes", default=None)
 def begin_another() -> None:
     """Begin the notes of another operation of the same caller on the same connection."""
     if (notes := current.get()) is not None:
-        current.set(Notes(notes.request_id, notes.caller, trace_id=notes.trace_id, watch=notes.watch))
+        another = Notes(notes.request_id, notes.watch)
+        another.caller, another.trace_id = notes.caller, notes.trace_id
+        current.set(another)
 
 
 def note_caller(label: str) -> None:
@@ -76,7 +81,7 @@ def note_cache(cache: str) -> None:
 def note_code(code: object) -> None:
     """Note the code of an error that the caller is told."""
     if (notes := current.get()) is not None and isinstance(code, str) and code not in notes.codes:
-        notes.codes.append(code)
+        notes.codes = (*notes.codes, code)
 
 
 def note_rows(data: Mapping[str, object] | None) -> None:

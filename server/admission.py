@@ -5,8 +5,7 @@ same address. Whoever has none is counted by address. A token that is not known 
 too often is refused before that. The machine's own admin is not counted.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Send
@@ -27,14 +26,6 @@ Scope = Mapping[str, Any]
 STRANGER = Identity(Caller())
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """Who calls, and the fields that tell what is left."""
-
-    identity: Identity
-    fields: Fields
-
-
 class Admission:
     """Lets requests in. The `places` are those of streams; a WebSocket's message has `message_bytes` at most.
 
@@ -47,8 +38,9 @@ class Admission:
         self.message_bytes = settings.max_query_bytes
         # Where each process counts for itself, they share what the limit gives.
         processes = settings.workers if settings.rate_limit_storage is None else 1
+        shared = open_counters(settings.rate_limit_storage)
         self._addresses, self._failures, self._tokens = (
-            limit and Quota(name, limit, open_counters(settings.rate_limit_storage), processes=processes)
+            limit and Quota(name, limit, shared, processes=processes)
             for name, limit in (
                 ("address", read_limit(settings.rate_limit)),
                 ("failures", read_limit(settings.rate_limit)),
@@ -56,10 +48,13 @@ class Admission:
             )
         )
 
-    async def admit(self, scope: Scope, headers: Headers) -> Admitted:
-        """Return who sends a request, and count it. Raise BadRequest (RATE_LIMITED, and what `recognise` raises)."""
+    async def admit(self, scope: Scope, headers: Headers) -> tuple[Identity, Fields]:
+        """Return who sends a request, and the fields that tell what is left to that one, as the request is counted.
+
+        Raise BadRequest (RATE_LIMITED, and what `recognise` raises).
+        """
         identity = await self.recognise(scope, headers)
-        return Admitted(identity, await self.count(scope, identity))
+        return identity, await self.count(scope, identity)
 
     async def recognise(self, scope: Scope, headers: Headers) -> Identity:
         """Return who sends a request. Raise BadRequest (RATE_LIMITED; UNAUTHENTICATED and more, as `Callers`)."""
@@ -80,14 +75,14 @@ class Admission:
                         await quota.count(stranger)
             raise
 
-    async def count(self, scope: Scope, identity: Identity) -> Fields:
+    def count(self, scope: Scope, identity: Identity) -> Awaitable[Fields]:
         """Count what the caller asks for and return the fields that tell what is left. Raise BadRequest (RATE_LIMITED)."""
         caller = identity.caller
         if caller.name:
-            return await self._tokens.take(caller.name) if self._tokens else []
+            return self._tokens.take(caller.name) if self._tokens else _take_nothing()
         if caller.is_admin or not self._addresses:
-            return []
-        return await self._addresses.take(name_stranger(scope))
+            return _take_nothing()
+        return self._addresses.take(name_stranger(scope))
 
     def find_without_token(self, headers: Headers) -> Identity:
         """Return who opens a connection before it is known who it is for: a stranger, or the machine's own admin."""
@@ -98,6 +93,10 @@ class Admission:
         """Return what the caller's streams are counted under; nothing for the machine's own admin."""
         caller = identity.caller
         return caller.name or ("" if caller.is_admin else name_stranger(scope))
+
+
+async def _take_nothing() -> Fields:
+    return []
 
 
 class SocketAdmission:

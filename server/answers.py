@@ -14,10 +14,14 @@ OVERHEAD_BYTES = 500
 
 @dataclass(slots=True)
 class Answer:
-    """A body of JSON, and the same compressed once somebody has asked for it; and what was noted of its operation."""
+    """A body of JSON, and what was noted of its operation.
+
+    The same compressed, and the entity tag, are there once somebody has asked for them.
+    """
 
     body: bytes
     gzipped: bytes | None = None
+    tag: bytes | None = None
     operation: str | None = None
     is_registered: bool = False
     rows: int | None = None
@@ -41,24 +45,23 @@ class Answers:
         self._kept: OrderedDict[bytes, Answer] = OrderedDict()
         self._of = version.name
         self.size = 0
-        self.hits = 0
-        self.misses = 0
 
     def find(self, request: bytes) -> Answer | None:
         """Return the answer that the request has at the present version, if it is kept."""
-        if self._of != self._version.name:
-            self._kept.clear()
-            self.size, self._of = 0, self._version.name
-        answer = self._kept.get(request) if self._of else None
+        answer = self._look(request)
         if answer is None:
-            self.misses += 1
             return None
-        self.hits += 1
         self._kept.move_to_end(request)
         if (notes := current.get()) is not None:
             notes.kind, notes.cache = QUERY, HIT
             notes.operation, notes.is_registered, notes.rows = answer.operation, answer.is_registered, answer.rows
         return answer
+
+    def _look(self, request: bytes) -> Answer | None:
+        if self._of != self._version.name:
+            self._kept.clear()
+            self.size, self._of = 0, self._version.name
+        return self._kept.get(request) if self._of else None
 
     def keep(self, request: bytes, answer: Answer, version: str) -> None:
         """Keep the answer that was made from the data when it had the version."""
@@ -78,10 +81,16 @@ class Answers:
 
     def name(self, request: bytes) -> bytes | None:
         """Return the entity tag that the request's answer has at the present version, or None while none is known."""
+        answer = self._look(request)
+        if answer is not None and answer.tag is not None:
+            return answer.tag
         if not self._version.name:
             return None
         digest = hashlib.blake2b(self._version.name.encode() + b"\0" + request, digest_size=12)
-        return f'W/"{digest.hexdigest()}"'.encode()
+        tag = f'W/"{digest.hexdigest()}"'.encode()
+        if answer is not None:
+            answer.tag = tag
+        return tag
 
 
 def _size(request: bytes, answer: Answer) -> int:

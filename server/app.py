@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib import import_module
@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -39,7 +39,7 @@ from server.errors import answer_refused
 from server.following import follow_data
 from server.graphql import SocketView
 from server.metrics import Figures, measuring
-from server.observing import Observing
+from server.observing import Observing, TracedRequests
 from server.origins import Origins
 from server.pages import make_explorer
 from server.persisted import PersistedDocuments
@@ -78,7 +78,7 @@ class State(TypedDict):
     linger_seconds: float
 
 
-def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) -> Starlette:
+def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) -> ASGIApp:
     """Return the application for a migrated database.
 
     `writes_are_open` lets everybody on this machine do everything, without a token, unless reading is closed.
@@ -101,7 +101,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     )
 
     @contextlib.asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[State]:
+    async def lifespan(_routes: Starlette) -> AsyncIterator[State]:
         async with (
             _tracing(settings),
             open_our_pool(database_url, API, max_size=settings.pool_size) as pool,
@@ -185,7 +185,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
         body_limits=BodyLimits(settings.max_query_bytes, settings.max_body_bytes, settings.max_upload_bytes),
         reads_are_open=settings.open_reads,
     )
-    return Starlette(
+    routes = Routes(
         routes=[
             Route("/", RedirectResponse("/graphql")),
             Route("/graphql", endpoint),
@@ -195,13 +195,10 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             metrics_route(settings.metrics_token, is_open=is_open),
         ],
         lifespan=lifespan,
-        middleware=[
-            Middleware(Observing, slow_seconds=settings.slow_seconds),
-            *origins.middleware(),
-            Middleware(FirstOf, "/graphql", endpoint),
-        ],
         exception_handlers={HTTPException: answer_refused},
     )
+    app = Observing(origins.around(FirstOf(routes, "/graphql", endpoint)), slow_seconds=settings.slow_seconds)
+    return TracedRequests(app) if settings.traces else app
 
 
 def _tracing(settings: Settings) -> AbstractAsyncContextManager[None]:
@@ -212,16 +209,24 @@ def _tracing(settings: Settings) -> AbstractAsyncContextManager[None]:
     return sending
 
 
+class Routes(Starlette):
+    """Starlette without its answer to faults of ours: that is given further out, in JSON, and told of once."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return what leads to the routes."""
+        return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+
+
 class FirstOf:
     """Takes the short way to one route: the router and its exceptions would take as long again as an answer that is kept."""
 
     def __init__(self, app: ASGIApp, path: str, first: ASGIApp) -> None:
         self._app, self._path, self._first = app, path, first
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Hand the request on."""
         is_first = scope["type"] != "lifespan" and scope["path"] == self._path
-        await (self._first if is_first else self._app)(scope, receive, send)
+        return (self._first if is_first else self._app)(scope, receive, send)
 
 
 def _read_jwts(settings: Settings) -> JwtReader | None:
@@ -237,17 +242,17 @@ def _read_jwts(settings: Settings) -> JwtReader | None:
     return reader
 
 
-def create_app_from_environment() -> Starlette:
+def create_app_from_environment() -> ASGIApp:
     """Return the application of a worker process, which `ratesgraph serve` has told everything by the environment."""
     return _create_from_environment(writes_are_open=False)
 
 
-def create_open_app_from_environment() -> Starlette:
+def create_open_app_from_environment() -> ASGIApp:
     """Return the same where writing is open: this is told by no setting, so that none can open it."""
     return _create_from_environment(writes_are_open=True)
 
 
-def _create_from_environment(*, writes_are_open: bool) -> Starlette:
+def _create_from_environment(*, writes_are_open: bool) -> ASGIApp:
     settings = Settings()
     if settings.database_url is None:
         raise RuntimeError("DATABASE_URL is not set: start the server with `ratesgraph serve`")

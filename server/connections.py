@@ -16,6 +16,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from resolvers.notes import Notes
 from server.errors import RETRY_AFTER, BadRequest
+from server.joining import JoiningTransport
 from server.observing import HEADER, take_notes, tell_of_refusal
 from server.streams import StoppingProtocol
 
@@ -45,12 +46,13 @@ def find_room(connections: int) -> int:
 class BoundedProtocol(StoppingProtocol):
     """Uvicorn's HTTP, for requests of a bounded head that arrive in a bounded time.
 
-    The lifespan's state has the `request_seconds` and the `max_connections`.
+    The lifespan's state has the `request_seconds` and the `max_connections`. What is called for every request calls its base
+    by name: before Python 3.12, `super()` takes longer than what is done here.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
-        super().connection_made(transport)
+        super().connection_made(JoiningTransport(transport, self.loop))  # type: ignore[arg-type]
         self._waiting_since: float | None = self.loop.time()
         self._has_begun = self._head_is_open = False
         self._head_bytes = self._body_bytes = 0
@@ -82,7 +84,7 @@ class BoundedProtocol(StoppingProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come, unless the head goes on and on."""
-        super().data_received(data)
+        StoppingProtocol.data_received(self, data)
         if self._head_is_open:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
@@ -91,27 +93,30 @@ class BoundedProtocol(StoppingProtocol):
 
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of a request."""
-        super().on_message_begin()
+        StoppingProtocol.on_message_begin(self)
         self._waiting_since = self.loop.time()
         self._has_begun = self._head_is_open = True
         self._head_bytes = self._body_bytes = 0
 
     def on_headers_complete(self) -> None:
-        """Go on to the body, which a WebSocket must not have: it would be waited for."""
+        """Begin to answer, and go on to the body, which a WebSocket must not have: it would be waited for."""
         self._head_is_open = False
-        super().on_headers_complete()
+        StoppingProtocol.on_headers_complete(self)
+        if self.app_state["leaving"].closes:
+            # While the server lingers (`server.stopping`), each response is the last one on its connection.
+            self.say_close()
         if self.parser.should_upgrade() and self._should_upgrade() and (refusal := self._check_handshake()):
             self._refuse(refusal)
 
     def on_body(self, body: bytes) -> None:
         """Count what gives the request more time."""
         self._body_bytes += len(body)
-        super().on_body(body)
+        StoppingProtocol.on_body(self, body)
 
     def on_message_complete(self) -> None:
         """Wait no more: the request is there."""
         self._waiting_since = None
-        super().on_message_complete()
+        StoppingProtocol.on_message_complete(self)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, in JSON as everything, unless an answer to what came before it is on its way."""
@@ -184,8 +189,8 @@ class BoundedProtocol(StoppingProtocol):
             request_id = tell_of_refusal(refusal, self.headers if self._has_begun else (), seconds)
         else:
             # What the application does with the request ends now, and is told then.
-            notes.status, request_id = refusal.status, notes.request_id.encode()
-            notes.codes.insert(0, refusal.code)
+            notes.status, request_id = refusal.status, notes.request_id
+            notes.codes = (refusal.code, *notes.codes)
         body = refusal.body()
         fields = [
             *self.server_state.default_headers,
@@ -223,11 +228,17 @@ REASONS = {
     431: b"Request Header Fields Too Large",
     503: b"Service Unavailable",
 }
-CONNECTION_OPTIONS: dict[str, Any] = {
-    "http": BoundedProtocol,
-    "ws": RefusableSocket,
-    "ws_max_size": MAX_SOCKET_MESSAGE_BYTES,
-    "server_header": False,
-    "headers": [("X-Content-Type-Options", "nosniff")],
-}
-"""What every server of the application is run with."""
+
+
+def connection_options(trusted_proxies: str | None) -> dict[str, Any]:
+    """Return what every server of the application is run with."""
+    return {
+        "http": BoundedProtocol,
+        "ws": RefusableSocket,
+        "ws_max_size": MAX_SOCKET_MESSAGE_BYTES,
+        "server_header": False,
+        "headers": [("X-Content-Type-Options", "nosniff")],
+        # Nobody's word on who asks, unless the settings name a proxy.
+        "proxy_headers": bool(trusted_proxies),
+        "forwarded_allow_ips": trusted_proxies or "",
+    }

@@ -19,9 +19,10 @@ from graph.streams import StreamingSchema
 from resolvers.callers import Caller
 from resolvers.context import RequestContext
 from resolvers.notes import UNCHANGED, note_cache
-from server.admission import Admission, Admitted, tell
+from server.admission import Admission, tell
 from server.answers import Answer, Answers
 from server.body_limit import BodyLimits
+from server.callers import Identity
 from server.errors import BadRequest, not_admitted, unanswered
 from server.events import send_events
 from server.media import JSON, RESPONSE_JSON, is_json, read_accept
@@ -86,25 +87,25 @@ class GraphQLEndpoint:
         reply = Reply(send, headers, wanted.media_type or JSON, self._vary)
         try:
             admission: Admission = scope["state"]["admission"]
-            admitted = await admission.admit(scope, headers)
-            reply.caller, reply.fields = admitted.identity.caller, admitted.fields
+            identity, reply.fields = await admission.admit(scope, headers)
+            reply.caller = identity.caller
             if wanted.page and method == "GET" and not _is_question(read_address(query_string)):
                 if not may_introspect(self._make_context(scope["state"], reply.caller)):
                     raise BadRequest("NOT_FOUND", "There is no page here, only answers to queries.", status=404)
-                await self._explorer(scope, receive, tell(send, admitted.fields))
+                await self._explorer(scope, receive, tell(send, reply.fields))
                 return
             self._origins.check(headers)
-            if reply.wants_cost not in (None, REPORTED_COST, ONLY_COST):
+            if reply.wants_cost is not None and reply.wants_cost not in {REPORTED_COST, ONLY_COST}:
                 raise BadRequest("BAD_PARAMETER", "The header GraphQL-Cost is neither `report` nor `only`.")
             if wanted.events and method in METHODS:
-                with admission.places.take(admission.name(scope, admitted.identity)):
-                    await self._answer_events(scope, receive, send, reply, admitted)
+                with admission.places.take(admission.name(scope, identity)):
+                    await self._answer_events(scope, receive, send, reply, identity)
                 return
             if wanted.media_type is None:
                 message = "Answers are application/json or application/graphql-response+json."
                 raise BadRequest("NOT_ACCEPTABLE", message, status=406)
             if method == "GET":
-                check_address(headers)
+                check_address(headers, names_json=wanted.names_json)
                 await self._answer_query(query_string, scope["state"], reply)
             elif method != "POST":
                 message = f"{method} is not taken here: send GET or POST."
@@ -130,7 +131,7 @@ class GraphQLEndpoint:
         return await _receive_body(self._bound(receive, reply))
 
     async def _answer_events(
-        self, scope: Scope, receive: Receive, send: Send, reply: Reply, admitted: Admitted
+        self, scope: Scope, receive: Receive, send: Send, reply: Reply, identity: Identity
     ) -> None:
         """Answer with a stream of events: any operation, but by GET no mutation."""
         if reply.wants_cost:
@@ -149,7 +150,7 @@ class GraphQLEndpoint:
             operation_name=parameters.operation_name,
             allowed_operation_types=kinds,
         )
-        await send_events(results, admitted.identity, scope, receive, tell(send, admitted.fields))
+        await send_events(results, identity, scope, receive, tell(send, reply.fields))
 
     async def _answer_query(self, query_string: bytes, state: State, reply: Reply) -> None:
         if reply.wants_cost:

@@ -65,7 +65,7 @@ class Processors:
         """Say in which request something happened."""
         notes = current.get()
         if notes is not None:
-            event.setdefault("request_id", notes.request_id)
+            event.setdefault("request_id", notes.request_id.decode())
             if notes.trace_id:
                 event.setdefault("trace_id", notes.trace_id)
         return event

@@ -6,7 +6,6 @@ no name: by such a mistake a request would come to what is not meant for it.
 
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache, wraps
 from typing import NamedTuple, TypeVar
 
 Found = TypeVar("Found")
@@ -25,6 +24,8 @@ MATCHES = {
 }
 LONGEST = 1_000
 """Bytes of a header that are looked at, and remembered: what is longer, no client sends who means it."""
+MOST = 1_000
+"""Different headers that are remembered."""
 QUOTED = re.compile(rb'"(?:[^"\\]|\\.?)*(?:"|$)', re.DOTALL)
 """What is not closed goes to the end, so that nothing is looked through twice."""
 
@@ -33,30 +34,38 @@ class Wanted(NamedTuple):
     """What an Accept header takes.
 
     That is one answer in a media type, or None of these; or a stream of events or a page, where one of these is named and
-    nothing is preferred to it.
+    nothing is preferred to it. `names_json`: it names a media type of GraphQL answers, which no link, image or form does.
     """
 
     media_type: bytes | None
     events: bool = False
     page: bool = False
+    names_json: bool = False
 
 
 NOTHING = Wanted(None)
 
 
+class Remembered(dict[bytes, Found]):
+    """What was read in headers, by the headers. One that is longer than any should be is not read: it is `otherwise`."""
+
+    def __init__(self, read: Reader[Found], otherwise: Found) -> None:
+        self._read = read
+        self._otherwise = otherwise
+
+    def __missing__(self, header: bytes) -> Found:
+        """Read the header."""
+        if len(header) > LONGEST:
+            return self._otherwise
+        if len(self) >= MOST:
+            self.clear()
+        found = self[header] = self._read(header)
+        return found
+
+
 def remembered(otherwise: Found) -> Callable[[Reader[Found]], Reader[Found]]:
-    """Have what is read in a header remembered. One that is longer than any should be is not read: it is `otherwise`."""
-
-    def remember(read: Reader[Found]) -> Reader[Found]:
-        known = lru_cache(maxsize=1_000)(read)
-
-        @wraps(read)
-        def look(header: bytes) -> Found:
-            return known(header) if len(header) <= LONGEST else otherwise
-
-        return look
-
-    return remember
+    """Have what is read in a header remembered, so that to look it up takes no step in Python."""
+    return lambda read: Remembered(read, otherwise).__getitem__
 
 
 @remembered(NOTHING)
@@ -77,7 +86,8 @@ def read_accept(accept: bytes) -> Wanted:
     best = max(weights, key=lambda media_type: weights[media_type][1], default=None)
     single = 0.0 if best is None else weights[best][1]
     events, page = named.get(EVENT_STREAM, 0.0), named.get(HTML, 0.0)
-    return Wanted(best if single else None, 0 < events >= single, 0 < page >= max(events, single))
+    names_json = not named.keys().isdisjoint(CONTENT_TYPES)
+    return Wanted(best if single else None, 0 < events >= single, 0 < page >= max(events, single), names_json)
 
 
 def _read_ranges(header: bytes) -> Iterator[tuple[bytes, float]]:
@@ -85,12 +95,6 @@ def _read_ranges(header: bytes) -> Iterator[tuple[bytes, float]]:
     for part in QUOTED.sub(b'""', header.lower()).split(b","):
         name, *parameters = (piece.strip() for piece in part.split(b";"))
         yield name, _weight(parameters)
-
-
-@remembered(otherwise=False)
-def names_json(accept: bytes) -> bool:
-    """Return whether the Accept header names a media type of GraphQL answers, which no link, image or form does."""
-    return any(name in {JSON, RESPONSE_JSON} for name, _ in _read_ranges(accept))
 
 
 def _weight(parameters: list[bytes]) -> float:

@@ -8,12 +8,11 @@ or an Accept that names JSON. Newer browsers tell in `Sec-Fetch-Site` and `Sec-F
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers as RequestHeaders
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from server.errors import BadRequest
-from server.media import names_json
 
 PREFLIGHT_HEADERS = (
     b"graphql-require-preflight",
@@ -57,20 +56,18 @@ class Origins:
             message = "Pages of other sites may not ask here, unless the server's settings name their origin."
             raise BadRequest("CROSS_SITE_REFUSED", message, status=403)
 
-    def middleware(self) -> list[Middleware]:
-        """Return what lets browsers show our answers to pages of the allowed origins: nothing where there are none."""
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """Return the application, with what lets browsers show its answers to pages of the allowed origins, if any."""
         if not self.allowed:
-            return []
-        return [
-            Middleware(
-                Preflights,
-                allow_origins=self.allowed,
-                allow_methods=["GET", "POST"],
-                allow_headers=CORS_HEADERS,
-                expose_headers=["ETag", "Cache-Status", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"],
-                max_age=3_600,
-            )
-        ]
+            return app
+        return Preflights(
+            app,
+            allow_origins=self.allowed,
+            allow_methods=["GET", "POST"],
+            allow_headers=CORS_HEADERS,
+            expose_headers=["ETag", "Cache-Status", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"],
+            max_age=3_600,
+        )
 
 
 class Preflights(CORSMiddleware):
@@ -95,9 +92,9 @@ def check_preflight(headers: Headers) -> None:
         raise BadRequest("PREFLIGHT_REQUIRED", message, status=403)
 
 
-def check_address(headers: Headers) -> None:
+def check_address(headers: Headers, *, names_json: bool) -> None:
     """Raise BadRequest (PREFLIGHT_REQUIRED) for a query in an address that a link or an image could have sent."""
-    if names_json(headers.get(b"accept", b"")) or has_preflight(headers):
+    if names_json or has_preflight(headers):
         return
     if headers.get(b"sec-fetch-site") in OWN_SITES or headers.get(b"sec-fetch-mode") in SCRIPTS:
         return

@@ -36,11 +36,11 @@ def rejections_route() -> Route:
     async def download(request: Request) -> Response:
         try:
             admission: Admission = request.state.admission
-            admitted = await admission.admit(request.scope, dict(request.scope["headers"]))
+            identity, fields = await admission.admit(request.scope, dict(request.scope["headers"]))
         except BadRequest as refused:
             return refused.to_response()
-        response = await _answer(request, admitted.identity.caller, places)
-        response.raw_headers.extend(admitted.fields)
+        response = await _answer(request, identity.caller, places)
+        response.raw_headers.extend(fields)
         return response
 
     return Route("/batches/{id}/rejections.csv", download, methods=["GET"])

@@ -46,8 +46,11 @@ class Reply:
         await self.send(status, body, headers | {b"content-encoding": b"gzip"})
 
     async def send_unchanged(self, headers: Headers) -> None:
-        """Send that the client has the answer already. No header tells of a body (RFC 9110, 15.4.5)."""
-        own = [(b"vary", self._vary), *self.fields, *headers.items()]
+        """Send that the client has the answer already.
+
+        No header tells of a body (RFC 9110, 15.4.5), nor the policy, which the client has with the answer.
+        """
+        own = [(b"vary", self._vary), *self.fields[:1], *headers.items()]
         await self._send({"type": "http.response.start", "status": 304, "headers": own})
         await self._send({"type": "http.response.body", "body": b""})
 

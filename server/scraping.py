@@ -67,7 +67,8 @@ async def _admit(request: Request, token: SecretStr | None, *, is_open: bool) ->
         note_caller("metrics")
         return
     admission: Admission = request.state.admission
-    admit((await admission.admit(request.scope, headers)).identity.caller, ADMIN)
+    identity, _ = await admission.admit(request.scope, headers)
+    admit(identity.caller, ADMIN)
 
 
 async def _ask(pool: Pool) -> tuple[QueueState, dict[BatchStatus, int]] | None:

@@ -15,16 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 
 class StoppingProtocol(HttpToolsProtocol):
-    """Uvicorn's HTTP, which tells the application when the server stops: the lifespan comes only after the last response.
-
-    While the server lingers (`server.stopping`), each response is the last one on its connection.
-    """
-
-    def on_headers_complete(self) -> None:
-        """Begin to answer."""
-        super().on_headers_complete()
-        if self.app_state["leaving"].closes:
-            self.say_close()
+    """Uvicorn's HTTP, which tells the application when the server stops: the lifespan comes only after the last response."""
 
     def say_close(self) -> None:
         """Have the response tell that the connection is closed after it, unless it has begun."""

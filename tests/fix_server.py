@@ -14,7 +14,7 @@ import uvicorn
 
 from ingest.worker import work
 from server.app import create_app
-from server.connections import CONNECTION_OPTIONS
+from server.connections import connection_options
 from server.settings import Settings
 
 Json = dict[str, Any]
@@ -55,7 +55,7 @@ def running_server(database_url: str, *, writes_are_open: bool = True, **setting
     """Serve the database and yield a client of the server."""
     chosen = Settings().model_copy(update={**UNREACHED, **settings})
     app = create_app(chosen, database_url, writes_are_open=writes_are_open)
-    options = {**CONNECTION_OPTIONS, "forwarded_allow_ips": chosen.trusted_proxies or ""}
+    options = connection_options(chosen.trusted_proxies)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", **options))
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

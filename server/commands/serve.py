@@ -15,7 +15,7 @@ import uvicorn
 from server import logs
 from server.app import create_app
 from server.children import run_before, worker_beside
-from server.connections import CONNECTION_OPTIONS
+from server.connections import connection_options
 from server.console import CommandError, open_database, out, read_settings
 from server.metrics import shared_folder
 from server.profiles import choose_profile, find_unsafe_mixture
@@ -131,9 +131,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
         # It would tell addresses, with the queries and variables in them.
         "access_log": False,
         "timeout_graceful_shutdown": 10,
-        **CONNECTION_OPTIONS,
-        # Nobody's word, unless the settings name a proxy.
-        "forwarded_allow_ips": settings.trusted_proxies or "",
+        **connection_options(settings.trusted_proxies),
     }
     if settings.workers == 1:
         app = create_app(settings, database_url, writes_are_open=writes_are_open)

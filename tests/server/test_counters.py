@@ -14,9 +14,9 @@ from pydantic import SecretStr
 
 from server import counters
 from server.addresses import name_stranger
-from server.counters import MAX_COUNTED, BoundedMemory, read_limit
+from server.counters import read_limit
 from server.errors import BadRequest
-from server.quotas import Quota
+from server.quotas import MAX_COUNTED, Quota
 from tests.server.test_command import serving, wait_until_answered
 from tests.server.test_rate_limits import ask, limited, statuses
 
@@ -68,6 +68,13 @@ class Shelf(Storage):
         raise NotImplementedError
 
 
+def make_quota(limit: str, *, processes: int = 1, max_counted: int = MAX_COUNTED) -> Quota:
+    """Return a quota that is counted in this process."""
+    item = read_limit(limit)
+    assert item is not None
+    return Quota("address", item, processes=processes, max_counted=max_counted)
+
+
 SHELF = {"rate_limit_storage": SecretStr("shelf://here")}
 
 
@@ -80,10 +87,7 @@ def shelf() -> Iterator[type[Shelf]]:
 
 
 async def test_memory_is_bounded_whatever_addresses_come_and_nothing_runs_beside() -> None:
-    memory = BoundedMemory()
-    limit = read_limit("2/day")
-    assert limit is not None
-    quota = Quota("address", limit, memory)
+    quota = make_quota("2/day")
     threads, tasks = threading.active_count(), len(asyncio.all_tasks())
     networks = [
         name_stranger({"client": (f"2001:db8:{number >> 8:x}:{number & 255:x}::1", 1)}) for number in range(100_000)
@@ -91,7 +95,7 @@ async def test_memory_is_bounded_whatever_addresses_come_and_nothing_runs_beside
     assert len(set(networks)) == 100_000
     for network in networks:
         await quota.take(network)
-    assert len(memory) == MAX_COUNTED
+    assert quota.size == MAX_COUNTED
     assert (threading.active_count(), len(asyncio.all_tasks())) == (threads, tasks)
     # The newest are counted still.
     for network in networks[-MAX_COUNTED + 100 :: 5_000]:
@@ -100,29 +104,60 @@ async def test_memory_is_bounded_whatever_addresses_come_and_nothing_runs_beside
             await quota.take(network)
 
 
+def set_clock(monkeypatch: pytest.MonkeyPatch, now: float) -> None:
+    """Have it be a moment, in seconds since 1970."""
+    monkeypatch.setattr(time, "time", lambda: now)
+
+
 async def test_what_has_ended_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1_000.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    memory = BoundedMemory(10)
+    quota = make_quota("2/minute", max_counted=10)
+    set_clock(monkeypatch, 1_000.0)
     for number in range(8):
-        assert await memory.incr(str(number), 60) == 1
-    assert await memory.incr("7", 60) == 2
-    now += 59.9
-    assert await memory.get("7") == 2
-    now += 0.2
-    assert await memory.get("7") == 0
-    assert await memory.incr("7", 60) == 1
+        await quota.take(str(number))
+    assert quota.size == 8
+    set_clock(monkeypatch, 1_060.0)
     for number in range(8, 11):
-        await memory.incr(str(number), 60)
+        await quota.take(str(number))
     # Each new one has taken the place of two that had ended.
-    assert len(memory) == 4
-    assert [await memory.get(str(number)) for number in (6, 7, 8, 9, 10)] == [0, 1, 1, 1, 1]
+    assert quota.size == 5
+    for number in range(11, 40):
+        await quota.take(str(number))
+    assert quota.size == 10
+
+
+async def test_a_window_ends_when_its_answers_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    quota = make_quota("1/minute")
+    set_clock(monkeypatch, 1_000.25)
+    await quota.take("x")
+    with pytest.raises(BadRequest) as refused:
+        await quota.take("x")
+    wait = int(refused.value.headers[b"retry-after"])
+    assert 0 < wait <= 60
+    set_clock(monkeypatch, 1_000.0 + wait - 0.01)
+    with pytest.raises(BadRequest):
+        await quota.check("x")
+    set_clock(monkeypatch, 1_000.25 + wait)
+    await quota.check("x")
+    await quota.take("x")
+
+
+async def test_windows_of_different_callers_begin_at_different_moments(monkeypatch: pytest.MonkeyPatch) -> None:
+    quota = make_quota("1/minute")
+    set_clock(monkeypatch, 1_000.0)
+    waits = {dict(await quota.take(str(number)))[b"ratelimit"].split(b"t=")[1] for number in range(100)}
+    assert len(waits) > 30
+
+
+async def test_a_clock_that_is_set_back_does_not_keep_anybody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    quota = make_quota("1/minute")
+    set_clock(monkeypatch, 100_000.0)
+    await quota.take("x")
+    set_clock(monkeypatch, 1_000.0)
+    await quota.take("x")
 
 
 async def test_processes_that_count_for_themselves_share_the_limit() -> None:
-    limit = read_limit("10/day")
-    assert limit is not None
-    quota = Quota("address", limit, BoundedMemory(), processes=4)
+    quota = make_quota("10/day", processes=4)
     left = [dict(await quota.take("x"))[b"ratelimit"].split(b";")[1] for _ in range(3)]
     assert left == [b"r=2", b"r=1", b"r=0"]
     with pytest.raises(BadRequest):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.fix_server import Client, Json, running_server, running_worker
@@ -168,7 +169,13 @@ def test_a_token_is_all_that_an_upload_to_another_machine_takes(database_url: st
         assert "batch 1 applied" in send(token, 0).stdout
         assert "already uploaded as batch 1" in send(token, 0).stdout
         ratesgraph(database_url, "token", "revoke", token)
-        until(lambda: "unknown, wrong, expired or revoked" in send(token, 1).stderr, "the token is still believed")
+        headers = {"Authorization": f"Bearer {token}"}
+        question = {"query": "{ __typename }"}
+        until(
+            lambda: httpx.post(f"{url}/graphql", json=question, headers=headers).status_code == 401,
+            "the token is still believed",
+        )
+        assert "unknown, wrong, expired or revoked" in send(token, 1).stderr
 
 
 def port_of(client: Client) -> int:
