@@ -27,7 +27,9 @@ class Deadline:
 
     async def hold(self, work: Awaitable[Result]) -> Result:
         """Return what the work comes to. Raise ExecutionTimeout when its time is up; it has been cancelled then."""
-        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        # To ask for the loop is a system call before Python 3.12: once is enough.
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         if task is None or task in self._begun:
             return await work
         if loop is not self._loop:
