@@ -63,7 +63,7 @@ class Observing:
             await answer_failed(Request(scope), error)(scope, receive, send_noted)
         finally:
             if is_http or notes.status:
-                tell(notes, time.perf_counter() - began_at, self._slow_seconds, scope)
+                tell_of_end(notes, time.perf_counter() - began_at, self._slow_seconds, scope)
             current.reset(before)
 
 
@@ -130,7 +130,7 @@ def _noting_of_socket(notes: Notes, send: Send) -> Send:
     return send_noted
 
 
-def tell(notes: Notes, seconds: float, slow_seconds: float, scope: Scope | None) -> None:
+def tell_of_end(notes: Notes, seconds: float, slow_seconds: float, scope: Scope | None) -> None:
     """Count a request that has ended, and tell of it in the log. Of one that was no HTTP there is no scope."""
     count(notes, seconds)
     is_slow = seconds > slow_seconds and notes.kind != SUBSCRIPTION
@@ -148,7 +148,7 @@ def tell_of_refusal(refusal: BadRequest, headers: RawHeaders, seconds: float) ->
     notes = Notes(find_id(headers))
     notes.status, notes.codes = refusal.status, (refusal.code,)
     # It may have taken long to arrive; that is no slowness of ours.
-    tell(notes, seconds, math.inf, None)
+    tell_of_end(notes, seconds, math.inf, None)
     return notes.request_id
 
 
@@ -216,7 +216,7 @@ def telling_of_operation(slow_seconds: float) -> Iterator[None]:
             yield
     finally:
         if notes is not None:
-            tell(notes, time.perf_counter() - began_at, slow_seconds, OPERATION)
+            tell_of_end(notes, time.perf_counter() - began_at, slow_seconds, OPERATION)
 
 
 @contextmanager

@@ -35,6 +35,13 @@ class _Window:
     ends_at: float
     count: int = 0
 
+    def add(self, shared: int | None) -> int:
+        """Return the count with one more: that of the shared store, or our own while it has none."""
+        if shared is not None:
+            return shared
+        self.count += 1
+        return self.count
+
 
 class Quota:
     """What one caller may do in a window of time."""
@@ -67,7 +74,8 @@ class Quota:
         """Count once for the caller and return the fields that tell what is left. Raise BadRequest (RATE_LIMITED, 429)."""
         now = time.time()
         window = self._find_window(who, now)
-        left = self._amount - (await self._count(window) if self._shared else self._count_here(window))
+        shared = await self._shared.incr(window.key, self._seconds) if self._shared else None
+        left = self._amount - window.add(shared)
         wait = ceil(window.ends_at - now)
         if left < 0:
             raise self._refuse(wait)
@@ -83,16 +91,8 @@ class Quota:
 
     async def count(self, who: str) -> None:
         """Count once for the caller, whatever is left."""
-        await self._count(self._find_window(who, time.time()))
-
-    async def _count(self, window: _Window) -> int:
-        """Add one to the count, here while no other place is asked or answers, and return it."""
-        shared = await self._shared.incr(window.key, self._seconds) if self._shared else None
-        return self._count_here(window) if shared is None else shared
-
-    def _count_here(self, window: _Window) -> int:
-        window.count += 1
-        return window.count
+        window = self._find_window(who, time.time())
+        window.add(await self._shared.incr(window.key, self._seconds) if self._shared else None)
 
     def _find_window(self, who: str, now: float) -> _Window:
         """Return the present window of the caller. A clock may be set back, too."""

@@ -16,7 +16,7 @@ from server import counters
 from server.addresses import name_stranger
 from server.counters import read_limit
 from server.errors import BadRequest
-from server.quotas import MAX_COUNTED, Quota
+from server.quotas import MAX_COUNTED, Fields, Quota
 from tests.server.test_command import serving, wait_until_answered
 from tests.server.test_rate_limits import ask, limited, statuses
 
@@ -75,6 +75,11 @@ def make_quota(limit: str, *, processes: int = 1, max_counted: int = MAX_COUNTED
     return Quota("address", item, processes=processes, max_counted=max_counted)
 
 
+def left(fields: Fields) -> int:
+    """Return how often the caller may ask still."""
+    return int(dict(fields)[b"ratelimit"].split(b";")[1].removeprefix(b"r="))
+
+
 SHELF = {"rate_limit_storage": SecretStr("shelf://here")}
 
 
@@ -120,6 +125,8 @@ async def test_what_has_ended_makes_room(monkeypatch: pytest.MonkeyPatch) -> Non
         await quota.take(str(number))
     # Each new one has taken the place of two that had ended.
     assert quota.size == 5
+    # What an older window held is gone, what the newest hold is not.
+    assert [left(await quota.take(str(number))) for number in (7, 8, 9, 10)] == [1, 0, 0, 0]
     for number in range(11, 40):
         await quota.take(str(number))
     assert quota.size == 10
@@ -158,8 +165,7 @@ async def test_a_clock_that_is_set_back_does_not_keep_anybody_out(monkeypatch: p
 
 async def test_processes_that_count_for_themselves_share_the_limit() -> None:
     quota = make_quota("10/day", processes=4)
-    left = [dict(await quota.take("x"))[b"ratelimit"].split(b";")[1] for _ in range(3)]
-    assert left == [b"r=2", b"r=1", b"r=0"]
+    assert [left(await quota.take("x")) for _ in range(3)] == [2, 1, 0]
     with pytest.raises(BadRequest):
         await quota.take("x")
 
