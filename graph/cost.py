@@ -61,7 +61,10 @@ class Cost:
 
     def of(self, variables: Variables) -> int:
         """Return the cost with these variables. Those of a wrong type count as nothing: execution refuses them."""
-        return self.fixed + sum(size(variables) * inside.of(variables) for size, inside in self.parts)
+        cost = self.fixed
+        for size, inside in self.parts:
+            cost += size(variables) * (inside.of(variables) if inside.parts else inside.fixed)
+        return cost
 
 
 class Pricer:

@@ -7,9 +7,8 @@ columns, and what extensions would do are two plain calls.
 
 from collections.abc import Collection, Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass
 from inspect import isawaitable
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import strawberry
 from graphql import ExecutionResult as CoreResult
@@ -31,14 +30,16 @@ from graph.permissions import admit, may_introspect
 from resolvers.context import Limits, RequestContext
 from resolvers.notes import note_code, note_operation, note_rows
 
-ANY_OPERATION = frozenset(OperationType)
-ONLY_QUERIES = frozenset({OperationType.QUERY})
+# These are tuples: to hash a member of an enumeration takes longer than to compare it with three.
+ANY_OPERATION = tuple(OperationType)
+ONLY_QUERIES: tuple[OperationType, ...] = (OperationType.QUERY,)
 SCHEMA_CLOSED = "This server does not tell its schema to everybody: __schema and __type are closed."
-QUERIES_AND_MUTATIONS = frozenset({OperationType.QUERY, OperationType.MUTATION})
+QUERIES_AND_MUTATIONS = (OperationType.QUERY, OperationType.MUTATION)
+Result = tuple[dict[str, Any] | None, list[GraphQLError] | None]
+"""The data of an operation that was executed or not, and its errors, as they may leave."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of an operation. `is_shared`: it answers the same to everybody until prices or locations change.
 
     `cost` is None for a document that is wrong.
@@ -75,9 +76,9 @@ def choose_operation(document: Document, name: str | None, allowed: Collection[O
     return operation
 
 
-def was_executed(result: ExecutionResult) -> bool:
+def was_executed(data: object, errors: Sequence[GraphQLError] | None) -> bool:
     """Return whether the errors of a result, if any, come from its execution: only those stand at a place in the data."""
-    return result.data is not None or any(error.path for error in result.errors or ())
+    return data is not None or any(error.path for error in errors or ())
 
 
 class Schema(strawberry.Schema):
@@ -117,9 +118,10 @@ class Schema(strawberry.Schema):
         document = self.documents.find(query or "")
         if isinstance(document, list):
             return ExecutionResult(None, self.present(document))
-        operation = choose_operation(document, operation_name, frozenset(allowed_operation_types or ANY_OPERATION))
+        operation = choose_operation(document, operation_name, tuple(allowed_operation_types or ANY_OPERATION))
         variables = variable_values or {}
-        return await self._run(document, operation, variables, context_value, operation.cost.of(variables))
+        cost = operation.cost.of(variables)
+        return ExecutionResult(*await self._run(document, operation, variables, context_value, cost))
 
     async def answer(
         self,
@@ -140,14 +142,14 @@ class Schema(strawberry.Schema):
             return Outcome(None, [error.formatted for error in self.present(document) or ()], False, False, None)
         operation = choose_operation(document, operation_name, ONLY_QUERIES if only_queries else QUERIES_AND_MUTATIONS)
         cost = operation.cost.of(variables)
-        note_operation(operation.kind.value, operation.name)
+        note_operation(operation.type_name, operation.name)
         if only_cost:
             return Outcome(None, [], False, False, cost)
-        result = await self._run(document, operation, variables, context, cost)
-        errors = [error.formatted for error in result.errors or ()]
-        note_rows(result.data)
-        is_shared = operation.is_shared and not errors
-        return Outcome(result.data, errors, was_executed(result), is_shared, cost)
+        data, errors = await self._run(document, operation, variables, context, cost)
+        note_rows(data)
+        if not errors:
+            return Outcome(data, [], True, operation.is_shared, cost)
+        return Outcome(data, [error.formatted for error in errors], was_executed(data, errors), False, cost)
 
     async def _run(
         self,
@@ -156,11 +158,11 @@ class Schema(strawberry.Schema):
         variables: dict[str, Any],
         context: RequestContext,
         cost: int,
-    ) -> ExecutionResult:
-        with spans.NOTHING if spans.tracer is None else spans.tracer.span(operation.kind.value, operation.facts):
+    ) -> Result:
+        with spans.NOTHING if spans.tracer is None else spans.tracer.span(operation.type_name, operation.facts):
             admit(context.caller, operation.scopes)
             if refusal := self.check(operation, context, cost):
-                return ExecutionResult(None, [refusal])
+                return None, [refusal]
             execution = self._execute(document, operation, variables, context)
             if operation.kind is not OperationType.QUERY:
                 # What has begun to write is not stopped half-way, and an upload waits as long as it says.
@@ -168,15 +170,15 @@ class Schema(strawberry.Schema):
             try:
                 return await self._deadline.hold(execution)
             except ExecutionTimeout:
-                return ExecutionResult(None, [self._refuse_time()])
+                return None, [self._refuse_time()]
 
     async def _execute(
         self, document: Document, operation: Operation, variables: dict[str, Any], context: RequestContext
-    ) -> ExecutionResult:
+    ) -> Result:
         plan = operation.plan
         if plan is not None and (questions := plan.read(variables)) is not None:
             data, errors = await plan.answer(questions, context)
-            return ExecutionResult(data, self.present(errors))
+            return data, self.present(errors)
         begun = core_execute(
             self._schema,
             document.tree,
@@ -184,7 +186,7 @@ class Schema(strawberry.Schema):
             **self.how_to(operation, variables, context),
         )
         found: CoreResult = await begun if isawaitable(begun) else begun
-        return ExecutionResult(found.data, self.present(found.errors))
+        return found.data, self.present(found.errors)
 
     def how_to(self, operation: Operation, variables: dict[str, Any], context: RequestContext) -> dict[str, Any]:
         """Return what the executor is told of an operation, whether it gives one result or many."""

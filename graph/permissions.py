@@ -22,7 +22,7 @@ UPLOADING = frozenset({Scope.UPLOAD})
 
 def may_introspect(context: RequestContext) -> bool:
     """Return whether the caller may learn the schema: from itself (`__schema`, `__type`) and in GraphiQL."""
-    return context.schema_is_open or bool(context.caller.name)
+    return context.shared.schema_is_open or bool(context.caller.name)
 
 
 def needs(scope: Scope) -> dict[str, Scope]:

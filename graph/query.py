@@ -128,7 +128,7 @@ class Query:
             info.context,
             search=search,
             kind=kind,
-            first=batches.check_page_size(first, info.context.limits.max_page_size),
+            first=batches.check_page_size(first, info.context.shared.limits.max_page_size),
             after_id=decode_cursor("location", after),
         )
         return to_location_connection(page, after=after)
@@ -168,7 +168,7 @@ class Query:
         page = await batches.list_batches(
             info.context,
             status=status,
-            first=batches.check_page_size(first, info.context.limits.max_page_size),
+            first=batches.check_page_size(first, info.context.shared.limits.max_page_size),
             before_id=decode_cursor("batch", after),
         )
         return to_batch_connection(page, after=after)

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Iterable
 from contextlib import aclosing
-from dataclasses import replace
 from inspect import isawaitable
 from typing import Any
 
@@ -37,7 +36,7 @@ class StreamingSchema(Schema):
 
         It gets a context of its own: a connection's operations must not share what one of them has loaded.
         """
-        context: RequestContext = replace(context_value)
+        context = RequestContext(context_value.shared, context_value.caller)
         document = self.documents.find(query or "")
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
         if operation is not None:
@@ -85,4 +84,4 @@ async def _answer_once(answer: Awaitable[ExecutionResult]) -> StreamResult:
     except NotAdmitted as error:
         yield PreExecutionError(None, [error.as_graphql_error()])
     else:
-        yield result if was_executed(result) else PreExecutionError(None, result.errors)
+        yield result if was_executed(result.data, result.errors) else PreExecutionError(None, result.errors)

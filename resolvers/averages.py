@@ -1,9 +1,8 @@
 """Average prices by day: what the totals say, and on request what the observations add to it."""
 
 from collections.abc import Awaitable, Callable, MutableSequence, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from db.errors import DatabaseError
 from db.model import (
@@ -25,8 +24,7 @@ Place = tuple[int, Lane, DateRange]
 """The position of a question, and what is to be loaded for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What one `averagePrices` asks for. Low, high and median are read from the observations, and only `with_statistics`."""
 
     date_from: date
@@ -46,7 +44,7 @@ async def average_prices(context: RequestContext, questions: Sequence[Question])
     sound: list[tuple[int, DateRange]] = []
     for position, question in enumerate(questions):
         try:
-            sound.append((position, check_range(question.date_from, question.date_to, context.limits.max_days)))
+            sound.append((position, check_range(question.date_from, question.date_to, context.shared.limits.max_days)))
         except RequestError as error:
             answers[position] = error
     asked = [questions[position] for position, _ in sound]
@@ -59,7 +57,7 @@ async def average_prices(context: RequestContext, questions: Sequence[Question])
         else:
             (detailed if question.with_statistics else plain).append((position, lane, days))
     if plain:
-        await _load(plain, context.totals.load_many, _averages, answers)
+        await _load(plain, context.shared.totals.load_many, _averages, answers)
     if detailed:
         await _load(detailed, context.loaders.day_statistics.load_many, _with_statistics, answers)
     return answers  # type: ignore[return-value]  # each has its answer now
@@ -114,22 +112,22 @@ def _averages(days: DateRange, totals: DayTotals) -> DailyAverages:
     averages = [
         None
         if count < MIN_PRICES_FOR_STATISTICS
-        else (count + 2 * total) // (2 * count) / 100
+        else ((count >> 1) + total) // count / 100
         if total >= 0
-        else -((count - 2 * total) // (2 * count)) / 100
+        else -(((count >> 1) - total) // count) / 100
         for total, count in zip(totals.sums, totals.counts, strict=True)
     ]
     return DailyAverages(days, averages, totals.counts)
 
 
 def _with_statistics(days: DateRange, entries: list[DayStatistics]) -> DailyAverages:
-    answer = DailyAverages(days, *([None] * len(days) for _ in range(5)))  # type: ignore[arg-type]
-    answer.counts[:] = [0] * len(days)
+    counts = [0] * len(days)
+    averages, lows, highs, medians = (list[float | None]([None] * len(days)) for _ in range(4))
     for entry in entries:
         at = (entry.day - days.first).days
-        answer.counts[at] = entry.price_count
+        counts[at] = entry.price_count
         if entry.price_count >= MIN_PRICES_FOR_STATISTICS:
-            answer.averages[at] = usd(entry.price_sum, entry.price_count)
-            answer.lows[at], answer.highs[at] = usd(entry.low, 1), usd(entry.high, 1)
-            answer.medians[at] = usd(entry.median_half_cents, 2)
-    return answer
+            averages[at] = usd(entry.price_sum, entry.price_count)
+            lows[at], highs[at] = usd(entry.low, 1), usd(entry.high, 1)
+            medians[at] = usd(entry.median_half_cents, 2)
+    return DailyAverages(days, averages, counts, lows, highs, medians)

@@ -58,7 +58,7 @@ async def upload_prices(
     The same key with the same items returns the first batch and stores nothing. Raise RequestError (INVALID_WAIT).
     """
     check_wait(context, wait_ms)
-    problem = refuse_items(items, context.limits.max_items) or refuse_key(idempotency_key)
+    problem = refuse_items(items, context.shared.limits.max_items) or refuse_key(idempotency_key)
     if problem is not None:
         return Upload(None, user_errors=[problem])
     try:
@@ -79,9 +79,9 @@ async def upload_prices(
 
 def check_wait(context: RequestContext, wait_ms: int) -> None:
     """Raise RequestError (INVALID_WAIT) for a wait that no upload may ask for."""
-    if not 0 <= wait_ms <= context.limits.max_wait_ms:
+    if not 0 <= wait_ms <= context.shared.limits.max_wait_ms:
         raise RequestError(
-            "INVALID_WAIT", f"waitMs is {wait_ms}; it is 0 to {context.limits.max_wait_ms}.", argument="waitMs"
+            "INVALID_WAIT", f"waitMs is {wait_ms}; it is 0 to {context.shared.limits.max_wait_ms}.", argument="waitMs"
         )
 
 
@@ -130,8 +130,8 @@ async def report(
 async def _report(context: RequestContext, batch_id: int, *, replayed: bool, wait_ms: int) -> Upload:
     batch = await _wait_for_end(context, batch_id, wait_ms / 1_000)
     if batch is not None and batch.status is BatchStatus.APPLIED:
-        context.version.require(f"{batch_id} {BatchStatus.APPLIED}")
-    found = await context.pool.read(
+        context.shared.version.require(f"{batch_id} {BatchStatus.APPLIED}")
+    found = await context.shared.pool.read(
         lambda connection: batches.list_rejections(connection, batch_id, limit=MAX_USER_ERRORS)
     )
     return Upload(
@@ -161,7 +161,7 @@ async def follow_batch(
     """
     deadline = time.monotonic() + seconds
     seen = None
-    with context.notifications.expect(BATCHES, str(batch_id)) as changed:
+    with context.shared.notifications.expect(BATCHES, str(batch_id)) as changed:
         while True:
             changed.clear()
             patience = max(deadline - time.monotonic(), LOOK_SECONDS)
@@ -186,13 +186,13 @@ async def follow_batch(
 async def revert_batch(context: RequestContext, batch_id: int | None) -> Reversal:
     """Take an applied batch back, exactly and once; of what the caller does not see it is as if it were not there."""
     seen = None if batch_id is None else await find_batch(context, batch_id)
-    status = None if seen is None else await context.revert_batch(seen.id, context.caller.label)
+    status = None if seen is None else await context.shared.revert_batch(seen.id, context.caller.label)
     if status is None or batch_id is None:
         problem = Rejection(None, "id", "UNKNOWN_BATCH", "there is no such batch", None)
         return Reversal(None, [problem])
     batch = await find_batch(context, batch_id)
     if status is BatchStatus.APPLIED:
-        context.version.require(f"{batch_id} {BatchStatus.REVERTED}")
+        context.shared.version.require(f"{batch_id} {BatchStatus.REVERTED}")
         return Reversal(batch, [])
     message = f"the batch is {status.value}; only an applied batch can be reverted, and only once"
     return Reversal(batch, [Rejection(None, "id", "BATCH_NOT_APPLIED", message, None)])
@@ -205,7 +205,7 @@ async def list_rejections(context: RequestContext, batch_id: int, *, first: int,
         found = await batches.list_rejections(connection, batch_id, after=after or 0, limit=first + 1)
         return found, await batches.count_rejections(connection, batch_id)
 
-    found, total = await context.pool.read(select)
+    found, total = await context.shared.pool.read(select)
     return RejectionPage(found[:first], has_next_page=len(found) > first, total_count=total)
 
 
@@ -217,7 +217,7 @@ async def rejections_url(context: RequestContext, batch_id: int) -> str | None:
 
 async def find_batch(context: RequestContext, batch_id: int) -> PriceBatch | None:
     """Return the batch, or None: also for one that the caller may not see."""
-    found = await context.pool.read(lambda connection: batches.get_batches(connection, [batch_id]))
+    found = await context.shared.pool.read(lambda connection: batches.get_batches(connection, [batch_id]))
     return found[0] if found and context.caller.sees(found[0].uploader) else None
 
 
@@ -225,7 +225,7 @@ async def find_batch_by_key(context: RequestContext, idempotency_key: str) -> Pr
     """Return the batch that was accepted of the caller under the key, or None; also for a text that cannot be one."""
     if refuse_key(idempotency_key) is not None:
         return None
-    return await context.pool.read(
+    return await context.shared.pool.read(
         lambda connection: batches.find_batch_by_key(connection, idempotency_key, context.caller.name)
     )
 
@@ -242,7 +242,7 @@ async def list_batches(
         )
         return found, await batches.count_batches(connection, status=status, uploader=uploader)
 
-    found, total = await context.pool.read(select)
+    found, total = await context.shared.pool.read(select)
     return BatchPage(found[:first], has_next_page=len(found) > first, total_count=total)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import BinaryIO
 
 from db.model import BatchStatus, FileFormat, OnError, Rejection, TreeChange, TreeEntry
@@ -31,13 +32,13 @@ class Limits:
 
 
 @dataclass(slots=True)
-class RequestContext:
-    """Lives for one request.
+class Shared:
+    """What all requests of a process share.
 
     `revert_batch`, `change_tree` and `preview_upload` are the ingest engine's, handed in so that resolvers need not know it.
     The first two also take who does it, for the audit trail; a change that would break the tree is returned as its problem.
-    `version` names the state of the data. `known_ids` has the ids of locations by key in lower case; all requests of a
-    process share it, as ids neither change nor go. `file_turns` lets a few requests of a process at once store a file.
+    `file_turns` lets a few requests at once store a file. `version` names the state of the data. `known_ids` has the ids of
+    locations by key in lower case, as ids neither change nor go.
     """
 
     pool: Pool
@@ -48,12 +49,20 @@ class RequestContext:
     revert_batch: Callable[[int, str], Awaitable[BatchStatus | None]]
     change_tree: Callable[[Sequence[TreeEntry], str], Awaitable[TreeChange | Rejection]]
     preview_upload: PreviewUpload
-    caller: Caller
     file_turns: asyncio.Semaphore
-    schema_is_open: bool = True
     version: DataVersion = field(default_factory=DataVersion)
+    schema_is_open: bool = True
     known_ids: dict[str, int] = field(default_factory=dict)
-    loaders: Loaders = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.loaders = Loaders(self.pool)
+
+class RequestContext:
+    """Lives for one request."""
+
+    def __init__(self, shared: Shared, caller: Caller) -> None:
+        self.shared = shared
+        self.caller = caller
+
+    @cached_property
+    def loaders(self) -> Loaders:
+        """What the request has loaded so far. Few need it, so it is made at its first use."""
+        return Loaders(self.shared.pool)

@@ -52,7 +52,7 @@ async def try_prices(
     context: RequestContext, items: Sequence[PriceItem], *, on_error: OnError, idempotency_key: str | None
 ) -> DryRun:
     """Return what would become of the items. Raise RequestError (DRY_RUN_BUSY)."""
-    problem = refuse_items(items, context.limits.max_items)
+    problem = refuse_items(items, context.shared.limits.max_items)
     if problem is not None:
         return DryRun(user_errors=[problem])
     try:
@@ -74,7 +74,7 @@ async def try_file(
     problem = refuse_key(idempotency_key)
     if problem is not None:
         return DryRun(user_errors=[problem])
-    found = await context.preview_upload(file, file_format, on_error)
+    found = await context.shared.preview_upload(file, file_format, on_error)
     return DryRun(
         await _describe(context, found),
         user_errors=[rejection for rejection in found.rejections if rejection.severity is Severity.ERROR],

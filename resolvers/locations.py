@@ -37,7 +37,7 @@ async def find_lane(context: RequestContext, origin: str, destination: str) -> L
 
 async def find_lanes(context: RequestContext, ends: Sequence[tuple[str, str]]) -> list[Lane | Exception]:
     """Return the lane between each two codes or slugs, or the RequestError or DatabaseError of looking for it."""
-    known = context.known_ids
+    known = context.shared.known_ids
     lanes: list[Lane | Exception] = []
     for origin, destination in ends:
         start, end = known.get(origin.strip().lower()), known.get(destination.strip().lower())
@@ -58,7 +58,7 @@ async def _look_for_lane(context: RequestContext, origin: str, destination: str)
             return await unknown_location(context, "destination", destination)
     except DatabaseError as error:
         return error
-    context.known_ids.update({first.key.lower(): first.id, last.key.lower(): last.id})
+    context.shared.known_ids.update({first.key.lower(): first.id, last.key.lower(): last.id})
     return Lane(first.id, last.id)
 
 
@@ -77,7 +77,7 @@ async def unknown_location(context: RequestContext, argument: str, key: str) -> 
 
 async def _suggest(context: RequestContext, key: str) -> list[str]:
     """Return up to MAX_SUGGESTIONS codes or slugs that look like the key, or whose names do."""
-    known = await context.pool.read(locations.list_locations)
+    known = await context.shared.pool.read(locations.list_locations)
     return await asyncio.to_thread(_most_alike, key, known)
 
 
@@ -113,5 +113,5 @@ async def search_locations(
         )
         return found, await locations.count_locations(connection, search=search, kind=kind)
 
-    found, total = await context.pool.read(select)
+    found, total = await context.shared.pool.read(select)
     return LocationPage(found[:first], has_next_page=len(found) > first, total_count=total)

@@ -60,7 +60,7 @@ async def upload_price_file(
     if digest is None:
         return Upload(None, user_errors=[Rejection(None, "file", "EMPTY_BATCH", "there is no byte in it", None)])
     # However many files arrive at once, storing them leaves connections for reading.
-    async with context.file_turns:
+    async with context.shared.file_turns:
         batch_id = await store(
             context,
             partial(_read_parts, file),

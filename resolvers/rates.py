@@ -25,7 +25,7 @@ async def exchange_rates(
 
     Raise RequestError with INVALID_DATE_RANGE, DATE_RANGE_TOO_LONG or UNKNOWN_CURRENCY.
     """
-    days = check_range(date_from, date_to, context.limits.max_days, names=("from", "to"))
+    days = check_range(date_from, date_to, context.shared.limits.max_days, names=("from", "to"))
     code = currency.strip().upper()
     if code == "USD":
         return [ExchangeRate(day, 1.0, day) for day in days.days()]
@@ -38,7 +38,7 @@ async def exchange_rates(
         published = await rates.list_rates(connection, [code], rates.days_to_read(days, newest))
         return rates_by_day([(day, rate) for _, day, rate in published], newest, days)
 
-    return await context.pool.read(select)
+    return await context.shared.pool.read(select)
 
 
 def rates_by_day(published: Sequence[tuple[date, int]], newest: date, days: DateRange) -> list[ExchangeRate]:

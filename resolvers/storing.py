@@ -45,6 +45,6 @@ async def store(
             return batch_id
 
     if idempotency_key is not None:
-        return await context.pool.write_keyed(write)
-    async with context.pool.connection() as connection:
+        return await context.shared.pool.write_keyed(write)
+    async with context.shared.pool.connection() as connection:
         return await write(connection)

@@ -41,7 +41,7 @@ async def watch_prices(context: RequestContext, origin: str, destination: str) -
     (UNKNOWN_LOCATION), and TOO_FAR_BEHIND within the stream.
     """
     lane = await find_lane(context, origin, destination)
-    start = await context.price_changes.look(Watch(lane, None))
+    start = await context.shared.price_changes.look(Watch(lane, None))
     return _follow_prices(context, Watch(lane, start.seen))
 
 
@@ -56,11 +56,11 @@ async def _follow_batch(context: RequestContext, batch_id: int) -> AsyncGenerato
 
 
 async def _follow_prices(context: RequestContext, watch: Watch) -> AsyncGenerator[PriceBatch, None]:
-    with context.notifications.expect(DATA) as changed:
+    with context.shared.notifications.expect(DATA) as changed:
         while True:
             changed.clear()
             try:
-                found = await context.price_changes.look(watch)
+                found = await context.shared.price_changes.look(watch)
             except (DatabaseUnavailable, StatementTimeout):
                 found = Found(watch.seen, [])
             watch = replace(watch, seen=found.seen)
@@ -76,4 +76,4 @@ def _refresh(context: RequestContext, batch: PriceBatch) -> None:
     """Make sure that neither the event nor a question that it leads to is answered from before it."""
     context.loaders.forget()
     if batch.status in {BatchStatus.APPLIED, BatchStatus.REVERTED}:
-        context.version.require(f"{batch.id} {batch.status}")
+        context.shared.version.require(f"{batch.id} {batch.status}")

@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib import import_module
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,15 +18,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from db.errors import DatabaseError
-from db.notifications import BATCHES, DATA, Notifications, open_notifications
+from db.notifications import BATCHES, DATA, open_notifications
 from db.pool import API, INGEST, Pool, open_pool
 from graph.limits import QueryLimits
 from graph.schema import schema
-from resolvers.callers import Caller
 from resolvers.changes import PriceChanges
-from resolvers.context import Limits, PreviewUpload, RequestContext
-from resolvers.totals import Totals, gather_totals
-from resolvers.versions import DataVersion
+from resolvers.context import Limits, Shared
+from resolvers.totals import gather_totals
 from server import engine
 from server.admission import Admission, SocketAdmission
 from server.answers import Answers
@@ -60,13 +58,8 @@ YOUNG_OBJECTS = 10_000
 class State(TypedDict):
     """What the lifespan yields and every request can reach."""
 
-    pool: Pool
-    totals: Totals
+    shared: Shared
     ingest_pool: Pool
-    notifications: Notifications
-    price_changes: PriceChanges
-    preview_upload: PreviewUpload
-    version: DataVersion
     answers: Answers
     admission: Admission
     max_connections: int
@@ -91,7 +84,6 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     open_our_pool = partial(open_pool, outage_seconds=settings.outage_seconds, read_seconds=read_seconds)
     direct_url = settings.direct_url or database_url
     is_open = choose_profile(settings) is Profile.DEVELOPMENT
-    file_turns = asyncio.Semaphore(FILES_STORED_AT_ONCE)
 
     recognising = partial(
         open_callers,
@@ -120,14 +112,22 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             # An answer of many days is made of as many objects: with the stock threshold of 700 it would be walked through
             # several times while it is put together.
             gc.set_threshold(YOUNG_OBJECTS)
+            shared = Shared(
+                pool,
+                gather_totals(pool),
+                limits,
+                notifications,
+                PriceChanges(pool),
+                partial(engine.revert_batch, ingest_pool),
+                partial(engine.change_tree, ingest_pool),
+                make_preview_upload(ingest_pool),
+                asyncio.Semaphore(FILES_STORED_AT_ONCE),
+                version,
+                schema_is_open=is_open,
+            )
             yield State(
-                pool=pool,
-                totals=gather_totals(pool),
+                shared=shared,
                 ingest_pool=ingest_pool,
-                notifications=notifications,
-                price_changes=PriceChanges(pool),
-                preview_upload=make_preview_upload(ingest_pool),
-                version=version,
                 answers=answers,
                 admission=Admission(callers, settings),
                 max_connections=find_room(settings.max_connections),
@@ -138,25 +138,6 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
                 slow_seconds=settings.slow_seconds,
                 linger_seconds=settings.linger_seconds,
             )
-
-    known_ids: dict[str, int] = {}
-
-    def make_context(state: Mapping[str, Any], caller: Caller) -> RequestContext:
-        return RequestContext(
-            state["pool"],
-            state["totals"],
-            limits,
-            state["notifications"],
-            state["price_changes"],
-            partial(engine.revert_batch, state["ingest_pool"]),
-            partial(engine.change_tree, state["ingest_pool"]),
-            state["preview_upload"],
-            caller=caller,
-            version=state["version"],
-            known_ids=known_ids,
-            file_turns=file_turns,
-            schema_is_open=is_open,
-        )
 
     documents = PersistedDocuments(settings.documents_dir, only_registered=settings.only_registered)
     limited = schema.limited(
@@ -177,8 +158,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     endpoint = GraphQLEndpoint(
         limited,
         make_explorer(from_delivery=is_open),
-        SocketAdmission(SocketView(limited, make_context, documents, origins, settings.max_socket_operations)),
-        make_context,
+        SocketAdmission(SocketView(limited, documents, origins, settings.max_socket_operations)),
         documents,
         origins,
         max_age=settings.max_age,
@@ -269,7 +249,7 @@ async def _answer_ready(request: Request) -> Response:
     if request.state.leaving.is_unready:
         return PlainTextResponse("the server is about to stop\n", status_code=503)
     try:
-        await request.state.pool.ping()
+        await request.state.shared.pool.ping()
     except DatabaseError:
         return PlainTextResponse("the database does not answer\n", status_code=503, headers={"Retry-After": "2"})
     return PlainTextResponse("ready\n")

@@ -6,7 +6,7 @@ are left to `server.graphql`.
 Rules: https://graphql.github.io/graphql-over-http/draft/
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from graph.execution import ONLY_QUERIES, QUERIES_AND_MUTATIONS, OperationRefused, Outcome
 from graph.permissions import UPLOADING, NotAdmitted, admit, may_introspect
 from graph.streams import StreamingSchema
-from resolvers.callers import Caller
 from resolvers.context import RequestContext
 from resolvers.notes import UNCHANGED, note_cache
 from server.admission import Admission, tell
@@ -53,7 +52,6 @@ class GraphQLEndpoint:
         schema: StreamingSchema,
         explorer: ASGIApp,
         sockets: ASGIApp,
-        make_context: Callable[[State, Caller], RequestContext],
         documents: PersistedDocuments,
         origins: Origins,
         *,
@@ -64,7 +62,6 @@ class GraphQLEndpoint:
         self._schema = schema
         self._explorer = explorer
         self._sockets = sockets
-        self._make_context = make_context
         self._documents = documents
         self._origins = origins
         self._body_limits = body_limits
@@ -90,7 +87,7 @@ class GraphQLEndpoint:
             identity, reply.fields = await admission.admit(scope, headers)
             reply.caller = identity.caller
             if wanted.page and method == "GET" and not _is_question(read_address(query_string)):
-                if not may_introspect(self._make_context(scope["state"], reply.caller)):
+                if not may_introspect(RequestContext(scope["state"]["shared"], reply.caller)):
                     raise BadRequest("NOT_FOUND", "There is no page here, only answers to queries.", status=404)
                 await self._explorer(scope, receive, tell(send, reply.fields))
                 return
@@ -146,7 +143,7 @@ class GraphQLEndpoint:
         results = await self._schema.stream(
             self._documents.find_text(parameters),
             parameters.variables,
-            self._make_context(scope["state"], reply.caller),
+            RequestContext(scope["state"]["shared"], reply.caller),
             operation_name=parameters.operation_name,
             allowed_operation_types=kinds,
         )
@@ -208,13 +205,13 @@ class GraphQLEndpoint:
     ) -> tuple[int, Answer, bool]:
         """Return the status, the answer, and whether it is the same for everybody until the data changes."""
         text = self._documents.find_text(parameters)
-        version = state["version"].name
+        version = state["shared"].version.name
         try:
             outcome = await self._schema.answer(
                 text,
                 parameters.variables,
                 parameters.operation_name,
-                self._make_context(state, reply.caller),
+                RequestContext(state["shared"], reply.caller),
                 only_queries=method == "GET",
                 only_cost=reply.wants_cost == ONLY_COST,
             )

@@ -5,8 +5,6 @@ Its ways to read a request over HTTP know neither our documents nor our limits n
 """
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -25,14 +23,13 @@ from server.sockets import SocketHandler, TextSocket
 
 
 class SocketView(GraphQL[RequestContext, None]):
-    """Serves the schema. `make_context` builds the context of a connection from the lifespan's state."""
+    """Serves the schema."""
 
     websocket_adapter_class = TextSocket
 
     def __init__(
         self,
         schema: BaseSchema,
-        make_context: Callable[[Mapping[str, Any], Caller], RequestContext],
         documents: PersistedDocuments,
         origins: Origins,
         max_socket_operations: int,
@@ -44,7 +41,6 @@ class SocketView(GraphQL[RequestContext, None]):
             allowed_origins=origins.allowed,
             max_subscriptions_per_connection=max_socket_operations,
         )
-        self._make_context = make_context
         self.graphql_transport_ws_handler_class = type("Sockets", (SocketHandler,), {"documents": documents})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +55,7 @@ class SocketView(GraphQL[RequestContext, None]):
         response: Response | WebSocket,  # noqa: ARG002
     ) -> RequestContext:
         """Return what the resolvers share. Who calls is known when the connection is begun."""
-        return self._make_context(request.scope["state"], Caller())
+        return RequestContext(request.scope["state"]["shared"], Caller())
 
     def decode_json(self, data: str | bytes) -> object:
         """Decode a message; the base class expects the standard library's error."""

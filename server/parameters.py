@@ -56,9 +56,9 @@ def read_address(query_string: bytes) -> Parameters:
 
 def check_members(members: dict[str, Any]) -> Parameters:
     """Return the members of a request as parameters. Raise BadRequest (BAD_PARAMETER) for one of the wrong type."""
-    for name, kind in TYPES.items():
-        value = members.get(name)
-        if value is not None and not isinstance(value, kind):
+    for name, value in members.items():
+        kind = TYPES.get(name)
+        if kind is not None and value is not None and not isinstance(value, kind):
             raise BadRequest("BAD_PARAMETER", f"{name} is not {WORDS[kind]}.")
     return Parameters(
         members.get("query"),

@@ -61,7 +61,7 @@ async def _answer(request: Request, caller: Caller, places: asyncio.Semaphore) -
 
 async def _download(request: Request, caller: Caller, places: asyncio.Semaphore) -> Response:
     batch_id = parse_batch_id(request.path_params["id"])
-    pool: Pool = request.state.pool
+    pool: Pool = request.state.shared.pool
     found = [] if batch_id is None else await pool.read(lambda connection: batches.get_batches(connection, [batch_id]))
     if batch_id is None or not found or not caller.sees(found[0].uploader):
         raise BadRequest("UNKNOWN_BATCH", "There is no such batch.", status=404)

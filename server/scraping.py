@@ -49,7 +49,7 @@ def metrics_route(token: SecretStr | None, *, is_open: bool) -> Route:
         except NotAdmitted as error:
             return not_admitted(error).to_response()
         request.state.figures.note()
-        everything = Everything(await _ask(request.state.pool))
+        everything = Everything(await _ask(request.state.shared.pool))
         encode, media_type = choose_encoder(request.headers.get("accept", ""))
         body = await asyncio.to_thread(encode, everything)
         return Response(body, headers={"Content-Type": media_type, "Cache-Control": "private, no-store"})

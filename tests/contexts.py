@@ -10,7 +10,7 @@ from db.pool import Pool
 from db.previews import Preview
 from resolvers.callers import Caller, Scope
 from resolvers.changes import PriceChanges
-from resolvers.context import Limits, RequestContext
+from resolvers.context import Limits, RequestContext, Shared
 from resolvers.totals import gather_totals
 
 OPERATOR = Caller("", frozenset(Scope))
@@ -34,7 +34,7 @@ async def preview_nothing(_file: BinaryIO, _file_format: FileFormat, _on_error: 
 
 def reading_context(pool: Pool) -> RequestContext:
     """Return a context of a caller that may see everything."""
-    return RequestContext(
+    shared = Shared(
         pool,
         gather_totals(pool),
         Limits(),
@@ -43,6 +43,6 @@ def reading_context(pool: Pool) -> RequestContext:
         _revert_nothing,
         change_nothing,
         preview_nothing,
-        caller=OPERATOR,
-        file_turns=asyncio.Semaphore(),
+        asyncio.Semaphore(),
     )
+    return RequestContext(shared, OPERATOR)

@@ -77,7 +77,7 @@ async def test_a_request_of_any_number_of_lanes_takes_one_round_trip(database_ur
         async def ask(count: int) -> int:
             before = wire.round_trips
             context = reading_context(pool)
-            context.known_ids = known_ids
+            context.shared.known_ids = known_ids
             result = await schema.execute(lanes(count), context_value=context)
             assert result.data is not None
             assert [answer[0] for answer in result.data.values()] == [{"priceCount": 1}] * count

@@ -84,7 +84,7 @@ class BatchLife(RuleBasedStateMachine):
                 return await revert_batch(connection, batch_id, by=by)
 
         context = reading_context(pool)
-        context.caller, context.revert_batch = OPERATOR, revert
+        context.caller, context.shared.revert_batch = OPERATOR, revert
         return context
 
     def send(self, key: str, *, expect_replay: bool) -> None:

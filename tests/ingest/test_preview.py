@@ -55,7 +55,7 @@ items = st.builds(
 def trying_context(pool: Pool) -> RequestContext:
     """Return the context of a request that may try uploads."""
     context = reading_context(pool)
-    context.preview_upload = make_preview_upload(pool)
+    context.shared.preview_upload = make_preview_upload(pool)
     return context
 
 
