@@ -11,14 +11,13 @@ from typing import Any, cast
 
 from starlette.types import Scope
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from resolvers.notes import Notes
 from server.errors import RETRY_AFTER, BadRequest
 from server.joining import JoiningTransport
 from server.observing import HEADER, take_notes, tell_of_refusal
-from server.streams import StoppingProtocol
 
 MIN_BYTES_PER_SECOND = 10_000
 """A body has another second for each of these: half a gigabyte may take 14 hours, a trickle may not."""
@@ -43,10 +42,11 @@ def find_room(connections: int) -> int:
     return connections if soft == resource.RLIM_INFINITY else max(min(connections, soft - OTHER_FILES), 1)
 
 
-class BoundedProtocol(StoppingProtocol):
+class BoundedProtocol(HttpToolsProtocol):
     """Uvicorn's HTTP, for requests of a bounded head that arrive in a bounded time.
 
-    The lifespan's state has the `request_seconds` and the `max_connections`. What is called for every request calls its base
+    The lifespan's state has the `request_seconds` and the `max_connections`, and is told by `stopping` when the server stops:
+    the lifespan itself ends only after the last response. What is called for every request calls its base
     by name: before Python 3.12, `super()` takes longer than what is done here.
     """
 
@@ -77,6 +77,17 @@ class BoundedProtocol(StoppingProtocol):
         message = "All connections are taken. Try again shortly."
         self._refuse(BadRequest("CONNECTIONS_EXHAUSTED", message, status=503, headers=RETRY_AFTER))
 
+    def say_close(self) -> None:
+        """Have the response tell that the connection is closed after it, unless it has begun."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_started:
+            cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Stop, once what is being answered is answered."""
+        self.app_state["stopping"].set()
+        super().shutdown()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._check.cancel()
@@ -84,7 +95,7 @@ class BoundedProtocol(StoppingProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come, unless the head goes on and on."""
-        StoppingProtocol.data_received(self, data)
+        HttpToolsProtocol.data_received(self, data)
         if self._head_is_open:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
@@ -93,7 +104,7 @@ class BoundedProtocol(StoppingProtocol):
 
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of a request."""
-        StoppingProtocol.on_message_begin(self)
+        HttpToolsProtocol.on_message_begin(self)
         self._waiting_since = self.loop.time()
         self._has_begun = self._head_is_open = True
         self._head_bytes = self._body_bytes = 0
@@ -101,7 +112,7 @@ class BoundedProtocol(StoppingProtocol):
     def on_headers_complete(self) -> None:
         """Begin to answer, and go on to the body, which a WebSocket must not have: it would be waited for."""
         self._head_is_open = False
-        StoppingProtocol.on_headers_complete(self)
+        HttpToolsProtocol.on_headers_complete(self)
         if self.app_state["leaving"].closes:
             # While the server lingers (`server.stopping`), each response is the last one on its connection.
             self.say_close()
@@ -111,12 +122,12 @@ class BoundedProtocol(StoppingProtocol):
     def on_body(self, body: bytes) -> None:
         """Count what gives the request more time."""
         self._body_bytes += len(body)
-        StoppingProtocol.on_body(self, body)
+        HttpToolsProtocol.on_body(self, body)
 
     def on_message_complete(self) -> None:
         """Wait no more: the request is there."""
         self._waiting_since = None
-        StoppingProtocol.on_message_complete(self)
+        HttpToolsProtocol.on_message_complete(self)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, in JSON as everything, unless an answer to what came before it is on its way."""

@@ -11,22 +11,6 @@ from collections.abc import Awaitable, Callable, Sequence
 import anyio
 from starlette.responses import StreamingResponse
 from starlette.types import Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-
-
-class StoppingProtocol(HttpToolsProtocol):
-    """Uvicorn's HTTP, which tells the application when the server stops: the lifespan comes only after the last response."""
-
-    def say_close(self) -> None:
-        """Have the response tell that the connection is closed after it, unless it has begun."""
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and not cycle.response_started:
-            cycle.keep_alive = False
-
-    def shutdown(self) -> None:
-        """Stop, once what is being answered is answered."""
-        self.app_state["stopping"].set()
-        super().shutdown()
 
 
 class EventStream(StreamingResponse):
