@@ -46,6 +46,7 @@ from server.rejections import rejections_route
 from server.scraping import metrics_route
 from server.settings import Settings
 from server.stopping import Leaving
+from server.turns import Turns
 
 FILES_STORED_AT_ONCE = 2
 """How many connections of the reading pool storing files may take."""
@@ -63,6 +64,7 @@ class State(TypedDict):
     answers: Answers
     admission: Admission
     max_connections: int
+    turns: Turns
     leaving: Leaving
     figures: Figures
     stopping: asyncio.Event
@@ -131,6 +133,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
                 answers=answers,
                 admission=Admission(callers, settings),
                 max_connections=find_room(settings.max_connections),
+                turns=Turns(processes=settings.workers),
                 leaving=Leaving(),
                 figures=figures,
                 stopping=asyncio.Event(),

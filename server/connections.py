@@ -45,9 +45,9 @@ def find_room(connections: int) -> int:
 class BoundedProtocol(HttpToolsProtocol):
     """Uvicorn's HTTP, for requests of a bounded head that arrive in a bounded time.
 
-    The lifespan's state has the `request_seconds` and the `max_connections`, and is told by `stopping` when the server stops:
-    the lifespan itself ends only after the last response. What is called for every request calls its base
-    by name: before Python 3.12, `super()` takes longer than what is done here.
+    The lifespan's state has the `request_seconds`, the `max_connections` and the `turns`, and is told by `stopping` when the
+    server stops: the lifespan itself ends only after the last response. What is called for every request calls its base by
+    name: before Python 3.12, `super()` takes longer than what is done here.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -60,6 +60,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._check = self.loop.call_later(self._seconds, self._check_arrival)
         if len(self.connections) > self.app_state["max_connections"]:
             self._make_room()
+        self.app_state["turns"].take(len(self.connections), self.loop.time())
 
     @property
     def is_idle(self) -> bool:
