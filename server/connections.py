@@ -95,9 +95,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come, unless the head goes on and on."""
+        """Take what has come, unless the head goes on and on. What comes of a body gives the request more time."""
         HttpToolsProtocol.data_received(self, data)
-        if self._head_is_open:
+        if not self._head_is_open:
+            self._body_bytes += len(data)
+        else:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
                 message = f"The head of the request is too large; at most {MAX_HEAD_BYTES:,} bytes are taken."
@@ -119,11 +121,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self.say_close()
         if self.parser.should_upgrade() and self._should_upgrade() and (refusal := self._check_handshake()):
             self._refuse(refusal)
-
-    def on_body(self, body: bytes) -> None:
-        """Count what gives the request more time."""
-        self._body_bytes += len(body)
-        HttpToolsProtocol.on_body(self, body)
 
     def on_message_complete(self) -> None:
         """Wait no more: the request is there."""

@@ -6,7 +6,7 @@ are left to `server.graphql`.
 Rules: https://graphql.github.io/graphql-over-http/draft/
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import orjson
@@ -120,12 +120,12 @@ class GraphQLEndpoint:
         """Return what receives the body, as large as its sender may send. Raise BadRequest (PAYLOAD_TOO_LARGE)."""
         return self._body_limits.bound(receive, reply.request, may_upload=reply.caller.scopes >= UPLOADING)
 
-    async def _receive_json(self, receive: Receive, reply: Reply) -> bytes:
+    def _receive_json(self, receive: Receive, reply: Reply) -> Awaitable[bytes]:
         """Return the body, if it says that it is JSON. Raise BadRequest (UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE)."""
         if not is_json(reply.request.get(b"content-type", b"")):
             message = "The body is not application/json in UTF-8: say so in Content-Type."
             raise BadRequest("UNSUPPORTED_MEDIA_TYPE", message, status=415)
-        return await _receive_body(self._bound(receive, reply))
+        return _receive_body(self._bound(receive, reply))
 
     async def _answer_events(
         self, scope: Scope, receive: Receive, send: Send, reply: Reply, identity: Identity
