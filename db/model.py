@@ -15,7 +15,7 @@ MIN_PRICES_FOR_STATISTICS = 3
 
 def round_half_away(numerator: int, denominator: int) -> int:
     """Return numerator / denominator rounded to an integer, halves away from zero. `denominator` is positive."""
-    # Half of an odd denominator may lose its half: no whole numerator comes to lie on the other side of a whole result.
+    # The half of an odd denominator is rounded down: for whole numerators the quotient is the same.
     half = denominator >> 1
     return -((half - numerator) // denominator) if numerator < 0 else (half + numerator) // denominator
 

@@ -1,7 +1,7 @@
 """Has the processes of a server share the connections that are made.
 
 All of them wait at one socket, so that no connection is lost when one of them goes. But whoever is awake is the first at the
-next connection too: of 64 that were made at once one of two processes had 9, and of 16 that a proxy keeps open often none, so
+next connection too: of 64 that were made at once one of two processes had 9, of 16 that a client kept open sometimes none, so
 that a core idled. So a process that has taken one sleeps for a moment, and one that was woken by the same connections is first.
 """
 
