@@ -1,6 +1,6 @@
 """The shared vocabulary: frozen values that every package may pass around. Standard library only.
 
-What is made anew for every question is a named tuple: a frozen dataclass takes two to three times as long to make and to hash.
+What is made anew for every question is a named tuple: a frozen dataclass takes up to three times as long to make and to hash.
 """
 
 from collections.abc import Sequence

@@ -95,11 +95,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come, unless the head goes on and on. What comes of a body gives the request more time."""
+        """Take what has come, unless the head goes on and on."""
         HttpToolsProtocol.data_received(self, data)
-        if not self._head_is_open:
-            self._body_bytes += len(data)
-        else:
+        if self._head_is_open:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
                 message = f"The head of the request is too large; at most {MAX_HEAD_BYTES:,} bytes are taken."
@@ -121,6 +119,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self.say_close()
         if self.parser.should_upgrade() and self._should_upgrade() and (refusal := self._check_handshake()):
             self._refuse(refusal)
+
+    def on_body(self, body: bytes) -> None:
+        """Count what gives the request more time: the body itself, and nothing that stands around its chunks or after it."""
+        self._body_bytes += len(body)
+        HttpToolsProtocol.on_body(self, body)
 
     def on_message_complete(self) -> None:
         """Wait no more: the request is there."""

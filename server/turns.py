@@ -2,18 +2,18 @@
 
 All of them wait at one socket, so that no connection is lost when one of them goes. But whoever is awake is the first at the
 next connection too: of 64 that were made at once one of two processes had 9, of 16 that a client kept open sometimes none, so
-that a core idled. So a process that has taken one sleeps for a moment, and one that was woken by the same connections is first.
+that a core idled. So a process that has taken one sleeps for a moment, in which another one that is awake can take the next.
 """
 
 import time
 
 NAP_SECONDS = 1e-9
-"""The system makes some 60 µs of it, in which another process can take the next connection."""
-WINDOW_SECONDS = 1.0
+"""The system makes some 60 µs of it."""
+WINDOW_SECONDS = 0.1
 
 
 class Turns:
-    """Sleeps for a moment where the open connections are more than they have been within the last second.
+    """Sleeps for a moment where more connections are open than at any other that was taken in the same tenth of a second.
 
     Then there may be others to come, and to be shared. Where each request has a connection of its own, their number stays about
     the same, and to sleep for each would cost a sixth of them.

@@ -42,6 +42,14 @@ def read_all(sock: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+def send_for(sock: socket.socket, data: bytes, seconds: float) -> None:
+    """Send the data ten times a second for so long."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        sock.sendall(data)
+        time.sleep(0.1)
+
+
 def status_and_code(answer: bytes) -> tuple[int, str]:
     """Return the status of a refusal and its code; the server closes after it."""
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -104,6 +112,28 @@ def test_the_more_of_a_body_has_come_the_longer_it_may_take(client: Client) -> N
         sock.settimeout(15)
         sock.sendall(body[-1:])
         assert read_all(sock).endswith(ANSWER)
+
+
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begun", "more"),
+    [
+        (CHUNKED + b"1;", b"a" * 10_000),
+        (CHUNKED + b"1\r\n{\r\n0\r\n", b"X-Trailer: 1\r\n" * 800),
+        (CHUNKED + b"1\r\n{\r\n0\r\nX-Trailer: ", b"a" * 10_000),
+        (b"", b"\r\n" * 5_000),
+    ],
+    ids=["extension of a chunk", "trailers", "one trailer", "empty lines"],
+)
+def test_what_is_no_body_gives_a_request_no_time(client: Client, begun: bytes, more: bytes) -> None:
+    began = time.monotonic()
+    with connect(client) as sock:
+        sock.sendall(begun)
+        with pytest.raises(ConnectionError):
+            send_for(sock, more, 10 * SECONDS)
+    assert time.monotonic() - began < 10 * SECONDS
 
 
 def test_an_answer_may_take_longer_than_its_request(client: Client) -> None:
