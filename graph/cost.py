@@ -63,7 +63,7 @@ class Cost:
         """Return the cost with these variables. Those of a wrong type count as nothing: execution refuses them."""
         cost = self.fixed
         for size, inside in self.parts:
-            cost += size(variables) * (inside.of(variables) if inside.parts else inside.fixed)
+            cost += size(variables) * inside.of(variables)
         return cost
 
 

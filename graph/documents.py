@@ -51,14 +51,12 @@ T = TypeVar("T")
 class Operation:
     """An operation of a sound document, and what is known of it before it is executed.
 
-    `type_name` is its kind in words. `is_shared`: its answer is the same for everybody who may read until prices or locations
-    change. `is_introspective`: it asks for the schema. `scopes`: what its caller must have. `plan`: how to answer it without
-    the executor, where that is known.
+    `is_shared`: its answer is the same for everybody who may read until prices or locations change. `is_introspective`: it asks
+    for the schema. `scopes`: what its caller must have. `plan`: how to answer it without the executor, where that is known.
     """
 
     node: OperationDefinitionNode
     kind: OperationType
-    type_name: str
     name: str | None
     is_shared: bool
     is_introspective: bool
@@ -69,7 +67,7 @@ class Operation:
     @property
     def facts(self) -> dict[str, str]:
         """What may be told of it."""
-        facts = {"graphql.operation.type": self.type_name}
+        facts = {"graphql.operation.type": self.kind.value}
         return facts if self.name is None else {**facts, "graphql.operation.name": self.name[:MAX_NAME]}
 
 
@@ -181,7 +179,6 @@ class Documents:
         return Operation(
             node,
             kind,
-            kind.value,
             None if node.name is None else node.name.value,
             is_shared=kind is OperationType.QUERY and fields <= SHARED_FIELDS,
             is_introspective=not fields.isdisjoint(INTROSPECTION),

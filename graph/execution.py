@@ -142,7 +142,7 @@ class Schema(strawberry.Schema):
             return Outcome(None, [error.formatted for error in self.present(document) or ()], False, False, None)
         operation = choose_operation(document, operation_name, ONLY_QUERIES if only_queries else QUERIES_AND_MUTATIONS)
         cost = operation.cost.of(variables)
-        note_operation(operation.type_name, operation.name)
+        note_operation(operation.kind.value, operation.name)
         if only_cost:
             return Outcome(None, [], False, False, cost)
         data, errors = await self._run(document, operation, variables, context, cost)
@@ -159,7 +159,7 @@ class Schema(strawberry.Schema):
         context: RequestContext,
         cost: int,
     ) -> Result:
-        with spans.NOTHING if spans.tracer is None else spans.tracer.span(operation.type_name, operation.facts):
+        with spans.NOTHING if spans.tracer is None else spans.tracer.span(operation.kind.value, operation.facts):
             admit(context.caller, operation.scopes)
             if refusal := self.check(operation, context, cost):
                 return None, [refusal]

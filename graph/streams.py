@@ -40,7 +40,7 @@ class StreamingSchema(Schema):
         document = self.documents.find(query or "")
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
         if operation is not None:
-            note_operation(operation.type_name, operation.name)
+            note_operation(operation.kind.value, operation.name)
         if isinstance(document, Document) and operation and operation.kind is Kind.SUBSCRIPTION:
             return self._subscribe(document, operation, variable_values or {}, context)
         answer = self.execute(
@@ -60,7 +60,7 @@ class StreamingSchema(Schema):
             yield PreExecutionError(None, [refusal])
             return
         # Only its beginning is traced: a subscription may go on for days.
-        with spans.NOTHING if spans.tracer is None else spans.tracer.span(operation.type_name, operation.facts):
+        with spans.NOTHING if spans.tracer is None else spans.tracer.span(operation.kind.value, operation.facts):
             begun = subscribe(self._schema, document.tree, **self.how_to(operation, variables, context))
             results = await begun if isawaitable(begun) else begun
         if isinstance(results, CoreResult):

@@ -50,7 +50,7 @@ def test_connections_that_are_made_at_once_are_shared(database_url: str) -> None
                 shares += count_connections(process, port)
             until(lambda: not count_connections(process, port), "not all are closed")
         assert len(shares) == 2, shares
-        # It is nearer to a half; without turns it is often a fifth.
+        # It is some two fifths; without turns it was between a fifth and as much.
         assert min(shares.values()) > shares.total() / 4, shares
 
 
