@@ -14,7 +14,7 @@ from bench.reads import LANES
 from bench.scale import Scale
 from bench.servers import CORES, PROCESSES, Server, bare, mercurius, postgraphile, ratesgraph, stock_strawberry
 from bench.world import ROOT
-from db.model import DateRange
+from domain.prices import DateRange
 
 ROOT_TO_ROOT = (ROOT, ROOT)
 MONTH, YEAR = 31, 365

@@ -27,10 +27,11 @@ from bench.processes import family_memory, keep_peak, peak_memory
 from bench.reads import LANES, MOST_ROWS, RANGES, WARM_UP_CALLS, Question
 from bench.scale import Scale
 from bench.world import ORIGINS, PORTS, ROOT, port
-from db import totals
-from db.model import DateRange, Lane
 from db.pool import Connection
-from server.children import COMMAND
+from db.repositories import totals
+from domain.locations import Lane
+from domain.prices import DateRange
+from server.runtime.child_processes import COMMAND
 
 GOAL_SECONDS, GOAL_RATIO = 600, 1.3
 DISK_BYTES, DISK_BYTES_PER_DAILY_PRICE = 6e9, 8

@@ -11,9 +11,10 @@ from rich.table import Table
 from bench.database import apply_csv, find_ids, open_world
 from bench.scale import Scale
 from bench.world import ORIGINS, SEED, Shape, make_csv, port
-from db import totals
-from db.model import DateRange, Lane
 from db.pool import Connection
+from db.repositories import totals
+from domain.locations import Lane
+from domain.prices import DateRange
 from ingest.compact import MAX_ROWS_PER_KEY, compact
 
 MONTH = DateRange(date(2025, 7, 1), date(2025, 7, 31))

@@ -10,14 +10,14 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from bench.world import tree_entries
-from db import locations
 from db.embedded import embedded_server
 from db.migrate import migrate
-from db.model import FileFormat, OnError
 from db.pool import INGEST, Connection, connect
-from ingest.load import load_file
+from db.repositories import locations
+from domain.batches import FileFormat, OnError
+from ingest.batches.load import load_file
 from ingest.tree import change_tree
-from server.tokens import create_token
+from server.auth.api_tokens import create_token
 
 
 @contextmanager

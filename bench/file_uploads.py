@@ -17,9 +17,9 @@ from bench.naive import load_naively
 from bench.processes import peak_memory, running_server, running_workers
 from bench.scale import Scale, time_call
 from bench.world import SEED, Shape, make_csv
-from db.model import FileFormat, OnError
 from db.pool import Connection
-from ingest.load import load_file
+from domain.batches import FileFormat, OnError
+from ingest.batches.load import load_file
 
 ITEMS, LARGE_ITEMS = 1_000_000, 5_000_000
 FIRST_DAY, DAYS = date(2025, 6, 1), 30

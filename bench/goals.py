@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.load import Runner
-from db.model import DateRange
+from domain.prices import DateRange
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.children import COMMAND
+from server.runtime.child_processes import COMMAND
 
 SAMPLE_SECONDS = 0.1
 UNREACHED = {"RATESGRAPH_RATE_LIMIT": "1000000000/minute", "RATESGRAPH_TOKEN_RATE_LIMIT": "1000000000/minute"}

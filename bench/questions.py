@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from db.model import DateRange
+from domain.prices import DateRange
 
 PATH = "/graphql"
 FIELDS = "{ day averagePrice priceCount }"

@@ -14,9 +14,10 @@ from bench.compaction import bench_bound, bench_compaction
 from bench.database import apply_csv, clear_prices, find_ids, open_world, read_figure
 from bench.scale import Scale
 from bench.world import ORIGINS, ROOT, SEED, Shape, make_csv, port, region_of
-from db import prices, totals
-from db.model import DateRange, Lane
 from db.pool import Connection
+from db.repositories import prices, totals
+from domain.locations import Lane
+from domain.prices import DateRange
 from ingest.compact import MAX_ROWS_PER_KEY, compact
 
 YEAR = 365

@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator, Sequence
 
 import polars as pl
 
-from db import locations, prices
-from db.model import FileFormat
 from db.pool import Connection
-from db.rates import RATE_UNITS
-from ingest.convert import AMOUNT_UNITS, ExchangeRates, convert_to_usd
-from ingest.encode import CHUNK_BYTES, copy_stream, encode_prices
-from ingest.examine import sort_by_lane
-from ingest.files import read_slices
-from ingest.items import check_items
+from db.repositories import locations, prices
+from db.repositories.rates import RATE_UNITS
+from domain.batches import FileFormat
+from ingest.batches.copy_encoding import CHUNK_BYTES, copy_stream, encode_prices
+from ingest.batches.currency_conversion import AMOUNT_UNITS, ExchangeRates, convert_to_usd
+from ingest.batches.pipeline import sort_by_lane
+from ingest.batches.validation import check_items
+from ingest.readers.price_file import read_slices
 
 COPY_TEXT = b"""
 COPY prices (batch_id, usd_cents, item, origin, destination, first_day, last_day, rate_day, amount, rate, currency)

@@ -21,7 +21,7 @@ import orjson
 import psycopg
 
 from bench.processes import UNREACHED
-from server.children import COMMAND
+from server.runtime.child_processes import COMMAND
 
 SOURCES = Path(__file__).parent / "peers"
 INSTALLED = SOURCES.parents[1] / ".bench" / "node"

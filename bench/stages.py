@@ -8,13 +8,13 @@ from typing import TypeVar
 from bench.database import clear_prices
 from bench.rivals import BATCH_ID, copy_binary, hand_over, read_items
 from bench.scale import time_call
-from db import locations, totals
 from db.pool import Connection
-from ingest.aggregate import LaneDays, totals_by_month
-from ingest.convert import ExchangeRates, convert_to_usd
-from ingest.encode import copy_stream, encode_prices, encode_totals
-from ingest.examine import sort_by_lane
-from ingest.items import check_items
+from db.repositories import locations, totals
+from ingest.batches.aggregation import LaneDays, totals_by_month
+from ingest.batches.copy_encoding import copy_stream, encode_prices, encode_totals
+from ingest.batches.currency_conversion import ExchangeRates, convert_to_usd
+from ingest.batches.pipeline import sort_by_lane
+from ingest.batches.validation import check_items
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from db.model import LocationKind, TreeEntry
+from domain.locations import LocationKind, TreeEntry
 
 PORTS = 300
 ORIGINS = PORTS // 2

@@ -9,9 +9,9 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+from db.background import beside
 from db.errors import DatabaseError
 from db.pool import API, connect
-from db.tasks import beside
 
 log = logging.getLogger("ratesgraph.db")
 
@@ -20,7 +20,7 @@ QUEUE = "ratesgraph_queue"
 BATCHES = "ratesgraph_batches"
 """The batch whose id is the payload has come on, has ended or was reverted."""
 DATA = "ratesgraph_data"
-"""Prices or locations have changed; the payload is the transaction and what changed (`db.versions`)."""
+"""Prices or locations have changed; the payload is the transaction and what changed (`db.repositories.versions`)."""
 RECONNECT_SECONDS = 1.0
 Listener = Callable[[str | None], None]
 """Is called with every payload of a channel in the order of the commits, with None while nothing can be heard, and with an

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from db import spans
+from db.connection import LINE_OPTIONS, Line, ask_nothing, in_time, make_line, probe, shut, wait_for_answer
 from db.errors import ConnectionLost, DatabaseUnavailable, driver_errors
-from db.line import LINE_OPTIONS, Line, ask_nothing, in_time, make_line, probe, shut, wait_for_answer
 from db.outage import MAX_WAITING, Outage
 from db.traced_cursor import TracedCursor
+from telemetry import spans
 
 log = logging.getLogger("ratesgraph.db")
 

@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from psycopg import AsyncCopy, AsyncCursor
 
-from db import spans
 from db.sql import NAMES
+from telemetry import spans
 
 FACTS = {"db.system.name": "postgresql"}
 

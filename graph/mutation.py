@@ -4,11 +4,11 @@ from typing import Annotated
 
 import strawberry
 
-from db.model import LocationKind
-from graph.arguments import BatchId, Info, Place
-from graph.permissions import check_dry_run, needs
-from graph.tree import ChangeTreePayload, PortInput, RegionInput, to_entries, to_tree_payload
-from graph.uploads import (
+from domain.locations import LocationKind
+from graph.execution.authorization import check_dry_run, needs
+from graph.types.arguments import BatchId, Info, Place
+from graph.types.tree import ChangeTreePayload, PortInput, RegionInput, to_entries, to_tree_payload
+from graph.types.uploads import (
     RevertBatchPayload,
     UploadPriceFileInput,
     UploadPricesInput,
@@ -18,9 +18,10 @@ from graph.uploads import (
     to_payload,
     to_revert_payload,
 )
-from resolvers import batches, dry_runs, price_files, tree
-from resolvers.callers import Scope
-from resolvers.price_files import UploadedFile
+from resolvers import tree
+from resolvers.caller import Scope
+from resolvers.uploads import batches, dry_runs, price_files
+from resolvers.uploads.price_files import UploadedFile
 
 
 @strawberry.type(description="Upload prices, take them back, and change the region tree.")

@@ -7,18 +7,20 @@ from typing import Annotated
 import strawberry
 from strawberry.types.nodes import SelectedField, Selection
 
-from db.model import BatchStatus, LocationKind
-from db.model import ExchangeRate as ExchangeRateModel
-from graph.arguments import After, BatchId, First, Info, Place
-from graph.averages import STATISTICS, DailyAverage, to_columns
-from graph.batches import PriceBatch, PriceBatchConnection, to_batch, to_batch_connection
+from domain.batches import BatchStatus
+from domain.locations import LocationKind
+from domain.prices import ExchangeRate as ExchangeRateModel
 from graph.columns import Columns
-from graph.connections import decode_cursor
-from graph.locations import Location, LocationConnection, Port, Region, to_location, to_location_connection
-from graph.permissions import needs
-from graph.rates import Currency, ExchangeRate
-from resolvers import averages, batches, locations, rates
-from resolvers.callers import Scope
+from graph.execution.authorization import needs
+from graph.types.arguments import After, BatchId, First, Info, Place
+from graph.types.averages import STATISTICS, DailyAverage, to_columns
+from graph.types.batches import PriceBatch, PriceBatchConnection, to_batch, to_batch_connection
+from graph.types.locations import Location, LocationConnection, Port, Region, to_location, to_location_connection
+from graph.types.pagination import decode_cursor
+from graph.types.rates import Currency, ExchangeRate
+from resolvers import averages, locations, rates
+from resolvers.caller import Scope
+from resolvers.uploads import batches
 
 
 def _selects(selections: list[Selection], names: frozenset[str]) -> bool:

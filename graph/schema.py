@@ -6,12 +6,12 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
 from strawberry.utils.str_converters import to_camel_case
 
-from graph.locations import Port, Region
+from graph.execution.streaming import StreamingSchema
 from graph.mutation import Mutation
 from graph.query import Query
-from graph.scalars import SCALARS
-from graph.streams import StreamingSchema
 from graph.subscription import Subscription
+from graph.types.locations import Port, Region
+from graph.types.scalars import SCALARS
 
 CAMEL_CASE = lru_cache(maxsize=10_000)(to_camel_case)
 

@@ -6,14 +6,14 @@ from datetime import date
 
 import strawberry
 
-from db.model import BatchStatus
-from db.model import PriceBatch as BatchModel
-from graph.arguments import BatchId, Info, Place
-from graph.batches import PriceBatch, to_batch
-from graph.permissions import needs
+from domain.batches import BatchStatus
+from domain.batches import PriceBatch as BatchModel
+from graph.execution.authorization import needs
+from graph.types.arguments import BatchId, Info, Place
+from graph.types.batches import PriceBatch, to_batch
 from resolvers import subscriptions
-from resolvers.batches import parse_batch_id
-from resolvers.callers import Caller, Scope
+from resolvers.caller import Caller, Scope
+from resolvers.uploads.batches import parse_batch_id
 
 
 @strawberry.type(description="That the prices of a lane have changed. Its days say which averages to ask for again.")

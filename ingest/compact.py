@@ -1,7 +1,7 @@
 """Compaction: replaces the partial sums of a key by their sum. It changes no answer, only how fast one is read."""
 
-from db import locations, totals
 from db.pool import Connection
+from db.repositories import locations, totals
 
 MAX_ROWS_PER_KEY = 8
 """How many partial sums a read may meet for a location pair and month before they are added up (`python -m bench reads`)."""

@@ -1,4 +1,4 @@
-"""What ends the work on a whole file. Problems of single items are data, not exceptions: see `ingest.items`."""
+"""What ends the work on a whole file. Problems of single items are data, not exceptions: see `ingest.batches.validation`."""
 
 
 class IngestError(Exception):

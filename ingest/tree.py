@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from db import audit, locations, totals, versions
-from db.audit import COMMAND, Action
-from db.model import Location, LocationKind, TreeChange, TreeEntry
 from db.pool import Connection
+from db.repositories import audit, locations, totals, versions
+from db.repositories.audit import COMMAND, Action
+from domain.locations import Location, LocationKind, TreeChange, TreeEntry
 from ingest.errors import TreeRejected
 
 CODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}")

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 from datetime import date
 
-from db import locations, totals, versions
 from db.pool import Connection
-from db.totals import Difference
+from db.repositories import locations, totals, versions
+from db.repositories.totals import Difference
 
 MAX_DIFFERENCES = 1_000
 

@@ -14,18 +14,18 @@ from contextlib import asynccontextmanager
 
 from polars.exceptions import PanicException
 
-from db import batches, payloads
+from db.background import beside
 from db.errors import DatabaseError, DatabaseUnavailable
-from db.model import BatchOutcome, BatchStatus
 from db.notifications import QUEUE, Notifications, open_notifications
 from db.pool import INGEST, Pool, open_pool
-from db.tasks import beside
-from ingest.apply import Report, apply_slices, copy_rejections
+from db.repositories import batches, payloads
+from domain.batches import BatchOutcome, BatchStatus
+from ingest.batches.apply import Report, apply_slices, copy_rejections
+from ingest.batches.validation import file_rejection
 from ingest.compact import compact
 from ingest.errors import FileRejected
-from ingest.files import read_slices
-from ingest.items import file_rejection
-from ingest.payload import open_payload
+from ingest.readers.payload import open_payload
+from ingest.readers.price_file import read_slices
 
 log = logging.getLogger("ratesgraph.worker")
 

@@ -1,4 +1,4 @@
 """What each field means, without GraphQL or SQL in it: averages, locations, batches.
 
-Functions take the request's context and return values of `db.model`. What a caller did wrong is a RequestError.
+Functions take the request's context and return values of `domain.batches`. What a caller did wrong is a RequestError.
 """

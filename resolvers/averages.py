@@ -5,19 +5,12 @@ from datetime import date
 from typing import NamedTuple, TypeVar
 
 from db.errors import DatabaseError
-from db.model import (
-    MIN_PRICES_FOR_STATISTICS,
-    DailyAverages,
-    DateRange,
-    DayStatistics,
-    DayTotals,
-    Lane,
-    round_half_away,
-)
+from domain.locations import Lane
+from domain.prices import MIN_PRICES_FOR_STATISTICS, DailyAverages, DateRange, DayStatistics, DayTotals, round_half_away
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
+from resolvers.loading.day_totals import LaneDays
 from resolvers.locations import find_lanes
-from resolvers.totals import LaneDays
 
 Loaded = TypeVar("Loaded")
 Place = tuple[int, Lane, DateRange]

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import BinaryIO
 
-from db.model import BatchStatus, FileFormat, OnError, Rejection, TreeChange, TreeEntry
 from db.notifications import Notifications
 from db.pool import Pool
-from db.previews import Preview
-from resolvers.callers import Caller
-from resolvers.changes import PriceChanges
-from resolvers.loaders import Loaders
-from resolvers.totals import Totals
-from resolvers.versions import DataVersion
+from db.repositories.previews import Preview
+from domain.batches import BatchStatus, FileFormat, OnError, Rejection
+from domain.locations import TreeChange, TreeEntry
+from resolvers.caller import Caller
+from resolvers.data_version import DataVersion
+from resolvers.loading.day_totals import Totals
+from resolvers.loading.request_loaders import Loaders
+from resolvers.price_changes import PriceChanges
 
 PreviewUpload = Callable[[BinaryIO, FileFormat, OnError], Awaitable[Preview]]
 """Tries a file of prices in a format of payloads."""

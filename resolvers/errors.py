@@ -1,4 +1,9 @@
-"""What a caller can do wrong with a question. Problems of uploaded items are data instead: see `resolvers.batches`."""
+"""What a caller can do wrong with a question. Problems of uploaded items are data instead: see `resolvers.uploads.batches`."""
+
+from db.errors import DatabaseUnavailable, StatementTimeout
+
+PUBLIC_DATABASE_ERRORS = {DatabaseUnavailable: "DATABASE_UNAVAILABLE", StatementTimeout: "STATEMENT_TIMEOUT"}
+"""Temporary database errors that clients may see, with their codes. Their messages name no host, query or path."""
 
 
 class RequestError(Exception):

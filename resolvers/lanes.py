@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from db import lanes
-from db.model import Location
+from db.repositories import lanes
+from domain.locations import Location
 from resolvers.context import RequestContext
 
 

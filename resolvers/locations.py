@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from rapidfuzz import fuzz, process
 
-from db import locations
 from db.errors import DatabaseError
-from db.model import Lane, Location, LocationKind, LocationPage
 from db.pool import Connection
+from db.repositories import locations
+from domain.locations import Lane, Location, LocationKind, LocationPage
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
 

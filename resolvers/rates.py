@@ -1,13 +1,13 @@
-"""Exchange rates by day, as prices are converted at them (`ingest.convert`): a property test holds the two together."""
+"""Exchange rates by day, as prices are converted at them (`currency_conversion`): a property test holds the two together."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
 
 from rapidfuzz import fuzz, process
 
-from db import rates
-from db.model import DateRange, ExchangeRate
 from db.pool import Connection
+from db.repositories import rates
+from domain.prices import DateRange, ExchangeRate
 from resolvers.averages import check_range
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError

@@ -11,13 +11,13 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from db.errors import DatabaseUnavailable, StatementTimeout
-from db.model import BatchStatus, PriceBatch
 from db.notifications import DATA
-from resolvers.batches import find_batch, follow_batch
-from resolvers.changes import Found, Watch
+from domain.batches import BatchStatus, PriceBatch
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
 from resolvers.locations import find_lane
+from resolvers.price_changes import Found, Watch
+from resolvers.uploads.batches import find_batch, follow_batch
 
 LOOK_SECONDS = 5.0
 """How long a change of prices may go unnoticed when its notification was lost."""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from db.model import Location, LocationKind, Rejection, TreeChange, TreeEntry
+from domain.batches import Rejection
+from domain.locations import Location, LocationKind, TreeChange, TreeEntry
 from resolvers.context import RequestContext
 from resolvers.locations import find_location
 

@@ -11,12 +11,12 @@ settings.register_profile("ratesgraph", deadline=None, print_blob=True, derandom
 settings.load_profile("ratesgraph")
 
 pytest_plugins = [
-    "tests.fix_database",
-    "tests.fix_server",
-    "tests.fix_collector",
-    "tests.fix_issuer",
-    "tests.fix_watching",
-    "tests.fix_reference",
+    "tests.support.fixtures.database",
+    "tests.support.fixtures.server",
+    "tests.support.fixtures.collector",
+    "tests.support.fixtures.issuer",
+    "tests.support.fixtures.subscriptions",
+    "tests.support.fixtures.reference",
 ]
 
 

@@ -18,7 +18,7 @@ UNIX_EPOCH = date(1970, 1, 1).toordinal()
 
 
 def generate_prices(ports: list[str], today: date) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Yield (label, items) for every quarter of the last MONTHS months, in the shape of `ingest.files.Slice`.
+    """Yield (label, items) for every quarter of the last MONTHS months, in the shape of `ingest.readers.price_file.Slice`.
 
     The same ports and day give the same prices.
     """

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.resources import files
 
-from db import batches
-from db.model import OnError
 from db.pool import Connection
-from ingest.apply import apply_slices
+from db.repositories import batches
+from domain.batches import OnError
+from ingest.batches.apply import apply_slices
 from ingest.demo.generate import generate_prices
-from ingest.files import Slice
+from ingest.readers.price_file import Slice
 from ingest.tree import change_tree, read_ports, read_regions
 
 SOURCE = "synthetic demo prices"

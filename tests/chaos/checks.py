@@ -8,11 +8,13 @@ from datetime import date, datetime
 import psycopg
 from psycopg.rows import class_row
 
-from db import locations, totals
-from db.model import BatchStatus, DateRange, Lane
 from db.pool import API, connect
+from db.repositories import locations, totals
+from domain.batches import BatchStatus
+from domain.locations import Lane
+from domain.prices import DateRange
 from tests.chaos.uploads import FIRST_DAY, LAST_DAY, Batch, make_world
-from tests.worlds import Item, by_day, by_key, days_between
+from tests.support.worlds import Item, by_day, by_key, days_between
 
 Cell = tuple[str, str, date]
 BATCHES = """

@@ -9,7 +9,7 @@ import httpx
 from tests.chaos.ledger import Ledger, Stuck
 from tests.chaos.scale import DEADLINE_SECONDS, Scale
 from tests.chaos.uploads import Batch, make_batch
-from tests.tokens import bearing
+from tests.support.tokens import bearing
 
 UPLOAD = """
 mutation ($input: UploadPricesInput!) {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from db.model import BatchStatus
+from domain.batches import BatchStatus
 from tests.chaos.checks import Faults, Row
 from tests.chaos.killer import Strike, Victim
 

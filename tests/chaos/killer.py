@@ -6,9 +6,9 @@ from enum import StrEnum
 from random import Random
 
 from tests.chaos.database import CrashableServer
-from tests.chaos.kept_process import KeptProcess
 from tests.chaos.ledger import Ledger
 from tests.chaos.scale import Scale
+from tests.chaos.supervised_process import KeptProcess
 
 MAX_OUTAGE_SECONDS = 2.0
 

@@ -14,20 +14,20 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from db.migrate import migrate
-from db.model import BatchStatus
 from db.pool import INGEST, connect
+from domain.batches import BatchStatus
 from ingest.tree import change_tree
 from tests.chaos.checks import diff_totals, judge_batches, list_rows, model_totals, read_totals
 from tests.chaos.clients import Client
 from tests.chaos.database import crashable_server
 from tests.chaos.figures import Figures
-from tests.chaos.kept_process import kept_processes
 from tests.chaos.killer import Strike, strike_all
 from tests.chaos.ledger import Ledger
 from tests.chaos.scale import CLIENTS, Scale
+from tests.chaos.supervised_process import kept_processes
 from tests.chaos.uploads import make_world
-from tests.processes import COMMAND, environment
-from tests.tokens import make_token
+from tests.support.processes import COMMAND, environment
+from tests.support.tokens import make_token
 
 
 def run(scale: Scale, logs: Path | None = None) -> Figures:

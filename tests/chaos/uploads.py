@@ -6,8 +6,8 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from db.model import BatchStatus, OnError
-from tests.worlds import Item, World
+from domain.batches import BatchStatus, OnError
+from tests.support.worlds import Item, World
 
 PORTS = {
     "CNSGH": "china", "CNNGB": "china", "SGSIN": "asia", "NLRTM": "north_europe", "DEHAM": "north_europe", "ESVLC": "europe",

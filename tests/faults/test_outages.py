@@ -12,12 +12,12 @@ import pytest
 
 from db.migrate import migrate
 from db.outage import MAX_WAITING
-from server.settings import Settings
+from server.config.settings import Settings
 from tests.chaos.database import CrashableServer, crashable_server
 from tests.faults.readers import QUERY, Reading, Readings, reading
 from tests.faults.world import Question, make_world
-from tests.server.test_command import serving, wait_until_answered
-from tests.streams import until as wait_until
+from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.streams import until as wait_until
 
 SETTINGS = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_LOG_LEVEL": "error"}
 """Nobody reads what the server prints: a warning for each request that fails would fill the pipe, and hold the server up."""

@@ -21,10 +21,10 @@ from tests.chaos.database import crashable_server
 from tests.chaos.run import find_free_port
 from tests.faults.readers import Readings, reading
 from tests.faults.world import Question, make_world
-from tests.fix_server import running_worker
-from tests.server.test_command import serving, wait_until_answered
-from tests.streams import until
-from tests.tokens import bearing, make_token
+from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.fixtures.server import running_worker
+from tests.support.streams import until
+from tests.support.tokens import bearing, make_token
 
 OLDEST = (1, 22)
 """Before it, statements that are prepared on one connection are unknown on the next."""

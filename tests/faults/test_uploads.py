@@ -6,11 +6,11 @@ import httpx
 import psycopg
 import pytest
 
-from tests.faults.test_lines import line_to_database
+from tests.faults.test_broken_connections import line_to_database
 from tests.faults.world import make_world
-from tests.server.test_command import serving, wait_until_answered
-from tests.server.test_price_files import PREFLIGHT
-from tests.tokens import bearing, make_token
+from tests.resolvers.uploads.test_price_files import PREFLIGHT
+from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.tokens import bearing, make_token
 
 UPLOADS = 60
 BREAK_EVERY = 3

@@ -9,7 +9,7 @@ from typing import Any
 
 from db.pool import INGEST, connect
 from ingest.tree import change_tree
-from tests.worlds import Item, World, apply_frame, days_between, frame_of
+from tests.support.worlds import Item, World, apply_frame, days_between, frame_of
 
 FIRST, LAST = date(2024, 1, 1), date(2024, 3, 31)
 PORTS = {"CNSGH": "china", "CNNGB": "china", "NLRTM": "europe", "DEHAM": "europe"}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from db import locations
-from db.model import LocationKind, TreeChange, TreeEntry
 from db.pool import Connection
+from db.repositories import locations
+from domain.locations import LocationKind, TreeChange, TreeEntry
 from ingest.errors import TreeRejected
 from ingest.tree import change_tree, read_ports, read_regions
 

@@ -7,15 +7,18 @@ from datetime import date
 import pytest
 from polars.exceptions import PanicException
 
-from db import batches, locations, payloads, totals
-from db.model import BatchOutcome, BatchStatus, DateRange, Lane, OnError, PriceBatch, QueueState
 from db.notifications import BATCHES, QUEUE, open_notifications
 from db.pool import INGEST, Connection, Pool, open_pool
-from ingest import blocks, worker
+from db.repositories import batches, locations, payloads, totals
+from domain.batches import BatchOutcome, BatchStatus, OnError, PriceBatch, QueueState
+from domain.locations import Lane
+from domain.prices import DateRange
+from ingest import worker
+from ingest.readers import line_blocks
 from ingest.tree import change_tree
 from ingest.verify import verify
 from ingest.worker import MAX_ATTEMPTS, apply_batch, take_one, work
-from tests.worlds import World, by_key
+from tests.support.worlds import World, by_key
 
 pytestmark = pytest.mark.anyio
 
@@ -253,7 +256,7 @@ async def test_a_running_batch_tells_how_far_it_has_come(
     connection: Connection, pool: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "PROGRESS_SECONDS", 0.001)
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 10_000)
+    monkeypatch.setattr(line_blocks, "BLOCK_BYTES", 10_000)
     seen = []
     async with open_notifications(database_url, BATCHES) as notifications:
         batch_id = await accept(connection, data=(LINE + b"\n") * 20_000)

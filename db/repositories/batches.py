@@ -1,0 +1,220 @@
+"""Price batches: accept, claim, end, look up."""
+
+from collections.abc import Iterable, Sequence
+
+from psycopg.rows import args_row, class_row
+
+from db.pool import Connection
+from db.sql import load_sections
+from domain.batches import BatchOutcome, BatchStatus, OnError, PriceBatch, QueueState, Rejection, Severity
+
+SQL = load_sections("batches")
+
+
+def _batch(
+    id: int,  # noqa: A002
+    status: str,
+    on_error: str,
+    *rest: object,
+) -> PriceBatch:
+    return PriceBatch(id, BatchStatus(status), OnError(on_error), *rest)  # type: ignore[arg-type]
+
+
+def _rejection(
+    number: int, item: int | None, field: str | None, code: str, message: str, value: str | None, severity: str
+) -> Rejection:
+    return Rejection(item, field, code, message, value, Severity(severity), number)
+
+
+async def insert_batch(
+    connection: Connection,
+    *,
+    on_error: OnError,
+    source: str,
+    idempotency_key: str | None,
+    payload_sha256: bytes,
+    uploader: str = "",
+) -> int | None:
+    """Queue a batch and return its id, or None when another batch of the uploader has the idempotency key."""
+    cursor = await connection.execute(
+        SQL["insert_batch"],
+        {
+            "on_error": on_error,
+            "source": source,
+            "idempotency_key": idempotency_key,
+            "payload_sha256": payload_sha256,
+            "uploader": uploader,
+        },
+    )
+    row = await cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
+async def announce_batch(connection: Connection) -> None:
+    """Wake the workers when this transaction commits."""
+    await connection.execute(SQL["announce_batch"])
+
+
+async def get_batches(connection: Connection, ids: Sequence[int]) -> list[PriceBatch]:
+    """Return the batches with these ids, in no particular order."""
+    async with connection.cursor(row_factory=args_row(_batch)) as cursor:
+        await cursor.execute(SQL["get_batches"], {"ids": list(ids)})
+        return await cursor.fetchall()
+
+
+async def find_batch_by_key(connection: Connection, idempotency_key: str, uploader: str = "") -> PriceBatch | None:
+    """Return the batch that was accepted of the uploader under the idempotency key."""
+    async with connection.cursor(row_factory=args_row(_batch)) as cursor:
+        await cursor.execute(SQL["find_batch_by_key"], {"idempotency_key": idempotency_key, "uploader": uploader})
+        return await cursor.fetchone()
+
+
+async def list_batches(
+    connection: Connection, *, status: BatchStatus | None, uploader: str | None, before_id: int | None, limit: int
+) -> list[PriceBatch]:
+    """Return up to `limit` batches, of an uploader or of all, older than the one with `before_id`, newest first."""
+    async with connection.cursor(row_factory=args_row(_batch)) as cursor:
+        parameters = {"status": status, "uploader": uploader, "before_id": before_id, "limit": limit}
+        await cursor.execute(SQL["list_batches"], parameters)
+        return await cursor.fetchall()
+
+
+async def count_batches(connection: Connection, *, status: BatchStatus | None, uploader: str | None) -> int:
+    """Return how many batches there are, with a status or in all, of an uploader or of all."""
+    async with connection.cursor(row_factory=args_row(int)) as cursor:
+        await cursor.execute(SQL["count_batches"], {"status": status, "uploader": uploader})
+        return (await cursor.fetchall())[0]
+
+
+async def begin_attempt(connection: Connection, *, max_attempts: int) -> int | None:
+    """Count an attempt at the batch that has waited longest and return its id, or None when none may be tried now.
+
+    Call it in a transaction of its own; `claim_batch` then takes the batch for the work itself.
+    """
+    row = await (await connection.execute(SQL["begin_attempt"], {"max_attempts": max_attempts})).fetchone()
+    return None if row is None else int(row[0])
+
+
+async def give_back_attempt(connection: Connection, batch_id: int) -> None:
+    """Uncount an attempt that was not the batch's fault; it may be tried again at once."""
+    await connection.execute(SQL["give_back_attempt"], {"batch_id": batch_id})
+
+
+async def record_failure(connection: Connection, batch_id: int, failure: str, *, max_attempts: int) -> None:
+    """Note why an attempt failed. The text is shown to callers."""
+    parameters = {"batch_id": batch_id, "failure": failure, "max_attempts": max_attempts}
+    await connection.execute(SQL["record_failure"], parameters)
+
+
+async def fail_exhausted(connection: Connection, *, max_attempts: int) -> list[int]:
+    """End the batches that were tried too often as FAILED and return their ids."""
+    cursor = await connection.execute(SQL["fail_exhausted"], {"max_attempts": max_attempts})
+    return [int(batch_id) for batch_id, _ in await cursor.fetchall()]
+
+
+async def claim_batch(connection: Connection, batch_id: int) -> OnError | None:
+    """Lock a waiting batch for this transaction and return what an invalid item does to it.
+
+    Return None when it has ended or another process holds it.
+    """
+    row = await (await connection.execute(SQL["claim_batch"], {"batch_id": batch_id})).fetchone()
+    return None if row is None else OnError(row[0])
+
+
+async def lock_batch(connection: Connection, batch_id: int) -> BatchStatus | None:
+    """Keep the batch as it is for this transaction and return its status, or None when there is no such batch."""
+    row = await (await connection.execute(SQL["lock_batch"], {"batch_id": batch_id})).fetchone()
+    return None if row is None else BatchStatus(row[0])
+
+
+async def mark_reverted(connection: Connection, batch_id: int) -> None:
+    """Record that the batch's prices are gone, in the transaction that took them away."""
+    await connection.execute(SQL["mark_reverted"], {"batch_id": batch_id})
+
+
+async def list_changes(connection: Connection, seen: str | None, *, limit: int) -> tuple[str, list[int]]:
+    """Return where the changes of prices stand, and up to `limit` batches applied or taken back since they stood at `seen`.
+
+    Where they stand is opaque; without `seen` no batch is returned. Whoever goes on from it finds every change exactly once,
+    in whatever order transactions commit; a batch that was applied and taken back in between is one change.
+    """
+    async with connection.cursor() as cursor:
+        await cursor.execute(SQL["list_changes"], {"seen": seen, "limit": limit})
+        snapshot, ids = (await cursor.fetchall())[0]
+    return snapshot, ids
+
+
+async def measure_queue(connection: Connection) -> QueueState:
+    """Return how the queue stands."""
+    async with connection.cursor(row_factory=class_row(QueueState)) as cursor:
+        await cursor.execute(SQL["measure_queue"])
+        return (await cursor.fetchall())[0]
+
+
+async def count_outcomes(connection: Connection) -> dict[BatchStatus, int]:
+    """Return how many batches have ended with each status."""
+    cursor = await connection.execute(SQL["count_outcomes"])
+    return {BatchStatus(status): count for status, count in await cursor.fetchall()}
+
+
+async def end_batch(connection: Connection, batch_id: int, outcome: BatchOutcome) -> None:
+    """Record what became of the batch, in the transaction that made it so."""
+    await connection.execute(
+        SQL["end_batch"],
+        {
+            "batch_id": batch_id,
+            "status": outcome.status,
+            "item_count": outcome.item_count,
+            "accepted_count": outcome.accepted_count,
+            "rejected_count": outcome.rejected_count,
+            "price_count": outcome.price_count,
+            "price_day_count": outcome.price_day_count,
+            "lane_count": outcome.lane_count,
+            "first_day": outcome.first_day,
+            "last_day": outcome.last_day,
+        },
+    )
+
+
+async def report_progress(connection: Connection, batch_id: int, progress: float) -> None:
+    """Note which part of a running batch's payload is done, 0 to 1. Use another connection than the one that applies it."""
+    await connection.execute(SQL["report_progress"], {"batch_id": batch_id, "progress": progress})
+
+
+async def forget_progress(connection: Connection) -> None:
+    """Remove what was noted of batches that have ended."""
+    await connection.execute(SQL["forget_progress"])
+
+
+async def copy_rejections(connection: Connection, chunks: Iterable[bytes]) -> None:
+    """Append rejections from CSV lines."""
+    async with connection.cursor() as cursor, cursor.copy(SQL["copy_rejections"]) as copy:
+        for chunk in chunks:
+            await copy.write(chunk)
+
+
+async def list_rejections(connection: Connection, batch_id: int, *, after: int = 0, limit: int) -> list[Rejection]:
+    """Return up to `limit` problems of the batch, by item, after the one with the number `after`."""
+    async with connection.cursor(row_factory=args_row(_rejection)) as cursor:
+        await cursor.execute(SQL["list_rejections"], {"batch_id": batch_id, "after": after, "limit": limit})
+        return await cursor.fetchall()
+
+
+async def count_rejections(connection: Connection, batch_id: int) -> int:
+    """Return how many problems the batch has."""
+    async with connection.cursor(row_factory=args_row(int)) as cursor:
+        await cursor.execute(SQL["count_rejections"], {"batch_id": batch_id})
+        return (await cursor.fetchall())[0]
+
+
+async def export_rejections(connection: Connection, batch_id: int, *, after: int, last: int) -> bytes | None:
+    """Return the problems of the batch with the numbers `after` + 1 to `last`, by item, as NDJSON; None when there are none."""
+    async with connection.cursor(binary=True) as cursor:
+        await cursor.execute(SQL["export_rejections"], {"batch_id": batch_id, "after": after, "last": last})
+        return (await cursor.fetchall())[0][0]  # type: ignore[no-any-return]
+
+
+async def select_batches_with_rejections(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """Return those of the ids whose batches have a problem, be it only a warning."""
+    cursor = await connection.execute(SQL["select_batches_with_rejections"], {"ids": list(ids)})
+    return {int(batch_id) for (batch_id,) in await cursor.fetchall()}

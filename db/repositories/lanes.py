@@ -1,0 +1,41 @@
+"""Lanes of batches: which port pairs an applied batch touched."""
+
+from collections.abc import Sequence
+
+from psycopg.rows import args_row
+
+from db.pool import Connection
+from db.sql import load_sections
+from domain.batches import BatchLane
+from domain.locations import Lane
+
+SQL = load_sections("lanes")
+
+
+async def insert_lanes(
+    connection: Connection, batch_id: int, origins: Sequence[int], destinations: Sequence[int]
+) -> None:
+    """Record the lanes of a batch, given as the ids of their origins and of their destinations, in order."""
+    parameters = {"batch_id": batch_id, "origins": list(origins), "destinations": list(destinations)}
+    await connection.execute(SQL["insert_lanes"], parameters)
+
+
+async def list_lanes(connection: Connection, batch_id: int, *, after: int = 0, limit: int) -> list[BatchLane]:
+    """Return up to `limit` lanes of the batch after the one at the position `after`."""
+    async with connection.cursor(row_factory=args_row(BatchLane.at)) as cursor:
+        await cursor.execute(SQL["list_lanes"], {"batch_id": batch_id, "after": after, "limit": limit})
+        return await cursor.fetchall()
+
+
+async def list_touched(
+    connection: Connection, batch_ids: Sequence[int], watched: Sequence[Lane]
+) -> list[tuple[int, Lane]]:
+    """Return (batch, lane) wherever one of the batches has a price between any ports below the ends of a watched lane."""
+    parameters = {
+        "batch_ids": list(batch_ids),
+        "origins": [lane.origin for lane in watched],
+        "destinations": [lane.destination for lane in watched],
+    }
+    async with connection.cursor() as cursor:
+        await cursor.execute(SQL["list_touched"], parameters)
+        return [(batch_id, watched[position - 1]) for batch_id, position in await cursor.fetchall()]

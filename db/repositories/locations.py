@@ -1,0 +1,124 @@
+"""The region tree: look-ups, searches and changes."""
+
+from collections.abc import Iterable, Sequence
+
+from anyascii import anyascii
+from psycopg.rows import args_row
+
+from db.pool import Connection
+from db.sql import load_sections
+from domain.locations import Location, LocationKind
+
+SQL = load_sections("locations")
+
+
+def fold(text: str) -> str:
+    """Return the text without accents and case, as searches compare it: `Malmö` and `MALMO` become `malmo`."""
+    return anyascii(text).casefold()
+
+
+def _location(id: int, kind: str, key: str, name: str, parent_id: int | None) -> Location:  # noqa: A002
+    return Location(id, LocationKind(kind), key, name, parent_id)
+
+
+def _related(of_id: int, id: int, kind: str, key: str, name: str, parent_id: int | None) -> tuple[int, Location]:  # noqa: A002
+    return of_id, _location(id, kind, key, name, parent_id)
+
+
+def _pattern(search: str | None) -> str | None:
+    """Return a LIKE pattern that finds the text anywhere, its own wildcards taken literally."""
+    if search is None or not search.strip():
+        return None
+    literal = fold(search.strip()).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return f"%{literal}%"
+
+
+async def find_locations(connection: Connection, keys: Iterable[str]) -> list[Location]:
+    """Return the locations with these codes or slugs, whatever the case, in no particular order."""
+    async with connection.cursor(row_factory=args_row(_location)) as cursor:
+        await cursor.execute(SQL["find_locations"], {"keys": [key.lower() for key in keys]})
+        return await cursor.fetchall()
+
+
+async def get_locations(connection: Connection, ids: Sequence[int]) -> list[Location]:
+    """Return the locations with these ids, in no particular order."""
+    async with connection.cursor(row_factory=args_row(_location)) as cursor:
+        await cursor.execute(SQL["get_locations"], {"ids": list(ids)})
+        return await cursor.fetchall()
+
+
+async def list_locations(connection: Connection) -> list[Location]:
+    """Return the whole tree, by id."""
+    async with connection.cursor(row_factory=args_row(_location)) as cursor:
+        await cursor.execute(SQL["list_locations"])
+        return await cursor.fetchall()
+
+
+async def list_children(connection: Connection, ids: Sequence[int]) -> list[Location]:
+    """Return the direct children of these locations, by name."""
+    async with connection.cursor(row_factory=args_row(_location)) as cursor:
+        await cursor.execute(SQL["list_children"], {"ids": list(ids)})
+        return await cursor.fetchall()
+
+
+async def list_ancestors(connection: Connection, ids: Sequence[int]) -> list[tuple[int, Location]]:
+    """Return (id asked for, ancestor) for every ancestor, the nearest first."""
+    async with connection.cursor(row_factory=args_row(_related)) as cursor:
+        await cursor.execute(SQL["list_ancestors"], {"ids": list(ids)})
+        return await cursor.fetchall()
+
+
+async def list_ports_below(connection: Connection, ids: Sequence[int]) -> list[tuple[int, Location]]:
+    """Return (id asked for, port) for every port at any depth below, by name."""
+    async with connection.cursor(row_factory=args_row(_related)) as cursor:
+        await cursor.execute(SQL["list_ports_below"], {"ids": list(ids)})
+        return await cursor.fetchall()
+
+
+async def search_locations(
+    connection: Connection, *, search: str | None, kind: LocationKind | None, after_id: int | None, limit: int
+) -> list[Location]:
+    """Return up to `limit` locations whose name or key holds `search`, after the one with `after_id`, by name."""
+    parameters = {"pattern": _pattern(search), "kind": kind, "after_id": after_id, "limit": limit}
+    async with connection.cursor(row_factory=args_row(_location)) as cursor:
+        await cursor.execute(SQL["search_locations"], parameters)
+        return await cursor.fetchall()
+
+
+async def count_locations(connection: Connection, *, search: str | None, kind: LocationKind | None) -> int:
+    """Return how many locations match the search."""
+    async with connection.cursor(row_factory=args_row(int)) as cursor:
+        await cursor.execute(SQL["count_locations"], {"pattern": _pattern(search), "kind": kind})
+        return (await cursor.fetchall())[0]
+
+
+async def upsert_locations(connection: Connection, locations: Sequence[tuple[LocationKind, str, str]]) -> None:
+    """Write (kind, key, name) by key. Lock the tree first; the caller has checked that kinds do not clash."""
+    await connection.execute(
+        SQL["upsert_locations"],
+        {
+            "kinds": [kind for kind, _, _ in locations],
+            "keys": [key for _, key, _ in locations],
+            "names": [name for _, _, name in locations],
+            "search_texts": [f"{fold(name)} {fold(key)}" for _, key, name in locations],
+        },
+    )
+
+
+async def set_parents(connection: Connection, parents: Sequence[tuple[str, str | None]]) -> int:
+    """Hang each (key, parent key or None) where it belongs and return how many moved. Lock the tree first."""
+    cursor = await connection.execute(
+        SQL["set_parents"],
+        {"keys": [key for key, _ in parents], "parent_keys": [parent for _, parent in parents]},
+    )
+    return cursor.rowcount
+
+
+async def share_tree(connection: Connection) -> None:
+    """Hold the tree as it is until the transaction ends. Batches share this lock."""
+    await connection.execute(SQL["share_tree"])
+
+
+async def lock_tree(connection: Connection) -> None:
+    """Have the tree alone until the transaction ends, after the batches in flight."""
+    await connection.execute(SQL["lock_tree"])

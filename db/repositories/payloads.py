@@ -1,0 +1,50 @@
+"""Payloads of batches: what was uploaded, kept until some time after the batch has ended."""
+
+from psycopg.rows import args_row, class_row
+
+from db.pool import Connection
+from db.sql import load_sections
+from domain.batches import FileFormat, Payload
+
+SQL = load_sections("payloads")
+
+SUFFIXES = {
+    ".csv": FileFormat.CSV,
+    ".csv.gz": FileFormat.CSV_GZIP,
+    ".ndjson": FileFormat.NDJSON,
+    ".ndjson.gz": FileFormat.NDJSON_GZIP,
+    ".jsonl": FileFormat.NDJSON,
+    ".jsonl.gz": FileFormat.NDJSON_GZIP,
+    ".parquet": FileFormat.PARQUET,
+}
+
+
+def find_format(name: str) -> FileFormat | None:
+    """Return the format that a file's name promises by its end, in either case, or None when it promises none."""
+    matching = (file_format for suffix, file_format in SUFFIXES.items() if name.lower().endswith(suffix))
+    return next(matching, None)
+
+
+async def insert_payload(connection: Connection, *, batch_id: int, part: int, format: str, data: bytes) -> None:  # noqa: A002
+    """Keep a part of what was uploaded, counted from 0, in the transaction that inserts the batch."""
+    parameters = {"batch_id": batch_id, "part": part, "format": format, "data": data}
+    await connection.execute(SQL["insert_payload"], parameters)
+
+
+async def find_payload(connection: Connection, batch_id: int) -> Payload | None:
+    """Return what is known of the batch's payload, or None when it has none or has it no longer."""
+    async with connection.cursor(row_factory=class_row(Payload)) as cursor:
+        await cursor.execute(SQL["find_payload"], {"batch_id": batch_id})
+        return await cursor.fetchone()
+
+
+async def get_payload_part(connection: Connection, batch_id: int, part: int) -> bytes:
+    """Return the bytes of a part that exists, counted from 0."""
+    async with connection.cursor(row_factory=args_row(bytes), binary=True) as cursor:
+        await cursor.execute(SQL["get_payload_part"], {"batch_id": batch_id, "part": part})
+        return (await cursor.fetchall())[0]
+
+
+async def delete_old_payloads(connection: Connection, *, days: int) -> int:
+    """Remove the payloads of batches that ended more than `days` ago; return how many parts they were."""
+    return (await connection.execute(SQL["delete_old_payloads"], {"days": days})).rowcount

@@ -1,0 +1,56 @@
+"""Observations: bulk append, and statistics straight from them."""
+
+from collections.abc import AsyncGenerator, AsyncIterable
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from db.pool import Connection
+from db.sql import load_sections
+from domain.locations import Lane
+from domain.prices import DateRange, DayStatistics
+
+SQL = load_sections("prices")
+
+MAX_VALIDITY_DAYS = 3_660
+"""How many days one item may be valid. It bounds how far before a range the lane index must be read."""
+
+
+async def copy_prices(connection: Connection, chunks: AsyncIterable[bytes]) -> None:
+    """Append observations from binary COPY data. Hold the tree by `share_tree` first."""
+    async with connection.cursor() as cursor, cursor.copy(SQL["copy_prices"]) as copy:
+        async for chunk in chunks:
+            await copy.write(chunk)
+
+
+async def copy_out_batch(connection: Connection, batch_id: int) -> AsyncGenerator[bytes]:
+    """Yield the observations of a batch as lines of CSV: origin, destination, first day, last day, US cents.
+
+    Days count from 1970-01-01. Close it with `aclosing`: until then the connection does nothing else.
+    """
+    # COPY takes no parameters, so the number is formatted in as a literal.
+    statement = sql.SQL(SQL["copy_out_batch"].decode()).format(batch_id=sql.Literal(batch_id))
+    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        async for chunk in copy:
+            yield bytes(chunk)
+
+
+async def delete_batch_prices(connection: Connection, batch_id: int) -> int:
+    """Remove the observations of a batch and return how many they were."""
+    return (await connection.execute(SQL["delete_batch_prices"], {"batch_id": batch_id})).rowcount
+
+
+async def select_day_statistics(connection: Connection, lane: Lane, days: DateRange) -> list[DayStatistics]:
+    """Return the days of the range that have observations between the ports below the lane's two locations, in order."""
+    async with connection.cursor(row_factory=class_row(DayStatistics)) as cursor:
+        await cursor.execute(
+            SQL["select_day_statistics"],
+            {
+                "origin": lane.origin,
+                "destination": lane.destination,
+                "first": days.first,
+                "last": days.last,
+                "max_validity_days": MAX_VALIDITY_DAYS,
+            },
+        )
+        return await cursor.fetchall()

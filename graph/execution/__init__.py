@@ -1,0 +1,1 @@
+"""Execution of GraphQL operations: document cache, limits, authorization, fast path, errors."""

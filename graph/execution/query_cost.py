@@ -1,0 +1,172 @@
+"""What an operation costs, known before it is executed: entries that it may return, most of them days of lanes.
+
+A field that gives objects costs as many as it may give, and what is selected inside costs as often again: a list by days
+its days, a connection its page, any other list a guess, a single object one. Plain values are free, apart from those that are
+read from the single prices. A document is priced once, down to a short sum; only what comes from variables is left open.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+    value_from_ast_untyped,
+)
+
+from graph.types.averages import STATISTICS
+
+LIST_SIZE = 10
+"""What is assumed of a list that says nothing of its length: ports of a region, problems of an upload."""
+STATISTIC_COST = 3
+"""What low, high or median add to each day: the single prices are read, which takes a multiple of adding up partial sums."""
+INTROSPECTION_COST = 500
+"""What `__schema` or `__type` costs: asked for in full it takes 11 ms, as long as 500 to 1,000 days of averages."""
+DATE_ARGUMENTS = (("dateFrom", "dateTo"), ("from", "to"))
+
+Variables = Mapping[str, Any]
+Size = Callable[[Variables], int]
+
+
+@dataclass(frozen=True, slots=True)
+class SizeLimits:
+    """What the resolvers refuse: a range or a page beyond these costs nothing."""
+
+    max_days: int
+    max_page_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A sum: what is fixed, and for each part its size times what one of it costs."""
+
+    fixed: int
+    parts: tuple[tuple[Size, "Cost"], ...] = ()
+
+    def of(self, variables: Variables) -> int:
+        """Return the cost with these variables. Those of a wrong type count as nothing: execution refuses them."""
+        cost = self.fixed
+        for size, inside in self.parts:
+            cost += size(variables) * inside.of(variables)
+        return cost
+
+
+class Pricer:
+    """Prices the operations of one document."""
+
+    def __init__(
+        self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], limits: SizeLimits
+    ) -> None:
+        self._schema = schema
+        self._fragments = fragments
+        self._limits = limits
+
+    def price(self, operation: OperationDefinitionNode) -> Cost:
+        """Return the cost of an operation that is valid. What directives may leave out is counted all the same."""
+        self._defaults = {
+            node.variable.name.value: value_from_ast_untyped(node.default_value)
+            for node in operation.variable_definitions or ()
+            if node.default_value is not None
+        }
+        root = self._schema.get_root_type(operation.operation)
+        return self._add_up(operation.selection_set, root, 0)
+
+    def _add_up(self, selections: SelectionSetNode, parent: Any, fixed: int) -> Cost:  # noqa: ANN401
+        """Return the sum of the selections and of what is fixed."""
+        parts: list[tuple[Size, Cost]] = []
+        for node in selections.selections:
+            if isinstance(node, FieldNode):
+                cost = self._price_field(node, parent)
+            elif isinstance(node, FragmentSpreadNode):
+                fragment = self._fragments[node.name.value]
+                kind = self._schema.get_type(fragment.type_condition.name.value)
+                cost = self._add_up(fragment.selection_set, kind, 0)
+            else:
+                assert isinstance(node, InlineFragmentNode)  # noqa: S101
+                condition = node.type_condition
+                kind = parent if condition is None else self._schema.get_type(condition.name.value)
+                cost = self._add_up(node.selection_set, kind, 0)
+            fixed += cost.fixed
+            parts.extend(cost.parts)
+        return Cost(fixed, tuple(parts))
+
+    def _price_field(self, node: FieldNode, parent: GraphQLObjectType | GraphQLInterfaceType) -> Cost:
+        name = node.name.value
+        if name.startswith("__"):
+            return Cost(0 if name == "__typename" else INTROSPECTION_COST)
+        field = parent.fields[name]
+        inner = get_named_type(field.type)
+        if node.selection_set is None or is_leaf_type(inner):
+            return Cost(STATISTIC_COST if name in STATISTICS else 0)
+        if parent.name.endswith(("Connection", "Edge")):
+            # The connection has counted its page already.
+            return self._add_up(node.selection_set, inner, 0)
+        inside = self._add_up(node.selection_set, inner, 1)
+        size = self._find_size(node, field)
+        if isinstance(size, int):
+            if not inside.parts:
+                return Cost(size * inside.fixed)
+            constant = size
+            return Cost(0, ((lambda _variables: constant, inside),))
+        return Cost(0, ((size, inside),))
+
+    def _find_size(self, node: FieldNode, field: GraphQLField) -> Size | int:
+        given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        size = self._size_reader(field, given)
+        if size is None:
+            kind = field.type.of_type if is_non_null_type(field.type) else field.type
+            return LIST_SIZE if is_list_type(kind) else 1
+        return size if any(isinstance(value, VariableNode) for value in given.values()) else size({})
+
+    def _size_reader(self, field: GraphQLField, given: Mapping[str, ValueNode]) -> Size | None:
+        for first, last in DATE_ARGUMENTS:
+            if first in field.args and last in field.args:
+                read_first, read_last = self._reader(given.get(first)), self._reader(given.get(last))
+                max_days = self._limits.max_days
+                return lambda variables: _count_days(read_first(variables), read_last(variables), max_days)
+        if "first" in field.args:
+            read = self._reader(given.get("first"), field.args["first"].default_value)
+            max_page_size = self._limits.max_page_size
+            return lambda variables: _check_page(read(variables), max_page_size)
+        return None
+
+    def _reader(self, node: ValueNode | None, default: object = None) -> Callable[[Variables], Any]:
+        """Return what reads the value of an argument."""
+        if isinstance(node, VariableNode):
+            name = node.name.value
+            fallback = self._defaults.get(name, default)
+            return lambda variables: variables.get(name, fallback)
+        value = default if node is None else value_from_ast_untyped(node)
+        return lambda _variables: value
+
+
+def _count_days(first: object, last: object, max_days: int) -> int:
+    if not isinstance(first, str) or not isinstance(last, str):
+        return 0
+    try:
+        days = date.fromisoformat(last).toordinal() - date.fromisoformat(first).toordinal() + 1
+    except ValueError:
+        return 0
+    return days if 0 < days <= max_days else 0
+
+
+def _check_page(first: object, max_page_size: int) -> int:
+    if isinstance(first, int | float) and 0 < first <= max_page_size:
+        return int(first)
+    return 0

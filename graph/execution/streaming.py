@@ -1,0 +1,87 @@
+"""How operations run whose answer is a stream: over WebSocket, where one connection carries many, and as server-sent events."""
+
+from collections.abc import Awaitable, Iterable
+from contextlib import aclosing
+from inspect import isawaitable
+from typing import Any
+
+from graphql import ExecutionResult as CoreResult
+from graphql import GraphQLError, subscribe
+from strawberry.schema.schema import StreamResult
+from strawberry.types.execution import ExecutionResult, PreExecutionError
+from strawberry.types.graphql import OperationType as Kind
+
+from graph.execution.authorization import NotAdmitted, admit
+from graph.execution.document_cache import Document, Operation
+from graph.execution.executable_schema import OperationRefused, Schema, was_executed
+from resolvers.context import RequestContext
+from telemetry import spans
+from telemetry.request_record import note_operation, watching
+
+
+class StreamingSchema(Schema):
+    """A schema whose streams are parsed, and their errors presented, as single answers are."""
+
+    async def stream(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,  # noqa: ANN401
+        root_value: Any | None = None,  # noqa: ANN401
+        operation_name: str | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+        allowed_operation_types: Iterable[Kind] | None = None,
+    ) -> StreamResult:
+        """Return the results of an operation: those of a subscription, or the one of a query or mutation.
+
+        It gets a context of its own: a connection's operations must not share what one of them has loaded.
+        """
+        context = RequestContext(context_value.shared, context_value.caller)
+        document = self.documents.find(query or "")
+        operation = document.find_operation(operation_name) if isinstance(document, Document) else None
+        if operation is not None:
+            note_operation(operation.kind.value, operation.name)
+        if isinstance(document, Document) and operation and operation.kind is Kind.SUBSCRIPTION:
+            return self._subscribe(document, operation, variable_values or {}, context)
+        answer = self.execute(
+            query, variable_values, context, root_value, operation_name, allowed_operation_types, operation_extensions
+        )
+        return _answer_once(answer)
+
+    async def _subscribe(
+        self, document: Document, operation: Operation, variables: dict[str, Any], context: RequestContext
+    ) -> StreamResult:
+        try:
+            admit(context.caller, operation.scopes)
+        except NotAdmitted as error:
+            yield PreExecutionError(None, [error.as_graphql_error()])
+            return
+        if refusal := self.check(operation, context, operation.cost.of(variables)):
+            yield PreExecutionError(None, [refusal])
+            return
+        # Only its beginning is traced: a subscription may go on for days.
+        with spans.NOTHING if spans.tracer is None else spans.tracer.span(operation.kind.value, operation.facts):
+            begun = subscribe(self._schema, document.tree, **self.how_to(operation, variables, context))
+            results = await begun if isawaitable(begun) else begun
+        if isinstance(results, CoreResult):
+            yield PreExecutionError(None, self.present(results.errors))
+            return
+        try:
+            async with aclosing(results):  # type: ignore[type-var]
+                with watching():
+                    async for result in results:
+                        yield ExecutionResult(result.data, self.present(result.errors))
+        except Exception as error:
+            # The executor leaves what a source raises to its caller.
+            yield ExecutionResult(None, self.present([GraphQLError(str(error), original_error=error)]))
+
+
+async def _answer_once(answer: Awaitable[ExecutionResult]) -> StreamResult:
+    try:
+        result = await answer
+    except OperationRefused as error:
+        yield PreExecutionError(None, [GraphQLError(str(error), extensions={"code": error.code})])
+    except NotAdmitted as error:
+        yield PreExecutionError(None, [error.as_graphql_error()])
+    else:
+        yield result if was_executed(result.data, result.errors) else PreExecutionError(None, result.errors)

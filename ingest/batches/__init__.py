@@ -1,0 +1,1 @@
+"""Stages of a batch: validate, convert, aggregate, encode, apply, report, revert."""

@@ -1,0 +1,64 @@
+"""Keeps count of what a batch comes to while its items go by."""
+
+from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from domain.batches import BatchOutcome, BatchStatus
+from ingest.batches.currency_conversion import UNIX_EPOCH
+from ingest.batches.pipeline import Examined
+
+Int64 = npt.NDArray[np.int64]
+
+
+class Tally:
+    """Counts items, rejections, prices and lanes. `add` it everything that was examined."""
+
+    def __init__(self) -> None:
+        self.items = 0
+        self.rejected = 0
+        self.rejections = 0
+        self._prices = 0
+        self._price_days = 0
+        self._first_day, self._last_day = np.iinfo(np.int32).max, np.iinfo(np.int32).min
+        self._lanes: Int64 = np.empty(0, dtype=np.int64)
+
+    def add(self, examined: Examined) -> None:
+        """Count what was examined."""
+        self.items += examined.items
+        self.rejected += examined.rejected
+        self.rejections += len(examined.rejections)
+        observations = examined.observations
+        if len(observations):
+            first, last = observations["first_day"].to_numpy(), observations["last_day"].to_numpy()
+            self._prices += len(observations)
+            self._price_days += int((last - first).sum(dtype=np.int64)) + len(observations)
+            self._first_day, self._last_day = (
+                min(self._first_day, int(first.min())),
+                max(self._last_day, int(last.max())),
+            )
+            lanes = observations["origin"].to_numpy().astype(np.int64) << 32 | observations["destination"].to_numpy()
+            self._lanes = np.union1d(self._lanes, lanes)
+
+    def lanes(self) -> tuple[list[int], list[int]]:
+        """Return the origins and the destinations of the lanes met, in order."""
+        return (self._lanes >> 32).tolist(), (self._lanes & 0xFFFFFFFF).tolist()
+
+    def rejected_outcome(self) -> BatchOutcome:
+        """Return what the batch comes to when none of its prices is stored."""
+        return BatchOutcome(BatchStatus.REJECTED, self.items, 0, self.rejected)
+
+    def applied_outcome(self) -> BatchOutcome:
+        """Return what the batch comes to when its valid items are stored."""
+        return BatchOutcome(
+            BatchStatus.APPLIED,
+            self.items,
+            self.items - self.rejected,
+            self.rejected,
+            self._prices,
+            self._price_days,
+            len(self._lanes),
+            UNIX_EPOCH + timedelta(days=self._first_day),
+            UNIX_EPOCH + timedelta(days=self._last_day),
+        )

@@ -1,0 +1,157 @@
+"""Turns checked items into observations in US cents, at the rate of each valid day.
+
+A day without a published rate (weekend, holiday) takes the last one before it; a day after the newest published day of
+all takes the rates of that day. A currency that stopped being published has no rate from then on: a price is never
+converted at a rate more than MAX_RATE_AGE_DAYS older than its day, or than the newest day known.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from db.repositories.rates import MAX_RATE_AGE_DAYS, RATE_UNITS
+from ingest.batches.validation import rejection_rows
+
+MAX_PRICE_CENTS = 1_000_000_000
+"""±10 million US dollars: beyond that it is a typing error."""
+UNIX_EPOCH = date(1970, 1, 1)
+AMOUNT_UNITS = 10**4
+
+Int32 = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class RateHistory:
+    """The rates of one currency: days of publication (days since 1970-01-01, ascending) and US dollars in 10⁻¹²."""
+
+    days: Int32
+    rates: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRates:
+    """What is known of the currencies of a batch. `newest_day` is the newest published day of any currency."""
+
+    histories: Mapping[str, RateHistory]
+    newest_day: int
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[tuple[str, date, int]], newest: date) -> "ExchangeRates":
+        """Build from (currency, day, rate in 10⁻¹²) rows, ordered by currency and day."""
+        by_currency: dict[str, list[tuple[int, int]]] = {}
+        for currency, day, rate in rows:
+            by_currency.setdefault(currency, []).append(((day - UNIX_EPOCH).days, rate))
+        histories = {
+            currency: RateHistory(
+                np.array([day for day, _ in pairs], dtype=np.int32),
+                np.array([rate for _, rate in pairs], dtype=np.int64),
+            )
+            for currency, pairs in by_currency.items()
+        }
+        return cls(histories, (newest - UNIX_EPOCH).days)
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """Observations, and the rejections of the items that have none.
+
+    The columns of `observations` are item, origin, destination, first_day, last_day, usd_cents, amount, currency, rate (in
+    10⁻¹²) and rate_day.
+    """
+
+    observations: pl.DataFrame
+    rejections: pl.DataFrame
+
+
+def convert_to_usd(items: pl.DataFrame, rates: ExchangeRates, known_currencies: set[str]) -> Converted:
+    """Convert checked items. An item in another currency becomes one observation for each rate that its days meet."""
+    is_usd = pl.col("currency") == "USD"
+    parts = [
+        items.filter(is_usd).with_columns(
+            rate=pl.lit(RATE_UNITS, dtype=pl.Int64),
+            rate_day=pl.col("first_day"),
+            usd_cents=_divide_half_away(pl.col("amount"), 100),
+        )
+    ]
+    rejections = []
+    for (currency,), foreign in (
+        items.filter(~is_usd).partition_by("currency", as_dict=True, maintain_order=True).items()
+    ):
+        history = rates.histories.get(currency)
+        if currency not in known_currencies:
+            message = f"{currency[:20]} is not a currency that rates are known for"
+            rejections.append(_reject_currency(foreign, "UNKNOWN_CURRENCY", message))
+        elif history is None:
+            rejections.append(_reject_no_rate(foreign))
+        else:
+            converted, failed = _convert_currency(foreign, history, rates.newest_day)
+            parts.append(converted)
+            rejections.append(_reject_no_rate(failed))
+    observations = pl.concat([part.select(parts[0].columns) for part in parts])
+    too_large = pl.col("usd_cents").abs() > MAX_PRICE_CENTS
+    beyond = observations.filter(too_large).unique("item", keep="first", maintain_order=True)
+    rejections.append(
+        rejection_rows(
+            beyond,
+            pl.lit(True),
+            "price",
+            "PRICE_OUT_OF_RANGE",
+            "beyond ±10 million US dollars",
+            pl.col("amount") / AMOUNT_UNITS,
+        )
+    )
+    found = pl.concat(rejections)
+    if len(found):
+        observations = observations.join(found.select("item").unique(), on="item", how="anti", maintain_order="left")
+    return Converted(observations, found)
+
+
+def _divide_half_away(value: pl.Expr, divisor: int) -> pl.Expr:
+    """Return value / divisor rounded to a whole number, halves away from zero, without leaving whole numbers."""
+    return value.sign() * ((value.abs() + divisor // 2) // divisor)
+
+
+def _reject_currency(items: pl.DataFrame, code: str, message: str) -> pl.DataFrame:
+    return rejection_rows(items, pl.lit(True), "currency", code, message, pl.col("currency"))
+
+
+def _reject_no_rate(items: pl.DataFrame) -> pl.DataFrame:
+    day = pl.col("first_day").cast(pl.Date).cast(pl.String)
+    message = pl.format("no exchange rate of {} is known for every day from {}", pl.col("currency"), day)
+    return rejection_rows(items, pl.lit(True), "currency", "NO_EXCHANGE_RATE", message, pl.col("currency"))
+
+
+def _convert_currency(items: pl.DataFrame, history: RateHistory, newest_day: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the observations of the items in one currency, and the items that have a day without a rate."""
+    # Rate i holds from days[i] to ends[i].
+    ends = np.minimum(np.append(history.days[1:], np.iinfo(np.int32).max) - 1, history.days + MAX_RATE_AGE_DAYS)
+    if history.days[-1] + MAX_RATE_AGE_DAYS >= newest_day:
+        ends[-1] = np.iinfo(np.int32).max
+    first, last = items["first_day"].to_numpy(), items["last_day"].to_numpy()
+    start = np.searchsorted(history.days, first, side="right") - 1
+    stop = np.searchsorted(history.days, last, side="right") - 1
+    # A gap is a rate whose validity ends before the next one begins; count the gaps up to each rate.
+    gaps = np.concatenate([[0], np.cumsum(ends[:-1] + 1 < history.days[1:])])
+    safe_start, safe_stop = np.maximum(start, 0), np.maximum(stop, 0)
+    covered = (
+        (start >= 0) & (gaps[safe_start] == gaps[safe_stop]) & (first <= ends[safe_start]) & (last <= ends[safe_stop])
+    )
+    rows = np.flatnonzero(covered)
+    repeats = stop[rows] - start[rows] + 1
+    source = np.repeat(rows, repeats)
+    within = np.arange(len(source)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    which = start[source] + within
+    observations = items[source].with_columns(
+        first_day=pl.Series(np.maximum(first[source], history.days[which]), dtype=pl.Int32),
+        last_day=pl.Series(np.minimum(last[source], ends[which]), dtype=pl.Int32),
+        rate=pl.Series(history.rates[which], dtype=pl.Int64),
+        rate_day=pl.Series(history.days[which], dtype=pl.Int32),
+    )
+    # Ten-thousandths × 10⁻¹² US dollars need more than 64 bits; a cent is 10¹⁴ of them.
+    exact = pl.col("amount").cast(pl.Int128) * pl.col("rate").cast(pl.Int128)
+    cents = _divide_half_away(exact, AMOUNT_UNITS * RATE_UNITS // 100).clip(-(2 * MAX_PRICE_CENTS), 2 * MAX_PRICE_CENTS)
+    return observations.with_columns(usd_cents=cents.cast(pl.Int64)), items.filter(pl.Series(~covered))

@@ -1,0 +1,53 @@
+"""Loads a file that is at hand: accepted and applied in one transaction, without a queue."""
+
+import asyncio
+import hashlib
+from functools import partial
+from typing import BinaryIO
+
+from db.pool import Connection
+from db.repositories import audit, batches
+from db.repositories.audit import COMMAND, Action
+from domain.batches import BatchOutcome, FileFormat, OnError
+from ingest.batches.apply import Report, apply_slices, stay_quiet
+from ingest.readers.price_file import read_slices
+
+
+class AlreadyLoaded(Exception):
+    """The same file was loaded before, as the batch in `batch_id`."""
+
+    def __init__(self, batch_id: int) -> None:
+        super().__init__(f"already loaded as batch {batch_id}")
+        self.batch_id = batch_id
+
+
+async def load_file(
+    connection: Connection,
+    file: BinaryIO,
+    file_format: FileFormat,
+    *,
+    source: str,
+    on_error: OnError,
+    again: bool = False,
+    report: Report = stay_quiet,
+) -> tuple[int, BatchOutcome]:
+    """Accept and apply a file that is at hand in one transaction; return the batch's id and outcome.
+
+    A file is recognised by its content: the second time raises AlreadyLoaded unless `again`. An unusable file raises
+    FileRejected and leaves no trace.
+    """
+    report("reading", 0.0)
+    digest = await asyncio.to_thread(lambda: hashlib.file_digest(file, "sha256"))  # type: ignore[arg-type]
+    key = None if again else f"file:{on_error}:{digest.hexdigest()}"
+    async with connection.transaction():
+        batch_id = await batches.insert_batch(
+            connection, on_error=on_error, source=source, idempotency_key=key, payload_sha256=digest.digest()
+        )
+        if batch_id is None:
+            first = await batches.find_batch_by_key(connection, key or "")
+            raise AlreadyLoaded(first.id if first else 0)
+        slices = partial(read_slices, file, file_format)
+        outcome = await apply_slices(connection, batch_id, slices, on_error, report)
+        await batches.end_batch(connection, batch_id, outcome)
+        await audit.insert_entry(connection, COMMAND, Action.UPLOAD, batch_id=batch_id, detail=source)
+    return batch_id, outcome

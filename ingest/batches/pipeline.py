@@ -1,0 +1,111 @@
+"""Turns the items of a batch into observations and rejections, slice by slice. Nothing is stored here.
+
+A slice is read and checked in a thread while the one before it is being used; converting it then needs a look at the
+exchange rates, on the caller's connection.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+
+from db.pool import Connection
+from db.repositories import rates
+from domain.batches import Severity
+from domain.locations import Location
+from domain.prices import DateRange
+from ingest.batches.currency_conversion import UNIX_EPOCH, Converted, ExchangeRates, convert_to_usd
+from ingest.batches.validation import CheckedItems, check_items
+from ingest.readers.prefetch import make_ahead
+from ingest.readers.price_file import Slice
+
+MAX_ROWS = 1_000_000
+"""Observations that items are converted to at once; an item in a foreign currency may become one a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Some of a batch's items: how many, what is wrong with them by item, and the observations of the valid ones by lane.
+
+    `part` of all items, 0 to 1, has been read with them. The columns are those of `Converted` and REJECTION_SCHEMA.
+    """
+
+    part: float
+    items: int
+    rejections: pl.DataFrame
+    observations: pl.DataFrame
+
+    @property
+    def rejected(self) -> int:
+        """How many of the items are invalid."""
+        return self.rejections.filter(pl.col("severity") == Severity.ERROR.value)["item"].n_unique()
+
+
+async def examine(connection: Connection, slices: Iterator[Slice], tree: list[Location]) -> AsyncGenerator[Examined]:
+    """Yield what becomes of the items, in order. Close it with `aclosing`. Raise FileRejected as `read_slices` does."""
+    async with aclosing(make_ahead(_check(slices, tree))) as parts:
+        async for part, items, checked in parts:
+            converted = await _convert(connection, checked)
+            rejections = pl.concat([checked.rejections, converted.rejections])
+            if len(rejections):
+                rejections = rejections.sort("item", maintain_order=True)
+            observations = await asyncio.to_thread(sort_by_lane, converted.observations)
+            yield Examined(part, items, rejections, observations)
+
+
+def _check(slices: Iterator[Slice], tree: Iterable[Location]) -> Iterator[tuple[float, int, CheckedItems]]:
+    """Yield (part read, number of items, checked items), cut so that no more than about MAX_ROWS observations come of each."""
+    for piece in slices:
+        checked = check_items(piece.items, tree)
+        cuts = _cut(checked.valid)
+        if not cuts:
+            yield piece.part, len(piece.items), checked
+            continue
+        after = 0
+        for last in [*cuts, int(piece.items["item"].max())]:  # type: ignore[arg-type]
+            within = pl.col("item").is_between(after + 1, last)
+            count = piece.items.select(within.sum()).item()
+            yield piece.part, count, CheckedItems(checked.valid.filter(within), checked.rejections.filter(within))
+            after = last
+
+
+def _cut(valid: pl.DataFrame) -> list[int]:
+    """Return the items after which to cut: in dollars an item is one observation, in another currency up to one a day."""
+    foreign = valid["currency"] != "USD"
+    if not foreign.any():
+        return []
+    days = np.where(foreign.to_numpy(), (valid["last_day"] - valid["first_day"]).to_numpy(), 0) + 1
+    number = np.cumsum(days, dtype=np.int64) // MAX_ROWS
+    return valid["item"].to_numpy()[np.flatnonzero(np.diff(number))].tolist()  # type: ignore[no-any-return]
+
+
+async def _convert(connection: Connection, checked: CheckedItems) -> Converted:
+    """Convert the valid items at the rates that their days need. Only the database is asked."""
+    items = checked.valid
+    foreign = await asyncio.to_thread(_find_foreign, items["currency"])
+    newest_days = await rates.list_currencies(connection) if foreign else {}
+    exchange, known = ExchangeRates({}, 0), foreign & newest_days.keys()
+    if known:
+        newest = max(newest_days.values())
+        last = UNIX_EPOCH + timedelta(days=int(items["last_day"].max()))  # type: ignore[arg-type]
+        first = UNIX_EPOCH + timedelta(days=int(items["first_day"].min()))  # type: ignore[arg-type]
+        days = rates.days_to_read(DateRange(first, last), newest)
+        found = await rates.list_rates(connection, sorted(known), days)
+        exchange = await asyncio.to_thread(ExchangeRates.from_rows, found, newest)
+    return await asyncio.to_thread(convert_to_usd, items, exchange, known)
+
+
+def _find_foreign(currencies: pl.Series) -> set[str]:
+    """Return what is there but US dollars."""
+    return set(currencies.unique()) - {"USD"}
+
+
+def sort_by_lane(observations: pl.DataFrame) -> pl.DataFrame:
+    """Return the observations by lane and day: appended in the order of the lane index they cost half as much."""
+    lane_day = pl.col("origin").cast(pl.Int64) * 2**20 + pl.col("destination")
+    order = observations.select((lane_day * 2**17 + pl.col("first_day")).arg_sort()).to_series()
+    return observations[order]

@@ -1,0 +1,112 @@
+"""The problems of a batch as CSV, each beside its item as it was uploaded, so that the lines can be mended and sent again.
+
+Problems come from the database a page at a time and items from the payload slice by slice, both in the order of the items:
+a report takes bounded memory, and borrows a connection only for as long as it reads.
+"""
+
+import asyncio
+import io
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack
+
+import polars as pl
+
+from db.pool import Pool
+from db.repositories import batches
+from ingest.batches.validation import REJECTION_SCHEMA, storable
+from ingest.errors import FileRejected
+from ingest.readers.payload import open_payload
+from ingest.readers.price_file import ITEM_COLUMNS, Slice, read_slices
+
+REPORT_COLUMNS = ("item", "severity", "field", "code", "message", "value", *ITEM_COLUMNS)
+LINE_END = "\r\n"
+PAGE_ROWS = 20_000
+"""Rejections that are read at once: a few megabytes."""
+NO_ITEMS = pl.DataFrame(schema={"item": pl.UInt32, **dict.fromkeys(ITEM_COLUMNS, pl.String)})
+FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
+NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+
+
+async def report_rejections(pool: Pool, batch_id: int) -> AsyncGenerator[bytes]:
+    """Yield the report of a batch that has ended, as RFC 4180 has it: a line of names, then one line for each rejection.
+
+    The columns are REPORT_COLUMNS. Those of the item are empty when its payload is not kept any longer, and where the problem
+    is the whole file. Raise DatabaseError.
+    """
+    yield (",".join(REPORT_COLUMNS) + LINE_END).encode()
+    after, originals = 0, None
+    async with AsyncExitStack() as stack:
+        while True:
+            async with pool.connection() as connection:
+                page = await batches.export_rejections(connection, batch_id, after=after, last=after + PAGE_ROWS)
+            if page is None:
+                return
+            problems = await asyncio.to_thread(_read_page, page)
+            if originals is None:
+                of_the_file = problems["item"].has_nulls()
+                originals = Originals(iter(())) if of_the_file else await _open_originals(stack, pool, batch_id)
+            yield await asyncio.to_thread(_to_csv, problems, originals)
+            after += PAGE_ROWS
+
+
+class Originals:
+    """The items of a payload as they were uploaded, read on as far as they are asked for."""
+
+    def __init__(self, slices: Iterator[Slice]) -> None:
+        self._slices = slices
+        self._items = NO_ITEMS
+
+    def beside(self, problems: pl.DataFrame) -> pl.DataFrame:
+        """Return the problems with ITEM_COLUMNS of their items; call it with the problems in order."""
+        parts = []
+        while len(problems):
+            items = self._read_to(problems["item"][0])
+            count = problems["item"].search_sorted(items["item"][-1], side="right") if len(items) else len(problems)
+            parts.append(problems.head(count).join(items, on="item", how="left", maintain_order="left"))
+            problems = problems.slice(count)
+        return pl.concat(parts)
+
+    def _read_to(self, item: int) -> pl.DataFrame:
+        """Return the slice that ends with or behind the item, or no items when there is none."""
+        try:
+            while not len(self._items) or self._items["item"][-1] < item:
+                self._items = next(self._slices).items
+        except (StopIteration, FileRejected):
+            # A batch whose payload ends here, or cannot be read on, has no problems of single items behind.
+            self._slices, self._items = iter(()), NO_ITEMS
+        return self._items
+
+
+async def _open_originals(stack: AsyncExitStack, pool: Pool, batch_id: int) -> Originals:
+    """Return the items of the batch's payload, which stays open as long as the stack."""
+    try:
+        async with pool.connection() as connection:
+            file, file_format = await stack.enter_async_context(open_payload(connection, batch_id))
+    except FileRejected:
+        # It is not kept any longer.
+        return Originals(iter(()))
+    return Originals(read_slices(file, file_format))
+
+
+def _read_page(page: bytes) -> pl.DataFrame:
+    return pl.read_ndjson(page, schema=REJECTION_SCHEMA)
+
+
+def _to_csv(problems: pl.DataFrame, originals: Originals) -> bytes:
+    text = io.BytesIO()
+    lines = originals.beside(problems).select(
+        *REPORT_COLUMNS[:4],
+        *(_inert(pl.col(name)).alias(name) for name in ("message", "value")),
+        *(_inert(storable(pl.col(name))).alias(name) for name in ITEM_COLUMNS),
+    )
+    lines.write_csv(text, include_header=False, line_terminator=LINE_END)
+    return text.getvalue()
+
+
+def _inert(text: pl.Expr) -> pl.Expr:
+    """Return the text so that no spreadsheet runs it: with an apostrophe before what would be a formula.
+
+    A number begins with a sign too and stays as it is: negative prices are legal. No other value of an item can be right
+    and begin so, so whoever mends the lines and sends them again loses nothing.
+    """
+    return pl.when(text.str.contains(FORMULA) & ~text.str.contains(NUMBER)).then("'" + text).otherwise(text)

@@ -1,0 +1,1 @@
+"""Exchange rates: the European Central Bank's history and refreshes over HTTP."""

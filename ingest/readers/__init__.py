@@ -1,0 +1,1 @@
+"""Readers of price files: CSV, NDJSON and Parquet as slices of bounded size."""

@@ -1,0 +1,1 @@
+"""Data loaders: per request, and coalesced across the requests of a process."""

@@ -1,0 +1,121 @@
+"""Gather what the fields of one request ask for, so that each kind of question costs one round trip."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property, partial
+
+from strawberry.dataloader import DataLoader
+
+from db.pool import Connection, Pool
+from db.repositories import batches, locations, prices
+from domain.locations import Location
+from domain.prices import DayStatistics
+from resolvers.loading.day_totals import LaneDays
+from telemetry.spans import traced
+
+
+class Loaders:
+    """The loaders of one request: what one field has loaded, the others of the same request share."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    # Made at their first use: few requests need more than one. None refers back to this object: a cycle would wait for a
+    # collection of garbage, and a thousand a second keep the collector busy.
+
+    @cached_property
+    def location_by_key(self) -> DataLoader[str, Location | None]:
+        """Ports and regions by code or slug in lower case."""
+        return DataLoader(partial(_load_by_key, self._pool))
+
+    @cached_property
+    def location_by_id(self) -> DataLoader[int, Location | None]:
+        """Ports and regions."""
+        return DataLoader(partial(_load_by_id, self._pool))
+
+    @cached_property
+    def children(self) -> DataLoader[int, list[Location]]:
+        """What stands directly below a region."""
+        return DataLoader(partial(_load_children, self._pool))
+
+    @cached_property
+    def ancestors(self) -> DataLoader[int, list[Location]]:
+        """The regions above a location, the nearest first."""
+        return DataLoader(partial(_load_ancestors, self._pool))
+
+    @cached_property
+    def ports_below(self) -> DataLoader[int, list[Location]]:
+        """The ports below a region at any depth."""
+        return DataLoader(partial(_load_ports_below, self._pool))
+
+    @cached_property
+    def day_statistics(self) -> DataLoader[LaneDays, list[DayStatistics]]:
+        """Statistics by day."""
+        return DataLoader(partial(_load_day_statistics, self._pool))
+
+    @cached_property
+    def has_rejections(self) -> DataLoader[int, bool]:
+        """Whether a batch has any problem."""
+        return DataLoader(partial(_load_has_rejections, self._pool))
+
+    def forget(self) -> None:
+        """Drop what was loaded, after the request itself has changed it."""
+        for name, loader in list(vars(self).items()):
+            if isinstance(loader, DataLoader):
+                delattr(self, name)
+
+
+@traced
+async def _load_by_key(pool: Pool, keys: list[str]) -> Sequence[Location | None]:
+    locations_found = await pool.read(lambda connection: locations.find_locations(connection, keys))
+    found = {location.key.lower(): location for location in locations_found}
+    return [found.get(key.lower()) for key in keys]
+
+
+@traced
+async def _load_by_id(pool: Pool, ids: list[int]) -> Sequence[Location | None]:
+    locations_found = await pool.read(lambda connection: locations.get_locations(connection, ids))
+    found = {location.id: location for location in locations_found}
+    return [found.get(id_) for id_ in ids]
+
+
+@traced
+async def _load_children(pool: Pool, ids: list[int]) -> Sequence[list[Location]]:
+    children = await pool.read(lambda connection: locations.list_children(connection, ids))
+    by_parent: dict[int | None, list[Location]] = {}
+    for child in children:
+        by_parent.setdefault(child.parent_id, []).append(child)
+    return [by_parent.get(id_, []) for id_ in ids]
+
+
+@traced
+async def _load_ancestors(pool: Pool, ids: list[int]) -> Sequence[list[Location]]:
+    return await _load_related(pool, ids, locations.list_ancestors)
+
+
+@traced
+async def _load_ports_below(pool: Pool, ids: list[int]) -> Sequence[list[Location]]:
+    return await _load_related(pool, ids, locations.list_ports_below)
+
+
+async def _load_related(
+    pool: Pool, ids: list[int], list_related: Callable[[Connection, list[int]], Awaitable[list[tuple[int, Location]]]]
+) -> Sequence[list[Location]]:
+    pairs = await pool.read(lambda connection: list_related(connection, ids))
+    related: dict[int, list[Location]] = {}
+    for of_id, location in pairs:
+        related.setdefault(of_id, []).append(location)
+    return [related.get(id_, []) for id_ in ids]
+
+
+@traced
+async def _load_day_statistics(pool: Pool, asked: list[LaneDays]) -> Sequence[list[DayStatistics]]:
+    async def select(connection: Connection) -> list[list[DayStatistics]]:
+        return [await prices.select_day_statistics(connection, lane, days) for lane, days in asked]
+
+    return await pool.read(select)
+
+
+@traced
+async def _load_has_rejections(pool: Pool, batch_ids: list[int]) -> Sequence[bool]:
+    found = await pool.read(lambda connection: batches.select_batches_with_rejections(connection, batch_ids))
+    return [batch_id in found for batch_id in batch_ids]

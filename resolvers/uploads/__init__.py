@@ -1,0 +1,1 @@
+"""Uploads of prices: batches, stored payloads, files, dry runs."""

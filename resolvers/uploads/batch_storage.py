@@ -1,0 +1,50 @@
+"""Storing what was uploaded: payload, batch and audit entry in one transaction, before anything is answered."""
+
+from collections.abc import AsyncIterator, Callable
+
+from db.pool import Connection
+from db.repositories import audit, batches, payloads
+from db.repositories.audit import Action
+from domain.batches import FileFormat, OnError
+from resolvers.context import RequestContext
+
+
+async def store(
+    context: RequestContext,
+    parts: Callable[[], AsyncIterator[bytes]],
+    file_format: FileFormat,
+    *,
+    on_error: OnError,
+    source: str,
+    idempotency_key: str | None,
+    digest: bytes,
+) -> int | None:
+    """Store what was uploaded with its batch in one transaction; return its id, or None when the key was used before.
+
+    With a key it is tried again where the connection was lost: had it been stored all the same, the key tells.
+    """
+
+    async def write(connection: Connection) -> int | None:
+        async with connection.transaction():
+            batch_id = await batches.insert_batch(
+                connection,
+                on_error=on_error,
+                source=source,
+                idempotency_key=idempotency_key,
+                payload_sha256=digest,
+                uploader=context.caller.name,
+            )
+            if batch_id is None:
+                return None
+            part = 0
+            async for data in parts():
+                await payloads.insert_payload(connection, batch_id=batch_id, part=part, format=file_format, data=data)
+                part += 1
+            await audit.insert_entry(connection, context.caller.label, Action.UPLOAD, batch_id=batch_id, detail=source)
+            await batches.announce_batch(connection)
+            return batch_id
+
+    if idempotency_key is not None:
+        return await context.shared.pool.write_keyed(write)
+    async with context.shared.pool.connection() as connection:
+        return await write(connection)

@@ -1,0 +1,260 @@
+"""Price batches: accept an upload durably, wait for its end, look it up, take it back."""
+
+import asyncio
+import contextlib
+import hashlib
+import math
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from functools import partial
+
+from db.errors import DatabaseUnavailable, StatementTimeout
+from db.notifications import BATCHES
+from db.pool import Connection
+from db.repositories import batches
+from domain.batches import BatchPage, BatchStatus, FileFormat, OnError, PriceBatch, Rejection, RejectionPage, Severity
+from resolvers.context import RequestContext
+from resolvers.errors import RequestError
+from resolvers.uploads.batch_storage import store
+from resolvers.uploads.items import PriceItem, encode_items
+
+MAX_KEY_LENGTH = 200
+MAX_USER_ERRORS = 1_000
+"""How many problems of items an answer lists; the batch's counts are exact all the same."""
+LOOK_SECONDS = 1.0
+INVALID_TEXT = Rejection(None, "prices", "INVALID_TEXT", "a text holds half of a surrogate pair", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What became of an upload: the batch, unless it was refused as a whole, and every problem as data."""
+
+    batch: PriceBatch | None
+    replayed: bool = False
+    user_errors: list[Rejection] = field(default_factory=list)
+    warnings: list[Rejection] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """What became of taking a batch back: the batch, and why not."""
+
+    batch: PriceBatch | None
+    user_errors: list[Rejection]
+
+
+async def upload_prices(
+    context: RequestContext,
+    items: Sequence[PriceItem],
+    *,
+    on_error: OnError,
+    idempotency_key: str | None,
+    wait_ms: int,
+) -> Upload:
+    """Store the items with their batch in one transaction, then wait up to `wait_ms` until a worker has ended it.
+
+    The same key with the same items returns the first batch and stores nothing. Raise RequestError (INVALID_WAIT).
+    """
+    check_wait(context, wait_ms)
+    problem = refuse_items(items, context.shared.limits.max_items) or refuse_key(idempotency_key)
+    if problem is not None:
+        return Upload(None, user_errors=[problem])
+    try:
+        data, digest = await asyncio.to_thread(_pack, items, on_error)
+    except UnicodeEncodeError:
+        return Upload(None, user_errors=[INVALID_TEXT])
+    batch_id = await store(
+        context,
+        partial(_in_one_part, data),
+        FileFormat.NDJSON,
+        on_error=on_error,
+        source="uploadPrices",
+        idempotency_key=idempotency_key,
+        digest=digest,
+    )
+    return await report(context, batch_id, idempotency_key=idempotency_key, digest=digest, wait_ms=wait_ms)
+
+
+def check_wait(context: RequestContext, wait_ms: int) -> None:
+    """Raise RequestError (INVALID_WAIT) for a wait that no upload may ask for."""
+    if not 0 <= wait_ms <= context.shared.limits.max_wait_ms:
+        raise RequestError(
+            "INVALID_WAIT", f"waitMs is {wait_ms}; it is 0 to {context.shared.limits.max_wait_ms}.", argument="waitMs"
+        )
+
+
+def refuse_items(items: Sequence[object], max_items: int) -> Rejection | None:
+    """Return why as many items cannot be accepted at all."""
+    if not items:
+        return Rejection(None, "prices", "EMPTY_BATCH", "there is no item in it", None)
+    if len(items) > max_items:
+        message = f"{len(items)} items; at most {max_items} are taken at once: split the upload"
+        return Rejection(None, "prices", "TOO_MANY_ITEMS", message, None)
+    return None
+
+
+def refuse_key(key: str | None) -> Rejection | None:
+    """Return why the idempotency key cannot be one."""
+    if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
+        message = f"an idempotency key has 1 to {MAX_KEY_LENGTH} printable characters"
+        return Rejection(None, "idempotencyKey", "INVALID_IDEMPOTENCY_KEY", message, None)
+    return None
+
+
+def _pack(items: Sequence[PriceItem], on_error: OnError) -> tuple[bytes, bytes]:
+    """Return the items as NDJSON, and the digest by which a replay is told from another upload."""
+    data = encode_items(items)
+    return data, hashlib.sha256(on_error.encode() + b"\n" + data).digest()
+
+
+async def _in_one_part(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def report(
+    context: RequestContext, batch_id: int | None, *, idempotency_key: str | None, digest: bytes, wait_ms: int
+) -> Upload:
+    """Wait up to `wait_ms` for the end of the batch that `store` returned, or of the first one with its key."""
+    if batch_id is not None:
+        return await _report(context, batch_id, replayed=False, wait_ms=wait_ms)
+    first = None if idempotency_key is None else await find_batch_by_key(context, idempotency_key)
+    if first is None or first.payload_sha256 != digest:
+        message = "the key was used before for another upload: choose a new one for a new upload"
+        problem = Rejection(None, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", message, idempotency_key)
+        return Upload(None, user_errors=[problem])
+    return await _report(context, first.id, replayed=True, wait_ms=wait_ms)
+
+
+async def _report(context: RequestContext, batch_id: int, *, replayed: bool, wait_ms: int) -> Upload:
+    batch = await _wait_for_end(context, batch_id, wait_ms / 1_000)
+    if batch is not None and batch.status is BatchStatus.APPLIED:
+        context.shared.version.require(f"{batch_id} {BatchStatus.APPLIED}")
+    found = await context.shared.pool.read(
+        lambda connection: batches.list_rejections(connection, batch_id, limit=MAX_USER_ERRORS)
+    )
+    return Upload(
+        batch,
+        replayed,
+        user_errors=[rejection for rejection in found if rejection.severity is Severity.ERROR],
+        warnings=[rejection for rejection in found if rejection.severity is Severity.WARNING],
+    )
+
+
+async def _wait_for_end(context: RequestContext, batch_id: int, seconds: float) -> PriceBatch | None:
+    """Return the batch once it has ended, or as it stands when the time is up."""
+    batch = None
+    async with aclosing(follow_batch(context, batch_id, seconds)) as states:
+        async for state in states:
+            batch = state
+    return batch
+
+
+async def follow_batch(
+    context: RequestContext, batch_id: int, seconds: float = math.inf
+) -> AsyncGenerator[PriceBatch, None]:
+    """Yield the batch as it stands, then whenever it has changed, until it has ended or the time is up.
+
+    A batch that does not exist yields nothing. Between two looks no connection is held, and while the database is away the
+    batch is as it was.
+    """
+    deadline = time.monotonic() + seconds
+    seen = None
+    with context.shared.notifications.expect(BATCHES, str(batch_id)) as changed:
+        while True:
+            changed.clear()
+            patience = max(deadline - time.monotonic(), LOOK_SECONDS)
+            try:
+                async with asyncio.timeout(None if seen is None or patience == math.inf else patience):
+                    batch = await find_batch(context, batch_id)
+            except (DatabaseUnavailable, StatementTimeout, TimeoutError):
+                if seen is None:
+                    raise
+                batch = seen
+            if batch is not None and batch != seen:
+                seen = batch
+                yield batch
+            left = deadline - time.monotonic()
+            if batch is None or batch.status.has_ended or left <= 0:
+                return
+            # A notification may be lost, so look every now and then.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), min(left, LOOK_SECONDS))
+
+
+async def revert_batch(context: RequestContext, batch_id: int | None) -> Reversal:
+    """Take an applied batch back, exactly and once; of what the caller does not see it is as if it were not there."""
+    seen = None if batch_id is None else await find_batch(context, batch_id)
+    status = None if seen is None else await context.shared.revert_batch(seen.id, context.caller.label)
+    if status is None or batch_id is None:
+        problem = Rejection(None, "id", "UNKNOWN_BATCH", "there is no such batch", None)
+        return Reversal(None, [problem])
+    batch = await find_batch(context, batch_id)
+    if status is BatchStatus.APPLIED:
+        context.shared.version.require(f"{batch_id} {BatchStatus.REVERTED}")
+        return Reversal(batch, [])
+    message = f"the batch is {status.value}; only an applied batch can be reverted, and only once"
+    return Reversal(batch, [Rejection(None, "id", "BATCH_NOT_APPLIED", message, None)])
+
+
+async def list_rejections(context: RequestContext, batch_id: int, *, first: int, after: int | None) -> RejectionPage:
+    """Return a page of the batch's problems, by item."""
+
+    async def select(connection: Connection) -> tuple[list[Rejection], int]:
+        found = await batches.list_rejections(connection, batch_id, after=after or 0, limit=first + 1)
+        return found, await batches.count_rejections(connection, batch_id)
+
+    found, total = await context.shared.pool.read(select)
+    return RejectionPage(found[:first], has_next_page=len(found) > first, total_count=total)
+
+
+async def rejections_url(context: RequestContext, batch_id: int) -> str | None:
+    """Return the path under which the batch's problems can be downloaded, or None when it has none."""
+    has_rejections = await context.loaders.has_rejections.load(batch_id)
+    return f"/batches/{batch_id}/rejections.csv" if has_rejections else None
+
+
+async def find_batch(context: RequestContext, batch_id: int) -> PriceBatch | None:
+    """Return the batch, or None: also for one that the caller may not see."""
+    found = await context.shared.pool.read(lambda connection: batches.get_batches(connection, [batch_id]))
+    return found[0] if found and context.caller.sees(found[0].uploader) else None
+
+
+async def find_batch_by_key(context: RequestContext, idempotency_key: str) -> PriceBatch | None:
+    """Return the batch that was accepted of the caller under the key, or None; also for a text that cannot be one."""
+    if refuse_key(idempotency_key) is not None:
+        return None
+    return await context.shared.pool.read(
+        lambda connection: batches.find_batch_by_key(connection, idempotency_key, context.caller.name)
+    )
+
+
+async def list_batches(
+    context: RequestContext, *, status: BatchStatus | None, first: int, before_id: int | None
+) -> BatchPage:
+    """Return a page of the batches that the caller may see, newest first."""
+    uploader = None if context.caller.is_admin else context.caller.name
+
+    async def select(connection: Connection) -> tuple[list[PriceBatch], int]:
+        found = await batches.list_batches(
+            connection, status=status, uploader=uploader, before_id=before_id, limit=first + 1
+        )
+        return found, await batches.count_batches(connection, status=status, uploader=uploader)
+
+    found, total = await context.shared.pool.read(select)
+    return BatchPage(found[:first], has_next_page=len(found) > first, total_count=total)
+
+
+def parse_batch_id(text: str) -> int | None:
+    """Return the id that the text stands for, or None when no batch can have it."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
+def check_page_size(first: int, max_page_size: int) -> int:
+    """Return `first`, or raise RequestError (INVALID_PAGE_SIZE)."""
+    if not 1 <= first <= max_page_size:
+        raise RequestError(
+            "INVALID_PAGE_SIZE", f"first is {first}; a page has 1 to {max_page_size} entries.", argument="first"
+        )
+    return first

@@ -1,0 +1,128 @@
+"""Dry runs: what would become of an upload, while nothing changes."""
+
+import asyncio
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import BinaryIO
+
+from db.repositories.previews import AverageMove, Preview
+from domain.batches import BatchOutcome, FileFormat, OnError, Rejection, Severity
+from domain.locations import Lane, Location
+from domain.prices import MIN_PRICES_FOR_STATISTICS
+from resolvers.averages import usd
+from resolvers.context import RequestContext
+from resolvers.uploads.batches import INVALID_TEXT, refuse_items, refuse_key
+from resolvers.uploads.items import PriceItem, encode_items
+from resolvers.uploads.price_files import UploadedFile, find_file_format
+
+
+@dataclass(frozen=True, slots=True)
+class AverageChange:
+    """A day of a lane whose average would change, in US dollars; before, there may be none."""
+
+    origin: Location
+    destination: Location
+    day: date
+    average_before: float | None
+    average_after: float
+    count_before: int
+    count_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPreview:
+    """What an upload would come to: its outcome, its first lanes, and the averages that it would move most."""
+
+    outcome: BatchOutcome
+    lanes: list[tuple[Location, Location]]
+    changes: list[AverageChange]
+    new_average_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What would become of an upload, with every problem as data; without a preview it would be refused as a whole."""
+
+    preview: UploadPreview | None = None
+    user_errors: list[Rejection] = field(default_factory=list)
+    warnings: list[Rejection] = field(default_factory=list)
+
+
+async def try_prices(
+    context: RequestContext, items: Sequence[PriceItem], *, on_error: OnError, idempotency_key: str | None
+) -> DryRun:
+    """Return what would become of the items. Raise RequestError (DRY_RUN_BUSY)."""
+    problem = refuse_items(items, context.shared.limits.max_items)
+    if problem is not None:
+        return DryRun(user_errors=[problem])
+    try:
+        data = await asyncio.to_thread(encode_items, items)
+    except UnicodeEncodeError:
+        return DryRun(user_errors=[INVALID_TEXT])
+    return await try_file(
+        context, io.BytesIO(data), FileFormat.NDJSON, on_error=on_error, idempotency_key=idempotency_key
+    )
+
+
+async def try_file(
+    context: RequestContext, file: BinaryIO, file_format: FileFormat, *, on_error: OnError, idempotency_key: str | None
+) -> DryRun:
+    """Return what would become of the prices in a file, in one of the formats of payloads. Raise RequestError (DRY_RUN_BUSY).
+
+    The key is checked in form, but neither taken nor looked up. The file is the caller's to close.
+    """
+    problem = refuse_key(idempotency_key)
+    if problem is not None:
+        return DryRun(user_errors=[problem])
+    found = await context.shared.preview_upload(file, file_format, on_error)
+    return DryRun(
+        await _describe(context, found),
+        user_errors=[rejection for rejection in found.rejections if rejection.severity is Severity.ERROR],
+        warnings=[rejection for rejection in found.rejections if rejection.severity is Severity.WARNING],
+    )
+
+
+async def try_price_file(
+    context: RequestContext,
+    file: UploadedFile,
+    *,
+    file_format: FileFormat | None,
+    on_error: OnError,
+    idempotency_key: str | None,
+) -> DryRun:
+    """Return what would become of an uploaded file. Raise RequestError (DRY_RUN_BUSY)."""
+    found = find_file_format(file, file_format)
+    if isinstance(found, Rejection):
+        return DryRun(user_errors=[found])
+    return await try_file(context, file.file, found, on_error=on_error, idempotency_key=idempotency_key)
+
+
+async def _describe(context: RequestContext, preview: Preview) -> UploadPreview:
+    ports = await _load_ports(context, [*preview.lanes, *(move.lane for move in preview.moves)])
+    return UploadPreview(
+        preview.outcome,
+        lanes=[(ports[lane.origin], ports[lane.destination]) for lane in preview.lanes],
+        changes=[_change(move, ports) for move in preview.moves],
+        new_average_count=preview.new_average_count,
+    )
+
+
+async def _load_ports(context: RequestContext, lanes: Iterable[Lane]) -> Mapping[int, Location]:
+    ids = {end for lane in lanes for end in (lane.origin, lane.destination)}
+    found = await context.loaders.location_by_id.load_many(ids)
+    return {location.id: location for location in found if location is not None}
+
+
+def _change(move: AverageMove, ports: Mapping[int, Location]) -> AverageChange:
+    has_average = move.count_before >= MIN_PRICES_FOR_STATISTICS
+    return AverageChange(
+        ports[move.lane.origin],
+        ports[move.lane.destination],
+        move.day,
+        average_before=usd(move.sum_before, move.count_before) if has_average else None,
+        average_after=usd(move.sum_after, move.count_after),
+        count_before=move.count_before,
+        count_after=move.count_after,
+    )

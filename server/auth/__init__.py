@@ -1,0 +1,1 @@
+"""Authentication and access control: API tokens, OpenID Connect tokens, same-host callers."""

@@ -1,0 +1,212 @@
+"""Recognises callers by their tokens, without asking the database at every request.
+
+Tokens that are in use are looked up again twice a second, all in one statement, and one that was not seen valid within the last
+second is not believed. So a token that is revoked is refused everywhere within a second, whatever happens to notifications,
+and a request with a token in use costs a look into a dictionary and a digest. How long ago a token was used is written
+down by the same work, every ten minutes.
+"""
+
+import asyncio
+import contextlib
+import hmac
+import math
+import time
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Protocol
+
+from db.background import beside
+from db.errors import DatabaseError, DatabaseUnavailable
+from db.outage import MAX_WAITING
+from db.pool import Connection, Pool
+from db.repositories import tokens
+from db.repositories.tokens import ApiToken
+from resolvers.caller import Caller, Scope, make_caller
+from server.auth.api_tokens import digest, find_id
+from server.auth.identity import Identity
+from server.auth.same_host import Headers, is_from_here
+from server.http.errors import unauthenticated, unavailable
+
+MAX_AGE_SECONDS = 1.0
+REFRESH_SECONDS = 0.5
+IDLE_SECONDS = 60.0
+"""After which a token that nobody uses is looked up no longer."""
+NOTED_EVERY = timedelta(minutes=10)
+LOOK_UPS_AT_ONCE = 2
+"""However many unknown tokens are tried, as many connections of the reading pool are theirs at most."""
+INVALID = "The token is unknown, wrong, expired or revoked."
+
+
+class JwtReader(Protocol):
+    """Recognises callers by what somebody else has signed."""
+
+    def find(self, token: str) -> Identity | None:
+        """Return who is named by a token that is known already and holds."""
+
+    async def identify(self, token: str) -> Identity:
+        """Return who is named. Raise BadRequest (UNAUTHENTICATED; ISSUER_UNAVAILABLE)."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """A token in use. Nothing of it ever changes but that it ends."""
+
+    secret_sha256: bytes
+    identity: Identity
+    confirmed_at: float
+    used_at: float = -math.inf
+
+    def accepts(self, token: str) -> bool:
+        """Return whether this is the token, and it has not expired.
+
+        Its public part says which it would be; the time that a comparison takes says nothing about the secret.
+        """
+        return hmac.compare_digest(self.secret_sha256, digest(token)) and self.identity.expires_at > time.time()
+
+    def use(self) -> Identity:
+        """Take note of the use and return who it is."""
+        self.used_at = time.monotonic()
+        return self.identity
+
+
+class Callers:
+    """Those who call this process. `writes_are_open` makes everybody on this machine its admin, if reading is open too."""
+
+    def __init__(self, pool: Pool, jwts: JwtReader | None, *, reads_are_open: bool, writes_are_open: bool) -> None:
+        self._pool = pool
+        self._jwts = jwts
+        self._reads_are_open = reads_are_open
+        self._writes_are_open = writes_are_open
+        self._stranger = Identity(make_caller("", [], reads_are_open=reads_are_open))
+        self._operator = Identity(Caller("", frozenset(Scope)))
+        self._known: dict[str, _Known] = {}
+        self._looking = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+        self._in_line = 0
+
+    def find(self, headers: Headers) -> Identity | None:
+        """Return who sends a request with these headers where that is known at once, and None where `recognise` has to look."""
+        authorization = headers.get(b"authorization")
+        if authorization is None:
+            return self._anyone(headers) if self._reads_are_open else None
+        scheme, token, token_id = _read(authorization)
+        if scheme != "bearer":
+            return None
+        if token_id is None:
+            return None if self._jwts is None else self._jwts.find(token)
+        known = self._find(token_id)
+        return known.use() if known is not None and known.accepts(token) else None
+
+    async def recognise(self, headers: Headers) -> Identity:
+        """Return who sends a request with these headers. Raise BadRequest (UNAUTHENTICATED, DATABASE_UNAVAILABLE)."""
+        authorization = headers.get(b"authorization")
+        return self._anyone(headers) if authorization is None else await self._identify(authorization)
+
+    def _anyone(self, headers: Headers) -> Identity:
+        """Return who calls without a token."""
+        if not self._reads_are_open:
+            raise unauthenticated("This server answers nobody without a token.", was_given=False)
+        return self._operator if self._writes_are_open and is_from_here(headers) else self._stranger
+
+    async def _identify(self, authorization: bytes) -> Identity:
+        """Return who calls with this header."""
+        scheme, token, token_id = _read(authorization)
+        if scheme != "bearer":
+            raise unauthenticated("Authorization is not of the form `Bearer` and a token.", was_given=True)
+        if token_id is None:
+            if self._jwts is None:
+                raise unauthenticated(INVALID, was_given=True)
+            return await self._jwts.identify(token)
+        known = self._find(token_id) or await self._look_up(token_id)
+        if known is None or not known.accepts(token):
+            raise unauthenticated(INVALID, was_given=True)
+        return known.use()
+
+    def _find(self, token_id: str) -> _Known | None:
+        known = self._known.get(token_id)
+        return known if known is not None and known.confirmed_at > time.monotonic() - MAX_AGE_SECONDS else None
+
+    async def _look_up(self, token_id: str) -> _Known | None:
+        if self._in_line >= MAX_WAITING:
+            raise unavailable(DatabaseUnavailable())
+        self._in_line += 1
+        try:
+            async with self._looking:
+                # Another request may have looked meanwhile.
+                if self._find(token_id) is None:
+                    await self._read([token_id])
+        except DatabaseError as error:
+            raise unavailable(error) from error
+        finally:
+            self._in_line -= 1
+        return self._find(token_id)
+
+    async def keep_fresh(self) -> None:
+        """Look up what is in use, again and again."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            oldest = time.monotonic() - IDLE_SECONDS
+            for token_id, known in list(self._known.items()):
+                if known.used_at < oldest and not known.identity.watchers:
+                    del self._known[token_id]
+            in_use = list(self._known)
+            if in_use:
+                # While the database is away, what is known grows too old by itself.
+                with contextlib.suppress(DatabaseError):
+                    await self._read(in_use)
+
+    async def _read(self, token_ids: Collection[str]) -> None:
+        """Take note of which of the tokens are accepted at this moment, and end what goes on under the others."""
+        asked_at, found = await self._pool.read(partial(self._find_and_note, token_ids))
+        for token_id in token_ids:
+            token, known = found.get(token_id), self._known.get(token_id)
+            if token is None:
+                if known is not None:
+                    known.identity.ended.set()
+                    del self._known[token_id]
+            elif known is None:
+                self._known[token_id] = self._make(token, asked_at)
+            else:
+                known.confirmed_at = max(known.confirmed_at, asked_at)
+
+    async def _find_and_note(
+        self, token_ids: Collection[str], connection: Connection
+    ) -> tuple[float, dict[str, ApiToken]]:
+        """Return when it was asked, and those that are accepted. To note their use twice is as good as once."""
+        asked_at = time.monotonic()
+        noted_before = datetime.now(UTC) - NOTED_EVERY
+        found = {token.id: token for token in await tokens.find_tokens(connection, token_ids)}
+        to_note = [
+            token.id
+            for token in found.values()
+            if token.id in self._known
+            and self._known[token.id].used_at > -math.inf
+            and (token.last_used_at is None or token.last_used_at < noted_before)
+        ]
+        if to_note:
+            await tokens.note_use(connection, to_note)
+        return asked_at, found
+
+    def _make(self, token: ApiToken, asked_at: float) -> _Known:
+        caller = make_caller(f"token:{token.name}", token.scopes, reads_are_open=self._reads_are_open)
+        expires_at = math.inf if token.expires_at is None else token.expires_at.timestamp()
+        return _Known(token.secret_sha256, Identity(caller, expires_at), asked_at)
+
+
+def _read(authorization: bytes) -> tuple[str, str, str | None]:
+    """Return the scheme of a header, the token in it, and the token's id, if it is one of ours."""
+    scheme, _, token = authorization.decode("latin-1").partition(" ")
+    token = token.strip()
+    return scheme.lower(), token, find_id(token)
+
+
+@asynccontextmanager
+async def open_callers(
+    pool: Pool, jwts: JwtReader | None, *, reads_are_open: bool, writes_are_open: bool
+) -> AsyncIterator[Callers]:
+    """Recognise callers until the end of the block."""
+    callers = Callers(pool, jwts, reads_are_open=reads_are_open, writes_are_open=writes_are_open)
+    async with beside(callers.keep_fresh()):
+        yield callers

@@ -1,0 +1,1 @@
+"""The `ratesgraph` command line."""

@@ -1,0 +1,36 @@
+"""What a command tells of the batch that a file became, however the file got there."""
+
+from rich.table import Table
+from rich.text import Text
+
+from domain.batches import BatchOutcome, BatchStatus, Rejection
+from server.cli.console import complain, err, out
+
+SHOWN_REJECTIONS = 20
+
+
+def print_outcome(name: str, batch_id: str, outcome: BatchOutcome, rejections: list[Rejection]) -> None:
+    """Print the first problems as a table, and in one line whether the file is in."""
+    item_count, rejected_count = outcome.item_count, outcome.rejected_count
+    if outcome.status is not BatchStatus.APPLIED and not item_count and rejections:
+        # Not a single item could be read.
+        complain(f"{name}: {rejections[0].code}: {rejections[0].message}")
+        return
+    if rejections:
+        table = Table("item", "field", "code", "message", "value", title=Text(f"{name}: the first problems"))
+        for rejection in rejections:
+            row = (rejection.item, rejection.field, rejection.code, rejection.message, rejection.value)
+            table.add_row(*("" if cell is None else str(cell) for cell in row))
+        err.print(table, markup=False)
+    if outcome.status is BatchStatus.APPLIED:
+        out.print(
+            f"{name}: batch {batch_id} applied, {outcome.accepted_count:,} of {item_count:,} items,"
+            f" {outcome.price_day_count:,} daily prices.",
+            markup=False,
+            soft_wrap=True,
+        )
+    else:
+        complain(
+            f"{name}: rejected, {rejected_count:,} of {item_count:,} items are invalid;"
+            " no price changed (--on-error skip loads the others)."
+        )

@@ -1,0 +1,53 @@
+"""`ratesgraph prices`: prices from files that are at hand."""
+
+from pathlib import Path
+
+from db.pool import Connection
+from db.repositories import batches
+from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection
+from ingest.batches.load import AlreadyLoaded, load_file
+from ingest.errors import FileRejected
+from ingest.readers.price_file import format_of
+from server.cli.commands.batch_report import SHOWN_REJECTIONS, print_outcome
+from server.cli.console import complain, open_database, out, progress_bar, read_settings, run
+
+
+def load(files: list[Path], *, skip_invalid: bool, again: bool, data_dir: Path | None) -> bool:
+    """Load each file as a batch of its own and return whether all of them are in."""
+    on_error = OnError.SKIP_INVALID if skip_invalid else OnError.REJECT_BATCH
+    with open_database(read_settings(data_dir=data_dir)) as url:
+        loaded = [_load_one(url, file, on_error, again=again) for file in files]
+    return all(loaded)
+
+
+def _load_one(url: str, file: Path, on_error: OnError, *, again: bool) -> bool:
+    """Load one file, say what became of it, and return whether it is in."""
+    try:
+        file_format = format_of(file)
+        with file.open("rb") as data, progress_bar() as progress:
+            task = progress.add_task(f"{file.name}: starting", total=1.0)
+
+            def report(stage: str, part: float) -> None:
+                progress.update(task, description=f"{file.name}: {stage}", completed=part)
+
+            async def work(connection: Connection) -> tuple[int, BatchOutcome, list[Rejection]]:
+                batch_id, outcome = await load_file(
+                    connection,
+                    data,
+                    file_format,
+                    source=file.name,
+                    on_error=on_error,
+                    again=again,
+                    report=report,
+                )
+                return batch_id, outcome, await batches.list_rejections(connection, batch_id, limit=SHOWN_REJECTIONS)
+
+            batch_id, outcome, rejections = run(work, url)
+    except AlreadyLoaded as known:
+        out.print(f"{file.name}: already loaded as batch {known.batch_id}, nothing changed (--again loads it again).")
+        return True
+    except FileRejected as error:
+        complain(f"{file.name}: {error.code}: {error.message}")
+        return False
+    print_outcome(file.name, str(batch_id), outcome, rejections)
+    return outcome.status is BatchStatus.APPLIED

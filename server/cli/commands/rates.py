@@ -1,0 +1,41 @@
+"""`ratesgraph rates`: newer exchange rates than those that come with the package."""
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from db.repositories import rates
+from ingest.exchange_rates.ecb import store_rates
+from ingest.exchange_rates.refresh import days_to_fetch, fetch_ecb_rates, fetch_openexchangerates
+from server.cli.console import open_database, out, progress_bar, read_settings, run
+
+
+def refresh(data_dir: Path | None) -> None:
+    """Fetch rates, store what is new or corrected, and say how much that is and up to which day."""
+    settings = read_settings(data_dir=data_dir)
+    today = datetime.now(UTC).date()
+    key = settings.openexchangerates_app_id
+    left = 0
+    with open_database(settings) as url, progress_bar() as progress:
+        progress.add_task("Fetching exchange rates", total=None)
+        # No connection is held while the network is asked: that may take a minute.
+        newest = _newest_day(url)
+        if key is None or not key.get_secret_value().strip():
+            source = "the European Central Bank"
+            fetched = asyncio.run(fetch_ecb_rates(settings.ecb_rates_url, today))
+        else:
+            source = "openexchangerates"
+            days = days_to_fetch(newest, today)
+            if days is None:
+                out.print(f"Openexchangerates need not be asked: rates are known up to {newest}.")
+                return
+            left = (today - timedelta(days=1) - days.last).days
+            fetched = asyncio.run(fetch_openexchangerates(settings.openexchangerates_url, key.get_secret_value(), days))
+        stored = run(lambda connection: store_rates(connection, fetched), url)
+        newest = _newest_day(url)
+    more = f"; {left:,} days up to yesterday are left: run this again" if left else ""
+    out.print(f"{stored:,} exchange rates of {source} are new or corrected; rates are known up to {newest}{more}.")
+
+
+def _newest_day(url: str) -> date | None:
+    return max(run(rates.list_currencies, url).values(), default=None)

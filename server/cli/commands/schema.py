@@ -1,0 +1,21 @@
+"""`ratesgraph schema`: the schema as text."""
+
+import sys
+from pathlib import Path
+
+from graph.schema import schema as graphql_schema
+from server.cli.console import complain, out
+
+
+def schema(*, check: bool) -> bool:
+    """Print the schema, or return whether `schema.graphql` in this folder equals it."""
+    sdl = f"{graphql_schema.as_str()}\n"
+    if not check:
+        sys.stdout.write(sdl)
+        return True
+    file = Path("schema.graphql")
+    if not file.exists() or file.read_text(encoding="utf-8") != sdl:
+        complain("schema.graphql is not what the code makes: run `make schema`.")
+        return False
+    out.print("schema.graphql is what the code makes.")
+    return True

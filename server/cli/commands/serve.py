@@ -1,0 +1,155 @@
+"""`ratesgraph serve`: the database, the demo data and the server, in one command."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from types import FrameType
+from typing import NoReturn
+
+import orjson
+import uvicorn
+
+from server.app import create_app
+from server.cli.console import CommandError, open_database, out, read_settings
+from server.config.profiles import choose_profile, find_unsafe_mixture
+from server.config.settings import Settings
+from server.observability import log_config
+from server.observability.metrics import shared_folder
+from server.runtime.child_processes import run_before, worker_beside
+from server.runtime.graceful_shutdown import LingeringServer
+from server.runtime.http_protocol import connection_options
+from server.runtime.supervisor import Supervisor
+
+TERMINATED = 128 + signal.SIGTERM
+ORIGIN, DESTINATION = "china_main", "north_europe_main"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to the address. Raise CommandError when it cannot be."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another --port.") from error
+    sock.set_inheritable(True)
+    return sock
+
+
+def curl(url: str) -> str:
+    """Return a command to paste that asks for the averages of the last week."""
+    today = datetime.now(UTC).date()
+    query = (
+        f'{{ averagePrices(dateFrom: "{today - timedelta(days=6)}", dateTo: "{today}",'
+        f' origin: "{ORIGIN}", destination: "{DESTINATION}") {{ day averagePrice priceCount }} }}'
+    )
+    return f"curl -s {url} -H 'Content-Type: application/json' -d '{orjson.dumps({'query': query}).decode()}'"
+
+
+class AnnouncingServer(LingeringServer):
+    """A server that says when it can be reached."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then announce."""
+        await super().startup(sockets=sockets)
+        if self.started and not self.should_exit:
+            self._announce()
+
+
+def serve(given: dict[str, object], *, demo: bool | None) -> None:
+    """Serve until interrupted. What was started is stopped, the embedded database too."""
+    settings = read_settings(**given)
+    if unsafe := find_unsafe_mixture(settings):
+        raise CommandError(f"This is not safe, so the server does not start. {unsafe}")
+    log_config.begin(settings)
+    if settings.traces:
+        check_tracing()
+    # A polite end unwinds as Ctrl-C does, so that the embedded database is stopped at any moment.
+    signal.signal(signal.SIGTERM, _end)
+    with listen(settings.host, settings.port) as sock:
+        if settings.database_url is None:
+            out.print(f"Starting the embedded PostgreSQL in {settings.data_dir}/")
+        with open_database(settings) as direct_url:
+            database_url = settings.database_url or direct_url
+            with_demo = settings.database_url is None if demo is None else demo
+            run_before(direct_url, "prepare", "--demo" if with_demo else "--no-demo")
+            if settings.database_url is None:
+                with worker_beside(database_url):
+                    _run_until_told(settings, database_url, sock)
+            else:
+                out.print("Uploads are applied by workers: run `ratesgraph worker` beside this, here or elsewhere.")
+                _run_until_told(settings, database_url, sock)
+    out.print("Stopped.")
+
+
+def check_tracing() -> None:
+    """Raise CommandError where the packages for traces are missing."""
+    try:
+        import_module("server.observability.tracing")
+    except ImportError as error:
+        message = "RATESGRAPH_TRACES needs packages that are not installed: pip install 'ratesgraph[tracing]'."
+        raise CommandError(message) from error
+
+
+def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(TERMINATED)
+
+
+def _run_until_told(settings: Settings, database_url: str, sock: socket.socket) -> None:
+    """Serve. Being told to stop is how that ends well, and no failure: uvicorn raises the signal again when it has stopped."""
+    try:
+        _run(settings, database_url, sock)
+    except KeyboardInterrupt:
+        return
+    except SystemExit as ended:
+        if ended.code != TERMINATED:
+            raise
+
+
+def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
+    writes_are_open = settings.writes_are_open(embedded=settings.database_url is None)
+    host, port = sock.getsockname()[:2]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/graphql"
+
+    def announce() -> None:
+        out.print(f"\nRatesgraph answers at [bold]{url}[/bold] (Ctrl-C stops it). Open it in a browser, or paste:\n")
+        out.print(curl(url), soft_wrap=True)
+
+    options = {
+        # It warns of whatever is no HTTP: anybody could fill the log. We tell of that ourselves.
+        "log_level": "error",
+        "log_config": log_config.configure(settings),
+        # It would tell addresses, with the queries and variables in them.
+        "access_log": False,
+        "timeout_graceful_shutdown": 10,
+        **connection_options(settings.trusted_proxies),
+    }
+    if settings.workers == 1:
+        app = create_app(settings, database_url, writes_are_open=writes_are_open)
+        AnnouncingServer(uvicorn.Config(app, **options), announce).run(sockets=[sock])
+        return
+    # Worker processes start anew and learn what they need from the environment.
+    os.environ["RATESGRAPH_PROFILE"] = choose_profile(settings)
+    os.environ["RATESGRAPH_WORKERS"] = str(settings.workers)
+    os.environ["DATABASE_URL"] = database_url
+    os.environ["RATESGRAPH_DIRECT_URL"] = settings.direct_url or database_url
+    config = uvicorn.Config(
+        f"server.app:create_{'open_' if writes_are_open else ''}app_from_environment",
+        factory=True,
+        workers=settings.workers,
+        **options,
+    )
+    # From here on a request waits for a process instead of being refused.
+    sock.listen(config.backlog)
+    announce()
+    with shared_folder():
+        Supervisor(config, [sock], out.print).run()

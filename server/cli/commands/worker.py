@@ -1,0 +1,30 @@
+"""`ratesgraph worker`: applies batches, here or on any number of machines."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from ingest.worker import work
+from server.cli.console import open_database, out, read_settings
+from server.observability import log_config
+
+
+def worker(*, concurrency: int, with_parent: bool, data_dir: Path | None) -> None:
+    """Apply batches until SIGTERM or Ctrl-C; then finish those in hand, or give them back."""
+    settings = read_settings(data_dir=data_dir)
+    log_config.begin(settings)
+    with open_database(settings) as url:
+        if not with_parent:
+            out.print(f"Applying batches, {concurrency} at once (Ctrl-C stops).")
+        asyncio.run(_work_until_told(url, concurrency, settings.payload_days, with_parent=with_parent))
+
+
+async def _work_until_told(url: str, concurrency: int, payload_days: int, *, with_parent: bool) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if with_parent:
+        # The parent holds the other end: however it dies, this end closes.
+        loop.add_reader(sys.stdin.fileno(), stop.set)
+    await work(url, stop, concurrency=concurrency, payload_days=payload_days)

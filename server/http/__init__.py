@@ -1,0 +1,1 @@
+"""HTTP ground floor: errors, content negotiation, request parameters, multipart forms, body limits, CSRF."""

@@ -1,0 +1,69 @@
+"""What a GraphQL request over HTTP asks for, from a JSON body or from the address."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from server.http.errors import BadRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The members of a request, each of the type that it must have."""
+
+    query: str | None = None
+    operation_name: str | None = None
+    variables: dict[str, Any] = field(default_factory=dict)
+    extensions: dict[str, Any] = field(default_factory=dict)
+    document_id: str | None = None
+
+
+TYPES = {"query": str, "operationName": str, "variables": dict, "extensions": dict, "documentId": str}
+WORDS = {str: "a text", dict: "an object"}
+
+
+def read_body(body: bytes) -> Parameters:
+    """Return the parameters of a body. Raise BadRequest (BAD_JSON, BAD_PARAMETER)."""
+    if not body:
+        raise BadRequest("BAD_JSON", "The request has no body.")
+    try:
+        members = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest("BAD_JSON", "The body is not JSON.") from error
+    if isinstance(members, list):
+        raise BadRequest("BAD_PARAMETER", "Several requests in one are not taken: send them one by one.")
+    if not isinstance(members, dict):
+        raise BadRequest("BAD_PARAMETER", "The body is not a JSON object.")
+    return check_members(members)
+
+
+def read_address(query_string: bytes) -> Parameters:
+    """Return the parameters of an address. Raise BadRequest (BAD_JSON, BAD_PARAMETER)."""
+    try:
+        members: dict[str, Any] = dict(parse_qsl(query_string.decode("ascii"), errors="strict", max_num_fields=20))
+    except ValueError as error:
+        raise BadRequest("BAD_PARAMETER", "The address cannot be decoded.") from error
+    for name in ("variables", "extensions"):
+        if members.get(name):
+            try:
+                members[name] = orjson.loads(members[name])
+            except orjson.JSONDecodeError as error:
+                raise BadRequest("BAD_JSON", f"{name} is not JSON.") from error
+    return check_members({name: value for name, value in members.items() if value != ""})
+
+
+def check_members(members: dict[str, Any]) -> Parameters:
+    """Return the members of a request as parameters. Raise BadRequest (BAD_PARAMETER) for one of the wrong type."""
+    for name, value in members.items():
+        kind = TYPES.get(name)
+        if kind is not None and value is not None and not isinstance(value, kind):
+            raise BadRequest("BAD_PARAMETER", f"{name} is not {WORDS[kind]}.")
+    return Parameters(
+        members.get("query"),
+        members.get("operationName"),
+        members.get("variables") or {},
+        members.get("extensions") or {},
+        members.get("documentId"),
+    )

@@ -1,0 +1,150 @@
+"""Lifespan of the application: opens pools, listeners and authentication, and yields the state of each request."""
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from importlib import import_module
+from typing import TypedDict
+
+from starlette.applications import Starlette
+
+from db.notifications import BATCHES, DATA, open_notifications
+from db.pool import API, INGEST, Pool, open_pool
+from resolvers.context import Limits, Shared
+from resolvers.loading.day_totals import gather_totals
+from resolvers.price_changes import PriceChanges
+from server import ingest_adapter
+from server.auth.access_control import Admission
+from server.auth.authenticator import JwtReader, open_callers
+from server.config.profiles import Profile, choose_profile
+from server.config.settings import Settings
+from server.graphql_api.cache_invalidation import follow_data
+from server.graphql_api.response_cache import Answers
+from server.observability.metrics import Figures, measuring
+from server.runtime.accept_balancing import Turns
+from server.runtime.graceful_shutdown import Leaving
+from server.runtime.http_protocol import find_room
+
+FILES_STORED_AT_ONCE = 2
+"""Maximum number of connections of the read pool that store uploaded files."""
+
+YOUNG_OBJECTS = 10_000
+"""Allocations after which the garbage collector examines its youngest generation."""
+
+
+class State(TypedDict):
+    """State that the lifespan yields and every request can read."""
+
+    shared: Shared
+    ingest_pool: Pool
+    answers: Answers
+    admission: Admission
+    max_connections: int
+    turns: Turns
+    leaving: Leaving
+    figures: Figures
+    stopping: asyncio.Event
+    request_seconds: float
+    slow_seconds: float
+    linger_seconds: float
+
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[State]]
+
+
+def request_limits(settings: Settings) -> Limits:
+    """Return the limits that a single request is held to."""
+    return Limits(
+        settings.max_days, settings.max_items, settings.max_page_size, execution_seconds=settings.execution_seconds
+    )
+
+
+def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: bool) -> Lifespan:
+    """Return the lifespan of an application that serves a migrated database."""
+    # A request that its own limits end has ended by then.
+    read_seconds = max(settings.execution_seconds, API.statement_timeout / 1_000) + 1
+    open_role_pool = partial(open_pool, outage_seconds=settings.outage_seconds, read_seconds=read_seconds)
+    direct_url = settings.direct_url or database_url
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[State]:
+        async with (
+            _open_tracing(settings),
+            open_role_pool(database_url, API, max_size=settings.pool_size) as pool,
+            open_role_pool(direct_url, INGEST, max_size=settings.ingest_pool_size) as ingest_pool,
+            open_notifications(direct_url, BATCHES, DATA) as notifications,
+            follow_data(pool, notifications) as version,
+            open_callers(
+                pool,
+                _create_oidc_authenticator(settings),
+                reads_are_open=settings.open_reads,
+                writes_are_open=writes_are_open,
+            ) as callers,
+        ):
+            answers = Answers(version, settings.cache_bytes)
+            async with measuring({"reading": pool, "ingest": ingest_pool}, lambda: answers.size) as figures:
+                _tune_garbage_collector()
+                shared = Shared(
+                    pool=pool,
+                    totals=gather_totals(pool),
+                    limits=request_limits(settings),
+                    notifications=notifications,
+                    price_changes=PriceChanges(pool),
+                    revert_batch=partial(ingest_adapter.revert_batch, ingest_pool),
+                    change_tree=partial(ingest_adapter.change_tree, ingest_pool),
+                    preview_upload=ingest_adapter.make_preview_upload(ingest_pool),
+                    file_turns=asyncio.Semaphore(FILES_STORED_AT_ONCE),
+                    version=version,
+                    schema_is_open=choose_profile(settings) is Profile.DEVELOPMENT,
+                )
+                yield State(
+                    shared=shared,
+                    ingest_pool=ingest_pool,
+                    answers=answers,
+                    admission=Admission(callers, settings),
+                    max_connections=find_room(settings.max_connections),
+                    turns=Turns(processes=settings.workers),
+                    leaving=Leaving(),
+                    figures=figures,
+                    stopping=asyncio.Event(),
+                    request_seconds=settings.request_seconds,
+                    slow_seconds=settings.slow_seconds,
+                    linger_seconds=settings.linger_seconds,
+                )
+
+    return lifespan
+
+
+def _open_tracing(settings: Settings) -> AbstractAsyncContextManager[None]:
+    """Return the exporter of traces where enabled. It opens before the pools: traced connections have another cursor class."""
+    if not settings.traces:
+        return contextlib.nullcontext()
+    tracing: AbstractAsyncContextManager[None] = import_module("server.observability.tracing").sending()
+    return tracing
+
+
+def _create_oidc_authenticator(settings: Settings) -> JwtReader | None:
+    """Return the authenticator of the configured OpenID Connect issuer, or None if none is configured."""
+    if not (settings.oidc_issuer and settings.oidc_audience and settings.oidc_jwks_url):
+        return None
+    authenticator: JwtReader = import_module("server.auth.oidc").OidcCallers(
+        settings.oidc_issuer,
+        settings.oidc_audience,
+        settings.oidc_jwks_url,
+        reads_are_open=settings.open_reads,
+    )
+    return authenticator
+
+
+def _tune_garbage_collector() -> None:
+    """Exclude imported objects from collection and collect young objects less often."""
+    # Imported objects live as long as the process. If every full collection examined them, each would block the event loop for
+    # a tenth of a second.
+    gc.collect()
+    gc.freeze()
+    # A response of many days consists of as many objects. The default threshold of 700 would examine them several times while
+    # the response is built.
+    gc.set_threshold(YOUNG_OBJECTS)

@@ -1,0 +1,1 @@
+"""Access log, log configuration, metrics and traces."""

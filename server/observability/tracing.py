@@ -1,0 +1,114 @@
+"""Traces by OpenTelemetry, sent to a collector as OTLP over HTTP. The server imports this module only where they are wanted.
+
+The standard variables say where to, how many and under which name: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER`,
+`OTEL_SERVICE_NAME` and so on. Neither arguments nor documents nor the words of exceptions stand in a span.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import (
+    Link,
+    SpanKind,
+    StatusCode,
+    format_trace_id,
+    get_current_span,
+    set_span_in_context,
+    use_span,
+)
+from opentelemetry.trace import Span as OtelSpan
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from telemetry import spans
+from telemetry.spans import Facts
+
+STOP_SECONDS = 3.0
+"""How long a server that stops tries to send what is left."""
+MAX_LINKS = 20
+STATUS, OUR_FAULT = "http.response.status_code", 500
+CARRIED = {b"traceparent", b"tracestate"}
+PROPAGATOR = TraceContextTextMapPropagator()
+
+
+class RequestSpan:
+    """The span of a request."""
+
+    def __init__(self, span: OtelSpan) -> None:
+        self._span = span
+        self.trace_id = format_trace_id(span.get_span_context().trace_id)
+
+    def describe(self, facts: Facts) -> None:
+        """Add what is known by now."""
+        self._span.set_attributes(facts)
+        if int(facts.get(STATUS, 0)) >= OUR_FAULT:
+            self._span.set_status(StatusCode.ERROR)
+
+
+class Tracing:
+    """Makes spans of what is told (`telemetry.spans`)."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._tracer = provider.get_tracer("ratesgraph")
+
+    @contextmanager
+    def request(self, name: str, headers: Sequence[tuple[bytes, bytes]], facts: Facts) -> Iterator[RequestSpan]:
+        """Enter the span of a request, as a part of the trace that its header `traceparent` names (W3C Trace Context)."""
+        carrier = {key.decode(): value.decode("latin-1") for key, value in headers if key in CARRIED}
+        parent = PROPAGATOR.extract(carrier, context=Context())
+        span = self._tracer.start_span(name, context=parent, kind=SpanKind.SERVER, attributes=facts)
+        with _inside(span):
+            yield RequestSpan(span)
+
+    def span(
+        self, name: str, facts: Facts | None = None, causes: Sequence[object] | None = None
+    ) -> AbstractContextManager[object]:
+        """Enter a part of the first cause, linked with the others. What belongs to no request is not traced."""
+        known = dict.fromkeys([get_current_span()] if causes is None else causes)
+        parents = [cause for cause in known if isinstance(cause, OtelSpan) and cause.get_span_context().is_valid]
+        if not parents:
+            return nullcontext()
+        links = [Link(parent.get_span_context()) for parent in parents[1 : MAX_LINKS + 1]]
+        kind = SpanKind.CLIENT if facts and "db.system.name" in facts else SpanKind.INTERNAL
+        context = set_span_in_context(parents[0])
+        return _inside(self._tracer.start_span(name, context=context, kind=kind, attributes=facts, links=links))
+
+    def here(self) -> object:
+        """Return the span that is entered here."""
+        return get_current_span()
+
+
+@contextmanager
+def _inside(span: OtelSpan) -> Iterator[None]:
+    # Of an exception only its type is told.
+    with use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
+        try:
+            yield
+        except Exception as error:
+            span.set_attribute("error.type", type(error).__qualname__)
+            span.set_status(StatusCode.ERROR)
+            raise
+
+
+@asynccontextmanager
+async def sending() -> AsyncIterator[None]:
+    """Trace what happens inside of the block, and send it from a thread of its own."""
+    resource = Resource.create({SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME", "ratesgraph")})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    spans.tracer = Tracing(provider)
+    try:
+        yield
+    finally:
+        spans.tracer = None
+        # No collector may keep the server from stopping.
+        ending = threading.Thread(target=provider.shutdown, daemon=True)
+        ending.start()
+        await asyncio.to_thread(ending.join, STOP_SECONDS)

@@ -1,0 +1,1 @@
+"""Routes beside `/graphql`: health checks, metrics, rejection reports."""

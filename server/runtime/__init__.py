@@ -1,0 +1,1 @@
+"""The server process: uvicorn protocol, accept balancing, graceful shutdown, supervision."""

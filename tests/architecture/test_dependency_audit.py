@@ -1,0 +1,83 @@
+"""`make lint` fails for a known weakness of what is installed, and only then: not where nobody could be asked."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.source import ROOT
+
+SOUND = {"name": "sound", "version": "1.0", "vulns": []}
+WEAK = {
+    "name": "weak",
+    "version": "2.0",
+    "vulns": [{"id": "PYSEC-2024-1", "fix_versions": ["2.1"], "aliases": [], "description": "bad"}],
+}
+SKIPPED = {"name": "ours", "skip_reason": "not found on PyPI"}
+
+
+def audit(folder: Path, script: str | None, seconds: int = 25) -> subprocess.CompletedProcess[str]:
+    """Run the check with a stand-in for pip-audit, or without any."""
+    if script is not None:
+        command = folder / "pip-audit"
+        command.write_text(f"#!/bin/sh\n{script}\n")
+        command.chmod(0o755)
+    source = (ROOT / ".ci" / "audit.py").read_text(encoding="utf-8").replace("SECONDS = 25", f"SECONDS = {seconds}")
+    path = f"{folder}:/usr/bin:/bin"
+    return subprocess.run(
+        [sys.executable, "-c", source],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def report(*packages: object, code: int) -> str:
+    """Return a script that reports the packages as pip-audit does."""
+    return f"echo some noise >&2\necho '{json.dumps({'dependencies': packages, 'fixes': []})}'\nexit {code}"
+
+
+def test_what_is_sound_passes_and_is_counted(tmp_path: Path) -> None:
+    done = audit(tmp_path, report(SOUND, SOUND, SKIPPED, code=0))
+    assert (done.returncode, done.stdout) == (0, "No known weakness in 2 of 3 packages.\n")
+
+
+def test_a_known_weakness_fails_and_is_named(tmp_path: Path) -> None:
+    done = audit(tmp_path, report(SOUND, WEAK, SKIPPED, code=1))
+    assert (done.returncode, done.stdout) == (1, "weak 2.0: PYSEC-2024-1, mended in 2.1\n")
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo 'ERROR:pip_audit._cli:could not connect to PyPI' >&2; exit 1", "could not connect to PyPI"),
+        ("exit 1", "pip-audit ended with code 1"),
+        ("echo '<html>a proxy</html>'; exit 0", "pip-audit ended with code 0"),
+        (report(SKIPPED, SKIPPED, code=0), "advisories were found for none of 2 packages"),
+        (None, "pip-audit is not installed"),
+    ],
+)
+def test_where_nobody_could_be_asked_it_says_so_and_passes(tmp_path: Path, script: str | None, reason: str) -> None:
+    done = audit(tmp_path, script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("not audited: ")
+    assert reason in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_a_service_that_does_not_answer_is_not_waited_for(tmp_path: Path) -> None:
+    began = time.monotonic()
+    done = audit(tmp_path, "exec sleep 60", seconds=1)
+    assert (done.returncode, done.stdout) == (0, "not audited: no answer within 1 seconds\n")
+    assert time.monotonic() - began < 20
+
+
+def test_it_is_a_part_of_lint() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
+    assert ".ci/audit.py" in recipe

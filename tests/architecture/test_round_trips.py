@@ -1,0 +1,88 @@
+"""Counts how often a request goes to the database and back, on the wire: what distance costs."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from db.pool import API, Connection, open_pool
+from graph.schema import schema
+from ingest.tree import change_tree
+from tests.support.contexts import reading_context
+from tests.support.worlds import Item, World, apply_frame, frame_of
+
+pytestmark = pytest.mark.anyio
+
+DAY = date(2024, 1, 1)
+PORTS = [f"XP{first}{second}A" for first in "ABCDEFG" for second in "ABCDEFGH"]
+WORLD = World(dict.fromkeys(["world"]) | dict.fromkeys(PORTS, "world"), set(PORTS))
+
+
+class Wire:
+    """Passes bytes between the client and the server, and counts how often the client speaks after the server has."""
+
+    def __init__(self, socket_path: str) -> None:
+        self.round_trips = 0
+        self._socket_path = socket_path
+        self._server_spoke = True
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass on a connection until either side closes it."""
+        from_server, to_server = await asyncio.open_unix_connection(self._socket_path)
+        with contextlib.suppress(ConnectionError):
+            await asyncio.gather(self._ask(reader, to_server), self._answer(from_server, writer))
+
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            self.round_trips += self._server_spoke
+            self._server_spoke = False
+            writer.write(data)
+        writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            self._server_spoke = True
+            writer.write(data)
+        writer.close()
+
+
+@asynccontextmanager
+async def on_the_wire(database_url: str) -> AsyncIterator[tuple[Wire, str]]:
+    """Yield the wire to the database, and the URL that leads through it."""
+    host = str(conninfo_to_dict(database_url)["host"])
+    wire = Wire(f"{host}/.s.PGSQL.5432")
+    server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield wire, make_conninfo(database_url, host="127.0.0.1", port=port)
+
+
+def lanes(count: int) -> str:
+    """Return a query of as many lanes."""
+    field = 'averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-31", origin: "{}", destination: "world") {{ priceCount }}'
+    return "{" + " ".join(f"{port.lower()}: {field.format(port)}" for port in PORTS[:count]) + "}"
+
+
+async def test_a_request_of_any_number_of_lanes_takes_one_round_trip(database_url: str, connection: Connection) -> None:
+    await change_tree(connection, WORLD.entries())
+    await apply_frame(connection, frame_of([Item(port, PORTS[0], DAY, DAY, Decimal(1)) for port in PORTS]))
+    known_ids: dict[str, int] = {}
+    async with on_the_wire(database_url) as (wire, url), open_pool(url, API, max_size=1) as pool:
+
+        async def ask(count: int) -> int:
+            before = wire.round_trips
+            context = reading_context(pool)
+            context.shared.known_ids = known_ids
+            result = await schema.execute(lanes(count), context_value=context)
+            assert result.data is not None
+            assert [answer[0] for answer in result.data.values()] == [{"priceCount": 1}] * count
+            return wire.round_trips - before
+
+        # The ids of all 51 locations are asked for once in the life of a process; the statement is then prepared.
+        assert await ask(50) <= 3
+        assert [await ask(count) for count in (1, 1, 10, 50)] == [1, 1, 1, 1]

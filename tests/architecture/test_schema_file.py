@@ -1,0 +1,34 @@
+"""What callers see changes only in plain sight: in the diff of `schema.graphql`. And all of it says what it means."""
+
+from collections.abc import Iterator
+
+from graphql import GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType
+
+from graph.schema import schema
+from tests.support.source import ROOT
+
+NOT_OURS = {"PageInfo"}
+
+
+def described() -> Iterator[tuple[str, str | None]]:
+    """Yield (place, description) of every type, field, argument and input field that is ours."""
+    for name, kind in schema._schema.type_map.items():
+        if name.startswith("__") or name in NOT_OURS:
+            continue
+        yield name, kind.description
+        if isinstance(kind, GraphQLInputObjectType):
+            yield from ((f"{name}.{field}", value.description) for field, value in kind.fields.items())
+        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
+            for field, value in kind.fields.items():
+                yield f"{name}.{field}", value.description
+                yield from ((f"{name}.{field}({arg})", value.description) for arg, value in value.args.items())
+
+
+def test_schema_file_is_what_the_code_makes() -> None:
+    assert (ROOT / "schema.graphql").read_text(encoding="utf-8") == f"{schema.as_str()}\n", "run `make schema`"
+
+
+def test_everything_in_the_schema_has_a_description() -> None:
+    places = dict(described())
+    assert "Query.averagePrices(dateFrom)" in places
+    assert not [place for place, description in places.items() if not (description or "").strip()]

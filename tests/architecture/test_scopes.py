@@ -1,0 +1,77 @@
+"""A field of a root type that forgot its scope would be for admins alone; one of the wrong scope is open to too many.
+
+What tests over real connections prove of each field stands in `test_access_control.py`, which takes its list from here.
+"""
+
+from graphql import GraphQLObjectType, get_named_type
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+
+from graph.execution.authorization import KEY
+from graph.schema import schema
+from resolvers.caller import Scope
+
+ROOTS = ("Query", "Mutation", "Subscription")
+READ = {"averagePrices", "exchangeRates", "location", "locations", "port", "region", "pricesChanged"}
+UPLOAD = {"batch", "batchByKey", "batches", "batchProgress", "uploadPrices", "uploadPriceFile", "revertBatch"}
+ADMIN = {"upsertRegions", "upsertPorts", "moveLocation"}
+WAYS_TO_A_BATCH = {
+    "Query.batch",
+    "Query.batchByKey",
+    "PriceBatchEdge.node",
+    "Subscription.batchProgress",
+    "PricesChanged.batch",
+    "UploadPricesPayload.batch",
+    "RevertBatchPayload.batch",
+}
+"""Each shows a batch to its uploader and to admins alone; `tests/resolvers/uploads/test_batch_ownership.py` says so of each."""
+
+WAYS_TO_WHAT_A_BATCH_HOLDS = {
+    "PriceBatch.uploader",
+    "PriceBatch.idempotencyKey",
+    "PriceBatch.rejections",
+    "PriceBatch.rejectionsUrl",
+    "PriceBatch.lanes",
+}
+"""What tells of a batch's uploader or content is on the batch itself, whose ways are guarded."""
+PARTS = {"Rejection", "RejectionConnection", "RejectionEdge", "LaneConnection", "LaneEdge"}
+
+
+def object_types() -> list[GraphQLObjectType]:
+    """Return the types that have fields."""
+    return [type_ for type_ in schema._schema.type_map.values() if isinstance(type_, GraphQLObjectType)]
+
+
+def declared() -> dict[str, Scope | None]:
+    """Return the scope that each field of the root types declares."""
+    return {
+        name: field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].metadata.get(KEY)
+        for type_ in object_types()
+        if type_.name in ROOTS
+        for name, field in type_.fields.items()
+    }
+
+
+def test_every_field_of_a_root_type_declares_the_scope_that_it_is_meant_to_have() -> None:
+    expected = dict.fromkeys(READ, Scope.READ) | dict.fromkeys(UPLOAD, Scope.UPLOAD) | dict.fromkeys(ADMIN, Scope.ADMIN)
+    assert declared() == expected
+
+
+def test_there_is_no_other_way_to_a_batch_than_those_that_are_guarded() -> None:
+    ways = {
+        f"{type_.name}.{name}"
+        for type_ in object_types()
+        for name, field in type_.fields.items()
+        if get_named_type(field.type).name == "PriceBatch"
+    }
+    assert ways == WAYS_TO_A_BATCH
+
+
+def test_what_a_batch_holds_is_found_on_the_batch_alone() -> None:
+    names = {way.partition(".")[2] for way in WAYS_TO_WHAT_A_BATCH_HOLDS}
+    ways = {
+        f"{type_.name}.{name}"
+        for type_ in object_types()
+        for name, field in type_.fields.items()
+        if type_.name not in PARTS and (name in names - {"lanes"} or get_named_type(field.type).name in PARTS)
+    }
+    assert ways == WAYS_TO_WHAT_A_BATCH_HOLDS

@@ -1,0 +1,36 @@
+"""The README's table of settings holds each variable of `Settings` with its default, and none that is gone.
+
+A row begins with the variable and its default, both as code; a setting without a default has an empty cell, a dash or "none".
+"""
+
+import re
+from pathlib import Path
+
+from server.config.settings import Settings
+from tests.support.source import ROOT
+
+ROW = re.compile(r"^\|\s*`(?P<name>RATESGRAPH_[A-Z0-9_]+|DATABASE_URL)`\s*\|\s*(?P<default>[^|]*?)\s*\|", re.MULTILINE)
+NOTHING = {"", "none", "-", "–", "—"}
+
+
+def shown(default: object) -> str:
+    """Return a default as one would write it into the environment."""
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def test_readme_lists_every_setting_with_its_default() -> None:
+    table = {
+        row["name"]: "" if row["default"] in NOTHING else row["default"].strip("`")
+        for row in ROW.finditer((ROOT / "README.md").read_text(encoding="utf-8"))
+    }
+    expected = {
+        str(field.validation_alias or f"RATESGRAPH_{name.upper()}"): ""
+        if field.default is None
+        else shown(field.default)
+        for name, field in Settings.model_fields.items()
+    }
+    assert table == expected
+
+
+def test_a_default_is_shown_as_it_is_set() -> None:
+    assert [shown(value) for value in (False, 8000, Path(".ratesgraph"))] == ["false", "8000", ".ratesgraph"]

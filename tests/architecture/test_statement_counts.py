@@ -1,0 +1,138 @@
+"""Counts the SQL statements of the main queries: a field that asks once per entry is fast in a test and slow in life."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from strawberry.types import ExecutionResult
+
+from db.pipeline import fetch_each
+from db.pool import API, Connection, Pool, open_pool
+from db.repositories import totals
+from graph.schema import schema
+from ingest.tree import change_tree
+from tests.support.contexts import reading_context
+from tests.support.worlds import Item, World, apply_frame, frame_of
+
+pytestmark = pytest.mark.anyio
+
+DAY = date(2016, 1, 1)
+PORTS = [f"CNA{letter}{letter}" for letter in "ABCDEFGHIJK"]
+WORLD = World(
+    {"world": None, "few": "world", "many": "world", "USNYC": "few", "USLAX": "few"}, {"USNYC", "USLAX", *PORTS}
+)
+WORLD.parents.update(dict.fromkeys(PORTS, "many"))
+
+
+@pytest.fixture
+async def pool(database_url: str, connection: Connection) -> AsyncIterator[Pool]:
+    """A pool over a small world in which every lane from the many ports has prices. It never grows while it is used."""
+    await change_tree(connection, WORLD.entries())
+    items = [Item(port, "USNYC", DAY, DAY, Decimal(100 + number)) for port in PORTS for number in range(3)]
+    await apply_frame(connection, frame_of(items))
+    async with open_pool(database_url, API, max_size=2) as pool:
+        yield pool
+
+
+@pytest.fixture
+def statements(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noqa: ARG001
+    """Every statement that was sent since the pool was opened, in order."""
+    sent: list[str] = []
+    execute = psycopg.AsyncCursor.execute
+
+    async def counting(self: psycopg.AsyncCursor[Any], query: bytes, *args: Any, **kwargs: Any) -> object:  # noqa: ANN401
+        sent.append(query.decode())
+        return await execute(self, query, *args, **kwargs)
+
+    async def counting_each(
+        connection: Connection,
+        statement: bytes,
+        parameters: Sequence[Sequence[str]],
+        *args: Any,  # noqa: ANN401
+    ) -> object:
+        sent.extend([statement.decode()] * len(parameters))
+        return await fetch_each(connection, statement, parameters, *args)
+
+    monkeypatch.setattr(psycopg.AsyncCursor, "execute", counting)
+    monkeypatch.setattr(totals, "fetch_each", counting_each)
+    return sent
+
+
+async def ask(pool: Pool, query: str) -> dict[str, Any]:
+    """Return the data of a request of its own."""
+    context = reading_context(pool)
+    result = await schema.execute(query, context_value=context)
+    assert isinstance(result, ExecutionResult)
+    assert not result.errors
+    assert result.data is not None
+    return result.data
+
+
+def lane(origin: str) -> str:
+    """Return the field that asks for one day of a lane."""
+    return (
+        f'averagePrices(dateFrom: "{DAY}", dateTo: "{DAY}", origin: "{origin}", destination: "few") {{ averagePrice }}'
+    )
+
+
+async def test_one_lane_takes_a_statement_for_its_ends_and_one_for_its_totals(
+    pool: Pool, statements: list[str]
+) -> None:
+    data = await ask(pool, f"{{ {lane('many')} }}")
+    assert data == {"averagePrices": [{"averagePrice": 101.0}]}
+    assert len(statements) == 2
+
+
+async def test_ten_lanes_share_the_statement_for_their_ends(pool: Pool, statements: list[str]) -> None:
+    data = await ask(pool, "{" + " ".join(f"{port}: {lane(port)}" for port in PORTS[:10]) + "}")
+    assert list(data.values()) == [[{"averagePrice": 101.0}]] * 10
+    assert sum("FROM locations" in statement for statement in statements) == 1
+    assert sum("FROM price_totals" in statement for statement in statements) == 10
+    assert len(statements) == 11
+
+
+async def test_the_same_lane_twice_is_read_once(pool: Pool, statements: list[str]) -> None:
+    await ask(pool, f"{{ a: {lane('many')} b: {lane('many')} }}")
+    assert len(statements) == 2
+
+
+async def test_exchange_rates_take_a_statement_for_the_currencies_and_one_for_the_days(
+    pool: Pool, connection: Connection, statements: list[str]
+) -> None:
+    await connection.execute(f"INSERT INTO exchange_rates VALUES ('EUR', '{DAY}', 1.09)".encode())
+    statements.clear()
+    data = await ask(pool, f'{{ exchangeRates(currency: "EUR", from: "{DAY}", to: "2016-12-31") {{ usdPerUnit }} }}')
+    assert data["exchangeRates"] == [{"usdPerUnit": 1.09}] * 366
+    assert len(statements) == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    ["children { key parent { key } ancestors { key } }", "ports { code parent { key ports { code } } }"],
+)
+async def test_statements_do_not_grow_with_the_places_below_a_region(
+    pool: Pool, statements: list[str], fields: str
+) -> None:
+    await ask(pool, f'{{ region(slug: "few") {{ {fields} }} }}')
+    few = len(statements)
+    data = await ask(pool, f'{{ region(slug: "many") {{ {fields} }} }}')
+    assert [len(places) for places in data["region"].values()] == [len(PORTS)]
+    assert len(statements) - few == few
+    assert few <= 5
+
+
+async def test_a_page_takes_two_statements_and_one_for_each_kind_of_relative(pool: Pool, statements: list[str]) -> None:
+    relatives = "parent { key } ancestors { key } ... on Region { children { key } }"
+    data = await ask(pool, f"{{ locations {{ totalCount edges {{ node {{ key {relatives} }} }} }} }}")
+    assert len(data["locations"]["edges"]) == len(WORLD.parents)
+    assert len(statements) == 2 + 3
+
+
+async def test_lanes_take_a_statement_for_the_page_and_one_for_all_its_ports(pool: Pool, statements: list[str]) -> None:
+    query = '{ batch(id: "1") { lanes { edges { node { origin { code } destination { code } } } } } }'
+    data = await ask(pool, query)
+    assert len(data["batch"]["lanes"]["edges"]) == len(PORTS)
+    assert len(statements) == 3

@@ -1,0 +1,45 @@
+"""Tokens in the database: which are accepted, and how rarely their use is written."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from db.pool import Connection
+from db.repositories import tokens
+from server.auth.api_tokens import create_token
+
+pytestmark = pytest.mark.anyio
+
+HOUR = timedelta(hours=1)
+
+
+async def test_only_tokens_that_are_neither_revoked_nor_expired_are_found(connection: Connection) -> None:
+    now = datetime.now(UTC)
+    valid, endless, expired, revoked = [
+        (await create_token(connection, "x", ["read"], expires_at))[0]
+        for expires_at in (now + HOUR, None, now - HOUR, now + HOUR)
+    ]
+    assert await tokens.revoke_token(connection, revoked) == "x"
+    found = await tokens.find_tokens(connection, [valid, endless, expired, revoked, "unknown"])
+    assert {token.id for token in found} == {valid, endless}
+    assert len(await tokens.list_tokens(connection)) == 4
+
+
+async def test_the_use_of_a_token_is_written_once_in_ten_minutes(connection: Connection) -> None:
+    token_id, _ = await create_token(connection, "x", ["read"], None)
+
+    async def used_at() -> datetime | None:
+        (token,) = await tokens.find_tokens(connection, [token_id])
+        return token.last_used_at
+
+    assert await used_at() is None
+    await tokens.note_use(connection, [token_id])
+    first = await used_at()
+    await tokens.note_use(connection, [token_id])
+    assert first == await used_at() is not None
+    await connection.execute("UPDATE api_tokens SET last_used_at = last_used_at - interval '11 minutes'")
+    await tokens.note_use(connection, [token_id])
+    later = await used_at()
+    assert later is not None
+    assert first is not None
+    assert later > first

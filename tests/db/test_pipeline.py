@@ -1,0 +1,98 @@
+"""One statement for many parameters: rows in order, and a connection that is as good afterwards whatever has happened."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from db import pipeline
+from db.pool import Connection
+
+pytestmark = pytest.mark.anyio
+
+SERIES = b"SELECT number, ARRAY[number, 2 * number]::bigint[] FROM generate_series(1, $1::integer) AS number"
+DIVIDE = b"SELECT 10 / $1::integer"
+SLEEP = b"SELECT pg_sleep($1::float8)"
+
+
+async def fetch_each(
+    connection: Connection, statement: bytes, parameters: Sequence[Sequence[str]]
+) -> list[list[tuple[Any, ...]]]:
+    """Return the rows of each."""
+    numbers: list[int] = []
+
+    def read(number: int, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        numbers.append(number)
+        return rows
+
+    found = await pipeline.fetch_each(connection, statement, parameters, read)
+    assert numbers == [*range(len(found))]
+    return found
+
+
+async def assert_sound(connection: Connection) -> None:
+    """Check that the connection does what it is asked for."""
+    assert await fetch_each(connection, SERIES, [["1"]]) == [[(1, [1, 2])]]
+    assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
+
+
+@pytest.mark.parametrize("count", [1, 2, 2_000])
+async def test_each_parameter_has_its_rows(connection: Connection, count: int) -> None:
+    asked = [number % 4 for number in range(count)]
+    for _ in range(2):
+        found = await fetch_each(connection, SERIES, [[str(number)] for number in asked])
+        assert found == [[(row, [row, 2 * row]) for row in range(1, number + 1)] for number in asked]
+    await assert_sound(connection)
+
+
+async def test_no_parameters_have_no_rows(connection: Connection) -> None:
+    assert await fetch_each(connection, SERIES, []) == []
+    await assert_sound(connection)
+
+
+async def test_an_error_ends_what_comes_after_it_and_is_raised_when_it_is_the_first(connection: Connection) -> None:
+    for _ in range(2):
+        assert await fetch_each(connection, DIVIDE, [["5"], ["1"], ["0"], ["2"]]) == [[(2,)], [(10,)]]
+        with pytest.raises(errors.DivisionByZero):
+            await fetch_each(connection, DIVIDE, [["0"], ["2"]])
+    assert await fetch_each(connection, DIVIDE, [["5"]]) == [[(2,)]]
+    await assert_sound(connection)
+
+
+async def test_a_statement_that_cannot_be_prepared_is_raised_each_time(connection: Connection) -> None:
+    for _ in range(2):
+        with pytest.raises(errors.UndefinedTable):
+            await fetch_each(connection, b"SELECT * FROM nowhere WHERE id = $1", [["1"], ["2"]])
+    await assert_sound(connection)
+
+
+async def test_a_statement_that_takes_too_long_is_ended(connection: Connection) -> None:
+    await connection.execute("SET statement_timeout = 50")
+    assert await fetch_each(connection, SLEEP, [["0"], ["5"], ["0"]]) == [[(b"",)]]
+    with pytest.raises(errors.QueryCanceled):
+        await fetch_each(connection, SLEEP, [["5"], ["0"]])
+    await assert_sound(connection)
+
+
+async def test_whoever_goes_away_leaves_a_sound_connection(connection: Connection) -> None:
+    asking = asyncio.create_task(fetch_each(connection, SLEEP, [["0"], ["30"]]))
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert await fetch_each(connection, SLEEP, [["0"]]) == [[(b"",)]]
+    await assert_sound(connection)
+
+
+async def test_a_lost_connection_is_an_operational_error(connection: Connection, database_url: str) -> None:
+    asking = asyncio.create_task(fetch_each(connection, SLEEP, [["0"], ["30"]]))
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = %s"
+    with psycopg.connect(database_url, autocommit=True) as other:
+        while not other.execute(end, [SLEEP.decode()]).fetchall():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    with pytest.raises(psycopg.OperationalError):
+        await asking
+    assert connection.closed

@@ -1,0 +1,43 @@
+"""A statement that takes too long: told as such, ended in the database too, and no trouble for those who ask next."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import psycopg
+import pytest
+
+from tests.graph.types.test_uploads import AVERAGES, fill
+from tests.support.fixtures.server import JSON, Client
+
+QUESTIONS = 24
+"""More than the pool has connections."""
+STATISTICS = AVERAGES.replace("averagePrice ", "averagePrice medianPrice ")
+RUNNING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'ratesgraph-api' AND state <> 'idle'
+"""
+
+
+def ask(client: Client, query: str) -> httpx.Response:
+    """Ask on a connection of its own."""
+    return httpx.post(f"{client.http.base_url}/graphql", json={"query": query}, headers=JSON, timeout=30)
+
+
+@pytest.mark.parametrize(("query", "table"), [(AVERAGES, "price_totals"), (STATISTICS, "prices")])
+def test_a_statement_that_takes_too_long_has_a_code_and_leaves_the_pool_sound(
+    client: Client, database_url: str, query: str, table: str
+) -> None:
+    fill(database_url)
+    answer = ask(client, query).json()
+    with ThreadPoolExecutor(QUESTIONS) as threads:
+        with psycopg.connect(database_url) as blocker:
+            blocker.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+            stuck = [threads.submit(ask, client, f"{query}#{number}") for number in range(QUESTIONS)]
+            for failed in stuck:
+                (error,) = failed.result().json()["errors"]
+                assert error["extensions"]["code"] in {"STATEMENT_TIMEOUT", "DATABASE_UNAVAILABLE"}
+            assert any(b"STATEMENT_TIMEOUT" in failed.result().content for failed in stuck)
+        for response in threads.map(lambda number: ask(client, f"{query}##{number}"), range(QUESTIONS)):
+            assert response.json() == answer
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute(RUNNING.encode()).fetchone() == (0,)

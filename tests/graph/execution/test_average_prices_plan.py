@@ -1,0 +1,153 @@
+"""What is answered by a plan is what the executor answers, errors included; and the usual questions have a plan."""
+
+import asyncio
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import strawberry
+from graphql import GraphQLError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from db.pool import API, INGEST, connect, open_pool
+from graph.execution.column_completion import ColumnExecutor
+from graph.execution.document_cache import MAX_VALIDATION_ERRORS, Document
+from graph.execution.error_formatting import present_errors
+from graph.query import Query
+from graph.schema import schema
+from graph.types.locations import Port, Region
+from ingest.tree import change_tree
+from tests.graph.execution.test_column_completion import FIELDS
+from tests.support.contexts import reading_context
+from tests.support.worlds import Item, World, apply_frame, frame_of
+
+DAY = date(2024, 1, 1)
+WORLD = World({"top": None, "AAAAA": "top", "BBBBB": "top"}, {"AAAAA", "BBBBB"})
+ITEMS = [Item("AAAAA", "BBBBB", DAY, date(2024, 1, 3), Decimal(price)) for price in (100, 101, 103)]
+
+stock = strawberry.Schema(
+    query=Query, types=[Port, Region], config=schema.config, execution_context_class=ColumnExecutor
+)
+
+DAYS = ["2024-01-01", "2024-01-03", "2023-12-30", "2034-02-01"]
+NO_DAYS = ["2024-01-1", "20240101"]
+PLACES = ["AAAAA", " bbbbb ", "top", "TOP", "nowhere", "", "AAAAB"]
+SOUND = {"from": "2024-01-01", "to": "2024-01-03", "origin": "top", "destination": "BBBBB"}
+VARIABLES = {"from": "Date!", "to": "Date!", "origin": "String!", "destination": "String!"}
+ARGUMENTS = dict(zip(VARIABLES, ["dateFrom", "dateTo", "origin", "destination"], strict=True))
+
+columns = st.sampled_from([*FIELDS, *(f"my_{field}: {field}" for field in FIELDS)])
+selections = st.lists(
+    st.one_of(
+        columns,
+        columns.map(lambda field: f"... on DailyAverage {{ {field} }}"),
+        columns.map(lambda field: f"{field} @skip(if: true)"),
+        st.just("...Entry"),
+    ),
+    min_size=1,
+    max_size=4,
+).map(" ".join)
+
+
+@st.composite
+def series(draw: st.DrawFn, aliases: str = "uvwxyz") -> str:
+    """Draw a field `averagePrices` whose arguments are variables or literals."""
+    alias = draw(st.sampled_from(["", *(f"{alias}: " for alias in aliases)]))
+    values = []
+    for name, argument in ARGUMENTS.items():
+        literals = DAYS if VARIABLES[name] == "Date!" else PLACES
+        values.append(f"{argument}: " + draw(st.just(f"${name}") | st.sampled_from(literals).map(lambda it: f'"{it}"')))
+    return f"{alias}averagePrices({', '.join(values)}) {{ {draw(selections)} }}"
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> str:
+    """Draw a document, mostly of nothing but average prices."""
+    fields = draw(
+        st.lists(
+            st.one_of(
+                series(),
+                series(),
+                series().map(lambda field: f"... on Query {{ {field} }}"),
+                st.sampled_from(["...Root", "__typename", 'location(key: "top") { key }']),
+            ),
+            min_size=1,
+            max_size=3,
+        )
+    )
+    text = " ".join(fields)
+    if "...Root" in text:
+        text += f" }} fragment Root on Query {{ {draw(series('r'))}"
+    if "...Entry" in text:
+        text += " } fragment Entry on DailyAverage { day e: priceCount"
+    used = [name for name in VARIABLES if f"${name}" in text]
+    kinds = (draw(st.sampled_from([VARIABLES[name]] * 4 + [f'{VARIABLES[name]} = "{SOUND[name]}"'])) for name in used)
+    declared = ", ".join(f"${name}: {kind}" for name, kind in zip(used, kinds, strict=True))
+    return f"query {f'({declared})' if used else ''} {{ {text} }}"
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
+    """Draw a document and variables, mostly such as it takes."""
+    variables: dict[str, Any] = dict(SOUND)
+    if draw(st.booleans()):
+        name = draw(st.sampled_from(sorted(SOUND)))
+        variables[name] = draw(st.sampled_from([*DAYS, *NO_DAYS, *PLACES, None, 7, ["2024-01-01"]]))
+    if draw(st.sampled_from([False, False, False, True])):
+        del variables[draw(st.sampled_from(sorted(variables)))]
+    return draw(documents()), variables
+
+
+def shown(errors: list[GraphQLError] | None) -> list[dict[str, Any]]:
+    """Return the errors as they leave, in the order of their fields: which of them comes first depends on chance."""
+    found = [dict(error.formatted) for error in present_errors(errors, 100) or ()]
+    # Of what is wrong with a document the first is enough.
+    return sorted(found if any("path" in error for error in found) else found[:MAX_VALIDATION_ERRORS], key=str)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(asked=st.lists(requests(), min_size=20, max_size=20))
+def test_a_plan_answers_as_the_executor_does(module_database_url: str, asked: list[tuple[str, dict[str, Any]]]) -> None:
+    async def compare() -> None:
+        async with connect(module_database_url, INGEST) as connection:
+            await connection.execute("TRUNCATE locations, prices, price_totals, price_batches CASCADE")
+            await change_tree(connection, WORLD.entries())
+            await apply_frame(connection, frame_of(ITEMS))
+        async with open_pool(module_database_url, API, max_size=2) as pool:
+            for query, variables in asked:
+                expected = await stock.execute(query, variables, reading_context(pool))
+                got = await schema.execute(query, variables, reading_context(pool))
+                assert got.data == expected.data, query
+                assert shown(got.errors) == shown(expected.errors), query
+
+    asyncio.run(compare())
+
+
+LITERALS = 'dateFrom: "2024-01-01", dateTo: "2024-01-03", origin: "top", destination: "BBBBB"'
+FIELD = f"averagePrices({LITERALS}) {{ day }}"
+
+
+@pytest.mark.parametrize(
+    ("query", "is_planned"),
+    [
+        (f"{{ {FIELD} }}", True),
+        (f"{{ a: {FIELD} b: {FIELD} }}", True),
+        (f"query Named {{ ...Root }} fragment Root on Query {{ {FIELD} }}", True),
+        ("query ($o: String!) { " + FIELD.replace('"top"', "$o") + " }", True),
+        (f"{{ averagePrices({LITERALS}) {{ ...on DailyAverage {{ p: averagePrice lowPrice __typename }} }} }}", True),
+        (f"{{ {FIELD} __typename }}", False),
+        (f"{{ averagePrices({LITERALS}) @skip(if: false) {{ day }} }}", False),
+        (f"{{ {FIELD} {FIELD} }}", False),
+        (f"{{ ...Root a: {FIELD} ...Root }} fragment Root on Query {{ {FIELD} }}", False),
+        ('query ($o: String! = "top") { ' + FIELD.replace('"top"', "$o") + " }", False),
+        ('{ location(key: "top") { key } }', False),
+        ("mutation { __typename }", False),
+    ],
+)
+def test_the_usual_questions_have_a_plan(query: str, is_planned: bool) -> None:
+    document = schema.documents.find(query)
+    assert isinstance(document, Document), document
+    (operation,) = document.operations.values()
+    assert (operation.plan is not None) is is_planned

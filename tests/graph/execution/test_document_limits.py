@@ -1,0 +1,130 @@
+"""How large a document may be: at each limit it is answered, one above it has the limit's own code."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from graphql import get_introspection_query
+
+from graph.execution.document_cache import Documents
+from graph.execution.document_limits import QueryLimits, find_excesses, parse_within
+from graph.execution.query_cost import SizeLimits
+from graph.schema import schema
+from tests.support.fixtures.server import Client, Json, running_server
+
+LIMITS: Json = {
+    "max_document_length": 2_000,
+    "max_tokens": 300,
+    "max_depth": 6,
+    "max_fields": 50,
+    "max_aliases": 10,
+    "max_directives": 8,
+}
+BOMB_LEVELS = 95
+
+
+@pytest.fixture(scope="module")
+def client(module_database_url: str) -> Iterator[Client]:
+    """A server with small limits, which the tests share."""
+    with running_server(module_database_url, **LIMITS) as client:
+        yield client
+
+
+def nested(depth: int) -> str:
+    """Return a query that is so deep."""
+    return '{ region(slug: "x") ' + "{ parent " * (depth - 2) + "{ name }" + " }" * (depth - 2) + " }"
+
+
+def repeated(field: str, times: int) -> str:
+    """Return a query of the field, again and again."""
+    return "{ " + f"{field} " * times + "}"
+
+
+def in_fragments(field: str, levels: int) -> str:
+    """Return a query in which the field stands twice as often with each level of fragments."""
+    bomb = [f"fragment f{n} on Query {{ ...f{n + 1} ...f{n + 1} }}" for n in range(levels)]
+    return " ".join(["{ ...f0 }", *bomb, f"fragment f{levels} on Query {{ {field} }}"])
+
+
+def sized(length: int) -> str:
+    """Return a query of so many characters."""
+    return "{ __typename }" + " " * (length - len("{ __typename }"))
+
+
+OVER_AND_UNDER = [
+    ("DOCUMENT_TOO_LONG", sized(2_001), sized(2_000)),
+    ("TOO_MANY_TOKENS", repeated("a", 299), None),
+    ("TOO_MANY_TOKENS", "{ __typename(" + "a: 1 " * 120 + ") }", None),
+    ("TOO_MANY_TOKENS", "#\n" * 301 + "{ __typename }", "#\n" * 300 + "{ __typename }"),
+    ("QUERY_TOO_DEEP", nested(7), nested(6)),
+    (
+        "QUERY_TOO_DEEP",
+        '{ region(slug: "x") { ...a } } fragment a on Region ' + "{ parent " * 5 + "{ name }" + " }" * 5,
+        None,
+    ),
+    ("QUERY_TOO_DEEP", "{a" * 45 + "}" * 45, None),
+    ("TOO_MANY_FIELDS", repeated("__typename", 51), repeated("__typename", 50)),
+    ("TOO_MANY_FIELDS", repeated("... { __typename }", 26), repeated("... { __typename }", 25)),
+    ("TOO_MANY_FIELDS", in_fragments("__typename", 5), in_fragments("__typename", 3)),
+    ("TOO_MANY_FIELDS", in_fragments("", 5), None),
+    ("TOO_MANY_ALIASES", repeated("a: __typename", 11), repeated("a: __typename", 10)),
+    ("TOO_MANY_ALIASES", in_fragments("a: __typename", 4), in_fragments("a: __typename", 3)),
+    ("TOO_MANY_DIRECTIVES", repeated("__typename @skip(if: false)", 9), repeated("__typename @skip(if: false)", 8)),
+    ("TOO_MANY_DIRECTIVES", "{ __typename " + "@unknown" * 9 + " }", None),
+]
+
+
+@pytest.mark.parametrize(("code", "over", "under"), OVER_AND_UNDER)
+def test_a_document_within_a_limit_is_answered_and_one_above_it_refused(
+    client: Client, code: str, over: str, under: str | None
+) -> None:
+    assert client.fail(over)["extensions"] == {"code": code}
+    if under is not None:
+        assert client.ask(under)
+
+
+def test_every_limit_that_a_document_passes_is_told(client: Client) -> None:
+    answer = client.post("{ " + "a: __typename " * 11 + nested(7)[1:])
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["QUERY_TOO_DEEP", "TOO_MANY_ALIASES"]
+
+
+def test_the_largest_operation_counts_not_their_sum(client: Client) -> None:
+    query = " ".join(f"query {name} {repeated('a: __typename', 8)}" for name in "AB")
+    answer = client.http.post("/graphql", json={"query": query, "operationName": "A"}).json()
+    assert answer == {"data": {"a": "Query"}}
+
+
+@pytest.mark.parametrize("field", ["", "__typename", "a: __typename @skip(if: true)", "...f0"])
+def test_a_bomb_of_fragments_is_measured_in_the_time_of_its_length(field: str) -> None:
+    limits = QueryLimits(max_tokens=10_000)
+    tree = parse_within(in_fragments(field, BOMB_LEVELS), limits)
+    began = time.perf_counter()
+    excesses = find_excesses(tree, limits)
+    assert time.perf_counter() - began < 0.05
+    assert "TOO_MANY_FIELDS" in {error.extensions["code"] for error in excesses if error.extensions}
+
+
+def test_the_query_that_tools_learn_the_schema_by_is_within_the_default_limits() -> None:
+    query = get_introspection_query(
+        schema_description=True, specified_by_url=True, directive_is_repeatable=True, input_value_deprecation=True
+    )
+    assert not find_excesses(parse_within(query, QueryLimits()), QueryLimits())
+
+
+def test_few_of_many_errors_are_told_and_the_same_again(client: Client) -> None:
+    query = repeated("averagePrize", 40)
+    first, second = client.post(query), client.post(query)
+    assert first == second
+    assert 1 < len(first["errors"]) < 10
+    assert {error["extensions"]["code"] for error in first["errors"]} == {"GRAPHQL_VALIDATION_FAILED"}
+
+
+def test_a_wrong_document_is_read_once_and_pushes_out_no_sound_one() -> None:
+    documents = Documents(schema._schema, QueryLimits(), SizeLimits(366, 100))
+    sound = documents.find("{ __typename }")
+    wrong = documents.find("{ averagePrize }")
+    assert documents.find("{ averagePrize }") is wrong
+    for number in range(2_000):
+        assert isinstance(documents.find(f"{{ a{number} "), list)
+    assert documents.find("{ averagePrize }") is not wrong
+    assert documents.find("{ __typename }") is sound

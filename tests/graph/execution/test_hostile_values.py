@@ -1,0 +1,94 @@
+"""Texts that break what is careless, at every place of the schema that takes one, and operations made at random."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+
+from tests.graph.types.test_uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.fixtures.server import Client, Json, running_server
+from tests.support.operations import Operation, operations, operations_with_texts
+from tests.support.streams import events
+
+HOSTILE = {
+    "NUL": "\0",
+    "a NUL inside": "CN\0GH",
+    "a lone surrogate": "\ud800",
+    "a quote": "'",
+    "SQL": "'; DROP TABLE prices; --",
+    "a condition": "x' OR '1'='1",
+    "a comment": "/* */ -- \\",
+    "wildcards": "%_\\%",
+    "placeholders": "%s %(a)s $1 {} {0}",
+    "a path": "../../../../etc/passwd",
+    "another path": "..\\..\\c:\\windows\x00.csv",
+    "a URL": "file:///etc/passwd",
+    "line ends": "a\r\nSet-Cookie: a=b\r\n\r\n",
+    "markup": "<script>alert(1)</script>",
+    "the other way round": "\u202e\u2066",
+    "no character": "\ufffe\uffff",
+    "beyond the basic plane": "\U0010ffff" * 100,
+    "combining marks": "e\u0301\u0327" * 500,
+    "nothing": "",
+    "blanks": " \t\u00a0\u2003\ufeff",
+    "digits": "9" * 400,
+    "other digits": "١٢٣",
+    "an exponent": "1e999999999",
+    "no number": "NaN",
+    "a long text": "x" * 90_000,
+}
+CODES_OF_QUESTIONS = {
+    "BAD_USER_INPUT", "BAD_JSON", "DATE_RANGE_TOO_LONG", "INVALID_CURSOR", "INVALID_DATE", "INVALID_DATE_RANGE",
+    "INVALID_PAGE_SIZE", "INVALID_PRICE", "INVALID_UPLOAD", "INVALID_WAIT", "QUERY_TOO_COSTLY", "STREAM_REQUIRED",
+    "UNKNOWN_CURRENCY", "UNKNOWN_LOCATION",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def client(module_database_url: str) -> Iterator[Client]:
+    """A server over two ports with one batch, which the tests share."""
+    fill(module_database_url)
+    with running_server(module_database_url) as client:
+        client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 0})
+        yield client
+
+
+def send(client: Client, operation: Operation) -> Json:
+    """Return the answer, which is JSON, no fault of the server, and has only errors that are meant for callers."""
+    body = json.dumps({"query": operation.query, "variables": operation.variables})
+    response = client.http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
+    answer: Json = response.json()
+    assert response.status_code < 500, answer
+    assert {error["extensions"]["code"] for error in answer.get("errors", ())} <= CODES_OF_QUESTIONS, answer
+    return answer
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_text_does_no_harm_anywhere(client: Client, name: str) -> None:
+    asked = dict(operations_with_texts(HOSTILE[name]))
+    assert len(asked) > 30
+    for operation in asked.values():
+        answer = send(client, operation)
+        assert "data" in answer or "errors" in answer
+    assert len(client.ask(AVERAGES)["averagePrices"]) == 2
+
+
+@given(operation=operations())
+@settings(max_examples=300)
+def test_an_operation_made_at_random_is_answered(client: Client, operation: Operation) -> None:
+    answer = send(client, operation)
+    assert answer.get("data") or answer.get("errors")
+
+
+@given(operation=operations())
+@settings(max_examples=100)
+def test_an_operation_made_at_random_is_answered_as_a_stream(client: Client, operation: Operation) -> None:
+    body = {"query": operation.query, "variables": operation.variables}
+    response = client.http.post("/graphql", json=body, headers={"Accept": "text/event-stream"})
+    answers = list(events(response)) if response.is_success else [response.json()]
+    assert response.status_code < 500, answers
+    (answer,) = answers
+    assert answer.get("data") or answer.get("errors")
+    assert {error["extensions"]["code"] for error in answer.get("errors", ())} <= CODES_OF_QUESTIONS, answer
+    assert not response.is_success or response.text.rstrip().endswith("event: complete\r\ndata:")

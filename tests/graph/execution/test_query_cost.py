@@ -1,0 +1,150 @@
+"""What an operation costs: told where a client asks, ahead of time if it wishes, and refused above the limit."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.graph.types.test_uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.fixtures.server import Client, Json, running_server
+from tests.support.streams import answers, events, open_socket, subscribe
+
+MAXIMUM = 1_000
+LANE = 'origin: "china", destination: "europe"'
+YEAR = f'averagePrices(dateFrom: "2024-01-01", dateTo: "2024-12-31", {LANE})'
+BY_VARIABLES = (
+    'query ($from: Date!, $to: Date! = "2024-01-31")'
+    f" {{ averagePrices(dateFrom: $from, dateTo: $to, {LANE}) {{ day }} }}"
+)
+TOO_MUCH = f"{{ a: {YEAR} {{ day }} b: {YEAR} {{ day }} c: {YEAR} {{ day }} }}"
+
+
+@pytest.fixture(scope="module")
+def client(module_database_url: str) -> Iterator[Client]:
+    """A server over two ports, which the tests share."""
+    fill(module_database_url)
+    with running_server(module_database_url, max_cost=MAXIMUM, max_errors=3) as client:
+        yield client
+
+
+def post(client: Client, query: str, variables: Json | None = None, *, wish: str | None) -> httpx.Response:
+    """Ask, with a wish for the cost."""
+    headers = {"GraphQL-Cost": wish} if wish else {}
+    return client.http.post("/graphql", json={"query": query, "variables": variables or {}}, headers=headers)
+
+
+def price(client: Client, query: str, variables: Json | None = None) -> int:
+    """Return what the operation would cost."""
+    answer = post(client, query, variables, wish="only").json()
+    assert answer["data"] is None
+    assert "errors" not in answer
+    cost = answer["extensions"]["cost"]
+    assert cost["maximum"] == MAXIMUM
+    return int(cost["requested"])
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "cost"),
+    [
+        ("{ __typename }", {}, 0),
+        ("{ __schema { queryType { name } } }", {}, 500),
+        ('{ location(key: "x") { key name } }', {}, 1),
+        ('{ location(key: "x") { parent { name } ancestors { name } } }', {}, 1 + 1 + 10),
+        ('{ region(slug: "x") { children { ... on Region { ports { code } } } } }', {}, 1 + 10 + 10 * 10),
+        (f"{{ {YEAR} {{ day averagePrice priceCount }} }}", {}, 366),
+        (f"{{ {YEAR} {{ lowPrice }} }}", {}, 366 * 4),
+        (f"{{ {YEAR} {{ day }} second: {YEAR} {{ ...f }} }} fragment f on DailyAverage {{ day medianPrice }}", {}, 366 * 5),
+        (f"{{ ...f }} fragment f on Query {{ {YEAR} {{ day }} ... {{ other: {YEAR} {{ day }} }} }}", {}, 366 * 2),
+        (BY_VARIABLES, {"from": "2024-01-31"}, 1),
+        (BY_VARIABLES, {"from": "2024-01-01"}, 31),
+        (BY_VARIABLES, {"from": "2024-01-01", "to": "2024-02-29"}, 60),
+        ('{ exchangeRates(currency: "EUR", from: "2024-01-01", to: "2024-01-07") { usdPerUnit } }', {}, 7),
+        ("{ locations { edges { node { key } } totalCount } }", {}, 50),
+        ("{ batches(first: 20) { edges { node { rejections(first: 30) { edges { node { code } } } } } } }", {}, 20 + 20 * 30),
+        ("query ($n: Int! = 7) { batches(first: $n) { edges { node { id } } } }", {}, 7),
+        ("query ($n: Int!) { batches(first: $n) { edges { node { id } } } }", {"n": 8}, 8),
+        ('subscription { batchProgress(id: "1") { status } }', {}, None),
+    ],
+)  # fmt: skip
+def test_the_cost_is_what_may_be_returned(client: Client, query: str, variables: Json, cost: int | None) -> None:
+    if cost is None:
+        assert post(client, query, wish="only").status_code == 406
+    else:
+        assert price(client, query, variables) == cost
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        (BY_VARIABLES, {"from": "2025-01-01"}),
+        (BY_VARIABLES, {"from": "0001-01-01", "to": "9999-12-31"}),
+        (BY_VARIABLES, {"from": 7}),
+        (BY_VARIABLES, {"from": "yesterday"}),
+        ("query ($n: Int!) { batches(first: $n) { edges { node { id } } } }", {"n": 10**30}),
+        ("query ($n: Int!) { batches(first: $n) { edges { node { id } } } }", {"n": -1}),
+        ("query ($n: Int!) { batches(first: $n) { edges { node { id } } } }", {"n": [1]}),
+    ],
+)
+def test_what_is_refused_anyway_costs_nothing_and_keeps_its_own_code(
+    client: Client, query: str, variables: Json
+) -> None:
+    assert price(client, query, variables) == 0
+    assert client.fail(query, **variables)["extensions"]["code"] != "QUERY_TOO_COSTLY"
+
+
+def test_the_cost_is_told_beside_the_answer_and_only_to_who_asks(client: Client) -> None:
+    answered = [post(client, AVERAGES, wish=wish) for wish in (None, "report", None, "report")]
+    plain, told = answered[2:]
+    assert [response.json() for response in answered] == [plain.json(), told.json()] * 2
+    assert "extensions" not in plain.json()
+    assert told.json() == {**plain.json(), "extensions": {"cost": {"requested": 2, "maximum": MAXIMUM}}}
+    assert "cache-status" not in told.headers
+    address = client.http.get("/graphql", params={"query": AVERAGES}, headers={"GraphQL-Cost": "report"})
+    assert address.json() == told.json()
+    assert "etag" not in address.headers
+
+
+def test_asking_for_the_cost_executes_nothing(client: Client) -> None:
+    assert price(client, UPLOAD, {"input": {"prices": [GOOD]}}) > 0
+    assert client.ask("{ batches { totalCount } }") == {"batches": {"totalCount": 0}}
+
+
+def test_an_operation_at_the_limit_is_answered_and_one_above_it_refused(client: Client) -> None:
+    at_limit = f"{{ a: {YEAR} {{ day }} b: {YEAR} {{ day }} batches(first: 268) {{ edges {{ cursor }} }} }}"
+    assert price(client, at_limit) == MAXIMUM
+    assert len(client.ask(at_limit)["a"]) == 366
+    above = at_limit.replace("268", "269")
+    refused = {"code": "QUERY_TOO_COSTLY", "cost": MAXIMUM + 1, "maxCost": MAXIMUM}
+    assert client.fail(above)["extensions"] == refused
+    assert price(client, above) == MAXIMUM + 1
+    for accept, status in (("application/json", 200), ("application/graphql-response+json", 400)):
+        assert client.http.post("/graphql", json={"query": above}, headers={"Accept": accept}).status_code == status
+
+
+def test_streams_have_the_same_limit(client: Client) -> None:
+    lanes = "lanes(first: 500) { edges { node { origin { code } } } }"
+    watch = f'subscription {{ batchProgress(id: "1") {{ {lanes} }} }}'
+    for query in (TOO_MUCH, watch):
+        response = client.http.post("/graphql", json={"query": query}, headers={"Accept": "text/event-stream"})
+        (event,) = events(response)
+        with open_socket(str(client.http.base_url)) as socket:
+            subscribe(socket, query, {})
+            (message,) = answers(socket)
+        for answer in (event, message):
+            assert answer["errors"][0]["extensions"]["code"] == "QUERY_TOO_COSTLY"
+
+
+def test_another_wish_for_the_cost_is_refused(client: Client) -> None:
+    answer = post(client, AVERAGES, wish="please")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["extensions"] == {"code": "BAD_PARAMETER"}
+
+
+@pytest.mark.parametrize(("wrong", "left_out"), [(3, None), (4, "1 more"), (5, "2 more")])
+def test_more_errors_than_the_limit_are_only_counted(client: Client, wrong: int, left_out: str | None) -> None:
+    unknown = 'averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-01", origin: "x", destination: "y") { day }'
+    answer = client.post("{ " + " ".join(f"a{number}: {unknown}" for number in range(wrong)) + " }")
+    assert answer["data"] == {f"a{number}": None for number in range(wrong)}
+    codes = [error["extensions"]["code"] for error in answer["errors"]]
+    assert codes == ["UNKNOWN_LOCATION"] * 3 + ["TOO_MANY_ERRORS"] * (left_out is not None)
+    assert (left_out or "") in answer["errors"][-1]["message"]

@@ -1,0 +1,122 @@
+"""A query that takes too long is stopped, here and in PostgreSQL, and nobody else has to do with it."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import psycopg
+import pytest
+
+from tests.faults.world import Question, make_world
+from tests.graph.types.test_uploads import GOOD, UPLOAD
+from tests.support.fixtures.server import Client, running_server
+from tests.support.streams import answers, open_socket, subscribe, until
+
+SECONDS = 0.6
+"""Less than the two seconds that a reading connection waits for a lock."""
+AVERAGES = """
+query ($from: Date!, $to: Date!, $origin: String!, $destination: String!) {
+  averagePrices(dateFrom: $from, dateTo: $to, origin: $origin, destination: $destination) { day averagePrice priceCount }
+}
+"""
+LOCATIONS = "{ locations(first: 5) { totalCount } }"
+WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'ratesgraph-api' AND state <> 'idle'
+"""
+
+
+@pytest.fixture(scope="module")
+def questions(module_database_url: str) -> list[Question]:
+    """Questions about the module's database."""
+    return make_world(module_database_url)
+
+
+@contextmanager
+def hasty_server(database_url: str, pool_size: int) -> Iterator[Client]:
+    """Run a server that gives a query little time and has read for itself what it reads at its start."""
+    with running_server(database_url, execution_seconds=SECONDS, pool_size=pool_size, cache_bytes=0) as client:
+        until(lambda: "etag" in client.http.get("/graphql?query={__typename}").headers, "the version is not known")
+        yield client
+
+
+@contextmanager
+def locked(database_url: str, table: str) -> Iterator[psycopg.Connection[tuple[int]]]:
+    """Have nobody read the table during the block; yield a connection."""
+    with psycopg.connect(database_url) as connection, psycopg.connect(database_url, autocommit=True) as other:
+        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+        yield other
+        connection.rollback()
+
+
+def count_waiting(connection: psycopg.Connection[tuple[int]]) -> int:
+    """Return how many statements of the server PostgreSQL is at."""
+    row = connection.execute(WAITING).fetchone()
+    return row[0] if row else 0
+
+
+@pytest.mark.parametrize(
+    ("table", "query"),
+    [
+        ("price_totals", AVERAGES),
+        ("prices", AVERAGES.replace("priceCount", "priceCount lowPrice")),
+        ("locations", LOCATIONS),
+        ("locations", AVERAGES.replace("day", "kind: __typename day")),
+    ],
+)
+def test_a_query_that_takes_too_long_is_stopped_in_the_database_too(
+    module_database_url: str, questions: list[Question], table: str, query: str
+) -> None:
+    variables = questions[0].variables if "$" in query else {}
+    with hasty_server(module_database_url, 1) as client:
+        with locked(module_database_url, table) as connection:
+            for _ in range(3):
+                answer = client.http.post("/graphql", json={"query": query, "variables": variables})
+                assert answer.status_code == 504
+                (error,) = answer.json()["errors"]
+                assert error["extensions"] == {"code": "EXECUTION_TIMEOUT"}
+                assert "data" not in answer.json()
+                assert SECONDS <= answer.elapsed.total_seconds() < 2
+                began = time.monotonic()
+                until(lambda: count_waiting(connection) == 0, "the statement goes on")
+                # The lock would have been waited for for two seconds.
+                assert time.monotonic() - began < 1
+        assert client.ask(AVERAGES, **questions[0].variables) == {"averagePrices": questions[0].days}
+
+
+def test_what_the_others_ask_is_answered(module_database_url: str, questions: list[Question]) -> None:
+    with hasty_server(module_database_url, 2) as client:
+        assert client.ask(AVERAGES, **questions[0].variables) == {"averagePrices": questions[0].days}
+        slow: list[httpx.Response] = []
+
+        def ask() -> None:
+            slow.append(client.http.post("/graphql", json={"query": LOCATIONS}))
+
+        with locked(module_database_url, "locations") as connection:
+            asking = threading.Thread(target=ask)
+            asking.start()
+            until(lambda: count_waiting(connection) == 1, "nobody waits for the lock")
+            for question in questions[:1] * 20:
+                assert client.ask(AVERAGES, **question.variables) == {"averagePrices": question.days}
+            asking.join()
+        assert slow[0].status_code == 504
+
+
+def test_an_upload_waits_as_long_as_it_says(database_url: str) -> None:
+    with running_server(database_url, execution_seconds=SECONDS) as client:
+        began = time.monotonic()
+        payload = client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 1_500})["uploadPrices"]
+        assert payload["batch"]["status"] == "QUEUED"
+        assert time.monotonic() - began > 1.4
+
+
+def test_a_query_over_a_websocket_has_the_same_time(module_database_url: str, questions: list[Question]) -> None:
+    assert questions
+    with hasty_server(module_database_url, 2) as client:
+        with locked(module_database_url, "locations"), open_socket(str(client.http.base_url)) as socket:
+            subscribe(socket, LOCATIONS, {})
+            (answer,) = answers(socket)
+        assert answer["errors"][0]["extensions"] == {"code": "EXECUTION_TIMEOUT"}
+        assert client.ask(LOCATIONS)

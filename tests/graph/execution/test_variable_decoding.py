@@ -1,0 +1,131 @@
+"""Items decoded in C are the items that GraphQL's own coercion finds, and what is wrong is said in its words."""
+
+import asyncio
+
+import strawberry
+from hypothesis import given
+from hypothesis import strategies as st
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionResult
+
+from domain.batches import FileFormat
+from graph.decoded_items import DecodedItems
+from graph.execution.executable_schema import Schema
+from graph.types.scalars import SCALARS
+from graph.types.uploads import PriceInput, UploadPricesInput, to_items
+from resolvers.uploads.items import PriceItem, encode_items
+from tests.support.contexts import ADMITTED
+from tests.support.worlds import read_items
+
+taken: list[list[PriceItem]] = []
+ways: list[bool] = []
+
+
+@strawberry.type
+class Query:
+    nothing: int = 0
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    def take(self, input: UploadPricesInput) -> int:  # noqa: A002
+        return note(input.prices)
+
+    @strawberry.mutation
+    def take_list(self, prices: list[PriceInput]) -> int:
+        return note(prices)
+
+
+def note(prices: list[PriceInput]) -> int:
+    """Keep what arrived, and whether it was decoded in C."""
+    ways.append(isinstance(prices[0].price, DecodedItems) if prices else False)
+    taken.append(to_items(prices))
+    return len(taken[-1])
+
+
+CONFIG = StrawberryConfig(scalar_map=SCALARS)
+FAST = Schema(query=Query, mutation=Mutation, config=CONFIG)
+SLOW = strawberry.Schema(Query, Mutation, config=CONFIG)
+INPUT = "mutation ($input: UploadPricesInput!) { take(input: $input) }"
+LIST = "mutation ($prices: [PriceInput!]!) { takeList(prices: $prices) }"
+PARTS = "mutation ($prices: [PriceInput!]!) { take(input: { prices: $prices }) }"
+GOOD = {"dateFrom": "2024-01-01", "origin": "A", "destination": "B", "price": 1}
+
+texts = st.text(max_size=5)
+anything = st.one_of(
+    texts, st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none(),
+    st.just([1]), st.just({}),
+)  # fmt: skip
+good_items = st.fixed_dictionaries(
+    {
+        "dateFrom": texts,
+        "origin": texts,
+        "destination": texts,
+        "price": texts | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False),
+    },
+    optional={"dateTo": texts | st.none(), "currency": texts | st.none()},
+)
+odd_items = st.dictionaries(st.sampled_from([*GOOD, "dateTo", "currency", "other"]), anything, max_size=7)
+
+
+def execute(schema: strawberry.Schema, query: str, variables: dict[str, object]) -> tuple[object, list[str]]:
+    """Return the items as the engine will read them, and the messages of errors."""
+    taken.clear()
+    result = asyncio.run(schema.execute(query, variables, ADMITTED))
+    assert isinstance(result, ExecutionResult)
+    rows = read_items(encode_items(taken[0]), FileFormat.NDJSON).rows() if taken and taken[0] else []
+    return [as_numbers(row) for row in rows], [error.message for error in result.errors or []]
+
+
+def as_numbers(row: tuple[object, ...]) -> tuple[object, ...]:
+    """Return the row with its price as a number where it is one: 1e24 may be written in several ways."""
+    *before, price, currency = row
+    try:
+        return (*before, float(str(price)), currency)
+    except ValueError:
+        return row
+
+
+@given(st.lists(st.one_of(good_items, odd_items), min_size=1, max_size=4))
+def test_both_ways_find_the_same_items_or_the_same_errors(values: list[dict[str, object]]) -> None:
+    for query, variables in (
+        (INPUT, {"input": {"prices": values}}),
+        (LIST, {"prices": values}),
+        (PARTS, {"prices": values}),
+    ):
+        assert execute(FAST, query, dict(variables)) == execute(SLOW, query, dict(variables))
+
+
+@given(st.lists(good_items, min_size=1, max_size=4))
+def test_sound_items_are_decoded_in_c(values: list[dict[str, object]]) -> None:
+    for query, variables in ((INPUT, {"input": {"prices": values}}), (LIST, {"prices": values})):
+        ways.clear()
+        execute(FAST, query, dict(variables))
+        assert ways == [True]
+
+
+def test_other_variables_and_literals_are_left_alone() -> None:
+    literal = (
+        'mutation { take(input: { prices: [{ dateFrom: "2024-01-01", origin: "A", destination: "B", price: 1.50 }] }) }'
+    )
+    items, errors = execute(FAST, literal, {})
+    assert (items, errors) == ([(1, "A", "B", "2024-01-01", None, 1.5, "USD")], [])
+    assert execute(FAST, INPUT, {"input": {"prices": []}}) == ([], [])
+    wrongs: tuple[object, ...] = (
+        None,
+        [],
+        "x",
+        {"prices": None},
+        {"prices": 1},
+        {"prices": [None]},
+        {"prices": [[GOOD]]},
+    )
+    for wrong in wrongs:
+        assert execute(FAST, INPUT, {"input": wrong}) == execute(SLOW, INPUT, {"input": wrong})
+
+
+def test_one_variable_may_serve_two_fields() -> None:
+    query = "mutation ($input: UploadPricesInput!) { a: take(input: $input) b: take(input: $input) }"
+    execute(FAST, query, {"input": {"prices": [GOOD, GOOD]}})
+    assert [len(items) for items in taken] == [2, 2]

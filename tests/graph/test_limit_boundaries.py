@@ -1,0 +1,159 @@
+"""Limits at their edge: what is just within is taken, what is just beyond is refused, with its code.
+
+Those of documents, cost, bodies, streams and rates have tests of their own; here are the others.
+"""
+
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+from graphql import GraphQLError
+from websockets.exceptions import ConnectionClosedError
+
+from graph.execution.document_limits import MAX_DIGITS, QueryLimits, parse_within
+from resolvers.tree import MAX_ENTRIES
+from resolvers.uploads.batches import MAX_USER_ERRORS
+from server.http.multipart import MAX_FIELD_BYTES
+from server.runtime.http_protocol import MAX_HEAD_BYTES, MAX_SOCKET_MESSAGE_BYTES
+from tests.graph.types.test_uploads import GOOD, UPLOAD, fill
+from tests.server.http.test_multipart import FILE, MAP, OPERATION, encode, post
+from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.streams import open_socket, receive
+
+PAGES = {
+    "locations": "query ($first: Int) { locations(first: $first) { totalCount } }",
+    "batches": "query ($first: Int) { batches(first: $first) { totalCount } }",
+    "rejections": 'query ($first: Int) { batch(id: "1") { rejections(first: $first) { totalCount } } }',
+    "lanes": 'query ($first: Int) { batch(id: "1") { lanes(first: $first) { totalCount } } }',
+}
+MAX_ITEMS = 2_000
+
+
+@pytest.fixture(scope="module")
+def client(module_database_url: str) -> Iterator[Client]:
+    """A server over two ports and a batch, whose tests leave no trace that others would see."""
+    fill(module_database_url)
+    with (
+        running_worker(module_database_url),
+        running_server(module_database_url, max_items=MAX_ITEMS, max_page_size=40) as client,
+    ):
+        assert upload(client, [GOOD])["batch"]["id"] == "1"
+        yield client
+
+
+def upload(client: Client, prices: list[Json], **options: object) -> Json:
+    """Upload and return the payload."""
+    payload: Json = client.ask(UPLOAD, input={"prices": prices, "waitMs": 20_000, **options})["uploadPrices"]
+    return payload
+
+
+@pytest.mark.parametrize("query", PAGES.values(), ids=PAGES)
+def test_a_page_has_as_many_entries_as_may_be_and_one_at_least(client: Client, query: str) -> None:
+    for first in (1, 40):
+        assert client.ask(query, first=first)
+    for first in (0, 41):
+        failure = client.fail(query, first=first)
+        assert failure["extensions"] == {"code": "INVALID_PAGE_SIZE", "argument": "first"}
+
+
+def test_a_document_has_as_many_tokens_as_may_be(client: Client) -> None:
+    limits = QueryLimits(max_tokens=12)
+    parse_within("{ " + "a " * 10 + "}", limits)
+    with pytest.raises(GraphQLError) as refused:
+        parse_within("{ " + "a " * 11 + "}", limits)
+    assert refused.value.extensions == {"code": "TOO_MANY_TOKENS"}
+    # By default as many as fifty lanes take, written out.
+    lane = 'averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-01", origin: "CNSGH", destination: "NLRTM") { day }'
+    lanes = "{ " + " ".join(f"a{number}: {lane}" for number in range(50)) + " }"
+    assert len(client.ask(lanes)) == 50
+
+
+def test_a_number_has_as_many_digits_as_may_be() -> None:
+    parse_within(f"{{ a(b: {'1' * MAX_DIGITS}) }}", QueryLimits())
+    with pytest.raises(GraphQLError) as refused:
+        parse_within(f"{{ a(b: {'1' * (MAX_DIGITS + 1)}) }}", QueryLimits())
+    assert refused.value.extensions == {"code": "GRAPHQL_PARSE_FAILED"}
+
+
+def test_an_upload_waits_as_long_as_may_be(client: Client) -> None:
+    for wait_ms in (0, 30_000):
+        assert upload(client, [GOOD], waitMs=wait_ms)["batch"]
+    for wait_ms in (-1, 30_001):
+        failure = client.fail(UPLOAD, input={"prices": [GOOD], "waitMs": wait_ms})
+        assert failure["extensions"] == {"code": "INVALID_WAIT", "argument": "waitMs"}
+
+
+def test_an_idempotency_key_is_as_long_as_may_be(client: Client) -> None:
+    for key in ("k", "k" * 200):
+        assert upload(client, [GOOD], idempotencyKey=key)["userErrors"] == []
+    for key in ("", "k" * 201):
+        (error,) = upload(client, [GOOD], idempotencyKey=key)["userErrors"]
+        assert error["code"] == "INVALID_IDEMPOTENCY_KEY"
+
+
+def test_an_upload_lists_as_many_items_as_may_be_and_its_answer_so_many_problems(client: Client) -> None:
+    wrong = {**GOOD, "price": "x"}
+    for count in (MAX_USER_ERRORS, MAX_USER_ERRORS + 1, MAX_ITEMS):
+        payload = upload(client, [wrong] * count)
+        assert len(payload["userErrors"]) == MAX_USER_ERRORS
+        assert payload["batch"]["rejectedCount"] == count
+    payload = upload(client, [wrong] * (MAX_ITEMS + 1))
+    assert payload["batch"] is None
+    assert [error["code"] for error in payload["userErrors"]] == ["TOO_MANY_ITEMS"]
+
+
+def test_a_change_of_the_tree_has_as_many_locations_as_may_be(client: Client) -> None:
+    query = "mutation ($regions: [RegionInput!]!) { upsertRegions(regions: $regions) { userErrors { code } } }"
+    # All of one name: refused for that once they are few enough to be looked at.
+    codes = {
+        count: client.ask(query, regions=[{"slug": "same", "name": "Same"}] * count)["upsertRegions"]["userErrors"]
+        for count in (0, MAX_ENTRIES, MAX_ENTRIES + 1)
+    }
+    assert codes[0] == [{"code": "EMPTY_BATCH"}]
+    assert codes[MAX_ENTRIES] not in ([], [{"code": "TOO_MANY_ITEMS"}])
+    assert codes[MAX_ENTRIES + 1] == [{"code": "TOO_MANY_ITEMS"}]
+
+
+def test_an_address_has_as_many_parameters_as_may_be(client: Client) -> None:
+    for more, status in ((19, 200), (20, 400)):
+        answer = client.http.get(f"/graphql?query={{__typename}}{'&x=1' * more}")
+        assert answer.status_code == status
+        assert status == 200 or answer.json()["errors"][0]["extensions"] == {"code": "BAD_PARAMETER"}
+
+
+def test_a_field_of_a_form_is_as_large_as_may_be(client: Client) -> None:
+    for size, status in ((MAX_FIELD_BYTES, 200), (MAX_FIELD_BYTES + 1, 400)):
+        operations = ("operations", None, json.dumps(OPERATION).encode().ljust(size))
+        answer = post(client, encode(operations, MAP, FILE))
+        assert answer.status_code == status, answer.text
+        assert status == 200 or answer.json()["errors"][0]["extensions"] == {"code": "BAD_MULTIPART"}
+
+
+def test_a_head_is_as_large_as_may_be(client: Client) -> None:
+    begun = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Long: "
+    for size, status in ((MAX_HEAD_BYTES, b"200"), (MAX_HEAD_BYTES + 1, b"431")):
+        address = (client.http.base_url.host, client.http.base_url.port or 80)
+        with socket.create_connection(address, timeout=20) as sock:
+            sock.sendall(begun.ljust(size, b"x"))
+            if size <= MAX_HEAD_BYTES:
+                sock.sendall(b"\r\n\r\n")
+            answer = b""
+            while piece := sock.recv(4_096):
+                answer += piece
+        assert answer.split(b" ")[1] == status
+
+
+def test_a_message_on_a_websocket_is_as_large_as_may_be(client: Client) -> None:
+    def ping(size: int) -> str:
+        frame = '{"type": "ping", "payload": {"x": "%s"}}'
+        return frame % ("x" * (size - len(frame) + 2))
+
+    with open_socket(str(client.http.base_url)) as opened:
+        opened.send(ping(MAX_SOCKET_MESSAGE_BYTES))
+        assert receive(opened) == {"type": "pong"}
+        opened.send(ping(MAX_SOCKET_MESSAGE_BYTES + 1))
+        with pytest.raises(ConnectionClosedError) as closed:
+            receive(opened)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009

@@ -1,0 +1,58 @@
+"""The reference data, loaded by the real command, must come back exactly over real HTTP."""
+
+import json
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any
+
+from tests.support.fixtures.server import running_server
+from tests.support.processes import ratesgraph
+
+QUERY = """
+query ($from: Date!, $to: Date!, $origin: String!, $destination: String!) {
+  averagePrices(dateFrom: $from, dateTo: $to, origin: $origin, destination: $destination) {
+    day averagePrice priceCount lowPrice highPrice medianPrice
+  }
+}
+"""
+
+
+def to_cents(number: float | None) -> float | None:
+    """Round a golden figure as the rules say."""
+    return None if number is None else float(Decimal(str(number)).quantize(Decimal("0.01"), ROUND_HALF_UP))
+
+
+def expected_day(golden: dict[str, Any]) -> dict[str, Any]:
+    """Return a golden day as the answer must have it: nothing is said below three prices."""
+    enough = golden["priceCount"] >= 3
+    figures = {"averagePrice": "averagePrice", "lowPrice": "low", "highPrice": "high", "medianPrice": "median"}
+    return {
+        "day": golden["day"],
+        "priceCount": golden["priceCount"],
+        **{name: to_cents(golden[column]) if enough else None for name, column in figures.items()},
+    }
+
+
+def test_every_golden_lane_comes_back_exactly(reference: Path, database_url: str) -> None:
+    loaded = ratesgraph(
+        database_url, "locations", "load", "--regions", reference / "regions.csv", "--ports", reference / "ports.csv"
+    )
+    assert "163 locations added" in loaded.stdout
+    assert "53,056 of 53,056 items" in ratesgraph(database_url, "prices", "load", reference / "prices.csv.gz").stdout
+    lanes = json.loads((reference / "golden.json").read_text())
+    assert len(lanes) == 28
+    with running_server(database_url) as client:
+        for lane in lanes:
+            variables = {
+                "from": lane["dateFrom"],
+                "to": lane["dateTo"],
+                "origin": lane["origin"],
+                "destination": lane["destination"],
+            }
+            days = client.ask(QUERY, **variables)["averagePrices"]
+            assert days == [expected_day(day) for day in lane["days"]], variables
+            without_statistics = client.ask(QUERY.replace("lowPrice highPrice medianPrice", ""), **variables)
+            assert without_statistics["averagePrices"] == [
+                {name: day[name] for name in ("day", "averagePrice", "priceCount")} for day in days
+            ]
+    assert "Every average is what its prices say" in ratesgraph(database_url, "verify").stdout

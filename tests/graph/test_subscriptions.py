@@ -1,0 +1,222 @@
+"""Watching batches and lanes over real connections."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+
+import psycopg
+import pytest
+
+import db.notifications
+from db.notifications import Notifications
+from db.pool import INGEST, Connection, connect
+from db.repositories import batches
+from domain.batches import BatchOutcome, BatchStatus
+from resolvers import price_changes, subscriptions
+from tests.graph.types.test_uploads import GOOD, UPLOAD
+from tests.support.fixtures.server import Json, running_worker
+from tests.support.fixtures.subscriptions import Watched
+from tests.support.streams import TRANSPORTS, until, watching
+
+PROGRESS = "subscription ($id: ID!) { batchProgress(id: $id) { id status progress } }"
+CHANGES = """subscription ($origin: String!, $destination: String!) {
+  pricesChanged(origin: $origin, destination: $destination) { batch { id status } }
+}"""
+ASIA_TO_EUROPE = {"origin": "asia", "destination": "EUROPE "}
+THERE, ELSEWHERE = ("CNSGH", "NLRTM"), ("CNSGH", "USNYC")
+each_transport = pytest.mark.parametrize("transport", TRANSPORTS)
+
+
+def upload(watched: Watched, *items: Json, wait_ms: int = 0) -> str:
+    """Upload items and return the batch's id."""
+    payload = watched.client.ask(UPLOAD, input={"prices": items, "waitMs": wait_ms})["uploadPrices"]
+    return str(payload["batch"]["id"])
+
+
+def do(watched: Watched, work: Callable[[Connection], Awaitable[object]]) -> None:
+    """Do a worker's work by hand."""
+
+    async def connected() -> None:
+        async with connect(watched.database_url, INGEST) as connection:
+            await work(connection)
+
+    asyncio.run(connected())
+
+
+def state(answer: Json) -> tuple[str, float]:
+    """Return the status and the progress in the answer."""
+    assert "errors" not in answer, answer
+    batch = answer["data"]["batchProgress"]
+    return batch["status"], batch["progress"]
+
+
+def change(answer: Json) -> tuple[str, str]:
+    """Return the id and the status of the batch that changed prices."""
+    assert "errors" not in answer, answer
+    batch = answer["data"]["pricesChanged"]["batch"]
+    return batch["id"], batch["status"]
+
+
+def count_prices(watched: Watched) -> int:
+    """Return how many prices the watched lane has on the day of all batches."""
+    day = 'dateFrom: "2024-01-01", dateTo: "2024-01-01"'
+    query = f'{{ averagePrices({day}, origin: "asia", destination: "europe") {{ priceCount }} }}'
+    return int(watched.client.ask(query)["averagePrices"][0]["priceCount"])
+
+
+@each_transport
+def test_a_batch_is_told_at_once_then_at_every_change_until_it_has_ended(watched: Watched, transport: str) -> None:
+    batch_id = upload(watched, GOOD)
+    number = int(batch_id)
+    with watching(watched.url, transport, PROGRESS, id=batch_id) as answers:
+        assert state(next(answers)) == ("QUEUED", 0)
+        do(watched, lambda connection: batches.begin_attempt(connection, max_attempts=5))
+        assert state(next(answers)) == ("RUNNING", 0)
+        do(watched, lambda connection: batches.report_progress(connection, number, 0.25))
+        assert state(next(answers)) == ("RUNNING", 0.25)
+        # What changes nothing is not told.
+        do(watched, lambda connection: batches.report_progress(connection, number, 0.25))
+        do(watched, lambda connection: batches.report_progress(connection, number, 0.75))
+        assert state(next(answers)) == ("RUNNING", 0.75)
+        outcome = BatchOutcome(BatchStatus.REJECTED, 1, 0, 1)
+        do(watched, lambda connection: batches.end_batch(connection, number, outcome))
+        assert state(next(answers)) == ("REJECTED", 1)
+        assert next(answers, "complete") == "complete"
+    # Whoever comes late learns the same.
+    with watching(watched.url, transport, PROGRESS, id=batch_id) as answers:
+        assert [state(answer) for answer in answers] == [("REJECTED", 1)]
+
+
+@each_transport
+def test_a_worker_s_batch_is_followed_to_its_end(watched: Watched, transport: str) -> None:
+    batch_id = upload(watched, GOOD)
+    query = PROGRESS.replace("progress", "progress laneCount firstDay lastDay")
+    with watching(watched.url, transport, query, id=batch_id) as answers:
+        assert state(next(answers)) == ("QUEUED", 0)
+        with running_worker(watched.database_url):
+            *_, last = answers
+    batch = last["data"]["batchProgress"]
+    assert (batch["status"], batch["laneCount"]) == ("APPLIED", 1)
+    assert (batch["firstDay"], batch["lastDay"]) == ("2024-01-01", "2024-01-02")
+
+
+def test_two_watchers_of_a_batch_are_both_told(watched: Watched) -> None:
+    batch_id = upload(watched, GOOD)
+    with ExitStack() as stack:
+        both = [
+            stack.enter_context(watching(watched.url, transport, PROGRESS, id=batch_id)) for transport in TRANSPORTS
+        ]
+        assert [state(next(answers)) for answers in both] == [("QUEUED", 0)] * 2
+        outcome = BatchOutcome(BatchStatus.REJECTED, 1, 0, 1)
+        do(watched, lambda connection: batches.end_batch(connection, int(batch_id), outcome))
+        for answers in both:
+            assert [state(answer) for answer in answers] == [("REJECTED", 1)]
+
+
+def test_the_end_of_a_batch_is_told_though_its_notification_was_lost(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = upload(watched, GOOD)
+    monkeypatch.setattr(Notifications, "wake", lambda *_: None)
+    with watching(watched.url, "websocket", PROGRESS, id=batch_id) as answers:
+        assert state(next(answers)) == ("QUEUED", 0)
+        outcome = BatchOutcome(BatchStatus.REJECTED, 1, 0, 1)
+        do(watched, lambda connection: batches.end_batch(connection, int(batch_id), outcome))
+        assert [state(answer) for answer in answers] == [("REJECTED", 1)]
+
+
+@each_transport
+def test_prices_of_a_lane_are_told_as_they_come_and_go(watched: Watched, transport: str) -> None:
+    (before,) = watched.apply(THERE)
+    with watching(watched.url, transport, CHANGES, **ASIA_TO_EUROPE) as answers:
+        watched.wait_for_watchers(1)
+        assert count_prices(watched) == 1
+        _, first = watched.apply(ELSEWHERE, THERE)
+        assert change(next(answers)) == (first, "APPLIED")
+        # Whoever has been told gets the answer from after the change.
+        assert count_prices(watched) == 2
+        second, third = watched.apply(THERE, THERE)
+        assert [change(next(answers)) for _ in range(2)] == [(second, "APPLIED"), (third, "APPLIED")]
+        watched.revert(before)
+        assert change(next(answers)) == (before, "REVERTED")
+        assert count_prices(watched) == 3
+
+
+def test_a_lane_follows_the_tree_as_it_is_when_prices_come(watched: Watched) -> None:
+    with watching(watched.url, "websocket", CHANGES, **ASIA_TO_EUROPE) as answers:
+        watched.wait_for_watchers(1)
+        watched.client.ask('mutation { moveLocation(key: "USNYC", parentSlug: "europe") { userErrors { code } } }')
+        (batch_id,) = watched.apply(ELSEWHERE)
+        assert change(next(answers)) == (batch_id, "APPLIED")
+
+
+def listener(connection: psycopg.Connection) -> set[int]:
+    """Return the process of the server that listens to announcements."""
+    rows = connection.execute(
+        "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN %' AND datname = current_database()"
+    )
+    return {pid for (pid,) in rows.fetchall()}
+
+
+def test_changes_while_the_listener_is_away_are_told_exactly_once(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "LOOK_SECONDS", 600)
+    monkeypatch.setattr(db.notifications, "RECONNECT_SECONDS", 3)
+    with (
+        psycopg.connect(watched.database_url, autocommit=True) as connection,
+        watching(watched.url, "websocket", CHANGES, **ASIA_TO_EUROPE) as answers,
+    ):
+        watched.wait_for_watchers(1)
+        until(lambda: listener(connection), "nobody listens")
+        (pid,) = listener(connection)
+        connection.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+        missed = watched.apply(THERE) + watched.apply(THERE)
+        assert not listener(connection)
+        assert [change(next(answers))[0] for _ in missed] == missed
+        until(lambda: listener(connection) - {pid}, "nobody listens again")
+        (later,) = watched.apply(THERE)
+        assert change(next(answers))[0] == later
+
+
+def test_changes_are_told_where_no_notification_ever_comes(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Notifications, "wake", lambda *_: None)
+    monkeypatch.setattr(subscriptions, "LOOK_SECONDS", 0.1)
+    with watching(watched.url, "sse", CHANGES, **ASIA_TO_EUROPE) as answers:
+        watched.wait_for_watchers(1)
+        (batch_id,) = watched.apply(THERE)
+        assert change(next(answers))[0] == batch_id
+
+
+def test_a_watcher_who_is_far_behind_is_let_go(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(price_changes, "MAX_BEHIND", 3)
+    with watching(watched.url, "sse", CHANGES, **ASIA_TO_EUROPE) as answers:
+        watched.wait_for_watchers(1)
+        watched.apply(THERE, THERE, THERE)
+        assert [change(next(answers))[1] for _ in range(3)] == ["APPLIED"] * 3
+        watched.apply(THERE, THERE, THERE, THERE)
+        (last,) = answers
+        assert last["errors"][0]["extensions"] == {"code": "TOO_FAR_BEHIND"}
+
+
+def test_watchers_outlast_the_database_s_absence(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "LOOK_SECONDS", 0.2)
+    batch_id = upload(watched, GOOD)
+    with (
+        watching(watched.url, "websocket", PROGRESS, id=batch_id) as progress,
+        watching(watched.url, "websocket", CHANGES, **ASIA_TO_EUROPE) as changes,
+        psycopg.connect(watched.database_url, autocommit=True) as connection,
+    ):
+        assert state(next(progress)) == ("QUEUED", 0)
+        watched.wait_for_watchers(1)
+        # Every connection of the server is cut, several times over.
+        for _ in range(3):
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'ratesgraph-api'"
+            )
+        (applied,) = watched.apply(THERE)
+        assert change(next(changes))[0] == applied
+        outcome = BatchOutcome(BatchStatus.REJECTED, 1, 0, 1)
+        do(watched, lambda connection: batches.end_batch(connection, int(batch_id), outcome))
+        assert [state(answer) for answer in progress] == [("REJECTED", 1)]

@@ -1,0 +1,123 @@
+"""The life of a batch over real HTTP: waiting for its end, reading its rejections, taking it back."""
+
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.graph.types.test_uploads import GOOD, UPLOAD, fill
+from tests.support.fixtures.server import Client, Json, running_server, running_worker
+
+REVERT = """
+mutation ($id: ID!) { revertBatch(id: $id) { batch { id status revertedAt } userErrors { field code message } } }
+"""
+STATUS = "query ($id: ID!) { batch(id: $id) { status attempts startedAt endedAt failure } }"
+AVERAGES = """{
+  averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-01", origin: "china", destination: "europe") {
+    averagePrice priceCount
+  }
+}"""
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A server over two ports, and nobody who applies batches."""
+    fill(database_url)
+    with running_server(database_url) as client:
+        yield client
+
+
+def upload(client: Client, *items: Json, wait_ms: int) -> Json:
+    """Upload and return the batch."""
+    batch: Json = client.ask(UPLOAD, input={"prices": items, "waitMs": wait_ms})["uploadPrices"]["batch"]
+    return batch
+
+
+def ended(client: Client, batch_id: str) -> Json:
+    """Return the batch once it has ended."""
+    deadline = time.monotonic() + 20
+    while True:
+        batch: Json = client.ask(STATUS, id=batch_id)["batch"]
+        if batch["status"] not in {"QUEUED", "RUNNING"}:
+            return batch
+        assert time.monotonic() < deadline, batch
+        time.sleep(0.02)
+
+
+def test_without_a_worker_an_upload_is_safe_and_answered_when_the_time_is_up(client: Client, database_url: str) -> None:
+    started = time.monotonic()
+    batch = upload(client, GOOD, wait_ms=300)
+    assert 0.3 <= time.monotonic() - started < 5
+    assert (batch["status"], batch["endedAt"]) == ("QUEUED", None)
+    with running_worker(database_url):
+        batch = ended(client, batch["id"])
+    assert (batch["status"], batch["attempts"], batch["failure"]) == ("APPLIED", 1, None)
+    assert batch["startedAt"] <= batch["endedAt"]
+
+
+def test_an_upload_that_does_not_wait_is_answered_at_once(client: Client) -> None:
+    assert upload(client, GOOD, wait_ms=0)["status"] == "QUEUED"
+
+
+def test_an_upload_is_answered_as_soon_as_its_batch_ends(client: Client, database_url: str) -> None:
+    with running_worker(database_url):
+        upload(client, GOOD, wait_ms=20_000)
+        started = time.monotonic()
+        assert upload(client, GOOD, wait_ms=20_000)["status"] == "APPLIED"
+        assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("wait_ms", [-1, 30_001])
+def test_a_wait_outside_the_limits_is_refused_and_stores_nothing(client: Client, wait_ms: int) -> None:
+    failure = client.fail(UPLOAD, input={"prices": [GOOD], "waitMs": wait_ms})
+    assert failure["extensions"] == {"code": "INVALID_WAIT", "argument": "waitMs"}
+    assert client.ask("{ batches { totalCount } }")["batches"]["totalCount"] == 0
+
+
+def test_an_applied_batch_can_be_taken_back_once(client: Client, database_url: str) -> None:
+    with running_worker(database_url):
+        kept = upload(client, *[{**GOOD, "price": price} for price in (1, 2, 6)], wait_ms=20_000)
+        before = client.ask(AVERAGES)
+        wrong = upload(client, GOOD, {**GOOD, "destination": "CNSGH"}, wait_ms=20_000)
+        assert client.ask(AVERAGES) != before
+        answer = client.ask(REVERT, id=wrong["id"])["revertBatch"]
+        assert answer["userErrors"] == []
+        assert answer["batch"]["status"] == "REVERTED"
+        assert answer["batch"]["revertedAt"] is not None
+        assert client.ask(AVERAGES) == before == {"averagePrices": [{"averagePrice": 3.0, "priceCount": 3}]}
+        again = client.ask(REVERT, id=wrong["id"])["revertBatch"]
+        assert [error["code"] for error in again["userErrors"]] == ["BATCH_NOT_APPLIED"]
+        assert client.ask(AVERAGES) == before
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT DISTINCT batch_id FROM prices").fetchall() == [(int(kept["id"]),)]
+
+
+def test_only_an_applied_batch_can_be_taken_back(client: Client) -> None:
+    queued = upload(client, GOOD, wait_ms=0)
+    answer = client.ask(REVERT, id=queued["id"])["revertBatch"]
+    assert [error["code"] for error in answer["userErrors"]] == ["BATCH_NOT_APPLIED"]
+    assert answer["batch"]["status"] == "QUEUED"
+    for id_ in ("999", "x", ""):
+        answer = client.ask(REVERT, id=id_)["revertBatch"]
+        assert (answer["batch"], answer["userErrors"][0]["code"]) == (None, "UNKNOWN_BATCH")
+
+
+def test_rejections_are_read_page_by_page(client: Client, database_url: str) -> None:
+    query = """query ($id: ID!, $after: String) { batch(id: $id) { rejections(first: 2, after: $after) {
+        totalCount pageInfo { hasNextPage endCursor } edges { node { item field code severity message value } } } } }"""
+    items = [GOOD, {**GOOD, "price": "x"}, {**GOOD, "destination": "CNSGH"}, {**GOOD, "origin": "?", "price": "y"}]
+    with running_worker(database_url):
+        batch = upload(client, *items, wait_ms=20_000)
+    first = client.ask(query, id=batch["id"])["batch"]["rejections"]
+    assert [(edge["node"]["item"], edge["node"]["code"], edge["node"]["severity"]) for edge in first["edges"]] == [
+        (2, "INVALID_PRICE", "ERROR"),
+        (3, "SAME_PORT", "WARNING"),
+    ]
+    assert (first["totalCount"], first["pageInfo"]["hasNextPage"]) == (4, True)
+    second = client.ask(query, id=batch["id"], after=first["pageInfo"]["endCursor"])["batch"]["rejections"]
+    assert {(edge["node"]["item"], edge["node"]["code"], edge["node"]["value"]) for edge in second["edges"]} == {
+        (4, "UNKNOWN_PORT", "?"),
+        (4, "INVALID_PRICE", "y"),
+    }
+    assert not second["pageInfo"]["hasNextPage"]

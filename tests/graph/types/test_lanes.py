@@ -1,0 +1,55 @@
+"""What a batch touched: its lanes page by page, its days, and how far it has come."""
+
+from tests.graph.test_subscriptions import upload
+from tests.graph.types.test_uploads import GOOD
+from tests.support.fixtures.server import Json, running_worker
+from tests.support.fixtures.subscriptions import Watched
+
+BATCH = """query ($id: ID!, $after: String) { batch(id: $id) {
+    status progress laneCount firstDay lastDay
+    lanes(first: 2, after: $after) {
+      totalCount pageInfo { hasNextPage endCursor }
+      edges { node { origin { code } destination { code parent { slug } } } }
+    } } }"""
+
+
+def lanes(batch: Json) -> list[tuple[str, str]]:
+    """Return the lanes of the page."""
+    nodes = [edge["node"] for edge in batch["lanes"]["edges"]]
+    return [(node["origin"]["code"], node["destination"]["code"]) for node in nodes]
+
+
+def test_an_applied_batch_lists_its_lanes_and_days_also_when_it_is_taken_back(watched: Watched) -> None:
+    ports = ("CNSGH", "NLRTM", "USNYC")
+    ends = [(origin, destination) for origin in ports for destination in ports if origin != destination][:3]
+    items = [{**GOOD, "origin": origin, "destination": destination} for origin, destination in ends]
+    late = {**GOOD, "dateFrom": "2024-03-05", "dateTo": None}
+    with running_worker(watched.database_url):
+        batch_id = upload(watched, *items, late, wait_ms=20_000)
+    for status in ("APPLIED", "REVERTED"):
+        first = watched.client.ask(BATCH, id=batch_id)["batch"]
+        assert (first["status"], first["progress"], first["laneCount"]) == (status, 1, 3)
+        assert (first["firstDay"], first["lastDay"]) == ("2024-01-01", "2024-03-05")
+        assert (first["lanes"]["totalCount"], first["lanes"]["pageInfo"]["hasNextPage"]) == (3, True)
+        second = watched.client.ask(BATCH, id=batch_id, after=first["lanes"]["pageInfo"]["endCursor"])["batch"]
+        assert not second["lanes"]["pageInfo"]["hasNextPage"]
+        assert sorted(lanes(first) + lanes(second)) == sorted(ends)
+        watched.revert(batch_id)
+
+
+def test_a_batch_without_prices_has_no_lanes_and_no_days(watched: Watched) -> None:
+    waiting = upload(watched, {**GOOD, "price": "x"})
+    batch = watched.client.ask(BATCH, id=waiting)["batch"]
+    assert (batch["status"], batch["progress"]) == ("QUEUED", 0)
+    with running_worker(watched.database_url):
+        rejected = upload(watched, {**GOOD, "price": "x"}, wait_ms=20_000)
+    batch = watched.client.ask(BATCH, id=rejected)["batch"]
+    assert (batch["status"], batch["progress"], batch["laneCount"]) == ("REJECTED", 1, 0)
+    assert (batch["firstDay"], batch["lastDay"], lanes(batch), batch["lanes"]["totalCount"]) == (None, None, [], 0)
+
+
+def test_a_page_of_lanes_has_its_limits(watched: Watched) -> None:
+    batch_id = upload(watched, GOOD)
+    query = "query ($id: ID!, $first: Int!) { batch(id: $id) { lanes(first: $first) { totalCount } } }"
+    assert watched.client.fail(query, id=batch_id, first=501)["extensions"]["code"] == "INVALID_PAGE_SIZE"
+    assert watched.client.fail(BATCH, id=batch_id, after="bGFuZTp4")["extensions"]["code"] == "INVALID_CURSOR"

@@ -1,0 +1,111 @@
+"""Changing the region tree over real HTTP, while batches are being applied."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.graph.types.test_uploads import GOOD, fill, upload
+from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.processes import ratesgraph
+
+ANSWER = "{ locations { key name parent { slug } } addedCount movedCount userErrors { item code message } }"
+REGIONS = f"mutation ($regions: [RegionInput!]!) {{ change: upsertRegions(regions: $regions) {ANSWER} }}"
+PORTS = f"mutation ($ports: [PortInput!]!) {{ change: upsertPorts(ports: $ports) {ANSWER} }}"
+MOVE = f"mutation ($key: String!, $parent: String) {{ change: moveLocation(key: $key, parentSlug: $parent) {ANSWER} }}"
+A = {"slug": "a", "name": "A"}
+TREE = "{ locations(first: 100) { edges { node { key name parent { slug } } } } }"
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A server over two ports, one below `europe` and one below `china`, and a worker."""
+    fill(database_url)
+    with running_worker(database_url), running_server(database_url) as client:
+        yield client
+
+
+def count(client: Client, origin: str, destination: str) -> int:
+    """Return how many prices the first day has between two places."""
+    query = """query ($origin: String!, $destination: String!) {
+      averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-01", origin: $origin, destination: $destination) { priceCount }
+    }"""
+    days = client.ask(query, origin=origin, destination=destination)["averagePrices"]
+    return int(days[0]["priceCount"])
+
+
+def test_a_region_is_added_and_a_port_moves_into_it_with_its_prices(client: Client, database_url: str) -> None:
+    upload(client, GOOD, GOOD)
+    region = {"slug": " Benelux ", "name": "Benelux", "parentSlug": "EUROPE"}
+    change = client.ask(REGIONS, regions=[region])["change"]
+    assert change == {
+        "locations": [{"key": "benelux", "name": "Benelux", "parent": {"slug": "europe"}}],
+        "addedCount": 1,
+        "movedCount": 0,
+        "userErrors": [],
+    }
+    change = client.ask(MOVE, key="nlrtm", parent="benelux")["change"]
+    assert change["locations"] == [{"key": "NLRTM", "name": "Name of NLRTM", "parent": {"slug": "benelux"}}]
+    assert change["movedCount"] == 1
+    assert [count(client, "china", place) for place in ("benelux", "europe", "NLRTM")] == [2, 2, 2]
+    client.ask(MOVE, key="benelux")
+    assert [count(client, "china", place) for place in ("benelux", "europe", "NLRTM")] == [2, 0, 2]
+    rotterdam = {"code": "NLRTM", "name": "Rotterdam", "parentSlug": "europe"}
+    antwerp = {"code": "BEANR", "name": "Antwerpen", "parentSlug": "benelux"}
+    change = client.ask(PORTS, ports=[rotterdam, antwerp])["change"]
+    assert (change["addedCount"], change["movedCount"]) == (1, 1)
+    assert [count(client, "china", place) for place in ("benelux", "europe", "NLRTM")] == [0, 2, 2]
+    ratesgraph(database_url, "verify")
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "code", "item"),
+    [
+        (REGIONS, {"regions": [A, {"slug": "b", "name": "B", "parentSlug": "c"}]}, "UNKNOWN_PARENT", 2),
+        (REGIONS, {"regions": [{"slug": "europe", "name": "E", "parentSlug": "europe"}]}, "REGION_CYCLE", 1),
+        (REGIONS, {"regions": [{"slug": "nlrtm", "name": "E"}]}, "LOCATION_CLASH", 1),
+        (REGIONS, {"regions": [{"slug": "a b", "name": "A"}]}, "INVALID_SLUG", 1),
+        (REGIONS, {"regions": [{"slug": "a", "name": "A\x00"}]}, "INVALID_NAME", 1),
+        (REGIONS, {"regions": []}, "EMPTY_BATCH", None),
+        (PORTS, {"ports": [{"code": "DEHAM", "name": "H", "parentSlug": ""}]}, "UNKNOWN_PARENT", 1),
+        (PORTS, {"ports": [{"code": "DEHAM", "name": "H", "parentSlug": "NLRTM"}]}, "UNKNOWN_PARENT", 1),
+        (PORTS, {"ports": [{"code": "europe", "name": "H", "parentSlug": "china"}]}, "INVALID_CODE", 1),
+        (MOVE, {"key": "nowhere", "parent": "europe"}, "UNKNOWN_LOCATION", None),
+        (MOVE, {"key": "NLRTM", "parent": "no\x00where"}, "UNKNOWN_PARENT", 1),
+        (MOVE, {"key": "NLRTM"}, "UNKNOWN_PARENT", 1),
+        (MOVE, {"key": "europe", "parent": "europe"}, "REGION_CYCLE", 1),
+    ],
+)  # fmt: skip
+def test_what_would_break_the_tree_is_refused_as_data_and_changes_nothing(
+    client: Client, query: str, variables: Json, code: str, item: int | None
+) -> None:
+    before = client.ask(TREE)
+    (error,) = client.ask(query, **variables)["change"]["userErrors"]
+    assert (error["code"], error["item"]) == (code, item)
+    assert client.ask(TREE) == before
+
+
+def test_ports_move_while_batches_are_applied_and_every_average_stays_right(client: Client, database_url: str) -> None:
+    def send() -> None:
+        for _ in range(10):
+            upload(client, *[GOOD] * 5)
+
+    senders = [threading.Thread(target=send) for _ in range(2)]
+    for sender in senders:
+        sender.start()
+    for number in range(20):
+        client.ask(MOVE, key="NLRTM", parent=("china", "europe")[number % 2])
+    for sender in senders:
+        sender.join()
+    assert [count(client, "china", place) for place in ("china", "europe", "NLRTM")] == [0, 100, 100]
+    ratesgraph(database_url, "verify")
+
+
+def test_without_permission_no_location_changes(database_url: str) -> None:
+    fill(database_url)
+    with running_server(database_url, writes_are_open=False) as client:
+        before = client.ask(TREE)
+        regions, ports = [{"slug": "a", "name": "A"}], [{"code": "DEHAM", "name": "H", "parentSlug": "europe"}]
+        for query, variables in ((REGIONS, {"regions": regions}), (PORTS, {"ports": ports}), (MOVE, {"key": "NLRTM"})):
+            assert client.fail(query, **variables)["extensions"]["code"] == "UNAUTHENTICATED"
+        assert client.ask(TREE) == before

@@ -1,0 +1,281 @@
+"""Uploads over real HTTP: what is applied, what is reported as data, what is recognised as a replay."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from db.pool import INGEST, connect
+from ingest.exchange_rates.ecb import load_ecb_rates
+from ingest.tree import change_tree
+from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.tokens import bearing, make_token
+from tests.support.worlds import World
+
+WORLD = World({"europe": None, "NLRTM": "europe", "china": None, "CNSGH": "china"}, {"NLRTM", "CNSGH"})
+UPLOAD = """
+mutation ($input: UploadPricesInput!) {
+  uploadPrices(input: $input) {
+    replayed
+    batch { id status onError source idempotencyKey itemCount acceptedCount rejectedCount priceDayCount createdAt endedAt }
+    userErrors { item field code message value }
+    warnings { item field code }
+  }
+}
+"""
+AVERAGES = """{
+  averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-02", origin: "china", destination: "europe") {
+    averagePrice priceCount
+  }
+}"""
+GOOD = {"dateFrom": "2024-01-01", "dateTo": "2024-01-02", "origin": "CNSGH", "destination": "NLRTM", "price": 100}
+
+
+def fill(database_url: str) -> None:
+    """Make the tree."""
+
+    async def work() -> None:
+        async with connect(database_url, INGEST) as connection:
+            await change_tree(connection, WORLD.entries())
+
+    asyncio.run(work())
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A server over two ports without prices, and a worker."""
+    fill(database_url)
+    with running_worker(database_url), running_server(database_url, max_items=50) as client:
+        yield client
+
+
+def upload(client: Client, *items: Json, **options: object) -> Json:
+    """Upload the items and return the payload."""
+    payload: Json = client.ask(UPLOAD, input={"prices": items, "waitMs": 20_000, **options})["uploadPrices"]
+    return payload
+
+
+def counts(client: Client) -> list[int]:
+    """Return how many prices the two days have."""
+    return [day["priceCount"] for day in client.ask(AVERAGES)["averagePrices"]]
+
+
+def test_an_upload_is_applied_when_it_is_answered(client: Client) -> None:
+    payload = upload(client, GOOD, {**GOOD, "price": "100.01"}, {**GOOD, "dateTo": None, "price": -0.5})
+    batch = payload["batch"]
+    assert payload["userErrors"] == payload["warnings"] == []
+    assert not payload["replayed"]
+    assert (batch["status"], batch["itemCount"], batch["acceptedCount"], batch["rejectedCount"]) == ("APPLIED", 3, 3, 0)
+    assert batch["priceDayCount"] == 5
+    assert batch["endedAt"] >= batch["createdAt"]
+    assert client.ask(AVERAGES)["averagePrices"] == [
+        {"averagePrice": 66.5, "priceCount": 3},
+        {"averagePrice": None, "priceCount": 2},
+    ]
+
+
+def test_equal_prices_are_separate_observations(client: Client) -> None:
+    upload(client, GOOD, GOOD)
+    upload(client, GOOD, GOOD)
+    assert counts(client) == [4, 4]
+
+
+def test_a_price_may_be_a_literal_number_or_text(client: Client) -> None:
+    item = 'dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM"'
+    mutation = f"""mutation {{ uploadPrices(input: {{ prices: [
+        {{ {item}, price: 1 }}, {{ {item}, price: 2.5 }}, {{ {item}, price: "3.5" }} ] }}) {{ batch {{ status }} }} }}"""
+    assert client.ask(mutation)["uploadPrices"] == {"batch": {"status": "APPLIED"}}
+    assert client.ask(AVERAGES)["averagePrices"][0] == {"averagePrice": 2.33, "priceCount": 3}
+
+
+BAD: list[tuple[Json, str, str, str]] = [
+    ({"origin": "CNXXX"}, "origin", "UNKNOWN_PORT", "CNXXX"),
+    ({"destination": "europe"}, "destination", "NOT_A_PORT", "europe"),
+    ({"dateFrom": "20240101"}, "dateFrom", "INVALID_DATE", "20240101"),
+    ({"dateTo": "2024-02-30"}, "dateTo", "INVALID_DATE", "2024-02-30"),
+    ({"dateTo": "2023-12-31"}, "dateTo", "INVALID_DATE_RANGE", "2024-01-01..2023-12-31"),
+    ({"dateTo": "2044-01-01"}, "dateTo", "DATE_RANGE_TOO_LONG", "2024-01-01..2044-01-01"),
+    ({"price": "a lot"}, "price", "INVALID_PRICE", "a lot"),
+    ({"price": "NaN"}, "price", "INVALID_PRICE", "NaN"),
+    ({"price": "Infinity"}, "price", "INVALID_PRICE", "Infinity"),
+    ({"price": 10_000_000.01}, "price", "PRICE_OUT_OF_RANGE", "10000000.01"),
+    ({"price": "-10000000.01"}, "price", "PRICE_OUT_OF_RANGE", "-10000000.01"),
+    ({"currency": "XQX"}, "currency", "UNKNOWN_CURRENCY", "XQX"),
+    ({"currency": "E\x00R"}, "currency", "UNKNOWN_CURRENCY", "E\ufffdR"),
+    ({"origin": "CN\x00GH"}, "origin", "UNKNOWN_PORT", "CN\ufffdGH"),
+]
+
+
+@pytest.mark.parametrize(("change", "field", "code", "value"), BAD)
+def test_a_bad_item_rejects_its_batch_and_changes_nothing(
+    client: Client, change: Json, field: str, code: str, value: str
+) -> None:
+    payload = upload(client, GOOD, {**GOOD, **change})
+    (error,) = payload["userErrors"]
+    assert (error["item"], error["field"], error["code"], error["value"]) == (2, field, code, value)
+    batch = payload["batch"]
+    assert (batch["status"], batch["itemCount"], batch["acceptedCount"], batch["rejectedCount"]) == (
+        "REJECTED",
+        2,
+        0,
+        1,
+    )
+    assert counts(client) == [0, 0]
+
+
+@pytest.mark.parametrize(("change", "field", "code", "value"), BAD[:3])
+def test_a_bad_item_can_be_skipped(client: Client, change: Json, field: str, code: str, value: str) -> None:
+    payload = upload(client, GOOD, {**GOOD, **change}, onError="SKIP_INVALID")
+    assert [(error["item"], error["field"], error["code"], error["value"]) for error in payload["userErrors"]] == [
+        (2, field, code, value)
+    ]
+    assert (payload["batch"]["status"], payload["batch"]["acceptedCount"]) == ("APPLIED", 1)
+    assert counts(client) == [1, 1]
+
+
+def test_a_batch_of_bad_items_alone_is_rejected_even_when_they_may_be_skipped(client: Client) -> None:
+    payload = upload(client, {**GOOD, "price": "x"}, onError="SKIP_INVALID")
+    assert payload["batch"]["status"] == "REJECTED"
+
+
+def test_the_same_port_twice_is_applied_with_a_warning(client: Client) -> None:
+    payload = upload(client, {**GOOD, "destination": "CNSGH"})
+    assert payload["batch"]["status"] == "APPLIED"
+    assert payload["warnings"] == [{"item": 1, "field": "destination", "code": "SAME_PORT"}]
+
+
+@pytest.mark.parametrize(
+    ("items", "options", "code"),
+    [
+        ([], {}, "EMPTY_BATCH"),
+        ([GOOD] * 51, {}, "TOO_MANY_ITEMS"),
+        ([GOOD], {"idempotencyKey": ""}, "INVALID_IDEMPOTENCY_KEY"),
+        ([GOOD], {"idempotencyKey": "k" * 201}, "INVALID_IDEMPOTENCY_KEY"),
+        ([GOOD], {"idempotencyKey": "a\x00b"}, "INVALID_IDEMPOTENCY_KEY"),
+    ],
+)
+def test_an_upload_can_be_refused_as_a_whole(client: Client, items: list[Json], options: Json, code: str) -> None:
+    payload = upload(client, *items, **options)
+    assert payload["batch"] is None
+    assert [(error["item"], error["code"]) for error in payload["userErrors"]] == [(None, code)]
+    assert client.ask("{ batches { totalCount } }")["batches"]["totalCount"] == 0
+
+
+def test_the_largest_upload_is_taken(client: Client) -> None:
+    assert upload(client, *[GOOD] * 50)["batch"]["acceptedCount"] == 50
+
+
+@pytest.mark.parametrize("price", [True, None, [1], {"a": 1}])
+def test_a_price_of_another_type_is_an_error_of_the_question(client: Client, price: object) -> None:
+    failure = client.fail(UPLOAD, input={"prices": [{**GOOD, "price": price}]})
+    assert failure["extensions"]["code"] in {"INVALID_PRICE", "BAD_USER_INPUT"}
+
+
+def test_the_same_key_and_items_return_the_first_batch(client: Client) -> None:
+    first = upload(client, GOOD, idempotencyKey="monday")
+    second = upload(client, GOOD, idempotencyKey="monday")
+    assert second["replayed"]
+    assert second["batch"] == first["batch"]
+    assert counts(client) == [1, 1]
+
+
+@pytest.mark.parametrize("change", [{"price": 101}, {"dateTo": "2024-01-03"}])
+def test_the_same_key_for_other_items_is_refused(client: Client, change: Json) -> None:
+    upload(client, GOOD, idempotencyKey="monday")
+    payload = upload(client, {**GOOD, **change}, idempotencyKey="monday")
+    assert payload["batch"] is None
+    assert [error["code"] for error in payload["userErrors"]] == ["IDEMPOTENCY_KEY_REUSED"]
+    assert counts(client) == [1, 1]
+
+
+def test_many_identical_uploads_at_once_make_one_batch(client: Client) -> None:
+    payloads: list[Json] = []
+
+    def send() -> None:
+        payloads.append(upload(client, GOOD, GOOD, idempotencyKey="all at once"))
+
+    threads = [threading.Thread(target=send) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(payloads) == 20
+    assert len({payload["batch"]["id"] for payload in payloads}) == 1
+    assert [payload["replayed"] for payload in payloads].count(False) == 1
+    assert counts(client) == [2, 2]
+
+
+def test_euros_are_converted_at_the_rate_of_each_day_and_keep_their_origin(client: Client, database_url: str) -> None:
+    async def load() -> None:
+        async with connect(database_url, INGEST) as connection:
+            await load_ecb_rates(connection)
+
+    asyncio.run(load())
+    # 2024-01-05 is a Friday: its rate holds over the weekend.
+    item = {**GOOD, "dateFrom": "2024-01-05", "dateTo": "2024-01-08", "price": "1000.50", "currency": "eur"}
+    assert upload(client, item)["batch"]["priceDayCount"] == 4
+    with psycopg.connect(database_url) as connection:
+        rates: dict[date, Decimal] = dict(
+            connection.execute(
+                "SELECT day, usd_per_unit FROM exchange_rates"
+                " WHERE currency = 'EUR' AND day BETWEEN '2024-01-05' AND '2024-01-08'"
+            ).fetchall()
+        )
+        rows: list[tuple[Any, ...]] = connection.execute(
+            "SELECT first_day, last_day, usd_cents, amount, currency, rate, rate_day FROM prices ORDER BY first_day"
+        ).fetchall()
+    friday, monday = date(2024, 1, 5), date(2024, 1, 8)
+    assert sorted(rates) == [friday, monday]
+    amount = Decimal("1000.5000")
+    assert rows == [
+        (first, last, round(amount * rates[day] * 100), amount, "EUR", rates[day], day)
+        for first, last, day in [(friday, date(2024, 1, 7), friday), (monday, monday, monday)]
+    ]
+
+
+def test_an_item_before_the_first_rate_has_none(client: Client, database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO exchange_rates VALUES ('EUR', '2024-01-02', 1.1)")
+    payload = upload(client, {**GOOD, "currency": "EUR"})
+    assert [(error["item"], error["field"], error["code"]) for error in payload["userErrors"]] == [
+        (1, "currency", "NO_EXCHANGE_RATE")
+    ]
+
+
+def test_batches_are_listed_newest_first_page_by_page(client: Client) -> None:
+    ids = [upload(client, GOOD)["batch"]["id"] for _ in range(3)]
+    rejected = upload(client, {**GOOD, "price": "x"})["batch"]["id"]
+    query = """query ($after: String, $status: BatchStatus) { batches(first: 2, after: $after, status: $status) {
+        totalCount pageInfo { hasNextPage endCursor } edges { cursor node { id status } } } }"""
+    first = client.ask(query)["batches"]
+    assert [edge["node"]["id"] for edge in first["edges"]] == [rejected, ids[2]]
+    assert (first["totalCount"], first["pageInfo"]["hasNextPage"]) == (4, True)
+    second = client.ask(query, after=first["pageInfo"]["endCursor"])["batches"]
+    assert [edge["node"]["id"] for edge in second["edges"]] == [ids[1], ids[0]]
+    assert not second["pageInfo"]["hasNextPage"]
+    only = client.ask(query, status="REJECTED")["batches"]
+    assert [edge["node"] for edge in only["edges"]] == [{"id": rejected, "status": "REJECTED"}]
+
+
+@pytest.mark.parametrize("id_", ["0", "x", "-1", "9" * 40, "1.0", ""])
+def test_a_batch_that_does_not_exist_is_null(client: Client, id_: str) -> None:
+    assert client.ask("query ($id: ID!) { batch(id: $id) { id } }", id=id_) == {"batch": None}
+
+
+def test_a_batch_is_found_by_its_id(client: Client) -> None:
+    batch = upload(client, GOOD, idempotencyKey="k")["batch"]
+    fields = " ".join(batch)
+    assert client.ask(f"query ($id: ID!) {{ batch(id: $id) {{ {fields} }} }}", id=batch["id"]) == {"batch": batch}
+
+
+def test_without_permission_nothing_is_written(database_url: str) -> None:
+    with running_server(database_url, writes_are_open=False) as client:
+        failure = client.fail(UPLOAD, input={"prices": [GOOD]})
+        assert failure["extensions"]["code"] == "UNAUTHENTICATED"
+        client.http.headers.update(bearing(make_token(database_url, "admin")))
+        assert client.ask("{ batches { totalCount } }")["batches"]["totalCount"] == 0

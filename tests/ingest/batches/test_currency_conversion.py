@@ -1,0 +1,128 @@
+"""Conversion to US dollars, against a plain-Python reading of the rule for every single day."""
+
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from db.repositories.rates import MAX_RATE_AGE_DAYS, RATE_UNITS
+from ingest.batches.currency_conversion import ExchangeRates, RateHistory, convert_to_usd
+
+BEGIN = 19_000
+Observation = dict[str, int]
+
+
+def items_of(*rows: tuple[int, int, int, str]) -> pl.DataFrame:
+    """Return checked items from (first day, last day, amount in ten-thousandths, currency)."""
+    return pl.DataFrame(
+        [
+            (number, 1, 2, first, last, amount, currency)
+            for number, (first, last, amount, currency) in enumerate(rows, 1)
+        ],
+        schema={
+            "item": pl.UInt32,
+            "origin": pl.Int32,
+            "destination": pl.Int32,
+            "first_day": pl.Int32,
+            "last_day": pl.Int32,
+            "amount": pl.Int64,
+            "currency": pl.String,
+        },
+        orient="row",
+    )
+
+
+def rates_of(published: dict[int, int], newest_day: int) -> ExchangeRates:
+    """Return rates of one currency, EUR, from day → rate in 10⁻¹²."""
+    days = sorted(published)
+    history = RateHistory(np.array(days, dtype=np.int32), np.array([published[day] for day in days], dtype=np.int64))
+    return ExchangeRates({"EUR": history}, newest_day)
+
+
+def rate_of(day: int, published: dict[int, int], newest_day: int) -> tuple[int, int] | None:
+    """The rule for one day: (published day, rate), or None where none is known."""
+    before = [known for known in published if known <= day]
+    if not before or min(day, max(newest_day, max(before))) - max(before) > MAX_RATE_AGE_DAYS:
+        return None
+    return max(before), published[max(before)]
+
+
+def cents_of(amount: int, rate: int) -> int:
+    """Amount (ten-thousandths) × rate (10⁻¹²) in cents, halves away from zero, in exact decimals."""
+    exact = Decimal(amount) / 10_000 * (Decimal(rate) / RATE_UNITS) * 100
+    return int(exact.quantize(Decimal(1), ROUND_HALF_UP))
+
+
+@given(
+    published=st.dictionaries(st.integers(BEGIN, BEGIN + 80), st.integers(1, 3 * RATE_UNITS), min_size=1, max_size=30),
+    first=st.integers(BEGIN - 5, BEGIN + 110),
+    length=st.integers(0, 40),
+    amount=st.integers(-30_000_000_000, 30_000_000_000),
+    newest_after=st.integers(0, 30),
+)
+def test_every_day_is_converted_at_its_own_rate(
+    published: dict[int, int], first: int, length: int, amount: int, newest_after: int
+) -> None:
+    newest_day = max(published) + newest_after
+    converted = convert_to_usd(
+        items_of((first, first + length, amount, "EUR")), rates_of(published, newest_day), {"EUR"}
+    )
+    expected = {day: rate_of(day, published, newest_day) for day in range(first, first + length + 1)}
+    if None in expected.values():
+        assert converted.observations.is_empty()
+        assert converted.rejections["code"].to_list() == ["NO_EXCHANGE_RATE"]
+        return
+    found = {
+        day: (row["rate_day"], row["rate"], row["usd_cents"])
+        for row in converted.observations.iter_rows(named=True)
+        for day in range(row["first_day"], row["last_day"] + 1)
+    }
+    assert found == {day: (*known, cents_of(amount, known[1])) for day, known in expected.items() if known}
+    # Days at the same rate stay one observation.
+    assert len(converted.observations) == len(set(expected.values()))
+
+
+def test_dollars_are_only_rounded_to_cents_half_away_from_zero() -> None:
+    amounts = [10_050, 10_049, -10_050, -10_049, 0]
+    converted = convert_to_usd(
+        items_of(*((BEGIN, BEGIN + 3, amount, "USD") for amount in amounts)), ExchangeRates({}, 0), set()
+    )
+    assert converted.observations["usd_cents"].to_list() == [101, 100, -101, -100, 0]
+    assert converted.observations["rate"].unique().to_list() == [RATE_UNITS]
+
+
+def test_currencies_without_rates_are_told_apart_from_unknown_ones() -> None:
+    items = items_of((BEGIN, BEGIN, 1, "QQQ"), (BEGIN, BEGIN, 1, "EUR"), (BEGIN, BEGIN, 1, "USD"))
+    converted = convert_to_usd(items, ExchangeRates({}, 0), {"EUR"})
+    assert sorted(converted.rejections.select("item", "code").rows()) == [
+        (1, "UNKNOWN_CURRENCY"),
+        (2, "NO_EXCHANGE_RATE"),
+    ]
+    assert converted.observations["item"].to_list() == [3]
+
+
+def test_ten_million_dollars_are_the_limit_after_conversion() -> None:
+    rate = rates_of({BEGIN: RATE_UNITS // 1000}, BEGIN)
+    items = items_of(
+        (BEGIN, BEGIN, 100_000_000_000, "USD"),
+        (BEGIN, BEGIN, 100_000_000_100, "USD"),
+        (BEGIN, BEGIN, -100_000_000_100, "USD"),
+        (BEGIN, BEGIN, 5_000_000_000 * 10_000, "EUR"),
+        (BEGIN, BEGIN, 50_000_000_000 * 10_000, "EUR"),
+    )
+    converted = convert_to_usd(items, rate, {"EUR"})
+    assert converted.rejections.select("item", "code").sort("item").rows() == [
+        (number, "PRICE_OUT_OF_RANGE") for number in (2, 3, 5)
+    ]
+    assert converted.observations["item"].to_list() == [1, 4]
+
+
+def test_rows_from_the_database_become_histories() -> None:
+    day = date(2024, 1, 1)
+    rates = ExchangeRates.from_rows([("EUR", day, 5), ("EUR", day + timedelta(days=1), 6), ("GBP", day, 7)], day)
+    assert rates.histories["EUR"].rates.tolist() == [5, 6]
+    assert rates.histories["GBP"].days.tolist() == [19_723]
+    assert rates.newest_day == 19_723

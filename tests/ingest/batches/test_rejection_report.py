@@ -1,0 +1,152 @@
+"""Reports of rejections: every problem once, beside its own item, however the pages and the slices fall."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+
+import pytest
+
+from db.pool import INGEST, Connection, Pool, open_pool
+from db.repositories import batches, payloads
+from domain.batches import BatchStatus, FileFormat, OnError
+from ingest.batches import rejection_report
+from ingest.batches.rejection_report import REPORT_COLUMNS, report_rejections
+from ingest.readers import line_blocks, price_file
+from ingest.tree import change_tree
+from ingest.worker import take_one
+from tests.ingest.readers.test_price_file import parquet
+from tests.support.worlds import World, read_items
+
+pytestmark = pytest.mark.anyio
+
+WORLD = World({"top": None, "AAAAA": "top", "BBBBB": "top"}, {"AAAAA", "BBBBB"})
+HEADER = "origin,destination,date_from,date_to,price,currency\n"
+GOOD = "AAAAA,BBBBB,2024-01-01,2024-01-31,10,USD\n"
+ONE_PROBLEM = "AAAAA,BBBBB,2024-01-01,2024-01-31,-1e99,USD\n"
+FOUR_PROBLEMS = "?,top,,2024-01-31,x,USD\n"
+
+
+@pytest.fixture
+async def pool(database_url: str, connection: Connection) -> AsyncIterator[Pool]:
+    """A pool over two ports that has one connection besides that of the worker's progress."""
+    await change_tree(connection, WORLD.entries())
+    async with open_pool(database_url, INGEST, max_size=2) as pool:
+        yield pool
+
+
+async def reject(
+    connection: Connection,
+    pool: Pool,
+    data: str | bytes,
+    file_format: str = "csv",
+    on_error: OnError = OnError.SKIP_INVALID,
+) -> int:
+    """Let a worker end a batch with the payload, and return its id."""
+    async with connection.transaction():
+        batch_id = await batches.insert_batch(
+            connection, on_error=on_error, source="test", idempotency_key=None, payload_sha256=b""
+        )
+        assert batch_id is not None
+        data = data.encode() if isinstance(data, str) else data
+        await payloads.insert_payload(connection, batch_id=batch_id, part=0, format=file_format, data=data)
+    assert await take_one(pool)
+    [batch] = await batches.get_batches(connection, [batch_id])
+    assert batch.status in {BatchStatus.APPLIED, BatchStatus.REJECTED}
+    return batch_id
+
+
+async def read_report(pool: Pool, batch_id: int) -> bytes:
+    """Return the whole report."""
+    return b"".join([chunk async for chunk in report_rejections(pool, batch_id)])
+
+
+def rows_of(text: bytes) -> list[dict[str, str]]:
+    """Return the rows of the report as a reader of CSV has them."""
+    return list(csv.DictReader(io.StringIO(text.decode(), newline="")))
+
+
+@pytest.mark.parametrize("page_rows", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize("max_lines", [1, 2, 5, 100])
+async def test_every_problem_stands_beside_its_item_however_it_is_cut(
+    connection: Connection, pool: Pool, monkeypatch: pytest.MonkeyPatch, page_rows: int, max_lines: int
+) -> None:
+    lines = (
+        [GOOD] * 3
+        + [ONE_PROBLEM]
+        + [GOOD] * 6
+        + [FOUR_PROBLEMS] * 2
+        + [GOOD.replace("BBBBB", "AAAAA"), "\n", ONE_PROBLEM]
+    )
+    text = HEADER + "".join(lines)
+    monkeypatch.setattr(rejection_report, "PAGE_ROWS", page_rows)
+    monkeypatch.setattr(line_blocks, "MAX_LINES", max_lines)
+    batch_id = await reject(connection, pool, text)
+    items = {item: originals for item, *originals in read_items(text.encode(), FileFormat.CSV).rows()}
+    expected = [
+        [str(problem.item), problem.severity, problem.field, problem.code, problem.message, problem.value or ""]
+        + [value or "" for value in items[problem.item]]
+        for problem in await batches.list_rejections(connection, batch_id, limit=100)
+    ]
+    assert len(expected) == 1 + 2 * 4 + 1 + 1
+    found = rows_of(await read_report(pool, batch_id))
+    assert [list(row.values()) for row in found] == expected
+    assert list(found[0]) == list(REPORT_COLUMNS)
+    assert found[-1]["item"] == "15"
+
+
+async def test_values_are_quoted_as_rfc_4180_has_it(connection: Connection, pool: Pool) -> None:
+    line = '"a ""quoted"" one, with a comma","two\r\nlines",2024-01-01,,10,USD\r\n'
+    batch_id = await reject(connection, pool, HEADER + line)
+    text = await read_report(pool, batch_id)
+    first, second = rows_of(text)
+    assert (first["origin"], first["destination"]) == ('a "quoted" one, with a comma', "two\r\nlines")
+    assert first["value"] == first["origin"]
+    assert second["value"] == second["destination"]
+    assert text.endswith(b'"a ""quoted"" one, with a comma","two\r\nlines",2024-01-01,,10,USD\r\n')
+
+
+async def test_no_value_is_a_formula_and_no_number_is_touched(connection: Connection, pool: Pool) -> None:
+    items = HEADER + "=1+1,@x,+49,-5.5e3,-5.50,-\n" + "＝1,AAAAA,-,2024-01-01,+.5,USD\n"
+    found = rows_of(await read_report(pool, await reject(connection, pool, items)))
+    first, last = found[0], found[-1]
+    assert [first[name] for name in price_file.ITEM_COLUMNS] == ["'=1+1", "'@x", "+49", "-5.5e3", "-5.50", "'-"]
+    assert [last[name] for name in price_file.ITEM_COLUMNS] == ["'＝1", "AAAAA", "'-", "2024-01-01", "+.5", "USD"]
+    assert (first["value"], first["message"]) == ("'=1+1", "'=1+1 is not a known port")
+    assert not [value for row in found for value in row.values() if value[:1] in tuple("=@＝")]
+
+
+async def test_characters_that_no_file_should_hold_and_endless_values_are_cut(
+    connection: Connection, pool: Pool
+) -> None:
+    line = b'{"origin":"A\\u0000B","destination":"%s","date_from":"2024-01-01","date_to":null,"price":"1"}\n' % (
+        b"x" * 5_000
+    )
+    first, _ = rows_of(await read_report(pool, await reject(connection, pool, line, "ndjson")))
+    assert first["origin"] == first["value"] == "A\ufffdB"
+    assert first["destination"] == "x" * 200
+
+
+async def test_items_of_parquet_are_shown_as_text(connection: Connection, pool: Pool) -> None:
+    data = parquet(origin="AAAAA", destination="BBBBB", date_from="2024-01-01", date_to=None, price=float("inf"))
+    (row,) = rows_of(await read_report(pool, await reject(connection, pool, data, "parquet")))
+    assert [row["item"], row["code"], row["price"], row["currency"]] == ["1", "INVALID_PRICE", "inf", ""]
+
+
+async def test_a_payload_that_is_gone_leaves_the_items_columns_empty(connection: Connection, pool: Pool) -> None:
+    batch_id = await reject(connection, pool, HEADER + FOUR_PROBLEMS)
+    await connection.execute("DELETE FROM batch_payloads")
+    found = rows_of(await read_report(pool, batch_id))
+    assert len(found) == 4
+    assert {row[name] for row in found for name in price_file.ITEM_COLUMNS} == {""}
+    assert found[0]["item"] == "1"
+
+
+async def test_a_file_that_was_rejected_as_a_whole_has_one_row(connection: Connection, pool: Pool) -> None:
+    batch_id = await reject(connection, pool, HEADER + FOUR_PROBLEMS + '"')
+    (row,) = rows_of(await read_report(pool, batch_id))
+    assert (row["item"], row["code"], row["origin"]) == ("", "BROKEN_FILE", "")
+
+
+async def test_a_batch_without_problems_has_a_line_of_names(connection: Connection, pool: Pool) -> None:
+    batch_id = await reject(connection, pool, HEADER + GOOD)
+    assert await read_report(pool, batch_id) == (",".join(REPORT_COLUMNS) + "\r\n").encode()

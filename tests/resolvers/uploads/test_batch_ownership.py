@@ -1,0 +1,260 @@
+"""Batches are their uploader's and the admins'; to anybody else one that is there looks like one that is not."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.graph.test_subscriptions import each_transport
+from tests.graph.types.test_uploads import GOOD, fill
+from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.fixtures.subscriptions import Watched
+from tests.support.processes import ratesgraph
+from tests.support.streams import open_events, watching
+from tests.support.tokens import bearing, make_token
+
+UPLOAD = """mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) {
+  replayed batch { id status uploader idempotencyKey } userErrors { code }
+} }"""
+BY_ID = "query ($id: ID!) { batch(id: $id) { id } }"
+BY_KEY = 'query { batchByKey(idempotencyKey: "monday") { id } }'
+LIST = "query ($first: Int) { batches(first: $first) { totalCount edges { cursor node { id } } pageInfo { hasNextPage } } }"
+REVERT = (
+    "mutation ($id: ID!) { revertBatch(id: $id) { batch { id status } userErrors { item field code message value } } }"
+)
+PROGRESS = "subscription ($id: ID!) { batchProgress(id: $id) { id } }"
+CHANGES = """subscription {
+  pricesChanged(origin: "CNSGH", destination: "NLRTM") { status firstDay lastDay batch { id source } }
+}"""
+MISSING = "999"
+
+
+@dataclass
+class Parties:
+    """A server, and the tokens of two uploaders, an admin, and one who may only read."""
+
+    client: Client
+    url: str
+    ours: str
+    theirs: str
+    admin: str
+    reader: str
+
+    def ask(self, token: str, query: str, **variables: object) -> Json:
+        """Return the data of an answer to whoever bears the token."""
+        self.client.http.headers.update(bearing(token))
+        return self.client.ask(query, **variables)
+
+    def upload(self, token: str, key: str = "monday", price: int = 5) -> Json:
+        """Upload an item and return the payload once it is applied."""
+        item = {**GOOD, "price": price}
+        payload: Json = self.ask(token, UPLOAD, input={"prices": [item], "waitMs": 20_000, "idempotencyKey": key})[
+            "uploadPrices"
+        ]
+        return payload
+
+
+@pytest.fixture
+def parties(database_url: str) -> Iterator[Parties]:
+    fill(database_url)
+    ours, theirs = (make_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
+    admin, reader = (make_token(database_url, scope, name=scope) for scope in ("admin", "read"))
+    with running_worker(database_url), running_server(database_url, writes_are_open=False) as client:
+        yield Parties(client, str(client.http.base_url), ours, theirs, admin, reader)
+
+
+def test_a_batch_is_looked_up_by_its_uploader_and_by_admins_alone(parties: Parties) -> None:
+    batch = parties.upload(parties.ours)["batch"]
+    assert batch["uploader"] == "token:ours"
+    for token, expected in (
+        (parties.ours, {"id": batch["id"]}),
+        (parties.admin, {"id": batch["id"]}),
+        (parties.theirs, None),
+    ):
+        assert parties.ask(token, BY_ID, id=batch["id"])["batch"] == expected
+        assert parties.ask(token, LIST)["batches"]["totalCount"] == (expected is not None)
+    assert parties.ask(parties.theirs, BY_ID, id=batch["id"]) == parties.ask(parties.theirs, BY_ID, id=MISSING)
+
+
+def test_a_page_of_batches_skips_those_of_others(parties: Parties) -> None:
+    own = [
+        parties.upload(token, f"key {number}")["batch"]["id"]
+        for number, token in enumerate([parties.ours, parties.theirs] * 2)
+    ]
+    page = parties.ask(parties.ours, LIST, first=1)["batches"]
+    assert (page["totalCount"], page["pageInfo"]["hasNextPage"]) == (2, True)
+    everything = parties.ask(parties.ours, LIST)["batches"]["edges"]
+    assert [edge["node"]["id"] for edge in everything] == [own[2], own[0]]
+
+
+def test_an_idempotency_key_is_its_uploader_s_own(parties: Parties) -> None:
+    ours, theirs = parties.upload(parties.ours), parties.upload(parties.theirs, price=6)
+    assert ours["batch"]["id"] != theirs["batch"]["id"]
+    assert parties.upload(parties.ours) == {**ours, "replayed": True}
+    assert parties.upload(parties.ours, price=6)["userErrors"] == [{"code": "IDEMPOTENCY_KEY_REUSED"}]
+    assert parties.ask(parties.ours, BY_KEY)["batchByKey"] == {"id": ours["batch"]["id"]}
+    assert parties.ask(parties.admin, BY_KEY)["batchByKey"] is None
+
+
+def test_a_token_that_replaces_another_of_its_name_is_the_same_uploader(parties: Parties, database_url: str) -> None:
+    first = parties.upload(parties.ours)
+    successor = make_token(database_url, "upload", name="ours")
+    assert parties.upload(successor) == {**first, "replayed": True}
+
+
+def test_a_batch_is_taken_back_by_its_uploader_or_an_admin(parties: Parties) -> None:
+    for token in (parties.ours, parties.admin):
+        batch_id = parties.upload(parties.ours, f"for {token[:20]}")["batch"]["id"]
+        refused = parties.ask(parties.theirs, REVERT, id=batch_id)
+        assert refused == parties.ask(parties.theirs, REVERT, id=MISSING)
+        assert refused["revertBatch"]["userErrors"][0]["code"] == "UNKNOWN_BATCH"
+        done = parties.ask(token, REVERT, id=batch_id)["revertBatch"]
+        assert done == {"batch": {"id": batch_id, "status": "REVERTED"}, "userErrors": []}
+
+
+def test_rejections_are_downloaded_by_who_may_see_the_batch(parties: Parties) -> None:
+    parties.ask(parties.ours, UPLOAD, input={"prices": [{**GOOD, "price": "x"}], "waitMs": 20_000})
+
+    def status(token: str, batch_id: str) -> tuple[int, str]:
+        answer = parties.client.http.get(f"/batches/{batch_id}/rejections.csv", headers=bearing(token))
+        return answer.status_code, answer.text if answer.status_code != 200 else ""
+
+    assert [status(token, "1") for token in (parties.ours, parties.admin)] == [(200, "")] * 2
+    assert status(parties.theirs, "1") == status(parties.theirs, MISSING)
+    assert status(parties.theirs, "1")[0] == 404
+
+
+@each_transport
+def test_a_batch_is_watched_by_who_may_see_it(parties: Parties, transport: str) -> None:
+    batch_id = parties.upload(parties.ours)["batch"]["id"]
+
+    def first(token: str, id_: str) -> Json:
+        with watching(parties.url, transport, PROGRESS, token, id=id_) as answers:
+            return next(answers)
+
+    for token in (parties.ours, parties.admin):
+        assert first(token, batch_id) == {"data": {"batchProgress": {"id": batch_id}}}
+    assert first(parties.theirs, batch_id) == first(parties.theirs, MISSING)
+    assert first(parties.theirs, batch_id)["errors"][0]["extensions"]["code"] == "UNKNOWN_BATCH"
+
+
+@each_transport
+def test_a_stranger_is_told_that_prices_have_changed_and_not_by_whom(watched: Watched, transport: str) -> None:
+    url = watched.database_url
+    ours, *others = (make_token(url, "upload", "read", name=name) for name in ("ours", "theirs", "other"))
+    tokens = {
+        ours: True,
+        make_token(url, "admin"): True,
+        make_token(url, "read"): False,
+        **dict.fromkeys(others, False),
+    }
+    with ExitStack() as stack:
+        streams = [stack.enter_context(watching(watched.url, transport, CHANGES, token)) for token in tokens]
+        watched.wait_for_watchers(len(tokens))
+        stack.enter_context(running_worker(url))
+        watched.client.http.headers.update(bearing(ours))
+        batch = watched.client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 0})["uploadPrices"]["batch"]
+        for answers, sees_it in zip(streams, tokens.values(), strict=True):
+            told = next(answers)["data"]["pricesChanged"]
+            assert told.pop("batch") == ({"id": batch["id"], "source": "uploadPrices"} if sees_it else None)
+            assert told == {"status": "APPLIED", "firstDay": "2024-01-01", "lastDay": "2024-01-02"}
+
+
+@pytest.mark.parametrize("state", ["queued", "applied", "rejected", "reverted"])
+def test_what_is_not_yours_is_answered_byte_for_byte_as_what_is_not_there(database_url: str, state: str) -> None:
+    fill(database_url)
+    ours, theirs = (make_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
+    with running_server(database_url, writes_are_open=False) as client:
+        parties = Parties(client, str(client.http.base_url), ours, theirs, "", "")
+        item = {**GOOD, "price": "x"} if state == "rejected" else GOOD
+        options = {"prices": [item], "waitMs": 0 if state == "queued" else 20_000, "idempotencyKey": "monday"}
+        with ExitStack() as stack:
+            if state != "queued":
+                stack.enter_context(running_worker(database_url))
+            batch = parties.ask(ours, UPLOAD, input=options)["uploadPrices"]["batch"]
+            if state == "reverted":
+                batch = parties.ask(ours, REVERT, id=batch["id"])["revertBatch"]["batch"]
+        assert batch["status"] == state.upper()
+        assert seen(parties, theirs, batch["id"]) == seen(parties, theirs, MISSING)
+        # Whoever has it is answered something else by each of these ways: so they are ways to it.
+        missing = seen(parties, ours, MISSING)
+        assert not [way for way, found in seen(parties, ours, batch["id"]).items() if found == missing[way]]
+        by_key = {"query": BY_KEY}
+        answers = [client.http.post("/graphql", json=by_key, headers=bearing(token)) for token in (theirs, ours)]
+        assert [answer.json()["data"]["batchByKey"] for answer in answers] == [None, {"id": batch["id"]}]
+
+
+def seen(parties: Parties, token: str, batch_id: str) -> dict[str, object]:
+    """Return what each way to a batch answers, as bytes, with its status and its headers."""
+    http, headers = parties.client.http, bearing(token)
+    path = f"/batches/{batch_id}/rejections.csv"
+    stream = {**headers, "Accept": "text/event-stream"}
+    body = {"variables": {"id": batch_id}}
+    found: dict[str, httpx.Response | bytes] = {
+        "batch": http.post("/graphql", json={"query": BY_ID, **body}, headers=headers),
+        "batch by GET": http.get(
+            "/graphql", params={"query": BY_ID, "variables": f'{{"id":"{batch_id}"}}'}, headers=headers
+        ),
+        "batch by stream": http.post("/graphql", json={"query": BY_ID, **body}, headers=stream),
+        "progress": _begin(parties, token, batch_id),
+        "download": http.get(path, headers=headers),
+        "head": http.head(path, headers=headers),
+        # The last, as it changes what there is.
+        "revert": http.post("/graphql", json={"query": REVERT, **body}, headers=headers),
+    }
+    return {way: answer if isinstance(answer, bytes) else _show(answer) for way, answer in found.items()}
+
+
+def _show(answer: httpx.Response) -> object:
+    return answer.status_code, answer.content, {**answer.headers, "date": "", "ratelimit": "", "x-request-id": ""}
+
+
+def _begin(parties: Parties, token: str, batch_id: str) -> bytes:
+    """Return the first event of a batch's progress, as it is sent."""
+    with open_events(parties.url, PROGRESS, {"id": batch_id}, token) as response:
+        return b"".join(itertools.islice(response.iter_raw(), 1))
+
+
+def test_a_batch_of_the_command_line_belongs_to_no_token(database_url: str, tmp_path: Path) -> None:
+    fill(database_url)
+    ours, admin = (make_token(database_url, scope, name=scope) for scope in ("upload", "admin"))
+    (tmp_path / "prices.csv").write_text("origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,1\n")
+    ratesgraph(database_url, "prices", "load", tmp_path / "prices.csv")
+    with running_server(database_url, writes_are_open=False) as client:
+        parties = Parties(client, str(client.http.base_url), ours, "", admin, "")
+        assert parties.ask(admin, LIST)["batches"]["totalCount"] == 1
+        assert parties.ask(ours, LIST)["batches"]["totalCount"] == 0
+        assert seen(parties, ours, "1") == seen(parties, ours, MISSING)
+
+
+def test_what_is_not_yours_takes_the_same_way_through_the_database_as_what_is_not_there(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The time that an answer takes is that of its statements: where they are the same, it tells nothing.
+    fill(database_url)
+    ours, theirs = (make_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
+    sent: list[str] = []
+    execute = psycopg.AsyncCursor.execute
+
+    async def noting(self: psycopg.AsyncCursor[Any], query: bytes, *args: Any, **kwargs: Any) -> object:  # noqa: ANN401
+        # Tokens in use are looked up all the time.
+        if b"api_tokens" not in query:
+            sent.append(query.decode())
+        return await execute(self, query, *args, **kwargs)
+
+    with running_server(database_url, writes_are_open=False) as client:
+        parties = Parties(client, str(client.http.base_url), ours, theirs, "", "")
+        batch = parties.ask(ours, UPLOAD, input={"prices": [GOOD], "waitMs": 0})["uploadPrices"]["batch"]
+        monkeypatch.setattr(psycopg.AsyncCursor, "execute", noting)
+        seen(parties, theirs, MISSING)
+        missing = list(sent)
+        sent.clear()
+        seen(parties, theirs, batch["id"])
+    assert len(missing) == 7
+    assert sent == missing

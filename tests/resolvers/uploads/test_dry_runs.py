@@ -1,0 +1,291 @@
+"""Dry runs over real HTTP: they tell what the upload itself then does, and change nothing."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from db.notifications import BATCHES, DATA, QUEUE
+from db.pool import INGEST, connect
+from db.repositories import locations
+from ingest.exchange_rates.ecb import load_ecb_rates
+from tests.graph.types.test_uploads import BAD, GOOD, counts, fill
+from tests.support.dumps import dump
+from tests.support.fixtures.server import Client, Json, running_server, running_worker
+
+UPLOAD = """
+mutation ($input: UploadPricesInput!) {
+  uploadPrices(input: $input) {
+    replayed
+    batch { status itemCount acceptedCount rejectedCount priceDayCount }
+    userErrors { item field code message value }
+    warnings { item field code message value }
+    preview {
+      status itemCount acceptedCount rejectedCount priceDayCount laneCount firstDay lastDay newAverageCount
+      lanes { origin { code } destination { code name } }
+      changes { origin { code } destination { code } day averageBefore averageAfter countBefore countAfter }
+    }
+  }
+}
+"""
+BACK = {**GOOD, "origin": "NLRTM", "destination": "CNSGH", "dateTo": None}
+THREE = [GOOD, {**GOOD, "price": 200}, {**GOOD, "price": 300.01}]
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A server over two ports without prices, and a worker."""
+    fill(database_url)
+    with running_worker(database_url), running_server(database_url, max_items=1_500) as client:
+        yield client
+
+
+def send(client: Client, *items: Json, **options: object) -> Json:
+    """Send the items as an upload and return the payload."""
+    payload: Json = client.ask(UPLOAD, input={"prices": items, "waitMs": 20_000, **options})["uploadPrices"]
+    return payload
+
+
+def try_out(client: Client, *items: Json, **options: object) -> Json:
+    """Try the items and return the payload."""
+    payload = send(client, *items, dryRun=True, **options)
+    assert payload["batch"] is None
+    assert payload["replayed"] is False
+    return payload
+
+
+def test_a_dry_run_tells_what_the_upload_then_comes_to(client: Client) -> None:
+    send(client, *THREE[:2], {**GOOD, "dateTo": None, "price": 300}, BACK, BACK)
+    items = [{**GOOD, "price": "-50"}, *[BACK] * 2, {**BACK, "dateFrom": "2024-02-01"}]
+    preview = try_out(client, *items)["preview"]
+    there = {"origin": {"code": "CNSGH"}, "destination": {"code": "NLRTM"}}
+    back = {"origin": {"code": "NLRTM"}, "destination": {"code": "CNSGH"}}
+    assert preview.pop("lanes") == [
+        {"origin": {"code": "NLRTM"}, "destination": {"code": "CNSGH", "name": "Name of CNSGH"}},
+        {"origin": {"code": "CNSGH"}, "destination": {"code": "NLRTM", "name": "Name of NLRTM"}},
+    ]
+    assert preview.pop("changes") == [
+        # It moves by 62.50; the new ones appear at 100.00 and 83.33.
+        {**there, "day": "2024-01-01", "averageBefore": 200, "averageAfter": 137.5, "countBefore": 3, "countAfter": 4},
+        {**back, "day": "2024-01-01", "averageBefore": None, "averageAfter": 100, "countBefore": 2, "countAfter": 4},
+        {**there, "day": "2024-01-02", "averageBefore": None, "averageAfter": 83.33, "countBefore": 2, "countAfter": 3},
+    ]
+    assert preview == {
+        "status": "APPLIED",
+        "itemCount": 4,
+        "acceptedCount": 4,
+        "rejectedCount": 0,
+        "priceDayCount": 5,
+        "laneCount": 2,
+        "firstDay": "2024-01-01",
+        "lastDay": "2024-02-01",
+        "newAverageCount": 2,
+    }
+    real = send(client, *items)
+    assert real["preview"] is None
+    assert real["batch"] == {key: preview[key] for key in real["batch"]}
+    averages = client.ask("""{
+        there: averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-02", origin: "CNSGH", destination: "NLRTM")
+            { averagePrice priceCount }
+        back: averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-01", origin: "NLRTM", destination: "CNSGH")
+            { averagePrice priceCount }
+    }""")
+    assert averages == {
+        "there": [{"averagePrice": 137.5, "priceCount": 4}, {"averagePrice": 83.33, "priceCount": 3}],
+        "back": [{"averagePrice": 100, "priceCount": 4}],
+    }
+
+
+@pytest.mark.parametrize(
+    "items",
+    [[*THREE, {**GOOD, "destination": "CNSGH"}], [GOOD, {**GOOD, "price": "x"}]],
+    ids=["valid", "invalid"],
+)
+def test_a_dry_run_changes_no_row_and_wakes_nobody(client: Client, database_url: str, items: list[Json]) -> None:
+    send(client, *THREE, {**GOOD, "price": "x"}, onError="SKIP_INVALID")
+    before = dump(database_url)
+    with psycopg.connect(database_url, autocommit=True) as listener:
+        for channel in (QUEUE, BATCHES, DATA, "end_of_test"):
+            listener.execute(f"LISTEN {channel}".encode())
+        assert try_out(client, *items, idempotencyKey="k")["preview"]["itemCount"] == len(items)
+        listener.execute("NOTIFY end_of_test")
+        assert next(listener.notifies(timeout=10)).channel == "end_of_test"
+    assert dump(database_url) == before
+    assert before['"public"."price_totals"']
+
+
+def test_a_dry_run_neither_takes_nor_looks_up_the_key(client: Client) -> None:
+    assert try_out(client, GOOD, idempotencyKey="k")["preview"]["status"] == "APPLIED"
+    assert send(client, GOOD, idempotencyKey="k")["replayed"] is False
+    other = try_out(client, GOOD, BACK, idempotencyKey="k")
+    assert (other["userErrors"], other["preview"]["itemCount"]) == ([], 2)
+
+
+@pytest.mark.parametrize(
+    ("items", "options", "code"),
+    [
+        ([], {}, "EMPTY_BATCH"),
+        ([GOOD] * 1_501, {}, "TOO_MANY_ITEMS"),
+        ([GOOD], {"idempotencyKey": ""}, "INVALID_IDEMPOTENCY_KEY"),
+    ],
+)
+def test_what_would_be_refused_as_a_whole_has_no_preview(
+    client: Client, items: list[Json], options: Json, code: str
+) -> None:
+    payload = try_out(client, *items, **options)
+    assert payload["preview"] is None
+    assert [(error["item"], error["code"]) for error in payload["userErrors"]] == [(None, code)]
+
+
+def test_a_dry_run_waits_for_no_worker(database_url: str) -> None:
+    fill(database_url)
+    with running_server(database_url) as client:
+        assert try_out(client, GOOD, waitMs=-1)["preview"]["status"] == "APPLIED"
+
+
+@pytest.mark.parametrize("on_error", ["REJECT_BATCH", "SKIP_INVALID"])
+def test_problems_are_those_of_the_upload(client: Client, on_error: str) -> None:
+    odd = {**GOOD, "destination": "CNSGH"}
+    items = [*THREE, odd, *({**GOOD, **change} for change, *_ in BAD), odd]
+    tried = try_out(client, *items, onError=on_error)
+    real = send(client, *items, onError=on_error)
+    for key in ("userErrors", "warnings"):
+        assert tried[key] == real[key]
+    assert len(tried["userErrors"]) == len(BAD)
+    assert len(tried["warnings"]) == 2
+    assert real["batch"] == {key: tried["preview"][key] for key in real["batch"]}
+
+
+def test_an_invalid_item_leaves_nothing_to_preview_of_an_upload_that_is_all_or_nothing(client: Client) -> None:
+    preview = try_out(client, *THREE, {**GOOD, "price": "x"})["preview"]
+    assert (preview["status"], preview["acceptedCount"], preview["rejectedCount"]) == ("REJECTED", 0, 1)
+    assert preview["lanes"] == preview["changes"] == []
+    assert preview["firstDay"] is preview["lastDay"] is None
+    assert preview["laneCount"] == preview["priceDayCount"] == preview["newAverageCount"] == 0
+
+
+def test_valid_items_are_previewed_where_invalid_ones_are_skipped(client: Client) -> None:
+    preview = try_out(client, *THREE, {**GOOD, "price": "x"}, onError="SKIP_INVALID")["preview"]
+    assert (preview["status"], preview["acceptedCount"], preview["rejectedCount"]) == ("APPLIED", 3, 1)
+    assert [change["averageAfter"] for change in preview["changes"]] == [200, 200]
+    assert preview["newAverageCount"] == 2
+
+
+def test_an_upload_of_invalid_items_alone_is_rejected_even_when_they_may_be_skipped(client: Client) -> None:
+    preview = try_out(client, {**GOOD, "price": "x"}, onError="SKIP_INVALID")["preview"]
+    assert (preview["status"], preview["rejectedCount"], preview["changes"]) == ("REJECTED", 1, [])
+
+
+def test_the_first_thousand_problems_are_listed_and_all_are_counted(client: Client) -> None:
+    items = [GOOD, *[{**GOOD, "price": "x"}] * 1_200]
+    tried, real = try_out(client, *items), send(client, *items)
+    assert tried["userErrors"] == real["userErrors"]
+    assert [error["item"] for error in tried["userErrors"]] == list(range(2, 1_002))
+    assert tried["preview"]["rejectedCount"] == 1_200
+
+
+def test_an_average_that_stays_to_the_cent_does_not_change(client: Client) -> None:
+    send(client, *[GOOD] * 3)
+    preview = try_out(client, GOOD, {**GOOD, "price": "100.01"})["preview"]
+    assert (preview["status"], preview["changes"], preview["newAverageCount"]) == ("APPLIED", [], 0)
+
+
+def test_moves_are_compared_as_they_are_shown(client: Client) -> None:
+    send(client, *[GOOD] * 3)
+    # Both averages are shown to move by a cent; exactly, the first moves by half a cent.
+    items = [{**GOOD, "dateTo": None, "price": "100.02"}, {**GOOD, "dateFrom": "2024-01-02", "price": "100.04"}]
+    changes = try_out(client, *items)["preview"]["changes"]
+    assert [(change["day"], change["averageAfter"]) for change in changes] == [
+        ("2024-01-01", 100.01),
+        ("2024-01-02", 100.01),
+    ]
+
+
+def test_two_prices_make_no_average(client: Client) -> None:
+    preview = try_out(client, GOOD, GOOD)["preview"]
+    assert (preview["priceDayCount"], preview["changes"], preview["newAverageCount"]) == (4, [], 0)
+
+
+def test_new_averages_that_are_not_listed_are_counted(client: Client) -> None:
+    preview = try_out(client, *[{**GOOD, "dateTo": "2024-12-31"}] * 3)["preview"]
+    assert [change["day"] for change in preview["changes"]] == [f"2024-01-{day:02}" for day in range(1, 11)]
+    assert preview["newAverageCount"] == 366
+
+
+def test_foreign_currencies_are_previewed_in_dollars(client: Client, database_url: str) -> None:
+    async def load() -> None:
+        async with connect(database_url, INGEST) as connection:
+            await load_ecb_rates(connection)
+
+    asyncio.run(load())
+    euros = {**GOOD, "dateTo": "2024-01-10", "currency": "EUR", "price": "1000.50"}
+    preview = try_out(client, euros, euros, {**euros, "currency": "jpy"})["preview"]
+    assert preview["priceDayCount"] == 30
+    changes = preview["changes"]
+    assert len(changes) == preview["newAverageCount"] == 10
+    assert [change["averageAfter"] for change in changes] == sorted(
+        (change["averageAfter"] for change in changes), reverse=True
+    )
+    send(client, euros, euros, {**euros, "currency": "jpy"})
+    answer = client.ask("""{ averagePrices(
+        dateFrom: "2024-01-01", dateTo: "2024-01-10", origin: "CNSGH", destination: "NLRTM") { day averagePrice } }""")
+    assert {day["day"]: day["averagePrice"] for day in answer["averagePrices"]} == {
+        change["day"]: change["averageAfter"] for change in changes
+    }
+
+
+def test_without_permission_nothing_is_tried(database_url: str) -> None:
+    with running_server(database_url, writes_are_open=False) as client:
+        failure = client.fail(UPLOAD, input={"prices": [GOOD], "dryRun": True})
+        assert failure["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+def test_items_may_be_literals(client: Client) -> None:
+    item = '{ dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM", price: 1 }'
+    mutation = f"mutation {{ uploadPrices(input: {{ dryRun: true, prices: [{item}] }}) {{ preview {{ itemCount }} }} }}"
+    assert client.ask(mutation) == {"uploadPrices": {"preview": {"itemCount": 1}}}
+    assert counts(client) == [0, 0]
+
+
+class Sender(threading.Thread):
+    """Tries an upload in a thread; `payload` is there after `join`."""
+
+    payload: Json
+
+    def __init__(self, client: Client) -> None:
+        super().__init__()
+        self._client = client
+        self.start()
+
+    def run(self) -> None:
+        """Send."""
+        self.payload = try_out(self._client, GOOD)
+
+
+def wait_for_lock(connection: psycopg.Connection) -> None:
+    """Return when somebody waits for the tree."""
+    deadline = time.monotonic() + 15
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    while connection.execute(waiting).fetchone() == (0,):
+        assert time.monotonic() < deadline, "nobody waits for the tree"
+
+
+def test_dry_runs_wait_for_each_other_and_not_for_ever(
+    client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(database_url) as holder:
+        holder.execute(locations.SQL["lock_tree"])
+        first = Sender(client)
+        wait_for_lock(holder)
+        with monkeypatch.context() as patch:
+            patch.setattr("server.ingest_adapter.MAX_WAIT_SECONDS", 0.05)
+            failure = client.fail(UPLOAD, input={"prices": [GOOD], "dryRun": True})
+        assert failure["extensions"]["code"] == "DRY_RUN_BUSY"
+        assert "Try again" in failure["message"]
+        others = [Sender(client) for _ in range(3)]
+    for sender in (first, *others):
+        sender.join(timeout=15)
+        assert sender.payload["preview"]["status"] == "APPLIED"

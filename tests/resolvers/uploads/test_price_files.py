@@ -1,0 +1,290 @@
+"""Files of prices over real HTTP: every format is applied, replays are recognised, nothing is whole in memory."""
+
+import gzip
+import io
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import psycopg
+import pytest
+
+from resolvers.uploads.price_files import PART_BYTES
+from server.http.multipart import FormReader
+from tests.graph.types.test_uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.server.cli.test_commands import serving
+from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.tokens import bearing, make_token
+
+MUTATION = """
+mutation ($file: Upload!, $input: UploadPriceFileInput) {
+  uploadPriceFile(file: $file, input: $input) {
+    replayed
+    batch { id status onError source idempotencyKey itemCount acceptedCount rejectedCount }
+    userErrors { item field code value }
+    warnings { code }
+    preview { status acceptedCount newAverageCount }
+  }
+}
+"""
+PREFLIGHT = {"GraphQL-Require-Preflight": "1"}
+CSV = b"origin_code,destination_code,day,price\n" + b"".join(
+    b"CNSGH,NLRTM,2024-01-01,%d\n" % price for price in (10, 20, 60)
+)
+APPLIED = [{"averagePrice": 30.0, "priceCount": 3}, {"averagePrice": None, "priceCount": 0}]
+MIB = 1024 * 1024
+
+
+def form(data: bytes, name: str, **options: object) -> dict[str, Any]:
+    """Return the arguments of a request that uploads the file."""
+    variables = {"file": None, "input": {"waitMs": 20_000, **options}}
+    return {
+        "data": {
+            "operations": json.dumps({"query": MUTATION, "variables": variables}),
+            "map": json.dumps({"0": ["variables.file"]}),
+        },
+        "files": {"0": (name, data)},
+        "headers": dict(PREFLIGHT),
+    }
+
+
+def send(client: Client, data: bytes, name: str = "prices.csv", **options: object) -> Json:
+    """Upload the file and return the payload."""
+    answer = client.http.post("/graphql", **form(data, name, **options)).json()
+    assert "errors" not in answer, answer
+    payload: Json = answer["data"]["uploadPriceFile"]
+    return payload
+
+
+def parquet(data: bytes) -> bytes:
+    """Return a CSV file as Parquet."""
+    buffer = io.BytesIO()
+    pl.read_csv(io.BytesIO(data), try_parse_dates=True).write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def ndjson(data: bytes) -> bytes:
+    """Return a CSV file as NDJSON."""
+    return pl.read_csv(io.BytesIO(data)).write_ndjson().encode()
+
+
+def many_lines(size: int) -> bytes:
+    """Return a valid CSV file of at least that many bytes."""
+    lines = [b"CNSGH,NLRTM,2024-01-01,%d\n" % (number * 7919 % 10_000) for number in range(size // 24)]
+    return b"".join([CSV, *lines])
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A server over two ports without prices, and a worker."""
+    fill(database_url)
+    with running_worker(database_url), running_server(database_url) as client:
+        yield client
+
+
+@pytest.fixture
+def idle_client(database_url: str) -> Iterator[Client]:
+    """A server over two ports, and nobody who applies batches."""
+    fill(database_url)
+    with running_server(database_url) as client:
+        yield client
+
+
+EVERY_FORMAT = pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (CSV, "prices.csv"),
+        (gzip.compress(CSV), "Prices.CSV.GZ"),
+        (ndjson(CSV), "prices.ndjson"),
+        (gzip.compress(ndjson(CSV)), "prices.jsonl.gz"),
+        (parquet(CSV), "prices.parquet"),
+    ],
+)
+
+
+@EVERY_FORMAT
+def test_a_file_of_every_format_is_applied(client: Client, data: bytes, name: str) -> None:
+    payload = send(client, data, name)
+    assert payload["userErrors"] == payload["warnings"] == []
+    assert payload["batch"] | {"id": "", "status": "APPLIED", "source": name, "itemCount": 3} == {
+        **payload["batch"],
+        "id": "",
+    }
+    assert client.ask(AVERAGES)["averagePrices"] == APPLIED
+
+
+@EVERY_FORMAT
+@pytest.mark.parametrize("spooled", [False, True])
+def test_a_file_of_every_format_can_be_tried(
+    idle_client: Client, monkeypatch: pytest.MonkeyPatch, data: bytes, name: str, *, spooled: bool
+) -> None:
+    if spooled:
+        monkeypatch.setattr(FormReader, "spool_max_size", 1)
+    payload = send(idle_client, data, name, dryRun=True)
+    assert (payload["batch"], payload["userErrors"]) == (None, [])
+    assert payload["preview"] == {"status": "APPLIED", "acceptedCount": 3, "newAverageCount": 1}
+    assert idle_client.ask("{ batches { totalCount } }") == {"batches": {"totalCount": 0}}
+
+
+@pytest.mark.parametrize(("name", "code"), [("prices.parquet", "BROKEN_FILE"), ("prices.xlsx", "UNKNOWN_FORMAT")])
+def test_a_broken_file_is_found_when_it_is_tried(idle_client: Client, name: str, code: str) -> None:
+    assert [error["code"] for error in send(idle_client, CSV, name, dryRun=True)["userErrors"]] == [code]
+
+
+def test_a_format_that_is_given_counts_more_than_the_name(client: Client) -> None:
+    assert send(client, gzip.compress(CSV), "export 7", format="CSV_GZIP")["batch"]["status"] == "APPLIED"
+    rejected = send(client, CSV, "prices.csv", format="PARQUET")
+    assert [error["code"] for error in rejected["userErrors"]] == ["BROKEN_FILE"]
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "options", "code", "field"),
+    [
+        (CSV, "prices.xlsx", {}, "UNKNOWN_FORMAT", "file"),
+        (CSV, "prices", {}, "UNKNOWN_FORMAT", "file"),
+        (b"", "prices.csv", {}, "EMPTY_BATCH", "file"),
+        (CSV, "prices.csv", {"idempotencyKey": ""}, "INVALID_IDEMPOTENCY_KEY", "idempotencyKey"),
+        (CSV, "prices.csv", {"idempotencyKey": "a\x00b"}, "INVALID_IDEMPOTENCY_KEY", "idempotencyKey"),
+    ],
+)
+def test_a_file_can_be_refused_as_a_whole(
+    idle_client: Client, data: bytes, name: str, options: Json, code: str, field: str
+) -> None:
+    payload = send(idle_client, data, name, **options)
+    assert payload["batch"] is None
+    assert [(error["code"], error["field"], error["item"]) for error in payload["userErrors"]] == [(code, field, None)]
+    assert idle_client.ask("{ batches { totalCount } }")["batches"]["totalCount"] == 0
+
+
+def test_a_wait_outside_the_limits_is_an_error_of_the_question(idle_client: Client) -> None:
+    answer = idle_client.http.post("/graphql", **form(CSV, "prices.csv", waitMs=30_001)).json()
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["INVALID_WAIT"]
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("../../etc/prices.csv", "prices.csv"),
+        ("C:\\prices\\Mai 2024.csv", "Mai 2024.csv"),
+        ("Überseepreise 上海.csv", "Überseepreise 上海.csv"),
+        ("a\u202eb\u200b.csv ", "ab.csv"),
+        ("long " + "x" * 300 + ".csv", "x" * 196 + ".csv"),
+    ],
+)
+def test_a_batch_bears_the_base_name_of_its_file(idle_client: Client, name: str, source: str) -> None:
+    assert send(idle_client, CSV, name, waitMs=0)["batch"]["source"] == source
+
+
+def test_a_bad_item_rejects_the_file_or_is_skipped(client: Client) -> None:
+    data = CSV + b"CNSGH,XXXXX,2024-01-01,5\n"
+    rejected = send(client, data)
+    assert (rejected["batch"]["status"], rejected["batch"]["acceptedCount"]) == ("REJECTED", 0)
+    assert [(error["item"], error["code"], error["value"]) for error in rejected["userErrors"]] == [
+        (4, "UNKNOWN_PORT", "XXXXX")
+    ]
+    skipped = send(client, data, onError="SKIP_INVALID")
+    assert (skipped["batch"]["status"], skipped["batch"]["acceptedCount"]) == ("APPLIED", 3)
+    assert client.ask(AVERAGES)["averagePrices"] == APPLIED
+
+
+def test_the_same_key_and_file_return_the_first_batch(client: Client) -> None:
+    first = send(client, CSV, "monday.csv", idempotencyKey="monday")
+    second = send(client, CSV, "monday again.csv", idempotencyKey="monday")
+    assert (first["replayed"], second["replayed"]) == (False, True)
+    assert second["batch"] == first["batch"]
+    assert client.ask(AVERAGES)["averagePrices"] == APPLIED
+
+
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [(CSV + b"\n", {}), (CSV, {"onError": "SKIP_INVALID"}), (CSV, {"format": "NDJSON"})],
+)
+def test_the_same_key_for_another_file_is_refused(idle_client: Client, data: bytes, options: Json) -> None:
+    send(idle_client, CSV, idempotencyKey="monday", waitMs=0)
+    payload = send(idle_client, data, idempotencyKey="monday", **options)
+    assert payload["batch"] is None
+    assert [error["code"] for error in payload["userErrors"]] == ["IDEMPOTENCY_KEY_REUSED"]
+
+
+def test_the_key_of_items_is_not_free_for_a_file(idle_client: Client) -> None:
+    idle_client.ask(UPLOAD, input={"prices": [GOOD], "idempotencyKey": "monday", "waitMs": 0})
+    payload = send(idle_client, CSV, idempotencyKey="monday", waitMs=0)
+    assert [error["code"] for error in payload["userErrors"]] == ["IDEMPOTENCY_KEY_REUSED"]
+
+
+def test_fifty_identical_files_at_once_make_one_batch(client: Client) -> None:
+    with ThreadPoolExecutor(max_workers=50) as threads:
+        sent = [threads.submit(send, client, CSV, idempotencyKey="all at once") for _ in range(50)]
+        payloads = [future.result() for future in sent]
+    assert len({payload["batch"]["id"] for payload in payloads}) == 1
+    assert [payload["replayed"] for payload in payloads].count(False) == 1
+    assert client.ask(AVERAGES)["averagePrices"] == APPLIED
+
+
+def test_a_batch_is_found_by_its_key(idle_client: Client) -> None:
+    query = "query ($key: String!) { batchByKey(idempotencyKey: $key) { id } }"
+    batch_id = send(idle_client, CSV, idempotencyKey="monday", waitMs=0)["batch"]["id"]
+    assert idle_client.ask(query, key="monday")["batchByKey"] == {"id": batch_id}
+    for unknown in ("tuesday", "", "a\x00b", "k" * 201):
+        assert idle_client.ask(query, key=unknown)["batchByKey"] is None
+
+
+def test_a_file_is_stored_in_parts_and_read_back_whole(client: Client, database_url: str) -> None:
+    data = many_lines(2 * PART_BYTES)
+    payload = send(client, data)
+    assert (payload["batch"]["status"], payload["batch"]["itemCount"]) == ("APPLIED", data.count(b"\n") - 1)
+    with psycopg.connect(database_url) as connection:
+        parts = connection.execute("SELECT data FROM batch_payloads ORDER BY part").fetchall()
+    assert [len(part) for (part,) in parts[:-1]] == [PART_BYTES] * (len(parts) - 1)
+    assert len(parts) >= 2
+    assert b"".join(part for (part,) in parts) == data
+
+
+def test_a_large_file_stays_out_of_memory_and_keeps_nobody_waiting(database_url: str, tmp_path: Path) -> None:
+    fill(database_url)
+    size = 64 * MIB
+    (tmp_path / "large.csv").write_bytes(many_lines(MIB) * (size // MIB))
+    token = make_token(database_url, "upload")
+    with serving(database_url) as (process, url):
+        httpx.get(f"{url}/readyz").raise_for_status()
+        # The peak so far is of the start, when the exchange rates were loaded: begin anew.
+        Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+        idle = resident_peak(process)
+        longest, stop = [0.0], threading.Event()
+
+        def watch() -> None:
+            with httpx.Client() as http:
+                while not stop.is_set():
+                    started = time.monotonic()
+                    http.get(f"{url}/livez").raise_for_status()
+                    longest[0] = max(longest[0], time.monotonic() - started)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            with (tmp_path / "large.csv").open("rb") as file:
+                arguments = form(b"", "large.csv", waitMs=0) | {"files": {"0": ("large.csv", file)}}
+                arguments["headers"] |= bearing(token)
+                answer = httpx.post(f"{url}/graphql", **arguments, timeout=60).json()
+        finally:
+            stop.set()
+            watcher.join()
+        assert answer["data"]["uploadPriceFile"]["batch"]["status"] == "QUEUED"
+        grown = resident_peak(process) - idle
+    assert grown < size / 2, f"{grown / MIB:.0f} MiB more"
+    assert longest[0] < 0.5, longest
+
+
+def resident_peak(process: subprocess.Popen[str]) -> int:
+    """Return the most memory that the process has had, in bytes."""
+    (line,) = [
+        line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if line.startswith("VmHWM")
+    ]
+    return int(line.split()[1]) * 1024

@@ -1,0 +1,259 @@
+"""Every field that is not for everybody refuses whoever has no token, one that does not hold, or one that is not enough.
+
+Over JSON, server-sent events and WebSocket; the list of fields is that of the guard, so none can be forgotten.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from websockets.exceptions import ConnectionClosedError
+
+from tests.architecture.test_scopes import ADMIN, READ, UPLOAD, declared
+from tests.graph.types.test_uploads import fill
+from tests.support.fixtures.server import running_server, running_worker
+from tests.support.processes import ratesgraph
+from tests.support.streams import answers, events, open_events, open_socket, subscribe
+from tests.support.tokens import bearing, make_token
+
+LANE = 'origin: "CNSGH", destination: "NLRTM"'
+DAYS = 'dateFrom: "2024-01-01", dateTo: "2024-01-01"'
+PRICES = f'prices: [{{ {DAYS}, {LANE}, price: 1 }}, {{ {DAYS}, {LANE}, price: "x" }}]'
+OPERATIONS = {
+    "averagePrices": f"{{ averagePrices({DAYS}, {LANE}) {{ day }} }}",
+    "exchangeRates": '{ exchangeRates(currency: "USD", from: "2024-01-01", to: "2024-01-01") { day } }',
+    "location": '{ location(key: "CNSGH") { key } }',
+    "locations": "{ locations { totalCount } }",
+    "port": '{ port(code: "CNSGH") { key } }',
+    "region": '{ region(slug: "china") { key } }',
+    "pricesChanged": f"subscription {{ pricesChanged({LANE}) {{ status }} }}",
+    "batch": '{ batch(id: "1") { uploader idempotencyKey rejections { totalCount } lanes { totalCount } } }',
+    "batchByKey": '{ batchByKey(idempotencyKey: "monday") { id } }',
+    "batches": "{ batches { edges { node { uploader idempotencyKey } } } }",
+    "batchProgress": 'subscription { batchProgress(id: "1") { status } }',
+    "uploadPrices": f"mutation {{ uploadPrices(input: {{ {PRICES}, onError: SKIP_INVALID, waitMs: 0 }}) {{ replayed }} }}",
+    "uploadPriceFile": "mutation ($file: Upload!) { uploadPriceFile(file: $file) { replayed } }",
+    "revertBatch": 'mutation { revertBatch(id: "1") { batch { id } } }',
+    "upsertRegions": 'mutation { upsertRegions(regions: [{ slug: "new", name: "New" }]) { addedCount } }',
+    "upsertPorts": 'mutation { upsertPorts(ports: [{ code: "DEHAM", name: "H", parentSlug: "europe" }]) { addedCount } }',
+    "moveLocation": 'mutation { moveLocation(key: "CNSGH", parentSlug: "europe") { addedCount } }',
+}
+"""Each would do or tell something, if it were let."""
+NOT_ENOUGH = dict.fromkeys(READ, "upload") | dict.fromkeys(UPLOAD, "read") | dict.fromkeys(ADMIN, "upload")
+ENOUGH = dict.fromkeys(READ, "read") | dict.fromkeys(UPLOAD, "owner") | dict.fromkeys(ADMIN, "admin")
+TRANSPORTS = ("json", "get", "form", "sse", "websocket")
+REFUSALS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}
+PICTURE = """SELECT
+  (SELECT array_agg((id, status, attempts, uploader) ORDER BY id) FROM price_batches),
+  (SELECT array_agg((id, parent_id) ORDER BY id) FROM locations),
+  (SELECT count(*) FROM audit_entries)"""
+
+
+@dataclass
+class Doors:
+    """A server where reading is open, one where it is not, over one database with a batch, and tokens that do not hold."""
+
+    database_url: str
+    open: str
+    closed: str
+    tokens: dict[str, str]
+    bad_tokens: dict[str, str]
+
+    def picture(self) -> object:
+        """Return all that an operation of the list could change."""
+        with psycopg.connect(self.database_url) as connection:
+            return connection.execute(PICTURE).fetchone()
+
+
+@pytest.fixture(scope="module")
+def doors(module_database_url: str) -> Iterator[Doors]:
+    url = module_database_url
+    fill(url)
+    revoked = make_token(url, "admin")
+    ratesgraph(url, "token", "revoke", revoked)
+    valid = make_token(url, "admin")
+    bad = {
+        "expired": make_token(url, "admin", expires_at=datetime.now(UTC) - timedelta(seconds=1)),
+        "revoked": revoked,
+        "wrong": f"{valid[:-1]}{'A' if valid[-1] != 'A' else 'B'}",
+        "unknown": f"rgt_{'0' * 16}_{'0' * 43}",
+        "no token": "admin",
+    }
+    tokens = {scope: make_token(url, scope, name=scope) for scope in ("read", "upload", "admin")}
+    tokens["owner"] = make_token(url, "upload", name="owner")
+    with (
+        running_server(url, writes_are_open=False) as client,
+        running_server(url, writes_are_open=False, open_reads=False) as other,
+    ):
+        doors = Doors(url, str(client.http.base_url), str(other.http.base_url), tokens, bad)
+        keyed = OPERATIONS["uploadPrices"].replace("waitMs: 0", 'waitMs: 20000, idempotencyKey: "monday"')
+        with running_worker(url):
+            assert code(doors.open, "json", keyed, tokens["owner"]) == ""
+        # What may be kept is kept when it is refused: neither an answer nor a token that is in use may help anybody else.
+        for field in READ:
+            for transport in {"json", "get"} & set(transports(field)):
+                assert code(doors.closed, transport, OPERATIONS[field], tokens["read"]) == ""
+        assert code(doors.open, "json", OPERATIONS["batches"], valid) == ""
+        yield doors
+
+
+def code(url: str, transport: str, query: str, token: str | None) -> str:
+    """Return the code of the only error that the operation is answered with, or an empty text for data."""
+    if transport == "websocket":
+        try:
+            with open_socket(url, token) as socket:
+                subscribe(socket, query, {})
+                answer = next(answers(socket))
+        except ConnectionClosedError as closed:
+            is_refusal = closed.rcvd is not None and closed.rcvd.code == 4403
+            return closed.rcvd.reason.partition(":")[0] if closed.rcvd and is_refusal else repr(closed)
+    else:
+        response = send(url, transport, query, token)
+        is_stream = response.headers["content-type"].startswith("text/event-stream")
+        answer = next(events(response)) if is_stream else response.json()
+        found = answer.get("errors", [{}])[0].get("extensions", {}).get("code", "")
+        if not is_stream and found in REFUSALS:
+            assert response.status_code == REFUSALS[found]
+            assert response.headers["www-authenticate"].startswith("Bearer ")
+            assert response.headers["cache-control"] == "private, no-store"
+            assert set(answer) == {"errors"}
+    if not answer.get("errors"):
+        assert all(value is not None for value in answer["data"].values())
+        return ""
+    (error,) = answer["errors"]
+    refusal = str(error["extensions"]["code"])
+    assert refusal not in REFUSALS or answer.get("data") is None
+    return refusal
+
+
+def send(url: str, transport: str, query: str, token: str | None) -> httpx.Response:
+    """Send the operation by one request."""
+    address, headers = f"{url}/graphql", {"Accept": "application/json", **bearing(token)}
+    if transport == "get":
+        return httpx.get(address, params={"query": query}, headers=headers)
+    if transport == "form":
+        form = {
+            "operations": json.dumps({"query": query, "variables": {"file": None}}),
+            "map": '{"0": ["variables.file"]}',
+        }
+        file: Any = {"0": ("prices.csv", b"origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,1\n")}
+        return httpx.post(address, data=form, files=file, headers={**headers, "GraphQL-Require-Preflight": "1"})
+    headers["Accept"] = "text/event-stream" if transport == "sse" else "application/json"
+    return httpx.post(address, json={"query": query}, headers=headers)
+
+
+def transports(field: str) -> tuple[str, ...]:
+    """Return how the field can be asked for."""
+    kind = OPERATIONS[field].partition(" ")[0]
+    left_out = {"subscription": {"json", "get", "form"}, "mutation": {"get"}}.get(kind, set())
+    if field == "uploadPriceFile":
+        # Elsewhere there is no file: the refusal is all that can be seen of it.
+        return TRANSPORTS[0], *TRANSPORTS[2:]
+    return tuple(transport for transport in TRANSPORTS if transport not in {*left_out, "form"})
+
+
+def test_the_list_is_complete() -> None:
+    assert set(OPERATIONS) == set(declared())
+
+
+@pytest.mark.parametrize("field", sorted(UPLOAD | ADMIN))
+def test_where_reading_is_open_all_else_needs_a_token_that_holds_and_is_enough(doors: Doors, field: str) -> None:
+    before = doors.picture()
+    for transport in transports(field):
+        assert code(doors.open, transport, OPERATIONS[field], None) == "UNAUTHENTICATED"
+        for kind, token in doors.bad_tokens.items():
+            assert code(doors.open, transport, OPERATIONS[field], token) == "UNAUTHENTICATED", kind
+        assert code(doors.open, transport, OPERATIONS[field], doors.tokens[NOT_ENOUGH[field]]) == "FORBIDDEN"
+    assert doors.picture() == before
+
+
+@pytest.mark.parametrize("field", sorted(OPERATIONS))
+def test_where_reading_is_closed_everything_needs_one(doors: Doors, field: str) -> None:
+    before = doors.picture()
+    for transport in transports(field):
+        for token in (None, *doors.bad_tokens.values()):
+            assert code(doors.closed, transport, OPERATIONS[field], token) == "UNAUTHENTICATED"
+        assert code(doors.closed, transport, OPERATIONS[field], doors.tokens[NOT_ENOUGH[field]]) == "FORBIDDEN"
+    assert doors.picture() == before
+
+
+@pytest.mark.parametrize("field", sorted({*OPERATIONS} - {"pricesChanged"}))
+def test_a_scope_that_is_enough_admits_and_admin_is_enough_for_all(doors: Doors, field: str) -> None:
+    for transport in transports(field):
+        expected = "" if field != "uploadPriceFile" or transport == "form" else "BAD_USER_INPUT"
+        for holder in (ENOUGH[field], "admin"):
+            if field == "batchByKey" and holder == "admin":
+                continue  # A key is its uploader's own.
+            assert code(doors.closed, transport, OPERATIONS[field], doors.tokens[holder]) == expected, transport
+
+
+@pytest.mark.parametrize("transport", ["sse", "websocket"])
+def test_a_stream_without_an_end_is_begun_for_whom_it_is(doors: Doors, transport: str) -> None:
+    query = OPERATIONS["pricesChanged"]
+    for holder in ("read", "admin"):
+        if transport == "sse":
+            with open_events(doors.closed, query, {}, doors.tokens[holder]) as response:
+                assert response.status_code == 200
+        else:
+            with open_socket(doors.closed, doors.tokens[holder]) as socket:
+                subscribe(socket, query, {})
+                subscribe(socket, OPERATIONS["locations"], {}, "2")
+                # Had the first been refused, its refusal would have come before.
+                assert next(answers(socket))["data"]["locations"]["totalCount"] > 0
+
+
+def test_no_token_is_needed_to_read_where_reading_is_open_but_a_wrong_one_is_told(doors: Doors) -> None:
+    assert code(doors.open, "json", OPERATIONS["locations"], None) == ""
+    assert code(doors.open, "json", OPERATIONS["locations"], doors.bad_tokens["expired"]) == "UNAUTHENTICATED"
+
+
+def test_an_operation_does_all_that_it_may_or_nothing(doors: Doors) -> None:
+    query = "query { locations { totalCount } ...more } fragment more on Query { ... { b: batches { totalCount } } }"
+    assert code(doors.open, "json", query, None) == "UNAUTHENTICATED"
+    assert code(doors.open, "json", query, make_token(doors.database_url, "upload")) == ""
+
+
+def test_the_token_may_stand_in_the_header_of_a_websocket(doors: Doors) -> None:
+    with open_socket(doors.closed, make_token(doors.database_url, "read"), in_header=True) as socket:
+        subscribe(socket, OPERATIONS["locations"], {})
+        assert next(answers(socket))["data"]["locations"]["totalCount"] > 0
+
+
+@pytest.mark.parametrize("path", ["1", "999", "x"])
+def test_the_download_of_rejections_needs_what_its_batch_needs(doors: Doors, path: str) -> None:
+    def status(token: str | None) -> int:
+        return httpx.get(f"{doors.open}/batches/{path}/rejections.csv", headers=bearing(token)).status_code
+
+    assert [status(token) for token in (None, *doors.bad_tokens.values())] == [401] * 6
+    assert status(make_token(doors.database_url, "read")) == 403
+    assert status(make_token(doors.database_url, "upload")) == 404
+
+
+def test_a_dry_run_tells_averages_and_so_needs_reading_too(doors: Doors) -> None:
+    query = "mutation { uploadPrices(input: { prices: [], dryRun: true }) { userErrors { code } } }"
+    assert code(doors.closed, "json", query, make_token(doors.database_url, "upload", "read")) == ""
+    answer = httpx.post(
+        f"{doors.closed}/graphql", json={"query": query}, headers=bearing(make_token(doors.database_url, "upload"))
+    ).json()
+    assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+def test_a_page_on_the_internet_is_not_this_machine_whatever_its_name_leads_to(module_database_url: str) -> None:
+    with running_server(module_database_url) as client:
+        query, port = {"query": OPERATIONS["batches"]}, client.http.base_url.port
+        for headers, status in [
+            ({"Host": f"localhost:{port}"}, 200),
+            ({"Host": f"[::1]:{port}"}, 200),
+            ({"Host": f"evil.example:{port}"}, 401),
+            ({"Host": "localhost.evil.example"}, 401),
+            ({"X-Forwarded-For": "203.0.113.9"}, 401),
+            ({"Host": f"localhost:{port}", "Origin": f"http://localhost:{port}"}, 200),
+            ({"Host": f"localhost:{port}", "Origin": "https://app.example"}, 401),
+            ({"Host": f"localhost:{port}", "Origin": "null"}, 401),
+        ]:
+            assert client.http.post("/graphql", json=query, headers=headers).status_code == status, headers

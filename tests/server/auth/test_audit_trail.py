@@ -1,0 +1,94 @@
+"""The audit trail: whoever changes something leaves an entry, with it or not at all."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.graph.types.test_uploads import GOOD, UPLOAD, fill
+from tests.server.graphql_api.test_response_cache import MOVE, REVERT
+from tests.support.fixtures.server import Client, running_server, running_worker
+from tests.support.processes import ratesgraph
+from tests.support.tokens import bearing, make_token
+
+Entry = tuple[str, str, int | None, str]
+
+
+def entries(database_url: str) -> list[Entry]:
+    """Return who, what, batch and detail of all entries, the oldest first."""
+    with psycopg.connect(database_url) as connection:
+        return connection.execute("SELECT caller, action, batch_id, detail FROM audit_entries ORDER BY id").fetchall()
+
+
+def test_everything_that_is_written_by_a_request_is_written_down_with_its_caller(database_url: str) -> None:
+    fill(database_url)
+    token = make_token(database_url, "admin", name="ops")
+    begun = entries(database_url)
+    with running_worker(database_url), running_server(database_url) as client:
+        client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 20_000, "idempotencyKey": "k"})
+        client.http.headers.update(bearing(token))
+        client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 20_000, "idempotencyKey": "k"})
+        client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 20_000, "idempotencyKey": "k"})
+        client.ask(REVERT, id="1")
+        client.ask(MOVE)
+        assert entries(database_url)[len(begun) :] == [
+            ("anyone", "upload", 1, "uploadPrices"),
+            ("token:ops", "upload", 2, "uploadPrices"),
+            ("token:ops", "revert", 1, ""),
+            ("token:ops", "change tree", None, "0 added, 1 moved: NLRTM"),
+        ]
+
+
+def test_what_changes_nothing_leaves_no_entry(client: Client, database_url: str) -> None:
+    fill(database_url)
+    begun = entries(database_url)
+    client.ask(UPLOAD, input={"prices": []})
+    client.ask(UPLOAD, input={"prices": [GOOD], "dryRun": True})
+    client.ask(REVERT, id="1")
+    client.ask('mutation { moveLocation(key: "NLRTM", parentSlug: "nowhere") { addedCount } }')
+    assert entries(database_url) == begun
+
+
+def test_a_write_and_its_entry_are_there_together_or_not_at_all(client: Client, database_url: str) -> None:
+    fill(database_url)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE audit_entries RENAME TO gone")
+        connection.commit()
+        for query, variables in ((UPLOAD, {"input": {"prices": [GOOD]}}), (MOVE, {})):
+            assert client.fail(query, **variables)["extensions"]["code"] == "INTERNAL_ERROR"
+        connection.execute("ALTER TABLE gone RENAME TO audit_entries")
+        connection.commit()
+        assert connection.execute("SELECT count(*) FROM price_batches").fetchone() == (0,)
+        parent = "SELECT p.key FROM locations l JOIN locations p ON p.id = l.parent_id WHERE l.key = 'NLRTM'"
+        assert connection.execute(parent).fetchone() == ("europe",)
+
+
+def test_the_command_line_leaves_entries_and_shows_them(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "regions.csv").write_text("slug,name,parent_slug\ntop,Top,\n")
+    (tmp_path / "ports.csv").write_text("code,name,parent_slug\nCNSGH,Shanghai,top\nNLRTM,Rotterdam,top\n")
+    (tmp_path / "prices.csv").write_text("origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,10\n")
+    ratesgraph(
+        database_url, "locations", "load", "--regions", tmp_path / "regions.csv", "--ports", tmp_path / "ports.csv"
+    )
+    ratesgraph(database_url, "prices", "load", tmp_path / "prices.csv")
+    token = ratesgraph(database_url, "token", "create", "--name", "ERP", "--scope", "upload").stdout.strip()
+    ratesgraph(database_url, "token", "revoke", token)
+    token_id = token[4:20]
+    assert entries(database_url) == [
+        ("command", "change tree", None, "3 added, 0 moved: top, CNSGH, NLRTM"),
+        ("command", "upload", 1, "prices.csv"),
+        ("command", "create token", None, f"{token_id} of ERP: upload"),
+        ("command", "revoke token", None, f"{token_id} of ERP"),
+    ]
+    shown = ratesgraph(database_url, "audit", "--limit", "2").stdout
+    assert shown.index("revoke token") < shown.index("create token")
+    assert "prices.csv" not in shown
+    assert token not in shown
+    assert "prices.csv" in ratesgraph(database_url, "audit", "--since", "2024-01-01").stdout
+    assert "prices.csv" not in ratesgraph(database_url, "audit", "--since", "2100-01-01T12:30").stdout
+    assert "--since" in ratesgraph(database_url, "audit", "--since", "yesterday", exit_code=2).stderr
+
+
+@pytest.mark.usefixtures("client")
+def test_a_trail_without_entries_is_shown_too(database_url: str) -> None:
+    assert "when (UTC)" in ratesgraph(database_url, "audit").stdout

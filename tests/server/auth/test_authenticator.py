@@ -1,0 +1,241 @@
+"""How long a token is believed, what that costs, and that no answer leaves to whom it is not for."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import psycopg
+import pytest
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+
+from db.pool import Connection, Pool
+from db.repositories import tokens
+from db.repositories.tokens import ApiToken
+from server.auth.authenticator import LOOK_UPS_AT_ONCE, Callers
+from tests.graph.test_subscriptions import each_transport
+from tests.graph.types.test_uploads import AVERAGES, fill
+from tests.support.fixtures.server import Client, running_server
+from tests.support.processes import ratesgraph
+from tests.support.streams import answers, open_events, open_socket, subscribe, until
+from tests.support.tokens import bearing, make_token
+
+CHANGES = 'subscription { pricesChanged(origin: "CNSGH", destination: "NLRTM") { status } }'
+SECOND = 1.0
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A client of a server where reading is closed, whose answers are kept."""
+    fill(database_url)
+    with running_server(database_url, writes_are_open=False, open_reads=False) as client:
+        token = make_token(database_url, "read")
+        until(lambda: "etag" in get(client, token).headers, "no answer is kept")
+        yield client
+
+
+def get(client: Client, token: str | None, **headers: str) -> httpx.Response:
+    """Ask for averages by GET."""
+    return client.http.get("/graphql", params={"query": AVERAGES}, headers=bearing(token) | headers)
+
+
+def post(client: Client, token: str | None) -> httpx.Response:
+    """Ask for averages by POST."""
+    return client.http.post("/graphql", json={"query": AVERAGES}, headers=bearing(token))
+
+
+def revoke(database_url: str, token: str) -> float:
+    """Revoke a token and return the moment after."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE api_tokens SET revoked_at = now() WHERE id = %s", (token[4:20],))
+    return time.monotonic()
+
+
+def test_a_kept_answer_leaves_to_nobody_who_may_not_read(client: Client, database_url: str) -> None:
+    reader, uploader = make_token(database_url, "read"), make_token(database_url, "upload")
+    kept = get(client, reader)
+    assert post(client, reader).json() == kept.json()
+    for again in (get(client, reader), post(client, reader)):
+        assert again.headers["cache-status"] == "ratesgraph; hit"
+    for token, status in [(None, 401), (uploader, 403), (f"{reader[:-1]}_", 401)]:
+        for refused in (
+            get(client, token),
+            post(client, token),
+            get(client, token, **{"If-None-Match": kept.headers["etag"]}),
+        ):
+            assert refused.status_code == status
+            assert refused.headers["cache-control"] == "private, no-store"
+            assert "etag" not in refused.headers
+            assert "data" not in refused.json()
+
+
+def test_proxies_keep_no_answer_of_a_server_where_reading_is_closed(client: Client, database_url: str) -> None:
+    answer = get(client, make_token(database_url, "read"))
+    assert answer.headers["cache-control"].startswith("private")
+    assert "Authorization" in answer.headers["vary"]
+    not_modified = get(client, make_token(database_url, "read"), **{"If-None-Match": answer.headers["etag"]})
+    assert (not_modified.status_code, not_modified.content) == (304, b"")
+
+
+def test_a_revoked_token_is_refused_within_a_second(client: Client, database_url: str) -> None:
+    token = make_token(database_url, "read")
+    assert post(client, token).status_code == 200
+    revoked_at = revoke(database_url, token)
+    until(lambda: post(client, token).status_code == 401, "the token is still believed")
+    assert time.monotonic() - revoked_at < SECOND + 0.3
+
+
+def test_a_token_that_is_revoked_by_the_command_is_refused(client: Client, database_url: str) -> None:
+    token = make_token(database_url, "read")
+    assert post(client, token).status_code == 200
+    ratesgraph(database_url, "token", "revoke", token)
+    until(lambda: post(client, token).status_code == 401, "the token is still believed")
+
+
+def test_a_token_is_refused_from_the_moment_that_it_expires(client: Client, database_url: str) -> None:
+    expires_at = datetime.now(UTC) + timedelta(seconds=1.5)
+    token = make_token(database_url, "read", expires_at=expires_at)
+    assert post(client, token).status_code == 200
+    until(lambda: post(client, token).status_code == 401, "the token is still believed")
+    assert abs((datetime.now(UTC) - expires_at).total_seconds()) < 0.3
+
+
+@each_transport
+@pytest.mark.parametrize("why", ["expired", "revoked"])
+def test_a_subscription_ends_with_the_token_of_its_caller(
+    client: Client, database_url: str, transport: str, why: str
+) -> None:
+    expires_at = datetime.now(UTC) + timedelta(seconds=2) if why == "expired" else None
+    token, url = make_token(database_url, "read", expires_at=expires_at), str(client.http.base_url)
+    if transport == "sse":
+        with open_events(url, CHANGES, {}, token) as response:
+            if why == "revoked":
+                revoke(database_url, token)
+            assert "complete" not in response.read().decode()
+        assert post(client, token).status_code == 401
+    else:
+        with open_socket(url, token) as socket:
+            subscribe(socket, CHANGES, {})
+            if why == "revoked":
+                revoke(database_url, token)
+            with pytest.raises(ConnectionClosedError) as caught:
+                next(answers(socket))
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == 4403
+
+
+def test_a_known_token_costs_no_look_into_the_database(
+    client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = make_token(database_url, "read")
+    assert post(client, token).status_code == 200
+    taken, connection = [0], Pool.connection
+
+    def counting(self: Pool) -> object:
+        taken[0] += 1
+        return connection(self)
+
+    monkeypatch.setattr(Pool, "connection", counting)
+    started = time.monotonic()
+    for _ in range(100):
+        assert post(client, token).headers["cache-status"] == "ratesgraph; hit"
+    # What is in use is looked up again twice a second, beside the requests.
+    assert taken[0] <= 2 * (time.monotonic() - started) + 1
+
+
+def test_the_use_of_a_token_is_noted_and_a_wrong_secret_is_no_use(client: Client, database_url: str) -> None:
+    used, guessed = make_token(database_url, "read"), make_token(database_url, "read")
+    assert post(client, f"{guessed[:-3]}000").status_code == 401
+    assert post(client, used).status_code == 200
+
+    def noted() -> set[str]:
+        with psycopg.connect(database_url) as connection:
+            return {row[0] for row in connection.execute("SELECT id FROM api_tokens WHERE last_used_at IS NOT NULL")}
+
+    until(lambda: used[4:20] in noted(), "the use of the token is not noted")
+    assert guessed[4:20] not in noted()
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Basic dXNlcjpwYXNz", "Token x", "Bearer \xff", "Bearer a b"])
+def test_a_header_that_is_no_token_is_refused_and_told_how(client: Client, header: str) -> None:
+    headers = {b"Authorization": header.encode("latin-1")}
+    answer = client.http.post("/graphql", json={"query": AVERAGES}, headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == 'Bearer realm="ratesgraph", error="invalid_token"'
+    assert answer.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
+
+
+def test_no_token_is_ever_logged(client: Client, database_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    token = make_token(database_url, "read")
+    for sent in (token, f"{token[:-3]}000"):
+        post(client, sent)
+        with pytest.raises((ConnectionClosedError, AssertionError)), open_socket(str(client.http.base_url), f"{sent}x"):
+            pass
+    secret = token[21:-3]
+    ours = [record for record in caplog.records if not record.name.startswith(("websockets.client", "httpcore"))]
+    assert not [record for record in ours if secret in record.getMessage()]
+
+
+def test_while_the_database_is_away_a_token_cannot_be_judged(client: Client, postgres: str, database_url: str) -> None:
+    token = make_token(database_url, "read")
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        answer = post(client, token)
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "2"
+    assert answer.json()["errors"][0]["extensions"] == {"code": "DATABASE_UNAVAILABLE"}
+
+
+def test_only_pages_of_allowed_origins_open_a_websocket(database_url: str) -> None:
+    allowed = "https://app.example"
+    with running_server(database_url, cors_origins=f"https://other.example, {allowed}") as client:
+        url = str(client.http.base_url).rstrip("/")
+        for origin in (None, url, allowed, "HTTPS://APP.example:443"):
+            with open_socket(url, origin=origin):
+                pass
+        for origin in ("https://evil.example", "http://app.example", f"{allowed}.evil.example", "null", "https://["):
+            with pytest.raises(InvalidStatus) as caught, open_socket(url, origin=origin):
+                pass
+            assert caught.value.response.status_code == 403
+
+
+def test_few_unknown_tokens_are_looked_up_at_once_however_many_come(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come, inside, most = 0, 0, 0
+    go_on = threading.Event()
+    look_up, find = Callers._look_up, tokens.find_tokens
+
+    async def count_and_look_up(self: Callers, token_id: str) -> object:
+        nonlocal come
+        come += 1
+        return await look_up(self, token_id)
+
+    async def find_slowly(connection: Connection, ids: Collection[str]) -> list[ApiToken]:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.to_thread(go_on.wait, 20)
+        inside -= 1
+        return await find(connection, ids)
+
+    monkeypatch.setattr(Callers, "_look_up", count_and_look_up)
+    monkeypatch.setattr(tokens, "find_tokens", find_slowly)
+    with running_server(database_url, writes_are_open=False) as client, ThreadPoolExecutor(6) as threads:
+        guesses = [f"rgt_{number:016}_{'0' * 43}" for number in range(6)]
+        url, query = f"{client.http.base_url}/graphql", {"query": "{ __typename }"}
+        answers = [threads.submit(httpx.post, url, json=query, headers=bearing(guess)) for guess in guesses]
+        try:
+            until(lambda: come == 6 and inside == LOOK_UPS_AT_ONCE, "not all have come")
+        finally:
+            go_on.set()
+        assert [answer.result().status_code for answer in answers] == [401] * 6
+    assert most == LOOK_UPS_AT_ONCE

@@ -1,0 +1,218 @@
+"""JWTs as tokens: which are believed, what they allow, and what their issuer is asked."""
+
+import base64
+import hmac
+import json
+import math
+import time
+from collections.abc import Iterator
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from websockets.exceptions import ConnectionClosedError
+
+from server.auth import oidc
+from tests.support.fixtures.issuer import AUDIENCE, Issuer
+from tests.support.fixtures.server import Client, running_server
+from tests.support.processes import ratesgraph
+from tests.support.streams import open_socket, until
+from tests.support.tokens import bearing, make_token
+
+READ = "{ locations { totalCount } }"
+PRICE = '{ dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM", price: 1 }'
+UPLOAD = f"mutation {{ uploadPrices(input: {{ waitMs: 0, prices: [{PRICE}] }}) {{ batch {{ uploader }} }} }}"
+
+
+@pytest.fixture
+def client(database_url: str, issuer: Issuer) -> Iterator[Client]:
+    """A client of a server where reading is closed, and the issuer's tokens are taken."""
+    with running_server(database_url, writes_are_open=False, open_reads=False, **issuer.settings) as client:
+        yield client
+
+
+def ask(client: Client, token: str, query: str = READ) -> httpx.Response:
+    """Ask with the token."""
+    return client.http.post("/graphql", json={"query": query}, headers=bearing(token))
+
+
+def code(answer: httpx.Response) -> str:
+    """Return the code of the only error."""
+    (error,) = answer.json()["errors"]
+    return str(error["extensions"]["code"])
+
+
+def test_a_sound_token_allows_what_its_scopes_say_and_its_subject_is_the_uploader(
+    client: Client, issuer: Issuer
+) -> None:
+    assert ask(client, issuer.sign()).json() == {"data": {"locations": {"totalCount": 0}}}
+    assert code(ask(client, issuer.sign(), UPLOAD)) == "FORBIDDEN"
+    uploaded = ask(client, issuer.sign(scope="email upload"), UPLOAD).json()["data"]["uploadPrices"]
+    assert uploaded == {"batch": {"uploader": "oidc:ada"}}
+    for other, expected in (("ada", 1), ("eve", 0), ("admin", 1)):
+        scope = "admin" if other == "admin" else "upload"
+        answer = ask(client, issuer.sign(sub=other, scope=scope), "{ batches { totalCount } }").json()
+        assert answer["data"]["batches"]["totalCount"] == expected
+
+
+@pytest.mark.parametrize(("algorithm", "kid"), [("RS256", "rsa"), ("ES256", "curve")])
+def test_keys_of_either_kind_are_taken_and_audiences_may_be_several(
+    client: Client, issuer: Issuer, algorithm: str, kid: str
+) -> None:
+    token = issuer.sign(algorithm=algorithm, kid=kid, aud=["other", AUDIENCE])
+    assert ask(client, token).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"exp": 1_000},
+        {"exp": None},
+        {"exp": "9999999999"},
+        {"exp": "soon"},
+        {"exp": [9_999_999_999]},
+        {"exp": math.inf},
+        {"exp": math.nan},
+        {"exp": 10**400},
+        {"nbf": 9_999_999_999},
+        {"iat": 9_999_999_999},
+        {"aud": "https://elsewhere.example"},
+        {"aud": None},
+        {"iss": "https://elsewhere.example"},
+        {"iss": None},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": "a\nb"},
+        {"sub": "a" * 256},
+        {"kid": "other"},
+        {"kid": None},
+        {"kid": "curve"},
+        {"algorithm": "PS256"},
+        {"padding": "a" * 9_000},
+    ],
+    ids=str,
+)
+def test_a_token_that_lacks_anything_is_refused(client: Client, issuer: Issuer, changed: dict[str, object]) -> None:
+    answer = ask(client, issuer.sign(**changed))  # type: ignore[arg-type]
+    assert (answer.status_code, code(answer)) == (401, "UNAUTHENTICATED")
+    assert "invalid_token" in answer.headers["www-authenticate"]
+
+
+def test_a_token_may_end_within_a_second(client: Client, issuer: Issuer) -> None:
+    assert ask(client, issuer.sign(exp=time.time() + 60.5)).status_code == 200
+
+
+def test_a_token_and_its_subject_are_as_long_as_may_be(client: Client, issuer: Issuer) -> None:
+    assert ask(client, issuer.sign(sub="a" * oidc.MAX_NAME_LENGTH)).status_code == 200
+    found = {}
+    for size in range(5_500, 5_900):
+        token = issuer.sign(padding="a" * size)
+        if abs(len(token) - oidc.MAX_TOKEN_LENGTH) <= 2:
+            found[len(token)] = ask(client, token).status_code
+    # A claim of one character more makes a token of one or two more.
+    assert {length for length, status in found.items() if status == 200} == {
+        length for length in found if length <= oidc.MAX_TOKEN_LENGTH
+    }
+    assert set(found.values()) == {200, 401}
+
+
+def encode(data: bytes) -> bytes:
+    """Return bytes as they stand in a token."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def part(value: object) -> bytes:
+    """Return a part of a token."""
+    return encode(json.dumps(value).encode())
+
+
+def test_a_token_that_the_issuer_did_not_sign_is_refused(client: Client, issuer: Issuer) -> None:
+    claims = issuer.claims(scope="admin")
+    unsigned = b".".join([part({"alg": "none", "kid": "rsa"}), part(claims), b""]).decode()
+    # The classical attack: the public key, which everybody knows, as the secret of a symmetric signature.
+    public = issuer.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    text = b".".join([part({"alg": "HS256", "kid": "rsa"}), part(claims)])
+    symmetric = (text + b"." + encode(hmac.digest(public, text, "sha256"))).decode()
+    stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    foreign = jwt.encode(claims, stranger, algorithm="RS256", headers={"kid": "rsa"})
+    head, _, signature = issuer.sign().split(".")
+    exchanged = f"{head}.{part(claims).decode()}.{signature}"
+    for token in (unsigned, symmetric, foreign, exchanged, "a.b.c", "..", f"{head}.."):
+        assert code(ask(client, token)) == "UNAUTHENTICATED"
+
+
+def test_a_symmetric_key_that_is_published_signs_nothing(client: Client, issuer: Issuer) -> None:
+    secret = b"0123456789abcdef0123456789abcdef"
+    assert issuer.published is not None
+    issuer.published.append(
+        {"kty": "oct", "kid": "oct", "alg": "HS256", "k": base64.urlsafe_b64encode(secret).decode()}
+    )
+    token = jwt.encode(issuer.claims(), secret, algorithm="HS256", headers={"kid": "oct"})
+    assert code(ask(client, token)) == "UNAUTHENTICATED"
+
+
+def test_keys_are_fetched_once_and_again_for_a_new_one_but_not_for_each_token(
+    client: Client, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert issuer.fetches == 0
+    for number in range(5):
+        assert ask(client, issuer.sign(sub=f"user {number}")).status_code == 200
+        assert ask(client, issuer.sign(kid=f"key {number}")).status_code == 401
+    assert issuer.fetches == 1
+    assert issuer.published is not None
+    issuer.published.append({**issuer.published[0], "kid": "new"})
+    monkeypatch.setattr(oidc, "FETCHED_EVERY_SECONDS", 0.0)
+    assert ask(client, issuer.sign(kid="new")).status_code == 200
+    assert issuer.fetches == 2
+
+
+def test_while_the_issuer_is_away_its_keys_hold_on(
+    client: Client, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask(client, issuer.sign()).status_code == 200
+    issuer.published = None
+    monkeypatch.setattr(oidc, "FETCHED_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(oidc, "KEYS_LAST_SECONDS", 0.0)
+    assert ask(client, issuer.sign(sub="another")).status_code == 200
+    assert issuer.fetches == 2
+
+
+def test_without_any_key_nobody_can_be_judged(client: Client, issuer: Issuer, database_url: str) -> None:
+    issuer.published = None
+    answer = ask(client, issuer.sign())
+    assert (answer.status_code, code(answer)) == (503, "ISSUER_UNAVAILABLE")
+    assert answer.headers["retry-after"] == "2"
+    assert ask(client, make_token(database_url, "read")).status_code == 200
+
+
+def test_a_known_token_ends_when_it_expires_and_its_connection_with_it(client: Client, issuer: Issuer) -> None:
+    token = issuer.sign(exp=int(time.time()) - oidc.LEEWAY_SECONDS + 3)
+    assert ask(client, token).status_code == 200
+    with open_socket(str(client.http.base_url), token) as socket, pytest.raises(ConnectionClosedError) as caught:
+        socket.recv(timeout=20)
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 4403
+    until(lambda: ask(client, token).status_code == 401, "the token is still believed")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"RATESGRAPH_OIDC_ISSUER": "https://issuer.example"}, "belong together"),
+        ({"RATESGRAPH_OIDC_AUDIENCE": "x", "RATESGRAPH_OIDC_JWKS_URL": "https://x"}, "belong together"),
+        (
+            {
+                "RATESGRAPH_OIDC_ISSUER": "https://issuer.example",
+                "RATESGRAPH_OIDC_AUDIENCE": "x",
+                "RATESGRAPH_OIDC_JWKS_URL": "http://issuer.example/keys",
+            },
+            "must begin with https://",
+        ),
+    ],
+)
+def test_an_issuer_that_is_half_set_keeps_the_server_from_starting(settings: dict[str, str], words: str) -> None:
+    line = ratesgraph("postgresql://127.0.0.1:1/x", "serve", exit_code=1, settings=settings).stderr
+    assert words in line
+    assert line.count("\n") == 1

@@ -1,0 +1,258 @@
+"""The real command as processes: start and stop, one clear line for every error, nothing left running."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import httpx
+import psycopg
+import pytest
+
+from tests.support.processes import COMMAND, environment, ratesgraph
+from tests.support.source import ROOT
+
+REGIONS = "slug,name,parent_slug\ntop,Top,\n"
+PORTS = "code,name,parent_slug\nCNSGH,Shanghai,top\nNLRTM,Rotterdam,top\n"
+PRICES = "origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,10\nCNSGH,NLRTM,2024-01-01,11\n"
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder with a small tree and two prices."""
+    (tmp_path / "regions.csv").write_text(REGIONS)
+    (tmp_path / "ports.csv").write_text(PORTS)
+    (tmp_path / "prices.csv").write_text(PRICES)
+    return tmp_path
+
+
+@contextmanager
+def serving(
+    database_url: str | None,
+    *arguments: str | Path,
+    settings: Mapping[str, str] | None = None,
+    log: IO[str] | int = subprocess.STDOUT,
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run `serve` on a free port until it says where it answers; yield the process and the URL. It stops without lingering."""
+    with subprocess.Popen(
+        [COMMAND, "serve", "--port", "0", *arguments],
+        env={
+            **environment(database_url),
+            "PYTHONUNBUFFERED": "1",
+            "RATESGRAPH_LINGER_SECONDS": "0",
+            **(settings or {}),
+        },
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process, _wait_for_url(process)
+        finally:
+            # The command stops its database with itself; killed, it would leave one behind.
+            process.terminate()
+            try:
+                process.wait(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+
+
+def _wait_for_url(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if found := re.search(r"answers at (http://\S+)/graphql", line):
+            return found[1]
+    raise AssertionError(f"the server ended before it answered:\n{printed}")
+
+
+def wait_until_answered(url: str) -> httpx.Response:
+    """Ask until somebody answers."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return httpx.get(f"{url}/readyz", timeout=5)
+        except httpx.TransportError:
+            assert time.monotonic() < deadline, "nobody answers"
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_serve_starts_the_embedded_database_and_stops_it_with_itself(
+    tmp_path: Path, workers: str, stop: signal.Signals
+) -> None:
+    with serving(None, "--data-dir", tmp_path / "data", "--no-demo", "--workers", workers) as (process, url):
+        assert wait_until_answered(url).text == "ready\n"
+        assert httpx.get(f"{url}/livez").text == "alive\n"
+        assert (tmp_path / "data" / "postgresql" / "postmaster.pid").exists()
+        page = httpx.get(f"{url}/graphql", headers={"Accept": "text/html"})
+        assert "graphiql" in page.text.lower()
+        process.send_signal(stop)
+        printed, _ = process.communicate(timeout=STOP_SECONDS)
+        # It was told to, so that is no failure to whoever supervises it.
+        assert (process.returncode, printed.splitlines()[-1]) == (0, "Stopped.")
+    assert not (tmp_path / "data" / "postgresql" / "postmaster.pid").exists()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_on_one_s_own_machine_takes_uploads_of_anyone(files: Path, workers: str) -> None:
+    data_dir = files / "data"
+    with serving(None, "--data-dir", data_dir, "--no-demo", "--workers", workers) as (_, url):
+        wait_until_answered(url)
+        # A second process joins the running database.
+        arguments: list[str | Path] = [
+            "--regions",
+            files / "regions.csv",
+            "--ports",
+            files / "ports.csv",
+            "--data-dir",
+            data_dir,
+        ]
+        assert "3 locations added" in ratesgraph(None, "locations", "load", *arguments).stdout
+        price = '{dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM", price: 7}'
+        mutation = f"mutation {{ uploadPrices(input: {{prices: [{price}]}}) {{ batch {{ status }} }} }}"
+        answer = httpx.post(f"{url}/graphql", json={"query": mutation}, timeout=30).json()
+        assert answer == {"data": {"uploadPrices": {"batch": {"status": "APPLIED"}}}}
+
+
+def test_the_whole_way_from_files_to_a_verified_database(files: Path, empty_database_url: str) -> None:
+    url = empty_database_url
+    assert "migrations applied" in ratesgraph(url, "migrate").stdout
+    assert "up to date" in ratesgraph(url, "migrate").stdout
+    tree: list[str | Path] = ["--regions", files / "regions.csv", "--ports", files / "ports.csv"]
+    assert ratesgraph(url, "locations", "load", *tree).stdout == "3 locations added, 0 moved, 0 in place.\n"
+    assert ratesgraph(url, "locations", "load", *tree).stdout == "0 locations added, 0 moved, 3 in place.\n"
+    loaded = ratesgraph(url, "prices", "load", files / "prices.csv").stdout
+    assert "applied, 2 of 2 items, 2 daily prices." in loaded
+    assert "already loaded as batch" in ratesgraph(url, "prices", "load", files / "prices.csv").stdout
+    assert "applied" in ratesgraph(url, "prices", "load", files / "prices.csv", "--again").stdout
+    assert "rows" in ratesgraph(url, "compact").stdout
+    assert (
+        ratesgraph(url, "queue").stdout == "0 batches queued, 0 running, none is waiting; 2 ended in the last minute.\n"
+    )
+    assert "Every average is what its prices say" in ratesgraph(url, "verify").stdout
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE price_totals SET price_sums[1] = 1")
+    failed = ratesgraph(url, "verify", exit_code=1)
+    assert "CNSGH" in failed.stdout
+    assert "differences" in failed.stderr
+    ratesgraph(url, "verify", "--repair", exit_code=1)
+    ratesgraph(url, "verify")
+
+
+def test_a_file_with_bad_items_is_rejected_whole_or_loaded_without_them(files: Path, database_url: str) -> None:
+    ratesgraph(database_url, "locations", "load", "--regions", files / "regions.csv", "--ports", files / "ports.csv")
+    (files / "bad.csv").write_text(PRICES + "CNSGH,XXXXX,2024-01-01,abc\n")
+    rejected = ratesgraph(database_url, "prices", "load", files / "bad.csv", exit_code=1)
+    assert "UNKNOWN_PORT" in rejected.stderr
+    assert "INVALID_PRICE" in rejected.stderr
+    assert "no price changed" in rejected.stderr
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM prices").fetchone() == (0,)
+    skipped = ratesgraph(database_url, "prices", "load", files / "bad.csv", "--on-error", "skip")
+    assert "2 of 3 items" in skipped.stdout
+
+
+def test_a_broken_file_does_not_keep_a_good_one_from_loading(files: Path, database_url: str) -> None:
+    ratesgraph(database_url, "locations", "load", "--regions", files / "regions.csv", "--ports", files / "ports.csv")
+    (files / "broken.csv.gz").write_bytes(b"no gzip")
+    done = ratesgraph(database_url, "prices", "load", files / "broken.csv.gz", files / "prices.csv", exit_code=1)
+    assert "broken.csv.gz: BROKEN_FILE" in done.stderr
+    assert "2 of 2 items" in done.stdout
+
+
+def one_line(text: str) -> str:
+    """Return the text, which must be a single line."""
+    assert text.strip().count("\n") == 0, text
+    return text
+
+
+def test_every_mistake_of_an_operator_is_one_clear_line(files: Path, empty_database_url: str) -> None:
+    nowhere = "postgresql://postgres@127.0.0.1:1/postgres"
+    assert "cannot be reached" in one_line(ratesgraph(nowhere, "migrate", exit_code=1).stderr)
+    tree: list[str | Path] = ["--regions", files / "regions.csv", "--ports", files / "ports.csv"]
+    assert "ratesgraph migrate" in one_line(ratesgraph(empty_database_url, "verify", exit_code=1).stderr)
+    assert "ratesgraph migrate" in one_line(
+        ratesgraph(empty_database_url, "locations", "load", *tree, exit_code=1).stderr
+    )
+    (files / "ports.csv").write_text("code,name,parent_slug\nCNSGH,Shanghai,nowhere\n")
+    ratesgraph(empty_database_url, "migrate")
+    refused = ratesgraph(empty_database_url, "locations", "load", *tree, exit_code=1)
+    assert "UNKNOWN_PARENT: ports.csv:2" in one_line(refused.stderr)
+    (files / "file").touch()
+    assert one_line(ratesgraph(None, "migrate", "--data-dir", files / "file", exit_code=1).stderr)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert "Choose another --port" in one_line(
+            ratesgraph(empty_database_url, "serve", "--port", port, exit_code=1).stderr
+        )
+    assert "Usage" in ratesgraph(None, "locations", "load", exit_code=2).stderr
+    assert "does not exist" in ratesgraph(None, "prices", "load", files / "nothing.csv", exit_code=2).stderr
+
+
+def test_the_schema_command_prints_and_compares(tmp_path: Path) -> None:
+    root = ROOT
+    assert ratesgraph(None, "schema").stdout == (root / "schema.graphql").read_text()
+    for content, exit_code in [("type Query { other: Int }\n", 1), ((root / "schema.graphql").read_text(), 0)]:
+        (tmp_path / "schema.graphql").write_text(content)
+        done = subprocess.run([COMMAND, "schema", "--check"], cwd=tmp_path, capture_output=True, check=False)
+        assert done.returncode == exit_code
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "serve",
+        "migrate",
+        "verify",
+        "compact",
+        "queue",
+        "worker",
+        "schema",
+        "locations load",
+        "prices load",
+        "prices upload",
+        "rates refresh",
+        "audit",
+        "token create",
+        "token list",
+        "token revoke",
+    ],
+)
+def test_every_command_explains_itself(command: str) -> None:
+    assert "Usage" in ratesgraph(None, *command.split(), "--help").stdout
+
+
+def test_the_demo_data_is_in_and_answers(tmp_path: Path) -> None:
+    with serving(None, "--data-dir", tmp_path / "data") as (process, url):
+        query = """{
+          batches(first: 1) { edges { node { source } } }
+          locations(kind: PORT, first: 1) { totalCount }
+          averagePrices(dateFrom: "2026-01-01", dateTo: "2026-01-31", origin: "world", destination: "world") { priceCount }
+        }"""
+        answer = httpx.post(f"{url}/graphql", json={"query": query}, timeout=30).json()["data"]
+        assert "synthetic" in answer["batches"]["edges"][0]["node"]["source"]
+        assert answer["locations"]["totalCount"] >= 150
+        assert len(answer["averagePrices"]) == 31
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=STOP_SECONDS)
+    # The second start finds everything in place.
+    started = time.monotonic()
+    with serving(None, "--data-dir", tmp_path / "data") as (_, url):
+        assert wait_until_answered(url).status_code == 200
+    assert time.monotonic() - started < START_SECONDS

@@ -1,0 +1,90 @@
+"""`ratesgraph token` as a process: a token is shown once, kept as a digest, listed without its secret, and revoked."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from server.cli.commands.tokens import read_expiry
+from server.cli.console import CommandError
+from tests.support.processes import ratesgraph
+
+TOKEN = re.compile(r"rgt_([0-9a-f]{16})_[A-Za-z0-9_-]{43}\n")
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def create(database_url: str, *arguments: str) -> tuple[str, str]:
+    """Create a token and return it with its id; standard output holds nothing else."""
+    done = ratesgraph(database_url, "token", "create", *arguments)
+    found = TOKEN.fullmatch(done.stdout)
+    assert found is not None, done.stdout
+    assert done.stdout.strip() not in done.stderr
+    return done.stdout.strip(), found[1]
+
+
+def test_a_token_is_printed_once_and_only_its_digest_is_kept(database_url: str) -> None:
+    token, token_id = create(database_url, "--name", "ERP of ACME", "--scope", "upload", "--scope", "read")
+    with psycopg.connect(database_url) as connection:
+        kept = connection.execute("SELECT t::text FROM api_tokens t").fetchone()
+    assert kept is not None
+    assert token_id in kept[0]
+    assert token.removeprefix(f"rgt_{token_id}_") not in kept[0]
+    listed = ratesgraph(database_url, "token", "list").stdout
+    for word in (token_id, "ERP of ACME", "read upload", "valid"):
+        assert word in listed
+    assert token not in listed
+
+
+def test_a_token_is_revoked_by_its_id_or_by_itself_and_only_once(database_url: str) -> None:
+    for number in (0, 1):
+        made = create(database_url, "--name", "x", "--scope", "admin", "--expires", "never")
+        assert f"Token {made[1]} of x is revoked" in ratesgraph(database_url, "token", "revoke", made[number]).stdout
+        again = ratesgraph(database_url, "token", "revoke", made[1], exit_code=1)
+        assert again.stderr == f"There is no token {made[1]} that could be revoked.\n"
+    assert ratesgraph(database_url, "token", "list").stdout.count("revoked") == 2
+
+
+def test_two_tokens_are_never_alike(database_url: str) -> None:
+    (first, _), (second, _) = (create(database_url, "--name", "x", "--scope", "read") for _ in range(2))
+    assert first[21:] != second[21:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["create", "--name", " ", "--scope", "read"], "--name must have 1 to 200"),
+        (["create", "--name", "x\ny", "--scope", "read"], "--name must have 1 to 200"),
+        (["create", "--name", "x", "--scope", "read", "--expires", "soon"], "--expires is a number of days"),
+        (["revoke", "rgt_"], "named by its id"),
+        (["revoke", "0" * 16], "no token 0000000000000000"),
+    ],
+)
+def test_what_is_wrong_with_a_token_s_command_is_one_line(database_url: str, arguments: list[str], words: str) -> None:
+    line = ratesgraph(database_url, "token", *arguments, exit_code=1).stderr
+    assert words in line
+    assert line.count("\n") == 1
+
+
+def test_a_token_needs_a_scope_that_there_is(database_url: str) -> None:
+    assert "--scope" in ratesgraph(database_url, "token", "create", "--name", "x", exit_code=2).stderr
+    assert "root" in ratesgraph(database_url, "token", "create", "--name", "x", "--scope", "root", exit_code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90d", NOW + timedelta(days=90)),
+        (" 1D ", NOW + timedelta(days=1)),
+        ("2026-03-01", datetime(2026, 3, 2, tzinfo=UTC)),
+        ("never", None),
+    ],
+)
+def test_an_expiry_is_days_from_now_or_the_end_of_a_day(text: str, expected: datetime | None) -> None:
+    assert read_expiry(text, NOW) == expected
+
+
+@pytest.mark.parametrize("text", ["", "0d", "-1d", "36501d", "2026-02-28", "2026-02-30", "20270101", "9999-12-31"])
+def test_an_expiry_that_is_none_or_is_past_is_refused(text: str) -> None:
+    with pytest.raises(CommandError):
+        read_expiry(text, NOW)

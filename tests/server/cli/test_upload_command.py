@@ -1,0 +1,279 @@
+"""`ratesgraph prices upload` as a process: what it says, what it leaves behind, and how it goes on after being cut off."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.graph.types.test_uploads import AVERAGES, fill
+from tests.resolvers.uploads.test_price_files import APPLIED, CSV, MIB, many_lines
+from tests.server.cli.test_commands import one_line, serving, wait_until_answered
+from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.processes import COMMAND, environment, ratesgraph
+from tests.support.proxy import Proxy, running_proxy
+from tests.support.streams import until
+
+SECONDS = 60
+BATCHES = "{ batches { edges { node { status source idempotencyKey itemCount } } } }"
+
+
+@pytest.fixture
+def server(database_url: str) -> Iterator[Client]:
+    """A server over two ports, and nobody who applies batches."""
+    fill(database_url)
+    with running_server(database_url) as client:
+        yield client
+
+
+@pytest.fixture
+def worker(server: Client, database_url: str) -> Iterator[None]:  # noqa: ARG001
+    """A worker for the server's batches."""
+    with running_worker(database_url):
+        yield
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file of three prices."""
+    path = tmp_path / "prices.csv"
+    path.write_bytes(CSV)
+    return path
+
+
+def url_of(client: Client) -> str:
+    """Return the endpoint's URL."""
+    return f"{client.http.base_url}/graphql"
+
+
+def upload(client: Client, *arguments: str | Path, exit_code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    return ratesgraph(None, "prices", "upload", "--url", url_of(client), *arguments, exit_code=exit_code)
+
+
+@contextmanager
+def uploading(url: str, file: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run the command beside the test."""
+    with subprocess.Popen(
+        [COMMAND, "prices", "upload", "--url", url, file],
+        env=environment(None),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def batches(client: Client) -> list[Json]:
+    """Return all batches, newest first."""
+    return [edge["node"] for edge in client.ask(BATCHES)["batches"]["edges"]]
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_file_is_uploaded_once_however_often_the_command_runs(server: Client, file: Path) -> None:
+    assert "prices.csv: batch 1 applied, 3 of 3 items, 3 daily prices." in upload(server, file).stdout
+    assert server.ask(AVERAGES)["averagePrices"] == APPLIED
+    assert "already uploaded as batch 1" in upload(server, file).stdout
+    assert "batch 2 applied" in upload(server, file, "--on-error", "skip").stdout
+    assert "batch 3 applied" in upload(server, file, "--again").stdout
+    assert {batch["source"] for batch in batches(server)} == {"prices.csv"}
+    assert len(batches(server)) == 3
+
+
+@pytest.mark.usefixtures("worker")
+def test_invalid_items_are_shown_and_written_out(server: Client, file: Path, tmp_path: Path) -> None:
+    file.write_bytes(CSV + b"CNSGH,XXXXX,2024-01-01,abc\n" * 300)
+    out = tmp_path / "out.csv"
+    rejected = upload(server, file, "--rejections", out, exit_code=1)
+    assert "UNKNOWN_PORT" in rejected.stderr
+    assert "INVALID_PRICE" in rejected.stderr
+    assert "rejected, 300 of 303 items are invalid; no price changed" in rejected.stderr
+    with out.open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == 600
+    assert rows[0]["file"] == "prices.csv"
+    assert {(row["item"], row["code"], row["value"]) for row in rows[-2:]} == {
+        ("303", "UNKNOWN_PORT", "XXXXX"),
+        ("303", "INVALID_PRICE", "abc"),
+    }
+    # The outcome is the same when the server knows it already.
+    assert "300 of 303 items are invalid" in upload(server, file, exit_code=1).stderr
+    assert "3 of 303 items" in upload(server, file, "--on-error", "skip").stdout
+    assert server.ask(AVERAGES)["averagePrices"] == APPLIED
+
+
+@pytest.mark.usefixtures("worker")
+def test_an_unusable_file_does_not_keep_a_good_one_from_being_uploaded(server: Client, file: Path) -> None:
+    folder = file.parent
+    (folder / "broken.csv.gz").write_bytes(b"no gzip")
+    (folder / "empty.csv").touch()
+    (folder / "table.xlsx").touch()
+    (folder / "folder.csv").mkdir()
+    names = ("broken.csv.gz", "empty.csv", "table.xlsx", "folder.csv", "nothing.csv")
+    done = upload(server, *(folder / name for name in names), file, exit_code=1)
+    assert "prices.csv: batch 2 applied" in done.stdout
+    broken, empty, unknown, a_folder, nothing = done.stderr.splitlines()
+    assert "broken.csv.gz: BROKEN_FILE: " in broken
+    assert "empty.csv: EMPTY_BATCH: " in empty
+    assert "table.xlsx: UNKNOWN_FORMAT: the name must end in one of .csv, " in unknown
+    assert a_folder.endswith("folder.csv: Is a directory")
+    assert nothing.endswith("nothing.csv: No such file or directory")
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_file_that_was_taken_back_stays_away_until_it_is_wanted_again(server: Client, file: Path) -> None:
+    upload(server, file)
+    server.ask('mutation { revertBatch(id: "1") { userErrors { code } } }')
+    assert "taken back (--again uploads it again)" in one_line(upload(server, file, exit_code=1).stderr)
+    assert "batch 2 applied" in upload(server, file, "--again").stdout
+
+
+def test_a_file_above_the_limit_is_one_line_that_names_it(database_url: str, file: Path) -> None:
+    with running_server(database_url, max_upload_bytes=1_000_000) as client:
+        file.write_bytes(many_lines(MIB))
+        assert "at most 1,000,000 bytes" in one_line(upload(client, file, exit_code=1).stderr)
+
+
+def test_where_writing_is_not_open_one_line_says_so(database_url: str, file: Path) -> None:
+    with running_server(database_url, writes_are_open=False) as client:
+        line = one_line(upload(client, file, exit_code=1).stderr)
+        assert "This needs a token with the scope upload. Give a token" in line
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_token_is_all_that_an_upload_to_another_machine_takes(database_url: str, file: Path, workers: str) -> None:
+    fill(database_url)
+    create = ["token", "create", "--name", "ERP", "--scope"]
+    token, reader = (ratesgraph(database_url, *create, scope).stdout.strip() for scope in ("upload", "read"))
+    # No setting opens writing.
+    settings = {"RATESGRAPH_OPEN_READS": "false", "RATESGRAPH_OPEN_WRITES": "true", "RATESGRAPH_HOST": "127.0.0.1"}
+    with running_worker(database_url), serving(database_url, "--workers", workers, settings=settings) as (_, url):
+        wait_until_answered(url)
+
+        def send(token: str, exit_code: int) -> subprocess.CompletedProcess[str]:
+            arguments = ["prices", "upload", "--url", f"{url}/graphql", str(file)]
+            return ratesgraph(None, *arguments, exit_code=exit_code, settings={"RATESGRAPH_TOKEN": token})
+
+        assert "answers nobody without a token" in one_line(send("", 1).stderr)
+        assert "scope upload is needed" in one_line(send(reader, 1).stderr)
+        assert "batch 1 applied" in send(token, 0).stdout
+        assert "already uploaded as batch 1" in send(token, 0).stdout
+        ratesgraph(database_url, "token", "revoke", token)
+        headers = {"Authorization": f"Bearer {token}"}
+        question = {"query": "{ __typename }"}
+        until(
+            lambda: httpx.post(f"{url}/graphql", json=question, headers=headers).status_code == 401,
+            "the token is still believed",
+        )
+        assert "unknown, wrong, expired or revoked" in send(token, 1).stderr
+
+
+def port_of(client: Client) -> int:
+    """Return the server's port."""
+    port = client.http.base_url.port
+    assert port is not None
+    return port
+
+
+@pytest.mark.parametrize(("stop", "exit_code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_cut_off_while_sending_and_run_again_makes_one_batch(
+    server: Client, database_url: str, file: Path, stop: signal.Signals, exit_code: int
+) -> None:
+    data = many_lines(8 * MIB)
+    file.write_bytes(data)
+    with running_proxy(port_of(server)) as proxy:
+        proxy.stall_after = 2 * MIB
+        with uploading(proxy.url, file) as process:
+            assert proxy.stalled.wait(SECONDS)
+            process.send_signal(stop)
+            _, printed = process.communicate(timeout=SECONDS)
+            assert process.returncode == exit_code
+    if stop is signal.SIGINT:
+        assert "running the command again goes on from there" in one_line(printed)
+    assert batches(server) == []
+    with running_worker(database_url):
+        assert "batch 1 applied" in upload(server, file).stdout
+    (batch,) = batches(server)
+    assert (batch["status"], batch["itemCount"]) == ("APPLIED", data.count(b"\n") - 1)
+
+
+def test_cut_off_while_waiting_and_run_again_sends_nothing_and_waits_on(
+    server: Client, database_url: str, file: Path
+) -> None:
+    file.write_bytes(many_lines(MIB))
+    with uploading(url_of(server), file) as process:
+        wait_until(lambda: bool(batches(server)), process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=SECONDS) == 130
+    with running_proxy(port_of(server)) as proxy:
+        # Enough for questions, not for the file.
+        proxy.stall_after = MIB // 2
+        with uploading(proxy.url, file) as process, running_worker(database_url):
+            printed, _ = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0
+        assert "batch 1" in printed
+    assert len(batches(server)) == 1
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until the condition holds, which must be before the process ends."""
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "too late"
+        time.sleep(0.02)
+
+
+@contextmanager
+def cut_off(proxy: Proxy) -> Iterator[None]:
+    """Take the server away for the block."""
+    server_behind, proxy.server = proxy.server, None
+    proxy.cut()
+    yield
+    proxy.server = server_behind
+
+
+def test_a_server_that_comes_back_is_asked_again(server: Client, database_url: str, file: Path) -> None:
+    with running_proxy(port_of(server)) as proxy, uploading(proxy.url, file) as process:
+        wait_until(lambda: bool(batches(server)), process)
+        with cut_off(proxy), running_worker(database_url):
+            wait_until(lambda: batches(server)[0]["status"] == "APPLIED", process)
+        printed, complaints = process.communicate(timeout=SECONDS)
+        assert (process.returncode, complaints) == (0, "")
+        assert "batch 1 applied" in printed
+
+
+def test_a_connection_that_breaks_while_sending_is_made_anew(server: Client, database_url: str, file: Path) -> None:
+    data = many_lines(8 * MIB)
+    file.write_bytes(data)
+    with running_proxy(port_of(server)) as proxy, running_worker(database_url):
+        proxy.stall_after = 2 * MIB
+        with uploading(proxy.url, file) as process:
+            assert proxy.stalled.wait(SECONDS)
+            proxy.stall_after = None
+            proxy.cut()
+            printed, complaints = process.communicate(timeout=SECONDS)
+    assert (process.returncode, complaints) == (0, "")
+    items = data.count(b"\n") - 1
+    assert f"{items:,} of {items:,} items" in printed
+    assert len(batches(server)) == 1
+
+
+def test_the_key_is_made_of_content_and_options(server: Client, file: Path) -> None:
+    with uploading(url_of(server), file) as process:
+        wait_until(lambda: bool(batches(server)), process)
+    (batch,) = batches(server)
+    digest = json.dumps(batch["idempotencyKey"])
+    assert "file:sha256:" in digest
+    assert digest.endswith(':REJECT_BATCH"')
+    assert os.fspath(file.parent) not in digest

@@ -1,0 +1,153 @@
+"""What a server tells of itself in either profile, and which mixtures of settings it does not start with."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from server.config.profiles import Profile, choose_profile, find_unsafe_mixture
+from server.config.settings import Settings
+from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.fixtures.server import Client, running_server
+from tests.support.processes import ratesgraph
+from tests.support.streams import answers, events, open_socket, subscribe
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+INTROSPECTION = [
+    "{ __schema { queryType { name } } }",
+    '{ __type(name: "Query") { name } }',
+    '{ location(key: "x") { key } ...f } fragment f on Query { ... { schema: __schema { types { name } } } }',
+    "mutation { __schema { queryType { name } } }",
+]
+MISSPELT = [
+    "{ locaton { key } }",
+    '{ location(kee: "x") { key } }',
+    '{ location(key: "x") { nam } }',
+    '{ locations(kind: PORTS) { totalCount } }',
+    "{ locations { ...f } } fragment f on LocationConection { totalCount }",
+]  # fmt: skip
+DATABASE = "postgresql://127.0.0.1:1/none"
+
+
+@pytest.fixture(scope="module")
+def production(module_database_url: str) -> Iterator[Client]:
+    """A server in production, which the tests share."""
+    with running_server(module_database_url, profile="production", writes_are_open=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def development(module_database_url: str) -> Iterator[Client]:
+    """A server on one's own machine."""
+    with running_server(module_database_url) as client:
+        yield client
+
+
+def test_the_schema_is_told_in_development_only(development: Client, production: Client) -> None:
+    for query in INTROSPECTION[:3]:
+        assert development.ask(query)
+        assert production.fail(query)["extensions"] == {"code": "INTROSPECTION_CLOSED"}
+        event_stream = {"Accept": "text/event-stream"}
+        (event,) = events(production.http.post("/graphql", json={"query": query}, headers=event_stream))
+        with open_socket(str(production.http.base_url)) as socket:
+            subscribe(socket, query, {})
+            (message,) = answers(socket)
+        assert {answer["errors"][0]["extensions"]["code"] for answer in (event, message)} == {"INTROSPECTION_CLOSED"}
+    assert "data" not in production.post(INTROSPECTION[3])
+    assert production.ask("{ __typename }") == {"__typename": "Query"}
+
+
+def test_an_answer_about_the_schema_is_never_kept(development: Client) -> None:
+    for _ in range(2):
+        response = development.http.post("/graphql", json={"query": INTROSPECTION[0]})
+        assert "cache-status" not in response.headers
+
+
+@pytest.mark.parametrize("query", MISSPELT)
+def test_names_are_suggested_in_development_only(development: Client, production: Client, query: str) -> None:
+    assert "Did you mean" in development.http.post("/graphql", json={"query": query}).text
+    assert "Did you mean" not in production.http.post("/graphql", json={"query": query}).text
+
+
+def test_a_misspelt_value_of_a_variable_is_not_mended_in_production(development: Client, production: Client) -> None:
+    query = "query ($kind: LocationKind) { locations(kind: $kind) { totalCount } }"
+    assert "Did you mean" in development.fail(query, kind="PORTS")["message"]
+    assert "Did you mean" not in production.fail(query, kind="PORTS")["message"]
+
+
+def test_graphiql_is_shown_in_development_only(development: Client, production: Client) -> None:
+    assert "GraphiQL" in development.http.get("/graphql", headers=BROWSER).text
+    refused = production.http.get("/graphql", headers=BROWSER)
+    assert (refused.status_code, refused.json()["errors"][0]["extensions"]) == (404, {"code": "NOT_FOUND"})
+    assert "graphiql" not in refused.text.lower()
+
+
+def test_a_page_may_run_no_scripts_but_its_own(development: Client) -> None:
+    page = development.http.get("/graphql", headers=BROWSER)
+    policy = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert "unsafe" not in policy["script-src"]
+    (script,) = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in policy["script-src"]
+    for source in re.findall(r'src="(https://[^/"]+)', page.text):
+        assert source in policy["script-src"]
+    assert page.headers["x-frame-options"] == "DENY"
+    assert page.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("path", ["/", "/graphql", "/livez", "/readyz", "/nothing", "/batches/1/rejections.csv"])
+def test_no_browser_guesses_what_an_answer_is(production: Client, path: str) -> None:
+    assert production.http.get(path).headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("settings", "profile"),
+    [
+        ({"database_url": None}, Profile.DEVELOPMENT),
+        ({"database_url": None, "host": "::1"}, Profile.DEVELOPMENT),
+        ({"database_url": None, "host": "0.0.0.0"}, Profile.PRODUCTION),  # noqa: S104
+        ({"database_url": DATABASE}, Profile.PRODUCTION),
+        ({"database_url": DATABASE, "profile": "development"}, Profile.DEVELOPMENT),
+        ({"database_url": None, "profile": "production"}, Profile.PRODUCTION),
+    ],
+)
+def test_development_is_only_for_the_embedded_server_unless_it_is_chosen(
+    settings: dict[str, str], profile: Profile
+) -> None:
+    chosen = Settings().model_copy(update=settings)
+    assert choose_profile(chosen) is profile
+    assert find_unsafe_mixture(chosen) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"RATESGRAPH_PROFILE": "development", "RATESGRAPH_HOST": "0.0.0.0"}, "RATESGRAPH_PROFILE"),  # noqa: S104
+        ({"RATESGRAPH_ONLY_REGISTERED": "true"}, "RATESGRAPH_ONLY_REGISTERED"),
+        ({"RATESGRAPH_PROFILE": "testing"}, "profile"),
+    ],
+)
+def test_a_server_does_not_start_on_an_unsafe_mixture_and_says_why(settings: dict[str, str], named: str) -> None:
+    done = ratesgraph(DATABASE, "serve", "--port", "0", settings=settings, exit_code=1)
+    assert named in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_embedded_server_does_not_take_uploads_of_every_page(tmp_path: object) -> None:
+    arguments = ["serve", "--port", "0", "--data-dir", str(tmp_path)]
+    done = ratesgraph(None, *arguments, settings={"RATESGRAPH_CORS_ORIGINS": "*"}, exit_code=1)
+    assert "RATESGRAPH_CORS_ORIGINS" in done.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_every_process_of_a_server_has_its_profile(module_database_url: str, workers: str) -> None:
+    with serving(module_database_url, "--workers", workers) as (_, url):
+        wait_until_answered(url)
+        with open_socket(url) as socket:
+            subscribe(socket, INTROSPECTION[0], {})
+            (answer,) = answers(socket)
+        assert answer["errors"][0]["extensions"] == {"code": "INTROSPECTION_CLOSED"}

@@ -1,0 +1,55 @@
+"""Following what changes the data: a name that was asked for while nobody listened is not taken."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import pytest
+
+from db.notifications import DATA, Notifications
+from db.pool import Pool
+from server.graphql_api.cache_invalidation import follow_data
+
+pytestmark = pytest.mark.anyio
+
+
+class SlowPool:
+    """Finds the name of the state when it is let."""
+
+    def __init__(self) -> None:
+        self.answers: asyncio.Queue[str] = asyncio.Queue()
+
+    async def read(self, _work: Callable[..., Awaitable[str]]) -> str:
+        return await self.answers.get()
+
+
+async def settle() -> None:
+    """Let everything that can go on do so."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_a_state_that_was_looked_at_before_the_line_broke_has_no_name() -> None:
+    pool, notifications = SlowPool(), Notifications()
+    async with follow_data(cast("Pool", pool), notifications) as version:
+        notifications.wake(DATA, "")
+        await settle()
+        notifications.lose()
+        pool.answers.put_nowait("before")
+        await settle()
+        assert version.name == ""
+        notifications.wake(DATA, "")
+        pool.answers.put_nowait("after")
+        await settle()
+        assert version.name == "after"
+
+
+async def test_a_change_that_is_announced_meanwhile_names_the_state() -> None:
+    pool, notifications = SlowPool(), Notifications()
+    async with follow_data(cast("Pool", pool), notifications) as version:
+        notifications.wake(DATA, "")
+        await settle()
+        notifications.wake(DATA, "12 4 APPLIED")
+        pool.answers.put_nowait("digest")
+        await settle()
+        assert version.name == "12"

@@ -1,0 +1,95 @@
+"""What graphql-cop looks for, a public scanner of GraphQL servers, found by nobody in production.
+
+Each check asks as its documentation says, and fails when what the scanner would flag is there
+(https://github.com/dolevf/graphql-cop). It asks without an Accept of its own, as its client does.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from tests.support.fixtures.server import Json, running_server
+
+Ask = Callable[[httpx.Client], httpx.Response]
+
+
+@pytest.fixture(scope="module")
+def anonymous(module_database_url: str) -> Iterator[httpx.Client]:
+    """A stranger at a server in production."""
+    with (
+        running_server(module_database_url, profile="production", writes_are_open=False) as client,
+        httpx.Client(base_url=client.http.base_url, headers={"Accept": "*/*"}, timeout=30) as http,
+    ):
+        yield http
+
+
+def post(query: str) -> Ask:
+    """Return what sends a query as the scanner does."""
+    return lambda http: http.post("/graphql", json={"query": query, "operationName": "cop"})
+
+
+def get(query: str) -> Ask:
+    """Return what sends a query in the address."""
+    return lambda http: http.get("/graphql", params={"query": query})
+
+
+def has_data(answer: Json) -> bool:
+    """Return whether anything was answered."""
+    return bool(answer.get("data"))
+
+
+def first_error(answer: Json) -> Json:
+    """Return the first error, or nothing."""
+    errors: list[Json] = answer.get("errors") or [{}]
+    return errors[0]
+
+
+CIRCLE = "{ __schema { types " + "{ fields { type " * 4 + "{ name }" + "} }" * 4 + " } }"
+Check = tuple[Ask, Callable[[Json], bool]]
+CHECKS: dict[str, Check] = {
+    "aliases are overloaded": (post("query cop { " + " ".join(f"alias{n}:__typename" for n in range(101)) + " }"), has_data),
+    "requests are batched in arrays": (
+        lambda http: http.post("/graphql", json=[{"query": "query cop { __typename }"}] * 10),
+        lambda answer: not isinstance(answer, dict),
+    ),
+    "introspection goes in circles": (post("query cop " + CIRCLE), has_data),
+    "directives are overloaded": (
+        post("query cop { __typename " + "@aa" * 10 + " }"),
+        lambda answer: len(answer["errors"]) >= 10,
+    ),
+    "fields are repeated": (post("query cop { " + "__typename " * 500 + "}"), has_data),
+    "fields are suggested": (
+        post("query cop { __schema { directive } }"),
+        lambda answer: "Did you mean" in first_error(answer)["message"],
+    ),
+    "mutations are taken by GET": (get("mutation cop { __typename }"), has_data),
+    "queries are taken by GET": (get("query cop { __typename }"), has_data),
+    "introspection is open": (post("query cop { __schema { types { name fields { name } } } }"), has_data),
+    "forms are taken": (lambda http: http.post("/graphql", data={"query": "query cop { __typename }"}), has_data),
+    "answers are traced": (post("query cop { __typename }"), lambda answer: "extensions" in answer),
+    "errors tell of exceptions": (
+        post("qwerty cop { abc }"),
+        lambda answer: "exception" in json.dumps(first_error(answer)).lower(),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_the_scanner_finds_nothing(anonymous: httpx.Client, name: str) -> None:
+    ask, is_flagged = CHECKS[name]
+    response = ask(anonymous)
+    assert response.status_code < 500
+    assert not is_flagged(response.json())
+
+
+def test_the_scanner_finds_no_page_to_explore_with(anonymous: httpx.Client) -> None:
+    for path in ("/graphql", "/graphiql", "/playground", "/console", "/"):
+        page = anonymous.get(path, headers={"Accept": "text/html"}, follow_redirects=True).text
+        assert not [word for word in ("graphiql", "playground") if word in page.lower()]
+
+
+def test_the_scanner_s_questions_are_answered_where_they_are_harmless(anonymous: httpx.Client) -> None:
+    ask, _ = CHECKS["answers are traced"]
+    assert ask(anonymous).json() == {"data": {"__typename": "Query"}}

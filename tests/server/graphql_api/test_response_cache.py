@@ -1,0 +1,192 @@
+"""Answers that are kept: never older than the data, the same for every process, bounded, and off by setting."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import psycopg
+import pytest
+
+from resolvers.data_version import DataVersion
+from server.graphql_api.response_cache import OVERHEAD_BYTES, Answer, Answers
+from tests.graph.types.test_uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.fixtures.server import Client, Json, running_server, running_worker
+
+DEADLINE_SECONDS = 10
+REVERT = "mutation ($id: ID!) { revertBatch(id: $id) { batch { status } } }"
+MOVE = 'mutation { moveLocation(key: "NLRTM", parentSlug: "china") { userErrors { code } } }'
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A server over two ports without prices, and a worker."""
+    fill(database_url)
+    with running_worker(database_url), running_server(database_url) as client:
+        wait_until(lambda: "etag" in get(client).headers)
+        yield client
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait for what another thread or process does."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def get(client: Client, query: str = AVERAGES, **headers: str) -> httpx.Response:
+    """Ask by GET."""
+    return client.http.get("/graphql", params={"query": query}, headers=headers)
+
+
+def upload(client: Client) -> str:
+    """Upload three prices for each of two days; return the batch's id once they are in."""
+    payload = client.ask(UPLOAD, input={"prices": [GOOD] * 3, "waitMs": 20_000})["uploadPrices"]
+    assert payload["batch"]["status"] == "APPLIED"
+    batch_id: str = payload["batch"]["id"]
+    return batch_id
+
+
+def counts(client: Client) -> list[int]:
+    """Return the numbers of prices of the two days."""
+    return [day["priceCount"] for day in client.ask(AVERAGES)["averagePrices"]]
+
+
+def how(response: httpx.Response) -> str:
+    """Return what the cache says of itself."""
+    return str(response.headers["cache-status"])
+
+
+def test_the_second_of_two_equal_questions_is_answered_from_what_is_kept(client: Client) -> None:
+    first = client.http.post("/graphql", json={"query": AVERAGES})
+    second = client.http.post("/graphql", json={"query": AVERAGES})
+    assert (how(first), how(second)) == ("ratesgraph; fwd=miss", "ratesgraph; hit")
+    assert first.content == second.content
+
+
+def test_nobody_reads_an_old_answer_after_the_reply_to_an_upload(client: Client) -> None:
+    batches = []
+    for number in range(1, 6):
+        assert counts(client) == counts(client) == [3 * number - 3] * 2
+        batches.append(upload(client))
+        assert counts(client) == [3 * number] * 2
+    client.ask(REVERT, id=batches[0])
+    assert counts(client) == [12, 12]
+    client.ask(MOVE)
+    assert counts(client) == [0, 0]
+
+
+def test_another_server_follows_within_a_second(client: Client, database_url: str) -> None:
+    with running_server(database_url) as other:
+        wait_until(lambda: how(get(other)) == "ratesgraph; hit")
+        assert counts(other) == counts(other) == [0, 0]
+        upload(client)
+        done = time.monotonic()
+        wait_until(lambda: counts(other) == [3, 3])
+        assert time.monotonic() - done < 1
+
+
+def test_servers_name_an_answer_alike_so_that_a_proxy_can_hold_it(client: Client, database_url: str) -> None:
+    with running_server(database_url) as other:
+        wait_until(lambda: "etag" in get(other).headers)
+        assert get(client).headers["etag"] == get(other).headers["etag"]
+        upload(client)
+        wait_until(lambda: get(client).headers["etag"] == get(other).headers["etag"])
+
+
+def test_an_unchanged_answer_is_not_sent_again(client: Client) -> None:
+    first = get(client)
+    assert first.headers["cache-control"] == "public, max-age=0, must-revalidate"
+    assert first.headers["vary"] == "Accept, Accept-Encoding, GraphQL-Cost"
+    tag = first.headers["etag"]
+    again = get(client, **{"If-None-Match": f'"other", {tag}'})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    upload(client)
+    changed = get(client, **{"If-None-Match": tag})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != tag
+    assert changed.json()["data"]["averagePrices"][0]["priceCount"] == 3
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["{ batches { totalCount } }", "query { ...More } fragment More on Query { ... { batches { totalCount } } }",
+     f"{AVERAGES[:-1]} batches {{ totalCount }} }}"],
+)  # fmt: skip
+def test_answers_about_batches_are_not_kept(client: Client, query: str) -> None:
+    for _ in range(2):
+        response = get(client, query)
+        assert response.json()["data"]["batches"] == {"totalCount": 0}
+        assert response.headers["cache-control"] == "private, no-store"
+        assert not {"etag", "cache-status"} & set(response.headers)
+
+
+def test_errors_are_not_kept(client: Client) -> None:
+    query = AVERAGES.replace("china", "chyna")
+    for _ in range(2):
+        response = get(client, query)
+        assert response.json()["errors"][0]["extensions"]["code"] == "UNKNOWN_LOCATION"
+        assert response.headers["cache-control"] == "private, no-store"
+
+
+def test_variables_and_operations_tell_questions_apart(client: Client) -> None:
+    query = 'query A($key: String!) { location(key: $key) { key } } query B { location(key: "europe") { name } }'
+
+    def ask(operation: str, key: str) -> Json:
+        body = {"query": query, "operationName": operation, "variables": {"key": key}}
+        data: Json = client.http.post("/graphql", json=body).json()["data"]["location"]
+        return data
+
+    for _ in range(2):
+        assert ask("A", "china") == {"key": "china"}
+        assert ask("A", "europe") == {"key": "europe"}
+        assert ask("B", "china") == {"name": "Name of europe"}
+
+
+def test_nothing_is_kept_while_changes_cannot_be_heard(client: Client, database_url: str) -> None:
+    counts(client)
+    upload(client)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        listening = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        for (pid,) in connection.execute(listening).fetchall():
+            connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
+    wait_until(lambda: "etag" not in get(client).headers)
+    assert counts(client) == [3, 3]
+    wait_until(lambda: "etag" in get(client).headers)
+
+
+def test_the_cache_can_be_turned_off(client: Client, database_url: str) -> None:  # noqa: ARG001
+    with running_server(database_url, cache_bytes=0) as bare:
+        wait_until(lambda: "etag" in get(bare).headers)
+        assert {how(get(bare)) for _ in range(3)} == {"ratesgraph; fwd=miss"}
+
+
+def test_what_is_kept_is_bounded_and_the_longest_unused_goes_first() -> None:
+    version = DataVersion()
+    version.announce("1", "test")
+    answers = Answers(version, max_bytes=4 * (OVERHEAD_BYTES + 201))
+    assert answers.find(b"0") is None
+    for name in (b"1", b"2", b"3", b"4"):
+        answers.keep(name, Answer(b"x" * 100), "1")
+    assert answers.find(b"1") is not None
+    answers.keep(b"5", Answer(b"x" * 100), "1")
+    assert [answers.find(name) is not None for name in (b"1", b"2", b"3", b"4", b"5")] == [
+        True,
+        False,
+        True,
+        True,
+        True,
+    ]
+    answers.keep(b"6", Answer(b"x" * 5_000), "1")
+    assert answers.find(b"6") is None
+    answers.keep(b"7", Answer(b""), "0")
+    assert answers.find(b"7") is None, "made from older data"
+    version.announce("2", "test")
+    assert answers.find(b"1") is None
+
+
+def test_the_json_of_variables_in_an_address_is_read(client: Client) -> None:
+    query = "query ($key: String!) { location(key: $key) { key } }"
+    response = client.http.get("/graphql", params={"query": query, "variables": json.dumps({"key": "china"})})
+    assert response.json() == {"data": {"location": {"key": "china"}}}

@@ -1,0 +1,112 @@
+"""Answers that the processes of one server keep, while prices are uploaded: nobody reads back in time, and all end alike."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import psycopg
+import pytest
+
+from tests.graph.types.test_uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.server.cli.test_commands import serving
+from tests.server.graphql_api.test_response_cache import how, wait_until
+from tests.support.fixtures.server import JSON, running_worker
+from tests.support.tokens import bearing, make_token
+
+PROCESSES = 3
+UPLOADERS, UPLOADS, READERS = 2, 6, 6
+PRICES = 3
+"""In each upload, for each day."""
+FOLLOWED_WITHIN_SECONDS = 1.0
+
+
+@pytest.fixture
+def server(database_url: str) -> Iterator[str]:
+    """The URL of a server of several processes; a worker applies what is uploaded."""
+    fill(database_url)
+    with (
+        running_worker(database_url),
+        serving(database_url, "--workers", str(PROCESSES)) as (_, url),
+    ):
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            # One that is not there yet would leave all the work to the others.
+            wait_until(lambda: count_followers(connection) == PROCESSES)
+        yield url
+
+
+def count_followers(connection: psycopg.Connection[tuple[int]]) -> int:
+    """Return how many processes listen to what changes the data."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN ratesgraph_data'"
+    )
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def connect(url: str) -> httpx.Client:
+    """Return a client with one connection, which leads to the same process for as long as it lasts."""
+    limits = httpx.Limits(max_connections=1)
+    return httpx.Client(base_url=url, timeout=30, headers=JSON, limits=limits)
+
+
+def read(client: httpx.Client) -> tuple[int, httpx.Response]:
+    """Return the number of prices of the first day, and the answer that tells it."""
+    response = client.get("/graphql", params={"query": AVERAGES})
+    first, second = response.json()["data"]["averagePrices"]
+    # Both days are always in the same batches: an answer is of one moment.
+    assert first == second
+    return first["priceCount"], response
+
+
+def upload(client: httpx.Client, token: str) -> None:
+    """Upload prices and wait until they are applied."""
+    variables = {"input": {"prices": [GOOD] * PRICES, "waitMs": 20_000}}
+    answer = client.post("/graphql", json={"query": UPLOAD, "variables": variables}, headers=bearing(token)).json()
+    assert answer["data"]["uploadPrices"]["batch"]["status"] == "APPLIED", answer
+
+
+def test_uploads_are_read_at_once_in_their_process_and_within_a_second_in_all(server: str, database_url: str) -> None:
+    token = make_token(database_url, "upload")
+    applied: list[float] = []
+    """When the reply to each upload was there."""
+    stop = threading.Event()
+
+    def keep_uploading(_: int) -> None:
+        with connect(server) as client:
+            for number in range(1, UPLOADS + 1):
+                upload(client, token)
+                applied.append(time.monotonic())
+                # Its own uploads at least: the others' may have been replied to by another process.
+                assert read(client)[0] >= number * PRICES
+
+    def keep_reading(_: int) -> int:
+        hits, newest = 0, 0
+        with connect(server) as client:
+            while not stop.is_set():
+                due = time.monotonic() - FOLLOWED_WITHIN_SECONDS
+                expected = PRICES * sum(moment <= due for moment in list(applied))
+                count, response = read(client)
+                assert count >= max(newest, expected)
+                newest = count
+                hits += how(response) == "ratesgraph; hit"
+        return hits
+
+    with ThreadPoolExecutor(UPLOADERS + READERS) as threads:
+        readers = [threads.submit(keep_reading, number) for number in range(READERS)]
+        try:
+            list(threads.map(keep_uploading, range(UPLOADERS)))
+        finally:
+            stop.set()
+        # Otherwise nothing would have been shown about answers that are kept.
+        assert all(reader.result() for reader in readers)
+
+    total = PRICES * UPLOADERS * UPLOADS
+    tags = set()
+    for _ in range(4 * PROCESSES):
+        with connect(server) as client:
+            wait_until(lambda client=client: read(client)[0] == total)  # type: ignore[misc]
+            tags.add(read(client)[1].headers["etag"])
+    assert len(tags) == 1

@@ -1,0 +1,151 @@
+"""The connections under subscriptions: what an error says, what waiting costs, and what is left when either side goes."""
+
+import json
+import logging
+from contextlib import ExitStack
+
+import pytest
+
+from tests.graph.test_subscriptions import ASIA_TO_EUROPE, CHANGES, ELSEWHERE, PROGRESS, THERE, each_transport, upload
+from tests.graph.types.test_tree import MOVE
+from tests.graph.types.test_uploads import GOOD
+from tests.support.fixtures.server import Json
+from tests.support.fixtures.subscriptions import Watched
+from tests.support.streams import TRANSPORTS, answers, open_events, open_socket, subscribe, until, watching
+
+SECRET = "host=db7 password=hunter2"  # noqa: S105
+
+
+def only_error(watched: Watched, transport: str, query: str, **variables: object) -> Json:
+    """Return the only error of the only answer."""
+    with watching(watched.url, transport, query, **variables) as found:
+        (answer,) = found
+    (error,) = answer["errors"]
+    failure: Json = error
+    return failure
+
+
+@each_transport
+@pytest.mark.parametrize("id_", ["0", "x", "-1", "9" * 40, ""])
+def test_a_batch_that_does_not_exist_cannot_be_watched(watched: Watched, transport: str, id_: str) -> None:
+    error = only_error(watched, transport, PROGRESS, id=id_)
+    assert error["extensions"] == {"code": "UNKNOWN_BATCH", "argument": "id"}
+    assert error["path"] == ["batchProgress"]
+
+
+@each_transport
+def test_an_unknown_location_is_named_with_what_may_be_meant(watched: Watched, transport: str) -> None:
+    error = only_error(watched, transport, CHANGES, origin="CNSGH", destination="europa")
+    assert error["extensions"] == {"code": "UNKNOWN_LOCATION", "argument": "destination", "suggestions": ["europe"]}
+
+
+@each_transport
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("subscription { pricesChanged { batch { id } } }", "GRAPHQL_VALIDATION_FAILED"),
+        ('subscription { batchProgress(id: "1") { id } pricesChanged { batch { id } } }', "GRAPHQL_VALIDATION_FAILED"),
+    ],
+)
+def test_what_is_wrong_with_a_subscription_is_said(watched: Watched, transport: str, query: str, code: str) -> None:
+    with watching(watched.url, transport, query) as found:
+        (answer,) = found
+    assert {error["extensions"]["code"] for error in answer["errors"]} == {code}
+
+
+@each_transport
+@pytest.mark.parametrize(
+    "place",
+    [
+        "resolvers.subscriptions.find_batch",
+        "resolvers.uploads.batches.find_batch",
+        "graph.subscription.to_batch",
+        "graph.types.batches.list_lanes",
+    ],
+    ids=["at the start", "while it waits", "in an event", "in a field of an event"],
+)
+def test_an_exception_in_a_subscription_is_masked_and_logged_once(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, transport: str, place: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(SECRET)
+
+    batch_id = upload(watched, GOOD)
+    monkeypatch.setattr(place, fail)
+    with watching(watched.url, transport, PROGRESS.replace("status", "lanes { totalCount }"), id=batch_id) as found:
+        answer = next(found)
+    assert SECRET not in json.dumps(answer)
+    (error,) = answer["errors"]
+    assert error["extensions"]["code"] == "INTERNAL_ERROR"
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert error["extensions"]["errorId"] in record.getMessage()
+    assert SECRET in logging.Formatter().format(record)
+
+
+def test_waiting_costs_no_connection(watched: Watched) -> None:
+    batch_id = upload(watched, GOOD)
+    with ExitStack() as stack:
+        for transport in TRANSPORTS * 5:
+            stack.enter_context(watching(watched.url, transport, CHANGES, **ASIA_TO_EUROPE))
+        followed = [
+            stack.enter_context(watching(watched.url, transport, PROGRESS, id=batch_id)) for transport in TRANSPORTS * 5
+        ]
+        assert len([next(states) for states in followed]) == 10
+        watched.wait_for_watchers(10)
+        assert watched.waiting() == 20
+        # The pool's two and the one that listens: nobody is in the middle of anything.
+        until(lambda: watched.api_connections() == ["idle"] * 3, "a connection is busy while nothing happens")
+        assert watched.client.ask("{ batches { totalCount } }") == {"batches": {"totalCount": 1}}
+
+
+def test_clients_that_vanish_leave_nothing_behind(watched: Watched) -> None:
+    batch_id = upload(watched, GOOD)
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(open_socket(watched.url)) for _ in range(3)]
+        for socket in sockets:
+            subscribe(socket, PROGRESS, {"id": batch_id}, "progress")
+            subscribe(socket, CHANGES, ASIA_TO_EUROPE, "changes")
+        streams = [stack.enter_context(open_events(watched.url, CHANGES, ASIA_TO_EUROPE)) for _ in range(3)]
+        watched.wait_for_watchers(6)
+        until(lambda: watched.waiting() == 9, "not all are there")
+        for socket in sockets:
+            socket.socket.close()
+        for stream in streams:
+            stream.close()
+        until(lambda: watched.waiting() == 0, "somebody is still waited upon")
+    watched.apply(THERE)
+    assert not watched.notifications[0]._waiting
+    until(lambda: watched.api_connections() == ["idle"] * 3, "a connection is still busy")
+
+
+def test_a_subscription_that_is_given_up_waits_no_more_and_its_connection_goes_on(watched: Watched) -> None:
+    with open_socket(watched.url) as socket:
+        subscribe(socket, CHANGES, ASIA_TO_EUROPE)
+        watched.wait_for_watchers(1)
+        socket.send('{"id": "1", "type": "complete"}')
+        until(lambda: watched.waiting() == 0, "it still waits")
+        subscribe(socket, "{ batches { totalCount } }", {})
+        assert [answer["data"]["batches"]["totalCount"] for answer in answers(socket)] == [0]
+
+
+def test_what_one_operation_of_a_connection_has_loaded_is_not_what_the_next_one_sees(watched: Watched) -> None:
+    query = '{ port(code: "USNYC") { parent { key } } }'
+    with open_socket(watched.url) as socket:
+        for region in ("europe", "asia"):
+            watched.client.ask(MOVE, key="USNYC", parent=region)
+            subscribe(socket, query, {})
+            assert [answer["data"]["port"]["parent"]["key"] for answer in answers(socket)] == [region]
+
+
+@each_transport
+def test_what_one_event_has_loaded_is_not_what_the_next_one_sees(watched: Watched, transport: str) -> None:
+    query = """subscription { pricesChanged(origin: "CNSGH", destination: "USNYC") { batch {
+        lanes { totalCount edges { node { origin { code } destination { code parent { key } } } } } } } }"""
+    with watching(watched.url, transport, query) as found:
+        watched.wait_for_watchers(1)
+        for region in ("usa", "europe"):
+            watched.client.ask(MOVE, key="USNYC", parent=region)
+            watched.apply(ELSEWHERE)
+            lanes = next(found)["data"]["pricesChanged"]["batch"]["lanes"]
+            ends = {"origin": {"code": "CNSGH"}, "destination": {"code": "USNYC", "parent": {"key": region}}}
+            assert lanes == {"totalCount": 1, "edges": [{"node": ends}]}

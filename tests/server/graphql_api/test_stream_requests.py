@@ -1,0 +1,176 @@
+"""What a request for a stream may be, and how one that is not to be answered is refused."""
+
+import json
+import logging
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.sync.client import connect as connect_socket
+from websockets.typing import Origin
+
+from tests.graph.test_subscriptions import PROGRESS, each_transport, upload
+from tests.graph.types.test_uploads import GOOD
+from tests.support.fixtures.server import Json, running_server
+from tests.support.fixtures.subscriptions import Watched
+from tests.support.streams import PROTOCOL, answers, events, open_socket, receive, subscribe, until
+
+EVENT_STREAM = {"Accept": "text/event-stream"}
+MALFORMED: list[str | bytes] = [
+    "[]",
+    '"text"',
+    "{",
+    "{}",
+    '{"type": "nothing"}',
+    '{"type": "subscribe"}',
+    '{"type": "subscribe", "id": "1", "payload": "text"}',
+    '{"type": "subscribe", "id": {}, "payload": {"query": "{ __typename }"}}',
+    '{"type": "subscribe", "id": "1", "payload": {"query": "{"}}',
+    '{"type": "complete", "id": []}',
+    "[" * 100_000,
+    b"\x00",
+]
+
+
+@pytest.mark.parametrize("accept", ["application/json", "*/*"])
+def test_a_subscription_without_a_stream_says_where_it_is_answered(watched: Watched, accept: str) -> None:
+    body = {"query": PROGRESS, "variables": {"id": "1"}}
+    answer = httpx.post(f"{watched.url}/graphql", json=body, headers={"Accept": accept}).json()
+    assert answer["errors"][0]["extensions"] == {"code": "STREAM_REQUIRED"}
+    assert "text/event-stream" in answer["errors"][0]["message"]
+
+
+def test_writing_over_a_connection_needs_the_same_permission(database_url: str) -> None:
+    mutation = "mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) { batch { id } } }"
+    with (
+        running_server(database_url, writes_are_open=False) as client,
+        open_socket(str(client.http.base_url)) as socket,
+    ):
+        subscribe(socket, mutation, {"input": {"prices": [GOOD]}})
+        (answer,) = answers(socket)
+        assert answer["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
+
+
+def test_a_malformed_message_closes_the_connection_as_the_protocol_wants_it(watched: Watched) -> None:
+    for message in MALFORMED:
+        with open_socket(watched.url) as socket:
+            socket.send(message)
+            with pytest.raises(ConnectionClosedError) as caught:
+                receive(socket)
+            assert caught.value.rcvd is not None, message
+            assert caught.value.rcvd.code == 4400, message
+
+
+@each_transport
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ({}, "BAD_PARAMETER"),
+        ({"query": 1}, "BAD_PARAMETER"),
+        ({"query": "{ __typename }", "variables": 1}, "BAD_PARAMETER"),
+        ({"query": "{ __typename }", "operationName": {}}, "BAD_PARAMETER"),
+        ({"query": "{ __typename }", "operationName": "other"}, "UNKNOWN_OPERATION"),
+        ({"documentId": "other"}, "DOCUMENT_NOT_FOUND"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_said_by_its_code(
+    watched: Watched, transport: str, parameters: Json, code: str
+) -> None:
+    assert refusal(watched.url, transport, parameters) == code
+
+
+def refusal(url: str, transport: str, parameters: Json) -> str:
+    """Return the code of the only error that the request for a stream is answered with."""
+    if transport == "sse":
+        response = httpx.post(f"{url}/graphql", json=parameters, headers=EVENT_STREAM)
+        answer = (
+            next(events(response))
+            if response.headers["content-type"].startswith("text/event-stream")
+            else response.json()
+        )
+    else:
+        with open_socket(url) as socket:
+            socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": parameters}))
+            answer = next(answers(socket))
+    (error,) = answer["errors"]
+    return str(error["extensions"]["code"])
+
+
+@each_transport
+def test_a_server_of_registered_documents_streams_no_others(database_url: str, tmp_path: Path, transport: str) -> None:
+    (tmp_path / "kinds.graphql").write_text("{ __typename }")
+    with running_server(database_url, documents_dir=tmp_path, only_registered=True) as client:
+        url = str(client.http.base_url)
+        assert refusal(url, transport, {"query": "{ __typename }"}) == "DOCUMENT_REQUIRED"
+        with open_socket(url) as socket:
+            socket.send('{"id": "1", "type": "subscribe", "payload": {"documentId": "kinds"}}')
+            assert list(answers(socket)) == [{"data": {"__typename": "Query"}}]
+        response = httpx.post(f"{url}/graphql", json={"documentId": "kinds"}, headers=EVENT_STREAM)
+        assert list(events(response)) == [{"data": {"__typename": "Query"}}]
+
+
+def test_a_stream_may_be_asked_for_in_the_address_as_browsers_do(watched: Watched) -> None:
+    address, batch_id = f"{watched.url}/graphql", upload(watched, GOOD)
+    parameters = {"query": PROGRESS, "variables": json.dumps({"id": batch_id})}
+    with httpx.stream("GET", address, params=parameters, headers=EVENT_STREAM) as response:
+        assert next(events(response))["data"]["batchProgress"]["status"] == "QUEUED"
+    mutation = {"query": 'mutation { revertBatch(id: "1") { batch { id } } }'}
+    (answer,) = events(httpx.get(address, params=mutation, headers=EVENT_STREAM))
+    assert answer["errors"][0]["extensions"] == {"code": "METHOD_NOT_ALLOWED"}
+
+
+def test_a_request_for_a_stream_that_is_no_json_is_refused(watched: Watched) -> None:
+    for content, headers, status, code in [
+        (b"{", {"Content-Type": "application/json"}, 400, "BAD_JSON"),
+        (b"{}", {"Content-Type": "text/plain"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+    ]:
+        answer = httpx.post(f"{watched.url}/graphql", content=content, headers=EVENT_STREAM | headers)
+        assert answer.status_code == status
+        assert answer.json()["errors"][0]["extensions"] == {"code": code}
+
+
+def test_a_stream_does_not_tell_its_cost_and_says_so(watched: Watched) -> None:
+    for wish in ("report", "only"):
+        headers = EVENT_STREAM | {"GraphQL-Cost": wish}
+        answer = httpx.post(f"{watched.url}/graphql", json={"query": PROGRESS}, headers=headers)
+        (error,) = answer.json()["errors"]
+        assert (answer.status_code, error["extensions"]) == (400, {"code": "BAD_PARAMETER"})
+        assert "Accept: application/json" in error["message"]
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+@pytest.mark.parametrize("seconds", [0.3, 20], ids=["is given up", "leaves"])
+def test_a_client_whose_body_does_not_come_is_no_fault_of_ours(
+    database_url: str, caplog: pytest.LogCaptureFixture, accept: str, seconds: float
+) -> None:
+    caplog.set_level(logging.INFO, "ratesgraph.requests")
+    head = (
+        f"POST /graphql HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nContent-Type: application/json\r\nContent-Length: 99"
+    )
+    with running_server(database_url, request_seconds=seconds) as client:
+        url = client.http.base_url
+        with socket.create_connection((url.host, url.port or 80), timeout=15) as sock:
+            sock.sendall(f"{head}\r\n\r\n{{".encode())
+            if seconds < 1:
+                assert b" 408 " in sock.recv(65_536)
+        until(lambda: any(record.name == "ratesgraph.requests" for record in caplog.records), "no request has ended")
+    (told,) = [record for record in caplog.records if record.name == "ratesgraph.requests"]
+    assert (told.levelno, getattr(told, "status", 0)) == (logging.INFO, 408 if seconds < 1 else 0)
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+def test_a_page_of_another_origin_cannot_open_a_connection(watched: Watched) -> None:
+    address = f"{watched.url.rstrip('/').replace('http', 'ws', 1)}/graphql"
+    with (
+        pytest.raises(InvalidStatus) as caught,
+        connect_socket(address, subprotocols=[PROTOCOL], origin=Origin("https://elsewhere.example")),
+    ):
+        pass
+    assert caught.value.response.status_code == 403
+
+
+def test_the_explorer_s_page_opens_subscriptions_at_its_own_address(watched: Watched) -> None:
+    page = httpx.get(f"{watched.url}/graphql", headers={"Accept": "text/html"}).text
+    assert "subscriptionUrl" in page

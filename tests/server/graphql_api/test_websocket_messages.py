@@ -1,0 +1,164 @@
+"""What may be said on a WebSocket, how much of it and how often; whoever says anything else is told why it is closed."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from socket import SHUT_RD, SO_LINGER, SOL_SOCKET
+from struct import pack
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from server.graphql_api.websocket_handler import MAX_MESSAGES
+from tests.server.observability.test_server_logs import Log, logging_server
+from tests.support.fixtures.server import running_server
+from tests.support.streams import PROTOCOL, open_socket, receive, subscribe
+from tests.support.tokens import bearing, make_token
+
+LIMIT = 10_000
+SETTINGS = {"RATESGRAPH_MAX_QUERY_BYTES": str(LIMIT), "RATESGRAPH_RATE_LIMIT": "10000/minute"}
+TYPENAME = "{ __typename }"
+WATCH = 'subscription { pricesChanged(origin: "CNSGH", destination: "CNSGH") { status } }'
+
+
+@pytest.fixture(scope="module")
+def log_and_url(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Log, str]]:
+    """A server that the tests share, and its log."""
+    path: Path = tmp_path_factory.mktemp("sockets")
+    with logging_server(module_database_url, path, **SETTINGS) as (_, url, log):
+        yield log, url
+        assert not [line for line in log.lines() if line["level"] in ("warning", "error")]
+
+
+def closed(socket: ClientConnection) -> tuple[int, str]:
+    """Return how the server closes the connection, whatever it has sent before."""
+    while True:
+        try:
+            socket.recv(timeout=10)
+        except ConnectionClosed as error:
+            return (error.rcvd.code, error.rcvd.reason) if error.rcvd else (0, "")
+
+
+def subscribing(query: str, id_: str = "1") -> str:
+    return json.dumps({"id": id_, "type": "subscribe", "payload": {"query": query}})
+
+
+@pytest.mark.parametrize("letter", ["x", "ä", "🚢"])
+def test_a_reason_is_as_long_as_there_is_room_for_it(log_and_url: tuple[Log, str], letter: str) -> None:
+    _, url = log_and_url
+    with open_socket(url) as socket:
+        socket.send(json.dumps({"type": letter * 300}))
+        code, reason = closed(socket)
+        assert code == 4400
+        assert reason.startswith(f"Unknown message type: {letter * 20}")
+        assert 115 < len(reason.encode()) <= 123
+
+
+def test_a_reason_may_quote_a_document_and_an_id(log_and_url: tuple[Log, str]) -> None:
+    _, url = log_and_url
+    with open_socket(url) as socket:
+        socket.send(subscribing("{ a } " + "x" * 300))
+        assert closed(socket)[0] == 4400
+    with open_socket(url) as socket:
+        for _ in range(2):
+            socket.send(subscribing(WATCH, "x" * 300))
+        assert closed(socket)[0] == 4409
+
+
+def test_a_client_that_leaves_before_it_is_refused_is_no_fault(log_and_url: tuple[Log, str]) -> None:
+    log, url = log_and_url
+    begin = json.dumps({"type": "connection_init", "payload": bearing("rgt_0123456789abcdef_" + "x" * 43)})
+    for _ in range(20):
+        with connect(f"{url.replace('http', 'ws', 1)}/graphql", subprotocols=[PROTOCOL]) as socket:
+            socket.send(begin)
+            # The token is looked up, and meanwhile nobody is there any more.
+            socket.socket.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
+            socket.socket.shutdown(SHUT_RD)
+            socket.socket.close()
+    with open_socket(url) as socket:
+        assert asks(socket)
+    assert "Traceback" not in log.text
+
+
+def asks(socket: ClientConnection) -> bool:
+    """Return whether the socket answers a question."""
+    subscribe(socket, TYPENAME, {})
+    answer = receive(socket)["payload"]
+    return bool(answer == {"data": {"__typename": "Query"}})
+
+
+def padded(length: int, id_: str = "1") -> str:
+    """Return a message of so many bytes that begins an operation."""
+    return subscribing(TYPENAME, id_).ljust(length)
+
+
+def test_a_message_may_be_as_large_as_a_body_and_larger_from_who_may_upload(
+    log_and_url: tuple[Log, str], module_database_url: str
+) -> None:
+    log, url = log_and_url
+    reader = make_token(module_database_url, "read", name="reader")
+    for token in (None, reader):
+        with open_socket(url, token) as socket:
+            socket.send(padded(LIMIT))
+            assert receive(socket)["payload"] == {"data": {"__typename": "Query"}}
+            assert receive(socket)["type"] == "complete"
+            # It is bytes that count.
+            socket.send(padded(LIMIT, "x").replace('"x"', '"ä"'))
+            code, reason = closed(socket)
+            assert (code, reason.partition(":")[0]) == (1009, "PAYLOAD_TOO_LARGE")
+            assert "10,000" in reason
+    log.find(transport="websocket", codes=["PAYLOAD_TOO_LARGE"], caller="token:reader")
+    with open_socket(url, make_token(module_database_url, "upload")) as socket:
+        socket.send(padded(90 * LIMIT))
+        assert receive(socket)["payload"] == {"data": {"__typename": "Query"}}
+
+
+def test_before_it_is_known_who_calls_a_message_is_a_stranger_s(
+    log_and_url: tuple[Log, str], module_database_url: str
+) -> None:
+    _, url = log_and_url
+    begin = json.dumps({"type": "connection_init", "payload": bearing(make_token(module_database_url, "upload"))})
+    with connect(f"{url.replace('http', 'ws', 1)}/graphql", subprotocols=[PROTOCOL]) as socket:
+        socket.send(begin.ljust(LIMIT + 1))
+        assert closed(socket)[0] == 1009
+
+
+def test_so_much_is_said_on_a_socket_and_not_more(log_and_url: tuple[Log, str]) -> None:
+    log, url = log_and_url
+    with open_socket(url) as socket:
+        assert socket.response is not None
+        # The first message has begun the connection.
+        for _ in range(MAX_MESSAGES - 1):
+            socket.send(json.dumps({"type": "ping"}))
+            assert receive(socket) == {"type": "pong"}
+        socket.send(json.dumps({"type": "pong"}))
+        code, reason = closed(socket)
+        assert (code, reason.partition(":")[0]) == (1013, "RATE_LIMITED")
+        log.find(request_id=socket.response.headers["x-request-id"], codes=["RATE_LIMITED"], transport="websocket")
+
+
+def test_operations_are_not_counted_as_messages_nor_are_their_ends(log_and_url: tuple[Log, str]) -> None:
+    _, url = log_and_url
+    with open_socket(url) as socket:
+        for number in range(2 * MAX_MESSAGES):
+            socket.send(subscribing(WATCH, f"a{number}"))
+            socket.send(json.dumps({"id": f"a{number}", "type": "complete"}))
+            socket.send(subscribing(TYPENAME, f"b{number}"))
+            assert receive(socket)["type"] == "next"
+            assert receive(socket)["type"] == "complete"
+            # It was over by itself already.
+            socket.send(json.dumps({"id": f"b{number}", "type": "complete"}))
+        assert asks(socket)
+
+
+def test_what_is_refused_again_and_again_is_counted(database_url: str) -> None:
+    with (
+        running_server(database_url, writes_are_open=False, rate_limit="10/minute") as client,
+        open_socket(str(client.http.base_url)) as socket,
+    ):
+        with suppress(ConnectionClosed):
+            for number in range(2 * MAX_MESSAGES):
+                socket.send(subscribing(TYPENAME, str(number)))
+        assert closed(socket)[0] == 1013

@@ -1,0 +1,58 @@
+"""How large a body may be: at the limit it is taken, a byte above it is refused, early where its length is told."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.resolvers.uploads.test_price_files import CSV, PREFLIGHT
+from tests.server.http.test_multipart import FILE, LIMIT, MAP, OPERATIONS, batch_count, code, encode, open_upload
+from tests.support.fixtures.server import Client, running_server
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A server with small limits, and nobody who applies batches."""
+    with running_server(database_url, max_body_bytes=10_000, max_upload_bytes=LIMIT) as client:
+        yield client
+
+
+def sized(total: int) -> bytes:
+    """Return a form of that many bytes in all."""
+    missing = total - len(encode(OPERATIONS, MAP, FILE))
+    return encode(OPERATIONS, MAP, ("0", "prices.csv", CSV + b"\n" * missing))
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_file_may_be_as_large_as_the_limit_and_not_larger(client: Client, *, told: bool) -> None:
+    def post_sized(total: int) -> httpx.Response:
+        body = sized(total)
+        assert len(body) == total
+        # A stream without a length goes out in chunks.
+        content = body if told else iter([body[:100_000], body[100_000:]])
+        headers = {"Content-Type": "multipart/form-data; boundary=xyz", **PREFLIGHT}
+        return client.http.post("/graphql", content=content, headers=headers)
+
+    assert post_sized(LIMIT).json()["data"]["uploadPriceFile"]["batch"]["status"] == "QUEUED"
+    answer = post_sized(LIMIT + 1)
+    assert (answer.status_code, code(answer)) == (413, "PAYLOAD_TOO_LARGE")
+    assert f"{LIMIT:,}" in answer.text
+    assert batch_count(client) == 1
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_any_other_body_keeps_its_smaller_limit(client: Client, *, told: bool) -> None:
+    def post_sized(total: int) -> httpx.Response:
+        body = b'{"query": "{ __typename }"}'.ljust(total)
+        content = body if told else iter([body])
+        return client.http.post("/graphql", content=content, headers={"Content-Type": "application/json"})
+
+    assert post_sized(10_000).json() == {"data": {"__typename": "Query"}}
+    answer = post_sized(10_001)
+    assert (answer.status_code, code(answer)) == (413, "PAYLOAD_TOO_LARGE")
+    assert "10,000" in answer.text
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_sent(client: Client) -> None:
+    with open_upload(client, length=LIMIT + 1) as sock:
+        assert sock.recv(1_000).startswith(b"HTTP/1.1 413 ")

@@ -1,0 +1,237 @@
+"""Every way to say what is wanted, by every way to ask for it: whoever comes in by a door of ours has met all of our rules."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from tests.support.fixtures.server import Client, Json, running_server
+from tests.support.streams import events
+
+JSON, STREAM, PAGE = "application/json", "text/event-stream", "text/html"
+NOT_REGISTERED = "{ locations(first: 1) { totalCount } }"
+WRITING = 'mutation { upsertRegions(regions: [{slug: "world", name: "World"}]) { addedCount } }'
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+ACCEPTS = [
+    None, "", "*/*", JSON, "Application/JSON", "application/jsonx", "application/*;q=0", "*/*;q=0",
+    STREAM, "Text/Event-Stream", "text/event-streamx", "xtext/event-stream", "text/event-stream;q=0",
+    "text/event-stream; q=0.000", "text/event-stream;q=nan", "text/event-stream;q=-1",
+    "text/event-stream;q=0, application/json", "text/event-stream;x=1;q=0.5",
+    'text/plain;x="a,text/event-stream,b"', 'text/plain;x="', "text/*", "text/event-stream;q=0.1, application/json",
+    PAGE, "TEXT/HTML", "text/htmlx", "text/html;q=0", "text/html, text/event-stream", BROWSER, f"{BROWSER}, {STREAM}",
+    "multipart/mixed", "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json",
+    "multipart/mixed, text/event-stream", "\xe4\xff", ";,;,", "text/event-stream" + "x" * 30_000, "text/html," * 3_000,
+    f"{JSON}, " * 2_000 + STREAM, '"\\' * 400, '"\\' * 4_000,
+]  # fmt: skip
+
+
+class Request(NamedTuple):
+    """A request of whatever kind."""
+
+    method: str = "POST"
+    address: str = ""
+    body: bytes = b""
+    content_type: str = JSON
+
+
+def posted(query: object, **others: object) -> bytes:
+    """Return a body."""
+    return json.dumps({"query": query, **others}).encode()
+
+
+def encoded(text: str) -> str:
+    """Return the text as it may stand in an address."""
+    return str(httpx.QueryParams({"x": text})).removeprefix("x=")
+
+
+READING = [
+    Request(body=posted(NOT_REGISTERED)),
+    Request(body=posted(NOT_REGISTERED), content_type="application/jsonx"),
+    Request(body=posted(NOT_REGISTERED), content_type="text/plain"),
+    Request(body=posted(NOT_REGISTERED), address="documentId=x"),
+    Request("GET", f"query={encoded(NOT_REGISTERED)}"),
+    Request("GET", f"quer%79={encoded(NOT_REGISTERED)}"),
+    Request("GET", f"%71uery={encoded(NOT_REGISTERED)}&x=query"),
+    Request("GET", f"x=1;query=1&query={encoded(NOT_REGISTERED)}"),
+]
+"""Questions that a server of registered documents does not answer."""
+WRITING_BY_GET = [
+    Request("GET", f"query={encoded(WRITING)}"),
+    Request("GET", f"quer%79={encoded(WRITING)}"),
+    Request("GET", f"query=mutation{encoded(WRITING.removeprefix('mutation'))}&operationName="),
+    Request("GET", f"query={encoded(WRITING)}", posted(WRITING)),
+    Request("HEAD", f"query={encoded(WRITING)}"),
+]
+OTHERS = [
+    *(Request(body=body) for body in (b"", b"5", b"[]", b"null", b"{", b'"x"', b"[" * 5_000, b"\xff", b"{}")),
+    Request(body=posted("{ __typename }", operationName=[1])),
+    Request(body=posted("{ __typename }", variables=[1])),
+    Request(body=posted("{ __typename }", extensions={"persistedQuery": 1})),
+    Request(body=posted([1])),
+    Request(body=posted("{ lo")),
+    Request(body=b"[" + posted("{ __typename }") + b"]"),
+    Request(body=posted('subscription { batchProgress(id: "1") { id } }')),
+    Request(body=b"operations=1", content_type="multipart/form-data; boundary=x"),
+    Request(body=posted("{ __typename }"), content_type=""),
+    Request("GET"),
+    Request("GET", "query="),
+    Request("GET", "query=mutation{__typename}"),
+    Request("GET", "quer%79=subscription{__typename}"),
+    Request("GET", "query=%ff"),
+    Request("GET", "query={__typename}&variables=["),
+    Request("GET", "quer%79={__typename}&extensions={%22persistedQuery%22:{}}"),
+    Request("GET", "documentId=other"),
+    Request("GET", "&".join(["a=1"] * 50)),
+    Request("PUT", body=posted(NOT_REGISTERED)),
+    Request("DELETE"),
+    Request("OPTIONS"),
+    Request("TRACE"),
+]
+
+
+@pytest.fixture(scope="module")
+def closed(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A server in production that answers one document."""
+    folder: Path = tmp_path_factory.mktemp("documents")
+    (folder / "kind.graphql").write_text("{ __typename }")
+    settings = {"profile": "production", "documents_dir": folder, "only_registered": True}
+    with running_server(module_database_url, writes_are_open=False, **settings) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def opened(module_database_url: str) -> Iterator[Client]:
+    """A server where everybody may read and write."""
+    with running_server(module_database_url) as client:
+        yield client
+
+
+def send(client: Client, accept: str | list[str] | None, request: Request, **headers: str) -> httpx.Response:
+    """Send the request with exactly these headers; Accept may be on several lines, or on none."""
+    accepts = accept if isinstance(accept, list) else [accept]
+    made = client.http.build_request(request.method, f"/graphql?{request.address}", content=request.body)
+    named = [("Host", made.headers["host"]), ("Content-Length", str(len(request.body)))]
+    named += [("Accept", line) for line in accepts if line is not None]
+    named += [("Content-Type", request.content_type)] if request.content_type else []
+    named += [(name, value) for name, value in headers.items() if value]
+    made.headers = httpx.Headers([(name.encode(), value.encode("latin-1")) for name, value in named])
+    return client.http.send(made)
+
+
+def read(response: httpx.Response) -> list[Json]:
+    """Return what is answered, none for a page. Whatever is refused is JSON, or an event, and has a code."""
+    assert response.status_code < 500, response.text
+    kind = response.headers["content-type"].split(";")[0]
+    if kind == PAGE:
+        assert response.status_code == 200
+        return []
+    if response.request.method == "HEAD":
+        assert response.status_code >= 400
+        return []
+    answers = list(events(response)) if kind == STREAM else [response.json()]
+    assert kind in {STREAM, JSON, "application/graphql-response+json"}
+    assert answers
+    for answer in answers:
+        assert answer.get("errors") or (answer["data"] is not None and response.status_code == 200)
+        for error in answer.get("errors", ()):
+            assert error["message"]
+            assert error["extensions"]["code"] != "INTERNAL_ERROR", answer
+    return answers
+
+
+@pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
+def test_whatever_is_wanted_a_malformed_request_is_refused_by_a_code(
+    closed: Client, opened: Client, accept: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    for request in (*OTHERS, *READING):
+        for client in (closed, opened):
+            read(send(client, accept, request))
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+@pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
+def test_whatever_is_wanted_only_registered_documents_are_answered(closed: Client, accept: str | None) -> None:
+    for request in (*READING, *WRITING_BY_GET):
+        for answer in read(send(closed, accept, request)):
+            assert answer.get("data") is None, request
+    answers = read(send(closed, accept, Request(body=b'{"documentId": "kind"}')))
+    assert answers[0].get("data") in (None, {"__typename": "Query"})
+
+
+@pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
+def test_whatever_is_wanted_nothing_is_written_by_an_address(opened: Client, accept: str | None) -> None:
+    for request in WRITING_BY_GET:
+        for site in ("same-origin", "none", "cross-site", ""):
+            for answer in read(send(opened, accept, request, **{"Sec-Fetch-Site": site})):
+                assert answer.get("data") is None, request
+    assert opened.ask("{ locations { totalCount } }") == {"locations": {"totalCount": 0}}
+
+
+@pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
+def test_whatever_is_wanted_a_foreign_page_learns_and_does_nothing(opened: Client, accept: str | None) -> None:
+    for request in (*READING, *WRITING_BY_GET, Request(body=posted(WRITING))):
+        for fetched in (
+            {"Sec-Fetch-Mode": "navigate"},
+            {"Sec-Fetch-Mode": "cors", "Origin": "https://elsewhere.example"},
+        ):
+            response = send(opened, accept, request, **{"Sec-Fetch-Site": "cross-site", **fetched})
+            assert read(response) or request.method == "HEAD", request
+            assert response.status_code == 403, request
+    assert opened.ask("{ locations { totalCount } }") == {"locations": {"totalCount": 0}}
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        (STREAM, STREAM), ("Text/Event-Stream", STREAM), ("text/event-stream;x=1;q=0.5", STREAM),
+        ("*/*;q=0, text/event-stream", STREAM), ("text/html, text/event-stream", STREAM),
+        ("application/json, text/event-stream", STREAM), ("*/*, text/event-stream", STREAM),
+        ("text/event-stream;q=0.1, application/json", JSON), ("text/event-stream;q=0, */*", JSON),
+        (f"{JSON}, text/event-streamx", JSON), ("text/event-streamx", 406), ("text/event-stream;q=0", 406),
+        ("text/event-stream;q=nan", 406), ("multipart/mixed", 406), ('text/plain;x="a,text/event-stream,b"', 406),
+        (f"{JSON}, " * 2_000 + JSON, 406),
+    ],
+)  # fmt: skip
+def test_a_stream_is_for_whoever_names_it_and_prefers_nothing_to_it(
+    opened: Client, accept: str, kind: str | int
+) -> None:
+    for request in (Request(body=posted("{ __typename }")), Request("GET", "query={__typename}")):
+        response = send(opened, accept, request, **{"Sec-Fetch-Site": "same-origin"})
+        (answer,) = read(response)
+        if isinstance(kind, int):
+            assert (response.status_code, answer["errors"][0]["extensions"]["code"]) == (kind, "NOT_ACCEPTABLE")
+        else:
+            assert response.headers["content-type"].split(";")[0] == kind
+            assert answer == {"data": {"__typename": "Query"}}
+
+
+@pytest.mark.parametrize(
+    ("accept", "address", "is_page"),
+    [
+        (PAGE, "", True), ("TEXT/HTML", "", True), (BROWSER, "", True), (BROWSER, "query=", True),
+        (BROWSER, "variables={}", True), (f"{STREAM}, {PAGE}", "", True), (BROWSER, "quer%79={__typename}", False),
+        (BROWSER, "query={__typename}", False), (BROWSER, "document%49d=x", False), (BROWSER, "query=%ff", False),
+        ("text/html;q=0", "", False), ("text/htmlx", "", False), ("text/html;q=0.5, application/json", "", False),
+        ("*/*", "", False), ("text/*", "", False),
+    ],
+)  # fmt: skip
+def test_the_page_is_for_whoever_asks_for_it_and_for_nothing_else(
+    opened: Client, closed: Client, accept: str, address: str, is_page: bool
+) -> None:
+    response = send(opened, accept, Request("GET", address))
+    assert (read(response) == []) == is_page
+    assert ("GraphiQL" in response.text) == is_page
+    refused = send(closed, accept, Request("GET", address))
+    assert read(refused)
+    assert not is_page or refused.status_code == 404
+
+
+def test_a_header_that_comes_twice_is_read_as_one(opened: Client) -> None:
+    for accepts, status in (([JSON, STREAM], 200), (["text/plain", JSON], 200), (["text/plain", "image/png"], 406)):
+        response = send(opened, accepts, Request(body=posted("{ __typename }")))
+        assert (response.status_code, len(read(response))) == (status, 1)
+        assert (response.headers["content-type"].startswith(STREAM)) == (STREAM in accepts)

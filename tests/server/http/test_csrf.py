@@ -1,0 +1,161 @@
+"""What pages of other sites can have a browser send is refused, unless their origin is allowed. Scripts and tools may ask."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+from tests.support.fixtures.server import Client, Json, running_server
+from tests.support.streams import PROTOCOL
+
+QUERY = "{ __typename }"
+ANSWER = {"data": {"__typename": "Query"}}
+FRIEND, STRANGER = "https://app.example.com", "https://elsewhere.example"
+JSON, RESPONSE_JSON, ANY = "application/json", "application/graphql-response+json", "*/*"
+NAVIGATION = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+IMAGE = "image/avif,image/webp,*/*;q=0.8"
+
+
+@pytest.fixture(scope="module")
+def client(module_database_url: str) -> Iterator[Client]:
+    """A server that knows no other origin."""
+    with running_server(module_database_url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def open_client(module_database_url: str) -> Iterator[Client]:
+    """A server that pages of a friend may ask."""
+    with running_server(module_database_url, cors_origins=f"{FRIEND}, https://other.example.com") as client:
+        yield client
+
+
+def get(client: Client, **headers: str) -> httpx.Response:
+    """Ask in the address, with exactly these headers."""
+    return client.http.get("/graphql", params={"query": QUERY}, headers={"Accept": ANY, **headers})
+
+
+def post(client: Client, **headers: str) -> httpx.Response:
+    """Ask in a body of JSON."""
+    return client.http.post("/graphql", json={"query": QUERY}, headers=headers)
+
+
+def code(response: httpx.Response) -> str:
+    """Return the code of a refusal."""
+    assert response.status_code == 403
+    answer: Json = response.json()
+    return str(answer["errors"][0]["extensions"]["code"])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Accept": JSON},
+        {"Accept": f"{RESPONSE_JSON}, {JSON};q=0.9"},
+        {"Accept": f"{ANY}, Application/JSON"},
+        {"GraphQL-Require-Preflight": "1"},
+        {"X-Apollo-Operation-Name": "averages"},
+        {"GraphQL-Cost": "report"},
+        {"Sec-Fetch-Site": "none", "Accept": NAVIGATION},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Mode": "cors"},
+    ],
+)
+def test_a_query_in_the_address_is_answered_to_scripts_and_tools(client: Client, headers: dict[str, str]) -> None:
+    assert get(client, **headers).json()["data"] == ANSWER["data"]
+
+
+@pytest.mark.parametrize("accept", [ANY, "", NAVIGATION, IMAGE, "application/*", "application/jsonx"])
+@pytest.mark.parametrize("fetched", [{}, {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}])
+def test_a_query_in_the_address_is_not_answered_to_links_and_images(
+    client: Client, accept: str, fetched: dict[str, str]
+) -> None:
+    response = get(client, Accept=accept, **fetched)
+    assert response.status_code == 406 or code(response) == "PREFLIGHT_REQUIRED"
+    assert "data" not in response.json()
+
+
+@pytest.mark.parametrize("origin", [{}, {"Origin": STRANGER}, {"Origin": "null"}])
+def test_a_foreign_page_is_refused_whatever_it_sends(
+    client: Client, open_client: Client, origin: dict[str, str]
+) -> None:
+    foreign = {"Sec-Fetch-Site": "cross-site", "GraphQL-Require-Preflight": "1", **origin}
+    for asked in (client, open_client):
+        for accept in (JSON, "text/event-stream"):
+            assert code(get(asked, Accept=accept, **foreign)) == "CROSS_SITE_REFUSED"
+            assert code(post(asked, Accept=accept, **foreign)) == "CROSS_SITE_REFUSED"
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_body_that_a_form_could_send_is_refused(client: Client, content_type: str) -> None:
+    response = post(client, **{"Content-Type": content_type})
+    assert response.status_code in {403, 415}
+    assert "data" not in response.json()
+
+
+def test_our_own_pages_and_tools_may_post(client: Client) -> None:
+    for site in ("same-origin", "same-site", "none"):
+        assert post(client, **{"Sec-Fetch-Site": site, "Origin": str(client.http.base_url)}).json() == ANSWER
+
+
+def test_a_page_of_an_allowed_origin_may_ask_and_read(open_client: Client) -> None:
+    from_friend = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": FRIEND}
+    for response in (post(open_client, **from_friend), get(open_client, **from_friend)):
+        assert response.json() == ANSWER
+        assert response.headers["access-control-allow-origin"] == FRIEND
+        assert "Origin" in response.headers["vary"]
+        assert "access-control-allow-credentials" not in response.headers
+
+
+def test_a_browser_learns_before_it_sends_what_an_allowed_origin_may_send(client: Client, open_client: Client) -> None:
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,authorization"}
+    for server, origin, allowed in (
+        (open_client, FRIEND, True),
+        (open_client, STRANGER, False),
+        (client, FRIEND, False),
+    ):
+        response = server.http.options("/graphql", headers={"Origin": origin, **asked})
+        assert response.is_success == allowed
+        assert (response.headers.get("access-control-allow-origin") == origin) == allowed
+
+
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        ({"Origin": STRANGER}, "origin"),
+        ({"Access-Control-Request-Method": "DELETE"}, "method"),
+        ({"Access-Control-Request-Headers": "x-other"}, "headers"),
+        ({"Origin": STRANGER, "Access-Control-Request-Method": "PUT"}, "origin, method"),
+        ({"Access-Control-Request-Private-Network": "true"}, "private-network"),
+    ],
+)
+def test_a_browser_is_told_by_a_code_what_may_not_be_sent(
+    open_client: Client, headers: dict[str, str], named: str
+) -> None:
+    asked = {"Origin": FRIEND, "Access-Control-Request-Method": "POST", **headers}
+    response = open_client.http.options("/graphql", headers=asked)
+    (error,) = response.json()["errors"]
+    assert (response.status_code, error["extensions"]) == (400, {"code": "CORS_REFUSED"})
+    assert named in error["message"]
+    assert response.headers["content-type"] == "application/json"
+    # What starlette says to browsers stays as it is.
+    assert response.headers.get("access-control-allow-origin") == (FRIEND if asked["Origin"] == FRIEND else None)
+    assert response.headers["access-control-allow-methods"] == "GET, POST"
+    assert "Origin" in response.headers["vary"]
+    assert response.headers["x-request-id"]
+
+
+def test_all_origins_can_be_allowed(module_database_url: str) -> None:
+    with running_server(module_database_url, cors_origins="*") as client:
+        response = post(client, **{"Sec-Fetch-Site": "cross-site", "Origin": STRANGER})
+        assert response.json() == ANSWER
+        assert response.headers["access-control-allow-origin"] == "*"
+
+
+def test_a_page_of_an_allowed_origin_may_open_a_connection(open_client: Client) -> None:
+    address = f"{str(open_client.http.base_url).replace('http', 'ws', 1)}/graphql"
+    with connect(address, subprotocols=[PROTOCOL], origin=Origin(FRIEND)) as socket:
+        socket.send('{"type": "connection_init"}')
+        assert socket.recv(timeout=10) == '{"type":"connection_ack"}'

@@ -1,0 +1,199 @@
+"""Bodies and addresses that are no requests, or only just: refused with a 4xx and JSON, quickly, in bounded memory."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosedError
+
+from server.runtime.http_protocol import MAX_SOCKET_MESSAGE_BYTES
+from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.hostile import Target, check_quick, codes
+from tests.support.streams import open_socket, receive
+from tests.support.tokens import bearing, make_token
+
+UPLOAD = "mutation ($prices: [PriceInput!]!) { uploadPrices(input: {prices: $prices}) { replayed } }"
+PAGE = "query ($n: Int!) { locations(first: $n) { totalCount } }"
+LIMIT = 100_000
+
+
+def asking(query: str, variables: str) -> bytes:
+    """Return a body whose variables are JSON, or something like it."""
+    return f'{{"query": {json.dumps(query)}, "variables": {variables}}}'.encode()
+
+
+BODIES = {
+    "lists 100,000 deep": (b"[" * 100_000, 400),
+    "lists 1,000 deep, closed": (b"[" * 1_000 + b"]" * 1_000, 400),
+    "objects 1,100 deep": (asking(PAGE, '{"n": ' + '{"a": ' * 1_100 + "1" + "}" * 1_100 + "}"), 400),
+    "objects 900 deep": (asking(PAGE, '{"n": ' + '{"a": ' * 900 + "1" + "}" * 900 + "}"), 200),
+    "an integer of 65 bits": (asking(PAGE, '{"n": 18446744073709551616}'), 200),
+    "an integer of 33 bits": (asking(PAGE, '{"n": 8589934592}'), 200),
+    "an integer of 5,000 digits": (asking(PAGE, '{"n": ' + "9" * 5_000 + "}"), 400),
+    "a float beyond all": (asking(PAGE, '{"n": 1e400}'), 400),
+    "not a number": (asking(PAGE, '{"n": NaN}'), 400),
+    "bytes that are no UTF-8": (b'{"query": "\xff\xfe"}', 400),
+    "a surrogate in UTF-8": (b'{"query": "\xed\xa0\x80"}', 400),
+    "an escaped surrogate": (b'{"query": "\\ud800"}', 400),
+    "an escaped surrogate among the variables": (asking(PAGE, '{"n": "\\udfff"}'), 400),
+    "an array": (json.dumps([{"query": "{ __typename }"}] * 10).encode(), 400),
+    "a byte order mark": (b'\xef\xbb\xbf{"query": "{ __typename }"}', 400),
+    "UTF-16": ('{"query": "{ __typename }"}'.encode("utf-16"), 400),
+    "nothing": (b"", 400),
+    "as many lists as there is room for": (asking(PAGE, '{"n": [' + "[]," * 33_000 + "1]}"), 200),
+    "a byte more than anybody may ask with": (
+        asking("{ __typename }", '{"a": "' + "x" * (LIMIT - 48) + '"}') + b" " * 1_000,
+        413,
+    ),
+    "5 MB": (asking("{ __typename" + " " * 5_000_000 + "}", "{}"), 413),
+    "31 MB of lists": (asking("{ __typename }", '{"a": [' + "[]," * 10_300_000 + "1]}"), 413),
+}
+ITEMS = {
+    "lists 900 deep": asking(UPLOAD, '{"prices": ' + "[" * 900 + "]" * 900 + "}"),
+    "numbers": asking(UPLOAD, '{"prices": [' + ",".join(["1"] * 45_000) + "]}"),
+    "items of which the last is wrong": asking(
+        UPLOAD,
+        '{"prices": [' + '{"dateFrom":"","origin":"","destination":"","price":1},' * 1_700 + '{"price": true}]}',
+    ),
+}
+"""What somebody sends who may upload."""
+
+
+@pytest.fixture(scope="module")
+def target(module_database_url: str) -> Iterator[Target]:
+    """A server process that the tests share, closed for writing."""
+    with serving(module_database_url) as (process, url), httpx.Client(base_url=url, timeout=30) as http:
+        wait_until_answered(url)
+        yield Target(url, process.pid, http)
+
+
+@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_a_hostile_body_is_answered_at_once(target: Target, name: str, accept: str) -> None:
+    body, status = BODIES[name]
+
+    def send() -> httpx.Response:
+        return target.post(body, Accept=accept)
+
+    # The largest take longer to arrive.
+    response = check_quick(target, send) if len(body) < 1_000_000 else send()
+    assert response.status_code == status
+    if response.headers["content-type"].startswith("application/json"):
+        assert codes(response)
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_hostile_items_of_an_uploader_are_refused_at_once(target: Target, module_database_url: str, name: str) -> None:
+    token = bearing(make_token(module_database_url, "upload"))
+    response = check_quick(target, lambda: target.post(ITEMS[name], **token))
+    assert response.status_code == 200
+    assert "BAD_USER_INPUT" in codes(response) <= {"BAD_USER_INPUT", "INVALID_PRICE", "TOO_MANY_ERRORS"}
+
+
+@pytest.mark.parametrize("token_given", [True, False])
+@pytest.mark.parametrize("id_", ["%00", "99999999999999999999", "-1", "%F0%9F%9A%A2"])
+def test_an_id_that_no_batch_can_have_is_refused(
+    target: Target, module_database_url: str, id_: str, *, token_given: bool
+) -> None:
+    token = bearing(make_token(module_database_url, "upload")) if token_given else {}
+    response = check_quick(target, lambda: target.http.get(f"/batches/{id_}/rejections.csv", headers=token))
+    expected = (404, {"UNKNOWN_BATCH"}) if token_given else (401, {"UNAUTHENTICATED"})
+    assert (response.status_code, codes(response)) == expected
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_body_may_be_as_large_as_the_limit_and_not_larger(target: Target, *, told: bool) -> None:
+    def post(length: int) -> httpx.Response:
+        body = asking("{ __typename }", "{}").ljust(length)
+        # A stream without a length goes out in chunks.
+        content = body if told else iter([body[:50_000], body[50_000:]])
+        return target.http.post("/graphql", content=content, headers={"Content-Type": "application/json"})
+
+    assert post(LIMIT).json() == {"data": {"__typename": "Query"}}
+    refused = post(LIMIT + 1)
+    assert (refused.status_code, codes(refused)) == (413, {"PAYLOAD_TOO_LARGE"})
+
+
+@pytest.mark.parametrize(
+    ("message", "close_code"),
+    [
+        ("[" * 90_000, 4400),
+        ("[" + "[]," * 30_000 + "1]", 4400),
+        ("[" * 900_000, 1009),
+        ("[" + "[]," * 300_000 + "1]", 1009),
+        ('{"type": "subscribe", "id": "1", "payload": ' + "[" * 900 + "]" * 900 + "}", 4400),
+        ("x" * (MAX_SOCKET_MESSAGE_BYTES + 1), 1009),
+    ],
+)
+def test_a_hostile_message_closes_its_connection_alone(target: Target, message: str, close_code: int) -> None:
+    with open_socket(target.url) as socket, open_socket(target.url) as other:
+        socket.send(message)
+        with pytest.raises(ConnectionClosedError) as caught:
+            socket.recv(timeout=10)
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == close_code
+        other.send('{"type": "ping"}')
+        assert receive(other) == {"type": "pong"}
+
+
+def test_many_large_bodies_at_once_take_no_memory(target: Target) -> None:
+    body, status = BODIES["31 MB of lists"]
+
+    def send(_: int) -> int:
+        headers = {"Content-Type": "application/json"}
+        return httpx.post(f"{target.url}/graphql", content=body, headers=headers, timeout=60).status_code
+
+    send(0)
+    before = target.memory()
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(send, range(12))) == {status}
+    assert target.memory() < before + 100_000_000
+
+
+ADDRESSES = [
+    "?query",
+    "?=",
+    "?&&&",
+    "?query=a&query=b",
+    "?query=%ff",
+    "?query=%ED%A0%80",
+    "?query=%00",
+    "?query=" + "%20" * 10_000,
+    "?query={__typename}&variables=%7B",
+    "?query={__typename}&variables=" + "[" * 5_000,
+    "?" + "a=1&" * 30,
+    "?extensions={}",
+    '?extensions={"persistedQuery":{"version":1,"sha256Hash":"../../x"}}',
+    "?documentId=../x",
+    "?documentId=%00",
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_hostile_address_is_refused(target: Target, address: str) -> None:
+    response = check_quick(
+        target, lambda: target.http.get(f"/graphql{address}", headers={"Accept": "application/json"})
+    )
+    assert response.status_code == 400 or codes(response) <= {"PERSISTED_QUERY_NOT_FOUND", "GRAPHQL_PARSE_FAILED"}
+    assert codes(response)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status", "code"),
+    [
+        ("/nothing", "GET", 404, "NOT_FOUND"),
+        ("/graphql/..%2f..%2fetc%2fpasswd", "GET", 404, "NOT_FOUND"),
+        ("/%00", "GET", 404, "NOT_FOUND"),
+        ("/livez", "POST", 405, "METHOD_NOT_ALLOWED"),
+        ("/batches/1/rejections.csv", "DELETE", 405, "METHOD_NOT_ALLOWED"),
+        ("/batches/..%2f..%2fx/rejections.csv", "GET", 404, "NOT_FOUND"),
+        ("/graphql", "TRACE", 405, "METHOD_NOT_ALLOWED"),
+        ("/graphql", "OPTIONS", 405, "METHOD_NOT_ALLOWED"),
+    ],
+)
+def test_every_path_refuses_in_json(target: Target, path: str, method: str, status: int, code: str) -> None:
+    response = check_quick(target, lambda: target.http.request(method, path))
+    assert (response.status_code, codes(response)) == (status, {code})
+    assert ("allow" in response.headers) == (status == 405)

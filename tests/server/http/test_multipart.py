@@ -1,0 +1,273 @@
+"""Multipart requests that are not what they should be: each is refused with a code, and none of them costs more than itself."""
+
+import json
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from server.http.multipart import MAX_FIELD_BYTES
+from tests.graph.types.test_uploads import AVERAGES, fill
+from tests.resolvers.uploads.test_price_files import CSV, MUTATION, PREFLIGHT, form, send
+from tests.server.cli.test_commands import serving
+from tests.support.fixtures.server import Client, running_server
+from tests.support.tokens import bearing, make_token
+
+Part = tuple[str, str | None, bytes]
+LIMIT = 200_000
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A server over two ports with small limits, and nobody who applies batches."""
+    fill(database_url)
+    with running_server(database_url, max_body_bytes=10_000, max_upload_bytes=LIMIT, pool_size=2) as client:
+        yield client
+
+
+def encode(*parts: Part, boundary: str = "xyz", end: str = "--xyz--\r\n") -> bytes:
+    """Return the parts (field, file's name, content) as a multipart body."""
+    body = b""
+    for field, name, content in parts:
+        file = "" if name is None else f'; filename="{name}"'
+        body += (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"{file}\r\n\r\n'.encode() + content + b"\r\n"
+        )
+    return body + end.encode()
+
+
+def post(
+    client: Client, body: bytes, content_type: str = "multipart/form-data; boundary=xyz", **headers: str
+) -> httpx.Response:
+    """Send a body as it is."""
+    return client.http.post("/graphql", content=body, headers={"Content-Type": content_type, **(headers or PREFLIGHT)})
+
+
+def code(answer: httpx.Response) -> str:
+    """Return the code of the only error of a refusal, which must have words for people as well."""
+    assert answer.headers["content-type"].startswith("application/json")
+    body = answer.json()
+    (error,) = body["errors"]
+    assert set(body) == {"errors"}
+    assert error["message"].endswith(".")
+    found: str = error["extensions"]["code"]
+    return found
+
+
+def batch_count(client: Client) -> int:
+    """Return how many batches there are."""
+    count: int = client.ask("{ batches { totalCount } }")["batches"]["totalCount"]
+    return count
+
+
+OPERATION: dict[str, Any] = {"query": MUTATION, "variables": {"file": None, "input": {"waitMs": 0}, "list": [None, 1]}}
+OPERATIONS: Part = ("operations", None, json.dumps(OPERATION).encode())
+MAP: Part = ("map", None, b'{"0": ["variables.file"]}')
+FILE: Part = ("0", "prices.csv", CSV)
+
+
+def operations(value: object) -> Part:
+    """Return the part that holds the operation."""
+    return ("operations", None, json.dumps(value).encode())
+
+
+def mapped(value: object) -> Part:
+    """Return the part that holds the map."""
+    return ("map", None, json.dumps(value).encode())
+
+
+def test_a_body_written_by_hand_is_taken(client: Client) -> None:
+    answer = post(client, encode(OPERATIONS, MAP, FILE))
+    assert answer.json()["data"]["uploadPriceFile"]["batch"]["status"] == "QUEUED"
+
+
+def test_the_media_type_of_a_form_may_be_written_in_any_case(client: Client) -> None:
+    answer = post(client, encode(OPERATIONS, MAP, FILE), "Multipart/Form-Data; Boundary=xyz")
+    assert answer.json()["data"]["uploadPriceFile"]["batch"]["status"] == "QUEUED"
+
+
+def test_a_form_may_hold_any_operation_and_no_file(client: Client) -> None:
+    answer = post(client, encode(operations({"query": "{ batches { totalCount } }"}), mapped({})))
+    assert answer.json() == {"data": {"batches": {"totalCount": 0}}}
+
+
+MALFORMED: dict[str, bytes] = {
+    "nothing": b"",
+    "no form at all": b'{"query": "{ __typename }"}',
+    "no end": encode(OPERATIONS, MAP, FILE, end=""),
+    "cut within the file": encode(OPERATIONS, MAP, FILE)[:-40],
+    "another boundary": encode(OPERATIONS, MAP, FILE, boundary="abc", end="--abc--"),
+    "a broken header": b"--xyz\r\nContent Disposition: form-data\r\n\r\n--xyz--",
+    "a part without a name": b"--xyz\r\nContent-Disposition: form-data\r\n\r\nx\r\n--xyz--",
+    "no operations": encode(MAP, FILE),
+    "operations as a file": encode(("operations", "o.json", OPERATIONS[2]), MAP),
+    "several operations": encode(OPERATIONS, OPERATIONS, FILE),
+    "operations twice and a map": encode(OPERATIONS, OPERATIONS, MAP, FILE),
+    "an array of operations": encode(operations([OPERATION]), MAP, FILE),
+    "a text for operations": encode(operations("x"), MAP, FILE),
+    "operations that are no JSON": encode(("operations", None, b"{"), MAP, FILE),
+    "operations that are no UTF-8": encode(("operations", None, b'{"query": "\xff"}'), MAP),
+    "deep operations": encode(("operations", None, b"[" * 100_000), MAP, FILE),
+    "large operations": encode(("operations", None, b" " * (MAX_FIELD_BYTES + 1)), MAP, FILE),
+    "no map": encode(OPERATIONS, FILE),
+    "a list for the map": encode(OPERATIONS, mapped(["variables.file"]), FILE),
+    "a map without lists": encode(OPERATIONS, mapped({"0": "variables.file"}), FILE),
+    "a map with numbers": encode(OPERATIONS, mapped({"0": [1]}), FILE),
+    "a file that is not sent": encode(OPERATIONS, MAP),
+    "a file that the map does not name": encode(OPERATIONS, mapped({}), FILE),
+    "a text where the file should be": encode(OPERATIONS, MAP, ("0", None, CSV)),
+    "two files": encode(OPERATIONS, mapped({"0": ["variables.file"], "1": ["variables.list.0"]}), FILE, ("1", "b.csv", CSV)),
+    "too many fields": encode(OPERATIONS, MAP, *[("x", None, b"")] * 100, FILE),
+}  # fmt: skip
+PATHS = [
+    "",
+    ".",
+    "variables",
+    "variables.",
+    "variables.other",
+    "variables.file.x",
+    "variables.input",
+    "variables.input.waitMs",
+    "variables.input.waitMs.0",
+    "variables.list",
+    "variables.list.1",
+    "variables.list.2",
+    "variables.list.-1",
+    "variables.list.²",
+    "variables.list." + "9" * 5_000,
+    "query",
+    "operationName",
+    "variables" + ".list" * 10_000,
+]
+
+
+@pytest.mark.parametrize("kind", MALFORMED)
+def test_a_malformed_form_is_refused_and_stores_nothing(database_url: str, kind: str) -> None:
+    with running_server(database_url, max_upload_bytes=2 * MAX_FIELD_BYTES) as client:
+        answer = post(client, MALFORMED[kind])
+        assert (answer.status_code, code(answer)) == (400, "BAD_MULTIPART")
+        assert batch_count(client) == 0
+
+
+@pytest.mark.parametrize("change", [{"query": 1}, {"query": None}, {"operationName": ["x"]}, {"documentId": 1}])
+def test_an_operation_of_a_form_is_judged_as_any_other(client: Client, change: dict[str, Any]) -> None:
+    answer = post(client, encode(operations({**OPERATION, **change}), MAP, FILE))
+    assert (answer.status_code, code(answer)) == (400, "BAD_PARAMETER")
+    assert batch_count(client) == 0
+
+
+def test_where_only_registered_documents_are_answered_a_form_must_name_one(database_url: str, tmp_path: Path) -> None:
+    with running_server(database_url, documents_dir=tmp_path, only_registered=True) as client:
+        answer = post(client, encode(OPERATIONS, MAP, FILE))
+        assert (answer.status_code, code(answer)) == (400, "DOCUMENT_REQUIRED")
+
+
+def test_a_path_that_does_not_lead_to_a_null_is_refused(client: Client) -> None:
+    for path in PATHS:
+        answer = post(client, encode(OPERATIONS, mapped({"0": [path]}), FILE))
+        assert (answer.status_code, code(answer)) == (400, "BAD_MULTIPART"), path
+    answer = post(client, encode(OPERATIONS, mapped({"0": ["variables.file"] * 2}), FILE))
+    assert code(answer) == "BAD_MULTIPART"
+    assert batch_count(client) == 0
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        f"multipart/form-data; boundary={'x' * 5_000}",
+        "multipart/form-data; boundary=xyz; charset=idna",
+        "multipart/form-data; boundary=xyz; charset=undefined",
+        "multipart/form-data; boundary=xyz; charset=base64",
+    ],
+)
+def test_a_content_type_that_cannot_be_read_by_is_refused(client: Client, content_type: str) -> None:
+    answer = post(client, encode(("operations", None, b'"\xff..'), MAP, FILE), content_type)
+    assert (answer.status_code, code(answer)) == (400, "BAD_MULTIPART")
+
+
+@pytest.mark.parametrize("value", [None, "prices.csv", {"filename": "a.csv", "read": 1, "seek": 2}])
+def test_only_a_part_of_a_form_is_a_file(client: Client, value: object) -> None:
+    error = client.fail(MUTATION, file=value)
+    assert error["extensions"]["code"] in {"INVALID_UPLOAD", "BAD_USER_INPUT"}
+    error = client.fail('mutation { uploadPriceFile(file: "prices.csv") { replayed } }')
+    assert error["extensions"]["code"] == "INVALID_UPLOAD"
+
+
+def test_a_file_in_the_place_of_a_text_is_an_error_of_the_question(client: Client) -> None:
+    query = "query ($key: String!) { batchByKey(idempotencyKey: $key) { id } }"
+    body = encode(operations({"query": query, "variables": {"key": None}}), mapped({"0": ["variables.key"]}), FILE)
+    (error,) = post(client, body).json()["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize("header", ["GraphQL-Require-Preflight", "apollo-require-preflight", "X-Requested-With"])
+def test_a_form_that_a_foreign_page_could_send_is_refused(client: Client, header: str) -> None:
+    body = encode(OPERATIONS, MAP, FILE)
+    for headers in ({"Origin": "https://elsewhere.example"}, {header: ""}):
+        answer = post(client, body, **headers)
+        assert (answer.status_code, code(answer)) == (403, "PREFLIGHT_REQUIRED")
+        assert "GraphQL-Require-Preflight" in answer.text
+    assert batch_count(client) == 0
+    assert post(client, body, **{header: "1"}).status_code == 200
+
+
+def open_upload(client: Client, *, length: int) -> socket.socket:
+    """Begin to send a form of some length, and send no more than its first bytes."""
+    url = client.http.base_url
+    sock = socket.create_connection((url.host, url.port or 80), timeout=10)
+    head = (
+        f"POST /graphql HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: {length}\r\nGraphQL-Require-Preflight: 1\r\n"
+        "Content-Type: multipart/form-data; boundary=xyz\r\n\r\n"
+    )
+    sock.sendall(head.encode() + encode(OPERATIONS, MAP, FILE, end=""))
+    return sock
+
+
+def test_where_writing_is_not_open_a_form_is_refused_before_it_is_sent(database_url: str) -> None:
+    with running_server(database_url, writes_are_open=False) as client:
+        with open_upload(client, length=100_000) as sock:
+            assert sock.recv(1_000).startswith(b"HTTP/1.1 401 ")
+        for token, expected in [
+            (None, (401, "UNAUTHENTICATED")),
+            (make_token(database_url, "read"), (403, "FORBIDDEN")),
+        ]:
+            client.http.headers.update(bearing(token))
+            answer = post(client, encode(OPERATIONS, MAP, FILE))
+            assert (answer.status_code, code(answer)) == expected
+        client.http.headers.update(bearing(make_token(database_url, "admin")))
+        assert batch_count(client) == 0
+
+
+def test_slow_senders_hold_no_connection_of_the_database(client: Client) -> None:
+    with ExitStack() as stack:
+        for _ in range(10):
+            stack.enter_context(open_upload(client, length=100_000))
+        # The pool has two connections.
+        assert client.ask(AVERAGES)["averagePrices"]
+        assert send(client, CSV, waitMs=0)["batch"]["status"] == "QUEUED"
+    # All of them have hung up half-way: nothing is stored, and nobody is worse off.
+    assert batch_count(client) == 1
+
+
+def test_a_full_disk_is_said_and_stores_nothing(database_url: str) -> None:
+    fill(database_url)
+    token = make_token(database_url, "upload")
+    with serving(database_url) as (process, url):
+        httpx.get(f"{url}/readyz").raise_for_status()
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+        request = form(CSV + b"\n" * 3_000_000, "prices.csv")
+        request["headers"] |= bearing(token)
+        answer = httpx.post(f"{url}/graphql", **request, timeout=30)
+        assert (answer.status_code, code(answer)) == (503, "NO_ROOM")
+        assert int(answer.headers["retry-after"]) > 0
+        assert httpx.get(f"{url}/readyz").status_code == 200
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM price_batches").fetchone() == (0,)

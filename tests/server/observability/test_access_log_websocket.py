@@ -1,0 +1,108 @@
+"""What the log and the figures tell of WebSockets: whoever is refused on one is seen as over HTTP."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.sync.client import connect
+
+from tests.server.observability.test_metrics import SCRAPER, SETTINGS, find, scrape
+from tests.server.observability.test_server_logs import Log, logging_server
+from tests.support.streams import PROTOCOL, open_socket, receive, subscribe, until
+from tests.support.tokens import make_token
+
+WATCH = 'subscription { pricesChanged(origin: "CNSGH", destination: "CNSGH") { status } }'
+FEW = {
+    **SETTINGS,
+    "RATESGRAPH_MAX_CALLER_STREAMS": "2",
+    "RATESGRAPH_MAX_SOCKET_OPERATIONS": "1",
+    "RATESGRAPH_SLOW_SECONDS": "1.5",
+}
+Server = tuple[str, Log]
+
+
+@pytest.fixture(scope="module")
+def server(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that the tests share, and its log."""
+    with logging_server(module_database_url, tmp_path_factory.mktemp("sockets"), **FEW) as (_, url, log):
+        yield url, log
+
+
+def errors(url: str, code: str) -> float:
+    """Return how many errors of the code were counted."""
+    return find(scrape(url, SCRAPER), "ratesgraph_errors_total", code=code)
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [({"documentId": "nothing"}, "DOCUMENT_NOT_FOUND"), ({"query": 5}, "BAD_PARAMETER")],
+)
+def test_an_operation_that_is_not_begun_is_told(server: Server, payload: dict[str, object], code: str) -> None:
+    url, log = server
+    with open_socket(url) as socket:
+        assert socket.response is not None
+        id_ = socket.response.headers["x-request-id"]
+        before = errors(url, code)
+        for number in "12":
+            socket.send(json.dumps({"id": number, "type": "subscribe", "payload": payload}))
+            assert receive(socket)["payload"][0]["extensions"]["code"] == code
+        assert log.find(request_id=id_, transport="websocket", codes=[code], caller="anyone")["event"] == "request"
+        until(lambda: errors(url, code) == before + 2, "the refusals are not counted")
+
+
+def test_an_operation_too_many_is_told(server: Server) -> None:
+    url, log = server
+    with open_socket(url) as socket:
+        assert socket.response is not None
+        subscribe(socket, WATCH, {}, "1")
+        subscribe(socket, WATCH, {}, "2")
+        assert receive(socket)["id"] == "2"
+        log.find(request_id=socket.response.headers["x-request-id"], codes=["TOO_MANY_OPERATIONS"])
+
+
+def test_a_caller_that_is_not_known_is_told(server: Server) -> None:
+    url, log = server
+    with (
+        pytest.raises(ConnectionClosedError),
+        open_socket(url, "wrong"),
+    ):
+        pass
+    assert log.find(codes=["UNAUTHENTICATED"])["transport"] == "websocket"
+
+
+def test_a_handshake_that_is_refused_is_told_under_the_id_that_its_answer_bears(server: Server) -> None:
+    url, log = server
+    before = errors(url, "TOO_MANY_STREAMS")
+    with open_socket(url), open_socket(url), pytest.raises(InvalidStatus) as refused, open_socket(url):
+        pass
+    line = log.find(request_id=refused.value.response.headers["x-request-id"])
+    assert line.pop("duration_ms") >= 0
+    assert {name: line[name] for name in ("transport", "route", "status", "codes")} == {
+        "transport": "websocket",
+        "route": "/graphql",
+        "status": 429,
+        "codes": ["TOO_MANY_STREAMS"],
+    }
+    until(lambda: errors(url, "TOO_MANY_STREAMS") == before + 1, "the refusal is not counted")
+    # A page of another site, for which there is a status alone.
+    headers = {"X-Request-Id": "page", "Origin": "https://elsewhere.example"}
+    address = f"{url.replace('http', 'ws', 1)}/graphql"
+    with pytest.raises(InvalidStatus), connect(address, subprotocols=[PROTOCOL], additional_headers=headers):
+        pass
+    assert log.find(request_id="page")["status"] == 403
+    assert not [line for line in log.lines() if line["level"] == "error" or line["logger"] == "strawberry.ws"]
+
+
+def test_a_slow_operation_is_told_as_slow_and_a_subscription_never(server: Server, module_database_url: str) -> None:
+    url, log = server
+    upload = """mutation Slow {
+      uploadPrices(input: {prices: [{dateFrom: "2024-01-01", dateTo: "2024-01-01", origin: "CNSGH", destination: "CNSGH",
+        price: 1}], waitMs: 2000}) { batch { status } }
+    }"""
+    with open_socket(url, make_token(module_database_url, "upload")) as socket:
+        subscribe(socket, upload, {})
+        assert receive(socket)["payload"]["data"]["uploadPrices"]["batch"]["status"] == "QUEUED"
+    line = log.find(event="slow request", transport="websocket")
+    assert (line["level"], line["operation"]) == ("warning", "Slow")
+    assert line["duration_ms"] > 1_500

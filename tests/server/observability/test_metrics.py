@@ -1,0 +1,220 @@
+"""What Prometheus reads of a running server, in one process and in several, and who may read it."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.graph.test_subscriptions import PROGRESS
+from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.fixtures.server import Client, running_server
+from tests.support.streams import answers, open_socket, subscribe, until
+from tests.support.tokens import bearing, make_token
+
+QUERY = 'query {} {{ location(key: "CNSGH") {{ key }} }}'
+TOKEN = "scrape-scrape-scrape"  # noqa: S105
+SCRAPER = {"Authorization": f"Bearer {TOKEN}"}
+SETTINGS = {"RATESGRAPH_METRICS_TOKEN": TOKEN}
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def scrape(url: str, headers: dict[str, str] | None = SCRAPER) -> Samples:
+    """Return every sample of the server by its name and labels."""
+    response = httpx.get(f"{url}/metrics", headers=headers, timeout=20)
+    assert response.status_code == 200, response.text
+    assert response.headers["cache-control"] == "private, no-store"
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+    }
+
+
+def find(samples: Samples, name: str, **labels: str) -> float:
+    """Return the sum of the samples that have these labels, 0 where there is none."""
+    return sum(
+        value for (found, given), value in samples.items() if found == name and labels.items() <= dict(given).items()
+    )
+
+
+def ask(url: str, query: str, **headers: str) -> httpx.Response:
+    """Return the answer to a query."""
+    return httpx.post(f"{url}/graphql", json={"query": query}, headers=headers, timeout=30)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_requests_are_counted_over_all_processes(database_url: str, tmp_path: Path, workers: str) -> None:
+    (tmp_path / "places.graphql").write_text(QUERY.format("Places"))
+    settings = {**SETTINGS, "RATESGRAPH_DOCUMENTS_DIR": str(tmp_path)}
+    with serving(database_url, "--workers", workers, settings=settings) as (_, url):
+        wait_until_answered(url)
+        until(lambda: find(scrape(url), "ratesgraph_processes") == float(workers), "not all processes are counted")
+        for number in range(20):
+            # A connection each, so that the processes share them.
+            assert ask(url, QUERY.format(f"Stranger{number}")).status_code == 200
+        ask(url, "{ batches { totalCount } }")
+        ask(url, "{ nothing }")
+        for _ in range(3):
+            httpx.post(f"{url}/graphql", json={"documentId": "places"})
+        seconds = "ratesgraph_request_seconds_count"
+        # Each process adds up once a second.
+        until(lambda: find(scrape(url), seconds, kind="query") == 24, "not all are counted")
+        samples = scrape(url)
+        requests = "ratesgraph_requests_total"
+        assert find(samples, requests, kind="query", operation="none", status="200", code="none") == 20
+        assert find(samples, requests, kind="query", operation="Places", status="200", code="none") == 3
+        assert find(samples, requests, kind="query", status="401", code="UNAUTHENTICATED") == 1
+        assert find(samples, requests, kind="none", code="GRAPHQL_VALIDATION_FAILED") == 1
+        assert find(samples, "ratesgraph_errors_total", code="GRAPHQL_VALIDATION_FAILED") == 1
+        assert find(samples, "ratesgraph_request_seconds_bucket", kind="query", le="+Inf") == 24
+        assert find(samples, seconds, cache="hit") + find(samples, seconds, cache="miss") == 23
+        assert 0 < find(samples, "ratesgraph_request_seconds_sum", kind="query") < 24
+        assert find(samples, "ratesgraph_pool_limit", pool="reading") == 10 * int(workers)
+        assert find(samples, "ratesgraph_pool_size", pool="reading") >= 1
+        assert find(samples, "ratesgraph_database_up") == 1
+        until(lambda: find(scrape(url), "ratesgraph_kept_answers_bytes") > 0, "nothing is kept")
+        # No stranger can make a series: the names that they have chosen stand nowhere.
+        assert "Stranger" not in repr(samples)
+
+
+def test_a_process_that_was_killed_is_counted_no_longer_but_what_it_has_answered_is(
+    database_url: str, tmp_path: Path
+) -> None:
+    with serving(database_url, "--workers", "2", settings={**SETTINGS, "TMPDIR": str(tmp_path)}) as (process, url):
+        wait_until_answered(url)
+        until(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not both processes are counted")
+        for number in range(10):
+            ask(url, QUERY.format(f"Q{number}"))
+        # A process adds up once a second what it has answered.
+        until(lambda: find(scrape(url), "ratesgraph_requests_total", kind="query") == 10, "not all are counted")
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        killed = next(pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        os.kill(int(killed), signal.SIGKILL)
+        until(lambda: not Path(f"/proc/{killed}").exists(), "the process is still there")
+        until(lambda: len(list(tmp_path.glob("*/gauge_*.db"))) == 3, "the process has no successor")
+        until(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not the living are counted")
+        assert not list(tmp_path.glob(f"*/gauge_*_{killed}.db"))
+        assert find(scrape(url), "ratesgraph_requests_total", kind="query") == 10
+
+
+def test_the_folder_of_the_figures_is_made_and_goes_with_the_server(database_url: str, tmp_path: Path) -> None:
+    with serving(database_url, "--workers", "2", settings={**SETTINGS, "TMPDIR": str(tmp_path)}) as (process, url):
+        wait_until_answered(url)
+        assert [path.name for path in tmp_path.glob("ratesgraph-metrics-*")]
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+    assert not list(tmp_path.glob("ratesgraph-metrics-*"))
+
+
+def test_the_queue_is_told_as_the_database_has_it(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        for status, count in {
+            "QUEUED": 2,
+            "RUNNING": 1,
+            "APPLIED": 4,
+            "REVERTED": 3,
+            "REJECTED": 2,
+            "FAILED": 1,
+        }.items():
+            for _ in range(count):
+                connection.execute(
+                    "INSERT INTO price_batches (status, on_error, source, payload_sha256, created_at)"
+                    " VALUES (%s, 'REJECT_BATCH', 'test', '', now() - interval '1 hour')",
+                    (status,),
+                )
+    with running_server(database_url, metrics_token=None, profile="development") as client:
+        samples = scrape(str(client.http.base_url), None)
+    assert find(samples, "ratesgraph_batches_queued") == 2
+    assert find(samples, "ratesgraph_batches_running") == 1
+    assert 3_600 <= find(samples, "ratesgraph_oldest_batch_seconds") < 3_700
+    ended = {outcome: find(samples, "ratesgraph_batches_total", outcome=outcome) for outcome in ("applied", "rejected")}
+    assert ended == {"applied": 7, "rejected": 2}
+    assert find(samples, "ratesgraph_batches_total", outcome="failed") == 1
+    assert find(samples, "ratesgraph_batches_total", outcome="reverted") == 3
+
+
+def test_a_scrape_is_answered_while_the_database_is_away(database_url: str, postgres: str) -> None:
+    with serving(database_url, settings=SETTINGS) as (_, url):
+        assert find(scrape(url), "ratesgraph_database_up") == 1
+        name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+            try:
+                started = time.monotonic()
+                samples = scrape(url)
+                assert time.monotonic() - started < 8
+            finally:
+                connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+        assert samples["ratesgraph_database_up", frozenset()] == 0
+        assert not [sample for sample, _ in samples if sample.startswith(("ratesgraph_batches", "ratesgraph_oldest"))]
+        assert find(samples, "ratesgraph_pool_limit", pool="reading") == 10
+        until(lambda: find(scrape(url), "ratesgraph_database_up") == 1, "the database has not come back")
+
+
+def test_open_subscriptions_are_counted(database_url: str) -> None:
+    token = make_token(database_url, "admin")
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO price_batches (status, on_error, source, payload_sha256)"
+            " VALUES ('QUEUED', 'REJECT_BATCH', 'test', '')"
+        )
+    with serving(database_url, settings=SETTINGS) as (_, url):
+        with open_socket(url, token) as socket:
+            subscribe(socket, PROGRESS, {"id": "1"})
+            assert next(answers(socket))["data"]
+            assert find(scrape(url), "ratesgraph_subscriptions_open") == 1
+        until(lambda: find(scrape(url), "ratesgraph_subscriptions_open") == 0, "a subscription is still counted")
+        until(lambda: find(scrape(url), "ratesgraph_requests_total", kind="subscription") == 1, "it is not counted")
+        assert find(scrape(url), "ratesgraph_request_seconds_count", kind="subscription") == 0
+
+
+def test_a_request_that_is_no_http_is_counted_by_its_code(client: Client) -> None:
+    before = find(scrape(str(client.http.base_url), None), "ratesgraph_errors_total", code="BAD_HTTP")
+    host, port = client.http.base_url.host, client.http.base_url.port
+    subprocess.run(["bash", "-c", f"printf 'no http\\r\\n\\r\\n' > /dev/tcp/{host}/{port}"], check=True)
+    url = str(client.http.base_url)
+    until(
+        lambda: find(scrape(url, None), "ratesgraph_errors_total", code="BAD_HTTP") == before + 1, "it is not counted"
+    )
+
+
+def status(url: str, **headers: str) -> int:
+    """Return the status that a scrape with the headers is answered with."""
+    return httpx.get(f"{url}/metrics", headers=headers).status_code
+
+
+def test_metrics_are_for_their_token_and_admins_where_the_server_is_not_one_s_own(database_url: str) -> None:
+    reader, admin = make_token(database_url, "upload", name="erp"), make_token(database_url, "admin")
+    with serving(database_url, settings=SETTINGS) as (_, url):
+        refused = httpx.get(f"{url}/metrics")
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"].startswith("Bearer")
+        assert status(url, **bearing(reader)) == 403
+        assert status(url, **bearing(admin)) == 200
+        assert status(url, **SCRAPER) == 200
+        assert status(url, Authorization=f"Bearer {TOKEN}x") == 401
+        assert httpx.post(f"{url}/metrics", headers=SCRAPER).status_code == 405
+        # It opens nothing else.
+        assert ask(url, "{ batches { totalCount } }", **SCRAPER).status_code == 401
+
+
+def test_in_development_they_are_open_on_the_machine_itself_alone(database_url: str) -> None:
+    settings = {"RATESGRAPH_PROFILE": "development"}
+    with serving(database_url, settings=settings) as (_, url):
+        assert status(url) == 200
+        assert status(url, Host="rebound.example") == 401
+        assert status(url, **{"X-Forwarded-For": "203.0.113.9"}) == 401
+        assert status(url, Origin="https://evil.example") == 401
+
+
+def test_openmetrics_is_spoken_where_it_is_asked_for(client: Client) -> None:
+    response = client.http.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
+    assert response.headers["content-type"].startswith("application/openmetrics-text")
+    assert response.text.endswith("# EOF\n")

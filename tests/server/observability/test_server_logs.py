@@ -1,0 +1,289 @@
+"""What a running server logs, line by line, over real processes: what is to be found there, and what must never be."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.graph.test_subscriptions import PROGRESS
+from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.processes import COMMAND, environment
+from tests.support.streams import answers, events, open_events, open_socket, subscribe, until
+from tests.support.tokens import bearing, make_token
+
+Line = dict[str, Any]
+
+AVERAGES = """
+query Week($origin: String!) {
+  averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-07", origin: $origin, destination: $origin) { averagePrice }
+}
+"""
+SECRET = "hunter2-hunter2"  # noqa: S105
+ARGUMENT = "WhatSomebodySent"
+
+
+class Log:
+    """The standard error of a process, which must be JSON from its first line to its last."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def text(self) -> str:
+        return self._path.read_text()
+
+    def lines(self) -> list[Line]:
+        return [json.loads(line) for line in self.text.splitlines()]
+
+    def find(self, **wanted: object) -> Line:
+        """Wait for a line, and return it."""
+        found: list[Line] = []
+
+        def has_come() -> bool:
+            whole = [json.loads(line) for line in self.text.splitlines(keepends=True) if line.endswith("\n")]
+            found[:] = [line for line in whole if wanted.items() <= line.items()]
+            return bool(found)
+
+        until(has_come, f"no line has {wanted}")
+        return found[0]
+
+
+@contextmanager
+def logging_server(
+    database_url: str, tmp_path: Path, *arguments: str, **settings: str
+) -> Iterator[tuple[subprocess.Popen[str], str, Log]]:
+    """Serve a database with a port, log every request, and yield the process, its URL and its log."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO locations (kind, key, name, search_text) VALUES ('PORT', 'CNSGH', 'Shanghai', '')"
+        )
+    path = tmp_path / "log"
+    with (
+        path.open("w") as log,
+        serving(database_url, *arguments, settings={"RATESGRAPH_LOG_LEVEL": "info", **settings}, log=log) as (
+            process,
+            url,
+        ),
+    ):
+        wait_until_answered(url)
+        yield process, url, Log(path)
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+        # Whatever the process has said until its end is JSON.
+        for line in Log(path).lines():
+            assert {"timestamp", "level", "event"} <= line.keys()
+
+
+def ask(url: str, query: str, headers: dict[str, str] | None = None, **variables: object) -> httpx.Response:
+    """Return the answer to a query."""
+    return httpx.post(f"{url}/graphql", json={"query": query, "variables": variables}, headers=headers, timeout=30)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_request_is_one_line_of_json_under_the_id_that_its_answer_bears(
+    database_url: str, tmp_path: Path, workers: str
+) -> None:
+    token = make_token(database_url, "read", name="ERP")
+    with logging_server(database_url, tmp_path, "--workers", workers) as (_, url, log):
+        answer = ask(url, AVERAGES, bearing(token) | {"X-Request-Id": "trace.me_1-A"}, origin="CNSGH")
+        assert answer.headers["x-request-id"] == "trace.me_1-A"
+        line = log.find(request_id="trace.me_1-A")
+        assert line.pop("duration_ms") > 0
+        assert line.pop("timestamp").endswith("Z")
+        assert line == {
+            "level": "info",
+            "event": "request",
+            "logger": "ratesgraph.requests",
+            "request_id": "trace.me_1-A",
+            "caller": "token:ERP",
+            "kind": "query",
+            "operation": "Week",
+            "method": "POST",
+            "route": "/graphql",
+            "status": 200,
+            "rows": 7,
+            "cache": "miss",
+        }
+
+
+def test_kept_unchanged_and_refused_answers_are_told_as_such(database_url: str, tmp_path: Path) -> None:
+    with logging_server(database_url, tmp_path) as (_, url, log):
+        for request_id in ("first", "second"):
+            ask(url, AVERAGES, {"X-Request-Id": request_id}, origin="CNSGH")
+        hit = log.find(request_id="second")
+        assert (hit["cache"], hit["operation"], hit["rows"]) == ("hit", "Week", 7)
+        address = f"{url}/graphql"
+        accept = {"Accept": "application/json"}
+        got = httpx.get(address, params={"query": '{ location(key: "CNSGH") { key } }'}, headers=accept)
+        again = httpx.get(
+            str(got.url), headers=accept | {"If-None-Match": got.headers["etag"], "X-Request-Id": "third"}
+        )
+        assert again.status_code == 304
+        assert log.find(request_id="third")["cache"] == "304"
+        httpx.post(address, json={}, headers={"X-Request-Id": "fourth"})
+        assert log.find(request_id="fourth")["codes"] == ["BAD_PARAMETER"]
+        ask(url, AVERAGES, {"X-Request-Id": "fifth"}, origin="XXXXX")
+        assert log.find(request_id="fifth")["codes"] == ["UNKNOWN_LOCATION"]
+        ask(url, "mutation { revertBatch(id: 1) { userErrors { code } } }", {"X-Request-Id": "sixth"})
+        refused = log.find(request_id="sixth")
+        assert (refused["status"], refused["codes"], refused["caller"]) == (401, ["UNAUTHENTICATED"], "anyone")
+        assert httpx.get(f"{url}/no/such/thing", headers={"X-Request-Id": "seventh"}).status_code == 404
+        assert log.find(request_id="seventh")["route"] == "none"
+
+
+@pytest.mark.parametrize("sent", ["", "a b", "a" * 65, "ä", 'x"y', "a\tb"])
+def test_an_id_that_is_none_is_replaced(database_url: str, tmp_path: Path, sent: str) -> None:
+    with logging_server(database_url, tmp_path) as (_, url, log):
+        answer = httpx.get(f"{url}/graphql", headers={b"X-Request-Id": sent.encode()})
+        made = answer.headers["x-request-id"]
+        assert len(made) == 16
+        assert log.find(request_id=made)["status"] == answer.status_code
+
+
+@pytest.mark.parametrize(("level", "words"), [("info", "% is wrong"), ("debug", "password=% is wrong")])
+def test_nothing_secret_stands_in_any_line(database_url: str, tmp_path: Path, level: str, words: str) -> None:
+    token = make_token(database_url, "admin")
+    host = conninfo_to_dict(database_url)["host"]
+    name = conninfo_to_dict(database_url)["dbname"]
+    url_with_password = f"postgresql://postgres:{SECRET}@/{name}?host={host}"
+    with logging_server(url_with_password, tmp_path, RATESGRAPH_LOG_LEVEL=level) as (_, url, log):
+        ask(url, AVERAGES, origin=ARGUMENT)
+        ask(url, f'{{ location(key: "{ARGUMENT}") {{ key }} }}')
+        ask(url, "{ batches { totalCount } }", {"Authorization": f"Bearer {ARGUMENT}"})
+        httpx.get(f"{url}/{ARGUMENT}", params={"query": ARGUMENT})
+        httpx.get(f"{url}/graphql", params={"query": f'{{ location(key: "{ARGUMENT}") {{ key }} }}'})
+        ask(url, "{ batches { totalCount } }", bearing(token[:-3] + "000"))
+        with open_socket(url, token) as socket:
+            subscribe(socket, PROGRESS, {"id": ARGUMENT})
+            next(answers(socket))
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            # What PostgreSQL says of this quotes the value.
+            connection.execute(
+                "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql"
+                f" AS $$ BEGIN RAISE '{words}', NEW.idempotency_key; END $$"
+            )
+            connection.execute(
+                "CREATE TRIGGER fail BEFORE INSERT ON price_batches FOR EACH ROW EXECUTE FUNCTION fail()"
+            )
+        price = '{dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM", price: 7}'
+        upload = f'uploadPrices(input: {{idempotencyKey: "{ARGUMENT}", prices: [{price}]}}) {{ batch {{ id }} }}'
+        answer = ask(url, f"mutation {{ {upload} }}", bearing(token) | {"X-Request-Id": "broken"})
+        (error,) = answer.json()["errors"]
+        assert error["extensions"]["code"] == "INTERNAL_ERROR"
+        line = log.find(error_id=error["extensions"]["errorId"])
+        assert line["request_id"] == "broken"
+        assert "Traceback" in line["exception"]
+        assert "SQLSTATE P0001" in line["exception"]
+        assert log.find(request_id="broken", level="warning")["codes"] == ["INTERNAL_ERROR"]
+    for secret in (SECRET, ARGUMENT, token[21:], token[21:-3]):
+        assert secret not in log.text
+
+
+def test_on_a_terminal_lines_are_for_a_reader(database_url: str) -> None:
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [COMMAND, "worker"], env=environment(database_url), stdout=subprocess.DEVNULL, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        try:
+            with psycopg.connect(database_url, autocommit=True) as connection:
+                listening = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+                until(lambda: connection.execute(listening).fetchone() is not None, "the worker does not listen")
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+                )
+            told = os.read(ours, 10_000).decode()
+        finally:
+            process.terminate()
+    os.close(ours)
+    assert "the connection for notifications was lost" in told
+    assert "{" not in told
+
+
+def test_quick_requests_are_not_told_by_default_and_slow_ones_are(database_url: str, tmp_path: Path) -> None:
+    with logging_server(database_url, tmp_path, RATESGRAPH_LOG_LEVEL="warning") as (_, url, log):
+        assert ask(url, AVERAGES, origin="CNSGH").status_code == 200
+    assert log.text == ""
+    quick = {"RATESGRAPH_LOG_LEVEL": "warning", "RATESGRAPH_SLOW_SECONDS": "0.000001"}
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DELETE FROM locations")
+    with logging_server(database_url, tmp_path, **quick) as (_, url, log):
+        ask(url, AVERAGES, {"X-Request-Id": "one"}, origin="CNSGH")
+        assert log.find(request_id="one")["event"] == "slow request"
+
+
+def test_a_subscription_is_told_when_it_begins_and_when_it_ends(database_url: str, tmp_path: Path) -> None:
+    token = make_token(database_url, "admin", name="watcher")
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO price_batches (status, on_error, source, payload_sha256)"
+            " VALUES ('QUEUED', 'REJECT_BATCH', 'test', '')"
+        )
+    query = PROGRESS.replace("subscription", "subscription Progress", 1)
+    with logging_server(database_url, tmp_path) as (_, url, log):
+        with open_socket(url, token) as socket:
+            subscribe(socket, query, {"id": "1"})
+            assert next(answers(socket))["data"]
+            begun = log.find(event="subscription")
+            assert (begun["operation"], begun["caller"]) == ("Progress", "token:watcher")
+        ended = log.find(event="request", transport="websocket")
+        assert ended["request_id"] == begun["request_id"]
+        assert ended["duration_ms"] > 0
+        with open_events(url, query, {"id": "1"}, token) as stream:
+            assert next(events(stream))["data"]
+            assert log.find(event="subscription", request_id=stream.headers["x-request-id"])["kind"] == "subscription"
+        ended = log.find(event="request", request_id=stream.headers["x-request-id"])
+        assert (ended["kind"], ended["route"], ended["caller"]) == ("subscription", "/graphql", "token:watcher")
+
+
+def test_a_worker_logs_json_with_the_id_of_the_fault_and_never_what_was_uploaded(
+    database_url: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "log"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO price_batches (status, on_error, source, payload_sha256)"
+            " VALUES ('QUEUED', 'REJECT_BATCH', 'test', '')"
+        )
+        connection.execute("INSERT INTO batch_payloads (batch_id, format, data) VALUES (1, %s, '')", (SECRET,))
+        with (
+            path.open("w") as err,
+            subprocess.Popen(
+                [COMMAND, "worker"], env=environment(database_url), stdout=subprocess.PIPE, stderr=err
+            ) as process,
+        ):
+            try:
+                line = Log(path).find(batch_id=1)
+            finally:
+                process.terminate()
+        row = connection.execute("SELECT failure FROM price_batches").fetchone()
+    assert row is not None
+    assert line["error_id"] in str(row[0])
+    assert "Traceback" in line["exception"]
+    assert SECRET not in Log(path).text
+
+
+def test_a_command_that_cannot_start_says_so_in_json_and_hides_the_password(tmp_path: Path) -> None:
+    for database_url in (f"postgres//ann:{SECRET}@db/x", f"postgresql://ann:{SECRET}@127.0.0.1:1/x"):
+        done = subprocess.run(
+            [COMMAND, "serve", "--no-demo", "--port", "0"],
+            env=environment(database_url),
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 1
+        assert SECRET not in done.stdout + done.stderr
+        assert {json.loads(line)["level"] for line in done.stderr.splitlines()} == {"critical"}

@@ -1,0 +1,148 @@
+"""Traces over real processes: how spans hang together, what must not stand in them, and what it takes to have them."""
+
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import psycopg
+import pytest
+
+from telemetry import spans
+from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.fixtures.collector import Collector
+from tests.support.processes import environment
+from tests.support.streams import answers, open_socket, subscribe, until
+from tests.support.tokens import make_token
+
+SECRET = "CNSGH"  # noqa: S105
+AVERAGES = """
+query Week($place: String!) {
+  averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-07", origin: $place, destination: $place) { averagePrice }
+}
+"""
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.fixture(autouse=True)
+def port(database_url: str) -> None:
+    """A port to ask for."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO locations (kind, key, name, search_text) VALUES ('PORT', 'CNSGH', 'Shanghai', '')"
+        )
+
+
+def ask(url: str, query: str, **headers: str) -> httpx.Response:
+    """Return the answer to a query about the port."""
+    body = {"query": query, "variables": {"place": SECRET}}
+    return httpx.post(f"{url}/graphql", json=body, headers=headers, timeout=30)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_statement_hangs_below_its_load_its_operation_and_its_request(
+    database_url: str, collector: Collector, workers: str
+) -> None:
+    with serving(database_url, "--workers", workers, settings=collector.settings) as (_, url):
+        wait_until_answered(url)
+        answer = ask(url, AVERAGES, traceparent=f"00-{TRACE}-{PARENT}-01")
+        assert answer.json()["data"]["averagePrices"][0] == {"averagePrice": None}
+        [request] = [span for span in collector.wait_for("POST /graphql") if span.trace_id.hex() == TRACE]
+        assert request.parent_span_id.hex() == PARENT
+        [totals] = collector.wait_for("totals.select_day_totals")
+        assert collector.chain(totals) == ["totals.select_day_totals", "load totals", "query", "POST /graphql"]
+        [places] = collector.wait_for("locations.find_locations")
+        assert collector.chain(places) == ["locations.find_locations", "load by key", "query", "POST /graphql"]
+        [operation] = collector.find("query")
+        facts = {entry.key: entry.value.string_value for entry in operation.attributes}
+        assert facts == {"graphql.operation.type": "query", "graphql.operation.name": "Week"}
+        facts = {entry.key: entry.value.string_value for entry in request.attributes}
+        assert facts["ratesgraph.request_id"] == answer.headers["x-request-id"]
+        # No argument, no text of a document.
+        assert SECRET not in repr(collector.spans)
+        assert "averagePrices" not in repr(collector.spans)
+
+
+def test_what_travels_together_is_linked_with_all_that_asked(database_url: str, collector: Collector) -> None:
+    with serving(database_url, settings=collector.settings | {"RATESGRAPH_CACHE_BYTES": "0"}) as (_, url):
+        wait_until_answered(url)
+        ask(url, AVERAGES)
+        with ThreadPoolExecutor(20) as threads:
+            list(threads.map(lambda _: ask(url, AVERAGES), range(60)))
+        collector.wait_for("POST /graphql", 61)
+        requests = {span.span_id for span in collector.find("query")}
+        loads = collector.find("load totals")
+        causes = [cause for load in loads for cause in (load.parent_span_id, *(link.span_id for link in load.links))]
+        until(lambda: len(collector.find("query")) == 61, "an operation is missing")
+        # Every operation is the cause of exactly one load.
+        assert sorted(causes) == sorted(requests)
+        for statement in collector.find("totals.select_day_totals"):
+            assert collector.chain(statement)[1:] == ["load totals", "query", "POST /graphql"]
+
+
+def test_an_error_is_told_by_its_kind_and_without_its_words(database_url: str, collector: Collector) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE price_totals RENAME TO gone")
+    with serving(database_url, settings=collector.settings) as (_, url):
+        ask(url, AVERAGES)
+        [request] = collector.wait_for("POST /graphql")
+        [load] = collector.find("load totals")
+        told = [
+            {entry.key: entry.value.string_value for entry in span.attributes}["error.type"] for span in (load, request)
+        ]
+        assert told == ["MigrationNeeded", "INTERNAL_ERROR"]
+        assert not [span for span in collector.spans if span.events or span.status.message]
+
+
+def test_an_operation_on_a_websocket_is_traced_too(database_url: str, collector: Collector) -> None:
+    token = make_token(database_url, "read")
+    with serving(database_url, settings=collector.settings) as (_, url), open_socket(url, token) as socket:
+        subscribe(socket, AVERAGES, {"place": SECRET})
+        assert next(answers(socket))["data"]
+        [totals] = collector.wait_for("totals.select_day_totals")
+        collector.wait_for("WebSocket /graphql")
+        assert collector.chain(totals)[-1] == "WebSocket /graphql"
+
+
+def test_what_belongs_to_no_request_is_not_traced(database_url: str, collector: Collector) -> None:
+    with serving(database_url, settings=collector.settings) as (process, url):
+        wait_until_answered(url)
+        collector.wait_for("GET /readyz")
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+    assert {collector.chain(span)[-1] for span in collector.spans} == {"GET /readyz"}
+
+
+def test_a_collector_that_is_away_keeps_no_server_from_answering_and_stopping(database_url: str) -> None:
+    settings = {"RATESGRAPH_TRACES": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
+    with serving(database_url, settings=settings) as (process, url):
+        assert ask(url, AVERAGES).status_code == 200
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+        assert time.monotonic() - started < 15
+
+
+def test_without_the_packages_a_server_that_is_to_trace_says_what_to_install(database_url: str) -> None:
+    code = "import sys; sys.modules['opentelemetry'] = None; from server.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "serve", "--port", "0"],
+        env={**environment(database_url), "RATESGRAPH_TRACES": "true", "RATESGRAPH_LOG_FORMAT": "console"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "RATESGRAPH_TRACES needs packages that are not installed: pip install 'ratesgraph[tracing]'."
+    ]
+
+
+def test_a_server_that_does_not_trace_imports_nothing_for_it() -> None:
+    assert spans.tracer is None
+    code = "import sys, server.app, server.cli.commands.serve; print('opentelemetry' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

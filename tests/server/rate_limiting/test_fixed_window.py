@@ -1,0 +1,290 @@
+"""How often one caller may ask: the last request that is taken, the first that is not, and who is counted with whom."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.sync.client import connect
+
+from db.repositories import tokens
+from server.config.settings import Settings
+from tests.support.fixtures.server import Client, running_server
+from tests.support.processes import ratesgraph
+from tests.support.streams import PROTOCOL, answers, open_socket, receive, subscribe
+from tests.support.tokens import bearing, make_token
+
+READ = "{ locations { totalCount } }"
+LIMIT, TOKEN_LIMIT = 5, 8
+PROXY = "127.0.0.1"
+
+
+@contextmanager
+def limited(database_url: str, **settings: object) -> Iterator[Client]:
+    """Run a server that strangers may ask five times a day, and tokens eight times."""
+    chosen = {"rate_limit": f"{LIMIT}/day", "token_rate_limit": f"{TOKEN_LIMIT}/day", "trusted_proxies": PROXY}
+    with running_server(database_url, writes_are_open=False, **{**chosen, **settings}) as client:
+        yield client
+
+
+@pytest.fixture
+def client(module_database_url: str) -> Iterator[Client]:
+    """A client of a server with limits, behind a proxy on this machine."""
+    with limited(module_database_url) as client:
+        yield client
+
+
+def ask(client: Client, address: str = "203.0.113.1", token: str | None = None) -> httpx.Response:
+    """Ask from an address."""
+    return client.http.post("/graphql", json={"query": READ}, headers=coming(address, token))
+
+
+def coming(address: str, token: str | None = None) -> dict[str, str]:
+    """Return the headers of a request that a proxy has passed on."""
+    return {"X-Forwarded-For": address, **bearing(token)}
+
+
+def statuses(client: Client, count: int, address: str = "203.0.113.1", token: str | None = None) -> list[int]:
+    """Ask so many times."""
+    return [ask(client, address, token).status_code for _ in range(count)]
+
+
+def test_answers_tell_what_is_left_and_the_first_request_too_many_when_to_come_again(client: Client) -> None:
+    left = []
+    for _ in range(LIMIT):
+        answer = ask(client)
+        assert answer.json() == {"data": {"locations": {"totalCount": 0}}}
+        assert answer.headers["ratelimit-policy"] == f'"address";q={LIMIT};w=86400'
+        name, remaining, again = answer.headers["ratelimit"].split(";")
+        assert name == '"address"'
+        assert 0 < int(again.removeprefix("t=")) <= 86_400
+        left.append(remaining)
+    assert left == ["r=4", "r=3", "r=2", "r=1", "r=0"]
+    refused = ask(client)
+    assert refused.status_code == 429
+    assert refused.headers["content-type"].startswith("application/json")
+    (error,) = refused.json()["errors"]
+    assert error["extensions"] == {"code": "RATE_LIMITED"}
+    again = refused.headers["retry-after"]
+    assert 0 < int(again) <= 86_400
+    assert refused.headers["ratelimit"] == f'"address";r=0;t={again}'
+    assert refused.headers["ratelimit-policy"] == f'"address";q={LIMIT};w=86400'
+
+
+def test_strangers_are_counted_by_address_and_of_ipv6_by_network(client: Client) -> None:
+    assert statuses(client, LIMIT + 1) == [200] * LIMIT + [429]
+    assert statuses(client, 1, "203.0.113.2") == [200]
+    # What is written before the last proxy's word is what the caller says of itself.
+    assert statuses(client, 1, "198.51.100.7, 203.0.113.1") == [429]
+    assert [statuses(client, 1, f"2001:db8:0:1::{host}") for host in range(LIMIT)] == [[200]] * LIMIT
+    assert statuses(client, 1, "2001:db8:0:1:ffff::1") == [429]
+    assert statuses(client, 1, "2001:db8:0:2::1") == [200]
+    assert statuses(client, 1, "::ffff:203.0.113.1") == [429]
+
+
+def test_nobody_who_is_no_proxy_of_ours_is_believed_where_it_comes_from(module_database_url: str) -> None:
+    for proxies in (None, "192.0.2.1, 10.0.0.0/8"):
+        with limited(module_database_url, trusted_proxies=proxies) as client:
+            found = [ask(client, f"203.0.113.{number}").status_code for number in range(LIMIT + 1)]
+            assert found == [200] * LIMIT + [429]
+
+
+def test_a_token_is_counted_for_itself_wherever_it_is_used(client: Client, module_database_url: str) -> None:
+    ours, theirs = (make_token(module_database_url, "read", name=name) for name in ("ours", "theirs"))
+    assert statuses(client, LIMIT + 1, "203.0.113.3") == [200] * LIMIT + [429]
+    answer = ask(client, "203.0.113.3", ours)
+    assert answer.headers["ratelimit-policy"] == f'"token";q={TOKEN_LIMIT};w=86400'
+    found = [ask(client, f"203.0.113.{10 + number}", ours).status_code for number in range(TOKEN_LIMIT)]
+    assert found == [200] * (TOKEN_LIMIT - 1) + [429]
+    assert statuses(client, 1, token=theirs) == [200]
+
+
+def test_whoever_guesses_tokens_is_refused_before_the_database_is_asked(
+    client: Client, module_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up = []
+    find = tokens.find_tokens
+
+    async def find_and_count(*arguments: object) -> object:
+        looked_up.append(arguments)
+        return await find(*arguments)  # type: ignore[arg-type]
+
+    known, late = (make_token(module_database_url, "read", name=name) for name in ("known", "late"))
+    assert ask(client, "203.0.113.4", known).status_code == 200
+    monkeypatch.setattr(tokens, "find_tokens", find_and_count)
+    guesses = [f"rgt_{number:016}_{'0' * 43}" for number in range(LIMIT + 1)]
+    assert [ask(client, "203.0.113.4", token).status_code for token in guesses] == [401] * LIMIT + [429]
+    # The token that is in use is looked up meanwhile too, together with no other.
+    ids = {token_id for _, found in looked_up for token_id in found} - {known.split("_")[1]}  # type: ignore[attr-defined]
+    assert ids == {token.split("_")[1] for token in guesses[:LIMIT]}
+    assert ask(client, "203.0.113.4", late).status_code == 429
+    # Questions without a token are used up by it too. Who is known already is not kept from asking, nor is anybody elsewhere.
+    assert ask(client, "203.0.113.4").status_code == 429
+    assert ask(client, "203.0.113.4", known).status_code == 200
+    assert ask(client, "203.0.113.5", late).status_code == 200
+
+
+def test_tokens_are_not_guessed_at_the_metrics_either(client: Client) -> None:
+    guesses = [coming("203.0.113.6", f"rgt_{number:016}_{'1' * 43}") for number in range(LIMIT + 1)]
+    found = [client.http.get("/metrics", headers=headers).status_code for headers in guesses]
+    assert found == [401] * LIMIT + [429]
+
+
+def test_every_way_to_ask_counts_and_looking_whether_the_server_lives_does_not(client: Client) -> None:
+    headers = coming("203.0.113.6")
+    stream = {**headers, "Accept": "text/event-stream"}
+
+    def get(**more: str) -> httpx.Response:
+        return client.http.get("/graphql", params={"query": READ}, headers={**headers, **more})
+
+    tag = get().headers["etag"]
+    unchanged, kept = get(**{"If-None-Match": tag}), get()
+    streamed = client.http.post("/graphql", json={"query": READ}, headers=stream)
+    wrong = client.http.post("/graphql", content=b"{", headers={**headers, "Content-Type": "application/json"})
+    found = [unchanged, kept, streamed, wrong]
+    assert [answer.status_code for answer in found] == [304, 200, 200, 400]
+    assert [answer.headers["ratelimit"].split(";")[1] for answer in found] == ["r=3", "r=2", "r=1", "r=0"]
+    assert kept.headers["cache-status"] == "ratesgraph; hit"
+    for refused in (
+        get(**{"If-None-Match": tag}),
+        get(),
+        client.http.post("/graphql", json={"query": READ}, headers=stream),
+        client.http.get("/batches/1/rejections.csv", headers=headers),
+        client.http.head("/batches/1/rejections.csv", headers=headers),
+    ):
+        assert refused.status_code == 429
+        assert int(refused.headers["retry-after"]) > 0
+    for path in ("/livez", "/readyz"):
+        assert client.http.get(path, headers=headers).status_code == 200
+
+
+def test_downloads_count_and_tell_it(client: Client, module_database_url: str) -> None:
+    token = make_token(module_database_url, "upload", name="downloads")
+    found = [
+        client.http.get("/batches/1/rejections.csv", headers=coming("203.0.113.7", token))
+        for _ in range(TOKEN_LIMIT + 1)
+    ]
+    assert [answer.status_code for answer in found] == [404] * TOKEN_LIMIT + [429]
+    assert found[TOKEN_LIMIT - 1].headers["ratelimit"].startswith('"token";r=0;')
+
+
+def test_websockets_count_when_they_are_opened_and_each_operation_on_them(module_database_url: str) -> None:
+    with limited(module_database_url) as client:
+        url = str(client.http.base_url)
+        with open_socket(url) as socket:
+            for _ in range(LIMIT - 1):
+                subscribe(socket, READ, {})
+                assert next(answers(socket)) == {"data": {"locations": {"totalCount": 0}}}
+                assert receive(socket)["type"] == "complete"
+            subscribe(socket, READ, {})
+            (error,) = next(answers(socket))["errors"]
+            assert error["extensions"] == {"code": "RATE_LIMITED"}
+            with pytest.raises(InvalidStatus) as refused, open_socket(url):
+                pass
+        response = refused.value.response
+        assert response.status_code == 429
+        assert int(response.headers["retry-after"]) > 0
+        assert json.loads(response.body or b"")["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+
+
+def test_wrong_tokens_of_websockets_count_too(module_database_url: str) -> None:
+    with limited(module_database_url, rate_limit="3/day") as client:
+        url = str(client.http.base_url)
+        # Each is counted twice, as a connection and as a failure.
+        with pytest.raises(ConnectionClosedError) as closed, open_socket(url, "wrong"):
+            pass
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason.partition(":")[0]) == (4403, "UNAUTHENTICATED")
+        with pytest.raises(ConnectionClosedError), open_socket(url, "wrong"):
+            pass
+        with pytest.raises(InvalidStatus), open_socket(url, "wrong"):
+            pass
+
+
+def test_a_guesser_on_a_websocket_is_told_to_come_again_later(module_database_url: str) -> None:
+    with limited(module_database_url, rate_limit="2/day") as client:
+        address = str(client.http.base_url).replace("http", "ws", 1)
+        with connect(f"{address}/graphql", subprotocols=[PROTOCOL]) as socket:
+            assert statuses(client, 3, PROXY, "wrong") == [401, 401, 429]
+            socket.send(json.dumps({"type": "connection_init", "payload": bearing("wrong")}))
+            with pytest.raises(ConnectionClosedError) as closed:
+                receive(socket)
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason.partition(":")[0]) == (1013, "RATE_LIMITED")
+
+
+def test_the_machines_own_admin_is_not_limited(module_database_url: str) -> None:
+    with running_server(module_database_url, rate_limit="1/day") as client:
+        for _ in range(3):
+            answer = client.http.post("/graphql", json={"query": READ})
+            assert answer.status_code == 200
+            assert "ratelimit" not in answer.headers
+        url = str(client.http.base_url)
+        for _ in range(2):
+            with open_socket(url) as socket:
+                subscribe(socket, READ, {})
+                assert "data" in next(answers(socket))
+        # Whoever comes through a proxy is not the admin.
+        assert statuses(client, 2) == [200, 429]
+
+
+def test_an_empty_setting_limits_nothing(module_database_url: str) -> None:
+    with limited(module_database_url, rate_limit="", token_rate_limit="") as client:
+        token = make_token(module_database_url, "read")
+        for bearer in (None, token):
+            found = [ask(client, token=bearer) for _ in range(TOKEN_LIMIT + 1)]
+            assert {answer.status_code for answer in found} == {200}
+            assert not {"ratelimit", "ratelimit-policy"} & set(found[0].headers)
+        assert statuses(client, LIMIT + 1, "203.0.113.1", "wrong") == [401] * (LIMIT + 1)
+
+
+def test_what_is_left_is_not_told_in_answers_that_caches_give_to_others(module_database_url: str) -> None:
+    with limited(module_database_url, max_age=60) as client:
+        headers = coming("203.0.113.8")
+        answer = client.http.get("/graphql", params={"query": READ}, headers=headers)
+        assert answer.headers["cache-control"] == "public, max-age=60, must-revalidate"
+        assert not {"ratelimit", "ratelimit-policy"} & set(answer.headers)
+        # It was counted all the same.
+        assert (
+            client.http.post("/graphql", json={"query": READ}, headers=headers)
+            .headers["ratelimit"]
+            .startswith('"address";r=3;')
+        )
+
+
+def test_pages_of_other_origins_may_read_what_is_left(module_database_url: str) -> None:
+    friend = "https://friend.example"
+    with limited(module_database_url, cors_origins=friend) as client:
+        found = [
+            client.http.post("/graphql", json={"query": READ}, headers={"Origin": friend}) for _ in range(LIMIT + 1)
+        ]
+        assert [answer.status_code for answer in found] == [200] * LIMIT + [429]
+        for answer in (found[0], found[-1]):
+            assert answer.headers["access-control-allow-origin"] == friend
+            exposed = answer.headers["access-control-expose-headers"].split(", ")
+            assert {"RateLimit", "RateLimit-Policy", "Retry-After"} <= set(exposed)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("RATE_LIMIT", "sometimes", "no rate limit"),
+        ("TOKEN_RATE_LIMIT", "1/second;600/minute", "no rate limit"),
+        ("RATE_LIMIT", "0/minute", "refuse everything"),
+        ("TRUSTED_PROXIES", "proxy.example", "trusted_proxies"),
+        ("TRUSTED_PROXIES", "*", "trusted_proxies"),
+        ("RATE_LIMIT_STORAGE", "floppy://:secret@a", "no such store"),
+    ],
+)
+def test_a_setting_that_is_no_limit_is_refused_at_the_start(name: str, value: str, words: str) -> None:
+    done = ratesgraph(None, "serve", exit_code=1, settings={f"RATESGRAPH_{name}": value})
+    assert words in done.stderr
+    assert "secret" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_defaults_limit_strangers_and_trust_no_proxy() -> None:
+    settings = Settings.model_fields
+    assert (settings["rate_limit"].default, settings["trusted_proxies"].default) == ("600/minute", None)

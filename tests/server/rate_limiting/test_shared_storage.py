@@ -1,0 +1,225 @@
+"""Where requests are counted: bounded in memory, shared where a store is named, and not in the way while that is away."""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import ClassVar
+
+import httpx
+import pytest
+from limits.aio.storage import Storage
+from pydantic import SecretStr
+
+from server.config.network import name_stranger
+from server.http.errors import BadRequest
+from server.rate_limiting import shared_storage
+from server.rate_limiting.fixed_window import MAX_COUNTED, Fields, Quota
+from server.rate_limiting.shared_storage import read_limit
+from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.server.rate_limiting.test_fixed_window import ask, limited, statuses
+
+pytestmark = pytest.mark.anyio
+
+
+class Shelf(Storage):
+    """A store that servers in this process share, where they name it by its URI. It may be taken away, or made to hang."""
+
+    STORAGE_SCHEME = ["async+shelf"]  # noqa: RUF012
+    counts: ClassVar[Counter[str]] = Counter()
+    asked = 0
+    state = "there"
+
+    base_exceptions = OSError
+
+    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:  # noqa: ARG002
+        """Count."""
+        await self._reach()
+        self.counts[key] += amount
+        return self.counts[key]
+
+    async def get(self, key: str) -> int:
+        """Return the count."""
+        await self._reach()
+        return self.counts[key]
+
+    async def _reach(self) -> None:
+        Shelf.asked += 1
+        if self.state == "away":
+            raise ConnectionRefusedError("away")
+        if self.state == "stuck":
+            await asyncio.Event().wait()
+
+    async def get_expiry(self, key: str) -> float:
+        """Not asked for."""
+        raise NotImplementedError
+
+    async def check(self) -> bool:
+        """Not asked for."""
+        raise NotImplementedError
+
+    async def reset(self) -> int | None:
+        """Begin anew."""
+        raise NotImplementedError
+
+    async def clear(self, key: str) -> None:
+        """Not asked for."""
+        raise NotImplementedError
+
+
+def make_quota(limit: str, *, processes: int = 1, max_counted: int = MAX_COUNTED) -> Quota:
+    """Return a quota that is counted in this process."""
+    item = read_limit(limit)
+    assert item is not None
+    return Quota("address", item, processes=processes, max_counted=max_counted)
+
+
+def left(fields: Fields) -> int:
+    """Return how often the caller may ask still."""
+    return int(dict(fields)[b"ratelimit"].split(b";")[1].removeprefix(b"r="))
+
+
+SHELF = {"rate_limit_storage": SecretStr("shelf://here")}
+
+
+@pytest.fixture
+def shelf() -> Iterator[type[Shelf]]:
+    """The store, empty and in its place."""
+    Shelf.counts, Shelf.asked, Shelf.state = Counter(), 0, "there"
+    yield Shelf
+    Shelf.state = "there"
+
+
+async def test_memory_is_bounded_whatever_addresses_come_and_nothing_runs_beside() -> None:
+    quota = make_quota("2/day")
+    threads, tasks = threading.active_count(), len(asyncio.all_tasks())
+    networks = [
+        name_stranger({"client": (f"2001:db8:{number >> 8:x}:{number & 255:x}::1", 1)}) for number in range(100_000)
+    ]
+    assert len(set(networks)) == 100_000
+    for network in networks:
+        await quota.take(network)
+    assert quota.size == MAX_COUNTED
+    assert (threading.active_count(), len(asyncio.all_tasks())) == (threads, tasks)
+    # The newest are counted still.
+    for network in networks[-MAX_COUNTED + 100 :: 5_000]:
+        await quota.take(network)
+        with pytest.raises(BadRequest):
+            await quota.take(network)
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, now: float) -> None:
+    """Have it be a moment, in seconds since 1970."""
+    monkeypatch.setattr(time, "time", lambda: now)
+
+
+async def test_what_has_ended_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    quota = make_quota("2/minute", max_counted=10)
+    set_clock(monkeypatch, 1_000.0)
+    for number in range(8):
+        await quota.take(str(number))
+    assert quota.size == 8
+    set_clock(monkeypatch, 1_060.0)
+    for number in range(8, 11):
+        await quota.take(str(number))
+    # Each new one has taken the place of two that had ended.
+    assert quota.size == 5
+    # What an older window held is gone, what the newest hold is not.
+    assert [left(await quota.take(str(number))) for number in (7, 8, 9, 10)] == [1, 0, 0, 0]
+    for number in range(11, 40):
+        await quota.take(str(number))
+    assert quota.size == 10
+
+
+async def test_a_window_ends_when_its_answers_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    quota = make_quota("1/minute")
+    set_clock(monkeypatch, 1_000.25)
+    await quota.take("x")
+    with pytest.raises(BadRequest) as refused:
+        await quota.take("x")
+    wait = int(refused.value.headers[b"retry-after"])
+    assert 0 < wait <= 60
+    set_clock(monkeypatch, 1_000.0 + wait - 0.01)
+    with pytest.raises(BadRequest):
+        await quota.check("x")
+    set_clock(monkeypatch, 1_000.25 + wait)
+    await quota.check("x")
+    await quota.take("x")
+
+
+async def test_windows_of_different_callers_begin_at_different_moments(monkeypatch: pytest.MonkeyPatch) -> None:
+    quota = make_quota("1/minute")
+    set_clock(monkeypatch, 1_000.0)
+    waits = {dict(await quota.take(str(number)))[b"ratelimit"].split(b"t=")[1] for number in range(100)}
+    assert len(waits) > 30
+
+
+async def test_a_clock_that_is_set_back_does_not_keep_anybody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    quota = make_quota("1/minute")
+    set_clock(monkeypatch, 100_000.0)
+    await quota.take("x")
+    set_clock(monkeypatch, 1_000.0)
+    await quota.take("x")
+
+
+async def test_processes_that_count_for_themselves_share_the_limit() -> None:
+    quota = make_quota("10/day", processes=4)
+    assert [left(await quota.take("x")) for _ in range(3)] == [2, 1, 0]
+    with pytest.raises(BadRequest):
+        await quota.take("x")
+
+
+def test_several_processes_of_a_server_hold_to_the_limit_together(database_url: str) -> None:
+    settings = {"RATESGRAPH_RATE_LIMIT": "6/day"}
+    with serving(database_url, "--no-demo", "--workers", "2", settings=settings) as (_, url):
+        wait_until_answered(url)
+        query = {"query": "{ locations { totalCount } }"}
+        answers = [httpx.post(f"{url}/graphql", json=query) for _ in range(40)]
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"address";q=3;w=86400'}
+    assert 3 <= sum(answer.status_code == 200 for answer in answers) <= 6
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(("proxies", "expected"), [("127.0.0.1", {200}), ("192.0.2.1", {200, 429}), ("", {200, 429})])
+def test_the_command_believes_the_proxies_that_its_settings_name(
+    database_url: str, workers: str, proxies: str, expected: set[int]
+) -> None:
+    settings = {"RATESGRAPH_RATE_LIMIT": "2/day", "RATESGRAPH_TRUSTED_PROXIES": proxies}
+    with serving(database_url, "--no-demo", "--workers", workers, settings=settings) as (_, url):
+        wait_until_answered(url)
+        query = {"query": "{ locations { totalCount } }"}
+        addresses = [{"X-Forwarded-For": f"203.0.113.{number}"} for number in range(6)]
+        found = {httpx.post(f"{url}/graphql", json=query, headers=address).status_code for address in addresses}
+    assert found == expected
+
+
+def test_servers_with_one_store_count_together(database_url: str, shelf: type[Shelf]) -> None:
+    with limited(database_url, **SHELF) as one, limited(database_url, workers=4, **SHELF) as other:
+        assert statuses(one, 2) + statuses(other, 4) == [200] * 5 + [429]
+        assert statuses(one, 1) == [429]
+    assert sum(shelf.counts.values()) == 7
+
+
+@pytest.mark.parametrize("state", ["away", "stuck"])
+def test_while_the_store_is_away_each_process_counts_for_itself(
+    database_url: str, shelf: type[Shelf], state: str
+) -> None:
+    with limited(database_url, **SHELF) as client:
+        assert statuses(client, 2) == [200] * 2
+        shelf.state, shelf.asked = state, 0
+        assert statuses(client, 6) == [200] * 5 + [429]
+        # Only one request had to find out.
+        assert shelf.asked == 1
+
+
+def test_a_store_that_is_there_again_is_asked_again(
+    database_url: str, shelf: type[Shelf], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_storage, "AWAY_SECONDS", 0.0)
+    with limited(database_url, **SHELF) as client:
+        shelf.state = "away"
+        assert statuses(client, 1) == [200]
+        shelf.state = "there"
+        assert ask(client).headers["ratelimit"].startswith('"address";r=4;')

@@ -1,0 +1,222 @@
+"""How many streams and connections may be open: the last one that is let in, the first that is not, and what makes room."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.sync.client import ClientConnection
+
+from tests.support.fixtures.server import Client, running_server
+from tests.support.streams import EVENT_SECONDS, answers, open_events, open_socket, receive, subscribe, until
+from tests.support.tokens import bearing, make_token
+
+READ = "{ locations { totalCount } }"
+WATCH = 'subscription { pricesChanged(origin: "CNSGH", destination: "NLRTM") { status } }'
+PROXY = "127.0.0.1"
+
+
+@contextmanager
+def serving(url: str, *, writes_are_open: bool = False, **settings: object) -> Iterator[Client]:
+    """Run a server over a database that has the lane that is watched."""
+    with running_server(url, writes_are_open=writes_are_open, trusted_proxies=PROXY, **settings) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def lane_url(module_database_url: str) -> str:
+    """A database with one lane."""
+    with running_server(module_database_url) as client:
+        client.ask('mutation { upsertRegions(regions: [{slug: "world", name: "World"}]) { addedCount } }')
+        ports = '{code: "CNSGH", name: "A", parentSlug: "world"}, {code: "NLRTM", name: "B", parentSlug: "world"}'
+        client.ask(f"mutation {{ upsertPorts(ports: [{ports}]) {{ addedCount }} }}")
+    return module_database_url
+
+
+def code(body: bytes | bytearray) -> str:
+    """Return the code of the only error of an answer."""
+    (error,) = json.loads(body)["errors"]
+    return str(error["extensions"]["code"])
+
+
+def refused_events(client: Client, token: str | None = None, **headers: str) -> tuple[int, str]:
+    """Return status and code of a stream that is not let in."""
+    headers = {"Accept": "text/event-stream", **bearing(token), **headers}
+    answer = client.http.post("/graphql", json={"query": WATCH}, headers=headers)
+    assert int(answer.headers["retry-after"]) > 0
+    return answer.status_code, code(answer.content)
+
+
+def refused_socket(client: Client) -> tuple[int, str]:
+    """Return status and code of a WebSocket that is not let in."""
+    with pytest.raises(InvalidStatus) as refused, open_socket(str(client.http.base_url)):
+        pass
+    return refused.value.response.status_code, code(refused.value.response.body or b"")
+
+
+def let_in(open_stream: Callable[[], object]) -> None:
+    """Open a stream as soon as it is let in: a server learns a little later that a client has gone."""
+
+    def try_it() -> bool:
+        try:
+            open_stream()
+        except (InvalidStatus, AssertionError, ConnectionClosedError):
+            return False
+        return True
+
+    until(try_it, "no stream was let in again")
+
+
+def test_an_address_has_so_many_streams_of_either_kind_and_each_that_ends_makes_room(lane_url: str) -> None:
+    with serving(lane_url, max_caller_streams=3) as client, ExitStack() as opened:
+        url = str(client.http.base_url)
+        first = opened.enter_context(open_socket(url))
+        for _ in range(2):
+            opened.enter_context(open_events(url, WATCH, {}))
+        assert refused_events(client) == (429, "TOO_MANY_STREAMS")
+        assert refused_socket(client) == (429, "TOO_MANY_STREAMS")
+        # Others are not kept out, nor are questions.
+        assert client.ask(READ) == {"locations": {"totalCount": 3}}
+        headers = {"X-Forwarded-For": "203.0.113.1", "Accept": "text/event-stream"}
+        body = {"query": WATCH}
+        with client.http.stream("POST", "/graphql", json=body, headers=headers) as other:
+            assert other.headers["content-type"].startswith("text/event-stream")
+        first.close()
+        let_in(lambda: opened.enter_context(open_events(url, WATCH, {})))
+        assert refused_events(client) == (429, "TOO_MANY_STREAMS")
+
+
+def test_a_token_has_so_many_streams_and_none_of_its_address(lane_url: str) -> None:
+    ours, theirs = (make_token(lane_url, "read", name=name) for name in ("ours", "theirs"))
+    with serving(lane_url, max_caller_streams=2) as client, ExitStack() as opened:
+        url = str(client.http.base_url)
+        # A socket is its address's until it is known whom it is for.
+        opened.enter_context(open_socket(url, ours))
+        opened.enter_context(open_events(url, WATCH, {}, ours))
+        assert refused_events(client, ours) == (429, "TOO_MANY_STREAMS")
+        with pytest.raises(ConnectionClosedError) as closed, open_socket(url, ours):
+            pass
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason.partition(":")[0]) == (1013, "TOO_MANY_STREAMS")
+        for _ in range(2):
+            opened.enter_context(open_socket(url, theirs))
+        strangers = [opened.enter_context(open_events(url, WATCH, {})) for _ in range(2)]
+        assert refused_socket(client) == (429, "TOO_MANY_STREAMS")
+        strangers[0].close()
+        let_in(lambda: opened.enter_context(open_socket(url)))
+
+
+def test_a_process_has_so_many_streams_whosever_they_are(lane_url: str) -> None:
+    token = make_token(lane_url, "read")
+    with serving(lane_url, writes_are_open=True, max_streams=3, max_caller_streams=2) as client, ExitStack() as opened:
+        url = str(client.http.base_url)
+        # The machine's own admin has as many as there are.
+        mine = [opened.enter_context(open_events(url, WATCH, {})) for _ in range(3)]
+        assert refused_events(client) == (503, "STREAMS_EXHAUSTED")
+        assert refused_events(client, token) == (503, "STREAMS_EXHAUSTED")
+        assert refused_socket(client) == (503, "STREAMS_EXHAUSTED")
+        assert client.ask(READ) == {"locations": {"totalCount": 3}}
+        mine[0].close()
+        let_in(lambda: opened.enter_context(open_socket(url)))
+        assert refused_socket(client) == (503, "STREAMS_EXHAUSTED")
+
+
+def test_what_is_refused_or_answered_once_holds_no_place(lane_url: str) -> None:
+    with serving(lane_url, max_streams=1, max_caller_streams=1) as client:
+        url = str(client.http.base_url)
+
+        def status(content: bytes) -> int:
+            headers = {"Accept": "text/event-stream", "Content-Type": "application/json"}
+            return client.http.post("/graphql", content=content, headers=headers).status_code
+
+        def refuse_token() -> None:
+            with pytest.raises(ConnectionClosedError) as closed, open_socket(url, "wrong"):
+                pass
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4403
+
+        def connect() -> None:
+            with open_socket(url):
+                pass
+
+        # Whoever ends learns it a moment before the server does.
+        for _ in range(3):
+            until(lambda: status(json.dumps({"query": READ}).encode()) == 200, "the place of an answer was kept")
+            until(lambda: status(b"{") == 400, "the place of a refusal was kept")
+            let_in(refuse_token)
+            let_in(connect)
+
+
+def test_a_socket_carries_so_many_operations_at_a_time(lane_url: str) -> None:
+    with serving(lane_url, max_socket_operations=3) as client, open_socket(str(client.http.base_url)) as opened:
+        for number in range(3):
+            subscribe(opened, WATCH, {}, str(number))
+        subscribe(opened, WATCH, {}, "3")
+        (error,) = _error(opened, "3")
+        assert error["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
+        assert "3" in error["message"]
+        subscribe(opened, READ, {}, "4")
+        assert _error(opened, "4")[0]["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
+        opened.send(json.dumps({"id": "0", "type": "complete"}))
+        subscribe(opened, READ, {}, "5")
+        assert receive(opened)["payload"] == {"data": {"locations": {"totalCount": 3}}}
+        assert receive(opened) == {"id": "5", "type": "complete"}
+        # What has ended by itself has made room again.
+        subscribe(opened, WATCH, {}, "6")
+        subscribe(opened, WATCH, {}, "7")
+        assert _error(opened, "7")[0]["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
+
+
+def _error(opened: ClientConnection, id_: str) -> list[dict[str, dict[str, str]]]:
+    message = receive(opened)
+    assert (message["id"], message["type"]) == (id_, "error")
+    errors: list[dict[str, dict[str, str]]] = message["payload"]
+    return errors
+
+
+def test_a_connection_more_takes_the_place_of_an_idle_one_and_none_of_a_busy_one(lane_url: str) -> None:
+    with serving(lane_url, max_connections=4) as client, ExitStack() as opened:
+        url = str(client.http.base_url)
+        address = (client.http.base_url.host, client.http.base_url.port)
+        for _ in range(3):
+            opened.enter_context(open_events(url, WATCH, {}))
+        idle = opened.enter_context(socket.create_connection(address, EVENT_SECONDS))
+        assert httpx.get(f"{url}/livez").status_code == 200
+        assert idle.recv(1) == b""
+        with open_socket(url) as busy:
+            refused = opened.enter_context(socket.create_connection(address, EVENT_SECONDS))
+            answer = b""
+            while piece := refused.recv(4_096):
+                answer += piece
+            head, _, body = answer.partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 503 ")
+            assert b"\r\nretry-after: 2" in head
+            assert code(body) == "CONNECTIONS_EXHAUSTED"
+            subscribe(busy, READ, {})
+            assert next(answers(busy)) == {"data": {"locations": {"totalCount": 3}}}
+        until(lambda: _lives(url), "no connection was let in again")
+
+
+def test_a_process_raises_its_own_limit_and_has_fewer_connections_where_it_may_not() -> None:
+    code = """
+import resource
+from server.runtime.http_protocol import find_room
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 600))
+print(find_room(150), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+print(find_room(400), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+print(find_room(900), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["150 256", "400 500", "500 600"]
+
+
+def _lives(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/livez").status_code == 200
+    except httpx.TransportError:
+        return False

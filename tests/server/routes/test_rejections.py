@@ -1,0 +1,152 @@
+"""The download of a batch's rejections over real HTTP."""
+
+import csv
+import io
+import socket
+from collections.abc import Iterator
+
+import httpx
+import psycopg
+import pytest
+
+from server.routes.rejections import MAX_AT_ONCE
+from tests.graph.types.test_batches import REVERT
+from tests.graph.types.test_uploads import GOOD, UPLOAD, fill
+from tests.support.fixtures.server import Client, Json, running_server, running_worker
+
+URLS = "{ batches { edges { node { id rejectionsUrl } } } }"
+SAME_PORT = ["CNSGH", "CNSGH", "2024-01-01", "2024-01-02", "-3", "USD"]
+MANY = 100_000
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A server over two ports that has one connection for reports, and nobody who applies batches."""
+    fill(database_url)
+    with running_server(database_url, ingest_pool_size=1) as client:
+        yield client
+
+
+def upload(client: Client, *items: Json, wait_ms: int = 20_000) -> Json:
+    """Upload and return the batch."""
+    batch: Json = client.ask(UPLOAD, input={"prices": items, "waitMs": wait_ms})["uploadPrices"]["batch"]
+    return batch
+
+
+def only_error(answer: httpx.Response) -> tuple[int, str]:
+    """Return the status and the code of a refusal."""
+    [error] = answer.json()["errors"]
+    assert error["message"].endswith(".")
+    return answer.status_code, error["extensions"]["code"]
+
+
+def add_rejections(database_url: str, batch_id: str) -> None:
+    """Give the batch, which has none, more rejections than the buffers of a connection hold."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO batch_rejections SELECT %s, 1, 'price', 'INVALID_PRICE', 'ERROR', repeat('m', 100), 'x', n"
+            " FROM generate_series(1, %s) n",
+            (batch_id, MANY),
+        )
+
+
+def test_rejections_are_downloaded_from_where_the_batch_says(client: Client, database_url: str) -> None:
+    with running_worker(database_url):
+        batch = upload(client, GOOD, {**GOOD, "price": "x"}, {**GOOD, "destination": "CNSGH", "price": -3})
+    [edge] = client.ask(URLS)["batches"]["edges"]
+    assert edge["node"]["rejectionsUrl"] == f"/batches/{batch['id']}/rejections.csv"
+    answer = client.http.get(edge["node"]["rejectionsUrl"])
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == f'attachment; filename="batch-{batch["id"]}-rejections.csv"'
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    header, *rows = csv.reader(io.StringIO(answer.text, newline=""))
+    assert (
+        ",".join(header) == "item,severity,field,code,message,value,origin,destination,date_from,date_to,price,currency"
+    )
+    words = ["not a decimal number such as 1234.56", "origin and destination are the same port"]
+    assert rows == [
+        [
+            "2",
+            "ERROR",
+            "price",
+            "INVALID_PRICE",
+            words[0],
+            "x",
+            "CNSGH",
+            "NLRTM",
+            "2024-01-01",
+            "2024-01-02",
+            "x",
+            "USD",
+        ],
+        ["3", "WARNING", "destination", "SAME_PORT", words[1], "CNSGH", *SAME_PORT],
+    ]
+
+
+def test_only_a_batch_with_rejections_says_where_they_are(client: Client, database_url: str) -> None:
+    with running_worker(database_url):
+        upload(client, GOOD)
+        upload(client, {**GOOD, "destination": "CNSGH"})
+        upload(client, {**GOOD, "price": "x"})
+    upload(client, {**GOOD, "price": "x"}, wait_ms=0)
+    urls = {edge["node"]["id"]: edge["node"]["rejectionsUrl"] for edge in client.ask(URLS)["batches"]["edges"]}
+    assert urls == {"1": None, "2": "/batches/2/rejections.csv", "3": "/batches/3/rejections.csv", "4": None}
+    assert client.http.get("/batches/1/rejections.csv").text.count("\n") == 1
+
+
+def test_head_tells_what_get_would_without_the_report(client: Client, database_url: str) -> None:
+    with running_worker(database_url):
+        upload(client, {**GOOD, "price": "x"})
+    head, get = client.http.head("/batches/1/rejections.csv"), client.http.get("/batches/1/rejections.csv")
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("content-type", "content-disposition", "cache-control"):
+        assert head.headers[name] == get.headers[name]
+    assert client.http.head("/batches/9/rejections.csv").status_code == 404
+
+
+@pytest.mark.parametrize("id_", ["9", "0", "-1", "x", "1e3", "9" * 30, "%00", "¹"])
+def test_an_unknown_batch_has_no_rejections(client: Client, id_: str) -> None:
+    assert only_error(client.http.get(f"/batches/{id_}/rejections.csv")) == (404, "UNKNOWN_BATCH")
+
+
+def test_a_batch_that_has_not_ended_has_no_rejections_yet(client: Client) -> None:
+    batch = upload(client, {**GOOD, "price": "x"}, wait_ms=0)
+    assert only_error(client.http.get(f"/batches/{batch['id']}/rejections.csv")) == (409, "BATCH_NOT_ENDED")
+
+
+def test_nothing_is_changed_under_this_address(client: Client) -> None:
+    assert client.http.post("/batches/1/rejections.csv").status_code == 405
+
+
+def test_clients_that_do_not_read_hold_neither_a_connection_nor_a_place(client: Client, database_url: str) -> None:
+    with running_worker(database_url):
+        batch = upload(client, GOOD)
+    add_rejections(database_url, batch["id"])
+    url, path = client.http.base_url, f"/batches/{batch['id']}/rejections.csv"
+    idle = [socket.create_connection((url.host, url.port or 80)) for _ in range(MAX_AT_ONCE + 2)]
+    try:
+        for sock in idle:
+            sock.settimeout(20)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {url.host}\r\n\r\n".encode())
+            # The answer begins once the report is written.
+            assert sock.recv(12) == b"HTTP/1.1 200"
+        assert client.http.get(path).text.count("\n") == MANY + 1
+        assert client.ask(REVERT, id=batch["id"])["revertBatch"]["userErrors"] == []
+    finally:
+        for sock in idle:
+            sock.close()
+
+
+def test_a_lost_database_is_told_by_a_status(client: Client, postgres: str, database_url: str) -> None:
+    with running_worker(database_url):
+        upload(client, {**GOOD, "price": "x"})
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        answer = client.http.get("/batches/1/rejections.csv")
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+    assert only_error(answer) == (503, "DATABASE_UNAVAILABLE")
+    assert answer.headers["retry-after"] == "2"

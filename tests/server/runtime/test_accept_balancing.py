@@ -1,0 +1,76 @@
+"""The processes of a server share the connections that are made, however many come at once."""
+
+import socket
+import subprocess
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from server.runtime.accept_balancing import WINDOW_SECONDS, Turns
+from tests.server.cli.test_commands import serving
+from tests.server.observability.test_metrics import SETTINGS, find, scrape
+from tests.support.fixtures.server import running_server
+from tests.support.streams import until
+
+TOGETHER, ROUNDS = 64, 4
+ESTABLISHED = "01"
+
+
+def count_connections(process: subprocess.Popen[str], port: int) -> Counter[str]:
+    """Return how many clients each process of a server is connected to, as proc(5) has it."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{port:04X}") and line[3] == ESTABLISHED}
+    counts: Counter[str] = Counter()
+    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        held = [str(file.readlink()) for file in Path(f"/proc/{child}/fd").iterdir() if file.is_symlink()]
+        counts[child] = len(sockets.intersection(held))
+    return +counts
+
+
+def test_connections_that_are_made_at_once_are_shared(database_url: str) -> None:
+    with serving(database_url, "--workers", "2", settings=SETTINGS) as (process, url):
+        until(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not both processes serve")
+        port = urlsplit(url).port
+        assert port is not None
+        shares: Counter[str] = Counter()
+        for _ in range(ROUNDS):
+            with ExitStack() as stack:
+                clients = [stack.enter_context(socket.socket()) for _ in range(TOGETHER)]
+                for client in clients:
+                    client.setblocking(False)
+                for client in clients:
+                    client.connect_ex(("127.0.0.1", port))
+                # Whoever looks meanwhile keeps a core busy, and one process from being quicker than the other.
+                time.sleep(0.3)
+                until(lambda: count_connections(process, port).total() == TOGETHER, "not all are accepted")
+                shares += count_connections(process, port)
+            until(lambda: not count_connections(process, port), "not all are closed")
+        assert len(shares) == 2, shares
+        # It is some two fifths; without turns it was between a fifth and as much.
+        assert min(shares.values()) > shares.total() / 4, shares
+
+
+def test_every_connection_that_is_made_takes_its_turn(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr(Turns, "take", lambda _turns, connections, _now: taken.append(connections))
+    with running_server(database_url) as client, ExitStack() as stack:
+        begun = len(taken)
+        for _ in range(3):
+            stack.enter_context(socket.create_connection((client.http.base_url.host, client.http.base_url.port or 0)))
+        until(lambda: len(taken) == begun + 3, "not all are accepted")
+        assert taken[-3:] == [taken[-3] + more for more in range(3)]
+
+
+def test_others_are_let_go_first_only_while_connections_become_more() -> None:
+    turns = Turns(processes=2)
+    assert [turns.take(count, 10.0) for count in (1, 2, 3, 3, 2, 3, 4)] == [True, True, True, False, False, False, True]
+    # What was long ago says nothing of what is to come.
+    assert [turns.take(count, 10.1 + WINDOW_SECONDS) for count in (2, 2, 3)] == [True, False, True]
+
+
+def test_a_process_that_is_alone_lets_nobody_go_first() -> None:
+    assert not Turns(processes=1).take(1, 10.0)

@@ -1,0 +1,61 @@
+"""A server that is told to stop stops, whoever watches: streams end properly, and clients learn that they may come again."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import psycopg
+import pytest
+from websockets.exceptions import ConnectionClosedError
+
+from tests.graph.test_subscriptions import PROGRESS
+from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.streams import answers, events, open_events, open_socket, receive, subscribe
+from tests.support.tokens import make_token
+
+STOP_SECONDS = 2.0
+LINGER_SECONDS = 1.5
+"""Comes before it: streams go on for as long as others are answered."""
+
+
+@pytest.fixture
+def queued(database_url: str) -> Iterator[dict[str, object]]:
+    """The variables that name a batch which nobody will ever apply."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO price_batches (status, on_error, source, payload_sha256)"
+            " VALUES ('QUEUED', 'REJECT_BATCH', 'test', '')"
+        )
+        yield {"id": "1"}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_stops_soon_although_somebody_watches(
+    database_url: str, queued: dict[str, object], workers: str
+) -> None:
+    token = make_token(database_url, "admin")
+    settings = {"RATESGRAPH_LINGER_SECONDS": str(LINGER_SECONDS)}
+    with serving(database_url, "--workers", workers, settings=settings) as (process, url), ExitStack() as stack:
+        wait_until_answered(url)
+        sockets = [stack.enter_context(open_socket(url, token)) for _ in range(4)]
+        for socket in sockets:
+            subscribe(socket, PROGRESS, queued)
+            assert next(answers(socket))["data"]["batchProgress"]["status"] == "QUEUED"
+        streams = [events(stack.enter_context(open_events(url, PROGRESS, queued, token))) for _ in range(4)]
+        for stream in streams:
+            assert next(stream)["data"]["batchProgress"]["status"] == "QUEUED"
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        for stream in streams:
+            # A response that broke off would raise.
+            assert list(stream) == []
+        for socket in sockets:
+            with pytest.raises(ConnectionClosedError) as caught:
+                receive(socket)
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == 1012
+        printed, _ = process.communicate(timeout=30)
+        assert LINGER_SECONDS < time.monotonic() - started < LINGER_SECONDS + STOP_SECONDS
+        for word in ("Traceback", "ERROR", "WARNING"):
+            assert word not in printed, printed

@@ -1,0 +1,193 @@
+"""Requests that do not arrive: given up after a time, told so where they had begun, and in nobody's way."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from server.runtime.http_protocol import MAX_HEAD_BYTES
+from tests.graph.types.test_uploads import GOOD, UPLOAD
+from tests.resolvers.uploads.test_price_files import PREFLIGHT
+from tests.support.fixtures.server import Client, running_server
+from tests.support.hostile import probing
+
+SECONDS = 0.5
+HEAD = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+FORM = HEAD.replace(b"application/json", b"multipart/form-data; boundary=xyz") + b"GraphQL-Require-Preflight: 1\r\n"
+EVENTS = HEAD + b"Accept: text/event-stream\r\n"
+BODY = b'{"query": "{ __typename }"}'
+ANSWER = b'{"data":{"__typename":"Query"}}'
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A server that waits half a second for a request."""
+    with running_server(database_url, request_seconds=SECONDS) as client:
+        yield client
+
+
+def connect(client: Client) -> socket.socket:
+    """Open a connection to the server."""
+    return socket.create_connection((client.http.base_url.host, client.http.base_url.port or 80), timeout=15)
+
+
+def read_all(sock: socket.socket) -> bytes:
+    """Return what comes until the server closes."""
+    parts = []
+    while part := sock.recv(65_536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def send_for(sock: socket.socket, data: bytes, seconds: float) -> None:
+    """Send the data ten times a second for so long."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        sock.sendall(data)
+        time.sleep(0.1)
+
+
+def status_and_code(answer: bytes) -> tuple[int, str]:
+    """Return the status of a refusal and its code; the server closes after it."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"connection: close" in head.lower()
+    (error,) = json.loads(body)["errors"]
+    return int(head.split()[1]), error["extensions"]["code"]
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"P",
+        HEAD[:40],
+        HEAD,
+        HEAD + b"Content-Length: 27\r\n\r\n",
+        HEAD + b"Content-Length: 27\r\n\r\n" + BODY[:10],
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n",
+        EVENTS + b"Content-Length: 27\r\n\r\n" + BODY[:10],
+        FORM + b"Content-Length: 5000\r\n\r\n--xyz\r\n",
+    ],
+)
+def test_a_request_that_does_not_end_is_given_up(client: Client, begun: bytes) -> None:
+    with connect(client) as sock:
+        began = time.monotonic()
+        sock.sendall(begun)
+        assert status_and_code(read_all(sock)) == (408, "REQUEST_TIMEOUT")
+        # Timers of the loop are a millisecond off.
+        assert 0.9 * SECONDS < time.monotonic() - began < SECONDS + 5
+
+
+def test_a_trickle_does_not_keep_a_request_alive(client: Client) -> None:
+    with connect(client) as sock:
+        sock.settimeout(0.05)
+        sock.sendall(HEAD + b"Content-Length: 100000\r\n\r\n")
+        began = time.monotonic()
+        answer = b""
+        while not answer:
+            assert time.monotonic() - began < SECONDS + 5
+            sock.sendall(b" ")
+            try:
+                answer = sock.recv(1_000)
+            except TimeoutError:
+                continue
+        assert status_and_code(answer) == (408, "REQUEST_TIMEOUT")
+
+
+def test_a_connection_without_a_request_is_closed_without_a_word(client: Client) -> None:
+    with connect(client) as sock:
+        assert read_all(sock) == b""
+
+
+def test_the_more_of_a_body_has_come_the_longer_it_may_take(client: Client) -> None:
+    # 20,000 bytes are worth two seconds more.
+    body = BODY.ljust(20_001)
+    with connect(client) as sock:
+        sock.sendall(HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:-1])
+        sock.settimeout(2 * SECONDS)
+        with pytest.raises(TimeoutError):
+            sock.recv(1)
+        sock.settimeout(15)
+        sock.sendall(body[-1:])
+        assert read_all(sock).endswith(ANSWER)
+
+
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begun", "more"),
+    [
+        (CHUNKED + b"1;", b"a" * 10_000),
+        (CHUNKED + b"1\r\n{\r\n0\r\n", b"X-Trailer: 1\r\n" * 800),
+        (CHUNKED + b"1\r\n{\r\n0\r\nX-Trailer: ", b"a" * 10_000),
+        (b"", b"\r\n" * 5_000),
+    ],
+    ids=["extension of a chunk", "trailers", "one trailer", "empty lines"],
+)
+def test_what_is_no_body_gives_a_request_no_time(client: Client, begun: bytes, more: bytes) -> None:
+    began = time.monotonic()
+    with connect(client) as sock:
+        sock.sendall(begun)
+        with pytest.raises(ConnectionError):
+            send_for(sock, more, 10 * SECONDS)
+    assert time.monotonic() - began < 10 * SECONDS
+
+
+def test_an_answer_may_take_longer_than_its_request(client: Client) -> None:
+    payload = client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 1_500})["uploadPrices"]
+    assert payload["batch"]["status"] == "QUEUED"
+
+
+def test_a_connection_that_is_kept_alive_has_the_time_for_each_request(client: Client) -> None:
+    request = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+    with connect(client) as sock:
+        for _ in range(2):
+            sock.sendall(request)
+            assert sock.recv(65_536).endswith(ANSWER)
+        sock.sendall(request[:-1])
+        assert status_and_code(read_all(sock)) == (408, "REQUEST_TIMEOUT")
+
+
+@pytest.mark.parametrize("begun", [HEAD + b"X-Long: ", b"GET /graphql?query="])
+def test_a_head_without_an_end_is_refused(client: Client, begun: bytes) -> None:
+    with connect(client) as sock:
+        sock.sendall(begun + b"x" * MAX_HEAD_BYTES)
+        assert status_and_code(sock.recv(65_536)) == (431, "HEAD_TOO_LARGE")
+
+
+def test_what_is_asked_before_something_that_is_no_http_is_answered(client: Client) -> None:
+    with connect(client) as sock:
+        sock.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY + b"\0\0\0\0\r\n\r\n")
+        answer = read_all(sock)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\nconnection: close\r\n" in answer
+    assert answer.endswith(ANSWER)
+
+
+@pytest.mark.parametrize("noise", [b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/9.9\r\n\r\n", b"\0\0\0\0\r\n\r\n"])
+def test_what_is_no_http_is_refused(client: Client, noise: bytes) -> None:
+    with connect(client) as sock:
+        sock.sendall(noise)
+        assert status_and_code(read_all(sock)) == (400, "BAD_HTTP")
+
+
+def test_slow_requests_keep_nobody_waiting(client: Client) -> None:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(connect(client)) for _ in range(200)]
+        for sock in sockets:
+            sock.sendall(HEAD + b"Content-Length: 27\r\n\r\n" + BODY[:10])
+        with probing(str(client.http.base_url)) as waits:
+            answers = [read_all(sock) for sock in sockets]
+    assert {status_and_code(answer) for answer in answers} == {(408, "REQUEST_TIMEOUT")}
+    # The median, as a machine that others use too may stop for longer at any time.
+    assert sorted(waits)[len(waits) // 2] < 0.1
+
+
+def test_a_form_whose_sender_goes_away_is_let_go(client: Client) -> None:
+    with connect(client) as sock:
+        sock.sendall(FORM + b"Content-Length: 5000\r\n\r\n--xyz\r\n")
+    form = {"operations": (None, "{}"), "map": (None, "{}")}
+    assert client.http.post("/graphql", files=form, headers=PREFLIGHT).status_code == 400

@@ -1,0 +1,76 @@
+"""WebSockets that do not come about: every one is refused or given up, and none keeps a connection for good."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import anyio.to_thread
+import httpx
+import pytest
+
+from tests.server.runtime.test_slow_requests import connect, read_all, status_and_code
+from tests.support.fixtures.server import Client, running_server
+
+REQUEST = b"GET /graphql%b HTTP/1.1\r\n"
+FIELDS = (
+    b"Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n"
+)
+PLAIN = REQUEST % b"" + FIELDS
+TOO_LARGE, NO_HTTP = (431, "HEAD_TOO_LARGE"), (400, "BAD_HTTP")
+SHAPES = {
+    "a long line": (PLAIN + b"X-Long: " + b"x" * 9_000 + b"\r\n\r\n", TOO_LARGE),
+    "a long name": (PLAIN + b"X" * 9_000 + b": y\r\n\r\n", TOO_LARGE),
+    "a long address": (REQUEST % (b"?" + b"x" * 9_000) + FIELDS + b"\r\n", TOO_LARGE),
+    "many fields": (PLAIN + b"X: y\r\n" * 150 + b"\r\n", TOO_LARGE),
+    "a body": (PLAIN + b"Content-Length: 3\r\n\r\nabc", NO_HTTP),
+    "a body that does not come": (PLAIN + b"Content-Length: 3\r\n\r\n", NO_HTTP),
+    "chunks": (PLAIN + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", NO_HTTP),
+    "chunks that do not come": (PLAIN + b"Transfer-Encoding: chunked\r\n\r\n", NO_HTTP),
+    "an address of other letters": (REQUEST % b"?\xc3\xa4" + FIELDS + b"\r\n", NO_HTTP),
+}
+LONGEST = PLAIN + b"X-Long: " + b"x" * 7_000 + b"\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def client(module_database_url: str) -> Iterator[Client]:
+    """A server that has room for ten connections, one of which is the client's own."""
+    with running_server(module_database_url, max_connections=10) as client:
+        yield client
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_handshake_that_cannot_be_read_is_refused(client: Client, shape: str) -> None:
+    head, refusal = SHAPES[shape]
+    with connect(client) as sock:
+        sock.sendall(head)
+        assert status_and_code(read_all(sock)) == refusal
+
+
+def test_handshakes_that_cannot_be_read_keep_no_room(client: Client) -> None:
+    with ExitStack() as opened:
+        for head, _ in [*SHAPES.values()] * 3:
+            opened.enter_context(connect(client)).sendall(head)
+        # None of them is closed from here.
+        assert httpx.get(f"{client.http.base_url}/livez").status_code == 200
+
+
+def test_a_handshake_may_be_as_long_as_others_have_it(client: Client) -> None:
+    with connect(client) as sock:
+        sock.sendall(LONGEST)
+        assert sock.recv(4_096).startswith(b"HTTP/1.1 101 ")
+
+
+def test_a_handshake_that_nobody_answers_is_given_up(module_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_go_on = threading.Event()
+
+    async def wait(*_: object) -> None:
+        await anyio.to_thread.run_sync(may_go_on.wait)
+
+    monkeypatch.setattr("server.auth.access_control.Admission.count", wait)
+    with running_server(module_database_url, request_seconds=0.5) as client, connect(client) as sock:
+        try:
+            sock.sendall(PLAIN + b"\r\n")
+            assert read_all(sock) == b""
+        finally:
+            may_go_on.set()

@@ -1,0 +1,127 @@
+"""What a connection sends leaves in one piece and in its order, and is not held up by what comes later."""
+
+import asyncio
+import json
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.runtime.write_coalescing import MAX_HELD_BYTES, JoiningTransport
+from tests.support.fixtures.server import Client
+
+QUESTION = json.dumps({"query": "{ locations(first: 1) { totalCount } }"}).encode()
+POST = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(
+    QUESTION
+)
+
+
+class Recorder(asyncio.Transport):
+    """A transport that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:  # type: ignore[override]
+        """Keep the data."""
+        assert not self.closed
+        self.written.append(data)
+
+    def close(self) -> None:
+        """Take no more."""
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        """Return whether it takes no more."""
+        return self.closed
+
+    def pause_reading(self) -> None:
+        """Do nothing."""
+
+    def resume_reading(self) -> None:
+        """Do nothing."""
+
+
+def open_transport() -> tuple[Recorder, JoiningTransport]:
+    """Return a transport, and what joins what is written to it."""
+    recorder = Recorder()
+    return recorder, JoiningTransport(recorder, asyncio.get_running_loop())
+
+
+@pytest.mark.anyio
+async def test_what_is_written_in_a_turn_of_the_loop_leaves_in_one_piece_at_its_end() -> None:
+    recorder, transport = open_transport()
+    for part in (b"head", b"", b"body"):
+        transport.write(part)
+    assert recorder.written == []
+    await asyncio.sleep(0)
+    assert recorder.written == [b"headbody"]
+    transport.write(b"more")
+    await asyncio.sleep(0)
+    assert recorder.written == [b"headbody", b"more"]
+
+
+@pytest.mark.anyio
+async def test_a_lot_is_handed_on_at_once() -> None:
+    recorder, transport = open_transport()
+    long = b"x" * (MAX_HELD_BYTES + 1)
+    transport.write(b"head")
+    transport.write(long)
+    assert recorder.written == [b"head", long]
+    assert recorder.written[1] is long
+    for _ in range(MAX_HELD_BYTES // 1_000 + 1):
+        transport.write(b"y" * 1_000)
+    assert len(recorder.written) == 3
+
+
+@pytest.mark.anyio
+async def test_all_is_written_before_the_transport_is_closed_and_nothing_after() -> None:
+    recorder, transport = open_transport()
+    transport.write(b"last")
+    transport.close()
+    assert (recorder.written, recorder.closed) == ([b"last"], True)
+    transport.write(b"too late")
+    await asyncio.sleep(0)
+    assert recorder.written == [b"last"]
+
+
+@given(st.lists(st.one_of(st.none(), st.sampled_from([0, 1, 1_000, 40_000, MAX_HELD_BYTES, MAX_HELD_BYTES + 1]))))
+def test_nothing_is_lost_doubled_or_out_of_order(steps: list[int | None]) -> None:
+    parts = [bytes([number % 256]) * (size or 0) for number, size in enumerate(steps)]
+
+    async def write() -> Recorder:
+        recorder, transport = open_transport()
+        for part, size in zip(parts, steps, strict=True):
+            if size is None:
+                await asyncio.sleep(0)
+            else:
+                transport.write(part)
+        transport.close()
+        return recorder
+
+    assert b"".join(asyncio.run(write()).written) == b"".join(parts)
+
+
+def test_pipelined_requests_are_answered_in_their_order(client: Client) -> None:
+    address = (client.http.base_url.host, client.http.base_url.port)
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall((POST + QUESTION) * 3 + b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        received = b""
+        while chunk := connection.recv(1 << 16):
+            received += chunk
+    assert received.count(b"HTTP/1.1 200 OK") == 4
+    assert received.count(b'{"data":{"locations":{"totalCount":') == 3
+    assert received.endswith(b"alive\n")
+
+
+def test_an_answer_arrives_in_one_piece(client: Client) -> None:
+    address = (client.http.base_url.host, client.http.base_url.port)
+    with socket.create_connection(address, timeout=10) as connection:
+        for _ in range(20):
+            connection.sendall(POST + QUESTION)
+            head, _, body = connection.recv(1 << 16).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 OK")
+            assert json.loads(body).keys() == {"data"}

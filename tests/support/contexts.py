@@ -1,0 +1,49 @@
+"""The context of a request, without a server around it."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import BinaryIO
+
+from db.notifications import Notifications
+from db.pool import Pool
+from db.repositories.previews import Preview
+from domain.batches import BatchStatus, FileFormat, OnError, Rejection
+from domain.locations import TreeChange
+from resolvers.caller import Caller, Scope
+from resolvers.context import Limits, RequestContext, Shared
+from resolvers.loading.day_totals import gather_totals
+from resolvers.price_changes import PriceChanges
+
+OPERATOR = Caller("", frozenset(Scope))
+ADMITTED = SimpleNamespace(caller=OPERATOR)
+"""Enough of a context for schemas whose resolvers ask for none."""
+
+
+async def _revert_nothing(_batch_id: int, _by: str) -> BatchStatus | None:
+    raise AssertionError("nothing is taken back here")
+
+
+async def change_nothing(_entries: object, _by: str) -> TreeChange | Rejection:
+    """Stand where the tree would be changed."""
+    raise AssertionError("no location is changed here")
+
+
+async def preview_nothing(_file: BinaryIO, _file_format: FileFormat, _on_error: OnError) -> Preview:
+    """Stand where an upload would be tried."""
+    raise AssertionError("no upload is tried here")
+
+
+def reading_context(pool: Pool) -> RequestContext:
+    """Return a context of a caller that may see everything."""
+    shared = Shared(
+        pool,
+        gather_totals(pool),
+        Limits(),
+        Notifications(),
+        PriceChanges(pool),
+        _revert_nothing,
+        change_nothing,
+        preview_nothing,
+        asyncio.Semaphore(),
+    )
+    return RequestContext(shared, OPERATOR)

@@ -1,0 +1,40 @@
+"""The project's own files, as the guards read them.
+
+Folders are listed, so that no guard needs git or meets a virtual environment.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PRODUCT = ("domain", "telemetry", "graph", "resolvers", "db", "ingest", "server")
+FOLDERS = (*PRODUCT, "tests", "bench", "docs", ".ci")
+TEXT = {".py", ".sql", ".md", ".toml", ".graphql", ".csv", ".json", ".yml", ".yaml", ".sh", ".html", ".js", ".css", ""}
+
+
+def modules(*folders: str) -> Iterator[tuple[str, ast.Module]]:
+    """Yield (path from the root, syntax tree) of every Python module in the folders."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Yield the full name of everything that is imported."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide the arrow"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Yield (path from the root, text) of every source and document that the project keeps."""
+    paths = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
+    # In a linked work tree, .git is a file with the path of another folder.
+    paths += [path for path in ROOT.iterdir() if path.name != ".git"]
+    for path in sorted(paths):
+        if path.is_file() and path.suffix in TEXT and "__pycache__" not in path.parts:
+            yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8", errors="replace")

@@ -1,0 +1,22 @@
+"""Callers with tokens, as tests need them."""
+
+import asyncio
+from datetime import datetime
+
+from db.pool import INGEST, connect
+from server.auth.api_tokens import create_token
+
+
+def make_token(database_url: str, *scopes: str, name: str = "test", expires_at: datetime | None = None) -> str:
+    """Return a new token."""
+
+    async def create() -> str:
+        async with connect(database_url, INGEST) as connection:
+            return (await create_token(connection, name, scopes, expires_at))[1]
+
+    return asyncio.run(create())
+
+
+def bearing(token: str | None) -> dict[str, str]:
+    """Return the headers of a request with the token, or with none."""
+    return {} if token is None else {"Authorization": f"Bearer {token}"}

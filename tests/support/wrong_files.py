@@ -1,0 +1,145 @@
+"""Files that are wrong as a whole, made cheaply: each names the code and the words that its batch must end with."""
+
+import base64
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain, repeat
+
+import polars as pl
+
+from ingest.readers.price_file import MAX_ITEMS, ONE_DAY_COLUMNS
+
+HEADER = b"origin,destination,date_from,date_to,price,currency\n"
+LINE = b"AAAAA,BBBBB,2024-01-01,2024-01-31,10,USD\n"
+OBJECT = b'{"origin":"AAAAA","destination":"BBBBB","date_from":"2024-01-01","date_to":"2024-01-01","price":1}\n'
+PIECE = 16 << 20
+SOUND_PARQUET = zlib.decompress(base64.b64decode(
+    "eNqNVM1u2kAQXoyDIsqBQ3aFJR+4YCUKSsEtAlcq1RjaJCohQNWQoEiVwRgoDo4wgdBjj32Annrqk/RQ5ZAnyKlPUEU99NJbd2ygbVBLV97d"
+    "+fnm25nx2hWopalIwzRcogIlhAT4BEpolEaT3BGlIRoiROBWMUCCNCJlSCgqxe45w16nN3jVcsw2JUxkR+xISSrrZIlMX00WNdvuqDcwRj3n"
+    "DuNVQPkYWOYsrOYMmsZ0QXMrKNcC4UEylTGI/AoKIh8f357QsJQgISm2dj7stfwU8iyv3ASJJLMkVRlHcekqsBBvhYV4E6R5FKkgne6JQ8cZ"
+    "Ud6LSEL4o1MJUpIRhPalon93YvZzPcx1PyeekiRLJeVtQF79Iti1SDeI8kGQ/7vP7ItIGVE+B+V/tZF991DvRfnvHWPv1jiGfRKYqKzzbQOb"
+    "FItArXZYf+S2uu0zI/ZVuI9j0tEB4CmfkBtz/bIKvu6ZngO4UPD2KmxXED9B+z5AZ4ZDfOEEFW8pzu0ADcRPUfJAyIOuIszGNp432Qe9A7sI"
+    "0RG1p0+NetlGv43xl5278S/n8Z5/csAlvX9y3IeLFXjfDx6+cVxOGfVM19y1x01be91Ua96ZcPiGg3LurEjA5HB95hf1Aqn5XpvVf+AzF3PY"
+    "St2DYKg+bp3ZA85vnahav1GFxyRWrji2MXTjm+fTUdcZbMXH7aHLb0Jc3UnvpOKbzYuebcazlpZSm+YDyzLVrGXlVDP9UM3mjJRmqFrGslQr"
+    "a7RNTd2S8HYuHvKDf0wV/jP5CXkV6SI="
+))  # fmt: skip
+"""Two prices, one of them null, without compression. Kept as bytes, so that the bits below stay where they are."""
+PANIC_BIT, ABORT_BIT = 241, 240
+"""Bits of SOUND_PARQUET: flipped, the one makes the decoder panic, the other makes it ask for two exabytes of memory."""
+
+
+@dataclass(frozen=True)
+class WrongFile:
+    """A file, as pieces that are made when they are asked for, and what its batch is rejected with."""
+
+    name: str
+    file_format: str
+    pieces: Callable[[], Iterator[bytes]]
+    code: str
+    words: str
+
+
+def one(data: bytes) -> Callable[[], Iterator[bytes]]:
+    """Return the file in one piece."""
+    return lambda: iter([data])
+
+
+def bomb(line: bytes, head: bytes = b"") -> Callable[[], Iterator[bytes]]:
+    """Return a gzip file that unpacks to a GiB of the line: members may follow one another, so one is made."""
+
+    def pieces() -> Iterator[bytes]:
+        member = gzip.compress(line * (PIECE // len(line)), compresslevel=6)
+        return chain([gzip.compress(head)], repeat(member, (1 << 30) // PIECE))
+
+    return pieces
+
+
+def parquet(**given: pl.Expr) -> Callable[[], Iterator[bytes]]:
+    """Return a Parquet file of columns of one layout, as given or of text."""
+
+    def pieces() -> Iterator[bytes]:
+        buffer = io.BytesIO()
+        frame = pl.select(given.get(name, pl.lit("1")).alias(name) for name in ONE_DAY_COLUMNS)
+        frame.write_parquet(buffer, row_group_size=len(frame), statistics=False)
+        yield buffer.getvalue()
+
+    return pieces
+
+
+def nothing(rows: int) -> Callable[[], Iterator[bytes]]:
+    """Return a Parquet file of some kilobytes with so many rows."""
+    return parquet(**{name: pl.repeat(None, rows, dtype=pl.Null) for name in ONE_DAY_COLUMNS})
+
+
+def flipped(bit: int) -> bytes:
+    """Return SOUND_PARQUET with the bit flipped."""
+    data = bytearray(SOUND_PARQUET)
+    data[bit // 8] ^= 1 << bit % 8
+    return bytes(data)
+
+
+def other_columns() -> bytes:
+    """Return a Parquet file that is about something else."""
+    buffer = io.BytesIO()
+    pl.DataFrame({"vessel": ["A"], "draught": [1.5]}).write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def long_line(head: bytes) -> Callable[[], Iterator[bytes]]:
+    """Return a file with a line of 200 MiB."""
+    return lambda: chain([head], repeat(b"x" * PIECE, (200 << 20) // PIECE))
+
+
+LATIN_1 = HEADER + LINE * 250_000 + "Göteborg,BBBBB,2024-01-01,,1,USD\n".encode("latin-1") + LINE * 10
+DEEP = b'{"origin":' + b"[" * 400_000 + b"]" * 400_000 + b"}\n"
+DEEPER = b'{"origin":' * 90_000 + b"1" + b"}" * 90_000 + b"\n"
+
+WRONG_FILES = [
+    WrongFile("empty", "csv", one(b""), "EMPTY_BATCH", "no item"),
+    WrongFile("empty gzip", "csv.gz", one(b""), "EMPTY_BATCH", "no item"),
+    WrongFile("no rows", "csv", one(HEADER + b"\n" * 100_000), "EMPTY_BATCH", "no item"),
+    WrongFile("cut gzip", "csv.gz", one(gzip.compress(HEADER + LINE * 100_000)[:-2_000]), "BROKEN_FILE", "was cut off"),
+    WrongFile("not gzip", "ndjson.gz", one(OBJECT), "BROKEN_FILE", "not a gzip file"),
+    WrongFile("wrong header", "csv", one(b"a,b\n1,2\n"), "WRONG_COLUMNS", "the columns are a,b; expected origin_code"),
+    WrongFile("half a million columns", "csv", one(b"a," * 500_000 + b"\n" + b"1," * 500_000), "WRONG_COLUMNS", "a,a_"),
+    WrongFile("half a million fields", "csv", one(HEADER + b"1," * 500_000), "BROKEN_FILE", "line 2 has 500001 fields"),
+    WrongFile("latin-1 in UTF-8", "csv", one(LATIN_1), "WRONG_ENCODING", "line 250002 is not UTF-8"),
+    WrongFile("UTF-16", "csv", one((HEADER + LINE).decode().encode("utf-16")), "WRONG_ENCODING", "save the file as UTF-8"),
+    WrongFile("UTF-16 unmarked", "csv", one(HEADER.decode().encode("utf-16-be")), "WRONG_ENCODING", "line 1 holds NUL"),
+    WrongFile("UTF-16 objects", "ndjson", one(OBJECT.decode().encode("utf-16-le")), "WRONG_ENCODING", "line 1 holds NUL"),
+    WrongFile("NUL", "csv", one(HEADER + LINE * 9 + b"\0,\0,\0,\0,\0,\0\n"), "WRONG_ENCODING", "line 11 holds NUL"),
+    WrongFile("NUL in a name", "ndjson", one(rb'{"origin\u0000":1}'), "WRONG_COLUMNS", "origin\ufffd"),
+    WrongFile("only quotes", "csv", one(b'"' * PIECE), "BROKEN_FILE", "line 1 is longer than 1 MiB"),
+    WrongFile("open quote", "csv", one(HEADER + b'"' + LINE * 50_000), "BROKEN_FILE", "line 2 has a quote that does not close"),
+    WrongFile("200 MiB line", "csv", long_line(HEADER + LINE), "BROKEN_FILE", "line 3 is longer than 1 MiB"),
+    WrongFile("200 MiB object", "ndjson", long_line(OBJECT + b'{"origin":"'), "BROKEN_FILE", "line 2 is longer than 1 MiB"),
+    WrongFile("deep lists", "ndjson", one(OBJECT + DEEP), "BROKEN_FILE", "one JSON object"),
+    WrongFile("deep objects", "ndjson", one(DEEPER), "BROKEN_FILE", "one JSON object"),
+    WrongFile("not objects", "ndjson", one(OBJECT + b'5\n"x"\nnull\n'), "BROKEN_FILE", "one JSON object"),
+    WrongFile("GiB of zeros", "csv.gz", bomb(b"\0"), "BROKEN_FILE", "unpacks to more than 200 times"),
+    WrongFile("GiB of newlines", "csv.gz", bomb(b"\n", HEADER), "BROKEN_FILE", "unpacks to more than 200 times"),
+    WrongFile("GiB of empty objects", "ndjson.gz", bomb(b"\n", OBJECT), "BROKEN_FILE", "unpacks to more than 200 times"),
+    WrongFile("GiB of a valid line", "csv.gz", bomb(LINE, HEADER), "BROKEN_FILE", "unpacks to more than 200 times"),
+    WrongFile("GiB of a wrong line", "csv.gz", bomb(b"A,B,C,D,E,F\n", HEADER), "BROKEN_FILE", "unpacks to more than 200 times"),
+    WrongFile("not Parquet", "parquet", one(HEADER + LINE), "BROKEN_FILE", "not a Parquet file"),
+    WrongFile("cut Parquet", "parquet", one(SOUND_PARQUET[:-50]), "BROKEN_FILE", "or it is damaged"),
+    WrongFile("Parquet that panics", "parquet", one(flipped(PANIC_BIT)), "BROKEN_FILE", "or it is damaged"),
+    WrongFile("Parquet that aborts", "parquet", one(flipped(ABORT_BIT)), "BROKEN_FILE", "more memory or time"),
+    WrongFile("other Parquet", "parquet", one(other_columns()), "WRONG_COLUMNS", "the columns are vessel,draught"),
+    WrongFile("nested Parquet", "parquet", parquet(price=pl.concat_list(1, 2)), "WRONG_COLUMNS", "price holds List"),
+    WrongFile("times in Parquet", "parquet", parquet(price=pl.duration(days=1)), "WRONG_COLUMNS", "price holds Duration"),
+    WrongFile("no rows in Parquet", "parquet", nothing(0), "EMPTY_BATCH", "no item"),
+    WrongFile("many rows in Parquet", "parquet", nothing(MAX_ITEMS + 1), "TOO_MANY_ITEMS", "at most 100000000"),
+    WrongFile("few bytes for many rows", "parquet", nothing(5_000_000), "BROKEN_FILE", "repeats itself so much"),
+    WrongFile("one huge text", "parquet", parquet(day=pl.repeat("x" * 1_000_000, 300)), "BROKEN_FILE", "MiB of text"),
+    WrongFile(
+        "huge texts",
+        "parquet",
+        parquet(day=pl.int_range(1_000).cast(pl.String) + pl.lit("x" * 200_000)),
+        "BROKEN_FILE",
+        "rows 1 to 1000 hold more than 64 MiB of text",
+    ),
+]  # fmt: skip
