@@ -13,7 +13,7 @@ from bench.rivals import copy_binary, copy_text, observe, write_sorted_binary, w
 from bench.scale import Scale, time_call
 from bench.stages import measure_stages
 from bench.world import Shape, make_csv
-from db.pool import Connection
+from db.connection import Connection
 
 START = date(2025, 1, 1)
 MONTH, TWO_YEARS = 30, 730

@@ -27,7 +27,7 @@ from bench.processes import family_memory, keep_peak, peak_memory
 from bench.reads import LANES, MOST_ROWS, RANGES, WARM_UP_CALLS, Question
 from bench.scale import Scale
 from bench.world import ORIGINS, PORTS, ROOT, port
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import totals
 from domain.locations import Lane
 from domain.prices import DateRange

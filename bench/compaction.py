@@ -11,7 +11,7 @@ from rich.table import Table
 from bench.database import apply_csv, find_ids, open_world
 from bench.scale import Scale
 from bench.world import ORIGINS, SEED, Shape, make_csv, port
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import totals
 from domain.locations import Lane
 from domain.prices import DateRange

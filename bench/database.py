@@ -10,9 +10,10 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from bench.world import tree_entries
+from db.connection import Connection
 from db.embedded import embedded_server
 from db.migrate import migrate
-from db.pool import INGEST, Connection, connect
+from db.pool import INGEST, connect
 from db.repositories import locations
 from domain.batches import FileFormat, OnError
 from ingest.batches.load import load_file

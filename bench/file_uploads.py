@@ -17,7 +17,7 @@ from bench.naive import load_naively
 from bench.processes import peak_memory, running_server, running_workers
 from bench.scale import Scale, time_call
 from bench.world import SEED, Shape, make_csv
-from db.pool import Connection
+from db.connection import Connection
 from domain.batches import FileFormat, OnError
 from ingest.batches.load import load_file
 

@@ -14,7 +14,7 @@ from bench.compaction import bench_bound, bench_compaction
 from bench.database import apply_csv, clear_prices, find_ids, open_world, read_figure
 from bench.scale import Scale
 from bench.world import ORIGINS, ROOT, SEED, Shape, make_csv, port, region_of
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import prices, totals
 from domain.locations import Lane
 from domain.prices import DateRange

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import polars as pl
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import locations, prices
 from db.repositories.rates import RATE_UNITS
 from domain.batches import FileFormat

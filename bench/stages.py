@@ -8,7 +8,7 @@ from typing import TypeVar
 from bench.database import clear_prices
 from bench.rivals import BATCH_ID, copy_binary, hand_over, read_items
 from bench.scale import time_call
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import locations, totals
 from ingest.batches.aggregation import LaneDays, totals_by_month
 from ingest.batches.copy_encoding import copy_stream, encode_prices, encode_totals

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 
 @asynccontextmanager
-async def beside(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+async def background_task(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
     """Have the work run until the end of the block, where it is cancelled. Raise what it has failed with."""
     task = asyncio.create_task(work)
     try:

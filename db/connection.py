@@ -15,12 +15,12 @@ from psycopg.rows import TupleRow
 
 from db.errors import ConnectionLost, driver_errors
 
-Line = AsyncConnection[TupleRow]
+Connection = AsyncConnection[TupleRow]
 
 PROBE_SECONDS = 2.0
 """Within which the database answers a probe, or is taken for away."""
 PAUSE_SECONDS = 0.1
-LINE_OPTIONS: dict[str, Any] = {
+CONNECTION_OPTIONS: dict[str, Any] = {
     "autocommit": True,
     "connect_timeout": 2,  # seconds
     # A server that is gone without a word is noticed after ten seconds (milliseconds, seconds, seconds).
@@ -31,12 +31,12 @@ LINE_OPTIONS: dict[str, Any] = {
 """How every line is made, those of pools too."""
 
 
-async def make_line(database_url: str) -> Line:
+async def open_connection(database_url: str) -> Connection:
     """Return a new line."""
-    return await AsyncConnection.connect(database_url, **LINE_OPTIONS)
+    return await AsyncConnection.connect(database_url, **CONNECTION_OPTIONS)
 
 
-async def ask_nothing(line: Line) -> None:
+async def ping(line: Connection) -> None:
     """See whether the other end answers."""
     await line.execute("SELECT 1")
 
@@ -44,25 +44,25 @@ async def ask_nothing(line: Line) -> None:
 async def probe(database_url: str) -> None:
     """Raise a DatabaseError unless the database answers: that a line could be made may be a pooler's word alone."""
     with driver_errors():
-        line = await make_line(database_url)
+        line = await open_connection(database_url)
         try:
-            with in_time(line):
-                await ask_nothing(line)
+            with closing_on_timeout(line):
+                await ping(line)
         finally:
             await line.close()
 
 
 @contextmanager
-def in_time(line: Line) -> Iterator[None]:
+def closing_on_timeout(line: Connection) -> Iterator[None]:
     """Shut the line where the block has not ended after PROBE_SECONDS."""
-    guard = asyncio.get_running_loop().call_later(PROBE_SECONDS, shut, line)
+    guard = asyncio.get_running_loop().call_later(PROBE_SECONDS, abort, line)
     try:
         yield
     finally:
         guard.cancel()
 
 
-async def wait_for_answer(database_url: str, seconds: float) -> None:
+async def wait_until_available(database_url: str, seconds: float) -> None:
     """Return when the database answers. Raise ConnectionLost with the reason when it has not for so long."""
     deadline = time.monotonic() + seconds
     while True:
@@ -74,7 +74,7 @@ async def wait_for_answer(database_url: str, seconds: float) -> None:
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-def shut(line: Line) -> None:
+def abort(line: Connection) -> None:
     """Shut a line: whoever waits on it learns that it is lost, however silent the other end is."""
     with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(line.fileno())) as sock:
         sock.shutdown(socket.SHUT_RDWR)

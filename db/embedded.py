@@ -15,7 +15,7 @@ from subprocess import SubprocessError, TimeoutExpired
 from typing import Any
 
 from db.errors import EmbeddedServerError
-from db.processes import is_alive
+from db.processes import process_exists
 
 SETTINGS = """\
 # Written by Ratesgraph at every start: sizes for a machine that also runs the application.
@@ -39,14 +39,14 @@ def _import_quietly() -> Callable[..., Any]:
     return get_server
 
 
-def _forget_dead_users(data: Path) -> None:
+def _drop_stale_handles(data: Path) -> None:
     """Drop the ids of killed processes from the server's list of users, or the server would outlive the last one."""
     users = data / ".handle_pids.json"
     if not users.exists():
         return
     server_runs = (data / "postmaster.pid").exists()
     pids = json.loads(users.read_text().strip() or "[]") if server_runs else []
-    users.write_text(json.dumps([pid for pid in pids if is_alive(pid)]))
+    users.write_text(json.dumps([pid for pid in pids if process_exists(pid)]))
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
     data = data_dir.resolve() / "postgresql"
     try:
         data.mkdir(parents=True, exist_ok=True)
-        _forget_dead_users(data)
+        _drop_stale_handles(data)
         server = get_server(data, start=False)
         server.ensure_pgdata_inited()
         include = data / "ratesgraph.conf"

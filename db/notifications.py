@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from db.background import beside
+from db.background import background_task
 from db.errors import DatabaseError
 from db.pool import API, connect
 
@@ -34,17 +34,17 @@ class Notifications:
         self._waiting: dict[tuple[str, str | None], set[asyncio.Event]] = {}
         self._listeners: dict[str, Listener] = {}
 
-    def listen(self, channel: str, listener: Listener) -> None:
+    def set_listener(self, channel: str, listener: Listener) -> None:
         """Have the listener called from now on; a channel has one."""
         self._listeners[channel] = listener
 
-    def lose(self) -> None:
+    def notify_disconnected(self) -> None:
         """Tell the listeners that nothing can be heard."""
         for listener in self._listeners.values():
             listener(None)
 
     @contextmanager
-    def expect(self, channel: str, payload: str | None = None) -> Iterator[asyncio.Event]:
+    def subscribe(self, channel: str, payload: str | None = None) -> Iterator[asyncio.Event]:
         """Yield an event that is set by every notification of the channel, or by those with the payload."""
         event = asyncio.Event()
         events = self._waiting.setdefault((channel, payload), set())
@@ -56,7 +56,7 @@ class Notifications:
             if not events:
                 self._waiting.pop((channel, payload), None)
 
-    def wake(self, channel: str, payload: str) -> None:
+    def dispatch(self, channel: str, payload: str) -> None:
         """Set the events of those who wait for the channel or for this payload of it, and call its listener."""
         if channel in self._listeners:
             self._listeners[channel](payload)
@@ -73,12 +73,12 @@ async def _listen(database_url: str, channels: tuple[str, ...], notifications: N
                     await connection.execute(f"LISTEN {channel}".encode())
                 # What was announced while nobody listened is gone: everybody looks once.
                 for channel in channels:
-                    notifications.wake(channel, "")
+                    notifications.dispatch(channel, "")
                 async for notify in connection.notifies():
-                    notifications.wake(notify.channel, notify.payload)
+                    notifications.dispatch(notify.channel, notify.payload)
         except DatabaseError:
             log.warning("the connection for notifications was lost; trying again")
-            notifications.lose()
+            notifications.notify_disconnected()
             await asyncio.sleep(RECONNECT_SECONDS)
 
 
@@ -86,5 +86,5 @@ async def _listen(database_url: str, channels: tuple[str, ...], notifications: N
 async def open_notifications(database_url: str, *channels: str) -> AsyncIterator[Notifications]:
     """Listen to the channels until the end of the block."""
     notifications = Notifications()
-    async with beside(_listen(database_url, channels, notifications)):
+    async with background_task(_listen(database_url, channels, notifications)):
         yield notifications

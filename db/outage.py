@@ -16,38 +16,38 @@ from db.errors import DatabaseError, DatabaseUnavailable
 log = logging.getLogger("ratesgraph.db")
 
 FIRST_PAUSE_SECONDS = 0.05
-LONGEST_PAUSE_SECONDS = 0.5
+MAX_PAUSE_SECONDS = 0.5
 MAX_WAITING = 500
 """Requests of a process that wait at any time; one more is told at once. Each holds some 20 kB."""
 
 
-class Outage:
+class OutageMonitor:
     """Is lost and is over. `reach` raises a DatabaseError while the database is away, `renew` prepares for going on."""
 
     def __init__(
-        self, reach: Callable[[], Awaitable[None]], renew: Callable[[], Awaitable[None]], seconds: float
+        self, probe: Callable[[], Awaitable[None]], reset_pool: Callable[[], Awaitable[None]], seconds: float
     ) -> None:
-        self._reach = reach
-        self._renew = renew
+        self._probe = probe
+        self._reset_pool = reset_pool
         self._seconds = seconds
         self._began: float | None = None
         self._is_over = asyncio.Event()
         self._waiting = 0
-        self._looking: asyncio.Task[None] | None = None
+        self._probing: asyncio.Task[None] | None = None
 
     @property
-    def is_on(self) -> bool:
+    def is_open(self) -> bool:
         """Whether the database has not answered since a connection was lost."""
         return self._began is not None
 
-    def begin(self) -> None:
+    def trip(self) -> None:
         """Take note that a connection was lost, and look for the database until it answers."""
         if self._began is None:
             self._began = asyncio.get_running_loop().time()
             self._is_over.clear()
-            self._looking = asyncio.create_task(self._look())
+            self._probing = asyncio.create_task(self._probe_until_up())
 
-    async def outlast(self) -> None:
+    async def wait_until_over(self) -> None:
         """Return when the database answers again. Raise DatabaseUnavailable when it is away for too long."""
         if self._began is None:
             return
@@ -63,12 +63,12 @@ class Outage:
         finally:
             self._waiting -= 1
 
-    async def _look(self) -> None:
+    async def _probe_until_up(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                await self._reach()
-                await self._renew()
+                await self._probe()
+                await self._reset_pool()
                 break
             except DatabaseError as error:
                 if pause == FIRST_PAUSE_SECONDS:
@@ -78,7 +78,7 @@ class Outage:
                 log.exception("looking for the database has failed and goes on")
             # Jitter, so that the processes of an installation do not come back in one moment.
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            pause = min(2 * pause, MAX_PAUSE_SECONDS)
         if pause > FIRST_PAUSE_SECONDS and self._began is not None:
             log.warning("the database answers again after %.1f s", asyncio.get_running_loop().time() - self._began)
         self._began = None
@@ -86,6 +86,6 @@ class Outage:
 
     async def close(self) -> None:
         """Look no more."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.wait([self._probing])

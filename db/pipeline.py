@@ -17,8 +17,8 @@ from psycopg.generators import fetch_many, send
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
-from db.pool import Connection
-from db.traced_cursor import telling_of
+from db.connection import Connection
+from db.traced_cursor import statement_span
 from telemetry import spans
 
 Answer = TypeVar("Answer")
@@ -28,7 +28,7 @@ _prepared: WeakKeyDictionary[Connection, set[bytes]] = WeakKeyDictionary()
 """The statements that each connection knows, by name."""
 
 
-async def fetch_each(
+async def execute_pipelined(
     connection: Connection,
     statement: bytes,
     parameters: Sequence[Sequence[str]],
@@ -63,15 +63,15 @@ async def fetch_each(
             encoded = [value.encode() for value in values]
             commands.append(partial(pgconn.send_query_prepared, name, encoded, result_format=BINARY))
         commands.append(pgconn.pipeline_sync)  # type: ignore[arg-type]
-        with spans.NOTHING if spans.tracer is None else telling_of(statement, len(parameters)):
-            await connection.wait(_converse(pgconn, commands, take))
+        with spans.NO_SPAN if spans.tracer is None else statement_span(statement, len(parameters)):
+            await connection.wait(_run_pipeline(pgconn, commands, take))
     if failures and not answers:
         raise failures[0]
     return answers
 
 
-def _converse(
-    pgconn: PGconn, commands: Sequence[Callable[[], None]], take: Callable[[PGresult], None]
+def _run_pipeline(
+    pgconn: PGconn, commands: Sequence[Callable[[], None]], on_result: Callable[[PGresult], None]
 ) -> Generator[Any, Any, None]:
     """Send the commands all at once and have the result of each taken, in the way of psycopg's generators."""
     pgconn.enter_pipeline_mode()
@@ -82,7 +82,7 @@ def _converse(
     yield from send(pgconn)
     for _ in commands:
         [result] = yield from fetch_many(pgconn)
-        take(result)
+        on_result(result)
     pgconn.exit_pipeline_mode()
 
 

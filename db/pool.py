@@ -14,26 +14,34 @@ from typing import Any, TypeVar
 
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from db.connection import LINE_OPTIONS, Line, ask_nothing, in_time, make_line, probe, shut, wait_for_answer
+from db.connection import (
+    CONNECTION_OPTIONS,
+    Connection,
+    abort,
+    closing_on_timeout,
+    open_connection,
+    ping,
+    probe,
+    wait_until_available,
+)
 from db.errors import ConnectionLost, DatabaseUnavailable, driver_errors
-from db.outage import MAX_WAITING, Outage
+from db.outage import MAX_WAITING, OutageMonitor
 from db.traced_cursor import TracedCursor
 from telemetry import spans
 
 log = logging.getLogger("ratesgraph.db")
 
-Connection = Line
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 POOL_TIMEOUT_SECONDS = 2.0
 OPEN_SECONDS = 10.0
 RECONNECT_SECONDS = 0.1
 """The pool itself soon gives a connection up: its attempts come ever less often, and would outlast the outage."""
-OUTAGE_SECONDS = 8.0
-READ_SECONDS = 16.0
-GLANCE_SECONDS = 2.5
+DATABASE_WAIT_SECONDS = 8.0
+READ_DEADLINE_SECONDS = 16.0
+TRY_READ_SECONDS = 2.5
 """For who asks whether the database is there at all. Longer than the pool's own timeout, which notices that it is not."""
-PING_LASTS_SECONDS = 0.5
+PING_TTL_SECONDS = 0.5
 MAX_TRIES = 5
 """How often something is tried at most: if it loses its connection each time, it may be the reason."""
 
@@ -70,7 +78,7 @@ async def _configure(connection: Connection, role: Role) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class PoolState:
+class PoolStats:
     """How many connections a pool may have and has, how many of them are idle, and how many wait for one."""
 
     limit: int
@@ -82,12 +90,12 @@ class PoolState:
 class Pool:
     """A pool of connections of one role. Connections are in autocommit: a read costs no BEGIN and COMMIT."""
 
-    def __init__(self, pool: AsyncConnectionPool[Connection], outage: Outage, read_seconds: float) -> None:
+    def __init__(self, pool: AsyncConnectionPool[Connection], outage: OutageMonitor, read_seconds: float) -> None:
         self._pool = pool
         self._outage = outage
         self._read_seconds = read_seconds
         self._lent = 0
-        self._glances: set[asyncio.Task[Any]] = set()
+        self._try_reads: set[asyncio.Task[Any]] = set()
         self._ping: asyncio.Task[None] | None = None
         self._pinged_at = 0.0
 
@@ -97,8 +105,8 @@ class Pool:
 
         What was lost on it may have been done all the same: only `read` and `write_keyed` try again.
         """
-        if self._outage.is_on:
-            await self._outage.outlast()
+        if self._outage.is_open:
+            await self._outage.wait_until_over()
         try:
             with driver_errors():
                 async with self._pool.connection() as connection:
@@ -109,7 +117,7 @@ class Pool:
                         self._lent -= 1
         except DatabaseUnavailable as error:
             if self._is_lost(error):
-                self._outage.begin()
+                self._outage.trip()
             raise
 
     def _is_lost(self, error: DatabaseUnavailable) -> bool:
@@ -120,15 +128,15 @@ class Pool:
         is_empty = isinstance(error.__cause__, PoolTimeout) and self._lent == 0
         return is_empty or isinstance(error, ConnectionLost)
 
-    async def read(self, work: Callable[[Connection], Awaitable[Found]]) -> Found:
+    async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Return what the work finds on a connection; where that is lost, the work is done again on another.
 
         So it must change nothing that may not be changed twice. Raise DatabaseUnavailable when the database stays away. However
         silent it goes, no connection is waited for longer than `read_seconds`.
         """
-        return await self.write_keyed(self._guarded(work, self._read_seconds))
+        return await self.write_idempotent(self._with_watchdog(work, self._read_seconds))
 
-    async def write_keyed(self, work: Callable[[Connection], Awaitable[Found]]) -> Found:
+    async def write_idempotent(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Do the work in the same way, however long it takes. It writes in one transaction what it knows again by a key.
 
         For the answer to its COMMIT may be what was lost.
@@ -143,13 +151,13 @@ class Pool:
                     raise
                 tries += 1
 
-    def _guarded(
-        self, work: Callable[[Connection], Awaitable[Found]], seconds: float
-    ) -> Callable[[Connection], Awaitable[Found]]:
+    def _with_watchdog(
+        self, work: Callable[[Connection], Awaitable[T]], seconds: float
+    ) -> Callable[[Connection], Awaitable[T]]:
         """Return the same work, which gives its connection up when it has not ended after so long."""
 
-        async def guarded(connection: Connection) -> Found:
-            guard = asyncio.get_running_loop().call_later(seconds, self._give_up, connection)
+        async def guarded(connection: Connection) -> T:
+            guard = asyncio.get_running_loop().call_later(seconds, self._abort, connection)
             try:
                 return await work(connection)
             finally:
@@ -157,55 +165,55 @@ class Pool:
 
         return guarded
 
-    def _give_up(self, connection: Connection) -> None:
+    def _abort(self, connection: Connection) -> None:
         """End a connection on which nothing more is to be expected. Others may be lost too."""
         log.warning("a connection has been silent for too long and is given up")
-        shut(connection)
-        self._outage.begin()
+        abort(connection)
+        self._outage.trip()
 
-    async def glance(self, work: Callable[[Connection], Awaitable[Found]]) -> Found:
+    async def try_read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Return what the work finds, soon or not at all: no outage is sat out, and nothing is tried again.
 
         Raise a DatabaseError after GLANCE_SECONDS at the latest. What is still under way then is cancelled, for which a silent
         database is not waited for: its connection is given up a second later.
         """
-        if self._outage.is_on:
+        if self._outage.is_open:
             raise DatabaseUnavailable
-        guarded = self._guarded(work, GLANCE_SECONDS + 1)
+        guarded = self._with_watchdog(work, TRY_READ_SECONDS + 1)
 
-        async def look() -> Found:
+        async def look() -> T:
             async with self.connection() as connection:
                 return await guarded(connection)
 
         looking = asyncio.create_task(look())
-        self._glances.add(looking)
-        looking.add_done_callback(self._end_glance)
-        await asyncio.wait([looking], timeout=GLANCE_SECONDS)
+        self._try_reads.add(looking)
+        looking.add_done_callback(self._end_try_read)
+        await asyncio.wait([looking], timeout=TRY_READ_SECONDS)
         if not looking.done():
             looking.cancel()
             raise DatabaseUnavailable
         return looking.result()
 
-    def _end_glance(self, looking: asyncio.Task[Any]) -> None:
-        self._glances.discard(looking)
+    def _end_try_read(self, looking: asyncio.Task[Any]) -> None:
+        self._try_reads.discard(looking)
         if not looking.cancelled():
             # Whoever wanted to know may have gone.
             looking.exception()
 
     async def ping(self) -> None:
         """Raise a DatabaseError unless the database answers, or has just answered. However many ask, it is asked once."""
-        if self._outage.is_on:
+        if self._outage.is_open:
             raise DatabaseUnavailable
         now = asyncio.get_running_loop().time()
-        if self._ping is None or (self._ping.done() and now > self._pinged_at + PING_LASTS_SECONDS):
-            self._ping, self._pinged_at = asyncio.create_task(self.glance(ask_nothing)), now
+        if self._ping is None or (self._ping.done() and now > self._pinged_at + PING_TTL_SECONDS):
+            self._ping, self._pinged_at = asyncio.create_task(self.try_read(ping)), now
         await asyncio.wait([self._ping])
         self._ping.result()
 
-    def measure(self) -> PoolState:
+    def stats(self) -> PoolStats:
         """Return how the pool stands."""
         stats = self._pool.get_stats()
-        return PoolState(
+        return PoolStats(
             stats["pool_max"], stats["pool_size"], stats["pool_available"], stats.get("requests_waiting", 0)
         )
 
@@ -216,8 +224,8 @@ async def open_pool(
     role: Role,
     *,
     max_size: int,
-    outage_seconds: float = OUTAGE_SECONDS,
-    read_seconds: float = READ_SECONDS,
+    outage_seconds: float = DATABASE_WAIT_SECONDS,
+    read_seconds: float = READ_DEADLINE_SECONDS,
 ) -> AsyncIterator[Pool]:
     """Open a pool, wait until it can serve, close it at the end. Raise DatabaseUnavailable when nothing answers.
 
@@ -226,7 +234,7 @@ async def open_pool(
 
     async def configure(connection: Connection) -> None:
         # One that is held up, or silent, would hold the pool's own workers up with it.
-        with in_time(connection):
+        with closing_on_timeout(connection):
             await _configure(connection, role)
 
     pool = AsyncConnectionPool(
@@ -238,11 +246,11 @@ async def open_pool(
         max_waiting=MAX_WAITING,
         reconnect_timeout=RECONNECT_SECONDS,
         configure=configure,
-        kwargs=LINE_OPTIONS,
+        kwargs=CONNECTION_OPTIONS,
     )
-    outage = Outage(partial(probe, database_url), pool.drain, outage_seconds)
+    outage = OutageMonitor(partial(probe, database_url), pool.drain, outage_seconds)
     try:
-        await wait_for_answer(database_url, OPEN_SECONDS)
+        await wait_until_available(database_url, OPEN_SECONDS)
         with driver_errors():
             await pool.open(wait=True, timeout=OPEN_SECONDS)
         yield Pool(pool, outage, read_seconds)
@@ -255,7 +263,7 @@ async def open_pool(
 async def connect(database_url: str, role: Role) -> AsyncIterator[Connection]:
     """Open one connection of its own, for a command that needs no pool."""
     with driver_errors():
-        connection = await make_line(database_url)
+        connection = await open_connection(database_url)
         async with connection:
             await _configure(connection, role)
             yield connection

@@ -3,7 +3,7 @@
 import os
 
 
-def is_alive(pid: int) -> bool:
+def process_exists(pid: int) -> bool:
     """Return whether there is a process of this id, whoever's it is."""
     try:
         os.kill(pid, 0)

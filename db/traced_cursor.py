@@ -9,7 +9,7 @@ from psycopg import AsyncCopy, AsyncCursor
 from db.sql import NAMES
 from telemetry import spans
 
-FACTS = {"db.system.name": "postgresql"}
+ATTRIBUTES = {"db.system.name": "postgresql"}
 
 
 class TracedCursor(AsyncCursor[Any]):
@@ -17,21 +17,21 @@ class TracedCursor(AsyncCursor[Any]):
 
     async def execute(self, query: Any, *args: Any, **kwargs: Any) -> Self:  # noqa: ANN401
         """Execute the statement."""
-        with telling_of(query):
+        with statement_span(query):
             return await super().execute(query, *args, **kwargs)
 
     @asynccontextmanager
     async def copy(self, statement: Any, *args: Any, **kwargs: Any) -> AsyncIterator[AsyncCopy]:  # noqa: ANN401
         """Copy into or out of the database."""
-        with telling_of(statement):
+        with statement_span(statement):
             async with super().copy(statement, *args, **kwargs) as copy:
                 yield copy
 
 
-def telling_of(statement: object, count: int = 1) -> AbstractContextManager[object]:
+def statement_span(statement: object, count: int = 1) -> AbstractContextManager[object]:
     """Return what is entered while a statement runs, or the same one for `count` parameters."""
     if spans.tracer is None:
-        return spans.NOTHING
+        return spans.NO_SPAN
     # A statement that stands in no file is put together for the moment, and may hold anything.
     name = NAMES.get(statement, "statement") if isinstance(statement, bytes) else "statement"
-    return spans.tracer.span(name, {**FACTS, "db.operation.batch.size": count} if count > 1 else FACTS)
+    return spans.tracer.span(name, {**ATTRIBUTES, "db.operation.batch.size": count} if count > 1 else ATTRIBUTES)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class ColumnarList:
     """A list of `length` objects: for each field of their type, by its GraphQL name, the values as they leave in JSON.
 
     The fields take no arguments, are scalars, and hold null only where their types allow it.
@@ -14,7 +14,7 @@ class Columns:
     length: int
     by_field: Mapping[str, Sequence[object]]
 
-    def select(self, type_name: str, selected: Iterable[tuple[str, str]]) -> list[dict[str, object]]:
+    def to_objects(self, type_name: str, selected: Iterable[tuple[str, str]]) -> list[dict[str, object]]:
         """Return the objects with the selected fields: the name of each in the answer, and its own."""
         columns = {
             name: [type_name] * self.length if field == "__typename" else self.by_field[field]

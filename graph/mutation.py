@@ -5,8 +5,8 @@ from typing import Annotated
 import strawberry
 
 from domain.locations import LocationKind
-from graph.execution.authorization import check_dry_run, needs
-from graph.types.arguments import BatchId, Info, Place
+from graph.execution.authorization import check_dry_run, requires
+from graph.types.arguments import BatchId, Info, LocationKey
 from graph.types.tree import ChangeTreePayload, PortInput, RegionInput, to_entries, to_tree_payload
 from graph.types.uploads import (
     RevertBatchPayload,
@@ -31,7 +31,7 @@ class Mutation:
             "Upload a batch of prices. It is stored durably when this answers; a worker applies it, which the answer waits"
             " for up to `waitMs`. Every problem of an item is reported as data."
         ),
-        metadata=needs(Scope.UPLOAD),
+        metadata=requires(Scope.UPLOAD),
     )
     async def upload_prices(
         self,
@@ -40,7 +40,7 @@ class Mutation:
     ) -> UploadPricesPayload:
         if input.dry_run:
             check_dry_run(info.context.caller)
-            dry_run = await dry_runs.try_prices(
+            dry_run = await dry_runs.dry_run_prices(
                 info.context,
                 to_items(input.prices),
                 on_error=input.on_error,
@@ -61,7 +61,7 @@ class Mutation:
             "Upload a file of prices (CSV, NDJSON or Parquet) by a GraphQL multipart request. It is stored durably when this"
             " answers, and applied as a batch of `uploadPrices` is."
         ),
-        metadata=needs(Scope.UPLOAD),
+        metadata=requires(Scope.UPLOAD),
     )
     async def upload_price_file(
         self,
@@ -74,7 +74,7 @@ class Mutation:
         options = input or UploadPriceFileInput()
         if options.dry_run:
             check_dry_run(info.context.caller)
-            dry_run = await dry_runs.try_price_file(
+            dry_run = await dry_runs.dry_run_price_file(
                 info.context,
                 file,
                 file_format=options.format,
@@ -94,14 +94,14 @@ class Mutation:
 
     @strawberry.mutation(
         description="Take an applied batch back, exactly and once: averages are as if it had never been.",
-        metadata=needs(Scope.UPLOAD),
+        metadata=requires(Scope.UPLOAD),
     )
     async def revert_batch(self, info: Info, id: BatchId) -> RevertBatchPayload:  # noqa: A002
         return to_revert_payload(await batches.revert_batch(info.context, batches.parse_batch_id(id)))
 
     @strawberry.mutation(
         description="Add regions, or update those that have the slug. Averages follow a region that moves, exactly.",
-        metadata=needs(Scope.ADMIN),
+        metadata=requires(Scope.ADMIN),
     )
     async def upsert_regions(
         self,
@@ -112,7 +112,7 @@ class Mutation:
 
     @strawberry.mutation(
         description="Add ports, or update those that have the code. Averages follow a port that moves, exactly.",
-        metadata=needs(Scope.ADMIN),
+        metadata=requires(Scope.ADMIN),
     )
     async def upsert_ports(
         self, info: Info, ports: Annotated[list[PortInput], strawberry.argument(description="The ports, in any order.")]
@@ -121,12 +121,12 @@ class Mutation:
 
     @strawberry.mutation(
         description="Hang a port or region under another region. Its prices' averages move along, exactly.",
-        metadata=needs(Scope.ADMIN),
+        metadata=requires(Scope.ADMIN),
     )
     async def move_location(
         self,
         info: Info,
-        key: Place,
+        key: LocationKey,
         parent_slug: Annotated[
             str | None, strawberry.argument(description="The new parent; left out: the region becomes a root.")
         ] = None,

@@ -10,9 +10,9 @@ from strawberry.types.nodes import SelectedField, Selection
 from domain.batches import BatchStatus
 from domain.locations import LocationKind
 from domain.prices import ExchangeRate as ExchangeRateModel
-from graph.columns import Columns
-from graph.execution.authorization import needs
-from graph.types.arguments import After, BatchId, First, Info, Place
+from graph.columns import ColumnarList
+from graph.execution.authorization import requires
+from graph.types.arguments import After, BatchId, First, Info, LocationKey
 from graph.types.averages import STATISTICS, DailyAverage, to_columns
 from graph.types.batches import PriceBatch, PriceBatchConnection, to_batch, to_batch_connection
 from graph.types.locations import Location, LocationConnection, Port, Region, to_location, to_location_connection
@@ -54,17 +54,17 @@ class Query:
             " A region stands for all ports below it, at any depth."
         ),
         graphql_type=list[DailyAverage] | None,
-        metadata=needs(Scope.READ),
+        metadata=requires(Scope.READ),
     )
     async def average_prices(
         self,
         info: Info,
         date_from: Annotated[date, strawberry.argument(description="The first day.")],
         date_to: Annotated[date, strawberry.argument(description="The last day, included.")],
-        origin: Place,
-        destination: Place,
-    ) -> Columns:
-        question = averages.Question(date_from, date_to, origin, destination, _selects_statistics(info))
+        origin: LocationKey,
+        destination: LocationKey,
+    ) -> ColumnarList:
+        question = averages.AveragePricesQuery(date_from, date_to, origin, destination, _selects_statistics(info))
         [found] = await averages.average_prices(info.context, [question])
         return to_columns(found)
 
@@ -73,7 +73,7 @@ class Query:
             "The rate at which a price of each day is converted to US dollars: one entry for every day of the range, in order."
         ),
         graphql_type=list[ExchangeRate],
-        metadata=needs(Scope.READ),
+        metadata=requires(Scope.READ),
     )
     async def exchange_rates(
         self,
@@ -85,15 +85,15 @@ class Query:
         return await rates.exchange_rates(info.context, currency=currency, date_from=date_from, date_to=date_to)
 
     @strawberry.field(
-        description="The port or region with this code or slug; null when there is none.", metadata=needs(Scope.READ)
+        description="The port or region with this code or slug; null when there is none.", metadata=requires(Scope.READ)
     )
-    async def location(self, info: Info, key: Place) -> Location | None:
+    async def location(self, info: Info, key: LocationKey) -> Location | None:
         found = await locations.find_location(info.context, key)
         return None if found is None else to_location(found)
 
     @strawberry.field(
         description="The port with this code; null when there is none.",
-        metadata=needs(Scope.READ),
+        metadata=requires(Scope.READ),
     )
     async def port(
         self, info: Info, code: Annotated[str, strawberry.argument(description="A UN/LOCODE, such as `CNSGH`.")]
@@ -103,7 +103,7 @@ class Query:
 
     @strawberry.field(
         description="The region with this slug; null when there is none.",
-        metadata=needs(Scope.READ),
+        metadata=requires(Scope.READ),
     )
     async def region(
         self, info: Info, slug: Annotated[str, strawberry.argument(description="Such as `north_europe_main`.")]
@@ -113,7 +113,7 @@ class Query:
 
     @strawberry.field(
         description="Ports and regions by name.",
-        metadata=needs(Scope.READ),
+        metadata=requires(Scope.READ),
     )
     async def locations(
         self,
@@ -130,14 +130,14 @@ class Query:
             info.context,
             search=search,
             kind=kind,
-            first=batches.check_page_size(first, info.context.shared.limits.max_page_size),
+            first=batches.check_page_size(first, info.context.app.limits.max_page_size),
             after_id=decode_cursor("location", after),
         )
         return to_location_connection(page, after=after)
 
     @strawberry.field(
         description="The batch with this id; null when there is none that the caller may see.",
-        metadata=needs(Scope.UPLOAD),
+        metadata=requires(Scope.UPLOAD),
     )
     async def batch(self, info: Info, id: BatchId) -> PriceBatch | None:  # noqa: A002
         number = batches.parse_batch_id(id)
@@ -146,7 +146,7 @@ class Query:
 
     @strawberry.field(
         description="The batch that the caller has uploaded under this idempotency key; null when there is none.",
-        metadata=needs(Scope.UPLOAD),
+        metadata=requires(Scope.UPLOAD),
     )
     async def batch_by_key(
         self,
@@ -158,7 +158,7 @@ class Query:
 
     @strawberry.field(
         description="The caller's batches, newest first; an admin's are all.",
-        metadata=needs(Scope.UPLOAD),
+        metadata=requires(Scope.UPLOAD),
     )
     async def batches(
         self,
@@ -170,7 +170,7 @@ class Query:
         page = await batches.list_batches(
             info.context,
             status=status,
-            first=batches.check_page_size(first, info.context.shared.limits.max_page_size),
+            first=batches.check_page_size(first, info.context.app.limits.max_page_size),
             before_id=decode_cursor("batch", after),
         )
         return to_batch_connection(page, after=after)

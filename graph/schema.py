@@ -16,7 +16,7 @@ from graph.types.scalars import SCALARS
 CAMEL_CASE = lru_cache(maxsize=10_000)(to_camel_case)
 
 
-class RememberedNames(NameConverter):
+class CachedNameConverter(NameConverter):
     """Strawberry's names, which it would otherwise derive anew for every argument of every call of a field."""
 
     def apply_naming_config(self, name: str) -> str:
@@ -29,5 +29,5 @@ schema = StreamingSchema(
     mutation=Mutation,
     subscription=Subscription,
     types=[Port, Region],
-    config=StrawberryConfig(scalar_map=SCALARS, name_converter=RememberedNames()),
+    config=StrawberryConfig(scalar_map=SCALARS, name_converter=CachedNameConverter()),
 )

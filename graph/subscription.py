@@ -8,8 +8,8 @@ import strawberry
 
 from domain.batches import BatchStatus
 from domain.batches import PriceBatch as BatchModel
-from graph.execution.authorization import needs
-from graph.types.arguments import BatchId, Info, Place
+from graph.execution.authorization import requires
+from graph.types.arguments import BatchId, Info, LocationKey
 from graph.types.batches import PriceBatch, to_batch
 from resolvers import subscriptions
 from resolvers.caller import Caller, Scope
@@ -32,22 +32,24 @@ class Subscription:
         description=(
             "The batch as it stands, at once, then whenever it has changed; the stream is complete when the batch has ended."
         ),
-        metadata=needs(Scope.UPLOAD),
+        metadata=requires(Scope.UPLOAD),
     )
     async def batch_progress(self, info: Info, id: BatchId) -> AsyncGenerator[PriceBatch, None]:  # noqa: A002
-        return _to_batches(await subscriptions.watch_batch(info.context, parse_batch_id(id)))
+        return _to_batches(await subscriptions.subscribe_to_batch(info.context, parse_batch_id(id)))
 
     @strawberry.subscription(
         description=(
             "Every batch that is applied or taken back from now on and has prices between ports under the two locations."
             " Changes of the region tree are not told."
         ),
-        metadata=needs(Scope.READ),
+        metadata=requires(Scope.READ),
     )
     async def prices_changed(
-        self, info: Info, origin: Place, destination: Place
+        self, info: Info, origin: LocationKey, destination: LocationKey
     ) -> AsyncGenerator[PricesChanged, None]:
-        return _to_changes(await subscriptions.watch_prices(info.context, origin, destination), info.context.caller)
+        return _to_changes(
+            await subscriptions.subscribe_to_prices(info.context, origin, destination), info.context.caller
+        )
 
 
 async def _to_batches(models: AsyncGenerator[BatchModel, None]) -> AsyncGenerator[PriceBatch, None]:
@@ -59,5 +61,5 @@ async def _to_batches(models: AsyncGenerator[BatchModel, None]) -> AsyncGenerato
 async def _to_changes(models: AsyncGenerator[BatchModel, None], caller: Caller) -> AsyncGenerator[PricesChanged, None]:
     async with aclosing(models):
         async for model in models:
-            batch = to_batch(model) if caller.sees(model.uploader) else None
+            batch = to_batch(model) if caller.can_see(model.uploader) else None
             yield PricesChanged(status=model.status, first_day=model.first_day, last_day=model.last_day, batch=batch)

@@ -1,6 +1,6 @@
 """Compaction: replaces the partial sums of a key by their sum. It changes no answer, only how fast one is read."""
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import locations, totals
 
 MAX_ROWS_PER_KEY = 8
@@ -17,7 +17,7 @@ async def compact(connection: Connection, *, max_rows: int = MAX_ROWS_PER_KEY) -
     total, last = 0, None
     while True:
         async with connection.transaction():
-            await locations.share_tree(connection)
+            await locations.lock_tree_shared(connection)
             step = await totals.compact_keys(connection, last, max_rows=max_rows, max_keys=MAX_KEYS_PER_STEP)
         if step is None:
             return total

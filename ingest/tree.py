@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import audit, locations, totals, versions
 from db.repositories.audit import COMMAND, Action
 from domain.locations import Location, LocationKind, TreeChange, TreeEntry
@@ -85,16 +85,16 @@ async def change_tree(connection: Connection, entries: Sequence[TreeEntry], *, b
     Raise TreeRejected, and change nothing, when the outcome would not be a tree.
     """
     async with connection.transaction():
-        await locations.lock_tree(connection)
+        await locations.lock_tree_exclusive(connection)
         before = {location.key.lower(): location for location in await locations.list_locations(connection)}
         _check_tree(entries, before)
-        await totals.remember_ancestors(connection)
+        await totals.store_ancestors(connection)
         named = [(entry.kind, entry.key, entry.name) for entry in entries if entry.name is not None]
         await locations.upsert_locations(connection, named)
         changed = await locations.set_parents(connection, [(entry.key, entry.parent_key) for entry in entries])
         if before and changed:
             await totals.create_day_sums(connection)
-            await totals.gather_tree_change(connection)
+            await totals.collect_tree_change(connection)
             await totals.pack_day_sums(connection)
         change = _compare(entries, before)
         named_first = ", ".join(entry.key for entry in entries[:MAX_NAMED])

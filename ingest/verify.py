@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import date
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import locations, totals, versions
 from db.repositories.totals import Difference
 
@@ -17,9 +17,9 @@ async def verify(connection: Connection, *, repair: bool = False) -> AsyncIterat
     """
     for month in await totals.list_months(connection):
         async with connection.transaction():
-            await locations.lock_tree(connection)
+            await locations.lock_tree_exclusive(connection)
             await totals.create_day_sums(connection)
-            await totals.gather_observed_month(connection, month)
+            await totals.collect_observed_month(connection, month)
             differences = await totals.diff_month(connection, month, limit=MAX_DIFFERENCES)
             if differences and repair:
                 await totals.delete_month(connection, month)

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 from polars.exceptions import PanicException
 
-from db.background import beside
+from db.background import background_task
 from db.errors import DatabaseError, DatabaseUnavailable
 from db.notifications import QUEUE, Notifications, open_notifications
 from db.pool import INGEST, Pool, open_pool
@@ -32,7 +32,7 @@ log = logging.getLogger("ratesgraph.worker")
 MAX_ATTEMPTS = 5
 POLL_SECONDS = 1.0
 """How long a waiting batch may go unnoticed when its notification was lost, or when its time to be tried again comes."""
-HOUSEKEEPING_SECONDS = 30.0
+MAINTENANCE_SECONDS = 30.0
 PROGRESS_SECONDS = 0.5
 """How often a running batch tells how far it has come."""
 PAYLOAD_DAYS = 7
@@ -40,7 +40,7 @@ STOP_SECONDS = 20.0
 """How long a batch in hand may still take after the worker was told to stop; then it is given back."""
 
 
-async def work(
+async def run_worker(
     database_url: str, stop: asyncio.Event, *, concurrency: int = 1, payload_days: int = PAYLOAD_DAYS
 ) -> None:
     """Apply batches, `concurrency` at once, until `stop` is set; then finish or give back those in hand.
@@ -51,8 +51,8 @@ async def work(
         open_pool(database_url, INGEST, max_size=2 * concurrency + 1) as pool,
         open_notifications(database_url, QUEUE) as notifications,
     ):
-        takers = [asyncio.create_task(_take_batches(pool, notifications, stop)) for _ in range(concurrency)]
-        async with beside(_keep_house(pool, stop, payload_days)):
+        takers = [asyncio.create_task(_consume_queue(pool, notifications, stop)) for _ in range(concurrency)]
+        async with background_task(_run_maintenance(pool, stop, payload_days)):
             await stop.wait()
             _, late = await asyncio.wait(takers, timeout=STOP_SECONDS)
             for taker in late:
@@ -60,12 +60,12 @@ async def work(
             await asyncio.gather(*takers, return_exceptions=True)
 
 
-async def _take_batches(pool: Pool, notifications: Notifications, stop: asyncio.Event) -> None:
-    with notifications.expect(QUEUE) as woken:
+async def _consume_queue(pool: Pool, notifications: Notifications, stop: asyncio.Event) -> None:
+    with notifications.subscribe(QUEUE) as woken:
         while not stop.is_set():
             woken.clear()
             try:
-                found = await take_one(pool)
+                found = await process_next_batch(pool)
             except DatabaseUnavailable:
                 log.warning("the database does not answer; trying again")
                 found = False
@@ -73,17 +73,17 @@ async def _take_batches(pool: Pool, notifications: Notifications, stop: asyncio.
                 log.exception("taking a batch failed; trying again")
                 found = False
             if not found:
-                await _first_of(woken, stop, timeout=POLL_SECONDS)
+                await wait_first(woken, stop, timeout=POLL_SECONDS)
 
 
-async def _first_of(*events: asyncio.Event, timeout: float) -> None:  # noqa: ASYNC109
+async def wait_first(*events: asyncio.Event, timeout: float) -> None:  # noqa: ASYNC109
     waits = [asyncio.create_task(event.wait()) for event in events]
     await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
 
 
-async def take_one(pool: Pool) -> bool:
+async def process_next_batch(pool: Pool) -> bool:
     """Try the next batch of the queue; return False when none may be tried now.
 
     What fails is noted with the batch, which is tried again later. A lost database is not the batch's fault.
@@ -96,7 +96,7 @@ async def take_one(pool: Pool) -> bool:
     try:
         await apply_batch(pool, batch_id)
     except (DatabaseUnavailable, asyncio.CancelledError):
-        await asyncio.shield(_give_back(pool, batch_id))
+        await asyncio.shield(_release_batch(pool, batch_id))
         raise
     # What goes wrong inside of polars is no Exception.
     except (Exception, PanicException):
@@ -109,11 +109,11 @@ async def take_one(pool: Pool) -> bool:
     return True
 
 
-async def _give_back(pool: Pool, batch_id: int) -> None:
+async def _release_batch(pool: Pool, batch_id: int) -> None:
     # Where the database is gone this fails too, and the attempt stays counted: a loss of one of MAX_ATTEMPTS.
     with contextlib.suppress(DatabaseError):
         async with pool.connection() as connection:
-            await batches.give_back_attempt(connection, batch_id)
+            await batches.release_attempt(connection, batch_id)
 
 
 async def apply_batch(pool: Pool, batch_id: int) -> None:
@@ -124,7 +124,7 @@ async def apply_batch(pool: Pool, batch_id: int) -> None:
             return
         async with (
             open_payload(connection, batch_id) as (file, file_format),
-            _noting_progress(pool, batch_id) as report,
+            _progress_reporter(pool, batch_id) as report,
         ):
             try:
                 outcome = await apply_slices(
@@ -137,7 +137,7 @@ async def apply_batch(pool: Pool, batch_id: int) -> None:
 
 
 @asynccontextmanager
-async def _noting_progress(pool: Pool, batch_id: int) -> AsyncIterator[Report]:
+async def _progress_reporter(pool: Pool, batch_id: int) -> AsyncIterator[Report]:
     """Yield what is to be told of the progress, and note it now and then beside the transaction that applies the batch."""
     reached = 0.0
 
@@ -156,18 +156,18 @@ async def _noting_progress(pool: Pool, batch_id: int) -> AsyncIterator[Report]:
                     async with pool.connection() as connection:
                         await batches.report_progress(connection, batch_id, noted)
 
-    async with beside(note()):
+    async with background_task(note()):
         yield report
 
 
-async def _keep_house(pool: Pool, stop: asyncio.Event, payload_days: int) -> None:
+async def _run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) -> None:
     """Do now and then what no batch waits for: compaction, and letting go of old payloads."""
     while not stop.is_set():
-        await _first_of(stop, timeout=HOUSEKEEPING_SECONDS)
+        await wait_first(stop, timeout=MAINTENANCE_SECONDS)
         try:
             async with pool.connection() as connection:
                 await compact(connection)
-                await batches.forget_progress(connection)
+                await batches.clear_progress(connection)
                 await payloads.delete_old_payloads(connection, days=payload_days)
         except DatabaseError:
             log.warning("housekeeping could not run; trying again later")

@@ -10,14 +10,14 @@ from domain.prices import MIN_PRICES_FOR_STATISTICS, DailyAverages, DateRange, D
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
 from resolvers.loading.day_totals import LaneDays
-from resolvers.locations import find_lanes
+from resolvers.locations import resolve_lanes
 
 Loaded = TypeVar("Loaded")
-Place = tuple[int, Lane, DateRange]
+PendingLane = tuple[int, Lane, DateRange]
 """The position of a question, and what is to be loaded for it."""
 
 
-class Question(NamedTuple):
+class AveragePricesQuery(NamedTuple):
     """What one `averagePrices` asks for. Low, high and median are read from the observations, and only `with_statistics`."""
 
     date_from: date
@@ -27,7 +27,9 @@ class Question(NamedTuple):
     with_statistics: bool
 
 
-async def average_prices(context: RequestContext, questions: Sequence[Question]) -> list[DailyAverages | Exception]:
+async def average_prices(
+    context: RequestContext, questions: Sequence[AveragePricesQuery]
+) -> list[DailyAverages | Exception]:
     """Return for each question the averages of every day of its range, in order, or why there are none.
 
     That is a RequestError (INVALID_DATE_RANGE, DATE_RANGE_TOO_LONG, UNKNOWN_LOCATION) or a DatabaseError. All questions share
@@ -37,27 +39,27 @@ async def average_prices(context: RequestContext, questions: Sequence[Question])
     sound: list[tuple[int, DateRange]] = []
     for position, question in enumerate(questions):
         try:
-            sound.append((position, check_range(question.date_from, question.date_to, context.shared.limits.max_days)))
+            sound.append((position, check_range(question.date_from, question.date_to, context.app.limits.max_days)))
         except RequestError as error:
             answers[position] = error
     asked = [questions[position] for position, _ in sound]
-    lanes = await find_lanes(context, [(question.origin, question.destination) for question in asked])
-    plain: list[Place] = []
-    detailed: list[Place] = []
+    lanes = await resolve_lanes(context, [(question.origin, question.destination) for question in asked])
+    plain: list[PendingLane] = []
+    detailed: list[PendingLane] = []
     for (position, days), question, lane in zip(sound, asked, lanes, strict=True):
         if isinstance(lane, Exception):
             answers[position] = lane
         else:
             (detailed if question.with_statistics else plain).append((position, lane, days))
     if plain:
-        await _load(plain, context.shared.totals.load_many, _averages, answers)
+        await _load_into(plain, context.app.totals.load_many, _averages_from_totals, answers)
     if detailed:
-        await _load(detailed, context.loaders.day_statistics.load_many, _with_statistics, answers)
+        await _load_into(detailed, context.loaders.day_statistics.load_many, _averages_with_statistics, answers)
     return answers  # type: ignore[return-value]  # each has its answer now
 
 
-async def _load(
-    places: Sequence[Place],
+async def _load_into(
+    places: Sequence[PendingLane],
     load_many: Callable[[list[LaneDays]], Awaitable[Sequence[Loaded]]],
     write: Callable[[DateRange, Loaded], DailyAverages],
     answers: MutableSequence[DailyAverages | Exception | None],
@@ -95,12 +97,12 @@ def check_range(
     return days
 
 
-def usd(numerator: int, denominator: int) -> float:
+def cents_ratio_to_usd(numerator: int, denominator: int) -> float:
     """Return numerator / denominator US cents in US dollars, rounded to cents, halves away from zero."""
     return round_half_away(numerator, denominator) / 100
 
 
-def _averages(days: DateRange, totals: DayTotals) -> DailyAverages:
+def _averages_from_totals(days: DateRange, totals: DayTotals) -> DailyAverages:
     # `usd`, written out: for as many days as answers have, two calls each would take as long again.
     averages = [
         None
@@ -113,14 +115,14 @@ def _averages(days: DateRange, totals: DayTotals) -> DailyAverages:
     return DailyAverages(days, averages, totals.counts)
 
 
-def _with_statistics(days: DateRange, entries: list[DayStatistics]) -> DailyAverages:
+def _averages_with_statistics(days: DateRange, entries: list[DayStatistics]) -> DailyAverages:
     counts = [0] * len(days)
     averages, lows, highs, medians = (list[float | None]([None] * len(days)) for _ in range(4))
     for entry in entries:
         at = (entry.day - days.first).days
         counts[at] = entry.price_count
         if entry.price_count >= MIN_PRICES_FOR_STATISTICS:
-            averages[at] = usd(entry.price_sum, entry.price_count)
-            lows[at], highs[at] = usd(entry.low, 1), usd(entry.high, 1)
-            medians[at] = usd(entry.median_half_cents, 2)
+            averages[at] = cents_ratio_to_usd(entry.price_sum, entry.price_count)
+            lows[at], highs[at] = cents_ratio_to_usd(entry.low, 1), cents_ratio_to_usd(entry.high, 1)
+            medians[at] = cents_ratio_to_usd(entry.median_half_cents, 2)
     return DailyAverages(days, averages, counts, lows, highs, medians)

@@ -31,7 +31,7 @@ class Caller:
         return self.name or "anyone"
 
     @cached_property
-    def may_read(self) -> bool:
+    def can_read(self) -> bool:
         """Whether the caller may know prices and locations."""
         return Scope.READ in self.scopes
 
@@ -40,12 +40,12 @@ class Caller:
         """Whether the caller may do and see everything."""
         return Scope.ADMIN in self.scopes
 
-    def sees(self, uploader: str) -> bool:
+    def can_see(self, uploader: str) -> bool:
         """Return whether the caller may see what was uploaded under the name."""
         return self.is_admin or self.name == uploader != ""
 
 
-def make_caller(name: str, scopes: Iterable[str], *, reads_are_open: bool) -> Caller:
+def caller_with_scopes(name: str, scopes: Iterable[str], *, reads_are_open: bool) -> Caller:
     """Return a caller with the scopes of these names, as far as there are such, and with all that they bring along."""
     found = {scope for scope in Scope if scope in scopes}
     if reads_are_open:

@@ -13,7 +13,7 @@ from domain.batches import BatchStatus, FileFormat, OnError, Rejection
 from domain.locations import TreeChange, TreeEntry
 from resolvers.caller import Caller
 from resolvers.data_version import DataVersion
-from resolvers.loading.day_totals import Totals
+from resolvers.loading.day_totals import DayTotalsLoader
 from resolvers.loading.request_loaders import Loaders
 from resolvers.price_changes import PriceChanges
 
@@ -33,7 +33,7 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Shared:
+class AppContext:
     """What all requests of a process share.
 
     `revert_batch`, `change_tree` and `preview_upload` are the ingest engine's, handed in so that resolvers need not know it.
@@ -43,27 +43,27 @@ class Shared:
     """
 
     pool: Pool
-    totals: Totals
+    totals: DayTotalsLoader
     limits: Limits
     notifications: Notifications
     price_changes: PriceChanges
     revert_batch: Callable[[int, str], Awaitable[BatchStatus | None]]
     change_tree: Callable[[Sequence[TreeEntry], str], Awaitable[TreeChange | Rejection]]
     preview_upload: PreviewUpload
-    file_turns: asyncio.Semaphore
+    file_upload_semaphore: asyncio.Semaphore
     version: DataVersion = field(default_factory=DataVersion)
     schema_is_open: bool = True
-    known_ids: dict[str, int] = field(default_factory=dict)
+    location_id_cache: dict[str, int] = field(default_factory=dict)
 
 
 class RequestContext:
     """Lives for one request."""
 
-    def __init__(self, shared: Shared, caller: Caller) -> None:
-        self.shared = shared
+    def __init__(self, shared: AppContext, caller: Caller) -> None:
+        self.app = shared
         self.caller = caller
 
     @cached_property
     def loaders(self) -> Loaders:
         """What the request has loaded so far. Few need it, so it is made at its first use."""
-        return Loaders(self.shared.pool)
+        return Loaders(self.app.pool)

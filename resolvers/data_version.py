@@ -3,7 +3,7 @@
 import uuid
 from collections import deque
 
-REMEMBERED = 1_000
+MAX_ANNOUNCED = 1_000
 
 
 class DataVersion:
@@ -15,31 +15,31 @@ class DataVersion:
 
     def __init__(self) -> None:
         self.name = ""
-        self.losses = 0
+        self.epoch = 0
         """How often it was not known any more."""
-        self._announced: deque[str] = deque(maxlen=REMEMBERED)
-        self._awaited: dict[str, None] = {}
+        self._announced: deque[str] = deque(maxlen=MAX_ANNOUNCED)
+        self._expected: dict[str, None] = {}
 
-    def announce(self, transaction: str, change: str) -> None:
+    def on_change(self, transaction: str, change: str) -> None:
         """Take note of a change that has been announced: its transaction, and what it was."""
         self._announced.append(change)
-        self._awaited.pop(change, None)
+        self._expected.pop(change, None)
         # What is known to be committed, and was told to somebody, is in the answers although its announcement is not here.
-        self.name = "+".join((transaction, *self._awaited))
+        self.name = "+".join((transaction, *self._expected))
 
-    def require(self, change: str) -> None:
+    def expect_change(self, change: str) -> None:
         """Make sure that the name has changed with a change that this process knows to be committed, and will hear of."""
-        if self.name and change not in self._announced and change not in self._awaited:
-            self._awaited[change] = None
+        if self.name and change not in self._announced and change not in self._expected:
+            self._expected[change] = None
             self.name = f"{self.name}+{change}"
 
-    def renew(self) -> None:
+    def invalidate(self) -> None:
         """Have a name that no answer was kept under."""
         if self.name:
             self.name = f"{self.name}+{uuid.uuid4()}"
 
-    def lose(self) -> None:
+    def reset(self) -> None:
         """Know no more: what is announced now may not be heard."""
         self.name = ""
-        self.losses += 1
-        self._awaited.clear()
+        self.epoch += 1
+        self._expected.clear()

@@ -17,7 +17,7 @@ class LanePage:
 
 async def list_lanes(context: RequestContext, batch_id: int, *, first: int, after: int | None) -> LanePage:
     """Return a page of the lanes that an applied batch touched, in the order of their ports' ids."""
-    found = await context.shared.pool.read(
+    found = await context.app.pool.read(
         lambda connection: lanes.list_lanes(connection, batch_id, after=after or 0, limit=first + 1)
     )
     page = found[:first]

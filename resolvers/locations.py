@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from rapidfuzz import fuzz, process
 
+from db.connection import Connection
 from db.errors import DatabaseError
-from db.pool import Connection
 from db.repositories import locations
 from domain.locations import Lane, Location, LocationKind, LocationPage
 from resolvers.context import RequestContext
@@ -14,8 +14,8 @@ from resolvers.errors import RequestError
 
 MAX_KEY_LENGTH = 63
 MAX_SUGGESTIONS = 3
-MIN_KEY_LIKENESS = 60
-MIN_NAME_LIKENESS = 80
+MIN_KEY_SCORE = 60
+MIN_NAME_SCORE = 80
 
 
 async def find_location(context: RequestContext, key: str) -> Location | None:
@@ -27,28 +27,28 @@ async def find_location(context: RequestContext, key: str) -> Location | None:
     return await context.loaders.location_by_key.load(key.lower())
 
 
-async def find_lane(context: RequestContext, origin: str, destination: str) -> Lane:
+async def resolve_lane(context: RequestContext, origin: str, destination: str) -> Lane:
     """Return the lane between two codes or slugs. Raise RequestError (UNKNOWN_LOCATION)."""
-    [lane] = await find_lanes(context, [(origin, destination)])
+    [lane] = await resolve_lanes(context, [(origin, destination)])
     if isinstance(lane, Exception):
         raise lane
     return lane
 
 
-async def find_lanes(context: RequestContext, ends: Sequence[tuple[str, str]]) -> list[Lane | Exception]:
+async def resolve_lanes(context: RequestContext, ends: Sequence[tuple[str, str]]) -> list[Lane | Exception]:
     """Return the lane between each two codes or slugs, or the RequestError or DatabaseError of looking for it."""
-    known = context.shared.known_ids
+    known = context.app.location_id_cache
     lanes: list[Lane | Exception] = []
     for origin, destination in ends:
         start, end = known.get(origin.strip().lower()), known.get(destination.strip().lower())
         if start is None or end is None:
             # Those that are not known are the exception, so all are looked for again.
-            return await asyncio.gather(*(_look_for_lane(context, *places) for places in ends))
+            return await asyncio.gather(*(_resolve_lane(context, *places) for places in ends))
         lanes.append(Lane(start, end))
     return lanes
 
 
-async def _look_for_lane(context: RequestContext, origin: str, destination: str) -> Lane | Exception:
+async def _resolve_lane(context: RequestContext, origin: str, destination: str) -> Lane | Exception:
     try:
         # Both are asked for at once, so that they share a round trip with each other and with the request's other lanes.
         first, last = await asyncio.gather(find_location(context, origin), find_location(context, destination))
@@ -58,14 +58,14 @@ async def _look_for_lane(context: RequestContext, origin: str, destination: str)
             return await unknown_location(context, "destination", destination)
     except DatabaseError as error:
         return error
-    context.shared.known_ids.update({first.key.lower(): first.id, last.key.lower(): last.id})
+    context.app.location_id_cache.update({first.key.lower(): first.id, last.key.lower(): last.id})
     return Lane(first.id, last.id)
 
 
 async def unknown_location(context: RequestContext, argument: str, key: str) -> RequestError:
     """Return the error for a location that was not found (UNKNOWN_LOCATION): the argument, and what may be meant."""
     wanted = key.strip()[:MAX_KEY_LENGTH].encode(errors="replace").decode()
-    suggestions = await _suggest(context, locations.fold(wanted))
+    suggestions = await _suggest(context, locations.normalize_for_search(wanted))
     hint = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
     return RequestError(
         "UNKNOWN_LOCATION",
@@ -77,22 +77,22 @@ async def unknown_location(context: RequestContext, argument: str, key: str) -> 
 
 async def _suggest(context: RequestContext, key: str) -> list[str]:
     """Return up to MAX_SUGGESTIONS codes or slugs that look like the key, or whose names do."""
-    known = await context.shared.pool.read(locations.list_locations)
-    return await asyncio.to_thread(_most_alike, key, known)
+    known = await context.app.pool.read(locations.list_locations)
+    return await asyncio.to_thread(_closest_matches, key, known)
 
 
-def _most_alike(wanted: str, known: list[Location]) -> list[str]:
+def _closest_matches(wanted: str, known: list[Location]) -> list[str]:
     if not wanted:
         return []
     keys = [location.key for location in known]
     by_key = process.extract(
-        wanted, [key.lower() for key in keys], scorer=fuzz.ratio, score_cutoff=MIN_KEY_LIKENESS, limit=MAX_SUGGESTIONS
+        wanted, [key.lower() for key in keys], scorer=fuzz.ratio, score_cutoff=MIN_KEY_SCORE, limit=MAX_SUGGESTIONS
     )
     by_name = process.extract(
         wanted,
-        [locations.fold(location.name) for location in known],
+        [locations.normalize_for_search(location.name) for location in known],
         scorer=fuzz.ratio,
-        score_cutoff=MIN_NAME_LIKENESS,
+        score_cutoff=MIN_NAME_SCORE,
         limit=MAX_SUGGESTIONS,
     )
     ranked = sorted([*by_key, *by_name], key=lambda match: -match[1])
@@ -113,5 +113,5 @@ async def search_locations(
         )
         return found, await locations.count_locations(connection, search=search, kind=kind)
 
-    found, total = await context.shared.pool.read(select)
+    found, total = await context.app.pool.read(select)
     return LocationPage(found[:first], has_next_page=len(found) > first, total_count=total)

@@ -5,7 +5,7 @@ from datetime import date
 
 from rapidfuzz import fuzz, process
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import rates
 from domain.prices import DateRange, ExchangeRate
 from resolvers.averages import check_range
@@ -14,7 +14,7 @@ from resolvers.errors import RequestError
 
 MAX_SHOWN_LENGTH = 63
 MAX_SUGGESTIONS = 3
-MIN_LIKENESS = 60
+MIN_SCORE = 60
 """Two of three letters."""
 
 
@@ -25,7 +25,7 @@ async def exchange_rates(
 
     Raise RequestError with INVALID_DATE_RANGE, DATE_RANGE_TOO_LONG or UNKNOWN_CURRENCY.
     """
-    days = check_range(date_from, date_to, context.shared.limits.max_days, names=("from", "to"))
+    days = check_range(date_from, date_to, context.app.limits.max_days, names=("from", "to"))
     code = currency.strip().upper()
     if code == "USD":
         return [ExchangeRate(day, 1.0, day) for day in days.days()]
@@ -38,7 +38,7 @@ async def exchange_rates(
         published = await rates.list_rates(connection, [code], rates.days_to_read(days, newest))
         return rates_by_day([(day, rate) for _, day, rate in published], newest, days)
 
-    return await context.shared.pool.read(select)
+    return await context.app.pool.read(select)
 
 
 def rates_by_day(published: Sequence[tuple[date, int]], newest: date, days: DateRange) -> list[ExchangeRate]:
@@ -63,7 +63,7 @@ def rates_by_day(published: Sequence[tuple[date, int]], newest: date, days: Date
 def _unknown_currency(code: str, known: Iterable[str]) -> RequestError:
     wanted = code[:MAX_SHOWN_LENGTH].encode(errors="replace").decode()
     matches = process.extract(
-        wanted, sorted({*known, "USD"}), scorer=fuzz.ratio, score_cutoff=MIN_LIKENESS, limit=MAX_SUGGESTIONS
+        wanted, sorted({*known, "USD"}), scorer=fuzz.ratio, score_cutoff=MIN_SCORE, limit=MAX_SUGGESTIONS
     )
     suggestions = [match for match, _, _ in matches]
     hint = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""

@@ -15,15 +15,15 @@ from db.notifications import DATA
 from domain.batches import BatchStatus, PriceBatch
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
-from resolvers.locations import find_lane
-from resolvers.price_changes import Found, Watch
+from resolvers.locations import resolve_lane
+from resolvers.price_changes import ChangesSince, LaneSubscription
 from resolvers.uploads.batches import find_batch, follow_batch
 
-LOOK_SECONDS = 5.0
+POLL_SECONDS = 5.0
 """How long a change of prices may go unnoticed when its notification was lost."""
 
 
-async def watch_batch(context: RequestContext, batch_id: int | None) -> AsyncGenerator[PriceBatch, None]:
+async def subscribe_to_batch(context: RequestContext, batch_id: int | None) -> AsyncGenerator[PriceBatch, None]:
     """Return a stream of the batch as it stands, then at every change until it has ended.
 
     Raise RequestError (UNKNOWN_BATCH).
@@ -33,16 +33,18 @@ async def watch_batch(context: RequestContext, batch_id: int | None) -> AsyncGen
     return _follow_batch(context, batch_id)
 
 
-async def watch_prices(context: RequestContext, origin: str, destination: str) -> AsyncGenerator[PriceBatch, None]:
+async def subscribe_to_prices(
+    context: RequestContext, origin: str, destination: str
+) -> AsyncGenerator[PriceBatch, None]:
     """Return a stream of the batches that are applied or taken back from now on and touch the lane.
 
     Each is told exactly once, as it stands when it is told: one that was applied and taken back since the last look is told
     once, as reverted. The lane's regions stand for the ports that are below them when a batch is told. Raise RequestError
     (UNKNOWN_LOCATION), and TOO_FAR_BEHIND within the stream.
     """
-    lane = await find_lane(context, origin, destination)
-    start = await context.shared.price_changes.look(Watch(lane, None))
-    return _follow_prices(context, Watch(lane, start.seen))
+    lane = await resolve_lane(context, origin, destination)
+    start = await context.app.price_changes.poll(LaneSubscription(lane, None))
+    return _follow_prices(context, LaneSubscription(lane, start.cursor))
 
 
 async def _follow_batch(context: RequestContext, batch_id: int) -> AsyncGenerator[PriceBatch, None]:
@@ -55,25 +57,25 @@ async def _follow_batch(context: RequestContext, batch_id: int) -> AsyncGenerato
             is_news = True
 
 
-async def _follow_prices(context: RequestContext, watch: Watch) -> AsyncGenerator[PriceBatch, None]:
-    with context.shared.notifications.expect(DATA) as changed:
+async def _follow_prices(context: RequestContext, watch: LaneSubscription) -> AsyncGenerator[PriceBatch, None]:
+    with context.app.notifications.subscribe(DATA) as changed:
         while True:
             changed.clear()
             try:
-                found = await context.shared.price_changes.look(watch)
+                found = await context.app.price_changes.poll(watch)
             except (DatabaseUnavailable, StatementTimeout):
-                found = Found(watch.seen, [])
-            watch = replace(watch, seen=found.seen)
+                found = ChangesSince(watch.cursor, [])
+            watch = replace(watch, cursor=found.cursor)
             for batch in found.batches:
                 _refresh(context, batch)
                 yield batch
             # A notification may be lost, so look every now and then.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), LOOK_SECONDS)
+                await asyncio.wait_for(changed.wait(), POLL_SECONDS)
 
 
 def _refresh(context: RequestContext, batch: PriceBatch) -> None:
     """Make sure that neither the event nor a question that it leads to is answered from before it."""
-    context.loaders.forget()
+    context.loaders.clear()
     if batch.status in {BatchStatus.APPLIED, BatchStatus.REVERTED}:
-        context.shared.version.require(f"{batch.id} {batch.status}")
+        context.app.version.expect_change(f"{batch.id} {batch.status}")

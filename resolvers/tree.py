@@ -45,12 +45,12 @@ async def move_location(context: RequestContext, key: str, parent_key: str | Non
 
 
 async def _change(context: RequestContext, entries: Sequence[TreeEntry]) -> TreeOutcome:
-    change = await context.shared.change_tree(entries, context.caller.label)
+    change = await context.app.change_tree(entries, context.caller.label)
     if isinstance(change, Rejection):
         return TreeOutcome(user_errors=[change])
     # What the request has loaded so far may have moved, and answers that are kept no longer hold.
-    context.loaders.forget()
-    context.shared.version.renew()
+    context.loaders.clear()
+    context.app.version.invalidate()
     keys = [entry.key.strip().lower() for entry in entries]
     found = await context.loaders.location_by_key.load_many(keys)
     return TreeOutcome([location for location in found if location is not None], change)

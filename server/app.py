@@ -11,18 +11,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from graph.execution.document_limits import QueryLimits
 from graph.schema import schema
-from server.auth.access_control import SocketAdmission
+from server.auth.access_control import WebSocketAdmissionMiddleware
 from server.config.profiles import Profile, choose_profile
 from server.config.settings import Settings
 from server.graphql_api.endpoint import GraphQLEndpoint
-from server.graphql_api.graphiql import make_explorer
+from server.graphql_api.graphiql import create_graphiql
 from server.graphql_api.persisted_documents import PersistedDocuments
-from server.graphql_api.websocket_view import SocketView
+from server.graphql_api.websocket_view import WebSocketGraphQLView
 from server.http.body_limit import BodyLimits
-from server.http.csrf import Origins
-from server.http.errors import answer_refused
+from server.http.csrf import OriginPolicy
+from server.http.errors import handle_http_exception
 from server.lifespan import create_lifespan, request_limits
-from server.observability.access_log import Observing, TracedRequests
+from server.observability.access_log import AccessLogMiddleware, TracingMiddleware
 from server.routes.health import health_routes
 from server.routes.metrics import metrics_route
 from server.routes.rejections import rejections_route
@@ -34,9 +34,9 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     `writes_are_open` gives same-host requests all scopes without a token, unless anonymous reads are disabled.
     """
     is_open = choose_profile(settings) is Profile.DEVELOPMENT
-    origins = Origins(settings.cors_origins)
+    origins = OriginPolicy(settings.cors_origins)
     endpoint = _create_endpoint(settings, origins, is_open=is_open)
-    router = Routes(
+    router = RouterWithoutErrorMiddleware(
         routes=[
             Route("/", RedirectResponse("/graphql")),
             Route("/graphql", endpoint),
@@ -45,20 +45,22 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
             metrics_route(settings.metrics_token, is_open=is_open),
         ],
         lifespan=create_lifespan(settings, database_url, writes_are_open=writes_are_open),
-        exception_handlers={HTTPException: answer_refused},
+        exception_handlers={HTTPException: handle_http_exception},
     )
-    app = Observing(origins.around(FirstOf(router, "/graphql", endpoint)), slow_seconds=settings.slow_seconds)
-    return TracedRequests(app) if settings.traces else app
+    app = AccessLogMiddleware(
+        origins.wrap_with_cors(FastRoute(router, "/graphql", endpoint)), slow_seconds=settings.slow_seconds
+    )
+    return TracingMiddleware(app) if settings.traces else app
 
 
-def _create_endpoint(settings: Settings, origins: Origins, *, is_open: bool) -> GraphQLEndpoint:
+def _create_endpoint(settings: Settings, origins: OriginPolicy, *, is_open: bool) -> GraphQLEndpoint:
     """Return the endpoint `/graphql` for HTTP and WebSockets."""
     documents = PersistedDocuments(settings.documents_dir, only_registered=settings.only_registered)
-    limited = schema.limited(_query_limits(settings), request_limits(settings), suggest=is_open)
+    limited = schema.with_limits(_query_limits(settings), request_limits(settings), suggest=is_open)
     return GraphQLEndpoint(
         limited,
-        make_explorer(from_delivery=is_open),
-        SocketAdmission(SocketView(limited, documents, origins, settings.max_socket_operations)),
+        create_graphiql(from_cdn=is_open),
+        WebSocketAdmissionMiddleware(WebSocketGraphQLView(limited, documents, origins, settings.max_socket_operations)),
         documents,
         origins,
         max_age=settings.max_age,
@@ -81,7 +83,7 @@ def _query_limits(settings: Settings) -> QueryLimits:
     )
 
 
-class Routes(Starlette):
+class RouterWithoutErrorMiddleware(Starlette):
     """Starlette without its own handler of unexpected errors: the outermost middleware answers them in JSON, once."""
 
     def build_middleware_stack(self) -> ASGIApp:
@@ -89,16 +91,16 @@ class Routes(Starlette):
         return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
 
 
-class FirstOf:
+class FastRoute:
     """Fast path to one route: the router and its exception middleware would cost as much again as a cached response."""
 
     def __init__(self, app: ASGIApp, path: str, first: ASGIApp) -> None:
-        self._app, self._path, self._first = app, path, first
+        self._app, self._path, self._fast = app, path, first
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass the request to the fast route or to the router."""
         is_first = scope["type"] != "lifespan" and scope["path"] == self._path
-        return (self._first if is_first else self._app)(scope, receive, send)
+        return (self._fast if is_first else self._app)(scope, receive, send)
 
 
 def create_app_from_environment() -> ASGIApp:

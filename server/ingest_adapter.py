@@ -18,17 +18,17 @@ from ingest.errors import TreeRejected
 from resolvers.context import PreviewUpload
 from resolvers.errors import RequestError
 
-MAX_WAIT_SECONDS = 10.0
+MAX_QUEUE_SECONDS = 10.0
 """How long a dry run may wait for those before it: some ten of a hundred thousand items, and less than clients wait."""
 
 
-async def _use(module: str) -> ModuleType:
+async def _import_ingest(module: str) -> ModuleType:
     return await asyncio.to_thread(import_module, f"ingest.{module}")
 
 
 async def revert_batch(pool: Pool, batch_id: int, by: str) -> BatchStatus | None:
     """Take an applied batch back; return the status that it had, or None when there is no such batch."""
-    engine = await _use("batches.revert")
+    engine = await _import_ingest("batches.revert")
     async with pool.connection() as connection:
         status: BatchStatus | None = await engine.revert_batch(connection, batch_id, by=by)
         return status
@@ -36,7 +36,7 @@ async def revert_batch(pool: Pool, batch_id: int, by: str) -> BatchStatus | None
 
 async def change_tree(pool: Pool, entries: Sequence[TreeEntry], by: str) -> TreeChange | Rejection:
     """Add, update or move locations; a change that would break the tree is returned as the problem that it has."""
-    engine = await _use("tree")
+    engine = await _import_ingest("tree")
     try:
         async with pool.connection() as connection:
             normalized = [engine.normalize(entry) for entry in entries]
@@ -48,7 +48,7 @@ async def change_tree(pool: Pool, entries: Sequence[TreeEntry], by: str) -> Tree
 
 async def _preview_upload(pool: Pool, file: BinaryIO, file_format: FileFormat, on_error: OnError) -> Preview:
     """Return what would become of an upload."""
-    engine, files = await _use("batches.preview"), await _use("readers.price_file")
+    engine, files = await _import_ingest("batches.preview"), await _import_ingest("readers.price_file")
     async with pool.connection() as connection:
         preview: Preview = await engine.preview(connection, files.read_slices(file, file_format), on_error)
         return preview
@@ -56,21 +56,21 @@ async def _preview_upload(pool: Pool, file: BinaryIO, file_format: FileFormat, o
 
 async def report_rejections(pool: Pool, batch_id: int) -> AsyncGenerator[bytes]:
     """Return the report of a batch that has ended, as lines of CSV to come."""
-    engine = await _use("batches.rejection_report")
+    engine = await _import_ingest("batches.rejection_report")
     report: AsyncGenerator[bytes] = engine.report_rejections(pool, batch_id)
     return report
 
 
-def make_preview_upload(ingest_pool: Pool) -> PreviewUpload:
+def create_previewer(ingest_pool: Pool) -> PreviewUpload:
     """Return what tries uploads for this process. It raises RequestError (DRY_RUN_BUSY) where too many want to at once."""
     turn = asyncio.Lock()
 
     async def preview_upload(file: BinaryIO, file_format: FileFormat, on_error: OnError) -> Preview:
         try:
-            async with asyncio.timeout(MAX_WAIT_SECONDS):
+            async with asyncio.timeout(MAX_QUEUE_SECONDS):
                 await turn.acquire()
         except TimeoutError:
-            message = f"Other dry runs have kept this one waiting for {MAX_WAIT_SECONDS:g} seconds. Try again shortly."
+            message = f"Other dry runs have kept this one waiting for {MAX_QUEUE_SECONDS:g} seconds. Try again shortly."
             raise RequestError("DRY_RUN_BUSY", message) from None
         try:
             return await _preview_upload(ingest_pool, file, file_format, on_error)

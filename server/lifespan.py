@@ -13,43 +13,43 @@ from starlette.applications import Starlette
 
 from db.notifications import BATCHES, DATA, open_notifications
 from db.pool import API, INGEST, Pool, open_pool
-from resolvers.context import Limits, Shared
-from resolvers.loading.day_totals import gather_totals
+from resolvers.context import AppContext, Limits
+from resolvers.loading.day_totals import create_day_totals_loader
 from resolvers.price_changes import PriceChanges
 from server import ingest_adapter
-from server.auth.access_control import Admission
-from server.auth.authenticator import JwtReader, open_callers
+from server.auth.access_control import AccessControl
+from server.auth.authenticator import JwtAuthenticator, open_authenticator
 from server.config.profiles import Profile, choose_profile
 from server.config.settings import Settings
-from server.graphql_api.cache_invalidation import follow_data
-from server.graphql_api.response_cache import Answers
-from server.observability.metrics import Figures, measuring
-from server.runtime.accept_balancing import Turns
-from server.runtime.graceful_shutdown import Leaving
-from server.runtime.http_protocol import find_room
+from server.graphql_api.cache_invalidation import track_data_version
+from server.graphql_api.response_cache import ResponseCache
+from server.observability.metrics import MetricsRecorder, open_metrics
+from server.runtime.accept_balancing import AcceptYielder
+from server.runtime.graceful_shutdown import DrainState
+from server.runtime.http_protocol import raise_fd_limit
 
-FILES_STORED_AT_ONCE = 2
+MAX_CONCURRENT_FILE_UPLOADS = 2
 """Maximum number of connections of the read pool that store uploaded files."""
 
-YOUNG_OBJECTS = 10_000
+GC_GENERATION0_THRESHOLD = 10_000
 """Allocations after which the garbage collector examines its youngest generation."""
 
 
 class State(TypedDict):
     """State that the lifespan yields and every request can read."""
 
-    shared: Shared
+    app_context: AppContext
     ingest_pool: Pool
-    answers: Answers
-    admission: Admission
+    response_cache: ResponseCache
+    access_control: AccessControl
     max_connections: int
-    turns: Turns
-    leaving: Leaving
-    figures: Figures
+    accept_yielder: AcceptYielder
+    drain_state: DrainState
+    metrics_recorder: MetricsRecorder
     stopping: asyncio.Event
     request_seconds: float
     slow_seconds: float
-    linger_seconds: float
+    drain_seconds: float
 
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[State]]
@@ -76,43 +76,43 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
             open_role_pool(database_url, API, max_size=settings.pool_size) as pool,
             open_role_pool(direct_url, INGEST, max_size=settings.ingest_pool_size) as ingest_pool,
             open_notifications(direct_url, BATCHES, DATA) as notifications,
-            follow_data(pool, notifications) as version,
-            open_callers(
+            track_data_version(pool, notifications) as version,
+            open_authenticator(
                 pool,
                 _create_oidc_authenticator(settings),
                 reads_are_open=settings.open_reads,
                 writes_are_open=writes_are_open,
             ) as callers,
         ):
-            answers = Answers(version, settings.cache_bytes)
-            async with measuring({"reading": pool, "ingest": ingest_pool}, lambda: answers.size) as figures:
+            answers = ResponseCache(version, settings.cache_bytes)
+            async with open_metrics({"reading": pool, "ingest": ingest_pool}, lambda: answers.size) as figures:
                 _tune_garbage_collector()
-                shared = Shared(
+                shared = AppContext(
                     pool=pool,
-                    totals=gather_totals(pool),
+                    totals=create_day_totals_loader(pool),
                     limits=request_limits(settings),
                     notifications=notifications,
                     price_changes=PriceChanges(pool),
                     revert_batch=partial(ingest_adapter.revert_batch, ingest_pool),
                     change_tree=partial(ingest_adapter.change_tree, ingest_pool),
-                    preview_upload=ingest_adapter.make_preview_upload(ingest_pool),
-                    file_turns=asyncio.Semaphore(FILES_STORED_AT_ONCE),
+                    preview_upload=ingest_adapter.create_previewer(ingest_pool),
+                    file_upload_semaphore=asyncio.Semaphore(MAX_CONCURRENT_FILE_UPLOADS),
                     version=version,
                     schema_is_open=choose_profile(settings) is Profile.DEVELOPMENT,
                 )
                 yield State(
-                    shared=shared,
+                    app_context=shared,
                     ingest_pool=ingest_pool,
-                    answers=answers,
-                    admission=Admission(callers, settings),
-                    max_connections=find_room(settings.max_connections),
-                    turns=Turns(processes=settings.workers),
-                    leaving=Leaving(),
-                    figures=figures,
+                    response_cache=answers,
+                    access_control=AccessControl(callers, settings),
+                    max_connections=raise_fd_limit(settings.max_connections),
+                    accept_yielder=AcceptYielder(processes=settings.workers),
+                    drain_state=DrainState(),
+                    metrics_recorder=figures,
                     stopping=asyncio.Event(),
                     request_seconds=settings.request_seconds,
                     slow_seconds=settings.slow_seconds,
-                    linger_seconds=settings.linger_seconds,
+                    drain_seconds=settings.linger_seconds,
                 )
 
     return lifespan
@@ -126,11 +126,11 @@ def _open_tracing(settings: Settings) -> AbstractAsyncContextManager[None]:
     return tracing
 
 
-def _create_oidc_authenticator(settings: Settings) -> JwtReader | None:
+def _create_oidc_authenticator(settings: Settings) -> JwtAuthenticator | None:
     """Return the authenticator of the configured OpenID Connect issuer, or None if none is configured."""
     if not (settings.oidc_issuer and settings.oidc_audience and settings.oidc_jwks_url):
         return None
-    authenticator: JwtReader = import_module("server.auth.oidc").OidcCallers(
+    authenticator: JwtAuthenticator = import_module("server.auth.oidc").OidcCallers(
         settings.oidc_issuer,
         settings.oidc_audience,
         settings.oidc_jwks_url,
@@ -147,4 +147,4 @@ def _tune_garbage_collector() -> None:
     gc.freeze()
     # A response of many days consists of as many objects. The default threshold of 700 would examine them several times while
     # the response is built.
-    gc.set_threshold(YOUNG_OBJECTS)
+    gc.set_threshold(GC_GENERATION0_THRESHOLD)

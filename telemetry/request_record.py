@@ -12,11 +12,11 @@ HIT, MISS, UNCHANGED = "hit", "miss", "304"
 QUERY, SUBSCRIPTION = "query", "subscription"
 
 
-def _tell_nobody(_notes: "Notes") -> AbstractContextManager[None]:
+def _no_tracking(_notes: "RequestRecord") -> AbstractContextManager[None]:
     return nullcontext()
 
 
-class Notes:
+class RequestRecord:
     """A request, or an operation on a WebSocket.
 
     `kind` is that of its operation; `rows` are the entries of the lists that it was answered with; `cache` is HIT, MISS or
@@ -36,57 +36,57 @@ class Notes:
     trace_id: str = ""
 
     def __init__(
-        self, request_id: bytes, watch: Callable[["Notes"], AbstractContextManager[None]] = _tell_nobody
+        self, request_id: bytes, watch: Callable[["RequestRecord"], AbstractContextManager[None]] = _no_tracking
     ) -> None:
         self.request_id = request_id
-        self.watch = watch
+        self.track = watch
 
 
-current: ContextVar[Notes | None] = ContextVar("notes", default=None)
+current_record: ContextVar[RequestRecord | None] = ContextVar("notes", default=None)
 """Those of the request that is being answered here."""
 
 
-def begin_another() -> None:
+def start_operation_record() -> None:
     """Begin the notes of another operation of the same caller on the same connection."""
-    if (notes := current.get()) is not None:
-        another = Notes(notes.request_id, notes.watch)
+    if (notes := current_record.get()) is not None:
+        another = RequestRecord(notes.request_id, notes.track)
         another.caller, another.trace_id = notes.caller, notes.trace_id
-        current.set(another)
+        current_record.set(another)
 
 
-def note_caller(label: str) -> None:
+def record_caller(label: str) -> None:
     """Note who asks."""
-    if (notes := current.get()) is not None:
+    if (notes := current_record.get()) is not None:
         notes.caller = label
 
 
-def note_registered() -> None:
+def record_registered() -> None:
     """Note that the document is one of those that the operator has registered."""
-    if (notes := current.get()) is not None:
+    if (notes := current_record.get()) is not None:
         notes.is_registered = True
 
 
-def note_operation(kind: str, name: str | None) -> None:
+def record_operation(kind: str, name: str | None) -> None:
     """Note what is to be executed."""
-    if (notes := current.get()) is not None:
+    if (notes := current_record.get()) is not None:
         notes.kind, notes.operation = kind, name
 
 
-def note_cache(cache: str) -> None:
+def record_cache(cache: str) -> None:
     """Note that the answer is one that can be kept, as only those to queries are, and whether it was."""
-    if (notes := current.get()) is not None:
+    if (notes := current_record.get()) is not None:
         notes.kind, notes.cache = QUERY, cache
 
 
-def note_code(code: object) -> None:
+def record_code(code: object) -> None:
     """Note the code of an error that the caller is told."""
-    if (notes := current.get()) is not None and isinstance(code, str) and code not in notes.codes:
+    if (notes := current_record.get()) is not None and isinstance(code, str) and code not in notes.codes:
         notes.codes = (*notes.codes, code)
 
 
-def note_rows(data: Mapping[str, object] | None) -> None:
+def record_rows(data: Mapping[str, object] | None) -> None:
     """Note how many entries the lists hold that an answer consists of, or the pages of its connections."""
-    if (notes := current.get()) is not None and data is not None:
+    if (notes := current_record.get()) is not None and data is not None:
         rows = 0
         for value in data.values():
             if isinstance(value, dict):
@@ -96,7 +96,7 @@ def note_rows(data: Mapping[str, object] | None) -> None:
         notes.rows = rows
 
 
-def watching() -> AbstractContextManager[None]:
+def track_subscription() -> AbstractContextManager[None]:
     """Return what is entered while a subscription is open."""
-    notes = current.get()
-    return nullcontext() if notes is None else notes.watch(notes)
+    notes = current_record.get()
+    return nullcontext() if notes is None else notes.track(notes)

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-Given = ParamSpec("Given")
-Returned = TypeVar("Returned")
+P = ParamSpec("P")
+R = TypeVar("R")
 
-Facts = Mapping[str, str | int]
+Attributes = Mapping[str, str | int]
 
 
 class Span(Protocol):
@@ -19,39 +19,41 @@ class Span(Protocol):
 
     trace_id: str
 
-    def describe(self, facts: Facts) -> None:
+    def set_attributes(self, attributes: Attributes) -> None:
         """Add what is known by now."""
 
 
 class Tracer(Protocol):
     """Whoever traces."""
 
-    def request(self, name: str, headers: Sequence[tuple[bytes, bytes]], facts: Facts) -> AbstractContextManager[Span]:
+    def request(
+        self, name: str, headers: Sequence[tuple[bytes, bytes]], attributes: Attributes
+    ) -> AbstractContextManager[Span]:
         """Return what is entered while a request is answered. Its headers may tell what it is a part of."""
 
     def span(
-        self, name: str, facts: Facts | None = None, causes: Sequence[object] | None = None
+        self, name: str, attributes: Attributes | None = None, links: Sequence[object] | None = None
     ) -> AbstractContextManager[object]:
         """Return what is entered while a part of the work is done, for what is at work here or for others (`causes`)."""
 
-    def here(self) -> object:
+    def current(self) -> object:
         """Return what is at work here, as a cause of what is done elsewhere."""
 
 
 tracer: Tracer | None = None
-NOTHING = nullcontext()
+NO_SPAN = nullcontext()
 """What is entered instead of a span where nobody traces."""
 
 
 def traced(
-    work: Callable[Given, Coroutine[Any, Any, Returned]],
-) -> Callable[Given, Coroutine[Any, Any, Returned]]:
+    work: Callable[P, Coroutine[Any, Any, R]],
+) -> Callable[P, Coroutine[Any, Any, R]]:
     """Have the work told under its name."""
     name = work.__name__.strip("_").replace("_", " ")
 
     @wraps(work)
-    async def told(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
-        with NOTHING if tracer is None else tracer.span(name):
+    async def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        with NO_SPAN if tracer is None else tracer.span(name):
             return await work(*args, **kwargs)
 
-    return told
+    return wrapped

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from psycopg.rows import class_row
 
-from db.pool import Connection
+from db.connection import Connection
 from db.sql import load_sections
 
 SQL = load_sections("audit")

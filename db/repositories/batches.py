@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from psycopg.rows import args_row, class_row
 
-from db.pool import Connection
+from db.connection import Connection
 from db.sql import load_sections
 from domain.batches import BatchOutcome, BatchStatus, OnError, PriceBatch, QueueState, Rejection, Severity
 
@@ -95,9 +95,9 @@ async def begin_attempt(connection: Connection, *, max_attempts: int) -> int | N
     return None if row is None else int(row[0])
 
 
-async def give_back_attempt(connection: Connection, batch_id: int) -> None:
+async def release_attempt(connection: Connection, batch_id: int) -> None:
     """Uncount an attempt that was not the batch's fault; it may be tried again at once."""
-    await connection.execute(SQL["give_back_attempt"], {"batch_id": batch_id})
+    await connection.execute(SQL["release_attempt"], {"batch_id": batch_id})
 
 
 async def record_failure(connection: Connection, batch_id: int, failure: str, *, max_attempts: int) -> None:
@@ -181,9 +181,9 @@ async def report_progress(connection: Connection, batch_id: int, progress: float
     await connection.execute(SQL["report_progress"], {"batch_id": batch_id, "progress": progress})
 
 
-async def forget_progress(connection: Connection) -> None:
+async def clear_progress(connection: Connection) -> None:
     """Remove what was noted of batches that have ended."""
-    await connection.execute(SQL["forget_progress"])
+    await connection.execute(SQL["clear_progress"])
 
 
 async def copy_rejections(connection: Connection, chunks: Iterable[bytes]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from psycopg.rows import args_row
 
-from db.pool import Connection
+from db.connection import Connection
 from db.sql import load_sections
 from domain.batches import BatchLane
 from domain.locations import Lane

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from anyascii import anyascii
 from psycopg.rows import args_row
 
-from db.pool import Connection
+from db.connection import Connection
 from db.sql import load_sections
 from domain.locations import Location, LocationKind
 
 SQL = load_sections("locations")
 
 
-def fold(text: str) -> str:
+def normalize_for_search(text: str) -> str:
     """Return the text without accents and case, as searches compare it: `Malmö` and `MALMO` become `malmo`."""
     return anyascii(text).casefold()
 
@@ -29,7 +29,7 @@ def _pattern(search: str | None) -> str | None:
     """Return a LIKE pattern that finds the text anywhere, its own wildcards taken literally."""
     if search is None or not search.strip():
         return None
-    literal = fold(search.strip()).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    literal = normalize_for_search(search.strip()).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
     return f"%{literal}%"
 
 
@@ -100,7 +100,7 @@ async def upsert_locations(connection: Connection, locations: Sequence[tuple[Loc
             "kinds": [kind for kind, _, _ in locations],
             "keys": [key for _, key, _ in locations],
             "names": [name for _, _, name in locations],
-            "search_texts": [f"{fold(name)} {fold(key)}" for _, key, name in locations],
+            "search_texts": [f"{normalize_for_search(name)} {normalize_for_search(key)}" for _, key, name in locations],
         },
     )
 
@@ -114,11 +114,11 @@ async def set_parents(connection: Connection, parents: Sequence[tuple[str, str |
     return cursor.rowcount
 
 
-async def share_tree(connection: Connection) -> None:
+async def lock_tree_shared(connection: Connection) -> None:
     """Hold the tree as it is until the transaction ends. Batches share this lock."""
-    await connection.execute(SQL["share_tree"])
+    await connection.execute(SQL["lock_tree_shared"])
 
 
-async def lock_tree(connection: Connection) -> None:
+async def lock_tree_exclusive(connection: Connection) -> None:
     """Have the tree alone until the transaction ends, after the batches in flight."""
-    await connection.execute(SQL["lock_tree"])
+    await connection.execute(SQL["lock_tree_exclusive"])

@@ -2,7 +2,7 @@
 
 from psycopg.rows import args_row, class_row
 
-from db.pool import Connection
+from db.connection import Connection
 from db.sql import load_sections
 from domain.batches import FileFormat, Payload
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg.rows import args_row
 
-from db.pool import Connection
+from db.connection import Connection
 from db.sql import load_sections
 from domain.batches import BatchOutcome, Rejection
 from domain.locations import Lane
@@ -17,7 +17,7 @@ SQL = load_sections("previews")
 
 
 @dataclass(frozen=True, slots=True)
-class AverageMove:
+class AverageDelta:
     """A day of a lane whose average would change: the sum (US cents) and the number of its prices before and after.
 
     Before, they may be too few for an average.
@@ -41,7 +41,7 @@ class Preview:
     outcome: BatchOutcome
     rejections: list[Rejection]
     lanes: list[Lane] = field(default_factory=list)
-    moves: list[AverageMove] = field(default_factory=list)
+    deltas: list[AverageDelta] = field(default_factory=list)
     new_average_count: int = 0
 
 
@@ -62,17 +62,17 @@ async def analyze_previewed_totals(connection: Connection) -> None:
     await connection.execute(SQL["analyze_previewed_totals"])
 
 
-async def list_average_moves(connection: Connection, *, limit: int) -> tuple[list[AverageMove], int]:
+async def list_average_deltas(connection: Connection, *, limit: int) -> tuple[list[AverageDelta], int]:
     """Return up to `limit` averages that would change, the largest moves first, and how many would be new.
 
     New averages come after those that move. Everything is compared with one state of the totals.
     """
-    async with connection.cursor(row_factory=args_row(_move)) as cursor:
-        await cursor.execute(SQL["list_average_moves"], {"min_prices": MIN_PRICES_FOR_STATISTICS, "limit": limit})
+    async with connection.cursor(row_factory=args_row(_delta)) as cursor:
+        await cursor.execute(SQL["list_average_deltas"], {"min_prices": MIN_PRICES_FOR_STATISTICS, "limit": limit})
         found = await cursor.fetchall()
     return [move for move, _ in found], found[0][1] if found else 0
 
 
-def _move(origin: int, destination: int, *figures: Any) -> tuple[AverageMove, int]:  # noqa: ANN401
+def _delta(origin: int, destination: int, *figures: Any) -> tuple[AverageDelta, int]:  # noqa: ANN401
     *move, new_average_count = figures
-    return AverageMove(Lane(origin, destination), *move), new_average_count
+    return AverageDelta(Lane(origin, destination), *move), new_average_count

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from psycopg import sql
 from psycopg.rows import class_row
 
-from db.pool import Connection
+from db.connection import Connection
 from db.sql import load_sections
 from domain.locations import Lane
 from domain.prices import DateRange, DayStatistics

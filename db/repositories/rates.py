@@ -7,7 +7,7 @@ converted (`ingest.batches.currency_conversion`) and where rates are shown (`res
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from db.pool import Connection
+from db.connection import Connection
 from db.sql import load_sections
 from domain.prices import DateRange
 

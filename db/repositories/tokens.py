@@ -6,7 +6,7 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
-from db.pool import Connection
+from db.connection import Connection
 from db.sql import load_sections
 
 SQL = load_sections("tokens")
@@ -66,6 +66,6 @@ async def revoke_token(connection: Connection, id: str) -> str | None:  # noqa: 
     return None if row is None else str(row[0])
 
 
-async def note_use(connection: Connection, ids: Collection[str]) -> None:
+async def touch_tokens(connection: Connection, ids: Collection[str]) -> None:
     """Note that the tokens were used, to within ten minutes: so a busy token costs one write in that time."""
-    await connection.execute(SQL["note_use"], {"ids": list(ids)})
+    await connection.execute(SQL["touch_tokens"], {"ids": list(ids)})

@@ -11,8 +11,8 @@ from typing import Any
 
 from psycopg.rows import class_row
 
-from db.pipeline import fetch_each
-from db.pool import Connection
+from db.connection import Connection
+from db.pipeline import execute_pipelined
 from db.sql import load_sections
 from domain.locations import Lane
 from domain.prices import DateRange, DayTotals
@@ -49,7 +49,7 @@ async def select_day_totals(connection: Connection, questions: Sequence[tuple[La
     def read(number: int, rows: list[tuple[Any, ...]]) -> DayTotals:
         return _add_up(rows, questions[number][1])
 
-    return await fetch_each(connection, SQL["select_day_totals"], parameters, read)
+    return await execute_pipelined(connection, SQL["select_day_totals"], parameters, read)
 
 
 def _add_up(rows: Iterable[tuple[Any, ...]], days: DateRange) -> DayTotals:
@@ -85,9 +85,9 @@ async def create_day_sums(connection: Connection) -> None:
     await connection.execute(SQL["create_day_sums"])
 
 
-async def gather_observed_month(connection: Connection, month: date) -> None:
+async def collect_observed_month(connection: Connection, month: date) -> None:
     """Gather what the observations of a month add up to, for every pair of locations."""
-    await connection.execute(SQL["gather_observed_month"], {"month": month})
+    await connection.execute(SQL["collect_observed_month"], {"month": month})
 
 
 async def compact_keys(
@@ -107,14 +107,14 @@ async def compact_keys(
     return None if row is None else ((row[0], row[1], row[2]), row[3])
 
 
-async def remember_ancestors(connection: Connection) -> None:
+async def store_ancestors(connection: Connection) -> None:
     """Note who stands above whom before the tree changes, for `gather_tree_change`."""
-    await connection.execute(SQL["remember_ancestors"])
+    await connection.execute(SQL["store_ancestors"])
 
 
-async def gather_tree_change(connection: Connection) -> None:
+async def collect_tree_change(connection: Connection) -> None:
     """Gather what the change of the tree since `remember_ancestors` adds to and takes from each pair of locations."""
-    await connection.execute(SQL["gather_tree_change"])
+    await connection.execute(SQL["collect_tree_change"])
 
 
 async def pack_day_sums(connection: Connection) -> None:

@@ -2,7 +2,7 @@
 
 from psycopg.rows import args_row
 
-from db.pool import Connection
+from db.connection import Connection
 from db.sql import load_sections
 
 SQL = load_sections("versions")
@@ -13,8 +13,8 @@ async def announce_change(connection: Connection, change: str) -> None:
     await connection.execute(SQL["announce_change"], {"change": change})
 
 
-async def name_state(connection: Connection) -> str:
+async def state_fingerprint(connection: Connection) -> str:
     """Return a name for the state of the data as it is now; equal states have equal names."""
     async with connection.cursor(row_factory=args_row(str)) as cursor:
-        await cursor.execute(SQL["name_state"])
+        await cursor.execute(SQL["state_fingerprint"])
         return (await cursor.fetchall())[0]

@@ -75,7 +75,7 @@ WHERE id = (
 )
 RETURNING id
 
--- give_back_attempt --
+-- release_attempt --
 -- Makes an attempt that was not the batch's fault as if it had never been.
 UPDATE price_batches
 SET status = 'QUEUED', attempts = greatest(attempts - 1, 0), next_attempt_at = clock_timestamp()
@@ -142,7 +142,7 @@ VALUES (%(batch_id)s, %(progress)s)
 ON CONFLICT (batch_id) DO UPDATE SET progress = excluded.progress
 RETURNING pg_notify('ratesgraph_batches', batch_id::text)
 
--- forget_progress --
+-- clear_progress --
 -- Removes what was noted of batches that have ended. Uses batch_progress_pkey.
 DELETE FROM batch_progress p
 USING price_batches b

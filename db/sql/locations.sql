@@ -92,10 +92,10 @@ FROM unnest(%(keys)s::text[], %(parent_keys)s::text[]) AS wanted(key, parent_key
 LEFT JOIN locations parent ON lower(parent.key) = lower(wanted.parent_key)
 WHERE lower(l.key) = lower(wanted.key) AND l.parent_id IS DISTINCT FROM parent.id
 
--- share_tree --
+-- lock_tree_shared --
 -- Keeps the tree as it is until the transaction ends; any number of batches may hold it at once.
 SELECT pg_advisory_xact_lock_shared(7263002)
 
--- lock_tree --
+-- lock_tree_exclusive --
 -- Waits until no batch is being applied and keeps others out until the transaction ends.
 SELECT pg_advisory_xact_lock(7263002)

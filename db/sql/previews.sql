@@ -13,7 +13,7 @@ COPY previewed_totals (origin, destination, month, first_day, price_sums, price_
 -- Tells the planner how many lanes and months there are: nobody else looks at a temporary table.
 ANALYZE previewed_totals
 
--- list_average_moves --
+-- list_average_deltas --
 -- One row per day of a lane whose average (in cents, half away from zero) would change, and with each how many days would
 -- have one for the first time. Those come last; the first of either are the largest moves, a new average's from zero.
 -- Totals are looked at only on the days that are touched. Where a key has several partial sums in previewed_totals, each

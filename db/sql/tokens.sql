@@ -24,7 +24,7 @@ SET revoked_at = clock_timestamp()
 WHERE id = %(id)s AND revoked_at IS NULL
 RETURNING name
 
--- note_use --
+-- touch_tokens --
 -- Notes that these tokens have been used, unless that was noted a short while ago. Uses api_tokens_pkey.
 UPDATE api_tokens
 SET last_used_at = clock_timestamp()

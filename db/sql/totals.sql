@@ -22,7 +22,7 @@ CREATE TEMPORARY TABLE day_sums (
     origin integer NOT NULL, destination integer NOT NULL, day date NOT NULL, price_sum bigint NOT NULL, price_count bigint NOT NULL
 ) ON COMMIT DROP
 
--- gather_observed_month --
+-- collect_observed_month --
 -- Fills day_sums with one row per pair of locations and day of the month, from the observations by recursive region SQL.
 WITH RECURSIVE ancestors AS (
     SELECT id AS location, id AS ancestor FROM locations
@@ -102,7 +102,7 @@ FROM crowded
 ORDER BY origin DESC, destination DESC, month DESC
 LIMIT 1
 
--- remember_ancestors --
+-- store_ancestors --
 -- One row per location and ancestor of it (itself included), as the tree stands before a change.
 CREATE TEMPORARY TABLE ancestors_before ON COMMIT DROP AS
 WITH RECURSIVE ancestors AS (
@@ -112,7 +112,7 @@ WITH RECURSIVE ancestors AS (
 )
 SELECT location, ancestor FROM ancestors
 
--- gather_tree_change --
+-- collect_tree_change --
 -- Fills day_sums with the difference that a change of the tree makes, from the port-to-port totals of the ports whose
 -- ancestors changed. With A the ancestors before, B after and T the port-to-port totals: B·T·B − A·T·A = (B−A)·T·B + A·T·(B−A).
 WITH RECURSIVE ancestors_after AS (

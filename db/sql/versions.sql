@@ -4,7 +4,7 @@
 -- Names the transaction and what it changes, on the channel of those who keep answers.
 SELECT pg_notify('ratesgraph_data', pg_current_xact_id()::text || ' ' || %(change)s)
 
--- name_state --
+-- state_fingerprint --
 -- One row: a digest of which batches count and of the whole tree. Uses price_batches_status_idx.
 SELECT md5(concat_ws(
     '/',

@@ -13,24 +13,24 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from resolvers.caller import Caller, Scope
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
-from telemetry.request_record import note_code
+from telemetry.request_record import record_code
 
-KEY = "scope"
-UPLOADING = frozenset({Scope.UPLOAD})
+SCOPE_METADATA_KEY = "scope"
+UPLOAD_SCOPES = frozenset({Scope.UPLOAD})
 """What everybody needs who has to do with batches."""
 
 
 def may_introspect(context: RequestContext) -> bool:
     """Return whether the caller may learn the schema: from itself (`__schema`, `__type`) and in GraphiQL."""
-    return context.shared.schema_is_open or bool(context.caller.name)
+    return context.app.schema_is_open or bool(context.caller.name)
 
 
-def needs(scope: Scope) -> dict[str, Scope]:
+def requires(scope: Scope) -> dict[str, Scope]:
     """Return the metadata of a field that is only for callers with the scope."""
-    return {KEY: scope}
+    return {SCOPE_METADATA_KEY: scope}
 
 
-class NotAdmitted(Exception):
+class PermissionDenied(Exception):
     """A caller may not do what its operation asks for. It has a `code`, and the `scopes` that would do."""
 
     def __init__(self, caller: Caller, scopes: Collection[Scope]) -> None:
@@ -39,31 +39,33 @@ class NotAdmitted(Exception):
         words = f"a token with the scope {' and '.join(self.scopes)}"
         message = f"This token is not enough: {words} is needed." if caller.name else f"This needs {words}."
         super().__init__(message)
-        note_code(self.code)
+        record_code(self.code)
 
     def as_graphql_error(self) -> GraphQLError:
         """Return the refusal as an error of an operation that was not executed."""
         return GraphQLError(str(self), extensions={"code": self.code})
 
 
-def scopes_of(schema: GraphQLSchema, operation: OperationDefinitionNode, fields: Collection[str]) -> frozenset[Scope]:
+def required_scopes(
+    schema: GraphQLSchema, operation: OperationDefinitionNode, fields: Collection[str]
+) -> frozenset[Scope]:
     """Return the scopes that an operation with these fields of its root type needs. What declares none is for admins."""
     root = schema.get_root_type(operation.operation)
     needed = set()
     for name in fields:
         if root is not None and not name.startswith("__"):
             definition = root.fields[name].extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
-            needed.add(definition.metadata.get(KEY, Scope.ADMIN))
+            needed.add(definition.metadata.get(SCOPE_METADATA_KEY, Scope.ADMIN))
     return frozenset(needed)
 
 
-def admit(caller: Caller, needed: frozenset[Scope]) -> None:
+def require_scopes(caller: Caller, needed: frozenset[Scope]) -> None:
     """Raise NotAdmitted for a caller that lacks one of the scopes."""
     if not needed <= caller.scopes:
-        raise NotAdmitted(caller, needed - caller.scopes)
+        raise PermissionDenied(caller, needed - caller.scopes)
 
 
 def check_dry_run(caller: Caller) -> None:
     """Raise RequestError (FORBIDDEN) for a caller who may upload but not read: a dry run tells averages."""
-    if not caller.may_read:
+    if not caller.can_read:
         raise RequestError("FORBIDDEN", "A dry run tells averages: it needs a token with the scope read too.")

@@ -31,7 +31,7 @@ from graphql import (
 
 from graph.types.averages import STATISTICS, DailyAverage, to_columns
 from graph.types.scalars import parse_date
-from resolvers.averages import Question, average_prices
+from resolvers.averages import AveragePricesQuery, average_prices
 from resolvers.context import RequestContext
 
 FIELD = "averagePrices"
@@ -39,14 +39,14 @@ Values = Mapping[str, Any]
 Fragments = Mapping[str, FragmentDefinitionNode]
 
 
-class Unusual(Exception):
+class NotPlannable(Exception):
     """The document or its variables hold what is left to the executor."""
 
 
 def _parse_text(value: object) -> str:
     if isinstance(value, str):
         return value
-    raise Unusual
+    raise NotPlannable
 
 
 PARSERS: dict[str, Callable[[object], Any]] = {"Date": parse_date, "String": _parse_text}
@@ -55,7 +55,7 @@ TYPES = {"dateFrom": "Date", "dateTo": "Date", "origin": "String", "destination"
 
 
 @dataclass(frozen=True, slots=True)
-class _Series:
+class _PlannedField:
     """A field `averagePrices` of a document: its arguments are functions of the variables, its columns pairs of names."""
 
     response_name: str
@@ -67,8 +67,8 @@ class _Series:
     columns: tuple[tuple[str, str], ...]
     with_statistics: bool
 
-    def question(self, values: Values) -> Question:
-        return Question(
+    def to_query(self, values: Values) -> AveragePricesQuery:
+        return AveragePricesQuery(
             self.date_from(values),
             self.date_to(values),
             self.origin(values),
@@ -78,22 +78,22 @@ class _Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class AveragePricesPlan:
     """How to answer an operation; `variables` says how the value of each is read."""
 
     variables: tuple[tuple[str, Callable[[object], Any]], ...]
-    series: tuple[_Series, ...]
+    series: tuple[_PlannedField, ...]
 
-    def read(self, variables: Values) -> list[Question] | None:
+    def bind(self, variables: Values) -> list[AveragePricesQuery] | None:
         """Return what is asked for with the variables, or None when it is for the executor to say what is wrong with them."""
         try:
             values = {name: parse(variables[name]) for name, parse in self.variables}
-        except (KeyError, GraphQLError, Unusual):
+        except (KeyError, GraphQLError, NotPlannable):
             return None
-        return [series.question(values) for series in self.series]
+        return [series.to_query(values) for series in self.series]
 
-    async def answer(
-        self, questions: list[Question], context: RequestContext
+    async def execute(
+        self, questions: list[AveragePricesQuery], context: RequestContext
     ) -> tuple[dict[str, Any], list[GraphQLError]]:
         """Return the data and the errors that the executor would."""
         data: dict[str, list[dict[str, object]] | None] = {}
@@ -107,11 +107,11 @@ class Plan:
                 data[series.response_name] = None
                 errors.append(located_error(answer, [series.node], [series.response_name]))
             else:
-                data[series.response_name] = to_columns(answer).select(DailyAverage.__name__, series.columns)
+                data[series.response_name] = to_columns(answer).to_objects(DailyAverage.__name__, series.columns)
         return data, errors
 
 
-def make_plan(operation: OperationDefinitionNode, fragments: Fragments) -> Plan | None:
+def create_plan(operation: OperationDefinitionNode, fragments: Fragments) -> AveragePricesPlan | None:
     """Return the plan of a valid operation, or None when there is anything in it but average prices."""
     if operation.operation is not OperationType.QUERY or operation.directives:
         return None
@@ -120,35 +120,37 @@ def make_plan(operation: OperationDefinitionNode, fragments: Fragments) -> Plan 
             (definition.variable.name.value, _parser(definition.type, definition.default_value))
             for definition in operation.variable_definitions or ()
         )
-        series = tuple(_make_series(node, fragments) for node in _flatten(operation.selection_set, fragments, set()))
-    except (Unusual, GraphQLError):
+        series = tuple(
+            _plan_field(node, fragments) for node in _collect_fields(operation.selection_set, fragments, set())
+        )
+    except (NotPlannable, GraphQLError):
         return None
     names = {each.response_name for each in series}
     # Two fields of the same name are one, with the selections of both.
-    return Plan(variables, series) if len(names) == len(series) else None
+    return AveragePricesPlan(variables, series) if len(names) == len(series) else None
 
 
 def _parser(node: object, default: object) -> Callable[[object], Any]:
     match node:
         case NonNullTypeNode(type=NamedTypeNode(name=NameNode(value=name))) if name in PARSERS and default is None:
             return PARSERS[name]
-    raise Unusual
+    raise NotPlannable
 
 
-def _make_series(node: FieldNode, fragments: Fragments) -> _Series:
+def _plan_field(node: FieldNode, fragments: Fragments) -> _PlannedField:
     if node.name.value != FIELD or node.selection_set is None:
-        raise Unusual
+        raise NotPlannable
     arguments = {argument.name.value: argument.value for argument in node.arguments or ()}
-    date_from, date_to, origin, destination = (_value(arguments[name], TYPES[name]) for name in TYPES)
-    fields = list(_flatten(node.selection_set, fragments, set()))
+    date_from, date_to, origin, destination = (_argument_getter(arguments[name], TYPES[name]) for name in TYPES)
+    fields = list(_collect_fields(node.selection_set, fragments, set()))
     columns = {_response_name(field): field.name.value for field in fields}
     with_statistics = not STATISTICS.isdisjoint(columns.values())
-    return _Series(
+    return _PlannedField(
         _response_name(node), node, date_from, date_to, origin, destination, tuple(columns.items()), with_statistics
     )
 
 
-def _value(node: object, kind: str) -> Callable[[Values], Any]:
+def _argument_getter(node: object, kind: str) -> Callable[[Values], Any]:
     """Return the function that takes an argument's value from those of the variables."""
     match node:
         case VariableNode(name=NameNode(value=name)):
@@ -156,25 +158,25 @@ def _value(node: object, kind: str) -> Callable[[Values], Any]:
         case StringValueNode(value=text):
             value = PARSERS[kind](text)
             return lambda _values: value
-    raise Unusual
+    raise NotPlannable
 
 
 def _response_name(field: FieldNode) -> str:
     return field.name.value if field.alias is None else field.alias.value
 
 
-def _flatten(selections: SelectionSetNode, fragments: Fragments, seen: set[str]) -> Iterator[FieldNode]:
+def _collect_fields(selections: SelectionSetNode, fragments: Fragments, seen: set[str]) -> Iterator[FieldNode]:
     """Yield the fields, also those in fragments; but a fragment twice is unusual, as each may hold others twice."""
     for node in selections.selections:
         if node.directives:
-            raise Unusual
+            raise NotPlannable
         match node:
             case FieldNode():
                 yield node
             case InlineFragmentNode():
-                yield from _flatten(node.selection_set, fragments, seen)
+                yield from _collect_fields(node.selection_set, fragments, seen)
             case FragmentSpreadNode(name=NameNode(value=name)):
                 if name in seen or fragments[name].directives:
-                    raise Unusual
+                    raise NotPlannable
                 seen.add(name)
-                yield from _flatten(fragments[name].selection_set, fragments, seen)
+                yield from _collect_fields(fragments[name].selection_set, fragments, seen)

@@ -11,10 +11,10 @@ from typing import Any
 from graphql import GraphQLList, GraphQLOutputType, GraphQLResolveInfoHelpers, get_named_type
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from graph.columns import Columns
+from graph.columns import ColumnarList
 
 
-class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
+class ColumnarExecutionContext(StrawberryGraphQLCoreExecutionContext):
     """The stock executor, but for lists that a resolver returns as Columns."""
 
     @property
@@ -36,8 +36,10 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         """Complete the list, from columns at once."""
-        if not isinstance(result, Columns):
+        if not isinstance(result, ColumnarList):
             return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)
         item_type = get_named_type(return_type)
         selected, *_ = self.collect_subfields(item_type, field_details_list)  # type: ignore[arg-type]
-        return result.select(item_type.name, [(name, details[0].node.name.value) for name, details in selected.items()])
+        return result.to_objects(
+            item_type.name, [(name, details[0].node.name.value) for name, details in selected.items()]
+        )

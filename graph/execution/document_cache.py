@@ -25,10 +25,10 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.graphql import OperationType
 
-from graph.execution.authorization import scopes_of
-from graph.execution.average_prices_plan import Plan, make_plan
-from graph.execution.document_limits import QueryLimits, find_excesses, parse_within
-from graph.execution.query_cost import Cost, Pricer, SizeLimits
+from graph.execution.authorization import required_scopes
+from graph.execution.average_prices_plan import AveragePricesPlan, create_plan
+from graph.execution.document_limits import QueryLimits, check_limits, parse_limited
+from graph.execution.query_cost import Cost, CostAnalyzer, SizeLimits
 from resolvers.caller import Scope
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -39,10 +39,10 @@ INTROSPECTION = frozenset({"__schema", "__type"})
 """Never shared: whether they are answered depends on the caller."""
 MAX_NAME = 100
 MAX_DOCUMENTS = 1_000
-MAX_TEXT = 1_000_000
+MAX_TOTAL_CHARS = 1_000_000
 """Characters of all documents kept; a syntax tree takes some fifty times as many bytes."""
-MAX_WRONG_DOCUMENTS = 100
-MAX_WRONG_TEXT = 100_000
+MAX_INVALID_DOCUMENTS = 100
+MAX_INVALID_CHARS = 100_000
 
 T = TypeVar("T")
 
@@ -62,10 +62,10 @@ class Operation:
     is_introspective: bool
     scopes: frozenset[Scope]
     cost: Cost
-    plan: Plan | None
+    plan: AveragePricesPlan | None
 
     @property
-    def facts(self) -> dict[str, str]:
+    def span_attributes(self) -> dict[str, str]:
         """What may be told of it."""
         facts = {"graphql.operation.type": self.kind.value}
         return facts if self.name is None else {**facts, "graphql.operation.name": self.name[:MAX_NAME]}
@@ -125,7 +125,7 @@ class _Kept(Generic[T]):
             self._size -= len(oldest)
 
 
-class Documents:
+class DocumentCache:
     """The documents that were seen last, by their text.
 
     Wrong ones are kept too, with what is wrong with them: one that is sent again and again is read once. They have a place of
@@ -137,42 +137,42 @@ class Documents:
         self._limits = limits
         self._sizes = sizes
         self._suggest = suggest
-        self._sound = _Kept[Document](MAX_DOCUMENTS, MAX_TEXT)
-        self._wrong = _Kept[list[GraphQLError]](MAX_WRONG_DOCUMENTS, MAX_WRONG_TEXT)
+        self._valid = _Kept[Document](MAX_DOCUMENTS, MAX_TOTAL_CHARS)
+        self._invalid = _Kept[list[GraphQLError]](MAX_INVALID_DOCUMENTS, MAX_INVALID_CHARS)
 
-    def find(self, text: str) -> Document | list[GraphQLError]:
+    def get(self, text: str) -> Document | list[GraphQLError]:
         """Return the document, or what is wrong with it."""
-        known = self._sound.find(text)
+        known = self._valid.find(text)
         if known is not None:
             return known
-        errors = self._wrong.find(text)
+        errors = self._invalid.find(text)
         if errors is not None:
             return errors
-        found = self._read(text)
+        found = self._parse_and_validate(text)
         if isinstance(found, Document):
-            self._sound.keep(text, found)
+            self._valid.keep(text, found)
         else:
-            self._wrong.keep(text, found)
+            self._invalid.keep(text, found)
         return found
 
-    def _read(self, text: str) -> Document | list[GraphQLError]:
+    def _parse_and_validate(self, text: str) -> Document | list[GraphQLError]:
         try:
-            tree = parse_within(text, self._limits)
+            tree = parse_limited(text, self._limits)
         except GraphQLError as error:
             return [error.with_traceback(None)]
-        errors = find_excesses(tree, self._limits) or validate(
+        errors = check_limits(tree, self._limits) or validate(
             self._schema, tree, RULES, max_errors=MAX_VALIDATION_ERRORS, hide_suggestions=not self._suggest
         )
         if errors:
             return errors
         nodes = [node for node in tree.definitions if isinstance(node, OperationDefinitionNode)]
         fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
-        pricer = Pricer(self._schema, fragments, self._sizes)
-        operations = [self._examine(node, fragments, pricer) for node in nodes]
+        pricer = CostAnalyzer(self._schema, fragments, self._sizes)
+        operations = [self._analyze_operation(node, fragments, pricer) for node in nodes]
         return Document(tree, {operation.name: operation for operation in operations})
 
-    def _examine(
-        self, node: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode], pricer: Pricer
+    def _analyze_operation(
+        self, node: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode], pricer: CostAnalyzer
     ) -> Operation:
         kind = OperationType(node.operation.value)
         fields = _root_fields(node.selection_set, fragments)
@@ -182,7 +182,7 @@ class Documents:
             None if node.name is None else node.name.value,
             is_shared=kind is OperationType.QUERY and fields <= SHARED_FIELDS,
             is_introspective=not fields.isdisjoint(INTROSPECTION),
-            scopes=scopes_of(self._schema, node, fields),
-            cost=pricer.price(node),
-            plan=make_plan(node, fragments),
+            scopes=required_scopes(self._schema, node, fields),
+            cost=pricer.analyze(node),
+            plan=create_plan(node, fragments),
         )

@@ -51,7 +51,7 @@ class Size(NamedTuple):
     aliases: int = 0
     directives: int = 0
 
-    def beside(self, other: "Size") -> "Size":
+    def combine(self, other: "Size") -> "Size":
         """Return the size of both, one beside the other."""
         return Size(
             max(self.depth, other.depth),
@@ -64,50 +64,50 @@ class Size(NamedTuple):
 NOTHING = Size()
 
 
-def parse_within(text: str, limits: QueryLimits) -> DocumentNode:
+def parse_limited(text: str, limits: QueryLimits) -> DocumentNode:
     """Return the syntax tree. Raise GraphQLError for a text that is too long (with a code) or wrong."""
     if len(text) > limits.max_length:
-        raise _refuse("DOCUMENT_TOO_LONG", f"A document has at most {limits.max_length:,} characters.")
+        raise _limit_error("DOCUMENT_TOO_LONG", f"A document has at most {limits.max_length:,} characters.")
     if LONG_NUMBER.search(text):
-        raise _refuse("GRAPHQL_PARSE_FAILED", f"A number has at most {MAX_DIGITS} digits.")
+        raise _limit_error("GRAPHQL_PARSE_FAILED", f"A number has at most {MAX_DIGITS} digits.")
     try:
         return parse(text, max_lexical_tokens=limits.max_tokens, max_comments=limits.max_tokens)
     except GraphQLError as error:
         if "contains more than" in error.message:
-            raise _refuse("TOO_MANY_TOKENS", f"A document has at most {limits.max_tokens:,} tokens.") from error
+            raise _limit_error("TOO_MANY_TOKENS", f"A document has at most {limits.max_tokens:,} tokens.") from error
         if "nested too deeply" in error.message:
-            raise _too_deep(limits) from error
+            raise _depth_error(limits) from error
         raise
 
 
-def find_excesses(tree: DocumentNode, limits: QueryLimits) -> list[GraphQLError]:
+def check_limits(tree: DocumentNode, limits: QueryLimits) -> list[GraphQLError]:
     """Return an error for each limit that one of the document's operations passes."""
     try:
         size = _measure(tree)
     except RecursionError:
-        return [_too_deep(limits)]
+        return [_depth_error(limits)]
     excesses = []
     if size.depth > limits.max_depth:
-        excesses.append(_too_deep(limits))
+        excesses.append(_depth_error(limits))
     if size.fields > limits.max_fields:
         message = (
             f"An operation has at most {limits.max_fields:,} fields and fragments, each as often as it is selected."
         )
-        excesses.append(_refuse("TOO_MANY_FIELDS", message))
+        excesses.append(_limit_error("TOO_MANY_FIELDS", message))
     if size.aliases > limits.max_aliases:
-        excesses.append(_refuse("TOO_MANY_ALIASES", f"An operation has at most {limits.max_aliases:,} aliases."))
+        excesses.append(_limit_error("TOO_MANY_ALIASES", f"An operation has at most {limits.max_aliases:,} aliases."))
     if size.directives > limits.max_directives:
         message = f"An operation has at most {limits.max_directives:,} directives."
-        excesses.append(_refuse("TOO_MANY_DIRECTIVES", message))
+        excesses.append(_limit_error("TOO_MANY_DIRECTIVES", message))
     return excesses
 
 
-def _refuse(code: str, message: str) -> GraphQLError:
+def _limit_error(code: str, message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": code})
 
 
-def _too_deep(limits: QueryLimits) -> GraphQLError:
-    return _refuse("QUERY_TOO_DEEP", f"Fields are nested at most {limits.max_depth:,} deep.")
+def _depth_error(limits: QueryLimits) -> GraphQLError:
+    return _limit_error("QUERY_TOO_DEEP", f"Fields are nested at most {limits.max_depth:,} deep.")
 
 
 def _measure(tree: DocumentNode) -> Size:
@@ -115,7 +115,7 @@ def _measure(tree: DocumentNode) -> Size:
     fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
     measured: dict[str, Size] = {}
     operations = [
-        _measure_selections(node.selection_set, fragments, measured).beside(Size(directives=_count_directives(node)))
+        _measure_selections(node.selection_set, fragments, measured).combine(Size(directives=_count_directives(node)))
         for node in tree.definitions
         if isinstance(node, OperationDefinitionNode)
     ]
@@ -126,12 +126,12 @@ def _measure_selections(
     selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode], measured: dict[str, Size]
 ) -> Size:
     size = NOTHING
-    for part in _parts(selections, fragments, measured):
-        size = size.beside(part)
+    for part in _selection_sizes(selections, fragments, measured):
+        size = size.combine(part)
     return size
 
 
-def _parts(
+def _selection_sizes(
     selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode], measured: dict[str, Size]
 ) -> Iterator[Size]:
     for node in selections.selections:
@@ -156,7 +156,7 @@ def _measure_fragment(name: str, fragments: Mapping[str, FragmentDefinitionNode]
         measured[name] = NOTHING
         node = fragments[name]
         size = _measure_selections(node.selection_set, fragments, measured)
-        measured[name] = size.beside(Size(directives=len(node.directives or ())))
+        measured[name] = size.combine(Size(directives=len(node.directives or ())))
     return measured.get(name, NOTHING)
 
 

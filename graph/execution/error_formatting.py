@@ -12,17 +12,17 @@ from graphql import FieldNode, GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
 
 from resolvers.errors import PUBLIC_DATABASE_ERRORS, RequestError
-from telemetry.request_record import note_code
+from telemetry.request_record import record_code
 
 log = logging.getLogger("ratesgraph.graph")
 
 
-def present_error(error: GraphQLError) -> GraphQLError:
+def format_error(error: GraphQLError) -> GraphQLError:
     """Return the error as it may leave: with a code, and masked if it was not meant for callers."""
     cause: BaseException = error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
-    if isinstance(cause, GraphQLError) and not _is_about_our_value(error):
+    if isinstance(cause, GraphQLError) and not _is_serialization_error(error):
         # Nothing of ours was raised: a syntax or validation error, or a scalar's own words.
         return _with_code(
             error, "BAD_USER_INPUT" if error.path or error.original_error else "GRAPHQL_VALIDATION_FAILED"
@@ -46,20 +46,20 @@ def present_error(error: GraphQLError) -> GraphQLError:
     )
 
 
-def present_errors(errors: Sequence[GraphQLError] | None, max_errors: int) -> list[GraphQLError] | None:
+def format_errors(errors: Sequence[GraphQLError] | None, max_errors: int) -> list[GraphQLError] | None:
     """Return the errors of a result as they may leave, or None for none. What is more than `max_errors` is only counted."""
     if not errors:
         return None
-    presented = [present_error(error) for error in errors[:max_errors]]
+    presented = [format_error(error) for error in errors[:max_errors]]
     if left_out := len(errors) - len(presented):
         message = f"{left_out:,} more errors are left out."
         presented.append(GraphQLError(message, extensions={"code": "TOO_MANY_ERRORS"}))
     for error in presented:
-        note_code((error.extensions or {}).get("code"))
+        record_code((error.extensions or {}).get("code"))
     return presented
 
 
-def _is_about_our_value(error: GraphQLError) -> bool:
+def _is_serialization_error(error: GraphQLError) -> bool:
     """Return whether a field's value could not be written out: then the error stands at the field and quotes the value.
 
     What is wrong with an argument or a variable stands at that instead.

@@ -59,15 +59,15 @@ class Cost:
     fixed: int
     parts: tuple[tuple[Size, "Cost"], ...] = ()
 
-    def of(self, variables: Variables) -> int:
+    def evaluate(self, variables: Variables) -> int:
         """Return the cost with these variables. Those of a wrong type count as nothing: execution refuses them."""
         cost = self.fixed
         for size, inside in self.parts:
-            cost += size(variables) * inside.of(variables)
+            cost += size(variables) * inside.evaluate(variables)
         return cost
 
 
-class Pricer:
+class CostAnalyzer:
     """Prices the operations of one document."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Pricer:
         self._fragments = fragments
         self._limits = limits
 
-    def price(self, operation: OperationDefinitionNode) -> Cost:
+    def analyze(self, operation: OperationDefinitionNode) -> Cost:
         """Return the cost of an operation that is valid. What directives may leave out is counted all the same."""
         self._defaults = {
             node.variable.name.value: value_from_ast_untyped(node.default_value)
@@ -85,28 +85,28 @@ class Pricer:
             if node.default_value is not None
         }
         root = self._schema.get_root_type(operation.operation)
-        return self._add_up(operation.selection_set, root, 0)
+        return self._selection_cost(operation.selection_set, root, 0)
 
-    def _add_up(self, selections: SelectionSetNode, parent: Any, fixed: int) -> Cost:  # noqa: ANN401
+    def _selection_cost(self, selections: SelectionSetNode, parent: Any, fixed: int) -> Cost:  # noqa: ANN401
         """Return the sum of the selections and of what is fixed."""
         parts: list[tuple[Size, Cost]] = []
         for node in selections.selections:
             if isinstance(node, FieldNode):
-                cost = self._price_field(node, parent)
+                cost = self._field_cost(node, parent)
             elif isinstance(node, FragmentSpreadNode):
                 fragment = self._fragments[node.name.value]
                 kind = self._schema.get_type(fragment.type_condition.name.value)
-                cost = self._add_up(fragment.selection_set, kind, 0)
+                cost = self._selection_cost(fragment.selection_set, kind, 0)
             else:
                 assert isinstance(node, InlineFragmentNode)  # noqa: S101
                 condition = node.type_condition
                 kind = parent if condition is None else self._schema.get_type(condition.name.value)
-                cost = self._add_up(node.selection_set, kind, 0)
+                cost = self._selection_cost(node.selection_set, kind, 0)
             fixed += cost.fixed
             parts.extend(cost.parts)
         return Cost(fixed, tuple(parts))
 
-    def _price_field(self, node: FieldNode, parent: GraphQLObjectType | GraphQLInterfaceType) -> Cost:
+    def _field_cost(self, node: FieldNode, parent: GraphQLObjectType | GraphQLInterfaceType) -> Cost:
         name = node.name.value
         if name.startswith("__"):
             return Cost(0 if name == "__typename" else INTROSPECTION_COST)
@@ -116,8 +116,8 @@ class Pricer:
             return Cost(STATISTIC_COST if name in STATISTICS else 0)
         if parent.name.endswith(("Connection", "Edge")):
             # The connection has counted its page already.
-            return self._add_up(node.selection_set, inner, 0)
-        inside = self._add_up(node.selection_set, inner, 1)
+            return self._selection_cost(node.selection_set, inner, 0)
+        inside = self._selection_cost(node.selection_set, inner, 1)
         size = self._find_size(node, field)
         if isinstance(size, int):
             if not inside.parts:

@@ -11,12 +11,12 @@ from strawberry.schema.schema import StreamResult
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType as Kind
 
-from graph.execution.authorization import NotAdmitted, admit
+from graph.execution.authorization import PermissionDenied, require_scopes
 from graph.execution.document_cache import Document, Operation
-from graph.execution.executable_schema import OperationRefused, Schema, was_executed
+from graph.execution.executable_schema import OperationNotAllowed, Schema, was_executed
 from resolvers.context import RequestContext
 from telemetry import spans
-from telemetry.request_record import note_operation, watching
+from telemetry.request_record import record_operation, track_subscription
 
 
 class StreamingSchema(Schema):
@@ -37,51 +37,55 @@ class StreamingSchema(Schema):
         It gets a context of its own: a connection's operations must not share what one of them has loaded.
         """
         context = RequestContext(context_value.shared, context_value.caller)
-        document = self.documents.find(query or "")
+        document = self.documents.get(query or "")
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
         if operation is not None:
-            note_operation(operation.kind.value, operation.name)
+            record_operation(operation.kind.value, operation.name)
         if isinstance(document, Document) and operation and operation.kind is Kind.SUBSCRIPTION:
             return self._subscribe(document, operation, variable_values or {}, context)
         answer = self.execute(
             query, variable_values, context, root_value, operation_name, allowed_operation_types, operation_extensions
         )
-        return _answer_once(answer)
+        return _single_result_stream(answer)
 
     async def _subscribe(
         self, document: Document, operation: Operation, variables: dict[str, Any], context: RequestContext
     ) -> StreamResult:
         try:
-            admit(context.caller, operation.scopes)
-        except NotAdmitted as error:
+            require_scopes(context.caller, operation.scopes)
+        except PermissionDenied as error:
             yield PreExecutionError(None, [error.as_graphql_error()])
             return
-        if refusal := self.check(operation, context, operation.cost.of(variables)):
+        if refusal := self._policy_error(operation, context, operation.cost.evaluate(variables)):
             yield PreExecutionError(None, [refusal])
             return
         # Only its beginning is traced: a subscription may go on for days.
-        with spans.NOTHING if spans.tracer is None else spans.tracer.span(operation.kind.value, operation.facts):
-            begun = subscribe(self._schema, document.tree, **self.how_to(operation, variables, context))
+        with (
+            spans.NO_SPAN
+            if spans.tracer is None
+            else spans.tracer.span(operation.kind.value, operation.span_attributes)
+        ):
+            begun = subscribe(self._schema, document.tree, **self._executor_options(operation, variables, context))
             results = await begun if isawaitable(begun) else begun
         if isinstance(results, CoreResult):
-            yield PreExecutionError(None, self.present(results.errors))
+            yield PreExecutionError(None, self.format_errors(results.errors))
             return
         try:
             async with aclosing(results):  # type: ignore[type-var]
-                with watching():
+                with track_subscription():
                     async for result in results:
-                        yield ExecutionResult(result.data, self.present(result.errors))
+                        yield ExecutionResult(result.data, self.format_errors(result.errors))
         except Exception as error:
             # The executor leaves what a source raises to its caller.
-            yield ExecutionResult(None, self.present([GraphQLError(str(error), original_error=error)]))
+            yield ExecutionResult(None, self.format_errors([GraphQLError(str(error), original_error=error)]))
 
 
-async def _answer_once(answer: Awaitable[ExecutionResult]) -> StreamResult:
+async def _single_result_stream(answer: Awaitable[ExecutionResult]) -> StreamResult:
     try:
         result = await answer
-    except OperationRefused as error:
+    except OperationNotAllowed as error:
         yield PreExecutionError(None, [GraphQLError(str(error), extensions={"code": error.code})])
-    except NotAdmitted as error:
+    except PermissionDenied as error:
         yield PreExecutionError(None, [error.as_graphql_error()])
     else:
         yield result if was_executed(result.data, result.errors) else PreExecutionError(None, result.errors)

@@ -20,46 +20,46 @@ class Deadline:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._begun: dict[asyncio.Task[object], float] = {}
-        self._late: set[asyncio.Task[object]] = set()
+        self._started_at: dict[asyncio.Task[object], float] = {}
+        self._overdue: set[asyncio.Task[object]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    async def hold(self, work: Awaitable[Result]) -> Result:
+    async def run(self, work: Awaitable[Result]) -> Result:
         """Return what the work comes to. Raise ExecutionTimeout when its time is up; it has been cancelled then."""
         # To ask for the loop is a system call before Python 3.12: once is enough.
         loop = asyncio.get_running_loop()
         task = asyncio.current_task(loop)
-        if task is None or task in self._begun:
+        if task is None or task in self._started_at:
             return await work
         if loop is not self._loop:
             # What a loop that has ended was to do, nobody does.
             self._loop, self._timer = loop, None
-            self._begun.clear()
-        self._begun[task] = loop.time()
+            self._started_at.clear()
+        self._started_at[task] = loop.time()
         if self._timer is None:
-            self._timer = loop.call_later(self.seconds, self._look)
+            self._timer = loop.call_later(self.seconds, self._cancel_overdue)
         try:
             return await work
         except asyncio.CancelledError:
-            if task in self._late and task.uncancel() == 0:
+            if task in self._overdue and task.uncancel() == 0:
                 raise ExecutionTimeout from None
             raise
         finally:
-            self._begun.pop(task, None)
-            self._late.discard(task)
+            self._started_at.pop(task, None)
+            self._overdue.discard(task)
 
-    def _look(self) -> None:
+    def _cancel_overdue(self) -> None:
         """Cancel those whose time is up, and come again when the next one's will be."""
         assert self._loop is not None  # noqa: S101
         self._timer = None
         now = self._loop.time()
-        for task, began in self._begun.items():
-            if task in self._late:
+        for task, began in self._started_at.items():
+            if task in self._overdue:
                 continue
             left = began + self.seconds - now
             if left > 0:
-                self._timer = self._loop.call_later(left, self._look)
+                self._timer = self._loop.call_later(left, self._cancel_overdue)
                 break
-            self._late.add(task)
+            self._overdue.add(task)
             task.cancel()

@@ -14,7 +14,7 @@ from graph.decoded_items import DecodedItems
 from resolvers.uploads.items import PriceItem, decode_items
 
 
-def _carry(decoded: list[PriceItem]) -> list[dict[str, object]]:
+def _wrap_decoded(decoded: list[PriceItem]) -> list[dict[str, object]]:
     """Return the list of one input object that carries the decoded items."""
     return [{"dateFrom": "", "origin": "", "destination": "", "price": DecodedItems(decoded)}]
 
@@ -30,10 +30,10 @@ def _decode_variable(type_name: str, value: object) -> object:
     match type_name, value:
         case "UploadPricesInput", {"prices": [_, *_] as prices}:
             decoded = decode_items(prices)
-            return value if decoded is None else {**value, "prices": _carry(decoded)}  # type: ignore[dict-item]
+            return value if decoded is None else {**value, "prices": _wrap_decoded(decoded)}  # type: ignore[dict-item]
         case "PriceInput", [_, *_]:
             decoded = decode_items(value)
-            return value if decoded is None else _carry(decoded)
+            return value if decoded is None else _wrap_decoded(decoded)
     return value
 
 

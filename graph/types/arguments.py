@@ -8,7 +8,7 @@ from resolvers.context import RequestContext
 
 Info = strawberry.Info[RequestContext, None]
 
-Place = Annotated[
+LocationKey = Annotated[
     str, strawberry.argument(description="The code of a port (`CNSGH`) or the slug of a region (`north_europe_main`).")
 ]
 First = Annotated[int, strawberry.argument(description="How many entries a page has at most.")]

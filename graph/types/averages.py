@@ -5,7 +5,7 @@ from datetime import date
 import strawberry
 
 from domain.prices import DailyAverages, DateRange
-from graph.columns import Columns
+from graph.columns import ColumnarList
 
 USD = "in US dollars, rounded to 2 decimals (half away from zero); null when the day has fewer than 3 prices"
 
@@ -38,11 +38,11 @@ ISO_DAYS = [date.fromordinal(day).isoformat() for day in range(EARLIEST, LATEST 
 """Every day that can have a price, written out once instead of for every answer."""
 
 
-def to_columns(averages: DailyAverages | Exception) -> Columns:
+def to_columns(averages: DailyAverages | Exception) -> ColumnarList:
     """Return the answer as the list of DailyAverage. Raise the exception, where it is one."""
     if isinstance(averages, Exception):
         raise averages
-    return Columns(
+    return ColumnarList(
         len(averages.days),
         {
             "day": _write_days(averages.days),

@@ -54,7 +54,7 @@ class PriceBatch:
         page = await list_rejections(
             info.context,
             int(self.id),
-            first=check_page_size(first, info.context.shared.limits.max_page_size),
+            first=check_page_size(first, info.context.app.limits.max_page_size),
             after=decode_cursor("rejection", after),
         )
         return to_rejection_connection(page, after=after)
@@ -64,7 +64,7 @@ class PriceBatch:
         page = await list_lanes(
             info.context,
             int(self.id),
-            first=check_page_size(first, info.context.shared.limits.max_page_size),
+            first=check_page_size(first, info.context.app.limits.max_page_size),
             after=decode_cursor("lane", after),
         )
         return to_lane_connection(page, after=after, total_count=self.lane_count)

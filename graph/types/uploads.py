@@ -7,7 +7,7 @@ from graph.decoded_items import DecodedItems
 from graph.types.batches import PriceBatch, to_batch
 from graph.types.previews import UploadPreview, to_preview
 from graph.types.scalars import PriceAmount
-from resolvers.uploads.batches import Reversal, Upload
+from resolvers.uploads.batches import RevertResult, UploadResult
 from resolvers.uploads.dry_runs import DryRun
 from resolvers.uploads.items import PriceItem
 
@@ -122,7 +122,7 @@ def to_user_error(rejection: Rejection) -> UserError:
     )
 
 
-def to_payload(upload: Upload) -> UploadPricesPayload:
+def to_payload(upload: UploadResult) -> UploadPricesPayload:
     """Return the outcome of an upload as the mutation's payload."""
     return UploadPricesPayload(
         batch=None if upload.batch is None else to_batch(upload.batch),
@@ -143,7 +143,7 @@ def to_dry_run_payload(dry_run: DryRun) -> UploadPricesPayload:
     )
 
 
-def to_revert_payload(reversal: Reversal) -> RevertBatchPayload:
+def to_revert_payload(reversal: RevertResult) -> RevertBatchPayload:
     """Return the outcome of taking a batch back as the mutation's payload."""
     return RevertBatchPayload(
         batch=None if reversal.batch is None else to_batch(reversal.batch),

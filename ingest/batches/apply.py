@@ -13,21 +13,21 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import batches, lanes, locations, prices, totals, versions
 from domain.batches import BatchOutcome, BatchStatus, OnError
 from domain.locations import Location
 from ingest.batches.aggregation import LaneDays, MonthTotals, month_of, totals_by_month
 from ingest.batches.copy_encoding import copy_stream, encode_prices, encode_totals
-from ingest.batches.counts import Tally
-from ingest.batches.pipeline import examine
+from ingest.batches.counts import BatchCounts
+from ingest.batches.pipeline import process_slices
 from ingest.readers.price_file import Slice
 
 PRICES_PART = 0.7
 """What storing prices takes of the work, about; the rest is for their averages (`python -m bench ingest`)."""
-MAX_HELD_ROWS = 4_000_000
+MAX_PENDING_ROWS = 4_000_000
 """Observations whose totals are added up together, at 24 bytes each: the more, the fewer partial sums for each key."""
-MAX_LISTED = 1_000_000
+MAX_STORED_REJECTIONS = 1_000_000
 """Problems of a batch that are stored; its counts are exact all the same."""
 COPIED_REJECTIONS = 50_000
 LANE_DAYS = ("origin", "destination", "first_day", "last_day", "usd_cents")
@@ -41,29 +41,29 @@ class _InvalidItem(Exception):
     """An item is invalid in a batch that is all or nothing."""
 
 
-def stay_quiet(_stage: str, _part: float) -> None:
+def no_progress(_stage: str, _part: float) -> None:
     """Report to nobody."""
 
 
 async def apply_slices(
-    connection: Connection, batch_id: int, slices: Slices, on_error: OnError, report: Report = stay_quiet
+    connection: Connection, batch_id: int, slices: Slices, on_error: OnError, report: Report = no_progress
 ) -> BatchOutcome:
     """Append the observations and totals of the items, or only their rejections, within the caller's transaction.
 
     Raise FileRejected when the items cannot be read to their end; then nothing was appended.
     """
-    await locations.share_tree(connection)
+    await locations.lock_tree_shared(connection)
     tree = await locations.list_locations(connection)
     try:
         async with connection.transaction():
-            return await _append(connection, batch_id, slices(), tree, on_error, report)
+            return await _store(connection, batch_id, slices(), tree, on_error, report)
     except _InvalidItem:
         # Nothing is left of the batch. A second look at its items lists the problems of all of them.
         async with connection.transaction():
-            return await _list_problems(connection, batch_id, slices(), tree, report)
+            return await _collect_rejections(connection, batch_id, slices(), tree, report)
 
 
-async def _append(
+async def _store(
     connection: Connection,
     batch_id: int,
     slices: Iterator[Slice],
@@ -71,19 +71,19 @@ async def _append(
     on_error: OnError,
     report: Report,
 ) -> BatchOutcome:
-    tally, held = Tally(), list[pl.DataFrame]()
-    async with aclosing(examine(connection, slices, tree)) as parts:
+    tally, held = BatchCounts(), list[pl.DataFrame]()
+    async with aclosing(process_slices(connection, slices, tree)) as parts:
         async for examined in parts:
             if on_error is OnError.REJECT_BATCH and examined.rejected:
                 raise _InvalidItem
-            report("storing prices", PRICES_PART * examined.part)
+            report("storing prices", PRICES_PART * examined.fraction_read)
             await copy_rejections(connection, batch_id, examined.rejections, before=tally.rejections)
             tally.add(examined)
             observations = examined.observations
             if len(observations):
                 await prices.copy_prices(connection, copy_stream(encode_prices(batch_id, observations)))
                 held.append(observations.select(LANE_DAYS))
-            if sum(map(len, held)) > MAX_HELD_ROWS:
+            if sum(map(len, held)) > MAX_PENDING_ROWS:
                 await _append_totals(connection, held, tree)
     if tally.rejected == tally.items:
         return tally.rejected_outcome()
@@ -94,30 +94,30 @@ async def _append(
     return tally.applied_outcome()
 
 
-async def _list_problems(
+async def _collect_rejections(
     connection: Connection, batch_id: int, slices: Iterator[Slice], tree: list[Location], report: Report
 ) -> BatchOutcome:
-    tally = Tally()
-    async with aclosing(examine(connection, slices, tree)) as parts:
+    tally = BatchCounts()
+    async with aclosing(process_slices(connection, slices, tree)) as parts:
         async for examined in parts:
-            report("listing problems", examined.part)
+            report("listing problems", examined.fraction_read)
             await copy_rejections(connection, batch_id, examined.rejections, before=tally.rejections)
             tally.add(examined)
     return tally.rejected_outcome()
 
 
 async def _append_totals(
-    connection: Connection, held: list[pl.DataFrame], tree: list[Location], report: Report = stay_quiet
+    connection: Connection, held: list[pl.DataFrame], tree: list[Location], report: Report = no_progress
 ) -> None:
     """Append what the held observations add up to, and let go of them."""
 
     def tell(part: float) -> None:
         report("storing averages", PRICES_PART + (1 - PRICES_PART) * part)
 
-    await totals.copy_totals(connection, copy_stream(await asyncio.to_thread(add_up, held, tree, tell)))
+    await totals.copy_totals(connection, copy_stream(await asyncio.to_thread(build_totals, held, tree, tell)))
 
 
-def add_up(
+def build_totals(
     held: list[pl.DataFrame], tree: list[Location], tell: Callable[[float], None] = lambda _part: None
 ) -> Iterator[npt.NDArray[np.void]]:
     """Return what the held observations, LANE_DAYS of them, add up to, as rows for COPY, and let go of them.
@@ -127,10 +127,10 @@ def add_up(
     observations = pl.concat(held)
     held.clear()
     columns = LaneDays(*(observations[name].to_numpy() for name in LANE_DAYS))
-    return encode_totals(_tell_months(totals_by_month(columns, tree), columns, tell))
+    return encode_totals(_report_months(totals_by_month(columns, tree), columns, tell))
 
 
-def _tell_months(
+def _report_months(
     months: Iterator[MonthTotals], observations: LaneDays, tell: Callable[[float], None]
 ) -> Iterator[MonthTotals]:
     first, last = int(month_of(observations.first_day).min()), int(month_of(observations.last_day).max())
@@ -141,7 +141,7 @@ def _tell_months(
 
 async def copy_rejections(connection: Connection, batch_id: int, rejections: pl.DataFrame, *, before: int = 0) -> None:
     """Store some of a batch's problems, numbered on from how many came before, up to MAX_LISTED of all of them."""
-    listed = rejections.head(max(MAX_LISTED - before, 0)).with_row_index("number", offset=before + 1)
+    listed = rejections.head(max(MAX_STORED_REJECTIONS - before, 0)).with_row_index("number", offset=before + 1)
     for part in listed.iter_slices(COPIED_REJECTIONS):
         lines = part.select(pl.lit(batch_id), "number", "item", "field", "code", "severity", "message", "value")
         text = await asyncio.to_thread(lines.write_csv, include_header=False)

@@ -7,12 +7,12 @@ import numpy.typing as npt
 
 from domain.batches import BatchOutcome, BatchStatus
 from ingest.batches.currency_conversion import UNIX_EPOCH
-from ingest.batches.pipeline import Examined
+from ingest.batches.pipeline import ProcessedSlice
 
 Int64 = npt.NDArray[np.int64]
 
 
-class Tally:
+class BatchCounts:
     """Counts items, rejections, prices and lanes. `add` it everything that was examined."""
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Tally:
         self._first_day, self._last_day = np.iinfo(np.int32).max, np.iinfo(np.int32).min
         self._lanes: Int64 = np.empty(0, dtype=np.int64)
 
-    def add(self, examined: Examined) -> None:
+    def add(self, examined: ProcessedSlice) -> None:
         """Count what was examined."""
         self.items += examined.items
         self.rejected += examined.rejected

@@ -5,11 +5,11 @@ import hashlib
 from functools import partial
 from typing import BinaryIO
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import audit, batches
 from db.repositories.audit import COMMAND, Action
 from domain.batches import BatchOutcome, FileFormat, OnError
-from ingest.batches.apply import Report, apply_slices, stay_quiet
+from ingest.batches.apply import Report, apply_slices, no_progress
 from ingest.readers.price_file import read_slices
 
 
@@ -29,7 +29,7 @@ async def load_file(
     source: str,
     on_error: OnError,
     again: bool = False,
-    report: Report = stay_quiet,
+    report: Report = no_progress,
 ) -> tuple[int, BatchOutcome]:
     """Accept and apply a file that is at hand in one transaction; return the batch's id and outcome.
 

@@ -13,14 +13,14 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import rates
 from domain.batches import Severity
 from domain.locations import Location
 from domain.prices import DateRange
 from ingest.batches.currency_conversion import UNIX_EPOCH, Converted, ExchangeRates, convert_to_usd
 from ingest.batches.validation import CheckedItems, check_items
-from ingest.readers.prefetch import make_ahead
+from ingest.readers.prefetch import prefetch
 from ingest.readers.price_file import Slice
 
 MAX_ROWS = 1_000_000
@@ -28,13 +28,13 @@ MAX_ROWS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class ProcessedSlice:
     """Some of a batch's items: how many, what is wrong with them by item, and the observations of the valid ones by lane.
 
     `part` of all items, 0 to 1, has been read with them. The columns are those of `Converted` and REJECTION_SCHEMA.
     """
 
-    part: float
+    fraction_read: float
     items: int
     rejections: pl.DataFrame
     observations: pl.DataFrame
@@ -45,23 +45,25 @@ class Examined:
         return self.rejections.filter(pl.col("severity") == Severity.ERROR.value)["item"].n_unique()
 
 
-async def examine(connection: Connection, slices: Iterator[Slice], tree: list[Location]) -> AsyncGenerator[Examined]:
+async def process_slices(
+    connection: Connection, slices: Iterator[Slice], tree: list[Location]
+) -> AsyncGenerator[ProcessedSlice]:
     """Yield what becomes of the items, in order. Close it with `aclosing`. Raise FileRejected as `read_slices` does."""
-    async with aclosing(make_ahead(_check(slices, tree))) as parts:
+    async with aclosing(prefetch(_check(slices, tree))) as parts:
         async for part, items, checked in parts:
             converted = await _convert(connection, checked)
             rejections = pl.concat([checked.rejections, converted.rejections])
             if len(rejections):
                 rejections = rejections.sort("item", maintain_order=True)
             observations = await asyncio.to_thread(sort_by_lane, converted.observations)
-            yield Examined(part, items, rejections, observations)
+            yield ProcessedSlice(part, items, rejections, observations)
 
 
 def _check(slices: Iterator[Slice], tree: Iterable[Location]) -> Iterator[tuple[float, int, CheckedItems]]:
     """Yield (part read, number of items, checked items), cut so that no more than about MAX_ROWS observations come of each."""
     for piece in slices:
         checked = check_items(piece.items, tree)
-        cuts = _cut(checked.valid)
+        cuts = _split_points(checked.valid)
         if not cuts:
             yield piece.part, len(piece.items), checked
             continue
@@ -73,7 +75,7 @@ def _check(slices: Iterator[Slice], tree: Iterable[Location]) -> Iterator[tuple[
             after = last
 
 
-def _cut(valid: pl.DataFrame) -> list[int]:
+def _split_points(valid: pl.DataFrame) -> list[int]:
     """Return the items after which to cut: in dollars an item is one observation, in another currency up to one a day."""
     foreign = valid["currency"] != "USD"
     if not foreign.any():

@@ -10,21 +10,21 @@ from dataclasses import replace
 
 import polars as pl
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import locations, previews
 from db.repositories.previews import Preview
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection, Severity
 from domain.locations import Lane, Location
-from ingest.batches.apply import LANE_DAYS, MAX_HELD_ROWS, add_up
+from ingest.batches.apply import LANE_DAYS, MAX_PENDING_ROWS, build_totals
 from ingest.batches.copy_encoding import copy_stream
-from ingest.batches.counts import Tally
-from ingest.batches.pipeline import Examined, examine
+from ingest.batches.counts import BatchCounts
+from ingest.batches.pipeline import ProcessedSlice, process_slices
 from ingest.errors import FileRejected
 from ingest.readers.price_file import Slice
 
 MAX_REJECTIONS = 1_000
 MAX_LANES = 100
-MAX_MOVES = 10
+MAX_DELTAS = 10
 
 
 async def preview(connection: Connection, slices: Iterator[Slice], on_error: OnError) -> Preview:
@@ -34,15 +34,15 @@ async def preview(connection: Connection, slices: Iterator[Slice], on_error: OnE
     """
     try:
         async with connection.transaction(force_rollback=True):
-            await locations.share_tree(connection)
-            ports = await asyncio.to_thread(_uproot, await locations.list_locations(connection))
+            await locations.lock_tree_shared(connection)
+            ports = await asyncio.to_thread(_rollback_tree, await locations.list_locations(connection))
             return await _preview(connection, slices, ports, on_error)
     except FileRejected as error:
         problem = Rejection(None, None, error.code, error.message, None, number=1)
         return Preview(BatchOutcome(BatchStatus.REJECTED, 0, 0, 0), [problem])
 
 
-def _uproot(tree: list[Location]) -> list[Location]:
+def _rollback_tree(tree: list[Location]) -> list[Location]:
     """Return the locations without their parents: each stands for itself alone, so only lanes are added up."""
     return [replace(location, parent_id=None) for location in tree]
 
@@ -50,30 +50,30 @@ def _uproot(tree: list[Location]) -> list[Location]:
 async def _preview(
     connection: Connection, slices: Iterator[Slice], ports: list[Location], on_error: OnError
 ) -> Preview:
-    tally, rejections, held = Tally(), list[Rejection](), list[pl.DataFrame]()
+    tally, rejections, held = BatchCounts(), list[Rejection](), list[pl.DataFrame]()
     await previews.create_previewed_totals(connection)
-    async with aclosing(examine(connection, slices, ports)) as parts:
+    async with aclosing(process_slices(connection, slices, ports)) as parts:
         async for examined in parts:
-            await asyncio.to_thread(_note, examined, tally, rejections)
+            await asyncio.to_thread(_collect, examined, tally, rejections)
             if on_error is OnError.REJECT_BATCH and tally.rejected:
                 # No price will count any more; only the problems of the items to come do.
                 held.clear()
                 continue
             if len(examined.observations):
                 held.append(examined.observations.select(LANE_DAYS))
-            if sum(map(len, held)) > MAX_HELD_ROWS:
+            if sum(map(len, held)) > MAX_PENDING_ROWS:
                 await _add_totals(connection, held, ports)
     if tally.rejected == tally.items or (on_error is OnError.REJECT_BATCH and tally.rejected):
         return Preview(tally.rejected_outcome(), rejections)
     if held:
         await _add_totals(connection, held, ports)
     await previews.analyze_previewed_totals(connection)
-    moves, new_average_count = await previews.list_average_moves(connection, limit=MAX_MOVES)
+    moves, new_average_count = await previews.list_average_deltas(connection, limit=MAX_DELTAS)
     lanes = await asyncio.to_thread(_first_lanes, tally)
     return Preview(tally.applied_outcome(), rejections, lanes, moves, new_average_count)
 
 
-def _note(examined: Examined, tally: Tally, rejections: list[Rejection]) -> None:
+def _collect(examined: ProcessedSlice, tally: BatchCounts, rejections: list[Rejection]) -> None:
     """Count what was examined, and keep its problems while there is room for more."""
     before = tally.rejections
     tally.add(examined)
@@ -87,10 +87,10 @@ def _note(examined: Examined, tally: Tally, rejections: list[Rejection]) -> None
 
 async def _add_totals(connection: Connection, held: list[pl.DataFrame], ports: list[Location]) -> None:
     """Put what the held observations add up to beside the totals, and let go of them."""
-    chunks = copy_stream(await asyncio.to_thread(add_up, held, ports))
+    chunks = copy_stream(await asyncio.to_thread(build_totals, held, ports))
     await previews.copy_previewed_totals(connection, chunks)
 
 
-def _first_lanes(tally: Tally) -> list[Lane]:
+def _first_lanes(tally: BatchCounts) -> list[Lane]:
     origins, destinations = tally.lanes()
     return [Lane(*ends) for ends in zip(origins[:MAX_LANES], destinations[:MAX_LANES], strict=True)]

@@ -13,7 +13,7 @@ import polars as pl
 
 from db.pool import Pool
 from db.repositories import batches
-from ingest.batches.validation import REJECTION_SCHEMA, storable
+from ingest.batches.validation import REJECTION_SCHEMA, sanitize_text
 from ingest.errors import FileRejected
 from ingest.readers.payload import open_payload
 from ingest.readers.price_file import ITEM_COLUMNS, Slice, read_slices
@@ -56,7 +56,7 @@ class Originals:
         self._slices = slices
         self._items = NO_ITEMS
 
-    def beside(self, problems: pl.DataFrame) -> pl.DataFrame:
+    def original_line_for(self, problems: pl.DataFrame) -> pl.DataFrame:
         """Return the problems with ITEM_COLUMNS of their items; call it with the problems in order."""
         parts = []
         while len(problems):
@@ -94,16 +94,16 @@ def _read_page(page: bytes) -> pl.DataFrame:
 
 def _to_csv(problems: pl.DataFrame, originals: Originals) -> bytes:
     text = io.BytesIO()
-    lines = originals.beside(problems).select(
+    lines = originals.original_line_for(problems).select(
         *REPORT_COLUMNS[:4],
-        *(_inert(pl.col(name)).alias(name) for name in ("message", "value")),
-        *(_inert(storable(pl.col(name))).alias(name) for name in ITEM_COLUMNS),
+        *(_escape_csv_formula(pl.col(name)).alias(name) for name in ("message", "value")),
+        *(_escape_csv_formula(sanitize_text(pl.col(name))).alias(name) for name in ITEM_COLUMNS),
     )
     lines.write_csv(text, include_header=False, line_terminator=LINE_END)
     return text.getvalue()
 
 
-def _inert(text: pl.Expr) -> pl.Expr:
+def _escape_csv_formula(text: pl.Expr) -> pl.Expr:
     """Return the text so that no spreadsheet runs it: with an apostrophe before what would be a formula.
 
     A number begins with a sign too and stays as it is: negative prices are legal. No other value of an item can be right

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import audit, batches, locations, prices, totals, versions
 from db.repositories.audit import COMMAND, Action
 from domain.batches import BatchStatus
@@ -34,7 +34,7 @@ async def revert_batch(connection: Connection, batch_id: int, *, by: str = COMMA
     A batch that is not APPLIED is left as it is. The totals follow the tree as it stands now, wherever ports have moved.
     """
     async with connection.transaction():
-        await locations.share_tree(connection)
+        await locations.lock_tree_shared(connection)
         status = await batches.lock_batch(connection, batch_id)
         if status is not BatchStatus.APPLIED:
             return status

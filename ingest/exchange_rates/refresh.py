@@ -79,14 +79,14 @@ def read_day(answer: bytes, day: date) -> dict[str, Decimal]:
     inverted = {
         currency: _invert(units)
         for currency, units in read.rates.items()
-        if currency != "USD" and CURRENCY.fullmatch(currency) and _can_be_kept(units)
+        if currency != "USD" and CURRENCY.fullmatch(currency) and _is_storable_rate(units)
     }
     if not inverted:
         raise RatesUnavailable("RATES_UNREADABLE", f"{day} has no rates")
     return inverted
 
 
-def _can_be_kept(units: Decimal) -> bool:
+def _is_storable_rate(units: Decimal) -> bool:
     """Return whether the inverse is a rate: at least 10⁻¹² US dollars, and not beyond what a unit may be worth."""
     return units.is_finite() and Decimal(1) / MAX_USD_PER_UNIT <= units <= RATE_UNITS
 

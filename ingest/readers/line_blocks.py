@@ -39,7 +39,7 @@ def read_blocks(file: BinaryIO, *, gzipped: bool, quoted: bool) -> Iterator[Bloc
 
     Raise FileRejected (BROKEN_FILE, WRONG_ENCODING) when the file turns out to be damaged, which may be at its end.
     """
-    text = gzip.GzipFile(fileobj=_Sips(file), mode="rb") if gzipped else file  # type: ignore[call-overload]
+    text = gzip.GzipFile(fileobj=_SmallReads(file), mode="rb") if gzipped else file  # type: ignore[call-overload]
     rest, line, total = b"", 1, 0
     while chunk := _read(text):
         total += len(chunk)
@@ -70,7 +70,7 @@ def read_blocks(file: BinaryIO, *, gzipped: bool, quoted: bool) -> Iterator[Bloc
         yield block
 
 
-class _Sips:
+class _SmallReads:
     """A file that is read a little at a time, so that its position tells how much the text so far was unpacked from."""
 
     def __init__(self, file: BinaryIO) -> None:

@@ -49,7 +49,7 @@ def read_parquet(file: BinaryIO, rows: int) -> Iterator[tuple[pl.DataFrame, floa
             kind, part, size = MESSAGE.unpack(head) if len(head) == MESSAGE.size else (END, 0.0, -1)
             body = pipe.read(max(size, 0))
             if len(body) != size:
-                raise _why_it_ended(reader.wait())
+                raise _exit_reason(reader.wait())
             if kind == END:
                 return
             if kind == REJECTED:
@@ -90,7 +90,7 @@ def _on_disk(file: BinaryIO) -> Iterator[BinaryIO]:
         yield file
 
 
-def _why_it_ended(code: int) -> Exception:
+def _exit_reason(code: int) -> Exception:
     if -code in FATAL:
         return FileRejected("BROKEN_FILE", f"{BROKEN}: reading it takes more memory or time than any file of prices")
     return ReaderEnded(f"the process that reads Parquet ended with code {code}")

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import payloads
 from domain.batches import FileFormat
 from ingest.errors import FileRejected

@@ -7,13 +7,13 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def make_ahead(things: Iterator[T]) -> AsyncGenerator[T]:
+async def prefetch(items: Iterator[T]) -> AsyncGenerator[T]:
     """Yield the things in order; at most two are there at a time. Close it with `aclosing`: a thread may still be at work."""
-    upcoming = _start(things)
+    upcoming = _start(items)
     try:
         # Shielded, because a thread cannot be cancelled: it is waited for below.
         while (thing := await asyncio.shield(upcoming)) is not None:
-            upcoming = _start(things)
+            upcoming = _start(items)
             yield thing
             del thing
     finally:
@@ -23,5 +23,5 @@ async def make_ahead(things: Iterator[T]) -> AsyncGenerator[T]:
             upcoming.exception()
 
 
-def _start(things: Iterator[T]) -> asyncio.Future[T | None]:
-    return asyncio.ensure_future(asyncio.to_thread(next, things, None))
+def _start(items: Iterator[T]) -> asyncio.Future[T | None]:
+    return asyncio.ensure_future(asyncio.to_thread(next, items, None))

@@ -8,26 +8,34 @@ from db.pool import Pool
 from db.repositories import totals
 from domain.locations import Lane
 from domain.prices import DateRange, DayTotals
-from resolvers.loading.coalescing_loader import Gathering
-from resolvers.loading.traced_loader import TracedGathering
+from resolvers.loading.coalescing_loader import CoalescingLoader
+from resolvers.loading.traced_loader import TracedCoalescingLoader
 from telemetry import spans
 
 LaneDays = tuple[Lane, DateRange]
-Totals = Gathering[LaneDays, DayTotals]
+DayTotalsLoader = CoalescingLoader[LaneDays, DayTotals]
 
-AT_ONCE = 4
+MAX_CONCURRENT_ROUND_TRIPS = 4
 """Round trips of a process that are on their way at any time. One keeps it as busy as four do (`bench http`); the others are
 for those who would wait for what PostgreSQL has to fetch from its disk.
 """
-MAX_TOGETHER = 100
+MAX_LANES_PER_ROUND_TRIP = 100
 """Lanes of one round trip, so that nobody waits long for those of others."""
 
 
-def gather_totals(pool: Pool) -> Totals:
+def create_day_totals_loader(pool: Pool) -> DayTotalsLoader:
     """Return what the requests of a process share."""
-    options = {"at_once": AT_ONCE, "max_together": MAX_TOGETHER, "max_waiting": MAX_WAITING}
+    options = {
+        "at_once": MAX_CONCURRENT_ROUND_TRIPS,
+        "max_together": MAX_LANES_PER_ROUND_TRIP,
+        "max_waiting": MAX_WAITING,
+    }
     load = partial(_load, pool)
-    return Gathering(load, **options) if spans.tracer is None else TracedGathering("load totals", load, **options)
+    return (
+        CoalescingLoader(load, **options)
+        if spans.tracer is None
+        else TracedCoalescingLoader("load totals", load, **options)
+    )
 
 
 async def _load(pool: Pool, asked: Sequence[LaneDays]) -> Sequence[DayTotals]:

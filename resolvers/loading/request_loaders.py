@@ -5,7 +5,8 @@ from functools import cached_property, partial
 
 from strawberry.dataloader import DataLoader
 
-from db.pool import Connection, Pool
+from db.connection import Connection
+from db.pool import Pool
 from db.repositories import batches, locations, prices
 from domain.locations import Location
 from domain.prices import DayStatistics
@@ -57,7 +58,7 @@ class Loaders:
         """Whether a batch has any problem."""
         return DataLoader(partial(_load_has_rejections, self._pool))
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop what was loaded, after the request itself has changed it."""
         for name, loader in list(vars(self).items()):
             if isinstance(loader, DataLoader):

@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import audit, batches, payloads
 from db.repositories.audit import Action
 from domain.batches import FileFormat, OnError
 from resolvers.context import RequestContext
 
 
-async def store(
+async def store_batch(
     context: RequestContext,
     parts: Callable[[], AsyncIterator[bytes]],
     file_format: FileFormat,
@@ -45,6 +45,6 @@ async def store(
             return batch_id
 
     if idempotency_key is not None:
-        return await context.shared.pool.write_keyed(write)
-    async with context.shared.pool.connection() as connection:
+        return await context.app.pool.write_idempotent(write)
+    async with context.app.pool.connection() as connection:
         return await write(connection)

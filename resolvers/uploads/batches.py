@@ -10,25 +10,25 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 
+from db.connection import Connection
 from db.errors import DatabaseUnavailable, StatementTimeout
 from db.notifications import BATCHES
-from db.pool import Connection
 from db.repositories import batches
 from domain.batches import BatchPage, BatchStatus, FileFormat, OnError, PriceBatch, Rejection, RejectionPage, Severity
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
-from resolvers.uploads.batch_storage import store
+from resolvers.uploads.batch_storage import store_batch
 from resolvers.uploads.items import PriceItem, encode_items
 
 MAX_KEY_LENGTH = 200
 MAX_USER_ERRORS = 1_000
 """How many problems of items an answer lists; the batch's counts are exact all the same."""
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 INVALID_TEXT = Rejection(None, "prices", "INVALID_TEXT", "a text holds half of a surrogate pair", None)
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class UploadResult:
     """What became of an upload: the batch, unless it was refused as a whole, and every problem as data."""
 
     batch: PriceBatch | None
@@ -38,7 +38,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Reversal:
+class RevertResult:
     """What became of taking a batch back: the batch, and why not."""
 
     batch: PriceBatch | None
@@ -52,40 +52,40 @@ async def upload_prices(
     on_error: OnError,
     idempotency_key: str | None,
     wait_ms: int,
-) -> Upload:
+) -> UploadResult:
     """Store the items with their batch in one transaction, then wait up to `wait_ms` until a worker has ended it.
 
     The same key with the same items returns the first batch and stores nothing. Raise RequestError (INVALID_WAIT).
     """
     check_wait(context, wait_ms)
-    problem = refuse_items(items, context.shared.limits.max_items) or refuse_key(idempotency_key)
+    problem = validate_items(items, context.app.limits.max_items) or validate_idempotency_key(idempotency_key)
     if problem is not None:
-        return Upload(None, user_errors=[problem])
+        return UploadResult(None, user_errors=[problem])
     try:
-        data, digest = await asyncio.to_thread(_pack, items, on_error)
+        data, digest = await asyncio.to_thread(_encode_and_digest, items, on_error)
     except UnicodeEncodeError:
-        return Upload(None, user_errors=[INVALID_TEXT])
-    batch_id = await store(
+        return UploadResult(None, user_errors=[INVALID_TEXT])
+    batch_id = await store_batch(
         context,
-        partial(_in_one_part, data),
+        partial(_single_chunk, data),
         FileFormat.NDJSON,
         on_error=on_error,
         source="uploadPrices",
         idempotency_key=idempotency_key,
         digest=digest,
     )
-    return await report(context, batch_id, idempotency_key=idempotency_key, digest=digest, wait_ms=wait_ms)
+    return await build_upload_result(context, batch_id, idempotency_key=idempotency_key, digest=digest, wait_ms=wait_ms)
 
 
 def check_wait(context: RequestContext, wait_ms: int) -> None:
     """Raise RequestError (INVALID_WAIT) for a wait that no upload may ask for."""
-    if not 0 <= wait_ms <= context.shared.limits.max_wait_ms:
+    if not 0 <= wait_ms <= context.app.limits.max_wait_ms:
         raise RequestError(
-            "INVALID_WAIT", f"waitMs is {wait_ms}; it is 0 to {context.shared.limits.max_wait_ms}.", argument="waitMs"
+            "INVALID_WAIT", f"waitMs is {wait_ms}; it is 0 to {context.app.limits.max_wait_ms}.", argument="waitMs"
         )
 
 
-def refuse_items(items: Sequence[object], max_items: int) -> Rejection | None:
+def validate_items(items: Sequence[object], max_items: int) -> Rejection | None:
     """Return why as many items cannot be accepted at all."""
     if not items:
         return Rejection(None, "prices", "EMPTY_BATCH", "there is no item in it", None)
@@ -95,7 +95,7 @@ def refuse_items(items: Sequence[object], max_items: int) -> Rejection | None:
     return None
 
 
-def refuse_key(key: str | None) -> Rejection | None:
+def validate_idempotency_key(key: str | None) -> Rejection | None:
     """Return why the idempotency key cannot be one."""
     if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
         message = f"an idempotency key has 1 to {MAX_KEY_LENGTH} printable characters"
@@ -103,38 +103,38 @@ def refuse_key(key: str | None) -> Rejection | None:
     return None
 
 
-def _pack(items: Sequence[PriceItem], on_error: OnError) -> tuple[bytes, bytes]:
+def _encode_and_digest(items: Sequence[PriceItem], on_error: OnError) -> tuple[bytes, bytes]:
     """Return the items as NDJSON, and the digest by which a replay is told from another upload."""
     data = encode_items(items)
     return data, hashlib.sha256(on_error.encode() + b"\n" + data).digest()
 
 
-async def _in_one_part(data: bytes) -> AsyncIterator[bytes]:
+async def _single_chunk(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-async def report(
+async def build_upload_result(
     context: RequestContext, batch_id: int | None, *, idempotency_key: str | None, digest: bytes, wait_ms: int
-) -> Upload:
+) -> UploadResult:
     """Wait up to `wait_ms` for the end of the batch that `store` returned, or of the first one with its key."""
     if batch_id is not None:
-        return await _report(context, batch_id, replayed=False, wait_ms=wait_ms)
+        return await _build_for_batch(context, batch_id, replayed=False, wait_ms=wait_ms)
     first = None if idempotency_key is None else await find_batch_by_key(context, idempotency_key)
     if first is None or first.payload_sha256 != digest:
         message = "the key was used before for another upload: choose a new one for a new upload"
         problem = Rejection(None, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", message, idempotency_key)
-        return Upload(None, user_errors=[problem])
-    return await _report(context, first.id, replayed=True, wait_ms=wait_ms)
+        return UploadResult(None, user_errors=[problem])
+    return await _build_for_batch(context, first.id, replayed=True, wait_ms=wait_ms)
 
 
-async def _report(context: RequestContext, batch_id: int, *, replayed: bool, wait_ms: int) -> Upload:
+async def _build_for_batch(context: RequestContext, batch_id: int, *, replayed: bool, wait_ms: int) -> UploadResult:
     batch = await _wait_for_end(context, batch_id, wait_ms / 1_000)
     if batch is not None and batch.status is BatchStatus.APPLIED:
-        context.shared.version.require(f"{batch_id} {BatchStatus.APPLIED}")
-    found = await context.shared.pool.read(
+        context.app.version.expect_change(f"{batch_id} {BatchStatus.APPLIED}")
+    found = await context.app.pool.read(
         lambda connection: batches.list_rejections(connection, batch_id, limit=MAX_USER_ERRORS)
     )
-    return Upload(
+    return UploadResult(
         batch,
         replayed,
         user_errors=[rejection for rejection in found if rejection.severity is Severity.ERROR],
@@ -161,10 +161,10 @@ async def follow_batch(
     """
     deadline = time.monotonic() + seconds
     seen = None
-    with context.shared.notifications.expect(BATCHES, str(batch_id)) as changed:
+    with context.app.notifications.subscribe(BATCHES, str(batch_id)) as changed:
         while True:
             changed.clear()
-            patience = max(deadline - time.monotonic(), LOOK_SECONDS)
+            patience = max(deadline - time.monotonic(), POLL_SECONDS)
             try:
                 async with asyncio.timeout(None if seen is None or patience == math.inf else patience):
                     batch = await find_batch(context, batch_id)
@@ -180,22 +180,22 @@ async def follow_batch(
                 return
             # A notification may be lost, so look every now and then.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), min(left, LOOK_SECONDS))
+                await asyncio.wait_for(changed.wait(), min(left, POLL_SECONDS))
 
 
-async def revert_batch(context: RequestContext, batch_id: int | None) -> Reversal:
+async def revert_batch(context: RequestContext, batch_id: int | None) -> RevertResult:
     """Take an applied batch back, exactly and once; of what the caller does not see it is as if it were not there."""
     seen = None if batch_id is None else await find_batch(context, batch_id)
-    status = None if seen is None else await context.shared.revert_batch(seen.id, context.caller.label)
+    status = None if seen is None else await context.app.revert_batch(seen.id, context.caller.label)
     if status is None or batch_id is None:
         problem = Rejection(None, "id", "UNKNOWN_BATCH", "there is no such batch", None)
-        return Reversal(None, [problem])
+        return RevertResult(None, [problem])
     batch = await find_batch(context, batch_id)
     if status is BatchStatus.APPLIED:
-        context.shared.version.require(f"{batch_id} {BatchStatus.REVERTED}")
-        return Reversal(batch, [])
+        context.app.version.expect_change(f"{batch_id} {BatchStatus.REVERTED}")
+        return RevertResult(batch, [])
     message = f"the batch is {status.value}; only an applied batch can be reverted, and only once"
-    return Reversal(batch, [Rejection(None, "id", "BATCH_NOT_APPLIED", message, None)])
+    return RevertResult(batch, [Rejection(None, "id", "BATCH_NOT_APPLIED", message, None)])
 
 
 async def list_rejections(context: RequestContext, batch_id: int, *, first: int, after: int | None) -> RejectionPage:
@@ -205,7 +205,7 @@ async def list_rejections(context: RequestContext, batch_id: int, *, first: int,
         found = await batches.list_rejections(connection, batch_id, after=after or 0, limit=first + 1)
         return found, await batches.count_rejections(connection, batch_id)
 
-    found, total = await context.shared.pool.read(select)
+    found, total = await context.app.pool.read(select)
     return RejectionPage(found[:first], has_next_page=len(found) > first, total_count=total)
 
 
@@ -217,15 +217,15 @@ async def rejections_url(context: RequestContext, batch_id: int) -> str | None:
 
 async def find_batch(context: RequestContext, batch_id: int) -> PriceBatch | None:
     """Return the batch, or None: also for one that the caller may not see."""
-    found = await context.shared.pool.read(lambda connection: batches.get_batches(connection, [batch_id]))
-    return found[0] if found and context.caller.sees(found[0].uploader) else None
+    found = await context.app.pool.read(lambda connection: batches.get_batches(connection, [batch_id]))
+    return found[0] if found and context.caller.can_see(found[0].uploader) else None
 
 
 async def find_batch_by_key(context: RequestContext, idempotency_key: str) -> PriceBatch | None:
     """Return the batch that was accepted of the caller under the key, or None; also for a text that cannot be one."""
-    if refuse_key(idempotency_key) is not None:
+    if validate_idempotency_key(idempotency_key) is not None:
         return None
-    return await context.shared.pool.read(
+    return await context.app.pool.read(
         lambda connection: batches.find_batch_by_key(connection, idempotency_key, context.caller.name)
     )
 
@@ -242,7 +242,7 @@ async def list_batches(
         )
         return found, await batches.count_batches(connection, status=status, uploader=uploader)
 
-    found, total = await context.shared.pool.read(select)
+    found, total = await context.app.pool.read(select)
     return BatchPage(found[:first], has_next_page=len(found) > first, total_count=total)
 
 

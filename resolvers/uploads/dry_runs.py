@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import BinaryIO
 
-from db.repositories.previews import AverageMove, Preview
+from db.repositories.previews import AverageDelta, Preview
 from domain.batches import BatchOutcome, FileFormat, OnError, Rejection, Severity
 from domain.locations import Lane, Location
 from domain.prices import MIN_PRICES_FOR_STATISTICS
-from resolvers.averages import usd
+from resolvers.averages import cents_ratio_to_usd
 from resolvers.context import RequestContext
-from resolvers.uploads.batches import INVALID_TEXT, refuse_items, refuse_key
+from resolvers.uploads.batches import INVALID_TEXT, validate_idempotency_key, validate_items
 from resolvers.uploads.items import PriceItem, encode_items
-from resolvers.uploads.price_files import UploadedFile, find_file_format
+from resolvers.uploads.price_files import UploadedFile, detect_file_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +50,33 @@ class DryRun:
     warnings: list[Rejection] = field(default_factory=list)
 
 
-async def try_prices(
+async def dry_run_prices(
     context: RequestContext, items: Sequence[PriceItem], *, on_error: OnError, idempotency_key: str | None
 ) -> DryRun:
     """Return what would become of the items. Raise RequestError (DRY_RUN_BUSY)."""
-    problem = refuse_items(items, context.shared.limits.max_items)
+    problem = validate_items(items, context.app.limits.max_items)
     if problem is not None:
         return DryRun(user_errors=[problem])
     try:
         data = await asyncio.to_thread(encode_items, items)
     except UnicodeEncodeError:
         return DryRun(user_errors=[INVALID_TEXT])
-    return await try_file(
+    return await _dry_run_payload(
         context, io.BytesIO(data), FileFormat.NDJSON, on_error=on_error, idempotency_key=idempotency_key
     )
 
 
-async def try_file(
+async def _dry_run_payload(
     context: RequestContext, file: BinaryIO, file_format: FileFormat, *, on_error: OnError, idempotency_key: str | None
 ) -> DryRun:
     """Return what would become of the prices in a file, in one of the formats of payloads. Raise RequestError (DRY_RUN_BUSY).
 
     The key is checked in form, but neither taken nor looked up. The file is the caller's to close.
     """
-    problem = refuse_key(idempotency_key)
+    problem = validate_idempotency_key(idempotency_key)
     if problem is not None:
         return DryRun(user_errors=[problem])
-    found = await context.shared.preview_upload(file, file_format, on_error)
+    found = await context.app.preview_upload(file, file_format, on_error)
     return DryRun(
         await _describe(context, found),
         user_errors=[rejection for rejection in found.rejections if rejection.severity is Severity.ERROR],
@@ -84,7 +84,7 @@ async def try_file(
     )
 
 
-async def try_price_file(
+async def dry_run_price_file(
     context: RequestContext,
     file: UploadedFile,
     *,
@@ -93,18 +93,18 @@ async def try_price_file(
     idempotency_key: str | None,
 ) -> DryRun:
     """Return what would become of an uploaded file. Raise RequestError (DRY_RUN_BUSY)."""
-    found = find_file_format(file, file_format)
+    found = detect_file_format(file, file_format)
     if isinstance(found, Rejection):
         return DryRun(user_errors=[found])
-    return await try_file(context, file.file, found, on_error=on_error, idempotency_key=idempotency_key)
+    return await _dry_run_payload(context, file.file, found, on_error=on_error, idempotency_key=idempotency_key)
 
 
 async def _describe(context: RequestContext, preview: Preview) -> UploadPreview:
-    ports = await _load_ports(context, [*preview.lanes, *(move.lane for move in preview.moves)])
+    ports = await _load_ports(context, [*preview.lanes, *(move.lane for move in preview.deltas)])
     return UploadPreview(
         preview.outcome,
         lanes=[(ports[lane.origin], ports[lane.destination]) for lane in preview.lanes],
-        changes=[_change(move, ports) for move in preview.moves],
+        changes=[_to_change(move, ports) for move in preview.deltas],
         new_average_count=preview.new_average_count,
     )
 
@@ -115,14 +115,14 @@ async def _load_ports(context: RequestContext, lanes: Iterable[Lane]) -> Mapping
     return {location.id: location for location in found if location is not None}
 
 
-def _change(move: AverageMove, ports: Mapping[int, Location]) -> AverageChange:
-    has_average = move.count_before >= MIN_PRICES_FOR_STATISTICS
+def _to_change(delta: AverageDelta, ports: Mapping[int, Location]) -> AverageChange:
+    has_average = delta.count_before >= MIN_PRICES_FOR_STATISTICS
     return AverageChange(
-        ports[move.lane.origin],
-        ports[move.lane.destination],
-        move.day,
-        average_before=usd(move.sum_before, move.count_before) if has_average else None,
-        average_after=usd(move.sum_after, move.count_after),
-        count_before=move.count_before,
-        count_after=move.count_after,
+        ports[delta.lane.origin],
+        ports[delta.lane.destination],
+        delta.day,
+        average_before=cents_ratio_to_usd(delta.sum_before, delta.count_before) if has_average else None,
+        average_after=cents_ratio_to_usd(delta.sum_after, delta.count_after),
+        count_before=delta.count_before,
+        count_after=delta.count_after,
     )

@@ -9,8 +9,8 @@ from typing import BinaryIO, Protocol, runtime_checkable
 from db.repositories.payloads import SUFFIXES, find_format
 from domain.batches import FileFormat, OnError, Rejection
 from resolvers.context import RequestContext
-from resolvers.uploads.batch_storage import store
-from resolvers.uploads.batches import Upload, check_wait, refuse_key, report
+from resolvers.uploads.batch_storage import store_batch
+from resolvers.uploads.batches import UploadResult, build_upload_result, check_wait, validate_idempotency_key
 
 PART_BYTES = 4 * 1024 * 1024
 """What is in memory of a file at a time, and what a worker reads of it at a time."""
@@ -44,36 +44,36 @@ async def upload_price_file(
     on_error: OnError,
     idempotency_key: str | None,
     wait_ms: int,
-) -> Upload:
+) -> UploadResult:
     """Store the file with its batch in one transaction, then wait up to `wait_ms` until a worker has ended it.
 
     Without a format the file's name tells it. The same key with the same content, format and `on_error` returns the first
     batch and stores nothing. Raise RequestError (INVALID_WAIT).
     """
     check_wait(context, wait_ms)
-    found = find_file_format(file, file_format)
+    found = detect_file_format(file, file_format)
     if isinstance(found, Rejection):
-        return Upload(None, user_errors=[found])
-    if (problem := refuse_key(idempotency_key)) is not None:
-        return Upload(None, user_errors=[problem])
+        return UploadResult(None, user_errors=[found])
+    if (problem := validate_idempotency_key(idempotency_key)) is not None:
+        return UploadResult(None, user_errors=[problem])
     digest = await _digest(file, found, on_error)
     if digest is None:
-        return Upload(None, user_errors=[Rejection(None, "file", "EMPTY_BATCH", "there is no byte in it", None)])
+        return UploadResult(None, user_errors=[Rejection(None, "file", "EMPTY_BATCH", "there is no byte in it", None)])
     # However many files arrive at once, storing them leaves connections for reading.
-    async with context.shared.file_turns:
-        batch_id = await store(
+    async with context.app.file_upload_semaphore:
+        batch_id = await store_batch(
             context,
-            partial(_read_parts, file),
+            partial(_chunks, file),
             found,
             on_error=on_error,
             source=base_name(file.filename) or "uploadPriceFile",
             idempotency_key=idempotency_key,
             digest=digest,
         )
-    return await report(context, batch_id, idempotency_key=idempotency_key, digest=digest, wait_ms=wait_ms)
+    return await build_upload_result(context, batch_id, idempotency_key=idempotency_key, digest=digest, wait_ms=wait_ms)
 
 
-def find_file_format(file: UploadedFile, given: FileFormat | None) -> FileFormat | Rejection:
+def detect_file_format(file: UploadedFile, given: FileFormat | None) -> FileFormat | Rejection:
     """Return what the file is: what the caller says, or what its name promises."""
     name = base_name(file.filename)
     found = given or find_format(name)
@@ -89,7 +89,7 @@ def base_name(filename: str | None) -> str:
     return "".join(filter(str.isprintable, base)).strip()[-MAX_SOURCE_LENGTH:]
 
 
-async def _read_parts(file: UploadedFile) -> AsyncIterator[bytes]:
+async def _chunks(file: UploadedFile) -> AsyncIterator[bytes]:
     await file.seek(0)
     while data := await file.read(PART_BYTES):
         yield data
@@ -99,7 +99,7 @@ async def _digest(file: UploadedFile, file_format: FileFormat, on_error: OnError
     """Return what tells a replay from another upload, or None when the file is empty."""
     digest = hashlib.sha256(f"{on_error}\n{file_format}\n".encode())
     empty = True
-    async for data in _read_parts(file):
+    async for data in _chunks(file):
         empty = False
         await asyncio.to_thread(digest.update, data)
     return None if empty else digest.digest()

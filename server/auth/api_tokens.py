@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import audit, tokens
 from db.repositories.audit import COMMAND, Action
 
@@ -19,18 +19,18 @@ SHAPE = re.compile(r"rgt_(?P<id>[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 ID = re.compile(r"(rgt_)?(?P<id>[0-9a-f]{16})(_[A-Za-z0-9_-]{43})?")
 
 
-def digest(token: str) -> bytes:
+def hash_token(token: str) -> bytes:
     """Return what is kept of a token, and compared."""
     return hashlib.sha256(token.encode()).digest()
 
 
-def find_id(token: str) -> str | None:
+def parse_token_id(token: str) -> str | None:
     """Return the public part of a token, or None for a text that is no API token."""
     found = SHAPE.fullmatch(token)
     return found and found["id"]
 
 
-def read_id(text: str) -> str | None:
+def parse_token_reference(text: str) -> str | None:
     """Return the id in what somebody gives to name a token: its id, or the token itself."""
     found = ID.fullmatch(text.strip())
     return found and found["id"]
@@ -44,7 +44,7 @@ async def create_token(
     token = f"rgt_{token_id}_{secrets.token_urlsafe(32)}"
     async with connection.transaction():
         await tokens.insert_token(
-            connection, id=token_id, name=name, scopes=scopes, secret_sha256=digest(token), expires_at=expires_at
+            connection, id=token_id, name=name, scopes=scopes, secret_sha256=hash_token(token), expires_at=expires_at
         )
         detail = f"{token_id} of {name}: {' '.join(scopes)}"
         await audit.insert_entry(connection, COMMAND, Action.CREATE_TOKEN, detail=detail)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from resolvers.caller import Caller
 
-LONGEST_SECONDS = 1e8
+MAX_TIMER_SECONDS = 1e8
 """What lies further ahead, no process lives to see, and no timer need be set for."""
 
 
@@ -18,16 +18,16 @@ class Identity:
 
     caller: Caller
     expires_at: float = math.inf
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    watchers: int = 0
+    revoked: asyncio.Event = field(default_factory=asyncio.Event)
+    active_streams: int = 0
 
-    async def outlast(self) -> None:
+    async def wait_until_expired(self) -> None:
         """Return when it is to be believed no longer: what goes on under it ends then."""
         left = self.expires_at - time.time()
-        timeout = left if left < LONGEST_SECONDS else None
-        self.watchers += 1
+        timeout = left if left < MAX_TIMER_SECONDS else None
+        self.active_streams += 1
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.ended.wait(), timeout)
+                await asyncio.wait_for(self.revoked.wait(), timeout)
         finally:
-            self.watchers -= 1
+            self.active_streams -= 1

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 import httpx
 import jwt
 
-from resolvers.caller import make_caller
-from server.auth.authenticator import INVALID
+from resolvers.caller import caller_with_scopes
+from server.auth.authenticator import INVALID_TOKEN
 from server.auth.identity import Identity
 from server.config.network import is_loopback
-from server.http.errors import RETRY_AFTER, BadRequest, unauthenticated
+from server.http.errors import RETRY_AFTER, HttpError, unauthenticated
 
 log = logging.getLogger("ratesgraph.server")
 
@@ -31,18 +31,18 @@ LEEWAY_SECONDS = 30
 """By how much the issuer's clock and ours may differ."""
 LATEST_EXPIRY = 1e12
 """In 30,000 years. A number may be longer than what arithmetic with times takes."""
-KEYS_LAST_SECONDS = 900.0
-FETCHED_EVERY_SECONDS = 10.0
+JWKS_TTL_SECONDS = 900.0
+MIN_REFETCH_SECONDS = 10.0
 """At most: tokens that name keys which there are not cost the issuer no more than this."""
 TIMEOUT_SECONDS = 5.0
 MAX_KEYS_BYTES = 1_000_000
 MAX_TOKEN_LENGTH = 8_192
 MAX_NAME_LENGTH = 255
 """Of `sub` (OpenID Connect Core, section 2)."""
-MAX_KNOWN = 10_000
+MAX_CACHED_TOKENS = 10_000
 
 
-class OidcCallers:
+class OidcAuthenticator:
     """Recognises callers by the tokens of one issuer for one audience. A token that is known already costs a digest."""
 
     def __init__(self, issuer: str, audience: str, jwks_url: str, *, reads_are_open: bool) -> None:
@@ -50,27 +50,27 @@ class OidcCallers:
         self._audience = audience
         self._jwks_url = jwks_url
         self._reads_are_open = reads_are_open
-        self._known: OrderedDict[bytes, Identity] = OrderedDict()
+        self._cached_tokens: OrderedDict[bytes, Identity] = OrderedDict()
         self._keys: list[jwt.PyJWK] = []
         self._fetched_at = self._tried_at = -math.inf
-        self._fetching = asyncio.Lock()
+        self._fetch_lock = asyncio.Lock()
 
-    def find(self, token: str) -> Identity | None:
+    def get_cached(self, token: str) -> Identity | None:
         """Return who is named by a token that is known already and has not expired."""
-        known = self._known.get(hashlib.sha256(token.encode()).digest())
+        known = self._cached_tokens.get(hashlib.sha256(token.encode()).digest())
         return known if known is not None and known.expires_at > time.time() else None
 
-    async def identify(self, token: str) -> Identity:
+    async def authenticate(self, token: str) -> Identity:
         """Return who is named. Raise BadRequest (UNAUTHENTICATED; ISSUER_UNAVAILABLE, 503)."""
         digest = hashlib.sha256(token.encode()).digest()
-        known = self._known.get(digest)
+        known = self._cached_tokens.get(digest)
         if known is None:
-            known = self._known[digest] = await self._verify(token)
-            while len(self._known) > MAX_KNOWN:
-                self._known.popitem(last=False)
+            known = self._cached_tokens[digest] = await self._verify(token)
+            while len(self._cached_tokens) > MAX_CACHED_TOKENS:
+                self._cached_tokens.popitem(last=False)
         if known.expires_at <= time.time():
-            del self._known[digest]
-            raise unauthenticated(INVALID, was_given=True)
+            del self._cached_tokens[digest]
+            raise unauthenticated(INVALID_TOKEN, was_given=True)
         return known
 
     async def _verify(self, token: str) -> Identity:
@@ -91,7 +91,7 @@ class OidcCallers:
             )
         except (jwt.PyJWTError, OverflowError) as error:
             # An older PyJWT lets 1e999 pass for a number until it counts with it.
-            raise unauthenticated(INVALID, was_given=True) from error
+            raise unauthenticated(INVALID_TOKEN, was_given=True) from error
         name, scope, expiry = claims["sub"], claims.get("scope"), claims["exp"]
         if not (isinstance(expiry, int | float) and expiry <= LATEST_EXPIRY):
             # PyJWT takes a string of digits too, which is no date of a JWT (RFC 7519, section 2).
@@ -99,24 +99,24 @@ class OidcCallers:
         if not (0 < len(name) <= MAX_NAME_LENGTH and name.isprintable()):
             raise unauthenticated("The token's `sub` is no name.", was_given=True)
         scopes = scope.split(" ") if isinstance(scope, str) else []
-        caller = make_caller(f"oidc:{name}", scopes, reads_are_open=self._reads_are_open)
+        caller = caller_with_scopes(f"oidc:{name}", scopes, reads_are_open=self._reads_are_open)
         return Identity(caller, claims["exp"] + LEEWAY_SECONDS)
 
     async def _find_key(self, key_id: object) -> jwt.PyJWK | None:
         """Return the key with the id, or the only one for a token that names none."""
-        found = self._choose(key_id)
-        if found is None or self._fetched_at < time.monotonic() - KEYS_LAST_SECONDS:
-            async with self._fetching:
+        found = self._key_by_id(key_id)
+        if found is None or self._fetched_at < time.monotonic() - JWKS_TTL_SECONDS:
+            async with self._fetch_lock:
                 # Another request may have fetched them meanwhile.
-                if self._tried_at < time.monotonic() - FETCHED_EVERY_SECONDS:
+                if self._tried_at < time.monotonic() - MIN_REFETCH_SECONDS:
                     await self._fetch()
-            found = self._choose(key_id)
+            found = self._key_by_id(key_id)
         if not self._keys:
             message = "The issuer of tokens does not answer. Try again shortly."
-            raise BadRequest("ISSUER_UNAVAILABLE", message, status=503, headers=RETRY_AFTER)
+            raise HttpError("ISSUER_UNAVAILABLE", message, status=503, headers=RETRY_AFTER)
         return found
 
-    def _choose(self, key_id: object) -> jwt.PyJWK | None:
+    def _key_by_id(self, key_id: object) -> jwt.PyJWK | None:
         if key_id is None:
             return self._keys[0] if len(self._keys) == 1 else None
         return next((key for key in self._keys if key.key_id == key_id), None)

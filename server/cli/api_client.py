@@ -14,28 +14,28 @@ import orjson
 from server.cli.console import CommandError
 from server.config.network import is_loopback
 
-PATIENCE_SECONDS = 300.0
+RETRY_DEADLINE_SECONDS = 300.0
 """How long a server that has answered before may be away: longer than any restart."""
 FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 5.0
+MAX_PAUSE_SECONDS = 5.0
 TIMEOUT = httpx.Timeout(30.0, connect=5.0, read=120.0)
 """A large file is answered when it is stored: half a gigabyte takes some seconds."""
-PASSING_STATUSES = {429, 502, 503, 504}
-PASSING_CODES = {"DATABASE_UNAVAILABLE", "STATEMENT_TIMEOUT"}
+RETRYABLE_STATUSES = {429, 502, 503, 504}
+RETRYABLE_CODES = {"DATABASE_UNAVAILABLE", "STATEMENT_TIMEOUT"}
 
 Json = dict[str, Any]
 
 
-class FileRefused(CommandError):
+class UploadRejected(CommandError):
     """The server does not take this file; it may take others."""
 
 
-class _Passing(Exception):
+class _TransientError(Exception):
     """What was asked may succeed a little later."""
 
 
 @contextmanager
-def open_endpoint(url: str, token: str | None, *, insecure: bool) -> Iterator["Endpoint"]:
+def open_client(url: str, token: str | None, *, insecure: bool) -> Iterator["ApiClient"]:
     """Yield the endpoint at the URL. Raise CommandError for a URL or a token that cannot be used."""
     try:
         parsed = httpx.URL(url.strip())
@@ -52,25 +52,25 @@ def open_endpoint(url: str, token: str | None, *, insecure: bool) -> Iterator["E
         headers["Authorization"] = f"Bearer {token}"
     # A proxy is for the way out, not for one's own machine.
     with httpx.Client(headers=headers, timeout=TIMEOUT, trust_env=not is_loopback(parsed.host)) as http:
-        yield Endpoint(http, parsed)
+        yield ApiClient(http, parsed)
 
 
-class Endpoint:
+class ApiClient:
     """Answers questions and takes files; waits for a server that goes away once it has been seen."""
 
     def __init__(self, http: httpx.Client, url: httpx.URL) -> None:
         self._http = http
         self._url = url
-        self._was_seen = False
+        self._was_reached = False
 
-    def ask(self, query: str, **variables: object) -> Json:
+    def query(self, query: str, **variables: object) -> Json:
         """Return the data of an answer without errors. Raise CommandError."""
-        return self._insist(lambda: self._http.post(self._url, json={"query": query, "variables": variables}))
+        return self._post_with_retry(lambda: self._http.post(self._url, json={"query": query, "variables": variables}))
 
-    def send(self, query: str, file: BinaryIO, name: str, **variables: object) -> Json:
+    def upload(self, query: str, file: BinaryIO, name: str, **variables: object) -> Json:
         """Return the data of the answer to an operation with the variable `$file`. Raise FileRefused or CommandError."""
         operations = orjson.dumps({"query": query, "variables": {**variables, "file": None}})
-        return self._insist(
+        return self._post_with_retry(
             lambda: self._http.post(
                 self._url,
                 data={"operations": operations, "map": b'{"0": ["variables.file"]}'},
@@ -78,27 +78,27 @@ class Endpoint:
             )
         )
 
-    def _insist(self, post: Callable[[], httpx.Response]) -> Json:
+    def _post_with_retry(self, post: Callable[[], httpx.Response]) -> Json:
         """Ask until there is an answer, or nobody has answered for too long."""
         deadline = None
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                data = self._read(post())
+                data = self._parse_response(post())
             except httpx.LocalProtocolError as error:
-                raise FileRefused("the file changed while it was sent: run the command again.") from error
-            except (httpx.TransportError, _Passing) as error:
-                deadline = deadline or time.monotonic() + PATIENCE_SECONDS
-                if not self._was_seen or time.monotonic() > deadline:
+                raise UploadRejected("the file changed while it was sent: run the command again.") from error
+            except (httpx.TransportError, _TransientError) as error:
+                deadline = deadline or time.monotonic() + RETRY_DEADLINE_SECONDS
+                if not self._was_reached or time.monotonic() > deadline:
                     reason = str(error) or type(error).__name__
                     raise CommandError(f"{self._url} does not answer: {reason}. Is the server running?") from error
             else:
-                self._was_seen = True
+                self._was_reached = True
                 return data
             time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
-    def _read(self, response: httpx.Response) -> Json:
+    def _parse_response(self, response: httpx.Response) -> Json:
         """Return the data of an answer, or raise what it says instead."""
         try:
             answer = response.json()
@@ -107,10 +107,10 @@ class Endpoint:
         errors = answer.get("errors") if isinstance(answer, dict) else None
         code, message = _first_error(errors)
         status = response.status_code
-        if status in PASSING_STATUSES or code in PASSING_CODES:
-            raise _Passing(message or f"HTTP {status}")
+        if status in RETRYABLE_STATUSES or code in RETRYABLE_CODES:
+            raise _TransientError(message or f"HTTP {status}")
         if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
-            raise FileRefused(message or "the server, or a proxy before it, takes no file as large as that.")
+            raise UploadRejected(message or "the server, or a proxy before it, takes no file as large as that.")
         if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN} or code in {"UNAUTHENTICATED", "FORBIDDEN"}:
             reason = message or f"HTTP {status}."
             raise CommandError(

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from db.connection import Connection
 from db.embedded import embedded_server
 from db.errors import DatabaseError
-from db.pool import INGEST, Connection, connect
+from db.pool import INGEST, connect
 from ingest.errors import IngestError
 from server.config.settings import Settings
 from server.observability import log_config
@@ -41,11 +42,11 @@ def read_settings(**given: object) -> Settings:
     if "data_dir" in options:
         options |= {"database_url": None, "direct_url": None}
     settings = Settings().model_copy(update=options)
-    log_config.begin(settings, auto="console")
+    log_config.configure_logging(settings, auto="console")
     return settings
 
 
-def run(work: Callable[[Connection], Coroutine[Any, Any, T]], database_url: str) -> T:
+def run_with_connection(work: Callable[[Connection], Coroutine[Any, Any, T]], database_url: str) -> T:
     """Run the work with a connection of its own and return what it returns."""
 
     async def main() -> T:
@@ -75,12 +76,12 @@ class CommandError(Exception):
     """A command cannot do its work; the message says why and what to do."""
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Print a failure on standard error, on one line however long."""
     err.print(message, style="red", markup=False, soft_wrap=True)
 
 
-def explain(error: Exception) -> str | None:
+def describe_error(error: Exception) -> str | None:
     """Return what to tell of an error that users can cause or mend, or None for a fault of ours."""
     match error:
         case IngestError():

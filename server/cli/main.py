@@ -42,7 +42,7 @@ class OnErrorChoice(StrEnum):
     SKIP = "skip"
 
 
-def _call(module: str, function: str, **arguments: Any) -> None:  # noqa: ANN401
+def _run_command(module: str, function: str, **arguments: Any) -> None:  # noqa: ANN401
     """Call a command's function; exit with 1 if it says that the work failed."""
     if getattr(import_module(f"server.cli.commands.{module}"), function)(**arguments) is False:
         raise typer.Exit(1)
@@ -63,7 +63,7 @@ def serve(
 ) -> None:
     """Start the database (embedded, or that of DATABASE_URL), bring it up to date, and serve GraphQL until Ctrl-C."""
     given = {"host": host, "port": port, "data_dir": data_dir, "workers": workers}
-    _call("serve", "serve", given=given, demo=demo)
+    _run_command("serve", "serve", given=given, demo=demo)
 
 
 @app.command()
@@ -75,19 +75,19 @@ def worker(
     data_dir: DataDir = None,
 ) -> None:
     """Apply uploaded batches until Ctrl-C. Any number of workers share one queue, on any number of machines."""
-    _call("worker", "worker", concurrency=concurrency, with_parent=with_parent, data_dir=data_dir)
+    _run_command("worker", "worker", concurrency=concurrency, with_parent=with_parent, data_dir=data_dir)
 
 
 @app.command(hidden=True)
 def prepare(demo: Annotated[bool, typer.Option("--demo/--no-demo")] = False) -> None:
     """Do what `serve` begins with, in a process of its own."""
-    _call("maintenance", "prepare", demo=demo)
+    _run_command("maintenance", "prepare", demo=demo)
 
 
 @app.command()
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the database's schema and the exchange rates up to date."""
-    _call("maintenance", "migrate", data_dir=data_dir)
+    _run_command("maintenance", "migrate", data_dir=data_dir)
 
 
 @app.command()
@@ -99,19 +99,19 @@ def verify(
 
     Exits with 1 if there are any.
     """
-    _call("maintenance", "verify", repair=repair, data_dir=data_dir)
+    _run_command("maintenance", "verify", repair=repair, data_dir=data_dir)
 
 
 @app.command()
 def compact(data_dir: DataDir = None) -> None:
     """Add up partial sums that many small batches have left behind. No answer changes; reading gets faster."""
-    _call("maintenance", "compact", data_dir=data_dir)
+    _run_command("maintenance", "compact", data_dir=data_dir)
 
 
 @app.command()
 def queue(data_dir: DataDir = None) -> None:
     """Show how many batches wait, for how long, and how fast they end."""
-    _call("maintenance", "queue", data_dir=data_dir)
+    _run_command("maintenance", "queue", data_dir=data_dir)
 
 
 @app.command()
@@ -123,7 +123,7 @@ def audit(
     data_dir: DataDir = None,
 ) -> None:
     """Show who has changed what, the newest first: uploads, reverts, changes of the tree, tokens."""
-    _call("audit", "show", since=since, limit=limit, data_dir=data_dir)
+    _run_command("audit", "show", since=since, limit=limit, data_dir=data_dir)
 
 
 @app.command()
@@ -133,7 +133,7 @@ def schema(
     ] = False,
 ) -> None:
     """Print the GraphQL schema."""
-    _call("schema", "schema", check=check)
+    _run_command("schema", "schema", check=check)
 
 
 @locations_app.callback()
@@ -154,7 +154,7 @@ def load_locations(
     """Add or update regions and ports. What moves takes its prices' averages along; on an error nothing changes."""
     if regions is None and ports is None:
         raise typer.BadParameter("Give --regions, --ports or both.")
-    _call("locations", "load", regions=regions, ports=ports, data_dir=data_dir)
+    _run_command("locations", "load", regions=regions, ports=ports, data_dir=data_dir)
 
 
 @prices_app.callback()
@@ -177,7 +177,7 @@ def load_prices(
     A file is recognised by its content: it is not loaded a second time by accident. Exits with 1 if any file failed.
     """
     skip = on_error is OnErrorChoice.SKIP
-    _call("prices", "load", files=files, skip_invalid=skip, again=again, data_dir=data_dir)
+    _run_command("prices", "load", files=files, skip_invalid=skip, again=again, data_dir=data_dir)
 
 
 @prices_app.command("upload")
@@ -205,7 +205,7 @@ def upload_prices(
     twice. Exits with 1 if any file is not in.
     """
     skip = on_error is OnErrorChoice.SKIP
-    _call(
+    _run_command(
         "upload",
         "upload",
         files=files,
@@ -229,7 +229,7 @@ def refresh_rates(data_dir: DataDir = None) -> None:
 
     They come from the European Central Bank, or from openexchangerates.org when RATESGRAPH_OPENEXCHANGERATES_APP_ID is set.
     """
-    _call("rates", "refresh", data_dir=data_dir)
+    _run_command("rates", "refresh", data_dir=data_dir)
 
 
 @token_app.callback()
@@ -249,13 +249,13 @@ def create_token(
     data_dir: DataDir = None,
 ) -> None:
     """Make a token and print it, once: only a digest of it is kept."""
-    _call("tokens", "create", name=name, scopes=sorted(set(scope)), expires=expires, data_dir=data_dir)
+    _run_command("tokens", "create", name=name, scopes=sorted(set(scope)), expires=expires, data_dir=data_dir)
 
 
 @token_app.command("list")
 def list_tokens(data_dir: DataDir = None) -> None:
     """Show all tokens: whose they are, what they may do, and when they were last used, to within ten minutes."""
-    _call("tokens", "list_all", data_dir=data_dir)
+    _run_command("tokens", "list_all", data_dir=data_dir)
 
 
 @token_app.command("revoke")
@@ -263,7 +263,7 @@ def revoke_token(
     token: Annotated[str, typer.Argument(metavar="ID", show_default=False)], data_dir: DataDir = None
 ) -> None:
     """Refuse a token from now on, for good. Servers know it within a second, and end what runs under it."""
-    _call("tokens", "revoke", token=token, data_dir=data_dir)
+    _run_command("tokens", "revoke", token=token, data_dir=data_dir)
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ def choose_profile(settings: Settings) -> Profile:
     return Profile.DEVELOPMENT if embedded and is_loopback(settings.host) else Profile.PRODUCTION
 
 
-def find_unsafe_mixture(settings: Settings) -> str | None:
+def find_unsafe_combination(settings: Settings) -> str | None:
     """Return which settings are unsafe together, and why, or None."""
     is_local = is_loopback(settings.host)
     writes_are_open = settings.writes_are_open(embedded=settings.database_url is None)

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from server.config.network import is_loopback
-from server.rate_limiting.shared_storage import open_counters, read_limit
+from server.rate_limiting.shared_storage import open_shared_storage, parse_rate_limit
 
 MAY_BE_EMPTY = {"rate_limit", "token_rate_limit"}
 
@@ -182,7 +182,7 @@ class Settings(BaseSettings):
     @classmethod
     def check_rate_limit(cls, value: str) -> str:
         """Refuse what is no rate limit."""
-        read_limit(value)
+        parse_rate_limit(value)
         return value
 
     @field_validator("rate_limit_storage")
@@ -190,7 +190,7 @@ class Settings(BaseSettings):
     def check_storage(cls, value: SecretStr | None) -> SecretStr | None:
         """Refuse a store that is not known, or whose client is not installed."""
         try:
-            open_counters(value)
+            open_shared_storage(value)
         except Exception as error:
             # What the message holds of the address may be a password.
             raise ValueError(

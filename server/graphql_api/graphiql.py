@@ -13,22 +13,22 @@ from starlette.types import ASGIApp
 from strawberry.http.ides import get_graphql_ide_html
 
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
-DELIVERY = "https://unpkg.com"
+CDN = "https://unpkg.com"
 """Where the stock page of GraphiQL loads its scripts from, each checked against its digest by the browser."""
 
 
-def make_explorer(*, from_delivery: bool) -> ASGIApp:
+def create_graphiql(*, from_cdn: bool) -> ASGIApp:
     """Return what answers with the page of GraphiQL, which is the same each time."""
     html = get_graphql_ide_html("graphiql")
-    return HTMLResponse(html, headers=page_headers(html, from_delivery=from_delivery))
+    return HTMLResponse(html, headers=page_headers(html, from_cdn=from_cdn))
 
 
-def page_headers(html: str, *, from_delivery: bool) -> dict[str, str]:
+def page_headers(html: str, *, from_cdn: bool) -> dict[str, str]:
     """Return the headers of a page."""
-    source = DELIVERY if from_delivery else "'self'"
+    source = CDN if from_cdn else "'self'"
     policy = {
         "default-src": "'none'",
-        "script-src": " ".join([source, *(f"'sha256-{_digest(script)}'" for script in INLINE_SCRIPT.findall(html))]),
+        "script-src": " ".join([source, *(f"'sha256-{_csp_hash(script)}'" for script in INLINE_SCRIPT.findall(html))]),
         # The editor sets styles on elements.
         "style-src": f"{source} 'unsafe-inline'",
         "font-src": f"{source} data:",
@@ -50,5 +50,5 @@ def page_headers(html: str, *, from_delivery: bool) -> dict[str, str]:
     }
 
 
-def _digest(script: str) -> str:
+def _csp_hash(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -8,11 +8,11 @@ import hashlib
 from collections import OrderedDict
 from pathlib import Path
 
-from server.http.errors import BadRequest
+from server.http.errors import HttpError
 from server.http.request_params import Parameters
-from telemetry.request_record import note_registered
+from telemetry.request_record import record_registered
 
-MAX_TEXT = 1_000_000
+MAX_TOTAL_CHARS = 1_000_000
 """Characters of all automatically persisted texts together; the oldest used go first."""
 
 
@@ -25,21 +25,21 @@ class PersistedDocuments:
         self._automatic: OrderedDict[str, str] = OrderedDict()
         self._size = 0
 
-    def find_text(self, request: Parameters) -> str:
+    def resolve_document(self, request: Parameters) -> str:
         """Return the document that the request means. Raise BadRequest with a code of its own for each way to fail."""
         if request.document_id is not None:
             text = self._registered.get(request.document_id)
             if text is None:
-                raise BadRequest("DOCUMENT_NOT_FOUND", "No document is registered under this documentId.")
-            note_registered()
+                raise HttpError("DOCUMENT_NOT_FOUND", "No document is registered under this documentId.")
+            record_registered()
             return text
         if self._only_registered:
-            raise BadRequest("DOCUMENT_REQUIRED", "This server only answers registered documents: send a documentId.")
+            raise HttpError("DOCUMENT_REQUIRED", "This server only answers registered documents: send a documentId.")
         persisted = request.extensions.get("persistedQuery")
         if persisted is not None:
             return self._find_automatic(request.query, persisted)
         if not request.query:
-            raise BadRequest("BAD_PARAMETER", "The request has no query.")
+            raise HttpError("BAD_PARAMETER", "The request has no query.")
         return request.query
 
     def _find_automatic(self, text: str | None, persisted: object) -> str:
@@ -47,23 +47,23 @@ class PersistedDocuments:
             case {"version": 1, "sha256Hash": str(digest)}:
                 pass
             case _:
-                raise BadRequest("BAD_PARAMETER", "extensions.persistedQuery is not {version: 1, sha256Hash}.")
+                raise HttpError("BAD_PARAMETER", "extensions.persistedQuery is not {version: 1, sha256Hash}.")
         if text is None:
             known = self._automatic.get(digest)
             if known is None:
                 # The words are those that clients look for.
-                raise BadRequest("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound", status=200)
+                raise HttpError("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound", status=200)
             self._automatic.move_to_end(digest)
             return known
         if hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest() != digest:
-            raise BadRequest("PERSISTED_QUERY_MISMATCH", "sha256Hash is not that of the query.")
-        return self._keep(digest, text)
+            raise HttpError("PERSISTED_QUERY_MISMATCH", "sha256Hash is not that of the query.")
+        return self._cache(digest, text)
 
-    def _keep(self, digest: str, text: str) -> str:
-        if digest not in self._automatic and len(text) <= MAX_TEXT // 10:
+    def _cache(self, digest: str, text: str) -> str:
+        if digest not in self._automatic and len(text) <= MAX_TOTAL_CHARS // 10:
             self._automatic[digest] = text
             self._size += len(text)
-            while self._size > MAX_TEXT:
+            while self._size > MAX_TOTAL_CHARS:
                 _, gone = self._automatic.popitem(last=False)
                 self._size -= len(gone)
         return text

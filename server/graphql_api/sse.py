@@ -26,30 +26,30 @@ from server.auth.identity import Identity
 TRANSPORT = SSETransport()
 
 
-async def send_events(results: StreamResult, identity: Identity, scope: Scope, receive: Receive, send: Send) -> None:
+async def send_sse(results: StreamResult, identity: Identity, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with the results as they come, as long as the server runs and the caller is to be believed."""
 
-    async def tell() -> AsyncGenerator[str, None]:
+    async def encode_events() -> AsyncGenerator[str, None]:
         async for result in results:
             # Nothing is deferred here: each is a whole result.
             yield TRANSPORT.encode_next(process_result(cast("ExecutionResult", result)), _encode)
         yield TRANSPORT.encode_complete()
 
     told = merge_stream_with_heartbeat(
-        tell,
+        encode_events,
         lambda: TRANSPORT.heartbeat_message(_encode),
         TRANSPORT.heartbeat_interval,
         send_initial_heartbeat=TRANSPORT.send_initial_heartbeat,
     )
-    ends = [scope["state"]["stopping"].wait, identity.outlast]
-    await EventStream(told(), ends, headers=dict(TRANSPORT.headers))(scope, receive, send)
+    ends = [scope["state"]["stopping"].wait, identity.wait_until_expired]
+    await TerminableStreamingResponse(told(), ends, headers=dict(TRANSPORT.headers))(scope, receive, send)
 
 
 def _encode(data: object) -> str:
     return orjson.dumps(data).decode()
 
 
-class EventStream(StreamingResponse):
+class TerminableStreamingResponse(StreamingResponse):
     """A stream of events that ends with its source, or with the first of what `ends` waits for."""
 
     def __init__(self, content: object, ends: Sequence[Callable[[], Awaitable[object]]], **options: object) -> None:
@@ -61,13 +61,13 @@ class EventStream(StreamingResponse):
         whole = False
         async with anyio.create_task_group() as tasks:
             for end in self._ends:
-                tasks.start_soon(self._end_with, end, tasks.cancel_scope)
+                tasks.start_soon(self._cancel_when, end, tasks.cancel_scope)
             await super().stream_response(send)
             whole = True
             tasks.cancel_scope.cancel()
         if not whole:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _end_with(self, end: Callable[[], Awaitable[object]], scope: anyio.CancelScope) -> None:
+    async def _cancel_when(self, end: Callable[[], Awaitable[object]], scope: anyio.CancelScope) -> None:
         await end()
         scope.cancel()

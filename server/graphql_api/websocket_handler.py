@@ -19,27 +19,27 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     SubscribeMessage,
 )
 
-from graph.execution.authorization import UPLOADING
+from graph.execution.authorization import UPLOAD_SCOPES
 from resolvers.context import RequestContext
-from server.auth.access_control import Admission
+from server.auth.access_control import AccessControl
 from server.auth.identity import Identity
 from server.graphql_api.persisted_documents import PersistedDocuments
-from server.http.errors import BadRequest
-from server.http.request_params import check_members
-from server.observability.access_log import telling_of_operation
-from telemetry.request_record import begin_another
+from server.http.errors import HttpError
+from server.http.request_params import validate_params
+from server.observability.access_log import logged_operation
+from telemetry.request_record import start_operation_record
 
 FORBIDDEN = 4403
 """After this, clients connect again with a new token if they can make one; 4401 they take for the end."""
-CLOSED_WITH = {413: 1009, 429: 1013, 503: 1013}
+CLOSE_CODES = {413: 1009, 429: 1013, 503: 1013}
 """Too large; try again later."""
 MAX_MESSAGES, WINDOW_SECONDS = 100, 60.0
 """Those of a WebSocket that neither begin an operation nor end one. Clients ping every ten seconds, if at all."""
-LONGEST_REASON = 120
+MAX_REASON_BYTES = 120
 """Bytes: a frame that closes has room for 3 more (RFC 6455, section 5.5)."""
 
 
-class TextSocket(ASGIWebSocketAdapter):
+class OrjsonWebSocketAdapter(ASGIWebSocketAdapter):
     """A WebSocket whose messages leave as text: the stock one sends our bytes as binary, which browsers do not take.
 
     What comes is decoded on the event loop. So it has at most `max_bytes`, if any.
@@ -57,9 +57,9 @@ class TextSocket(ASGIWebSocketAdapter):
             except WebSocketDisconnect:
                 return
             if self.max_bytes is not None and len(text.encode()) > self.max_bytes:
-                begin_another()
+                start_operation_record()
                 message = f"At most {self.max_bytes:,} bytes are taken in a message from callers that may not upload."
-                raise BadRequest("PAYLOAD_TOO_LARGE", message, status=413)
+                raise HttpError("PAYLOAD_TOO_LARGE", message, status=413)
             try:
                 decoded: object = orjson.loads(text)
             except orjson.JSONDecodeError as error:
@@ -82,12 +82,12 @@ class TextSocket(ASGIWebSocketAdapter):
         if self.ws.application_state is not WebSocketState.CONNECTED:
             raise WebSocketDisconnected
         try:
-            await self.ws.close(code, reason.encode()[:LONGEST_REASON].decode(errors="ignore"))
+            await self.ws.close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
         except WebSocketDisconnect as error:
             raise WebSocketDisconnected from error
 
 
-class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
+class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
     """The stock protocol. Neither a malformed message nor a client that has gone is an error of ours.
 
     The caller is known by the token in the payload of `connection_init`, as a browser can send no header with a WebSocket, or
@@ -101,52 +101,54 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
 
     async def handle(self) -> None:
         """Handle what is sent until the end of the connection, which may be that something is refused."""
-        self._socket.max_bytes = self._admission.message_bytes
+        self._socket.max_bytes = self._access_control.message_bytes
         try:
             await super().handle()
-        except BadRequest as error:
-            with self._telling(), contextlib.suppress(WebSocketDisconnected):
-                code = CLOSED_WITH.get(error.status, FORBIDDEN)
+        except HttpError as error:
+            with self._logged(), contextlib.suppress(WebSocketDisconnected):
+                code = CLOSE_CODES.get(error.status, FORBIDDEN)
                 await self.websocket.close(code=code, reason=f"{error.code}: {error.message}")
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
         """Begin the connection with whom it is for. Raise BadRequest, as `Admission.recognise`; TOO_MANY_STREAMS."""
         payload: Any = message.get("payload") or {}
         if isinstance(payload, dict) and not self.connection_init_received:
-            identity = await self._identify(payload)
-            admission = self._admission
-            admission.places.hand_over(self._scope["state"]["place"], admission.name(self._scope, identity))
-            if identity.caller.scopes >= UPLOADING:
+            identity = await self._authenticate(payload)
+            admission = self._access_control
+            admission.stream_limiter.transfer(
+                self._scope["state"]["place"], admission.stream_owner(self._scope, identity)
+            )
+            if identity.caller.scopes >= UPLOAD_SCOPES:
                 self._socket.max_bytes = None
             self.context.caller, self._identity = identity.caller, identity
-            self._end = asyncio.create_task(self._end_with(identity))
+            self._end = asyncio.create_task(self._close_when_expired(identity))
         await super().handle_connection_init(message)
 
-    async def _identify(self, payload: Mapping[str, object]) -> Identity:
+    async def _authenticate(self, payload: Mapping[str, object]) -> Identity:
         headers = dict(self._scope["headers"])
         sent = [value for name, value in payload.items() if name.lower() == "authorization"]
         if sent:
             headers[b"authorization"] = str(sent[0]).encode("latin-1", "replace")
-        return await self._admission.recognise(self._scope, headers)
+        return await self._access_control.authenticate(self._scope, headers)
 
     @property
-    def _socket(self) -> TextSocket:
-        return cast("TextSocket", self.websocket)
+    def _socket(self) -> OrjsonWebSocketAdapter:
+        return cast("OrjsonWebSocketAdapter", self.websocket)
 
     @property
     def _scope(self) -> Scope:
         return self._socket.ws.scope
 
     @property
-    def _admission(self) -> Admission:
-        admission: Admission = self._scope["state"]["admission"]
+    def _access_control(self) -> AccessControl:
+        admission: AccessControl = self._scope["state"]["admission"]
         return admission
 
-    def _telling(self) -> AbstractContextManager[None]:
-        return telling_of_operation(self._scope["state"]["slow_seconds"])
+    def _logged(self) -> AbstractContextManager[None]:
+        return logged_operation(self._scope["state"]["slow_seconds"])
 
-    async def _end_with(self, identity: Identity) -> None:
-        await identity.outlast()
+    async def _close_when_expired(self, identity: Identity) -> None:
+        await identity.wait_until_expired()
         with contextlib.suppress(WebSocketDisconnected, RuntimeError):
             await self.websocket.close(code=FORBIDDEN, reason="The token has expired or was revoked.")
 
@@ -159,22 +161,22 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
     async def handle_message(self, message: Message) -> None:
         """Handle the message, or close the connection as the protocol wants it (4400). Raise BadRequest (RATE_LIMITED)."""
         try:
-            self._count_message(message)
+            self._rate_limit_message(message)
             await super().handle_message(message)
         except (TypeError, ValueError, AttributeError):
             # A message runs nothing of ours by itself: its operation is a task. So it is the message that has a wrong shape.
             await self.handle_invalid_message("Failed to parse message")
 
-    def _count_message(self, message: Message) -> None:
+    def _rate_limit_message(self, message: Message) -> None:
         now = time.monotonic()
         if now >= self._window_ends:
             self._messages, self._window_ends = 0, now + WINDOW_SECONDS
         if message.get("type") != "complete" or message.get("id") not in self.operations:
             self._messages += 1
         if self._messages > MAX_MESSAGES:
-            begin_another()
+            start_operation_record()
             taken = f"{MAX_MESSAGES} in {WINDOW_SECONDS:.0f} s are taken beside operations"
-            raise BadRequest("RATE_LIMITED", f"Too many messages: {taken}.", status=429)
+            raise HttpError("RATE_LIMITED", f"Too many messages: {taken}.", status=429)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Begin the operation, whose document may be sent or named, or answer what is wrong with it."""
@@ -182,32 +184,32 @@ class SocketHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
             await super().handle_subscribe(message)
             return
         # The task of the operation takes it along.
-        begin_another()
+        start_operation_record()
         payload = dict[str, Any](message["payload"])
         try:
-            await self._admission.count(self._scope, self._identity)
+            await self._access_control.check_rate_limit(self._scope, self._identity)
             # Counted there, so not here, and neither is a `complete` that has crossed ours on the way.
             self._messages -= 2
-            self._check_room()
-            text = self.documents.find_text(check_members(payload))
-        except BadRequest as error:
-            refusal: Any = error.formatted()
-            with self._telling():
+            self._check_operation_limit()
+            text = self.documents.resolve_document(validate_params(payload))
+        except HttpError as error:
+            refusal: Any = error.to_graphql_error()
+            with self._logged():
                 await self.send_message({"id": message["id"], "type": "error", "payload": [refusal]})
         else:
             begun: Any = {**message, "payload": {**payload, "query": text}}
             await super().handle_subscribe(begun)
 
-    def _check_room(self) -> None:
+    def _check_operation_limit(self) -> None:
         """Raise BadRequest (TOO_MANY_OPERATIONS) where as many operations run as may."""
         most = self.max_subscriptions_per_connection
         if most is not None and len(self.operations) >= most:
             message = f"At most {most:,} operations run on one WebSocket: end one first."
-            raise BadRequest("TOO_MANY_OPERATIONS", message, status=429)
+            raise HttpError("TOO_MANY_OPERATIONS", message, status=429)
 
     async def run_operation(self, operation: Operation[RequestContext, None]) -> None:
         """Run the operation, and tell of it when it has ended."""
-        with self._telling():
+        with self._logged():
             await super().run_operation(operation)
 
     async def handle_task_exception(self, error: Exception) -> None:

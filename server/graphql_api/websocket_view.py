@@ -18,20 +18,20 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from resolvers.caller import Caller
 from resolvers.context import RequestContext
 from server.graphql_api.persisted_documents import PersistedDocuments
-from server.graphql_api.websocket_handler import SocketHandler, TextSocket
-from server.http.csrf import Origins
+from server.graphql_api.websocket_handler import OrjsonWebSocketAdapter, TransportWSHandler
+from server.http.csrf import OriginPolicy
 
 
-class SocketView(GraphQL[RequestContext, None]):
+class WebSocketGraphQLView(GraphQL[RequestContext, None]):
     """Serves the schema."""
 
-    websocket_adapter_class = TextSocket
+    websocket_adapter_class = OrjsonWebSocketAdapter
 
     def __init__(
         self,
         schema: BaseSchema,
         documents: PersistedDocuments,
-        origins: Origins,
+        origins: OriginPolicy,
         max_socket_operations: int,
     ) -> None:
         super().__init__(
@@ -41,7 +41,7 @@ class SocketView(GraphQL[RequestContext, None]):
             allowed_origins=origins.allowed,
             max_subscriptions_per_connection=max_socket_operations,
         )
-        self.graphql_transport_ws_handler_class = type("Sockets", (SocketHandler,), {"documents": documents})
+        self.graphql_transport_ws_handler_class = type("Sockets", (TransportWSHandler,), {"documents": documents})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the connection."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from starlette.types import Message, Receive
 
-from server.http.errors import BadRequest
-from server.http.multipart import is_form
+from server.http.errors import HttpError
+from server.http.multipart import is_multipart
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class BodyLimits:
     body: int
     upload: int
 
-    def bound(self, receive: Receive, headers: Mapping[bytes, bytes], *, may_upload: bool) -> Receive:
+    def limit_receive(self, receive: Receive, headers: Mapping[bytes, bytes], *, may_upload: bool) -> Receive:
         """Return what receives a body within the limit.
 
         Raise BadRequest (PAYLOAD_TOO_LARGE): at once where the length is told, otherwise when the limit is passed.
@@ -28,17 +28,17 @@ class BodyLimits:
         if not may_upload:
             limit, whose = self.query, " from callers that may not upload"
         else:
-            limit, whose = self.upload if is_form(headers.get(b"content-type", b"")) else self.body, ""
+            limit, whose = self.upload if is_multipart(headers.get(b"content-type", b"")) else self.body, ""
         length = headers.get(b"content-length", b"0")
         if b"transfer-encoding" in headers or not length.isdigit():
-            return _receive_at_most(receive, limit, whose)
+            return _limited_receive(receive, limit, whose)
         if int(length[:20]) > limit:
             raise _too_large(limit, whose)
         # As nearly always: the server in front of us holds a body to the length that was told.
         return receive
 
 
-def _receive_at_most(receive: Receive, limit: int, whose: str) -> Receive:
+def _limited_receive(receive: Receive, limit: int, audience_suffix: str) -> Receive:
     size = 0
 
     async def receive_some() -> Message:
@@ -46,12 +46,12 @@ def _receive_at_most(receive: Receive, limit: int, whose: str) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > limit:
-            raise _too_large(limit, whose)
+            raise _too_large(limit, audience_suffix)
         return message
 
     return receive_some
 
 
-def _too_large(limit: int, whose: str) -> BadRequest:
-    message = f"The body is too large; at most {limit:,} bytes are taken{whose}."
-    return BadRequest("PAYLOAD_TOO_LARGE", message, status=413)
+def _too_large(limit: int, audience_suffix: str) -> HttpError:
+    message = f"The body is too large; at most {limit:,} bytes are taken{audience_suffix}."
+    return HttpError("PAYLOAD_TOO_LARGE", message, status=413)

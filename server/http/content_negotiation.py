@@ -22,15 +22,15 @@ MATCHES = {
     b"application/*": (JSON, RESPONSE_JSON),
     b"*/*": (JSON, RESPONSE_JSON),
 }
-LONGEST = 1_000
+MAX_HEADER_LENGTH = 1_000
 """Bytes of a header that are looked at, and remembered: what is longer, no client sends who means it."""
-MOST = 1_000
+MAX_CACHED_HEADERS = 1_000
 """Different headers that are remembered."""
 QUOTED = re.compile(rb'"(?:[^"\\]|\\.?)*(?:"|$)', re.DOTALL)
 """What is not closed goes to the end, so that nothing is looked through twice."""
 
 
-class Wanted(NamedTuple):
+class AcceptedMedia(NamedTuple):
     """What an Accept header takes.
 
     That is one answer in a media type, or None of these; or a stream of events or a page, where one of these is named and
@@ -39,11 +39,11 @@ class Wanted(NamedTuple):
 
     media_type: bytes | None
     events: bool = False
-    page: bool = False
+    html: bool = False
     names_json: bool = False
 
 
-NOTHING = Wanted(None)
+NOTHING = AcceptedMedia(None)
 
 
 class Remembered(dict[bytes, Found]):
@@ -55,27 +55,27 @@ class Remembered(dict[bytes, Found]):
 
     def __missing__(self, header: bytes) -> Found:
         """Read the header."""
-        if len(header) > LONGEST:
+        if len(header) > MAX_HEADER_LENGTH:
             return self._otherwise
-        if len(self) >= MOST:
+        if len(self) >= MAX_CACHED_HEADERS:
             self.clear()
         found = self[header] = self._read(header)
         return found
 
 
-def remembered(otherwise: Found) -> Callable[[Reader[Found]], Reader[Found]]:
+def memoize_header(otherwise: Found) -> Callable[[Reader[Found]], Reader[Found]]:
     """Have what is read in a header remembered, so that to look it up takes no step in Python."""
     return lambda read: Remembered(read, otherwise).__getitem__
 
 
-@remembered(NOTHING)
-def read_accept(accept: bytes) -> Wanted:
+@memoize_header(NOTHING)
+def parse_accept(accept: bytes) -> AcceptedMedia:
     """Return what the Accept header takes: JSON where it prefers nothing."""
     if not accept.strip():
-        return Wanted(JSON)
+        return AcceptedMedia(JSON)
     weights: dict[bytes, tuple[int, float]] = {}
     named: dict[bytes, float] = {}
-    for name, weight in _read_ranges(accept):
+    for name, weight in _parse_ranges(accept):
         named.setdefault(name, weight)
         matched = MATCHES.get(name, ())
         for media_type in matched:
@@ -87,17 +87,17 @@ def read_accept(accept: bytes) -> Wanted:
     single = 0.0 if best is None else weights[best][1]
     events, page = named.get(EVENT_STREAM, 0.0), named.get(HTML, 0.0)
     names_json = not named.keys().isdisjoint(CONTENT_TYPES)
-    return Wanted(best if single else None, 0 < events >= single, 0 < page >= max(events, single), names_json)
+    return AcceptedMedia(best if single else None, 0 < events >= single, 0 < page >= max(events, single), names_json)
 
 
-def _read_ranges(header: bytes) -> Iterator[tuple[bytes, float]]:
+def _parse_ranges(header: bytes) -> Iterator[tuple[bytes, float]]:
     """Yield what the header lists, in lower case, with the weights. What is quoted names nothing."""
     for part in QUOTED.sub(b'""', header.lower()).split(b","):
         name, *parameters = (piece.strip() for piece in part.split(b";"))
-        yield name, _weight(parameters)
+        yield name, _parse_q(parameters)
 
 
-def _weight(parameters: list[bytes]) -> float:
+def _parse_q(parameters: list[bytes]) -> float:
     for parameter in parameters:
         name, _, value = parameter.partition(b"=")
         if name.strip() == b"q":
@@ -110,7 +110,7 @@ def _weight(parameters: list[bytes]) -> float:
     return 1.0
 
 
-@remembered(otherwise=False)
+@memoize_header(otherwise=False)
 def is_json(content_type: bytes) -> bool:
     """Return whether a body of this type is JSON that can be read: application/json itself, in UTF-8."""
     name, *parameters = (piece.strip() for piece in content_type.lower().split(b";"))
@@ -120,7 +120,7 @@ def is_json(content_type: bytes) -> bool:
     return name == JSON and all(charset in {b"utf-8", b"utf8"} for charset in charsets)
 
 
-@remembered(otherwise=False)
-def takes_gzip(accept_encoding: bytes) -> bool:
+@memoize_header(otherwise=False)
+def accepts_gzip(accept_encoding: bytes) -> bool:
     """Return whether the Accept-Encoding header names gzip, and not to refuse it."""
-    return any(name in {b"gzip", b"x-gzip"} and weight > 0 for name, weight in _read_ranges(accept_encoding))
+    return any(name in {b"gzip", b"x-gzip"} and weight > 0 for name, weight in _parse_ranges(accept_encoding))

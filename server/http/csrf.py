@@ -12,7 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from server.http.errors import BadRequest
+from server.http.errors import HttpError
 
 PREFLIGHT_HEADERS = (
     b"graphql-require-preflight",
@@ -42,7 +42,7 @@ BODY_HEADERS = {b"content-length", b"content-type"}
 Headers = Mapping[bytes, bytes]
 
 
-class Origins:
+class OriginPolicy:
     """The origins whose pages may ask, beside our own: none, some, or all (`*`)."""
 
     def __init__(self, setting: str | None) -> None:
@@ -54,13 +54,13 @@ class Origins:
             return
         if headers.get(b"origin", b"").decode("latin-1") not in self.allowed:
             message = "Pages of other sites may not ask here, unless the server's settings name their origin."
-            raise BadRequest("CROSS_SITE_REFUSED", message, status=403)
+            raise HttpError("CROSS_SITE_REFUSED", message, status=403)
 
-    def around(self, app: ASGIApp) -> ASGIApp:
+    def wrap_with_cors(self, app: ASGIApp) -> ASGIApp:
         """Return the application, with what lets browsers show its answers to pages of the allowed origins, if any."""
         if not self.allowed:
             return app
-        return Preflights(
+        return JsonCorsMiddleware(
             app,
             allow_origins=self.allowed,
             allow_methods=["GET", "POST"],
@@ -70,7 +70,7 @@ class Origins:
         )
 
 
-class Preflights(CORSMiddleware):
+class JsonCorsMiddleware(CORSMiddleware):
     """Starlette's CORS, whose refusals are JSON with a code, as all of ours are."""
 
     def preflight_response(self, request_headers: RequestHeaders) -> Response:
@@ -82,26 +82,26 @@ class Preflights(CORSMiddleware):
         what = bytes(response.body).decode().removeprefix("Disallowed CORS ")
         message = f"Pages of other sites may not send this; the settings of the server do not allow the {what}."
         kept = {name: value for name, value in response.raw_headers if name not in BODY_HEADERS}
-        return BadRequest("CORS_REFUSED", message, status=response.status_code, headers=kept).to_response()
+        return HttpError("CORS_REFUSED", message, status=response.status_code, headers=kept).to_response()
 
 
-def check_preflight(headers: Headers) -> None:
+def require_csrf_header(headers: Headers) -> None:
     """Raise BadRequest (PREFLIGHT_REQUIRED) for a form that any web page could have sent."""
-    if not has_preflight(headers):
+    if not has_csrf_header(headers):
         message = "A form needs a header that no foreign web page can send, such as GraphQL-Require-Preflight: 1."
-        raise BadRequest("PREFLIGHT_REQUIRED", message, status=403)
+        raise HttpError("PREFLIGHT_REQUIRED", message, status=403)
 
 
-def check_address(headers: Headers, *, names_json: bool) -> None:
+def require_csrf_safe_get(headers: Headers, *, names_json: bool) -> None:
     """Raise BadRequest (PREFLIGHT_REQUIRED) for a query in an address that a link or an image could have sent."""
-    if names_json or has_preflight(headers):
+    if names_json or has_csrf_header(headers):
         return
     if headers.get(b"sec-fetch-site") in OWN_SITES or headers.get(b"sec-fetch-mode") in SCRIPTS:
         return
     message = "A query in an address needs Accept: application/json, or a header such as GraphQL-Require-Preflight: 1."
-    raise BadRequest("PREFLIGHT_REQUIRED", message, status=403)
+    raise HttpError("PREFLIGHT_REQUIRED", message, status=403)
 
 
-def has_preflight(headers: Headers) -> bool:
+def has_csrf_header(headers: Headers) -> bool:
     """Return whether the request has a header that no foreign page can send unasked."""
     return b"graphql-cost" in headers or any(headers.get(name, b"").strip() for name in PREFLIGHT_HEADERS)

@@ -14,8 +14,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from server.http.errors import RETRY_AFTER, BadRequest
-from server.http.request_params import Parameters, check_members
+from server.http.errors import RETRY_AFTER, HttpError
+from server.http.request_params import Parameters, validate_params
 
 MAX_FILES = 1
 MAX_FIELDS = 2
@@ -26,12 +26,12 @@ MAX_INDEX_DIGITS = 6
 Json = dict[str, Any]
 
 
-def is_form(content_type: bytes) -> bool:
+def is_multipart(content_type: bytes) -> bool:
     """Return whether the body is a form with files."""
     return content_type.partition(b";")[0].strip().lower() == b"multipart/form-data"
 
 
-class FormReader(MultiPartParser):
+class EndTrackingMultiPartParser(MultiPartParser):
     """Starlette's parser, which also tells whether the form has come to its end."""
 
     has_ended = False
@@ -42,7 +42,7 @@ class FormReader(MultiPartParser):
 
 
 @asynccontextmanager
-async def reading_form(request: Request) -> AsyncIterator[Parameters]:
+async def parsed_multipart_request(request: Request) -> AsyncIterator[Parameters]:
     """Read the whole form and yield the parameters that it holds, with the file in its place; it goes with the block.
 
     Raise BadRequest (BAD_MULTIPART, BAD_PARAMETER; NO_ROOM where the disk cannot take the file), or starlette's own exception
@@ -50,7 +50,7 @@ async def reading_form(request: Request) -> AsyncIterator[Parameters]:
     """
     form = await _read_form(request)
     try:
-        yield check_members(_read_operation(form))
+        yield validate_params(_read_operation(form))
     finally:
         await form.close()
 
@@ -63,7 +63,7 @@ async def _read_form(request: Request) -> FormData:
         if not reader.has_ended:
             raise MultiPartException("The form ends before its last boundary.")
 
-    reader = FormReader(
+    reader = EndTrackingMultiPartParser(
         request.headers, chunks(), max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
     )
     try:
@@ -77,7 +77,7 @@ async def _read_form(request: Request) -> FormData:
         raise bad_multipart("The form cannot be read.") from error
     except OSError as error:
         message = "The server has no room for the file right now. Try again later."
-        raise BadRequest("NO_ROOM", message, status=503, headers=RETRY_AFTER) from error
+        raise HttpError("NO_ROOM", message, status=503, headers=RETRY_AFTER) from error
 
 
 def _read_operation(form: FormData) -> Json:
@@ -92,13 +92,13 @@ def _read_operation(form: FormData) -> Json:
         if name not in files:
             raise bad_multipart(f"`map` names a file {name!r} that is not in the body.")
         for path in paths:
-            _place(operation, path, files[name])
+            _assign_file(operation, path, files[name])
     return operation
 
 
-def bad_multipart(message: str) -> BadRequest:
+def bad_multipart(message: str) -> HttpError:
     """Return the refusal of a form that is not what the specification says."""
-    return BadRequest("BAD_MULTIPART", message)
+    return HttpError("BAD_MULTIPART", message)
 
 
 def _read_object(form: FormData, name: str) -> Json:
@@ -116,18 +116,18 @@ def _read_object(form: FormData, name: str) -> Json:
     return value
 
 
-def _place(operation: Json, path: str, file: UploadFile) -> None:
+def _assign_file(operation: Json, path: str, file: UploadFile) -> None:
     """Put the file where the path leads, which must be a null among the variables."""
     *steps, last = path.split(".")
     place: Any = operation if steps[:1] == ["variables"] else None
     for step in steps:
-        place = _look_up(place, step)
-    if _look_up(place, last, default=file) is not None:
+        place = _get_path(place, step)
+    if _get_path(place, last, default=file) is not None:
         raise bad_multipart(f"`map` leads to {path!r}, which is no null among the variables.")
     place[int(last) if isinstance(place, list) else last] = file
 
 
-def _look_up(place: Any, step: str, default: object = None) -> Any:  # noqa: ANN401
+def _get_path(place: Any, step: str, default: object = None) -> Any:  # noqa: ANN401
     """Return what is one step further in decoded JSON."""
     if isinstance(place, dict):
         return place.get(step, default)

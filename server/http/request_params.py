@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from server.http.errors import BadRequest
+from server.http.errors import HttpError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,45 +21,45 @@ class Parameters:
 
 
 TYPES = {"query": str, "operationName": str, "variables": dict, "extensions": dict, "documentId": str}
-WORDS = {str: "a text", dict: "an object"}
+TYPE_NAMES = {str: "a text", dict: "an object"}
 
 
-def read_body(body: bytes) -> Parameters:
+def parse_body(body: bytes) -> Parameters:
     """Return the parameters of a body. Raise BadRequest (BAD_JSON, BAD_PARAMETER)."""
     if not body:
-        raise BadRequest("BAD_JSON", "The request has no body.")
+        raise HttpError("BAD_JSON", "The request has no body.")
     try:
         members = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise BadRequest("BAD_JSON", "The body is not JSON.") from error
+        raise HttpError("BAD_JSON", "The body is not JSON.") from error
     if isinstance(members, list):
-        raise BadRequest("BAD_PARAMETER", "Several requests in one are not taken: send them one by one.")
+        raise HttpError("BAD_PARAMETER", "Several requests in one are not taken: send them one by one.")
     if not isinstance(members, dict):
-        raise BadRequest("BAD_PARAMETER", "The body is not a JSON object.")
-    return check_members(members)
+        raise HttpError("BAD_PARAMETER", "The body is not a JSON object.")
+    return validate_params(members)
 
 
-def read_address(query_string: bytes) -> Parameters:
+def parse_query_string(query_string: bytes) -> Parameters:
     """Return the parameters of an address. Raise BadRequest (BAD_JSON, BAD_PARAMETER)."""
     try:
         members: dict[str, Any] = dict(parse_qsl(query_string.decode("ascii"), errors="strict", max_num_fields=20))
     except ValueError as error:
-        raise BadRequest("BAD_PARAMETER", "The address cannot be decoded.") from error
+        raise HttpError("BAD_PARAMETER", "The address cannot be decoded.") from error
     for name in ("variables", "extensions"):
         if members.get(name):
             try:
                 members[name] = orjson.loads(members[name])
             except orjson.JSONDecodeError as error:
-                raise BadRequest("BAD_JSON", f"{name} is not JSON.") from error
-    return check_members({name: value for name, value in members.items() if value != ""})
+                raise HttpError("BAD_JSON", f"{name} is not JSON.") from error
+    return validate_params({name: value for name, value in members.items() if value != ""})
 
 
-def check_members(members: dict[str, Any]) -> Parameters:
+def validate_params(members: dict[str, Any]) -> Parameters:
     """Return the members of a request as parameters. Raise BadRequest (BAD_PARAMETER) for one of the wrong type."""
     for name, value in members.items():
         kind = TYPES.get(name)
         if kind is not None and value is not None and not isinstance(value, kind):
-            raise BadRequest("BAD_PARAMETER", f"{name} is not {WORDS[kind]}.")
+            raise HttpError("BAD_PARAMETER", f"{name} is not {TYPE_NAMES[kind]}.")
     return Parameters(
         members.get("query"),
         members.get("operationName"),

@@ -20,12 +20,12 @@ import orjson
 import structlog
 
 from server.config.settings import Settings
-from telemetry.request_record import current
+from telemetry.request_record import current_record
 
 Event = MutableMapping[str, Any]
 
-OURS = "ratesgraph"
-BLACK = "[…]"
+PROJECT_FILES = "ratesgraph"
+REDACTED = "[…]"
 SHAPES = re.compile(
     r"rgt_[0-9a-f]{16}_[\w-]+"  # our tokens
     r"|\beyJ[\w-]{5,}(?:\.[\w-]+)+"  # JWTs
@@ -34,80 +34,82 @@ SHAPES = re.compile(
     r"|(?i:(?<=password=)|(?<=passwd=)|(?<=secret=)|(?<=token=))(?:'[^']{0,400}'|[^\s\"'&,;]+)"
 )
 PASSWORD = re.compile(r"://[^/@\s]*?:(?P<url>[^@\s]+)@|\bpassword\s*=\s*(?:'(?P<quoted>[^']+)'|(?P<bare>\S+))")
-MAX_WORDS = 2_000
+MAX_VALUE_LENGTH = 2_000
 """What a library tells may quote what a stranger has sent, at any length."""
 MIN_SECRET = 4
 """A shorter password would black out words that have nothing to do with it."""
 
 
-class Blackener:
+class Redactor:
     """Replaces secrets in texts. `known` are secrets themselves."""
 
     def __init__(self, known: Collection[str]) -> None:
         long = sorted({secret for secret in known if len(secret) >= MIN_SECRET}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, long))) if long else None
 
-    def blacken(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return the text without secrets."""
         if self._known is not None:
-            text = self._known.sub(BLACK, text)
-        return SHAPES.sub(BLACK, text)
+            text = self._known.sub(REDACTED, text)
+        return SHAPES.sub(REDACTED, text)
 
 
-class Processors:
+class LogProcessors:
     """Turns a record into an event that can be told. `with_words`: the words of exceptions are told too."""
 
-    def __init__(self, blackener: Blackener, *, with_words: bool) -> None:
-        self._blackener = blackener
-        self._with_words = with_words
+    def __init__(self, blackener: Redactor, *, with_words: bool) -> None:
+        self._redactor = blackener
+        self._include_message = with_words
 
     def add_request(self, _logger: object, _method: str, event: Event) -> Event:
         """Say in which request something happened."""
-        notes = current.get()
+        notes = current_record.get()
         if notes is not None:
             event.setdefault("request_id", notes.request_id.decode())
             if notes.trace_id:
                 event.setdefault("trace_id", notes.trace_id)
         return event
 
-    def tell_exception(self, _logger: object, _method: str, event: Event) -> Event:
+    def format_exception(self, _logger: object, _method: str, event: Event) -> Event:
         """Say what was raised, and where."""
         found = event.pop("exc_info", None)
         error = found[1] if isinstance(found, tuple) else found
         event.pop("stack_info", None)
         if isinstance(error, BaseException):
-            event["exception"] = "".join(_tell(error, set(), with_words=self._with_words)).rstrip()
-        if event.get("logger") == "asyncio" and not self._with_words:
+            event["exception"] = "".join(_format_chain(error, set(), include_message=self._include_message)).rstrip()
+        if event.get("logger") == "asyncio" and not self._include_message:
             # What follows its first line shows the objects that were at work, exceptions with their words among them.
             event["event"] = str(event["event"]).partition("\n")[0]
         return event
 
-    def blacken(self, _logger: object, _method: str, event: Event) -> Event:
+    def redact(self, _logger: object, _method: str, event: Event) -> Event:
         """Black out secrets, wherever they stand."""
         for name, value in event.items():
             if isinstance(value, str):
-                told = value if name == "exception" or len(value) <= MAX_WORDS else f"{value[:MAX_WORDS]}…"
-                event[name] = self._blackener.blacken(told)
+                told = (
+                    value if name == "exception" or len(value) <= MAX_VALUE_LENGTH else f"{value[:MAX_VALUE_LENGTH]}…"
+                )
+                event[name] = self._redactor.redact(told)
         return event
 
 
-def _tell(error: BaseException, told: set[int], *, with_words: bool) -> Iterator[str]:
+def _format_chain(error: BaseException, lines: set[int], *, include_message: bool) -> Iterator[str]:
     """Yield what led to an exception, its traceback, and its name, with its words only where these are wanted."""
-    told.add(id(error))
+    lines.add(id(error))
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if cause is not None and id(cause) not in told:
-        yield from _tell(cause, told, with_words=with_words)
+    if cause is not None and id(cause) not in lines:
+        yield from _format_chain(cause, lines, include_message=include_message)
         yield "\nWhich led to:\n\n"
     yield "Traceback (most recent call last):\n"
     yield from traceback.format_tb(error.__traceback__)
     # PostgreSQL's own name for what went wrong tells much and quotes nothing.
     state = getattr(error, "sqlstate", None)
-    words = f": {error}"[:MAX_WORDS] if with_words else ""
+    words = f": {error}"[:MAX_VALUE_LENGTH] if include_message else ""
     yield f"{type(error).__module__}.{type(error).__qualname__}{f' (SQLSTATE {state})' if state else ''}{words}\n"
     for part in getattr(error, "exceptions", ()):
-        if isinstance(part, BaseException) and id(part) not in told:
+        if isinstance(part, BaseException) and id(part) not in lines:
             yield "\nOf which one is:\n\n"
-            yield from _tell(part, told, with_words=with_words)
+            yield from _format_chain(part, lines, include_message=include_message)
 
 
 def find_secrets(settings: Settings) -> set[str]:
@@ -121,7 +123,7 @@ def find_secrets(settings: Settings) -> set[str]:
 
 def make_formatter(*, style: str, with_words: bool, secrets: Collection[str]) -> logging.Formatter:
     """Return what writes a record as one line of JSON, or for a reader."""
-    steps = Processors(Blackener(secrets), with_words=with_words)
+    steps = LogProcessors(Redactor(secrets), with_words=with_words)
     for_readers = structlog.dev.ConsoleRenderer(colors=style == "console" and sys.stderr.isatty(), pad_event_to=0)
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
@@ -133,8 +135,8 @@ def make_formatter(*, style: str, with_words: bool, secrets: Collection[str]) ->
         ],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            steps.tell_exception,
-            steps.blacken,
+            steps.format_exception,
+            steps.redact,
             for_readers if style == "console" else structlog.processors.JSONRenderer(_encode),
         ],
     )
@@ -170,12 +172,12 @@ def configure(settings: Settings) -> dict[str, Any]:
         "formatters": {"ours": formatter},
         "handlers": {"err": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "ours"}},
         # Strawberry warns of every handshake of a foreign page, in the words of that page.
-        "loggers": {OURS: {"level": level}, "strawberry.ws": {"level": "ERROR"}},
+        "loggers": {PROJECT_FILES: {"level": level}, "strawberry.ws": {"level": "ERROR"}},
         "root": {"level": level if level == "ERROR" else "WARNING", "handlers": ["err"]},
     }
 
 
-def begin(settings: Settings, *, auto: str | None = None) -> None:
+def configure_logging(settings: Settings, *, auto: str | None = None) -> None:
     """Log in the way of the settings from now on; warnings and faults of threads too. Processes that are started follow.
 
     `auto` says which way that is where the settings leave it open.
@@ -184,22 +186,22 @@ def begin(settings: Settings, *, auto: str | None = None) -> None:
     os.environ["RATESGRAPH_LOG_FORMAT"] = style
     logging.config.dictConfig(configure(settings.model_copy(update={"log_format": style})))
     logging.captureWarnings(capture=True)
-    threading.excepthook = _tell_thread
+    threading.excepthook = _log_thread_exception
 
 
-def _tell_thread(arguments: threading.ExceptHookArgs) -> None:
-    logging.getLogger(OURS).error("a thread has failed", exc_info=arguments.exc_value)
+def _log_thread_exception(arguments: threading.ExceptHookArgs) -> None:
+    logging.getLogger(PROJECT_FILES).error("a thread has failed", exc_info=arguments.exc_value)
 
 
-def tell_failure(message: str | None, error: BaseException) -> None:
+def report_command_failure(message: str | None, error: BaseException) -> None:
     """Tell on standard error why the command has failed: in words where there are some, or as a fault of ours."""
     has_begun = bool(logging.getLogger().handlers)
     if not has_begun:
         # Not even the settings could be read.
-        begin(Settings.model_construct(log_format=os.environ.get("RATESGRAPH_LOG_FORMAT", "console")))
+        configure_logging(Settings.model_construct(log_format=os.environ.get("RATESGRAPH_LOG_FORMAT", "console")))
     if message is None:
-        logging.getLogger(OURS).critical("the command has failed: a fault of ours", exc_info=error)
+        logging.getLogger(PROJECT_FILES).critical("the command has failed: a fault of ours", exc_info=error)
     elif os.environ["RATESGRAPH_LOG_FORMAT"] == "json":
-        logging.getLogger(OURS).critical(message)
+        logging.getLogger(PROJECT_FILES).critical(message)
     else:
         sys.stderr.write(f"{message}\n")

@@ -18,18 +18,18 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from db.background import beside
+from db.background import background_task
 from db.pool import Pool
-from db.processes import is_alive
-from telemetry.request_record import SUBSCRIPTION, Notes
+from db.processes import process_exists
+from telemetry.request_record import SUBSCRIPTION, RequestRecord
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-IS_SHARED = FOLDER in os.environ
+MULTIPROCESS_DIR_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+MULTIPROCESS = MULTIPROCESS_DIR_VARIABLE in os.environ
 """As prometheus_client has found it: it looks once, when it is imported."""
 NONE, OTHER = "none", "other"
 MAX_SERIES = 1_000
 """Kinds, statuses, codes and registered operations are few; should they not be, the rest is `other`."""
-NOTED_EVERY_SECONDS = 1.0
+FLUSH_INTERVAL_SECONDS = 1.0
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """Seconds: a kept answer takes a tenth of a millisecond, statistics of a continent a second, an upload as long as it waits."""
 
@@ -60,7 +60,7 @@ def _gauge(name: str, meaning: str, *labels: str) -> Gauge:
 
 PROCESSES = _gauge("processes", "Server processes")
 SUBSCRIPTIONS = _gauge("subscriptions_open", "Subscriptions that are open")
-ANSWERS_BYTES = _gauge("kept_answers_bytes", "Bytes of the answers that are kept")
+RESPONSE_CACHE_BYTES = _gauge("response_cache_bytes", "Bytes of the answers that are kept")
 POOL_LIMIT = _gauge("pool_limit", "Database connections that there may be", "pool")
 POOL_SIZE = _gauge("pool_size", "Database connections that there are", "pool")
 POOL_IDLE = _gauge("pool_idle", "Database connections that nobody uses", "pool")
@@ -68,7 +68,7 @@ POOL_WAITING = _gauge("pool_waiting", "Those who wait for a database connection"
 
 
 @dataclass(slots=True)
-class _Tally:
+class _RequestCounts:
     """Requests that have ended alike since the metrics were last added to."""
 
     count: int = 0
@@ -77,11 +77,11 @@ class _Tally:
 
 
 # Adding to metrics that processes share takes 6 µs of a request, and to these a tenth of that.
-_tallies: dict[tuple[str, str, int, str, str], _Tally] = {}
-_errors: dict[str, int] = {}
+_request_counts: dict[tuple[str, str, int, str, str], _RequestCounts] = {}
+_error_counts: dict[str, int] = {}
 
 
-def count(notes: Notes, seconds: float) -> None:
+def record_request(notes: RequestRecord, seconds: float) -> None:
     """Count a request that has ended."""
     series = (
         notes.kind,
@@ -90,26 +90,26 @@ def count(notes: Notes, seconds: float) -> None:
         notes.codes[0] if notes.codes else "",
         notes.cache,
     )
-    tally = _tallies.get(series)
+    tally = _request_counts.get(series)
     if tally is None:
-        if len(_tallies) >= MAX_SERIES:
+        if len(_request_counts) >= MAX_SERIES:
             series = (notes.kind, OTHER, 0, OTHER, notes.cache)
-        tally = _tallies.setdefault(series, _Tally())
+        tally = _request_counts.setdefault(series, _RequestCounts())
     tally.count += 1
     tally.seconds += seconds
     tally.by_bucket[bisect_left(BUCKETS, seconds)] += 1
     for code in notes.codes:
-        count_error(code)
+        record_error(code)
 
 
-def count_error(code: str) -> None:
+def record_error(code: str) -> None:
     """Count an error that a caller was told."""
-    _errors[code] = _errors.get(code, 0) + 1
+    _error_counts[code] = _error_counts.get(code, 0) + 1
 
 
-def _add_up() -> None:
+def _flush_counters() -> None:
     """Add what has been counted to the metrics."""
-    for (kind, operation, status, code, cache), tally in _tallies.items():
+    for (kind, operation, status, code, cache), tally in _request_counts.items():
         if not tally.count:
             continue
         REQUESTS.labels(kind or NONE, operation or NONE, str(status or NONE), code or NONE).inc(tally.count)
@@ -121,63 +121,63 @@ def _add_up() -> None:
                 if added:
                     bucket.inc(added)
         tally.count, tally.seconds, tally.by_bucket = 0, 0.0, [0] * len(tally.by_bucket)
-    for code, added in _errors.items():
+    for code, added in _error_counts.items():
         ERRORS.labels(code).inc(added)
-    _errors.clear()
+    _error_counts.clear()
 
 
-class Figures:
+class MetricsRecorder:
     """What is counted and measured in this process."""
 
     def __init__(self, pools: Mapping[str, Pool], cache_size: Callable[[], int]) -> None:
         self._pools = pools
         self._cache_size = cache_size
 
-    def note(self) -> None:
+    def flush(self) -> None:
         """Set the gauges, and add up what was counted."""
-        _add_up()
+        _flush_counters()
         PROCESSES.set(1)
-        ANSWERS_BYTES.set(self._cache_size())
+        RESPONSE_CACHE_BYTES.set(self._cache_size())
         for name, pool in self._pools.items():
-            state = pool.measure()
+            state = pool.stats()
             POOL_LIMIT.labels(name).set(state.limit)
             POOL_SIZE.labels(name).set(state.size)
             POOL_IDLE.labels(name).set(state.idle)
             POOL_WAITING.labels(name).set(state.waiting)
 
-    async def keep(self) -> None:
+    async def flush_forever(self) -> None:
         """Do so again and again: another process may be asked."""
         while True:
-            self.note()
-            await asyncio.sleep(NOTED_EVERY_SECONDS)
+            self.flush()
+            await asyncio.sleep(FLUSH_INTERVAL_SECONDS)
 
 
 @asynccontextmanager
-async def measuring(pools: Mapping[str, Pool], cache_size: Callable[[], int]) -> AsyncIterator[Figures]:
+async def open_metrics(pools: Mapping[str, Pool], cache_size: Callable[[], int]) -> AsyncIterator[MetricsRecorder]:
     """Measure what happens in this process until the end of the block."""
-    figures = Figures(pools, cache_size)
-    async with beside(figures.keep()):
+    figures = MetricsRecorder(pools, cache_size)
+    async with background_task(figures.flush_forever()):
         yield figures
-    figures.note()
+    figures.flush()
 
 
 @contextmanager
-def shared_folder() -> Iterator[None]:
+def multiprocess_dir() -> Iterator[None]:
     """Have the processes that are started inside of the block share their figures."""
     with TemporaryDirectory(prefix="ratesgraph-metrics-") as folder:
-        os.environ[FOLDER] = folder
+        os.environ[MULTIPROCESS_DIR_VARIABLE] = folder
         yield
 
 
 def collect() -> Iterator[Metric]:
     """Yield the metrics of all processes. Reads files where there are several: not on the event loop."""
-    if not IS_SHARED:
+    if not MULTIPROCESS:
         yield from REGISTRY.collect()
         return
-    folder = os.environ[FOLDER]
+    folder = os.environ[MULTIPROCESS_DIR_VARIABLE]
     for path in Path(folder).glob("gauge_live*_*.db"):
         pid = path.stem.rpartition("_")[2]
         # A process that was killed could take nothing back. What it has counted stays.
-        if pid.isdigit() and not is_alive(int(pid)):
+        if pid.isdigit() and not process_exists(int(pid)):
             mark_process_dead(int(pid), folder)  # type: ignore[no-untyped-call]
     yield from MultiProcessCollector(None, folder).collect()  # type: ignore[no-untyped-call]

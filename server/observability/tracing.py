@@ -28,7 +28,7 @@ from opentelemetry.trace import Span as OtelSpan
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from telemetry import spans
-from telemetry.spans import Facts
+from telemetry.spans import Attributes
 
 STOP_SECONDS = 3.0
 """How long a server that stops tries to send what is left."""
@@ -45,48 +45,51 @@ class RequestSpan:
         self._span = span
         self.trace_id = format_trace_id(span.get_span_context().trace_id)
 
-    def describe(self, facts: Facts) -> None:
+    def set_attributes(self, attributes: Attributes) -> None:
         """Add what is known by now."""
-        self._span.set_attributes(facts)
-        if int(facts.get(STATUS, 0)) >= OUR_FAULT:
+        self._span.set_attributes(attributes)
+        if int(attributes.get(STATUS, 0)) >= OUR_FAULT:
             self._span.set_status(StatusCode.ERROR)
 
 
-class Tracing:
+class OtelTracer:
     """Makes spans of what is told (`telemetry.spans`)."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer("ratesgraph")
 
     @contextmanager
-    def request(self, name: str, headers: Sequence[tuple[bytes, bytes]], facts: Facts) -> Iterator[RequestSpan]:
+    def request(
+        self, name: str, headers: Sequence[tuple[bytes, bytes]], attributes: Attributes
+    ) -> Iterator[RequestSpan]:
         """Enter the span of a request, as a part of the trace that its header `traceparent` names (W3C Trace Context)."""
         carrier = {key.decode(): value.decode("latin-1") for key, value in headers if key in CARRIED}
         parent = PROPAGATOR.extract(carrier, context=Context())
-        span = self._tracer.start_span(name, context=parent, kind=SpanKind.SERVER, attributes=facts)
-        with _inside(span):
+        span = self._tracer.start_span(name, context=parent, kind=SpanKind.SERVER, attributes=attributes)
+        with _use_span(span):
             yield RequestSpan(span)
 
     def span(
-        self, name: str, facts: Facts | None = None, causes: Sequence[object] | None = None
+        self, name: str, attributes: Attributes | None = None, links: Sequence[object] | None = None
     ) -> AbstractContextManager[object]:
         """Enter a part of the first cause, linked with the others. What belongs to no request is not traced."""
-        known = dict.fromkeys([get_current_span()] if causes is None else causes)
-        parents = [cause for cause in known if isinstance(cause, OtelSpan) and cause.get_span_context().is_valid]
+        known = dict.fromkeys([get_current_span()] if links is None else links)
+        parents = [link for link in known if isinstance(link, OtelSpan) and link.get_span_context().is_valid]
         if not parents:
             return nullcontext()
-        links = [Link(parent.get_span_context()) for parent in parents[1 : MAX_LINKS + 1]]
-        kind = SpanKind.CLIENT if facts and "db.system.name" in facts else SpanKind.INTERNAL
+        others = [Link(parent.get_span_context()) for parent in parents[1 : MAX_LINKS + 1]]
+        kind = SpanKind.CLIENT if attributes and "db.system.name" in attributes else SpanKind.INTERNAL
         context = set_span_in_context(parents[0])
-        return _inside(self._tracer.start_span(name, context=context, kind=kind, attributes=facts, links=links))
+        span = self._tracer.start_span(name, context=context, kind=kind, attributes=attributes, links=others)
+        return _use_span(span)
 
-    def here(self) -> object:
+    def current(self) -> object:
         """Return the span that is entered here."""
         return get_current_span()
 
 
 @contextmanager
-def _inside(span: OtelSpan) -> Iterator[None]:
+def _use_span(span: OtelSpan) -> Iterator[None]:
     # Of an exception only its type is told.
     with use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
         try:
@@ -98,12 +101,12 @@ def _inside(span: OtelSpan) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def sending() -> AsyncIterator[None]:
+async def open_tracing() -> AsyncIterator[None]:
     """Trace what happens inside of the block, and send it from a thread of its own."""
     resource = Resource.create({SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME", "ratesgraph")})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    spans.tracer = Tracing(provider)
+    spans.tracer = OtelTracer(provider)
     try:
         yield
     finally:

@@ -17,13 +17,13 @@ from zlib import crc32
 
 from limits import RateLimitItem
 
-from server.http.errors import BadRequest
-from server.rate_limiting.shared_storage import SharedCounters
+from server.http.errors import HttpError
+from server.rate_limiting.shared_storage import SharedStorage
 
-Fields = list[tuple[bytes, bytes]]
+HeaderList = list[tuple[bytes, bytes]]
 """What is left, then the policy."""
 
-MAX_COUNTED = 50_000
+MAX_TRACKED_CALLERS = 50_000
 """Callers that a process counts, those whose windows are the newest; they take up to 16 MB."""
 
 
@@ -35,7 +35,7 @@ class _Window:
     ends_at: float
     count: int = 0
 
-    def add(self, shared: int | None) -> int:
+    def increment(self, shared: int | None) -> int:
         """Return the count with one more: that of the shared store, or our own while it has none."""
         if shared is not None:
             return shared
@@ -43,17 +43,17 @@ class _Window:
         return self.count
 
 
-class Quota:
+class FixedWindowLimiter:
     """What one caller may do in a window of time."""
 
     def __init__(
         self,
         name: str,
         limit: RateLimitItem,
-        shared: SharedCounters | None = None,
+        shared: SharedStorage | None = None,
         *,
         processes: int = 1,
-        max_counted: int = MAX_COUNTED,
+        max_counted: int = MAX_TRACKED_CALLERS,
     ) -> None:
         """Of `processes` that count each for itself, each gives a share, so that they give the limit together."""
         self._name = name
@@ -70,18 +70,18 @@ class Quota:
         """Return how many callers are counted here."""
         return len(self._windows)
 
-    async def take(self, who: str) -> Fields:
+    async def hit(self, who: str) -> HeaderList:
         """Count once for the caller and return the fields that tell what is left. Raise BadRequest (RATE_LIMITED, 429)."""
         now = time.time()
         window = self._find_window(who, now)
         shared = await self._shared.incr(window.key, self._seconds) if self._shared else None
-        left = self._amount - window.add(shared)
+        left = self._amount - window.increment(shared)
         wait = ceil(window.ends_at - now)
         if left < 0:
             raise self._refuse(wait)
-        return self._tell(left, wait)
+        return self._headers(left, wait)
 
-    async def check(self, who: str) -> None:
+    async def peek(self, who: str) -> None:
         """Raise BadRequest (RATE_LIMITED, 429) for a caller that has nothing left."""
         now = time.time()
         window = self._find_window(who, now)
@@ -89,24 +89,24 @@ class Quota:
         if (window.count if shared is None else shared) >= self._amount:
             raise self._refuse(ceil(window.ends_at - now))
 
-    async def count(self, who: str) -> None:
+    async def record(self, who: str) -> None:
         """Count once for the caller, whatever is left."""
         window = self._find_window(who, time.time())
-        window.add(await self._shared.incr(window.key, self._seconds) if self._shared else None)
+        window.increment(await self._shared.incr(window.key, self._seconds) if self._shared else None)
 
     def _find_window(self, who: str, now: float) -> _Window:
         """Return the present window of the caller. A clock may be set back, too."""
         window = self._windows.get(who)
         if window is not None and now < window.ends_at <= now + self._seconds:
             return window
-        self._make_room(who, now)
+        self._evict_expired(who, now)
         offset = crc32(who.encode()) % self._seconds
         number = int(now + offset) // self._seconds
         window = _Window(f"{self._name}/{who}/{number}", (number + 1) * self._seconds - offset)
         self._windows[who] = window
         return window
 
-    def _make_room(self, who: str, now: float) -> None:
+    def _evict_expired(self, who: str, now: float) -> None:
         """Drop what has ended among the oldest, a little at a time, and the oldest itself where there are too many."""
         self._windows.pop(who, None)
         for _ in range(2):
@@ -115,10 +115,10 @@ class Quota:
                 return
             del self._windows[oldest]
 
-    def _tell(self, left: int, wait: int) -> Fields:
+    def _headers(self, left: int, wait: int) -> HeaderList:
         return [(b"ratelimit", f'"{self._name}";r={left};t={wait}'.encode()), self._policy]
 
-    def _refuse(self, wait: int) -> BadRequest:
+    def _refuse(self, wait: int) -> HttpError:
         message = f"Too many requests: {self._amount:,} in {self._seconds:,} s are taken. Try again in {wait} s."
-        headers = {b"retry-after": str(wait).encode(), **dict(self._tell(0, wait))}
-        return BadRequest("RATE_LIMITED", message, status=429, headers=headers)
+        headers = {b"retry-after": str(wait).encode(), **dict(self._headers(0, wait))}
+        return HttpError("RATE_LIMITED", message, status=429, headers=headers)

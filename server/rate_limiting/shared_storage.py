@@ -14,43 +14,43 @@ log = logging.getLogger("ratesgraph.server")
 
 STORAGE_SECONDS = 0.25
 """How long a count may take at a shared store."""
-ASKED_AT_ONCE = 50
+MAX_CONCURRENT_CALLS = 50
 """Connections to a shared store: its client allows a hundred, and fails beyond."""
-AWAY_SECONDS = 5.0
+FAILURE_BACKOFF_SECONDS = 5.0
 """For how long a store that failed is not asked again: not every request is to wait for it."""
 
 
-class SharedCounters:
+class SharedStorage:
     """Counts in a store that others count in too. While it is away there are no counts: None."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._away_until = 0.0
-        self._turns = asyncio.Semaphore(ASKED_AT_ONCE)
+        self._semaphore = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
 
     async def incr(self, key: str, expiry: int) -> int | None:
         """Add one to the count of the key, which lasts for `expiry` seconds from its beginning, and return it."""
-        return await self._ask(lambda: self._storage.incr(key, expiry))
+        return await self._call_storage(lambda: self._storage.incr(key, expiry))
 
     async def get(self, key: str) -> int | None:
         """Return the count of the key."""
-        return await self._ask(lambda: self._storage.get(key))
+        return await self._call_storage(lambda: self._storage.get(key))
 
-    async def _ask(self, question: Callable[[], Awaitable[int]]) -> int | None:
+    async def _call_storage(self, question: Callable[[], Awaitable[int]]) -> int | None:
         if time.monotonic() < self._away_until:
             return None
         try:
-            async with asyncio.timeout(STORAGE_SECONDS), self._turns:
+            async with asyncio.timeout(STORAGE_SECONDS), self._semaphore:
                 return await question()
         except Exception as error:
-            self._away_until = time.monotonic() + AWAY_SECONDS
+            self._away_until = time.monotonic() + FAILURE_BACKOFF_SECONDS
             # The message may hold its address, and that a password.
             name = type(error).__name__
             log.warning("the store of rate limits does not answer (%s): this process counts for itself", name)
             return None
 
 
-def read_limit(text: str | None) -> RateLimitItem | None:
+def parse_rate_limit(text: str | None) -> RateLimitItem | None:
     """Return the limit that a setting names, or None for an empty one. Raise ValueError for what is none, or several."""
     if not (text and text.strip()):
         return None
@@ -63,7 +63,7 @@ def read_limit(text: str | None) -> RateLimitItem | None:
     return limit
 
 
-def open_counters(secret: SecretStr | None) -> SharedCounters | None:
+def open_shared_storage(secret: SecretStr | None) -> SharedStorage | None:
     """Return the counters at a storage URI of the library, which may hold a password, or None where each counts for itself."""
     if secret is None:
         return None
@@ -73,4 +73,4 @@ def open_counters(secret: SecretStr | None) -> SharedCounters | None:
     options = {"implementation": "redispy"} if asynchronous.startswith("async+redis") else {}
     storage = storage_from_string(asynchronous, **options)
     assert isinstance(storage, Storage)  # noqa: S101
-    return SharedCounters(storage)
+    return SharedStorage(storage)

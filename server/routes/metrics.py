@@ -16,17 +16,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from db.connection import Connection
 from db.errors import DatabaseError
-from db.pool import Connection, Pool
+from db.pool import Pool
 from db.repositories import batches
 from domain.batches import BatchStatus, QueueState
-from graph.execution.authorization import NotAdmitted, admit
+from graph.execution.authorization import PermissionDenied, require_scopes
 from resolvers.caller import Scope
-from server.auth.access_control import Admission
-from server.auth.same_host import is_from_here
-from server.http.errors import BadRequest, not_admitted
+from server.auth.access_control import AccessControl
+from server.auth.same_host import is_same_host_request
+from server.http.errors import HttpError, forbidden
 from server.observability import metrics
-from telemetry.request_record import note_caller
+from telemetry.request_record import record_caller
 
 ADMIN = frozenset({Scope.ADMIN})
 OUTCOMES = {
@@ -43,13 +44,13 @@ def metrics_route(token: SecretStr | None, *, is_open: bool) -> Route:
 
     async def scrape(request: Request) -> Response:
         try:
-            await _admit(request, token, is_open=is_open)
-        except BadRequest as refused:
+            await _require_access(request, token, is_open=is_open)
+        except HttpError as refused:
             return refused.to_response()
-        except NotAdmitted as error:
-            return not_admitted(error).to_response()
+        except PermissionDenied as error:
+            return forbidden(error).to_response()
         request.state.figures.note()
-        everything = Everything(await _ask(request.state.shared.pool))
+        everything = MetricsCollector(await _query_queue_metrics(request.state.shared.pool))
         encode, media_type = choose_encoder(request.headers.get("accept", ""))
         body = await asyncio.to_thread(encode, everything)
         return Response(body, headers={"Content-Type": media_type, "Cache-Control": "private, no-store"})
@@ -57,21 +58,21 @@ def metrics_route(token: SecretStr | None, *, is_open: bool) -> Route:
     return Route("/metrics", scrape, methods=["GET"])
 
 
-async def _admit(request: Request, token: SecretStr | None, *, is_open: bool) -> None:
+async def _require_access(request: Request, token: SecretStr | None, *, is_open: bool) -> None:
     headers = dict(request.scope["headers"])
     sent = headers.get(b"authorization")
-    if sent is None and is_open and is_from_here(headers):
+    if sent is None and is_open and is_same_host_request(headers):
         return
     if sent and token and hmac.compare_digest(sent, f"Bearer {token.get_secret_value()}".encode()):
         # Nothing is looked up: it holds while the database is away, too.
-        note_caller("metrics")
+        record_caller("metrics")
         return
-    admission: Admission = request.state.admission
-    identity, _ = await admission.admit(request.scope, headers)
-    admit(identity.caller, ADMIN)
+    admission: AccessControl = request.state.admission
+    identity, _ = await admission.authorize(request.scope, headers)
+    require_scopes(identity.caller, ADMIN)
 
 
-async def _ask(pool: Pool) -> tuple[QueueState, dict[BatchStatus, int]] | None:
+async def _query_queue_metrics(pool: Pool) -> tuple[QueueState, dict[BatchStatus, int]] | None:
     """Return what the database tells of the queue, or None while it does not.
 
     A scrape is given up after ten seconds by default: the metrics of the process are to come long before.
@@ -81,13 +82,13 @@ async def _ask(pool: Pool) -> tuple[QueueState, dict[BatchStatus, int]] | None:
         return await batches.measure_queue(connection), await batches.count_outcomes(connection)
 
     try:
-        return await pool.glance(measure)
+        return await pool.try_read(measure)
     except DatabaseError:
         return None
 
 
 @dataclass(frozen=True, slots=True)
-class Everything:
+class MetricsCollector:
     """All metrics: those of the processes, and those of the database, as far as it answers."""
 
     database: tuple[QueueState, dict[BatchStatus, int]] | None

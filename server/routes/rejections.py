@@ -17,65 +17,65 @@ from starlette.routing import Route
 from db.errors import DatabaseError
 from db.pool import Pool
 from db.repositories import batches
-from graph.execution.authorization import UPLOADING, NotAdmitted, admit
+from graph.execution.authorization import UPLOAD_SCOPES, PermissionDenied, require_scopes
 from resolvers.caller import Caller
 from resolvers.uploads.batches import parse_batch_id
-from server.auth.access_control import Admission
-from server.http.errors import BadRequest, not_admitted, unavailable
+from server.auth.access_control import AccessControl
+from server.http.errors import HttpError, forbidden, unavailable
 from server.ingest_adapter import report_rejections
 
-MAX_AT_ONCE = 2
+MAX_CONCURRENT_REPORTS = 2
 """Reports that a process writes at once: each keeps a core busy. Others wait."""
 CHUNK_BYTES = 256 << 10
 
 
 def rejections_route() -> Route:
     """Return the route. GET and HEAD; the latter writes no report."""
-    places = asyncio.Semaphore(MAX_AT_ONCE)
+    places = asyncio.Semaphore(MAX_CONCURRENT_REPORTS)
 
     async def download(request: Request) -> Response:
         try:
-            admission: Admission = request.state.admission
-            identity, fields = await admission.admit(request.scope, dict(request.scope["headers"]))
-        except BadRequest as refused:
+            admission: AccessControl = request.state.admission
+            identity, fields = await admission.authorize(request.scope, dict(request.scope["headers"]))
+        except HttpError as refused:
             return refused.to_response()
-        response = await _answer(request, identity.caller, places)
+        response = await _handle(request, identity.caller, places)
         response.raw_headers.extend(fields)
         return response
 
     return Route("/batches/{id}/rejections.csv", download, methods=["GET"])
 
 
-async def _answer(request: Request, caller: Caller, places: asyncio.Semaphore) -> Response:
+async def _handle(request: Request, caller: Caller, report_slots: asyncio.Semaphore) -> Response:
     """Return the report, or what is told instead; whoever can have no batch is told so at once."""
     try:
-        admit(caller, UPLOADING)
-        return await _download(request, caller, places)
-    except BadRequest as refused:
+        require_scopes(caller, UPLOAD_SCOPES)
+        return await _download(request, caller, report_slots)
+    except HttpError as refused:
         return refused.to_response()
-    except NotAdmitted as error:
-        return not_admitted(error).to_response()
+    except PermissionDenied as error:
+        return forbidden(error).to_response()
     except DatabaseError as error:
         return unavailable(error).to_response()
 
 
-async def _download(request: Request, caller: Caller, places: asyncio.Semaphore) -> Response:
+async def _download(request: Request, caller: Caller, report_slots: asyncio.Semaphore) -> Response:
     batch_id = parse_batch_id(request.path_params["id"])
     pool: Pool = request.state.shared.pool
     found = [] if batch_id is None else await pool.read(lambda connection: batches.get_batches(connection, [batch_id]))
-    if batch_id is None or not found or not caller.sees(found[0].uploader):
-        raise BadRequest("UNKNOWN_BATCH", "There is no such batch.", status=404)
+    if batch_id is None or not found or not caller.can_see(found[0].uploader):
+        raise HttpError("UNKNOWN_BATCH", "There is no such batch.", status=404)
     if not found[0].status.has_ended:
         message = f"The batch is {found[0].status.value}: its rejections are known when it has ended."
-        raise BadRequest("BATCH_NOT_ENDED", message, status=409)
+        raise HttpError("BATCH_NOT_ENDED", message, status=409)
     headers = {
         "Content-Type": "text/csv; charset=utf-8",
         "Content-Disposition": f'attachment; filename="batch-{batch_id}-rejections.csv"',
         "Cache-Control": "private, no-cache",
     }
     if request.method == "HEAD":
-        return StreamingResponse(_nothing(), headers=headers)
-    async with places:
+        return StreamingResponse(_empty_body(), headers=headers)
+    async with report_slots:
         file = await _write_report(request, batch_id)
     headers["Content-Length"] = str(file.seek(0, 2))
     file.seek(0)
@@ -103,6 +103,6 @@ async def _read(file: BinaryIO) -> AsyncIterator[bytes]:
             yield chunk
 
 
-async def _nothing() -> AsyncIterator[bytes]:
+async def _empty_body() -> AsyncIterator[bytes]:
     return
     yield b""

@@ -7,12 +7,12 @@ that a core idled. So a process that has taken one sleeps for a moment, in which
 
 import time
 
-NAP_SECONDS = 1e-9
+YIELD_SECONDS = 1e-9
 """The system makes some 60 µs of it."""
 WINDOW_SECONDS = 0.1
 
 
-class Turns:
+class AcceptYielder:
     """Sleeps for a moment where more connections are open than at any other that was taken in the same tenth of a second.
 
     Then there may be others to come, and to be shared. Where each request has a connection of its own, their number stays about
@@ -24,7 +24,7 @@ class Turns:
         self._most = 0
         self._window_ends_at = 0.0
 
-    def take(self, connections: int, now: float) -> bool:
+    def yield_after_accept(self, connections: int, now: float) -> bool:
         """Return whether another process was let go first, after a connection was taken with which there are so many."""
         if not self._are_shared:
             return False
@@ -33,5 +33,5 @@ class Turns:
         if connections <= self._most:
             return False
         self._most = connections
-        time.sleep(NAP_SECONDS)
+        time.sleep(YIELD_SECONDS)
         return True

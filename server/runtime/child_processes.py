@@ -26,7 +26,7 @@ def _start(database_url: str, *arguments: str, **options: Any) -> subprocess.Pop
     return subprocess.Popen([*COMMAND, *arguments], env=environment, **options)  # noqa: S603
 
 
-def run_before(database_url: str, *arguments: str) -> None:
+def run_command(database_url: str, *arguments: str) -> None:
     """Run a command of ours to its end. Raise SystemExit with its code when it fails: it has told why."""
     with _start(database_url, *arguments) as running:
         try:
@@ -39,7 +39,7 @@ def run_before(database_url: str, *arguments: str) -> None:
 
 
 @contextmanager
-def worker_beside(database_url: str) -> Iterator[None]:
+def worker_subprocess(database_url: str) -> Iterator[None]:
     """Run a worker process of one's own until the end of the block; one that dies is started again."""
     ending = threading.Event()
     running: list[subprocess.Popen[bytes]] = []

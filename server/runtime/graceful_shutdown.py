@@ -19,24 +19,24 @@ from types import FrameType
 
 import uvicorn
 
-REPLACED = signal.SIGUSR1
+REPLACED_SIGNAL = signal.SIGUSR1
 """Tells a process that another one has taken its place."""
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 ARRIVAL_SECONDS = 0.25
 """What was let in last has this long to say what it wants."""
 
 
 @dataclass(slots=True)
-class Leaving:
+class DrainState:
     """How far a server is on its way out; a part of the lifespan's state."""
 
-    is_unready: bool = False
+    unready: bool = False
     """It is not to be asked any more."""
-    closes: bool = False
+    close_connections: bool = False
     """Every answer is the last on its connection."""
 
 
-class LingeringServer(uvicorn.Server):
+class DrainingServer(uvicorn.Server):
     """A server that lingers when it is told to stop. The lifespan's state has `linger_seconds` and `leaving`."""
 
     _is_hurried = _is_replaced = _is_lingering = False
@@ -44,7 +44,7 @@ class LingeringServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and be replaceable."""
         if threading.current_thread() is threading.main_thread():
-            signal.signal(REPLACED, self._replace)
+            signal.signal(REPLACED_SIGNAL, self._replace)
         await super().startup(sockets=sockets)
 
     def _replace(self, _signal: int, _frame: FrameType | None) -> None:
@@ -63,27 +63,27 @@ class LingeringServer(uvicorn.Server):
         seconds: float = self.lifespan.state["linger_seconds"]
         if seconds > 0 and not self._is_hurried:
             self._is_lingering = True
-            await self._linger(seconds)
+            await self._drain(seconds)
             self._is_lingering = False
         await super().shutdown(sockets)
 
-    async def _linger(self, seconds: float) -> None:
+    async def _drain(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        leaving: Leaving = self.lifespan.state["leaving"]
-        leaving.closes, leaving.is_unready = True, not self._is_replaced
+        leaving: DrainState = self.lifespan.state["leaving"]
+        leaving.close_connections, leaving.unready = True, not self._is_replaced
         if self._is_replaced:
-            self._let_nobody_in()
+            self._stop_accepting()
         for connection in list(self.server_state.connections):
             # What is being answered can still say that it is the last answer.
             with contextlib.suppress(AttributeError):
                 connection.say_close()  # type: ignore[union-attr]
         until = loop.time() + seconds
         while loop.time() < until and not self._is_hurried:  # noqa: ASYNC110
-            await asyncio.sleep(LOOK_SECONDS)  # A handler of signals may set no event of the loop.
+            await asyncio.sleep(POLL_SECONDS)  # A handler of signals may set no event of the loop.
         if not self._is_replaced:
-            self._let_nobody_in()
+            self._stop_accepting()
             await asyncio.sleep(ARRIVAL_SECONDS)
 
-    def _let_nobody_in(self) -> None:
+    def _stop_accepting(self) -> None:
         for server in self.servers:
             server.close()

@@ -14,35 +14,35 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from server.http.errors import RETRY_AFTER, BadRequest
-from server.observability.access_log import HEADER, take_notes, tell_of_refusal
-from server.runtime.write_coalescing import JoiningTransport
-from telemetry.request_record import Notes
+from server.http.errors import RETRY_AFTER, HttpError
+from server.observability.access_log import REQUEST_ID_HEADER, get_request_record, log_rejected_request
+from server.runtime.write_coalescing import WriteCoalescingTransport
+from telemetry.request_record import RequestRecord
 
 MIN_BYTES_PER_SECOND = 10_000
 """A body has another second for each of these: half a gigabyte may take 14 hours, a trickle may not."""
 MAX_HEAD_BYTES = HIGH_WATER_LIMIT
 MAX_HANDSHAKE_LINE_BYTES, MAX_HANDSHAKE_FIELDS = 8_000, 120
 """The head of a WebSocket is read a second time, by a library that takes 8,192 and 128 and says nothing of more."""
-MAX_SOCKET_MESSAGE_BYTES = 1_000_000
+MAX_WEBSOCKET_MESSAGE_BYTES = 1_000_000
 """A message is decoded on the event loop: a megabyte of the worst JSON takes 80 ms. Who may not upload has less."""
 
 
-OTHER_FILES = 100
+RESERVED_FDS = 100
 """File descriptors of a process that are not its clients': the database's, files being uploaded, and its own."""
 
 
-def find_room(connections: int) -> int:
+def raise_fd_limit(connections: int) -> int:
     """Have the system allow so many connections, and return how many it does allow."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + OTHER_FILES
+    wanted = connections + RESERVED_FDS
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return connections if soft == resource.RLIM_INFINITY else max(min(connections, soft - OTHER_FILES), 1)
+    return connections if soft == resource.RLIM_INFINITY else max(min(connections, soft - RESERVED_FDS), 1)
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class LimitedHttpProtocol(HttpToolsProtocol):
     """Uvicorn's HTTP, for requests of a bounded head that arrive in a bounded time.
 
     The lifespan's state has the `request_seconds`, the `max_connections` and the `turns`, and is told by `stopping` when the
@@ -52,14 +52,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
-        super().connection_made(JoiningTransport(transport, self.loop))  # type: ignore[arg-type]
+        super().connection_made(WriteCoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
         self._waiting_since: float | None = self.loop.time()
         self._has_begun = self._head_is_open = False
         self._head_bytes = self._body_bytes = 0
         self._seconds: float = self.app_state["request_seconds"]
-        self._check = self.loop.call_later(self._seconds, self._check_arrival)
+        self._check = self.loop.call_later(self._seconds, self._check_request_timeout)
         if len(self.connections) > self.app_state["max_connections"]:
-            self._make_room()
+            self._evict_idle_connection()
         self.app_state["turns"].take(len(self.connections), self.loop.time())
 
     @property
@@ -69,16 +69,16 @@ class BoundedProtocol(HttpToolsProtocol):
             not self._has_begun or self.cycle.response_complete
         )
 
-    def _make_room(self) -> None:
+    def _evict_idle_connection(self) -> None:
         for other in self.connections:
-            if other is not self and isinstance(other, BoundedProtocol) and other.is_idle:
+            if other is not self and isinstance(other, LimitedHttpProtocol) and other.is_idle:
                 # Its client may have asked at this very moment; it is as if the connection had been closed for its age.
                 other.transport.close()
                 return
         message = "All connections are taken. Try again shortly."
-        self._refuse(BadRequest("CONNECTIONS_EXHAUSTED", message, status=503, headers=RETRY_AFTER))
+        self._refuse(HttpError("CONNECTIONS_EXHAUSTED", message, status=503, headers=RETRY_AFTER))
 
-    def say_close(self) -> None:
+    def set_connection_close(self) -> None:
         """Have the response tell that the connection is closed after it, unless it has begun."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_started:
@@ -101,7 +101,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
                 message = f"The head of the request is too large; at most {MAX_HEAD_BYTES:,} bytes are taken."
-                self._refuse(BadRequest("HEAD_TOO_LARGE", message, status=431))
+                self._refuse(HttpError("HEAD_TOO_LARGE", message, status=431))
 
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of a request."""
@@ -116,7 +116,7 @@ class BoundedProtocol(HttpToolsProtocol):
         HttpToolsProtocol.on_headers_complete(self)
         if self.app_state["leaving"].closes:
             # While the server lingers (`server.runtime.graceful_shutdown`), each response is the last one on its connection.
-            self.say_close()
+            self.set_connection_close()
         if self.parser.should_upgrade() and self._should_upgrade() and (refusal := self._check_handshake()):
             self._refuse(refusal)
 
@@ -134,7 +134,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Refuse what is no HTTP, in JSON as everything, unless an answer to what came before it is on its way."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started):
-            self._refuse(BadRequest("BAD_HTTP", msg))
+            self._refuse(HttpError("BAD_HTTP", msg))
         elif cycle.response_started:
             self.transport.close()
         else:
@@ -151,27 +151,27 @@ class BoundedProtocol(HttpToolsProtocol):
         socket: Any = self.transport.get_protocol()
         if not socket.handshake_initiated:
             # The library could not read the head after all, and would keep silent, and the connection, for good.
-            self._refuse(BadRequest("BAD_HTTP", "The request for a WebSocket cannot be read."))
-        self.loop.call_later(self._seconds, self._check_hands, socket)
+            self._refuse(HttpError("BAD_HTTP", "The request for a WebSocket cannot be read."))
+        self.loop.call_later(self._seconds, self._check_handshake_timeout, socket)
 
-    def _check_handshake(self) -> BadRequest | None:
+    def _check_handshake(self) -> HttpError | None:
         lines = [len(name) + len(value) for name, value in self.headers]
         if max(len(self.url), *lines) > MAX_HANDSHAKE_LINE_BYTES or len(lines) > MAX_HANDSHAKE_FIELDS:
             message = (
                 f"The head of the request is too large; for a WebSocket at most {MAX_HANDSHAKE_FIELDS} fields are taken, "
                 f"of {MAX_HANDSHAKE_LINE_BYTES:,} bytes each."
             )
-            return BadRequest("HEAD_TOO_LARGE", message, status=431)
+            return HttpError("HEAD_TOO_LARGE", message, status=431)
         fields = dict(self.headers)
         if b"transfer-encoding" in fields or fields.get(b"content-length", b"0") != b"0":
-            return BadRequest("BAD_HTTP", "A request for a WebSocket has no body.")
+            return HttpError("BAD_HTTP", "A request for a WebSocket has no body.")
         return None
 
-    def _check_hands(self, socket: Any) -> None:  # noqa: ANN401
+    def _check_handshake_timeout(self, socket: Any) -> None:  # noqa: ANN401
         if not socket.handshake_complete:
             self.transport.close()
 
-    def _check_arrival(self) -> None:
+    def _check_request_timeout(self) -> None:
         if self.transport.is_closing():
             return
         now, wait = self.loop.time(), self._seconds
@@ -181,24 +181,24 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._waiting_since = now
             wait = self._waiting_since + self._seconds + self._body_bytes / MIN_BYTES_PER_SECOND - now
         if wait > 0:
-            self._check = self.loop.call_later(wait, self._check_arrival)
+            self._check = self.loop.call_later(wait, self._check_request_timeout)
         else:
-            self._give_up()
+            self._on_request_timeout()
 
-    def _give_up(self) -> None:
+    def _on_request_timeout(self) -> None:
         if self._has_begun and (self._head_is_open or not self.cycle.response_started):
             message = "The request did not arrive in time."
-            self._refuse(BadRequest("REQUEST_TIMEOUT", message, status=408))
+            self._refuse(HttpError("REQUEST_TIMEOUT", message, status=408))
         else:
             # Nothing was asked, or it is answered already.
             self.transport.close()
 
-    def _refuse(self, refusal: BadRequest) -> None:
+    def _refuse(self, refusal: HttpError) -> None:
         """Answer past the application, which learns that its client has gone, and close."""
-        notes = self._find_notes()
+        notes = self._request_record()
         if notes is None:
             seconds = 0.0 if self._waiting_since is None else self.loop.time() - self._waiting_since
-            request_id = tell_of_refusal(refusal, self.headers if self._has_begun else (), seconds)
+            request_id = log_rejected_request(refusal, self.headers if self._has_begun else (), seconds)
         else:
             # What the application does with the request ends now, and is told then.
             notes.status, request_id = refusal.status, notes.request_id
@@ -206,7 +206,7 @@ class BoundedProtocol(HttpToolsProtocol):
         body = refusal.body()
         fields = [
             *self.server_state.default_headers,
-            (HEADER, request_id),
+            (REQUEST_ID_HEADER, request_id),
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
             (b"connection", b"close"),
@@ -216,15 +216,15 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.write(b"\r\n".join(lines))
         self.transport.close()
 
-    def _find_notes(self) -> Notes | None:
+    def _request_record(self) -> RequestRecord | None:
         """Return those of the request that is being refused, if the application knows of it, or is about to."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or self._head_is_open or not cycle.more_body or cycle.response_started:
             return None
-        return take_notes(cast("Scope", cycle.scope))
+        return get_request_record(cast("Scope", cycle.scope))
 
 
-class RefusableSocket(WebSocketsSansIOProtocol):
+class WebSocketProtocol(WebSocketsSansIOProtocol):
     """Uvicorn's WebSocket, for which a handshake that was refused is an end like another, and no fault to be logged."""
 
     async def send(self, message: Any) -> None:  # noqa: ANN401
@@ -242,12 +242,12 @@ REASONS = {
 }
 
 
-def connection_options(trusted_proxies: str | None) -> dict[str, Any]:
+def uvicorn_options(trusted_proxies: str | None) -> dict[str, Any]:
     """Return what every server of the application is run with."""
     return {
-        "http": BoundedProtocol,
-        "ws": RefusableSocket,
-        "ws_max_size": MAX_SOCKET_MESSAGE_BYTES,
+        "http": LimitedHttpProtocol,
+        "ws": WebSocketProtocol,
+        "ws_max_size": MAX_WEBSOCKET_MESSAGE_BYTES,
         "server_header": False,
         "headers": [("X-Content-Type-Options", "nosniff")],
         # Nobody's word on who asks, unless the settings name a proxy.

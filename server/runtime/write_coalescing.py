@@ -8,17 +8,17 @@ could be done at this turn of the loop is done, and leaves in one piece.
 import asyncio
 from typing import Any
 
-MAX_HELD_BYTES = 65_536
+MAX_BUFFERED_BYTES = 65_536
 """What is more leaves at once: the transport alone knows whether anybody takes it, and has the application wait."""
 
 
-class JoiningTransport:
+class WriteCoalescingTransport:
     """A transport that writes at the end of each turn of the loop. All else is the transport's own."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
-        self._held = b""
+        self._buffer = b""
         # They are asked at every request.
         self.is_closing = transport.is_closing
         self.pause_reading = transport.pause_reading
@@ -26,19 +26,19 @@ class JoiningTransport:
 
     def write(self, data: bytes) -> None:
         """Write the data soon."""
-        if len(data) > MAX_HELD_BYTES:
+        if len(data) > MAX_BUFFERED_BYTES:
             self.flush()
             self._transport.write(data)  # Not copied.
         elif data:
-            if not self._held:
+            if not self._buffer:
                 self._loop.call_soon(self.flush)
-            self._held += data
-            if len(self._held) > MAX_HELD_BYTES:
+            self._buffer += data
+            if len(self._buffer) > MAX_BUFFERED_BYTES:
                 self.flush()
 
     def flush(self) -> None:
         """Write what is held, unless there is nobody any more to read it."""
-        held, self._held = self._held, b""
+        held, self._buffer = self._buffer, b""
         if held and not self.is_closing():
             self._transport.write(held)
 

@@ -10,7 +10,8 @@ from decimal import Decimal
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from db.pool import API, Connection, open_pool
+from db.connection import Connection
+from db.pool import API, open_pool
 from graph.schema import schema
 from ingest.tree import change_tree
 from tests.support.contexts import reading_context
@@ -77,7 +78,7 @@ async def test_a_request_of_any_number_of_lanes_takes_one_round_trip(database_ur
         async def ask(count: int) -> int:
             before = wire.round_trips
             context = reading_context(pool)
-            context.shared.known_ids = known_ids
+            context.app.location_id_cache = known_ids
             result = await schema.execute(lanes(count), context_value=context)
             assert result.data is not None
             assert [answer[0] for answer in result.data.values()] == [{"priceCount": 1}] * count

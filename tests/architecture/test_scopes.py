@@ -6,7 +6,7 @@ What tests over real connections prove of each field stands in `test_access_cont
 from graphql import GraphQLObjectType, get_named_type
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
-from graph.execution.authorization import KEY
+from graph.execution.authorization import SCOPE_METADATA_KEY
 from graph.schema import schema
 from resolvers.caller import Scope
 
@@ -44,7 +44,7 @@ def object_types() -> list[GraphQLObjectType]:
 def declared() -> dict[str, Scope | None]:
     """Return the scope that each field of the root types declares."""
     return {
-        name: field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].metadata.get(KEY)
+        name: field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].metadata.get(SCOPE_METADATA_KEY)
         for type_ in object_types()
         if type_.name in ROOTS
         for name, field in type_.fields.items()

@@ -9,8 +9,9 @@ import psycopg
 import pytest
 from strawberry.types import ExecutionResult
 
-from db.pipeline import fetch_each
-from db.pool import API, Connection, Pool, open_pool
+from db.connection import Connection
+from db.pipeline import execute_pipelined
+from db.pool import API, Pool, open_pool
 from db.repositories import totals
 from graph.schema import schema
 from ingest.tree import change_tree
@@ -54,10 +55,10 @@ def statements(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noq
         *args: Any,  # noqa: ANN401
     ) -> object:
         sent.extend([statement.decode()] * len(parameters))
-        return await fetch_each(connection, statement, parameters, *args)
+        return await execute_pipelined(connection, statement, parameters, *args)
 
     monkeypatch.setattr(psycopg.AsyncCursor, "execute", counting)
-    monkeypatch.setattr(totals, "fetch_each", counting_each)
+    monkeypatch.setattr(totals, "execute_pipelined", counting_each)
     return sent
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from db.errors import ConnectionLost
-from db.outage import Outage
+from db.outage import OutageMonitor
 
 pytestmark = pytest.mark.anyio
 
@@ -21,12 +21,12 @@ async def test_an_outage_ends_although_looking_has_failed(where: str, caplog: py
     async def succeed() -> None:
         pass
 
-    outage = Outage(fail, succeed, 10) if where == "reach" else Outage(succeed, fail, 10)
+    outage = OutageMonitor(fail, succeed, 10) if where == "reach" else OutageMonitor(succeed, fail, 10)
     try:
-        outage.begin()
+        outage.trip()
         async with asyncio.timeout(5):
-            await outage.outlast()
-        assert not outage.is_on
+            await outage.wait_until_over()
+        assert not outage.is_open
     finally:
         await outage.close()
     # Whoever reads the log learns what it was.

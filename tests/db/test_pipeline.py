@@ -9,7 +9,7 @@ import pytest
 from psycopg import errors
 
 from db import pipeline
-from db.pool import Connection
+from db.connection import Connection
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ async def fetch_each(
         numbers.append(number)
         return rows
 
-    found = await pipeline.fetch_each(connection, statement, parameters, read)
+    found = await pipeline.execute_pipelined(connection, statement, parameters, read)
     assert numbers == [*range(len(found))]
     return found
 

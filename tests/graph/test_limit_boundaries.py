@@ -11,11 +11,11 @@ import pytest
 from graphql import GraphQLError
 from websockets.exceptions import ConnectionClosedError
 
-from graph.execution.document_limits import MAX_DIGITS, QueryLimits, parse_within
+from graph.execution.document_limits import MAX_DIGITS, QueryLimits, parse_limited
 from resolvers.tree import MAX_ENTRIES
 from resolvers.uploads.batches import MAX_USER_ERRORS
 from server.http.multipart import MAX_FIELD_BYTES
-from server.runtime.http_protocol import MAX_HEAD_BYTES, MAX_SOCKET_MESSAGE_BYTES
+from server.runtime.http_protocol import MAX_HEAD_BYTES, MAX_WEBSOCKET_MESSAGE_BYTES
 from tests.graph.types.test_uploads import GOOD, UPLOAD, fill
 from tests.server.http.test_multipart import FILE, MAP, OPERATION, encode, post
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
@@ -59,9 +59,9 @@ def test_a_page_has_as_many_entries_as_may_be_and_one_at_least(client: Client, q
 
 def test_a_document_has_as_many_tokens_as_may_be(client: Client) -> None:
     limits = QueryLimits(max_tokens=12)
-    parse_within("{ " + "a " * 10 + "}", limits)
+    parse_limited("{ " + "a " * 10 + "}", limits)
     with pytest.raises(GraphQLError) as refused:
-        parse_within("{ " + "a " * 11 + "}", limits)
+        parse_limited("{ " + "a " * 11 + "}", limits)
     assert refused.value.extensions == {"code": "TOO_MANY_TOKENS"}
     # By default as many as fifty lanes take, written out.
     lane = 'averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-01", origin: "CNSGH", destination: "NLRTM") { day }'
@@ -70,9 +70,9 @@ def test_a_document_has_as_many_tokens_as_may_be(client: Client) -> None:
 
 
 def test_a_number_has_as_many_digits_as_may_be() -> None:
-    parse_within(f"{{ a(b: {'1' * MAX_DIGITS}) }}", QueryLimits())
+    parse_limited(f"{{ a(b: {'1' * MAX_DIGITS}) }}", QueryLimits())
     with pytest.raises(GraphQLError) as refused:
-        parse_within(f"{{ a(b: {'1' * (MAX_DIGITS + 1)}) }}", QueryLimits())
+        parse_limited(f"{{ a(b: {'1' * (MAX_DIGITS + 1)}) }}", QueryLimits())
     assert refused.value.extensions == {"code": "GRAPHQL_PARSE_FAILED"}
 
 
@@ -150,9 +150,9 @@ def test_a_message_on_a_websocket_is_as_large_as_may_be(client: Client) -> None:
         return frame % ("x" * (size - len(frame) + 2))
 
     with open_socket(str(client.http.base_url)) as opened:
-        opened.send(ping(MAX_SOCKET_MESSAGE_BYTES))
+        opened.send(ping(MAX_WEBSOCKET_MESSAGE_BYTES))
         assert receive(opened) == {"type": "pong"}
-        opened.send(ping(MAX_SOCKET_MESSAGE_BYTES + 1))
+        opened.send(ping(MAX_WEBSOCKET_MESSAGE_BYTES + 1))
         with pytest.raises(ConnectionClosedError) as closed:
             receive(opened)
         assert closed.value.rcvd is not None

@@ -8,8 +8,9 @@ import psycopg
 import pytest
 
 import db.notifications
+from db.connection import Connection
 from db.notifications import Notifications
-from db.pool import INGEST, Connection, connect
+from db.pool import INGEST, connect
 from db.repositories import batches
 from domain.batches import BatchOutcome, BatchStatus
 from resolvers import price_changes, subscriptions
@@ -117,7 +118,7 @@ def test_the_end_of_a_batch_is_told_though_its_notification_was_lost(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch_id = upload(watched, GOOD)
-    monkeypatch.setattr(Notifications, "wake", lambda *_: None)
+    monkeypatch.setattr(Notifications, "dispatch", lambda *_: None)
     with watching(watched.url, "websocket", PROGRESS, id=batch_id) as answers:
         assert state(next(answers)) == ("QUEUED", 0)
         outcome = BatchOutcome(BatchStatus.REJECTED, 1, 0, 1)
@@ -161,7 +162,7 @@ def listener(connection: psycopg.Connection) -> set[int]:
 def test_changes_while_the_listener_is_away_are_told_exactly_once(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscriptions, "LOOK_SECONDS", 600)
+    monkeypatch.setattr(subscriptions, "POLL_SECONDS", 600)
     monkeypatch.setattr(db.notifications, "RECONNECT_SECONDS", 3)
     with (
         psycopg.connect(watched.database_url, autocommit=True) as connection,
@@ -180,8 +181,8 @@ def test_changes_while_the_listener_is_away_are_told_exactly_once(
 
 
 def test_changes_are_told_where_no_notification_ever_comes(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Notifications, "wake", lambda *_: None)
-    monkeypatch.setattr(subscriptions, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(Notifications, "dispatch", lambda *_: None)
+    monkeypatch.setattr(subscriptions, "POLL_SECONDS", 0.1)
     with watching(watched.url, "sse", CHANGES, **ASIA_TO_EUROPE) as answers:
         watched.wait_for_watchers(1)
         (batch_id,) = watched.apply(THERE)
@@ -189,7 +190,7 @@ def test_changes_are_told_where_no_notification_ever_comes(watched: Watched, mon
 
 
 def test_a_watcher_who_is_far_behind_is_let_go(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(price_changes, "MAX_BEHIND", 3)
+    monkeypatch.setattr(price_changes, "MAX_LAG_BATCHES", 3)
     with watching(watched.url, "sse", CHANGES, **ASIA_TO_EUROPE) as answers:
         watched.wait_for_watchers(1)
         watched.apply(THERE, THERE, THERE)
@@ -200,7 +201,7 @@ def test_a_watcher_who_is_far_behind_is_let_go(watched: Watched, monkeypatch: py
 
 
 def test_watchers_outlast_the_database_s_absence(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subscriptions, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(subscriptions, "POLL_SECONDS", 0.2)
     batch_id = upload(watched, GOOD)
     with (
         watching(watched.url, "websocket", PROGRESS, id=batch_id) as progress,

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from currency_converter import CurrencyConverter
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import locations, rates, totals
 from domain.locations import Lane
 from domain.prices import DateRange

@@ -2,7 +2,7 @@
 
 import pytest
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import locations
 from domain.locations import LocationKind, TreeChange, TreeEntry
 from ingest.errors import TreeRejected

@@ -7,8 +7,9 @@ from datetime import date
 import pytest
 from polars.exceptions import PanicException
 
+from db.connection import Connection
 from db.notifications import BATCHES, QUEUE, open_notifications
-from db.pool import INGEST, Connection, Pool, open_pool
+from db.pool import INGEST, Pool, open_pool
 from db.repositories import batches, locations, payloads, totals
 from domain.batches import BatchOutcome, BatchStatus, OnError, PriceBatch, QueueState
 from domain.locations import Lane
@@ -17,7 +18,7 @@ from ingest import worker
 from ingest.readers import line_blocks
 from ingest.tree import change_tree
 from ingest.verify import verify
-from ingest.worker import MAX_ATTEMPTS, apply_batch, take_one, work
+from ingest.worker import MAX_ATTEMPTS, apply_batch, process_next_batch, run_worker
 from tests.support.worlds import World, by_key
 
 pytestmark = pytest.mark.anyio
@@ -78,11 +79,11 @@ async def wait_for(connection: Connection, batch_id: int, status: BatchStatus) -
 
 async def test_batches_are_taken_in_the_order_of_their_arrival(connection: Connection, pool: Pool) -> None:
     first, second = await accept(connection), await accept(connection)
-    assert await take_one(pool)
+    assert await process_next_batch(pool)
     assert (await get(connection, first)).status is BatchStatus.APPLIED
     assert (await get(connection, second)).status is BatchStatus.QUEUED
-    assert await take_one(pool)
-    assert not await take_one(pool)
+    assert await process_next_batch(pool)
+    assert not await process_next_batch(pool)
     assert await count_prices(connection) == 2
 
 
@@ -94,10 +95,10 @@ async def test_a_worker_starts_at_the_notification_and_tells_when_a_batch_has_en
     monkeypatch.setattr(worker, "POLL_SECONDS", 3_600)
     stop = asyncio.Event()
     async with open_notifications(database_url, BATCHES) as notifications:
-        working = asyncio.create_task(work(database_url, stop))
+        working = asyncio.create_task(run_worker(database_url, stop))
         first = await accept(connection)
         await wait_for(connection, first, BatchStatus.APPLIED)
-        with notifications.expect(BATCHES, str(first + 1)) as ended:
+        with notifications.subscribe(BATCHES, str(first + 1)) as ended:
             assert await accept(connection) == first + 1
             await asyncio.wait_for(ended.wait(), DEADLINE_SECONDS)
         stop.set()
@@ -112,7 +113,7 @@ async def test_a_lost_notification_only_costs_the_time_to_the_next_look(
     monkeypatch.setattr(worker, "QUEUE", "nobody_announces_here")
     monkeypatch.setattr(worker, "POLL_SECONDS", 0.05)
     stop = asyncio.Event()
-    working = asyncio.create_task(work(database_url, stop))
+    working = asyncio.create_task(run_worker(database_url, stop))
     await wait_for(connection, await accept(connection), BatchStatus.APPLIED)
     stop.set()
     await asyncio.wait_for(working, DEADLINE_SECONDS)
@@ -134,7 +135,7 @@ async def test_the_queue_tells_its_depth_its_age_and_its_pace(connection: Connec
 @pytest.mark.usefixtures("pool")
 async def test_many_workers_apply_every_batch_once(connection: Connection, database_url: str) -> None:
     stop = asyncio.Event()
-    working = [asyncio.create_task(work(database_url, stop, concurrency=2)) for _ in range(3)]
+    working = [asyncio.create_task(run_worker(database_url, stop, concurrency=2)) for _ in range(3)]
     ids = [await accept(connection) for _ in range(40)]
     for batch_id in ids:
         await wait_for(connection, batch_id, BatchStatus.APPLIED)
@@ -148,9 +149,9 @@ async def test_a_batch_that_one_process_holds_is_skipped_by_others(connection: C
     async with connection.transaction():
         assert await batches.claim_batch(connection, batch_id) is OnError.REJECT_BATCH
         await apply_batch(pool, batch_id)
-        assert not await take_one(pool)
+        assert not await process_next_batch(pool)
     # The holder went away without applying it.
-    assert await take_one(pool)
+    assert await process_next_batch(pool)
     await apply_batch(pool, batch_id)
     assert await count_prices(connection) == 1
 
@@ -158,20 +159,20 @@ async def test_a_batch_that_one_process_holds_is_skipped_by_others(connection: C
 async def test_a_poison_batch_is_tried_again_and_then_fails_with_a_reason(connection: Connection, pool: Pool) -> None:
     poison = await accept(connection, file_format="no such format")
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        assert await take_one(pool)
+        assert await process_next_batch(pool)
         batch = await get(connection, poison)
         assert (batch.status, batch.attempts) == (BatchStatus.RUNNING, attempt)
         # Until its time comes nobody tries it, and others go on.
-        assert not await take_one(pool) or attempt == MAX_ATTEMPTS
+        assert not await process_next_batch(pool) or attempt == MAX_ATTEMPTS
         if attempt < MAX_ATTEMPTS:
             await make_due(connection)
-    assert not await take_one(pool)
+    assert not await process_next_batch(pool)
     batch = await get(connection, poison)
     assert batch.status is BatchStatus.FAILED
     assert "an unexpected error" in (batch.failure or "")
     assert batch.ended_at is not None
     healthy = await accept(connection)
-    assert await take_one(pool)
+    assert await process_next_batch(pool)
     assert (await get(connection, healthy)).status is BatchStatus.APPLIED
 
 
@@ -184,12 +185,12 @@ async def test_a_panic_inside_of_polars_counts_as_a_failed_attempt(
     batch_id = await accept(connection)
     with monkeypatch.context() as patched:
         patched.setattr(worker, "apply_slices", panic)
-        assert await take_one(pool)
+        assert await process_next_batch(pool)
     batch = await get(connection, batch_id)
     assert (batch.status, batch.attempts) == (BatchStatus.RUNNING, 1)
     assert "in the log" in (batch.failure or "")
     await make_due(connection)
-    assert await take_one(pool)
+    assert await process_next_batch(pool)
     assert await count_prices(connection) == 1
 
 
@@ -199,7 +200,7 @@ async def test_a_batch_that_kills_every_worker_fails_too(connection: Connection,
         # A killed worker has counted its attempt and nothing else.
         assert await batches.begin_attempt(connection, max_attempts=MAX_ATTEMPTS) == deadly
         await make_due(connection)
-    assert not await take_one(pool)
+    assert not await process_next_batch(pool)
     batch = await get(connection, deadly)
     assert (batch.status, batch.failure) == (BatchStatus.FAILED, "every attempt ended its worker")
     assert await count_prices(connection) == 0
@@ -215,7 +216,7 @@ async def test_a_batch_on_its_last_attempt_does_not_fail_while_it_is_being_appli
     await make_due(connection)
     async with connection.transaction():
         await batches.claim_batch(connection, batch_id)
-        assert not await take_one(pool)
+        assert not await process_next_batch(pool)
     assert (await get(connection, batch_id)).status is BatchStatus.RUNNING
 
 
@@ -233,20 +234,20 @@ async def test_a_worker_that_is_stopped_gives_its_batch_back(
         patched.setattr(worker, "apply_slices", take_forever)
         batch_id = await accept(connection)
         stop = asyncio.Event()
-        working = asyncio.create_task(work(database_url, stop))
+        working = asyncio.create_task(run_worker(database_url, stop))
         await asyncio.wait_for(begun.wait(), DEADLINE_SECONDS)
         assert (await get(connection, batch_id)).status is BatchStatus.RUNNING
         stop.set()
         await asyncio.wait_for(working, DEADLINE_SECONDS)
     batch = await get(connection, batch_id)
     assert (batch.status, batch.attempts) == (BatchStatus.QUEUED, 0)
-    assert await take_one(pool)
+    assert await process_next_batch(pool)
     assert await count_prices(connection) == 1
 
 
 async def test_a_broken_payload_rejects_its_batch(connection: Connection, pool: Pool) -> None:
     batch_id = await accept(connection, data=b"{", file_format="ndjson")
-    assert await take_one(pool)
+    assert await process_next_batch(pool)
     assert (await get(connection, batch_id)).status is BatchStatus.REJECTED
     (rejection,) = await batches.list_rejections(connection, batch_id, limit=10)
     assert (rejection.item, rejection.code) == (None, "BROKEN_FILE")
@@ -261,8 +262,8 @@ async def test_a_running_batch_tells_how_far_it_has_come(
     async with open_notifications(database_url, BATCHES) as notifications:
         batch_id = await accept(connection, data=(LINE + b"\n") * 20_000)
         assert (await get(connection, batch_id)).progress == 0
-        with notifications.expect(BATCHES, str(batch_id)) as told:
-            working = asyncio.create_task(take_one(pool))
+        with notifications.subscribe(BATCHES, str(batch_id)) as told:
+            working = asyncio.create_task(process_next_batch(pool))
             while (batch := await get(connection, batch_id)).progress < 1:
                 seen.append(batch.progress)
                 await asyncio.wait_for(told.wait(), DEADLINE_SECONDS)
@@ -272,7 +273,7 @@ async def test_a_running_batch_tells_how_far_it_has_come(
     assert len(set(seen)) > 2
     assert seen == sorted(seen)
     assert await count_prices(connection) == 20_000
-    await batches.forget_progress(connection)
+    await batches.clear_progress(connection)
     rows = await connection.execute("SELECT count(*) FROM batch_progress")
     assert await rows.fetchall() == [(0,)]
 

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import payloads
 from domain.batches import BatchStatus, Payload
 from ingest import worker
 from ingest.tree import change_tree
-from ingest.worker import work
+from ingest.worker import run_worker
 from tests.ingest.test_worker import DEADLINE_SECONDS, LINE, WORLD, accept, count_prices, wait_for
 
 pytestmark = pytest.mark.anyio
@@ -19,9 +19,9 @@ async def test_payloads_go_some_days_after_their_batches_have_ended(
     connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await change_tree(connection, WORLD.entries())
-    monkeypatch.setattr(worker, "HOUSEKEEPING_SECONDS", 0.05)
+    monkeypatch.setattr(worker, "MAINTENANCE_SECONDS", 0.05)
     stop = asyncio.Event()
-    working = asyncio.create_task(work(database_url, stop, payload_days=7))
+    working = asyncio.create_task(run_worker(database_url, stop, payload_days=7))
     old, new = await accept(connection), await accept(connection)
     await wait_for(connection, new, BatchStatus.APPLIED)
     await connection.execute("UPDATE price_batches SET ended_at = now() - interval '8 days' WHERE id = %s", (old,))

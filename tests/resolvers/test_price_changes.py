@@ -9,14 +9,15 @@ from typing import Any
 import psycopg
 import pytest
 
+from db.connection import Connection
 from db.errors import DatabaseUnavailable
-from db.pool import API, Connection, Pool, open_pool
+from db.pool import API, Pool, open_pool
 from db.repositories import locations
 from domain.locations import Lane, Location
 from ingest.tree import change_tree
 from resolvers import price_changes
 from resolvers.errors import RequestError
-from resolvers.price_changes import PriceChanges, Watch
+from resolvers.price_changes import LaneSubscription, PriceChanges
 from tests.support.fixtures.subscriptions import WORLD
 from tests.support.worlds import Item, apply_frame, by_key, frame_of
 
@@ -50,7 +51,7 @@ async def test_watchers_of_every_lane_share_three_statements(
 ) -> None:
     looks = PriceChanges(pool)
     lanes = {(a, b): Lane(places[a].id, places[b].id) for a in places for b in places}
-    starts = await asyncio.gather(*(looks.look(Watch(lane, None)) for lane in lanes.values()))
+    starts = await asyncio.gather(*(looks.poll(LaneSubscription(lane, None)) for lane in lanes.values()))
     assert len(starts) == 49
     there = await apply(connection, ("CNSGH", "NLRTM"))
     both = await apply(connection, ("CNSGH", "NLRTM"), ("USNYC", "CNSGH"))
@@ -62,8 +63,8 @@ async def test_watchers_of_every_lane_share_three_statements(
         return await execute(self, query, *args, **kwargs)
 
     monkeypatch.setattr(psycopg.AsyncCursor, "execute", counting)
-    watches = [Watch(lane, start.seen) for lane, start in zip(lanes.values(), starts, strict=True)]
-    found = await asyncio.gather(*(looks.look(watch) for watch in watches))
+    watches = [LaneSubscription(lane, start.cursor) for lane, start in zip(lanes.values(), starts, strict=True)]
+    found = await asyncio.gather(*(looks.poll(watch) for watch in watches))
     assert len(sent) == 3
     told = {ends: [batch.id for batch in look.batches] for ends, look in zip(lanes, found, strict=True) if look.batches}
     asia, europe, usa = ("asia", "china", "CNSGH"), ("europe", "NLRTM"), ("usa", "USNYC")
@@ -76,20 +77,20 @@ async def test_watchers_of_every_lane_share_three_statements(
 async def test_who_is_far_behind_is_told_so_and_the_others_their_batches(
     pool: Pool, connection: Connection, places: dict[str, Location], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(price_changes, "MAX_BEHIND", 2)
-    monkeypatch.setattr(price_changes, "BATCHES_A_STATEMENT", 1)
+    monkeypatch.setattr(price_changes, "MAX_LAG_BATCHES", 2)
+    monkeypatch.setattr(price_changes, "BATCHES_PER_STATEMENT", 1)
     looks = PriceChanges(pool)
     lane = Lane(places["asia"].id, places["europe"].id)
-    behind = (await looks.look(Watch(lane, None))).seen
+    behind = (await looks.poll(LaneSubscription(lane, None))).cursor
     await apply(connection, ("CNSGH", "NLRTM"))
-    near = (await looks.look(Watch(lane, behind))).seen
+    near = (await looks.poll(LaneSubscription(lane, behind))).cursor
     applied = [await apply(connection, ("CNSGH", "NLRTM")) for _ in range(2)]
     slow, quick = await asyncio.gather(
-        looks.look(Watch(lane, behind)), looks.look(Watch(lane, near)), return_exceptions=True
+        looks.poll(LaneSubscription(lane, behind)), looks.poll(LaneSubscription(lane, near)), return_exceptions=True
     )
     assert isinstance(slow, RequestError)
     assert slow.code == "TOO_FAR_BEHIND"
-    assert isinstance(quick, price_changes.Found)
+    assert isinstance(quick, price_changes.ChangesSince)
     assert [batch.id for batch in quick.batches] == applied
 
 
@@ -101,21 +102,21 @@ async def test_a_look_that_fails_fails_for_those_who_asked_and_the_next_one_work
     async with pool.connection() as taken:
         pid = taken.info.backend_pid
         await connection.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
-    watches = [Watch(lane, None)] * 3
-    failed = await asyncio.gather(*(looks.look(watch) for watch in watches), return_exceptions=True)
-    start, *_ = await asyncio.gather(*(looks.look(watch) for watch in watches), return_exceptions=True)
+    watches = [LaneSubscription(lane, None)] * 3
+    failed = await asyncio.gather(*(looks.poll(watch) for watch in watches), return_exceptions=True)
+    start, *_ = await asyncio.gather(*(looks.poll(watch) for watch in watches), return_exceptions=True)
     assert all(isinstance(result, DatabaseUnavailable) for result in failed)
-    assert isinstance(start, price_changes.Found)
+    assert isinstance(start, price_changes.ChangesSince)
 
 
 async def test_a_watcher_who_goes_in_the_middle_of_a_look_does_not_disturb_it(
     pool: Pool, places: dict[str, Location]
 ) -> None:
     looks = PriceChanges(pool)
-    watch = Watch(Lane(places["asia"].id, places["europe"].id), None)
+    watch = LaneSubscription(Lane(places["asia"].id, places["europe"].id), None)
     async with pool.connection():
         # The look waits for the pool's only connection.
-        goes, stays = asyncio.create_task(looks.look(watch)), asyncio.create_task(looks.look(watch))
+        goes, stays = asyncio.create_task(looks.poll(watch)), asyncio.create_task(looks.poll(watch))
         await asyncio.sleep(0)
         goes.cancel()
     assert (await stays).batches == []

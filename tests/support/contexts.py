@@ -10,8 +10,8 @@ from db.repositories.previews import Preview
 from domain.batches import BatchStatus, FileFormat, OnError, Rejection
 from domain.locations import TreeChange
 from resolvers.caller import Caller, Scope
-from resolvers.context import Limits, RequestContext, Shared
-from resolvers.loading.day_totals import gather_totals
+from resolvers.context import AppContext, Limits, RequestContext
+from resolvers.loading.day_totals import create_day_totals_loader
 from resolvers.price_changes import PriceChanges
 
 OPERATOR = Caller("", frozenset(Scope))
@@ -35,9 +35,9 @@ async def preview_nothing(_file: BinaryIO, _file_format: FileFormat, _on_error: 
 
 def reading_context(pool: Pool) -> RequestContext:
     """Return a context of a caller that may see everything."""
-    shared = Shared(
+    shared = AppContext(
         pool,
-        gather_totals(pool),
+        create_day_totals_loader(pool),
         Limits(),
         Notifications(),
         PriceChanges(pool),

@@ -12,7 +12,7 @@ from statistics import median
 
 import polars as pl
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import batches
 from domain.batches import BatchOutcome, FileFormat, OnError
 from domain.locations import Location, LocationKind, TreeEntry

@@ -6,14 +6,14 @@ from pathlib import Path
 from rich.table import Table
 
 from db.repositories import audit
-from server.cli.console import open_database, out, read_settings, run
+from server.cli.console import open_database, out, read_settings, run_with_connection
 
 
 def show(since: datetime | None, limit: int, data_dir: Path | None) -> None:
     """Print the newest entries, the newest first. Times are UTC."""
     start = None if since is None else since.replace(tzinfo=UTC)
     with open_database(read_settings(data_dir=data_dir)) as url:
-        found = run(lambda connection: audit.list_entries(connection, since=start, limit=limit), url)
+        found = run_with_connection(lambda connection: audit.list_entries(connection, since=start, limit=limit), url)
     table = Table("when (UTC)", "who", "what", "batch", "detail")
     for entry in found:
         batch = "" if entry.batch_id is None else str(entry.batch_id)

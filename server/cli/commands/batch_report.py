@@ -4,7 +4,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.batches import BatchOutcome, BatchStatus, Rejection
-from server.cli.console import complain, err, out
+from server.cli.console import err, out, print_error
 
 SHOWN_REJECTIONS = 20
 
@@ -14,7 +14,7 @@ def print_outcome(name: str, batch_id: str, outcome: BatchOutcome, rejections: l
     item_count, rejected_count = outcome.item_count, outcome.rejected_count
     if outcome.status is not BatchStatus.APPLIED and not item_count and rejections:
         # Not a single item could be read.
-        complain(f"{name}: {rejections[0].code}: {rejections[0].message}")
+        print_error(f"{name}: {rejections[0].code}: {rejections[0].message}")
         return
     if rejections:
         table = Table("item", "field", "code", "message", "value", title=Text(f"{name}: the first problems"))
@@ -30,7 +30,7 @@ def print_outcome(name: str, batch_id: str, outcome: BatchOutcome, rejections: l
             soft_wrap=True,
         )
     else:
-        complain(
+        print_error(
             f"{name}: rejected, {rejected_count:,} of {item_count:,} items are invalid;"
             " no price changed (--on-error skip loads the others)."
         )

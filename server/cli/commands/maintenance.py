@@ -4,15 +4,15 @@ from pathlib import Path
 
 from rich.table import Table
 
+from db.connection import Connection
 from db.migrate import migrate as apply_migrations
-from db.pool import Connection
 from db.repositories import batches, locations
 from db.repositories.totals import Difference
 from ingest import compact as compaction
 from ingest import verify as verification
 from ingest.demo.load import load_demo
 from ingest.exchange_rates.ecb import load_ecb_rates
-from server.cli.console import complain, open_database, out, progress_bar, read_settings, run
+from server.cli.console import open_database, out, print_error, progress_bar, read_settings, run_with_connection
 
 SHOWN_DIFFERENCES = 20
 
@@ -22,7 +22,7 @@ def bring_up_to_date(database_url: str) -> bool:
     applied = apply_migrations(database_url)
     if applied:
         out.print(f"Schema brought up to date: {len(applied)} migrations applied.")
-    loaded = run(load_ecb_rates, database_url)
+    loaded = run_with_connection(load_ecb_rates, database_url)
     if loaded:
         out.print(f"{loaded:,} exchange rates of the European Central Bank loaded.")
     return bool(applied or loaded)
@@ -32,7 +32,7 @@ def prepare(*, demo: bool) -> None:
     """Do what comes before serving: bring the database of the settings up to date, and fill an empty one with demo data."""
     with open_database(read_settings()) as url:
         bring_up_to_date(url)
-        if demo and run(_is_empty, url):
+        if demo and run_with_connection(_is_empty, url):
             _load_demo(url)
 
 
@@ -47,7 +47,7 @@ def _load_demo(database_url: str) -> None:
         async def work(connection: Connection) -> int:
             return await load_demo(connection, report=lambda part: progress.update(task, completed=part))
 
-        prices = run(work, database_url)
+        prices = run_with_connection(work, database_url)
     out.print(f"Demo data loaded: {prices:,} synthetic daily prices (not market data).")
 
 
@@ -61,14 +61,14 @@ def migrate(data_dir: Path | None) -> None:
 def compact(data_dir: Path | None) -> None:
     """Compact the totals to one row a key."""
     with open_database(read_settings(data_dir=data_dir)) as url:
-        rows = run(lambda connection: compaction.compact(connection, max_rows=1), url)
+        rows = run_with_connection(lambda connection: compaction.compact(connection, max_rows=1), url)
     out.print(f"{rows:,} rows of totals added up.")
 
 
 def queue(data_dir: Path | None) -> None:
     """Print how the queue stands."""
     with open_database(read_settings(data_dir=data_dir)) as url:
-        state = run(batches.measure_queue, url)
+        state = run_with_connection(batches.measure_queue, url)
     age = f"the oldest for {state.oldest_seconds:,.0f} s" if state.queued or state.running else "none is waiting"
     pace = f"{state.ended_last_minute:,} ended in the last minute"
     out.print(f"{state.queued:,} batches queued, {state.running:,} running, {age}; {pace}.")
@@ -88,7 +88,7 @@ def verify(*, repair: bool, data_dir: Path | None) -> bool:
                 found += differences
             return months, found
 
-        months, found = run(work, url)
+        months, found = run_with_connection(work, url)
     if not found:
         out.print(f"Every average is what its prices say ({months} months verified).")
         return True
@@ -100,5 +100,5 @@ def verify(*, repair: bool, data_dir: Path | None) -> bool:
         )  # fmt: skip
     out.print(table)
     done = "The totals were rebuilt." if repair else "Run `ratesgraph verify --repair` to rebuild the totals."
-    complain(f"{len(found):,} differences in {months} months. {done}")
+    print_error(f"{len(found):,} differences in {months} months. {done}")
     return False

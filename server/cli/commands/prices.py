@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import batches
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection
 from ingest.batches.load import AlreadyLoaded, load_file
 from ingest.errors import FileRejected
 from ingest.readers.price_file import format_of
 from server.cli.commands.batch_report import SHOWN_REJECTIONS, print_outcome
-from server.cli.console import complain, open_database, out, progress_bar, read_settings, run
+from server.cli.console import open_database, out, print_error, progress_bar, read_settings, run_with_connection
 
 
 def load(files: list[Path], *, skip_invalid: bool, again: bool, data_dir: Path | None) -> bool:
@@ -42,12 +42,12 @@ def _load_one(url: str, file: Path, on_error: OnError, *, again: bool) -> bool:
                 )
                 return batch_id, outcome, await batches.list_rejections(connection, batch_id, limit=SHOWN_REJECTIONS)
 
-            batch_id, outcome, rejections = run(work, url)
+            batch_id, outcome, rejections = run_with_connection(work, url)
     except AlreadyLoaded as known:
         out.print(f"{file.name}: already loaded as batch {known.batch_id}, nothing changed (--again loads it again).")
         return True
     except FileRejected as error:
-        complain(f"{file.name}: {error.code}: {error.message}")
+        print_error(f"{file.name}: {error.code}: {error.message}")
         return False
     print_outcome(file.name, str(batch_id), outcome, rejections)
     return outcome.status is BatchStatus.APPLIED

@@ -7,7 +7,7 @@ from pathlib import Path
 from db.repositories import rates
 from ingest.exchange_rates.ecb import store_rates
 from ingest.exchange_rates.refresh import days_to_fetch, fetch_ecb_rates, fetch_openexchangerates
-from server.cli.console import open_database, out, progress_bar, read_settings, run
+from server.cli.console import open_database, out, progress_bar, read_settings, run_with_connection
 
 
 def refresh(data_dir: Path | None) -> None:
@@ -31,11 +31,11 @@ def refresh(data_dir: Path | None) -> None:
                 return
             left = (today - timedelta(days=1) - days.last).days
             fetched = asyncio.run(fetch_openexchangerates(settings.openexchangerates_url, key.get_secret_value(), days))
-        stored = run(lambda connection: store_rates(connection, fetched), url)
+        stored = run_with_connection(lambda connection: store_rates(connection, fetched), url)
         newest = _newest_day(url)
     more = f"; {left:,} days up to yesterday are left: run this again" if left else ""
     out.print(f"{stored:,} exchange rates of {source} are new or corrected; rates are known up to {newest}{more}.")
 
 
 def _newest_day(url: str) -> date | None:
-    return max(run(rates.list_currencies, url).values(), default=None)
+    return max(run_with_connection(rates.list_currencies, url).values(), default=None)

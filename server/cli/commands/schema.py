@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from graph.schema import schema as graphql_schema
-from server.cli.console import complain, out
+from server.cli.console import out, print_error
 
 
 def schema(*, check: bool) -> bool:
@@ -15,7 +15,7 @@ def schema(*, check: bool) -> bool:
         return True
     file = Path("schema.graphql")
     if not file.exists() or file.read_text(encoding="utf-8") != sdl:
-        complain("schema.graphql is not what the code makes: run `make schema`.")
+        print_error("schema.graphql is not what the code makes: run `make schema`.")
         return False
     out.print("schema.graphql is what the code makes.")
     return True

@@ -14,13 +14,13 @@ import uvicorn
 
 from server.app import create_app
 from server.cli.console import CommandError, open_database, out, read_settings
-from server.config.profiles import choose_profile, find_unsafe_mixture
+from server.config.profiles import choose_profile, find_unsafe_combination
 from server.config.settings import Settings
 from server.observability import log_config
-from server.observability.metrics import shared_folder
-from server.runtime.child_processes import run_before, worker_beside
-from server.runtime.graceful_shutdown import LingeringServer
-from server.runtime.http_protocol import connection_options
+from server.observability.metrics import multiprocess_dir
+from server.runtime.child_processes import run_command, worker_subprocess
+from server.runtime.graceful_shutdown import DrainingServer
+from server.runtime.http_protocol import uvicorn_options
 from server.runtime.supervisor import Supervisor
 
 TERMINATED = 128 + signal.SIGTERM
@@ -41,7 +41,7 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def curl(url: str) -> str:
+def example_curl_command(url: str) -> str:
     """Return a command to paste that asks for the averages of the last week."""
     today = datetime.now(UTC).date()
     query = (
@@ -51,7 +51,7 @@ def curl(url: str) -> str:
     return f"curl -s {url} -H 'Content-Type: application/json' -d '{orjson.dumps({'query': query}).decode()}'"
 
 
-class AnnouncingServer(LingeringServer):
+class AnnouncingServer(DrainingServer):
     """A server that says when it can be reached."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
@@ -65,29 +65,29 @@ class AnnouncingServer(LingeringServer):
             self._announce()
 
 
-def serve(given: dict[str, object], *, demo: bool | None) -> None:
+def serve(overrides: dict[str, object], *, demo: bool | None) -> None:
     """Serve until interrupted. What was started is stopped, the embedded database too."""
-    settings = read_settings(**given)
-    if unsafe := find_unsafe_mixture(settings):
+    settings = read_settings(**overrides)
+    if unsafe := find_unsafe_combination(settings):
         raise CommandError(f"This is not safe, so the server does not start. {unsafe}")
-    log_config.begin(settings)
+    log_config.configure_logging(settings)
     if settings.traces:
         check_tracing()
     # A polite end unwinds as Ctrl-C does, so that the embedded database is stopped at any moment.
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, _raise_system_exit)
     with listen(settings.host, settings.port) as sock:
         if settings.database_url is None:
             out.print(f"Starting the embedded PostgreSQL in {settings.data_dir}/")
         with open_database(settings) as direct_url:
             database_url = settings.database_url or direct_url
             with_demo = settings.database_url is None if demo is None else demo
-            run_before(direct_url, "prepare", "--demo" if with_demo else "--no-demo")
+            run_command(direct_url, "prepare", "--demo" if with_demo else "--no-demo")
             if settings.database_url is None:
-                with worker_beside(database_url):
-                    _run_until_told(settings, database_url, sock)
+                with worker_subprocess(database_url):
+                    _run_until_signal(settings, database_url, sock)
             else:
                 out.print("Uploads are applied by workers: run `ratesgraph worker` beside this, here or elsewhere.")
-                _run_until_told(settings, database_url, sock)
+                _run_until_signal(settings, database_url, sock)
     out.print("Stopped.")
 
 
@@ -100,11 +100,11 @@ def check_tracing() -> None:
         raise CommandError(message) from error
 
 
-def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+def _raise_system_exit(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(TERMINATED)
 
 
-def _run_until_told(settings: Settings, database_url: str, sock: socket.socket) -> None:
+def _run_until_signal(settings: Settings, database_url: str, sock: socket.socket) -> None:
     """Serve. Being told to stop is how that ends well, and no failure: uvicorn raises the signal again when it has stopped."""
     try:
         _run(settings, database_url, sock)
@@ -122,7 +122,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
 
     def announce() -> None:
         out.print(f"\nRatesgraph answers at [bold]{url}[/bold] (Ctrl-C stops it). Open it in a browser, or paste:\n")
-        out.print(curl(url), soft_wrap=True)
+        out.print(example_curl_command(url), soft_wrap=True)
 
     options = {
         # It warns of whatever is no HTTP: anybody could fill the log. We tell of that ourselves.
@@ -131,7 +131,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
         # It would tell addresses, with the queries and variables in them.
         "access_log": False,
         "timeout_graceful_shutdown": 10,
-        **connection_options(settings.trusted_proxies),
+        **uvicorn_options(settings.trusted_proxies),
     }
     if settings.workers == 1:
         app = create_app(settings, database_url, writes_are_open=writes_are_open)
@@ -151,5 +151,5 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
     # From here on a request waits for a process instead of being refused.
     sock.listen(config.backlog)
     announce()
-    with shared_folder():
+    with multiprocess_dir():
         Supervisor(config, [sock], out.print).run()

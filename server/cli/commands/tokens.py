@@ -9,8 +9,8 @@ from rich.table import Table
 
 from db.repositories import tokens
 from db.repositories.tokens import ApiToken
-from server.auth.api_tokens import create_token, read_id, revoke_token
-from server.cli.console import CommandError, err, open_database, out, read_settings, run
+from server.auth.api_tokens import create_token, parse_token_reference, revoke_token
+from server.cli.console import CommandError, err, open_database, out, read_settings, run_with_connection
 
 MAX_NAME_LENGTH = 200
 MAX_DAYS = 36_500
@@ -21,9 +21,11 @@ def create(name: str, scopes: Sequence[str], expires: str, data_dir: Path | None
     name = name.strip()
     if not (0 < len(name) <= MAX_NAME_LENGTH and name.isprintable()):
         raise CommandError(f"--name must have 1 to {MAX_NAME_LENGTH} printable characters.")
-    expires_at = read_expiry(expires, datetime.now(UTC))
+    expires_at = parse_expiry(expires, datetime.now(UTC))
     with open_database(read_settings(data_dir=data_dir)) as url:
-        token_id, token = run(lambda connection: create_token(connection, name, scopes, expires_at), url)
+        token_id, token = run_with_connection(
+            lambda connection: create_token(connection, name, scopes, expires_at), url
+        )
     until = "and never expires" if expires_at is None else f"until {expires_at:%Y-%m-%d %H:%M} UTC"
     err.print(
         f"Token {token_id} of {name}: {', '.join(scopes)}, {until}. It is shown now and never again:",
@@ -33,7 +35,7 @@ def create(name: str, scopes: Sequence[str], expires: str, data_dir: Path | None
     out.print(token, markup=False, soft_wrap=True)
 
 
-def read_expiry(text: str, now: datetime) -> datetime | None:
+def parse_expiry(text: str, now: datetime) -> datetime | None:
     """Return when a token expires: after so many days (`90d`), when a day (`2027-01-31`, UTC) ends, or None for `never`.
 
     Raise CommandError for anything else, and for what is past.
@@ -58,7 +60,7 @@ def read_expiry(text: str, now: datetime) -> datetime | None:
 def list_all(data_dir: Path | None) -> None:
     """Print all tokens, without their secrets, which nobody knows."""
     with open_database(read_settings(data_dir=data_dir)) as url:
-        found = run(tokens.list_tokens, url)
+        found = run_with_connection(tokens.list_tokens, url)
     now = datetime.now(UTC)
     table = Table("id", "name", "scopes", "created", "expires", "last used", "state")
     for token in found:
@@ -76,11 +78,11 @@ def _state(token: ApiToken, now: datetime) -> str:
 
 def revoke(token: str, data_dir: Path | None) -> None:
     """Revoke the token with this id; running servers refuse it within a second."""
-    token_id = read_id(token)
+    token_id = parse_token_reference(token)
     if token_id is None:
         raise CommandError("A token is named by its id of 16 characters, as `ratesgraph token list` shows it.")
     with open_database(read_settings(data_dir=data_dir)) as url:
-        name = run(lambda connection: revoke_token(connection, token_id), url)
+        name = run_with_connection(lambda connection: revoke_token(connection, token_id), url)
     if name is None:
         raise CommandError(f"There is no token {token_id} that could be revoked.")
     out.print(f"Token {token_id} of {name} is revoked.", markup=False, soft_wrap=True)

@@ -18,9 +18,9 @@ from rich.progress import DownloadColumn, TransferSpeedColumn
 
 from db.repositories.payloads import SUFFIXES, find_format
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection, Severity
-from server.cli.api_client import Endpoint, FileRefused, open_endpoint
+from server.cli.api_client import ApiClient, UploadRejected, open_client
 from server.cli.commands.batch_report import SHOWN_REJECTIONS, print_outcome
-from server.cli.console import complain, out, progress_bar
+from server.cli.console import out, print_error, progress_bar
 
 POLL_SECONDS = 0.3
 PAGE_SIZE = 500
@@ -67,11 +67,11 @@ def upload(
     try:
         with ExitStack() as stack:
             report = None if rejections is None else _open_report(stack, rejections)
-            endpoint = stack.enter_context(open_endpoint(url, token, insecure=insecure))
+            endpoint = stack.enter_context(open_client(url, token, insecure=insecure))
             uploaded = [_upload_one(endpoint, file, on_error, report, again=again) for file in files]
     except KeyboardInterrupt:
         then = "--again would send it once more" if again else "running the command again goes on from there"
-        complain(f"Interrupted. What was sent completely is applied all the same; {then}.")
+        print_error(f"Interrupted. What was sent completely is applied all the same; {then}.")
         raise SystemExit(130) from None
     return all(uploaded)
 
@@ -81,70 +81,70 @@ def _open_report(stack: ExitStack, path: Path) -> Report:
     writer = csv.writer(stack.enter_context(path.open("w", encoding="utf-8", newline="")))
     writer.writerow(REPORT_COLUMNS)
 
-    def report(name: str, rejections: Iterator[Rejection]) -> None:
+    def write_report(name: str, rejections: Iterator[Rejection]) -> None:
         writer.writerows((name, r.item, r.field, r.code, r.severity, r.message, r.value) for r in rejections)
 
-    return report
+    return write_report
 
 
-def _upload_one(endpoint: Endpoint, file: Path, on_error: OnError, report: Report | None, *, again: bool) -> bool:
+def _upload_one(client: ApiClient, file: Path, on_error: OnError, report: Report | None, *, again: bool) -> bool:
     """Upload one file, say what became of it, and return whether it is in."""
     if find_format(file.name) is None:
-        complain(f"{file.name}: UNKNOWN_FORMAT: the name must end in one of {', '.join(SUFFIXES)}")
+        print_error(f"{file.name}: UNKNOWN_FORMAT: the name must end in one of {', '.join(SUFFIXES)}")
         return False
     try:
-        batch_id, had_ended = _send_once(endpoint, file, on_error, again=again)
-        batch = _wait_for_end(endpoint, file, batch_id)
+        batch_id, had_ended = _upload_unless_known(client, file, on_error, again=again)
+        batch = _wait_for_end(client, file, batch_id)
     except OSError as error:
-        complain(f"{file}: {error.strerror or error}")
+        print_error(f"{file}: {error.strerror or error}")
         return False
-    except FileRefused as error:
-        complain(f"{file.name}: {error}")
+    except UploadRejected as error:
+        print_error(f"{file.name}: {error}")
         return False
-    return _tell(endpoint, file, batch_id, batch, report, had_ended=had_ended)
+    return _report_outcome(client, file, batch_id, batch, report, had_ended=had_ended)
 
 
-def _send_once(endpoint: Endpoint, file: Path, on_error: OnError, *, again: bool) -> tuple[str, bool]:
+def _upload_unless_known(client: ApiClient, file: Path, on_error: OnError, *, again: bool) -> tuple[str, bool]:
     """Send the file unless the server has it; return the id of its batch and whether that had ended before."""
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     key = f"again:{uuid.uuid4()}" if again else f"file:sha256:{digest}:{on_error}"
-    known = endpoint.ask(BATCH_BY_KEY, key=key)["batchByKey"]
+    known = client.query(BATCH_BY_KEY, key=key)["batchByKey"]
     if known is not None:
         return known["id"], BatchStatus(known["status"]).has_ended
     with progress_bar(DownloadColumn(), TransferSpeedColumn()) as progress:
         task = progress.add_task(f"{file.name}: sending", total=file.stat().st_size)
-        with _WatchedFile(file, lambda place: progress.update(task, completed=place)) as content:
+        with _ProgressFile(file, lambda place: progress.update(task, completed=place)) as content:
             options = {"onError": on_error, "idempotencyKey": key, "waitMs": 0}
-            answer = endpoint.send(UPLOAD, content, file.name, input=options)["uploadPriceFile"]
+            answer = client.upload(UPLOAD, content, file.name, input=options)["uploadPriceFile"]
     if answer["batch"] is None:
         (problem, *_) = answer["userErrors"]
-        raise FileRefused(f"{problem['code']}: {problem['message']}")
+        raise UploadRejected(f"{problem['code']}: {problem['message']}")
     return answer["batch"]["id"], False
 
 
-class _WatchedFile(io.BufferedReader):
+class _ProgressFile(io.BufferedReader):
     """A file that tells how far it has been read, each time from its beginning."""
 
     def __init__(self, path: Path, watch: Callable[[int], None]) -> None:
         super().__init__(io.FileIO(path))
-        self._watch = watch
+        self._on_read = watch
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read, then tell."""
         data = super().read(size)
-        self._watch(self.tell())
+        self._on_read(self.tell())
         return data
 
 
-def _wait_for_end(endpoint: Endpoint, file: Path, batch_id: str) -> Json:
+def _wait_for_end(client: ApiClient, file: Path, batch_id: str) -> Json:
     """Return the batch once no worker will touch it again."""
     with progress_bar() as progress:
         task = progress.add_task(f"{file.name}: waiting for a worker", total=1.0)
         while True:
-            batch = endpoint.ask(BATCH, id=batch_id)["batch"]
+            batch = client.query(BATCH, id=batch_id)["batch"]
             if batch is None:
-                raise FileRefused(f"the server knows nothing of batch {batch_id} any longer.")
+                raise UploadRejected(f"the server knows nothing of batch {batch_id} any longer.")
             status = BatchStatus(batch["status"])
             if status.has_ended:
                 return dict(batch)
@@ -153,12 +153,12 @@ def _wait_for_end(endpoint: Endpoint, file: Path, batch_id: str) -> Json:
             time.sleep(POLL_SECONDS)
 
 
-def _tell(
-    endpoint: Endpoint, file: Path, batch_id: str, batch: Json, report: Report | None, *, had_ended: bool
+def _report_outcome(
+    client: ApiClient, file: Path, batch_id: str, batch: Json, report: Report | None, *, had_ended: bool
 ) -> bool:
     """Say what became of the file and return whether it is in."""
     if report is not None:
-        report(file.name, _read_rejections(endpoint, batch_id))
+        report(file.name, _read_rejections(client, batch_id))
     match BatchStatus(batch["status"]):
         case BatchStatus.APPLIED if had_ended:
             out.print(
@@ -168,25 +168,25 @@ def _tell(
             )
             return True
         case BatchStatus.REVERTED:
-            complain(f"{file.name}: uploaded before as batch {batch_id}, and taken back (--again uploads it again).")
+            print_error(f"{file.name}: uploaded before as batch {batch_id}, and taken back (--again uploads it again).")
             return False
         case BatchStatus.FAILED:
-            complain(f"{file.name}: batch {batch_id} failed: {batch['failure']} (--again uploads it again).")
+            print_error(f"{file.name}: batch {batch_id} failed: {batch['failure']} (--again uploads it again).")
             return False
     counts = (batch["itemCount"], batch["acceptedCount"], batch["rejectedCount"])
     outcome = BatchOutcome(BatchStatus(batch["status"]), *counts, price_day_count=int(batch["priceDayCount"]))
-    first = list(_read_rejections(endpoint, batch_id, at_most=SHOWN_REJECTIONS))
+    first = list(_read_rejections(client, batch_id, limit=SHOWN_REJECTIONS))
     print_outcome(file.name, batch_id, outcome, first)
     return outcome.status is BatchStatus.APPLIED
 
 
-def _read_rejections(endpoint: Endpoint, batch_id: str, at_most: int | None = None) -> Iterator[Rejection]:
+def _read_rejections(client: ApiClient, batch_id: str, limit: int | None = None) -> Iterator[Rejection]:
     """Yield the batch's problems, by item: all of them, or the first ones."""
     after = None
     while True:
-        page = endpoint.ask(REJECTIONS, id=batch_id, first=at_most or PAGE_SIZE, after=after)["batch"]["rejections"]
+        page = client.query(REJECTIONS, id=batch_id, first=limit or PAGE_SIZE, after=after)["batch"]["rejections"]
         for edge in page["edges"]:
             yield Rejection(**{**edge["node"], "severity": Severity(edge["node"]["severity"])})
         after = page["pageInfo"]["endCursor"]
-        if at_most is not None or not page["pageInfo"]["hasNextPage"]:
+        if limit is not None or not page["pageInfo"]["hasNextPage"]:
             return

@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from ingest.worker import work
+from ingest.worker import run_worker
 from server.cli.console import open_database, out, read_settings
 from server.observability import log_config
 
@@ -13,18 +13,18 @@ from server.observability import log_config
 def worker(*, concurrency: int, with_parent: bool, data_dir: Path | None) -> None:
     """Apply batches until SIGTERM or Ctrl-C; then finish those in hand, or give them back."""
     settings = read_settings(data_dir=data_dir)
-    log_config.begin(settings)
+    log_config.configure_logging(settings)
     with open_database(settings) as url:
         if not with_parent:
             out.print(f"Applying batches, {concurrency} at once (Ctrl-C stops).")
-        asyncio.run(_work_until_told(url, concurrency, settings.payload_days, with_parent=with_parent))
+        asyncio.run(_work_until_signal(url, concurrency, settings.payload_days, with_parent=with_parent))
 
 
-async def _work_until_told(url: str, concurrency: int, payload_days: int, *, with_parent: bool) -> None:
+async def _work_until_signal(url: str, concurrency: int, payload_days: int, *, with_parent: bool) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if with_parent:
         # The parent holds the other end: however it dies, this end closes.
         loop.add_reader(sys.stdin.fileno(), stop.set)
-    await work(url, stop, concurrency=concurrency, payload_days=payload_days)
+    await run_worker(url, stop, concurrency=concurrency, payload_days=payload_days)

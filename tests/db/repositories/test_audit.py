@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import audit
 from db.repositories.audit import COMMAND, MAX_DETAIL_LENGTH, Action
 

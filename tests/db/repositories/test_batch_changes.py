@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from db.pool import INGEST, Connection, connect
+from db.connection import Connection
+from db.pool import INGEST, connect
 from db.repositories import batches
 from domain.batches import BatchOutcome, BatchStatus, OnError
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import tokens
 from server.auth.api_tokens import create_token
 
@@ -33,12 +33,12 @@ async def test_the_use_of_a_token_is_written_once_in_ten_minutes(connection: Con
         return token.last_used_at
 
     assert await used_at() is None
-    await tokens.note_use(connection, [token_id])
+    await tokens.touch_tokens(connection, [token_id])
     first = await used_at()
-    await tokens.note_use(connection, [token_id])
+    await tokens.touch_tokens(connection, [token_id])
     assert first == await used_at() is not None
     await connection.execute("UPDATE api_tokens SET last_used_at = last_used_at - interval '11 minutes'")
-    await tokens.note_use(connection, [token_id])
+    await tokens.touch_tokens(connection, [token_id])
     later = await used_at()
     assert later is not None
     assert first is not None

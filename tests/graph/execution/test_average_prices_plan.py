@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.pool import API, INGEST, connect, open_pool
-from graph.execution.column_completion import ColumnExecutor
+from graph.execution.column_completion import ColumnarExecutionContext
 from graph.execution.document_cache import MAX_VALIDATION_ERRORS, Document
-from graph.execution.error_formatting import present_errors
+from graph.execution.error_formatting import format_errors
 from graph.query import Query
 from graph.schema import schema
 from graph.types.locations import Port, Region
@@ -28,7 +28,7 @@ WORLD = World({"top": None, "AAAAA": "top", "BBBBB": "top"}, {"AAAAA", "BBBBB"})
 ITEMS = [Item("AAAAA", "BBBBB", DAY, date(2024, 1, 3), Decimal(price)) for price in (100, 101, 103)]
 
 stock = strawberry.Schema(
-    query=Query, types=[Port, Region], config=schema.config, execution_context_class=ColumnExecutor
+    query=Query, types=[Port, Region], config=schema.config, execution_context_class=ColumnarExecutionContext
 )
 
 DAYS = ["2024-01-01", "2024-01-03", "2023-12-30", "2034-02-01"]
@@ -102,7 +102,7 @@ def requests(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
 
 def shown(errors: list[GraphQLError] | None) -> list[dict[str, Any]]:
     """Return the errors as they leave, in the order of their fields: which of them comes first depends on chance."""
-    found = [dict(error.formatted) for error in present_errors(errors, 100) or ()]
+    found = [dict(error.formatted) for error in format_errors(errors, 100) or ()]
     # Of what is wrong with a document the first is enough.
     return sorted(found if any("path" in error for error in found) else found[:MAX_VALIDATION_ERRORS], key=str)
 
@@ -147,7 +147,7 @@ FIELD = f"averagePrices({LITERALS}) {{ day }}"
     ],
 )
 def test_the_usual_questions_have_a_plan(query: str, is_planned: bool) -> None:
-    document = schema.documents.find(query)
+    document = schema.documents.get(query)
     assert isinstance(document, Document), document
     (operation,) = document.operations.values()
     assert (operation.plan is not None) is is_planned

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.prices import DailyAverages, DateRange
-from graph.columns import Columns
+from graph.columns import ColumnarList
 from graph.execution.document_cache import MAX_VALIDATION_ERRORS
 from graph.execution.executable_schema import Schema
 from graph.types.averages import DailyAverage, to_columns
@@ -24,7 +24,7 @@ shown: list[DailyAverages] = []
 @strawberry.type
 class FromColumns:
     @strawberry.field(graphql_type=list[DailyAverage] | None)  # type: ignore[untyped-decorator]
-    async def series(self) -> Columns:
+    async def series(self) -> ColumnarList:
         return to_columns(shown[-1])
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from graphql import get_introspection_query
 
-from graph.execution.document_cache import Documents
-from graph.execution.document_limits import QueryLimits, find_excesses, parse_within
+from graph.execution.document_cache import DocumentCache
+from graph.execution.document_limits import QueryLimits, check_limits, parse_limited
 from graph.execution.query_cost import SizeLimits
 from graph.schema import schema
 from tests.support.fixtures.server import Client, Json, running_server
@@ -97,9 +97,9 @@ def test_the_largest_operation_counts_not_their_sum(client: Client) -> None:
 @pytest.mark.parametrize("field", ["", "__typename", "a: __typename @skip(if: true)", "...f0"])
 def test_a_bomb_of_fragments_is_measured_in_the_time_of_its_length(field: str) -> None:
     limits = QueryLimits(max_tokens=10_000)
-    tree = parse_within(in_fragments(field, BOMB_LEVELS), limits)
+    tree = parse_limited(in_fragments(field, BOMB_LEVELS), limits)
     began = time.perf_counter()
-    excesses = find_excesses(tree, limits)
+    excesses = check_limits(tree, limits)
     assert time.perf_counter() - began < 0.05
     assert "TOO_MANY_FIELDS" in {error.extensions["code"] for error in excesses if error.extensions}
 
@@ -108,7 +108,7 @@ def test_the_query_that_tools_learn_the_schema_by_is_within_the_default_limits()
     query = get_introspection_query(
         schema_description=True, specified_by_url=True, directive_is_repeatable=True, input_value_deprecation=True
     )
-    assert not find_excesses(parse_within(query, QueryLimits()), QueryLimits())
+    assert not check_limits(parse_limited(query, QueryLimits()), QueryLimits())
 
 
 def test_few_of_many_errors_are_told_and_the_same_again(client: Client) -> None:
@@ -120,11 +120,11 @@ def test_few_of_many_errors_are_told_and_the_same_again(client: Client) -> None:
 
 
 def test_a_wrong_document_is_read_once_and_pushes_out_no_sound_one() -> None:
-    documents = Documents(schema._schema, QueryLimits(), SizeLimits(366, 100))
-    sound = documents.find("{ __typename }")
-    wrong = documents.find("{ averagePrize }")
-    assert documents.find("{ averagePrize }") is wrong
+    documents = DocumentCache(schema._schema, QueryLimits(), SizeLimits(366, 100))
+    sound = documents.get("{ __typename }")
+    wrong = documents.get("{ averagePrize }")
+    assert documents.get("{ averagePrize }") is wrong
     for number in range(2_000):
-        assert isinstance(documents.find(f"{{ a{number} "), list)
-    assert documents.find("{ averagePrize }") is not wrong
-    assert documents.find("{ __typename }") is sound
+        assert isinstance(documents.get(f"{{ a{number} "), list)
+    assert documents.get("{ averagePrize }") is not wrong
+    assert documents.get("{ __typename }") is sound

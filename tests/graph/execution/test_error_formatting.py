@@ -11,9 +11,10 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.types import ExecutionResult
 
+from db.connection import Connection
 from db.errors import EmbeddedServerError, MigrationNeeded, driver_errors
-from db.pool import Connection, Pool
-from graph.execution.error_formatting import present_error
+from db.pool import Pool
+from graph.execution.error_formatting import format_error
 from graph.execution.executable_schema import Schema
 from graph.schema import schema
 from resolvers.errors import RequestError
@@ -81,7 +82,7 @@ def test_an_exception_is_masked_however_deep_it_is_wrapped(
     kind: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     inner = GraphQLError(SECRET, original_error=kind(SECRET), extensions={"detail": SECRET})
-    shown = present_error(GraphQLError(SECRET, original_error=inner, path=["batch"]))
+    shown = format_error(GraphQLError(SECRET, original_error=inner, path=["batch"]))
     assert_masked(dict(shown.formatted), caplog)
 
 
@@ -126,6 +127,6 @@ async def test_a_wrong_variable_is_said() -> None:
 
 def test_a_request_error_keeps_its_message_code_and_details() -> None:
     cause = RequestError("UNKNOWN_LOCATION", "origin: no port is called 'X'.", argument="origin", suggestions=[])
-    shown = present_error(GraphQLError(str(cause), original_error=cause, path=["averagePrices"]))
+    shown = format_error(GraphQLError(str(cause), original_error=cause, path=["averagePrices"]))
     assert shown.message == "origin: no port is called 'X'."
     assert shown.extensions == {"code": "UNKNOWN_LOCATION", "argument": "origin", "suggestions": []}

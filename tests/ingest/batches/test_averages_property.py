@@ -8,14 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.pool import INGEST, Connection, Pool, connect, open_pool
+from db.connection import Connection
+from db.pool import INGEST, Pool, connect, open_pool
 from db.repositories import locations, prices, totals
 from domain.locations import Lane, LocationKind, TreeEntry
 from domain.prices import DailyAverages, DateRange
 from ingest.compact import compact
 from ingest.tree import change_tree
 from ingest.verify import verify
-from resolvers.averages import Question, average_prices
+from resolvers.averages import AveragePricesQuery, average_prices
 from tests.support.contexts import reading_context
 from tests.support.worlds import Item, World, apply_frame, by_day, by_key, days_between, frame_of
 
@@ -60,7 +61,7 @@ async def check(connection: Connection, pool: Pool, world: World) -> None:
         for destination in ("AAAAA", "CCCCC", REGIONS[0], REGIONS[2]):
             expected = [world.expect(origin, destination, day) for day in days]
             for with_statistics in (False, True):
-                question = Question(days[0], days[-1], origin, destination, with_statistics)
+                question = AveragePricesQuery(days[0], days[-1], origin, destination, with_statistics)
                 [answer] = await average_prices(context, [question])
                 assert isinstance(answer, DailyAverages)
                 assert answer.days.days() == days

@@ -16,7 +16,8 @@ from hypothesis.stateful import (
 )
 from msgspec.structs import replace
 
-from db.pool import INGEST, Connection, Pool, open_pool
+from db.connection import Connection
+from db.pool import INGEST, Pool, open_pool
 from db.repositories import locations, totals
 from domain.batches import BatchStatus, OnError
 from domain.locations import Lane, LocationKind, TreeEntry
@@ -25,7 +26,7 @@ from ingest.batches.revert import revert_batch
 from ingest.compact import compact
 from ingest.tree import change_tree
 from ingest.verify import verify
-from ingest.worker import take_one
+from ingest.worker import process_next_batch
 from resolvers.context import RequestContext
 from resolvers.uploads import batches
 from resolvers.uploads.items import PriceItem
@@ -86,7 +87,7 @@ class BatchLife(RuleBasedStateMachine):
                 return await revert_batch(connection, batch_id, by=by)
 
         context = reading_context(pool)
-        context.caller, context.shared.revert_batch = OPERATOR, revert
+        context.caller, context.app.revert_batch = OPERATOR, revert
         return context
 
     def send(self, key: str, *, expect_replay: bool) -> None:
@@ -120,7 +121,7 @@ class BatchLife(RuleBasedStateMachine):
     def apply_next(self) -> None:
         async def work(pool: Pool) -> None:
             waiting = [key for key, status in self.status.items() if status is BatchStatus.QUEUED]
-            assert await take_one(pool) is bool(waiting)
+            assert await process_next_batch(pool) is bool(waiting)
             if waiting:
                 key = min(waiting, key=lambda name: self.ids[name])
                 offered, invalid = self.uploads[key]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.pool import Connection
+from db.connection import Connection
 from db.repositories import batches, lanes, locations
 from domain.batches import BatchLane, BatchOutcome, BatchStatus, FileFormat, OnError
 from domain.locations import Lane
@@ -38,7 +38,7 @@ async def small(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Asyn
     monkeypatch.setattr(line_blocks, "MAX_LINES", 2)
     monkeypatch.setattr(price_file, "MAX_LINES", 2)
     monkeypatch.setattr(pipeline, "MAX_ROWS", 40)
-    monkeypatch.setattr(apply, "MAX_HELD_ROWS", 50)
+    monkeypatch.setattr(apply, "MAX_PENDING_ROWS", 50)
     monkeypatch.setattr(aggregation, "MAX_LANES", 1)
     await change_tree(connection, WORLD.entries())
     await load_ecb_rates(connection)
@@ -132,7 +132,7 @@ async def test_invalid_items_of_any_slice_are_skipped_where_that_is_asked_for(sm
 async def test_of_very_many_problems_the_first_are_listed_and_all_items_counted(
     small: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apply, "MAX_LISTED", 5)
+    monkeypatch.setattr(apply, "MAX_STORED_REJECTIONS", 5)
     monkeypatch.setattr(apply, "COPIED_REJECTIONS", 2)
     batch_id, outcome = await load(small, HEADER + GOOD.replace("USD", "XXX") * 9, OnError.SKIP_INVALID)
     assert (outcome.status, outcome.rejected_count) == (BatchStatus.REJECTED, 9)

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.pool import INGEST, Connection, Pool, connect, open_pool
+from db.connection import Connection
+from db.pool import INGEST, Pool, connect, open_pool
 from db.repositories import locations
 from domain.batches import BatchOutcome, BatchStatus, FileFormat, OnError
 from domain.prices import DailyAverages
@@ -21,11 +22,11 @@ from ingest.batches.revert import revert_batch
 from ingest.compact import compact
 from ingest.readers import line_blocks, price_file
 from ingest.tree import change_tree
-from resolvers.averages import Question, average_prices
+from resolvers.averages import AveragePricesQuery, average_prices
 from resolvers.context import RequestContext
 from resolvers.uploads import dry_runs
 from resolvers.uploads.dry_runs import AverageChange, DryRun
-from server.ingest_adapter import make_preview_upload
+from server.ingest_adapter import create_previewer
 from tests.ingest.batches.test_averages_property import amounts, clear, worlds
 from tests.ingest.batches.test_batch_lifecycle import as_upload
 from tests.support.contexts import reading_context
@@ -57,7 +58,7 @@ items = st.builds(
 def trying_context(pool: Pool) -> RequestContext:
     """Return the context of a request that may try uploads."""
     context = reading_context(pool)
-    context.shared.preview_upload = make_preview_upload(pool)
+    context.app.preview_upload = create_previewer(pool)
     return context
 
 
@@ -66,7 +67,9 @@ async def read_averages(pool: Pool) -> Averages:
     context = reading_context(pool)
     found: dict[Day, Average] = {}
     for origin, destination in product(PORTS, PORTS):
-        [answer] = await average_prices(context, [Question(FIRST, LAST, origin, destination, with_statistics=False)])
+        [answer] = await average_prices(
+            context, [AveragePricesQuery(FIRST, LAST, origin, destination, with_statistics=False)]
+        )
         assert isinstance(answer, DailyAverages)
         rows = zip(answer.days.days(), answer.averages, answer.counts, strict=True)
         found.update(((origin, destination, day), (average, count)) for day, average, count in rows)
@@ -131,7 +134,7 @@ def test_previewed_averages_are_those_before_and_after_the_upload(
             if compacted:
                 await compact(connection, max_rows=1)
             before, rows = await read_averages(pool), dump(module_database_url)
-            tried = await dry_runs.try_prices(
+            tried = await dry_runs.dry_run_prices(
                 trying_context(pool),
                 [as_upload(item) for item in offered],
                 on_error=OnError.REJECT_BATCH,
@@ -151,7 +154,7 @@ def test_previewed_averages_are_those_before_and_after_the_upload(
         )
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preview, "MAX_MOVES", limit)
+        patch.setattr(preview, "MAX_DELTAS", limit)
         if sliced:
             make_small(patch)
         asyncio.run(live())
@@ -162,7 +165,7 @@ def make_small(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(line_blocks, "MAX_LINES", 2)
     patch.setattr(price_file, "MAX_LINES", 2)
     patch.setattr(pipeline, "MAX_ROWS", 5)
-    patch.setattr(preview, "MAX_HELD_ROWS", 3)
+    patch.setattr(preview, "MAX_PENDING_ROWS", 3)
     patch.setattr(aggregation, "MAX_LANES", 1)
 
 
@@ -180,7 +183,7 @@ async def try_text(
     """Try a file of prices."""
     data = gzip.compress(text.encode(), compresslevel=0) if file_format is FileFormat.CSV_GZIP else text.encode()
     async with open_pool(database_url, INGEST, max_size=2) as pool:
-        return await dry_runs.try_file(
+        return await dry_runs._dry_run_payload(
             trying_context(pool), io.BytesIO(data), file_format, on_error=on_error, idempotency_key=None
         )
 

@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from db.pool import INGEST, Connection, Pool, open_pool
+from db.connection import Connection
+from db.pool import INGEST, Pool, open_pool
 from db.repositories import batches, payloads
 from domain.batches import BatchStatus, FileFormat, OnError
 from ingest.batches import rejection_report
 from ingest.batches.rejection_report import REPORT_COLUMNS, report_rejections
 from ingest.readers import line_blocks, price_file
 from ingest.tree import change_tree
-from ingest.worker import take_one
+from ingest.worker import process_next_batch
 from tests.ingest.readers.test_price_file import parquet
 from tests.support.worlds import World, read_items
 
@@ -49,7 +50,7 @@ async def reject(
         assert batch_id is not None
         data = data.encode() if isinstance(data, str) else data
         await payloads.insert_payload(connection, batch_id=batch_id, part=0, format=file_format, data=data)
-    assert await take_one(pool)
+    assert await process_next_batch(pool)
     [batch] = await batches.get_batches(connection, [batch_id])
     assert batch.status in {BatchStatus.APPLIED, BatchStatus.REJECTED}
     return batch_id

@@ -8,7 +8,8 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.pool import INGEST, Connection, Pool, connect, open_pool
+from db.connection import Connection
+from db.pool import INGEST, Pool, connect, open_pool
 from db.repositories import batches
 from db.repositories.rates import RATE_UNITS
 from domain.batches import OnError

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from db.pool import INGEST, Connection, connect
+from db.connection import Connection
+from db.pool import INGEST, connect
 from db.repositories import batches, payloads
 from domain.batches import BatchStatus, OnError, PriceBatch
 from ingest.tree import change_tree

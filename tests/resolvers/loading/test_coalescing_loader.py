@@ -7,7 +7,7 @@ from itertools import takewhile
 import pytest
 
 from db.errors import DatabaseUnavailable, StatementTimeout
-from resolvers.loading.coalescing_loader import Gathering
+from resolvers.loading.coalescing_loader import CoalescingLoader
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +33,7 @@ class Road:
             self._open.release()
 
 
-async def begin(gathering: Gathering[int, int], *questions: Sequence[int]) -> list[asyncio.Task[list[int]]]:
+async def begin(gathering: CoalescingLoader[int, int], *questions: Sequence[int]) -> list[asyncio.Task[list[int]]]:
     """Ask, each in a task of its own, and return when all of them wait."""
     asking = [asyncio.create_task(gathering.load_many(numbers)) for numbers in questions]
     for _ in range(5):
@@ -43,7 +43,7 @@ async def begin(gathering: Gathering[int, int], *questions: Sequence[int]) -> li
 
 async def test_what_is_asked_meanwhile_travels_together() -> None:
     road = Road()
-    gathering = Gathering(road.load, at_once=2)
+    gathering = CoalescingLoader(road.load, max_concurrent=2)
     asking = await begin(gathering, [1])
     asking += await begin(gathering, [2])
     asking += await begin(gathering, [3, 1], [4], [3])
@@ -55,7 +55,7 @@ async def test_what_is_asked_meanwhile_travels_together() -> None:
 
 async def test_those_who_ask_in_the_same_moment_share_the_first_load() -> None:
     road = Road()
-    asking = await begin(Gathering(road.load, at_once=2), [1], [2], [1, 5])
+    asking = await begin(CoalescingLoader(road.load, max_concurrent=2), [1], [2], [1, 5])
     road.let_through()
     assert await asyncio.gather(*asking) == [[2], [4], [2, 10]]
     assert road.loads == [[1, 2, 5]]
@@ -63,7 +63,9 @@ async def test_those_who_ask_in_the_same_moment_share_the_first_load() -> None:
 
 async def test_no_load_is_larger_than_it_may_be_but_for_one_that_asks_for_more() -> None:
     road = Road()
-    asking = await begin(Gathering(road.load, at_once=1, max_together=3), [1, 2], [3], [4], [5, 6, 7, 8], [9])
+    asking = await begin(
+        CoalescingLoader(road.load, max_concurrent=1, max_batch_size=3), [1, 2], [3], [4], [5, 6, 7, 8], [9]
+    )
     road.let_through(4)
     await asyncio.gather(*asking)
     assert road.loads == [[1, 2, 3], [4], [5, 6, 7, 8], [9]]
@@ -72,7 +74,7 @@ async def test_no_load_is_larger_than_it_may_be_but_for_one_that_asks_for_more()
 async def test_a_question_that_takes_too_long_is_no_trouble_of_the_others() -> None:
     road = Road()
     road.fails = {2: StatementTimeout()}
-    asking = await begin(Gathering(road.load, at_once=1), [1], [2], [3])
+    asking = await begin(CoalescingLoader(road.load, max_concurrent=1), [1], [2], [3])
     road.let_through(4)
     first, second, third = await asyncio.gather(*asking, return_exceptions=True)
     assert (first, third) == ([2], [6])
@@ -83,7 +85,7 @@ async def test_a_question_that_takes_too_long_is_no_trouble_of_the_others() -> N
 async def test_where_everything_takes_too_long_nobody_waits_for_more_than_two_of_it() -> None:
     road = Road()
     road.fails = dict.fromkeys((1, 2, 3, 4), StatementTimeout())
-    asking = await begin(Gathering(road.load, at_once=1), [5], [1], [2, 5], [3], [4], [6])
+    asking = await begin(CoalescingLoader(road.load, max_concurrent=1), [5], [1], [2, 5], [3], [4], [6])
     road.let_through(4)
     found = await asyncio.gather(*asking, return_exceptions=True)
     assert found[0] == [10]
@@ -94,7 +96,7 @@ async def test_where_everything_takes_too_long_nobody_waits_for_more_than_two_of
 async def test_a_database_that_is_gone_is_everybodys_trouble_at_once() -> None:
     road = Road()
     road.fails = {1: DatabaseUnavailable()}
-    gathering = Gathering(road.load, at_once=1)
+    gathering = CoalescingLoader(road.load, max_concurrent=1)
     asking = await begin(gathering, [1], [2])
     road.let_through(2)
     found = await asyncio.gather(*asking, return_exceptions=True)
@@ -105,7 +107,7 @@ async def test_a_database_that_is_gone_is_everybodys_trouble_at_once() -> None:
 
 async def test_nothing_is_loaded_for_those_who_have_gone() -> None:
     road = Road()
-    gathering = Gathering(road.load, at_once=1)
+    gathering = CoalescingLoader(road.load, max_concurrent=1)
     first, second, third = [(await begin(gathering, [number]))[0] for number in (1, 2, 3)]
     first.cancel()
     second.cancel()
@@ -118,7 +120,7 @@ async def test_nothing_is_loaded_for_those_who_have_gone() -> None:
 
 async def test_a_load_goes_on_as_long_as_somebody_waits_for_it_and_no_longer() -> None:
     road = Road()
-    gathering = Gathering(road.load, at_once=1)
+    gathering = CoalescingLoader(road.load, max_concurrent=1)
     first, second = await begin(gathering, [1], [2, 1])
     first.cancel()
     [third] = await begin(gathering, [3])
@@ -133,7 +135,7 @@ async def test_a_load_goes_on_as_long_as_somebody_waits_for_it_and_no_longer() -
 
 async def test_those_who_come_when_too_many_wait_are_told_at_once() -> None:
     road = Road()
-    gathering = Gathering(road.load, at_once=1, max_waiting=2)
+    gathering = CoalescingLoader(road.load, max_concurrent=1, max_waiting=2)
     asking = await begin(gathering, [1])
     asking += await begin(gathering, [2], [3], [4])
     with pytest.raises(DatabaseUnavailable):

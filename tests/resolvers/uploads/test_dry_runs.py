@@ -281,7 +281,7 @@ def test_dry_runs_wait_for_each_other_and_not_for_ever(
         first = Sender(client)
         wait_for_lock(holder)
         with monkeypatch.context() as patch:
-            patch.setattr("server.ingest_adapter.MAX_WAIT_SECONDS", 0.05)
+            patch.setattr("server.ingest_adapter.MAX_QUEUE_SECONDS", 0.05)
             failure = client.fail(UPLOAD, input={"prices": [GOOD], "dryRun": True})
         assert failure["extensions"]["code"] == "DRY_RUN_BUSY"
         assert "Try again" in failure["message"]

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from resolvers.uploads.price_files import PART_BYTES
-from server.http.multipart import FormReader
+from server.http.multipart import EndTrackingMultiPartParser
 from tests.graph.types.test_uploads import AVERAGES, GOOD, UPLOAD, fill
 from tests.server.cli.test_commands import serving
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
@@ -126,7 +126,7 @@ def test_a_file_of_every_format_can_be_tried(
     idle_client: Client, monkeypatch: pytest.MonkeyPatch, data: bytes, name: str, *, spooled: bool
 ) -> None:
     if spooled:
-        monkeypatch.setattr(FormReader, "spool_max_size", 1)
+        monkeypatch.setattr(EndTrackingMultiPartParser, "spool_max_size", 1)
     payload = send(idle_client, data, name, dryRun=True)
     assert (payload["batch"], payload["userErrors"]) == (None, [])
     assert payload["preview"] == {"status": "APPLIED", "acceptedCount": 3, "newAverageCount": 1}

@@ -13,10 +13,11 @@ import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
-from db.pool import Connection, Pool
+from db.connection import Connection
+from db.pool import Pool
 from db.repositories import tokens
 from db.repositories.tokens import ApiToken
-from server.auth.authenticator import LOOK_UPS_AT_ONCE, Callers
+from server.auth.authenticator import MAX_CONCURRENT_LOOKUPS, Authenticator
 from tests.graph.test_subscriptions import each_transport
 from tests.graph.types.test_uploads import AVERAGES, fill
 from tests.support.fixtures.server import Client, running_server
@@ -212,9 +213,9 @@ def test_few_unknown_tokens_are_looked_up_at_once_however_many_come(
 ) -> None:
     come, inside, most = 0, 0, 0
     go_on = threading.Event()
-    look_up, find = Callers._look_up, tokens.find_tokens
+    look_up, find = Authenticator._fetch, tokens.find_tokens
 
-    async def count_and_look_up(self: Callers, token_id: str) -> object:
+    async def count_and_look_up(self: Authenticator, token_id: str) -> object:
         nonlocal come
         come += 1
         return await look_up(self, token_id)
@@ -227,15 +228,15 @@ def test_few_unknown_tokens_are_looked_up_at_once_however_many_come(
         inside -= 1
         return await find(connection, ids)
 
-    monkeypatch.setattr(Callers, "_look_up", count_and_look_up)
+    monkeypatch.setattr(Authenticator, "_fetch", count_and_look_up)
     monkeypatch.setattr(tokens, "find_tokens", find_slowly)
     with running_server(database_url, writes_are_open=False) as client, ThreadPoolExecutor(6) as threads:
         guesses = [f"rgt_{number:016}_{'0' * 43}" for number in range(6)]
         url, query = f"{client.http.base_url}/graphql", {"query": "{ __typename }"}
         answers = [threads.submit(httpx.post, url, json=query, headers=bearing(guess)) for guess in guesses]
         try:
-            until(lambda: come == 6 and inside == LOOK_UPS_AT_ONCE, "not all have come")
+            until(lambda: come == 6 and inside == MAX_CONCURRENT_LOOKUPS, "not all have come")
         finally:
             go_on.set()
         assert [answer.result().status_code for answer in answers] == [401] * 6
-    assert most == LOOK_UPS_AT_ONCE
+    assert most == MAX_CONCURRENT_LOOKUPS

@@ -163,7 +163,7 @@ def test_keys_are_fetched_once_and_again_for_a_new_one_but_not_for_each_token(
     assert issuer.fetches == 1
     assert issuer.published is not None
     issuer.published.append({**issuer.published[0], "kid": "new"})
-    monkeypatch.setattr(oidc, "FETCHED_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(oidc, "MIN_REFETCH_SECONDS", 0.0)
     assert ask(client, issuer.sign(kid="new")).status_code == 200
     assert issuer.fetches == 2
 
@@ -173,8 +173,8 @@ def test_while_the_issuer_is_away_its_keys_hold_on(
 ) -> None:
     assert ask(client, issuer.sign()).status_code == 200
     issuer.published = None
-    monkeypatch.setattr(oidc, "FETCHED_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(oidc, "KEYS_LAST_SECONDS", 0.0)
+    monkeypatch.setattr(oidc, "MIN_REFETCH_SECONDS", 0.0)
+    monkeypatch.setattr(oidc, "JWKS_TTL_SECONDS", 0.0)
     assert ask(client, issuer.sign(sub="another")).status_code == 200
     assert issuer.fetches == 2
 

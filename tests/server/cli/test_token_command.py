@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from server.cli.commands.tokens import read_expiry
+from server.cli.commands.tokens import parse_expiry
 from server.cli.console import CommandError
 from tests.support.processes import ratesgraph
 
@@ -81,10 +81,10 @@ def test_a_token_needs_a_scope_that_there_is(database_url: str) -> None:
     ],
 )
 def test_an_expiry_is_days_from_now_or_the_end_of_a_day(text: str, expected: datetime | None) -> None:
-    assert read_expiry(text, NOW) == expected
+    assert parse_expiry(text, NOW) == expected
 
 
 @pytest.mark.parametrize("text", ["", "0d", "-1d", "36501d", "2026-02-28", "2026-02-30", "20270101", "9999-12-31"])
 def test_an_expiry_that_is_none_or_is_past_is_refused(text: str) -> None:
     with pytest.raises(CommandError):
-        read_expiry(text, NOW)
+        parse_expiry(text, NOW)

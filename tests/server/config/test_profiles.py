@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.config.profiles import Profile, choose_profile, find_unsafe_mixture
+from server.config.profiles import Profile, choose_profile, find_unsafe_combination
 from server.config.settings import Settings
 from tests.server.cli.test_commands import serving, wait_until_answered
 from tests.support.fixtures.server import Client, running_server
@@ -120,7 +120,7 @@ def test_development_is_only_for_the_embedded_server_unless_it_is_chosen(
 ) -> None:
     chosen = Settings().model_copy(update=settings)
     assert choose_profile(chosen) is profile
-    assert find_unsafe_mixture(chosen) is None
+    assert find_unsafe_combination(chosen) is None
 
 
 @pytest.mark.parametrize(

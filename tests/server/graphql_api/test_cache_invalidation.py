@@ -8,7 +8,7 @@ import pytest
 
 from db.notifications import DATA, Notifications
 from db.pool import Pool
-from server.graphql_api.cache_invalidation import follow_data
+from server.graphql_api.cache_invalidation import track_data_version
 
 pytestmark = pytest.mark.anyio
 
@@ -31,14 +31,14 @@ async def settle() -> None:
 
 async def test_a_state_that_was_looked_at_before_the_line_broke_has_no_name() -> None:
     pool, notifications = SlowPool(), Notifications()
-    async with follow_data(cast("Pool", pool), notifications) as version:
-        notifications.wake(DATA, "")
+    async with track_data_version(cast("Pool", pool), notifications) as version:
+        notifications.dispatch(DATA, "")
         await settle()
-        notifications.lose()
+        notifications.notify_disconnected()
         pool.answers.put_nowait("before")
         await settle()
         assert version.name == ""
-        notifications.wake(DATA, "")
+        notifications.dispatch(DATA, "")
         pool.answers.put_nowait("after")
         await settle()
         assert version.name == "after"
@@ -46,10 +46,10 @@ async def test_a_state_that_was_looked_at_before_the_line_broke_has_no_name() ->
 
 async def test_a_change_that_is_announced_meanwhile_names_the_state() -> None:
     pool, notifications = SlowPool(), Notifications()
-    async with follow_data(cast("Pool", pool), notifications) as version:
-        notifications.wake(DATA, "")
+    async with track_data_version(cast("Pool", pool), notifications) as version:
+        notifications.dispatch(DATA, "")
         await settle()
-        notifications.wake(DATA, "12 4 APPLIED")
+        notifications.dispatch(DATA, "12 4 APPLIED")
         pool.answers.put_nowait("digest")
         await settle()
         assert version.name == "12"

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from resolvers.data_version import DataVersion
-from server.graphql_api.response_cache import OVERHEAD_BYTES, Answer, Answers
+from server.graphql_api.response_cache import ENTRY_OVERHEAD_BYTES, CachedResponse, ResponseCache
 from tests.graph.types.test_uploads import AVERAGES, GOOD, UPLOAD, fill
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 
@@ -164,26 +164,26 @@ def test_the_cache_can_be_turned_off(client: Client, database_url: str) -> None:
 
 def test_what_is_kept_is_bounded_and_the_longest_unused_goes_first() -> None:
     version = DataVersion()
-    version.announce("1", "test")
-    answers = Answers(version, max_bytes=4 * (OVERHEAD_BYTES + 201))
-    assert answers.find(b"0") is None
+    version.on_change("1", "test")
+    answers = ResponseCache(version, max_bytes=4 * (ENTRY_OVERHEAD_BYTES + 201))
+    assert answers.get(b"0") is None
     for name in (b"1", b"2", b"3", b"4"):
-        answers.keep(name, Answer(b"x" * 100), "1")
-    assert answers.find(b"1") is not None
-    answers.keep(b"5", Answer(b"x" * 100), "1")
-    assert [answers.find(name) is not None for name in (b"1", b"2", b"3", b"4", b"5")] == [
+        answers.put(name, CachedResponse(b"x" * 100), "1")
+    assert answers.get(b"1") is not None
+    answers.put(b"5", CachedResponse(b"x" * 100), "1")
+    assert [answers.get(name) is not None for name in (b"1", b"2", b"3", b"4", b"5")] == [
         True,
         False,
         True,
         True,
         True,
     ]
-    answers.keep(b"6", Answer(b"x" * 5_000), "1")
-    assert answers.find(b"6") is None
-    answers.keep(b"7", Answer(b""), "0")
-    assert answers.find(b"7") is None, "made from older data"
-    version.announce("2", "test")
-    assert answers.find(b"1") is None
+    answers.put(b"6", CachedResponse(b"x" * 5_000), "1")
+    assert answers.get(b"6") is None
+    answers.put(b"7", CachedResponse(b""), "0")
+    assert answers.get(b"7") is None, "made from older data"
+    version.on_change("2", "test")
+    assert answers.get(b"1") is None
 
 
 def test_the_json_of_variables_in_an_address_is_read(client: Client) -> None:

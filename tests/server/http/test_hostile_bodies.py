@@ -8,7 +8,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from server.runtime.http_protocol import MAX_SOCKET_MESSAGE_BYTES
+from server.runtime.http_protocol import MAX_WEBSOCKET_MESSAGE_BYTES
 from tests.server.cli.test_commands import serving, wait_until_answered
 from tests.support.hostile import Target, check_quick, codes
 from tests.support.streams import open_socket, receive
@@ -124,7 +124,7 @@ def test_a_body_may_be_as_large_as_the_limit_and_not_larger(target: Target, *, t
         ("[" * 900_000, 1009),
         ("[" + "[]," * 300_000 + "1]", 1009),
         ('{"type": "subscribe", "id": "1", "payload": ' + "[" * 900 + "]" * 900 + "}", 4400),
-        ("x" * (MAX_SOCKET_MESSAGE_BYTES + 1), 1009),
+        ("x" * (MAX_WEBSOCKET_MESSAGE_BYTES + 1), 1009),
     ],
 )
 def test_a_hostile_message_closes_its_connection_alone(target: Target, message: str, close_code: int) -> None:

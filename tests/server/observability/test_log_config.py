@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from server.observability.log_config import Blackener, make_formatter
+from server.observability.log_config import Redactor, make_formatter
 
 
 def test_the_words_of_an_exception_are_told_on_debug_alone() -> None:
@@ -43,7 +43,7 @@ def test_of_what_asyncio_says_the_objects_at_work_are_left_out() -> None:
     ],
 )
 def test_secrets_are_known_by_their_shapes(text: str, told: str) -> None:
-    assert Blackener([]).blacken(text) == told
+    assert Redactor([]).redact(text) == told
 
 
 @pytest.mark.parametrize("part", ["a:b", "a:b/", "a=a:", "password='", "eyJa-"])

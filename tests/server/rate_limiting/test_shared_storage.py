@@ -12,11 +12,11 @@ import pytest
 from limits.aio.storage import Storage
 from pydantic import SecretStr
 
-from server.config.network import name_stranger
-from server.http.errors import BadRequest
+from server.config.network import client_address_key
+from server.http.errors import HttpError
 from server.rate_limiting import shared_storage
-from server.rate_limiting.fixed_window import MAX_COUNTED, Fields, Quota
-from server.rate_limiting.shared_storage import read_limit
+from server.rate_limiting.fixed_window import MAX_TRACKED_CALLERS, FixedWindowLimiter, HeaderList
+from server.rate_limiting.shared_storage import parse_rate_limit
 from tests.server.cli.test_commands import serving, wait_until_answered
 from tests.server.rate_limiting.test_fixed_window import ask, limited, statuses
 
@@ -68,14 +68,14 @@ class Shelf(Storage):
         raise NotImplementedError
 
 
-def make_quota(limit: str, *, processes: int = 1, max_counted: int = MAX_COUNTED) -> Quota:
+def make_quota(limit: str, *, processes: int = 1, max_counted: int = MAX_TRACKED_CALLERS) -> FixedWindowLimiter:
     """Return a quota that is counted in this process."""
-    item = read_limit(limit)
+    item = parse_rate_limit(limit)
     assert item is not None
-    return Quota("address", item, processes=processes, max_counted=max_counted)
+    return FixedWindowLimiter("address", item, processes=processes, max_counted=max_counted)
 
 
-def left(fields: Fields) -> int:
+def left(fields: HeaderList) -> int:
     """Return how often the caller may ask still."""
     return int(dict(fields)[b"ratelimit"].split(b";")[1].removeprefix(b"r="))
 
@@ -95,18 +95,19 @@ async def test_memory_is_bounded_whatever_addresses_come_and_nothing_runs_beside
     quota = make_quota("2/day")
     threads, tasks = threading.active_count(), len(asyncio.all_tasks())
     networks = [
-        name_stranger({"client": (f"2001:db8:{number >> 8:x}:{number & 255:x}::1", 1)}) for number in range(100_000)
+        client_address_key({"client": (f"2001:db8:{number >> 8:x}:{number & 255:x}::1", 1)})
+        for number in range(100_000)
     ]
     assert len(set(networks)) == 100_000
     for network in networks:
-        await quota.take(network)
-    assert quota.size == MAX_COUNTED
+        await quota.hit(network)
+    assert quota.size == MAX_TRACKED_CALLERS
     assert (threading.active_count(), len(asyncio.all_tasks())) == (threads, tasks)
     # The newest are counted still.
-    for network in networks[-MAX_COUNTED + 100 :: 5_000]:
-        await quota.take(network)
-        with pytest.raises(BadRequest):
-            await quota.take(network)
+    for network in networks[-MAX_TRACKED_CALLERS + 100 :: 5_000]:
+        await quota.hit(network)
+        with pytest.raises(HttpError):
+            await quota.hit(network)
 
 
 def set_clock(monkeypatch: pytest.MonkeyPatch, now: float) -> None:
@@ -118,56 +119,56 @@ async def test_what_has_ended_makes_room(monkeypatch: pytest.MonkeyPatch) -> Non
     quota = make_quota("2/minute", max_counted=10)
     set_clock(monkeypatch, 1_000.0)
     for number in range(8):
-        await quota.take(str(number))
+        await quota.hit(str(number))
     assert quota.size == 8
     set_clock(monkeypatch, 1_060.0)
     for number in range(8, 11):
-        await quota.take(str(number))
+        await quota.hit(str(number))
     # Each new one has taken the place of two that had ended.
     assert quota.size == 5
     # What an older window held is gone, what the newest hold is not.
-    assert [left(await quota.take(str(number))) for number in (7, 8, 9, 10)] == [1, 0, 0, 0]
+    assert [left(await quota.hit(str(number))) for number in (7, 8, 9, 10)] == [1, 0, 0, 0]
     for number in range(11, 40):
-        await quota.take(str(number))
+        await quota.hit(str(number))
     assert quota.size == 10
 
 
 async def test_a_window_ends_when_its_answers_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     quota = make_quota("1/minute")
     set_clock(monkeypatch, 1_000.25)
-    await quota.take("x")
-    with pytest.raises(BadRequest) as refused:
-        await quota.take("x")
+    await quota.hit("x")
+    with pytest.raises(HttpError) as refused:
+        await quota.hit("x")
     wait = int(refused.value.headers[b"retry-after"])
     assert 0 < wait <= 60
     set_clock(monkeypatch, 1_000.0 + wait - 0.01)
-    with pytest.raises(BadRequest):
-        await quota.check("x")
+    with pytest.raises(HttpError):
+        await quota.peek("x")
     set_clock(monkeypatch, 1_000.25 + wait)
-    await quota.check("x")
-    await quota.take("x")
+    await quota.peek("x")
+    await quota.hit("x")
 
 
 async def test_windows_of_different_callers_begin_at_different_moments(monkeypatch: pytest.MonkeyPatch) -> None:
     quota = make_quota("1/minute")
     set_clock(monkeypatch, 1_000.0)
-    waits = {dict(await quota.take(str(number)))[b"ratelimit"].split(b"t=")[1] for number in range(100)}
+    waits = {dict(await quota.hit(str(number)))[b"ratelimit"].split(b"t=")[1] for number in range(100)}
     assert len(waits) > 30
 
 
 async def test_a_clock_that_is_set_back_does_not_keep_anybody_out(monkeypatch: pytest.MonkeyPatch) -> None:
     quota = make_quota("1/minute")
     set_clock(monkeypatch, 100_000.0)
-    await quota.take("x")
+    await quota.hit("x")
     set_clock(monkeypatch, 1_000.0)
-    await quota.take("x")
+    await quota.hit("x")
 
 
 async def test_processes_that_count_for_themselves_share_the_limit() -> None:
     quota = make_quota("10/day", processes=4)
-    assert [left(await quota.take("x")) for _ in range(3)] == [2, 1, 0]
-    with pytest.raises(BadRequest):
-        await quota.take("x")
+    assert [left(await quota.hit("x")) for _ in range(3)] == [2, 1, 0]
+    with pytest.raises(HttpError):
+        await quota.hit("x")
 
 
 def test_several_processes_of_a_server_hold_to_the_limit_together(database_url: str) -> None:
@@ -217,7 +218,7 @@ def test_while_the_store_is_away_each_process_counts_for_itself(
 def test_a_store_that_is_there_again_is_asked_again(
     database_url: str, shelf: type[Shelf], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared_storage, "AWAY_SECONDS", 0.0)
+    monkeypatch.setattr(shared_storage, "FAILURE_BACKOFF_SECONDS", 0.0)
     with limited(database_url, **SHELF) as client:
         shelf.state = "away"
         assert statuses(client, 1) == [200]

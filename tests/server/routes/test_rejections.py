@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 
-from server.routes.rejections import MAX_AT_ONCE
+from server.routes.rejections import MAX_CONCURRENT_REPORTS
 from tests.graph.types.test_batches import REVERT
 from tests.graph.types.test_uploads import GOOD, UPLOAD, fill
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
@@ -124,7 +124,7 @@ def test_clients_that_do_not_read_hold_neither_a_connection_nor_a_place(client: 
         batch = upload(client, GOOD)
     add_rejections(database_url, batch["id"])
     url, path = client.http.base_url, f"/batches/{batch['id']}/rejections.csv"
-    idle = [socket.create_connection((url.host, url.port or 80)) for _ in range(MAX_AT_ONCE + 2)]
+    idle = [socket.create_connection((url.host, url.port or 80)) for _ in range(MAX_CONCURRENT_REPORTS + 2)]
     try:
         for sock in idle:
             sock.settimeout(20)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from server.runtime.accept_balancing import WINDOW_SECONDS, Turns
+from server.runtime.accept_balancing import WINDOW_SECONDS, AcceptYielder
 from tests.server.cli.test_commands import serving
 from tests.server.observability.test_metrics import SETTINGS, find, scrape
 from tests.support.fixtures.server import running_server
@@ -56,7 +56,9 @@ def test_connections_that_are_made_at_once_are_shared(database_url: str) -> None
 
 def test_every_connection_that_is_made_takes_its_turn(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
-    monkeypatch.setattr(Turns, "take", lambda _turns, connections, _now: taken.append(connections))
+    monkeypatch.setattr(
+        AcceptYielder, "yield_after_accept", lambda _turns, connections, _now: taken.append(connections)
+    )
     with running_server(database_url) as client, ExitStack() as stack:
         begun = len(taken)
         for _ in range(3):
@@ -66,11 +68,19 @@ def test_every_connection_that_is_made_takes_its_turn(database_url: str, monkeyp
 
 
 def test_others_are_let_go_first_only_while_connections_become_more() -> None:
-    turns = Turns(processes=2)
-    assert [turns.take(count, 10.0) for count in (1, 2, 3, 3, 2, 3, 4)] == [True, True, True, False, False, False, True]
+    turns = AcceptYielder(processes=2)
+    assert [turns.yield_after_accept(count, 10.0) for count in (1, 2, 3, 3, 2, 3, 4)] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+        True,
+    ]
     # What was long ago says nothing of what is to come.
-    assert [turns.take(count, 10.1 + WINDOW_SECONDS) for count in (2, 2, 3)] == [True, False, True]
+    assert [turns.yield_after_accept(count, 10.1 + WINDOW_SECONDS) for count in (2, 2, 3)] == [True, False, True]
 
 
 def test_a_process_that_is_alone_lets_nobody_go_first() -> None:
-    assert not Turns(processes=1).take(1, 10.0)
+    assert not AcceptYielder(processes=1).yield_after_accept(1, 10.0)

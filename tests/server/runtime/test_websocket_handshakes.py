@@ -67,7 +67,7 @@ def test_a_handshake_that_nobody_answers_is_given_up(module_database_url: str, m
     async def wait(*_: object) -> None:
         await anyio.to_thread.run_sync(may_go_on.wait)
 
-    monkeypatch.setattr("server.auth.access_control.Admission.count", wait)
+    monkeypatch.setattr("server.auth.access_control.AccessControl.check_rate_limit", wait)
     with running_server(module_database_url, request_seconds=0.5) as client, connect(client) as sock:
         try:
             sock.sendall(PLAIN + b"\r\n")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.runtime.write_coalescing import MAX_HELD_BYTES, JoiningTransport
+from server.runtime.write_coalescing import MAX_BUFFERED_BYTES, WriteCoalescingTransport
 from tests.support.fixtures.server import Client
 
 QUESTION = json.dumps({"query": "{ locations(first: 1) { totalCount } }"}).encode()
@@ -45,10 +45,10 @@ class Recorder(asyncio.Transport):
         """Do nothing."""
 
 
-def open_transport() -> tuple[Recorder, JoiningTransport]:
+def open_transport() -> tuple[Recorder, WriteCoalescingTransport]:
     """Return a transport, and what joins what is written to it."""
     recorder = Recorder()
-    return recorder, JoiningTransport(recorder, asyncio.get_running_loop())
+    return recorder, WriteCoalescingTransport(recorder, asyncio.get_running_loop())
 
 
 @pytest.mark.anyio
@@ -67,12 +67,12 @@ async def test_what_is_written_in_a_turn_of_the_loop_leaves_in_one_piece_at_its_
 @pytest.mark.anyio
 async def test_a_lot_is_handed_on_at_once() -> None:
     recorder, transport = open_transport()
-    long = b"x" * (MAX_HELD_BYTES + 1)
+    long = b"x" * (MAX_BUFFERED_BYTES + 1)
     transport.write(b"head")
     transport.write(long)
     assert recorder.written == [b"head", long]
     assert recorder.written[1] is long
-    for _ in range(MAX_HELD_BYTES // 1_000 + 1):
+    for _ in range(MAX_BUFFERED_BYTES // 1_000 + 1):
         transport.write(b"y" * 1_000)
     assert len(recorder.written) == 3
 
@@ -88,7 +88,9 @@ async def test_all_is_written_before_the_transport_is_closed_and_nothing_after()
     assert recorder.written == [b"last"]
 
 
-@given(st.lists(st.one_of(st.none(), st.sampled_from([0, 1, 1_000, 40_000, MAX_HELD_BYTES, MAX_HELD_BYTES + 1]))))
+@given(
+    st.lists(st.one_of(st.none(), st.sampled_from([0, 1, 1_000, 40_000, MAX_BUFFERED_BYTES, MAX_BUFFERED_BYTES + 1])))
+)
 def test_nothing_is_lost_doubled_or_out_of_order(steps: list[int | None]) -> None:
     parts = [bytes([number % 256]) * (size or 0) for number, size in enumerate(steps)]
 
