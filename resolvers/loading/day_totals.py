@@ -26,8 +26,8 @@ MAX_LANES_PER_ROUND_TRIP = 100
 def create_day_totals_loader(pool: Pool) -> DayTotalsLoader:
     """Return what the requests of a process share."""
     options = {
-        "at_once": MAX_CONCURRENT_ROUND_TRIPS,
-        "max_together": MAX_LANES_PER_ROUND_TRIP,
+        "max_concurrent": MAX_CONCURRENT_ROUND_TRIPS,
+        "max_batch_size": MAX_LANES_PER_ROUND_TRIP,
         "max_waiting": MAX_WAITING,
     }
     load = partial(_load, pool)
