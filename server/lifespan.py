@@ -122,7 +122,7 @@ def _open_tracing(settings: Settings) -> AbstractAsyncContextManager[None]:
     """Return the exporter of traces where enabled. It opens before the pools: traced connections have another cursor class."""
     if not settings.traces:
         return contextlib.nullcontext()
-    tracing: AbstractAsyncContextManager[None] = import_module("server.observability.tracing").sending()
+    tracing: AbstractAsyncContextManager[None] = import_module("server.observability.tracing").open_tracing()
     return tracing
 
 
@@ -130,7 +130,7 @@ def _create_oidc_authenticator(settings: Settings) -> JwtAuthenticator | None:
     """Return the authenticator of the configured OpenID Connect issuer, or None if none is configured."""
     if not (settings.oidc_issuer and settings.oidc_audience and settings.oidc_jwks_url):
         return None
-    authenticator: JwtAuthenticator = import_module("server.auth.oidc").OidcCallers(
+    authenticator: JwtAuthenticator = import_module("server.auth.oidc").OidcAuthenticator(
         settings.oidc_issuer,
         settings.oidc_audience,
         settings.oidc_jwks_url,

@@ -36,7 +36,7 @@ class StreamingSchema(Schema):
 
         It gets a context of its own: a connection's operations must not share what one of them has loaded.
         """
-        context = RequestContext(context_value.shared, context_value.caller)
+        context = RequestContext(context_value.app, context_value.caller)
         document = self.documents.get(query or "")
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
         if operation is not None:

@@ -111,7 +111,7 @@ class WebSocketAdmissionMiddleware:
         if scope["type"] != "websocket":
             await self._app(scope, receive, send)
             return
-        admission: AccessControl = scope["state"]["admission"]
+        admission: AccessControl = scope["state"]["access_control"]
         try:
             stranger = admission.anonymous_identity(dict(scope["headers"]))
             await admission.check_rate_limit(scope, stranger)

@@ -62,8 +62,8 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="Server processes (default: 1).", min=1, max=64)] = None,
 ) -> None:
     """Start the database (embedded, or that of DATABASE_URL), bring it up to date, and serve GraphQL until Ctrl-C."""
-    given = {"host": host, "port": port, "data_dir": data_dir, "workers": workers}
-    _run_command("serve", "serve", given=given, demo=demo)
+    overrides = {"host": host, "port": port, "data_dir": data_dir, "workers": workers}
+    _run_command("serve", "serve", overrides=overrides, demo=demo)
 
 
 @app.command()
@@ -271,6 +271,6 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        message = import_module("server.cli.console").explain(error)
-        import_module("server.observability.log_config").tell_failure(message, error)
+        message = import_module("server.cli.console").describe_error(error)
+        import_module("server.observability.log_config").report_command_failure(message, error)
         raise SystemExit(1) from None

@@ -83,11 +83,11 @@ class GraphQLEndpoint:
         method, query_string = scope["method"], scope["query_string"]
         reply = ResponseWriter(send, headers, wanted.media_type or JSON, self._vary)
         try:
-            admission: AccessControl = scope["state"]["admission"]
+            admission: AccessControl = scope["state"]["access_control"]
             identity, reply.extra_headers = await admission.authorize(scope, headers)
             reply.caller = identity.caller
             if wanted.html and method == "GET" and not _has_query_params(parse_query_string(query_string)):
-                if not may_introspect(RequestContext(scope["state"]["shared"], reply.caller)):
+                if not may_introspect(RequestContext(scope["state"]["app_context"], reply.caller)):
                     raise HttpError("NOT_FOUND", "There is no page here, only answers to queries.", status=404)
                 await self._graphiql(scope, receive, with_headers(send, reply.extra_headers))
                 return
@@ -143,7 +143,7 @@ class GraphQLEndpoint:
         results = await self._schema.stream(
             self._documents.resolve_document(parameters),
             parameters.variables,
-            RequestContext(scope["state"]["shared"], reply.caller),
+            RequestContext(scope["state"]["app_context"], reply.caller),
             operation_name=parameters.operation_name,
             allowed_operation_types=kinds,
         )
@@ -153,7 +153,7 @@ class GraphQLEndpoint:
         if reply.cost_mode:
             await self._execute_with_cost(parse_query_string(query_string), "GET", state, reply)
             return
-        answers: ResponseCache = state["answers"]
+        answers: ResponseCache = state["response_cache"]
         may_read = reply.caller.can_read
         tag = answers.etag(query_string) if may_read else None
         cached: Headers = {b"etag": tag, b"cache-control": self._cache_control} if tag else NO_STORE
@@ -178,7 +178,7 @@ class GraphQLEndpoint:
         if reply.cost_mode:
             await self._execute_with_cost(parse_body(body), "POST", state, reply)
             return
-        answers: ResponseCache = state["answers"]
+        answers: ResponseCache = state["response_cache"]
         answer = answers.get(body) if reply.caller.can_read else None
         if answer is not None:
             await reply.send_cached(answer, HIT)
@@ -209,13 +209,13 @@ class GraphQLEndpoint:
     ) -> tuple[int, CachedResponse, bool]:
         """Return the status, the answer, and whether it is the same for everybody until the data changes."""
         text = self._documents.resolve_document(parameters)
-        version = state["shared"].version.name
+        version = state["app_context"].version.name
         try:
             outcome = await self._schema.execute_operation(
                 text,
                 parameters.variables,
                 parameters.operation_name,
-                RequestContext(state["shared"], reply.caller),
+                RequestContext(state["app_context"], reply.caller),
                 only_queries=method == "GET",
                 only_cost=reply.cost_mode == ONLY_COST,
             )
@@ -228,7 +228,7 @@ class GraphQLEndpoint:
         answer = CachedResponse(_encode(outcome, self._schema.limits.max_cost if reply.cost_mode else None))
         is_shared = outcome.is_shared and reply.caller.can_read
         if is_shared and key is not None:
-            state["answers"].keep(key, answer, version)
+            state["response_cache"].put(key, answer, version)
         status = 400 if reply.media_type == RESPONSE_JSON and outcome.errors and not outcome.was_executed else 200
         return status, answer, is_shared
 

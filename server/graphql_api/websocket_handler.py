@@ -141,7 +141,7 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
 
     @property
     def _access_control(self) -> AccessControl:
-        admission: AccessControl = self._scope["state"]["admission"]
+        admission: AccessControl = self._scope["state"]["access_control"]
         return admission
 
     def _logged(self) -> AbstractContextManager[None]:

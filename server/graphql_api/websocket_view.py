@@ -55,7 +55,7 @@ class WebSocketGraphQLView(GraphQL[RequestContext, None]):
         response: Response | WebSocket,  # noqa: ARG002
     ) -> RequestContext:
         """Return what the resolvers share. Who calls is known when the connection is begun."""
-        return RequestContext(request.scope["state"]["shared"], Caller())
+        return RequestContext(request.scope["state"]["app_context"], Caller())
 
     def decode_json(self, data: str | bytes) -> object:
         """Decode a message; the base class expects the standard library's error."""

@@ -19,10 +19,10 @@ async def livez(_request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """Readiness probe: the database answers and the server is not draining."""
-    if request.state.leaving.is_unready:
+    if request.state.drain_state.unready:
         return PlainTextResponse("the server is about to stop\n", status_code=503)
     try:
-        await request.state.shared.pool.ping()
+        await request.state.app_context.pool.ping()
     except DatabaseError:
         return PlainTextResponse("the database does not answer\n", status_code=503, headers={"Retry-After": "2"})
     return PlainTextResponse("ready\n")

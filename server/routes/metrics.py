@@ -49,8 +49,8 @@ def metrics_route(token: SecretStr | None, *, is_open: bool) -> Route:
             return refused.to_response()
         except PermissionDenied as error:
             return forbidden(error).to_response()
-        request.state.figures.note()
-        everything = MetricsCollector(await _query_queue_metrics(request.state.shared.pool))
+        request.state.metrics_recorder.flush()
+        everything = MetricsCollector(await _query_queue_metrics(request.state.app_context.pool))
         encode, media_type = choose_encoder(request.headers.get("accept", ""))
         body = await asyncio.to_thread(encode, everything)
         return Response(body, headers={"Content-Type": media_type, "Cache-Control": "private, no-store"})
@@ -67,7 +67,7 @@ async def _require_access(request: Request, token: SecretStr | None, *, is_open:
         # Nothing is looked up: it holds while the database is away, too.
         record_caller("metrics")
         return
-    admission: AccessControl = request.state.admission
+    admission: AccessControl = request.state.access_control
     identity, _ = await admission.authorize(request.scope, headers)
     require_scopes(identity.caller, ADMIN)
 

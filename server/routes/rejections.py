@@ -35,7 +35,7 @@ def rejections_route() -> Route:
 
     async def download(request: Request) -> Response:
         try:
-            admission: AccessControl = request.state.admission
+            admission: AccessControl = request.state.access_control
             identity, fields = await admission.authorize(request.scope, dict(request.scope["headers"]))
         except HttpError as refused:
             return refused.to_response()
@@ -61,7 +61,7 @@ async def _handle(request: Request, caller: Caller, report_slots: asyncio.Semaph
 
 async def _download(request: Request, caller: Caller, report_slots: asyncio.Semaphore) -> Response:
     batch_id = parse_batch_id(request.path_params["id"])
-    pool: Pool = request.state.shared.pool
+    pool: Pool = request.state.app_context.pool
     found = [] if batch_id is None else await pool.read(lambda connection: batches.get_batches(connection, [batch_id]))
     if batch_id is None or not found or not caller.can_see(found[0].uploader):
         raise HttpError("UNKNOWN_BATCH", "There is no such batch.", status=404)

@@ -60,7 +60,7 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Linger, then stop."""
-        seconds: float = self.lifespan.state["linger_seconds"]
+        seconds: float = self.lifespan.state["drain_seconds"]
         if seconds > 0 and not self._is_hurried:
             self._is_lingering = True
             await self._drain(seconds)
@@ -69,7 +69,7 @@ class DrainingServer(uvicorn.Server):
 
     async def _drain(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        leaving: DrainState = self.lifespan.state["leaving"]
+        leaving: DrainState = self.lifespan.state["drain_state"]
         leaving.close_connections, leaving.unready = True, not self._is_replaced
         if self._is_replaced:
             self._stop_accepting()

@@ -60,7 +60,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._check = self.loop.call_later(self._seconds, self._check_request_timeout)
         if len(self.connections) > self.app_state["max_connections"]:
             self._evict_idle_connection()
-        self.app_state["turns"].take(len(self.connections), self.loop.time())
+        self.app_state["accept_yielder"].yield_after_accept(len(self.connections), self.loop.time())
 
     @property
     def is_idle(self) -> bool:
@@ -114,7 +114,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Begin to answer, and go on to the body, which a WebSocket must not have: it would be waited for."""
         self._head_is_open = False
         HttpToolsProtocol.on_headers_complete(self)
-        if self.app_state["leaving"].closes:
+        if self.app_state["drain_state"].close_connections:
             # While the server lingers (`server.runtime.graceful_shutdown`), each response is the last one on its connection.
             self.set_connection_close()
         if self.parser.should_upgrade() and self._should_upgrade() and (refusal := self._check_handshake()):
