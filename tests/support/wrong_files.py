@@ -52,7 +52,7 @@ def bomb(line: bytes, head: bytes = b"") -> Callable[[], Iterator[bytes]]:
 
     def pieces() -> Iterator[bytes]:
         member = gzip.compress(line * (PIECE // len(line)), compresslevel=6)
-        return chain([gzip.compress(head)], repeat(member, (1 << 30) // PIECE))
+        return chain([gzip.compress(head, mtime=0)], repeat(member, (1 << 30) // PIECE))
 
     return pieces
 
@@ -101,7 +101,7 @@ WRONG_FILES = [
     WrongFile("empty", "csv", one(b""), "EMPTY_BATCH", "no item"),
     WrongFile("empty gzip", "csv.gz", one(b""), "EMPTY_BATCH", "no item"),
     WrongFile("no rows", "csv", one(HEADER + b"\n" * 100_000), "EMPTY_BATCH", "no item"),
-    WrongFile("cut gzip", "csv.gz", one(gzip.compress(HEADER + LINE * 100_000)[:-2_000]), "BROKEN_FILE", "was cut off"),
+    WrongFile("cut gzip", "csv.gz", one(gzip.compress(HEADER + LINE * 100_000, mtime=0)[:-2_000]), "BROKEN_FILE", "was cut off"),
     WrongFile("not gzip", "ndjson.gz", one(OBJECT), "BROKEN_FILE", "not a gzip file"),
     WrongFile("wrong header", "csv", one(b"a,b\n1,2\n"), "WRONG_COLUMNS", "the columns are a,b; expected origin_code"),
     WrongFile("half a million columns", "csv", one(b"a," * 500_000 + b"\n" + b"1," * 500_000), "WRONG_COLUMNS", "a,a_"),

@@ -181,7 +181,9 @@ async def try_text(
     database_url: str, text: str, on_error: OnError = OnError.REJECT_BATCH, file_format: FileFormat = FileFormat.CSV
 ) -> DryRun:
     """Try a file of prices."""
-    data = gzip.compress(text.encode(), compresslevel=0) if file_format is FileFormat.CSV_GZIP else text.encode()
+    data = (
+        gzip.compress(text.encode(), compresslevel=0, mtime=0) if file_format is FileFormat.CSV_GZIP else text.encode()
+    )
     async with open_pool(database_url, INGEST, max_size=2) as pool:
         return await dry_runs._dry_run_payload(
             trying_context(pool), io.BytesIO(data), file_format, on_error=on_error, idempotency_key=None

@@ -34,12 +34,12 @@ def parquet(**columns: object) -> bytes:
     ("data", "file_format"),
     [
         (PERIOD, FileFormat.CSV),
-        (gzip.compress(PERIOD), FileFormat.CSV_GZIP),
+        (gzip.compress(PERIOD, mtime=0), FileFormat.CSV_GZIP),
         (b"\xef\xbb\xbf" + PERIOD.replace(b"\n", b"\r\n"), FileFormat.CSV),
         (PERIOD.replace(b"origin,dest", b"Origin , DEST").replace(b"CNSGH", b" CNSGH "), FileFormat.CSV),
         (b"currency,price,date_to,date_from,destination,origin\nEUR,1234.50,2024-01-31,2024-01-01,NLRTM,CNSGH", FileFormat.CSV),
         (NDJSON, FileFormat.NDJSON),
-        (gzip.compress(NDJSON), FileFormat.NDJSON_GZIP),
+        (gzip.compress(NDJSON, mtime=0), FileFormat.NDJSON_GZIP),
         (
             parquet(
                 origin="CNSGH",
@@ -98,7 +98,7 @@ def test_blank_lines_are_no_items_but_keep_the_numbers_of_the_others() -> None:
         (b"[1, 2]\n", FileFormat.NDJSON, "BROKEN_FILE", "one JSON object"),
         (b"PAR1 nothing of the kind", FileFormat.PARQUET, "BROKEN_FILE", "Parquet"),
         (ONE_DAY, FileFormat.CSV_GZIP, "BROKEN_FILE", "gzip"),
-        (gzip.compress(ONE_DAY * 1000)[:-20], FileFormat.CSV_GZIP, "BROKEN_FILE", "cut off"),
+        (gzip.compress(ONE_DAY * 1000, mtime=0)[:-20], FileFormat.CSV_GZIP, "BROKEN_FILE", "cut off"),
         (PERIOD.replace(b"EUR", "€".encode("cp1252")), FileFormat.CSV, "WRONG_ENCODING", "line 2"),
         (PERIOD.decode().encode("utf-16"), FileFormat.CSV, "WRONG_ENCODING", "UTF-8"),
     ],
