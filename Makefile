@@ -10,16 +10,23 @@ STAMP := $(VENV)/.installed
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or later is needed (set PYTHON=...)"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: set PYTHON=..."; exit 1; }
 	@echo "Installing into $(VENV) (once, about a minute)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: install
-install: $(STAMP) ## Create .venv and install Ratesgraph with its development tools
+install: $(STAMP) ## Create .venv and install Ratesgraph with its development tools, as requirements.lock pins them
+
+.PHONY: lock
+lock: ## Renew requirements.lock after a change of pyproject.toml (UPGRADE=1 raises all versions within their bounds)
+	@test -x $(BIN)/uv || $(MAKE) --no-print-directory install
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-emit-index-url --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) --output-file requirements.lock
 
 .PHONY: serve
 serve: $(STAMP) ## Start PostgreSQL, load the demo data once, serve on http://127.0.0.1:8000/graphql

