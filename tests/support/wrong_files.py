@@ -96,12 +96,13 @@ def long_line(head: bytes) -> Callable[[], Iterator[bytes]]:
 LATIN_1 = HEADER + LINE * 250_000 + "Göteborg,BBBBB,2024-01-01,,1,USD\n".encode("latin-1") + LINE * 10
 DEEP = b'{"origin":' + b"[" * 400_000 + b"]" * 400_000 + b"}\n"
 DEEPER = b'{"origin":' * 90_000 + b"1" + b"}" * 90_000 + b"\n"
+CUT_GZIP = gzip.compress(HEADER + LINE * 100_000, mtime=0)[:-2_000]
 
 WRONG_FILES = [
     WrongFile("empty", "csv", one(b""), "EMPTY_BATCH", "no item"),
     WrongFile("empty gzip", "csv.gz", one(b""), "EMPTY_BATCH", "no item"),
     WrongFile("no rows", "csv", one(HEADER + b"\n" * 100_000), "EMPTY_BATCH", "no item"),
-    WrongFile("cut gzip", "csv.gz", one(gzip.compress(HEADER + LINE * 100_000, mtime=0)[:-2_000]), "BROKEN_FILE", "was cut off"),
+    WrongFile("cut gzip", "csv.gz", one(CUT_GZIP), "BROKEN_FILE", "was cut off"),
     WrongFile("not gzip", "ndjson.gz", one(OBJECT), "BROKEN_FILE", "not a gzip file"),
     WrongFile("wrong header", "csv", one(b"a,b\n1,2\n"), "WRONG_COLUMNS", "the columns are a,b; expected origin_code"),
     WrongFile("half a million columns", "csv", one(b"a," * 500_000 + b"\n" + b"1," * 500_000), "WRONG_COLUMNS", "a,a_"),
