@@ -3,17 +3,11 @@
 What tests over real connections prove of each field stands in `test_access_control.py`, which takes its list from here.
 """
 
-from graphql import GraphQLObjectType, get_named_type
-from strawberry.schema.schema_converter import GraphQLCoreConverter
+from graphql import get_named_type
 
-from graph.execution.authorization import SCOPE_METADATA_KEY
-from graph.schema import schema
 from resolvers.caller import Scope
+from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared, object_types
 
-ROOTS = ("Query", "Mutation", "Subscription")
-READ = {"averagePrices", "exchangeRates", "location", "locations", "port", "region", "pricesChanged"}
-UPLOAD = {"batch", "batchByKey", "batches", "batchProgress", "uploadPrices", "uploadPriceFile", "revertBatch"}
-ADMIN = {"upsertRegions", "upsertPorts", "moveLocation"}
 WAYS_TO_A_BATCH = {
     "Query.batch",
     "Query.batchByKey",
@@ -34,21 +28,6 @@ WAYS_TO_WHAT_A_BATCH_HOLDS = {
 }
 """What tells of a batch's uploader or content is on the batch itself, whose ways are guarded."""
 PARTS = {"Rejection", "RejectionConnection", "RejectionEdge", "LaneConnection", "LaneEdge"}
-
-
-def object_types() -> list[GraphQLObjectType]:
-    """Return the types that have fields."""
-    return [type_ for type_ in schema._schema.type_map.values() if isinstance(type_, GraphQLObjectType)]
-
-
-def declared() -> dict[str, Scope | None]:
-    """Return the scope that each field of the root types declares."""
-    return {
-        name: field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].metadata.get(SCOPE_METADATA_KEY)
-        for type_ in object_types()
-        if type_.name in ROOTS
-        for name, field in type_.fields.items()
-    }
 
 
 def test_every_field_of_a_root_type_declares_the_scope_that_it_is_meant_to_have() -> None:

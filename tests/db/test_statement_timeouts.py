@@ -6,7 +6,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.graph.types.test_uploads import AVERAGES, fill
+from tests.support.batches.uploads import AVERAGES, fill
 from tests.support.fixtures.server import JSON, Client
 
 QUESTIONS = 24

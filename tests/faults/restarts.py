@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.faults.readers import Reading, Readings, reading
 from tests.faults.world import make_world
-from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import until
 
 REPLACED = re.compile(r"All \d+ server processes were replaced")

@@ -4,16 +4,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from tests.faults.database_proxy import line_to_database
 from tests.faults.readers import Reading, Readings, reading
 from tests.faults.world import Question, make_world
-from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.proxy import Proxy, running_proxy
 from tests.support.streams import until
 
@@ -36,15 +35,6 @@ HASTE_SECONDS = 1.0
 def questions(module_database_url: str) -> list[Question]:
     """Questions about the module's database."""
     return make_world(module_database_url)
-
-
-@contextmanager
-def line_to_database(database_url: str) -> Iterator[tuple[Proxy, str]]:
-    """Yield a proxy before PostgreSQL, and the URL of the database through it."""
-    known = conninfo_to_dict(database_url)
-    port = known.get("port") or 5432
-    with running_proxy(Path(str(known["host"])) / f".s.PGSQL.{port}") as proxy:
-        yield proxy, make_conninfo(database_url, host="127.0.0.1", port=proxy.port)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from server.config.settings import Settings
 from tests.chaos.database import CrashableServer, crashable_server
 from tests.faults.readers import QUERY, Reading, Readings, reading
 from tests.faults.world import Question, make_world
-from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import until as wait_until
 
 SETTINGS = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_LOG_LEVEL": "error"}

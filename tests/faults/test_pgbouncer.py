@@ -21,8 +21,8 @@ from tests.chaos.database import crashable_server
 from tests.chaos.run import find_free_port
 from tests.faults.readers import Readings, reading
 from tests.faults.world import Question, make_world
-from tests.server.cli.test_commands import serving, wait_until_answered
 from tests.support.fixtures.server import running_worker
+from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import until
 from tests.support.tokens import bearing, make_token
 

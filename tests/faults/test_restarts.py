@@ -14,7 +14,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.faults.restarts import REPLACED, Printed, children, restart_again_and_again
-from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import until
 
 ENDED = re.compile(r"server process \d+ has ended with code -9; another is started")

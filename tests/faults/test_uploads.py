@@ -6,10 +6,10 @@ import httpx
 import psycopg
 import pytest
 
-from tests.faults.test_broken_connections import line_to_database
+from tests.faults.database_proxy import line_to_database
 from tests.faults.world import make_world
-from tests.resolvers.uploads.test_price_files import PREFLIGHT
-from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.batches.price_files import PREFLIGHT
+from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.tokens import bearing, make_token
 
 UPLOADS = 60

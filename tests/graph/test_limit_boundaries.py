@@ -16,9 +16,9 @@ from resolvers.tree import MAX_ENTRIES
 from resolvers.uploads.batches import MAX_USER_ERRORS
 from server.http.multipart import MAX_FIELD_BYTES
 from server.runtime.http_protocol import MAX_HEAD_BYTES, MAX_WEBSOCKET_MESSAGE_BYTES
-from tests.graph.types.test_uploads import GOOD, UPLOAD, fill
-from tests.server.http.test_multipart import FILE, MAP, OPERATION, encode, post
+from tests.support.batches.uploads import GOOD, UPLOAD, fill
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.http.multipart import FILE, MAP, OPERATION, encode, post
 from tests.support.streams import open_socket, receive
 
 PAGES = {

@@ -14,24 +14,11 @@ from db.pool import INGEST, connect
 from db.repositories import batches
 from domain.batches import BatchOutcome, BatchStatus
 from resolvers import price_changes, subscriptions
-from tests.graph.types.test_uploads import GOOD, UPLOAD
+from tests.support.batches.uploads import GOOD
 from tests.support.fixtures.server import Json, running_worker
 from tests.support.fixtures.subscriptions import Watched
+from tests.support.http.subscriptions import ASIA_TO_EUROPE, CHANGES, ELSEWHERE, PROGRESS, THERE, each_transport, upload
 from tests.support.streams import TRANSPORTS, until, watching
-
-PROGRESS = "subscription ($id: ID!) { batchProgress(id: $id) { id status progress } }"
-CHANGES = """subscription ($origin: String!, $destination: String!) {
-  pricesChanged(origin: $origin, destination: $destination) { batch { id status } }
-}"""
-ASIA_TO_EUROPE = {"origin": "asia", "destination": "EUROPE "}
-THERE, ELSEWHERE = ("CNSGH", "NLRTM"), ("CNSGH", "USNYC")
-each_transport = pytest.mark.parametrize("transport", TRANSPORTS)
-
-
-def upload(watched: Watched, *items: Json, wait_ms: int = 0) -> str:
-    """Upload items and return the batch's id."""
-    payload = watched.client.ask(UPLOAD, input={"prices": items, "waitMs": wait_ms})["uploadPrices"]
-    return str(payload["batch"]["id"])
 
 
 def do(watched: Watched, work: Callable[[Connection], Awaitable[object]]) -> None:

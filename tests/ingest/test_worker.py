@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import date
 
 import pytest
 from polars.exceptions import PanicException
@@ -10,23 +9,15 @@ from polars.exceptions import PanicException
 from db.connection import Connection
 from db.notifications import BATCHES, QUEUE, open_notifications
 from db.pool import INGEST, Pool, open_pool
-from db.repositories import batches, locations, payloads, totals
-from domain.batches import BatchOutcome, BatchStatus, OnError, PriceBatch, QueueState
-from domain.locations import Lane
-from domain.prices import DateRange
+from db.repositories import batches
+from domain.batches import BatchOutcome, BatchStatus, OnError, QueueState
 from ingest import worker
 from ingest.readers import line_blocks
 from ingest.tree import change_tree
-from ingest.verify import verify
 from ingest.worker import MAX_ATTEMPTS, apply_batch, process_next_batch, run_worker
-from tests.support.worlds import World, by_key
+from tests.support.batches.queue import DEADLINE_SECONDS, LINE, WORLD, accept, count_prices, get, wait_for
 
 pytestmark = pytest.mark.anyio
-
-WORLD = World({"top": None, "AAAAA": "top", "BBBBB": "top"}, {"AAAAA", "BBBBB"})
-DAY = date(2024, 1, 1)
-LINE = b'{"origin":"AAAAA","destination":"BBBBB","date_from":"2024-01-01","price":"10"}'
-DEADLINE_SECONDS = 20
 
 
 @pytest.fixture
@@ -37,44 +28,9 @@ async def pool(database_url: str, connection: Connection) -> AsyncIterator[Pool]
         yield pool
 
 
-async def accept(connection: Connection, data: bytes = LINE, file_format: str = "ndjson") -> int:
-    """Put a batch into the queue."""
-    async with connection.transaction():
-        batch_id = await batches.insert_batch(
-            connection, on_error=OnError.REJECT_BATCH, source="test", idempotency_key=None, payload_sha256=b""
-        )
-        assert batch_id is not None
-        await payloads.insert_payload(connection, batch_id=batch_id, part=0, format=file_format, data=data)
-        await batches.announce_batch(connection)
-    return batch_id
-
-
-async def get(connection: Connection, batch_id: int) -> PriceBatch:
-    """Return the batch."""
-    (batch,) = await batches.get_batches(connection, [batch_id])
-    return batch
-
-
-async def count_prices(connection: Connection) -> int:
-    """Return how many prices the day has at the root of the tree, after making sure that all totals are right."""
-    assert [found async for _, found in verify(connection) if found] == []
-    top = by_key(await locations.list_locations(connection))["top"].id
-    [days] = await totals.select_day_totals(connection, [(Lane(top, top), DateRange(DAY, DAY))])
-    return sum(days.counts)
-
-
 async def make_due(connection: Connection) -> None:
     """Let the time pass after which batches may be tried again."""
     await connection.execute("UPDATE price_batches SET next_attempt_at = now() WHERE status IN ('QUEUED', 'RUNNING')")
-
-
-async def wait_for(connection: Connection, batch_id: int, status: BatchStatus) -> PriceBatch:
-    """Return the batch once it has the status."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        # What is waited for is in the database, where no event can be set.
-        while (batch := await get(connection, batch_id)).status is not status:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-    return batch
 
 
 async def test_batches_are_taken_in_the_order_of_their_arrival(connection: Connection, pool: Pool) -> None:

@@ -10,7 +10,7 @@ from domain.batches import BatchStatus, Payload
 from ingest import worker
 from ingest.tree import change_tree
 from ingest.worker import run_worker
-from tests.ingest.test_worker import DEADLINE_SECONDS, LINE, WORLD, accept, count_prices, wait_for
+from tests.support.batches.queue import DEADLINE_SECONDS, LINE, WORLD, accept, count_prices, wait_for
 
 pytestmark = pytest.mark.anyio
 

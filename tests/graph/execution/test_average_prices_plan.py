@@ -19,8 +19,8 @@ from graph.query import Query
 from graph.schema import schema
 from graph.types.locations import Port, Region
 from ingest.tree import change_tree
-from tests.graph.execution.test_column_completion import FIELDS
 from tests.support.contexts import reading_context
+from tests.support.schema.columns import FIELDS
 from tests.support.worlds import Item, World, apply_frame, frame_of
 
 DAY = date(2024, 1, 1)

@@ -14,8 +14,8 @@ from graph.execution.document_cache import MAX_VALIDATION_ERRORS
 from graph.execution.executable_schema import Schema
 from graph.types.averages import DailyAverage, to_columns
 from tests.support.contexts import ADMITTED
+from tests.support.schema.columns import FIELDS
 
-FIELDS = ["day", "averagePrice", "priceCount", "lowPrice", "highPrice", "medianPrice", "__typename"]
 FIRST = date(2024, 2, 28)
 
 shown: list[DailyAverages] = []

@@ -11,6 +11,7 @@ from graph.execution.document_limits import QueryLimits, check_limits, parse_lim
 from graph.execution.query_cost import SizeLimits
 from graph.schema import schema
 from tests.support.fixtures.server import Client, Json, running_server
+from tests.support.schema.documents import in_fragments, repeated
 
 LIMITS: Json = {
     "max_document_length": 2_000,
@@ -33,17 +34,6 @@ def client(module_database_url: str) -> Iterator[Client]:
 def nested(depth: int) -> str:
     """Return a query that is so deep."""
     return '{ region(slug: "x") ' + "{ parent " * (depth - 2) + "{ name }" + " }" * (depth - 2) + " }"
-
-
-def repeated(field: str, times: int) -> str:
-    """Return a query of the field, again and again."""
-    return "{ " + f"{field} " * times + "}"
-
-
-def in_fragments(field: str, levels: int) -> str:
-    """Return a query in which the field stands twice as often with each level of fragments."""
-    bomb = [f"fragment f{n} on Query {{ ...f{n + 1} ...f{n + 1} }}" for n in range(levels)]
-    return " ".join(["{ ...f0 }", *bomb, f"fragment f{levels} on Query {{ {field} }}"])
 
 
 def sized(length: int) -> str:

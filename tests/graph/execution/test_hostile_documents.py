@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.graph.execution.test_document_limits import in_fragments, repeated
-from tests.server.cli.test_commands import serving, wait_until_answered
 from tests.support.hostile import Target, check_quick, codes
+from tests.support.http.server_process import serving, wait_until_answered
+from tests.support.schema.documents import in_fragments, repeated
 
 ALIASES = " ".join(f"a{number}: __typename" for number in range(1_000))
 LEVELS = 95

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 
-from tests.graph.types.test_uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
 from tests.support.fixtures.server import Client, Json, running_server
 from tests.support.operations import Operation, operations, operations_with_texts
 from tests.support.streams import events

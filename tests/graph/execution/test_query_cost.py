@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.graph.types.test_uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
 from tests.support.fixtures.server import Client, Json, running_server
 from tests.support.streams import answers, events, open_socket, subscribe
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.faults.world import Question, make_world
-from tests.graph.types.test_uploads import GOOD, UPLOAD
+from tests.support.batches.uploads import GOOD, UPLOAD
 from tests.support.fixtures.server import Client, running_server
 from tests.support.streams import answers, open_socket, subscribe, until
 

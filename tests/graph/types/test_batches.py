@@ -6,12 +6,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.graph.types.test_uploads import GOOD, UPLOAD, fill
+from tests.support.batches.mutations import REVERT
+from tests.support.batches.uploads import GOOD, UPLOAD, fill
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 
-REVERT = """
-mutation ($id: ID!) { revertBatch(id: $id) { batch { id status revertedAt } userErrors { field code message } } }
-"""
 STATUS = "query ($id: ID!) { batch(id: $id) { status attempts startedAt endedAt failure } }"
 AVERAGES = """{
   averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-01", origin: "china", destination: "europe") {

@@ -1,9 +1,9 @@
 """What a batch touched: its lanes page by page, its days, and how far it has come."""
 
-from tests.graph.test_subscriptions import upload
-from tests.graph.types.test_uploads import GOOD
+from tests.support.batches.uploads import GOOD
 from tests.support.fixtures.server import Json, running_worker
 from tests.support.fixtures.subscriptions import Watched
+from tests.support.http.subscriptions import upload
 
 BATCH = """query ($id: ID!, $after: String) { batch(id: $id) {
     status progress laneCount firstDay lastDay

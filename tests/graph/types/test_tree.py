@@ -5,14 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.graph.types.test_uploads import GOOD, fill, upload
+from tests.support.batches.mutations import ANSWER, MOVE
+from tests.support.batches.uploads import GOOD, fill, upload
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.processes import ratesgraph
 
-ANSWER = "{ locations { key name parent { slug } } addedCount movedCount userErrors { item code message } }"
 REGIONS = f"mutation ($regions: [RegionInput!]!) {{ change: upsertRegions(regions: $regions) {ANSWER} }}"
 PORTS = f"mutation ($ports: [PortInput!]!) {{ change: upsertPorts(ports: $ports) {ANSWER} }}"
-MOVE = f"mutation ($key: String!, $parent: String) {{ change: moveLocation(key: $key, parentSlug: $parent) {ANSWER} }}"
 A = {"slug": "a", "name": "A"}
 TREE = "{ locations(first: 100) { edges { node { key name parent { slug } } } } }"
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -12,57 +11,9 @@ import pytest
 
 from db.pool import INGEST, connect
 from ingest.exchange_rates.ecb import load_ecb_rates
-from ingest.tree import change_tree
-from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.batches.uploads import AVERAGES, BAD, GOOD, UPLOAD, counts, upload
+from tests.support.fixtures.server import Client, Json, running_server
 from tests.support.tokens import bearing, make_token
-from tests.support.worlds import World
-
-WORLD = World({"europe": None, "NLRTM": "europe", "china": None, "CNSGH": "china"}, {"NLRTM", "CNSGH"})
-UPLOAD = """
-mutation ($input: UploadPricesInput!) {
-  uploadPrices(input: $input) {
-    replayed
-    batch { id status onError source idempotencyKey itemCount acceptedCount rejectedCount priceDayCount createdAt endedAt }
-    userErrors { item field code message value }
-    warnings { item field code }
-  }
-}
-"""
-AVERAGES = """{
-  averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-02", origin: "china", destination: "europe") {
-    averagePrice priceCount
-  }
-}"""
-GOOD = {"dateFrom": "2024-01-01", "dateTo": "2024-01-02", "origin": "CNSGH", "destination": "NLRTM", "price": 100}
-
-
-def fill(database_url: str) -> None:
-    """Make the tree."""
-
-    async def work() -> None:
-        async with connect(database_url, INGEST) as connection:
-            await change_tree(connection, WORLD.entries())
-
-    asyncio.run(work())
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports without prices, and a worker."""
-    fill(database_url)
-    with running_worker(database_url), running_server(database_url, max_items=50) as client:
-        yield client
-
-
-def upload(client: Client, *items: Json, **options: object) -> Json:
-    """Upload the items and return the payload."""
-    payload: Json = client.ask(UPLOAD, input={"prices": items, "waitMs": 20_000, **options})["uploadPrices"]
-    return payload
-
-
-def counts(client: Client) -> list[int]:
-    """Return how many prices the two days have."""
-    return [day["priceCount"] for day in client.ask(AVERAGES)["averagePrices"]]
 
 
 def test_an_upload_is_applied_when_it_is_answered(client: Client) -> None:
@@ -91,24 +42,6 @@ def test_a_price_may_be_a_literal_number_or_text(client: Client) -> None:
         {{ {item}, price: 1 }}, {{ {item}, price: 2.5 }}, {{ {item}, price: "3.5" }} ] }}) {{ batch {{ status }} }} }}"""
     assert client.ask(mutation)["uploadPrices"] == {"batch": {"status": "APPLIED"}}
     assert client.ask(AVERAGES)["averagePrices"][0] == {"averagePrice": 2.33, "priceCount": 3}
-
-
-BAD: list[tuple[Json, str, str, str]] = [
-    ({"origin": "CNXXX"}, "origin", "UNKNOWN_PORT", "CNXXX"),
-    ({"destination": "europe"}, "destination", "NOT_A_PORT", "europe"),
-    ({"dateFrom": "20240101"}, "dateFrom", "INVALID_DATE", "20240101"),
-    ({"dateTo": "2024-02-30"}, "dateTo", "INVALID_DATE", "2024-02-30"),
-    ({"dateTo": "2023-12-31"}, "dateTo", "INVALID_DATE_RANGE", "2024-01-01..2023-12-31"),
-    ({"dateTo": "2044-01-01"}, "dateTo", "DATE_RANGE_TOO_LONG", "2024-01-01..2044-01-01"),
-    ({"price": "a lot"}, "price", "INVALID_PRICE", "a lot"),
-    ({"price": "NaN"}, "price", "INVALID_PRICE", "NaN"),
-    ({"price": "Infinity"}, "price", "INVALID_PRICE", "Infinity"),
-    ({"price": 10_000_000.01}, "price", "PRICE_OUT_OF_RANGE", "10000000.01"),
-    ({"price": "-10000000.01"}, "price", "PRICE_OUT_OF_RANGE", "-10000000.01"),
-    ({"currency": "XQX"}, "currency", "UNKNOWN_CURRENCY", "XQX"),
-    ({"currency": "E\x00R"}, "currency", "UNKNOWN_CURRENCY", "E\ufffdR"),
-    ({"origin": "CN\x00GH"}, "origin", "UNKNOWN_PORT", "CN\ufffdGH"),
-]
 
 
 @pytest.mark.parametrize(("change", "field", "code", "value"), BAD)

@@ -17,29 +17,11 @@ from ingest.compact import compact
 from ingest.tree import change_tree
 from ingest.verify import verify
 from resolvers.averages import AveragePricesQuery, average_prices
+from tests.support.batches.strategies import PORTS, REGIONS, amounts, clear, worlds
 from tests.support.contexts import reading_context
 from tests.support.worlds import Item, World, apply_frame, by_day, by_key, days_between, frame_of
 
 FIRST, LAST = date(2024, 1, 25), date(2024, 3, 5)
-REGIONS = [f"region_{number}" for number in range(7)]
-PORTS = ["AAAAA", "BBBBB", "CCCCC", "DDDDD", "EEEEE"]
-
-amounts = st.one_of(
-    st.decimals(min_value=-5_000, max_value=5_000, places=4),
-    st.sampled_from([Decimal(0), Decimal("0.005"), Decimal("-0.005"), Decimal("1000.125"), Decimal(10_000_000)]),
-)
-
-
-@st.composite
-def worlds(draw: st.DrawFn) -> World:
-    """Draw a tree to depth 6 whose regions hold ports, regions, both or nothing, and its ports."""
-    parents: dict[str, str | None] = {REGIONS[0]: None}
-    for number, region in enumerate(REGIONS[1:], start=1):
-        # A chain as often as a bush: the newest region is drawn more often than any other.
-        parents[region] = draw(st.sampled_from([None, REGIONS[number - 1], *REGIONS[:number]]))
-    for port in PORTS:
-        parents[port] = draw(st.sampled_from(REGIONS))
-    return World(parents, set(PORTS))
 
 
 @st.composite
@@ -81,10 +63,6 @@ async def check(connection: Connection, pool: Pool, world: World) -> None:
 
 def _number(value: Decimal | None) -> float | None:
     return None if value is None else float(value)
-
-
-async def clear(connection: Connection) -> None:
-    await connection.execute("TRUNCATE locations, prices, price_totals, price_batches CASCADE")
 
 
 def _may_stand_under(world: World, region: str) -> list[str | None]:

@@ -29,7 +29,7 @@ from ingest.verify import verify
 from ingest.worker import process_next_batch
 from resolvers.context import RequestContext
 from resolvers.uploads import batches
-from resolvers.uploads.items import PriceItem
+from tests.support.batches.strategies import as_upload
 from tests.support.contexts import OPERATOR, reading_context
 from tests.support.worlds import Item, World, by_day, by_key
 
@@ -47,11 +47,6 @@ items = st.builds(
     st.integers(0, 3),
     st.integers(-50, 50),
 )
-
-
-def as_upload(item: Item) -> PriceItem:
-    """Return the item as the mutation hands it on."""
-    return PriceItem(str(item.first), item.origin, item.destination, str(item.price), str(item.last))
 
 
 class BatchLife(RuleBasedStateMachine):

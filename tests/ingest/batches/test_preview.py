@@ -27,8 +27,7 @@ from resolvers.context import RequestContext
 from resolvers.uploads import dry_runs
 from resolvers.uploads.dry_runs import AverageChange, DryRun
 from server.ingest_adapter import create_previewer
-from tests.ingest.batches.test_averages_property import amounts, clear, worlds
-from tests.ingest.batches.test_batch_lifecycle import as_upload
+from tests.support.batches.strategies import amounts, as_upload, clear, worlds
 from tests.support.contexts import reading_context
 from tests.support.dumps import dump
 from tests.support.worlds import Item, World, apply_frame, by_key, frame_of

@@ -15,7 +15,7 @@ from ingest.batches.rejection_report import REPORT_COLUMNS, report_rejections
 from ingest.readers import line_blocks, price_file
 from ingest.tree import change_tree
 from ingest.worker import process_next_batch
-from tests.ingest.readers.test_price_file import parquet
+from tests.support.batches.parquet import parquet
 from tests.support.worlds import World, read_items
 
 pytestmark = pytest.mark.anyio

@@ -1,17 +1,16 @@
 """Files of prices: every format and layout reads the same, every broken file has one clear code."""
 
 import gzip
-import io
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from domain.batches import FileFormat
 from ingest.errors import FileRejected
 from ingest.readers.price_file import format_of
+from tests.support.batches.parquet import parquet
 from tests.support.worlds import read_items
 
 PERIOD = b"origin,destination,date_from,date_to,price,currency\nCNSGH,NLRTM,2024-01-01,2024-01-31,1234.50,EUR\n"
@@ -21,13 +20,6 @@ NDJSON = (
     b'{"origin":"CNSGH","destination":"NLRTM","date_from":"2024-01-01","date_to":"2024-01-31",'
     b'"price":"1234.50","currency":"EUR"}\n'
 )
-
-
-def parquet(**columns: object) -> bytes:
-    """Return a Parquet file with one row."""
-    buffer = io.BytesIO()
-    pl.DataFrame({name: [value] for name, value in columns.items()}).write_parquet(buffer)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize(

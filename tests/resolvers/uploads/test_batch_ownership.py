@@ -11,10 +11,10 @@ import httpx
 import psycopg
 import pytest
 
-from tests.graph.test_subscriptions import each_transport
-from tests.graph.types.test_uploads import GOOD, fill
+from tests.support.batches.uploads import GOOD, fill
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.fixtures.subscriptions import Watched
+from tests.support.http.subscriptions import each_transport
 from tests.support.processes import ratesgraph
 from tests.support.streams import open_events, watching
 from tests.support.tokens import bearing, make_token

@@ -12,7 +12,7 @@ from db.notifications import BATCHES, DATA, QUEUE
 from db.pool import INGEST, connect
 from db.repositories import locations
 from ingest.exchange_rates.ecb import load_ecb_rates
-from tests.graph.types.test_uploads import BAD, GOOD, counts, fill
+from tests.support.batches.uploads import BAD, GOOD, counts, fill
 from tests.support.dumps import dump
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 

@@ -2,14 +2,12 @@
 
 import gzip
 import io
-import json
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import polars as pl
@@ -18,49 +16,11 @@ import pytest
 
 from resolvers.uploads.price_files import PART_BYTES
 from server.http.multipart import EndTrackingMultiPartParser
-from tests.graph.types.test_uploads import AVERAGES, GOOD, UPLOAD, fill
-from tests.server.cli.test_commands import serving
-from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.batches.price_files import APPLIED, CSV, MIB, form, many_lines, send
+from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.fixtures.server import Client, Json, running_server
+from tests.support.http.server_process import serving
 from tests.support.tokens import bearing, make_token
-
-MUTATION = """
-mutation ($file: Upload!, $input: UploadPriceFileInput) {
-  uploadPriceFile(file: $file, input: $input) {
-    replayed
-    batch { id status onError source idempotencyKey itemCount acceptedCount rejectedCount }
-    userErrors { item field code value }
-    warnings { code }
-    preview { status acceptedCount newAverageCount }
-  }
-}
-"""
-PREFLIGHT = {"GraphQL-Require-Preflight": "1"}
-CSV = b"origin_code,destination_code,day,price\n" + b"".join(
-    b"CNSGH,NLRTM,2024-01-01,%d\n" % price for price in (10, 20, 60)
-)
-APPLIED = [{"averagePrice": 30.0, "priceCount": 3}, {"averagePrice": None, "priceCount": 0}]
-MIB = 1024 * 1024
-
-
-def form(data: bytes, name: str, **options: object) -> dict[str, Any]:
-    """Return the arguments of a request that uploads the file."""
-    variables = {"file": None, "input": {"waitMs": 20_000, **options}}
-    return {
-        "data": {
-            "operations": json.dumps({"query": MUTATION, "variables": variables}),
-            "map": json.dumps({"0": ["variables.file"]}),
-        },
-        "files": {"0": (name, data)},
-        "headers": dict(PREFLIGHT),
-    }
-
-
-def send(client: Client, data: bytes, name: str = "prices.csv", **options: object) -> Json:
-    """Upload the file and return the payload."""
-    answer = client.http.post("/graphql", **form(data, name, **options)).json()
-    assert "errors" not in answer, answer
-    payload: Json = answer["data"]["uploadPriceFile"]
-    return payload
 
 
 def parquet(data: bytes) -> bytes:
@@ -73,20 +33,6 @@ def parquet(data: bytes) -> bytes:
 def ndjson(data: bytes) -> bytes:
     """Return a CSV file as NDJSON."""
     return pl.read_csv(io.BytesIO(data)).write_ndjson().encode()
-
-
-def many_lines(size: int) -> bytes:
-    """Return a valid CSV file of at least that many bytes."""
-    lines = [b"CNSGH,NLRTM,2024-01-01,%d\n" % (number * 7919 % 10_000) for number in range(size // 24)]
-    return b"".join([CSV, *lines])
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports without prices, and a worker."""
-    fill(database_url)
-    with running_worker(database_url), running_server(database_url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from tests.architecture.test_scopes import ADMIN, READ, UPLOAD, declared
-from tests.graph.types.test_uploads import fill
+from tests.support.batches.uploads import fill
 from tests.support.fixtures.server import running_server, running_worker
 from tests.support.processes import ratesgraph
+from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared
 from tests.support.streams import answers, events, open_events, open_socket, subscribe
 from tests.support.tokens import bearing, make_token
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.graph.types.test_uploads import GOOD, UPLOAD, fill
-from tests.server.graphql_api.test_response_cache import MOVE, REVERT
+from tests.support.batches.uploads import GOOD, UPLOAD, fill
 from tests.support.fixtures.server import Client, running_server, running_worker
+from tests.support.http.response_cache import MOVE, REVERT
 from tests.support.processes import ratesgraph
 from tests.support.tokens import bearing, make_token
 

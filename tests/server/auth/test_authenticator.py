@@ -18,9 +18,9 @@ from db.pool import Pool
 from db.repositories import tokens
 from db.repositories.tokens import ApiToken
 from server.auth.authenticator import MAX_CONCURRENT_LOOKUPS, Authenticator
-from tests.graph.test_subscriptions import each_transport
-from tests.graph.types.test_uploads import AVERAGES, fill
+from tests.support.batches.uploads import AVERAGES, fill
 from tests.support.fixtures.server import Client, running_server
+from tests.support.http.subscriptions import each_transport
 from tests.support.processes import ratesgraph
 from tests.support.streams import answers, open_events, open_socket, subscribe, until
 from tests.support.tokens import bearing, make_token

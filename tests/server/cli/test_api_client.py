@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.resolvers.uploads.test_price_files import CSV
-from tests.server.cli.test_commands import one_line
+from tests.support.batches.price_files import CSV
+from tests.support.http.server_process import one_line
 from tests.support.processes import COMMAND, environment, ratesgraph
 
 TOKEN = "s3cret-token"  # noqa: S105

@@ -1,28 +1,22 @@
 """The real command as processes: start and stop, one clear line for every error, nothing left running."""
 
-import os
-import re
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import httpx
 import psycopg
 import pytest
 
-from tests.support.processes import COMMAND, environment, ratesgraph
+from tests.support.http.server_process import START_SECONDS, STOP_SECONDS, one_line, serving, wait_until_answered
+from tests.support.processes import COMMAND, ratesgraph
 from tests.support.source import ROOT
 
 REGIONS = "slug,name,parent_slug\ntop,Top,\n"
 PORTS = "code,name,parent_slug\nCNSGH,Shanghai,top\nNLRTM,Rotterdam,top\n"
 PRICES = "origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,10\nCNSGH,NLRTM,2024-01-01,11\n"
-START_SECONDS = 60
-STOP_SECONDS = 30
 
 
 @pytest.fixture
@@ -32,60 +26,6 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "ports.csv").write_text(PORTS)
     (tmp_path / "prices.csv").write_text(PRICES)
     return tmp_path
-
-
-@contextmanager
-def serving(
-    database_url: str | None,
-    *arguments: str | Path,
-    settings: Mapping[str, str] | None = None,
-    log: IO[str] | int = subprocess.STDOUT,
-) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run `serve` on a free port until it says where it answers; yield the process and the URL. It stops without lingering."""
-    with subprocess.Popen(
-        [COMMAND, "serve", "--port", "0", *arguments],
-        env={
-            **environment(database_url),
-            "PYTHONUNBUFFERED": "1",
-            "RATESGRAPH_LINGER_SECONDS": "0",
-            **(settings or {}),
-        },
-        stdout=subprocess.PIPE,
-        stderr=log,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            yield process, _wait_for_url(process)
-        finally:
-            # The command stops its database with itself; killed, it would leave one behind.
-            process.terminate()
-            try:
-                process.wait(timeout=STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
-
-
-def _wait_for_url(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    printed = ""
-    for line in process.stdout:
-        printed += line
-        if found := re.search(r"answers at (http://\S+)/graphql", line):
-            return found[1]
-    raise AssertionError(f"the server ended before it answered:\n{printed}")
-
-
-def wait_until_answered(url: str) -> httpx.Response:
-    """Ask until somebody answers."""
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            return httpx.get(f"{url}/readyz", timeout=5)
-        except httpx.TransportError:
-            assert time.monotonic() < deadline, "nobody answers"
-            time.sleep(0.05)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -171,12 +111,6 @@ def test_a_broken_file_does_not_keep_a_good_one_from_loading(files: Path, databa
     done = ratesgraph(database_url, "prices", "load", files / "broken.csv.gz", files / "prices.csv", exit_code=1)
     assert "broken.csv.gz: BROKEN_FILE" in done.stderr
     assert "2 of 2 items" in done.stdout
-
-
-def one_line(text: str) -> str:
-    """Return the text, which must be a single line."""
-    assert text.strip().count("\n") == 0, text
-    return text
 
 
 def test_every_mistake_of_an_operator_is_one_clear_line(files: Path, empty_database_url: str) -> None:

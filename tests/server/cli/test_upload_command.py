@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.graph.types.test_uploads import AVERAGES, fill
-from tests.resolvers.uploads.test_price_files import APPLIED, CSV, MIB, many_lines
-from tests.server.cli.test_commands import one_line, serving, wait_until_answered
+from tests.support.batches.price_files import APPLIED, CSV, MIB, many_lines
+from tests.support.batches.uploads import AVERAGES, fill
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.http.server_process import one_line, serving, wait_until_answered
 from tests.support.processes import COMMAND, environment, ratesgraph
 from tests.support.proxy import Proxy, running_proxy
 from tests.support.streams import until

@@ -9,8 +9,8 @@ import pytest
 
 from server.config.profiles import Profile, choose_profile, find_unsafe_combination
 from server.config.settings import Settings
-from tests.server.cli.test_commands import serving, wait_until_answered
 from tests.support.fixtures.server import Client, running_server
+from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.processes import ratesgraph
 from tests.support.streams import answers, events, open_socket, subscribe
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from server.graphql_api.response import MAX_BYTES_ON_LOOP
-from tests.graph.types.test_uploads import fill
+from tests.support.batches.uploads import fill
 from tests.support.fixtures.server import Client, Json, running_server
 
 RESPONSE_JSON = "application/graphql-response+json"

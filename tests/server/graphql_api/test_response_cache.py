@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import psycopg
@@ -10,12 +10,9 @@ import pytest
 
 from resolvers.data_version import DataVersion
 from server.graphql_api.response_cache import ENTRY_OVERHEAD_BYTES, CachedResponse, ResponseCache
-from tests.graph.types.test_uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
-
-DEADLINE_SECONDS = 10
-REVERT = "mutation ($id: ID!) { revertBatch(id: $id) { batch { status } } }"
-MOVE = 'mutation { moveLocation(key: "NLRTM", parentSlug: "china") { userErrors { code } } }'
+from tests.support.http.response_cache import MOVE, REVERT, how, wait_until
 
 
 @pytest.fixture
@@ -25,14 +22,6 @@ def client(database_url: str) -> Iterator[Client]:
     with running_worker(database_url), running_server(database_url) as client:
         wait_until(lambda: "etag" in get(client).headers)
         yield client
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait for what another thread or process does."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def get(client: Client, query: str = AVERAGES, **headers: str) -> httpx.Response:
@@ -51,11 +40,6 @@ def upload(client: Client) -> str:
 def counts(client: Client) -> list[int]:
     """Return the numbers of prices of the two days."""
     return [day["priceCount"] for day in client.ask(AVERAGES)["averagePrices"]]
-
-
-def how(response: httpx.Response) -> str:
-    """Return what the cache says of itself."""
-    return str(response.headers["cache-status"])
 
 
 def test_the_second_of_two_equal_questions_is_answered_from_what_is_kept(client: Client) -> None:

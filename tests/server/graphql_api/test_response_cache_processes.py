@@ -9,10 +9,10 @@ import httpx
 import psycopg
 import pytest
 
-from tests.graph.types.test_uploads import AVERAGES, GOOD, UPLOAD, fill
-from tests.server.cli.test_commands import serving
-from tests.server.graphql_api.test_response_cache import how, wait_until
+from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
 from tests.support.fixtures.server import JSON, running_worker
+from tests.support.http.response_cache import how, wait_until
+from tests.support.http.server_process import serving
 from tests.support.tokens import bearing, make_token
 
 PROCESSES = 3

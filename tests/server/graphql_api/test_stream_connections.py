@@ -6,11 +6,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.graph.test_subscriptions import ASIA_TO_EUROPE, CHANGES, ELSEWHERE, PROGRESS, THERE, each_transport, upload
-from tests.graph.types.test_tree import MOVE
-from tests.graph.types.test_uploads import GOOD
+from tests.support.batches.mutations import MOVE
+from tests.support.batches.uploads import GOOD
 from tests.support.fixtures.server import Json
 from tests.support.fixtures.subscriptions import Watched
+from tests.support.http.subscriptions import ASIA_TO_EUROPE, CHANGES, ELSEWHERE, PROGRESS, THERE, each_transport, upload
 from tests.support.streams import TRANSPORTS, answers, open_events, open_socket, subscribe, until, watching
 
 SECRET = "host=db7 password=hunter2"  # noqa: S105

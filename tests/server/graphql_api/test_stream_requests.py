@@ -11,10 +11,10 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect as connect_socket
 from websockets.typing import Origin
 
-from tests.graph.test_subscriptions import PROGRESS, each_transport, upload
-from tests.graph.types.test_uploads import GOOD
+from tests.support.batches.uploads import GOOD
 from tests.support.fixtures.server import Json, running_server
 from tests.support.fixtures.subscriptions import Watched
+from tests.support.http.subscriptions import PROGRESS, each_transport, upload
 from tests.support.streams import PROTOCOL, answers, events, open_socket, receive, subscribe, until
 
 EVENT_STREAM = {"Accept": "text/event-stream"}

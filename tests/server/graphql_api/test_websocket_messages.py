@@ -12,8 +12,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from server.graphql_api.websocket_handler import MAX_MESSAGES
-from tests.server.observability.test_server_logs import Log, logging_server
 from tests.support.fixtures.server import running_server
+from tests.support.http.logs import Log, logging_server
 from tests.support.streams import PROTOCOL, open_socket, receive, subscribe
 from tests.support.tokens import bearing, make_token
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.resolvers.uploads.test_price_files import CSV, PREFLIGHT
-from tests.server.http.test_multipart import FILE, LIMIT, MAP, OPERATIONS, batch_count, code, encode, open_upload
+from tests.support.batches.price_files import CSV, PREFLIGHT
 from tests.support.fixtures.server import Client, running_server
+from tests.support.http.multipart import FILE, LIMIT, MAP, OPERATIONS, batch_count, code, encode, open_upload
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 
 from server.runtime.http_protocol import MAX_WEBSOCKET_MESSAGE_BYTES
-from tests.server.cli.test_commands import serving, wait_until_answered
 from tests.support.hostile import Target, check_quick, codes
+from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import open_socket, receive
 from tests.support.tokens import bearing, make_token
 

@@ -2,8 +2,6 @@
 
 import json
 import resource
-import socket
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,63 +11,23 @@ import psycopg
 import pytest
 
 from server.http.multipart import MAX_FIELD_BYTES
-from tests.graph.types.test_uploads import AVERAGES, fill
-from tests.resolvers.uploads.test_price_files import CSV, MUTATION, PREFLIGHT, form, send
-from tests.server.cli.test_commands import serving
+from tests.support.batches.price_files import CSV, MUTATION, form, send
+from tests.support.batches.uploads import AVERAGES, fill
 from tests.support.fixtures.server import Client, running_server
+from tests.support.http.multipart import (
+    FILE,
+    MAP,
+    OPERATION,
+    OPERATIONS,
+    Part,
+    batch_count,
+    code,
+    encode,
+    open_upload,
+    post,
+)
+from tests.support.http.server_process import serving
 from tests.support.tokens import bearing, make_token
-
-Part = tuple[str, str | None, bytes]
-LIMIT = 200_000
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports with small limits, and nobody who applies batches."""
-    fill(database_url)
-    with running_server(database_url, max_body_bytes=10_000, max_upload_bytes=LIMIT, pool_size=2) as client:
-        yield client
-
-
-def encode(*parts: Part, boundary: str = "xyz", end: str = "--xyz--\r\n") -> bytes:
-    """Return the parts (field, file's name, content) as a multipart body."""
-    body = b""
-    for field, name, content in parts:
-        file = "" if name is None else f'; filename="{name}"'
-        body += (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"{file}\r\n\r\n'.encode() + content + b"\r\n"
-        )
-    return body + end.encode()
-
-
-def post(
-    client: Client, body: bytes, content_type: str = "multipart/form-data; boundary=xyz", **headers: str
-) -> httpx.Response:
-    """Send a body as it is."""
-    return client.http.post("/graphql", content=body, headers={"Content-Type": content_type, **(headers or PREFLIGHT)})
-
-
-def code(answer: httpx.Response) -> str:
-    """Return the code of the only error of a refusal, which must have words for people as well."""
-    assert answer.headers["content-type"].startswith("application/json")
-    body = answer.json()
-    (error,) = body["errors"]
-    assert set(body) == {"errors"}
-    assert error["message"].endswith(".")
-    found: str = error["extensions"]["code"]
-    return found
-
-
-def batch_count(client: Client) -> int:
-    """Return how many batches there are."""
-    count: int = client.ask("{ batches { totalCount } }")["batches"]["totalCount"]
-    return count
-
-
-OPERATION: dict[str, Any] = {"query": MUTATION, "variables": {"file": None, "input": {"waitMs": 0}, "list": [None, 1]}}
-OPERATIONS: Part = ("operations", None, json.dumps(OPERATION).encode())
-MAP: Part = ("map", None, b'{"0": ["variables.file"]}')
-FILE: Part = ("0", "prices.csv", CSV)
 
 
 def operations(value: object) -> Part:
@@ -217,18 +175,6 @@ def test_a_form_that_a_foreign_page_could_send_is_refused(client: Client, header
         assert "GraphQL-Require-Preflight" in answer.text
     assert batch_count(client) == 0
     assert post(client, body, **{header: "1"}).status_code == 200
-
-
-def open_upload(client: Client, *, length: int) -> socket.socket:
-    """Begin to send a form of some length, and send no more than its first bytes."""
-    url = client.http.base_url
-    sock = socket.create_connection((url.host, url.port or 80), timeout=10)
-    head = (
-        f"POST /graphql HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: {length}\r\nGraphQL-Require-Preflight: 1\r\n"
-        "Content-Type: multipart/form-data; boundary=xyz\r\n\r\n"
-    )
-    sock.sendall(head.encode() + encode(OPERATIONS, MAP, FILE, end=""))
-    return sock
 
 
 def test_where_writing_is_not_open_a_form_is_refused_before_it_is_sent(database_url: str) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.server.observability.test_metrics import SCRAPER, SETTINGS, find, scrape
-from tests.server.observability.test_server_logs import Log, logging_server
-from tests.server.runtime.test_slow_requests import BODY, FORM, HEAD, read_all, status_and_code
+from tests.support.http.logs import Log, logging_server
+from tests.support.http.metrics import SCRAPER, SETTINGS, find, scrape
+from tests.support.http.raw_http import BODY, FORM, HEAD, read_all, status_and_code
 from tests.support.streams import until
 from tests.support.tokens import make_token
 

@@ -7,8 +7,8 @@ import pytest
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 
-from tests.server.observability.test_metrics import SCRAPER, SETTINGS, find, scrape
-from tests.server.observability.test_server_logs import Log, logging_server
+from tests.support.http.logs import Log, logging_server
+from tests.support.http.metrics import SCRAPER, SETTINGS, find, scrape
 from tests.support.streams import PROTOCOL, open_socket, receive, subscribe, until
 from tests.support.tokens import make_token
 

@@ -9,38 +9,15 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from tests.graph.test_subscriptions import PROGRESS
-from tests.server.cli.test_commands import serving, wait_until_answered
 from tests.support.fixtures.server import Client, running_server
+from tests.support.http.metrics import SCRAPER, SETTINGS, TOKEN, find, scrape
+from tests.support.http.server_process import serving, wait_until_answered
+from tests.support.http.subscriptions import PROGRESS
 from tests.support.streams import answers, open_socket, subscribe, until
 from tests.support.tokens import bearing, make_token
 
 QUERY = 'query {} {{ location(key: "CNSGH") {{ key }} }}'
-TOKEN = "scrape-scrape-scrape"  # noqa: S105
-SCRAPER = {"Authorization": f"Bearer {TOKEN}"}
-SETTINGS = {"RATESGRAPH_METRICS_TOKEN": TOKEN}
-Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def scrape(url: str, headers: dict[str, str] | None = SCRAPER) -> Samples:
-    """Return every sample of the server by its name and labels."""
-    response = httpx.get(f"{url}/metrics", headers=headers, timeout=20)
-    assert response.status_code == 200, response.text
-    assert response.headers["cache-control"] == "private, no-store"
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(response.text)
-        for sample in family.samples
-    }
-
-
-def find(samples: Samples, name: str, **labels: str) -> float:
-    """Return the sum of the samples that have these labels, 0 where there is none."""
-    return sum(
-        value for (found, given), value in samples.items() if found == name and labels.items() <= dict(given).items()
-    )
 
 
 def ask(url: str, query: str, **headers: str) -> httpx.Response:

@@ -2,25 +2,19 @@
 
 import json
 import os
-import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.graph.test_subscriptions import PROGRESS
-from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.http.logs import Log, logging_server
+from tests.support.http.subscriptions import PROGRESS
 from tests.support.processes import COMMAND, environment
 from tests.support.streams import answers, events, open_events, open_socket, subscribe, until
 from tests.support.tokens import bearing, make_token
-
-Line = dict[str, Any]
 
 AVERAGES = """
 query Week($origin: String!) {
@@ -29,58 +23,6 @@ query Week($origin: String!) {
 """
 SECRET = "hunter2-hunter2"  # noqa: S105
 ARGUMENT = "WhatSomebodySent"
-
-
-class Log:
-    """The standard error of a process, which must be JSON from its first line to its last."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @property
-    def text(self) -> str:
-        return self._path.read_text()
-
-    def lines(self) -> list[Line]:
-        return [json.loads(line) for line in self.text.splitlines()]
-
-    def find(self, **wanted: object) -> Line:
-        """Wait for a line, and return it."""
-        found: list[Line] = []
-
-        def has_come() -> bool:
-            whole = [json.loads(line) for line in self.text.splitlines(keepends=True) if line.endswith("\n")]
-            found[:] = [line for line in whole if wanted.items() <= line.items()]
-            return bool(found)
-
-        until(has_come, f"no line has {wanted}")
-        return found[0]
-
-
-@contextmanager
-def logging_server(
-    database_url: str, tmp_path: Path, *arguments: str, **settings: str
-) -> Iterator[tuple[subprocess.Popen[str], str, Log]]:
-    """Serve a database with a port, log every request, and yield the process, its URL and its log."""
-    with psycopg.connect(database_url) as connection:
-        connection.execute(
-            "INSERT INTO locations (kind, key, name, search_text) VALUES ('PORT', 'CNSGH', 'Shanghai', '')"
-        )
-    path = tmp_path / "log"
-    with (
-        path.open("w") as log,
-        serving(database_url, *arguments, settings={"RATESGRAPH_LOG_LEVEL": "info", **settings}, log=log) as (
-            process,
-            url,
-        ),
-    ):
-        wait_until_answered(url)
-        yield process, url, Log(path)
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
-        # Whatever the process has said until its end is JSON.
-        for line in Log(path).lines():
-            assert {"timestamp", "level", "event"} <= line.keys()
 
 
 def ask(url: str, query: str, headers: dict[str, str] | None = None, **variables: object) -> httpx.Response:

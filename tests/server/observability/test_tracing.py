@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from telemetry import spans
-from tests.server.cli.test_commands import serving, wait_until_answered
 from tests.support.fixtures.collector import Collector
+from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.processes import environment
 from tests.support.streams import answers, open_socket, subscribe, until
 from tests.support.tokens import make_token

@@ -1,8 +1,6 @@
 """How often one caller may ask: the last request that is taken, the first that is not, and who is counted with whom."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -12,43 +10,10 @@ from websockets.sync.client import connect
 from db.repositories import tokens
 from server.config.settings import Settings
 from tests.support.fixtures.server import Client, running_server
+from tests.support.http.rate_limits import LIMIT, PROXY, READ, TOKEN_LIMIT, ask, coming, limited, statuses
 from tests.support.processes import ratesgraph
 from tests.support.streams import PROTOCOL, answers, open_socket, receive, subscribe
 from tests.support.tokens import bearing, make_token
-
-READ = "{ locations { totalCount } }"
-LIMIT, TOKEN_LIMIT = 5, 8
-PROXY = "127.0.0.1"
-
-
-@contextmanager
-def limited(database_url: str, **settings: object) -> Iterator[Client]:
-    """Run a server that strangers may ask five times a day, and tokens eight times."""
-    chosen = {"rate_limit": f"{LIMIT}/day", "token_rate_limit": f"{TOKEN_LIMIT}/day", "trusted_proxies": PROXY}
-    with running_server(database_url, writes_are_open=False, **{**chosen, **settings}) as client:
-        yield client
-
-
-@pytest.fixture
-def client(module_database_url: str) -> Iterator[Client]:
-    """A client of a server with limits, behind a proxy on this machine."""
-    with limited(module_database_url) as client:
-        yield client
-
-
-def ask(client: Client, address: str = "203.0.113.1", token: str | None = None) -> httpx.Response:
-    """Ask from an address."""
-    return client.http.post("/graphql", json={"query": READ}, headers=coming(address, token))
-
-
-def coming(address: str, token: str | None = None) -> dict[str, str]:
-    """Return the headers of a request that a proxy has passed on."""
-    return {"X-Forwarded-For": address, **bearing(token)}
-
-
-def statuses(client: Client, count: int, address: str = "203.0.113.1", token: str | None = None) -> list[int]:
-    """Ask so many times."""
-    return [ask(client, address, token).status_code for _ in range(count)]
 
 
 def test_answers_tell_what_is_left_and_the_first_request_too_many_when_to_come_again(client: Client) -> None:

@@ -17,8 +17,8 @@ from server.http.errors import HttpError
 from server.rate_limiting import shared_storage
 from server.rate_limiting.fixed_window import MAX_TRACKED_CALLERS, FixedWindowLimiter, HeaderList
 from server.rate_limiting.shared_storage import parse_rate_limit
-from tests.server.cli.test_commands import serving, wait_until_answered
-from tests.server.rate_limiting.test_fixed_window import ask, limited, statuses
+from tests.support.http.rate_limits import ask, limited, statuses
+from tests.support.http.server_process import serving, wait_until_answered
 
 pytestmark = pytest.mark.anyio
 

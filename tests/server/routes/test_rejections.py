@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from server.routes.rejections import MAX_CONCURRENT_REPORTS
-from tests.graph.types.test_batches import REVERT
-from tests.graph.types.test_uploads import GOOD, UPLOAD, fill
+from tests.support.batches.mutations import REVERT
+from tests.support.batches.uploads import GOOD, UPLOAD, fill
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 
 URLS = "{ batches { edges { node { id rejectionsUrl } } } }"

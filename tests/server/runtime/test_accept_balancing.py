@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from server.runtime.accept_balancing import WINDOW_SECONDS, AcceptYielder
-from tests.server.cli.test_commands import serving
-from tests.server.observability.test_metrics import SETTINGS, find, scrape
 from tests.support.fixtures.server import running_server
+from tests.support.http.metrics import SETTINGS, find, scrape
+from tests.support.http.server_process import serving
 from tests.support.streams import until
 
 TOGETHER, ROUNDS = 64, 4

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from tests.graph.test_subscriptions import PROGRESS
-from tests.server.cli.test_commands import serving, wait_until_answered
+from tests.support.http.server_process import serving, wait_until_answered
+from tests.support.http.subscriptions import PROGRESS
 from tests.support.streams import answers, events, open_events, open_socket, receive, subscribe
 from tests.support.tokens import make_token
 

@@ -1,45 +1,20 @@
 """Requests that do not arrive: given up after a time, told so where they had begun, and in nobody's way."""
 
-import json
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from server.runtime.http_protocol import MAX_HEAD_BYTES
-from tests.graph.types.test_uploads import GOOD, UPLOAD
-from tests.resolvers.uploads.test_price_files import PREFLIGHT
-from tests.support.fixtures.server import Client, running_server
+from tests.support.batches.price_files import PREFLIGHT
+from tests.support.batches.uploads import GOOD, UPLOAD
+from tests.support.fixtures.server import Client
 from tests.support.hostile import probing
+from tests.support.http.raw_http import BODY, FORM, HEAD, SECONDS, connect, read_all, status_and_code
 
-SECONDS = 0.5
-HEAD = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-FORM = HEAD.replace(b"application/json", b"multipart/form-data; boundary=xyz") + b"GraphQL-Require-Preflight: 1\r\n"
 EVENTS = HEAD + b"Accept: text/event-stream\r\n"
-BODY = b'{"query": "{ __typename }"}'
 ANSWER = b'{"data":{"__typename":"Query"}}'
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[Client]:
-    """A server that waits half a second for a request."""
-    with running_server(database_url, request_seconds=SECONDS) as client:
-        yield client
-
-
-def connect(client: Client) -> socket.socket:
-    """Open a connection to the server."""
-    return socket.create_connection((client.http.base_url.host, client.http.base_url.port or 80), timeout=15)
-
-
-def read_all(sock: socket.socket) -> bytes:
-    """Return what comes until the server closes."""
-    parts = []
-    while part := sock.recv(65_536):
-        parts.append(part)
-    return b"".join(parts)
 
 
 def send_for(sock: socket.socket, data: bytes, seconds: float) -> None:
@@ -48,14 +23,6 @@ def send_for(sock: socket.socket, data: bytes, seconds: float) -> None:
     while time.monotonic() < until:
         sock.sendall(data)
         time.sleep(0.1)
-
-
-def status_and_code(answer: bytes) -> tuple[int, str]:
-    """Return the status of a refusal and its code; the server closes after it."""
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert b"connection: close" in head.lower()
-    (error,) = json.loads(body)["errors"]
-    return int(head.split()[1]), error["extensions"]["code"]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import anyio.to_thread
 import httpx
 import pytest
 
-from tests.server.runtime.test_slow_requests import connect, read_all, status_and_code
 from tests.support.fixtures.server import Client, running_server
+from tests.support.http.raw_http import connect, read_all, status_and_code
 
 REQUEST = b"GET /graphql%b HTTP/1.1\r\n"
 FIELDS = (

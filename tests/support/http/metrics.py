@@ -1,0 +1,34 @@
+"""Scraping of `/metrics` and lookups in its text format."""
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+TOKEN = "scrape-scrape-scrape"  # noqa: S105
+
+
+SCRAPER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+SETTINGS = {"RATESGRAPH_METRICS_TOKEN": TOKEN}
+
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def scrape(url: str, headers: dict[str, str] | None = SCRAPER) -> Samples:
+    """Return every sample of the server by its name and labels."""
+    response = httpx.get(f"{url}/metrics", headers=headers, timeout=20)
+    assert response.status_code == 200, response.text
+    assert response.headers["cache-control"] == "private, no-store"
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+    }
+
+
+def find(samples: Samples, name: str, **labels: str) -> float:
+    """Return the sum of the samples that have these labels, 0 where there is none."""
+    return sum(
+        value for (found, given), value in samples.items() if found == name and labels.items() <= dict(given).items()
+    )

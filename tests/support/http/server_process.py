@@ -1,0 +1,80 @@
+"""A `ratesgraph serve` process: start it, wait for its URL, stop it."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import httpx
+
+from tests.support.processes import COMMAND, environment
+
+START_SECONDS = 60
+
+
+STOP_SECONDS = 30
+
+
+@contextmanager
+def serving(
+    database_url: str | None,
+    *arguments: str | Path,
+    settings: Mapping[str, str] | None = None,
+    log: IO[str] | int = subprocess.STDOUT,
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run `serve` on a free port until it says where it answers; yield the process and the URL. It stops without lingering."""
+    with subprocess.Popen(
+        [COMMAND, "serve", "--port", "0", *arguments],
+        env={
+            **environment(database_url),
+            "PYTHONUNBUFFERED": "1",
+            "RATESGRAPH_LINGER_SECONDS": "0",
+            **(settings or {}),
+        },
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process, _wait_for_url(process)
+        finally:
+            # The command stops its database with itself; killed, it would leave one behind.
+            process.terminate()
+            try:
+                process.wait(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+
+
+def _wait_for_url(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if found := re.search(r"answers at (http://\S+)/graphql", line):
+            return found[1]
+    raise AssertionError(f"the server ended before it answered:\n{printed}")
+
+
+def wait_until_answered(url: str) -> httpx.Response:
+    """Ask until somebody answers."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return httpx.get(f"{url}/readyz", timeout=5)
+        except httpx.TransportError:
+            assert time.monotonic() < deadline, "nobody answers"
+            time.sleep(0.05)
+
+
+def one_line(text: str) -> str:
+    """Return the text, which must be a single line."""
+    assert text.strip().count("\n") == 0, text
+    return text

@@ -1,0 +1,34 @@
+"""Scopes that the fields of the root types require."""
+
+from graphql import GraphQLObjectType
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+
+from graph.execution.authorization import SCOPE_METADATA_KEY
+from graph.schema import schema
+from resolvers.caller import Scope
+
+ROOTS = ("Query", "Mutation", "Subscription")
+
+
+READ = {"averagePrices", "exchangeRates", "location", "locations", "port", "region", "pricesChanged"}
+
+
+UPLOAD = {"batch", "batchByKey", "batches", "batchProgress", "uploadPrices", "uploadPriceFile", "revertBatch"}
+
+
+ADMIN = {"upsertRegions", "upsertPorts", "moveLocation"}
+
+
+def object_types() -> list[GraphQLObjectType]:
+    """Return the types that have fields."""
+    return [type_ for type_ in schema._schema.type_map.values() if isinstance(type_, GraphQLObjectType)]
+
+
+def declared() -> dict[str, Scope | None]:
+    """Return the scope that each field of the root types declares."""
+    return {
+        name: field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].metadata.get(SCOPE_METADATA_KEY)
+        for type_ in object_types()
+        if type_.name in ROOTS
+        for name, field in type_.fields.items()
+    }
