@@ -1,0 +1,62 @@
+"""Guard of ARCHITECTURE.md: every product folder has a paragraph, and the modules and functions it names exist."""
+
+import ast
+import importlib.util
+import re
+from collections.abc import Iterator
+
+from tests.support.source import PRODUCT, ROOT, modules
+
+TEXT = " ".join((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").split())
+PARAGRAPH = re.compile(r"\*\*`(?P<folder>[a-z_/]+)/`\*\* ")
+FILE = re.compile(r"`(?P<path>(?:[a-z_]+/)+[a-z_0-9]+\.(?:py|sql|md))`")
+LINK = re.compile(r"\]\((?P<target>[^)#:\s]+)\)")
+DOTTED = re.compile(rf"`(?P<module>(?:{'|'.join(PRODUCT)})(?:\.[a-z_]+)+)`")
+PLACE = re.compile(r"`(?P<path>(?:[a-z_]+/)+[a-z_]+\.py)` `(?P<name>\w+(?:\.\w+)?)`")
+
+
+def product_folders() -> set[str]:
+    """Return the folders of the product packages that hold modules or SQL files."""
+    return {
+        path.parent.relative_to(ROOT).as_posix()
+        for package in PRODUCT
+        for suffix in ("py", "sql")
+        for path in (ROOT / package).rglob(f"*.{suffix}")
+    }
+
+
+def defined_names(tree: ast.Module) -> Iterator[str]:
+    """Yield the functions and classes of a module, and the methods of its classes as `Class.method`."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+        if isinstance(node, ast.ClassDef):
+            methods = [inner for inner in node.body if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)]
+            yield from (f"{node.name}.{method.name}" for method in methods)
+
+
+def test_every_product_folder_has_a_paragraph() -> None:
+    assert sorted(PARAGRAPH.findall(TEXT)) == sorted(product_folders())
+
+
+def test_files_named_in_the_architecture_exist() -> None:
+    files = set(FILE.findall(TEXT))
+    assert "server/app.py" in files
+    assert not sorted(path for path in files if not (ROOT / path).is_file())
+
+
+def test_dotted_modules_named_in_the_architecture_exist() -> None:
+    assert not [name for name in DOTTED.findall(TEXT) if importlib.util.find_spec(name) is None]
+
+
+def test_functions_named_in_the_walks_exist() -> None:
+    defined = {path: set(defined_names(tree)) for path, tree in modules(*PRODUCT)}
+    places = PLACE.findall(TEXT)
+    assert len(places) > 50
+    assert not [(path, name) for path, name in places if name not in defined[path]]
+
+
+def test_links_of_the_architecture_lead_to_files() -> None:
+    targets = set(LINK.findall(TEXT))
+    assert "docs/decisions/index.md" in targets
+    assert not [target for target in targets if not (ROOT / target).is_file()]
