@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.source import ROOT
+from tests.support.source import PRODUCT, ROOT
 
 SKIPPED = {".git", ".venv", "node_modules", ".bench", ".ratesgraph"}
 YAML_FILES = [
@@ -73,6 +73,29 @@ def test_pre_commit_hooks_call_installed_tools_only() -> None:
     tools = {re.split(r"[\s/]", hook["entry"])[2] for hook in hooks}
     assert tools == {"ruff", "mypy", "ratesgraph", "python"}
     assert all(Path(sys.executable).with_name(tool).exists() for tool in tools)
+
+
+def test_contributing_names_every_guard() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    guards = [path.name for path in sorted((ROOT / "tests" / "architecture").glob("test_*.py"))]
+    assert not [name for name in guards if f"| `{name}` |" not in text]
+
+
+def test_contributing_names_every_make_target() -> None:
+    targets = re.findall(r"^([a-z][a-z-]*):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert "test" in targets
+    assert not [target for target in targets if f"| `make {target}` |" not in text]
+
+
+@pytest.mark.parametrize(
+    "path", ["CONTRIBUTING.md", "CODE_OF_CONDUCT.md", ".github/PULL_REQUEST_TEMPLATE.md"], ids=lambda path: path
+)
+def test_links_and_product_paths_of_newcomer_pages_lead_to_files(path: str) -> None:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:\s]+)\)", text)
+    named = re.findall(rf"`((?:{'|'.join(PRODUCT)})/(?:[a-z_]+/)*(?:[a-z_]+\.(?:py|sql))?)`", text)
+    assert not [name for name in [*links, *named] if not (ROOT / name).exists()]
 
 
 @pytest.mark.parametrize(
