@@ -3,15 +3,21 @@
 import ast
 import importlib.util
 import re
+import tomllib
 from collections.abc import Iterator
 
+from packaging.requirements import Requirement
+
+from tests.support.private_apis import OWNERS
 from tests.support.source import PRODUCT, ROOT, modules
 
-TEXT = " ".join((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").split())
+SOURCE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+TEXT = " ".join(SOURCE.split())
 PARAGRAPH = re.compile(r"\*\*`(?P<folder>[a-z_/]+)/`\*\* ")
 FILE = re.compile(r"`(?P<path>(?:[a-z_]+/)+[a-z_0-9]+\.(?:py|sql|md))`")
 LINK = re.compile(r"\]\((?P<target>[^)#:\s]+)\)")
 DOTTED = re.compile(rf"`(?P<module>(?:{'|'.join(PRODUCT)})(?:\.[a-z_]+)+)`")
+CAP = re.compile(r"^\| (?P<library>[a-z0-9-]+) `<(?P<cap>[0-9.]+)` \|", re.MULTILINE)
 PLACE = re.compile(r"`(?P<path>(?:[a-z_]+/)+[a-z_]+\.py)` `(?P<name>\w+(?:\.\w+)?)`")
 
 
@@ -60,3 +66,16 @@ def test_links_of_the_architecture_lead_to_files() -> None:
     targets = set(LINK.findall(TEXT))
     assert "docs/decisions/index.md" in targets
     assert not [target for target in targets if not (ROOT / target).is_file()]
+
+
+def test_private_parts_are_listed_with_the_cap_of_their_library() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    bounds = {requirement.name: requirement for requirement in map(Requirement, project["dependencies"])}
+    caps = set(CAP.findall(SOURCE))
+    assert {owner.library for owner in OWNERS} <= {library for library, _ in caps}
+    assert not [(name, cap) for name, cap in caps if f"<{cap}" not in str(bounds[name].specifier).split(",")]
+
+
+def test_every_file_that_uses_private_parts_is_listed() -> None:
+    table = SOURCE.partition("## Private parts of libraries")[2]
+    assert not [owner.needed_by for owner in OWNERS if f"`{owner.needed_by}`" not in table]
