@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("domain", "telemetry", "graph", "resolvers", "db", "ingest", "server")
-FOLDERS = (*PRODUCT, "tests", "bench", "docs", ".ci")
+FOLDERS = (*PRODUCT, "tests", "bench", "docs", ".ci", ".github")
 TEXT = {".py", ".sql", ".md", ".toml", ".graphql", ".csv", ".json", ".yml", ".yaml", ".sh", ".html", ".js", ".css", ""}
 
 
