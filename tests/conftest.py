@@ -5,6 +5,8 @@ import os
 import pytest
 from hypothesis import settings
 
+pytest.register_assert_rewrite("tests.support", "tests.faults")
+
 # Examples talk to a database on a shared machine: how long one takes says nothing. Where nobody looks, they are the same
 # every time.
 settings.register_profile("ratesgraph", deadline=None, print_blob=True, derandomize="CI" in os.environ)
@@ -17,6 +19,8 @@ pytest_plugins = [
     "tests.support.fixtures.issuer",
     "tests.support.fixtures.subscriptions",
     "tests.support.fixtures.reference",
+    "tests.support.fixtures.sql_sections",
+    "tests.support.fixtures.distribution",
 ]
 
 

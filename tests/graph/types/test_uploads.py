@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,9 +12,17 @@ import pytest
 
 from db.pool import INGEST, connect
 from ingest.exchange_rates.ecb import load_ecb_rates
-from tests.support.batches.uploads import AVERAGES, BAD, GOOD, UPLOAD, counts, upload
-from tests.support.fixtures.server import Client, Json, running_server
+from tests.support.batches.uploads import AVERAGES, BAD, GOOD, UPLOAD, counts, fill, upload
+from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.tokens import bearing, make_token
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A server over two ports without prices, and a worker."""
+    fill(database_url)
+    with running_worker(database_url), running_server(database_url, max_items=50) as client:
+        yield client
 
 
 def test_an_upload_is_applied_when_it_is_answered(client: Client) -> None:

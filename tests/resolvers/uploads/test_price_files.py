@@ -18,9 +18,17 @@ from resolvers.uploads.price_files import PART_BYTES
 from server.http.multipart import EndTrackingMultiPartParser
 from tests.support.batches.price_files import APPLIED, CSV, MIB, form, many_lines, send
 from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
-from tests.support.fixtures.server import Client, Json, running_server
+from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.http.server_process import serving
 from tests.support.tokens import bearing, make_token
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A server over two ports without prices, and a worker."""
+    fill(database_url)
+    with running_worker(database_url), running_server(database_url) as client:
+        yield client
 
 
 def parquet(data: bytes) -> bytes:

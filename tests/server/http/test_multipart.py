@@ -2,6 +2,7 @@
 
 import json
 import resource
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tests.support.batches.uploads import AVERAGES, fill
 from tests.support.fixtures.server import Client, running_server
 from tests.support.http.multipart import (
     FILE,
+    LIMIT,
     MAP,
     OPERATION,
     OPERATIONS,
@@ -28,6 +30,14 @@ from tests.support.http.multipart import (
 )
 from tests.support.http.server_process import serving
 from tests.support.tokens import bearing, make_token
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A server over two ports with small limits, and nobody who applies batches."""
+    fill(database_url)
+    with running_server(database_url, max_body_bytes=10_000, max_upload_bytes=LIMIT, pool_size=2) as client:
+        yield client
 
 
 def operations(value: object) -> Part:

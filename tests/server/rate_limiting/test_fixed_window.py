@@ -1,6 +1,7 @@
 """How often one caller may ask: the last request that is taken, the first that is not, and who is counted with whom."""
 
 import json
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -14,6 +15,13 @@ from tests.support.http.rate_limits import LIMIT, PROXY, READ, TOKEN_LIMIT, ask,
 from tests.support.processes import ratesgraph
 from tests.support.streams import PROTOCOL, answers, open_socket, receive, subscribe
 from tests.support.tokens import bearing, make_token
+
+
+@pytest.fixture
+def client(module_database_url: str) -> Iterator[Client]:
+    """A client of a server with limits, behind a proxy on this machine."""
+    with limited(module_database_url) as client:
+        yield client
 
 
 def test_answers_tell_what_is_left_and_the_first_request_too_many_when_to_come_again(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -9,12 +10,19 @@ import pytest
 from server.runtime.http_protocol import MAX_HEAD_BYTES
 from tests.support.batches.price_files import PREFLIGHT
 from tests.support.batches.uploads import GOOD, UPLOAD
-from tests.support.fixtures.server import Client
+from tests.support.fixtures.server import Client, running_server
 from tests.support.hostile import probing
 from tests.support.http.raw_http import BODY, FORM, HEAD, SECONDS, connect, read_all, status_and_code
 
 EVENTS = HEAD + b"Accept: text/event-stream\r\n"
 ANSWER = b'{"data":{"__typename":"Query"}}'
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[Client]:
+    """A server that waits half a second for a request."""
+    with running_server(database_url, request_seconds=SECONDS) as client:
+        yield client
 
 
 def send_for(sock: socket.socket, data: bytes, seconds: float) -> None:

@@ -1,13 +1,9 @@
 """Uploads of files: multipart forms, sample files, and the mutation that sends them."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from tests.support.batches.uploads import fill
-from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.fixtures.server import Client, Json
 
 MUTATION = """
 mutation ($file: Upload!, $input: UploadPriceFileInput) {
@@ -61,11 +57,3 @@ def many_lines(size: int) -> bytes:
     """Return a valid CSV file of at least that many bytes."""
     lines = [b"CNSGH,NLRTM,2024-01-01,%d\n" % (number * 7919 % 10_000) for number in range(size // 24)]
     return b"".join([CSV, *lines])
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports without prices, and a worker."""
-    fill(database_url)
-    with running_worker(database_url), running_server(database_url) as client:
-        yield client

@@ -1,13 +1,10 @@
 """Uploads by mutation: a small world, valid and invalid items, and the operations that send them."""
 
 import asyncio
-from collections.abc import Iterator
-
-import pytest
 
 from db.pool import INGEST, connect
 from ingest.tree import change_tree
-from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.fixtures.server import Client, Json
 from tests.support.worlds import World
 
 WORLD = World({"europe": None, "NLRTM": "europe", "china": None, "CNSGH": "china"}, {"NLRTM", "CNSGH"})
@@ -43,14 +40,6 @@ def fill(database_url: str) -> None:
             await change_tree(connection, WORLD.entries())
 
     asyncio.run(work())
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports without prices, and a worker."""
-    fill(database_url)
-    with running_worker(database_url), running_server(database_url, max_items=50) as client:
-        yield client
 
 
 def upload(client: Client, *items: Json, **options: object) -> Json:

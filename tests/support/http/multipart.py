@@ -2,28 +2,17 @@
 
 import json
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.support.batches.price_files import CSV, MUTATION, PREFLIGHT
-from tests.support.batches.uploads import fill
-from tests.support.fixtures.server import Client, running_server
+from tests.support.fixtures.server import Client
 
 Part = tuple[str, str | None, bytes]
 
 
 LIMIT = 200_000
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports with small limits, and nobody who applies batches."""
-    fill(database_url)
-    with running_server(database_url, max_body_bytes=10_000, max_upload_bytes=LIMIT, pool_size=2) as client:
-        yield client
 
 
 def encode(*parts: Part, boundary: str = "xyz", end: str = "--xyz--\r\n") -> bytes:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-import pytest
 
 from tests.support.fixtures.server import Client, running_server
 from tests.support.tokens import bearing
@@ -23,13 +22,6 @@ def limited(database_url: str, **settings: object) -> Iterator[Client]:
     """Run a server that strangers may ask five times a day, and tokens eight times."""
     chosen = {"rate_limit": f"{LIMIT}/day", "token_rate_limit": f"{TOKEN_LIMIT}/day", "trusted_proxies": PROXY}
     with running_server(database_url, writes_are_open=False, **{**chosen, **settings}) as client:
-        yield client
-
-
-@pytest.fixture
-def client(module_database_url: str) -> Iterator[Client]:
-    """A client of a server with limits, behind a proxy on this machine."""
-    with limited(module_database_url) as client:
         yield client
 
 

@@ -2,11 +2,8 @@
 
 import json
 import socket
-from collections.abc import Iterator
 
-import pytest
-
-from tests.support.fixtures.server import Client, running_server
+from tests.support.fixtures.server import Client
 
 SECONDS = 0.5
 
@@ -18,13 +15,6 @@ FORM = HEAD.replace(b"application/json", b"multipart/form-data; boundary=xyz") +
 
 
 BODY = b'{"query": "{ __typename }"}'
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[Client]:
-    """A server that waits half a second for a request."""
-    with running_server(database_url, request_seconds=SECONDS) as client:
-        yield client
 
 
 def connect(client: Client) -> socket.socket:
