@@ -19,7 +19,7 @@ from graph.types.uploads import (
     to_revert_payload,
 )
 from resolvers import tree
-from resolvers.caller import Scope
+from resolvers.caller import AuthScope
 from resolvers.uploads import batches, dry_runs, price_files
 from resolvers.uploads.price_files import UploadedFile
 
@@ -31,7 +31,7 @@ class Mutation:
             "Upload a batch of prices. It is stored durably when this answers; a worker applies it, which the answer waits"
             " for up to `waitMs`. Every problem of an item is reported as data."
         ),
-        metadata=requires(Scope.UPLOAD),
+        metadata=requires(AuthScope.UPLOAD),
     )
     async def upload_prices(
         self,
@@ -61,7 +61,7 @@ class Mutation:
             "Upload a file of prices (CSV, NDJSON or Parquet) by a GraphQL multipart request. It is stored durably when this"
             " answers, and applied as a batch of `uploadPrices` is."
         ),
-        metadata=requires(Scope.UPLOAD),
+        metadata=requires(AuthScope.UPLOAD),
     )
     async def upload_price_file(
         self,
@@ -94,14 +94,14 @@ class Mutation:
 
     @strawberry.mutation(
         description="Take an applied batch back, exactly and once: averages are as if it had never been.",
-        metadata=requires(Scope.UPLOAD),
+        metadata=requires(AuthScope.UPLOAD),
     )
     async def revert_batch(self, info: Info, id: BatchId) -> RevertBatchPayload:  # noqa: A002
         return to_revert_payload(await batches.revert_batch(info.context, batches.parse_batch_id(id)))
 
     @strawberry.mutation(
         description="Add regions, or update those that have the slug. Averages follow a region that moves, exactly.",
-        metadata=requires(Scope.ADMIN),
+        metadata=requires(AuthScope.ADMIN),
     )
     async def upsert_regions(
         self,
@@ -112,7 +112,7 @@ class Mutation:
 
     @strawberry.mutation(
         description="Add ports, or update those that have the code. Averages follow a port that moves, exactly.",
-        metadata=requires(Scope.ADMIN),
+        metadata=requires(AuthScope.ADMIN),
     )
     async def upsert_ports(
         self, info: Info, ports: Annotated[list[PortInput], strawberry.argument(description="The ports, in any order.")]
@@ -121,7 +121,7 @@ class Mutation:
 
     @strawberry.mutation(
         description="Hang a port or region under another region. Its prices' averages move along, exactly.",
-        metadata=requires(Scope.ADMIN),
+        metadata=requires(AuthScope.ADMIN),
     )
     async def move_location(
         self,

@@ -19,7 +19,7 @@ from graph.types.locations import Location, LocationConnection, Port, Region, to
 from graph.types.pagination import decode_cursor
 from graph.types.rates import Currency, ExchangeRate
 from resolvers import averages, locations, rates
-from resolvers.caller import Scope
+from resolvers.caller import AuthScope
 from resolvers.uploads import batches
 
 
@@ -54,7 +54,7 @@ class Query:
             " A region stands for all ports below it, at any depth."
         ),
         graphql_type=list[DailyAverage] | None,
-        metadata=requires(Scope.READ),
+        metadata=requires(AuthScope.READ),
     )
     async def average_prices(
         self,
@@ -73,7 +73,7 @@ class Query:
             "The rate at which a price of each day is converted to US dollars: one entry for every day of the range, in order."
         ),
         graphql_type=list[ExchangeRate],
-        metadata=requires(Scope.READ),
+        metadata=requires(AuthScope.READ),
     )
     async def exchange_rates(
         self,
@@ -85,7 +85,8 @@ class Query:
         return await rates.exchange_rates(info.context, currency=currency, date_from=date_from, date_to=date_to)
 
     @strawberry.field(
-        description="The port or region with this code or slug; null when there is none.", metadata=requires(Scope.READ)
+        description="The port or region with this code or slug; null when there is none.",
+        metadata=requires(AuthScope.READ),
     )
     async def location(self, info: Info, key: LocationKey) -> Location | None:
         found = await locations.find_location(info.context, key)
@@ -93,7 +94,7 @@ class Query:
 
     @strawberry.field(
         description="The port with this code; null when there is none.",
-        metadata=requires(Scope.READ),
+        metadata=requires(AuthScope.READ),
     )
     async def port(
         self, info: Info, code: Annotated[str, strawberry.argument(description="A UN/LOCODE, such as `CNSGH`.")]
@@ -103,7 +104,7 @@ class Query:
 
     @strawberry.field(
         description="The region with this slug; null when there is none.",
-        metadata=requires(Scope.READ),
+        metadata=requires(AuthScope.READ),
     )
     async def region(
         self, info: Info, slug: Annotated[str, strawberry.argument(description="Such as `north_europe_main`.")]
@@ -113,7 +114,7 @@ class Query:
 
     @strawberry.field(
         description="Ports and regions by name.",
-        metadata=requires(Scope.READ),
+        metadata=requires(AuthScope.READ),
     )
     async def locations(
         self,
@@ -137,7 +138,7 @@ class Query:
 
     @strawberry.field(
         description="The batch with this id; null when there is none that the caller may see.",
-        metadata=requires(Scope.UPLOAD),
+        metadata=requires(AuthScope.UPLOAD),
     )
     async def batch(self, info: Info, id: BatchId) -> PriceBatch | None:  # noqa: A002
         number = batches.parse_batch_id(id)
@@ -146,7 +147,7 @@ class Query:
 
     @strawberry.field(
         description="The batch that the caller has uploaded under this idempotency key; null when there is none.",
-        metadata=requires(Scope.UPLOAD),
+        metadata=requires(AuthScope.UPLOAD),
     )
     async def batch_by_key(
         self,
@@ -158,7 +159,7 @@ class Query:
 
     @strawberry.field(
         description="The caller's batches, newest first; an admin's are all.",
-        metadata=requires(Scope.UPLOAD),
+        metadata=requires(AuthScope.UPLOAD),
     )
     async def batches(
         self,

@@ -12,7 +12,7 @@ from graph.execution.authorization import requires
 from graph.types.arguments import BatchId, Info, LocationKey
 from graph.types.batches import PriceBatch, to_batch
 from resolvers import subscriptions
-from resolvers.caller import Caller, Scope
+from resolvers.caller import AuthScope, Caller
 from resolvers.uploads.batches import parse_batch_id
 
 
@@ -32,7 +32,7 @@ class Subscription:
         description=(
             "The batch as it stands, at once, then whenever it has changed; the stream is complete when the batch has ended."
         ),
-        metadata=requires(Scope.UPLOAD),
+        metadata=requires(AuthScope.UPLOAD),
     )
     async def batch_progress(self, info: Info, id: BatchId) -> AsyncGenerator[PriceBatch, None]:  # noqa: A002
         return _to_batches(await subscriptions.subscribe_to_batch(info.context, parse_batch_id(id)))
@@ -42,7 +42,7 @@ class Subscription:
             "Every batch that is applied or taken back from now on and has prices between ports under the two locations."
             " Changes of the region tree are not told."
         ),
-        metadata=requires(Scope.READ),
+        metadata=requires(AuthScope.READ),
     )
     async def prices_changed(
         self, info: Info, origin: LocationKey, destination: LocationKey

@@ -10,13 +10,13 @@ from collections.abc import Collection
 from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
-from resolvers.caller import Caller, Scope
+from resolvers.caller import AuthScope, Caller
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
 from telemetry.request_record import record_code
 
 SCOPE_METADATA_KEY = "scope"
-UPLOAD_SCOPES = frozenset({Scope.UPLOAD})
+UPLOAD_SCOPES = frozenset({AuthScope.UPLOAD})
 """What everybody needs who has to do with batches."""
 
 
@@ -25,7 +25,7 @@ def may_introspect(context: RequestContext) -> bool:
     return context.app.schema_is_open or bool(context.caller.name)
 
 
-def requires(scope: Scope) -> dict[str, Scope]:
+def requires(scope: AuthScope) -> dict[str, AuthScope]:
     """Return the metadata of a field that is only for callers with the scope."""
     return {SCOPE_METADATA_KEY: scope}
 
@@ -33,7 +33,7 @@ def requires(scope: Scope) -> dict[str, Scope]:
 class PermissionDenied(Exception):
     """A caller may not do what its operation asks for. It has a `code`, and the `scopes` that would do."""
 
-    def __init__(self, caller: Caller, scopes: Collection[Scope]) -> None:
+    def __init__(self, caller: Caller, scopes: Collection[AuthScope]) -> None:
         self.code = "FORBIDDEN" if caller.name else "UNAUTHENTICATED"
         self.scopes = sorted(scopes)
         words = f"a token with the scope {' and '.join(self.scopes)}"
@@ -48,18 +48,18 @@ class PermissionDenied(Exception):
 
 def required_scopes(
     schema: GraphQLSchema, operation: OperationDefinitionNode, fields: Collection[str]
-) -> frozenset[Scope]:
+) -> frozenset[AuthScope]:
     """Return the scopes that an operation with these fields of its root type needs. What declares none is for admins."""
     root = schema.get_root_type(operation.operation)
     needed = set()
     for name in fields:
         if root is not None and not name.startswith("__"):
             definition = root.fields[name].extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
-            needed.add(definition.metadata.get(SCOPE_METADATA_KEY, Scope.ADMIN))
+            needed.add(definition.metadata.get(SCOPE_METADATA_KEY, AuthScope.ADMIN))
     return frozenset(needed)
 
 
-def require_scopes(caller: Caller, needed: frozenset[Scope]) -> None:
+def require_scopes(caller: Caller, needed: frozenset[AuthScope]) -> None:
     """Raise NotAdmitted for a caller that lacks one of the scopes."""
     if not needed <= caller.scopes:
         raise PermissionDenied(caller, needed - caller.scopes)

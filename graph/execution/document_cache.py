@@ -29,7 +29,7 @@ from graph.execution.authorization import required_scopes
 from graph.execution.average_prices_plan import AveragePricesPlan, create_plan
 from graph.execution.document_limits import QueryLimits, check_limits, parse_limited
 from graph.execution.query_cost import Cost, CostAnalyzer, SizeLimits
-from resolvers.caller import Scope
+from resolvers.caller import AuthScope
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 MAX_VALIDATION_ERRORS = 5
@@ -60,7 +60,7 @@ class Operation:
     name: str | None
     is_shared: bool
     is_introspective: bool
-    scopes: frozenset[Scope]
+    scopes: frozenset[AuthScope]
     cost: Cost
     plan: AveragePricesPlan | None
 

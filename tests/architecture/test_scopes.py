@@ -8,7 +8,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from graph.execution.authorization import SCOPE_METADATA_KEY
 from graph.schema import schema
-from resolvers.caller import Scope
+from resolvers.caller import AuthScope
 
 ROOTS = ("Query", "Mutation", "Subscription")
 READ = {"averagePrices", "exchangeRates", "location", "locations", "port", "region", "pricesChanged"}
@@ -41,7 +41,7 @@ def object_types() -> list[GraphQLObjectType]:
     return [type_ for type_ in schema._schema.type_map.values() if isinstance(type_, GraphQLObjectType)]
 
 
-def declared() -> dict[str, Scope | None]:
+def declared() -> dict[str, AuthScope | None]:
     """Return the scope that each field of the root types declares."""
     return {
         name: field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].metadata.get(SCOPE_METADATA_KEY)
@@ -52,7 +52,11 @@ def declared() -> dict[str, Scope | None]:
 
 
 def test_every_field_of_a_root_type_declares_the_scope_that_it_is_meant_to_have() -> None:
-    expected = dict.fromkeys(READ, Scope.READ) | dict.fromkeys(UPLOAD, Scope.UPLOAD) | dict.fromkeys(ADMIN, Scope.ADMIN)
+    expected = (
+        dict.fromkeys(READ, AuthScope.READ)
+        | dict.fromkeys(UPLOAD, AuthScope.UPLOAD)
+        | dict.fromkeys(ADMIN, AuthScope.ADMIN)
+    )
     assert declared() == expected
 
 
