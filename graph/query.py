@@ -1,7 +1,6 @@
 """The fields to ask with."""
 
 from datetime import date
-from functools import lru_cache
 from typing import Annotated
 
 import strawberry
@@ -33,15 +32,13 @@ def _selects(selections: list[Selection], names: frozenset[str]) -> bool:
     )
 
 
-@lru_cache(maxsize=1_000)
-def _names_statistics(text: str) -> bool:
-    return any(name in text for name in STATISTICS)
-
-
 def _selects_statistics(info: Info) -> bool:
-    """Return whether the field's selection needs the single prices. Most documents do not even name what does."""
-    location = info._raw_info.operation.loc
-    if location is not None and not _names_statistics(location.source.body):
+    """Return whether the field selects price statistics, which are read from the single prices.
+
+    The document cache knows the fields that name statistics. Only theirs are searched, with the directives evaluated.
+    """
+    fields = info.context.statistics_fields
+    if fields is not None and (not fields or fields.isdisjoint(map(id, info._raw_info.field_nodes))):
         return False
     return any(_selects(field.selections, STATISTICS) for field in info.selected_fields)
 

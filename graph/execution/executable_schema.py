@@ -197,7 +197,8 @@ class Schema(strawberry.Schema):
     def _executor_options(
         self, operation: Operation, variables: dict[str, Any], context: RequestContext
     ) -> dict[str, Any]:
-        """Return what the executor is told of an operation, whether it gives one result or many."""
+        """Return the keyword arguments shared by `graphql.execute` and `graphql.subscribe`."""
+        context.statistics_fields = operation.statistics_fields
         return {
             "context_value": context,
             "variable_values": decode_variables(operation.node, variables),
