@@ -1,6 +1,7 @@
 """The document cache: its two bounds, and the facts that it derives from a document before execution."""
 
 import pytest
+from graphql import FieldNode
 
 from graph.execution.document_cache import Document, DocumentCache, TextCache
 from graph.execution.document_limits import QueryLimits
@@ -15,24 +16,24 @@ def test_text_cache_evicts_the_least_recently_used_entry_above_its_entry_limit()
     cache["a"], cache["b"] = 1, 2
     assert cache["a"] == 1
     cache["c"] = 3
-    assert dict(cache) == {"a": 1, "c": 3}
+    assert set(cache) == {"a", "c"}
 
 
 def test_text_cache_evicts_the_least_recently_used_entries_above_its_character_limit() -> None:
     cache = TextCache[int](100, 10)
     cache["aaaa"], cache["bbbb"] = 1, 2
     cache["aaaa"] = 3
-    assert dict(cache) == {"aaaa": 3, "bbbb": 2}
     cache["ccccc"] = 4
-    assert dict(cache) == {"aaaa": 3, "ccccc": 4}
+    assert set(cache) == {"aaaa", "ccccc"}
     cache["d"] = 5
-    assert dict(cache) == {"aaaa": 3, "ccccc": 4, "d": 5}
+    assert set(cache) == {"aaaa", "ccccc", "d"}
+    assert cache["aaaa"] == 3
 
 
 def test_text_cache_does_not_store_a_text_longer_than_half_of_its_character_limit() -> None:
     cache = TextCache[int](100, 10)
     cache["a"], cache["bbbbbb"] = 1, 2
-    assert dict(cache) == {"a": 1}
+    assert set(cache) == {"a"}
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,6 @@ def test_document_cache_finds_the_fields_that_select_statistics(query: str, expe
         id(node): node.alias.value if node.alias else node.name.value
         for definition in document.tree.definitions
         for node in definition.selection_set.selections  # type: ignore[attr-defined]
-        if hasattr(node, "name")
+        if isinstance(node, FieldNode)
     }
     assert [names[node_id] for node_id in operation.statistics_fields] == expected
