@@ -1,6 +1,7 @@
-"""LRU cache of parsed and validated documents: clients send few texts, and repeat them all day.
+"""LRU cache of parsed and validated documents.
 
-The key is the text, which is hashed in C. A cache keyed by the syntax tree would have to hash the whole tree of every request.
+Clients send few different texts and repeat them all day. The key is the text, which is hashed in C. A cache keyed by the syntax
+tree would have to hash the whole tree of every request.
 """
 
 from collections.abc import Mapping
@@ -89,7 +90,7 @@ class Document:
     operations: dict[str | None, Operation]
 
     def find_operation(self, name: str | None) -> Operation | None:
-        """Return the requested operation, or None if the name is unknown or missing among several operations."""
+        """Return the requested operation, or None if the name is unknown or ambiguous."""
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
         return self.operations.get(name) if name is not None else None
@@ -98,7 +99,7 @@ class Document:
 def _collect_fields(
     selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode], seen: set[str] | None = None
 ) -> list[FieldNode]:
-    """Return the fields of a selection, including those in fragments. Each fragment is visited once."""
+    """Return the fields of a selection and of its fragments, each visited once."""
     fields, seen = list[FieldNode](), set() if seen is None else seen
     for node in selections.selections:
         if isinstance(node, FieldNode):
