@@ -93,7 +93,7 @@ class Mutation:
         return to_payload(upload)
 
     @strawberry.mutation(
-        description="Revert an applied batch, which is possible once. Averages are then exactly as if it had never been uploaded.",
+        description="Revert an applied batch, once. Averages are then exactly as if it had never been uploaded.",
         metadata=requires(AuthScope.UPLOAD),
     )
     async def revert_batch(self, info: Info, id: BatchId) -> RevertBatchPayload:  # noqa: A002

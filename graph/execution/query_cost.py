@@ -144,7 +144,7 @@ class CostAnalyzer:
         if "first" in field.args:
             read = self._reader(arguments.get("first"), field.args["first"].default_value)
             max_page_size = self._limits.max_page_size
-            return lambda variables: _check_page(read(variables), max_page_size)
+            return lambda variables: _count_entries(read(variables), max_page_size)
         return None
 
     def _reader(self, node: ValueNode | None, default: object = None) -> Callable[[Variables], Any]:
@@ -167,7 +167,7 @@ def _count_days(first: object, last: object, max_days: int) -> int:
     return days if 0 < days <= max_days else 0
 
 
-def _check_page(first: object, max_page_size: int) -> int:
+def _count_entries(first: object, max_page_size: int) -> int:
     if isinstance(first, int | float) and 0 < first <= max_page_size:
         return int(first)
     return 0

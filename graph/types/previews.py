@@ -44,8 +44,8 @@ class UploadPreview:
     lanes: list[Lane] = strawberry.field(description="The lanes that would receive prices, at most the first 100.")
     changes: list[AverageChange] = strawberry.field(
         description=(
-            "The averages of port-to-port lanes that would change most, at most 10, largest change first. New averages follow"
-            " after changed ones, largest first."
+            "The averages of port-to-port lanes that would change most, at most 10, largest change first. New averages follow,"
+            " largest first."
         )
     )
     new_average_count: float = strawberry.field(

@@ -165,7 +165,7 @@ def test_a_token_is_all_that_an_upload_to_another_machine_takes(database_url: st
             return ratesgraph(None, *arguments, exit_code=exit_code, settings={"RATESGRAPH_TOKEN": token})
 
         assert "answers nobody without a token" in one_line(send("", 1).stderr)
-        assert "scope upload is needed" in one_line(send(reader, 1).stderr)
+        assert "lacks the required scope `upload`" in one_line(send(reader, 1).stderr)
         assert "batch 1 applied" in send(token, 0).stdout
         assert "already uploaded as batch 1" in send(token, 0).stdout
         ratesgraph(database_url, "token", "revoke", token)
