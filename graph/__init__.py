@@ -1,4 +1,5 @@
-"""The GraphQL schema: types, inputs, payloads, scalars, permissions, error masking. Fields of at most a few lines.
+"""GraphQL schema: types, inputs, payloads, scalars, permissions and error masking.
 
-What a field means is in `resolvers`; this package only gives it its GraphQL shape and description.
+The meaning of each field is implemented in `resolvers`. This package adds the GraphQL shape and the description, so a field
+has at most a few lines.
 """

@@ -6,22 +6,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ColumnarList:
-    """A list of `length` objects: for each field of their type, by its GraphQL name, the values as they leave in JSON.
+    """List of `length` objects, stored as one column of JSON values per field.
 
-    The fields take no arguments, are scalars, and hold null only where their types allow it.
+    The columns are keyed by the GraphQL name of the field. The fields are scalars without arguments. They contain null only
+    where their types allow it.
     """
 
     length: int
     by_field: Mapping[str, Sequence[object]]
 
     def to_objects(self, type_name: str, selected: Iterable[tuple[str, str]]) -> list[dict[str, object]]:
-        """Return the objects with the selected fields: the name of each in the answer, and its own."""
+        """Return the objects with the selected fields, pairs of response name and field name."""
         columns = {
             name: [type_name] * self.length if field == "__typename" else self.by_field[field]
             for name, field in selected
         }
         if len(columns) == 3:
-            # What nearly everybody selects; written out, it takes half the time.
+            # Fast path for the most common selection of three fields; the literal halves the time.
             (a, b, c), values = columns, columns.values()
             return [{a: x, b: y, c: z} for x, y, z in zip(*values, strict=True)]
         entries: list[dict[str, object]] = [{} for _ in range(self.length)]

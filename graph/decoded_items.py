@@ -1,4 +1,4 @@
-"""Upload items that were decoded before execution and travel through GraphQL as one opaque value."""
+"""Opaque value that carries upload items, decoded before execution, through GraphQL."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,6 @@ from resolvers.uploads.items import PriceItem
 
 @dataclass(frozen=True, slots=True)
 class DecodedItems:
-    """Items that were decoded already. No JSON can hold one, so no caller can send one."""
+    """Decoded upload items. JSON cannot represent this type, so no client can send it."""
 
     items: list[PriceItem]

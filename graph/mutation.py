@@ -1,4 +1,4 @@
-"""The fields that change something. Each declares its scope."""
+"""Root mutation type. Each field declares the scope that it requires."""
 
 from typing import Annotated
 
@@ -19,19 +19,19 @@ from graph.types.uploads import (
     to_revert_payload,
 )
 from resolvers import tree
-from resolvers.caller import Scope
+from resolvers.caller import AuthScope
 from resolvers.uploads import batches, dry_runs, price_files
 from resolvers.uploads.price_files import UploadedFile
 
 
-@strawberry.type(description="Upload prices, take them back, and change the region tree.")
+@strawberry.type(description="Root mutation type: uploads, batch reverts and changes of the region tree.")
 class Mutation:
     @strawberry.mutation(
         description=(
-            "Upload a batch of prices. It is stored durably when this answers; a worker applies it, which the answer waits"
-            " for up to `waitMs`. Every problem of an item is reported as data."
+            "Upload a batch of prices. The response confirms that the batch is stored durably. A worker applies it; the"
+            " response waits for that up to `waitMs`. Every problem of an item is reported as data."
         ),
-        metadata=requires(Scope.UPLOAD),
+        metadata=requires(AuthScope.UPLOAD),
     )
     async def upload_prices(
         self,
@@ -58,17 +58,17 @@ class Mutation:
 
     @strawberry.mutation(
         description=(
-            "Upload a file of prices (CSV, NDJSON or Parquet) by a GraphQL multipart request. It is stored durably when this"
-            " answers, and applied as a batch of `uploadPrices` is."
+            "Upload a price file (CSV, NDJSON or Parquet) as a GraphQL multipart request. The response confirms that the file"
+            " is stored durably. It is applied like a batch of `uploadPrices`."
         ),
-        metadata=requires(Scope.UPLOAD),
+        metadata=requires(AuthScope.UPLOAD),
     )
     async def upload_price_file(
         self,
         info: Info,
-        file: Annotated[UploadedFile, strawberry.argument(description="The file; it becomes one batch.")],
+        file: Annotated[UploadedFile, strawberry.argument(description="The file, which becomes one batch.")],
         input: Annotated[  # noqa: A002
-            UploadPriceFileInput | None, strawberry.argument(description="How it is to be taken.")
+            UploadPriceFileInput | None, strawberry.argument(description="Options for the upload.")
         ] = None,
     ) -> UploadPricesPayload:
         options = input or UploadPriceFileInput()
@@ -93,15 +93,15 @@ class Mutation:
         return to_payload(upload)
 
     @strawberry.mutation(
-        description="Take an applied batch back, exactly and once: averages are as if it had never been.",
-        metadata=requires(Scope.UPLOAD),
+        description="Revert an applied batch, once. Averages are then exactly as if it had never been uploaded.",
+        metadata=requires(AuthScope.UPLOAD),
     )
     async def revert_batch(self, info: Info, id: BatchId) -> RevertBatchPayload:  # noqa: A002
         return to_revert_payload(await batches.revert_batch(info.context, batches.parse_batch_id(id)))
 
     @strawberry.mutation(
-        description="Add regions, or update those that have the slug. Averages follow a region that moves, exactly.",
-        metadata=requires(Scope.ADMIN),
+        description="Create regions, or update those with an existing slug. If a region moves, averages are updated exactly.",
+        metadata=requires(AuthScope.ADMIN),
     )
     async def upsert_regions(
         self,
@@ -111,8 +111,8 @@ class Mutation:
         return to_tree_payload(await tree.upsert_locations(info.context, LocationKind.REGION, to_entries(regions)))
 
     @strawberry.mutation(
-        description="Add ports, or update those that have the code. Averages follow a port that moves, exactly.",
-        metadata=requires(Scope.ADMIN),
+        description="Create ports, or update those with an existing code. If a port moves, averages are updated exactly.",
+        metadata=requires(AuthScope.ADMIN),
     )
     async def upsert_ports(
         self, info: Info, ports: Annotated[list[PortInput], strawberry.argument(description="The ports, in any order.")]
@@ -120,15 +120,16 @@ class Mutation:
         return to_tree_payload(await tree.upsert_locations(info.context, LocationKind.PORT, to_entries(ports)))
 
     @strawberry.mutation(
-        description="Hang a port or region under another region. Its prices' averages move along, exactly.",
-        metadata=requires(Scope.ADMIN),
+        description="Move a port or region to another parent region. Averages of all affected regions are updated exactly.",
+        metadata=requires(AuthScope.ADMIN),
     )
     async def move_location(
         self,
         info: Info,
         key: LocationKey,
         parent_slug: Annotated[
-            str | None, strawberry.argument(description="The new parent; left out: the region becomes a root.")
+            str | None,
+            strawberry.argument(description="The slug of the new parent; omit it to make the region a root."),
         ] = None,
     ) -> ChangeTreePayload:
         return to_tree_payload(await tree.move_location(info.context, key, parent_slug))

@@ -1,7 +1,6 @@
-"""The fields to ask with."""
+"""Root query type."""
 
 from datetime import date
-from functools import lru_cache
 from typing import Annotated
 
 import strawberry
@@ -14,17 +13,17 @@ from graph.columns import ColumnarList
 from graph.execution.authorization import requires
 from graph.types.arguments import After, BatchId, First, Info, LocationKey
 from graph.types.averages import STATISTICS, DailyAverage, to_columns
-from graph.types.batches import PriceBatch, PriceBatchConnection, to_batch, to_batch_connection
-from graph.types.locations import Location, LocationConnection, Port, Region, to_location, to_location_connection
-from graph.types.pagination import decode_cursor
+from graph.types.batches import PriceBatch, to_batch, to_batch_connection
+from graph.types.locations import Location, Port, Region, to_location, to_location_connection
+from graph.types.pagination import Connection, decode_cursor
 from graph.types.rates import Currency, ExchangeRate
 from resolvers import averages, locations, rates
-from resolvers.caller import Scope
+from resolvers.caller import AuthScope
 from resolvers.uploads import batches
 
 
 def _selects(selections: list[Selection], names: frozenset[str]) -> bool:
-    """Return whether any of the fields is selected, directly or in a fragment, whatever its alias."""
+    """Return whether any of the named fields is selected, directly or in a fragment."""
     return any(
         selection.name in names if isinstance(selection, SelectedField) else _selects(selection.selections, names)
         for selection in selections
@@ -33,99 +32,100 @@ def _selects(selections: list[Selection], names: frozenset[str]) -> bool:
     )
 
 
-@lru_cache(maxsize=1_000)
-def _names_statistics(text: str) -> bool:
-    return any(name in text for name in STATISTICS)
-
-
 def _selects_statistics(info: Info) -> bool:
-    """Return whether the field's selection needs the single prices. Most documents do not even name what does."""
-    location = info._raw_info.operation.loc
-    if location is not None and not _names_statistics(location.source.body):
+    """Return whether the field selects price statistics, which are read from the single prices.
+
+    The document cache knows the fields that name statistics. Only theirs are searched, with the directives evaluated.
+    """
+    fields = info.context.statistics_fields
+    if fields is not None and (not fields or fields.isdisjoint(map(id, info._raw_info.field_nodes))):
         return False
     return any(_selects(field.selections, STATISTICS) for field in info.selected_fields)
 
 
-@strawberry.type(description="Ask for average prices, locations and batches.")
+@strawberry.type(description="Root query type: average prices, exchange rates, locations and batches.")
 class Query:
     @strawberry.field(
         description=(
-            "What it cost per day to ship from an origin to a destination: one entry for every day of the range, in order."
-            " A region stands for all ports below it, at any depth."
+            "Average prices per day from an origin to a destination: one entry for each day of the range, in order."
+            " A region stands for all ports below it at any depth."
         ),
         graphql_type=list[DailyAverage] | None,
-        metadata=requires(Scope.READ),
+        metadata=requires(AuthScope.READ),
     )
     async def average_prices(
         self,
         info: Info,
         date_from: Annotated[date, strawberry.argument(description="The first day.")],
-        date_to: Annotated[date, strawberry.argument(description="The last day, included.")],
+        date_to: Annotated[date, strawberry.argument(description="The last day, inclusive.")],
         origin: LocationKey,
         destination: LocationKey,
     ) -> ColumnarList:
-        question = averages.AveragePricesQuery(date_from, date_to, origin, destination, _selects_statistics(info))
-        [found] = await averages.average_prices(info.context, [question])
-        return to_columns(found)
+        query = averages.AveragePricesQuery(date_from, date_to, origin, destination, _selects_statistics(info))
+        [daily_averages] = await averages.average_prices(info.context, [query])
+        return to_columns(daily_averages)
 
     @strawberry.field(
         description=(
-            "The rate at which a price of each day is converted to US dollars: one entry for every day of the range, in order."
+            "The rates at which prices are converted to US dollars: one entry for each day of the range, in order."
         ),
         graphql_type=list[ExchangeRate],
-        metadata=requires(Scope.READ),
+        metadata=requires(AuthScope.READ),
     )
     async def exchange_rates(
         self,
         info: Info,
         currency: Currency,
         date_from: Annotated[date, strawberry.argument(name="from", description="The first day.")],
-        date_to: Annotated[date, strawberry.argument(name="to", description="The last day, included.")],
+        date_to: Annotated[date, strawberry.argument(name="to", description="The last day, inclusive.")],
     ) -> list[ExchangeRateModel]:
         return await rates.exchange_rates(info.context, currency=currency, date_from=date_from, date_to=date_to)
 
     @strawberry.field(
-        description="The port or region with this code or slug; null when there is none.", metadata=requires(Scope.READ)
+        description="The port or region with this code or slug; null if none exists.",
+        metadata=requires(AuthScope.READ),
     )
     async def location(self, info: Info, key: LocationKey) -> Location | None:
-        found = await locations.find_location(info.context, key)
-        return None if found is None else to_location(found)
+        location = await locations.find_location(info.context, key)
+        return None if location is None else to_location(location)
 
     @strawberry.field(
-        description="The port with this code; null when there is none.",
-        metadata=requires(Scope.READ),
+        description="The port with this code; null if none exists.",
+        metadata=requires(AuthScope.READ),
     )
     async def port(
         self, info: Info, code: Annotated[str, strawberry.argument(description="A UN/LOCODE, such as `CNSGH`.")]
     ) -> Port | None:
-        found = await locations.find_location(info.context, code)
-        return Port(model=found) if found is not None and found.kind is LocationKind.PORT else None
+        location = await locations.find_location(info.context, code)
+        return Port(model=location) if location is not None and location.kind is LocationKind.PORT else None
 
     @strawberry.field(
-        description="The region with this slug; null when there is none.",
-        metadata=requires(Scope.READ),
+        description="The region with this slug; null if none exists.",
+        metadata=requires(AuthScope.READ),
     )
     async def region(
-        self, info: Info, slug: Annotated[str, strawberry.argument(description="Such as `north_europe_main`.")]
+        self, info: Info, slug: Annotated[str, strawberry.argument(description="A slug, such as `north_europe_main`.")]
     ) -> Region | None:
-        found = await locations.find_location(info.context, slug)
-        return Region(model=found) if found is not None and found.kind is LocationKind.REGION else None
+        location = await locations.find_location(info.context, slug)
+        return Region(model=location) if location is not None and location.kind is LocationKind.REGION else None
 
     @strawberry.field(
-        description="Ports and regions by name.",
-        metadata=requires(Scope.READ),
+        description="Ports and regions, ordered by name, optionally filtered by `search` and `kind`.",
+        metadata=requires(AuthScope.READ),
     )
     async def locations(
         self,
         info: Info,
         search: Annotated[
             str | None,
-            strawberry.argument(description="A part of the name or key; case and accents do not matter (`malmo`)."),
+            strawberry.argument(description="A part of the name or key; case and accents are ignored (`malmo`)."),
         ] = None,
-        kind: Annotated[LocationKind | None, strawberry.argument(description="Only ports or only regions.")] = None,
+        kind: Annotated[
+            LocationKind | None, strawberry.argument(description="Return only ports or only regions.")
+        ] = None,
         first: First = 50,
         after: After = None,
-    ) -> LocationConnection:
+    ) -> Connection[Location]:
         page = await locations.search_locations(
             info.context,
             search=search,
@@ -136,37 +136,39 @@ class Query:
         return to_location_connection(page, after=after)
 
     @strawberry.field(
-        description="The batch with this id; null when there is none that the caller may see.",
-        metadata=requires(Scope.UPLOAD),
+        description="The batch with this ID; null if none is visible to the caller.",
+        metadata=requires(AuthScope.UPLOAD),
     )
     async def batch(self, info: Info, id: BatchId) -> PriceBatch | None:  # noqa: A002
         number = batches.parse_batch_id(id)
-        found = None if number is None else await batches.find_batch(info.context, number)
-        return None if found is None else to_batch(found)
+        batch = None if number is None else await batches.find_batch(info.context, number)
+        return None if batch is None else to_batch(batch)
 
     @strawberry.field(
-        description="The batch that the caller has uploaded under this idempotency key; null when there is none.",
-        metadata=requires(Scope.UPLOAD),
+        description="The batch that the caller uploaded with this idempotency key; null if none exists.",
+        metadata=requires(AuthScope.UPLOAD),
     )
     async def batch_by_key(
         self,
         info: Info,
-        idempotency_key: Annotated[str, strawberry.argument(description="The key that it was uploaded with.")],
+        idempotency_key: Annotated[str, strawberry.argument(description="The idempotency key of the upload.")],
     ) -> PriceBatch | None:
-        found = await batches.find_batch_by_key(info.context, idempotency_key)
-        return None if found is None else to_batch(found)
+        batch = await batches.find_batch_by_key(info.context, idempotency_key)
+        return None if batch is None else to_batch(batch)
 
     @strawberry.field(
-        description="The caller's batches, newest first; an admin's are all.",
-        metadata=requires(Scope.UPLOAD),
+        description="The batches of the caller, newest first; for admins, the batches of all callers.",
+        metadata=requires(AuthScope.UPLOAD),
     )
     async def batches(
         self,
         info: Info,
         first: First = 50,
         after: After = None,
-        status: Annotated[BatchStatus | None, strawberry.argument(description="Only batches of this status.")] = None,
-    ) -> PriceBatchConnection:
+        status: Annotated[
+            BatchStatus | None, strawberry.argument(description="Return only batches with this status.")
+        ] = None,
+    ) -> Connection[PriceBatch]:
         page = await batches.list_batches(
             info.context,
             status=status,

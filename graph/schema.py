@@ -1,4 +1,7 @@
-"""Puts the schema together. `schema.graphql` holds what this makes; `ratesgraph schema --check` compares the two."""
+"""The executable schema, assembled from the root types.
+
+`schema.graphql` is its printed form; `ratesgraph schema --check` compares the two.
+"""
 
 from functools import lru_cache
 
@@ -17,7 +20,7 @@ CAMEL_CASE = lru_cache(maxsize=10_000)(to_camel_case)
 
 
 class CachedNameConverter(NameConverter):
-    """Strawberry's names, which it would otherwise derive anew for every argument of every call of a field."""
+    """Name converter with a cache: strawberry converts argument names on every field call."""
 
     def apply_naming_config(self, name: str) -> str:
         """Return the name in camel case."""

@@ -1,4 +1,4 @@
-"""The fields to watch. Each gives a stream: over WebSocket (`graphql-transport-ws`) or as server-sent events."""
+"""Root subscription type: streams over graphql-transport-ws or server-sent events."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -12,37 +12,37 @@ from graph.execution.authorization import requires
 from graph.types.arguments import BatchId, Info, LocationKey
 from graph.types.batches import PriceBatch, to_batch
 from resolvers import subscriptions
-from resolvers.caller import Caller, Scope
+from resolvers.caller import AuthScope, Caller
 from resolvers.uploads.batches import parse_batch_id
 
 
-@strawberry.type(description="That the prices of a lane have changed. Its days say which averages to ask for again.")
+@strawberry.type(description="A change of prices on a lane. The averages of its days need to be fetched again.")
 class PricesChanged:
-    status: BatchStatus = strawberry.field(description="Whether prices came (APPLIED) or were taken back (REVERTED).")
-    first_day: date | None = strawberry.field(description="The first day whose prices, on any lane, have changed.")
-    last_day: date | None = strawberry.field(description="The last day whose prices, on any lane, have changed.")
+    status: BatchStatus = strawberry.field(description="Whether prices were added (APPLIED) or reverted (REVERTED).")
+    first_day: date | None = strawberry.field(description="The first day with changed prices on any lane of the batch.")
+    last_day: date | None = strawberry.field(description="The last day with changed prices on any lane of the batch.")
     batch: PriceBatch | None = strawberry.field(
-        description="The batch that did it: applied, or taken back. Null unless it is the caller's own, or the caller an admin."
+        description="The batch that was applied or reverted; null unless the caller uploaded it or is an admin."
     )
 
 
-@strawberry.type(description="Watch a batch until it has ended, or the prices of a lane.")
+@strawberry.type(description="Root subscription type: the progress of a batch and the price changes of a lane.")
 class Subscription:
     @strawberry.subscription(
         description=(
-            "The batch as it stands, at once, then whenever it has changed; the stream is complete when the batch has ended."
+            "The current state of the batch, then each change of it. The stream completes when the batch has finished."
         ),
-        metadata=requires(Scope.UPLOAD),
+        metadata=requires(AuthScope.UPLOAD),
     )
     async def batch_progress(self, info: Info, id: BatchId) -> AsyncGenerator[PriceBatch, None]:  # noqa: A002
         return _to_batches(await subscriptions.subscribe_to_batch(info.context, parse_batch_id(id)))
 
     @strawberry.subscription(
         description=(
-            "Every batch that is applied or taken back from now on and has prices between ports under the two locations."
-            " Changes of the region tree are not told."
+            "Each batch that is applied or reverted from now on and has prices between ports of the two locations."
+            " Changes of the region tree are not reported."
         ),
-        metadata=requires(Scope.READ),
+        metadata=requires(AuthScope.READ),
     )
     async def prices_changed(
         self, info: Info, origin: LocationKey, destination: LocationKey

@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cached_property
 
 
-class Scope(StrEnum):
+class AuthScope(StrEnum):
     """What a caller may do."""
 
     READ = "read"
@@ -23,7 +23,7 @@ class Caller:
     """
 
     name: str = ""
-    scopes: frozenset[Scope] = field(default_factory=frozenset)
+    scopes: frozenset[AuthScope] = field(default_factory=frozenset)
 
     @cached_property
     def label(self) -> str:
@@ -33,12 +33,12 @@ class Caller:
     @cached_property
     def can_read(self) -> bool:
         """Whether the caller may know prices and locations."""
-        return Scope.READ in self.scopes
+        return AuthScope.READ in self.scopes
 
     @cached_property
     def is_admin(self) -> bool:
         """Whether the caller may do and see everything."""
-        return Scope.ADMIN in self.scopes
+        return AuthScope.ADMIN in self.scopes
 
     def can_see(self, uploader: str) -> bool:
         """Return whether the caller may see what was uploaded under the name."""
@@ -47,7 +47,7 @@ class Caller:
 
 def caller_with_scopes(name: str, scopes: Iterable[str], *, reads_are_open: bool) -> Caller:
     """Return a caller with the scopes of these names, as far as there are such, and with all that they bring along."""
-    found = {scope for scope in Scope if scope in scopes}
+    found = {scope for scope in AuthScope if scope in scopes}
     if reads_are_open:
-        found.add(Scope.READ)
-    return Caller(name, frozenset(Scope) if Scope.ADMIN in found else frozenset(found))
+        found.add(AuthScope.READ)
+    return Caller(name, frozenset(AuthScope) if AuthScope.ADMIN in found else frozenset(found))

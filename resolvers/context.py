@@ -62,6 +62,8 @@ class RequestContext:
     def __init__(self, shared: AppContext, caller: Caller) -> None:
         self.app = shared
         self.caller = caller
+        self.statistics_fields: frozenset[int] | None = None
+        """`id()` of each syntax node that selects price statistics, set by the executor; None: unknown."""
 
     @cached_property
     def loaders(self) -> Loaders:

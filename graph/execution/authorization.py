@@ -1,8 +1,8 @@
-"""Who may do what. Every field of the root types declares the scope that it needs; `tests/architecture` refuses one without.
+"""Authorization by scope: every field of the root types declares the scope that it requires.
 
-What an operation needs is found once per document, and asked for before anything of it is executed: so a refusal can be told
-by HTTP's own status, an operation does all that it may or nothing, and a question costs no more than comparing two small sets.
-What belongs to somebody, and that is seen by its owner alone, is the business of `resolvers`.
+`tests/architecture` rejects a field without a scope. The scopes of an operation are determined once per document and checked
+before execution. So a refusal has its own HTTP status, an operation runs completely or not at all, and a check only compares
+two small sets. Ownership, which restricts data to its uploader, is enforced in `resolvers`.
 """
 
 from collections.abc import Collection
@@ -10,62 +10,67 @@ from collections.abc import Collection
 from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
-from resolvers.caller import Caller, Scope
+from resolvers.caller import AuthScope, Caller
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
 from telemetry.request_record import record_code
 
 SCOPE_METADATA_KEY = "scope"
-UPLOAD_SCOPES = frozenset({Scope.UPLOAD})
-"""What everybody needs who has to do with batches."""
+UPLOAD_SCOPES = frozenset({AuthScope.UPLOAD})
+"""The scopes that batch operations require."""
 
 
 def may_introspect(context: RequestContext) -> bool:
-    """Return whether the caller may learn the schema: from itself (`__schema`, `__type`) and in GraphiQL."""
+    """Return whether the caller may read the schema, by introspection or in GraphiQL."""
     return context.app.schema_is_open or bool(context.caller.name)
 
 
-def requires(scope: Scope) -> dict[str, Scope]:
-    """Return the metadata of a field that is only for callers with the scope."""
+def requires(scope: AuthScope) -> dict[str, AuthScope]:
+    """Return the metadata of a field that requires the scope."""
     return {SCOPE_METADATA_KEY: scope}
 
 
 class PermissionDenied(Exception):
-    """A caller may not do what its operation asks for. It has a `code`, and the `scopes` that would do."""
+    """Refusal of an operation whose caller lacks scopes: its `code`, and the missing `scopes`."""
 
-    def __init__(self, caller: Caller, scopes: Collection[Scope]) -> None:
+    def __init__(self, caller: Caller, scopes: Collection[AuthScope]) -> None:
         self.code = "FORBIDDEN" if caller.name else "UNAUTHENTICATED"
         self.scopes = sorted(scopes)
-        words = f"a token with the scope {' and '.join(self.scopes)}"
-        message = f"This token is not enough: {words} is needed." if caller.name else f"This needs {words}."
-        super().__init__(message)
+        noun = "scope" if len(self.scopes) == 1 else "scopes"
+        missing = f"{noun} {' and '.join(f'`{scope}`' for scope in self.scopes)}"
+        super().__init__(
+            f"This token lacks the required {missing}." if caller.name else f"A token with {missing} is required."
+        )
         record_code(self.code)
 
     def as_graphql_error(self) -> GraphQLError:
-        """Return the refusal as an error of an operation that was not executed."""
+        """Return the refusal as a GraphQL error without a path: the operation was not executed."""
         return GraphQLError(str(self), extensions={"code": self.code})
 
 
 def required_scopes(
     schema: GraphQLSchema, operation: OperationDefinitionNode, fields: Collection[str]
-) -> frozenset[Scope]:
-    """Return the scopes that an operation with these fields of its root type needs. What declares none is for admins."""
+) -> frozenset[AuthScope]:
+    """Return the scopes that the root fields of an operation require.
+
+    A field that declares no scope requires `admin`.
+    """
     root = schema.get_root_type(operation.operation)
-    needed = set()
+    scopes = set()
     for name in fields:
         if root is not None and not name.startswith("__"):
             definition = root.fields[name].extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
-            needed.add(definition.metadata.get(SCOPE_METADATA_KEY, Scope.ADMIN))
-    return frozenset(needed)
+            scopes.add(definition.metadata.get(SCOPE_METADATA_KEY, AuthScope.ADMIN))
+    return frozenset(scopes)
 
 
-def require_scopes(caller: Caller, needed: frozenset[Scope]) -> None:
-    """Raise NotAdmitted for a caller that lacks one of the scopes."""
-    if not needed <= caller.scopes:
-        raise PermissionDenied(caller, needed - caller.scopes)
+def require_scopes(caller: Caller, required: frozenset[AuthScope]) -> None:
+    """Raise PermissionDenied if the caller lacks one of the scopes."""
+    if not required <= caller.scopes:
+        raise PermissionDenied(caller, required - caller.scopes)
 
 
 def check_dry_run(caller: Caller) -> None:
-    """Raise RequestError (FORBIDDEN) for a caller who may upload but not read: a dry run tells averages."""
+    """Raise RequestError (FORBIDDEN) if the caller may not read: a dry run reveals averages."""
     if not caller.can_read:
-        raise RequestError("FORBIDDEN", "A dry run tells averages: it needs a token with the scope read too.")
+        raise RequestError("FORBIDDEN", "Dry runs reveal averages and therefore also require the `read` scope.")

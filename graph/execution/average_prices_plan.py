@@ -1,9 +1,8 @@
-"""Answers what nearly everybody asks, nothing but average prices, without the executor.
+"""Fast path: operations that only select `averagePrices` bypass the GraphQL executor.
 
-For a month of prices the executor and its conversion of arguments take more time than reading and writing the answer do. An
-operation whose fields are all `averagePrices` needs neither: what it asks for is worked out once for its document, and filled
-in with the variables of each request. Whatever is unusual in the document or in the variables is left to the executor, with its
-errors. `tests/graph/execution/test_average_prices_plan.py` compares the two.
+For a month of prices, the executor and its argument conversion need more time than reading and writing the response. A plan
+is created once per document and bound to the variables of each request. Any unusual document or variable is left to the
+executor, which also reports its errors. `tests/graph/execution/test_average_prices_plan.py` compares the two.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -40,7 +39,7 @@ Fragments = Mapping[str, FragmentDefinitionNode]
 
 
 class NotPlannable(Exception):
-    """The document or its variables hold what is left to the executor."""
+    """Signal that the document or its variables need the executor."""
 
 
 def _parse_text(value: object) -> str:
@@ -51,12 +50,15 @@ def _parse_text(value: object) -> str:
 
 PARSERS: dict[str, Callable[[object], Any]] = {"Date": parse_date, "String": _parse_text}
 TYPES = {"dateFrom": "Date", "dateTo": "Date", "origin": "String", "destination": "String"}
-"""The arguments of the field."""
+"""The arguments of `averagePrices` and their types."""
 
 
 @dataclass(frozen=True, slots=True)
 class _PlannedField:
-    """A field `averagePrices` of a document: its arguments are functions of the variables, its columns pairs of names."""
+    """An `averagePrices` field of a document.
+
+    Each argument is a function of the variables. Each column is a pair of response name and field name.
+    """
 
     response_name: str
     node: FieldNode
@@ -79,40 +81,40 @@ class _PlannedField:
 
 @dataclass(frozen=True, slots=True)
 class AveragePricesPlan:
-    """How to answer an operation; `variables` says how the value of each is read."""
+    """Execution plan of an operation: its fields, and the parser of each variable."""
 
     variables: tuple[tuple[str, Callable[[object], Any]], ...]
-    series: tuple[_PlannedField, ...]
+    fields: tuple[_PlannedField, ...]
 
     def bind(self, variables: Values) -> list[AveragePricesQuery] | None:
-        """Return what is asked for with the variables, or None when it is for the executor to say what is wrong with them."""
+        """Return the queries with these variables, or None for variables that need the executor."""
         try:
             values = {name: parse(variables[name]) for name, parse in self.variables}
         except (KeyError, GraphQLError, NotPlannable):
             return None
-        return [series.to_query(values) for series in self.series]
+        return [field.to_query(values) for field in self.fields]
 
     async def execute(
-        self, questions: list[AveragePricesQuery], context: RequestContext
+        self, queries: list[AveragePricesQuery], context: RequestContext
     ) -> tuple[dict[str, Any], list[GraphQLError]]:
-        """Return the data and the errors that the executor would."""
+        """Return the same data and errors as the executor."""
         data: dict[str, list[dict[str, object]] | None] = {}
         errors: list[GraphQLError] = []
         try:
-            answers = await average_prices(context, questions)
+            results = await average_prices(context, queries)
         except Exception as error:
-            answers = [error] * len(questions)
-        for series, answer in zip(self.series, answers, strict=True):
-            if isinstance(answer, Exception):
-                data[series.response_name] = None
-                errors.append(located_error(answer, [series.node], [series.response_name]))
+            results = [error] * len(queries)
+        for field, result in zip(self.fields, results, strict=True):
+            if isinstance(result, Exception):
+                data[field.response_name] = None
+                errors.append(located_error(result, [field.node], [field.response_name]))
             else:
-                data[series.response_name] = to_columns(answer).to_objects(DailyAverage.__name__, series.columns)
+                data[field.response_name] = to_columns(result).to_objects(DailyAverage.__name__, field.columns)
         return data, errors
 
 
 def create_plan(operation: OperationDefinitionNode, fragments: Fragments) -> AveragePricesPlan | None:
-    """Return the plan of a valid operation, or None when there is anything in it but average prices."""
+    """Return the plan of a valid operation, or None if it selects anything but average prices."""
     if operation.operation is not OperationType.QUERY or operation.directives:
         return None
     try:
@@ -120,14 +122,14 @@ def create_plan(operation: OperationDefinitionNode, fragments: Fragments) -> Ave
             (definition.variable.name.value, _parser(definition.type, definition.default_value))
             for definition in operation.variable_definitions or ()
         )
-        series = tuple(
+        fields = tuple(
             _plan_field(node, fragments) for node in _collect_fields(operation.selection_set, fragments, set())
         )
     except (NotPlannable, GraphQLError):
         return None
-    names = {each.response_name for each in series}
-    # Two fields of the same name are one, with the selections of both.
-    return AveragePricesPlan(variables, series) if len(names) == len(series) else None
+    names = {each.response_name for each in fields}
+    # The executor merges fields with the same response name.
+    return AveragePricesPlan(variables, fields) if len(names) == len(fields) else None
 
 
 def _parser(node: object, default: object) -> Callable[[object], Any]:
@@ -151,7 +153,7 @@ def _plan_field(node: FieldNode, fragments: Fragments) -> _PlannedField:
 
 
 def _argument_getter(node: object, kind: str) -> Callable[[Values], Any]:
-    """Return the function that takes an argument's value from those of the variables."""
+    """Return a function that gets the value of an argument from the variables."""
     match node:
         case VariableNode(name=NameNode(value=name)):
             return itemgetter(name)
@@ -166,7 +168,10 @@ def _response_name(field: FieldNode) -> str:
 
 
 def _collect_fields(selections: SelectionSetNode, fragments: Fragments, seen: set[str]) -> Iterator[FieldNode]:
-    """Yield the fields, also those in fragments; but a fragment twice is unusual, as each may hold others twice."""
+    """Yield the fields, including those in fragments.
+
+    Raise NotPlannable for a fragment that is spread twice: nested repetition grows exponentially.
+    """
     for node in selections.selections:
         if node.directives:
             raise NotPlannable

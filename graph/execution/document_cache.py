@@ -1,13 +1,14 @@
-"""Parses and validates each document once: the texts that clients send are few, and the same ones all day.
+"""LRU cache of parsed and validated documents.
 
-A cache of the syntax tree by itself would have to hash the whole tree of every request; the text is hashed in C.
+Clients send few different texts and repeat them all day. The key is the text, which is hashed in C. A cache keyed by the syntax
+tree would have to hash the whole tree of every request.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
+from cachetools import LRUCache
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -26,21 +27,22 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.graphql import OperationType
 
 from graph.execution.authorization import required_scopes
-from graph.execution.average_prices_plan import AveragePricesPlan, create_plan
+from graph.execution.average_prices_plan import FIELD, AveragePricesPlan, create_plan
 from graph.execution.document_limits import QueryLimits, check_limits, parse_limited
 from graph.execution.query_cost import Cost, CostAnalyzer, SizeLimits
-from resolvers.caller import Scope
+from graph.types.averages import STATISTICS
+from resolvers.caller import AuthScope
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 MAX_VALIDATION_ERRORS = 5
-"""Each may bring a search for similar names; nobody mends more than these before trying again."""
+"""Each error may search for similar names. Developers rarely fix more errors than this before the next attempt."""
 SHARED_FIELDS = frozenset({"averagePrices", "location", "locations", "port", "region", "__typename"})
 INTROSPECTION = frozenset({"__schema", "__type"})
-"""Never shared: whether they are answered depends on the caller."""
-MAX_NAME = 100
+"""Never shared: the permission to read the schema depends on the caller."""
+MAX_NAME_LENGTH = 100
 MAX_DOCUMENTS = 1_000
 MAX_TOTAL_CHARS = 1_000_000
-"""Characters of all documents kept; a syntax tree takes some fifty times as many bytes."""
+"""Total length of the cached documents; a syntax tree occupies some fifty times as many bytes."""
 MAX_INVALID_DOCUMENTS = 100
 MAX_INVALID_CHARS = 100_000
 
@@ -49,10 +51,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation of a sound document, and what is known of it before it is executed.
+    """Operation of a valid document, with everything that can be derived before execution.
 
-    `is_shared`: its answer is the same for everybody who may read until prices or locations change. `is_introspective`: it asks
-    for the schema. `scopes`: what its caller must have. `plan`: how to answer it without the executor, where that is known.
+    Attributes:
+        is_shared: the result is the same for every caller with the `read` scope until prices or locations change.
+        is_introspective: the operation queries the schema.
+        scopes: the scopes that its caller must have.
+        plan: how to execute it without the executor; None if the executor is needed.
+        statistics_fields: `id()` of each root `averagePrices` node that selects price statistics. A directive may still
+            exclude them at execution.
+
     """
 
     node: OperationDefinitionNode
@@ -60,76 +68,84 @@ class Operation:
     name: str | None
     is_shared: bool
     is_introspective: bool
-    scopes: frozenset[Scope]
+    scopes: frozenset[AuthScope]
     cost: Cost
     plan: AveragePricesPlan | None
+    statistics_fields: frozenset[int]
 
     @property
     def span_attributes(self) -> dict[str, str]:
-        """What may be told of it."""
-        facts = {"graphql.operation.type": self.kind.value}
-        return facts if self.name is None else {**facts, "graphql.operation.name": self.name[:MAX_NAME]}
+        """The attributes of its tracing span."""
+        attributes = {"graphql.operation.type": self.kind.value}
+        return (
+            attributes if self.name is None else {**attributes, "graphql.operation.name": self.name[:MAX_NAME_LENGTH]}
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document that the schema can execute, with its operations by name (None: unnamed)."""
+    """Valid document with its operations by name (None: unnamed)."""
 
     tree: DocumentNode
     operations: dict[str | None, Operation]
 
     def find_operation(self, name: str | None) -> Operation | None:
-        """Return the operation that a request means, or None when it means none or leaves it open."""
+        """Return the requested operation, or None if the name is unknown or ambiguous."""
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
         return self.operations.get(name) if name is not None else None
 
 
-def _root_fields(
+def _collect_fields(
     selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode], seen: set[str] | None = None
-) -> set[str]:
-    """Return the names of the fields of a root type, looking into each fragment once, however often it is spread."""
-    names, seen = set[str](), set() if seen is None else seen
+) -> list[FieldNode]:
+    """Return the fields of a selection and of its fragments, each visited once."""
+    fields, seen = list[FieldNode](), set() if seen is None else seen
     for node in selections.selections:
         if isinstance(node, FieldNode):
-            names.add(node.name.value)
+            fields.append(node)
         elif isinstance(node, InlineFragmentNode):
-            names |= _root_fields(node.selection_set, fragments, seen)
+            fields += _collect_fields(node.selection_set, fragments, seen)
         elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
             seen.add(node.name.value)
-            names |= _root_fields(fragments[node.name.value].selection_set, fragments, seen)
-    return names
+            fields += _collect_fields(fragments[node.name.value].selection_set, fragments, seen)
+    return fields
 
 
-class _Kept(Generic[T]):
-    """What was found out about texts, bounded in number and characters; the oldest used go first."""
+def _selects_statistics(node: FieldNode, fragments: Mapping[str, FragmentDefinitionNode]) -> bool:
+    """Return whether the field is an `averagePrices` that selects price statistics."""
+    if node.name.value != FIELD or node.selection_set is None:
+        return False
+    return any(field.name.value in STATISTICS for field in _collect_fields(node.selection_set, fragments))
 
-    def __init__(self, max_count: int, max_text: int) -> None:
-        self._max_count, self._max_text = max_count, max_text
-        self._found: OrderedDict[str, T] = OrderedDict()
-        self._size = 0
 
-    def find(self, text: str) -> T | None:
-        found = self._found.get(text)
-        if found is not None:
-            self._found.move_to_end(text)
-        return found
+class TextCache(LRUCache[str, T]):
+    """LRU cache keyed by text, bounded in entries and in the total length of the texts."""
 
-    def keep(self, text: str, found: T) -> None:
-        if len(text) > self._max_text // 2:
+    def __init__(self, max_entries: int, max_chars: int) -> None:
+        super().__init__(max_entries)
+        self._max_chars, self._chars = max_chars, 0
+
+    def __setitem__(self, text: str, value: T) -> None:
+        """Store the value, unless its text alone would fill half of the cache."""
+        if len(text) > self._max_chars // 2:
             return
-        self._found[text] = found
-        self._size += len(text)
-        while len(self._found) > self._max_count or self._size > self._max_text:
-            oldest, _ = self._found.popitem(last=False)
-            self._size -= len(oldest)
+        self._chars += len(text) if text not in self else 0
+        super().__setitem__(text, value)
+        while self._chars > self._max_chars:
+            self.popitem()
+
+    def __delitem__(self, text: str) -> None:
+        """Remove an entry; evictions pass through here too."""
+        super().__delitem__(text)
+        self._chars -= len(text)
 
 
 class DocumentCache:
-    """The documents that were seen last, by their text.
+    """LRU cache of documents by text.
 
-    Wrong ones are kept too, with what is wrong with them: one that is sent again and again is read once. They have a place of
-    their own, so that they do not push out sound ones.
+    Invalid documents are cached with their errors, so that a repeated one is parsed once. They have a cache of their
+    own, which prevents them from evicting valid documents.
     """
 
     def __init__(self, schema: GraphQLSchema, limits: QueryLimits, sizes: SizeLimits, *, suggest: bool = True) -> None:
@@ -137,23 +153,24 @@ class DocumentCache:
         self._limits = limits
         self._sizes = sizes
         self._suggest = suggest
-        self._valid = _Kept[Document](MAX_DOCUMENTS, MAX_TOTAL_CHARS)
-        self._invalid = _Kept[list[GraphQLError]](MAX_INVALID_DOCUMENTS, MAX_INVALID_CHARS)
+        self._valid = TextCache[Document](MAX_DOCUMENTS, MAX_TOTAL_CHARS)
+        self._invalid = TextCache[list[GraphQLError]](MAX_INVALID_DOCUMENTS, MAX_INVALID_CHARS)
 
     def get(self, text: str) -> Document | list[GraphQLError]:
-        """Return the document, or what is wrong with it."""
-        known = self._valid.find(text)
-        if known is not None:
-            return known
-        errors = self._invalid.find(text)
+        """Return the document, or its errors."""
+        try:
+            return self._valid[text]
+        except KeyError:
+            pass
+        errors = self._invalid.get(text)
         if errors is not None:
             return errors
-        found = self._parse_and_validate(text)
-        if isinstance(found, Document):
-            self._valid.keep(text, found)
+        parsed = self._parse_and_validate(text)
+        if isinstance(parsed, Document):
+            self._valid[text] = parsed
         else:
-            self._invalid.keep(text, found)
-        return found
+            self._invalid[text] = parsed
+        return parsed
 
     def _parse_and_validate(self, text: str) -> Document | list[GraphQLError]:
         try:
@@ -167,22 +184,27 @@ class DocumentCache:
             return errors
         nodes = [node for node in tree.definitions if isinstance(node, OperationDefinitionNode)]
         fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
-        pricer = CostAnalyzer(self._schema, fragments, self._sizes)
-        operations = [self._analyze_operation(node, fragments, pricer) for node in nodes]
+        cost_analyzer = CostAnalyzer(self._schema, fragments, self._sizes)
+        operations = [self._analyze_operation(node, fragments, cost_analyzer) for node in nodes]
         return Document(tree, {operation.name: operation for operation in operations})
 
     def _analyze_operation(
-        self, node: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode], pricer: CostAnalyzer
+        self,
+        node: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        cost_analyzer: CostAnalyzer,
     ) -> Operation:
         kind = OperationType(node.operation.value)
-        fields = _root_fields(node.selection_set, fragments)
+        fields = _collect_fields(node.selection_set, fragments)
+        names = {field.name.value for field in fields}
         return Operation(
             node,
             kind,
             None if node.name is None else node.name.value,
-            is_shared=kind is OperationType.QUERY and fields <= SHARED_FIELDS,
-            is_introspective=not fields.isdisjoint(INTROSPECTION),
-            scopes=required_scopes(self._schema, node, fields),
-            cost=pricer.analyze(node),
+            is_shared=kind is OperationType.QUERY and names <= SHARED_FIELDS,
+            is_introspective=not names.isdisjoint(INTROSPECTION),
+            scopes=required_scopes(self._schema, node, names),
+            cost=cost_analyzer.analyze(node),
             plan=create_plan(node, fragments),
+            statistics_fields=frozenset(id(field) for field in fields if _selects_statistics(field, fragments)),
         )

@@ -1,8 +1,8 @@
-"""How large a document may be. It is measured before anything else looks at it, since what follows costs more.
+"""Limits on the size of a document, checked before validation because later steps cost more.
 
-The stock limiters expand fragments, and so take exponential time: 753 bytes kept them busy for 8 seconds. Here every fragment
-is measured once, and its size is added wherever it is spread. The time is linear in the document, and what passes is small
-for every rule that comes after, however it walks.
+The stock limiters expand fragments and therefore need exponential time: 753 bytes occupied them for 8 seconds. Here each
+fragment is measured once, and its size is added wherever it is spread. The time is linear in the length of the document.
+A document within the limits is small for every validation rule, even for one that expands fragments.
 """
 
 import re
@@ -23,18 +23,19 @@ from graphql import (
 )
 
 MAX_DIGITS = 400
-"""Enough for any number; Python refuses to read one of more than 4,300."""
-LONG_NUMBER = re.compile(rf"[0-9]{{{MAX_DIGITS + 1}}}")
+"""Enough for any number; Python refuses to parse an integer of more than 4,300 digits."""
+MAX_SHOWN = 1_000_000
+LONG_NUMBER = re.compile(rf"[0-9]{{{MAX_DIGITS + 1},}}")
 
 
 @dataclass(frozen=True, slots=True)
 class QueryLimits:
-    """How large a document, the cost of an operation and the list of its errors may be. The server's settings fill it."""
+    """Limits on documents, query costs and reported errors, set from the server settings."""
 
     max_length: int = 50_000
-    """Characters: the lexer walks over blanks and comments too, 0.1 to 0.2 microseconds each."""
+    """Characters. The lexer also scans blanks and comments, at 0.1 to 0.2 microseconds per character."""
     max_tokens: int = 1_200
-    """Fifty lanes written out have 1,100."""
+    """A query of fifty lanes with literal arguments has 1,100 tokens."""
     max_depth: int = 20
     max_fields: int = 400
     max_aliases: int = 60
@@ -44,7 +45,7 @@ class QueryLimits:
 
 
 class Size(NamedTuple):
-    """What an operation or a fragment comes to, the fragments that it spreads included."""
+    """Size of an operation or fragment, including the fragments that it spreads."""
 
     depth: int = 0
     fields: int = 0
@@ -52,7 +53,7 @@ class Size(NamedTuple):
     directives: int = 0
 
     def combine(self, other: "Size") -> "Size":
-        """Return the size of both, one beside the other."""
+        """Return the size of both selections in one selection set."""
         return Size(
             max(self.depth, other.depth),
             self.fields + other.fields,
@@ -65,53 +66,63 @@ NOTHING = Size()
 
 
 def parse_limited(text: str, limits: QueryLimits) -> DocumentNode:
-    """Return the syntax tree. Raise GraphQLError for a text that is too long (with a code) or wrong."""
+    """Return the syntax tree.
+
+    Raise GraphQLError for a syntax error, or with a specific code for an exceeded limit.
+    """
     if len(text) > limits.max_length:
-        raise _limit_error("DOCUMENT_TOO_LONG", f"A document has at most {limits.max_length:,} characters.")
-    if LONG_NUMBER.search(text):
-        raise _limit_error("GRAPHQL_PARSE_FAILED", f"A number has at most {MAX_DIGITS} digits.")
+        message = f"Document too long: {len(text):,} characters, limit {limits.max_length:,}."
+        raise _limit_error("DOCUMENT_TOO_LONG", message)
+    if number := LONG_NUMBER.search(text):
+        message = f"Number too long: {len(number[0]):,} digits, limit {MAX_DIGITS:,}."
+        raise _limit_error("GRAPHQL_PARSE_FAILED", message)
     try:
         return parse(text, max_lexical_tokens=limits.max_tokens, max_comments=limits.max_tokens)
     except GraphQLError as error:
         if "contains more than" in error.message:
-            raise _limit_error("TOO_MANY_TOKENS", f"A document has at most {limits.max_tokens:,} tokens.") from error
+            # The parser stops at the limit, so the number of tokens is unknown.
+            raise _limit_error("TOO_MANY_TOKENS", f"Too many tokens: limit {limits.max_tokens:,}.") from error
         if "nested too deeply" in error.message:
             raise _depth_error(limits) from error
         raise
 
 
 def check_limits(tree: DocumentNode, limits: QueryLimits) -> list[GraphQLError]:
-    """Return an error for each limit that one of the document's operations passes."""
+    """Return an error for each limit that an operation of the document exceeds."""
     try:
         size = _measure(tree)
     except RecursionError:
         return [_depth_error(limits)]
-    excesses = []
+    errors = []
     if size.depth > limits.max_depth:
-        excesses.append(_depth_error(limits))
-    if size.fields > limits.max_fields:
-        message = (
-            f"An operation has at most {limits.max_fields:,} fields and fragments, each as often as it is selected."
-        )
-        excesses.append(_limit_error("TOO_MANY_FIELDS", message))
-    if size.aliases > limits.max_aliases:
-        excesses.append(_limit_error("TOO_MANY_ALIASES", f"An operation has at most {limits.max_aliases:,} aliases."))
-    if size.directives > limits.max_directives:
-        message = f"An operation has at most {limits.max_directives:,} directives."
-        excesses.append(_limit_error("TOO_MANY_DIRECTIVES", message))
-    return excesses
+        errors.append(_depth_error(limits, size.depth))
+    for noun, found, limit, code in (
+        ("fields and fragment spreads, fragments expanded", size.fields, limits.max_fields, "TOO_MANY_FIELDS"),
+        ("aliases", size.aliases, limits.max_aliases, "TOO_MANY_ALIASES"),
+        ("directives", size.directives, limits.max_directives, "TOO_MANY_DIRECTIVES"),
+    ):
+        if found > limit:
+            # Nested fragments can multiply to numbers of hundreds of digits.
+            shown = f"{found:,}" if found < MAX_SHOWN else f"over {MAX_SHOWN:,}"
+            errors.append(_limit_error(code, f"Too many {noun}: {shown}, limit {limit:,}."))
+    return errors
 
 
 def _limit_error(code: str, message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": code})
 
 
-def _depth_error(limits: QueryLimits) -> GraphQLError:
-    return _limit_error("QUERY_TOO_DEEP", f"Fields are nested at most {limits.max_depth:,} deep.")
+def _depth_error(limits: QueryLimits, depth: int | None = None) -> GraphQLError:
+    """Return the error of a query that is too deep.
+
+    The depth is unknown (None) if the parser or the Python stack reached its limit first.
+    """
+    found = "" if depth is None else f"{depth:,} levels, "
+    return _limit_error("QUERY_TOO_DEEP", f"Query too deep: {found}limit {limits.max_depth:,}.")
 
 
 def _measure(tree: DocumentNode) -> Size:
-    """Return the greatest size that an operation has, by each measure."""
+    """Return the largest size of any operation, separately for each measure."""
     fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
     measured: dict[str, Size] = {}
     operations = [
@@ -145,14 +156,14 @@ def _selection_sizes(
                 inner = _measure_selections(node.selection_set, fragments, measured)
             elif isinstance(node, FragmentSpreadNode):
                 inner = _measure_fragment(node.name.value, fragments, measured)
-            # A fragment counts as a field does: it can be empty, and is work all the same.
+            # A fragment counts as a field: even an empty one costs work.
             yield inner._replace(fields=inner.fields + 1)
         yield Size(directives=len(node.directives or ()))
 
 
 def _measure_fragment(name: str, fragments: Mapping[str, FragmentDefinitionNode], measured: dict[str, Size]) -> Size:
     if name not in measured and name in fragments:
-        # A fragment that spreads itself comes to nothing here: it is for the standard rules to refuse.
+        # A fragment that spreads itself counts as empty here; the standard validation rules reject it.
         measured[name] = NOTHING
         node = fragments[name]
         size = _measure_selections(node.selection_set, fragments, measured)
@@ -161,6 +172,6 @@ def _measure_fragment(name: str, fragments: Mapping[str, FragmentDefinitionNode]
 
 
 def _count_directives(operation: OperationDefinitionNode) -> int:
-    """Return how many directives the operation has, on itself and on its variables."""
+    """Return the number of directives on the operation itself and on its variables."""
     variables = operation.variable_definitions or ()
     return len(operation.directives or ()) + sum(len(variable.directives or ()) for variable in variables)

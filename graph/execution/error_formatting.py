@@ -1,7 +1,7 @@
-"""Decides what an error may say to a caller: everything it did wrong, nothing about our insides.
+"""Formatting of errors: client errors are passed through, internal errors are masked.
 
-The stock MaskErrors extension hides syntax and validation errors too. Here only what was raised while a field was
-resolved can be masked, and it is logged under the id that the caller is given.
+A masked error is logged under the ID that its client receives. The stock MaskErrors extension also hides syntax and
+validation errors. Here only an exception raised while a field is resolved can be masked.
 """
 
 import logging
@@ -18,12 +18,12 @@ log = logging.getLogger("ratesgraph.graph")
 
 
 def format_error(error: GraphQLError) -> GraphQLError:
-    """Return the error as it may leave: with a code, and masked if it was not meant for callers."""
+    """Return the error for the client: with a code, and masked if it is internal."""
     cause: BaseException = error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
     if isinstance(cause, GraphQLError) and not _is_serialization_error(error):
-        # Nothing of ours was raised: a syntax or validation error, or a scalar's own words.
+        # No resolver raised it: a syntax or validation error, or the error of a scalar.
         return _with_code(
             error, "BAD_USER_INPUT" if error.path or error.original_error else "GRAPHQL_VALIDATION_FAILED"
         )
@@ -35,11 +35,11 @@ def format_error(error: GraphQLError) -> GraphQLError:
         if isinstance(cause, kind):
             return GraphQLError(str(cause), error.nodes, path=error.path, extensions={"code": code})
     error_id = uuid.uuid4().hex[:12]
-    # The field's own name: the path has the aliases, which are the caller's words.
+    # The name of the field: the path consists of aliases, which are client input.
     field = error.nodes[0].name.value if error.nodes and isinstance(error.nodes[0], FieldNode) else "an operation"
     log.error("error %s while resolving %s", error_id, field, exc_info=cause, extra={"error_id": error_id})
     return GraphQLError(
-        f"An unexpected error occurred. Its id in the log is {error_id}.",
+        f"Internal server error (error ID {error_id}; see the server log).",
         error.nodes,
         path=error.path,
         extensions={"code": "INTERNAL_ERROR", "errorId": error_id},
@@ -47,22 +47,25 @@ def format_error(error: GraphQLError) -> GraphQLError:
 
 
 def format_errors(errors: Sequence[GraphQLError] | None, max_errors: int) -> list[GraphQLError] | None:
-    """Return the errors of a result as they may leave, or None for none. What is more than `max_errors` is only counted."""
+    """Return the errors of a result for the client, or None if there are none.
+
+    At most `max_errors` are formatted; one more error reports the number of omitted ones.
+    """
     if not errors:
         return None
-    presented = [format_error(error) for error in errors[:max_errors]]
-    if left_out := len(errors) - len(presented):
-        message = f"{left_out:,} more errors are left out."
-        presented.append(GraphQLError(message, extensions={"code": "TOO_MANY_ERRORS"}))
-    for error in presented:
+    formatted = [format_error(error) for error in errors[:max_errors]]
+    if omitted := len(errors) - len(formatted):
+        message = f"{omitted:,} more errors omitted."
+        formatted.append(GraphQLError(message, extensions={"code": "TOO_MANY_ERRORS"}))
+    for error in formatted:
         record_code((error.extensions or {}).get("code"))
-    return presented
+    return formatted
 
 
 def _is_serialization_error(error: GraphQLError) -> bool:
-    """Return whether a field's value could not be written out: then the error stands at the field and quotes the value.
+    """Return whether the value of a field could not be serialized.
 
-    What is wrong with an argument or a variable stands at that instead.
+    Such an error is located at the field and quotes the value. An error of an argument or variable is located there.
     """
     return bool(error.path and error.nodes and isinstance(error.nodes[0], FieldNode))
 

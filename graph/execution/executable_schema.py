@@ -1,8 +1,8 @@
-"""From a text to an answer, quicker than the stock way.
+"""Executable schema with a document cache, limits, a timeout and a fast path.
 
-Stock execution parses and validates every request anew and passes it through hooks for extensions, which together take
-several times as long as a small query itself. Here a document is parsed and validated once, lists are completed from
-columns, and what extensions would do are two plain calls.
+Stock execution parses and validates every request and runs extension hooks. Together they need several times as long as a
+small query itself. Here a document is parsed and validated once, lists are completed from columns, and two plain calls replace
+the extensions.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -30,19 +30,22 @@ from resolvers.context import Limits, RequestContext
 from telemetry import spans
 from telemetry.request_record import record_code, record_operation, record_rows
 
-# These are tuples: to hash a member of an enumeration takes longer than to compare it with three.
+# Tuples instead of sets: hashing an enum member is slower than comparing it with three.
 ANY_OPERATION = tuple(OperationType)
 ONLY_QUERIES: tuple[OperationType, ...] = (OperationType.QUERY,)
-INTROSPECTION_DISABLED = "This server does not tell its schema to everybody: __schema and __type are closed."
+INTROSPECTION_DISABLED = "Introspection is disabled."
 QUERIES_AND_MUTATIONS = (OperationType.QUERY, OperationType.MUTATION)
 Result = tuple[dict[str, Any] | None, list[GraphQLError] | None]
-"""The data of an operation that was executed or not, and its errors, as they may leave."""
+"""The data of an operation, or None if it was not executed, and its formatted errors."""
 
 
 class OperationResult(NamedTuple):
-    """What became of an operation. `is_shared`: it answers the same to everybody until prices or locations change.
+    """Result of an operation.
 
-    `cost` is None for a document that is wrong.
+    Attributes:
+        is_shared: the result is the same for every caller with the `read` scope until prices or locations change.
+        cost: None for an invalid document.
+
     """
 
     data: dict[str, Any] | None
@@ -53,23 +56,26 @@ class OperationResult(NamedTuple):
 
 
 class OperationNotAllowed(Exception):
-    """An operation of a kind that is not executed here, or None: the request names no operation. It has a `code`."""
+    """Refusal of an operation by its kind, with a `code`; kind None: no such operation."""
 
     def __init__(self, kind: OperationType | None) -> None:
         match kind:
             case None:
-                self.code, message = "UNKNOWN_OPERATION", "operationName names none of the document's operations."
+                self.code, message = "UNKNOWN_OPERATION", "Unknown operationName (or several operations without one)."
             case OperationType.SUBSCRIPTION:
                 self.code = "STREAM_REQUIRED"
-                message = "A subscription is answered as a stream: send Accept: text/event-stream, or use a websocket."
+                message = "Subscriptions need Accept: text/event-stream or a WebSocket."
             case _:
-                self.code, message = "METHOD_NOT_ALLOWED", f"A {kind.value} is not taken by GET: send it by POST."
+                self.code, message = (
+                    "METHOD_NOT_ALLOWED",
+                    f"{kind.value.capitalize()}s are not allowed over GET; use POST.",
+                )
         super().__init__(message)
         record_code(self.code)
 
 
 def select_operation(document: Document, name: str | None, allowed: Collection[OperationType]) -> Operation:
-    """Return the operation that a request means. Raise OperationRefused."""
+    """Return the requested operation. Raise OperationNotAllowed if it is unknown or not allowed."""
     operation = document.find_operation(name)
     if operation is None or operation.kind not in allowed:
         raise OperationNotAllowed(None if operation is None else operation.kind)
@@ -77,21 +83,21 @@ def select_operation(document: Document, name: str | None, allowed: Collection[O
 
 
 def was_executed(data: object, errors: Sequence[GraphQLError] | None) -> bool:
-    """Return whether the errors of a result, if any, come from its execution: only those stand at a place in the data."""
+    """Return whether the operation was executed: only errors of its execution have a path."""
     return data is not None or any(error.path for error in errors or ())
 
 
 class Schema(strawberry.Schema):
-    """A schema that executes queries and mutations in this way. Extensions are not run."""
+    """Schema with a document cache, limits and a timeout. It does not run extensions."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         super().__init__(execution_context_class=ColumnarExecutionContext, **options)
         self._apply_limits(QueryLimits(), Limits(), suggest=True)
 
     def with_limits(self, limits: QueryLimits, request_limits: Limits, *, suggest: bool) -> Self:
-        """Return the schema with documents of its own, held to the limits; they are priced by those of requests.
+        """Return a copy of the schema with these limits and a separate document cache.
 
-        Without `suggest` no error tells names of the schema that are near to a misspelt one.
+        `request_limits` bound the cost estimates. Without `suggest`, errors suggest no similar names of the schema.
         """
         limited = copy(self)
         limited._apply_limits(limits, request_limits, suggest=suggest)
@@ -114,7 +120,7 @@ class Schema(strawberry.Schema):
         allowed_operation_types: Iterable[OperationType] | None = None,
         operation_extensions: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> ExecutionResult:
-        """Execute a query or mutation. Raise OperationRefused or NotAdmitted for one that is not to be executed."""
+        """Execute an operation. Raise OperationNotAllowed or PermissionDenied if it is refused."""
         document = self.documents.get(query or "")
         if isinstance(document, list):
             return ExecutionResult(None, self.format_errors(document))
@@ -133,9 +139,9 @@ class Schema(strawberry.Schema):
         only_queries: bool,
         only_cost: bool = False,
     ) -> OperationResult:
-        """Execute an operation, unless only its cost is asked for, and return what there is to send.
+        """Execute an operation and return its result in serializable form, or only its cost.
 
-        Raise OperationRefused or NotAdmitted for one that is not to be executed.
+        Raise OperationNotAllowed or PermissionDenied if it is refused.
         """
         document = self.documents.get(text)
         if isinstance(document, list):
@@ -171,7 +177,7 @@ class Schema(strawberry.Schema):
                 return None, [refusal]
             execution = self._execute(document, operation, variables, context)
             if operation.kind is not OperationType.QUERY:
-                # What has begun to write is not stopped half-way, and an upload waits as long as it says.
+                # A mutation has no timeout: it must not stop half-way, and an upload waits for up to its `waitMs`.
                 return await execution
             try:
                 return await self._deadline.run(execution)
@@ -182,22 +188,23 @@ class Schema(strawberry.Schema):
         self, document: Document, operation: Operation, variables: dict[str, Any], context: RequestContext
     ) -> Result:
         plan = operation.plan
-        if plan is not None and (questions := plan.bind(variables)) is not None:
-            data, errors = await plan.execute(questions, context)
+        if plan is not None and (queries := plan.bind(variables)) is not None:
+            data, errors = await plan.execute(queries, context)
             return data, self.format_errors(errors)
-        begun = core_execute(
+        execution = core_execute(
             self._schema,
             document.tree,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
             **self._executor_options(operation, variables, context),
         )
-        found: CoreResult = await begun if isawaitable(begun) else begun
-        return found.data, self.format_errors(found.errors)
+        result: CoreResult = await execution if isawaitable(execution) else execution
+        return result.data, self.format_errors(result.errors)
 
     def _executor_options(
         self, operation: Operation, variables: dict[str, Any], context: RequestContext
     ) -> dict[str, Any]:
-        """Return what the executor is told of an operation, whether it gives one result or many."""
+        """Return the keyword arguments shared by `graphql.execute` and `graphql.subscribe`."""
+        context.statistics_fields = operation.statistics_fields
         return {
             "context_value": context,
             "variable_values": decode_variables(operation.node, variables),
@@ -208,7 +215,7 @@ class Schema(strawberry.Schema):
         }
 
     def _policy_error(self, operation: Operation, context: RequestContext, cost: int) -> GraphQLError | None:
-        """Return why the operation is not executed for the caller, if so: it costs too much, or the schema is closed."""
+        """Return an error if the operation is too costly or needs disabled introspection."""
         if cost > self.limits.max_cost:
             return self._cost_error(cost)
         if operation.is_introspective and not may_introspect(context):
@@ -217,21 +224,21 @@ class Schema(strawberry.Schema):
         return None
 
     def _cost_error(self, cost: int) -> GraphQLError:
-        """Return the error of an operation that costs too much."""
+        """Return the error of an operation that exceeds the cost limit."""
         record_code("QUERY_TOO_COSTLY")
         max_cost = self.limits.max_cost
-        message = f"The operation costs {cost:,}, at most {max_cost:,} may be: ask for fewer days, lanes or entries."
+        message = f"Query cost {cost:,} exceeds the limit of {max_cost:,}; request fewer days, lanes or entries."
         return GraphQLError(message, extensions={"code": "QUERY_TOO_COSTLY", "cost": cost, "maxCost": max_cost})
 
     def _timeout_error(self) -> GraphQLError:
-        """Return the error of a query that took too long."""
+        """Return the error of a query that exceeded the timeout."""
         seconds = self._deadline.seconds
-        message = f"The query took longer than {seconds:g} seconds and was stopped. Ask for less at once."
+        message = f"Query timed out after {seconds:g} s; request less data at once."
         return GraphQLError(message, extensions={"code": "EXECUTION_TIMEOUT"})
 
     def format_errors(self, errors: Sequence[GraphQLError] | None) -> list[GraphQLError] | None:
-        """Return the errors of a result as they may leave, or None for none."""
+        """Return the errors of a result for the client, or None if there are none."""
         return format_errors(errors, self.limits.max_errors)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Leave errors to `graph.execution.error_formatting`, which logs those that are ours."""
+        """Do nothing: `graph.execution.error_formatting` logs internal errors."""

@@ -1,8 +1,9 @@
-"""What an operation costs, known before it is executed: entries that it may return, most of them days of lanes.
+"""Query cost analysis: estimates the number of returned entries before execution.
 
-A field that gives objects costs as many as it may give, and what is selected inside costs as often again: a list by days
-its days, a connection its page, any other list a guess, a single object one. Plain values are free, apart from those that are
-read from the single prices. A document is priced once, down to a short sum; only what comes from variables is left open.
+Most entries are days of lanes. A field that returns objects costs as many as it may return, and multiplies the cost of its
+selection. The size of a list by days is its days, of a connection its page, of any other list a guess, of a single object one.
+Scalar fields are free, except for those computed from individual prices. A document is analyzed once and reduced to a short
+sum. Only the sizes that depend on variables are evaluated per request.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,11 +34,11 @@ from graphql import (
 from graph.types.averages import STATISTICS
 
 LIST_SIZE = 10
-"""What is assumed of a list that says nothing of its length: ports of a region, problems of an upload."""
+"""Assumed length of a list without size arguments, such as the ports of a region or the problems of an upload."""
 STATISTIC_COST = 3
-"""What low, high or median add to each day: the single prices are read, which takes a multiple of adding up partial sums."""
+"""Additional cost per day of low, high or median: reading individual prices costs a multiple of adding partial sums."""
 INTROSPECTION_COST = 500
-"""What `__schema` or `__type` costs: asked for in full it takes 11 ms, as long as 500 to 1,000 days of averages."""
+"""Cost of `__schema` or `__type`: a full introspection takes 11 ms, as long as 500 to 1,000 days of averages."""
 DATE_ARGUMENTS = (("dateFrom", "dateTo"), ("from", "to"))
 
 Variables = Mapping[str, Any]
@@ -46,7 +47,7 @@ Size = Callable[[Variables], int]
 
 @dataclass(frozen=True, slots=True)
 class SizeLimits:
-    """What the resolvers refuse: a range or a page beyond these costs nothing."""
+    """Limits of the resolvers. Larger ranges and pages cost nothing because they are rejected."""
 
     max_days: int
     max_page_size: int
@@ -54,21 +55,21 @@ class SizeLimits:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """A sum: what is fixed, and for each part its size times what one of it costs."""
+    """Cost formula: a fixed cost, plus the size of each part times the cost per entry."""
 
     fixed: int
     parts: tuple[tuple[Size, "Cost"], ...] = ()
 
     def evaluate(self, variables: Variables) -> int:
-        """Return the cost with these variables. Those of a wrong type count as nothing: execution refuses them."""
+        """Return the cost with these variables. Values of a wrong type cost nothing."""
         cost = self.fixed
-        for size, inside in self.parts:
-            cost += size(variables) * inside.evaluate(variables)
+        for size, child_cost in self.parts:
+            cost += size(variables) * child_cost.evaluate(variables)
         return cost
 
 
 class CostAnalyzer:
-    """Prices the operations of one document."""
+    """Cost analyzer for the operations of one document."""
 
     def __init__(
         self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], limits: SizeLimits
@@ -78,7 +79,7 @@ class CostAnalyzer:
         self._limits = limits
 
     def analyze(self, operation: OperationDefinitionNode) -> Cost:
-        """Return the cost of an operation that is valid. What directives may leave out is counted all the same."""
+        """Return the cost of a valid operation. Fields that a directive may exclude are counted."""
         self._defaults = {
             node.variable.name.value: value_from_ast_untyped(node.default_value)
             for node in operation.variable_definitions or ()
@@ -88,7 +89,7 @@ class CostAnalyzer:
         return self._selection_cost(operation.selection_set, root, 0)
 
     def _selection_cost(self, selections: SelectionSetNode, parent: Any, fixed: int) -> Cost:  # noqa: ANN401
-        """Return the sum of the selections and of what is fixed."""
+        """Return the sum of the costs of the selections and the fixed cost."""
         parts: list[tuple[Size, Cost]] = []
         for node in selections.selections:
             if isinstance(node, FieldNode):
@@ -115,39 +116,39 @@ class CostAnalyzer:
         if node.selection_set is None or is_leaf_type(inner):
             return Cost(STATISTIC_COST if name in STATISTICS else 0)
         if parent.name.endswith(("Connection", "Edge")):
-            # The connection has counted its page already.
+            # The connection itself has already counted the page.
             return self._selection_cost(node.selection_set, inner, 0)
-        inside = self._selection_cost(node.selection_set, inner, 1)
+        child_cost = self._selection_cost(node.selection_set, inner, 1)
         size = self._find_size(node, field)
         if isinstance(size, int):
-            if not inside.parts:
-                return Cost(size * inside.fixed)
+            if not child_cost.parts:
+                return Cost(size * child_cost.fixed)
             constant = size
-            return Cost(0, ((lambda _variables: constant, inside),))
-        return Cost(0, ((size, inside),))
+            return Cost(0, ((lambda _variables: constant, child_cost),))
+        return Cost(0, ((size, child_cost),))
 
     def _find_size(self, node: FieldNode, field: GraphQLField) -> Size | int:
-        given = {argument.name.value: argument.value for argument in node.arguments or ()}
-        size = self._size_reader(field, given)
+        arguments = {argument.name.value: argument.value for argument in node.arguments or ()}
+        size = self._size_reader(field, arguments)
         if size is None:
             kind = field.type.of_type if is_non_null_type(field.type) else field.type
             return LIST_SIZE if is_list_type(kind) else 1
-        return size if any(isinstance(value, VariableNode) for value in given.values()) else size({})
+        return size if any(isinstance(value, VariableNode) for value in arguments.values()) else size({})
 
-    def _size_reader(self, field: GraphQLField, given: Mapping[str, ValueNode]) -> Size | None:
+    def _size_reader(self, field: GraphQLField, arguments: Mapping[str, ValueNode]) -> Size | None:
         for first, last in DATE_ARGUMENTS:
             if first in field.args and last in field.args:
-                read_first, read_last = self._reader(given.get(first)), self._reader(given.get(last))
+                read_first, read_last = self._reader(arguments.get(first)), self._reader(arguments.get(last))
                 max_days = self._limits.max_days
                 return lambda variables: _count_days(read_first(variables), read_last(variables), max_days)
         if "first" in field.args:
-            read = self._reader(given.get("first"), field.args["first"].default_value)
+            read = self._reader(arguments.get("first"), field.args["first"].default_value)
             max_page_size = self._limits.max_page_size
-            return lambda variables: _check_page(read(variables), max_page_size)
+            return lambda variables: _count_entries(read(variables), max_page_size)
         return None
 
     def _reader(self, node: ValueNode | None, default: object = None) -> Callable[[Variables], Any]:
-        """Return what reads the value of an argument."""
+        """Return a function that reads the value of an argument from the variables."""
         if isinstance(node, VariableNode):
             name = node.name.value
             fallback = self._defaults.get(name, default)
@@ -166,7 +167,7 @@ def _count_days(first: object, last: object, max_days: int) -> int:
     return days if 0 < days <= max_days else 0
 
 
-def _check_page(first: object, max_page_size: int) -> int:
+def _count_entries(first: object, max_page_size: int) -> int:
     if isinstance(first, int | float) and 0 < first <= max_page_size:
         return int(first)
     return 0

@@ -1,4 +1,4 @@
-"""How operations run whose answer is a stream: over WebSocket, where one connection carries many, and as server-sent events."""
+"""Execution of streamed operations, for WebSocket connections and server-sent events."""
 
 from collections.abc import Awaitable, Iterable
 from contextlib import aclosing
@@ -20,7 +20,7 @@ from telemetry.request_record import record_operation, track_subscription
 
 
 class StreamingSchema(Schema):
-    """A schema whose streams are parsed, and their errors presented, as single answers are."""
+    """Schema that also executes subscriptions, with the same cache and error formatting."""
 
     async def stream(
         self,
@@ -32,9 +32,9 @@ class StreamingSchema(Schema):
         operation_extensions: dict[str, Any] | None = None,
         allowed_operation_types: Iterable[Kind] | None = None,
     ) -> StreamResult:
-        """Return the results of an operation: those of a subscription, or the one of a query or mutation.
+        """Return the results of a subscription, or the single result of a query or mutation.
 
-        It gets a context of its own: a connection's operations must not share what one of them has loaded.
+        Each operation has a separate context, because operations of one connection must not share loaded data.
         """
         context = RequestContext(context_value.app, context_value.caller)
         document = self.documents.get(query or "")
@@ -43,10 +43,10 @@ class StreamingSchema(Schema):
             record_operation(operation.kind.value, operation.name)
         if isinstance(document, Document) and operation and operation.kind is Kind.SUBSCRIPTION:
             return self._subscribe(document, operation, variable_values or {}, context)
-        answer = self.execute(
+        result = self.execute(
             query, variable_values, context, root_value, operation_name, allowed_operation_types, operation_extensions
         )
-        return _single_result_stream(answer)
+        return _single_result_stream(result)
 
     async def _subscribe(
         self, document: Document, operation: Operation, variables: dict[str, Any], context: RequestContext
@@ -59,14 +59,16 @@ class StreamingSchema(Schema):
         if refusal := self._policy_error(operation, context, operation.cost.evaluate(variables)):
             yield PreExecutionError(None, [refusal])
             return
-        # Only its beginning is traced: a subscription may go on for days.
+        # Only the start is traced: a subscription may last for days.
         with (
             spans.NO_SPAN
             if spans.tracer is None
             else spans.tracer.span(operation.kind.value, operation.span_attributes)
         ):
-            begun = subscribe(self._schema, document.tree, **self._executor_options(operation, variables, context))
-            results = await begun if isawaitable(begun) else begun
+            subscription = subscribe(
+                self._schema, document.tree, **self._executor_options(operation, variables, context)
+            )
+            results = await subscription if isawaitable(subscription) else subscription
         if isinstance(results, CoreResult):
             yield PreExecutionError(None, self.format_errors(results.errors))
             return
@@ -76,13 +78,13 @@ class StreamingSchema(Schema):
                     async for result in results:
                         yield ExecutionResult(result.data, self.format_errors(result.errors))
         except Exception as error:
-            # The executor leaves what a source raises to its caller.
+            # The executor does not catch exceptions of the source stream.
             yield ExecutionResult(None, self.format_errors([GraphQLError(str(error), original_error=error)]))
 
 
-async def _single_result_stream(answer: Awaitable[ExecutionResult]) -> StreamResult:
+async def _single_result_stream(execution: Awaitable[ExecutionResult]) -> StreamResult:
     try:
-        result = await answer
+        result = await execution
     except OperationNotAllowed as error:
         yield PreExecutionError(None, [GraphQLError(str(error), extensions={"code": error.code})])
     except PermissionDenied as error:

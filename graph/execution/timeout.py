@@ -1,7 +1,7 @@
-"""How long a query may be executed.
+"""Timeout for queries with one shared timer.
 
-One timer serves all that run: `asyncio.timeout` takes a timer for each, and 3 microseconds where this takes 0.6. Those that run
-stand in the order in which they began, and so in that in which their time is up.
+`asyncio.timeout` creates a timer per query and costs 3 microseconds; the shared timer costs 0.6. Running tasks are ordered by
+their start, and therefore by their deadline.
 """
 
 import asyncio
@@ -12,11 +12,11 @@ Result = TypeVar("Result")
 
 
 class ExecutionTimeout(Exception):
-    """The query has taken too long."""
+    """The query exceeded the timeout."""
 
 
 class Deadline:
-    """Cancels what takes longer than `seconds`."""
+    """Deadline timer that cancels each task after `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -26,14 +26,14 @@ class Deadline:
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, work: Awaitable[Result]) -> Result:
-        """Return what the work comes to. Raise ExecutionTimeout when its time is up; it has been cancelled then."""
-        # To ask for the loop is a system call before Python 3.12: once is enough.
+        """Return the result of the work. Raise ExecutionTimeout if it was cancelled at its deadline."""
+        # Getting the loop is a system call before Python 3.12, so it is done once.
         loop = asyncio.get_running_loop()
         task = asyncio.current_task(loop)
         if task is None or task in self._started_at:
             return await work
         if loop is not self._loop:
-            # What a loop that has ended was to do, nobody does.
+            # The timer and the tasks of a closed loop never run.
             self._loop, self._timer = loop, None
             self._started_at.clear()
         self._started_at[task] = loop.time()
@@ -50,16 +50,16 @@ class Deadline:
             self._overdue.discard(task)
 
     def _cancel_overdue(self) -> None:
-        """Cancel those whose time is up, and come again when the next one's will be."""
+        """Cancel the overdue tasks and restart the timer for the next deadline."""
         assert self._loop is not None  # noqa: S101
         self._timer = None
         now = self._loop.time()
-        for task, began in self._started_at.items():
+        for task, started_at in self._started_at.items():
             if task in self._overdue:
                 continue
-            left = began + self.seconds - now
-            if left > 0:
-                self._timer = self._loop.call_later(left, self._cancel_overdue)
+            remaining = started_at + self.seconds - now
+            if remaining > 0:
+                self._timer = self._loop.call_later(remaining, self._cancel_overdue)
                 break
             self._overdue.add(task)
             task.cancel()

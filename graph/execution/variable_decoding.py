@@ -1,9 +1,9 @@
-"""Why ten thousand uploaded items do not stop the server for a second.
+"""Decoding of uploaded items by msgspec before execution.
 
-graphql-core coerces every item of a list of input objects field by field in Python: 1.0 s for 10,000 items, on the event
-loop. So before an operation is executed, lists of PriceInput among its variables are decoded by msgspec, in C. A list that
-decodes is carried to its resolver as one opaque value, in the place of one item's price; a list that does not is
-left to GraphQL's own coercion, with its own errors.
+graphql-core coerces every item of a list of input objects field by field in Python. For 10,000 items, this blocks the event
+loop for 1.0 s.
+Therefore lists of PriceInput among the variables are decoded by msgspec, in C. A decoded list reaches its resolver as one
+opaque value in place of the price of a single item. An invalid list is left to GraphQL's own coercion and its errors.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from resolvers.uploads.items import PriceItem, decode_items
 
 
 def _wrap_decoded(decoded: list[PriceItem]) -> list[dict[str, object]]:
-    """Return the list of one input object that carries the decoded items."""
+    """Return a list with a single input object that carries the decoded items."""
     return [{"dateFrom": "", "origin": "", "destination": "", "price": DecodedItems(decoded)}]
 
 
@@ -26,7 +26,7 @@ def _type_name(node: TypeNode) -> str:
 
 
 def _decode_variable(type_name: str, value: object) -> object:
-    """Return the variable's value with its list of items decoded, or as it is."""
+    """Return the value of a variable with its list of items decoded, or unchanged."""
     match type_name, value:
         case "UploadPricesInput", {"prices": [_, *_] as prices}:
             decoded = decode_items(prices)
@@ -38,7 +38,7 @@ def _decode_variable(type_name: str, value: object) -> object:
 
 
 def decode_variables(operation: OperationDefinitionNode, variables: dict[str, Any]) -> dict[str, Any]:
-    """Return the variables of the operation with their lists of items decoded."""
+    """Return the variables of the operation with lists of items decoded."""
     decoded = dict(variables)
     for definition in operation.variable_definitions or ():
         name = definition.variable.name.value

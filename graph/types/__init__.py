@@ -1,1 +1,1 @@
-"""GraphQL types, inputs and payloads, one module per noun."""
+"""GraphQL types, inputs, payloads and scalars: one module per noun."""

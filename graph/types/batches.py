@@ -1,56 +1,59 @@
-"""Price batches: what can be looked up of them."""
+"""Price batches: status, counts, rejections and lanes of an upload."""
 
 from datetime import date, datetime
 
 import strawberry
-from strawberry.relay import PageInfo
 
 from domain.batches import BatchPage, BatchStatus, OnError
 from domain.batches import PriceBatch as BatchModel
 from graph.types.arguments import After, First, Info
-from graph.types.lanes import LaneConnection, to_lane_connection
-from graph.types.pagination import decode_cursor, encode_cursor, to_page_info
-from graph.types.rejections import RejectionConnection, to_rejection_connection
+from graph.types.lanes import Lane, to_lane_connection
+from graph.types.pagination import Connection, decode_cursor, to_connection
+from graph.types.rejections import RejectionType, to_rejection_connection
 from resolvers.lanes import list_lanes
 from resolvers.uploads.batches import check_page_size, list_rejections, rejections_url
 
-strawberry.enum(BatchStatus, description="Where a price batch is in its life.")
-strawberry.enum(OnError, description="What one invalid item does to its batch.")
+strawberry.enum(BatchStatus, description="The processing status of a price batch.")
+strawberry.enum(OnError, description="The effect of an invalid item on its batch.")
 
 
-@strawberry.type(description="A batch of uploaded prices: what came, what became of it, when.")
+@strawberry.type(description="A batch of uploaded prices: its content, its processing and its result.")
 class PriceBatch:
-    id: strawberry.ID = strawberry.field(description="The batch's id.")
-    status: BatchStatus = strawberry.field(description="Where the batch is in its life.")
-    on_error: OnError = strawberry.field(description="What one invalid item does to the batch.")
-    source: str = strawberry.field(description="How the batch came: a mutation or a file's name.")
-    idempotency_key: str | None = strawberry.field(description="The key that it was uploaded with.")
+    id: strawberry.ID = strawberry.field(description="The ID of the batch.")
+    status: BatchStatus = strawberry.field(description="The processing status.")
+    on_error: OnError = strawberry.field(description="The effect of an invalid item on the batch.")
+    source: str = strawberry.field(description="The origin of the batch: a mutation or the name of a file.")
+    idempotency_key: str | None = strawberry.field(description="The idempotency key of the upload.")
     uploader: str | None = strawberry.field(
-        description="Who uploaded it, by token; null where nobody had to say, as on the command line."
+        description="The uploader, identified by token; null if no token was required, as on the command line."
     )
-    item_count: int = strawberry.field(description="How many items it lists.")
-    accepted_count: int = strawberry.field(description="How many items were applied.")
-    rejected_count: int = strawberry.field(description="How many items are invalid.")
-    price_day_count: float = strawberry.field(description="How many daily prices its applied items stand for.")
-    lane_count: int = strawberry.field(description="How many lanes, port to port, its prices are on.")
+    item_count: int = strawberry.field(description="Number of items in the batch.")
+    accepted_count: int = strawberry.field(description="Number of items that were applied.")
+    rejected_count: int = strawberry.field(description="Number of invalid items.")
+    price_day_count: float = strawberry.field(description="Number of daily prices that the applied items expand to.")
+    lane_count: int = strawberry.field(description="Number of port-to-port lanes with prices of this batch.")
     first_day: date | None = strawberry.field(
-        description="The first day that it has prices for; null while it has none."
+        description="The first day with a price of this batch; null if it has none."
     )
-    last_day: date | None = strawberry.field(description="The last day that it has prices for; null while it has none.")
+    last_day: date | None = strawberry.field(
+        description="The last day with a price of this batch; null if it has none."
+    )
     progress: float = strawberry.field(
-        description="The part of its items that has been worked on: 0 while it waits, 1 once it has ended."
+        description="Fraction of the items processed so far: 0 while the batch is queued, 1 once it has finished."
     )
-    attempts: int = strawberry.field(description="How often a worker has tried to apply it.")
-    failure: str | None = strawberry.field(description="Why the last attempt failed; null when none did.")
-    created_at: datetime = strawberry.field(description="When it was accepted.")
-    started_at: datetime | None = strawberry.field(description="When a worker first took it; null until then.")
+    attempts: int = strawberry.field(description="Number of attempts of workers to apply the batch.")
+    failure: str | None = strawberry.field(description="The reason why the last attempt failed; null if none failed.")
+    created_at: datetime = strawberry.field(description="When the batch was accepted.")
+    started_at: datetime | None = strawberry.field(
+        description="When a worker first started processing the batch; null before."
+    )
     ended_at: datetime | None = strawberry.field(
-        description="When it was applied or rejected, or failed for good; null until then."
+        description="When the batch was applied, rejected or permanently failed; null before."
     )
-    reverted_at: datetime | None = strawberry.field(description="When it was taken back; null if it was not.")
+    reverted_at: datetime | None = strawberry.field(description="When the batch was reverted; null if it was not.")
 
-    @strawberry.field(description="Every problem of its items, by item.")
-    async def rejections(self, info: Info, first: First = 50, after: After = None) -> RejectionConnection:
+    @strawberry.field(description="All problems of the items, ordered by item.")
+    async def rejections(self, info: Info, first: First = 50, after: After = None) -> Connection[RejectionType]:
         page = await list_rejections(
             info.context,
             int(self.id),
@@ -59,8 +62,8 @@ class PriceBatch:
         )
         return to_rejection_connection(page, after=after)
 
-    @strawberry.field(description="The lanes that its prices are on; those of a reverted batch too.")
-    async def lanes(self, info: Info, first: First = 50, after: After = None) -> LaneConnection:
+    @strawberry.field(description="The lanes with prices of this batch, also after it was reverted.")
+    async def lanes(self, info: Info, first: First = 50, after: After = None) -> Connection[Lane]:
         page = await list_lanes(
             info.context,
             int(self.id),
@@ -70,24 +73,13 @@ class PriceBatch:
         return to_lane_connection(page, after=after, total_count=self.lane_count)
 
     @strawberry.field(
-        description="Where all of its problems can be downloaded as CSV, each beside its item as it was uploaded: a path on "
-        "this server (`/batches/12/rejections.csv`). Null when it has none, and until it has ended."
+        description=(
+            "The path of a CSV report on this server (`/batches/12/rejections.csv`), which lists each problem alongside"
+            " its item as uploaded. Null until the batch has finished, and if it has no problems."
+        )
     )
     async def rejections_url(self, info: Info) -> str | None:
         return await rejections_url(info.context, int(self.id))
-
-
-@strawberry.type(description="A batch within a list, with its place in it.")
-class PriceBatchEdge:
-    cursor: str = strawberry.field(description="Give this as `after` to go on behind the entry.")
-    node: PriceBatch = strawberry.field(description="The batch.")
-
-
-@strawberry.type(description="A page of batches, newest first.")
-class PriceBatchConnection:
-    edges: list[PriceBatchEdge] = strawberry.field(description="The entries of the page.")
-    page_info: PageInfo = strawberry.field(description="Whether and where the list goes on.")
-    total_count: int = strawberry.field(description="How many batches match in all.")
 
 
 def to_batch(model: BatchModel) -> PriceBatch:
@@ -116,8 +108,7 @@ def to_batch(model: BatchModel) -> PriceBatch:
     )
 
 
-def to_batch_connection(page: BatchPage, *, after: str | None) -> PriceBatchConnection:
+def to_batch_connection(page: BatchPage, *, after: str | None) -> Connection[PriceBatch]:
     """Return the page as a Relay connection."""
-    edges = [PriceBatchEdge(cursor=encode_cursor("batch", batch.id), node=to_batch(batch)) for batch in page.batches]
-    page_info = to_page_info([edge.cursor for edge in edges], has_next_page=page.has_next_page, after=after)
-    return PriceBatchConnection(edges=edges, page_info=page_info, total_count=page.total_count)
+    batches = [(batch.id, to_batch(batch)) for batch in page.batches]
+    return to_connection("batch", batches, has_next_page=page.has_next_page, after=after, total_count=page.total_count)

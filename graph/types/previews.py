@@ -1,4 +1,4 @@
-"""What a dry run answers: what an upload would come to."""
+"""Upload previews: the result of a dry run."""
 
 from datetime import date
 
@@ -17,37 +17,39 @@ class AverageChange:
     origin: Port = strawberry.field(description="The port of departure.")
     destination: Port = strawberry.field(description="The port of arrival.")
     day: date = strawberry.field(description="The day.")
-    average_before: float | None = strawberry.field(description=f"The mean of the day's prices as it is, {USD}.")
+    average_before: float | None = strawberry.field(description=f"The current mean of the day's prices, {USD}.")
     average_after: float = strawberry.field(
-        description="The mean of the day's prices as it would be, in US dollars, rounded likewise."
+        description="The mean of the day's prices after the upload, in US dollars, rounded to 2 decimals (half away from zero)."
     )
-    count_before: int = strawberry.field(description="How many prices the day has.")
-    count_after: int = strawberry.field(description="How many prices the day would have.")
+    count_before: int = strawberry.field(description="The current number of prices of the day.")
+    count_after: int = strawberry.field(description="The number of prices of the day after the upload.")
 
 
 @strawberry.type(
-    description="What an upload would come to if it were applied now. Batches that still wait are not counted."
+    description="The result that an upload would have if it were applied now. Queued batches are not considered."
 )
 class UploadPreview:
-    status: BatchStatus = strawberry.field(description="How the batch would end: APPLIED or REJECTED.")
-    item_count: int = strawberry.field(description="How many items it lists.")
-    accepted_count: int = strawberry.field(description="How many items would be applied.")
-    rejected_count: int = strawberry.field(description="How many items are invalid.")
-    price_day_count: float = strawberry.field(description="How many daily prices its applied items would stand for.")
-    lane_count: int = strawberry.field(description="How many lanes, port to port, it would touch.")
-    first_day: date | None = strawberry.field(
-        description="The first day with a price; null when none would be applied."
+    status: BatchStatus = strawberry.field(description="The resulting status: APPLIED or REJECTED.")
+    item_count: int = strawberry.field(description="Number of items in the upload.")
+    accepted_count: int = strawberry.field(description="Number of items that would be applied.")
+    rejected_count: int = strawberry.field(description="Number of invalid items.")
+    price_day_count: float = strawberry.field(
+        description="Number of daily prices that the applied items would expand to."
     )
-    last_day: date | None = strawberry.field(description="The last day with a price; null when none would be applied.")
-    lanes: list[Lane] = strawberry.field(description="The lanes that it would touch, at most the first 100.")
+    lane_count: int = strawberry.field(description="Number of port-to-port lanes that would receive prices.")
+    first_day: date | None = strawberry.field(
+        description="The first day with a price; null if no item would be applied."
+    )
+    last_day: date | None = strawberry.field(description="The last day with a price; null if no item would be applied.")
+    lanes: list[Lane] = strawberry.field(description="The lanes that would receive prices, at most the first 100.")
     changes: list[AverageChange] = strawberry.field(
         description=(
-            "The averages of lanes, port to port, that it would move most, at most 10, the largest move first. Averages that"
-            " would be new come after those that move, the largest first."
+            "The averages of port-to-port lanes that would change most, at most 10, largest change first. New averages follow,"
+            " largest first."
         )
     )
     new_average_count: float = strawberry.field(
-        description="How many days of lanes would have an average for the first time."
+        description="Number of days of lanes that would have an average for the first time."
     )
 
 

@@ -1,4 +1,4 @@
-"""Exchange rates by day."""
+"""Daily exchange rates to US dollars."""
 
 from datetime import date
 from typing import Annotated
@@ -6,24 +6,24 @@ from typing import Annotated
 import strawberry
 
 Currency = Annotated[
-    str, strawberry.argument(description="The ISO 4217 code of the currency (`EUR`); case does not matter.")
+    str, strawberry.argument(description="The ISO 4217 code of the currency (`EUR`); case-insensitive.")
 ]
 
 
-@strawberry.type(description="What one unit of a currency is worth on a day when prices are converted to US dollars.")
+@strawberry.type(description="The rate at which prices of one day are converted from a currency to US dollars.")
 class ExchangeRate:
-    """Fields of `domain.batches.ExchangeRate`, which resolvers return in its place."""
+    """Fields of `domain.prices.ExchangeRate`, which resolvers return in its place."""
 
     day: date = strawberry.field(description="The day.")
     usd_per_unit: float | None = strawberry.field(
         description=(
-            "US dollars for one unit; null when no rate is known that is at most 14 days old. Rounded to 12 decimals it is"
-            " exactly the rate that prices are converted at, as long as a unit is worth less than 8,000 US dollars."
+            "US dollars per unit of the currency; null if no rate at most 14 days old is known. Rounded to 12 decimals, it is"
+            " exactly the rate of the conversion, provided that a unit is worth less than 8,000 US dollars."
         )
     )
     published_day: date | None = strawberry.field(
         description=(
-            "The day whose published rate is used: the day itself, the last one before a weekend or holiday, or the newest"
-            " known; null when no rate is known."
+            "The publication day of the rate: the day itself, the last one before a weekend or holiday, or the most recent"
+            " one known; null if no rate is known."
         )
     )

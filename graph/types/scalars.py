@@ -1,4 +1,4 @@
-"""The scalars that differ from the stock ones, and why."""
+"""Custom scalars: strict dates, lossless price amounts, uploaded files."""
 
 import re
 from datetime import date
@@ -14,21 +14,19 @@ from resolvers.uploads.price_files import UploadedFile
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 PriceAmount = NewType("PriceAmount", str)
-"""An uploaded price as its decimal text, so that no digit is lost on the way."""
+"""An uploaded price as decimal text, which preserves every digit."""
 
 
 def parse_date(value: object) -> date:
-    """Return the day of the calendar. Raise GraphQLError (INVALID_DATE)."""
-    # The stock scalar also takes 20160101 and 2016-W01-1.
+    """Return the date of a `YYYY-MM-DD` text. Raise GraphQLError (INVALID_DATE)."""
+    # The stock scalar also accepts 20160101 and 2016-W01-1.
     if isinstance(value, str) and DATE.fullmatch(value):
         try:
             return date.fromisoformat(value)
         except ValueError:
             pass
     shown = repr(value)[:40].encode("ascii", "replace").decode()
-    raise GraphQLError(
-        f"{shown} is not a day of the calendar, written YYYY-MM-DD.", extensions={"code": "INVALID_DATE"}
-    )
+    raise GraphQLError(f"{shown} is not a valid date (expected YYYY-MM-DD).", extensions={"code": "INVALID_DATE"})
 
 
 def _parse_amount(value: object) -> PriceAmount | DecodedItems:
@@ -38,43 +36,44 @@ def _parse_amount(value: object) -> PriceAmount | DecodedItems:
         return PriceAmount(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return PriceAmount(repr(value))
-    raise GraphQLError("A price is a number or a decimal string.", extensions={"code": "INVALID_PRICE"})
+    raise GraphQLError("A price must be a number or a decimal string.", extensions={"code": "INVALID_PRICE"})
 
 
 def _parse_amount_literal(node: ValueNode, _variables: dict[str, Any] | None = None) -> PriceAmount:
     if isinstance(node, IntValueNode | FloatValueNode | StringValueNode):
         return PriceAmount(node.value)
-    raise GraphQLError("A price is a number or a decimal string.", node, extensions={"code": "INVALID_PRICE"})
+    raise GraphQLError("A price must be a number or a decimal string.", node, extensions={"code": "INVALID_PRICE"})
 
 
 def _parse_upload(value: object) -> UploadedFile:
-    # No JSON and no literal can hold a file: only a multipart request puts one here.
+    # JSON and GraphQL literals cannot represent a file: only a multipart request supplies one.
     if isinstance(value, UploadedFile):
         return value
     raise GraphQLError(
-        "A file comes as a part of a multipart request whose map puts it here.", extensions={"code": "INVALID_UPLOAD"}
+        "Upload values must be sent as a multipart request (graphql-multipart-request-spec).",
+        extensions={"code": "INVALID_UPLOAD"},
     )
 
 
 SCALARS: dict[object, ScalarDefinition] = {
     date: strawberry.scalar(
         name="Date",
-        description="A day of the calendar, strictly as `YYYY-MM-DD`.",
+        description="A calendar date in the format `YYYY-MM-DD`; no other ISO 8601 format is accepted.",
         specified_by_url="https://scalars.graphql.org/andimarek/local-date",
         serialize=date.isoformat,
         parse_value=parse_date,
     ),
     UploadedFile: strawberry.scalar(
         name="Upload",
-        description="A file, sent along as a part of a multipart request.",
+        description="A file, sent as a part of a multipart request.",
         specified_by_url="https://github.com/jaydenseric/graphql-multipart-request-spec",
         parse_value=_parse_upload,
     ),
     PriceAmount: strawberry.scalar(
         name="PriceAmount",
         description=(
-            'A price as a JSON number or as a decimal string such as `"1234.56"`. Four decimals are kept; further ones'
-            " are rounded half away from zero. What is no number is reported with its item, not as a GraphQL error."
+            'A price as a JSON number or as a decimal string such as `"1234.56"`. Rounded to four decimals,'
+            " half away from zero. A string that is not a number is reported as a problem of its item, not as a GraphQL error."
         ),
         parse_value=_parse_amount,
         parse_literal=_parse_amount_literal,

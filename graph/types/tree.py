@@ -1,4 +1,4 @@
-"""Changes of the region tree: what is sent, and what is answered."""
+"""Changes of the region tree: inputs and payload."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from graph.types.uploads import UserError, to_user_error
 from resolvers.tree import TreeOutcome
 
 
-@strawberry.input(description="A region as it shall be.")
+@strawberry.input(description="A region to create or update.")
 class RegionInput:
     slug: str = strawberry.field(description="The slug, such as `north_europe`.")
     name: str = strawberry.field(description="The name in its usual spelling.")
     parent_slug: str | None = strawberry.field(
-        default=None, description="The region directly above; left out: a root of the tree."
+        default=None, description="The slug of the parent region; omit it for a root of the tree."
     )
 
     def as_entry(self) -> tuple[str, str, str | None]:
@@ -22,32 +22,38 @@ class RegionInput:
         return self.slug, self.name, self.parent_slug
 
 
-@strawberry.input(description="A port as it shall be.")
+@strawberry.input(description="A port to create or update.")
 class PortInput:
     code: str = strawberry.field(description="The UN/LOCODE, such as `CNSGH`.")
     name: str = strawberry.field(description="The name in its usual spelling.")
-    parent_slug: str = strawberry.field(description="The region directly above.")
+    parent_slug: str = strawberry.field(description="The slug of the parent region.")
 
     def as_entry(self) -> tuple[str, str, str | None]:
         """Return key, name and parent."""
         return self.code, self.name, self.parent_slug
 
 
-@strawberry.type(description="What a change of the tree came to. It is made whole or not at all.")
+@strawberry.type(
+    description="The result of a change of the region tree. The change is applied completely or not at all."
+)
 class ChangeTreePayload:
-    locations: list[Location] = strawberry.field(description="The locations as they stand now.")
-    added_count: int = strawberry.field(description="How many are new.")
-    moved_count: int = strawberry.field(description="How many have another parent; their prices' averages moved along.")
-    user_errors: list[UserError] = strawberry.field(description="Why nothing was changed.")
+    locations: list[Location] = strawberry.field(description="The locations after the change.")
+    added_count: int = strawberry.field(description="Number of locations that were created.")
+    moved_count: int = strawberry.field(
+        description="Number of locations with a new parent; the averages of all affected regions were updated."
+    )
+    user_errors: list[UserError] = strawberry.field(
+        description="The problems that prevented the change; empty on success."
+    )
 
 
 def to_entries(inputs: Sequence[RegionInput | PortInput]) -> list[tuple[str, str, str | None]]:
     """Return key, name and parent of each input."""
-    return [wanted.as_entry() for wanted in inputs]
+    return [location.as_entry() for location in inputs]
 
 
 def to_tree_payload(outcome: TreeOutcome) -> ChangeTreePayload:
-    """Return the outcome as the mutations' payload."""
+    """Return the outcome as the payload of the mutations."""
     return ChangeTreePayload(
         locations=[to_location(location) for location in outcome.locations],
         added_count=outcome.change.added,

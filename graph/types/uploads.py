@@ -1,4 +1,4 @@
-"""Uploads and their undoing: what is sent, and what is answered."""
+"""Uploads and batch reverts: inputs and payloads."""
 
 import strawberry
 
@@ -11,104 +11,117 @@ from resolvers.uploads.batches import RevertResult, UploadResult
 from resolvers.uploads.dry_runs import DryRun
 from resolvers.uploads.items import PriceItem
 
-strawberry.enum(FileFormat, description="What the bytes of a file of prices are.")
+strawberry.enum(FileFormat, description="The format of a price file.")
+
+# The two upload inputs share these descriptions. A common base class would change the published order of their fields.
+ON_ERROR = "The effect of an invalid item on the batch."
+WAIT_MS = (
+    "Time to wait for the batch to finish, in milliseconds, at most 30,000; after that, the batch is returned as QUEUED or"
+    " RUNNING."
+)
+DRY_RUN = (
+    "Validate only: return the problems and a `preview` without changing anything. The idempotency key remains unused."
+)
 
 
-@strawberry.input(description="One price on one lane, for each day of a period.")
+@strawberry.input(description="A price of one port-to-port lane for each day of a period.")
 class PriceInput:
-    """Texts on purpose: what a value means is judged with the batch, and reported with the item."""
+    """Unparsed values: they are validated with the batch, and problems are reported per item."""
 
-    date_from: str = strawberry.field(description="The first day on which the price holds, `YYYY-MM-DD`.")
+    date_from: str = strawberry.field(description="The first day of the period, `YYYY-MM-DD`.")
     date_to: str | None = strawberry.field(
-        default=None, description="The last day on which the price holds, `YYYY-MM-DD`; left out: one day."
+        default=None, description="The last day of the period, inclusive, `YYYY-MM-DD`; omit it for a single day."
     )
     origin: str = strawberry.field(description="The UN/LOCODE of the port of departure.")
     destination: str = strawberry.field(description="The UN/LOCODE of the port of arrival.")
-    price: PriceAmount = strawberry.field(description="The price. Zero and negative prices are legal.")
+    price: PriceAmount = strawberry.field(description="The price. Zero and negative prices are valid.")
     currency: str | None = strawberry.field(
-        default="USD", description="The ISO 4217 code of the currency; each day is converted at its own rate."
+        default="USD", description="The ISO 4217 code of the currency; each day is converted at the rate of that day."
     )
 
     def as_item(self) -> PriceItem:
-        """Return the item as it is stored and read by the engine."""
+        """Return the item in the form that is stored and that the ingest engine reads."""
         return PriceItem(self.date_from, self.origin, self.destination, self.price, self.date_to, self.currency)
 
 
 @strawberry.input(description="A batch of prices to upload.")
 class UploadPricesInput:
     prices: list[PriceInput] = strawberry.field(description="The items, in any order.")
-    on_error: OnError = strawberry.field(
-        default=OnError.REJECT_BATCH, description="What one invalid item does to the batch."
-    )
+    on_error: OnError = strawberry.field(default=OnError.REJECT_BATCH, description=ON_ERROR)
     idempotency_key: str | None = strawberry.field(
         default=None,
-        description="Any text of yours that names this upload: sent again with the same items it returns the first batch.",
+        description="Idempotency key of the client: a repeated upload with the same key and items returns the first batch.",
     )
     wait_ms: int = strawberry.field(
         default=2_000,
-        description="How long to wait for the end of the batch, in milliseconds, at most 30,000; then it is QUEUED or RUNNING.",
+        description=WAIT_MS,
     )
     dry_run: bool = strawberry.field(
         default=False,
-        description="Only try: answer with the problems and a `preview`, and change nothing. The key is not taken by it.",
+        description=DRY_RUN,
     )
 
 
-@strawberry.input(description="How a file of prices is to be taken.")
+@strawberry.input(description="Options for the upload of a price file.")
 class UploadPriceFileInput:
     format: FileFormat | None = strawberry.field(
-        default=None, description="What the bytes are; left out: what the file's name ends in, such as `.csv.gz`."
+        default=None,
+        description="The format of the file; by default, it is derived from the file name extension, such as `.csv.gz`.",
     )
-    on_error: OnError = strawberry.field(
-        default=OnError.REJECT_BATCH, description="What one invalid item does to the batch."
-    )
+    on_error: OnError = strawberry.field(default=OnError.REJECT_BATCH, description=ON_ERROR)
     idempotency_key: str | None = strawberry.field(
         default=None,
-        description="Any text of yours that names this upload: sent again with the same file it returns the first batch.",
+        description="Idempotency key of the client: a repeated upload with the same key and file returns the first batch.",
     )
     wait_ms: int = strawberry.field(
         default=2_000,
-        description="How long to wait for the end of the batch, in milliseconds, at most 30,000; then it is QUEUED or RUNNING.",
+        description=WAIT_MS,
     )
     dry_run: bool = strawberry.field(
         default=False,
-        description="Only try: answer with the problems and a `preview`, and change nothing. The key is not taken by it.",
+        description=DRY_RUN,
     )
 
 
 def to_items(prices: list[PriceInput]) -> list[PriceItem]:
-    """Return the items of an upload, whichever way they were decoded."""
+    """Return the items of an upload, decoded either by msgspec before execution or by GraphQL."""
     if len(prices) == 1 and isinstance(carried := prices[0].price, DecodedItems):
         return carried.items
     return [price.as_item() for price in prices]
 
 
-@strawberry.type(description="A problem of an upload, as data.")
+@strawberry.type(description="A problem of a request that the client can correct, reported as data.")
 class UserError:
-    item: int | None = strawberry.field(description="Which item, counting from 1; null when it is the whole upload.")
-    field: str | None = strawberry.field(description="Which field of the input.")
-    code: str = strawberry.field(description="The kind of problem, for programs.")
-    message: str = strawberry.field(description="The problem in words.")
-    value: str | None = strawberry.field(description="The value that was given.")
+    item: int | None = strawberry.field(
+        description="Number of the item, counting from 1; null if the problem concerns the whole request."
+    )
+    field: str | None = strawberry.field(description="The field of the input.")
+    code: str = strawberry.field(description="Machine-readable kind of problem.")
+    message: str = strawberry.field(description="Human-readable description of the problem.")
+    value: str | None = strawberry.field(description="The value that was sent.")
 
 
-@strawberry.type(description="What became of an upload.")
+@strawberry.type(description="The result of an upload.")
 class UploadPricesPayload:
     batch: PriceBatch | None = strawberry.field(
-        description="The batch; null when the upload was refused as a whole, and after a dry run."
+        description="The batch; null if the whole upload was refused, and after a dry run."
     )
-    replayed: bool = strawberry.field(description="Whether this is the answer to an upload that came before.")
-    user_errors: list[UserError] = strawberry.field(description="What is wrong, at most the first 1,000 problems.")
-    warnings: list[UserError] = strawberry.field(description="What looks odd but was accepted.")
+    replayed: bool = strawberry.field(
+        description="Whether the batch was created by an earlier upload with the same idempotency key."
+    )
+    user_errors: list[UserError] = strawberry.field(description="The problems of the upload, at most the first 1,000.")
+    warnings: list[UserError] = strawberry.field(description="Warnings about items that were accepted.")
     preview: UploadPreview | None = strawberry.field(
-        default=None, description="What the upload would come to; null for an upload that is no dry run."
+        default=None, description="The expected result of the upload; null unless it is a dry run."
     )
 
 
-@strawberry.type(description="What became of taking a batch back.")
+@strawberry.type(description="The result of a batch revert.")
 class RevertBatchPayload:
-    batch: PriceBatch | None = strawberry.field(description="The batch; null when there is none with the id.")
-    user_errors: list[UserError] = strawberry.field(description="Why it was not taken back.")
+    batch: PriceBatch | None = strawberry.field(description="The batch; null if no batch has the ID.")
+    user_errors: list[UserError] = strawberry.field(
+        description="The problems that prevented the revert; empty on success."
+    )
 
 
 def to_user_error(rejection: Rejection) -> UserError:
@@ -123,7 +136,7 @@ def to_user_error(rejection: Rejection) -> UserError:
 
 
 def to_payload(upload: UploadResult) -> UploadPricesPayload:
-    """Return the outcome of an upload as the mutation's payload."""
+    """Return the result of an upload as the payload of the mutation."""
     return UploadPricesPayload(
         batch=None if upload.batch is None else to_batch(upload.batch),
         replayed=upload.replayed,
@@ -133,7 +146,7 @@ def to_payload(upload: UploadResult) -> UploadPricesPayload:
 
 
 def to_dry_run_payload(dry_run: DryRun) -> UploadPricesPayload:
-    """Return the outcome of a dry run as the payload of the mutation that it was a trial of."""
+    """Return the result of a dry run as the payload of the upload mutations."""
     return UploadPricesPayload(
         batch=None,
         replayed=False,
@@ -143,9 +156,9 @@ def to_dry_run_payload(dry_run: DryRun) -> UploadPricesPayload:
     )
 
 
-def to_revert_payload(reversal: RevertResult) -> RevertBatchPayload:
-    """Return the outcome of taking a batch back as the mutation's payload."""
+def to_revert_payload(revert: RevertResult) -> RevertBatchPayload:
+    """Return the result of a batch revert as the payload of the mutation."""
     return RevertBatchPayload(
-        batch=None if reversal.batch is None else to_batch(reversal.batch),
-        user_errors=[to_user_error(rejection) for rejection in reversal.user_errors],
+        batch=None if revert.batch is None else to_batch(revert.batch),
+        user_errors=[to_user_error(rejection) for rejection in revert.user_errors],
     )

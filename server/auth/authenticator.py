@@ -25,7 +25,7 @@ from db.outage import MAX_WAITING
 from db.pool import Pool
 from db.repositories import tokens
 from db.repositories.tokens import ApiToken
-from resolvers.caller import Caller, Scope, caller_with_scopes
+from resolvers.caller import AuthScope, Caller, caller_with_scopes
 from server.auth.api_tokens import hash_token, parse_token_id
 from server.auth.identity import Identity
 from server.auth.same_host import Headers, is_same_host_request
@@ -84,7 +84,7 @@ class Authenticator:
         self._reads_are_open = reads_are_open
         self._writes_are_open = writes_are_open
         self._anonymous_identity = Identity(caller_with_scopes("", [], reads_are_open=reads_are_open))
-        self._local_admin = Identity(Caller("", frozenset(Scope)))
+        self._local_admin = Identity(Caller("", frozenset(AuthScope)))
         self._cached_tokens: dict[str, _CachedToken] = {}
         self._lookup_semaphore = asyncio.Semaphore(MAX_CONCURRENT_LOOKUPS)
         self._waiting_lookups = 0

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from resolvers.caller import Scope
+from resolvers.caller import AuthScope
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -242,7 +242,7 @@ def create_token(
     name: Annotated[
         str, typer.Option(show_default=False, help="Whose it is. All tokens of a name see the same batches.")
     ],
-    scope: Annotated[list[Scope], typer.Option(show_default=False, help="What it may do; may be given again.")],
+    scope: Annotated[list[AuthScope], typer.Option(show_default=False, help="What it may do; may be given again.")],
     expires: Annotated[
         str, typer.Option(help="Until when: a number of days (90d), a day (2027-01-31) or never.")
     ] = "90d",

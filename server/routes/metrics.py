@@ -22,14 +22,14 @@ from db.pool import Pool
 from db.repositories import batches
 from domain.batches import BatchStatus, QueueState
 from graph.execution.authorization import PermissionDenied, require_scopes
-from resolvers.caller import Scope
+from resolvers.caller import AuthScope
 from server.auth.access_control import AccessControl
 from server.auth.same_host import is_same_host_request
 from server.http.errors import HttpError, forbidden
 from server.observability import metrics
 from telemetry.request_record import record_caller
 
-ADMIN = frozenset({Scope.ADMIN})
+ADMIN = frozenset({AuthScope.ADMIN})
 OUTCOMES = {
     "applied": (BatchStatus.APPLIED, BatchStatus.REVERTED),
     "rejected": (BatchStatus.REJECTED,),

@@ -5,7 +5,7 @@ What tests over real connections prove of each field stands in `test_access_cont
 
 from graphql import get_named_type
 
-from resolvers.caller import Scope
+from resolvers.caller import AuthScope
 from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared, object_types
 
 WAYS_TO_A_BATCH = {
@@ -31,7 +31,11 @@ PARTS = {"Rejection", "RejectionConnection", "RejectionEdge", "LaneConnection", 
 
 
 def test_every_field_of_a_root_type_declares_the_scope_that_it_is_meant_to_have() -> None:
-    expected = dict.fromkeys(READ, Scope.READ) | dict.fromkeys(UPLOAD, Scope.UPLOAD) | dict.fromkeys(ADMIN, Scope.ADMIN)
+    expected = (
+        dict.fromkeys(READ, AuthScope.READ)
+        | dict.fromkeys(UPLOAD, AuthScope.UPLOAD)
+        | dict.fromkeys(ADMIN, AuthScope.ADMIN)
+    )
     assert declared() == expected
 
 

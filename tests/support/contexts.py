@@ -9,12 +9,12 @@ from db.pool import Pool
 from db.repositories.previews import Preview
 from domain.batches import BatchStatus, FileFormat, OnError, Rejection
 from domain.locations import TreeChange
-from resolvers.caller import Caller, Scope
+from resolvers.caller import AuthScope, Caller
 from resolvers.context import AppContext, Limits, RequestContext
 from resolvers.loading.day_totals import create_day_totals_loader
 from resolvers.price_changes import PriceChanges
 
-OPERATOR = Caller("", frozenset(Scope))
+OPERATOR = Caller("", frozenset(AuthScope))
 ADMITTED = SimpleNamespace(caller=OPERATOR)
 """Enough of a context for schemas whose resolvers ask for none."""
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from graphql import get_introspection_query
+from graphql import GraphQLError, get_introspection_query
 
 from graph.execution.document_cache import DocumentCache
 from graph.execution.document_limits import QueryLimits, check_limits, parse_limited
@@ -76,6 +76,34 @@ def test_a_document_within_a_limit_is_answered_and_one_above_it_refused(
 def test_every_limit_that_a_document_passes_is_told(client: Client) -> None:
     answer = client.post("{ " + "a: __typename " * 11 + nested(7)[1:])
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["QUERY_TOO_DEEP", "TOO_MANY_ALIASES"]
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ("{ " + "#" * 100, "Document too long: 102 characters, limit 100."),
+        ("{ a(b: " + "1" * 401 + ") }", "Number too long: 401 digits, limit 400."),
+        ("{ a b c d e f g }", "Too many tokens: limit 6."),
+    ],
+)
+def test_limit_errors_of_the_parser_state_the_value_and_the_limit(document: str, message: str) -> None:
+    limits = QueryLimits(max_length=100 if "#" in document else 1_000, max_tokens=6)
+    with pytest.raises(GraphQLError) as raised:
+        parse_limited(document, limits)
+    assert raised.value.message == message
+
+
+def test_limit_errors_of_the_document_state_the_value_and_the_limit() -> None:
+    limits = QueryLimits(max_depth=2, max_fields=3, max_aliases=1, max_directives=0)
+    tree = parse_limited("{ a: b { c: d { e @f } } g }", limits)
+    assert [error.message for error in check_limits(tree, limits)] == [
+        "Query too deep: 3 levels, limit 2.",
+        "Too many fields and fragment spreads, fragments expanded: 4, limit 3.",
+        "Too many aliases: 2, limit 1.",
+        "Too many directives: 1, limit 0.",
+    ]
+    (error,) = check_limits(parse_limited(in_fragments("", 30), QueryLimits()), QueryLimits())
+    assert error.message == "Too many fields and fragment spreads, fragments expanded: over 1,000,000, limit 400."
 
 
 def test_the_largest_operation_counts_not_their_sum(client: Client) -> None:

@@ -147,7 +147,7 @@ def test_a_file_above_the_limit_is_one_line_that_names_it(database_url: str, fil
 def test_where_writing_is_not_open_one_line_says_so(database_url: str, file: Path) -> None:
     with running_server(database_url, writes_are_open=False) as client:
         line = one_line(upload(client, file, exit_code=1).stderr)
-        assert "This needs a token with the scope upload. Give a token" in line
+        assert "A token with scope `upload` is required. Give a token" in line
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -165,7 +165,7 @@ def test_a_token_is_all_that_an_upload_to_another_machine_takes(database_url: st
             return ratesgraph(None, *arguments, exit_code=exit_code, settings={"RATESGRAPH_TOKEN": token})
 
         assert "answers nobody without a token" in one_line(send("", 1).stderr)
-        assert "scope upload is needed" in one_line(send(reader, 1).stderr)
+        assert "lacks the required scope `upload`" in one_line(send(reader, 1).stderr)
         assert "batch 1 applied" in send(token, 0).stdout
         assert "already uploaded as batch 1" in send(token, 0).stdout
         ratesgraph(database_url, "token", "revoke", token)

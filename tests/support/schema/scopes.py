@@ -5,7 +5,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from graph.execution.authorization import SCOPE_METADATA_KEY
 from graph.schema import schema
-from resolvers.caller import Scope
+from resolvers.caller import AuthScope
 
 ROOTS = ("Query", "Mutation", "Subscription")
 
@@ -24,7 +24,7 @@ def object_types() -> list[GraphQLObjectType]:
     return [type_ for type_ in schema._schema.type_map.values() if isinstance(type_, GraphQLObjectType)]
 
 
-def declared() -> dict[str, Scope | None]:
+def declared() -> dict[str, AuthScope | None]:
     """Return the scope that each field of the root types declares."""
     return {
         name: field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].metadata.get(SCOPE_METADATA_KEY)
