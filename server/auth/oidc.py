@@ -10,12 +10,12 @@ import hashlib
 import logging
 import math
 import time
-from collections import OrderedDict
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import jwt
+from cachetools import LRUCache
 
 from resolvers.caller import caller_with_scopes
 from server.auth.authenticator import INVALID_TOKEN
@@ -50,7 +50,7 @@ class OidcAuthenticator:
         self._audience = audience
         self._jwks_url = jwks_url
         self._reads_are_open = reads_are_open
-        self._cached_tokens: OrderedDict[bytes, Identity] = OrderedDict()
+        self._cached_tokens: LRUCache[bytes, Identity] = LRUCache(MAX_CACHED_TOKENS)
         self._keys: list[jwt.PyJWK] = []
         self._fetched_at = self._tried_at = -math.inf
         self._fetch_lock = asyncio.Lock()
@@ -66,10 +66,8 @@ class OidcAuthenticator:
         known = self._cached_tokens.get(digest)
         if known is None:
             known = self._cached_tokens[digest] = await self._verify(token)
-            while len(self._cached_tokens) > MAX_CACHED_TOKENS:
-                self._cached_tokens.popitem(last=False)
         if known.expires_at <= time.time():
-            del self._cached_tokens[digest]
+            self._cached_tokens.pop(digest, None)
             raise unauthenticated(INVALID_TOKEN, was_given=True)
         return known
 
