@@ -51,7 +51,7 @@ NOT_ACCEPTABLE = AcceptedMedia(None)
 
 
 def memoize_header(default: R) -> Callable[[HeaderParser[R]], HeaderParser[R]]:
-    """Cache the results of a header parser (LRU); return `default` for a header over the length limit."""
+    """Cache the results of a header parser (LRU); overlong headers yield `default`."""
 
     def decorate(parse: HeaderParser[R]) -> HeaderParser[R]:
         parse_cached = lru_cache(maxsize=MAX_CACHED_HEADERS)(parse)
@@ -90,7 +90,7 @@ def parse_accept(accept: bytes) -> AcceptedMedia:
 
 
 def _parse_ranges(header: bytes) -> Iterator[tuple[bytes, float]]:
-    """Yield the names in a list header in lower case, with their weights; quoted strings are ignored."""
+    """Yield the lower-case names of a list header with their weights, ignoring quoted strings."""
     for part in QUOTED.sub(b'""', header.lower()).split(b","):
         name, *parameters = (piece.strip() for piece in part.split(b";"))
         yield name, _parse_q(parameters)

@@ -1,4 +1,4 @@
-"""Request header parsing: one value per field name, by one rule for each kind of field (RFC 9110, 5.3).
+"""Request header parsing: one value per field name (RFC 9110, 5.3).
 
 Several lines of a list-valued field are one list: they are joined with `, ` in the order of arrival. Every other field is a
 singleton, such as Authorization, Content-Type, Host, Origin or Sec-Fetch-Site. RFC 9110 forbids clients to repeat a singleton;
