@@ -1,8 +1,8 @@
-"""Prometheus histogram that adds observations in batches, built from the public API of prometheus_client.
+"""Prometheus histogram that adds observations in batches, on the public API.
 
-`Histogram` accepts one observation at a time, about 6 µs each where processes share files. Here a batch is added to two
-counters: one per bucket (label `le`), one for the sum. Counters of all processes are summed by the multi-process mode of
-prometheus_client. `assemble` turns them back into one histogram family with the samples that `Histogram` would export.
+`Histogram` of prometheus_client accepts single observations, about 6 µs each if processes share files. Here a batch is added to
+two counters: one per bucket (label `le`), one for the sum. The multi-process mode of prometheus_client sums the counters of
+all processes. `assemble` turns them into one histogram family with the samples that `Histogram` would export.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +26,10 @@ class BatchedHistogram:
         bounds: Sequence[float],
         registry: CollectorRegistry,
     ) -> None:
-        """Register the two counters; `bounds` are the upper bounds of the buckets in ascending order, without infinity."""
+        """Register the two counters.
+
+        `bounds` are the upper bounds of the buckets in ascending order, without infinity.
+        """
         self._name, self._documentation = name, documentation
         self._labels = tuple(labels)
         self._bucket_labels = (*(str(float(bound)) for bound in bounds), INFINITY)
@@ -34,7 +37,10 @@ class BatchedHistogram:
         self._sums = Counter(f"{name}_of_all", documentation, labels, registry=registry)
 
     def add(self, labels: Sequence[str], counts: Sequence[int], total: float) -> None:
-        """Add a batch: the number of observations in each bucket (not cumulative), and the sum of their values."""
+        """Add a batch of observations.
+
+        `counts` holds their number in each bucket (not cumulative), `total` the sum of their values.
+        """
         self._sums.labels(*labels).inc(total)
         for bucket, count in zip(self._bucket_labels, counts, strict=True):
             if count:
@@ -70,7 +76,7 @@ class BatchedHistogram:
 
 
 def _totals(counter: Metric) -> Iterator[tuple[dict[str, str], float]]:
-    """Yield the labels and values of a counter, without the samples that say when a series was created."""
+    """Yield the labels and values of a counter, without its `_created` samples."""
     for sample in counter.samples:
         if sample.name.endswith("_total"):
             yield sample.labels, sample.value

@@ -1,4 +1,4 @@
-"""Log configuration: every line of the process and its libraries, as JSON or for a reader at a terminal.
+"""Log configuration: lines of the process and its libraries as JSON or for a terminal.
 
 Modules log through the standard library's `logging`; only this module imports structlog. An exception may quote what a client
 sent. Therefore its type and traceback are logged, and its message only on level `debug`. Passwords and tokens are redacted in
@@ -69,7 +69,10 @@ class LogProcessors:
 
 
 def _format_chain(error: BaseException, seen: set[int], *, include_message: bool) -> Iterator[str]:
-    """Yield the causes of an exception, its traceback, and its type; its message only with `include_message`."""
+    """Yield the causes of an exception, its traceback and its type.
+
+    Messages are included only with `include_message`.
+    """
     seen.add(id(error))
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None and id(cause) not in seen:
@@ -113,7 +116,7 @@ def _encode(event: Event, **_options: object) -> str:
 
 
 def choose_style(setting: str) -> str:
-    """Return the log style; `auto` is `console` if standard error is a terminal, otherwise `json`."""
+    """Return the log style; `auto` is `console` on a terminal, otherwise `json`."""
     if setting != "auto":
         return setting
     return "console" if sys.stderr.isatty() else "json"
@@ -160,7 +163,7 @@ def _log_thread_exception(arguments: threading.ExceptHookArgs) -> None:
 
 
 def report_command_failure(message: str | None, error: BaseException) -> None:
-    """Report the failure of a command on standard error; without a message it is an internal error."""
+    """Report a failed command on standard error; no message means an internal error."""
     is_configured = bool(logging.getLogger().handlers)
     if not is_configured:
         # The settings are invalid.

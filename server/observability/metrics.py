@@ -1,4 +1,4 @@
-"""Prometheus metrics of the server, written by every process; any process can export the sum of all.
+"""Prometheus metrics of the server; any process can export those of all processes.
 
 With several processes each writes its values into files of a shared folder: the multi-process mode of prometheus_client. The
 package enables it if the variable `PROMETHEUS_MULTIPROC_DIR` is set at import. No label has a value chosen by a client.
@@ -165,7 +165,10 @@ def multiprocess_dir() -> Iterator[None]:
 
 
 def collect() -> Iterator[Metric]:
-    """Yield the metrics of all processes. With several processes this reads files: do not call it on the event loop."""
+    """Yield the metrics of all processes.
+
+    With several processes this reads files: do not call it on the event loop.
+    """
     if not MULTIPROCESS:
         yield from SECONDS.assemble(REGISTRY.collect())
         return

@@ -1,4 +1,4 @@
-"""Redaction of secrets in log lines: by shape, and by value for every secret in the settings."""
+"""Redaction of secrets in log lines: by shape, and by value for all secrets in settings."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -30,7 +30,10 @@ MIN_SECRET = 4
 
 
 class Redactor:
-    """Replaces secrets in text: known values in any URL-quoted or escaped spelling, and texts with the shape of a secret."""
+    """Replaces secrets in text.
+
+    Known values are found in any URL-quoted or escaped spelling, other secrets by their shape.
+    """
 
     def __init__(self, known: Collection[str]) -> None:
         long = sorted({secret for secret in known if len(secret) >= MIN_SECRET}, key=len, reverse=True)
@@ -44,7 +47,7 @@ class Redactor:
 
 
 def _spelling_pattern(secret: str) -> str:
-    """Return a pattern for the secret in which each special character may be URL-quoted or escaped."""
+    """Return a pattern for the secret whose special characters may be quoted or escaped."""
     return "".join(
         character if character.isascii() and character.isalnum() else f"(?:{'|'.join(_spellings(character))})"
         for character in secret
