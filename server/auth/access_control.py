@@ -1,15 +1,13 @@
-"""Whom a request is let in for: who calls, by token or address, and whether that one has not asked too often.
+"""Access control: authentication of callers and rate limits.
 
-A token in use is known without the database and is counted for itself, so its holder does not suffer from neighbours at the
-same address. Whoever has none is counted by address. A token that is not known yet costs a look-up: an address that has failed
-too often is refused before that. The machine's own admin is not counted.
+A caller is identified by a token or by the client address. Requests with a valid token are counted per token,
+so that callers behind one address do not affect each other. Requests without a token are counted per client address. An unknown
+token costs a database lookup: an address with too many failed attempts is rejected before it. The local admin has no limit.
 """
 
 from collections.abc import Awaitable, Mapping
-from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Send
-from starlette.types import Scope as Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resolvers.caller import Caller
 from server.auth.authenticator import Authenticator
@@ -17,27 +15,29 @@ from server.auth.identity import Identity
 from server.config.network import client_address_key
 from server.config.settings import Settings
 from server.http.errors import HttpError
+from server.http.headers import parse_headers
 from server.rate_limiting.fixed_window import FixedWindowLimiter, HeaderList
 from server.rate_limiting.shared_storage import open_shared_storage, parse_rate_limit
 from server.rate_limiting.stream_limiter import StreamLimiter
 from telemetry.request_record import record_caller
 
 Headers = Mapping[bytes, bytes]
-Scope = Mapping[str, Any]
 ANONYMOUS = Identity(Caller())
 
 
 class AccessControl:
-    """Lets requests in. The `places` are those of streams; a WebSocket's message has `message_bytes` at most.
+    """Authenticates requests and enforces rate limits and stream limits.
 
-    The latter holds for who may not upload, as it does for a body.
+    Attributes:
+        stream_limiter: Limiter of open event streams and WebSockets.
+        message_bytes: Maximum size of a WebSocket message from callers without the upload scope.
     """
 
-    def __init__(self, callers: Authenticator, settings: Settings) -> None:
-        self._authenticator = callers
+    def __init__(self, authenticator: Authenticator, settings: Settings) -> None:
+        self._authenticator = authenticator
         self.stream_limiter = StreamLimiter(settings.max_streams, settings.max_caller_streams)
         self.message_bytes = settings.max_query_bytes
-        # Where each process counts for itself, they share what the limit gives.
+        # Without shared storage each process counts separately, so the limit is divided among them.
         processes = settings.workers if settings.rate_limit_storage is None else 1
         shared = open_shared_storage(settings.rate_limit_storage)
         self._addresses, self._failures, self._tokens = (
@@ -50,34 +50,40 @@ class AccessControl:
         )
 
     async def authorize(self, scope: Scope, headers: Headers) -> tuple[Identity, HeaderList]:
-        """Return who sends a request, and the fields that tell what is left to that one, as the request is counted.
+        """Count the request and return the caller's identity and the rate-limit headers.
 
-        Raise BadRequest (RATE_LIMITED, and what `recognise` raises).
+        Raise HttpError (RATE_LIMITED, and the errors of `authenticate`).
         """
         identity = await self.authenticate(scope, headers)
         return identity, await self.check_rate_limit(scope, identity)
 
     async def authenticate(self, scope: Scope, headers: Headers) -> Identity:
-        """Return who sends a request. Raise BadRequest (RATE_LIMITED; UNAUTHENTICATED and more, as `Callers`)."""
+        """Return the caller's identity.
+
+        Raise HttpError (RATE_LIMITED, and the errors of `Authenticator`).
+        """
         identity = self._authenticator.authenticate_cached(headers) or await self._authenticate_uncached(scope, headers)
         record_caller(identity.caller.label)
         return identity
 
     async def _authenticate_uncached(self, scope: Scope, headers: Headers) -> Identity:
-        stranger = client_address_key(scope)
+        address = client_address_key(scope)
         if self._failures:
-            await self._failures.peek(stranger)
+            await self._failures.peek(address)
         try:
             return await self._authenticator.authenticate(headers)
         except HttpError as error:
             if error.status == 401:
-                for quota in (self._failures, self._addresses):
-                    if quota:
-                        await quota.record(stranger)
+                for limiter in (self._failures, self._addresses):
+                    if limiter:
+                        await limiter.record(address)
             raise
 
     def check_rate_limit(self, scope: Scope, identity: Identity) -> Awaitable[HeaderList]:
-        """Count what the caller asks for and return the fields that tell what is left. Raise BadRequest (RATE_LIMITED)."""
+        """Count one request of the caller and return the rate-limit headers.
+
+        Raise HttpError (RATE_LIMITED).
+        """
         caller = identity.caller
         if caller.name:
             return self._tokens.hit(caller.name) if self._tokens else _unlimited()
@@ -86,12 +92,12 @@ class AccessControl:
         return self._addresses.hit(client_address_key(scope))
 
     def anonymous_identity(self, headers: Headers) -> Identity:
-        """Return who opens a connection before it is known who it is for: a stranger, or the machine's own admin."""
+        """Return the identity for a WebSocket handshake: anonymous, or the local admin."""
         identity = None if b"authorization" in headers else self._authenticator.authenticate_cached(headers)
         return identity or ANONYMOUS
 
     def stream_owner(self, scope: Scope, identity: Identity) -> str:
-        """Return what the caller's streams are counted under; nothing for the machine's own admin."""
+        """Return the key that counts the caller's streams; empty (no limit) for the local admin."""
         caller = identity.caller
         return caller.name or ("" if caller.is_admin else client_address_key(scope))
 
@@ -101,33 +107,39 @@ async def _unlimited() -> HeaderList:
 
 
 class WebSocketAdmissionMiddleware:
-    """Lets WebSockets in, under their address until a message tells whom they are for, or refuses them by an HTTP status."""
+    """Middleware that admits WebSocket handshakes or rejects them with an HTTP response.
+
+    A connection is counted by client address until its `connection_init` message names a token.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Request, receive: Receive, send: Send) -> None:
-        """Hand the connection on, with its `place` in the request's state, or answer why not. HTTP goes past this."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Admit the WebSocket or reject it; HTTP requests pass through.
+
+        The application finds the stream lease in `scope["state"]["place"]`.
+        """
         if scope["type"] != "websocket":
             await self._app(scope, receive, send)
             return
-        admission: AccessControl = scope["state"]["access_control"]
+        access_control: AccessControl = scope["state"]["access_control"]
         try:
-            stranger = admission.anonymous_identity(dict(scope["headers"]))
-            await admission.check_rate_limit(scope, stranger)
-            with admission.stream_limiter.acquire(admission.stream_owner(scope, stranger)) as place:
-                scope["state"]["place"] = place
+            identity = access_control.anonymous_identity(parse_headers(scope["headers"]))
+            await access_control.check_rate_limit(scope, identity)
+            with access_control.stream_limiter.acquire(access_control.stream_owner(scope, identity)) as lease:
+                scope["state"]["place"] = lease
                 await self._app(scope, receive, send)
         except HttpError as error:
             await error.to_response()(scope, receive, send)
 
 
-def with_headers(send: Send, fields: HeaderList) -> Send:
-    """Return what sends a response with the fields."""
+def with_headers(send: Send, headers: HeaderList) -> Send:
+    """Return a `send` that adds the headers to the response."""
 
-    async def send_with_fields(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *fields]}
+            message = {**message, "headers": [*message["headers"], *headers]}
         await send(message)
 
-    return send_with_fields
+    return send_with_headers

@@ -1,8 +1,8 @@
-"""API tokens as text: `rgt_`, a public part by which a token is looked up, and its secret.
+"""API tokens: format, creation, hashing and revocation.
 
-The prefix is there for secret scanners, which find a token that has been published by mistake. What is kept of a token is its
-SHA-256: slow hashes and salt are for passwords, which people choose and attackers guess; of 256 random bits nobody guesses
-any, and a digest that takes microseconds lets every request be checked.
+A token consists of the prefix `rgt_`, a public ID for the lookup, and a secret. The prefix lets secret scanners find a token
+that was published by mistake. The database stores the SHA-256 of a token. Slow hashes and salts protect passwords, which
+attackers can guess. They add nothing to 256 random bits, and a digest of microseconds allows a check at every request.
 """
 
 import hashlib
@@ -15,31 +15,31 @@ from db.connection import Connection
 from db.repositories import audit, tokens
 from db.repositories.audit import COMMAND, Action
 
-SHAPE = re.compile(r"rgt_(?P<id>[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
-ID = re.compile(r"(rgt_)?(?P<id>[0-9a-f]{16})(_[A-Za-z0-9_-]{43})?")
+TOKEN_PATTERN = re.compile(r"rgt_(?P<id>[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
+REFERENCE_PATTERN = re.compile(r"(rgt_)?(?P<id>[0-9a-f]{16})(_[A-Za-z0-9_-]{43})?")
 
 
 def hash_token(token: str) -> bytes:
-    """Return what is kept of a token, and compared."""
+    """Return the SHA-256 of a token, as stored in the database."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def parse_token_id(token: str) -> str | None:
-    """Return the public part of a token, or None for a text that is no API token."""
-    found = SHAPE.fullmatch(token)
-    return found and found["id"]
+    """Return the public ID of an API token, or None if the text is not an API token."""
+    match = TOKEN_PATTERN.fullmatch(token)
+    return match and match["id"]
 
 
 def parse_token_reference(text: str) -> str | None:
-    """Return the id in what somebody gives to name a token: its id, or the token itself."""
-    found = ID.fullmatch(text.strip())
-    return found and found["id"]
+    """Return the token ID from an ID or a whole token, or None if the text is neither."""
+    match = REFERENCE_PATTERN.fullmatch(text.strip())
+    return match and match["id"]
 
 
 async def create_token(
     connection: Connection, name: str, scopes: Sequence[str], expires_at: datetime | None
 ) -> tuple[str, str]:
-    """Keep a new token and return its id and the token, which cannot be had a second time."""
+    """Create a token and return its ID and the token itself, which cannot be retrieved later."""
     token_id = secrets.token_hex(8)
     token = f"rgt_{token_id}_{secrets.token_urlsafe(32)}"
     async with connection.transaction():
@@ -52,7 +52,7 @@ async def create_token(
 
 
 async def revoke_token(connection: Connection, token_id: str) -> str | None:
-    """Revoke a token and return its name, or None where there is none that could be revoked."""
+    """Revoke a token and return its name, or None if no active token has this ID."""
     async with connection.transaction():
         name = await tokens.revoke_token(connection, token_id)
         if name is not None:

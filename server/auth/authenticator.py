@@ -1,9 +1,8 @@
-"""Recognises callers by their tokens, without asking the database at every request.
+"""Authentication of callers by token, with a cache in front of the database.
 
-Tokens that are in use are looked up again twice a second, all in one statement, and one that was not seen valid within the last
-second is not believed. So a token that is revoked is refused everywhere within a second, whatever happens to notifications,
-and a request with a token in use costs a look into a dictionary and a digest. How long ago a token was used is written
-down by the same work, every ten minutes.
+Tokens in use are refreshed twice a second with one statement. A cached token is trusted for at most one second after it was
+last confirmed. Every process therefore rejects a revoked token within a second, independently of notifications. A request with
+a cached token costs a dictionary lookup and a digest. The refresh also records the time of last use, every ten minutes.
 """
 
 import asyncio
@@ -34,26 +33,26 @@ from server.http.errors import unauthenticated, unavailable
 MAX_AGE_SECONDS = 1.0
 REFRESH_SECONDS = 0.5
 IDLE_SECONDS = 60.0
-"""After which a token that nobody uses is looked up no longer."""
+"""A token unused for this long leaves the cache."""
 LAST_USED_INTERVAL = timedelta(minutes=10)
 MAX_CONCURRENT_LOOKUPS = 2
-"""However many unknown tokens are tried, as many connections of the reading pool are theirs at most."""
-INVALID_TOKEN = "The token is unknown, wrong, expired or revoked."  # noqa: S105
+"""Connections of the read pool that lookups of unknown tokens may occupy."""
+INVALID_TOKEN = "Invalid token: unknown, expired or revoked."  # noqa: S105
 
 
 class JwtAuthenticator(Protocol):
-    """Recognises callers by what somebody else has signed."""
+    """Authenticator for signed tokens (JWTs) of an external issuer."""
 
     def get_cached(self, token: str) -> Identity | None:
-        """Return who is named by a token that is known already and holds."""
+        """Return the identity of a cached, valid token, or None."""
 
     async def authenticate(self, token: str) -> Identity:
-        """Return who is named. Raise BadRequest (UNAUTHENTICATED; ISSUER_UNAVAILABLE)."""
+        """Return the identity of a token. Raise HttpError (UNAUTHENTICATED; ISSUER_UNAVAILABLE)."""
 
 
 @dataclass(slots=True)
 class _CachedToken:
-    """A token in use. Nothing of it ever changes but that it ends."""
+    """Cached API token. Its scopes never change; it can only expire or be revoked."""
 
     secret_sha256: bytes
     identity: Identity
@@ -61,20 +60,23 @@ class _CachedToken:
     used_at: float = -math.inf
 
     def matches(self, token: str) -> bool:
-        """Return whether this is the token, and it has not expired.
+        """Return whether the token equals this one and has not expired.
 
-        Its public part says which it would be; the time that a comparison takes says nothing about the secret.
+        The cache entry was found by the public ID. The comparison runs in constant time.
         """
         return hmac.compare_digest(self.secret_sha256, hash_token(token)) and self.identity.expires_at > time.time()
 
     def touch(self) -> Identity:
-        """Take note of the use and return who it is."""
+        """Record the use and return the identity."""
         self.used_at = time.monotonic()
         return self.identity
 
 
 class Authenticator:
-    """Those who call this process. `writes_are_open` makes everybody on this machine its admin, if reading is open too."""
+    """Authenticates callers by API token or JWT.
+
+    With `writes_are_open`, same-host requests without a token get all scopes, unless anonymous reads are disabled.
+    """
 
     def __init__(
         self, pool: Pool, jwts: JwtAuthenticator | None, *, reads_are_open: bool, writes_are_open: bool
@@ -90,7 +92,7 @@ class Authenticator:
         self._waiting_lookups = 0
 
     def authenticate_cached(self, headers: Headers) -> Identity | None:
-        """Return who sends a request with these headers where that is known at once, and None where `recognise` has to look."""
+        """Return the identity for these headers without I/O, or None if `authenticate` must decide."""
         authorization = headers.get(b"authorization")
         if authorization is None:
             return self._anonymous(headers) if self._reads_are_open else None
@@ -99,39 +101,42 @@ class Authenticator:
             return None
         if token_id is None:
             return None if self._jwts is None else self._jwts.get_cached(token)
-        known = self._get_fresh(token_id)
-        return known.touch() if known is not None and known.matches(token) else None
+        cached = self._get_fresh(token_id)
+        return cached.touch() if cached is not None and cached.matches(token) else None
 
     async def authenticate(self, headers: Headers) -> Identity:
-        """Return who sends a request with these headers. Raise BadRequest (UNAUTHENTICATED, DATABASE_UNAVAILABLE)."""
+        """Return the identity for these headers.
+
+        Raise HttpError (UNAUTHENTICATED, DATABASE_UNAVAILABLE).
+        """
         authorization = headers.get(b"authorization")
         return self._anonymous(headers) if authorization is None else await self._authenticate_header(authorization)
 
     def _anonymous(self, headers: Headers) -> Identity:
-        """Return who calls without a token."""
+        """Return the identity of a request without a token."""
         if not self._reads_are_open:
-            raise unauthenticated("This server answers nobody without a token.", was_given=False)
+            raise unauthenticated("Authentication required: send an `Authorization: Bearer` token.", was_given=False)
         return (
             self._local_admin if self._writes_are_open and is_same_host_request(headers) else self._anonymous_identity
         )
 
     async def _authenticate_header(self, authorization: bytes) -> Identity:
-        """Return who calls with this header."""
+        """Return the identity for an Authorization header."""
         scheme, token, token_id = _parse_authorization(authorization)
         if scheme != "bearer":
-            raise unauthenticated("Authorization is not of the form `Bearer` and a token.", was_given=True)
+            raise unauthenticated("The Authorization header must be `Bearer <token>`.", was_given=True)
         if token_id is None:
             if self._jwts is None:
                 raise unauthenticated(INVALID_TOKEN, was_given=True)
             return await self._jwts.authenticate(token)
-        known = self._get_fresh(token_id) or await self._fetch(token_id)
-        if known is None or not known.matches(token):
+        cached = self._get_fresh(token_id) or await self._fetch(token_id)
+        if cached is None or not cached.matches(token):
             raise unauthenticated(INVALID_TOKEN, was_given=True)
-        return known.touch()
+        return cached.touch()
 
     def _get_fresh(self, token_id: str) -> _CachedToken | None:
-        known = self._cached_tokens.get(token_id)
-        return known if known is not None and known.confirmed_at > time.monotonic() - MAX_AGE_SECONDS else None
+        cached = self._cached_tokens.get(token_id)
+        return cached if cached is not None and cached.confirmed_at > time.monotonic() - MAX_AGE_SECONDS else None
 
     async def _fetch(self, token_id: str) -> _CachedToken | None:
         if self._waiting_lookups >= MAX_WAITING:
@@ -139,7 +144,7 @@ class Authenticator:
         self._waiting_lookups += 1
         try:
             async with self._lookup_semaphore:
-                # Another request may have looked meanwhile.
+                # Another request may have refreshed the token in the meantime.
                 if self._get_fresh(token_id) is None:
                     await self._refresh([token_id])
         except DatabaseError as error:
@@ -149,59 +154,62 @@ class Authenticator:
         return self._get_fresh(token_id)
 
     async def refresh_forever(self) -> None:
-        """Look up what is in use, again and again."""
+        """Refresh the tokens in use periodically and drop idle ones."""
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             oldest = time.monotonic() - IDLE_SECONDS
-            for token_id, known in list(self._cached_tokens.items()):
-                if known.used_at < oldest and not known.identity.active_streams:
+            for token_id, cached in list(self._cached_tokens.items()):
+                if cached.used_at < oldest and not cached.identity.active_streams:
                     del self._cached_tokens[token_id]
             in_use = list(self._cached_tokens)
             if in_use:
-                # While the database is away, what is known grows too old by itself.
+                # During an outage the cached tokens expire by age.
                 with contextlib.suppress(DatabaseError):
                     await self._refresh(in_use)
 
     async def _refresh(self, token_ids: Collection[str]) -> None:
-        """Take note of which of the tokens are accepted at this moment, and end what goes on under the others."""
-        asked_at, found = await self._pool.read(partial(self._fetch_and_touch, token_ids))
+        """Confirm the tokens that are valid now and revoke the others, which closes their streams."""
+        queried_at, valid = await self._pool.read(partial(self._fetch_and_touch, token_ids))
         for token_id in token_ids:
-            token, known = found.get(token_id), self._cached_tokens.get(token_id)
+            token, cached = valid.get(token_id), self._cached_tokens.get(token_id)
             if token is None:
-                if known is not None:
-                    known.identity.revoked.set()
+                if cached is not None:
+                    cached.identity.revoked.set()
                     del self._cached_tokens[token_id]
-            elif known is None:
-                self._cached_tokens[token_id] = self._to_cached(token, asked_at)
+            elif cached is None:
+                self._cached_tokens[token_id] = self._to_cached(token, queried_at)
             else:
-                known.confirmed_at = max(known.confirmed_at, asked_at)
+                cached.confirmed_at = max(cached.confirmed_at, queried_at)
 
     async def _fetch_and_touch(
         self, token_ids: Collection[str], connection: Connection
     ) -> tuple[float, dict[str, ApiToken]]:
-        """Return when it was asked, and those that are accepted. To note their use twice is as good as once."""
-        asked_at = time.monotonic()
-        noted_before = datetime.now(UTC) - LAST_USED_INTERVAL
-        found = {token.id: token for token in await tokens.find_tokens(connection, token_ids)}
-        to_note = [
+        """Return the time of the query and the valid tokens, and record their use.
+
+        Recording is idempotent, so a retry of the read is safe.
+        """
+        queried_at = time.monotonic()
+        used_before = datetime.now(UTC) - LAST_USED_INTERVAL
+        valid = {token.id: token for token in await tokens.find_tokens(connection, token_ids)}
+        to_touch = [
             token.id
-            for token in found.values()
+            for token in valid.values()
             if token.id in self._cached_tokens
             and self._cached_tokens[token.id].used_at > -math.inf
-            and (token.last_used_at is None or token.last_used_at < noted_before)
+            and (token.last_used_at is None or token.last_used_at < used_before)
         ]
-        if to_note:
-            await tokens.touch_tokens(connection, to_note)
-        return asked_at, found
+        if to_touch:
+            await tokens.touch_tokens(connection, to_touch)
+        return queried_at, valid
 
-    def _to_cached(self, token: ApiToken, asked_at: float) -> _CachedToken:
+    def _to_cached(self, token: ApiToken, queried_at: float) -> _CachedToken:
         caller = caller_with_scopes(f"token:{token.name}", token.scopes, reads_are_open=self._reads_are_open)
         expires_at = math.inf if token.expires_at is None else token.expires_at.timestamp()
-        return _CachedToken(token.secret_sha256, Identity(caller, expires_at), asked_at)
+        return _CachedToken(token.secret_sha256, Identity(caller, expires_at), queried_at)
 
 
 def _parse_authorization(authorization: bytes) -> tuple[str, str, str | None]:
-    """Return the scheme of a header, the token in it, and the token's id, if it is one of ours."""
+    """Return the scheme and the token of a header, and the token ID if it is an API token."""
     scheme, _, token = authorization.decode("latin-1").partition(" ")
     token = token.strip()
     return scheme.lower(), token, parse_token_id(token)
@@ -211,7 +219,7 @@ def _parse_authorization(authorization: bytes) -> tuple[str, str, str | None]:
 async def open_authenticator(
     pool: Pool, jwts: JwtAuthenticator | None, *, reads_are_open: bool, writes_are_open: bool
 ) -> AsyncIterator[Authenticator]:
-    """Recognise callers until the end of the block."""
-    callers = Authenticator(pool, jwts, reads_are_open=reads_are_open, writes_are_open=writes_are_open)
-    async with background_task(callers.refresh_forever()):
-        yield callers
+    """Run an authenticator for the duration of the block."""
+    authenticator = Authenticator(pool, jwts, reads_are_open=reads_are_open, writes_are_open=writes_are_open)
+    async with background_task(authenticator.refresh_forever()):
+        yield authenticator

@@ -9,12 +9,19 @@ from dataclasses import dataclass, field
 from resolvers.caller import Caller
 
 MAX_TIMER_SECONDS = 1e8
-"""What lies further ahead, no process lives to see, and no timer need be set for."""
+"""About three years. A later expiry needs no timer, because no process runs that long."""
 
 
 @dataclass(eq=False, slots=True)
 class Identity:
-    """A caller, and how long it is to be believed: until `expires_at`, in seconds since 1970, or until it has `ended`."""
+    """Authenticated caller, valid until `expires_at` or until `revoked` is set.
+
+    Attributes:
+        caller: The caller with its name and scopes.
+        expires_at: Expiry in seconds since 1970.
+        revoked: Set when the token is revoked.
+        active_streams: Number of streams that were opened with this identity.
+    """
 
     caller: Caller
     expires_at: float = math.inf
@@ -22,9 +29,12 @@ class Identity:
     active_streams: int = 0
 
     async def wait_until_expired(self) -> None:
-        """Return when it is to be believed no longer: what goes on under it ends then."""
-        left = self.expires_at - time.time()
-        timeout = left if left < MAX_TIMER_SECONDS else None
+        """Wait until the identity expires or is revoked.
+
+        Streams opened with it are closed at that point.
+        """
+        remaining = self.expires_at - time.time()
+        timeout = remaining if remaining < MAX_TIMER_SECONDS else None
         self.active_streams += 1
         try:
             with contextlib.suppress(TimeoutError):

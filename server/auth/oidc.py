@@ -1,8 +1,8 @@
-"""Callers with a JWT that an OpenID Connect issuer has signed.
+"""JWT authentication against an OpenID Connect issuer.
 
-The issuer's keys are fetched when they are first needed, and again when they are old or a token names another. Only algorithms
-with a key of two halves are taken: so nobody who knows the public half can sign. The server imports this module only where an
-issuer is set, as it brings the cryptography along.
+The issuer's keys are fetched on first use, and again when they are old or a token names an unknown key. Only asymmetric
+algorithms are accepted, so that knowledge of a public key does not allow signing. The server imports this module only if an
+issuer is set, because it pulls in the cryptography package.
 """
 
 import asyncio
@@ -10,12 +10,12 @@ import hashlib
 import logging
 import math
 import time
-from collections import OrderedDict
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import jwt
+from cachetools import LRUCache
 
 from resolvers.caller import caller_with_scopes
 from server.auth.authenticator import INVALID_TOKEN
@@ -28,50 +28,54 @@ log = logging.getLogger("ratesgraph.server")
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 REQUIRED = ["exp", "iss", "aud", "sub"]
 LEEWAY_SECONDS = 30
-"""By how much the issuer's clock and ours may differ."""
+"""Accepted difference between the clocks of the issuer and the server."""
 LATEST_EXPIRY = 1e12
-"""In 30,000 years. A number may be longer than what arithmetic with times takes."""
+"""Seconds since 1970, some 30,000 years ahead. Larger numbers overflow in arithmetic with times."""
 JWKS_TTL_SECONDS = 900.0
 MIN_REFETCH_SECONDS = 10.0
-"""At most: tokens that name keys which there are not cost the issuer no more than this."""
+"""Minimum interval between fetches, so that tokens with unknown key IDs cannot flood the issuer."""
 TIMEOUT_SECONDS = 5.0
 MAX_KEYS_BYTES = 1_000_000
 MAX_TOKEN_LENGTH = 8_192
 MAX_NAME_LENGTH = 255
-"""Of `sub` (OpenID Connect Core, section 2)."""
+"""Characters of `sub` (OpenID Connect Core, section 2)."""
 MAX_CACHED_TOKENS = 10_000
 
 
 class OidcAuthenticator:
-    """Recognises callers by the tokens of one issuer for one audience. A token that is known already costs a digest."""
+    """Authenticator for the tokens of one issuer and one audience.
+
+    Verified tokens are cached (LRU); a cached token costs one SHA-256 digest.
+    """
 
     def __init__(self, issuer: str, audience: str, jwks_url: str, *, reads_are_open: bool) -> None:
         self._issuer = issuer
         self._audience = audience
         self._jwks_url = jwks_url
         self._reads_are_open = reads_are_open
-        self._cached_tokens: OrderedDict[bytes, Identity] = OrderedDict()
+        self._cached_tokens: LRUCache[bytes, Identity] = LRUCache(MAX_CACHED_TOKENS)
         self._keys: list[jwt.PyJWK] = []
         self._fetched_at = self._tried_at = -math.inf
         self._fetch_lock = asyncio.Lock()
 
     def get_cached(self, token: str) -> Identity | None:
-        """Return who is named by a token that is known already and has not expired."""
-        known = self._cached_tokens.get(hashlib.sha256(token.encode()).digest())
-        return known if known is not None and known.expires_at > time.time() else None
+        """Return the identity of a cached token that has not expired, or None."""
+        cached = self._cached_tokens.get(hashlib.sha256(token.encode()).digest())
+        return cached if cached is not None and cached.expires_at > time.time() else None
 
     async def authenticate(self, token: str) -> Identity:
-        """Return who is named. Raise BadRequest (UNAUTHENTICATED; ISSUER_UNAVAILABLE, 503)."""
+        """Return the identity of a token.
+
+        Raise HttpError (UNAUTHENTICATED; ISSUER_UNAVAILABLE, 503).
+        """
         digest = hashlib.sha256(token.encode()).digest()
-        known = self._cached_tokens.get(digest)
-        if known is None:
-            known = self._cached_tokens[digest] = await self._verify(token)
-            while len(self._cached_tokens) > MAX_CACHED_TOKENS:
-                self._cached_tokens.popitem(last=False)
-        if known.expires_at <= time.time():
-            del self._cached_tokens[digest]
+        cached = self._cached_tokens.get(digest)
+        if cached is None:
+            cached = self._cached_tokens[digest] = await self._verify(token)
+        if cached.expires_at <= time.time():
+            self._cached_tokens.pop(digest, None)
             raise unauthenticated(INVALID_TOKEN, was_given=True)
-        return known
+        return cached
 
     async def _verify(self, token: str) -> Identity:
         try:
@@ -90,31 +94,32 @@ class OidcAuthenticator:
                 options={"require": REQUIRED},
             )
         except (jwt.PyJWTError, OverflowError) as error:
-            # An older PyJWT lets 1e999 pass for a number until it counts with it.
+            # Older versions of PyJWT accept 1e999 as a number and overflow later.
             raise unauthenticated(INVALID_TOKEN, was_given=True) from error
         name, scope, expiry = claims["sub"], claims.get("scope"), claims["exp"]
         if not (isinstance(expiry, int | float) and expiry <= LATEST_EXPIRY):
-            # PyJWT takes a string of digits too, which is no date of a JWT (RFC 7519, section 2).
-            raise unauthenticated("The token's `exp` is no time.", was_given=True)
+            # PyJWT also accepts a string of digits, which is not a NumericDate (RFC 7519, section 2).
+            raise unauthenticated("Invalid token: `exp` must be a number of seconds since 1970.", was_given=True)
         if not (0 < len(name) <= MAX_NAME_LENGTH and name.isprintable()):
-            raise unauthenticated("The token's `sub` is no name.", was_given=True)
+            message = f"Invalid token: `sub` must be 1 to {MAX_NAME_LENGTH} printable characters."
+            raise unauthenticated(message, was_given=True)
         scopes = scope.split(" ") if isinstance(scope, str) else []
         caller = caller_with_scopes(f"oidc:{name}", scopes, reads_are_open=self._reads_are_open)
         return Identity(caller, claims["exp"] + LEEWAY_SECONDS)
 
     async def _find_key(self, key_id: object) -> jwt.PyJWK | None:
-        """Return the key with the id, or the only one for a token that names none."""
-        found = self._key_by_id(key_id)
-        if found is None or self._fetched_at < time.monotonic() - JWKS_TTL_SECONDS:
+        """Return the key with the ID; a token without a key ID uses the issuer's only key."""
+        key = self._key_by_id(key_id)
+        if key is None or self._fetched_at < time.monotonic() - JWKS_TTL_SECONDS:
             async with self._fetch_lock:
-                # Another request may have fetched them meanwhile.
+                # Another request may have fetched the keys in the meantime.
                 if self._tried_at < time.monotonic() - MIN_REFETCH_SECONDS:
                     await self._fetch()
-            found = self._key_by_id(key_id)
+            key = self._key_by_id(key_id)
         if not self._keys:
-            message = "The issuer of tokens does not answer. Try again shortly."
+            message = "The token issuer's keys are unavailable. Try again shortly."
             raise HttpError("ISSUER_UNAVAILABLE", message, status=503, headers=RETRY_AFTER)
-        return found
+        return key
 
     def _key_by_id(self, key_id: object) -> jwt.PyJWK | None:
         if key_id is None:
@@ -122,25 +127,27 @@ class OidcAuthenticator:
         return next((key for key in self._keys if key.key_id == key_id), None)
 
     async def _fetch(self) -> None:
-        """Read the issuer's keys anew; where that fails, those that are known hold on."""
+        """Fetch the issuer's keys. If that fails, the previous keys remain in use."""
         self._tried_at = time.monotonic()
-        # A proxy is for the way out, not for one's own machine.
-        on_our_own = is_loopback(urlsplit(self._jwks_url).hostname or "")
+        # Proxies from the environment do not apply to loopback addresses.
+        is_local = is_loopback(urlsplit(self._jwks_url).hostname or "")
         try:
             async with (
                 asyncio.timeout(TIMEOUT_SECONDS),
-                httpx.AsyncClient(trust_env=not on_our_own, timeout=TIMEOUT_SECONDS) as http,
+                httpx.AsyncClient(trust_env=not is_local, timeout=TIMEOUT_SECONDS) as http,
                 http.stream("GET", self._jwks_url) as response,
             ):
                 response.raise_for_status()
                 body = bytearray()
-                async for piece in response.aiter_bytes():
-                    body += piece
+                async for chunk in response.aiter_bytes():
+                    body += chunk
                     if len(body) > MAX_KEYS_BYTES:
-                        raise ValueError("the document of keys is too large")
+                        raise ValueError("the JWK set is too large")
             keys = jwt.PyJWKSet.from_json(body.decode()).keys
         except (httpx.HTTPError, jwt.PyJWTError, ValueError, AttributeError, TimeoutError) as error:
-            log.warning("the keys of the issuer of tokens could not be read: %s", type(error).__name__)
+            log.warning(
+                "fetching the token issuer's keys failed (%s); the previous keys remain in use", type(error).__name__
+            )
         else:
             self._keys = [key for key in keys if key.public_key_use in {None, "sig"}]
             self._fetched_at = time.monotonic()

@@ -9,10 +9,10 @@ Headers = Mapping[bytes, bytes]
 
 
 def is_same_host_request(headers: Headers) -> bool:
-    """Return whether a request means this machine by its own name, and came through nobody else and from no foreign page.
+    """Return whether a request addresses localhost without a proxy or a foreign origin.
 
-    A page on the internet can have its name lead to this machine, and then read what a browser on it is answered (DNS
-    rebinding); but its requests still bear that name. A page that may ask, by setting, may not ask as the admin.
+    A page on the internet can point its host name to this machine and read the responses (DNS rebinding). Its requests still
+    carry that name in Host. Origins allowed by the CORS setting do not count as same-host: they must not act as admin.
     """
     host, origin = headers.get(b"host", b""), headers.get(b"origin")
     is_forwarded = b"x-forwarded-for" in headers or b"forwarded" in headers

@@ -1,4 +1,4 @@
-"""Which hosts are this machine, and what strangers are counted by."""
+"""Loopback hosts, and the keys by which anonymous clients are counted."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -6,14 +6,14 @@ from functools import lru_cache
 from typing import Any
 
 IPV6_PREFIX_BITS = 64
-"""Of an IPv6 address: what is below is its holder's to choose, so it names nobody (RFC 6177)."""
+"""Prefix of an IPv6 address that identifies a client; its holder chooses the other bits (RFC 6177)."""
 MAX_ADDRESS_LENGTH = 60
 UNKNOWN_CLIENT = "unknown"
-"""All callers without an address together, such as those at a Unix socket."""
+"""Common key of all clients without an address, for example at a Unix socket."""
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether what is sent to the host stays on this machine."""
+    """Return whether the host is a loopback address or localhost."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -21,12 +21,12 @@ def is_loopback(host: str) -> bool:
 
 
 def client_address_key(scope: Mapping[str, Any]) -> str:
-    """Return what a caller without a token is counted by: the address that the request came from, or its network (IPv6).
+    """Return the key that counts a caller without a token: its IPv4 address or IPv6 network.
 
-    Behind a proxy that is trusted, the server in front of us has put there what the proxy tells.
+    Behind a trusted proxy, uvicorn has replaced the client in the scope by the address in X-Forwarded-For.
     """
     host: str = (scope.get("client") or ("", 0))[0]
-    # What a proxy tells, and is no address, may be anything: it is not kept.
+    # A proxy may forward any text as the address: overlong texts are not cached.
     return _network_key(host) if len(host) <= MAX_ADDRESS_LENGTH else UNKNOWN_CLIENT
 
 

@@ -1,7 +1,7 @@
-"""Two profiles, one for one's own machine and one for the internet, and what is unsafe to mix.
+"""Deployment profiles, and checks for unsafe combinations of settings.
 
-`development` shows GraphiQL and the schema to everybody and helps with misspelt names. `production` shows the schema to who is
-let, and helps nobody to guess it. Nothing is relaxed by accident: a server that others can reach is never in development.
+`development` serves GraphiQL, shows the schema to every caller and suggests names for misspelt fields. `production` shows the
+schema to permitted callers only and suggests nothing. A server that other machines can reach never runs in development.
 """
 
 from enum import StrEnum
@@ -11,14 +11,17 @@ from server.config.settings import Settings
 
 
 class Profile(StrEnum):
-    """How much a server tells of itself."""
+    """Deployment profile: how much the server reveals about itself."""
 
     DEVELOPMENT = "development"
     PRODUCTION = "production"
 
 
 def choose_profile(settings: Settings) -> Profile:
-    """Return the profile that was set; otherwise development for the embedded server on a loopback address."""
+    """Return the profile to use.
+
+    Without a setting this is development for an embedded server on a loopback address, otherwise production.
+    """
     if settings.profile is not None:
         return Profile(settings.profile)
     embedded = settings.database_url is None
@@ -26,18 +29,18 @@ def choose_profile(settings: Settings) -> Profile:
 
 
 def find_unsafe_combination(settings: Settings) -> str | None:
-    """Return which settings are unsafe together, and why, or None."""
+    """Return a message about an unsafe combination of settings, or None."""
     is_local = is_loopback(settings.host)
     writes_are_open = settings.writes_are_open(embedded=settings.database_url is None)
     if choose_profile(settings) is Profile.DEVELOPMENT and not is_local:
         return (
-            f"RATESGRAPH_PROFILE=development on {settings.host}: whoever reaches that address would be shown the whole"
-            " schema. Listen on 127.0.0.1, or choose the profile production."
+            f"RATESGRAPH_PROFILE=development must not be used on {settings.host}: it exposes the schema to the network."
+            " Listen on 127.0.0.1, or choose the profile production."
         )
     if writes_are_open and "*" in (settings.cors_origins or ""):
         return (
-            "RATESGRAPH_CORS_ORIGINS=* while anyone on this machine may upload: every page that is opened in a browser here"
-            " could change prices. Name the origins that may ask."
+            "RATESGRAPH_CORS_ORIGINS=* must not be used while local callers may upload without a token: any web page opened"
+            " in a browser on this machine could change prices. List the allowed origins."
         )
     if settings.only_registered and settings.documents_dir is None:
         return (

@@ -1,4 +1,7 @@
-"""Every setting, read from the environment. `tests/architecture` holds the README's table against this class."""
+"""Settings from environment variables.
+
+A test in `tests/architecture` compares their documentation with this class.
+"""
 
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,90 +18,100 @@ MAY_BE_EMPTY = {"rate_limit", "token_rate_limit"}
 
 
 class Settings(BaseSettings):
-    """Settings of the server; each is an environment variable `RATESGRAPH_…`, but for `DATABASE_URL`."""
+    """Server settings, read from the variables `RATESGRAPH_…` and `DATABASE_URL`."""
 
     model_config = SettingsConfigDict(env_prefix="RATESGRAPH_", extra="ignore")
 
     database_url: str | None = Field(
         default=None,
         validation_alias="DATABASE_URL",
-        description="PostgreSQL to use, as a libpq URL; without it the embedded server is started",
+        description="PostgreSQL to use, as a libpq URL; if unset, the embedded server is started",
     )
     direct_url: str | None = Field(
         default=None,
-        description="The same database past PgBouncer, for all that needs a session of its own: notifications, workers,"
-        " commands, taking batches back, changing the tree and dry runs",
+        description="The same database without PgBouncer, for work that needs its own session: notifications, workers,"
+        " commands, batch reverts, changes of the location tree and dry runs",
     )
-    data_dir: Path = Field(default=Path(".ratesgraph"), description="Folder of the embedded server's data")
+    data_dir: Path = Field(default=Path(".ratesgraph"), description="Data folder of the embedded server")
     profile: Literal["development", "production"] | None = Field(
         default=None,
-        description="What the server tells of itself; without it development for the embedded server on a loopback address,"
-        " otherwise production",
+        description="Deployment profile; if unset, development for the embedded server on a loopback address, otherwise"
+        " production",
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on")
-    port: int = Field(default=8000, ge=0, le=65_535, description="Port to listen on; 0 takes any free one")
-    workers: int = Field(default=1, ge=1, le=64, description="Server processes")
-    pool_size: int = Field(default=10, ge=1, le=100, description="Database connections of a server process for reading")
+    port: int = Field(default=8000, ge=0, le=65_535, description="Port to listen on; 0 chooses a free port")
+    workers: int = Field(default=1, ge=1, le=64, description="Number of server processes")
+    pool_size: int = Field(default=10, ge=1, le=100, description="Database connections per server process for reading")
     ingest_pool_size: int = Field(
         default=2,
         ge=1,
         le=100,
-        description="Database connections of a server process for taking batches back, changing the tree and dry runs",
+        description="Database connections per server process for batch reverts, tree changes and dry runs",
     )
-    max_days: int = Field(default=3_660, ge=1, description="Days that one `averagePrices` may span")
-    max_items: int = Field(default=100_000, ge=1, description="Items that one `uploadPrices` may list")
-    max_page_size: int = Field(default=500, ge=1, description="Entries of one page of a connection")
-    max_document_length: int = Field(default=50_000, ge=100, description="Characters of a GraphQL document")
-    max_tokens: int = Field(default=1_200, ge=10, description="Tokens of a GraphQL document")
-    max_depth: int = Field(default=20, ge=1, description="How deeply the fields of an operation are nested")
+    max_days: int = Field(default=3_660, ge=1, description="Maximum number of days in one `averagePrices` query")
+    max_items: int = Field(default=100_000, ge=1, description="Maximum number of items in one `uploadPrices` mutation")
+    max_page_size: int = Field(default=500, ge=1, description="Maximum number of entries in one page of a connection")
+    max_document_length: int = Field(
+        default=50_000, ge=100, description="Maximum length of a GraphQL document in characters"
+    )
+    max_tokens: int = Field(default=1_200, ge=10, description="Maximum number of tokens in a GraphQL document")
+    max_depth: int = Field(default=20, ge=1, description="Maximum nesting depth of the fields of an operation")
     max_fields: int = Field(
-        default=400, ge=1, description="Fields and fragments of an operation, each as often as it is selected"
+        default=400,
+        ge=1,
+        description="Maximum number of fields and fragments in an operation, counted once per selection",
     )
-    max_aliases: int = Field(default=60, ge=0, description="Aliases of an operation, counted likewise")
-    max_directives: int = Field(default=40, ge=0, description="Directives of an operation, counted likewise")
+    max_aliases: int = Field(
+        default=60, ge=0, description="Maximum number of aliases in an operation, counted once per selection"
+    )
+    max_directives: int = Field(
+        default=40, ge=0, description="Maximum number of directives in an operation, counted once per selection"
+    )
     max_cost: int = Field(
         default=50_000,
         ge=1,
-        description="Cost of an operation: days of averages, entries of pages, and what lies between",
+        description="Maximum cost of an operation: days of averages, page entries, and the levels between",
     )
-    max_errors: int = Field(default=50, ge=1, description="Errors that one answer lists")
+    max_errors: int = Field(default=50, ge=1, description="Maximum number of errors in one response")
     max_query_bytes: int = Field(
-        default=100_000, ge=1_000, description="Bytes that the body of a caller who may not upload may have"
+        default=100_000, ge=1_000, description="Maximum request body in bytes for callers without the upload scope"
     )
     max_body_bytes: int = Field(
-        default=32_000_000, ge=1_000, description="Bytes that one request's body may have, files aside"
+        default=32_000_000, ge=1_000, description="Maximum request body in bytes, without files"
     )
     max_upload_bytes: int = Field(
-        default=512_000_000, ge=1_000, description="Bytes that one multipart request, with its file, may have"
+        default=512_000_000, ge=1_000, description="Maximum size of a multipart request in bytes, with its file"
     )
     request_seconds: float = Field(
-        default=20, gt=0, description="Seconds that a request may take to arrive, and one more for every 10,000 bytes"
+        default=20, gt=0, description="Seconds for a request to arrive, plus one second per 10,000 bytes"
     )
     rate_limit: str = Field(
         default="600/minute",
-        description="How often one address may ask without a token, or fail with one; empty: as often as it likes",
+        description="Requests per client address without a token, and failed authentications; empty: no limit",
     )
     token_rate_limit: str = Field(
         default="6000/minute",
-        description="How often one caller with a token may ask, by the token's name; empty: as often as it likes",
+        description="Requests per caller with a token, by the token's name; empty: no limit",
     )
     rate_limit_storage: SecretStr | None = Field(
-        default=None, description="Where servers on several machines count together, such as `redis://host:6379`"
+        default=None, description="Storage for shared rate limits of several machines, such as `redis://host:6379`"
     )
     trusted_proxies: str | None = Field(
         default=None,
-        description="Addresses and networks of proxies whose `X-Forwarded-For` is believed, separated by commas",
+        description="Addresses and networks of proxies whose `X-Forwarded-For` is trusted, separated by commas",
     )
-    max_connections: int = Field(default=900, ge=1, description="Connections that a server process has open")
+    max_connections: int = Field(default=900, ge=1, description="Maximum number of open connections per server process")
     max_streams: int = Field(
-        default=500, ge=1, description="Event streams and WebSockets that a server process has open"
+        default=500, ge=1, description="Maximum number of open event streams and WebSockets per server process"
     )
     max_caller_streams: int = Field(
-        default=100, ge=1, description="Event streams and WebSockets that one caller has open at a server process"
+        default=100,
+        ge=1,
+        description="Maximum number of open event streams and WebSockets per caller and server process",
     )
     max_socket_operations: int = Field(default=100, ge=1, description="Operations that run on one WebSocket")
     execution_seconds: float = Field(
-        default=15, gt=0, le=3_600, description="Seconds that the execution of a query may take"
+        default=15, gt=0, le=3_600, description="Timeout of the execution of a query in seconds"
     )
     outage_seconds: float = Field(
         default=8,
@@ -113,115 +126,122 @@ class Settings(BaseSettings):
         description="Seconds that a server told to stop still answers, each time closing the connection",
     )
     cors_origins: str | None = Field(
-        default=None, description="Origins of other sites whose pages may ask, separated by blanks or commas; `*`: all"
+        default=None, description="Origins whose pages may send requests, separated by blanks or commas; `*`: all"
     )
     cache_bytes: int = Field(
-        default=64_000_000, ge=0, description="Bytes of answers that a server process keeps; 0 keeps none"
+        default=64_000_000, ge=0, description="Size of the response cache per server process in bytes; 0 disables it"
     )
     max_age: int = Field(
         default=0,
         ge=0,
-        description="Seconds that browsers and proxies may reuse an answer to a GET without asking again",
+        description="Seconds that browsers and proxies may reuse the response to a GET without revalidation",
     )
     documents_dir: Path | None = Field(
-        default=None, description="Folder of registered documents (`*.graphql`), which requests name by `documentId`"
+        default=None, description="Folder of persisted documents (`*.graphql`), which requests name by `documentId`"
     )
     only_registered: bool = Field(default=False, description="Answer registered documents only")
     payload_days: int = Field(
-        default=7, ge=0, description="Days that a worker keeps what was uploaded after its batch has ended"
+        default=7, ge=0, description="Days that uploaded payloads are stored after their batch has ended"
     )
     open_reads: bool = Field(
         default=True,
         description="Answer questions about prices and locations without a token too",
     )
     oidc_issuer: str | None = Field(
-        default=None, description="Issuer (`iss`) whose JWTs are taken as tokens; the next two belong to it"
+        default=None, description="Issuer (`iss`) whose JWTs are accepted as tokens; requires the next two settings"
     )
-    oidc_audience: str | None = Field(default=None, description="Audience (`aud`) that its JWTs must be for")
-    oidc_jwks_url: str | None = Field(default=None, description="Where its public keys are, as a JWK set; https")
+    oidc_audience: str | None = Field(default=None, description="Required audience (`aud`) of the JWTs")
+    oidc_jwks_url: str | None = Field(default=None, description="URL of the issuer's public keys, as a JWK set; https")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="warning", description="What is logged: `warning` faults and slow requests, `info` every request"
+        default="warning", description="Log level: `warning` logs failures and slow requests, `info` every request"
     )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto",
-        description="How it is logged, on standard error; `auto` is `console` on a terminal, otherwise `json`",
+        description="Log format on standard error; `auto` is `console` on a terminal, otherwise `json`",
     )
-    slow_seconds: float = Field(default=1.0, gt=0, description="Seconds after which a request is slow")
+    slow_seconds: float = Field(default=1.0, gt=0, description="Seconds after which a request is logged as slow")
     traces: bool = Field(
         default=False,
-        description="Send traces to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names (OpenTelemetry)",
+        description="Send OpenTelemetry traces to the collector at `OTEL_EXPORTER_OTLP_ENDPOINT`",
     )
     metrics_token: SecretStr | None = Field(
         default=None,
         min_length=16,
-        description="Token for reading `/metrics`, and nothing else, beside those of admins",
+        description="Token that can only read `/metrics`; admin tokens can read it too",
     )
     ecb_rates_url: str = Field(
         default="https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist.zip",
-        description="Where `ratesgraph rates refresh` reads the European Central Bank's history",
+        description="URL of the European Central Bank's rate history for `ratesgraph rates refresh`",
     )
     openexchangerates_app_id: SecretStr | None = Field(
         default=None,
-        description="Key of openexchangerates.org, which then replaces the ECB in `ratesgraph rates refresh`",
+        description="API key of openexchangerates.org, which then replaces the ECB in `ratesgraph rates refresh`",
     )
     openexchangerates_url: str = Field(
-        default="https://openexchangerates.org/api", description="Where the API of openexchangerates.org is"
+        default="https://openexchangerates.org/api", description="Base URL of the API of openexchangerates.org"
     )
 
     def writes_are_open(self, *, embedded: bool) -> bool:
-        """Return whether callers may write without a token: on one's own machine only, and no setting opens it elsewhere."""
+        """Return whether local callers may write without a token.
+
+        This holds for an embedded server on a loopback address only. No setting enables it elsewhere.
+        """
         return embedded and is_loopback(self.host)
 
     @model_validator(mode="before")
     @classmethod
     def drop_empty(cls, values: dict[str, object]) -> dict[str, object]:
-        """Take what is set to nothing, as files for containers do, for not set; an empty rate limit says that there is none."""
+        """Treat empty variables as unset, because container env files often define them empty.
+
+        An empty rate limit disables the limit.
+        """
         return {name: value for name, value in values.items() if value != "" or name in MAY_BE_EMPTY}
 
     @field_validator("rate_limit", "token_rate_limit")
     @classmethod
     def check_rate_limit(cls, value: str) -> str:
-        """Refuse what is no rate limit."""
+        """Reject an invalid rate limit."""
         parse_rate_limit(value)
         return value
 
     @field_validator("rate_limit_storage")
     @classmethod
     def check_storage(cls, value: SecretStr | None) -> SecretStr | None:
-        """Refuse a store that is not known, or whose client is not installed."""
+        """Reject an unknown storage, or one whose client package is not installed."""
         try:
             open_shared_storage(value)
         except Exception as error:
-            # What the message holds of the address may be a password.
-            raise ValueError(
-                f"There is no such store, or its client is not installed ({type(error).__name__})."
-            ) from None
+            # The message may quote the URI with its password.
+            raise ValueError(f"unknown rate-limit storage or missing client package ({type(error).__name__})") from None
         return value
 
     @field_validator("trusted_proxies")
     @classmethod
     def check_proxies(cls, value: str | None) -> str | None:
-        """Refuse what is neither an address nor a network: it would be trusted by nobody's intention, or not at all."""
+        """Reject values that are neither an address nor a network.
+
+        uvicorn would trust them by accident, or ignore them.
+        """
         for part in filter(None, (value or "").split(",")):
             ip_network(part.strip(), strict=True)
         return value
 
     @model_validator(mode="after")
     def check_direct_url(self) -> Self:
-        """Refuse a way past a pooler where there is none: it would lead to another database."""
+        """Reject RATESGRAPH_DIRECT_URL without DATABASE_URL: it would name another database."""
         if self.direct_url is not None and self.database_url is None:
-            raise ValueError("RATESGRAPH_DIRECT_URL is the same database as DATABASE_URL: set that too.")
+            raise ValueError("RATESGRAPH_DIRECT_URL requires DATABASE_URL: both name the same database")
         return self
 
     @model_validator(mode="after")
     def check_issuer(self) -> Self:
-        """Refuse an issuer that is only half known, or whose keys anybody on the way could exchange."""
-        given = (self.oidc_issuer, self.oidc_audience, self.oidc_jwks_url)
-        if any(given) and not all(given):
+        """Reject an incomplete OIDC configuration, and keys over unencrypted http."""
+        values = (self.oidc_issuer, self.oidc_audience, self.oidc_jwks_url)
+        if any(values) and not all(values):
             raise ValueError(
-                "RATESGRAPH_OIDC_ISSUER, _OIDC_AUDIENCE and _OIDC_JWKS_URL belong together: set all or none."
+                "RATESGRAPH_OIDC_ISSUER, _OIDC_AUDIENCE and _OIDC_JWKS_URL belong together: set all or none"
             )
         url = urlsplit(self.oidc_jwks_url or "https:")
         if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname or "")):
-            raise ValueError("RATESGRAPH_OIDC_JWKS_URL must begin with https://.")
+            raise ValueError("RATESGRAPH_OIDC_JWKS_URL must begin with https://")
         return self

@@ -1,1 +1,1 @@
-"""HTTP ground floor: errors, content negotiation, request parameters, multipart forms, body limits, CSRF."""
+"""HTTP basics: errors, headers, content negotiation, parameters, forms, body limits, CSRF."""

@@ -1,15 +1,16 @@
-"""Which form an answer has, and which bodies are JSON (https://graphql.github.io/graphql-over-http/draft/).
+"""Content negotiation: response media types, JSON request bodies, gzip.
 
-Media types are compared as RFC 9110 (12.5.1) has it: whole, without regard to case, by their weights. A part of a name is
-no name: by such a mistake a request would come to what is not meant for it.
+The media types are those of GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/). They are compared as in
+RFC 9110, 12.5.1: as whole names, without regard to case, by weight. A substring test would route requests to the wrong handler.
 """
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache, wraps
 from typing import NamedTuple, TypeVar
 
-Found = TypeVar("Found")
-Reader = Callable[[bytes], Found]
+R = TypeVar("R")
+HeaderParser = Callable[[bytes], R]
 
 JSON = b"application/json"
 RESPONSE_JSON = b"application/graphql-response+json"
@@ -23,18 +24,21 @@ MATCHES = {
     b"*/*": (JSON, RESPONSE_JSON),
 }
 MAX_HEADER_LENGTH = 1_000
-"""Bytes of a header that are looked at, and remembered: what is longer, no client sends who means it."""
+"""Bytes. Longer headers are not parsed or cached; no legitimate client sends them."""
 MAX_CACHED_HEADERS = 1_000
-"""Different headers that are remembered."""
+"""Distinct values that each parser caches, least recently used first out."""
 QUOTED = re.compile(rb'"(?:[^"\\]|\\.?)*(?:"|$)', re.DOTALL)
-"""What is not closed goes to the end, so that nothing is looked through twice."""
+"""A quoted string; an unclosed one extends to the end of the header, so that a scan never backtracks."""
 
 
 class AcceptedMedia(NamedTuple):
-    """What an Accept header takes.
+    """Result of negotiation over an Accept header.
 
-    That is one answer in a media type, or None of these; or a stream of events or a page, where one of these is named and
-    nothing is preferred to it. `names_json`: it names a media type of GraphQL answers, which no link, image or form does.
+    Attributes:
+        media_type: The JSON media type of a single response, or None if the client accepts neither.
+        events: The header names text/event-stream and prefers nothing else to it.
+        html: The header names text/html and prefers nothing else to it.
+        names_json: The header names a GraphQL media type, as no link, image or form of a web page does.
     """
 
     media_type: bytes | None
@@ -43,34 +47,27 @@ class AcceptedMedia(NamedTuple):
     names_json: bool = False
 
 
-NOTHING = AcceptedMedia(None)
+NOT_ACCEPTABLE = AcceptedMedia(None)
 
 
-class Remembered(dict[bytes, Found]):
-    """What was read in headers, by the headers. One that is longer than any should be is not read: it is `otherwise`."""
+def memoize_header(default: R) -> Callable[[HeaderParser[R]], HeaderParser[R]]:
+    """Cache the results of a header parser (LRU); overlong headers yield `default`."""
 
-    def __init__(self, read: Reader[Found], otherwise: Found) -> None:
-        self._read = read
-        self._otherwise = otherwise
+    def decorate(parse: HeaderParser[R]) -> HeaderParser[R]:
+        parse_cached = lru_cache(maxsize=MAX_CACHED_HEADERS)(parse)
 
-    def __missing__(self, header: bytes) -> Found:
-        """Read the header."""
-        if len(header) > MAX_HEADER_LENGTH:
-            return self._otherwise
-        if len(self) >= MAX_CACHED_HEADERS:
-            self.clear()
-        found = self[header] = self._read(header)
-        return found
+        @wraps(parse)
+        def parse_bounded(header: bytes) -> R:
+            return parse_cached(header) if len(header) <= MAX_HEADER_LENGTH else default
+
+        return parse_bounded
+
+    return decorate
 
 
-def memoize_header(otherwise: Found) -> Callable[[Reader[Found]], Reader[Found]]:
-    """Have what is read in a header remembered, so that to look it up takes no step in Python."""
-    return lambda read: Remembered(read, otherwise).__getitem__
-
-
-@memoize_header(NOTHING)
+@memoize_header(NOT_ACCEPTABLE)
 def parse_accept(accept: bytes) -> AcceptedMedia:
-    """Return what the Accept header takes: JSON where it prefers nothing."""
+    """Return what the Accept header accepts; application/json if it states no preference."""
     if not accept.strip():
         return AcceptedMedia(JSON)
     weights: dict[bytes, tuple[int, float]] = {}
@@ -79,19 +76,21 @@ def parse_accept(accept: bytes) -> AcceptedMedia:
         named.setdefault(name, weight)
         matched = MATCHES.get(name, ())
         for media_type in matched:
-            # What is named more closely counts, whatever its weight.
-            closeness = -len(matched) - (name == b"*/*")
-            if media_type not in weights or weights[media_type][0] < closeness:
-                weights[media_type] = (closeness, weight)
+            # The most specific range decides, whatever its weight (RFC 9110, 12.5.1).
+            specificity = -len(matched) - (name == b"*/*")
+            if media_type not in weights or weights[media_type][0] < specificity:
+                weights[media_type] = (specificity, weight)
     best = max(weights, key=lambda media_type: weights[media_type][1], default=None)
-    single = 0.0 if best is None else weights[best][1]
-    events, page = named.get(EVENT_STREAM, 0.0), named.get(HTML, 0.0)
+    json_weight = 0.0 if best is None else weights[best][1]
+    events, html = named.get(EVENT_STREAM, 0.0), named.get(HTML, 0.0)
     names_json = not named.keys().isdisjoint(CONTENT_TYPES)
-    return AcceptedMedia(best if single else None, 0 < events >= single, 0 < page >= max(events, single), names_json)
+    return AcceptedMedia(
+        best if json_weight else None, 0 < events >= json_weight, 0 < html >= max(events, json_weight), names_json
+    )
 
 
 def _parse_ranges(header: bytes) -> Iterator[tuple[bytes, float]]:
-    """Yield what the header lists, in lower case, with the weights. What is quoted names nothing."""
+    """Yield the lower-case names of a list header with their weights, ignoring quoted strings."""
     for part in QUOTED.sub(b'""', header.lower()).split(b","):
         name, *parameters = (piece.strip() for piece in part.split(b";"))
         yield name, _parse_q(parameters)
@@ -105,14 +104,14 @@ def _parse_q(parameters: list[bytes]) -> float:
                 weight = float(value)
             except ValueError:
                 return 0.0
-            # Not a number is not greater.
+            # NaN compares as not greater than 0.
             return min(weight, 1.0) if weight > 0 else 0.0
     return 1.0
 
 
-@memoize_header(otherwise=False)
+@memoize_header(default=False)
 def is_json(content_type: bytes) -> bool:
-    """Return whether a body of this type is JSON that can be read: application/json itself, in UTF-8."""
+    """Return whether the Content-Type is application/json in UTF-8."""
     name, *parameters = (piece.strip() for piece in content_type.lower().split(b";"))
     charsets = [
         value.strip(b"\"' ") for key, _, value in (piece.partition(b"=") for piece in parameters) if key == b"charset"
@@ -120,7 +119,7 @@ def is_json(content_type: bytes) -> bool:
     return name == JSON and all(charset in {b"utf-8", b"utf8"} for charset in charsets)
 
 
-@memoize_header(otherwise=False)
+@memoize_header(default=False)
 def accepts_gzip(accept_encoding: bytes) -> bool:
-    """Return whether the Accept-Encoding header names gzip, and not to refuse it."""
+    """Return whether the Accept-Encoding header lists gzip with a weight above 0."""
     return any(name in {b"gzip", b"x-gzip"} and weight > 0 for name, weight in _parse_ranges(accept_encoding))

@@ -1,8 +1,8 @@
-"""Which requests a page of another site may have made a browser send. Those are refused.
+"""CSRF protection and CORS: rejects requests that pages of other sites made a browser send.
 
-A page can have a link, an image or a form send a request, with whatever the browser adds to it; it cannot read the answer, but
-a mutation would be done, and a costly query executed. What such a request cannot have is a body of JSON, a header of its own,
-or an Accept that names JSON. Newer browsers tell in `Sec-Fetch-Site` and `Sec-Fetch-Mode` where a request comes from.
+A page can send requests through links, images and forms, with the credentials that the browser adds. It cannot read the
+response, but the server would execute the mutation or the costly query. Such a request cannot have a JSON body, a custom header
+or an Accept header that names JSON. Newer browsers state its origin in `Sec-Fetch-Site` and `Sec-Fetch-Mode` (Fetch Metadata).
 """
 
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ PREFLIGHT_HEADERS = (
     b"x-apollo-operation-name",
     b"x-requested-with",
 )
-"""A browser asks the server first (CORS preflight) whether a page of another site may send any of these."""
-OWN_SITES = {b"same-origin", b"none"}
-"""Sec-Fetch-Site of our own pages, and of addresses that somebody typed."""
-SCRIPTS = {b"cors", b"same-origin"}
-"""Sec-Fetch-Mode of scripts; together with Sec-Fetch-Site, which tells the foreign ones."""
+"""Custom headers: a cross-site page can send them only after a CORS preflight."""
+SAFE_SITES = {b"same-origin", b"none"}
+"""Sec-Fetch-Site of the server's own pages and of typed addresses."""
+SCRIPT_MODES = {b"cors", b"same-origin"}
+"""Sec-Fetch-Mode of scripts. `OriginPolicy` has rejected cross-site scripts by Sec-Fetch-Site before."""
 CORS_HEADERS = [
     "Content-Type",
     "Authorization",
@@ -43,21 +43,21 @@ Headers = Mapping[bytes, bytes]
 
 
 class OriginPolicy:
-    """The origins whose pages may ask, beside our own: none, some, or all (`*`)."""
+    """Allowed origins of cross-site pages: none, some, or all (`*`)."""
 
     def __init__(self, setting: str | None) -> None:
         self.allowed = (setting or "").replace(",", " ").split()
 
     def check(self, headers: Headers) -> None:
-        """Raise BadRequest (CROSS_SITE_REFUSED) for a request that a foreign page has sent."""
+        """Raise HttpError (CROSS_SITE_REFUSED) for a page whose origin is not allowed."""
         if headers.get(b"sec-fetch-site") != b"cross-site" or "*" in self.allowed:
             return
         if headers.get(b"origin", b"").decode("latin-1") not in self.allowed:
-            message = "Pages of other sites may not ask here, unless the server's settings name their origin."
+            message = "Cross-site request refused: the page's origin is not in RATESGRAPH_CORS_ORIGINS."
             raise HttpError("CROSS_SITE_REFUSED", message, status=403)
 
     def wrap_with_cors(self, app: ASGIApp) -> ASGIApp:
-        """Return the application, with what lets browsers show its answers to pages of the allowed origins, if any."""
+        """Return the application wrapped with CORS headers for the allowed origins, if any."""
         if not self.allowed:
             return app
         return JsonCorsMiddleware(
@@ -71,37 +71,39 @@ class OriginPolicy:
 
 
 class JsonCorsMiddleware(CORSMiddleware):
-    """Starlette's CORS, whose refusals are JSON with a code, as all of ours are."""
+    """Starlette's CORS middleware with GraphQL errors in JSON for rejected preflights."""
 
     def preflight_response(self, request_headers: RequestHeaders) -> Response:
-        """Return what a browser is told before it sends a request for a page of another origin."""
+        """Return the response to a CORS preflight."""
         response = super().preflight_response(request_headers)
         if response.status_code == 200:
             return response
-        # The words name what is not allowed: origin, method, headers.
-        what = bytes(response.body).decode().removeprefix("Disallowed CORS ")
-        message = f"Pages of other sites may not send this; the settings of the server do not allow the {what}."
-        kept = {name: value for name, value in response.raw_headers if name not in BODY_HEADERS}
-        return HttpError("CORS_REFUSED", message, status=response.status_code, headers=kept).to_response()
+        # Starlette's text names the rejected parts: origin, method, headers.
+        rejected = bytes(response.body).decode().removeprefix("Disallowed CORS ")
+        message = f"CORS preflight refused: {rejected} not allowed."
+        headers = {name: value for name, value in response.raw_headers if name not in BODY_HEADERS}
+        return HttpError("CORS_REFUSED", message, status=response.status_code, headers=headers).to_response()
 
 
 def require_csrf_header(headers: Headers) -> None:
-    """Raise BadRequest (PREFLIGHT_REQUIRED) for a form that any web page could have sent."""
+    """Raise HttpError (PREFLIGHT_REQUIRED) for a form that any web page could have sent."""
     if not has_csrf_header(headers):
-        message = "A form needs a header that no foreign web page can send, such as GraphQL-Require-Preflight: 1."
+        message = "CSRF protection: multipart requests need a custom header such as GraphQL-Require-Preflight: 1."
         raise HttpError("PREFLIGHT_REQUIRED", message, status=403)
 
 
 def require_csrf_safe_get(headers: Headers, *, names_json: bool) -> None:
-    """Raise BadRequest (PREFLIGHT_REQUIRED) for a query in an address that a link or an image could have sent."""
+    """Raise HttpError (PREFLIGHT_REQUIRED) for a GET query that a link or image could send."""
     if names_json or has_csrf_header(headers):
         return
-    if headers.get(b"sec-fetch-site") in OWN_SITES or headers.get(b"sec-fetch-mode") in SCRIPTS:
+    if headers.get(b"sec-fetch-site") in SAFE_SITES or headers.get(b"sec-fetch-mode") in SCRIPT_MODES:
         return
-    message = "A query in an address needs Accept: application/json, or a header such as GraphQL-Require-Preflight: 1."
+    message = (
+        "CSRF protection: GET queries need Accept: application/json or a header such as GraphQL-Require-Preflight: 1."
+    )
     raise HttpError("PREFLIGHT_REQUIRED", message, status=403)
 
 
 def has_csrf_header(headers: Headers) -> bool:
-    """Return whether the request has a header that no foreign page can send unasked."""
+    """Return whether the request has a custom header, which requires a CORS preflight."""
     return b"graphql-cost" in headers or any(headers.get(name, b"").strip() for name in PREFLIGHT_HEADERS)

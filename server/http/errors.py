@@ -1,4 +1,4 @@
-"""What is refused before anything is executed, and the JSON that says so: the same body as that of GraphQL's own errors."""
+"""HTTP errors that reject a whole request, with the JSON body of GraphQL errors."""
 
 import logging
 import uuid
@@ -18,11 +18,11 @@ log = logging.getLogger("ratesgraph.server")
 
 REALM = 'Bearer realm="ratesgraph"'
 RETRY_AFTER = {b"retry-after": b"2"}
-CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+CODE_BY_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
 class HttpError(Exception):
-    """A request that is refused before anything is executed."""
+    """Rejection of a request, with a code, a message and an HTTP status."""
 
     def __init__(
         self, code: str, message: str, *, status: int = 400, headers: dict[bytes, bytes] | None = None
@@ -30,31 +30,31 @@ class HttpError(Exception):
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
         self.headers = headers or {}
-        # Whoever makes a refusal sends it.
+        # Every error that is created is also sent.
         record_code(code)
 
     def to_graphql_error(self) -> dict[str, Any]:
-        """Return the entry of `errors`."""
+        """Return the entry for the `errors` list."""
         return {"message": self.message, "extensions": {"code": self.code}}
 
     def body(self) -> bytes:
-        """Return the body of the answer."""
+        """Return the response body."""
         return orjson.dumps({"errors": [self.to_graphql_error()]})
 
     def to_response(self) -> Response:
-        """Return the answer."""
+        """Return the response."""
         headers = {name.decode(): value.decode() for name, value in self.headers.items()}
         return Response(self.body(), self.status, headers, media_type="application/json")
 
 
 def unauthenticated(message: str, *, was_given: bool) -> HttpError:
-    """Return the refusal of a caller whose token does not hold, or who gave none where one is needed (RFC 6750)."""
+    """Return a 401 for an invalid or, unless `was_given`, a missing token (RFC 6750)."""
     challenge = f'{REALM}, error="invalid_token"' if was_given else REALM
     return HttpError("UNAUTHENTICATED", message, status=401, headers={b"www-authenticate": challenge.encode()})
 
 
 def forbidden(error: PermissionDenied) -> HttpError:
-    """Return the refusal of a caller who lacks a scope (RFC 6750)."""
+    """Return a 403 for a caller that lacks a scope, or a 401 for one without a token (RFC 6750)."""
     if error.code == "UNAUTHENTICATED":
         return unauthenticated(str(error), was_given=False)
     challenge = f'{REALM}, error="insufficient_scope", scope="{" ".join(error.scopes)}"'
@@ -62,22 +62,22 @@ def forbidden(error: PermissionDenied) -> HttpError:
 
 
 def unavailable(error: DatabaseError) -> HttpError:
-    """Return the refusal of what cannot be decided while the database is away."""
+    """Return a 503 for a request that needs the database during an outage."""
     return HttpError("DATABASE_UNAVAILABLE", str(error), status=503, headers=RETRY_AFTER)
 
 
 STATUS_BY_CODE: dict[str, tuple[int, dict[bytes, bytes]]] = {
     "DATABASE_UNAVAILABLE": (503, RETRY_AFTER),
-    # Not 503, by which proxies and balancers take an instance for one that is down: it is the question that is too heavy, and
-    # asked again at once, or of another instance, it takes as long.
+    # Not 503: proxies and load balancers would consider the instance down. The query is too expensive, and a retry, also at
+    # another instance, would time out as well.
     "EXECUTION_TIMEOUT": (504, {}),
 }
 
 
 def http_error_for_outcome(outcome: OperationResult) -> HttpError | None:
-    """Return the refusal of an operation of which nothing could be answered, for a reason that lies in the moment.
+    """Return an HTTP error if an operation failed for a transient reason and has no data.
 
-    What could be answered in part is an answer: its errors stand beside the data, with status 200.
+    A partial result is a response with status 200: its errors are listed alongside the data.
     """
     if not outcome.errors or any(value is not None for value in (outcome.data or {}).values()):
         return None
@@ -91,20 +91,20 @@ def http_error_for_outcome(outcome: OperationResult) -> HttpError | None:
 
 
 def handle_http_exception(request: Request, error: Exception) -> Response:
-    """Return the answer to a path that is not there or a method that it does not take, as an exception handler of starlette."""
+    """Return the response to an unknown path or method (starlette exception handler)."""
     assert isinstance(error, HTTPException)  # noqa: S101
     message = {
-        404: "There is nothing at this address: GraphQL is at /graphql.",
-        405: f"{request.method} is not taken here.",
+        404: "Not found. The GraphQL endpoint is /graphql.",
+        405: f"Method {request.method} is not allowed here.",
     }.get(error.status_code, error.detail)
     headers = {name.lower().encode(): value.encode() for name, value in (error.headers or {}).items()}
-    code = CODES.get(error.status_code, "BAD_REQUEST")
+    code = CODE_BY_STATUS.get(error.status_code, "BAD_REQUEST")
     return HttpError(code, message, status=error.status_code, headers=headers).to_response()
 
 
 def handle_unexpected_error(_request: Request, error: Exception) -> Response:
-    """Return the answer to a fault of ours, which names no more than where the log has it."""
+    """Return a 500 that contains only the ID under which the error is logged."""
     error_id = uuid.uuid4().hex[:12]
-    log.error("error %s while answering", error_id, exc_info=error, extra={"error_id": error_id})
-    message = f"An unexpected error occurred. Its id in the log is {error_id}."
+    log.error("error %s while handling a request", error_id, exc_info=error, extra={"error_id": error_id})
+    message = f"Internal server error (error ID {error_id}; see the server log)."
     return HttpError("INTERNAL_ERROR", message, status=500).to_response()

@@ -1,4 +1,4 @@
-"""What a GraphQL request over HTTP asks for, from a JSON body or from the address."""
+"""Parameters of a GraphQL request over HTTP, from a JSON body or a query string."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ from server.http.errors import HttpError
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The members of a request, each of the type that it must have."""
+    """Validated parameters of a GraphQL request."""
 
     query: str | None = None
     operation_name: str | None = None
@@ -21,45 +21,46 @@ class Parameters:
 
 
 TYPES = {"query": str, "operationName": str, "variables": dict, "extensions": dict, "documentId": str}
-TYPE_NAMES = {str: "a text", dict: "an object"}
+TYPE_NAMES = {str: "a string", dict: "an object"}
 
 
 def parse_body(body: bytes) -> Parameters:
-    """Return the parameters of a body. Raise BadRequest (BAD_JSON, BAD_PARAMETER)."""
+    """Return the parameters of a JSON body. Raise HttpError (BAD_JSON, BAD_PARAMETER)."""
     if not body:
-        raise HttpError("BAD_JSON", "The request has no body.")
+        raise HttpError("BAD_JSON", "The request body is empty.")
     try:
         members = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise HttpError("BAD_JSON", "The body is not JSON.") from error
+        raise HttpError("BAD_JSON", "The request body is not valid JSON.") from error
     if isinstance(members, list):
-        raise HttpError("BAD_PARAMETER", "Several requests in one are not taken: send them one by one.")
+        message = "Batched requests are not supported; send one operation per request."
+        raise HttpError("BAD_PARAMETER", message)
     if not isinstance(members, dict):
-        raise HttpError("BAD_PARAMETER", "The body is not a JSON object.")
+        raise HttpError("BAD_PARAMETER", "The request body must be a JSON object.")
     return validate_params(members)
 
 
 def parse_query_string(query_string: bytes) -> Parameters:
-    """Return the parameters of an address. Raise BadRequest (BAD_JSON, BAD_PARAMETER)."""
+    """Return the parameters of a query string. Raise HttpError (BAD_JSON, BAD_PARAMETER)."""
     try:
         members: dict[str, Any] = dict(parse_qsl(query_string.decode("ascii"), errors="strict", max_num_fields=20))
     except ValueError as error:
-        raise HttpError("BAD_PARAMETER", "The address cannot be decoded.") from error
+        raise HttpError("BAD_PARAMETER", "The query string is malformed.") from error
     for name in ("variables", "extensions"):
         if members.get(name):
             try:
                 members[name] = orjson.loads(members[name])
             except orjson.JSONDecodeError as error:
-                raise HttpError("BAD_JSON", f"{name} is not JSON.") from error
+                raise HttpError("BAD_JSON", f"`{name}` is not valid JSON.") from error
     return validate_params({name: value for name, value in members.items() if value != ""})
 
 
 def validate_params(members: dict[str, Any]) -> Parameters:
-    """Return the members of a request as parameters. Raise BadRequest (BAD_PARAMETER) for one of the wrong type."""
+    """Return the parameters. Raise HttpError (BAD_PARAMETER) for one of the wrong type."""
     for name, value in members.items():
         kind = TYPES.get(name)
         if kind is not None and value is not None and not isinstance(value, kind):
-            raise HttpError("BAD_PARAMETER", f"{name} is not {TYPE_NAMES[kind]}.")
+            raise HttpError("BAD_PARAMETER", f"`{name}` must be {TYPE_NAMES[kind]}.")
     return Parameters(
         members.get("query"),
         members.get("operationName"),

@@ -1,1 +1,1 @@
-"""Access log, log configuration, metrics and traces."""
+"""Access log, log configuration, metrics, traces and redaction."""

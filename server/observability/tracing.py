@@ -1,7 +1,8 @@
-"""Traces by OpenTelemetry, sent to a collector as OTLP over HTTP. The server imports this module only where they are wanted.
+"""OpenTelemetry traces, sent to a collector as OTLP over HTTP.
 
-The standard variables say where to, how many and under which name: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER`,
-`OTEL_SERVICE_NAME` and so on. Neither arguments nor documents nor the words of exceptions stand in a span.
+The server imports this module only if tracing is enabled. The standard variables configure endpoint, sampling and service name:
+`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER`, `OTEL_SERVICE_NAME` and so on. Spans contain neither arguments nor
+documents nor messages of exceptions.
 """
 
 import asyncio
@@ -31,29 +32,29 @@ from telemetry import spans
 from telemetry.spans import Attributes
 
 STOP_SECONDS = 3.0
-"""How long a server that stops tries to send what is left."""
+"""Time for a stopping server to send the remaining spans."""
 MAX_LINKS = 20
-STATUS, OUR_FAULT = "http.response.status_code", 500
+STATUS, INTERNAL_SERVER_ERROR = "http.response.status_code", 500
 CARRIED = {b"traceparent", b"tracestate"}
 PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class RequestSpan:
-    """The span of a request."""
+    """Span of a request."""
 
     def __init__(self, span: OtelSpan) -> None:
         self._span = span
         self.trace_id = format_trace_id(span.get_span_context().trace_id)
 
     def set_attributes(self, attributes: Attributes) -> None:
-        """Add what is known by now."""
+        """Set the attributes; a 5xx status marks the span as failed."""
         self._span.set_attributes(attributes)
-        if int(attributes.get(STATUS, 0)) >= OUR_FAULT:
+        if int(attributes.get(STATUS, 0)) >= INTERNAL_SERVER_ERROR:
             self._span.set_status(StatusCode.ERROR)
 
 
 class OtelTracer:
-    """Makes spans of what is told (`telemetry.spans`)."""
+    """OpenTelemetry implementation of the tracer protocol in `telemetry.spans`."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer("ratesgraph")
@@ -62,7 +63,7 @@ class OtelTracer:
     def request(
         self, name: str, headers: Sequence[tuple[bytes, bytes]], attributes: Attributes
     ) -> Iterator[RequestSpan]:
-        """Enter the span of a request, as a part of the trace that its header `traceparent` names (W3C Trace Context)."""
+        """Enter the span of a request, in the trace of its `traceparent` header (W3C Trace Context)."""
         carrier = {key.decode(): value.decode("latin-1") for key, value in headers if key in CARRIED}
         parent = PROPAGATOR.extract(carrier, context=Context())
         span = self._tracer.start_span(name, context=parent, kind=SpanKind.SERVER, attributes=attributes)
@@ -72,9 +73,12 @@ class OtelTracer:
     def span(
         self, name: str, attributes: Attributes | None = None, links: Sequence[object] | None = None
     ) -> AbstractContextManager[object]:
-        """Enter a part of the first cause, linked with the others. What belongs to no request is not traced."""
-        known = dict.fromkeys([get_current_span()] if links is None else links)
-        parents = [link for link in known if isinstance(link, OtelSpan) and link.get_span_context().is_valid]
+        """Enter a child span of the first link, with span links to the others.
+
+        By default the current span is the parent. Work outside of requests is not traced.
+        """
+        candidates = dict.fromkeys([get_current_span()] if links is None else links)
+        parents = [link for link in candidates if isinstance(link, OtelSpan) and link.get_span_context().is_valid]
         if not parents:
             return nullcontext()
         others = [Link(parent.get_span_context()) for parent in parents[1 : MAX_LINKS + 1]]
@@ -84,13 +88,13 @@ class OtelTracer:
         return _use_span(span)
 
     def current(self) -> object:
-        """Return the span that is entered here."""
+        """Return the current span."""
         return get_current_span()
 
 
 @contextmanager
 def _use_span(span: OtelSpan) -> Iterator[None]:
-    # Of an exception only its type is told.
+    # Only the type of an exception is recorded; its message may quote data.
     with use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
         try:
             yield
@@ -102,7 +106,7 @@ def _use_span(span: OtelSpan) -> Iterator[None]:
 
 @asynccontextmanager
 async def open_tracing() -> AsyncIterator[None]:
-    """Trace what happens inside of the block, and send it from a thread of its own."""
+    """Enable tracing for the duration of the block; a background thread sends the spans."""
     resource = Resource.create({SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME", "ratesgraph")})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -111,7 +115,7 @@ async def open_tracing() -> AsyncIterator[None]:
         yield
     finally:
         spans.tracer = None
-        # No collector may keep the server from stopping.
-        ending = threading.Thread(target=provider.shutdown, daemon=True)
-        ending.start()
-        await asyncio.to_thread(ending.join, STOP_SECONDS)
+        # An unreachable collector must not delay the shutdown of the server.
+        shutdown = threading.Thread(target=provider.shutdown, daemon=True)
+        shutdown.start()
+        await asyncio.to_thread(shutdown.join, STOP_SECONDS)

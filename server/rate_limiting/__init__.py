@@ -1,1 +1,1 @@
-"""Rate limits per caller, counted in memory or in shared storage, and limits on open streams."""
+"""Rate limits per caller, in memory or in shared storage, and limits on open streams."""

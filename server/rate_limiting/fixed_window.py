@@ -1,12 +1,13 @@
-"""How often one caller may ask: a limit in the notation of the library `limits`, counted in windows of time.
+"""Fixed-window rate limiter per caller, for limits in the notation of the library `limits`.
 
-A window is fixed, so that a count is one step, at a store too: its number is part of the key. Windows of different callers
-begin at different moments, or all that were refused would come back in the same second. Answers tell it by the fields
-RateLimit-Policy and RateLimit (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/).
+With fixed windows a hit is one increment, in memory or in shared storage: the window's number is part of the key. The windows
+of different callers start at different moments. Otherwise all rejected clients would retry at once (thundering herd).
+Responses report the limit in the headers RateLimit-Policy and RateLimit
+(https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/).
 
-Whoever can choose addresses can make up as many callers as he likes. So what is counted in this process is bounded in number,
-and a count takes as long with fifty thousand callers as with one. (The library's own memory looks through all of them at each
-count, in a task or a thread.)
+A client with many addresses can appear as any number of callers. The number of callers in memory is therefore bounded, and a
+hit costs the same with fifty thousand callers as with one. (The in-memory storage of `limits` scans all keys at each hit, in a
+task or a thread.)
 """
 
 import time
@@ -21,22 +22,22 @@ from server.http.errors import HttpError
 from server.rate_limiting.shared_storage import SharedStorage
 
 HeaderList = list[tuple[bytes, bytes]]
-"""What is left, then the policy."""
+"""Response headers: RateLimit (remaining requests), then RateLimit-Policy."""
 
 MAX_TRACKED_CALLERS = 50_000
-"""Callers that a process counts, those whose windows are the newest; they take up to 16 MB."""
+"""Callers that a process counts, up to 16 MB; the oldest windows are evicted first."""
 
 
 @dataclass(slots=True, eq=False)
 class _Window:
-    """What a caller has done here until a moment in seconds since 1970."""
+    """One caller's count in the current window, which ends at a time in seconds since 1970."""
 
     key: str
     ends_at: float
     count: int = 0
 
     def increment(self, shared: int | None) -> int:
-        """Return the count with one more: that of the shared store, or our own while it has none."""
+        """Return the shared count, or the incremented local one if the storage is unavailable."""
         if shared is not None:
             return shared
         self.count += 1
@@ -44,7 +45,7 @@ class _Window:
 
 
 class FixedWindowLimiter:
-    """What one caller may do in a window of time."""
+    """Fixed-window rate limiter with one counter per caller."""
 
     def __init__(
         self,
@@ -53,72 +54,72 @@ class FixedWindowLimiter:
         shared: SharedStorage | None = None,
         *,
         processes: int = 1,
-        max_counted: int = MAX_TRACKED_CALLERS,
+        max_callers: int = MAX_TRACKED_CALLERS,
     ) -> None:
-        """Of `processes` that count each for itself, each gives a share, so that they give the limit together."""
+        """Divide the limit among `processes` that count separately."""
         self._name = name
         self._shared = shared
         self._amount = -(-limit.amount // processes)
         self._seconds = limit.get_expiry()
         self._policy = (b"ratelimit-policy", f'"{name}";q={self._amount};w={self._seconds}'.encode())
-        self._max_counted = max_counted
-        # In the order of their beginning. (To find the first key of a plain dict takes long where many before it are gone.)
+        self._max_callers = max_callers
+        # Ordered by start. (Finding the first key of a plain dict is slow after many deletions at its front.)
         self._windows: OrderedDict[str, _Window] = OrderedDict()
 
     @property
     def size(self) -> int:
-        """Return how many callers are counted here."""
+        """Return the number of callers counted in memory."""
         return len(self._windows)
 
-    async def hit(self, who: str) -> HeaderList:
-        """Count once for the caller and return the fields that tell what is left. Raise BadRequest (RATE_LIMITED, 429)."""
+    async def hit(self, key: str) -> HeaderList:
+        """Count one request and return the rate-limit headers. Raise HttpError (RATE_LIMITED, 429)."""
         now = time.time()
-        window = self._find_window(who, now)
+        window = self._find_window(key, now)
         shared = await self._shared.incr(window.key, self._seconds) if self._shared else None
-        left = self._amount - window.increment(shared)
+        remaining = self._amount - window.increment(shared)
         wait = ceil(window.ends_at - now)
-        if left < 0:
-            raise self._refuse(wait)
-        return self._headers(left, wait)
+        if remaining < 0:
+            raise self._rate_limited(wait)
+        return self._headers(remaining, wait)
 
-    async def peek(self, who: str) -> None:
-        """Raise BadRequest (RATE_LIMITED, 429) for a caller that has nothing left."""
+    async def peek(self, key: str) -> None:
+        """Raise HttpError (RATE_LIMITED, 429) if no request remains, without counting one."""
         now = time.time()
-        window = self._find_window(who, now)
+        window = self._find_window(key, now)
         shared = await self._shared.get(window.key) if self._shared else None
         if (window.count if shared is None else shared) >= self._amount:
-            raise self._refuse(ceil(window.ends_at - now))
+            raise self._rate_limited(ceil(window.ends_at - now))
 
-    async def record(self, who: str) -> None:
-        """Count once for the caller, whatever is left."""
-        window = self._find_window(who, time.time())
+    async def record(self, key: str) -> None:
+        """Count one request, even over the limit."""
+        window = self._find_window(key, time.time())
         window.increment(await self._shared.incr(window.key, self._seconds) if self._shared else None)
 
-    def _find_window(self, who: str, now: float) -> _Window:
-        """Return the present window of the caller. A clock may be set back, too."""
-        window = self._windows.get(who)
+    def _find_window(self, key: str, now: float) -> _Window:
+        """Return the caller's current window. If the clock was set back, start a new one."""
+        window = self._windows.get(key)
         if window is not None and now < window.ends_at <= now + self._seconds:
             return window
-        self._evict_expired(who, now)
-        offset = crc32(who.encode()) % self._seconds
+        self._evict_expired(key, now)
+        offset = crc32(key.encode()) % self._seconds
         number = int(now + offset) // self._seconds
-        window = _Window(f"{self._name}/{who}/{number}", (number + 1) * self._seconds - offset)
-        self._windows[who] = window
+        window = _Window(f"{self._name}/{key}/{number}", (number + 1) * self._seconds - offset)
+        self._windows[key] = window
         return window
 
-    def _evict_expired(self, who: str, now: float) -> None:
-        """Drop what has ended among the oldest, a little at a time, and the oldest itself where there are too many."""
-        self._windows.pop(who, None)
+    def _evict_expired(self, key: str, now: float) -> None:
+        """Evict the oldest windows, at most two: those that have ended or exceed the maximum."""
+        self._windows.pop(key, None)
         for _ in range(2):
             oldest = next(iter(self._windows), None)
-            if oldest is None or (len(self._windows) < self._max_counted and self._windows[oldest].ends_at > now):
+            if oldest is None or (len(self._windows) < self._max_callers and self._windows[oldest].ends_at > now):
                 return
             del self._windows[oldest]
 
-    def _headers(self, left: int, wait: int) -> HeaderList:
-        return [(b"ratelimit", f'"{self._name}";r={left};t={wait}'.encode()), self._policy]
+    def _headers(self, remaining: int, wait: int) -> HeaderList:
+        return [(b"ratelimit", f'"{self._name}";r={remaining};t={wait}'.encode()), self._policy]
 
-    def _refuse(self, wait: int) -> HttpError:
-        message = f"Too many requests: {self._amount:,} in {self._seconds:,} s are taken. Try again in {wait} s."
+    def _rate_limited(self, wait: int) -> HttpError:
+        message = f"Rate limit exceeded: {self._amount:,} requests per {self._seconds:,} s. Retry in {wait} s."
         headers = {b"retry-after": str(wait).encode(), **dict(self._headers(0, wait))}
         return HttpError("RATE_LIMITED", message, status=429, headers=headers)

@@ -1,4 +1,4 @@
-"""Where requests are counted by several machines together: any of the storages of the library `limits`."""
+"""Shared rate-limit counters for several machines, in any storage of the library `limits`."""
 
 import asyncio
 import logging
@@ -13,64 +13,70 @@ from pydantic import SecretStr
 log = logging.getLogger("ratesgraph.server")
 
 STORAGE_SECONDS = 0.25
-"""How long a count may take at a shared store."""
+"""Timeout of one call to the storage."""
 MAX_CONCURRENT_CALLS = 50
-"""Connections to a shared store: its client allows a hundred, and fails beyond."""
+"""Concurrent connections to the storage. Its client fails beyond a hundred."""
 FAILURE_BACKOFF_SECONDS = 5.0
-"""For how long a store that failed is not asked again: not every request is to wait for it."""
+"""Pause after a failed call (circuit breaker), so that requests do not wait for a storage that is down."""
 
 
 class SharedStorage:
-    """Counts in a store that others count in too. While it is away there are no counts: None."""
+    """Counters in a storage that several processes share, behind a circuit breaker.
+
+    Calls return None while the storage is unavailable.
+    """
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._away_until = 0.0
+        self._unavailable_until = 0.0
         self._semaphore = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
 
     async def incr(self, key: str, expiry: int) -> int | None:
-        """Add one to the count of the key, which lasts for `expiry` seconds from its beginning, and return it."""
+        """Increment a counter and return its value; it expires `expiry` seconds after its creation."""
         return await self._call_storage(lambda: self._storage.incr(key, expiry))
 
     async def get(self, key: str) -> int | None:
-        """Return the count of the key."""
+        """Return the value of a counter."""
         return await self._call_storage(lambda: self._storage.get(key))
 
-    async def _call_storage(self, question: Callable[[], Awaitable[int]]) -> int | None:
-        if time.monotonic() < self._away_until:
+    async def _call_storage(self, call: Callable[[], Awaitable[int]]) -> int | None:
+        if time.monotonic() < self._unavailable_until:
             return None
         try:
             async with asyncio.timeout(STORAGE_SECONDS), self._semaphore:
-                return await question()
+                return await call()
         except Exception as error:
-            self._away_until = time.monotonic() + FAILURE_BACKOFF_SECONDS
-            # The message may hold its address, and that a password.
+            self._unavailable_until = time.monotonic() + FAILURE_BACKOFF_SECONDS
+            # The message may quote the storage URI, which may contain a password.
             name = type(error).__name__
-            log.warning("the store of rate limits does not answer (%s): this process counts for itself", name)
+            log.warning("rate-limit storage unavailable (%s); this process falls back to counting in memory", name)
             return None
 
 
 def parse_rate_limit(text: str | None) -> RateLimitItem | None:
-    """Return the limit that a setting names, or None for an empty one. Raise ValueError for what is none, or several."""
+    """Return the rate limit of a setting, or None if the setting is empty.
+
+    Raise ValueError for an invalid limit or several limits.
+    """
     if not (text and text.strip()):
         return None
     try:
         (limit,) = parse_many(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is no rate limit: write one like 600/minute or 10 per 2 seconds.") from error
+        raise ValueError(f"invalid rate limit {text!r}; use for example 600/minute or 10 per 2 seconds") from error
     if not limit.amount:
-        raise ValueError("A rate limit of 0 would refuse everything.")
+        raise ValueError("a rate limit of 0 would reject every request; an empty value disables the limit")
     return limit
 
 
 def open_shared_storage(secret: SecretStr | None) -> SharedStorage | None:
-    """Return the counters at a storage URI of the library, which may hold a password, or None where each counts for itself."""
+    """Return the counters at a storage URI of `limits`, or None to count in memory."""
     if secret is None:
         return None
     uri = secret.get_secret_value()
-    # Whatever the client of the store is, it must not keep the event loop.
-    asynchronous = uri if uri.startswith("async+") else f"async+{uri}"
-    options = {"implementation": "redispy"} if asynchronous.startswith("async+redis") else {}
-    storage = storage_from_string(asynchronous, **options)
+    # The client must be async_uri, so that it does not block the event loop.
+    async_uri = uri if uri.startswith("async+") else f"async+{uri}"
+    options = {"implementation": "redispy"} if async_uri.startswith("async+redis") else {}
+    storage = storage_from_string(async_uri, **options)
     assert isinstance(storage, Storage)  # noqa: S101
     return SharedStorage(storage)

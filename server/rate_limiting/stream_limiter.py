@@ -1,4 +1,7 @@
-"""How many streams may be open: event streams and WebSockets, which stay, hold a file descriptor each, and memory."""
+"""Concurrency limits for event streams and WebSockets.
+
+Streams are long-lived: each one holds a file descriptor and memory.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,51 +11,63 @@ from server.http.errors import RETRY_AFTER, HttpError
 
 
 class StreamLease:
-    """What an open stream holds. `who` has it: the caller's name, or an address while no more is known."""
+    """Slot of an open stream.
 
-    def __init__(self, who: str) -> None:
-        self.key = who
+    The `key` that counts it is the caller's name, or the client address before authentication.
+    """
+
+    def __init__(self, key: str) -> None:
+        self.key = key
 
 
 class StreamLimiter:
-    """The streams of one process. `most_each` of them are one caller's at most, but for a caller without a name."""
+    """Limiter of the open streams of one process, in total and per caller.
 
-    def __init__(self, most: int, most_each: int) -> None:
-        self._max_streams = most
-        self._max_per_caller = most_each
+    An empty key has no limit per caller.
+    """
+
+    def __init__(self, max_streams: int, max_per_caller: int) -> None:
+        self._max_streams = max_streams
+        self._max_per_caller = max_per_caller
         self._open = 0
         self._by_caller: Counter[str] = Counter()
 
     @contextmanager
     def acquire(self, key: str) -> Iterator[StreamLease]:
-        """Have a place until the end of the block. Raise BadRequest (STREAMS_EXHAUSTED, 503; TOO_MANY_STREAMS, 429)."""
+        """Hold a stream slot for the duration of the block.
+
+        Raise HttpError (STREAMS_EXHAUSTED, 503; TOO_MANY_STREAMS, 429).
+        """
         if self._open >= self._max_streams:
-            message = f"All {self._max_streams:,} places for streams are taken. Try again shortly."
+            message = f"Too many open streams on this server (limit {self._max_streams:,}). Try again shortly."
             raise HttpError("STREAMS_EXHAUSTED", message, status=503, headers=RETRY_AFTER)
         self._increment(key)
         self._open += 1
-        place = StreamLease(key)
+        lease = StreamLease(key)
         try:
-            yield place
+            yield lease
         finally:
             self._open -= 1
-            self._decrement(place.key)
+            self._decrement(lease.key)
 
-    def transfer(self, place: StreamLease, who: str) -> None:
-        """Let the place be another caller's. Raise BadRequest (TOO_MANY_STREAMS, 429); then nothing has changed."""
-        if place.key != who:
-            self._increment(who)
-            self._decrement(place.key)
-            place.key = who
+    def transfer(self, lease: StreamLease, key: str) -> None:
+        """Transfer the slot to another caller.
 
-    def _increment(self, who: str) -> None:
-        if who and self._by_caller[who] >= self._max_per_caller:
-            message = f"A caller may have {self._max_per_caller:,} streams open here: close one first."
+        Raise HttpError (TOO_MANY_STREAMS, 429); the slot stays with its owner then.
+        """
+        if lease.key != key:
+            self._increment(key)
+            self._decrement(lease.key)
+            lease.key = key
+
+    def _increment(self, key: str) -> None:
+        if key and self._by_caller[key] >= self._max_per_caller:
+            message = f"Too many open streams for this caller (limit {self._max_per_caller:,}); close one first."
             raise HttpError("TOO_MANY_STREAMS", message, status=429, headers=RETRY_AFTER)
-        self._by_caller[who] += 1
+        self._by_caller[key] += 1
 
-    def _decrement(self, who: str) -> None:
-        self._by_caller[who] -= 1
-        if not self._by_caller[who]:
-            # What strangers have left behind is not kept.
-            del self._by_caller[who]
+    def _decrement(self, key: str) -> None:
+        self._by_caller[key] -= 1
+        if not self._by_caller[key]:
+            # Drop zero counters so that the map does not grow with anonymous clients.
+            del self._by_caller[key]

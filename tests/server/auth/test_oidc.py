@@ -1,5 +1,6 @@
 """JWTs as tokens: which are believed, what they allow, and what their issuer is asked."""
 
+import asyncio
 import base64
 import hmac
 import json
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from websockets.exceptions import ConnectionClosedError
 
 from server.auth import oidc
-from tests.support.fixtures.issuer import AUDIENCE, Issuer
+from tests.support.fixtures.issuer import AUDIENCE, NAME, Issuer
 from tests.support.fixtures.server import Client, running_server
 from tests.support.processes import ratesgraph
 from tests.support.streams import open_socket, until
@@ -216,3 +217,18 @@ def test_an_issuer_that_is_half_set_keeps_the_server_from_starting(settings: dic
     line = ratesgraph("postgresql://127.0.0.1:1/x", "serve", exit_code=1, settings=settings).stderr
     assert words in line
     assert line.count("\n") == 1
+
+
+def test_token_cache_drops_the_least_recently_used(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oidc, "MAX_CACHED_TOKENS", 2)
+    first, second, third = (issuer.sign(sub=name) for name in ("ada", "eve", "kim"))
+
+    async def authenticate_all() -> list[bool]:
+        authenticator = oidc.OidcAuthenticator(NAME, AUDIENCE, issuer.url, reads_are_open=True)
+        await authenticator.authenticate(first)
+        await authenticator.authenticate(second)
+        assert authenticator.get_cached(first) is not None
+        await authenticator.authenticate(third)
+        return [authenticator.get_cached(token) is not None for token in (first, second, third)]
+
+    assert asyncio.run(authenticate_all()) == [True, False, True]

@@ -164,7 +164,7 @@ def test_a_token_is_all_that_an_upload_to_another_machine_takes(database_url: st
             arguments = ["prices", "upload", "--url", f"{url}/graphql", str(file)]
             return ratesgraph(None, *arguments, exit_code=exit_code, settings={"RATESGRAPH_TOKEN": token})
 
-        assert "answers nobody without a token" in one_line(send("", 1).stderr)
+        assert "Authentication required: send an" in one_line(send("", 1).stderr)
         assert "lacks the required scope `upload`" in one_line(send(reader, 1).stderr)
         assert "batch 1 applied" in send(token, 0).stdout
         assert "already uploaded as batch 1" in send(token, 0).stdout
@@ -175,7 +175,7 @@ def test_a_token_is_all_that_an_upload_to_another_machine_takes(database_url: st
             lambda: httpx.post(f"{url}/graphql", json=question, headers=headers).status_code == 401,
             "the token is still believed",
         )
-        assert "unknown, wrong, expired or revoked" in send(token, 1).stderr
+        assert "Invalid token: unknown, expired or revoked" in send(token, 1).stderr
 
 
 def port_of(client: Client) -> int:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from server.http.content_negotiation import MAX_CACHED_HEADERS, MAX_HEADER_LENGTH, memoize_header
 from tests.support.fixtures.server import Client, Json, running_server
 from tests.support.streams import events
 
@@ -235,3 +236,21 @@ def test_a_header_that_comes_twice_is_read_as_one(opened: Client) -> None:
         response = send(opened, accepts, Request(body=posted("{ __typename }")))
         assert (response.status_code, len(read(response))) == (status, 1)
         assert (response.headers["content-type"].startswith(STREAM)) == (STREAM in accepts)
+
+
+def test_header_memo_is_bounded_and_skips_long_headers() -> None:
+    parsed: list[bytes] = []
+
+    @memoize_header(default=-1)
+    def parse_length(header: bytes) -> int:
+        parsed.append(header)
+        return len(header)
+
+    longest, too_long = b"x" * MAX_HEADER_LENGTH, b"x" * (MAX_HEADER_LENGTH + 1)
+    assert [parse_length(header) for header in (longest, longest, too_long)] == [len(longest), len(longest), -1]
+    assert parsed == [longest]
+    for number in range(MAX_CACHED_HEADERS):
+        parse_length(b"%d" % number)
+    assert parse_length(longest) == len(longest)
+    assert parsed.count(longest) == 2
+    assert too_long not in parsed

@@ -6,26 +6,27 @@ import time
 
 import pytest
 
-from server.observability.log_config import Redactor, make_formatter
+from server.observability.log_config import make_formatter
+from server.observability.redaction import Redactor
 
 
 def test_the_words_of_an_exception_are_told_on_debug_alone() -> None:
     told = {}
-    for with_words in (False, True):
-        formatter = make_formatter(style="json", with_words=with_words, secrets=["s3cret-of-ours"])
+    for include_message in (False, True):
+        formatter = make_formatter(style="json", include_message=include_message, secrets=["s3cret-of-ours"])
         try:
             raise KeyError("some words, s3cret-of-ours, password=s3cret and rgt_0123456789abcdef_" + "x" * 43)
         except KeyError as error:
             record = logging.LogRecord(
                 "ratesgraph.x", logging.ERROR, "", 1, "it failed", (), (KeyError, error, error.__traceback__)
             )
-        told[with_words] = json.loads(formatter.format(record))["exception"]
+        told[include_message] = json.loads(formatter.format(record))["exception"]
     assert told[False].endswith("builtins.KeyError")
     assert told[True].endswith("builtins.KeyError: 'some words, […], password=[…] and […]'")
 
 
 def test_of_what_asyncio_says_the_objects_at_work_are_left_out() -> None:
-    formatter = make_formatter(style="json", with_words=False, secrets=[])
+    formatter = make_formatter(style="json", include_message=False, secrets=[])
     message = "Task exception was never retrieved\nfuture: <Task finished exception=RuntimeError('hunter2')>"
     line = json.loads(formatter.format(logging.LogRecord("asyncio", logging.ERROR, "", 1, message, (), None)))
     assert line["event"] == "Task exception was never retrieved"
@@ -48,7 +49,7 @@ def test_secrets_are_known_by_their_shapes(text: str, told: str) -> None:
 
 @pytest.mark.parametrize("part", ["a:b", "a:b/", "a=a:", "password='", "eyJa-"])
 def test_what_a_stranger_has_chosen_is_searched_quickly(part: str) -> None:
-    formatter = make_formatter(style="json", with_words=True, secrets=[])
+    formatter = make_formatter(style="json", include_message=True, secrets=[])
     message = "Origin: " + part * (60_000 // len(part))
     began = time.perf_counter()
     line = formatter.format(logging.LogRecord("strawberry.ws", logging.WARNING, "", 1, message, (), None))

@@ -243,12 +243,12 @@ def test_pages_of_other_origins_may_read_what_is_left(module_database_url: str) 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("RATE_LIMIT", "sometimes", "no rate limit"),
-        ("TOKEN_RATE_LIMIT", "1/second;600/minute", "no rate limit"),
-        ("RATE_LIMIT", "0/minute", "refuse everything"),
+        ("RATE_LIMIT", "sometimes", "invalid rate limit"),
+        ("TOKEN_RATE_LIMIT", "1/second;600/minute", "invalid rate limit"),
+        ("RATE_LIMIT", "0/minute", "reject every request"),
         ("TRUSTED_PROXIES", "proxy.example", "trusted_proxies"),
         ("TRUSTED_PROXIES", "*", "trusted_proxies"),
-        ("RATE_LIMIT_STORAGE", "floppy://:secret@a", "no such store"),
+        ("RATE_LIMIT_STORAGE", "floppy://:secret@a", "unknown rate-limit storage"),
     ],
 )
 def test_a_setting_that_is_no_limit_is_refused_at_the_start(name: str, value: str, words: str) -> None:

@@ -68,11 +68,11 @@ class Shelf(Storage):
         raise NotImplementedError
 
 
-def make_quota(limit: str, *, processes: int = 1, max_counted: int = MAX_TRACKED_CALLERS) -> FixedWindowLimiter:
+def make_quota(limit: str, *, processes: int = 1, max_callers: int = MAX_TRACKED_CALLERS) -> FixedWindowLimiter:
     """Return a quota that is counted in this process."""
     item = parse_rate_limit(limit)
     assert item is not None
-    return FixedWindowLimiter("address", item, processes=processes, max_counted=max_counted)
+    return FixedWindowLimiter("address", item, processes=processes, max_callers=max_callers)
 
 
 def left(fields: HeaderList) -> int:
@@ -116,7 +116,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, now: float) -> None:
 
 
 async def test_what_has_ended_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    quota = make_quota("2/minute", max_counted=10)
+    quota = make_quota("2/minute", max_callers=10)
     set_clock(monkeypatch, 1_000.0)
     for number in range(8):
         await quota.hit(str(number))
