@@ -147,7 +147,7 @@ def test_a_file_above_the_limit_is_one_line_that_names_it(database_url: str, fil
 def test_where_writing_is_not_open_one_line_says_so(database_url: str, file: Path) -> None:
     with running_server(database_url, writes_are_open=False) as client:
         line = one_line(upload(client, file, exit_code=1).stderr)
-        assert "This needs a token with the scope upload. Give a token" in line
+        assert "This needs a token with the scope upload. Provide a token" in line
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
