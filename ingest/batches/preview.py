@@ -35,14 +35,14 @@ async def preview(connection: Connection, slices: Iterator[Slice], on_error: OnE
     try:
         async with connection.transaction(force_rollback=True):
             await locations.lock_tree_shared(connection)
-            ports = await asyncio.to_thread(_rollback_tree, await locations.list_locations(connection))
+            ports = await asyncio.to_thread(_without_parents, await locations.list_locations(connection))
             return await _preview(connection, slices, ports, on_error)
     except FileRejected as error:
         problem = Rejection(None, None, error.code, error.message, None, number=1)
         return Preview(BatchOutcome(BatchStatus.REJECTED, 0, 0, 0), [problem])
 
 
-def _rollback_tree(tree: list[Location]) -> list[Location]:
+def _without_parents(tree: list[Location]) -> list[Location]:
     """Return the locations without their parents: each stands for itself alone, so only lanes are added up."""
     return [replace(location, parent_id=None) for location in tree]
 
