@@ -1,4 +1,4 @@
-"""HTTP client of the commands: GraphQL requests to a Ratesgraph server, with retry and backoff.
+"""HTTP client of the commands: sends GraphQL requests and retries them with backoff.
 
 Every request is safe to repeat: queries change nothing, and uploads carry an idempotency key.
 """
@@ -19,7 +19,7 @@ RETRY_DEADLINE_SECONDS = 300.0
 FIRST_PAUSE_SECONDS = 0.2
 MAX_PAUSE_SECONDS = 5.0
 TIMEOUT = httpx.Timeout(30.0, connect=5.0, read=120.0)
-"""The server responds to an upload once the file is stored: half a gigabyte takes some seconds."""
+"""The server responds to an upload once the file is stored: some seconds for half a gigabyte."""
 
 Json = dict[str, Any]
 
@@ -116,7 +116,10 @@ class ApiClient:
             raise CommandError(f"{self._url} does not answer: {reason}. Is the server running?") from error
 
     def _is_retryable(self, error: BaseException) -> bool:
-        """Return whether to retry. A server that never answered may not exist, so the first failure is final."""
+        """Return whether to retry the request.
+
+        A server that has never answered may not exist, so a failure before the first success is final.
+        """
         return self._was_reached and isinstance(error, httpx.TransportError | _TransientError)
 
     def _post_once(self, post: Callable[[], httpx.Response]) -> Json:

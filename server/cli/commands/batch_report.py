@@ -1,4 +1,4 @@
-"""What a command tells of the batch that a file became, however the file got there."""
+"""Report of a batch on the console, shared by `prices load` and `prices upload`."""
 
 from rich.table import Table
 from rich.text import Text
@@ -10,10 +10,10 @@ SHOWN_REJECTIONS = 20
 
 
 def print_outcome(name: str, batch_id: str, outcome: BatchOutcome, rejections: list[Rejection]) -> None:
-    """Print the first problems as a table, and in one line whether the file is in."""
+    """Print the first problems as a table and the result as one line."""
     item_count, rejected_count = outcome.item_count, outcome.rejected_count
     if outcome.status is not BatchStatus.APPLIED and not item_count and rejections:
-        # Not a single item could be read.
+        # No item could be read.
         print_error(f"{name}: {rejections[0].code}: {rejections[0].message}")
         return
     if rejections:
@@ -32,5 +32,5 @@ def print_outcome(name: str, batch_id: str, outcome: BatchOutcome, rejections: l
     else:
         print_error(
             f"{name}: rejected, {rejected_count:,} of {item_count:,} items are invalid;"
-            " no price changed (--on-error skip loads the others)."
+            " no price changed (--on-error skip skips them)."
         )

@@ -64,7 +64,7 @@ def test_the_banks_rates_are_stored_and_corrected(database_url: str, source: Rat
     source.body = ecb_zip(CSV)
     said = refresh(database_url, source.url)
     assert said == (
-        "4 exchange rates of the European Central Bank are new or corrected; rates are known up to 2026-03-05."
+        "Stored 4 new or corrected exchange rates of the European Central Bank; rates are known up to 2026-03-05."
     )
     assert stored(database_url) == [
         ("EUR", date(2026, 3, 4), Decimal("1.2")),
@@ -72,7 +72,7 @@ def test_the_banks_rates_are_stored_and_corrected(database_url: str, source: Rat
         ("JPY", date(2026, 3, 4), Decimal("0.008")),
         ("JPY", date(2026, 3, 5), Decimal("0.0078125")),
     ]
-    assert refresh(database_url, source.url, key=" ").startswith("0 exchange rates of the European Central Bank")
+    assert refresh(database_url, source.url, key=" ").startswith("Stored 0 new or corrected exchange rates")
     source.body = ecb_zip(CSV.replace("150", "120").replace("Date,USD,JPY,\n", "Date,USD,JPY,\n2026-03-06,1.5,N/A,\n"))
     assert refresh(database_url, source.url).startswith("2 exchange rates")
     assert stored(database_url)[2:4] == [
@@ -92,7 +92,7 @@ def test_a_key_brings_the_days_that_are_missing(database_url: str, source: RateS
     assert yesterday in {begin - timedelta(days=1), begin}
     days = [begin - timedelta(days=3) + timedelta(days=number) for number in range((yesterday - begin).days + 4)]
     assert said == (
-        f"{2 * len(days)} exchange rates of openexchangerates are new or corrected; rates are known up to {yesterday}."
+        f"Stored {2 * len(days)} new or corrected exchange rates of openexchangerates; rates are known up to {yesterday}."
     )
     assert source.asked == [(f"/api/historical/{day}.json", f"Token {KEY}") for day in days]
     assert stored(database_url) == [
@@ -108,10 +108,10 @@ def test_days_that_are_left_are_said(database_url: str, source: RateSource) -> N
     store_euro(database_url, newest)
     said = refresh(database_url, source.url, key=KEY)
     assert f"up to {newest + timedelta(days=31)}; " in said
-    assert said.endswith("days up to yesterday are left: run this again.")
+    assert said.endswith("days up to yesterday are missing, run this command again.")
     assert refresh(database_url, source.url, key=KEY).endswith(".")
     said = refresh(database_url, source.url, key=KEY)
-    assert said.startswith("Openexchangerates need not be asked: rates are known up to ")
+    assert said.startswith("Exchange rates are up to date (")
     assert len(source.asked) == len(set(source.asked)) in {49, 50}
 
 
