@@ -72,9 +72,10 @@ def test_the_banks_rates_are_stored_and_corrected(database_url: str, source: Rat
         ("JPY", date(2026, 3, 4), Decimal("0.008")),
         ("JPY", date(2026, 3, 5), Decimal("0.0078125")),
     ]
-    assert refresh(database_url, source.url, key=" ").startswith("Stored 0 new or corrected exchange rates")
+    unchanged = "Stored 0 new or corrected exchange rates of the European Central Bank"
+    assert refresh(database_url, source.url, key=" ").startswith(unchanged)
     source.body = ecb_zip(CSV.replace("150", "120").replace("Date,USD,JPY,\n", "Date,USD,JPY,\n2026-03-06,1.5,N/A,\n"))
-    assert refresh(database_url, source.url).startswith("2 exchange rates")
+    assert refresh(database_url, source.url).startswith("Stored 2 new or corrected exchange rates")
     assert stored(database_url)[2:4] == [
         ("EUR", date(2026, 3, 6), Decimal("1.5")),
         ("JPY", date(2026, 3, 4), Decimal("0.01")),
