@@ -1,4 +1,4 @@
-"""Region tree: reads region and port files, validates the resulting tree, and updates it with its totals."""
+"""Region tree: reads region and port files, validates changes and applies them."""
 
 import csv
 import io
@@ -110,7 +110,10 @@ def _entry(row: Sequence[str], kind: LocationKind, place: str, number: int) -> T
 
 
 def normalize(entry: TreeEntry) -> TreeEntry:
-    """Return the entry trimmed and in its canonical case. Raise TreeRejected for an invalid key, name or parent."""
+    """Return the entry trimmed and in its canonical case.
+
+    Raise TreeRejected for an invalid key or name, or a port without parent.
+    """
     key = entry.key.strip()
     normalized = replace(
         entry,
@@ -123,7 +126,7 @@ def normalize(entry: TreeEntry) -> TreeEntry:
 
 
 async def change_tree(connection: Connection, entries: Sequence[TreeEntry], *, by: str = COMMAND) -> TreeChange:
-    """Add or update the locations in one transaction; the totals follow every location that moves.
+    """Add or update the locations in one transaction; the totals follow moved locations.
 
     Raise TreeRejected, and change nothing, if the result would not be a tree.
     """
@@ -171,7 +174,10 @@ class PlannedTree:
         self._parents.update((entry.key.lower(), entry.parent_key) for entry in entries)
 
     def check(self) -> None:
-        """Raise TreeRejected for the first entry that violates a rule: first keys, then parents, then cycles."""
+        """Raise TreeRejected for the first entry that violates a rule.
+
+        All keys are checked first, then all parents, then cycles.
+        """
         key_rules = (
             Rule(self._is_duplicate, "DUPLICATE_LOCATION", self._describe_duplicate),
             Rule(self._is_unknown, "UNKNOWN_LOCATION", lambda entry: f"unknown location {entry.key}"),

@@ -18,7 +18,7 @@ def refresh(data_dir: Path | None) -> None:
     missing_days = 0
     with open_database(settings) as url, progress_bar() as progress:
         progress.add_task("Fetching exchange rates", total=None)
-        # Fetching may take a minute, so no database connection is held meanwhile.
+        # Fetching may last a minute, so no database connection is held meanwhile.
         newest = _newest_day(url)
         if key is None or not key.get_secret_value().strip():
             source = "the European Central Bank"

@@ -134,7 +134,7 @@ def test_one_day_that_fails_leaves_all_days_as_they_are(database_url: str, sourc
     source.body = table_of({"EUR": 0.8})
     source.bodies = {f"/api/historical/{yesterday}.json": b"{}"}
     said = refresh(database_url, source.url, exit_code=1, key=KEY)
-    assert said == f"RATES_UNREADABLE: what is told of {yesterday} is not a table of rates"
+    assert said == f"RATES_UNREADABLE: the response for {yesterday} is not a rate table"
     assert len(source.asked) >= 2
     assert stored(database_url) == before
 
