@@ -79,6 +79,11 @@ class CommandError(Exception):
     """Failure of a command; the message states the reason and the remedy."""
 
 
+def print_line(message: str) -> None:
+    """Print a message on standard output as one unwrapped line, without markup."""
+    out.print(message, markup=False, soft_wrap=True)
+
+
 def print_error(message: str) -> None:
     """Print an error message on standard error as one unwrapped line."""
     err.print(message, style="red", markup=False, soft_wrap=True)

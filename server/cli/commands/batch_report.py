@@ -4,7 +4,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.batches import BatchOutcome, BatchStatus, Rejection
-from server.cli.console import err, out, print_error
+from server.cli.console import err, print_error, print_line
 
 SHOWN_REJECTIONS = 20
 
@@ -23,11 +23,9 @@ def print_outcome(name: str, batch_id: str, outcome: BatchOutcome, rejections: l
             table.add_row(*("" if cell is None else str(cell) for cell in row))
         err.print(table, markup=False)
     if outcome.status is BatchStatus.APPLIED:
-        out.print(
+        print_line(
             f"{name}: batch {batch_id} applied, {outcome.accepted_count:,} of {item_count:,} items,"
-            f" {outcome.price_day_count:,} daily prices.",
-            markup=False,
-            soft_wrap=True,
+            f" {outcome.price_day_count:,} daily prices."
         )
     else:
         print_error(

@@ -9,7 +9,7 @@ from ingest.batches.load import AlreadyLoaded, load_file
 from ingest.errors import FileRejected
 from ingest.readers.price_file import format_of
 from server.cli.commands.batch_report import SHOWN_REJECTIONS, print_outcome
-from server.cli.console import open_database, out, print_error, progress_bar, read_settings, run_with_connection
+from server.cli.console import open_database, print_error, print_line, progress_bar, read_settings, run_with_connection
 
 
 def load(files: list[Path], *, skip_invalid: bool, again: bool, data_dir: Path | None) -> bool:
@@ -44,7 +44,7 @@ def _load_one(url: str, file: Path, on_error: OnError, *, again: bool) -> bool:
 
             batch_id, outcome, rejections = run_with_connection(work, url)
     except AlreadyLoaded as known:
-        out.print(f"{file.name}: already loaded as batch {known.batch_id}, nothing changed (--again reloads it).")
+        print_line(f"{file.name}: already loaded as batch {known.batch_id}, nothing changed (--again reloads it).")
         return True
     except FileRejected as error:
         print_error(f"{file.name}: {error.code}: {error.message}")

@@ -10,7 +10,7 @@ from rich.table import Table
 from db.repositories import tokens
 from db.repositories.tokens import ApiToken
 from server.auth.api_tokens import create_token, parse_token_reference, revoke_token
-from server.cli.console import CommandError, err, open_database, out, read_settings, run_with_connection
+from server.cli.console import CommandError, err, open_database, out, print_line, read_settings, run_with_connection
 
 MAX_NAME_LENGTH = 200
 MAX_DAYS = 36_500
@@ -32,7 +32,7 @@ def create(name: str, scopes: Sequence[str], expires: str, data_dir: Path | None
         markup=False,
         soft_wrap=True,
     )
-    out.print(token, markup=False, soft_wrap=True)
+    print_line(token)
 
 
 def parse_expiry(text: str, now: datetime) -> datetime | None:
@@ -86,4 +86,4 @@ def revoke(token: str, data_dir: Path | None) -> None:
         name = run_with_connection(lambda connection: revoke_token(connection, token_id), url)
     if name is None:
         raise CommandError(f"No active token {token_id}.")
-    out.print(f"Revoked token {token_id} of {name}.", markup=False, soft_wrap=True)
+    print_line(f"Revoked token {token_id} of {name}.")

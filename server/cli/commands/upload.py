@@ -12,15 +12,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from rich.progress import DownloadColumn, TransferSpeedColumn
 
 from db.repositories.payloads import SUFFIXES, find_format
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection, Severity
-from server.cli.api_client import ApiClient, UploadRejected, open_client
+from server.cli.api_client import ApiClient, Json, UploadRejected, open_client
 from server.cli.commands.batch_report import SHOWN_REJECTIONS, print_outcome
-from server.cli.console import out, print_error, progress_bar
+from server.cli.console import print_error, print_line, progress_bar
 
 POLL_SECONDS = 0.3
 PAGE_SIZE = 500
@@ -48,7 +47,6 @@ query ($id: ID!, $first: Int!, $after: String) {
 }
 """
 
-Json = dict[str, Any]
 Report = Callable[[str, Iterator[Rejection]], None]
 
 
@@ -161,10 +159,8 @@ def _report_outcome(
         report(file.name, _read_rejections(client, batch_id))
     match BatchStatus(batch["status"]):
         case BatchStatus.APPLIED if had_ended:
-            out.print(
-                f"{file.name}: already uploaded as batch {batch_id}, nothing changed (--again uploads it again).",
-                markup=False,
-                soft_wrap=True,
+            print_line(
+                f"{file.name}: already uploaded as batch {batch_id}, nothing changed (--again uploads it again)."
             )
             return True
         case BatchStatus.REVERTED:
