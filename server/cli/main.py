@@ -103,7 +103,8 @@ def verify(
 ) -> None:
     """Compare all totals with the observations and print the differences.
 
-    The expected values are recomputed by recursive SQL over the observations. Exits with 1 if there are differences.
+    The expected values are recomputed by recursive SQL over the observations.
+    Exits with 1 if there are differences.
     """
     _run_command("maintenance", "verify", repair=repair, data_dir=data_dir)
 
@@ -189,7 +190,9 @@ def load_prices(
     """Load CSV, NDJSON or Parquet files (.gz too), each as one batch.
 
     Columns: origin_code,destination_code,day,price or origin,destination,date_from,date_to,price; optionally currency.
-    Files are recognised by their content, so none is loaded twice by accident. Exits with 1 if any file failed.
+
+    Files are recognised by their content, so none is loaded twice by accident.
+    Exits with 1 if any file failed.
     """
     skip = on_error is OnErrorChoice.SKIP
     _run_command("prices", "load", files=files, skip_invalid=skip, again=again, data_dir=data_dir)
@@ -216,8 +219,10 @@ def upload_prices(
 ) -> None:
     """Upload CSV, NDJSON or Parquet files (.gz too), each as one batch.
 
-    Waits until the batches are applied. After an interruption, run the command again to continue: files are recognised by
-    their content and never applied twice. Exits with 1 if any file was not applied.
+    Waits until the batches are applied. Exits with 1 if any file was not applied.
+
+    After an interruption, run the command again to continue.
+    Files are recognised by their content and never applied twice.
     """
     skip = on_error is OnErrorChoice.SKIP
     _run_command(
@@ -242,8 +247,8 @@ def rates() -> None:
 def refresh_rates(data_dir: DataDir = None) -> None:
     """Fetch exchange rates and store those that are new or corrected.
 
-    The source is the European Central Bank, or openexchangerates.org if RATESGRAPH_OPENEXCHANGERATES_APP_ID is set.
-    On an error nothing changes.
+    The source is the European Central Bank, or openexchangerates.org
+    if RATESGRAPH_OPENEXCHANGERATES_APP_ID is set. On an error nothing changes.
     """
     _run_command("rates", "refresh", data_dir=data_dir)
 

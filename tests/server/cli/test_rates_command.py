@@ -143,8 +143,8 @@ def test_one_day_that_fails_leaves_all_days_as_they_are(database_url: str, sourc
     ("status", "body", "words"),
     [
         (404, b"", "HTTP status 404"),
-        (200, b"<html>", "not a sound zip file"),
-        (200, ecb_zip("Day;Dollar\n"), "other columns"),
+        (200, b"<html>", "not a valid zip file"),
+        (200, ecb_zip("Day;Dollar\n"), "must have the columns"),
     ],
 )
 def test_what_is_no_history_is_one_clear_line_and_changes_nothing(
