@@ -42,6 +42,11 @@ class OnErrorChoice(StrEnum):
     SKIP = "skip"
 
 
+OnErrorOption = Annotated[
+    OnErrorChoice, typer.Option(help="Effect of an invalid item: its whole file is rejected, or the item is skipped.")
+]
+
+
 def _run_command(module: str, function: str, **arguments: Any) -> None:  # noqa: ANN401
     """Call a command's function; exit with 1 if it returns False."""
     if getattr(import_module(f"server.cli.commands.{module}"), function)(**arguments) is False:
@@ -181,9 +186,7 @@ def prices() -> None:
 @prices_app.command("load")
 def load_prices(
     files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, metavar="FILE...", show_default=False)],
-    on_error: Annotated[
-        OnErrorChoice, typer.Option(help="What an invalid item does: reject its whole file, or be skipped.")
-    ] = OnErrorChoice.REJECT,
+    on_error: OnErrorOption = OnErrorChoice.REJECT,
     again: Annotated[bool, typer.Option("--again", help="Load files even if they were loaded before.")] = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -209,9 +212,7 @@ def upload_prices(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Allow sending the token over unencrypted http to another machine.")
     ] = False,
-    on_error: Annotated[
-        OnErrorChoice, typer.Option(help="What an invalid item does: reject its whole file, or be skipped.")
-    ] = OnErrorChoice.REJECT,
+    on_error: OnErrorOption = OnErrorChoice.REJECT,
     again: Annotated[bool, typer.Option("--again", help="Upload files even if they were uploaded before.")] = False,
     rejections: Annotated[
         Path | None, typer.Option(metavar="OUT.csv", help="Write all problems of items to this file.")
@@ -225,17 +226,8 @@ def upload_prices(
     Files are recognised by their content and never applied twice.
     """
     skip = on_error is OnErrorChoice.SKIP
-    _run_command(
-        "upload",
-        "upload",
-        files=files,
-        url=url,
-        token=token,
-        insecure=insecure,
-        skip_invalid=skip,
-        again=again,
-        rejections=rejections,
-    )
+    options = {"files": files, "url": url, "token": token, "insecure": insecure}
+    _run_command("upload", "upload", **options, skip_invalid=skip, again=again, rejections=rejections)
 
 
 @rates_app.callback()
