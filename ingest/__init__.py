@@ -1,5 +1,5 @@
-"""A batch from bytes to rows: read, check, convert, aggregate, apply; the tree's and the rates' files; compaction.
+"""Ingest engine: processes batches from bytes to rows; loads tree and rates; compacts.
 
-The arithmetic happens here, for a whole batch at once and outside the database (polars for text, numpy for numbers);
-the database only takes the finished rows. Nothing here knows GraphQL or HTTP.
+The arithmetic is done here for a whole batch at once, outside the database: polars handles text, numpy numbers. The database
+receives finished rows only. Nothing here depends on GraphQL or on the HTTP server.
 """

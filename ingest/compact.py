@@ -1,18 +1,21 @@
-"""Compaction: replaces the partial sums of a key by their sum. It changes no answer, only how fast one is read."""
+"""Compaction: replaces the partial sums of a key by their sum.
+
+Query results do not change; reads get faster.
+"""
 
 from db.connection import Connection
 from db.repositories import locations, totals
 
 MAX_ROWS_PER_KEY = 8
-"""How many partial sums a read may meet for a location pair and month before they are added up (`python -m bench reads`)."""
+"""Partial sums per location pair and month that reads tolerate before compaction (`python -m bench reads`)."""
 MAX_KEYS_PER_STEP = 10_000
-"""Bounds the length of one compaction transaction to about a second."""
+"""Limits one compaction transaction to about a second."""
 
 
 async def compact(connection: Connection, *, max_rows: int = MAX_ROWS_PER_KEY) -> int:
-    """Compact until no key has more than `max_rows` rows; return the number of rows that were added up.
+    """Compact until no key has more than `max_rows` rows; return the number of rows merged.
 
-    Runs beside batches and readers: it takes only rows that it sees, and what is appended meanwhile stays.
+    Runs concurrently with batches and readers: it replaces only rows that it has read, so rows appended meanwhile stay.
     """
     total, last = 0, None
     while True:

@@ -1,8 +1,11 @@
-"""What ends the work on a whole file. Problems of single items are data, not exceptions: see `ingest.batches.validation`."""
+"""Exceptions that end the processing of a whole file.
+
+Problems of single items are data, not exceptions: see `ingest.batches.validation`.
+"""
 
 
 class IngestError(Exception):
-    """The work cannot go on; `code` is for programs, the message for people."""
+    """Base class: processing cannot continue; `code` is for programs, the message for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -11,11 +14,14 @@ class IngestError(Exception):
 
 
 class FileRejected(IngestError):
-    """A file of prices is unusable as a whole."""
+    """A price file is unusable as a whole."""
 
 
 class TreeRejected(IngestError):
-    """A change would break the tree. The message says where it was read; `number` is the wish that fails, if one does."""
+    """A change would break the tree.
+
+    The message names the place of the entry in its file or request; `number` is the entry's number, from 1, if one is at fault.
+    """
 
     def __init__(self, code: str, message: str, number: int | None = None) -> None:
         super().__init__(code, message)
@@ -23,4 +29,4 @@ class TreeRejected(IngestError):
 
 
 class RatesUnavailable(IngestError):
-    """A source of exchange rates does not answer, or answers with something else."""
+    """A source of exchange rates is unreachable, or its response is not usable."""

@@ -1,10 +1,11 @@
-"""Reads region and port files, checks the tree that they would make, and changes it together with its totals."""
+"""Region tree: reads region and port files, validates changes and applies them."""
 
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from db.connection import Connection
 from db.repositories import audit, locations, totals, versions
@@ -17,10 +18,60 @@ CODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}")
 SLUG = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
 MAX_NAME_LENGTH = 200
 MAX_SLUG_LENGTH = 63
-MAX_NAMED = 10
-"""Locations of a change that the audit trail names."""
+MAX_AUDITED_KEYS = 10
+"""Locations of a change that the audit entry lists by key."""
 REGION_COLUMNS = ["slug", "name", "parent_slug"]
 PORT_COLUMNS = ["code", "name", "parent_slug"]
+
+
+class Rule(NamedTuple):
+    """A rule for an entry: when it is violated, and the error code and message for that case."""
+
+    is_violated: Callable[[TreeEntry], bool]
+    code: str
+    message: Callable[[TreeEntry], str]
+
+
+def _printable(text: str) -> str:
+    return text.encode("ascii", "replace").decode()
+
+
+ENTRY_RULES = (
+    Rule(
+        lambda entry: entry.kind is LocationKind.PORT and not CODE.fullmatch(entry.key),
+        "INVALID_CODE",
+        lambda entry: f"{_printable(repr(entry.key[:40]))} is not a UN/LOCODE (five characters, such as CNSGH)",
+    ),
+    Rule(
+        lambda entry: (
+            entry.kind is LocationKind.REGION and not (SLUG.fullmatch(entry.key) and len(entry.key) <= MAX_SLUG_LENGTH)
+        ),
+        "INVALID_SLUG",
+        lambda entry: (
+            f"{_printable(repr(entry.key[:40]))} is not a valid slug (a-z, 0-9, _ and -, such as north_europe)"
+        ),
+    ),
+    Rule(
+        lambda entry: (
+            entry.name is not None and not (0 < len(entry.name) <= MAX_NAME_LENGTH and entry.name.isprintable())
+        ),
+        "INVALID_NAME",
+        lambda _entry: f"the name must have 1 to {MAX_NAME_LENGTH} printable characters",
+    ),
+    Rule(
+        lambda entry: entry.kind is LocationKind.PORT and entry.parent_key is None,
+        "UNKNOWN_PARENT",
+        lambda entry: f"port {entry.key} needs a parent region",
+    ),
+)
+"""Rules for an entry by itself, checked in this order."""
+
+
+def _require(rules: Iterable[Rule], entry: TreeEntry) -> None:
+    """Raise TreeRejected for the first rule that the entry violates."""
+    for rule in rules:
+        if rule.is_violated(entry):
+            raise TreeRejected(rule.code, f"{entry.place}: {rule.message(entry)}", entry.number)
 
 
 def read_regions(data: bytes, name: str) -> list[TreeEntry]:
@@ -53,41 +104,36 @@ def _read(data: bytes, file: str, kind: LocationKind) -> Iterable[TreeEntry]:
 
 def _entry(row: Sequence[str], kind: LocationKind, place: str, number: int) -> TreeEntry:
     if len(row) != 3:
-        raise TreeRejected("WRONG_COLUMNS", f"{place}: {len(row)} fields where 3 are due")
+        raise TreeRejected("WRONG_COLUMNS", f"{place}: expected 3 fields, got {len(row)}")
     key, name, parent = row
     return normalize(TreeEntry(kind, key, name, parent, place, number))
 
 
 def normalize(entry: TreeEntry) -> TreeEntry:
-    """Return the entry trimmed and in its usual case. Raise TreeRejected where key or name cannot be one."""
+    """Return the entry trimmed and in its canonical case.
+
+    Raise TreeRejected for an invalid key or name, or a port without parent.
+    """
     key = entry.key.strip()
-    key = key.upper() if entry.kind is LocationKind.PORT else key.lower()
-    shown = repr(key[:40]).encode("ascii", "replace").decode()
-    if entry.kind is LocationKind.PORT and not CODE.fullmatch(key):
-        message = f"{entry.place}: {shown} is no UN/LOCODE (five characters, such as CNSGH)"
-        raise TreeRejected("INVALID_CODE", message, entry.number)
-    if entry.kind is LocationKind.REGION and (not SLUG.fullmatch(key) or len(key) > MAX_SLUG_LENGTH):
-        message = f"{entry.place}: {shown} is no slug (a-z, 0-9, _ and -, such as north_europe)"
-        raise TreeRejected("INVALID_SLUG", message, entry.number)
-    name = None if entry.name is None else entry.name.strip()
-    if name is not None and not (0 < len(name) <= MAX_NAME_LENGTH and name.isprintable()):
-        message = f"{entry.place}: the name must have 1 to {MAX_NAME_LENGTH} printable characters"
-        raise TreeRejected("INVALID_NAME", message, entry.number)
-    parent = (entry.parent_key or "").strip().lower() or None
-    if parent is None and entry.kind is LocationKind.PORT:
-        raise TreeRejected("UNKNOWN_PARENT", f"{entry.place}: the port {key} has no parent region", entry.number)
-    return replace(entry, key=key, name=name, parent_key=parent)
+    normalized = replace(
+        entry,
+        key=key.upper() if entry.kind is LocationKind.PORT else key.lower(),
+        name=None if entry.name is None else entry.name.strip(),
+        parent_key=(entry.parent_key or "").strip().lower() or None,
+    )
+    _require(ENTRY_RULES, normalized)
+    return normalized
 
 
 async def change_tree(connection: Connection, entries: Sequence[TreeEntry], *, by: str = COMMAND) -> TreeChange:
-    """Add or update the locations in one transaction; totals follow every location that moves.
+    """Add or update the locations in one transaction; the totals follow moved locations.
 
-    Raise TreeRejected, and change nothing, when the outcome would not be a tree.
+    Raise TreeRejected, and change nothing, if the result would not be a tree.
     """
     async with connection.transaction():
         await locations.lock_tree_exclusive(connection)
         before = {location.key.lower(): location for location in await locations.list_locations(connection)}
-        _check_tree(entries, before)
+        PlannedTree(entries, before).check()
         await totals.store_ancestors(connection)
         named = [(entry.kind, entry.key, entry.name) for entry in entries if entry.name is not None]
         await locations.upsert_locations(connection, named)
@@ -97,7 +143,7 @@ async def change_tree(connection: Connection, entries: Sequence[TreeEntry], *, b
             await totals.collect_tree_change(connection)
             await totals.pack_day_sums(connection)
         change = _compare(entries, before)
-        named_first = ", ".join(entry.key for entry in entries[:MAX_NAMED])
+        named_first = ", ".join(entry.key for entry in entries[:MAX_AUDITED_KEYS])
         detail = f"{change.added} added, {change.moved} moved: {named_first}"
         await audit.insert_entry(connection, by, Action.CHANGE_TREE, detail=detail)
         await versions.announce_change(connection, "tree")
@@ -114,40 +160,73 @@ def _compare(entries: Sequence[TreeEntry], before: Mapping[str, Location]) -> Tr
     return TreeChange(added, moved, len(entries) - added - moved)
 
 
-def _check_tree(entries: Sequence[TreeEntry], before: Mapping[str, Location]) -> None:
-    """Raise TreeRejected for the first entry that does not fit, by its file and line."""
-    kinds = {key: location.kind for key, location in before.items()}
-    places: dict[str, str] = {}
-    for entry in entries:
-        key = entry.key.lower()
-        if key in places:
-            message = f"{entry.place}: {entry.key} stands already at {places[key]}"
-            raise TreeRejected("DUPLICATE_LOCATION", message, entry.number)
-        if entry.name is None and key not in kinds:
-            raise TreeRejected("UNKNOWN_LOCATION", f"{entry.place}: there is no {entry.key} to move", entry.number)
-        if kinds.setdefault(key, entry.kind) is not entry.kind:
-            already = f"is already a {kinds[key].lower()}; codes and slugs share one namespace"
-            raise TreeRejected("LOCATION_CLASH", f"{entry.place}: {entry.key} {already}", entry.number)
-        places[key] = entry.place
-    keys_of = {location.id: key for key, location in before.items()}
-    parents = {key: keys_of.get(location.parent_id or 0) for key, location in before.items()}
-    parents.update((entry.key.lower(), entry.parent_key) for entry in entries)
-    for entry in entries:
-        if entry.parent_key is not None and kinds.get(entry.parent_key) is not LocationKind.REGION:
-            problem = "is a port" if entry.parent_key in kinds else "is not a known region"
-            shown = entry.parent_key[:MAX_SLUG_LENGTH].encode("ascii", "replace").decode()
-            raise TreeRejected("UNKNOWN_PARENT", f"{entry.place}: the parent {shown} {problem}", entry.number)
-    for entry in entries:
-        _check_cycle(entry, parents)
+class PlannedTree:
+    """The tree that a change would produce, validated before anything is written."""
 
+    def __init__(self, entries: Sequence[TreeEntry], before: Mapping[str, Location]) -> None:
+        self._entries = entries
+        self._known = before.keys()
+        self._places: dict[str, str] = {}
+        requested = {entry.key.lower(): entry.kind for entry in reversed(entries)}
+        self._kinds = requested | {key: location.kind for key, location in before.items()}
+        keys_of = {location.id: key for key, location in before.items()}
+        self._parents = {key: keys_of.get(location.parent_id or 0) for key, location in before.items()}
+        self._parents.update((entry.key.lower(), entry.parent_key) for entry in entries)
 
-def _check_cycle(entry: TreeEntry, parents: Mapping[str, str | None]) -> None:
-    start = entry.key.lower()
-    met = [start]
-    above = parents[start]
-    while above is not None and above not in met:
-        met.append(above)
-        above = parents[above]
-    if above == start:
-        message = f"{entry.place}: {' → '.join([*met, start])} is a cycle"
-        raise TreeRejected("REGION_CYCLE", message, entry.number)
+    def check(self) -> None:
+        """Raise TreeRejected for the first entry that violates a rule.
+
+        All keys are checked first, then all parents, then cycles.
+        """
+        key_rules = (
+            Rule(self._is_duplicate, "DUPLICATE_LOCATION", self._describe_duplicate),
+            Rule(self._is_unknown, "UNKNOWN_LOCATION", lambda entry: f"unknown location {entry.key}"),
+            Rule(self._is_clash, "LOCATION_CLASH", self._describe_clash),
+        )
+        for entry in self._entries:
+            _require(key_rules, entry)
+            self._places[entry.key.lower()] = entry.place
+        for rule in (
+            Rule(self._has_unknown_parent, "UNKNOWN_PARENT", self._describe_parent),
+            Rule(self._is_in_cycle, "REGION_CYCLE", self._describe_cycle),
+        ):
+            for entry in self._entries:
+                _require((rule,), entry)
+
+    def _is_duplicate(self, entry: TreeEntry) -> bool:
+        return entry.key.lower() in self._places
+
+    def _describe_duplicate(self, entry: TreeEntry) -> str:
+        return f"{entry.key} is a duplicate of {self._places[entry.key.lower()]}"
+
+    def _is_unknown(self, entry: TreeEntry) -> bool:
+        """Return whether a move names a location that does not exist."""
+        return entry.name is None and entry.key.lower() not in self._known
+
+    def _is_clash(self, entry: TreeEntry) -> bool:
+        return self._kinds[entry.key.lower()] is not entry.kind
+
+    def _describe_clash(self, entry: TreeEntry) -> str:
+        kind = self._kinds[entry.key.lower()].lower()
+        return f"{entry.key} is already a {kind}; codes and slugs share one namespace"
+
+    def _has_unknown_parent(self, entry: TreeEntry) -> bool:
+        return entry.parent_key is not None and self._kinds.get(entry.parent_key) is not LocationKind.REGION
+
+    def _describe_parent(self, entry: TreeEntry) -> str:
+        parent = entry.parent_key or ""
+        problem = "is a port" if parent in self._kinds else "is not a known region"
+        return f"parent {_printable(parent[:MAX_SLUG_LENGTH])} {problem}"
+
+    def _is_in_cycle(self, entry: TreeEntry) -> bool:
+        return self._parents[self._ancestors(entry)[-1]] == entry.key.lower()
+
+    def _describe_cycle(self, entry: TreeEntry) -> str:
+        return f"cycle: {' → '.join([*self._ancestors(entry), entry.key.lower()])}"
+
+    def _ancestors(self, entry: TreeEntry) -> list[str]:
+        """Return the keys from the entry upwards, up to a root or before the first repetition."""
+        met = [entry.key.lower()]
+        while (above := self._parents[met[-1]]) is not None and above not in met:
+            met.append(above)
+        return met

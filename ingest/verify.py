@@ -1,4 +1,4 @@
-"""Checks the totals against the observations by the recursive region SQL, month by month, and mends them."""
+"""Verification: compares totals with observations by recursive SQL, and repairs them."""
 
 from collections.abc import AsyncIterator
 from datetime import date
@@ -11,9 +11,10 @@ MAX_DIFFERENCES = 1_000
 
 
 async def verify(connection: Connection, *, repair: bool = False) -> AsyncIterator[tuple[date, list[Difference]]]:
-    """Yield every month and its differences, the worst first. With `repair`, a month that differs is rebuilt.
+    """Yield every month with its differences, largest first.
 
-    Batches wait while a month is checked, so that a difference is never one that is still on its way.
+    With `repair`, months that differ are rebuilt. Batches wait for the lock while a month is checked, so a batch in
+    progress never shows as a difference.
     """
     for month in await totals.list_months(connection):
         async with connection.transaction():

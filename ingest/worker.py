@@ -1,8 +1,8 @@
-"""The worker: takes batches from the queue, one after the other, until it is told to stop.
+"""Worker: processes the queue of batches until it receives the stop event.
 
-Claiming, applying and ending a batch are one transaction: a worker that dies gives the batch back with its connection, and
-nothing needs recovering. The attempt is counted before, in a transaction of its own, so that a batch that kills its
-worker ends as FAILED instead of going round for ever.
+Claiming, applying and ending a batch are one transaction. If a worker dies, its connection rolls back and the batch is queued
+again, so no recovery is needed. The attempt is counted before, in a separate transaction, so that a batch that crashes its
+workers ends as FAILED instead of being retried forever.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from db.notifications import QUEUE, Notifications, open_notifications
 from db.pool import INGEST, Pool, open_pool
 from db.repositories import batches, payloads
 from domain.batches import BatchOutcome, BatchStatus
-from ingest.batches.apply import Report, apply_slices, copy_rejections
+from ingest.batches.apply import ProgressCallback, apply_slices, copy_rejections
 from ingest.batches.validation import file_rejection
 from ingest.compact import compact
 from ingest.errors import FileRejected
@@ -31,52 +31,53 @@ log = logging.getLogger("ratesgraph.worker")
 
 MAX_ATTEMPTS = 5
 POLL_SECONDS = 1.0
-"""How long a waiting batch may go unnoticed when its notification was lost, or when its time to be tried again comes."""
+"""Polling interval: covers lost notifications and batches whose time to retry has come."""
 MAINTENANCE_SECONDS = 30.0
 PROGRESS_SECONDS = 0.5
-"""How often a running batch tells how far it has come."""
+"""Interval at which a running batch reports its progress."""
 PAYLOAD_DAYS = 7
 STOP_SECONDS = 20.0
-"""How long a batch in hand may still take after the worker was told to stop; then it is given back."""
+"""Grace period for running batches after the stop event; then they are released to the queue."""
 
 
 async def run_worker(
     database_url: str, stop: asyncio.Event, *, concurrency: int = 1, payload_days: int = PAYLOAD_DAYS
 ) -> None:
-    """Apply batches, `concurrency` at once, until `stop` is set; then finish or give back those in hand.
+    """Apply batches, `concurrency` at once, until `stop` is set.
 
-    Payloads are kept until their batches have ended for `payload_days`.
+    Then finish or release the running batches. Payloads are stored until `payload_days` after the end of their batch.
     """
     async with (
         open_pool(database_url, INGEST, max_size=2 * concurrency + 1) as pool,
         open_notifications(database_url, QUEUE) as notifications,
     ):
-        takers = [asyncio.create_task(_consume_queue(pool, notifications, stop)) for _ in range(concurrency)]
+        consumers = [asyncio.create_task(_consume_queue(pool, notifications, stop)) for _ in range(concurrency)]
         async with background_task(_run_maintenance(pool, stop, payload_days)):
             await stop.wait()
-            _, late = await asyncio.wait(takers, timeout=STOP_SECONDS)
-            for taker in late:
-                taker.cancel()
-            await asyncio.gather(*takers, return_exceptions=True)
+            _, unfinished = await asyncio.wait(consumers, timeout=STOP_SECONDS)
+            for consumer in unfinished:
+                consumer.cancel()
+            await asyncio.gather(*consumers, return_exceptions=True)
 
 
 async def _consume_queue(pool: Pool, notifications: Notifications, stop: asyncio.Event) -> None:
-    with notifications.subscribe(QUEUE) as woken:
+    with notifications.subscribe(QUEUE) as notified:
         while not stop.is_set():
-            woken.clear()
+            notified.clear()
             try:
-                found = await process_next_batch(pool)
+                has_processed = await process_next_batch(pool)
             except DatabaseUnavailable:
-                log.warning("the database does not answer; trying again")
-                found = False
+                log.warning("database unavailable; retrying")
+                has_processed = False
             except Exception:
-                log.exception("taking a batch failed; trying again")
-                found = False
-            if not found:
-                await wait_first(woken, stop, timeout=POLL_SECONDS)
+                log.exception("processing the next batch failed; retrying")
+                has_processed = False
+            if not has_processed:
+                await wait_first(notified, stop, timeout=POLL_SECONDS)
 
 
 async def wait_first(*events: asyncio.Event, timeout: float) -> None:  # noqa: ASYNC109
+    """Wait until one of the events is set or the timeout has passed."""
     waits = [asyncio.create_task(event.wait()) for event in events]
     await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
@@ -84,9 +85,9 @@ async def wait_first(*events: asyncio.Event, timeout: float) -> None:  # noqa: A
 
 
 async def process_next_batch(pool: Pool) -> bool:
-    """Try the next batch of the queue; return False when none may be tried now.
+    """Try to apply the next batch of the queue; return False if no batch is due.
 
-    What fails is noted with the batch, which is tried again later. A lost database is not the batch's fault.
+    A failure is recorded with the batch, which is retried later. Losing the database does not count as an attempt.
     """
     async with pool.connection() as connection:
         await batches.fail_exhausted(connection, max_attempts=MAX_ATTEMPTS)
@@ -98,26 +99,29 @@ async def process_next_batch(pool: Pool) -> bool:
     except (DatabaseUnavailable, asyncio.CancelledError):
         await asyncio.shield(_release_batch(pool, batch_id))
         raise
-    # What goes wrong inside of polars is no Exception.
+    # PanicException of polars is not an Exception.
     except (Exception, PanicException):
         error_id = uuid.uuid4().hex[:12]
-        told = {"error_id": error_id, "batch_id": batch_id}
-        log.exception("error %s while applying batch %s", error_id, batch_id, extra=told)
+        fields = {"error_id": error_id, "batch_id": batch_id}
+        log.exception("error %s while applying batch %s", error_id, batch_id, extra=fields)
         async with pool.connection() as connection:
-            failure = f"an unexpected error, {error_id} in the log"
+            failure = f"internal error (error ID {error_id})"
             await batches.record_failure(connection, batch_id, failure, max_attempts=MAX_ATTEMPTS)
     return True
 
 
 async def _release_batch(pool: Pool, batch_id: int) -> None:
-    # Where the database is gone this fails too, and the attempt stays counted: a loss of one of MAX_ATTEMPTS.
+    # Without a database this fails too, and the attempt stays counted: one of MAX_ATTEMPTS is lost.
     with contextlib.suppress(DatabaseError):
         async with pool.connection() as connection:
             await batches.release_attempt(connection, batch_id)
 
 
 async def apply_batch(pool: Pool, batch_id: int) -> None:
-    """Claim, apply and end a queued batch in one transaction. Do nothing when it has ended or another process has it."""
+    """Claim, apply and end a queued batch in one transaction.
+
+    Do nothing if the batch has ended or another process has claimed it.
+    """
     async with pool.connection() as connection, connection.transaction():
         on_error = await batches.claim_batch(connection, batch_id)
         if on_error is None:
@@ -137,31 +141,31 @@ async def apply_batch(pool: Pool, batch_id: int) -> None:
 
 
 @asynccontextmanager
-async def _progress_reporter(pool: Pool, batch_id: int) -> AsyncIterator[Report]:
-    """Yield what is to be told of the progress, and note it now and then beside the transaction that applies the batch."""
+async def _progress_reporter(pool: Pool, batch_id: int) -> AsyncIterator[ProgressCallback]:
+    """Yield a progress callback, and store the progress outside the batch's transaction."""
     reached = 0.0
 
-    def report(_stage: str, part: float) -> None:
+    def report(_stage: str, fraction: float) -> None:
         nonlocal reached
-        # After the last item come the averages and the commit.
-        reached = min(part, 0.99)
+        # The averages and the commit follow the last item.
+        reached = min(fraction, 0.99)
 
-    async def note() -> None:
-        noted = None
+    async def store_progress() -> None:
+        stored = None
         while True:
             await asyncio.sleep(PROGRESS_SECONDS)
-            if noted != reached:
-                noted = reached
+            if stored != reached:
+                stored = reached
                 with contextlib.suppress(DatabaseError):
                     async with pool.connection() as connection:
-                        await batches.report_progress(connection, batch_id, noted)
+                        await batches.report_progress(connection, batch_id, stored)
 
-    async with background_task(note()):
+    async with background_task(store_progress()):
         yield report
 
 
 async def _run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) -> None:
-    """Do now and then what no batch waits for: compaction, and letting go of old payloads."""
+    """Run periodic maintenance: compaction and deletion of expired payloads."""
     while not stop.is_set():
         await wait_first(stop, timeout=MAINTENANCE_SECONDS)
         try:
@@ -170,4 +174,4 @@ async def _run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) -
                 await batches.clear_progress(connection)
                 await payloads.delete_old_payloads(connection, days=payload_days)
         except DatabaseError:
-            log.warning("housekeeping could not run; trying again later")
+            log.warning("maintenance failed; retrying later")

@@ -1,9 +1,9 @@
-"""Adds up a batch: the sum and the number of its prices by day, for every pair of locations that it touches.
+"""Aggregation of a batch: sums and counts of its prices by location pair and day.
 
-The engine's arithmetic, in numpy, one month after the other. An observation of many days enters as two changes, at its
-first day and after its last, and a running sum over the month spreads them: the work grows with the observations, not
-with their days. Port pairs are then added to their parents, one level of the tree at a time, first on the origin's side
-and then on the destination's.
+The arithmetic runs in numpy, month by month. An observation of many days enters a difference array as two changes, at its
+first day and after its last, and a running sum over the month spreads them. So the work grows with the observations, not with
+their days. Port pairs are then added to their parents, one level of the tree at a time, first on the origin's side and then
+on the destination's.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,18 +15,18 @@ import numpy.typing as npt
 from domain.locations import Location
 
 DAYS = 31
-"""Width of a month; shorter months leave their last columns 0."""
+"""Columns of a month; in shorter months the last ones stay 0."""
 MAX_LANES = 50_000
-"""Lanes that are added up at once. It bounds memory: with the regions above them they may become many times as many rows."""
+"""Lanes aggregated at once. It bounds memory: with the regions above them they may become many times as many rows."""
 
 Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class LaneDays:
-    """Observations as columns: location ids, days since 1970-01-01 (both ends inclusive) and US cents.
+    """Observations as columns: location ids, days since 1970-01-01 (inclusive) and US cents.
 
-    Sorted by origin and destination, or put together from such parts, it is quickest; any order is right.
+    Any order is correct; rows sorted by origin and destination, or concatenated from sorted parts, are fastest.
     """
 
     origin: npt.NDArray[np.int32]
@@ -38,7 +38,10 @@ class LaneDays:
 
 @dataclass(frozen=True, slots=True)
 class MonthTotals:
-    """Partial sums of one month, counted from January 1970. `sums` (US cents) and `counts` are (rows, DAYS)."""
+    """Partial sums of one month (counted from January 1970).
+
+    `sums` (US cents) and `counts` have the shape (rows, DAYS).
+    """
 
     month: int
     origin: Int64
@@ -51,9 +54,10 @@ class MonthTotals:
 
 
 def totals_by_month(observations: LaneDays, locations: Iterable[Location]) -> Iterator[MonthTotals]:
-    """Yield the partial sums for every pair of (origin or ancestor, destination or ancestor) and month, months ascending.
+    """Yield the partial sums of every location pair, month by month in ascending order.
 
-    A month with more than MAX_LANES lanes comes in several parts, which add up.
+    The pairs are (origin or ancestor, destination or ancestor). A month with more than MAX_LANES lanes is split into several
+    parts, which add up.
     """
     ids, parents = _index_tree(locations)
     for lanes in _total_lanes(observations, ids):
@@ -63,7 +67,7 @@ def totals_by_month(observations: LaneDays, locations: Iterable[Location]) -> It
 
 
 def _index_tree(locations: Iterable[Location]) -> tuple[Int64, Int64]:
-    """Return the location ids in order, and for each the position of its parent (-1 for a root)."""
+    """Return the sorted location ids, and for each the position of its parent (-1 for a root)."""
     tree = sorted(locations, key=lambda location: location.id)
     position = {location.id: index for index, location in enumerate(tree)}
     ids = np.fromiter((location.id for location in tree), dtype=np.int64, count=len(tree))
@@ -81,7 +85,7 @@ def _first_day_of(month: int) -> int:
 
 
 def _total_lanes(observations: LaneDays, ids: Int64) -> Iterator[MonthTotals]:
-    """Yield the partial sums of the lanes themselves, port to port; locations are positions in `ids` from here on."""
+    """Yield the partial sums of the lanes (port to port); locations become positions in `ids`."""
     first_month, last_month = month_of(observations.first_day), month_of(observations.last_day)
     lane = np.searchsorted(ids, observations.origin) * len(ids) + np.searchsorted(ids, observations.destination)
     for month in range(int(first_month.min()), int(last_month.max()) + 1):
@@ -97,7 +101,7 @@ def _total_lanes(observations: LaneDays, ids: Int64) -> Iterator[MonthTotals]:
 
 
 def _total_month(month: int, lane: Int64, rows: Int64, observations: LaneDays, places: int) -> MonthTotals:
-    """Return the partial sums of the rows, which come by lane, in a month that all of them touch."""
+    """Return the partial sums of rows that are sorted by lane and all overlap the month."""
     begin = _first_day_of(month)
     new_lane = np.diff(lane, prepend=-1) > 0
     cell = (np.cumsum(new_lane) - 1) * (DAYS + 1)
@@ -127,13 +131,13 @@ def _add_to_ancestors(totals: MonthTotals, side: str, parents: Int64) -> MonthTo
         levels.append(_add_up(below, origin[rows], destination[rows], rows))
     if len(levels) == 1:
         return totals
-    # A region with ports and regions of its own is met on several levels.
+    # A region that contains both ports and regions occurs on several levels.
     regions = _stack(levels[1:])
     return _stack([totals, _add_up(regions, regions.origin, regions.destination, np.arange(len(regions)))])
 
 
 def _add_up(totals: MonthTotals, origin: Int64, destination: Int64, rows: Int64) -> MonthTotals:
-    """Add the given rows of the totals up by the pairs that they now belong to."""
+    """Sum the selected rows of the totals by their new location pairs."""
     places = int(max(origin.max(), destination.max())) + 1
     pair = origin * places + destination
     order = np.argsort(pair, kind="stable")

@@ -1,8 +1,8 @@
-"""Applies a batch, slice by slice: one transaction appends its observations and its totals and says what became of it.
+"""Application of a batch, slice by slice, in one transaction.
 
-Everything that takes Python time runs in threads, so the event loop only moves bytes: a slice is read and checked while
-the one before it travels to the database. What the totals are added up from is kept until there is enough of it, so the
-memory that a batch takes is bounded, whatever its size.
+The transaction appends the observations and totals and records the outcome. CPU-bound work runs in threads and the event loop
+only moves bytes: a slice is read and checked while the one before it is sent to the database. Observations are buffered for
+the totals up to a limit, so memory is bounded whatever the batch's size.
 """
 
 import asyncio
@@ -23,34 +23,35 @@ from ingest.batches.counts import BatchCounts
 from ingest.batches.pipeline import process_slices
 from ingest.readers.price_file import Slice
 
-PRICES_PART = 0.7
-"""What storing prices takes of the work, about; the rest is for their averages (`python -m bench ingest`)."""
+PRICES_SHARE = 0.7
+"""Approximate share of the work spent on prices; the rest is for averages (`python -m bench ingest`)."""
 MAX_PENDING_ROWS = 4_000_000
-"""Observations whose totals are added up together, at 24 bytes each: the more, the fewer partial sums for each key."""
+"""Observations aggregated together, at 24 bytes each: the more, the fewer partial sums per key."""
 MAX_STORED_REJECTIONS = 1_000_000
-"""Problems of a batch that are stored; its counts are exact all the same."""
+"""Stored problems per batch; its counts are exact beyond this limit too."""
 COPIED_REJECTIONS = 50_000
 LANE_DAYS = ("origin", "destination", "first_day", "last_day", "usd_cents")
 Slices = Callable[[], Iterator[Slice]]
-"""Opens the items of a batch, a second time too."""
-Report = Callable[[str, float], None]
-"""Is told which stage of the work goes on, and which part of the items has been read, 0 to 1."""
+"""Opens the items of a batch; may be called again for a second pass."""
+ProgressCallback = Callable[[str, float], None]
+"""Receives the current stage and the fraction of the items read so far (0 to 1)."""
 
 
 class _InvalidItem(Exception):
-    """An item is invalid in a batch that is all or nothing."""
+    """An all-or-nothing batch contains an invalid item."""
 
 
-def no_progress(_stage: str, _part: float) -> None:
-    """Report to nobody."""
+def no_progress(_stage: str, _fraction: float) -> None:
+    """Ignore progress."""
 
 
 async def apply_slices(
-    connection: Connection, batch_id: int, slices: Slices, on_error: OnError, report: Report = no_progress
+    connection: Connection, batch_id: int, slices: Slices, on_error: OnError, report: ProgressCallback = no_progress
 ) -> BatchOutcome:
-    """Append the observations and totals of the items, or only their rejections, within the caller's transaction.
+    """Append the observations and totals of the items, or only their rejections.
 
-    Raise FileRejected when the items cannot be read to their end; then nothing was appended.
+    Runs in the caller's transaction, under a savepoint. An all-or-nothing batch is applied optimistically and rolled back at
+    its first invalid item. Raise FileRejected if the items cannot be read to their end; then nothing has been appended.
     """
     await locations.lock_tree_shared(connection)
     tree = await locations.list_locations(connection)
@@ -58,7 +59,7 @@ async def apply_slices(
         async with connection.transaction():
             return await _store(connection, batch_id, slices(), tree, on_error, report)
     except _InvalidItem:
-        # Nothing is left of the batch. A second look at its items lists the problems of all of them.
+        # The savepoint was rolled back. A second pass lists the problems of all items.
         async with connection.transaction():
             return await _collect_rejections(connection, batch_id, slices(), tree, report)
 
@@ -69,78 +70,79 @@ async def _store(
     slices: Iterator[Slice],
     tree: list[Location],
     on_error: OnError,
-    report: Report,
+    report: ProgressCallback,
 ) -> BatchOutcome:
-    tally, held = BatchCounts(), list[pl.DataFrame]()
+    counts, pending = BatchCounts(), list[pl.DataFrame]()
     async with aclosing(process_slices(connection, slices, tree)) as parts:
-        async for examined in parts:
-            if on_error is OnError.REJECT_BATCH and examined.rejected:
+        async for processed in parts:
+            if on_error is OnError.REJECT_BATCH and processed.rejected:
                 raise _InvalidItem
-            report("storing prices", PRICES_PART * examined.fraction_read)
-            await copy_rejections(connection, batch_id, examined.rejections, before=tally.rejections)
-            tally.add(examined)
-            observations = examined.observations
+            report("storing prices", PRICES_SHARE * processed.fraction_read)
+            await copy_rejections(connection, batch_id, processed.rejections, before=counts.rejections)
+            counts.add(processed)
+            observations = processed.observations
             if len(observations):
                 await prices.copy_prices(connection, copy_stream(encode_prices(batch_id, observations)))
-                held.append(observations.select(LANE_DAYS))
-            if sum(map(len, held)) > MAX_PENDING_ROWS:
-                await _append_totals(connection, held, tree)
-    if tally.rejected == tally.items:
-        return tally.rejected_outcome()
-    if held:
-        await _append_totals(connection, held, tree, report)
-    await lanes.insert_lanes(connection, batch_id, *tally.lanes())
+                pending.append(observations.select(LANE_DAYS))
+            if sum(map(len, pending)) > MAX_PENDING_ROWS:
+                await _append_totals(connection, pending, tree)
+    if counts.rejected == counts.items:
+        return counts.rejected_outcome()
+    if pending:
+        await _append_totals(connection, pending, tree, report)
+    await lanes.insert_lanes(connection, batch_id, *counts.lanes())
     await versions.announce_change(connection, f"{batch_id} {BatchStatus.APPLIED}")
-    return tally.applied_outcome()
+    return counts.applied_outcome()
 
 
 async def _collect_rejections(
-    connection: Connection, batch_id: int, slices: Iterator[Slice], tree: list[Location], report: Report
+    connection: Connection, batch_id: int, slices: Iterator[Slice], tree: list[Location], report: ProgressCallback
 ) -> BatchOutcome:
-    tally = BatchCounts()
+    counts = BatchCounts()
     async with aclosing(process_slices(connection, slices, tree)) as parts:
-        async for examined in parts:
-            report("listing problems", examined.fraction_read)
-            await copy_rejections(connection, batch_id, examined.rejections, before=tally.rejections)
-            tally.add(examined)
-    return tally.rejected_outcome()
+        async for processed in parts:
+            report("listing problems", processed.fraction_read)
+            await copy_rejections(connection, batch_id, processed.rejections, before=counts.rejections)
+            counts.add(processed)
+    return counts.rejected_outcome()
 
 
 async def _append_totals(
-    connection: Connection, held: list[pl.DataFrame], tree: list[Location], report: Report = no_progress
+    connection: Connection, pending: list[pl.DataFrame], tree: list[Location], report: ProgressCallback = no_progress
 ) -> None:
-    """Append what the held observations add up to, and let go of them."""
+    """Append the totals of the pending observations, and clear them."""
 
-    def tell(part: float) -> None:
-        report("storing averages", PRICES_PART + (1 - PRICES_PART) * part)
+    def on_progress(fraction: float) -> None:
+        report("storing averages", PRICES_SHARE + (1 - PRICES_SHARE) * fraction)
 
-    await totals.copy_totals(connection, copy_stream(await asyncio.to_thread(build_totals, held, tree, tell)))
+    await totals.copy_totals(connection, copy_stream(await asyncio.to_thread(build_totals, pending, tree, on_progress)))
 
 
 def build_totals(
-    held: list[pl.DataFrame], tree: list[Location], tell: Callable[[float], None] = lambda _part: None
+    pending: list[pl.DataFrame], tree: list[Location], on_progress: Callable[[float], None] = lambda _fraction: None
 ) -> Iterator[npt.NDArray[np.void]]:
-    """Return what the held observations, LANE_DAYS of them, add up to, as rows for COPY, and let go of them.
+    """Return the totals of the pending observations as rows for COPY, and clear the list.
 
-    While the rows are taken, `tell` hears which part of the months is done, 0 to 1.
+    The observations have the columns LANE_DAYS. While the rows are consumed, `on_progress` receives the fraction of the months
+    that are done (0 to 1).
     """
-    observations = pl.concat(held)
-    held.clear()
+    observations = pl.concat(pending)
+    pending.clear()
     columns = LaneDays(*(observations[name].to_numpy() for name in LANE_DAYS))
-    return encode_totals(_report_months(totals_by_month(columns, tree), columns, tell))
+    return encode_totals(_report_months(totals_by_month(columns, tree), columns, on_progress))
 
 
 def _report_months(
-    months: Iterator[MonthTotals], observations: LaneDays, tell: Callable[[float], None]
+    months: Iterator[MonthTotals], observations: LaneDays, on_progress: Callable[[float], None]
 ) -> Iterator[MonthTotals]:
     first, last = int(month_of(observations.first_day).min()), int(month_of(observations.last_day).max())
     for totals_of_month in months:
-        tell((totals_of_month.month - first) / (last - first + 1))
+        on_progress((totals_of_month.month - first) / (last - first + 1))
         yield totals_of_month
 
 
 async def copy_rejections(connection: Connection, batch_id: int, rejections: pl.DataFrame, *, before: int = 0) -> None:
-    """Store some of a batch's problems, numbered on from how many came before, up to MAX_LISTED of all of them."""
+    """Store problems of a batch, numbered after `before`, up to MAX_STORED_REJECTIONS in total."""
     listed = rejections.head(max(MAX_STORED_REJECTIONS - before, 0)).with_row_index("number", offset=before + 1)
     for part in listed.iter_slices(COPIED_REJECTIONS):
         lines = part.select(pl.lit(batch_id), "number", "item", "field", "code", "severity", "message", "value")

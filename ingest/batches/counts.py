@@ -1,4 +1,4 @@
-"""Keeps count of what a batch comes to while its items go by."""
+"""Running counts of a batch while its slices are processed."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ Int64 = npt.NDArray[np.int64]
 
 
 class BatchCounts:
-    """Counts items, rejections, prices and lanes. `add` it everything that was examined."""
+    """Counts of items, rejections, prices and lanes; `add` every processed slice."""
 
     def __init__(self) -> None:
         self.items = 0
@@ -24,12 +24,12 @@ class BatchCounts:
         self._first_day, self._last_day = np.iinfo(np.int32).max, np.iinfo(np.int32).min
         self._lanes: Int64 = np.empty(0, dtype=np.int64)
 
-    def add(self, examined: ProcessedSlice) -> None:
-        """Count what was examined."""
-        self.items += examined.items
-        self.rejected += examined.rejected
-        self.rejections += len(examined.rejections)
-        observations = examined.observations
+    def add(self, processed: ProcessedSlice) -> None:
+        """Count a processed slice."""
+        self.items += processed.items
+        self.rejected += processed.rejected
+        self.rejections += len(processed.rejections)
+        observations = processed.observations
         if len(observations):
             first, last = observations["first_day"].to_numpy(), observations["last_day"].to_numpy()
             self._prices += len(observations)
@@ -42,15 +42,15 @@ class BatchCounts:
             self._lanes = np.union1d(self._lanes, lanes)
 
     def lanes(self) -> tuple[list[int], list[int]]:
-        """Return the origins and the destinations of the lanes met, in order."""
+        """Return the origins and the destinations of all lanes so far, sorted."""
         return (self._lanes >> 32).tolist(), (self._lanes & 0xFFFFFFFF).tolist()
 
     def rejected_outcome(self) -> BatchOutcome:
-        """Return what the batch comes to when none of its prices is stored."""
+        """Return the outcome of a batch of which no price is stored."""
         return BatchOutcome(BatchStatus.REJECTED, self.items, 0, self.rejected)
 
     def applied_outcome(self) -> BatchOutcome:
-        """Return what the batch comes to when its valid items are stored."""
+        """Return the outcome of a batch whose valid items are stored."""
         return BatchOutcome(
             BatchStatus.APPLIED,
             self.items,

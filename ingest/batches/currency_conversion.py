@@ -1,8 +1,8 @@
-"""Turns checked items into observations in US cents, at the rate of each valid day.
+"""Currency conversion: checked items become observations in US cents, at each day's rate.
 
-A day without a published rate (weekend, holiday) takes the last one before it; a day after the newest published day of
-all takes the rates of that day. A currency that stopped being published has no rate from then on: a price is never
-converted at a rate more than MAX_RATE_AGE_DAYS older than its day, or than the newest day known.
+A day without a published rate (weekend, holiday) uses the last rate before it. A day after the newest published day of all
+currencies uses the rates of that day. A currency that is no longer published has no rate from then on: a price is never
+converted at a rate more than MAX_RATE_AGE_DAYS older than its day, or than the newest known day.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from db.repositories.rates import MAX_RATE_AGE_DAYS, RATE_UNITS
 from ingest.batches.validation import rejection_rows
 
 MAX_PRICE_CENTS = 1_000_000_000
-"""±10 million US dollars: beyond that it is a typing error."""
+"""±10 million US dollars: a price beyond that is a typing error."""
 UNIX_EPOCH = date(1970, 1, 1)
 AMOUNT_UNITS = 10**4
 
@@ -26,7 +26,10 @@ Int32 = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class RateHistory:
-    """The rates of one currency: days of publication (days since 1970-01-01, ascending) and US dollars in 10⁻¹²."""
+    """Rates of one currency in 10⁻¹² US dollars, by day of publication.
+
+    The days are days since 1970-01-01, in ascending order.
+    """
 
     days: Int32
     rates: npt.NDArray[np.int64]
@@ -34,7 +37,7 @@ class RateHistory:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeRates:
-    """What is known of the currencies of a batch. `newest_day` is the newest published day of any currency."""
+    """Rate histories by currency; `newest_day` is the newest published day of any currency."""
 
     histories: Mapping[str, RateHistory]
     newest_day: int
@@ -57,7 +60,7 @@ class ExchangeRates:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """Observations, and the rejections of the items that have none.
+    """Observations, and the rejections of the items that could not be converted.
 
     The columns of `observations` are item, origin, destination, first_day, last_day, usd_cents, amount, currency, rate (in
     10⁻¹²) and rate_day.
@@ -68,7 +71,10 @@ class Converted:
 
 
 def convert_to_usd(items: pl.DataFrame, rates: ExchangeRates, known_currencies: set[str]) -> Converted:
-    """Convert checked items. An item in another currency becomes one observation for each rate that its days meet."""
+    """Convert checked items to US cents.
+
+    An item in another currency becomes one observation for each rate that applies to its days.
+    """
     is_usd = pl.col("currency") == "USD"
     parts = [
         items.filter(is_usd).with_columns(
@@ -83,7 +89,7 @@ def convert_to_usd(items: pl.DataFrame, rates: ExchangeRates, known_currencies: 
     ):
         history = rates.histories.get(currency)
         if currency not in known_currencies:
-            message = f"{currency[:20]} is not a currency that rates are known for"
+            message = f"no exchange rates for currency {currency[:20]}"
             rejections.append(_reject_currency(foreign, "UNKNOWN_CURRENCY", message))
         elif history is None:
             rejections.append(_reject_no_rate(foreign))
@@ -93,25 +99,25 @@ def convert_to_usd(items: pl.DataFrame, rates: ExchangeRates, known_currencies: 
             rejections.append(_reject_no_rate(failed))
     observations = pl.concat([part.select(parts[0].columns) for part in parts])
     too_large = pl.col("usd_cents").abs() > MAX_PRICE_CENTS
-    beyond = observations.filter(too_large).unique("item", keep="first", maintain_order=True)
+    out_of_range = observations.filter(too_large).unique("item", keep="first", maintain_order=True)
     rejections.append(
         rejection_rows(
-            beyond,
+            out_of_range,
             pl.lit(True),
             "price",
             "PRICE_OUT_OF_RANGE",
-            "beyond ±10 million US dollars",
+            "price out of range (limit ±10,000,000 USD)",
             pl.col("amount") / AMOUNT_UNITS,
         )
     )
-    found = pl.concat(rejections)
-    if len(found):
-        observations = observations.join(found.select("item").unique(), on="item", how="anti", maintain_order="left")
-    return Converted(observations, found)
+    rejected = pl.concat(rejections)
+    if len(rejected):
+        observations = observations.join(rejected.select("item").unique(), on="item", how="anti", maintain_order="left")
+    return Converted(observations, rejected)
 
 
 def _divide_half_away(value: pl.Expr, divisor: int) -> pl.Expr:
-    """Return value / divisor rounded to a whole number, halves away from zero, without leaving whole numbers."""
+    """Return value / divisor rounded half away from zero, in integer arithmetic."""
     return value.sign() * ((value.abs() + divisor // 2) // divisor)
 
 
@@ -121,20 +127,20 @@ def _reject_currency(items: pl.DataFrame, code: str, message: str) -> pl.DataFra
 
 def _reject_no_rate(items: pl.DataFrame) -> pl.DataFrame:
     day = pl.col("first_day").cast(pl.Date).cast(pl.String)
-    message = pl.format("no exchange rate of {} is known for every day from {}", pl.col("currency"), day)
+    message = pl.format("exchange rates for {} do not cover every day from {}", pl.col("currency"), day)
     return rejection_rows(items, pl.lit(True), "currency", "NO_EXCHANGE_RATE", message, pl.col("currency"))
 
 
 def _convert_currency(items: pl.DataFrame, history: RateHistory, newest_day: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the observations of the items in one currency, and the items that have a day without a rate."""
-    # Rate i holds from days[i] to ends[i].
+    """Return the observations of items in one currency, and the items with a day without a rate."""
+    # Rate i is valid from days[i] to ends[i].
     ends = np.minimum(np.append(history.days[1:], np.iinfo(np.int32).max) - 1, history.days + MAX_RATE_AGE_DAYS)
     if history.days[-1] + MAX_RATE_AGE_DAYS >= newest_day:
         ends[-1] = np.iinfo(np.int32).max
     first, last = items["first_day"].to_numpy(), items["last_day"].to_numpy()
     start = np.searchsorted(history.days, first, side="right") - 1
     stop = np.searchsorted(history.days, last, side="right") - 1
-    # A gap is a rate whose validity ends before the next one begins; count the gaps up to each rate.
+    # A gap follows a rate whose validity ends before the next one begins; count the gaps up to each rate.
     gaps = np.concatenate([[0], np.cumsum(ends[:-1] + 1 < history.days[1:])])
     safe_start, safe_stop = np.maximum(start, 0), np.maximum(stop, 0)
     covered = (
@@ -151,7 +157,7 @@ def _convert_currency(items: pl.DataFrame, history: RateHistory, newest_day: int
         rate=pl.Series(history.rates[which], dtype=pl.Int64),
         rate_day=pl.Series(history.days[which], dtype=pl.Int32),
     )
-    # Ten-thousandths × 10⁻¹² US dollars need more than 64 bits; a cent is 10¹⁴ of them.
+    # Ten-thousandths × 10⁻¹² US dollars need more than 64 bits; a cent is 10¹⁴ of these units.
     exact = pl.col("amount").cast(pl.Int128) * pl.col("rate").cast(pl.Int128)
     cents = _divide_half_away(exact, AMOUNT_UNITS * RATE_UNITS // 100).clip(-(2 * MAX_PRICE_CENTS), 2 * MAX_PRICE_CENTS)
     return observations.with_columns(usd_cents=cents.cast(pl.Int64)), items.filter(pl.Series(~covered))

@@ -1,4 +1,4 @@
-"""Loads a file that is at hand: accepted and applied in one transaction, without a queue."""
+"""Direct load of a local file: accepted and applied in one transaction, without the queue."""
 
 import asyncio
 import hashlib
@@ -9,7 +9,7 @@ from db.connection import Connection
 from db.repositories import audit, batches
 from db.repositories.audit import COMMAND, Action
 from domain.batches import BatchOutcome, FileFormat, OnError
-from ingest.batches.apply import Report, apply_slices, no_progress
+from ingest.batches.apply import ProgressCallback, apply_slices, no_progress
 from ingest.readers.price_file import read_slices
 
 
@@ -29,12 +29,12 @@ async def load_file(
     source: str,
     on_error: OnError,
     again: bool = False,
-    report: Report = no_progress,
+    report: ProgressCallback = no_progress,
 ) -> tuple[int, BatchOutcome]:
-    """Accept and apply a file that is at hand in one transaction; return the batch's id and outcome.
+    """Accept and apply a local file in one transaction; return the batch's id and outcome.
 
-    A file is recognised by its content: the second time raises AlreadyLoaded unless `again`. An unusable file raises
-    FileRejected and leaves no trace.
+    Files are recognised by their content: loading one again raises AlreadyLoaded unless `again` is set. An unusable file
+    raises FileRejected and leaves no trace.
     """
     report("reading", 0.0)
     digest = await asyncio.to_thread(lambda: hashlib.file_digest(file, "sha256"))  # type: ignore[arg-type]

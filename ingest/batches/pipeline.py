@@ -1,7 +1,7 @@
-"""Turns the items of a batch into observations and rejections, slice by slice. Nothing is stored here.
+"""Pipeline that turns a batch's items into observations and rejections, slice by slice.
 
-A slice is read and checked in a thread while the one before it is being used; converting it then needs a look at the
-exchange rates, on the caller's connection.
+Nothing is stored here. A slice is read and validated in a thread while the caller processes the one before it. The
+conversion then needs a query of the exchange rates, on the caller's connection.
 """
 
 import asyncio
@@ -24,14 +24,15 @@ from ingest.readers.prefetch import prefetch
 from ingest.readers.price_file import Slice
 
 MAX_ROWS = 1_000_000
-"""Observations that items are converted to at once; an item in a foreign currency may become one a day."""
+"""Observations per conversion step; an item in a foreign currency may become one observation per day."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessedSlice:
-    """Some of a batch's items: how many, what is wrong with them by item, and the observations of the valid ones by lane.
+    """Consecutive items of a batch: their number, rejections and observations.
 
-    `part` of all items, 0 to 1, has been read with them. The columns are those of `Converted` and REJECTION_SCHEMA.
+    The rejections are sorted by item, the observations by lane. `fraction_read` (0 to 1) is the fraction of the input read
+    so far. The columns are those of `Converted` and REJECTION_SCHEMA.
     """
 
     fraction_read: float
@@ -41,42 +42,52 @@ class ProcessedSlice:
 
     @property
     def rejected(self) -> int:
-        """How many of the items are invalid."""
+        """Number of invalid items."""
         return self.rejections.filter(pl.col("severity") == Severity.ERROR.value)["item"].n_unique()
 
 
 async def process_slices(
     connection: Connection, slices: Iterator[Slice], tree: list[Location]
 ) -> AsyncGenerator[ProcessedSlice]:
-    """Yield what becomes of the items, in order. Close it with `aclosing`. Raise FileRejected as `read_slices` does."""
+    """Yield the processed slices in order.
+
+    Close the generator with `aclosing`. Raise FileRejected as `read_slices` does.
+    """
     async with aclosing(prefetch(_check(slices, tree))) as parts:
-        async for part, items, checked in parts:
+        async for fraction, items, checked in parts:
             converted = await _convert(connection, checked)
             rejections = pl.concat([checked.rejections, converted.rejections])
             if len(rejections):
                 rejections = rejections.sort("item", maintain_order=True)
             observations = await asyncio.to_thread(sort_by_lane, converted.observations)
-            yield ProcessedSlice(part, items, rejections, observations)
+            yield ProcessedSlice(fraction, items, rejections, observations)
 
 
 def _check(slices: Iterator[Slice], tree: Iterable[Location]) -> Iterator[tuple[float, int, CheckedItems]]:
-    """Yield (part read, number of items, checked items), cut so that no more than about MAX_ROWS observations come of each."""
+    """Yield (fraction read, item count, checked items), split at about MAX_ROWS observations."""
     for piece in slices:
         checked = check_items(piece.items, tree)
         cuts = _split_points(checked.valid)
         if not cuts:
-            yield piece.part, len(piece.items), checked
+            yield piece.fraction_read, len(piece.items), checked
             continue
         after = 0
         for last in [*cuts, int(piece.items["item"].max())]:  # type: ignore[arg-type]
             within = pl.col("item").is_between(after + 1, last)
             count = piece.items.select(within.sum()).item()
-            yield piece.part, count, CheckedItems(checked.valid.filter(within), checked.rejections.filter(within))
+            yield (
+                piece.fraction_read,
+                count,
+                CheckedItems(checked.valid.filter(within), checked.rejections.filter(within)),
+            )
             after = last
 
 
 def _split_points(valid: pl.DataFrame) -> list[int]:
-    """Return the items after which to cut: in dollars an item is one observation, in another currency up to one a day."""
+    """Return the items after which to split.
+
+    An item in US dollars is one observation, an item in another currency up to one per day.
+    """
     foreign = valid["currency"] != "USD"
     if not foreign.any():
         return []
@@ -86,7 +97,7 @@ def _split_points(valid: pl.DataFrame) -> list[int]:
 
 
 async def _convert(connection: Connection, checked: CheckedItems) -> Converted:
-    """Convert the valid items at the rates that their days need. Only the database is asked."""
+    """Convert the valid items at the rates of their days, which are read from the database."""
     items = checked.valid
     foreign = await asyncio.to_thread(_find_foreign, items["currency"])
     newest_days = await rates.list_currencies(connection) if foreign else {}
@@ -102,12 +113,15 @@ async def _convert(connection: Connection, checked: CheckedItems) -> Converted:
 
 
 def _find_foreign(currencies: pl.Series) -> set[str]:
-    """Return what is there but US dollars."""
+    """Return the currencies other than US dollars."""
     return set(currencies.unique()) - {"USD"}
 
 
 def sort_by_lane(observations: pl.DataFrame) -> pl.DataFrame:
-    """Return the observations by lane and day: appended in the order of the lane index they cost half as much."""
+    """Return the observations sorted by lane and day.
+
+    Appending them in the order of the lane index costs half as much.
+    """
     lane_day = pl.col("origin").cast(pl.Int64) * 2**20 + pl.col("destination")
     order = observations.select((lane_day * 2**17 + pl.col("first_day")).arg_sort()).to_series()
     return observations[order]

@@ -1,6 +1,6 @@
-"""Tries an upload: examines it as a batch would be, compares with the averages as they are, and leaves nothing behind.
+"""Dry run of an upload: processes it like a batch, compares averages, and rolls back.
 
-Everything that takes Python time runs in threads: this runs in a server process, beside its other requests.
+CPU-bound work runs in threads, because a dry run shares a server process with other requests.
 """
 
 import asyncio
@@ -28,56 +28,57 @@ MAX_DELTAS = 10
 
 
 async def preview(connection: Connection, slices: Iterator[Slice], on_error: OnError) -> Preview:
-    """Return what the items would come to as a batch, in a transaction of its own that is rolled back.
+    """Return the outcome that the items would have as a batch.
 
-    Holds the tree meanwhile, as a batch does. Compares with the batches that are applied by then: those that wait do not count.
+    The work runs in a transaction that is rolled back and, as a batch does, holds the shared tree lock. The averages are
+    compared with those of the batches applied so far; queued batches do not count.
     """
     try:
         async with connection.transaction(force_rollback=True):
             await locations.lock_tree_shared(connection)
-            ports = await asyncio.to_thread(_rollback_tree, await locations.list_locations(connection))
+            ports = await asyncio.to_thread(_without_parents, await locations.list_locations(connection))
             return await _preview(connection, slices, ports, on_error)
     except FileRejected as error:
         problem = Rejection(None, None, error.code, error.message, None, number=1)
         return Preview(BatchOutcome(BatchStatus.REJECTED, 0, 0, 0), [problem])
 
 
-def _rollback_tree(tree: list[Location]) -> list[Location]:
-    """Return the locations without their parents: each stands for itself alone, so only lanes are added up."""
+def _without_parents(tree: list[Location]) -> list[Location]:
+    """Return the locations without parents, so that totals are built for lanes only."""
     return [replace(location, parent_id=None) for location in tree]
 
 
 async def _preview(
     connection: Connection, slices: Iterator[Slice], ports: list[Location], on_error: OnError
 ) -> Preview:
-    tally, rejections, held = BatchCounts(), list[Rejection](), list[pl.DataFrame]()
+    counts, rejections, pending = BatchCounts(), list[Rejection](), list[pl.DataFrame]()
     await previews.create_previewed_totals(connection)
     async with aclosing(process_slices(connection, slices, ports)) as parts:
-        async for examined in parts:
-            await asyncio.to_thread(_collect, examined, tally, rejections)
-            if on_error is OnError.REJECT_BATCH and tally.rejected:
-                # No price will count any more; only the problems of the items to come do.
-                held.clear()
+        async for processed in parts:
+            await asyncio.to_thread(_collect, processed, counts, rejections)
+            if on_error is OnError.REJECT_BATCH and counts.rejected:
+                # The batch would be rejected: from here on only problems are collected.
+                pending.clear()
                 continue
-            if len(examined.observations):
-                held.append(examined.observations.select(LANE_DAYS))
-            if sum(map(len, held)) > MAX_PENDING_ROWS:
-                await _add_totals(connection, held, ports)
-    if tally.rejected == tally.items or (on_error is OnError.REJECT_BATCH and tally.rejected):
-        return Preview(tally.rejected_outcome(), rejections)
-    if held:
-        await _add_totals(connection, held, ports)
+            if len(processed.observations):
+                pending.append(processed.observations.select(LANE_DAYS))
+            if sum(map(len, pending)) > MAX_PENDING_ROWS:
+                await _add_totals(connection, pending, ports)
+    if counts.rejected == counts.items or (on_error is OnError.REJECT_BATCH and counts.rejected):
+        return Preview(counts.rejected_outcome(), rejections)
+    if pending:
+        await _add_totals(connection, pending, ports)
     await previews.analyze_previewed_totals(connection)
-    moves, new_average_count = await previews.list_average_deltas(connection, limit=MAX_DELTAS)
-    lanes = await asyncio.to_thread(_first_lanes, tally)
-    return Preview(tally.applied_outcome(), rejections, lanes, moves, new_average_count)
+    deltas, new_average_count = await previews.list_average_deltas(connection, limit=MAX_DELTAS)
+    lanes = await asyncio.to_thread(_first_lanes, counts)
+    return Preview(counts.applied_outcome(), rejections, lanes, deltas, new_average_count)
 
 
-def _collect(examined: ProcessedSlice, tally: BatchCounts, rejections: list[Rejection]) -> None:
-    """Count what was examined, and keep its problems while there is room for more."""
-    before = tally.rejections
-    tally.add(examined)
-    room = examined.rejections.head(max(MAX_REJECTIONS - len(rejections), 0))
+def _collect(processed: ProcessedSlice, counts: BatchCounts, rejections: list[Rejection]) -> None:
+    """Count a processed slice, and collect its problems up to MAX_REJECTIONS."""
+    before = counts.rejections
+    counts.add(processed)
+    room = processed.rejections.head(max(MAX_REJECTIONS - len(rejections), 0))
     columns = room.select("item", "field", "code", "message", "value", "severity")
     rejections += [
         Rejection(item, field, code, message, value, Severity(severity), number)
@@ -85,12 +86,12 @@ def _collect(examined: ProcessedSlice, tally: BatchCounts, rejections: list[Reje
     ]
 
 
-async def _add_totals(connection: Connection, held: list[pl.DataFrame], ports: list[Location]) -> None:
-    """Put what the held observations add up to beside the totals, and let go of them."""
-    chunks = copy_stream(await asyncio.to_thread(build_totals, held, ports))
+async def _add_totals(connection: Connection, pending: list[pl.DataFrame], ports: list[Location]) -> None:
+    """Copy the totals of the pending observations to the previewed totals, and clear them."""
+    chunks = copy_stream(await asyncio.to_thread(build_totals, pending, ports))
     await previews.copy_previewed_totals(connection, chunks)
 
 
-def _first_lanes(tally: BatchCounts) -> list[Lane]:
-    origins, destinations = tally.lanes()
+def _first_lanes(counts: BatchCounts) -> list[Lane]:
+    origins, destinations = counts.lanes()
     return [Lane(*ends) for ends in zip(origins[:MAX_LANES], destinations[:MAX_LANES], strict=True)]

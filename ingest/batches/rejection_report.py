@@ -1,7 +1,7 @@
-"""The problems of a batch as CSV, each beside its item as it was uploaded, so that the lines can be mended and sent again.
+"""Rejection report: the problems of a batch as CSV, each next to its item as uploaded.
 
-Problems come from the database a page at a time and items from the payload slice by slice, both in the order of the items:
-a report takes bounded memory, and borrows a connection only for as long as it reads.
+The lines can be corrected and sent again. Problems are read from the database page by page and items from the payload slice
+by slice, both in the order of the items. So a report needs bounded memory, and holds a connection only while it reads.
 """
 
 import asyncio
@@ -21,17 +21,17 @@ from ingest.readers.price_file import ITEM_COLUMNS, Slice, read_slices
 REPORT_COLUMNS = ("item", "severity", "field", "code", "message", "value", *ITEM_COLUMNS)
 LINE_END = "\r\n"
 PAGE_ROWS = 20_000
-"""Rejections that are read at once: a few megabytes."""
+"""Rejections per page: a few megabytes."""
 NO_ITEMS = pl.DataFrame(schema={"item": pl.UInt32, **dict.fromkeys(ITEM_COLUMNS, pl.String)})
 FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
 async def report_rejections(pool: Pool, batch_id: int) -> AsyncGenerator[bytes]:
-    """Yield the report of a batch that has ended, as RFC 4180 has it: a line of names, then one line for each rejection.
+    """Yield the report of a batch that has ended, as RFC 4180 CSV.
 
-    The columns are REPORT_COLUMNS. Those of the item are empty when its payload is not kept any longer, and where the problem
-    is the whole file. Raise DatabaseError.
+    A header is followed by one line per rejection. The columns are REPORT_COLUMNS. The item's columns are empty if its
+    payload has expired, or if the problem concerns the whole file. Raise DatabaseError.
     """
     yield (",".join(REPORT_COLUMNS) + LINE_END).encode()
     after, originals = 0, None
@@ -50,14 +50,14 @@ async def report_rejections(pool: Pool, batch_id: int) -> AsyncGenerator[bytes]:
 
 
 class Originals:
-    """The items of a payload as they were uploaded, read on as far as they are asked for."""
+    """Items of a payload as uploaded, read lazily in order."""
 
     def __init__(self, slices: Iterator[Slice]) -> None:
         self._slices = slices
         self._items = NO_ITEMS
 
     def original_line_for(self, problems: pl.DataFrame) -> pl.DataFrame:
-        """Return the problems with ITEM_COLUMNS of their items; call it with the problems in order."""
+        """Return the problems joined with ITEM_COLUMNS of their items; calls must be in item order."""
         parts = []
         while len(problems):
             items = self._read_to(problems["item"][0])
@@ -67,23 +67,23 @@ class Originals:
         return pl.concat(parts)
 
     def _read_to(self, item: int) -> pl.DataFrame:
-        """Return the slice that ends with or behind the item, or no items when there is none."""
+        """Return the first slice that ends at or after the item, or no items if there is none."""
         try:
             while not len(self._items) or self._items["item"][-1] < item:
                 self._items = next(self._slices).items
         except (StopIteration, FileRejected):
-            # A batch whose payload ends here, or cannot be read on, has no problems of single items behind.
+            # If the payload ends here or becomes unreadable, no later item has problems.
             self._slices, self._items = iter(()), NO_ITEMS
         return self._items
 
 
 async def _open_originals(stack: AsyncExitStack, pool: Pool, batch_id: int) -> Originals:
-    """Return the items of the batch's payload, which stays open as long as the stack."""
+    """Return the items of the batch's payload, which the stack closes."""
     try:
         async with pool.connection() as connection:
             file, file_format = await stack.enter_async_context(open_payload(connection, batch_id))
     except FileRejected:
-        # It is not kept any longer.
+        # The payload has expired.
         return Originals(iter(()))
     return Originals(read_slices(file, file_format))
 
@@ -104,9 +104,9 @@ def _to_csv(problems: pl.DataFrame, originals: Originals) -> bytes:
 
 
 def _escape_csv_formula(text: pl.Expr) -> pl.Expr:
-    """Return the text so that no spreadsheet runs it: with an apostrophe before what would be a formula.
+    """Prefix an apostrophe to text that a spreadsheet would run as a formula (CSV injection).
 
-    A number begins with a sign too and stays as it is: negative prices are legal. No other value of an item can be right
-    and begin so, so whoever mends the lines and sends them again loses nothing.
+    Numbers may begin with a sign and stay unchanged, because negative prices are legal. No other valid value of an item begins
+    with these characters, so correcting and resending the lines loses nothing.
     """
     return pl.when(text.str.contains(FORMULA) & ~text.str.contains(NUMBER)).then("'" + text).otherwise(text)

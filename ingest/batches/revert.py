@@ -1,4 +1,4 @@
-"""Takes an applied batch back: its observations go, and the negative of what they add up to is appended to the totals."""
+"""Batch revert: deletes a batch's observations and appends the negative of their totals."""
 
 import asyncio
 import io
@@ -29,9 +29,10 @@ PARSED_BYTES = 8 << 20
 
 
 async def revert_batch(connection: Connection, batch_id: int, *, by: str = COMMAND) -> BatchStatus | None:
-    """Revert an applied batch in one transaction; return the status that it had, or None when there is no such batch.
+    """Revert an applied batch in one transaction; return its previous status, or None.
 
-    A batch that is not APPLIED is left as it is. The totals follow the tree as it stands now, wherever ports have moved.
+    None means that no such batch exists. A batch that is not APPLIED is left unchanged. The totals follow the current tree,
+    even if ports have moved since.
     """
     async with connection.transaction():
         await locations.lock_tree_shared(connection)
@@ -50,7 +51,7 @@ async def revert_batch(connection: Connection, batch_id: int, *, by: str = COMMA
 
 
 async def _read_observations(connection: Connection, batch_id: int) -> LaneDays | None:
-    """Return the observations of the batch, 24 bytes each, or None when it has none."""
+    """Return the observations of the batch, 24 bytes each, or None if it has none."""
     frames, rest = list[pl.DataFrame](), bytearray()
     async with aclosing(prices.copy_out_batch(connection, batch_id)) as chunks:
         async for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Checks the items of a batch, all at once, column by column. Every problem becomes a row of rejections."""
+"""Validation of a batch's items, column by column; every problem becomes a rejection row."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from domain.locations import Location, LocationKind
 
 EARLIEST, LATEST = date(1970, 1, 1), date(2100, 12, 31)
 MAX_AMOUNT = 900_000_000_000
-"""A bound on the amount in any currency: up to here ten-thousandths are exact in a double."""
+"""Limit on the amount in any currency: up to here ten-thousandths are exact in a double."""
 
 REJECTION_SCHEMA = {
     "item": pl.UInt32,
@@ -27,7 +27,7 @@ DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 @dataclass(frozen=True, slots=True)
 class CheckedItems:
-    """The outcome of the check.
+    """Result of the validation: the valid items and the rejections.
 
     `valid` has the columns item, origin and destination (location ids), first_day and last_day (days since 1970-01-01),
     amount (ten-thousandths of the currency) and currency; `rejections` has REJECTION_SCHEMA.
@@ -46,36 +46,39 @@ def rejection_rows(
     value: pl.Expr,
     severity: Severity = Severity.ERROR,
 ) -> pl.DataFrame:
-    """Return one rejection for each row of the frame that has the problem."""
-    words = pl.lit(message) if isinstance(message, str) else message
+    """Return one rejection for each row of the frame for which `problem` is true."""
+    message = pl.lit(message) if isinstance(message, str) else message
     return frame.filter(problem).select(
         pl.col("item").cast(pl.UInt32),
         pl.lit(field).alias("field"),
         pl.lit(code).alias("code"),
         pl.lit(severity.value).alias("severity"),
-        sanitize_text(words).alias("message"),
+        sanitize_text(message).alias("message"),
         sanitize_text(value.cast(pl.String)).alias("value"),
     )
 
 
 def sanitize_text(text: pl.Expr) -> pl.Expr:
-    """Return the text as PostgreSQL can hold it (it has no NUL) and as somebody would read it (not kilobytes)."""
+    """Return the text without NUL, which PostgreSQL cannot store, and cut to a readable length."""
     return text.str.slice(0, 200).str.replace_all("\x00", "\ufffd", literal=True)
 
 
 def file_rejection(code: str, message: str) -> pl.DataFrame:
-    """Return the one rejection of a batch that is unusable as a whole: it belongs to no item."""
-    # The message may quote the file, which may hold what PostgreSQL cannot.
+    """Return the single rejection, without an item, of a batch that is unusable as a whole."""
+    # The message may quote the file, which may contain NUL.
     row = (None, None, code, Severity.ERROR.value, message.replace("\x00", "\ufffd"), None)
     return pl.DataFrame([row], schema=REJECTION_SCHEMA, orient="row")
 
 
 def check_items(items: pl.DataFrame, locations: Iterable[Location]) -> CheckedItems:
-    """Check items as a `Slice` has them against the known ports. Currencies are checked where they are converted."""
+    """Validate items in the form of a `Slice` against the known ports.
+
+    Currencies are validated during their conversion.
+    """
     frame = _interpret(items, locations)
-    # Most items of most batches are sound: one cheap look finds those that are worth a close one.
+    # Most items of most batches are valid: one cheap expression selects those that need the detailed checks.
     suspects = frame.filter(~_is_valid_expr())
-    found = pl.concat(
+    rejections = pl.concat(
         [
             _check_port(suspects, "origin"),
             _check_port(suspects, "destination"),
@@ -87,7 +90,7 @@ def check_items(items: pl.DataFrame, locations: Iterable[Location]) -> CheckedIt
             _check_same_port(suspects),
         ]
     )
-    errors = found.filter(pl.col("severity") == Severity.ERROR.value).select("item").unique()
+    errors = rejections.filter(pl.col("severity") == Severity.ERROR.value).select("item").unique()
     if len(errors):
         frame = frame.join(errors, on="item", how="anti", maintain_order="left")
     valid = frame.select(
@@ -99,11 +102,11 @@ def check_items(items: pl.DataFrame, locations: Iterable[Location]) -> CheckedIt
         (pl.col("number") * 10_000).round(0, mode="half_away_from_zero").cast(pl.Int64).alias("amount"),
         "currency",
     )
-    return CheckedItems(valid, found)
+    return CheckedItems(valid, rejections)
 
 
 def _interpret(items: pl.DataFrame, locations: Iterable[Location]) -> pl.DataFrame:
-    """Return the items with their values as ids (negative: a region), dates and numbers; null where that fails."""
+    """Return the items with parsed ids (negative: a region), dates and numbers, null if invalid."""
     known = {
         location.key.upper(): location.id * (1 if location.kind is LocationKind.PORT else -1) for location in locations
     }
@@ -111,7 +114,7 @@ def _interpret(items: pl.DataFrame, locations: Iterable[Location]) -> pl.DataFra
 
     def day(column: str) -> pl.Expr:
         parsed = pl.col(column).str.to_date("%Y-%m-%d", strict=False)
-        # The pattern comes first because the parser also takes 2016-1-1.
+        # The pattern is needed because the parser also accepts 2016-1-1.
         return pl.when(pl.col(column).str.contains(DATE) & parsed.is_between(EARLIEST, LATEST)).then(parsed)
 
     def location(column: str) -> pl.Expr:
@@ -132,15 +135,15 @@ def _period_days() -> pl.Expr:
 
 
 def _is_valid_expr() -> pl.Expr:
-    """True where none of the checks can find anything."""
-    sound = (
+    """Return an expression that is true for items without any problem."""
+    valid = (
         (pl.col("origin_id") > 0)
         & (pl.col("destination_id") > 0)
         & (pl.col("origin_id") != pl.col("destination_id"))
         & _period_days().is_between(1, MAX_VALIDITY_DAYS)
         & (pl.col("number").abs() <= MAX_AMOUNT)
     )
-    return sound.fill_null(False)
+    return valid.fill_null(False)
 
 
 def _reject_missing(frame: pl.DataFrame, column: str, field: str) -> pl.DataFrame:
@@ -148,22 +151,22 @@ def _reject_missing(frame: pl.DataFrame, column: str, field: str) -> pl.DataFram
 
 
 def _check_port(frame: pl.DataFrame, side: str) -> pl.DataFrame:
-    given, found = pl.col(side), pl.col(f"{side}_id")
-    quoted = given.str.slice(0, 60)
+    text, location_id = pl.col(side), pl.col(f"{side}_id")
+    quoted = text.str.slice(0, 60)
     return pl.concat([
         _reject_missing(frame, side, side),
-        rejection_rows(frame, given.is_not_null() & found.is_null(), side, "UNKNOWN_PORT",
-                       pl.format("{} is not a known port", quoted), given),
-        rejection_rows(frame, found < 0, side, "NOT_A_PORT",
-                       pl.format("{} is a region; a price belongs to a port", quoted), given),
+        rejection_rows(frame, text.is_not_null() & location_id.is_null(), side, "UNKNOWN_PORT",
+                       pl.format("{} is not a known port", quoted), text),
+        rejection_rows(frame, location_id < 0, side, "NOT_A_PORT",
+                       pl.format("{} is a region; prices must be between ports", quoted), text),
     ])  # fmt: skip
 
 
 def _check_date(frame: pl.DataFrame, column: str, parsed: str) -> pl.DataFrame:
     field = {"date_from": "dateFrom", "date_to": "dateTo"}[column]
-    given, day = pl.col(column), pl.col(parsed)
-    message = f"not a day from {EARLIEST.year} to {LATEST.year}, written YYYY-MM-DD"
-    return rejection_rows(frame, given.is_not_null() & day.is_null(), field, "INVALID_DATE", message, given)
+    text, day = pl.col(column), pl.col(parsed)
+    message = f"not a valid date between {EARLIEST.year} and {LATEST.year} (YYYY-MM-DD)"
+    return rejection_rows(frame, text.is_not_null() & day.is_null(), field, "INVALID_DATE", message, text)
 
 
 def _check_period(frame: pl.DataFrame) -> pl.DataFrame:
@@ -177,13 +180,13 @@ def _check_period(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _check_price(frame: pl.DataFrame) -> pl.DataFrame:
-    given, number = pl.col("price"), pl.col("number")
+    text, number = pl.col("price"), pl.col("number")
     return pl.concat([
         _reject_missing(frame, "price", "price"),
-        rejection_rows(frame, given.is_not_null() & (number.is_null() | number.is_nan() | number.is_infinite()),
-                       "price", "INVALID_PRICE", "not a decimal number such as 1234.56", given),
+        rejection_rows(frame, text.is_not_null() & (number.is_null() | number.is_nan() | number.is_infinite()),
+                       "price", "INVALID_PRICE", "not a decimal number such as 1234.56", text),
         rejection_rows(frame, number.is_finite() & (number.abs() > MAX_AMOUNT), "price", "PRICE_OUT_OF_RANGE",
-                       "beyond any price that can be meant", given),
+                       "price out of range (limit ±10,000,000 USD)", text),
     ])  # fmt: skip
 
 

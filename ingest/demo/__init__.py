@@ -1,5 +1,5 @@
-"""Demo data: real container ports under a region tree of the world, and synthetic prices between them.
+"""Demo data: real container ports in a region tree of the world, and synthetic prices.
 
-Codes and names of the ports are those of UN/LOCODE (UNECE, https://unece.org/trade/uncefact/unlocode). The prices are
-made up by `generate.py` and labelled so wherever they show.
+Codes and names of the ports are those of UN/LOCODE (UNECE, https://unece.org/trade/uncefact/unlocode). `generate.py` creates
+the prices, which are labelled as synthetic wherever they appear.
 """

@@ -1,4 +1,7 @@
-"""Makes up plausible prices: a base per lane, a trend, a season, noise, thin lanes, gaps, several sources per lane-day."""
+"""Generator of plausible synthetic prices.
+
+It models a base price per lane, a trend, a season, noise, thin lanes, gaps, and several sources per lane and day.
+"""
 
 from collections.abc import Iterator
 from datetime import date
@@ -18,9 +21,9 @@ UNIX_EPOCH = date(1970, 1, 1).toordinal()
 
 
 def generate_prices(ports: list[str], today: date) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Yield (label, items) for every quarter of the last MONTHS months, in the shape of `ingest.readers.price_file.Slice`.
+    """Yield (label, items) for every quarter of the last MONTHS months.
 
-    The same ports and day give the same prices.
+    The items have the columns of `ingest.readers.price_file.Slice`. The same ports and day produce the same prices.
     """
     rng = np.random.default_rng(SEED)
     origin, destination = _pick_lanes(rng, len(ports))
@@ -28,7 +31,7 @@ def generate_prices(ports: list[str], today: date) -> Iterator[tuple[str, pl.Dat
     sources = np.where(rng.random(LANES) < THIN_SHARE, rng.integers(1, 3, LANES), rng.integers(3, 6, LANES))
     lane = np.repeat(np.arange(LANES), sources)
     source_level = np.exp(rng.normal(0, 0.06, len(lane)))
-    # A source's first price may begin before the first month and its last one may outlive today: neither edge is ragged.
+    # A source's first price may begin before the first month and its last may end after today, so both edges are full.
     last = today.toordinal() - UNIX_EPOCH
     first = last - round(MONTHS * 30.44)
     periods = (last - first) // VALIDITY_DAYS + 2
@@ -59,7 +62,7 @@ def generate_prices(ports: list[str], today: date) -> Iterator[tuple[str, pl.Dat
 
 
 def _pick_lanes(rng: np.random.Generator, ports: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return LANES distinct lanes; some ports are much busier than others, as in the world."""
+    """Return LANES distinct lanes; some ports are much busier than others, as in reality."""
     weight = rng.permutation(1 / np.arange(1, ports + 1) ** 1.2)
     chance = np.outer(weight, weight)
     np.fill_diagonal(chance, 0)

@@ -1,4 +1,4 @@
-"""Loads the demo data, as one transaction: it is there whole or not at all."""
+"""Loads the demo data in one transaction, completely or not at all."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,10 @@ SOURCE = "synthetic demo prices"
 
 
 async def load_demo(connection: Connection, *, report: Callable[[float], None]) -> int:
-    """Load tree and prices up to today and return the number of daily prices. `report` is told the part done, 0 to 1."""
+    """Load tree and prices up to today; return the number of daily prices.
+
+    `report` receives the fraction done (0 to 1).
+    """
     folder = files("ingest.demo")
     regions = read_regions(folder.joinpath("regions.csv").read_bytes(), "regions.csv")
     ports = read_ports(folder.joinpath("ports.csv").read_bytes(), "ports.csv")

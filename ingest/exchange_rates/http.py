@@ -1,7 +1,7 @@
-"""Reads one small document over HTTP, within limits of time and size, and says in words why it could not.
+"""Download of one small document over HTTP, limited in time and size, with readable errors.
 
-No message shows more of a URL than host and port: credentials may stand in the rest. Neither are headers shown, nor what
-the other side says, which may repeat them.
+Messages show only host and port of a URL, because the rest may contain credentials. They show neither headers nor the body of
+the response, which may repeat them.
 """
 
 import asyncio
@@ -14,47 +14,50 @@ import httpx
 from ingest.errors import RatesUnavailable
 
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
-"""Seconds to connect, and to wait for each next piece."""
+"""Seconds to connect, and to wait for each chunk."""
 MAX_SECONDS = 60.0
-"""For a whole document: whoever sends byte by byte never runs into the other limits."""
+"""Deadline for a whole document: a source that sends byte by byte never exceeds the other limits."""
 
 
 @asynccontextmanager
 async def open_client(headers: Mapping[str, str]) -> AsyncIterator[httpx.AsyncClient]:
-    """Open a client that sends the headers, follows no redirect and uses the proxy that the environment names."""
+    """Yield a client with the headers and the environment's proxy; it follows no redirects."""
     try:
-        # Nothing is unpacked on the way: that could be a thousand times what was sent.
+        # No content encoding: a decompressed body could be a thousand times the size of the response.
         client = httpx.AsyncClient(headers={"Accept-Encoding": "identity", **headers}, timeout=TIMEOUT)
     except (ValueError, ImportError) as error:
-        message = "the environment names a proxy that cannot be used: see HTTPS_PROXY and ALL_PROXY"
+        message = "invalid proxy in the environment; check HTTPS_PROXY and ALL_PROXY"
         raise RatesUnavailable("RATES_UNREACHABLE", message) from error
     async with client:
         yield client
 
 
 async def download(client: httpx.AsyncClient, url: str, *, max_bytes: int) -> bytes:
-    """Return what the URL answers with status 200. Raise RatesUnavailable (RATES_UNREACHABLE, RATES_REFUSED)."""
-    place = "the source of rates"
+    """Return the body of a response with status 200.
+
+    Raise RatesUnavailable (RATES_UNREACHABLE, RATES_REFUSED).
+    """
+    source = "the source of exchange rates"
     try:
-        place = httpx.URL(url).netloc.decode() or place
+        source = httpx.URL(url).netloc.decode() or source
         async with asyncio.timeout(MAX_SECONDS), client.stream("GET", url) as response:
-            _check_status(response.status_code, place)
+            _check_status(response.status_code, source)
             body = bytearray()
-            async for piece in response.aiter_raw():
-                body += piece
+            async for chunk in response.aiter_raw():
+                body += chunk
                 if len(body) > max_bytes:
-                    message = f"{place} sends more than {max_bytes:,} bytes, which no answer about rates has"
+                    message = f"response from {source} exceeds {max_bytes:,} bytes"
                     raise RatesUnavailable("RATES_REFUSED", message)
             return bytes(body)
     except (TimeoutError, httpx.TimeoutException) as error:
-        raise RatesUnavailable("RATES_UNREACHABLE", f"{place} does not answer in time: try again later") from error
+        raise RatesUnavailable("RATES_UNREACHABLE", f"{source} does not answer in time; try again later") from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        message = "the address to read rates from is not a URL that begins with http:// or https://"
+        message = "the URL of the exchange-rate source must begin with http:// or https://"
         raise RatesUnavailable("RATES_UNREACHABLE", message) from error
     except httpx.HTTPError as error:
-        # Only what the network says of a connection is told: other messages may quote what was sent.
+        # Only connection errors are quoted, because other messages may repeat what was sent.
         reason = f" ({error})" if isinstance(error, httpx.ConnectError) else ""
-        message = f"{place} cannot be reached{reason}: try again when the network is there"
+        message = f"{source} cannot be reached{reason}; check the network and try again"
         raise RatesUnavailable("RATES_UNREACHABLE", message) from error
 
 
@@ -62,9 +65,9 @@ def _check_status(status: int, source: str) -> None:
     if status == HTTPStatus.OK:
         return
     if status == HTTPStatus.UNAUTHORIZED:
-        reason = "it does not accept the key, see RATESGRAPH_OPENEXCHANGERATES_APP_ID"
+        reason = "the API key was rejected, check RATESGRAPH_OPENEXCHANGERATES_APP_ID"
     elif status == HTTPStatus.TOO_MANY_REQUESTS:
-        reason = "it was asked too often, try again later"
+        reason = "rate limited by the source, try again later"
     else:
-        reason = "rates come with 200"
-    raise RatesUnavailable("RATES_REFUSED", f"{source} answers with HTTP status {status}: {reason}")
+        reason = "expected status 200"
+    raise RatesUnavailable("RATES_REFUSED", f"{source} responded with HTTP status {status}: {reason}")

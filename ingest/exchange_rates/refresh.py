@@ -1,6 +1,6 @@
-"""Fetches exchange rates that are newer than the stored ones. Nothing here knows the database.
+"""Fetches newer exchange rates over HTTP. Nothing here depends on the database.
 
-Either source returns the columns that `ingest.exchange_rates.ecb.store_rates` takes: `currency`, `day`, `usd_per_unit`.
+Both sources return the columns that `ingest.exchange_rates.ecb.store_rates` expects: `currency`, `day`, `usd_per_unit`.
 """
 
 from datetime import date, timedelta
@@ -17,10 +17,10 @@ from ingest.exchange_rates.http import download, open_client
 
 MAX_ARCHIVE_BYTES = 8_000_000
 """The ECB's archive had 640,000 bytes in 2026."""
-MAX_ANSWER_BYTES = 256_000
-"""A day's rates of openexchangerates have some 5,000 bytes."""
+MAX_RESPONSE_BYTES = 256_000
+"""One day's rates of openexchangerates have some 5,000 bytes."""
 MAX_DAYS = 31
-"""For how many days openexchangerates is asked at most: each is a request, and they are counted."""
+"""Days per run from openexchangerates: each is a request, and the source limits their number."""
 RATES = {"currency": pl.String(), "day": pl.Date(), "usd_per_unit": pl.Decimal(24, DECIMALS)}
 
 
@@ -28,16 +28,16 @@ async def fetch_ecb_rates(url: str, today: date) -> pl.DataFrame:
     """Return the European Central Bank's whole history. Raise RatesUnavailable."""
     async with open_client({}) as client:
         history = read_ecb_history(await download(client, url, max_bytes=MAX_ARCHIVE_BYTES))
-    # Every later day is converted by what is newest: one day that is wrong would decide about all of them.
+    # Every later day is converted at the newest rates, so a single future day would affect all of them.
     if history["day"].max() > today:  # type: ignore[operator]
-        raise RatesUnavailable("RATES_UNREADABLE", f"the history of rates goes on behind today ({today})")
+        raise RatesUnavailable("RATES_UNREADABLE", f"the exchange-rate history contains dates after today ({today})")
     return history
 
 
 def days_to_fetch(newest: date | None, today: date) -> DateRange | None:
-    """Return the days up to yesterday whose rates are missing, at most MAX_DAYS; None when there are none.
+    """Return the days up to yesterday whose rates are missing, at most MAX_DAYS, or None.
 
-    The oldest come first: a second call goes on where the first has ended, and no day is ever left out.
+    The oldest days come first, so the next run continues after them and no day is left out.
     """
     yesterday = today - timedelta(days=1)
     first = today - timedelta(days=MAX_DAYS) if newest is None else newest + timedelta(days=1)
@@ -47,51 +47,54 @@ def days_to_fetch(newest: date | None, today: date) -> DateRange | None:
 
 
 async def fetch_openexchangerates(url: str, app_id: str, days: DateRange) -> pl.DataFrame:
-    """Return the rates of openexchangerates.org for each of the days. Raise RatesUnavailable; then for none."""
+    """Return the rates of openexchangerates.org for all of the days, or raise RatesUnavailable."""
     key = app_id.strip()
     if not key.isascii() or not key.isprintable():
-        raise RatesUnavailable("RATES_REFUSED", "the openexchangerates key holds characters that no key has")
-    found: list[tuple[str, date, Decimal]] = []
-    # Not as `app_id` in the URL, where logs would keep it (https://docs.openexchangerates.org/docs/authentication).
+        raise RatesUnavailable("RATES_REFUSED", "the openexchangerates API key contains invalid characters")
+    rows: list[tuple[str, date, Decimal]] = []
+    # Not as `app_id` in the URL, which logs may record (https://docs.openexchangerates.org/docs/authentication).
     async with open_client({"Authorization": f"Token {key}"}) as client:
         for day in days.days():
-            answer = await download(client, f"{url.rstrip('/')}/historical/{day}.json", max_bytes=MAX_ANSWER_BYTES)
-            found += [(currency, day, rate) for currency, rate in read_day(answer, day).items()]
-    return pl.DataFrame(found, schema=RATES, orient="row").sort("currency", "day")
+            response = await download(client, f"{url.rstrip('/')}/historical/{day}.json", max_bytes=MAX_RESPONSE_BYTES)
+            rows += [(currency, day, rate) for currency, rate in parse_day(response, day).items()]
+    return pl.DataFrame(rows, schema=RATES, orient="row").sort("currency", "day")
 
 
-class _Answer(msgspec.Struct):
-    """What openexchangerates tells of a day, as far as it is needed: units of each currency for one `base`."""
+class _DayRates(msgspec.Struct):
+    """One day's rates of openexchangerates: units of each currency for one unit of `base`."""
 
     base: str
     rates: dict[str, Decimal]
 
 
-def read_day(answer: bytes, day: date) -> dict[str, Decimal]:
-    """Return US dollars for one unit of each currency, with 12 decimals. Raise RatesUnavailable (RATES_UNREADABLE)."""
+def parse_day(response: bytes, day: date) -> dict[str, Decimal]:
+    """Return US dollars per unit of each currency, with 12 decimals.
+
+    Raise RatesUnavailable (RATES_UNREADABLE).
+    """
     try:
-        read = msgspec.json.decode(answer, type=_Answer)
-    # What is no JSON, no UTF-8 or of another shape is a ValueError each.
+        rates = msgspec.json.decode(response, type=_DayRates)
+    # Invalid JSON, invalid UTF-8 and an unexpected structure each raise ValueError.
     except (ValueError, RecursionError) as error:
-        raise RatesUnavailable("RATES_UNREADABLE", f"what is told of {day} is not a table of rates") from error
-    if read.base != "USD":
-        raise RatesUnavailable("RATES_UNREADABLE", f"the rates of {day} are not those of the US dollar")
+        raise RatesUnavailable("RATES_UNREADABLE", f"the response for {day} is not a rate table") from error
+    if rates.base != "USD":
+        raise RatesUnavailable("RATES_UNREADABLE", f"the rates for {day} do not have the base USD")
     inverted = {
         currency: _invert(units)
-        for currency, units in read.rates.items()
+        for currency, units in rates.rates.items()
         if currency != "USD" and CURRENCY.fullmatch(currency) and _is_storable_rate(units)
     }
     if not inverted:
-        raise RatesUnavailable("RATES_UNREADABLE", f"{day} has no rates")
+        raise RatesUnavailable("RATES_UNREADABLE", f"no rates for {day}")
     return inverted
 
 
 def _is_storable_rate(units: Decimal) -> bool:
-    """Return whether the inverse is a rate: at least 10⁻¹² US dollars, and not beyond what a unit may be worth."""
+    """Return whether the inverse is at least 10⁻¹² and at most MAX_USD_PER_UNIT US dollars."""
     return units.is_finite() and Decimal(1) / MAX_USD_PER_UNIT <= units <= RATE_UNITS
 
 
 def _invert(units: Decimal) -> Decimal:
-    """Return 1 / units, rounded once, halves away from zero."""
+    """Return 1 / units, rounded once, half away from zero."""
     numerator, denominator = units.as_integer_ratio()
     return Decimal(round_half_away(denominator * RATE_UNITS, numerator)).scaleb(-DECIMALS)

@@ -1,6 +1,6 @@
-"""Cuts the text of a file into blocks of whole lines, so that a file of any size is read in bounded memory.
+"""Splits a text file of any size into blocks of whole lines, in bounded memory.
 
-A gzip file is unpacked on the way, and every block is UTF-8. What a line says is for `ingest.readers.price_file`.
+gzip files are decompressed on the fly, and every block is valid UTF-8. `ingest.readers.price_file` parses the lines.
 """
 
 import gzip
@@ -16,39 +16,38 @@ from ingest.errors import FileRejected
 
 BLOCK_BYTES = 8 << 20
 MAX_LINES = 250_000
-"""Lines of one block: a block of very short lines would become a frame many times its size."""
+"""Lines per block: a block of very short lines would become a frame many times its size."""
 MAX_LINE_BYTES = 1 << 20
 MAX_TEXT_BYTES = 8 << 30
-"""What a gzip file may unpack to: as text, some hundred million items."""
-MAX_EXPANSION = 200
-"""How many times its size gzip data may unpack to: prices come to some ten times, equal lines to a thousand."""
-ALWAYS_TEXT_BYTES = 4 << 20
-"""So much text is taken from any gzip file."""
+"""Limit on the decompressed size of a gzip file: as text, some hundred million items."""
+MAX_COMPRESSION_RATIO = 200
+"""Limit on the compression ratio of gzip data: prices reach about ten, equal lines a thousand."""
+MIN_TEXT_LIMIT_BYTES = 4 << 20
+"""The compression ratio is not checked up to this decompressed size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Whole lines of a text, and the number of the first one in the file, from 1."""
+    """Whole lines of a text, and the number of the first line in the file, from 1."""
 
     data: bytes
     first_line: int
 
 
 def read_blocks(file: BinaryIO, *, gzipped: bool, quoted: bool) -> Iterator[Block]:
-    """Yield the text of the file in order. Where lines may be `quoted`, a newline between quotes ends none.
+    """Yield the text of the file in order.
 
-    Raise FileRejected (BROKEN_FILE, WRONG_ENCODING) when the file turns out to be damaged, which may be at its end.
+    With `quoted`, a newline between quotes does not end a line. Raise FileRejected (BROKEN_FILE, WRONG_ENCODING) if the
+    file is damaged; damage may show only at its end.
     """
     text = gzip.GzipFile(fileobj=_SmallReads(file), mode="rb") if gzipped else file  # type: ignore[call-overload]
     rest, line, total = b"", 1, 0
     while chunk := _read(text):
         total += len(chunk)
         if total > MAX_TEXT_BYTES:
-            raise FileRejected("BROKEN_FILE", f"it unpacks to more than {MAX_TEXT_BYTES >> 30} GiB: split it")
-        if total > max(ALWAYS_TEXT_BYTES, MAX_EXPANSION * file.tell()):
-            message = (
-                f"it unpacks to more than {MAX_EXPANSION} times its size: no file of prices repeats itself so much"
-            )
+            raise FileRejected("BROKEN_FILE", f"decompressed size exceeds {MAX_TEXT_BYTES >> 30} GiB; split the file")
+        if total > max(MIN_TEXT_LIMIT_BYTES, MAX_COMPRESSION_RATIO * file.tell()):
+            message = f"compression ratio exceeds {MAX_COMPRESSION_RATIO}:1 (possible decompression bomb)"
             raise FileRejected("BROKEN_FILE", message)
         data = rest + chunk
         ends = _line_ends(data, quoted=quoted)
@@ -63,7 +62,7 @@ def read_blocks(file: BinaryIO, *, gzipped: bool, quoted: bool) -> Iterator[Bloc
             start = stop
         rest = data[start:]
         if len(rest) > MAX_LINE_BYTES:
-            raise _too_long(line, rest)
+            raise _line_error(line, rest)
     if rest:
         block = Block(rest, line)
         _require_utf8(block)
@@ -71,7 +70,10 @@ def read_blocks(file: BinaryIO, *, gzipped: bool, quoted: bool) -> Iterator[Bloc
 
 
 class _SmallReads:
-    """A file that is read a little at a time, so that its position tells how much the text so far was unpacked from."""
+    """File wrapper that limits the size of reads.
+
+    The file's position then approximates how many compressed bytes the text so far was decompressed from.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -85,13 +87,13 @@ def _read(text: BinaryIO | gzip.GzipFile) -> bytes:
     try:
         return text.read(BLOCK_BYTES)
     except EOFError as error:
-        raise FileRejected("BROKEN_FILE", "the gzip data ends too early: the file was cut off") from error
+        raise FileRejected("BROKEN_FILE", "truncated gzip data") from error
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise FileRejected("BROKEN_FILE", "it is not a gzip file, or it is damaged") from error
+        raise FileRejected("BROKEN_FILE", "not a gzip file, or damaged") from error
 
 
 def _line_ends(data: bytes, *, quoted: bool) -> npt.NDArray[np.int64]:
-    """Return where lines end, each behind its newline."""
+    """Return the positions after the newlines that end a line."""
     characters = np.frombuffer(data, dtype=np.uint8)
     ends = np.flatnonzero(characters == ord("\n")) + 1
     if quoted and b'"' in data:
@@ -105,24 +107,24 @@ def _require_short_lines(block: Block, ends: npt.NDArray[np.int64]) -> None:
     longest = int(lengths.argmax())
     if lengths[longest] > MAX_LINE_BYTES:
         start = int(ends[longest] - lengths[longest])
-        raise _too_long(block.first_line + block.data.count(b"\n", 0, start), block.data[start:])
+        raise _line_error(block.first_line + block.data.count(b"\n", 0, start), block.data[start:])
 
 
-def _too_long(line: int, data: bytes) -> FileRejected:
+def _line_error(line: int, data: bytes) -> FileRejected:
     if b"\n" in data[:MAX_LINE_BYTES]:
-        return FileRejected("BROKEN_FILE", f"line {line} has a quote that does not close")
+        return FileRejected("BROKEN_FILE", f"line {line}: unterminated quote")
     return FileRejected("BROKEN_FILE", f"line {line} is longer than {MAX_LINE_BYTES >> 20} MiB")
 
 
 def _require_utf8(block: Block) -> None:
     if (nul := block.data.find(b"\0")) >= 0:
-        # No text has one, but UTF-16 is full of them.
+        # Text contains no NUL, but UTF-16 is full of them.
         line = block.first_line + block.data.count(b"\n", 0, nul)
-        raise FileRejected("WRONG_ENCODING", f"line {line} holds NUL characters: save the file as UTF-8")
+        raise FileRejected("WRONG_ENCODING", f"line {line} contains NUL characters; save the file as UTF-8")
     if block.data.isascii():
         return
     try:
         block.data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = block.first_line + block.data.count(b"\n", 0, error.start)
-        raise FileRejected("WRONG_ENCODING", f"line {line} is not UTF-8: save the file as UTF-8") from error
+        raise FileRejected("WRONG_ENCODING", f"line {line} is not valid UTF-8; save the file as UTF-8") from error

@@ -1,8 +1,9 @@
-"""Reads Parquet in a process of its own, because a damaged file can end the process that reads it.
+"""Reads Parquet in a subprocess, because a damaged file can crash its reader.
 
-The decoder panics on some damage, which can be caught; other damage makes it ask for more memory than there is, which ends
-its process at once. A file of a few kilobytes can also unpack to gigabytes. So the other process, `parquet_subprocess`, has
-limits of memory and time; it sends frames of plain values, and how it ended tells whether the file was the cause.
+The decoder panics on some damage, which can be caught. Other damage makes it request more memory than there is, which
+terminates its process at once. A file of a few kilobytes can also decompress to gigabytes. So the subprocess
+(`parquet_subprocess`) runs under memory and time limits. It sends frames of plain values, and its exit code shows whether the
+file caused a failure.
 """
 
 import contextlib
@@ -23,21 +24,21 @@ from ingest.errors import FileRejected
 
 COMMAND = (sys.executable, "-c", "from ingest.readers.parquet_subprocess import main; main()")
 MESSAGE = struct.Struct(">cdQ")
-"""Before each message: what it is, the part of the file that has been read with it, and the bytes that follow."""
+"""Header of a message: its kind, the fraction of the file read so far, and the length of the body in bytes."""
 PIPE_BYTES = 1 << 20
-"""Room for much of a slice, so that neither process waits for the other all the time."""
+"""Pipe capacity: holds much of a slice, so that neither process constantly waits for the other."""
 FRAME, REJECTED, END = b"F", b"R", b"E"
-BROKEN = "it is not a Parquet file, or it is damaged"
+BROKEN = "not a Parquet file, or damaged"
 FATAL = {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGXCPU}
-"""How a process ends that its own work has ended; any other end is somebody else's doing."""
+"""Signals that a process causes itself; any other end has an external cause."""
 
 
 class ReaderEnded(Exception):
-    """The process that reads a Parquet file was ended from outside. Try again."""
+    """The Parquet subprocess was terminated from outside; reading may be retried."""
 
 
 def read_parquet(file: BinaryIO, rows: int) -> Iterator[tuple[pl.DataFrame, float]]:
-    """Yield frames of so many rows at most, and the part of the file that has been read with each.
+    """Yield frames of at most `rows` rows, each with the fraction of the file read so far.
 
     Raise FileRejected (BROKEN_FILE, WRONG_COLUMNS, TOO_MANY_ITEMS), ReaderEnded.
     """
@@ -46,7 +47,7 @@ def read_parquet(file: BinaryIO, rows: int) -> Iterator[tuple[pl.DataFrame, floa
         assert pipe is not None  # noqa: S101
         while True:
             head = pipe.read(MESSAGE.size)
-            kind, part, size = MESSAGE.unpack(head) if len(head) == MESSAGE.size else (END, 0.0, -1)
+            kind, fraction, size = MESSAGE.unpack(head) if len(head) == MESSAGE.size else (END, 0.0, -1)
             body = pipe.read(max(size, 0))
             if len(body) != size:
                 raise _exit_reason(reader.wait())
@@ -55,13 +56,13 @@ def read_parquet(file: BinaryIO, rows: int) -> Iterator[tuple[pl.DataFrame, floa
             if kind == REJECTED:
                 code, _, message = body.decode().partition(" ")
                 raise FileRejected(code, message)
-            yield pl.read_ipc_stream(body), part
+            yield pl.read_ipc_stream(body), fraction
 
 
 @contextlib.contextmanager
 def _reader(source: BinaryIO, rows: int) -> Iterator[subprocess.Popen[bytes]]:
     source.seek(0)
-    # A session of its own: Ctrl-C in the terminal reaches the worker, which decides what becomes of the batch.
+    # In a separate session, Ctrl-C in the terminal reaches only the worker, which decides about the batch.
     with subprocess.Popen(  # noqa: S603
         [*COMMAND, str(rows)],
         stdin=source,
@@ -79,7 +80,7 @@ def _reader(source: BinaryIO, rows: int) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextlib.contextmanager
 def _on_disk(file: BinaryIO) -> Iterator[BinaryIO]:
-    """Yield the file, or a copy that another process can read."""
+    """Yield the file, or a copy on disk if another process cannot read it."""
     try:
         file.fileno()
     except io.UnsupportedOperation:
@@ -91,6 +92,7 @@ def _on_disk(file: BinaryIO) -> Iterator[BinaryIO]:
 
 
 def _exit_reason(code: int) -> Exception:
+    """Return the exception for the exit code of a subprocess that sent no END message."""
     if -code in FATAL:
-        return FileRejected("BROKEN_FILE", f"{BROKEN}: reading it takes more memory or time than any file of prices")
-    return ReaderEnded(f"the process that reads Parquet ended with code {code}")
+        return FileRejected("BROKEN_FILE", f"{BROKEN}: reading it exceeded the memory or time limit")
+    return ReaderEnded(f"the Parquet subprocess ended with code {code}")

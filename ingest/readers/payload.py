@@ -1,4 +1,4 @@
-"""The payload of a batch as a file: fetched part by part into a temporary one, which is gone with the process."""
+"""Payload of a batch as a temporary file, fetched from the database part by part."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,10 +14,13 @@ from ingest.errors import FileRejected
 
 @asynccontextmanager
 async def open_payload(connection: Connection, batch_id: int) -> AsyncIterator[tuple[BinaryIO, FileFormat]]:
-    """Yield what was uploaded, and its format. Raise FileRejected (PAYLOAD_GONE) when it is not kept any longer."""
+    """Yield the uploaded payload and its format.
+
+    Raise FileRejected (PAYLOAD_GONE) if it has expired.
+    """
     payload = await payloads.find_payload(connection, batch_id)
     if payload is None:
-        raise FileRejected("PAYLOAD_GONE", "what was uploaded is not kept any longer")
+        raise FileRejected("PAYLOAD_GONE", "the uploaded payload has expired")
     with TemporaryFile(prefix="ratesgraph-") as file:
         for part in range(payload.parts):
             data = await payloads.get_payload_part(connection, batch_id, part)

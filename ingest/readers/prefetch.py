@@ -1,4 +1,7 @@
-"""Makes the next thing in a thread while the one before it is being used, so that the event loop only moves bytes."""
+"""Prefetch iterator: produces the next item in a thread while the current one is processed.
+
+The event loop only moves bytes.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
@@ -8,18 +11,21 @@ T = TypeVar("T")
 
 
 async def prefetch(items: Iterator[T]) -> AsyncGenerator[T]:
-    """Yield the things in order; at most two are there at a time. Close it with `aclosing`: a thread may still be at work."""
+    """Yield the items in order, with at most two in memory.
+
+    Close the generator with `aclosing`: a thread may still be running.
+    """
     upcoming = _start(items)
     try:
-        # Shielded, because a thread cannot be cancelled: it is waited for below.
-        while (thing := await asyncio.shield(upcoming)) is not None:
+        # A thread cannot be cancelled, so the wait is shielded and the thread awaited below.
+        while (item := await asyncio.shield(upcoming)) is not None:
             upcoming = _start(items)
-            yield thing
-            del thing
+            yield item
+            del item
     finally:
         await asyncio.wait([upcoming])
         if not upcoming.cancelled():
-            # Whoever leaves early does not hear of it.
+            # Mark the exception as retrieved: a consumer that stops early does not receive it.
             upcoming.exception()
 
 

@@ -1,1 +1,1 @@
-"""The `ratesgraph` command line."""
+"""Command line of `ratesgraph`."""

@@ -1,4 +1,4 @@
-"""What the commands share: output, progress, errors in words, and the way to the database."""
+"""Shared parts of the commands: output, progress bars, error messages and database access."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -25,7 +25,10 @@ T = TypeVar("T")
 
 @contextmanager
 def open_database(settings: Settings) -> Iterator[str]:
-    """Yield the database's URL: a direct one, as commands need a session, or the embedded server's, which runs as long."""
+    """Yield a database URL; without DATABASE_URL, run the embedded server for the block.
+
+    The URL bypasses a connection pooler if the settings name a direct one, because commands need a session.
+    """
     if settings.database_url is not None:
         yield settings.direct_url or settings.database_url
         return
@@ -33,12 +36,12 @@ def open_database(settings: Settings) -> Iterator[str]:
         yield url
 
 
-def read_settings(**given: object) -> Settings:
-    """Return the settings, with what was given on the command line, and log in their way, for a reader unless told otherwise.
+def read_settings(**overrides: object) -> Settings:
+    """Return the settings with the overrides of the command line, and configure logging.
 
-    A data folder means the embedded server.
+    The log format defaults to the console's. A data folder selects the embedded server.
     """
-    options: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    options: dict[str, object] = {name: value for name, value in overrides.items() if value is not None}
     if "data_dir" in options:
         options |= {"database_url": None, "direct_url": None}
     settings = Settings().model_copy(update=options)
@@ -47,7 +50,7 @@ def read_settings(**given: object) -> Settings:
 
 
 def run_with_connection(work: Callable[[Connection], Coroutine[Any, Any, T]], database_url: str) -> T:
-    """Run the work with a connection of its own and return what it returns."""
+    """Open a connection, run the work with it, and return its result."""
 
     async def main() -> T:
         async with connect(database_url, INGEST) as connection:
@@ -58,7 +61,7 @@ def run_with_connection(work: Callable[[Connection], Coroutine[Any, Any, T]], da
 
 @contextmanager
 def progress_bar(*columns: ProgressColumn) -> Iterator[Progress]:
-    """Show progress on standard error, with more columns where they are given, and nothing where that is no terminal."""
+    """Show progress on standard error if it is a terminal; `columns` are shown in addition."""
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -73,16 +76,21 @@ def progress_bar(*columns: ProgressColumn) -> Iterator[Progress]:
 
 
 class CommandError(Exception):
-    """A command cannot do its work; the message says why and what to do."""
+    """Failure of a command; the message states the reason and the remedy."""
+
+
+def print_line(message: str) -> None:
+    """Print a message on standard output as one unwrapped line, without markup."""
+    out.print(message, markup=False, soft_wrap=True)
 
 
 def print_error(message: str) -> None:
-    """Print a failure on standard error, on one line however long."""
+    """Print an error message on standard error as one unwrapped line."""
     err.print(message, style="red", markup=False, soft_wrap=True)
 
 
 def describe_error(error: Exception) -> str | None:
-    """Return what to tell of an error that users can cause or mend, or None for a fault of ours."""
+    """Return the message for an error that the user can fix, or None for an internal error."""
     match error:
         case IngestError():
             return f"{error.code}: {error.message}"
@@ -90,8 +98,8 @@ def describe_error(error: Exception) -> str | None:
             return str(error)
         case ValidationError():
             first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            return f"Setting {place}: {first['msg']}" if place else first["msg"].removeprefix("Value error, ")
+            setting = ".".join(str(part) for part in first["loc"])
+            return f"Setting {setting}: {first['msg']}" if setting else first["msg"].removeprefix("Value error, ")
         case OSError():
             return f"{error.filename or 'Input or output'}: {error.strerror or error}"
     return None

@@ -1,7 +1,7 @@
-"""The `ratesgraph` command line: names, options and help. What a command does is in `server.cli.commands`.
+"""Command line of `ratesgraph`: the commands with their options and help texts.
 
-Errors are one clear line on standard error; exit codes are 0 (done), 1 (failed), 2 (usage). The commands' own modules
-are imported when they are called, because they bring polars, PostgreSQL and GraphQL along: `--help` need not wait for them.
+Errors are one line on standard error; exit codes are 0 (success), 1 (failure) and 2 (usage error). A command's module in
+`server.cli.commands` is imported when the command runs: it loads polars, PostgreSQL and GraphQL, which `--help` does not need.
 """
 
 from datetime import datetime
@@ -23,7 +23,7 @@ app = typer.Typer(
 locations_app = typer.Typer(no_args_is_help=True, help="Load ports and regions.")
 prices_app = typer.Typer(no_args_is_help=True, help="Load prices.")
 rates_app = typer.Typer(no_args_is_help=True, help="Refresh exchange rates.")
-token_app = typer.Typer(no_args_is_help=True, help="Let others call the server.")
+token_app = typer.Typer(no_args_is_help=True, help="Manage API tokens.")
 app.add_typer(locations_app, name="locations")
 app.add_typer(prices_app, name="prices")
 app.add_typer(rates_app, name="rates")
@@ -31,19 +31,24 @@ app.add_typer(token_app, name="token")
 
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Folder of the embedded PostgreSQL's data (default: .ratesgraph)."),
+    typer.Option("--data-dir", help="Data folder of the embedded PostgreSQL (default: .ratesgraph)."),
 ]
 
 
 class OnErrorChoice(StrEnum):
-    """What one invalid item does to its file."""
+    """Effect of an invalid item on its file."""
 
     REJECT = "reject"
     SKIP = "skip"
 
 
+OnErrorOption = Annotated[
+    OnErrorChoice, typer.Option(help="Effect of an invalid item: its whole file is rejected, or the item is skipped.")
+]
+
+
 def _run_command(module: str, function: str, **arguments: Any) -> None:  # noqa: ANN401
-    """Call a command's function; exit with 1 if it says that the work failed."""
+    """Call a command's function; exit with 1 if it returns False."""
     if getattr(import_module(f"server.cli.commands.{module}"), function)(**arguments) is False:
         raise typer.Exit(1)
 
@@ -56,80 +61,93 @@ def serve(
     demo: Annotated[
         bool | None,
         typer.Option(
-            "--demo/--no-demo", help="Fill an empty database with demo data (default: only the embedded one)."
+            "--demo/--no-demo", help="Fill an empty database with demo data (default: only the embedded database)."
         ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Server processes (default: 1).", min=1, max=64)] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of server processes (default: 1).", min=1, max=64)] = None,
 ) -> None:
-    """Start the database (embedded, or that of DATABASE_URL), bring it up to date, and serve GraphQL until Ctrl-C."""
+    """Serve GraphQL until Ctrl-C.
+
+    Uses the database of DATABASE_URL, or starts the embedded one, and migrates it first.
+    """
     overrides = {"host": host, "port": port, "data_dir": data_dir, "workers": workers}
     _run_command("serve", "serve", overrides=overrides, demo=demo)
 
 
 @app.command()
 def worker(
-    concurrency: Annotated[int, typer.Option(help="Batches at once.", min=1, max=64)] = 1,
+    concurrency: Annotated[int, typer.Option(help="Number of batches applied at the same time.", min=1, max=64)] = 1,
     with_parent: Annotated[
         bool, typer.Option("--with-parent", hidden=True, help="Stop when standard input closes.")
     ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Apply uploaded batches until Ctrl-C. Any number of workers share one queue, on any number of machines."""
+    """Apply uploaded batches until Ctrl-C.
+
+    Any number of workers, on any number of machines, share one queue.
+    """
     _run_command("worker", "worker", concurrency=concurrency, with_parent=with_parent, data_dir=data_dir)
 
 
 @app.command(hidden=True)
 def prepare(demo: Annotated[bool, typer.Option("--demo/--no-demo")] = False) -> None:
-    """Do what `serve` begins with, in a process of its own."""
+    """Prepare the database for `serve`, in a separate process."""
     _run_command("maintenance", "prepare", demo=demo)
 
 
 @app.command()
 def migrate(data_dir: DataDir = None) -> None:
-    """Bring the database's schema and the exchange rates up to date."""
+    """Migrate the database schema and load the bundled exchange rates."""
     _run_command("maintenance", "migrate", data_dir=data_dir)
 
 
 @app.command()
 def verify(
-    repair: Annotated[bool, typer.Option("--repair", help="Rebuild the totals of a month that differs.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Rebuild the totals of months that differ.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Recompute all averages by recursive SQL over the observations, compare with the totals, print differences.
+    """Compare all totals with the observations and print the differences.
 
-    Exits with 1 if there are any.
+    The expected values are recomputed by recursive SQL over the observations.
+    Exits with 1 if there are differences.
     """
     _run_command("maintenance", "verify", repair=repair, data_dir=data_dir)
 
 
 @app.command()
 def compact(data_dir: DataDir = None) -> None:
-    """Add up partial sums that many small batches have left behind. No answer changes; reading gets faster."""
+    """Merge the partial sums of many small batches.
+
+    Query results do not change; reads get faster.
+    """
     _run_command("maintenance", "compact", data_dir=data_dir)
 
 
 @app.command()
 def queue(data_dir: DataDir = None) -> None:
-    """Show how many batches wait, for how long, and how fast they end."""
+    """Show how many batches are queued, for how long, and how fast they finish."""
     _run_command("maintenance", "queue", data_dir=data_dir)
 
 
 @app.command()
 def audit(
     since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="From this time on (UTC).")
+        datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Start time (UTC).")
     ] = None,
-    limit: Annotated[int, typer.Option(help="At most so many entries.", min=1, max=100_000)] = 50,
+    limit: Annotated[int, typer.Option(help="Maximum number of entries.", min=1, max=100_000)] = 50,
     data_dir: DataDir = None,
 ) -> None:
-    """Show who has changed what, the newest first: uploads, reverts, changes of the tree, tokens."""
+    """Show the audit trail, newest entries first.
+
+    It records uploads, reverts, changes of the tree and tokens.
+    """
     _run_command("audit", "show", since=since, limit=limit, data_dir=data_dir)
 
 
 @app.command()
 def schema(
     check: Annotated[
-        bool, typer.Option("--check", help="Compare with schema.graphql instead; exit 1 if not equal.")
+        bool, typer.Option("--check", help="Compare with schema.graphql instead; exit with 1 if they differ.")
     ] = False,
 ) -> None:
     """Print the GraphQL schema."""
@@ -144,16 +162,19 @@ def locations() -> None:
 @locations_app.command("load")
 def load_locations(
     regions: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV with slug,name,parent_slug.")
+        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV file with slug,name,parent_slug.")
     ] = None,
     ports: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV with code,name,parent_slug.")
+        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV file with code,name,parent_slug.")
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Add or update regions and ports. What moves takes its prices' averages along; on an error nothing changes."""
+    """Add or update regions and ports.
+
+    The averages follow every location that moves. On an error nothing changes.
+    """
     if regions is None and ports is None:
-        raise typer.BadParameter("Give --regions, --ports or both.")
+        raise typer.BadParameter("Specify --regions, --ports or both.")
     _run_command("locations", "load", regions=regions, ports=ports, data_dir=data_dir)
 
 
@@ -165,16 +186,16 @@ def prices() -> None:
 @prices_app.command("load")
 def load_prices(
     files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, metavar="FILE...", show_default=False)],
-    on_error: Annotated[
-        OnErrorChoice, typer.Option(help="What an invalid item does: reject its whole file, or be skipped.")
-    ] = OnErrorChoice.REJECT,
-    again: Annotated[bool, typer.Option("--again", help="Load a file even if it was loaded before.")] = False,
+    on_error: OnErrorOption = OnErrorChoice.REJECT,
+    again: Annotated[bool, typer.Option("--again", help="Load files even if they were loaded before.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Load CSV, NDJSON or Parquet files (.gz too), each as one batch, all or nothing.
+    """Load CSV, NDJSON or Parquet files (.gz too), each as one batch.
 
     Columns: origin_code,destination_code,day,price or origin,destination,date_from,date_to,price; optionally currency.
-    A file is recognised by its content: it is not loaded a second time by accident. Exits with 1 if any file failed.
+
+    Files are recognised by their content, so none is loaded twice by accident.
+    Exits with 1 if any file failed.
     """
     skip = on_error is OnErrorChoice.SKIP
     _run_command("prices", "load", files=files, skip_invalid=skip, again=again, data_dir=data_dir)
@@ -183,39 +204,30 @@ def load_prices(
 @prices_app.command("upload")
 def upload_prices(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", show_default=False)],
-    url: Annotated[str, typer.Option(help="The server's endpoint.")] = "http://127.0.0.1:8000/graphql",
+    url: Annotated[str, typer.Option(help="GraphQL endpoint of the server.")] = "http://127.0.0.1:8000/graphql",
     token: Annotated[
         str | None,
-        typer.Option(envvar="RATESGRAPH_TOKEN", show_default=False, help="What the server knows its caller by."),
+        typer.Option(envvar="RATESGRAPH_TOKEN", show_default=False, help="API token with the upload scope."),
     ] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Send the token over plain http, also beyond this machine.")
+        bool, typer.Option("--insecure", help="Allow sending the token over unencrypted http to another machine.")
     ] = False,
-    on_error: Annotated[
-        OnErrorChoice, typer.Option(help="What an invalid item does: reject its whole file, or be skipped.")
-    ] = OnErrorChoice.REJECT,
-    again: Annotated[bool, typer.Option("--again", help="Upload a file even if it was uploaded before.")] = False,
+    on_error: OnErrorOption = OnErrorChoice.REJECT,
+    again: Annotated[bool, typer.Option("--again", help="Upload files even if they were uploaded before.")] = False,
     rejections: Annotated[
-        Path | None, typer.Option(metavar="OUT.csv", help="Write every problem of an item to this file.")
+        Path | None, typer.Option(metavar="OUT.csv", help="Write all problems of items to this file.")
     ] = None,
 ) -> None:
-    """Upload CSV, NDJSON or Parquet files (.gz too) to a server, each as one batch, and wait until they are applied.
+    """Upload CSV, NDJSON or Parquet files (.gz too), each as one batch.
 
-    Interrupted at any moment and run again, it goes on from there: a file is recognised by its content and never applied
-    twice. Exits with 1 if any file is not in.
+    Waits until the batches are applied. Exits with 1 if any file was not applied.
+
+    After an interruption, run the command again to continue.
+    Files are recognised by their content and never applied twice.
     """
     skip = on_error is OnErrorChoice.SKIP
-    _run_command(
-        "upload",
-        "upload",
-        files=files,
-        url=url,
-        token=token,
-        insecure=insecure,
-        skip_invalid=skip,
-        again=again,
-        rejections=rejections,
-    )
+    options = {"files": files, "url": url, "token": token, "insecure": insecure}
+    _run_command("upload", "upload", **options, skip_invalid=skip, again=again, rejections=rejections)
 
 
 @rates_app.callback()
@@ -225,36 +237,37 @@ def rates() -> None:
 
 @rates_app.command("refresh")
 def refresh_rates(data_dir: DataDir = None) -> None:
-    """Fetch newer exchange rates and store what is new or corrected; on an error nothing changes.
+    """Fetch exchange rates and store those that are new or corrected.
 
-    They come from the European Central Bank, or from openexchangerates.org when RATESGRAPH_OPENEXCHANGERATES_APP_ID is set.
+    The source is the European Central Bank, or openexchangerates.org
+    if RATESGRAPH_OPENEXCHANGERATES_APP_ID is set. On an error nothing changes.
     """
     _run_command("rates", "refresh", data_dir=data_dir)
 
 
 @token_app.callback()
 def token() -> None:
-    """Let others call the server."""
+    """Manage API tokens."""
 
 
 @token_app.command("create")
 def create_token(
     name: Annotated[
-        str, typer.Option(show_default=False, help="Whose it is. All tokens of a name see the same batches.")
+        str, typer.Option(show_default=False, help="Owner of the token. All tokens of one name see the same batches.")
     ],
-    scope: Annotated[list[AuthScope], typer.Option(show_default=False, help="What it may do; may be given again.")],
-    expires: Annotated[
-        str, typer.Option(help="Until when: a number of days (90d), a day (2027-01-31) or never.")
-    ] = "90d",
+    scope: Annotated[
+        list[AuthScope], typer.Option(show_default=False, help="Permission of the token; may be given several times.")
+    ],
+    expires: Annotated[str, typer.Option(help="A number of days (90d), the last day (2027-01-31) or never.")] = "90d",
     data_dir: DataDir = None,
 ) -> None:
-    """Make a token and print it, once: only a digest of it is kept."""
+    """Create a token and print it once; only its hash is stored."""
     _run_command("tokens", "create", name=name, scopes=sorted(set(scope)), expires=expires, data_dir=data_dir)
 
 
 @token_app.command("list")
 def list_tokens(data_dir: DataDir = None) -> None:
-    """Show all tokens: whose they are, what they may do, and when they were last used, to within ten minutes."""
+    """List all tokens with owner, scopes, expiry and last use (to within ten minutes)."""
     _run_command("tokens", "list_all", data_dir=data_dir)
 
 
@@ -262,12 +275,15 @@ def list_tokens(data_dir: DataDir = None) -> None:
 def revoke_token(
     token: Annotated[str, typer.Argument(metavar="ID", show_default=False)], data_dir: DataDir = None
 ) -> None:
-    """Refuse a token from now on, for good. Servers know it within a second, and end what runs under it."""
+    """Revoke a token permanently.
+
+    Running servers reject it within a second and close the streams that were opened with it.
+    """
     _run_command("tokens", "revoke", token=token, data_dir=data_dir)
 
 
 def main() -> None:
-    """Run the command; turn what users can cause or mend into one line."""
+    """Run the command line; report an error that the user can fix as one line."""
     try:
         app()
     except Exception as error:

@@ -55,4 +55,4 @@ def test_every_golden_lane_comes_back_exactly(reference: Path, database_url: str
             assert without_statistics["averagePrices"] == [
                 {name: day[name] for name in ("day", "averagePrice", "priceCount")} for day in days
             ]
-    assert "Every average is what its prices say" in ratesgraph(database_url, "verify").stdout
+    assert "All averages verified" in ratesgraph(database_url, "verify").stdout

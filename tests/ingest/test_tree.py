@@ -52,7 +52,7 @@ async def test_loading_again_updates_names_and_parents_and_keeps_the_rest(connec
 @pytest.mark.parametrize(
     ("regions", "ports", "code", "words"),
     [
-        (b"slug,name,parent_slug\na,A,b\nb,B,c\nc,C,a\n", None, "REGION_CYCLE", "regions.csv:2: a → b → c → a"),
+        (b"slug,name,parent_slug\na,A,b\nb,B,c\nc,C,a\n", None, "REGION_CYCLE", "regions.csv:2: cycle: a → b → c → a"),
         (b"slug,name,parent_slug\nnorth,North,baltic\n", None, "REGION_CYCLE", "regions.csv:2"),
         (b"slug,name,parent_slug\nown,Own,own\n", None, "REGION_CYCLE", "regions.csv:2"),
         (b"slug,name,parent_slug\nx,X,\ny,Y,nowhere\n", None, "UNKNOWN_PARENT", "regions.csv:3"),
@@ -61,7 +61,7 @@ async def test_loading_again_updates_names_and_parents_and_keeps_the_rest(connec
         (None, b"code,name,parent_slug\nDEHAM,Hamburg,semma\n", "UNKNOWN_PARENT", "is a port"),
         (b"slug,name,parent_slug\nsemma,Clash,north\n", None, "LOCATION_CLASH", "regions.csv:2"),
         (b"slug,name,parent_slug\nplgdy,X,\n", b"code,name,parent_slug\nPLGDY,X,north\n", "DUPLICATE_LOCATION", "ports.csv:2"),
-        (b"slug,name,parent_slug\nx,X,\nX,Again,\n", None, "DUPLICATE_LOCATION", "stands already at regions.csv:2"),
+        (b"slug,name,parent_slug\nx,X,\nX,Again,\n", None, "DUPLICATE_LOCATION", "x is a duplicate of regions.csv:2"),
         (b"slug,name,parent_slug\n\xff,X,\n", None, "WRONG_ENCODING", "regions.csv:2"),
         (b"slug,name\nx,X\n", None, "WRONG_COLUMNS", "regions.csv:1"),
         (b"", None, "WRONG_COLUMNS", "regions.csv:1"),

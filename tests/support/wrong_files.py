@@ -48,7 +48,7 @@ def one(data: bytes) -> Callable[[], Iterator[bytes]]:
 
 
 def bomb(line: bytes, head: bytes = b"") -> Callable[[], Iterator[bytes]]:
-    """Return a gzip file that unpacks to a GiB of the line: members may follow one another, so one is made."""
+    """Return a gzip file that decompresses to a GiB of the line: members may follow one another, so one is made."""
 
     def pieces() -> Iterator[bytes]:
         member = gzip.compress(line * (PIECE // len(line)), compresslevel=6)
@@ -97,50 +97,51 @@ LATIN_1 = HEADER + LINE * 250_000 + "Göteborg,BBBBB,2024-01-01,,1,USD\n".encode
 DEEP = b'{"origin":' + b"[" * 400_000 + b"]" * 400_000 + b"}\n"
 DEEPER = b'{"origin":' * 90_000 + b"1" + b"}" * 90_000 + b"\n"
 CUT_GZIP = gzip.compress(HEADER + LINE * 100_000, mtime=0)[:-2_000]
+BOMB = "compression ratio exceeds 200:1"
 
 WRONG_FILES = [
-    WrongFile("empty", "csv", one(b""), "EMPTY_BATCH", "no item"),
-    WrongFile("empty gzip", "csv.gz", one(b""), "EMPTY_BATCH", "no item"),
-    WrongFile("no rows", "csv", one(HEADER + b"\n" * 100_000), "EMPTY_BATCH", "no item"),
-    WrongFile("cut gzip", "csv.gz", one(CUT_GZIP), "BROKEN_FILE", "was cut off"),
+    WrongFile("empty", "csv", one(b""), "EMPTY_BATCH", "no rows"),
+    WrongFile("empty gzip", "csv.gz", one(b""), "EMPTY_BATCH", "no rows"),
+    WrongFile("no rows", "csv", one(HEADER + b"\n" * 100_000), "EMPTY_BATCH", "no rows"),
+    WrongFile("cut gzip", "csv.gz", one(CUT_GZIP), "BROKEN_FILE", "truncated gzip data"),
     WrongFile("not gzip", "ndjson.gz", one(OBJECT), "BROKEN_FILE", "not a gzip file"),
-    WrongFile("wrong header", "csv", one(b"a,b\n1,2\n"), "WRONG_COLUMNS", "the columns are a,b; expected origin_code"),
+    WrongFile("wrong header", "csv", one(b"a,b\n1,2\n"), "WRONG_COLUMNS", "unexpected columns a,b; expected origin_code"),
     WrongFile("half a million columns", "csv", one(b"a," * 500_000 + b"\n" + b"1," * 500_000), "WRONG_COLUMNS", "a,a_"),
     WrongFile("half a million fields", "csv", one(HEADER + b"1," * 500_000), "BROKEN_FILE", "line 2 has 500001 fields"),
-    WrongFile("latin-1 in UTF-8", "csv", one(LATIN_1), "WRONG_ENCODING", "line 250002 is not UTF-8"),
+    WrongFile("latin-1 in UTF-8", "csv", one(LATIN_1), "WRONG_ENCODING", "line 250002 is not valid UTF-8"),
     WrongFile("UTF-16", "csv", one((HEADER + LINE).decode().encode("utf-16")), "WRONG_ENCODING", "save the file as UTF-8"),
-    WrongFile("UTF-16 unmarked", "csv", one(HEADER.decode().encode("utf-16-be")), "WRONG_ENCODING", "line 1 holds NUL"),
-    WrongFile("UTF-16 objects", "ndjson", one(OBJECT.decode().encode("utf-16-le")), "WRONG_ENCODING", "line 1 holds NUL"),
-    WrongFile("NUL", "csv", one(HEADER + LINE * 9 + b"\0,\0,\0,\0,\0,\0\n"), "WRONG_ENCODING", "line 11 holds NUL"),
+    WrongFile("UTF-16 unmarked", "csv", one(HEADER.decode().encode("utf-16-be")), "WRONG_ENCODING", "line 1 contains NUL"),
+    WrongFile("UTF-16 objects", "ndjson", one(OBJECT.decode().encode("utf-16-le")), "WRONG_ENCODING", "line 1 contains NUL"),
+    WrongFile("NUL", "csv", one(HEADER + LINE * 9 + b"\0,\0,\0,\0,\0,\0\n"), "WRONG_ENCODING", "line 11 contains NUL"),
     WrongFile("NUL in a name", "ndjson", one(rb'{"origin\u0000":1}'), "WRONG_COLUMNS", "origin\ufffd"),
     WrongFile("only quotes", "csv", one(b'"' * PIECE), "BROKEN_FILE", "line 1 is longer than 1 MiB"),
-    WrongFile("open quote", "csv", one(HEADER + b'"' + LINE * 50_000), "BROKEN_FILE", "line 2 has a quote that does not close"),
+    WrongFile("open quote", "csv", one(HEADER + b'"' + LINE * 50_000), "BROKEN_FILE", "line 2: unterminated quote"),
     WrongFile("200 MiB line", "csv", long_line(HEADER + LINE), "BROKEN_FILE", "line 3 is longer than 1 MiB"),
     WrongFile("200 MiB object", "ndjson", long_line(OBJECT + b'{"origin":"'), "BROKEN_FILE", "line 2 is longer than 1 MiB"),
     WrongFile("deep lists", "ndjson", one(OBJECT + DEEP), "BROKEN_FILE", "one JSON object"),
     WrongFile("deep objects", "ndjson", one(DEEPER), "BROKEN_FILE", "one JSON object"),
     WrongFile("not objects", "ndjson", one(OBJECT + b'5\n"x"\nnull\n'), "BROKEN_FILE", "one JSON object"),
-    WrongFile("GiB of zeros", "csv.gz", bomb(b"\0"), "BROKEN_FILE", "unpacks to more than 200 times"),
-    WrongFile("GiB of newlines", "csv.gz", bomb(b"\n", HEADER), "BROKEN_FILE", "unpacks to more than 200 times"),
-    WrongFile("GiB of empty objects", "ndjson.gz", bomb(b"\n", OBJECT), "BROKEN_FILE", "unpacks to more than 200 times"),
-    WrongFile("GiB of a valid line", "csv.gz", bomb(LINE, HEADER), "BROKEN_FILE", "unpacks to more than 200 times"),
-    WrongFile("GiB of a wrong line", "csv.gz", bomb(b"A,B,C,D,E,F\n", HEADER), "BROKEN_FILE", "unpacks to more than 200 times"),
+    WrongFile("GiB of zeros", "csv.gz", bomb(b"\0"), "BROKEN_FILE", BOMB),
+    WrongFile("GiB of newlines", "csv.gz", bomb(b"\n", HEADER), "BROKEN_FILE", BOMB),
+    WrongFile("GiB of empty objects", "ndjson.gz", bomb(b"\n", OBJECT), "BROKEN_FILE", BOMB),
+    WrongFile("GiB of a valid line", "csv.gz", bomb(LINE, HEADER), "BROKEN_FILE", BOMB),
+    WrongFile("GiB of a wrong line", "csv.gz", bomb(b"A,B,C,D,E,F\n", HEADER), "BROKEN_FILE", BOMB),
     WrongFile("not Parquet", "parquet", one(HEADER + LINE), "BROKEN_FILE", "not a Parquet file"),
-    WrongFile("cut Parquet", "parquet", one(SOUND_PARQUET[:-50]), "BROKEN_FILE", "or it is damaged"),
-    WrongFile("Parquet that panics", "parquet", one(flipped(PANIC_BIT)), "BROKEN_FILE", "or it is damaged"),
-    WrongFile("Parquet that aborts", "parquet", one(flipped(ABORT_BIT)), "BROKEN_FILE", "more memory or time"),
-    WrongFile("other Parquet", "parquet", one(other_columns()), "WRONG_COLUMNS", "the columns are vessel,draught"),
-    WrongFile("nested Parquet", "parquet", parquet(price=pl.concat_list(1, 2)), "WRONG_COLUMNS", "price holds List"),
-    WrongFile("times in Parquet", "parquet", parquet(price=pl.duration(days=1)), "WRONG_COLUMNS", "price holds Duration"),
-    WrongFile("no rows in Parquet", "parquet", nothing(0), "EMPTY_BATCH", "no item"),
-    WrongFile("many rows in Parquet", "parquet", nothing(MAX_ITEMS + 1), "TOO_MANY_ITEMS", "at most 100000000"),
-    WrongFile("few bytes for many rows", "parquet", nothing(5_000_000), "BROKEN_FILE", "repeats itself so much"),
+    WrongFile("cut Parquet", "parquet", one(SOUND_PARQUET[:-50]), "BROKEN_FILE", "or damaged"),
+    WrongFile("Parquet that panics", "parquet", one(flipped(PANIC_BIT)), "BROKEN_FILE", "or damaged"),
+    WrongFile("Parquet that aborts", "parquet", one(flipped(ABORT_BIT)), "BROKEN_FILE", "exceeded the memory or time limit"),
+    WrongFile("other Parquet", "parquet", one(other_columns()), "WRONG_COLUMNS", "unexpected columns vessel,draught"),
+    WrongFile("nested Parquet", "parquet", parquet(price=pl.concat_list(1, 2)), "WRONG_COLUMNS", "price has type List"),
+    WrongFile("times in Parquet", "parquet", parquet(price=pl.duration(days=1)), "WRONG_COLUMNS", "price has type Duration"),
+    WrongFile("no rows in Parquet", "parquet", nothing(0), "EMPTY_BATCH", "no rows"),
+    WrongFile("many rows in Parquet", "parquet", nothing(MAX_ITEMS + 1), "TOO_MANY_ITEMS", "limit 100000000"),
+    WrongFile("few bytes for many rows", "parquet", nothing(5_000_000), "BROKEN_FILE", "more than 100 per byte"),
     WrongFile("one huge text", "parquet", parquet(day=pl.repeat("x" * 1_000_000, 300)), "BROKEN_FILE", "MiB of text"),
     WrongFile(
         "huge texts",
         "parquet",
         parquet(day=pl.int_range(1_000).cast(pl.String) + pl.lit("x" * 200_000)),
         "BROKEN_FILE",
-        "rows 1 to 1000 hold more than 64 MiB of text",
+        "rows 1 to 1000 contain more than 64 MiB of text",
     ),
 ]  # fmt: skip

@@ -1,1 +1,1 @@
-"""The subcommands of `ratesgraph`, a module for each noun."""
+"""Subcommands of `ratesgraph`, one module per noun."""

@@ -1,4 +1,4 @@
-"""`ratesgraph audit`: who has changed what."""
+"""`ratesgraph audit`: the audit trail."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +10,12 @@ from server.cli.console import open_database, out, read_settings, run_with_conne
 
 
 def show(since: datetime | None, limit: int, data_dir: Path | None) -> None:
-    """Print the newest entries, the newest first. Times are UTC."""
+    """Print up to `limit` entries since a time, newest first. Times are UTC."""
     start = None if since is None else since.replace(tzinfo=UTC)
     with open_database(read_settings(data_dir=data_dir)) as url:
-        found = run_with_connection(lambda connection: audit.list_entries(connection, since=start, limit=limit), url)
-    table = Table("when (UTC)", "who", "what", "batch", "detail")
-    for entry in found:
+        entries = run_with_connection(lambda connection: audit.list_entries(connection, since=start, limit=limit), url)
+    table = Table("time (UTC)", "caller", "action", "batch", "detail")
+    for entry in entries:
         batch = "" if entry.batch_id is None else str(entry.batch_id)
         table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.caller, entry.action, batch, entry.detail)
     out.print(table, markup=False)

@@ -1,19 +1,19 @@
-"""What a command tells of the batch that a file became, however the file got there."""
+"""Report of a batch on the console, shared by `prices load` and `prices upload`."""
 
 from rich.table import Table
 from rich.text import Text
 
 from domain.batches import BatchOutcome, BatchStatus, Rejection
-from server.cli.console import err, out, print_error
+from server.cli.console import err, print_error, print_line
 
 SHOWN_REJECTIONS = 20
 
 
 def print_outcome(name: str, batch_id: str, outcome: BatchOutcome, rejections: list[Rejection]) -> None:
-    """Print the first problems as a table, and in one line whether the file is in."""
+    """Print the first problems as a table and the result as one line."""
     item_count, rejected_count = outcome.item_count, outcome.rejected_count
     if outcome.status is not BatchStatus.APPLIED and not item_count and rejections:
-        # Not a single item could be read.
+        # No item could be read.
         print_error(f"{name}: {rejections[0].code}: {rejections[0].message}")
         return
     if rejections:
@@ -23,14 +23,12 @@ def print_outcome(name: str, batch_id: str, outcome: BatchOutcome, rejections: l
             table.add_row(*("" if cell is None else str(cell) for cell in row))
         err.print(table, markup=False)
     if outcome.status is BatchStatus.APPLIED:
-        out.print(
+        print_line(
             f"{name}: batch {batch_id} applied, {outcome.accepted_count:,} of {item_count:,} items,"
-            f" {outcome.price_day_count:,} daily prices.",
-            markup=False,
-            soft_wrap=True,
+            f" {outcome.price_day_count:,} daily prices."
         )
     else:
         print_error(
             f"{name}: rejected, {rejected_count:,} of {item_count:,} items are invalid;"
-            " no price changed (--on-error skip loads the others)."
+            " no price changed (--on-error skip skips them)."
         )

@@ -1,4 +1,4 @@
-"""`ratesgraph prices`: prices from files that are at hand."""
+"""`ratesgraph prices load`: local price files, applied directly to the database."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from ingest.batches.load import AlreadyLoaded, load_file
 from ingest.errors import FileRejected
 from ingest.readers.price_file import format_of
 from server.cli.commands.batch_report import SHOWN_REJECTIONS, print_outcome
-from server.cli.console import open_database, out, print_error, progress_bar, read_settings, run_with_connection
+from server.cli.console import open_database, print_error, print_line, progress_bar, read_settings, run_with_connection
 
 
 def load(files: list[Path], *, skip_invalid: bool, again: bool, data_dir: Path | None) -> bool:
-    """Load each file as a batch of its own and return whether all of them are in."""
+    """Load each file as a separate batch and return whether all were applied."""
     on_error = OnError.SKIP_INVALID if skip_invalid else OnError.REJECT_BATCH
     with open_database(read_settings(data_dir=data_dir)) as url:
         loaded = [_load_one(url, file, on_error, again=again) for file in files]
@@ -21,14 +21,14 @@ def load(files: list[Path], *, skip_invalid: bool, again: bool, data_dir: Path |
 
 
 def _load_one(url: str, file: Path, on_error: OnError, *, again: bool) -> bool:
-    """Load one file, say what became of it, and return whether it is in."""
+    """Load one file, print the result, and return whether it was applied."""
     try:
         file_format = format_of(file)
         with file.open("rb") as data, progress_bar() as progress:
             task = progress.add_task(f"{file.name}: starting", total=1.0)
 
-            def report(stage: str, part: float) -> None:
-                progress.update(task, description=f"{file.name}: {stage}", completed=part)
+            def report(stage: str, fraction: float) -> None:
+                progress.update(task, description=f"{file.name}: {stage}", completed=fraction)
 
             async def work(connection: Connection) -> tuple[int, BatchOutcome, list[Rejection]]:
                 batch_id, outcome = await load_file(
@@ -44,7 +44,7 @@ def _load_one(url: str, file: Path, on_error: OnError, *, again: bool) -> bool:
 
             batch_id, outcome, rejections = run_with_connection(work, url)
     except AlreadyLoaded as known:
-        out.print(f"{file.name}: already loaded as batch {known.batch_id}, nothing changed (--again loads it again).")
+        print_line(f"{file.name}: already loaded as batch {known.batch_id}, nothing changed (--again reloads it).")
         return True
     except FileRejected as error:
         print_error(f"{file.name}: {error.code}: {error.message}")

@@ -1,4 +1,4 @@
-"""`ratesgraph rates`: newer exchange rates than those that come with the package."""
+"""`ratesgraph rates`: newer exchange rates than those bundled with the package."""
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
@@ -11,14 +11,14 @@ from server.cli.console import open_database, out, progress_bar, read_settings, 
 
 
 def refresh(data_dir: Path | None) -> None:
-    """Fetch rates, store what is new or corrected, and say how much that is and up to which day."""
+    """Fetch exchange rates, store those that are new or corrected, and print a summary."""
     settings = read_settings(data_dir=data_dir)
     today = datetime.now(UTC).date()
     key = settings.openexchangerates_app_id
-    left = 0
+    missing_days = 0
     with open_database(settings) as url, progress_bar() as progress:
         progress.add_task("Fetching exchange rates", total=None)
-        # No connection is held while the network is asked: that may take a minute.
+        # Fetching may last a minute, so no database connection is held meanwhile.
         newest = _newest_day(url)
         if key is None or not key.get_secret_value().strip():
             source = "the European Central Bank"
@@ -27,14 +27,14 @@ def refresh(data_dir: Path | None) -> None:
             source = "openexchangerates"
             days = days_to_fetch(newest, today)
             if days is None:
-                out.print(f"Openexchangerates need not be asked: rates are known up to {newest}.")
+                out.print(f"Exchange rates are up to date ({newest}).")
                 return
-            left = (today - timedelta(days=1) - days.last).days
+            missing_days = (today - timedelta(days=1) - days.last).days
             fetched = asyncio.run(fetch_openexchangerates(settings.openexchangerates_url, key.get_secret_value(), days))
         stored = run_with_connection(lambda connection: store_rates(connection, fetched), url)
         newest = _newest_day(url)
-    more = f"; {left:,} days up to yesterday are left: run this again" if left else ""
-    out.print(f"{stored:,} exchange rates of {source} are new or corrected; rates are known up to {newest}{more}.")
+    more = f"; {missing_days:,} days up to yesterday are missing, run this command again" if missing_days else ""
+    out.print(f"Stored {stored:,} new or corrected exchange rates of {source}; rates are known up to {newest}{more}.")
 
 
 def _newest_day(url: str) -> date | None:

@@ -1,4 +1,4 @@
-"""`ratesgraph schema`: the schema as text."""
+"""`ratesgraph schema`: the GraphQL schema as SDL."""
 
 import sys
 from pathlib import Path
@@ -8,14 +8,14 @@ from server.cli.console import out, print_error
 
 
 def schema(*, check: bool) -> bool:
-    """Print the schema, or return whether `schema.graphql` in this folder equals it."""
+    """Print the schema; with `check`, return whether `schema.graphql` in this folder equals it."""
     sdl = f"{graphql_schema.as_str()}\n"
     if not check:
         sys.stdout.write(sdl)
         return True
     file = Path("schema.graphql")
     if not file.exists() or file.read_text(encoding="utf-8") != sdl:
-        print_error("schema.graphql is not what the code makes: run `make schema`.")
+        print_error("schema.graphql is out of date: run `make schema`.")
         return False
-    out.print("schema.graphql is what the code makes.")
+    out.print("schema.graphql is up to date.")
     return True

@@ -1,4 +1,4 @@
-"""`ratesgraph serve`: the database, the demo data and the server, in one command."""
+"""`ratesgraph serve`: starts the database, loads demo data and runs the server."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ ORIGIN, DESTINATION = "china_main", "north_europe_main"
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to the address. Raise CommandError when it cannot be."""
+    """Return a socket bound to the address. Raise CommandError if the address is not available."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -42,7 +42,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def example_curl_command(url: str) -> str:
-    """Return a command to paste that asks for the averages of the last week."""
+    """Return a curl command that queries the averages of the last week."""
     today = datetime.now(UTC).date()
     query = (
         f'{{ averagePrices(dateFrom: "{today - timedelta(days=6)}", dateTo: "{today}",'
@@ -52,28 +52,28 @@ def example_curl_command(url: str) -> str:
 
 
 class AnnouncingServer(DrainingServer):
-    """A server that says when it can be reached."""
+    """Server that calls back once it accepts connections."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then announce."""
+        """Start the server, then announce it if it has started."""
         await super().startup(sockets=sockets)
         if self.started and not self.should_exit:
             self._announce()
 
 
 def serve(overrides: dict[str, object], *, demo: bool | None) -> None:
-    """Serve until interrupted. What was started is stopped, the embedded database too."""
+    """Serve until interrupted, then stop everything that was started, the database included."""
     settings = read_settings(**overrides)
     if unsafe := find_unsafe_combination(settings):
-        raise CommandError(f"This is not safe, so the server does not start. {unsafe}")
+        raise CommandError(f"Unsafe configuration: {unsafe}")
     log_config.configure_logging(settings)
     if settings.traces:
         check_tracing()
-    # A polite end unwinds as Ctrl-C does, so that the embedded database is stopped at any moment.
+    # SIGTERM unwinds the stack as Ctrl-C does, so that the embedded database is stopped in any phase.
     signal.signal(signal.SIGTERM, _raise_system_exit)
     with listen(settings.host, settings.port) as sock:
         if settings.database_url is None:
@@ -86,17 +86,17 @@ def serve(overrides: dict[str, object], *, demo: bool | None) -> None:
                 with worker_subprocess(database_url):
                     _run_until_signal(settings, database_url, sock)
             else:
-                out.print("Uploads are applied by workers: run `ratesgraph worker` beside this, here or elsewhere.")
+                out.print("This process applies no uploads: start `ratesgraph worker` on this or another machine.")
                 _run_until_signal(settings, database_url, sock)
     out.print("Stopped.")
 
 
 def check_tracing() -> None:
-    """Raise CommandError where the packages for traces are missing."""
+    """Raise CommandError if the packages of the `tracing` extra are missing."""
     try:
         import_module("server.observability.tracing")
     except ImportError as error:
-        message = "RATESGRAPH_TRACES needs packages that are not installed: pip install 'ratesgraph[tracing]'."
+        message = "RATESGRAPH_TRACES requires the `tracing` extra: pip install 'ratesgraph[tracing]'."
         raise CommandError(message) from error
 
 
@@ -105,7 +105,10 @@ def _raise_system_exit(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _run_until_signal(settings: Settings, database_url: str, sock: socket.socket) -> None:
-    """Serve. Being told to stop is how that ends well, and no failure: uvicorn raises the signal again when it has stopped."""
+    """Run the server; return normally when a signal stops it.
+
+    uvicorn raises the signal again after its shutdown; SIGTERM and Ctrl-C count as success.
+    """
     try:
         _run(settings, database_url, sock)
     except KeyboardInterrupt:
@@ -121,14 +124,16 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/graphql"
 
     def announce() -> None:
-        out.print(f"\nRatesgraph answers at [bold]{url}[/bold] (Ctrl-C stops it). Open it in a browser, or paste:\n")
+        out.print(
+            f"\nRatesgraph answers at [bold]{url}[/bold] (press Ctrl-C to stop). Open it in a browser, or paste:\n"
+        )
         out.print(example_curl_command(url), soft_wrap=True)
 
     options = {
-        # It warns of whatever is no HTTP: anybody could fill the log. We tell of that ourselves.
+        # uvicorn warns about every malformed request, so a client could flood the log. The access log covers these.
         "log_level": "error",
         "log_config": log_config.configure(settings),
-        # It would tell addresses, with the queries and variables in them.
+        # uvicorn's access log would contain URLs with queries and variables.
         "access_log": False,
         "timeout_graceful_shutdown": 10,
         **uvicorn_options(settings.trusted_proxies),
@@ -137,7 +142,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
         app = create_app(settings, database_url, writes_are_open=writes_are_open)
         AnnouncingServer(uvicorn.Config(app, **options), announce).run(sockets=[sock])
         return
-    # Worker processes start anew and learn what they need from the environment.
+    # Server processes are spawned, not forked, and read their settings from the environment.
     os.environ["RATESGRAPH_PROFILE"] = choose_profile(settings)
     os.environ["RATESGRAPH_WORKERS"] = str(settings.workers)
     os.environ["DATABASE_URL"] = database_url
@@ -148,7 +153,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
         workers=settings.workers,
         **options,
     )
-    # From here on a request waits for a process instead of being refused.
+    # From here on a connection waits in the backlog for a process instead of being refused.
     sock.listen(config.backlog)
     announce()
     with multiprocess_dir():

@@ -1,7 +1,7 @@
-"""`ratesgraph prices upload`: files to a server over HTTP, in such a way that running it again is always right.
+"""`ratesgraph prices upload`: idempotent upload of files to a server over HTTP.
 
-What a file becomes is named by a key of its content and options. The server is asked for the key before a file is sent, and
-refuses it a second time, so wherever a run was interrupted, the next one goes on there.
+Each batch has an idempotency key made of the file's content and options. The command queries the key before it sends a
+file, and the server rejects a second batch with the same key. So a run continues wherever the one before was interrupted.
 """
 
 import csv
@@ -12,15 +12,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from rich.progress import DownloadColumn, TransferSpeedColumn
 
 from db.repositories.payloads import SUFFIXES, find_format
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection, Severity
-from server.cli.api_client import ApiClient, UploadRejected, open_client
+from server.cli.api_client import ApiClient, Json, UploadRejected, open_client
 from server.cli.commands.batch_report import SHOWN_REJECTIONS, print_outcome
-from server.cli.console import out, print_error, progress_bar
+from server.cli.console import print_error, print_line, progress_bar
 
 POLL_SECONDS = 0.3
 PAGE_SIZE = 500
@@ -48,7 +47,6 @@ query ($id: ID!, $first: Int!, $after: String) {
 }
 """
 
-Json = dict[str, Any]
 Report = Callable[[str, Iterator[Rejection]], None]
 
 
@@ -62,22 +60,22 @@ def upload(
     again: bool,
     rejections: Path | None,
 ) -> bool:
-    """Upload each file as a batch of its own, wait until it has ended, and return whether all of them are in."""
+    """Upload each file as a separate batch, wait for it, and return whether all were applied."""
     on_error = OnError.SKIP_INVALID if skip_invalid else OnError.REJECT_BATCH
     try:
         with ExitStack() as stack:
             report = None if rejections is None else _open_report(stack, rejections)
-            endpoint = stack.enter_context(open_client(url, token, insecure=insecure))
-            uploaded = [_upload_one(endpoint, file, on_error, report, again=again) for file in files]
+            client = stack.enter_context(open_client(url, token, insecure=insecure))
+            uploaded = [_upload_one(client, file, on_error, report, again=again) for file in files]
     except KeyboardInterrupt:
-        then = "--again would send it once more" if again else "running the command again goes on from there"
-        print_error(f"Interrupted. What was sent completely is applied all the same; {then}.")
+        advice = "a new run with --again uploads all files again" if again else "run the command again to continue"
+        print_error(f"Interrupted. Completely uploaded files will still be applied; {advice}.")
         raise SystemExit(130) from None
     return all(uploaded)
 
 
 def _open_report(stack: ExitStack, path: Path) -> Report:
-    """Open the file for rejections before anything is sent, and return what writes to it."""
+    """Open the report file before the first upload, and return a function that writes to it."""
     writer = csv.writer(stack.enter_context(path.open("w", encoding="utf-8", newline="")))
     writer.writerow(REPORT_COLUMNS)
 
@@ -88,9 +86,9 @@ def _open_report(stack: ExitStack, path: Path) -> Report:
 
 
 def _upload_one(client: ApiClient, file: Path, on_error: OnError, report: Report | None, *, again: bool) -> bool:
-    """Upload one file, say what became of it, and return whether it is in."""
+    """Upload one file, print the result, and return whether it was applied."""
     if find_format(file.name) is None:
-        print_error(f"{file.name}: UNKNOWN_FORMAT: the name must end in one of {', '.join(SUFFIXES)}")
+        print_error(f"{file.name}: UNKNOWN_FORMAT: unsupported file name: expected extension {', '.join(SUFFIXES)}")
         return False
     try:
         batch_id, had_ended = _upload_unless_known(client, file, on_error, again=again)
@@ -105,7 +103,7 @@ def _upload_one(client: ApiClient, file: Path, on_error: OnError, report: Report
 
 
 def _upload_unless_known(client: ApiClient, file: Path, on_error: OnError, *, again: bool) -> tuple[str, bool]:
-    """Send the file unless the server has it; return the id of its batch and whether that had ended before."""
+    """Send the file unless the server has it; return the batch's ID and whether it had ended."""
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     key = f"again:{uuid.uuid4()}" if again else f"file:sha256:{digest}:{on_error}"
@@ -114,61 +112,61 @@ def _upload_unless_known(client: ApiClient, file: Path, on_error: OnError, *, ag
         return known["id"], BatchStatus(known["status"]).has_ended
     with progress_bar(DownloadColumn(), TransferSpeedColumn()) as progress:
         task = progress.add_task(f"{file.name}: sending", total=file.stat().st_size)
-        with _ProgressFile(file, lambda place: progress.update(task, completed=place)) as content:
+        with _ProgressFile(file, lambda position: progress.update(task, completed=position)) as content:
             options = {"onError": on_error, "idempotencyKey": key, "waitMs": 0}
-            answer = client.upload(UPLOAD, content, file.name, input=options)["uploadPriceFile"]
-    if answer["batch"] is None:
-        (problem, *_) = answer["userErrors"]
+            payload = client.upload(UPLOAD, content, file.name, input=options)["uploadPriceFile"]
+    if payload["batch"] is None:
+        (problem, *_) = payload["userErrors"]
         raise UploadRejected(f"{problem['code']}: {problem['message']}")
-    return answer["batch"]["id"], False
+    return payload["batch"]["id"], False
 
 
 class _ProgressFile(io.BufferedReader):
-    """A file that tells how far it has been read, each time from its beginning."""
+    """File that reports its position after each read; a retry starts again at the beginning."""
 
-    def __init__(self, path: Path, watch: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, on_read: Callable[[int], None]) -> None:
         super().__init__(io.FileIO(path))
-        self._on_read = watch
+        self._on_read = on_read
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read, then tell."""
+        """Read, then report the position."""
         data = super().read(size)
         self._on_read(self.tell())
         return data
 
 
 def _wait_for_end(client: ApiClient, file: Path, batch_id: str) -> Json:
-    """Return the batch once no worker will touch it again."""
+    """Return the batch once it has reached a final status."""
     with progress_bar() as progress:
         task = progress.add_task(f"{file.name}: waiting for a worker", total=1.0)
         while True:
             batch = client.query(BATCH, id=batch_id)["batch"]
             if batch is None:
-                raise UploadRejected(f"the server knows nothing of batch {batch_id} any longer.")
+                raise UploadRejected(f"batch {batch_id} no longer exists on the server.")
             status = BatchStatus(batch["status"])
             if status.has_ended:
                 return dict(batch)
             if status is BatchStatus.RUNNING:
-                progress.update(task, description=f"{file.name}: being applied", completed=batch["progress"])
+                progress.update(task, description=f"{file.name}: applying", completed=batch["progress"])
             time.sleep(POLL_SECONDS)
 
 
 def _report_outcome(
     client: ApiClient, file: Path, batch_id: str, batch: Json, report: Report | None, *, had_ended: bool
 ) -> bool:
-    """Say what became of the file and return whether it is in."""
+    """Print the result of the file and return whether it was applied."""
     if report is not None:
         report(file.name, _read_rejections(client, batch_id))
     match BatchStatus(batch["status"]):
         case BatchStatus.APPLIED if had_ended:
-            out.print(
-                f"{file.name}: already uploaded as batch {batch_id}, nothing changed (--again uploads it again).",
-                markup=False,
-                soft_wrap=True,
+            print_line(
+                f"{file.name}: already uploaded as batch {batch_id}, nothing changed (--again uploads it again)."
             )
             return True
         case BatchStatus.REVERTED:
-            print_error(f"{file.name}: uploaded before as batch {batch_id}, and taken back (--again uploads it again).")
+            print_error(
+                f"{file.name}: previously uploaded as batch {batch_id} and reverted (--again uploads it again)."
+            )
             return False
         case BatchStatus.FAILED:
             print_error(f"{file.name}: batch {batch_id} failed: {batch['failure']} (--again uploads it again).")
@@ -181,7 +179,7 @@ def _report_outcome(
 
 
 def _read_rejections(client: ApiClient, batch_id: str, limit: int | None = None) -> Iterator[Rejection]:
-    """Yield the batch's problems, by item: all of them, or the first ones."""
+    """Yield the batch's problems in the order of its items: all, or the first `limit`."""
     after = None
     while True:
         page = client.query(REJECTIONS, id=batch_id, first=limit or PAGE_SIZE, after=after)["batch"]["rejections"]

@@ -1,4 +1,4 @@
-"""`ratesgraph worker`: applies batches, here or on any number of machines."""
+"""`ratesgraph worker`: applies batches of the queue."""
 
 import asyncio
 import signal
@@ -11,12 +11,12 @@ from server.observability import log_config
 
 
 def worker(*, concurrency: int, with_parent: bool, data_dir: Path | None) -> None:
-    """Apply batches until SIGTERM or Ctrl-C; then finish those in hand, or give them back."""
+    """Apply batches until SIGTERM or Ctrl-C, then finish or release the running ones."""
     settings = read_settings(data_dir=data_dir)
     log_config.configure_logging(settings)
     with open_database(settings) as url:
         if not with_parent:
-            out.print(f"Applying batches, {concurrency} at once (Ctrl-C stops).")
+            out.print(f"Applying batches, {concurrency} at once (press Ctrl-C to stop).")
         asyncio.run(_work_until_signal(url, concurrency, settings.payload_days, with_parent=with_parent))
 
 
@@ -25,6 +25,6 @@ async def _work_until_signal(url: str, concurrency: int, payload_days: int, *, w
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if with_parent:
-        # The parent holds the other end: however it dies, this end closes.
+        # The parent process holds the other end of the pipe: however it dies, this end closes.
         loop.add_reader(sys.stdin.fileno(), stop.set)
     await run_worker(url, stop, concurrency=concurrency, payload_days=payload_days)

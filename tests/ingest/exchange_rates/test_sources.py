@@ -17,13 +17,13 @@ from ingest.errors import RatesUnavailable
 from ingest.exchange_rates import http
 from ingest.exchange_rates.ecb import MAX_CSV_BYTES, read_ecb_history
 from ingest.exchange_rates.refresh import (
-    MAX_ANSWER_BYTES,
     MAX_ARCHIVE_BYTES,
     MAX_DAYS,
+    MAX_RESPONSE_BYTES,
     days_to_fetch,
     fetch_ecb_rates,
     fetch_openexchangerates,
-    read_day,
+    parse_day,
 )
 from tests.support.rate_sources import RateSource, Send, ecb_zip, rate_source, table_of, zip_of
 
@@ -86,29 +86,29 @@ def test_a_rate_that_cannot_be_kept_is_left_out() -> None:
         "eur": "1",
     }
     told = ",".join(f'"{currency}": {number}' for currency, number in {**units, "GGG": "2"}.items())
-    assert read_day(f'{{"base": "USD", "rates": {{{told}}}}}'.encode(), DAY) == {"GGG": Decimal("0.5")}
+    assert parse_day(f'{{"base": "USD", "rates": {{{told}}}}}'.encode(), DAY) == {"GGG": Decimal("0.5")}
 
 
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "not a sound zip"),
-        (b"<html>Not today</html>", "not a sound zip"),
-        (ecb_zip(CSV)[:-30], "not a sound zip"),
-        (ecb_zip(CSV).replace(b"eurofxref", b"eurofxrex", 1), "not a sound zip"),
+        (b"", "not a valid zip"),
+        (b"<html>Not today</html>", "not a valid zip"),
+        (ecb_zip(CSV)[:-30], "not a valid zip"),
+        (ecb_zip(CSV).replace(b"eurofxref", b"eurofxrex", 1), "not a valid zip"),
         (zip_of({}), "one CSV file"),
         (zip_of({"a.csv": b"", "b.csv": b""}), "one CSV file"),
         (zip_of({"a.csv": CSV.encode()}, zipfile.ZIP_LZMA), "one CSV file"),
-        (ecb_zip(""), "cannot be read"),
-        (ecb_zip("Date,USD\n2026-03-05,1,2,3\n"), "cannot be read"),
-        (ecb_zip("Date,USD\n05.03.2026,1.1\n"), "cannot be read"),
-        (zip_of({"a.csv": b"Date,USD\n2026-03-05,\xff\n"}), "cannot be read"),
-        (ecb_zip("Day,USD\n2026-03-05,1.1\n"), "other columns"),
-        (ecb_zip("Date,JPY\n2026-03-05,160\n"), "other columns"),
+        (ecb_zip(""), "cannot be parsed"),
+        (ecb_zip("Date,USD\n2026-03-05,1,2,3\n"), "cannot be parsed"),
+        (ecb_zip("Date,USD\n05.03.2026,1.1\n"), "cannot be parsed"),
+        (zip_of({"a.csv": b"Date,USD\n2026-03-05,\xff\n"}), "cannot be parsed"),
+        (ecb_zip("Day,USD\n2026-03-05,1.1\n"), "must have the columns"),
+        (ecb_zip("Date,JPY\n2026-03-05,160\n"), "must have the columns"),
         (ecb_zip("Date,USD\n"), "no rates"),
         (ecb_zip("Date,USD,JPY\n2026-03-05,N/A,160\n"), "no rates"),
         (ecb_zip(CSV + "2026-03-05,1.3,160,N/A,\n"), "a day twice"),
-        (zip_of({"a.csv": bytes(MAX_CSV_BYTES + 1)}), "unpacks to more"),
+        (zip_of({"a.csv": bytes(MAX_CSV_BYTES + 1)}), "decompressed size exceeds"),
     ],
 )
 def test_what_is_not_the_banks_history_is_refused(data: bytes, words: str) -> None:
@@ -135,7 +135,7 @@ def test_a_history_with_a_day_to_come_is_refused(source: RateSource) -> None:
 def test_units_for_a_dollar_are_inverted_exactly(units: Decimal) -> None:
     with localcontext(prec=200):
         expected = (1 / units).quantize(Decimal("1e-12"), ROUND_HALF_UP)
-    assert read_day(f'{{"base": "USD", "rates": {{"EUR": {units:f}}}}}'.encode(), DAY) == {"EUR": expected}
+    assert parse_day(f'{{"base": "USD", "rates": {{"EUR": {units:f}}}}}'.encode(), DAY) == {"EUR": expected}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_units_for_a_dollar_are_inverted_exactly(units: Decimal) -> None:
 )
 def test_what_is_not_a_days_rates_is_refused(answer: bytes) -> None:
     with pytest.raises(RatesUnavailable, match=str(DAY)) as caught:
-        read_day(answer, DAY)
+        parse_day(answer, DAY)
     assert caught.value.code == "RATES_UNREADABLE"
 
 
@@ -226,7 +226,7 @@ def test_a_source_that_cannot_be_reached_is_named_without_what_may_be_secret() -
 )
 def test_an_address_that_is_no_url_is_refused(url: str) -> None:
     message = refused(url)
-    assert message.startswith("RATES_UNREACHABLE: the address")
+    assert message.startswith("RATES_UNREACHABLE: the URL")
     assert "hidden" not in message
 
 
@@ -254,7 +254,7 @@ def test_a_body_without_end_is_cut_off(source: RateSource) -> None:
             sent += 10_000
 
     source.dribble = pour
-    for fetch, limit in ((fetch_ecb, MAX_ARCHIVE_BYTES), (fetch_days, MAX_ANSWER_BYTES)):
+    for fetch, limit in ((fetch_ecb, MAX_ARCHIVE_BYTES), (fetch_days, MAX_RESPONSE_BYTES)):
         with pytest.raises(RatesUnavailable, match=f"{limit:,} bytes") as caught:
             fetch(source.url)
         assert caught.value.code == "RATES_REFUSED"
@@ -262,7 +262,7 @@ def test_a_body_without_end_is_cut_off(source: RateSource) -> None:
 
 def test_what_is_packed_on_the_way_is_not_unpacked(source: RateSource) -> None:
     source.dribble = lambda send: send(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + b"\x1f\x8b" * 10)
-    with pytest.raises(RatesUnavailable, match="not a sound zip"):
+    with pytest.raises(RatesUnavailable, match="not a valid zip"):
         fetch_ecb(source.url)
 
 

@@ -73,9 +73,9 @@ def test_blank_lines_are_no_items_but_keep_the_numbers_of_the_others() -> None:
 @pytest.mark.parametrize(
     ("data", "file_format", "code", "words"),
     [
-        (b"", FileFormat.CSV, "EMPTY_BATCH", "no item"),
-        (b"\n\n", FileFormat.NDJSON, "EMPTY_BATCH", "no item"),
-        (ONE_DAY.splitlines()[0], FileFormat.CSV, "EMPTY_BATCH", "no item"),
+        (b"", FileFormat.CSV, "EMPTY_BATCH", "no rows"),
+        (b"\n\n", FileFormat.NDJSON, "EMPTY_BATCH", "no rows"),
+        (ONE_DAY.splitlines()[0], FileFormat.CSV, "EMPTY_BATCH", "no rows"),
         (b"a,b\n1,2\n", FileFormat.CSV, "WRONG_COLUMNS", "expected origin_code"),
         (ONE_DAY.replace(b"price", b"prise"), FileFormat.CSV, "WRONG_COLUMNS", "prise"),
         (PERIOD.replace(b"currency", b"curency"), FileFormat.CSV, "WRONG_COLUMNS", "curency"),
@@ -90,7 +90,7 @@ def test_blank_lines_are_no_items_but_keep_the_numbers_of_the_others() -> None:
         (b"[1, 2]\n", FileFormat.NDJSON, "BROKEN_FILE", "one JSON object"),
         (b"PAR1 nothing of the kind", FileFormat.PARQUET, "BROKEN_FILE", "Parquet"),
         (ONE_DAY, FileFormat.CSV_GZIP, "BROKEN_FILE", "gzip"),
-        (gzip.compress(ONE_DAY * 1000, mtime=0)[:-20], FileFormat.CSV_GZIP, "BROKEN_FILE", "cut off"),
+        (gzip.compress(ONE_DAY * 1000, mtime=0)[:-20], FileFormat.CSV_GZIP, "BROKEN_FILE", "truncated gzip data"),
         (PERIOD.replace(b"EUR", "€".encode("cp1252")), FileFormat.CSV, "WRONG_ENCODING", "line 2"),
         (PERIOD.decode().encode("utf-16"), FileFormat.CSV, "WRONG_ENCODING", "UTF-8"),
     ],

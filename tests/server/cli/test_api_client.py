@@ -71,13 +71,13 @@ def stranger() -> Iterator[str]:
 
 def test_what_another_server_says_is_one_line_without_the_token(stranger: str, file: Path) -> None:
     words = {
-        "/html": "is not a Ratesgraph endpoint",
+        "/html": "is not a compatible Ratesgraph endpoint",
         "/moved": "(HTTP 307); its path is usually /graphql",
-        "/other": "is not a Ratesgraph endpoint",
-        "/list": "is not a Ratesgraph endpoint",
-        "/401": "refuses: No such token. Give a token",
-        "/403": "refuses: HTTP 403. Give a token",
-        "/500": "answers INTERNAL_ERROR: Its id is 7.",
+        "/other": "is not a compatible Ratesgraph endpoint",
+        "/list": "is not a compatible Ratesgraph endpoint",
+        "/401": "rejected the request: No such token. Provide a token",
+        "/403": "rejected the request: HTTP 403. Provide a token",
+        "/500": "returned INTERNAL_ERROR: Its id is 7.",
         "/503": "does not answer: HTTP 503.",
     }
     assert set(words) == set(Stranger.ANSWERS)
@@ -99,11 +99,11 @@ def test_what_another_server_says_is_one_line_without_the_token(stranger: str, f
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--url", "http://prices.example/graphql", "--token", TOKEN], "use https, or --insecure"),
-        (["--token", f"{TOKEN}\n"], "characters that no token has"),
-        (["--url", "ftp://127.0.0.1/graphql"], "--url must be like"),
-        (["--url", f"http://me:{TOKEN}@127.0.0.1/graphql"], "--url must be like"),
-        (["--url", "http://127.0.0.1:x/graphql"], "--url must be like"),
+        (["--url", "http://prices.example/graphql", "--token", TOKEN], "use https or --insecure"),
+        (["--token", f"{TOKEN}\n"], "The token contains invalid characters"),
+        (["--url", "ftp://127.0.0.1/graphql"], "--url must be an http(s) URL without credentials"),
+        (["--url", f"http://me:{TOKEN}@127.0.0.1/graphql"], "--url must be an http(s) URL without credentials"),
+        (["--url", "http://127.0.0.1:x/graphql"], "--url must be an http(s) URL without credentials"),
     ],
 )
 def test_a_url_or_token_that_cannot_be_used_is_one_line(file: Path, arguments: list[str], words: str) -> None:

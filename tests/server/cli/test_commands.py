@@ -72,17 +72,17 @@ def test_the_whole_way_from_files_to_a_verified_database(files: Path, empty_data
     assert "migrations applied" in ratesgraph(url, "migrate").stdout
     assert "up to date" in ratesgraph(url, "migrate").stdout
     tree: list[str | Path] = ["--regions", files / "regions.csv", "--ports", files / "ports.csv"]
-    assert ratesgraph(url, "locations", "load", *tree).stdout == "3 locations added, 0 moved, 0 in place.\n"
-    assert ratesgraph(url, "locations", "load", *tree).stdout == "0 locations added, 0 moved, 3 in place.\n"
+    assert ratesgraph(url, "locations", "load", *tree).stdout == "3 locations added, 0 moved, 0 unchanged.\n"
+    assert ratesgraph(url, "locations", "load", *tree).stdout == "0 locations added, 0 moved, 3 unchanged.\n"
     loaded = ratesgraph(url, "prices", "load", files / "prices.csv").stdout
     assert "applied, 2 of 2 items, 2 daily prices." in loaded
     assert "already loaded as batch" in ratesgraph(url, "prices", "load", files / "prices.csv").stdout
     assert "applied" in ratesgraph(url, "prices", "load", files / "prices.csv", "--again").stdout
     assert "rows" in ratesgraph(url, "compact").stdout
     assert (
-        ratesgraph(url, "queue").stdout == "0 batches queued, 0 running, none is waiting; 2 ended in the last minute.\n"
+        ratesgraph(url, "queue").stdout == "0 batches queued, 0 running, none waiting; 2 finished in the last minute.\n"
     )
-    assert "Every average is what its prices say" in ratesgraph(url, "verify").stdout
+    assert "All averages verified" in ratesgraph(url, "verify").stdout
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("UPDATE price_totals SET price_sums[1] = 1")
     failed = ratesgraph(url, "verify", exit_code=1)

@@ -64,7 +64,7 @@ def test_the_banks_rates_are_stored_and_corrected(database_url: str, source: Rat
     source.body = ecb_zip(CSV)
     said = refresh(database_url, source.url)
     assert said == (
-        "4 exchange rates of the European Central Bank are new or corrected; rates are known up to 2026-03-05."
+        "Stored 4 new or corrected exchange rates of the European Central Bank; rates are known up to 2026-03-05."
     )
     assert stored(database_url) == [
         ("EUR", date(2026, 3, 4), Decimal("1.2")),
@@ -72,9 +72,10 @@ def test_the_banks_rates_are_stored_and_corrected(database_url: str, source: Rat
         ("JPY", date(2026, 3, 4), Decimal("0.008")),
         ("JPY", date(2026, 3, 5), Decimal("0.0078125")),
     ]
-    assert refresh(database_url, source.url, key=" ").startswith("0 exchange rates of the European Central Bank")
+    unchanged = "Stored 0 new or corrected exchange rates of the European Central Bank"
+    assert refresh(database_url, source.url, key=" ").startswith(unchanged)
     source.body = ecb_zip(CSV.replace("150", "120").replace("Date,USD,JPY,\n", "Date,USD,JPY,\n2026-03-06,1.5,N/A,\n"))
-    assert refresh(database_url, source.url).startswith("2 exchange rates")
+    assert refresh(database_url, source.url).startswith("Stored 2 new or corrected exchange rates")
     assert stored(database_url)[2:4] == [
         ("EUR", date(2026, 3, 6), Decimal("1.5")),
         ("JPY", date(2026, 3, 4), Decimal("0.01")),
@@ -92,7 +93,7 @@ def test_a_key_brings_the_days_that_are_missing(database_url: str, source: RateS
     assert yesterday in {begin - timedelta(days=1), begin}
     days = [begin - timedelta(days=3) + timedelta(days=number) for number in range((yesterday - begin).days + 4)]
     assert said == (
-        f"{2 * len(days)} exchange rates of openexchangerates are new or corrected; rates are known up to {yesterday}."
+        f"Stored {2 * len(days)} new or corrected exchange rates of openexchangerates; rates are known up to {yesterday}."
     )
     assert source.asked == [(f"/api/historical/{day}.json", f"Token {KEY}") for day in days]
     assert stored(database_url) == [
@@ -108,10 +109,10 @@ def test_days_that_are_left_are_said(database_url: str, source: RateSource) -> N
     store_euro(database_url, newest)
     said = refresh(database_url, source.url, key=KEY)
     assert f"up to {newest + timedelta(days=31)}; " in said
-    assert said.endswith("days up to yesterday are left: run this again.")
+    assert said.endswith("days up to yesterday are missing, run this command again.")
     assert refresh(database_url, source.url, key=KEY).endswith(".")
     said = refresh(database_url, source.url, key=KEY)
-    assert said.startswith("Openexchangerates need not be asked: rates are known up to ")
+    assert said.startswith("Exchange rates are up to date (")
     assert len(source.asked) == len(set(source.asked)) in {49, 50}
 
 
@@ -133,7 +134,7 @@ def test_one_day_that_fails_leaves_all_days_as_they_are(database_url: str, sourc
     source.body = table_of({"EUR": 0.8})
     source.bodies = {f"/api/historical/{yesterday}.json": b"{}"}
     said = refresh(database_url, source.url, exit_code=1, key=KEY)
-    assert said == f"RATES_UNREADABLE: what is told of {yesterday} is not a table of rates"
+    assert said == f"RATES_UNREADABLE: the response for {yesterday} is not a rate table"
     assert len(source.asked) >= 2
     assert stored(database_url) == before
 
@@ -142,8 +143,8 @@ def test_one_day_that_fails_leaves_all_days_as_they_are(database_url: str, sourc
     ("status", "body", "words"),
     [
         (404, b"", "HTTP status 404"),
-        (200, b"<html>", "not a sound zip file"),
-        (200, ecb_zip("Day;Dollar\n"), "other columns"),
+        (200, b"<html>", "not a valid zip file"),
+        (200, ecb_zip("Day;Dollar\n"), "must have the columns"),
     ],
 )
 def test_what_is_no_history_is_one_clear_line_and_changes_nothing(

@@ -125,7 +125,7 @@ def test_an_unusable_file_does_not_keep_a_good_one_from_being_uploaded(server: C
     broken, empty, unknown, a_folder, nothing = done.stderr.splitlines()
     assert "broken.csv.gz: BROKEN_FILE: " in broken
     assert "empty.csv: EMPTY_BATCH: " in empty
-    assert "table.xlsx: UNKNOWN_FORMAT: the name must end in one of .csv, " in unknown
+    assert "table.xlsx: UNKNOWN_FORMAT: unsupported file name: expected extension .csv, " in unknown
     assert a_folder.endswith("folder.csv: Is a directory")
     assert nothing.endswith("nothing.csv: No such file or directory")
 
@@ -134,7 +134,7 @@ def test_an_unusable_file_does_not_keep_a_good_one_from_being_uploaded(server: C
 def test_a_file_that_was_taken_back_stays_away_until_it_is_wanted_again(server: Client, file: Path) -> None:
     upload(server, file)
     server.ask('mutation { revertBatch(id: "1") { userErrors { code } } }')
-    assert "taken back (--again uploads it again)" in one_line(upload(server, file, exit_code=1).stderr)
+    assert "reverted (--again uploads it again)" in one_line(upload(server, file, exit_code=1).stderr)
     assert "batch 2 applied" in upload(server, file, "--again").stdout
 
 
@@ -147,7 +147,7 @@ def test_a_file_above_the_limit_is_one_line_that_names_it(database_url: str, fil
 def test_where_writing_is_not_open_one_line_says_so(database_url: str, file: Path) -> None:
     with running_server(database_url, writes_are_open=False) as client:
         line = one_line(upload(client, file, exit_code=1).stderr)
-        assert "A token with scope `upload` is required. Give a token" in line
+        assert "A token with scope `upload` is required. Provide a token" in line
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -199,7 +199,7 @@ def test_cut_off_while_sending_and_run_again_makes_one_batch(
             _, printed = process.communicate(timeout=SECONDS)
             assert process.returncode == exit_code
     if stop is signal.SIGINT:
-        assert "running the command again goes on from there" in one_line(printed)
+        assert "run the command again to continue" in one_line(printed)
     assert batches(server) == []
     with running_worker(database_url):
         assert "batch 1 applied" in upload(server, file).stdout

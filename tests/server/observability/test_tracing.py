@@ -137,7 +137,7 @@ def test_without_the_packages_a_server_that_is_to_trace_says_what_to_install(dat
     )
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "RATESGRAPH_TRACES needs packages that are not installed: pip install 'ratesgraph[tracing]'."
+        "RATESGRAPH_TRACES requires the `tracing` extra: pip install 'ratesgraph[tracing]'."
     ]
 
 
