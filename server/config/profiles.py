@@ -39,9 +39,9 @@ def find_unsafe_combination(settings: Settings) -> str | None:
             "RATESGRAPH_CORS_ORIGINS=* while anyone on this machine may upload: every page that is opened in a browser here"
             " could change prices. Name the origins that may ask."
         )
-    if settings.only_registered and settings.documents_dir is None:
+    if settings.persisted_only and settings.documents_dir is None:
         return (
-            "RATESGRAPH_ONLY_REGISTERED without RATESGRAPH_DOCUMENTS_DIR: no document is registered, so nothing would be"
+            "RATESGRAPH_PERSISTED_ONLY without RATESGRAPH_DOCUMENTS_DIR: no document is registered, so nothing would be"
             " answered. Name the folder of the documents."
         )
     return None

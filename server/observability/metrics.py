@@ -60,7 +60,10 @@ def _gauge(name: str, meaning: str, *labels: str) -> Gauge:
 
 PROCESSES = _gauge("processes", "Server processes")
 SUBSCRIPTIONS = _gauge("subscriptions_open", "Subscriptions that are open")
-RESPONSE_CACHE_BYTES = _gauge("response_cache_bytes", "Bytes of the answers that are kept")
+RESPONSE_CACHE_BYTES = _gauge("response_cache_bytes", "Bytes of cached responses")
+FORMER_RESPONSE_CACHE_BYTES = _gauge(
+    "kept_answers_bytes", "Former name of ratesgraph_response_cache_bytes, for one version"
+)
 POOL_LIMIT = _gauge("pool_limit", "Database connections that there may be", "pool")
 POOL_SIZE = _gauge("pool_size", "Database connections that there are", "pool")
 POOL_IDLE = _gauge("pool_idle", "Database connections that nobody uses", "pool")
@@ -137,7 +140,9 @@ class MetricsRecorder:
         """Set the gauges, and add up what was counted."""
         _flush_counters()
         PROCESSES.set(1)
-        RESPONSE_CACHE_BYTES.set(self._cache_size())
+        size = self._cache_size()
+        RESPONSE_CACHE_BYTES.set(size)
+        FORMER_RESPONSE_CACHE_BYTES.set(size)
         for name, pool in self._pools.items():
             state = pool.stats()
             POOL_LIMIT.labels(name).set(state.limit)

@@ -6,7 +6,7 @@ A row begins with the variable and its default, both as code; a setting without 
 import re
 from pathlib import Path
 
-from server.config.settings import Settings
+from server.config.settings import Settings, environment_names
 from tests.support.source import ROOT
 
 ROW = re.compile(r"^\|\s*`(?P<name>RATESGRAPH_[A-Z0-9_]+|DATABASE_URL)`\s*\|\s*(?P<default>[^|]*?)\s*\|", re.MULTILINE)
@@ -24,9 +24,7 @@ def test_readme_lists_every_setting_with_its_default() -> None:
         for row in ROW.finditer((ROOT / "README.md").read_text(encoding="utf-8"))
     }
     expected = {
-        str(field.validation_alias or f"RATESGRAPH_{name.upper()}"): ""
-        if field.default is None
-        else shown(field.default)
+        environment_names(name)[0]: "" if field.default is None else shown(field.default)
         for name, field in Settings.model_fields.items()
     }
     assert table == expected
