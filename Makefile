@@ -51,6 +51,14 @@ lint: $(STAMP) ## Check style, formatting, types, and what is installed for know
 schema: $(STAMP) ## Write schema.graphql from the code
 	@$(BIN)/ratesgraph schema > schema.graphql.new && mv schema.graphql.new schema.graphql
 
+.PHONY: reference
+reference: $(STAMP) ## Write the generated pages of docs/reference from the code
+	@$(BIN)/python -m docs.generate
+
+.PHONY: docs
+docs: $(STAMP) ## Build the documentation into site/, strictly
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 .PHONY: bench
 bench: $(STAMP) ## Measure ingest, reads, uploads and peers over HTTP, print tables (about twenty minutes)
 	@$(BIN)/python -m bench
@@ -68,5 +76,5 @@ restarts: $(STAMP) ## Replace the server processes ten times under 10,000 reques
 	@$(BIN)/python -m tests.faults
 
 .PHONY: clean
-clean: ## Remove .venv and the embedded database's data
-	rm -rf $(VENV) .ratesgraph
+clean: ## Remove .venv, the built documentation and the embedded database's data
+	rm -rf $(VENV) .ratesgraph site

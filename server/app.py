@@ -55,17 +55,19 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
 
 def _create_endpoint(settings: Settings, origins: OriginPolicy, *, is_open: bool) -> GraphQLEndpoint:
     """Return the endpoint `/graphql` for HTTP and WebSockets."""
-    documents = PersistedDocuments(settings.documents_dir, only_registered=settings.only_registered)
+    documents = PersistedDocuments(settings.documents_dir, persisted_only=settings.persisted_only)
     limited = schema.with_limits(_query_limits(settings), request_limits(settings), suggest=is_open)
     return GraphQLEndpoint(
         limited,
         create_graphiql(from_cdn=is_open),
-        WebSocketAdmissionMiddleware(WebSocketGraphQLView(limited, documents, origins, settings.max_socket_operations)),
+        WebSocketAdmissionMiddleware(
+            WebSocketGraphQLView(limited, documents, origins, settings.max_websocket_operations)
+        ),
         documents,
         origins,
         max_age=settings.max_age,
         body_limits=BodyLimits(settings.max_query_bytes, settings.max_body_bytes, settings.max_upload_bytes),
-        reads_are_open=settings.open_reads,
+        reads_are_open=settings.anonymous_reads,
     )
 
 

@@ -66,7 +66,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
     """Return the lifespan of an application that serves a migrated database."""
     # A request that its own limits end has ended by then.
     read_seconds = max(settings.execution_seconds, API.statement_timeout / 1_000) + 1
-    open_role_pool = partial(open_pool, outage_seconds=settings.outage_seconds, read_seconds=read_seconds)
+    open_role_pool = partial(open_pool, outage_seconds=settings.database_wait_seconds, read_seconds=read_seconds)
     direct_url = settings.direct_url or database_url
 
     @contextlib.asynccontextmanager
@@ -80,7 +80,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
             open_authenticator(
                 pool,
                 _create_oidc_authenticator(settings),
-                reads_are_open=settings.open_reads,
+                reads_are_open=settings.anonymous_reads,
                 writes_are_open=writes_are_open,
             ) as callers,
         ):
@@ -112,7 +112,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                     stopping=asyncio.Event(),
                     request_seconds=settings.request_seconds,
                     slow_seconds=settings.slow_seconds,
-                    drain_seconds=settings.linger_seconds,
+                    drain_seconds=settings.drain_seconds,
                 )
 
     return lifespan
@@ -134,7 +134,7 @@ def _create_oidc_authenticator(settings: Settings) -> JwtAuthenticator | None:
         settings.oidc_issuer,
         settings.oidc_audience,
         settings.oidc_jwks_url,
-        reads_are_open=settings.open_reads,
+        reads_are_open=settings.anonymous_reads,
     )
     return authenticator
 

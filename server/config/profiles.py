@@ -42,9 +42,9 @@ def find_unsafe_combination(settings: Settings) -> str | None:
             "RATESGRAPH_CORS_ORIGINS=* must not be used while local callers may upload without a token: any web page opened"
             " in a browser on this machine could change prices. List the allowed origins."
         )
-    if settings.only_registered and settings.documents_dir is None:
+    if settings.persisted_only and settings.documents_dir is None:
         return (
-            "RATESGRAPH_ONLY_REGISTERED without RATESGRAPH_DOCUMENTS_DIR: no document is registered, so nothing would be"
+            "RATESGRAPH_PERSISTED_ONLY without RATESGRAPH_DOCUMENTS_DIR: no document is registered, so nothing would be"
             " answered. Name the folder of the documents."
         )
     return None

@@ -3,18 +3,24 @@
 A test in `tests/architecture` compares their documentation with this class.
 """
 
+from collections.abc import Iterable
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from server.config.network import is_loopback
 from server.rate_limiting.shared_storage import open_shared_storage, parse_rate_limit
 
 MAY_BE_EMPTY = {"rate_limit", "token_rate_limit"}
+
+
+def _renamed(name: str, former_name: str) -> AliasChoices:
+    """Return the names of a renamed setting: the present one wins, the former one is accepted for one version."""
+    return AliasChoices(name, former_name)
 
 
 class Settings(BaseSettings):
@@ -109,21 +115,28 @@ class Settings(BaseSettings):
         ge=1,
         description="Maximum number of open event streams and WebSockets per caller and server process",
     )
-    max_socket_operations: int = Field(default=100, ge=1, description="Operations that run on one WebSocket")
+    max_websocket_operations: int = Field(
+        default=100,
+        ge=1,
+        validation_alias=_renamed("RATESGRAPH_MAX_WEBSOCKET_OPERATIONS", "RATESGRAPH_MAX_SOCKET_OPERATIONS"),
+        description="Maximum number of concurrent operations on one WebSocket",
+    )
     execution_seconds: float = Field(
         default=15, gt=0, le=3_600, description="Timeout of the execution of a query in seconds"
     )
-    outage_seconds: float = Field(
+    database_wait_seconds: float = Field(
         default=8,
         ge=0,
         le=60,
-        description="Seconds of an outage of the database that are sat out; after them all are told at once",
+        validation_alias=_renamed("RATESGRAPH_DATABASE_WAIT_SECONDS", "RATESGRAPH_OUTAGE_SECONDS"),
+        description="Seconds that requests wait during a database outage before they fail with 503",
     )
-    linger_seconds: float = Field(
+    drain_seconds: float = Field(
         default=1.5,
         ge=0,
         le=60,
-        description="Seconds that a server told to stop still answers, each time closing the connection",
+        validation_alias=_renamed("RATESGRAPH_DRAIN_SECONDS", "RATESGRAPH_LINGER_SECONDS"),
+        description="Seconds that a stopping server still answers requests, closing each connection after its response",
     )
     cors_origins: str | None = Field(
         default=None, description="Origins whose pages may send requests, separated by blanks or commas; `*`: all"
@@ -139,13 +152,18 @@ class Settings(BaseSettings):
     documents_dir: Path | None = Field(
         default=None, description="Folder of persisted documents (`*.graphql`), which requests name by `documentId`"
     )
-    only_registered: bool = Field(default=False, description="Answer registered documents only")
+    persisted_only: bool = Field(
+        default=False,
+        validation_alias=_renamed("RATESGRAPH_PERSISTED_ONLY", "RATESGRAPH_ONLY_REGISTERED"),
+        description="Answer registered documents only",
+    )
     payload_days: int = Field(
         default=7, ge=0, description="Days that uploaded payloads are stored after their batch has ended"
     )
-    open_reads: bool = Field(
+    anonymous_reads: bool = Field(
         default=True,
-        description="Answer questions about prices and locations without a token too",
+        validation_alias=_renamed("RATESGRAPH_ANONYMOUS_READS", "RATESGRAPH_OPEN_READS"),
+        description="Answer queries of prices and locations without a token",
     )
     oidc_issuer: str | None = Field(
         default=None, description="Issuer (`iss`) whose JWTs are accepted as tokens; requires the next two settings"
@@ -187,6 +205,18 @@ class Settings(BaseSettings):
         This holds for an embedded server on a loopback address only. No setting enables it elsewhere.
         """
         return embedded and is_loopback(self.host)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read non-empty variables first, so that an empty one does not hide the former name of its setting."""
+        return init_settings, EnvSettingsSource(settings_cls, env_ignore_empty=True), env_settings
 
     @model_validator(mode="before")
     @classmethod
@@ -245,3 +275,25 @@ class Settings(BaseSettings):
         if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname or "")):
             raise ValueError("RATESGRAPH_OIDC_JWKS_URL must begin with https://")
         return self
+
+
+def environment_names(field: str) -> list[str]:
+    """Return the environment variables that a field of `Settings` is read from, the present name first."""
+    match Settings.model_fields[field].validation_alias:
+        case AliasChoices(choices=choices):
+            return [str(choice) for choice in choices]
+        case None:
+            return [f"RATESGRAPH_{field.upper()}"]
+        case alias:
+            return [str(alias)]
+
+
+def find_former_names(environment: Iterable[str]) -> dict[str, str]:
+    """Return the former names of settings that are used as environment variables, each with its present name."""
+    present = {name.upper() for name in environment}
+    return {
+        former: name
+        for name, *former_names in map(environment_names, Settings.model_fields)
+        for former in former_names
+        if former in present
+    }

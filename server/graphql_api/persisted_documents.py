@@ -17,11 +17,11 @@ MAX_TOTAL_CHARS = 1_000_000
 
 
 class PersistedDocuments:
-    """Texts by their names. `only_registered` answers nothing else."""
+    """Texts by their names. `persisted_only` answers nothing else."""
 
-    def __init__(self, folder: Path | None, *, only_registered: bool) -> None:
+    def __init__(self, folder: Path | None, *, persisted_only: bool) -> None:
         self._registered = _read_folder(folder) if folder else {}
-        self._only_registered = only_registered
+        self._persisted_only = persisted_only
         self._automatic: OrderedDict[str, str] = OrderedDict()
         self._size = 0
 
@@ -33,7 +33,7 @@ class PersistedDocuments:
                 raise HttpError("DOCUMENT_NOT_FOUND", "No document is registered under this documentId.")
             record_registered()
             return text
-        if self._only_registered:
+        if self._persisted_only:
             raise HttpError("DOCUMENT_REQUIRED", "This server only answers registered documents: send a documentId.")
         persisted = request.extensions.get("persistedQuery")
         if persisted is not None:

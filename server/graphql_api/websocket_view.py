@@ -32,14 +32,14 @@ class WebSocketGraphQLView(GraphQL[RequestContext, None]):
         schema: BaseSchema,
         documents: PersistedDocuments,
         origins: OriginPolicy,
-        max_socket_operations: int,
+        max_websocket_operations: int,
     ) -> None:
         super().__init__(
             schema,
             graphql_ide=None,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
             allowed_origins=origins.allowed,
-            max_subscriptions_per_connection=max_socket_operations,
+            max_subscriptions_per_connection=max_websocket_operations,
         )
         self.graphql_transport_ws_handler_class = type("Sockets", (TransportWSHandler,), {"documents": documents})
 

@@ -61,6 +61,9 @@ def _create_gauge(name: str, meaning: str, *labels: str) -> Gauge:
 PROCESSES = _create_gauge("processes", "Server processes")
 SUBSCRIPTIONS = _create_gauge("subscriptions_open", "Open subscriptions")
 RESPONSE_CACHE_BYTES = _create_gauge("response_cache_bytes", "Size of the response cache in bytes")
+FORMER_RESPONSE_CACHE_BYTES = _create_gauge(
+    "kept_answers_bytes", "Former name of ratesgraph_response_cache_bytes, for one version"
+)
 POOL_LIMIT = _create_gauge("pool_limit", "Maximum number of database connections", "pool")
 POOL_SIZE = _create_gauge("pool_size", "Open database connections", "pool")
 POOL_IDLE = _create_gauge("pool_idle", "Idle database connections", "pool")
@@ -132,7 +135,9 @@ class MetricsRecorder:
         """Flush the counters and set the gauges."""
         _flush_counters()
         PROCESSES.set(1)
-        RESPONSE_CACHE_BYTES.set(self._cache_size())
+        size = self._cache_size()
+        RESPONSE_CACHE_BYTES.set(size)
+        FORMER_RESPONSE_CACHE_BYTES.set(size)
         for name, pool in self._pools.items():
             state = pool.stats()
             POOL_LIMIT.labels(name).set(state.limit)

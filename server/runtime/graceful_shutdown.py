@@ -37,7 +37,7 @@ class DrainState:
 
 
 class DrainingServer(uvicorn.Server):
-    """A server that lingers when it is told to stop. The lifespan's state has `linger_seconds` and `leaving`."""
+    """A server that lingers when it is told to stop. The lifespan's state has `drain_seconds` and `leaving`."""
 
     _is_hurried = _is_replaced = _is_lingering = False
 

@@ -1,4 +1,4 @@
-"""The README's table of settings holds each variable of `Settings` with its default, and none that is gone.
+"""The tables of settings list each variable of `Settings` once with its default, and none that is gone.
 
 A row begins with the variable and its default, both as code; a setting without a default has an empty cell, a dash or "none".
 """
@@ -6,7 +6,7 @@ A row begins with the variable and its default, both as code; a setting without 
 import re
 from pathlib import Path
 
-from server.config.settings import Settings
+from server.config.settings import Settings, environment_names
 from tests.support.source import ROOT
 
 ROW = re.compile(r"^\|\s*`(?P<name>RATESGRAPH_[A-Z0-9_]+|DATABASE_URL)`\s*\|\s*(?P<default>[^|]*?)\s*\|", re.MULTILINE)
@@ -18,18 +18,22 @@ def shown(default: object) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-def test_readme_lists_every_setting_with_its_default() -> None:
-    table = {
-        row["name"]: "" if row["default"] in NOTHING else row["default"].strip("`")
-        for row in ROW.finditer((ROOT / "README.md").read_text(encoding="utf-8"))
-    }
+def test_configuration_lists_every_setting_with_its_default() -> None:
+    rows = list(ROW.finditer((ROOT / "docs/operations/configuration.md").read_text(encoding="utf-8")))
+    table = {row["name"]: "" if row["default"] in NOTHING else row["default"].strip("`") for row in rows}
     expected = {
-        str(field.validation_alias or f"RATESGRAPH_{name.upper()}"): ""
-        if field.default is None
-        else shown(field.default)
+        environment_names(name)[0]: "" if field.default is None else shown(field.default)
         for name, field in Settings.model_fields.items()
     }
     assert table == expected
+    assert len(rows) == len(table)
+
+
+def test_renamed_settings_are_listed_with_their_new_names() -> None:
+    text = (ROOT / "docs/operations/configuration.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (RATESGRAPH_[A-Z_]+) \| (RATESGRAPH_[A-Z_]+) \|", text, re.MULTILINE)
+    names = [environment_names(name) for name in Settings.model_fields]
+    assert dict(rows) == {former: name for name, *former_names in names for former in former_names}
 
 
 def test_a_default_is_shown_as_it_is_set() -> None:

@@ -55,7 +55,7 @@ def restart_again_and_again(
     """Restart so often, and on until so many requests were sent."""
     questions = make_world(database_url)
     durations: list[float] = []
-    with serving(database_url, "--workers", "2", settings={"RATESGRAPH_LINGER_SECONDS": "1.5", **settings}) as (
+    with serving(database_url, "--workers", "2", settings={"RATESGRAPH_DRAIN_SECONDS": "1.5", **settings}) as (
         process,
         url,
     ):

@@ -25,7 +25,7 @@ OUTAGE_SECONDS = 5.0
 BACK_SECONDS = 2.0
 """How soon after the database answers everybody is answered."""
 ANSWER_SECONDS = 3.0
-DEFAULT_SECONDS = float(Settings.model_fields["outage_seconds"].default)
+DEFAULT_SECONDS = float(Settings.model_fields["database_wait_seconds"].default)
 HASTE_SECONDS = 1.0
 """What a busy machine may add to a deadline."""
 
@@ -121,7 +121,7 @@ def test_what_cannot_be_answered_at_all_is_503_and_what_can_in_part_is_200(
     crashable: tuple[CrashableServer, list[Question]], media_type: str
 ) -> None:
     server, questions = crashable
-    settings = {**SETTINGS, "RATESGRAPH_OUTAGE_SECONDS": "0"}
+    settings = {**SETTINGS, "RATESGRAPH_DATABASE_WAIT_SECONDS": "0"}
     partly = QUERY.replace("averagePrices", "kind: __typename averagePrices")
     with serving(server.url, settings=settings) as (_, url), httpx.Client(headers={"Accept": media_type}) as http:
         wait_until_answered(url)
@@ -149,7 +149,7 @@ def test_more_than_can_wait_are_told_at_once(crashable: tuple[CrashableServer, l
             body = {"query": QUERY, "variables": questions[0].variables}
             return await asyncio.gather(*(http.post(f"{url}/graphql", json=body) for _ in range(MAX_WAITING + 200)))
 
-    settings = {**SETTINGS, "RATESGRAPH_OUTAGE_SECONDS": "6"}
+    settings = {**SETTINGS, "RATESGRAPH_DATABASE_WAIT_SECONDS": "6"}
     with serving(server.url, settings=settings) as (_, url):
         wait_until_answered(url)
         with away(server):

@@ -21,7 +21,7 @@ ENDED = re.compile(r"server process \d+ has ended with code -9; another is start
 CANNOT_START = re.compile(r"server process \d+ has ended with code 3; another is started")
 GIVEN_UP = re.compile("the restart has ended, the others stay")
 LISTENS = "0A"
-LINGER = {"RATESGRAPH_LINGER_SECONDS": "1.5"}
+LINGER = {"RATESGRAPH_DRAIN_SECONDS": "1.5"}
 
 
 def test_no_request_fails_while_processes_are_replaced(database_url: str) -> None:
@@ -92,7 +92,7 @@ def lets_in(pid: int, url: str) -> bool:
 
 def test_while_a_process_leaves_the_others_are_looked_after_and_the_server_can_be_stopped(database_url: str) -> None:
     linger = 6.0
-    settings = {"RATESGRAPH_LINGER_SECONDS": str(linger)}
+    settings = {"RATESGRAPH_DRAIN_SECONDS": str(linger)}
     with serving(database_url, "--workers", "2", settings=settings) as (process, url):
         wait_until_answered(url)
         printed = Printed(process)
@@ -131,7 +131,7 @@ def test_a_server_that_is_told_to_stop_is_unready_at_once_and_answers_on(databas
 
 
 def test_ctrl_c_does_not_linger(database_url: str) -> None:
-    with serving(database_url, settings={"RATESGRAPH_LINGER_SECONDS": "20"}) as (process, url):
+    with serving(database_url, settings={"RATESGRAPH_DRAIN_SECONDS": "20"}) as (process, url):
         wait_until_answered(url)
         process.send_signal(signal.SIGINT)
         process.wait(timeout=10)

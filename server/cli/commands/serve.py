@@ -1,5 +1,6 @@
 """`ratesgraph serve`: starts the database, loads demo data and runs the server."""
 
+import logging
 import os
 import signal
 import socket
@@ -15,13 +16,15 @@ import uvicorn
 from server.app import create_app
 from server.cli.console import CommandError, open_database, out, read_settings
 from server.config.profiles import choose_profile, find_unsafe_combination
-from server.config.settings import Settings
+from server.config.settings import Settings, find_former_names
 from server.observability import log_config
 from server.observability.metrics import multiprocess_dir
 from server.runtime.child_processes import run_command, worker_subprocess
 from server.runtime.graceful_shutdown import DrainingServer
 from server.runtime.http_protocol import uvicorn_options
 from server.runtime.supervisor import Supervisor
+
+log = logging.getLogger("ratesgraph.server")
 
 TERMINATED = 128 + signal.SIGTERM
 ORIGIN, DESTINATION = "china_main", "north_europe_main"
@@ -71,6 +74,8 @@ def serve(overrides: dict[str, object], *, demo: bool | None) -> None:
     if unsafe := find_unsafe_combination(settings):
         raise CommandError(f"Unsafe configuration: {unsafe}")
     log_config.configure_logging(settings)
+    for former, name in find_former_names(os.environ).items():
+        log.warning("setting %s is deprecated: use %s", former, name, extra={"setting": former, "use": name})
     if settings.traces:
         check_tracing()
     # SIGTERM unwinds the stack as Ctrl-C does, so that the embedded database is stopped in any phase.

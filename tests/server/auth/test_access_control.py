@@ -88,7 +88,7 @@ def doors(module_database_url: str) -> Iterator[Doors]:
     tokens["owner"] = make_token(url, "upload", name="owner")
     with (
         running_server(url, writes_are_open=False) as client,
-        running_server(url, writes_are_open=False, open_reads=False) as other,
+        running_server(url, writes_are_open=False, anonymous_reads=False) as other,
     ):
         doors = Doors(url, str(client.http.base_url), str(other.http.base_url), tokens, bad)
         keyed = OPERATIONS["uploadPrices"].replace("waitMs: 0", 'waitMs: 20000, idempotencyKey: "monday"')

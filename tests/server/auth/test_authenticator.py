@@ -33,7 +33,7 @@ SECOND = 1.0
 def client(database_url: str) -> Iterator[Client]:
     """A client of a server where reading is closed, whose answers are kept."""
     fill(database_url)
-    with running_server(database_url, writes_are_open=False, open_reads=False) as client:
+    with running_server(database_url, writes_are_open=False, anonymous_reads=False) as client:
         token = make_token(database_url, "read")
         until(lambda: "etag" in get(client, token).headers, "no answer is kept")
         yield client

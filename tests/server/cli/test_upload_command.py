@@ -156,7 +156,7 @@ def test_a_token_is_all_that_an_upload_to_another_machine_takes(database_url: st
     create = ["token", "create", "--name", "ERP", "--scope"]
     token, reader = (ratesgraph(database_url, *create, scope).stdout.strip() for scope in ("upload", "read"))
     # No setting opens writing.
-    settings = {"RATESGRAPH_OPEN_READS": "false", "RATESGRAPH_OPEN_WRITES": "true", "RATESGRAPH_HOST": "127.0.0.1"}
+    settings = {"RATESGRAPH_ANONYMOUS_READS": "false", "RATESGRAPH_OPEN_WRITES": "true", "RATESGRAPH_HOST": "127.0.0.1"}
     with running_worker(database_url), serving(database_url, "--workers", workers, settings=settings) as (_, url):
         wait_until_answered(url)
 

@@ -127,7 +127,7 @@ def test_development_is_only_for_the_embedded_server_unless_it_is_chosen(
     ("settings", "named"),
     [
         ({"RATESGRAPH_PROFILE": "development", "RATESGRAPH_HOST": "0.0.0.0"}, "RATESGRAPH_PROFILE"),  # noqa: S104
-        ({"RATESGRAPH_ONLY_REGISTERED": "true"}, "RATESGRAPH_ONLY_REGISTERED"),
+        ({"RATESGRAPH_PERSISTED_ONLY": "true"}, "RATESGRAPH_PERSISTED_ONLY"),
         ({"RATESGRAPH_PROFILE": "testing"}, "profile"),
     ],
 )

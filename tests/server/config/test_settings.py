@@ -1,13 +1,57 @@
 """What stands in the environment, and what comes of it."""
 
+import json
+
 import pytest
 
-from server.config.settings import Settings
+from server.config.settings import Settings, environment_names, find_former_names
+from tests.support.processes import ratesgraph
+
+RENAMED = {
+    "RATESGRAPH_DRAIN_SECONDS": ("RATESGRAPH_LINGER_SECONDS", "drain_seconds", 3.0, 4.0),
+    "RATESGRAPH_DATABASE_WAIT_SECONDS": ("RATESGRAPH_OUTAGE_SECONDS", "database_wait_seconds", 3.0, 4.0),
+    "RATESGRAPH_PERSISTED_ONLY": ("RATESGRAPH_ONLY_REGISTERED", "persisted_only", True, False),
+    "RATESGRAPH_MAX_WEBSOCKET_OPERATIONS": ("RATESGRAPH_MAX_SOCKET_OPERATIONS", "max_websocket_operations", 3, 4),
+    "RATESGRAPH_ANONYMOUS_READS": ("RATESGRAPH_OPEN_READS", "anonymous_reads", False, True),
+}
 
 
 def test_what_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = Settings()
-    for name, field in Settings.model_fields.items():
-        monkeypatch.setenv(str(field.validation_alias or f"RATESGRAPH_{name.upper()}"), "")
+    for field in Settings.model_fields:
+        for name in environment_names(field):
+            monkeypatch.setenv(name, "")
     # For these nothing is a word of its own.
     assert Settings() == expected.model_copy(update=dict.fromkeys(["rate_limit", "token_rate_limit"], ""))
+
+
+@pytest.mark.parametrize(("name", "former"), [(name, row[0]) for name, row in RENAMED.items()])
+def test_renamed_setting_is_read_from_both_names(name: str, former: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, field, one, other = RENAMED[name]
+    monkeypatch.setenv(former, str(one).lower())
+    assert getattr(Settings(), field) == one
+    monkeypatch.setenv(name, str(other).lower())
+    assert getattr(Settings(), field) == other
+    monkeypatch.setenv(name, "")
+    assert getattr(Settings(), field) == one
+    monkeypatch.delenv(former)
+    monkeypatch.setenv(name, str(one).lower())
+    assert getattr(Settings(), field) == one
+
+
+def test_former_names_in_use_are_found() -> None:
+    former = {row[0]: name for name, row in RENAMED.items()}
+    assert find_former_names([*former, *RENAMED, "PATH"]) == former
+    assert find_former_names(RENAMED) == {}
+    assert find_former_names(["ratesgraph_open_reads"]) == {"RATESGRAPH_OPEN_READS": "RATESGRAPH_ANONYMOUS_READS"}
+
+
+def test_former_setting_name_is_logged_as_deprecated_at_start() -> None:
+    settings = {"RATESGRAPH_ONLY_REGISTERED": "false", "RATESGRAPH_TRACES": "false", "RATESGRAPH_LOG_FORMAT": "json"}
+    done = ratesgraph("postgresql:///nowhere", "serve", "--port", "0", settings=settings, exit_code=1)
+    line = json.loads(done.stderr.splitlines()[0])
+    assert (line["level"], line["setting"], line["use"]) == (
+        "warning",
+        "RATESGRAPH_ONLY_REGISTERED",
+        "RATESGRAPH_PERSISTED_ONLY",
+    )

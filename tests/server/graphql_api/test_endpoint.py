@@ -186,7 +186,7 @@ def test_registered_documents_are_answered_by_name_and_if_wished_alone(database_
         assert client.http.get("/graphql", params={"documentId": "china"}).json() == ANSWER
         assert code(post(client, {"documentId": "../china"})) == "DOCUMENT_NOT_FOUND"
         assert post(client, {"query": QUERY}).json() == ANSWER
-    with running_server(database_url, documents_dir=tmp_path, only_registered=True) as client:
+    with running_server(database_url, documents_dir=tmp_path, persisted_only=True) as client:
         assert post(client, {"documentId": "china"}).json() == ANSWER
         assert code(post(client, {"query": QUERY})) == "DOCUMENT_REQUIRED"
         persisted = {"version": 1, "sha256Hash": DIGEST}

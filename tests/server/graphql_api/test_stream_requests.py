@@ -101,7 +101,7 @@ def refusal(url: str, transport: str, parameters: Json) -> str:
 @each_transport
 def test_a_server_of_registered_documents_streams_no_others(database_url: str, tmp_path: Path, transport: str) -> None:
     (tmp_path / "kinds.graphql").write_text("{ __typename }")
-    with running_server(database_url, documents_dir=tmp_path, only_registered=True) as client:
+    with running_server(database_url, documents_dir=tmp_path, persisted_only=True) as client:
         url = str(client.http.base_url)
         assert refusal(url, transport, {"query": "{ __typename }"}) == "DOCUMENT_REQUIRED"
         with open_socket(url) as socket:

@@ -99,7 +99,7 @@ def closed(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -
     """A server in production that answers one document."""
     folder: Path = tmp_path_factory.mktemp("documents")
     (folder / "kind.graphql").write_text("{ __typename }")
-    settings = {"profile": "production", "documents_dir": folder, "only_registered": True}
+    settings = {"profile": "production", "documents_dir": folder, "persisted_only": True}
     with running_server(module_database_url, writes_are_open=False, **settings) as client:
         yield client
 

@@ -131,7 +131,7 @@ def test_an_operation_of_a_form_is_judged_as_any_other(client: Client, change: d
 
 
 def test_where_only_registered_documents_are_answered_a_form_must_name_one(database_url: str, tmp_path: Path) -> None:
-    with running_server(database_url, documents_dir=tmp_path, only_registered=True) as client:
+    with running_server(database_url, documents_dir=tmp_path, persisted_only=True) as client:
         answer = post(client, encode(OPERATIONS, MAP, FILE))
         assert (answer.status_code, code(answer)) == (400, "DOCUMENT_REQUIRED")
 

@@ -16,7 +16,7 @@ WATCH = 'subscription { pricesChanged(origin: "CNSGH", destination: "CNSGH") { s
 FEW = {
     **SETTINGS,
     "RATESGRAPH_MAX_CALLER_STREAMS": "2",
-    "RATESGRAPH_MAX_SOCKET_OPERATIONS": "1",
+    "RATESGRAPH_MAX_WEBSOCKET_OPERATIONS": "1",
     "RATESGRAPH_SLOW_SECONDS": "1.5",
 }
 Server = tuple[str, Log]

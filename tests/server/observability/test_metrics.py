@@ -55,7 +55,9 @@ def test_requests_are_counted_over_all_processes(database_url: str, tmp_path: Pa
         assert find(samples, "ratesgraph_pool_limit", pool="reading") == 10 * int(workers)
         assert find(samples, "ratesgraph_pool_size", pool="reading") >= 1
         assert find(samples, "ratesgraph_database_up") == 1
-        until(lambda: find(scrape(url), "ratesgraph_response_cache_bytes") > 0, "nothing is kept")
+        until(lambda: find(scrape(url), "ratesgraph_response_cache_bytes") > 0, "nothing is cached")
+        samples = scrape(url)
+        assert find(samples, "ratesgraph_kept_answers_bytes") == find(samples, "ratesgraph_response_cache_bytes")
         # No stranger can make a series: the names that they have chosen stand nowhere.
         assert "Stranger" not in repr(samples)
 

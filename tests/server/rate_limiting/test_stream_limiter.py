@@ -153,7 +153,7 @@ def test_what_is_refused_or_answered_once_holds_no_place(lane_url: str) -> None:
 
 
 def test_a_socket_carries_so_many_operations_at_a_time(lane_url: str) -> None:
-    with serving(lane_url, max_socket_operations=3) as client, open_socket(str(client.http.base_url)) as opened:
+    with serving(lane_url, max_websocket_operations=3) as client, open_socket(str(client.http.base_url)) as opened:
         for number in range(3):
             subscribe(opened, WATCH, {}, str(number))
         subscribe(opened, WATCH, {}, "3")

@@ -35,7 +35,7 @@ def test_a_server_stops_soon_although_somebody_watches(
     database_url: str, queued: dict[str, object], workers: str
 ) -> None:
     token = make_token(database_url, "admin")
-    settings = {"RATESGRAPH_LINGER_SECONDS": str(LINGER_SECONDS)}
+    settings = {"RATESGRAPH_DRAIN_SECONDS": str(LINGER_SECONDS)}
     with serving(database_url, "--workers", workers, settings=settings) as (process, url), ExitStack() as stack:
         wait_until_answered(url)
         sockets = [stack.enter_context(open_socket(url, token)) for _ in range(4)]

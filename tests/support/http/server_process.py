@@ -33,7 +33,7 @@ def serving(
         env={
             **environment(database_url),
             "PYTHONUNBUFFERED": "1",
-            "RATESGRAPH_LINGER_SECONDS": "0",
+            "RATESGRAPH_DRAIN_SECONDS": "0",
             **(settings or {}),
         },
         stdout=subprocess.PIPE,

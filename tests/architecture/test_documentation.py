@@ -1,0 +1,68 @@
+"""The documents: the README stays short, lines fit a terminal, links lead somewhere, generated pages equal the code."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs.generate import create_pages
+from tests.support.source import ROOT
+
+README_BYTES = 6_000
+LINE_LENGTH = 130
+PROSE = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+DECISIONS = ROOT / "docs" / "decisions"
+"""Records are history: their lines are not rewritten."""
+FENCE = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^()\s]+)\)")
+HEADING = re.compile(r"^#+ +(.+?)\s*$", re.MULTILINE)
+
+
+def read(path: Path) -> str:
+    """Return the document without its blocks of code."""
+    return FENCE.sub("", path.read_text(encoding="utf-8"))
+
+
+def anchors(path: Path) -> set[str]:
+    """Return the anchors of a document's headings, which are the same on GitHub and in the built site."""
+    words = (re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in HEADING.findall(read(path)))
+    return {re.sub(r"\s+", "-", each) for each in words}
+
+
+def links() -> Iterator[tuple[Path, str]]:
+    """Yield each link within the repository with the document that it stands in."""
+    for path in PROSE:
+        for target in LINK.findall(read(path)):
+            if not target.startswith(("http://", "https://", "mailto:")):
+                yield path, target
+
+
+def is_broken(path: Path, target: str) -> bool:
+    """Return whether the link leads to no file, or to no heading of it."""
+    name, _, anchor = target.partition("#")
+    file = (path.parent / name).resolve() if name else path
+    return not file.exists() or (bool(anchor) and anchor not in anchors(file))
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_bytes()) < README_BYTES
+
+
+def test_lines_of_prose_are_short() -> None:
+    assert not [
+        f"{path.relative_to(ROOT)}: {line}"
+        for path in PROSE
+        if DECISIONS not in path.parents
+        for line in read(path).splitlines()
+        if len(line) > LINE_LENGTH and not line.startswith("|")
+    ]
+
+
+def test_links_resolve_to_files_and_headings() -> None:
+    assert not [f"{path.relative_to(ROOT)}: {target}" for path, target in links() if is_broken(path, target)]
+
+
+@pytest.mark.parametrize(("path", "text"), create_pages().items())
+def test_generated_page_equals_the_code(path: str, text: str) -> None:
+    assert (ROOT / path).read_text(encoding="utf-8") == text, "run `make reference`"

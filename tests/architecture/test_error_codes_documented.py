@@ -1,0 +1,40 @@
+"""The reference of error codes lists every code of the product once, in order, and none that is gone.
+
+A code is a string literal in capitals. The other words in capitals are listed here, and none of these may be gone either.
+"""
+
+import ast
+import re
+
+from server.config.settings import Settings, environment_names
+from tests.support.source import PRODUCT, ROOT, modules
+
+LITERAL = re.compile(r"[A-Z]+(_[A-Z0-9]+)*")
+MIN_LENGTH = 4
+ROW = re.compile(r"^\| `([A-Z_]+)` \|", re.MULTILINE)
+STATUSES = {"QUEUED", "RUNNING", "APPLIED", "REJECTED", "FAILED", "REVERTED"}
+OTHER_ENUM_VALUES = {"ERROR", "WARNING", "PORT", "REGION", "REJECT_BATCH", "SKIP_INVALID"}
+HTTP_WORDS = {"POST", "HEAD", "DENY"}
+ENVIRONMENT = {"OTEL_SERVICE_NAME", "POLARS_MAX_THREADS", "PROMETHEUS_MULTIPROC_DIR", "RATESGRAPH_TOKEN"}
+OTHER_WORDS = STATUSES | OTHER_ENUM_VALUES | HTTP_WORDS | ENVIRONMENT
+
+
+def literals() -> set[str]:
+    """Return the string literals in capitals of all product modules, except the names of settings."""
+    found = {
+        node.value
+        for _, tree in modules(*PRODUCT)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    settings = {name for field in Settings.model_fields for name in environment_names(field)}
+    return {text for text in found if len(text) >= MIN_LENGTH and LITERAL.fullmatch(text)} - settings
+
+
+def test_every_error_code_is_documented_once_in_order() -> None:
+    rows = ROW.findall((ROOT / "docs/reference/error-codes.md").read_text(encoding="utf-8"))
+    assert rows == sorted(literals() - OTHER_WORDS)
+
+
+def test_no_exempt_word_is_gone() -> None:
+    assert literals() >= OTHER_WORDS
