@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from graphql import GraphQLError, parse
-from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.multiprocess import mark_process_dead
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -163,27 +162,6 @@ def test_check_fails_for_every_signature_that_has_changed() -> None:
         if part.parameters is not None:
             with pytest.raises(pytest.fail.Exception, match="takes"):
                 check(Part(part.owner, part.name, (*part.parameters, "another")))
-
-
-def test_prometheus_histogram_has_a_sum_and_buckets_that_are_not_cumulative() -> None:
-    observed, added = (
-        Histogram("seconds", "Duration", ["kind"], buckets=(1, 2), registry=CollectorRegistry()) for _ in range(2)
-    )
-    observed.labels("read").observe(1.5)
-    child = added.labels("read")
-    child._sum.inc(1.5)
-    assert len(child._buckets) == 3, "prometheus-client: Histogram._buckets for server/observability/metrics.py"
-    child._buckets[1].inc(1)
-    samples = [
-        {
-            (sample.name, *sample.labels.items()): sample.value
-            for metric in histogram.collect()
-            for sample in metric.samples
-            if not sample.name.endswith("_created")
-        }
-        for histogram in (observed, added)
-    ]
-    assert samples[0] == samples[1], "prometheus-client: Histogram._sum for server/observability/metrics.py"
 
 
 def test_prometheus_names_the_files_of_live_gauges_by_process(tmp_path: Path) -> None:

