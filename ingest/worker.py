@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from polars.exceptions import PanicException
 
 from db.background import background_task
-from db.errors import DatabaseError, DatabaseUnavailable
+from db.errors import DatabaseError, DatabaseUnavailable, ServerBusy
 from db.notifications import QUEUE, Notifications, open_notifications
 from db.pool import INGEST, Pool, open_pool
 from db.repositories import batches, payloads
@@ -69,6 +69,9 @@ async def _consume_queue(pool: Pool, notifications: Notifications, stop: asyncio
             except DatabaseUnavailable:
                 log.warning("the database does not answer; trying again")
                 found = False
+            except ServerBusy:
+                log.warning("no database connection is free; trying again")
+                found = False
             except Exception:
                 log.exception("taking a batch failed; trying again")
                 found = False
@@ -95,7 +98,7 @@ async def process_next_batch(pool: Pool) -> bool:
         return False
     try:
         await apply_batch(pool, batch_id)
-    except (DatabaseUnavailable, asyncio.CancelledError):
+    except (DatabaseUnavailable, ServerBusy, asyncio.CancelledError):
         await asyncio.shield(_release_batch(pool, batch_id))
         raise
     # What goes wrong inside of polars is no Exception.

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from db.background import background_task
 from db.connection import Connection
-from db.errors import DatabaseError, DatabaseUnavailable
+from db.errors import DatabaseError
 from db.outage import MAX_WAITING
 from db.pool import Pool
 from db.repositories import tokens
@@ -103,7 +103,10 @@ class Authenticator:
         return known.touch() if known is not None and known.matches(token) else None
 
     async def authenticate(self, headers: Headers) -> Identity:
-        """Return who sends a request with these headers. Raise BadRequest (UNAUTHENTICATED, DATABASE_UNAVAILABLE)."""
+        """Return who sends a request with these headers. Raise HttpError.
+
+        Its code is UNAUTHENTICATED, DATABASE_UNAVAILABLE or SERVER_BUSY.
+        """
         authorization = headers.get(b"authorization")
         return self._anonymous(headers) if authorization is None else await self._authenticate_header(authorization)
 
@@ -135,7 +138,7 @@ class Authenticator:
 
     async def _fetch(self, token_id: str) -> _CachedToken | None:
         if self._waiting_lookups >= MAX_WAITING:
-            raise unavailable(DatabaseUnavailable())
+            raise unavailable(self._pool.overload_error())
         self._waiting_lookups += 1
         try:
             async with self._lookup_semaphore:

@@ -21,7 +21,7 @@ MAX_PAUSE_SECONDS = 5.0
 TIMEOUT = httpx.Timeout(30.0, connect=5.0, read=120.0)
 """A large file is answered when it is stored: half a gigabyte takes some seconds."""
 RETRYABLE_STATUSES = {429, 502, 503, 504}
-RETRYABLE_CODES = {"DATABASE_UNAVAILABLE", "STATEMENT_TIMEOUT"}
+RETRYABLE_CODES = {"DATABASE_UNAVAILABLE", "SERVER_BUSY", "STATEMENT_TIMEOUT"}
 
 Json = dict[str, Any]
 

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from db.errors import DatabaseError
+from db.errors import DatabaseError, ServerBusy
 from graph.execution.authorization import PermissionDenied
 from graph.execution.executable_schema import OperationResult
 from telemetry.request_record import record_code
@@ -62,12 +62,15 @@ def forbidden(error: PermissionDenied) -> HttpError:
 
 
 def unavailable(error: DatabaseError) -> HttpError:
-    """Return the refusal of what cannot be decided while the database is away."""
-    return HttpError("DATABASE_UNAVAILABLE", str(error), status=503, headers=RETRY_AFTER)
+    """Return the refusal of what cannot be decided while the database is away, or while this process is overloaded."""
+    code = "SERVER_BUSY" if isinstance(error, ServerBusy) else "DATABASE_UNAVAILABLE"
+    return HttpError(code, str(error), status=503, headers=RETRY_AFTER)
 
 
 STATUS_BY_CODE: dict[str, tuple[int, dict[bytes, bytes]]] = {
     "DATABASE_UNAVAILABLE": (503, RETRY_AFTER),
+    # Here 503 is right: a proxy or load balancer should send the next requests to another instance.
+    "SERVER_BUSY": (503, RETRY_AFTER),
     # Not 503, by which proxies and balancers take an instance for one that is down: it is the question that is too heavy, and
     # asked again at once, or of another instance, it takes as long.
     "EXECUTION_TIMEOUT": (504, {}),
