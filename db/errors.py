@@ -3,6 +3,7 @@
     DatabaseError
     ├── DatabaseUnavailable   no connection could be had in time
     │   └── ConnectionLost    it could not be made, or was lost: what was only read may be asked again
+    ├── ServerBusy            this process has more work than its connections can do; the database is healthy
     ├── StatementTimeout      a statement, lock or idle timeout ended the work
     ├── MigrationNeeded       the schema is missing or older than this code
     └── EmbeddedServerError   the embedded PostgreSQL could not be started
@@ -31,6 +32,10 @@ class DatabaseUnavailable(DatabaseError):
 
 class ConnectionLost(DatabaseUnavailable):
     """The database cannot be reached right now. Try again shortly."""
+
+
+class ServerBusy(DatabaseError):
+    """The server is busy: too many requests are waiting. Try again shortly."""
 
 
 class StatementTimeout(DatabaseError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from db.connection import (
     CONNECTION_OPTIONS,
@@ -24,7 +24,7 @@ from db.connection import (
     probe,
     wait_until_available,
 )
-from db.errors import ConnectionLost, DatabaseUnavailable, driver_errors
+from db.errors import ConnectionLost, DatabaseError, DatabaseUnavailable, ServerBusy, driver_errors
 from db.outage import MAX_WAITING, OutageMonitor
 from db.traced_cursor import TracedCursor
 from telemetry import spans
@@ -101,9 +101,10 @@ class Pool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection. Raise DatabaseUnavailable when none can be had in time, ConnectionLost when it goes.
+        """Lend a connection. Raise DatabaseUnavailable when none can be opened in time, ConnectionLost when it is lost.
 
-        What was lost on it may have been done all the same: only `read` and `write_keyed` try again.
+        Raise ServerBusy when all connections remain in use for POOL_TIMEOUT_SECONDS, or too many callers wait for one. Work on
+        a lost connection may have been done all the same: only `read` and `write_idempotent` try again.
         """
         if self._outage.is_open:
             await self._outage.wait_until_over()
@@ -118,7 +119,16 @@ class Pool:
         except DatabaseUnavailable as error:
             if self._is_lost(error):
                 self._outage.trip()
+            elif self._lent and isinstance(error.__cause__, PoolTimeout | TooManyRequests):
+                raise self.overload_error() from error.__cause__
             raise
+
+    def overload_error(self) -> DatabaseError:
+        """Return the error for work that is refused because too much is waiting.
+
+        During an outage the database is the reason: DatabaseUnavailable. Otherwise it is the load on this process: ServerBusy.
+        """
+        return DatabaseUnavailable() if self._outage.is_open else ServerBusy()
 
     def _is_lost(self, error: DatabaseUnavailable) -> bool:
         """Return whether a connection was lost, or none could be made; not whether all were merely taken.

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from polars.exceptions import PanicException
 
 from db.background import background_task
-from db.errors import DatabaseError, DatabaseUnavailable
+from db.errors import DatabaseError, DatabaseUnavailable, ServerBusy
 from db.notifications import QUEUE, Notifications, open_notifications
 from db.pool import INGEST, Pool, open_pool
 from db.repositories import batches, payloads
@@ -69,6 +69,9 @@ async def _consume_queue(pool: Pool, notifications: Notifications, stop: asyncio
             except DatabaseUnavailable:
                 log.warning("database unavailable; retrying")
                 has_processed = False
+            except ServerBusy:
+                log.warning("no database connection available; retrying")
+                has_processed = False
             except Exception:
                 log.exception("processing the next batch failed; retrying")
                 has_processed = False
@@ -96,7 +99,7 @@ async def process_next_batch(pool: Pool) -> bool:
         return False
     try:
         await apply_batch(pool, batch_id)
-    except (DatabaseUnavailable, asyncio.CancelledError):
+    except (DatabaseUnavailable, ServerBusy, asyncio.CancelledError):
         await asyncio.shield(_release_batch(pool, batch_id))
         raise
     # PanicException of polars is not an Exception.

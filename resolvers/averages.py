@@ -52,7 +52,7 @@ async def average_prices(
         else:
             (detailed if question.with_statistics else plain).append((position, lane, days))
     if plain:
-        await _load_into(plain, context.app.totals.load_many, _averages_from_totals, answers)
+        await _load_into(plain, context.load_totals, _averages_from_totals, answers)
     if detailed:
         await _load_into(detailed, context.loaders.day_statistics.load_many, _averages_with_statistics, answers)
     return answers  # type: ignore[return-value]  # each has its answer now

@@ -11,9 +11,10 @@ from db.pool import Pool
 from db.repositories.previews import Preview
 from domain.batches import BatchStatus, FileFormat, OnError, Rejection
 from domain.locations import TreeChange, TreeEntry
+from domain.prices import DayTotals
 from resolvers.caller import Caller
 from resolvers.data_version import DataVersion
-from resolvers.loading.day_totals import DayTotalsLoader
+from resolvers.loading.day_totals import DayTotalsLoader, LaneDays
 from resolvers.loading.request_loaders import Loaders
 from resolvers.price_changes import PriceChanges
 
@@ -57,13 +58,26 @@ class AppContext:
 
 
 class RequestContext:
-    """Lives for one request."""
+    """Context of one request: its caller, its loaders, and the shared context of the process."""
+
+    _is_admitted = False
 
     def __init__(self, shared: AppContext, caller: Caller) -> None:
         self.app = shared
         self.caller = caller
         self.statistics_fields: frozenset[int] | None = None
         """`id()` of each syntax node that selects price statistics, set by the executor; None: unknown."""
+
+    async def load_totals(self, lanes: Sequence[LaneDays]) -> list[DayTotals]:
+        """Return the totals of the lanes. Raise ServerBusy when the queue of lanes is full, or another DatabaseError.
+
+        Only the first call of a request can be refused for a full queue. The executor makes one call per field, and the fast
+        path one call for all fields, so this gives both the same result.
+        """
+        if not self._is_admitted:
+            self.app.totals.check_capacity()
+            self._is_admitted = True
+        return await self.app.totals.load_many(lanes)
 
     @cached_property
     def loaders(self) -> Loaders:

@@ -1,9 +1,15 @@
 """What a caller can do wrong with a question. Problems of uploaded items are data instead: see `resolvers.uploads.batches`."""
 
-from db.errors import DatabaseUnavailable, StatementTimeout
+from db.errors import DatabaseError, DatabaseUnavailable, ServerBusy, StatementTimeout
 
-PUBLIC_DATABASE_ERRORS = {DatabaseUnavailable: "DATABASE_UNAVAILABLE", StatementTimeout: "STATEMENT_TIMEOUT"}
+PUBLIC_DATABASE_ERRORS: dict[type[DatabaseError], str] = {
+    DatabaseUnavailable: "DATABASE_UNAVAILABLE",
+    ServerBusy: "SERVER_BUSY",
+    StatementTimeout: "STATEMENT_TIMEOUT",
+}
 """Temporary database errors that clients may see, with their codes. Their messages name no host, query or path."""
+TEMPORARY_ERRORS: tuple[type[DatabaseError], ...] = tuple(PUBLIC_DATABASE_ERRORS)
+"""Errors that a stream outlasts: it polls again later."""
 
 
 class RequestError(Exception):

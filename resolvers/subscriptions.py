@@ -10,11 +10,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from db.errors import DatabaseUnavailable, StatementTimeout
 from db.notifications import DATA
 from domain.batches import BatchStatus, PriceBatch
 from resolvers.context import RequestContext
-from resolvers.errors import RequestError
+from resolvers.errors import TEMPORARY_ERRORS, RequestError
 from resolvers.locations import resolve_lane
 from resolvers.price_changes import ChangesSince, LaneSubscription
 from resolvers.uploads.batches import find_batch, follow_batch
@@ -63,7 +62,7 @@ async def _follow_prices(context: RequestContext, watch: LaneSubscription) -> As
             changed.clear()
             try:
                 found = await context.app.price_changes.poll(watch)
-            except (DatabaseUnavailable, StatementTimeout):
+            except TEMPORARY_ERRORS:
                 found = ChangesSince(watch.cursor, [])
             watch = replace(watch, cursor=found.cursor)
             for batch in found.batches:

@@ -1,7 +1,7 @@
-"""Gathers what all requests of a process ask for, so that they share round trips to the database.
+"""Request coalescing: reads of concurrent requests share round trips to the database.
 
-A round trip costs several times what reading a lane does. So what is asked for while others are on their way waits for the
-first of them to come back, and then travels in one go: an idle server answers at once, and a busy one gets quicker.
+A round trip costs several times as much as reading one lane. Keys that arrive while other loads are in progress wait for the
+first of them to end, and are then loaded together. An idle server loads at once, and a busy one becomes more efficient.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from db.errors import DatabaseUnavailable, StatementTimeout
+from db.errors import ServerBusy, StatementTimeout
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -18,11 +18,14 @@ PendingLoad = tuple[Sequence[Key], asyncio.Future[Mapping[Key, Value]]]
 
 
 class CoalescingLoader(Generic[Key, Value]):
-    """Answers questions by `load`, which takes several at once and answers in their order: all of them or, before one that
-    fails, the first few. What the first one fails with is raised.
+    """Loader that merges the keys of concurrent callers into shared batches.
 
-    What several ask at the same time is loaded once. An answer is always loaded after its question was asked. At most
-    `at_once` loads are under way, each for some `max_together` questions, and `max_waiting` callers wait for one to begin.
+    `load` receives several keys and returns their values in the same order. Where a key fails, it returns the values before
+    that key. Where the first key fails, it raises. Equal keys of one batch are loaded once. A value is always loaded after its
+    key was requested.
+
+    At most `max_concurrent` loads run at a time, each of about `max_batch_size` keys. `max_waiting` bounds the keys that wait
+    for their load to begin; `check_capacity` applies it.
     """
 
     def __init__(
@@ -32,104 +35,115 @@ class CoalescingLoader(Generic[Key, Value]):
         max_concurrent: int,
         max_batch_size: int = sys.maxsize,
         max_waiting: int = sys.maxsize,
+        overload_error: Callable[[], Exception] = ServerBusy,
     ) -> None:
         self._load = load
         self._idle = max_concurrent
         self._max_batch_size = max_batch_size
         self._max_waiting = max_waiting
+        self._overload_error = overload_error
         self._pending: deque[PendingLoad[Key, Value]] = deque()
+        self._waiting_keys = 0
         self._loading: dict[asyncio.Task[None], Sequence[PendingLoad[Key, Value]]] = {}
 
-    async def load_many(self, keys: Sequence[Key]) -> list[Value]:
-        """Return the answers in the order of the questions.
+    def check_capacity(self) -> None:
+        """Raise `overload_error` where `max_waiting` keys or more wait.
 
-        Raise what loading them has raised, and DatabaseUnavailable where too many wait. Whoever is cancelled leaves the load to
-        the others; one that nobody waits for any more is cancelled too.
+        Requests call it once, before their first load. So a request is accepted or refused as a whole, however it splits its
+        keys into loads. While no key waits, a request of any size is accepted.
         """
-        if len(self._pending) >= self._max_waiting:
-            raise DatabaseUnavailable
-        answers: asyncio.Future[Mapping[Key, Value]] = asyncio.get_running_loop().create_future()
-        self._pending.append((keys, answers))
+        if self._waiting_keys >= self._max_waiting:
+            raise self._overload_error()
+
+    async def load_many(self, keys: Sequence[Key]) -> list[Value]:
+        """Return the values in the order of the keys. Raise the error of a load.
+
+        Cancelling a caller does not cancel a shared load. A load without remaining waiters is cancelled.
+        """
+        result: asyncio.Future[Mapping[Key, Value]] = asyncio.get_running_loop().create_future()
+        self._pending.append((keys, result))
+        self._waiting_keys += len(keys)
         if self._idle:
             self._idle -= 1
             loading = asyncio.create_task(self._run())
             self._loading[loading] = ()
             loading.add_done_callback(self._loading.pop)
         try:
-            found = await answers
+            values = await result
         except asyncio.CancelledError:
             self._cancel_unawaited()
             raise
-        return [found[question] for question in keys]
+        return [values[key] for key in keys]
 
     def _cancel_unawaited(self) -> None:
-        """Cancel the loads that nobody waits for."""
-        for loading, wishes in self._loading.items():
-            if wishes and all(waiting.done() for _, waiting in wishes):
+        """Cancel the loads without a remaining waiter."""
+        for loading, batch in self._loading.items():
+            if batch and all(result.done() for _, result in batch):
                 self._loading[loading] = ()
                 loading.cancel()
 
     async def _run(self) -> None:
-        """Load until nobody waits."""
+        """Load batches until no key waits."""
         try:
-            while wishes := self._next_batch():
-                await self._resolve(wishes)
+            while batch := self._next_batch():
+                await self._resolve(batch)
         finally:
             self._idle += 1
 
     def _next_batch(self) -> list[PendingLoad[Key, Value]]:
-        """Return the wishes of the next round trip: at least one, where there is one, however much it asks for."""
-        taken: list[PendingLoad[Key, Value]] = []
+        """Dequeue the pending loads of the next round trip. The first one is included whatever its size."""
+        batch: list[PendingLoad[Key, Value]] = []
         count = 0
-        while self._pending and (not taken or count + len(self._pending[0][0]) <= self._max_batch_size):
-            wish = self._pending.popleft()
-            # Whoever has gone needs no answer.
-            if not wish[1].done():
-                taken.append(wish)
-                count += len(wish[0])
-        return taken
+        while self._pending and (not batch or count + len(self._pending[0][0]) <= self._max_batch_size):
+            pending = self._pending.popleft()
+            self._waiting_keys -= len(pending[0])
+            # A cancelled caller needs no value.
+            if not pending[1].done():
+                batch.append(pending)
+                count += len(pending[0])
+        return batch
 
-    async def _resolve(self, wishes: Sequence[PendingLoad[Key, Value]]) -> None:
-        questions = [*dict.fromkeys(question for asked, _ in wishes for question in asked)]
+    async def _resolve(self, batch: Sequence[PendingLoad[Key, Value]]) -> None:
+        distinct = [*dict.fromkeys(key for keys, _ in batch for key in keys)]
         loading = asyncio.current_task()
         assert loading is not None  # noqa: S101
-        self._loading[loading] = wishes
+        self._loading[loading] = batch
         try:
-            answers, failures = await self._load_all(questions)
+            values, failures = await self._load_all(distinct)
         except asyncio.CancelledError:
             if self._loading[loading]:
                 raise
-            # It was abandoned, and others may wait for this place.
+            # `_cancel_unawaited` cancelled this batch only: the task goes on with the next one.
             loading.uncancel()
             return
         except Exception as error:
-            answers, failures = {}, dict.fromkeys(questions, error)
-        for asked, waiting in wishes:
-            if waiting.done():
+            values, failures = {}, dict.fromkeys(distinct, error)
+        for keys, result in batch:
+            if result.done():
                 continue
-            if failed := next((failures[question] for question in asked if question in failures), None):
-                waiting.set_exception(failed)
+            if failure := next((failures[key] for key in keys if key in failures), None):
+                result.set_exception(failure)
             else:
-                waiting.set_result(answers)
+                result.set_result(values)
 
     async def _load_all(self, keys: Sequence[Key]) -> tuple[dict[Key, Value], dict[Key, Exception]]:
-        """Return the answers, and what became of the questions that took too long.
+        """Return the values, and the errors of the keys whose load timed out.
 
-        Nobody is to pay for what another has asked: the others are tried without it. But where the next takes too long as
-        well it is not the questions, and nobody is kept waiting for more of it.
+        A timeout of one caller's key must not fail the keys of others: they are loaded without it. Where the next load times
+        out as well, the cause is not a single key. Then all remaining keys fail, so that callers do not wait for more timeouts.
         """
-        answers: dict[Key, Value] = {}
+        values: dict[Key, Value] = {}
         failures: dict[Key, Exception] = {}
         failed_before = False
         while keys:
             try:
-                found = await self._load(keys)
+                loaded = await self._load(keys)
             except StatementTimeout as error:
                 failures |= dict.fromkeys(keys if failed_before else keys[:1], error)
                 keys = [] if failed_before else keys[1:]
                 failed_before = True
             else:
-                answers |= zip(keys, found, strict=False)
-                keys = keys[len(found) :]
+                values |= zip(keys, loaded, strict=False)
+                keys = keys[len(loaded) :]
                 failed_before = False
-        return answers, failures
+        return values, failures

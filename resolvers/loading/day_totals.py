@@ -1,9 +1,8 @@
-"""Sums and counts by day, read for all requests of a process together."""
+"""Sums and counts by day, loaded together for all requests of a process."""
 
 from collections.abc import Sequence
 from functools import partial
 
-from db.outage import MAX_WAITING
 from db.pool import Pool
 from db.repositories import totals
 from domain.locations import Lane
@@ -16,27 +15,31 @@ LaneDays = tuple[Lane, DateRange]
 DayTotalsLoader = CoalescingLoader[LaneDays, DayTotals]
 
 MAX_CONCURRENT_ROUND_TRIPS = 4
-"""Round trips of a process that are on their way at any time. One keeps it as busy as four do (`bench http`); the others are
-for those who would wait for what PostgreSQL has to fetch from its disk.
+"""Concurrent round trips of a process. One is enough to keep a process busy (`bench http`). The others serve requests that
+would otherwise wait for PostgreSQL to read from disk.
 """
 MAX_LANES_PER_ROUND_TRIP = 100
-"""Lanes of one round trip, so that nobody waits long for those of others."""
+"""Lanes of one round trip, so that no request waits long for the lanes of others."""
+MAX_WAITING_LANES = 2_000
+"""Lanes that may wait for their round trip. Once as many wait, further requests are refused (SERVER_BUSY).
+
+Measured on two busy cores with the demo data: 2,000 lanes load in 0.2 s for a month of days, and in 0.9 s for a year. So an
+accepted request waits for about a second at most. A longer queue would only delay the refusal. A request's own lanes do not
+count against it: on an idle server any number that the limits of documents allow is accepted.
+"""
 
 
 def create_day_totals_loader(pool: Pool) -> DayTotalsLoader:
-    """Return what the requests of a process share."""
-    options = {
-        "max_concurrent": MAX_CONCURRENT_ROUND_TRIPS,
-        "max_batch_size": MAX_LANES_PER_ROUND_TRIP,
-        "max_waiting": MAX_WAITING,
-    }
-    load = partial(_load, pool)
-    return (
-        CoalescingLoader(load, **options)
-        if spans.tracer is None
-        else TracedCoalescingLoader("load totals", load, **options)
+    """Return the loader that all requests of a process share."""
+    create = CoalescingLoader if spans.tracer is None else partial(TracedCoalescingLoader, "load totals")
+    return create(
+        partial(_load, pool),
+        max_concurrent=MAX_CONCURRENT_ROUND_TRIPS,
+        max_batch_size=MAX_LANES_PER_ROUND_TRIP,
+        max_waiting=MAX_WAITING_LANES,
+        overload_error=pool.overload_error,
     )
 
 
-async def _load(pool: Pool, asked: Sequence[LaneDays]) -> Sequence[DayTotals]:
-    return await pool.read(lambda connection: totals.select_day_totals(connection, asked))
+async def _load(pool: Pool, keys: Sequence[LaneDays]) -> Sequence[DayTotals]:
+    return await pool.read(lambda connection: totals.select_day_totals(connection, keys))

@@ -1,7 +1,7 @@
-"""A gathering whose loads are told to the tracer: each as the work of whoever asked first, linked with that of all others.
+"""Coalescing loader that reports its loads as spans.
 
-A load answers questions of many requests, and its task belongs to none of them, so it is remembered here who asks for what.
-Only a traced server has it.
+A load serves several requests, and its task belongs to none of them. So the loader records which requests are waiting for a
+key. A load's span has links to the spans of all of them. Only a server with tracing enabled uses this class.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
@@ -15,7 +15,7 @@ Value = TypeVar("Value")
 
 
 class TracedCoalescingLoader(CoalescingLoader[Key, Value]):
-    """Tells of its loads under its name."""
+    """Coalescing loader with one span per load, named `name`."""
 
     def __init__(
         self,
@@ -25,28 +25,28 @@ class TracedCoalescingLoader(CoalescingLoader[Key, Value]):
     ) -> None:
         self._span_links: dict[Key, list[object]] = {}
 
-        async def traced_load(asked: Sequence[Key]) -> Sequence[Value]:
-            causes = [cause for question in asked for cause in self._span_links.pop(question, ())]
-            facts = {"questions": len(asked)}
-            with spans.NO_SPAN if spans.tracer is None else spans.tracer.span(name, facts, causes):
-                return await load(asked)
+        async def traced_load(keys: Sequence[Key]) -> Sequence[Value]:
+            links = [link for key in keys for link in self._span_links.pop(key, ())]
+            attributes = {"questions": len(keys)}
+            with spans.NO_SPAN if spans.tracer is None else spans.tracer.span(name, attributes, links):
+                return await load(keys)
 
         super().__init__(traced_load, **options)
 
-    async def load_many(self, questions: Sequence[Key]) -> list[Value]:
-        """Return the answers in the order of the questions. Raise what loading them has raised."""
+    async def load_many(self, keys: Sequence[Key]) -> list[Value]:
+        """Return the values in the order of the keys. Raise the error of a load."""
         if spans.tracer is None:
-            return await super().load_many(questions)
-        here = spans.tracer.current()
-        for question in questions:
-            self._span_links.setdefault(question, []).append(here)
+            return await super().load_many(keys)
+        link = spans.tracer.current()
+        for key in keys:
+            self._span_links.setdefault(key, []).append(link)
         try:
-            return await super().load_many(questions)
+            return await super().load_many(keys)
         finally:
-            # Whoever leaves before its load has begun is no cause of it.
-            for question in questions:
-                left = self._span_links.get(question, [])
-                if here in left:
-                    left.remove(here)
-                if not left:
-                    self._span_links.pop(question, None)
+            # A caller that is cancelled before its load begins is not linked.
+            for key in keys:
+                links = self._span_links.get(key, [])
+                if link in links:
+                    links.remove(link)
+                if not links:
+                    self._span_links.pop(key, None)

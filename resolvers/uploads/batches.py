@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from db.connection import Connection
-from db.errors import DatabaseUnavailable, StatementTimeout
 from db.notifications import BATCHES
 from db.repositories import batches
 from domain.batches import BatchPage, BatchStatus, FileFormat, OnError, PriceBatch, Rejection, RejectionPage, Severity
 from resolvers.context import RequestContext
-from resolvers.errors import RequestError
+from resolvers.errors import TEMPORARY_ERRORS, RequestError
 from resolvers.uploads.batch_storage import store_batch
 from resolvers.uploads.items import PriceItem, encode_items
 
@@ -151,36 +150,60 @@ async def _wait_for_end(context: RequestContext, batch_id: int, seconds: float) 
     return batch
 
 
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A point in time (`time.monotonic`); infinity never passes."""
+
+    at: float
+
+    def remaining(self) -> float:
+        """Return the seconds until then; zero or less once it has passed."""
+        return self.at - time.monotonic()
+
+
 async def follow_batch(
     context: RequestContext, batch_id: int, seconds: float = math.inf
 ) -> AsyncGenerator[PriceBatch, None]:
-    """Yield the batch as it stands, then whenever it has changed, until it has ended or the time is up.
+    """Yield the batch, then each changed state of it, until it has ended or the time is up.
 
-    A batch that does not exist yields nothing. Between two looks no connection is held, and while the database is away the
-    batch is as it was.
+    Yield nothing for an unknown batch. No connection is held between two polls. During a database outage the batch counts as
+    unchanged.
     """
-    deadline = time.monotonic() + seconds
-    seen = None
+    deadline = Deadline(time.monotonic() + seconds)
+    last_state: PriceBatch | None = None
     with context.app.notifications.subscribe(BATCHES, str(batch_id)) as changed:
         while True:
             changed.clear()
-            patience = max(deadline - time.monotonic(), POLL_SECONDS)
-            try:
-                async with asyncio.timeout(None if seen is None or patience == math.inf else patience):
-                    batch = await find_batch(context, batch_id)
-            except (DatabaseUnavailable, StatementTimeout, TimeoutError):
-                if seen is None:
-                    raise
-                batch = seen
-            if batch is not None and batch != seen:
-                seen = batch
-                yield batch
-            left = deadline - time.monotonic()
-            if batch is None or batch.status.has_ended or left <= 0:
+            state = await _poll_batch(context, batch_id, last_state, deadline)
+            if state is None:
                 return
-            # A notification may be lost, so look every now and then.
+            if state != last_state:
+                last_state = state
+                yield state
+            if state.status.has_ended or deadline.remaining() <= 0:
+                return
+            # A notification may be lost, hence the polling.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), min(left, POLL_SECONDS))
+                await asyncio.wait_for(changed.wait(), min(deadline.remaining(), POLL_SECONDS))
+
+
+async def _poll_batch(
+    context: RequestContext, batch_id: int, last_state: PriceBatch | None, deadline: Deadline
+) -> PriceBatch | None:
+    """Return the batch, or its last state where the database does not answer. Return None for an unknown batch.
+
+    Before the first answer there is no state to return: then the errors of the database are raised.
+    """
+    if last_state is None:
+        return await find_batch(context, batch_id)
+    patience = max(deadline.remaining(), POLL_SECONDS)
+    try:
+        async with asyncio.timeout(None if patience == math.inf else patience):
+            return await find_batch(context, batch_id)
+    except TimeoutError:
+        return last_state
+    except TEMPORARY_ERRORS:
+        return last_state
 
 
 async def revert_batch(context: RequestContext, batch_id: int | None) -> RevertResult:

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from db.background import background_task
 from db.connection import Connection
-from db.errors import DatabaseError, DatabaseUnavailable
+from db.errors import DatabaseError
 from db.outage import MAX_WAITING
 from db.pool import Pool
 from db.repositories import tokens
@@ -107,7 +107,7 @@ class Authenticator:
     async def authenticate(self, headers: Headers) -> Identity:
         """Return the identity for these headers.
 
-        Raise HttpError (UNAUTHENTICATED, DATABASE_UNAVAILABLE).
+        Raise HttpError (UNAUTHENTICATED, DATABASE_UNAVAILABLE, SERVER_BUSY).
         """
         authorization = headers.get(b"authorization")
         return self._anonymous(headers) if authorization is None else await self._authenticate_header(authorization)
@@ -140,7 +140,7 @@ class Authenticator:
 
     async def _fetch(self, token_id: str) -> _CachedToken | None:
         if self._waiting_lookups >= MAX_WAITING:
-            raise unavailable(DatabaseUnavailable())
+            raise unavailable(self._pool.overload_error())
         self._waiting_lookups += 1
         try:
             async with self._lookup_semaphore:

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from db.errors import DatabaseError
+from db.errors import DatabaseError, ServerBusy
 from graph.execution.authorization import PermissionDenied
 from graph.execution.executable_schema import OperationResult
 from telemetry.request_record import record_code
@@ -62,12 +62,15 @@ def forbidden(error: PermissionDenied) -> HttpError:
 
 
 def unavailable(error: DatabaseError) -> HttpError:
-    """Return a 503 for a request that needs the database during an outage."""
-    return HttpError("DATABASE_UNAVAILABLE", str(error), status=503, headers=RETRY_AFTER)
+    """Return a 503 for a request that cannot be served during an outage, or while this process is overloaded."""
+    code = "SERVER_BUSY" if isinstance(error, ServerBusy) else "DATABASE_UNAVAILABLE"
+    return HttpError(code, str(error), status=503, headers=RETRY_AFTER)
 
 
 STATUS_BY_CODE: dict[str, tuple[int, dict[bytes, bytes]]] = {
     "DATABASE_UNAVAILABLE": (503, RETRY_AFTER),
+    # 503 on purpose: a proxy or load balancer should send the next requests to another instance.
+    "SERVER_BUSY": (503, RETRY_AFTER),
     # Not 503: proxies and load balancers would consider the instance down. The query is too expensive, and a retry, also at
     # another instance, would time out as well.
     "EXECUTION_TIMEOUT": (504, {}),

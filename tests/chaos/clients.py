@@ -17,7 +17,7 @@ mutation ($input: UploadPricesInput!) {
 }
 """
 REVERT = "mutation ($id: ID!) { revertBatch(id: $id) { batch { id status } userErrors { code } } }"
-PASSING = {"DATABASE_UNAVAILABLE", "STATEMENT_TIMEOUT", "INTERNAL_ERROR"}
+PASSING = {"DATABASE_UNAVAILABLE", "SERVER_BUSY", "STATEMENT_TIMEOUT", "INTERNAL_ERROR"}
 """Codes of errors that a client may hope to outlast."""
 PATIENCE_SECONDS, IMPATIENCE_SECONDS = 15.0, 0.03
 Json = dict[str, Any]

@@ -157,3 +157,7 @@ def test_more_than_can_wait_are_told_at_once(crashable: tuple[CrashableServer, l
     assert {answer.status_code for answer in answers} == {503}
     quick = [answer for answer in answers if answer.elapsed.total_seconds() < ANSWER_SECONDS]
     assert len(quick) >= 50
+    # The database is the reason, not the load.
+    for answer in answers:
+        (error,) = answer.json()["errors"]
+        assert error["extensions"] == {"code": "DATABASE_UNAVAILABLE"}

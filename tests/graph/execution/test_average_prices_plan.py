@@ -10,8 +10,10 @@ import strawberry
 from graphql import GraphQLError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from strawberry.types import ExecutionResult
 
-from db.pool import API, INGEST, connect, open_pool
+from db.pool import API, INGEST, Pool, connect, open_pool
+from domain.locations import Lane
 from graph.execution.column_completion import ColumnarExecutionContext
 from graph.execution.document_cache import MAX_VALIDATION_ERRORS, Document
 from graph.execution.error_formatting import format_errors
@@ -19,6 +21,9 @@ from graph.query import Query
 from graph.schema import schema
 from graph.types.locations import Port, Region
 from ingest.tree import change_tree
+from resolvers.context import RequestContext
+from resolvers.loading import day_totals
+from resolvers.locations import resolve_lanes
 from tests.support.contexts import reading_context
 from tests.support.schema.columns import FIELDS
 from tests.support.worlds import Item, World, apply_frame, frame_of
@@ -121,6 +126,72 @@ def test_a_plan_answers_as_the_executor_does(module_database_url: str, asked: li
                 got = await schema.execute(query, variables, reading_context(pool))
                 assert got.data == expected.data, query
                 assert shown(got.errors) == shown(expected.errors), query
+
+    asyncio.run(compare())
+
+
+PARALLEL_REQUESTS, ALIASES = 28, 30
+
+
+def sorted_errors(result: ExecutionResult) -> list[dict[str, Any]]:
+    """Return the errors of a result whose errors are formatted already, in the order of `shown`."""
+    return sorted((dict(error.formatted) for error in result.errors or ()), key=str)
+
+
+def parallel_document(number: int) -> str:
+    """Return the document of one of several parallel requests: most of its fields succeed, one fails."""
+    ends = [("AAAAA", "BBBBB"), ("top", "bbbbb"), ("BBBBB", "AAAAA"), ("top", "top")]
+    fields = (
+        f'a{alias}: averagePrices(dateFrom: "2023-12-{1 + number:02}", dateTo: "2024-01-{1 + alias:02}",'
+        f' origin: "{origin}", destination: "{destination}") {{ day averagePrice priceCount }}'
+        for alias, (origin, destination) in enumerate(ends[alias % len(ends)] for alias in range(ALIASES))
+    )
+    wrong = FIELD.replace('dateTo: "2024-01-03"', 'dateTo: "2023-01-01"')
+    return f"{{ {' '.join(fields)} wrong: {wrong} }}"
+
+
+@pytest.mark.parametrize(
+    ("bound", "accepted"),
+    [
+        (day_totals.MAX_WAITING_LANES, PARALLEL_REQUESTS),
+        # Each request adds 30 lanes: the fifth finds 120 of them waiting.
+        (100, 4),
+        (1, 1),
+        (0, 0),
+    ],
+)
+def test_the_plan_and_the_executor_answer_parallel_requests_alike(
+    module_database_url: str, monkeypatch: pytest.MonkeyPatch, bound: int, accepted: int
+) -> None:
+    monkeypatch.setattr(day_totals, "MAX_WAITING_LANES", bound)
+    documents = [parallel_document(number) for number in range(PARALLEL_REQUESTS)]
+    assert all(schema.documents.get(text).operations[None].plan for text in documents)  # type: ignore[union-attr]
+
+    async def answer_all(engine: strawberry.Schema, pool: Pool) -> list[Any]:
+        shared = reading_context(pool)
+        # Locations that are known already need no round trip: so all requests reach the queue of lanes at the same time.
+        lanes = await resolve_lanes(shared, [("AAAAA", "BBBBB"), ("top", "top")])
+        assert all(isinstance(lane, Lane) for lane in lanes)
+        contexts = [RequestContext(shared.app, shared.caller) for _ in documents]
+        results = await asyncio.gather(
+            *(engine.execute(text, {}, context) for text, context in zip(documents, contexts, strict=True))
+        )
+        return [(result.data, shown(result.errors) if engine is stock else sorted_errors(result)) for result in results]
+
+    async def compare() -> None:
+        async with connect(module_database_url, INGEST) as connection:
+            await connection.execute("TRUNCATE locations, prices, price_totals, price_batches CASCADE")
+            await change_tree(connection, WORLD.entries())
+            await apply_frame(connection, frame_of(ITEMS))
+        async with open_pool(module_database_url, API, max_size=4) as pool:
+            planned, executed = [await answer_all(engine, pool) for engine in (schema, stock)]
+        assert planned == executed
+        codes = [{error["extensions"]["code"] for error in errors} for _, errors in planned]
+        assert codes == [{"INVALID_DATE_RANGE"}] * accepted + [{"INVALID_DATE_RANGE", "SERVER_BUSY"}] * (
+            PARALLEL_REQUESTS - accepted
+        )
+        # A request is refused as a whole.
+        assert {len(errors) for _, errors in planned} <= {1, 1 + ALIASES}
 
     asyncio.run(compare())
 

@@ -6,7 +6,7 @@ from itertools import takewhile
 
 import pytest
 
-from db.errors import DatabaseUnavailable, StatementTimeout
+from db.errors import DatabaseUnavailable, ServerBusy, StatementTimeout
 from resolvers.loading.coalescing_loader import CoalescingLoader
 
 pytestmark = pytest.mark.anyio
@@ -133,12 +133,62 @@ async def test_a_load_goes_on_as_long_as_somebody_waits_for_it_and_no_longer() -
     assert road.loads == [[1, 2], [3]]
 
 
-async def test_those_who_come_when_too_many_wait_are_told_at_once() -> None:
+async def test_capacity_is_refused_once_the_bound_of_waiting_keys_is_reached() -> None:
     road = Road()
-    gathering = CoalescingLoader(road.load, max_concurrent=1, max_waiting=2)
-    asking = await begin(gathering, [1])
-    asking += await begin(gathering, [2], [3], [4])
-    with pytest.raises(DatabaseUnavailable):
-        await asking.pop()
+    loader = CoalescingLoader(road.load, max_concurrent=1, max_waiting=3)
+    asking = await begin(loader, [1])
+    # A key whose load has begun waits no more.
+    asking += await begin(loader, [2, 3])
+    loader.check_capacity()
+    asking += await begin(loader, [4])
+    with pytest.raises(ServerBusy):
+        loader.check_capacity()
+    road.let_through()
+    await begin(loader)
+    loader.check_capacity()
+    road.let_through()
+    assert await asyncio.gather(*asking) == [[2], [4, 6], [8]]
+
+
+@pytest.mark.parametrize("split", [[[1, 2, 3, 4]], [[1], [2], [3], [4]]], ids=["one_load", "four_loads"])
+async def test_capacity_counts_keys_however_they_are_split_into_loads(split: list[list[int]]) -> None:
+    road = Road()
+    loader = CoalescingLoader(road.load, max_concurrent=1, max_waiting=4)
+    first = await begin(loader, [0])
+    loader.check_capacity()
+    asking = await begin(loader, *split)
+    with pytest.raises(ServerBusy):
+        loader.check_capacity()
     road.let_through(2)
-    assert await asyncio.gather(*asking) == [[2], [4], [6]]
+    loaded = await asyncio.gather(*first, *asking)
+    assert [number for numbers in loaded for number in numbers] == [0, 2, 4, 6, 8]
+
+
+async def test_a_load_larger_than_the_bound_is_accepted_by_an_empty_queue() -> None:
+    road = Road()
+    loader = CoalescingLoader(road.load, max_concurrent=1, max_waiting=2)
+    loader.check_capacity()
+    asking = await begin(loader, [1, 2, 3, 4, 5])
+    road.let_through()
+    assert await asyncio.gather(*asking) == [[2, 4, 6, 8, 10]]
+    loader.check_capacity()
+
+
+async def test_cancelled_callers_free_the_capacity_that_they_waited_for() -> None:
+    road = Road()
+    loader = CoalescingLoader(road.load, max_concurrent=1, max_waiting=2)
+    first, second = await begin(loader, [1], [2])
+    [third] = await begin(loader, [3, 4])
+    with pytest.raises(ServerBusy):
+        loader.check_capacity()
+    third.cancel()
+    road.let_through()
+    assert [await first, await second] == [[2], [4]]
+    loader.check_capacity()
+    assert road.loads == [[1, 2]]
+
+
+async def test_the_owner_of_a_loader_names_the_error_of_a_full_queue() -> None:
+    loader = CoalescingLoader(Road().load, max_concurrent=1, max_waiting=0, overload_error=DatabaseUnavailable)
+    with pytest.raises(DatabaseUnavailable):
+        loader.check_capacity()

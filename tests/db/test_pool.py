@@ -1,0 +1,56 @@
+"""Which error a pool raises where it has no connection to lend: overload of the process, or an outage of the database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+
+from db import pool as pool_module
+from db.connection import ping
+from db.errors import DatabaseUnavailable, ServerBusy
+from db.pool import API, Pool, open_pool
+
+pytestmark = pytest.mark.anyio
+
+OpenPool = Callable[[], AbstractAsyncContextManager[Pool]]
+
+
+@pytest.fixture
+def open_small_pool(database_url: str, monkeypatch: pytest.MonkeyPatch) -> OpenPool:
+    """Opens a pool with one connection, for which one caller may wait, briefly."""
+    monkeypatch.setattr(pool_module, "POOL_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(pool_module, "MAX_WAITING", 1)
+
+    @asynccontextmanager
+    async def open_it() -> AsyncIterator[Pool]:
+        async with open_pool(database_url, API, max_size=1) as pool:
+            yield pool
+
+    return open_it
+
+
+async def test_a_pool_whose_connections_stay_in_use_is_busy(open_small_pool: OpenPool) -> None:
+    async with open_small_pool() as pool:
+        async with pool.connection():
+            with pytest.raises(ServerBusy):
+                await pool.read(ping)
+        # The database was never away, so the next caller has a connection at once.
+        await pool.read(ping)
+
+
+async def test_a_pool_with_too_many_waiting_callers_is_busy(open_small_pool: OpenPool) -> None:
+    async with open_small_pool() as pool:
+        async with pool.connection():
+            waiting = asyncio.create_task(pool.read(ping))
+            await asyncio.sleep(0)
+            with pytest.raises(ServerBusy):
+                await asyncio.wait_for(pool.read(ping), 0.1)
+        await waiting
+
+
+async def test_overload_during_an_outage_is_an_unavailable_database(open_small_pool: OpenPool) -> None:
+    async with open_small_pool() as pool:
+        assert isinstance(pool.overload_error(), ServerBusy)
+        pool._outage.trip()
+        assert isinstance(pool.overload_error(), DatabaseUnavailable)
