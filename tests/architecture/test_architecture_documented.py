@@ -41,7 +41,7 @@ def defined_names(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.name}.{method.name}" for method in methods)
 
 
-def test_every_product_folder_has_a_paragraph() -> None:
+def test_architecture_has_a_paragraph_for_every_product_folder() -> None:
     assert sorted(PARAGRAPH.findall(TEXT)) == sorted(product_folders())
 
 
@@ -55,7 +55,7 @@ def test_dotted_modules_named_in_the_architecture_exist() -> None:
     assert not [name for name in DOTTED.findall(TEXT) if importlib.util.find_spec(name) is None]
 
 
-def test_functions_named_in_the_walks_exist() -> None:
+def test_functions_named_in_the_architecture_exist() -> None:
     defined = {path: set(defined_names(tree)) for path, tree in modules(*PRODUCT)}
     places = PLACE.findall(TEXT)
     assert len(places) > 50
@@ -68,7 +68,7 @@ def test_links_of_the_architecture_lead_to_files() -> None:
     assert not [target for target in targets if not (ROOT / target).is_file()]
 
 
-def test_private_parts_are_listed_with_the_cap_of_their_library() -> None:
+def test_architecture_lists_libraries_of_private_apis_with_their_version_caps() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     bounds = {requirement.name: requirement for requirement in map(Requirement, project["dependencies"])}
     caps = set(CAP.findall(SOURCE))
@@ -76,6 +76,6 @@ def test_private_parts_are_listed_with_the_cap_of_their_library() -> None:
     assert not [(name, cap) for name, cap in caps if f"<{cap}" not in str(bounds[name].specifier).split(",")]
 
 
-def test_every_file_that_uses_private_parts_is_listed() -> None:
+def test_architecture_lists_every_file_that_uses_private_apis() -> None:
     table = SOURCE.partition("## Private parts of libraries")[2]
     assert not [owner.needed_by for owner in OWNERS if f"`{owner.needed_by}`" not in table]

@@ -86,7 +86,7 @@ def test_dependency_has_an_upper_bound(requirement: Requirement) -> None:
     assert any(specifier.operator in {"<", "<=", "==", "~="} for specifier in requirement.specifier)
 
 
-def test_imported_libraries_are_declared() -> None:
+def test_dependencies_declare_every_imported_library() -> None:
     declared = {canonicalize_name(requirement.name) for requirement in direct_requirements()}
     providers = packages_distributions()
     names = {name.partition(".")[0] for _, tree in modules(*PRODUCT) for name in imported(tree)}
@@ -100,11 +100,11 @@ def test_lock_satisfies_pyproject() -> None:
     assert not unsatisfied(direct_requirements(), anywhere=True), "run `make lock`"
 
 
-def test_lock_pins_everything_that_is_needed() -> None:
+def test_lock_pins_all_transitive_dependencies() -> None:
     assert not unsatisfied(closure(), anywhere=False), "run `make lock`"
 
 
-def test_a_requirement_that_the_lock_lacks_is_found() -> None:
+def test_lock_check_detects_unsatisfied_and_unlocked_requirements() -> None:
     requirements = [Requirement("psycopg>=99"), Requirement("never-locked"), Requirement("Prometheus_Client>=0.1")]
     assert [text.partition(":")[0] for text in unsatisfied(requirements, anywhere=True)] == [
         "psycopg>=99",
@@ -112,7 +112,7 @@ def test_a_requirement_that_the_lock_lacks_is_found() -> None:
     ]
 
 
-def test_lock_hashes_every_pin_and_names_no_place() -> None:
+def test_lock_hashes_every_pin_and_contains_no_urls() -> None:
     rest = PIN.sub("", LOCK)
     assert not [line for line in rest.splitlines() if not line.strip().startswith("#")]
     assert "://" not in LOCK
@@ -126,5 +126,5 @@ def test_installation_uses_the_lock() -> None:
     assert "make install" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-def test_lock_covers_every_extra_without_addresses() -> None:
+def test_lock_recipe_covers_all_extras_without_index_urls() -> None:
     assert {"--universal", "--all-extras", "--generate-hashes", "--no-emit-index-url"} <= set(recipe("lock").split())

@@ -43,12 +43,12 @@ def report(*packages: object, code: int) -> str:
     return f"echo some noise >&2\necho '{json.dumps({'dependencies': packages, 'fixes': []})}'\nexit {code}"
 
 
-def test_what_is_sound_passes_and_is_counted(tmp_path: Path) -> None:
+def test_dependency_audit_passes_and_counts_packages_without_vulnerabilities(tmp_path: Path) -> None:
     done = audit(tmp_path, report(SOUND, SOUND, SKIPPED, code=0))
     assert (done.returncode, done.stdout) == (0, "No known weakness in 2 of 3 packages.\n")
 
 
-def test_a_known_weakness_fails_and_is_named(tmp_path: Path) -> None:
+def test_dependency_audit_fails_and_names_a_known_vulnerability(tmp_path: Path) -> None:
     done = audit(tmp_path, report(SOUND, WEAK, SKIPPED, code=1))
     assert (done.returncode, done.stdout) == (1, "weak 2.0: PYSEC-2024-1, mended in 2.1\n")
 
@@ -63,7 +63,9 @@ def test_a_known_weakness_fails_and_is_named(tmp_path: Path) -> None:
         (None, "pip-audit is not installed"),
     ],
 )
-def test_where_nobody_could_be_asked_it_says_so_and_passes(tmp_path: Path, script: str | None, reason: str) -> None:
+def test_dependency_audit_passes_with_a_reason_if_it_cannot_run(
+    tmp_path: Path, script: str | None, reason: str
+) -> None:
     done = audit(tmp_path, script)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("not audited: ")
@@ -71,13 +73,13 @@ def test_where_nobody_could_be_asked_it_says_so_and_passes(tmp_path: Path, scrip
     assert len(done.stdout.splitlines()) == 1
 
 
-def test_a_service_that_does_not_answer_is_not_waited_for(tmp_path: Path) -> None:
+def test_dependency_audit_passes_after_a_timeout_without_a_response(tmp_path: Path) -> None:
     began = time.monotonic()
     done = audit(tmp_path, "exec sleep 60", seconds=1)
     assert (done.returncode, done.stdout) == (0, "not audited: no answer within 1 seconds\n")
     assert time.monotonic() - began < 20
 
 
-def test_it_is_a_part_of_lint() -> None:
+def test_dependency_audit_is_part_of_lint() -> None:
     recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
     assert ".ci/audit.py" in recipe

@@ -45,11 +45,11 @@ def is_broken(path: Path, target: str) -> bool:
     return not file.exists() or (bool(anchor) and anchor not in anchors(file))
 
 
-def test_readme_is_short() -> None:
+def test_readme_is_shorter_than_the_size_limit() -> None:
     assert len((ROOT / "README.md").read_bytes()) < README_BYTES
 
 
-def test_lines_of_prose_are_short() -> None:
+def test_documentation_lines_are_at_most_130_characters_long() -> None:
     assert not [
         f"{path.relative_to(ROOT)}: {line}"
         for path in PROSE
@@ -59,10 +59,10 @@ def test_lines_of_prose_are_short() -> None:
     ]
 
 
-def test_links_resolve_to_files_and_headings() -> None:
+def test_documentation_links_resolve_to_files_and_headings() -> None:
     assert not [f"{path.relative_to(ROOT)}: {target}" for path, target in links() if is_broken(path, target)]
 
 
 @pytest.mark.parametrize(("path", "text"), create_pages().items())
-def test_generated_page_equals_the_code(path: str, text: str) -> None:
+def test_generated_documentation_page_matches_the_code(path: str, text: str) -> None:
     assert (ROOT / path).read_text(encoding="utf-8") == text, "run `make reference`"

@@ -62,7 +62,7 @@ def lies_in(name: str, parents: set[str], separator: str) -> bool:
     return any(f"{name}{separator}".startswith(f"{parent}{separator}") for parent in parents)
 
 
-def test_packages_import_only_along_the_arrows() -> None:
+def test_imports_between_packages_follow_the_allowed_directions() -> None:
     against = [
         (path, name)
         for package in PRODUCT
@@ -73,7 +73,7 @@ def test_packages_import_only_along_the_arrows() -> None:
     assert not against
 
 
-def test_each_library_is_known_only_in_its_room() -> None:
+def test_imports_of_libraries_are_limited_to_their_packages_and_modules() -> None:
     strangers = []
     for path, tree in modules(*PRODUCT):
         for name in imported(tree):
@@ -84,12 +84,12 @@ def test_each_library_is_known_only_in_its_room() -> None:
 
 
 @pytest.mark.parametrize("package", ["domain", "telemetry"])
-def test_ground_floor_packages_need_only_the_standard_library(package: str) -> None:
+def test_imports_of_domain_and_telemetry_are_limited_to_the_standard_library(package: str) -> None:
     names = {name.split(".")[0] for _, tree in modules(package) for name in imported(tree)}
     assert names <= sys.stdlib_module_names | {package}
 
 
-def test_imports_inside_functions_have_a_reason() -> None:
+def test_imports_inside_functions_are_limited_to_listed_exceptions() -> None:
     inside = {
         (path, name)
         for path, tree in modules(*PRODUCT, "tests", "bench")
@@ -100,7 +100,7 @@ def test_imports_inside_functions_have_a_reason() -> None:
     assert inside == INSIDE_FUNCTIONS
 
 
-def test_a_process_that_only_answers_questions_does_without_the_engines_libraries() -> None:
+def test_imports_of_the_server_load_no_numpy_polars_httpx_or_jwt() -> None:
     # They take 40 MB of each server process; `server.ingest_adapter` brings them in when they are needed.
     modules = "server.app, server.cli.commands.serve"
     code = f"import sys, {modules}; print(sorted({{'numpy', 'polars', 'httpx', 'jwt'}} & set(sys.modules)))"

@@ -50,7 +50,7 @@ def rooms_above(start: str, graph: dict[str, set[str]]) -> set[str]:
     return reached
 
 
-def test_folders_hold_at_most_a_dozen_modules() -> None:
+def test_folders_contain_at_most_twelve_modules() -> None:
     counts: defaultdict[str, int] = defaultdict(int)
     for path, _ in modules(*PRODUCT):
         folder, _, name = path.rpartition("/")
@@ -60,14 +60,14 @@ def test_folders_hold_at_most_a_dozen_modules() -> None:
 
 
 @pytest.mark.parametrize("package", PRODUCT)
-def test_imports_between_rooms_form_no_cycle(package: str) -> None:
+def test_imports_between_folders_form_no_cycle(package: str) -> None:
     graph: defaultdict[str, set[str]] = defaultdict(set)
     for room, target, _ in arrows(package):
         graph[room].add(target)
     assert not [room for room in list(graph) if room in rooms_above(room, graph)]
 
 
-def test_server_rooms_import_only_from_lower_layers() -> None:
+def test_server_folders_import_only_from_lower_layers() -> None:
     layer = {room: number for number, rooms in enumerate(SERVER_LAYERS) for room in rooms}
     upward = [
         (path, target) for room, target, path in arrows("server") if room != "__init__" and layer[target] >= layer[room]

@@ -106,7 +106,7 @@ def test_entry_points_resolve() -> None:
     assert all(resolves(f"{entry['module']}.{entry['attribute']}") for entry in found)
 
 
-def test_commands_of_the_command_line_resolve() -> None:
+def test_cli_commands_resolve() -> None:
     tree = dict(modules("server/cli"))["server/cli/main.py"]
     calls = [
         (ast.literal_eval(node.args[0]), ast.literal_eval(node.args[1]))

@@ -23,14 +23,14 @@ def find(pattern: re.Pattern[str]) -> list[str]:
     ]
 
 
-def test_nothing_is_left_to_do_in_a_comment() -> None:
+def test_no_leftovers_of_todo_comments_remain() -> None:
     assert not find(TO_DO)
 
 
-def test_no_path_of_a_single_machine_is_kept() -> None:
+def test_no_leftovers_of_machine_paths_remain() -> None:
     assert not find(MACHINE_PATH)
 
 
-def test_every_module_and_folder_has_a_name_that_says_something() -> None:
+def test_modules_and_folders_have_no_generic_names() -> None:
     paths = [Path(path) for path, _ in texts() if path.endswith((".py", ".sql"))]
     assert not [str(path) for path in paths if EMPTY_NAMES & set("_".join(path.with_suffix("").parts).split("_"))]

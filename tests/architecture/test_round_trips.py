@@ -69,7 +69,9 @@ def lanes(count: int) -> str:
     return "{" + " ".join(f"{port.lower()}: {field.format(port)}" for port in PORTS[:count]) + "}"
 
 
-async def test_a_request_of_any_number_of_lanes_takes_one_round_trip(database_url: str, connection: Connection) -> None:
+async def test_round_trips_of_average_prices_are_one_for_any_number_of_lanes(
+    database_url: str, connection: Connection
+) -> None:
     await change_tree(connection, WORLD.entries())
     await apply_frame(connection, frame_of([Item(port, PORTS[0], DAY, DAY, Decimal(1)) for port in PORTS]))
     known_ids: dict[str, int] = {}

@@ -24,11 +24,11 @@ def described() -> Iterator[tuple[str, str | None]]:
                 yield from ((f"{name}.{field}({arg})", value.description) for arg, value in value.args.items())
 
 
-def test_schema_file_is_what_the_code_makes() -> None:
+def test_schema_file_matches_the_code() -> None:
     assert (ROOT / "schema.graphql").read_text(encoding="utf-8") == f"{schema.as_str()}\n", "run `make schema`"
 
 
-def test_everything_in_the_schema_has_a_description() -> None:
+def test_schema_describes_every_type_field_and_argument() -> None:
     places = dict(described())
     assert "Query.averagePrices(dateFrom)" in places
     assert not [place for place, description in places.items() if not (description or "").strip()]

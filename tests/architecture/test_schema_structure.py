@@ -53,7 +53,7 @@ def test_schema_has_the_published_structure() -> None:
     assert structure_of(schema.as_str()).splitlines() == PUBLISHED.read_text(encoding="utf-8").splitlines()
 
 
-def test_structure_ignores_descriptions() -> None:
+def test_schema_structure_ignores_descriptions() -> None:
     assert structure_of(DESCRIBED) == structure_of(BARE)
 
 
@@ -73,5 +73,5 @@ def test_structure_ignores_descriptions() -> None:
         ("query: A", "query: A mutation: A"),
     ],
 )
-def test_structure_includes_everything_else(old: str, new: str) -> None:
+def test_schema_structure_detects_every_other_change(old: str, new: str) -> None:
     assert structure_of(BARE.replace(old, new, 1)) != structure_of(BARE)

@@ -30,7 +30,7 @@ WAYS_TO_WHAT_A_BATCH_HOLDS = {
 PARTS = {"Rejection", "RejectionConnection", "RejectionEdge", "LaneConnection", "LaneEdge"}
 
 
-def test_every_field_of_a_root_type_declares_the_scope_that_it_is_meant_to_have() -> None:
+def test_scopes_of_root_fields_are_declared_as_expected() -> None:
     expected = (
         dict.fromkeys(READ, AuthScope.READ)
         | dict.fromkeys(UPLOAD, AuthScope.UPLOAD)
@@ -39,7 +39,7 @@ def test_every_field_of_a_root_type_declares_the_scope_that_it_is_meant_to_have(
     assert declared() == expected
 
 
-def test_there_is_no_other_way_to_a_batch_than_those_that_are_guarded() -> None:
+def test_scopes_batch_is_reachable_only_through_guarded_fields() -> None:
     ways = {
         f"{type_.name}.{name}"
         for type_ in object_types()
@@ -49,7 +49,7 @@ def test_there_is_no_other_way_to_a_batch_than_those_that_are_guarded() -> None:
     assert ways == WAYS_TO_A_BATCH
 
 
-def test_what_a_batch_holds_is_found_on_the_batch_alone() -> None:
+def test_scopes_batch_contents_are_exposed_only_by_price_batch_fields() -> None:
     names = {way.partition(".")[2] for way in WAYS_TO_WHAT_A_BATCH_HOLDS}
     ways = {
         f"{type_.name}.{name}"

@@ -36,5 +36,5 @@ def test_renamed_settings_are_listed_with_their_new_names() -> None:
     assert dict(rows) == {former: name for name, *former_names in names for former in former_names}
 
 
-def test_a_default_is_shown_as_it_is_set() -> None:
+def test_setting_default_is_formatted_as_an_environment_value() -> None:
     assert [shown(value) for value in (False, 8000, Path(".ratesgraph"))] == ["false", "8000", ".ratesgraph"]

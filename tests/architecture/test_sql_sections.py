@@ -20,7 +20,7 @@ def sections_in(function: ast.AST) -> Iterator[str]:
             yield ast.literal_eval(node.slice)
 
 
-def test_every_section_is_used_by_exactly_the_function_of_its_name() -> None:
+def test_every_section_is_used_only_by_the_function_of_its_name() -> None:
     uses = [
         (path, function.name, section)
         for path, tree in modules("db")
@@ -45,7 +45,7 @@ def test_every_section_is_run_by_a_test(sections_run: set[tuple[str, str]]) -> N
     ],
     ids=["the same name twice", "a statement before the first header", "no comment", "an empty section"],
 )
-def test_a_malformed_file_is_refused_with_its_place(
+def test_malformed_sql_file_is_rejected_with_its_position(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, place: str
 ) -> None:
     (tmp_path / "broken.sql").write_text(text)

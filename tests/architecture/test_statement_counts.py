@@ -79,15 +79,13 @@ def lane(origin: str) -> str:
     )
 
 
-async def test_one_lane_takes_a_statement_for_its_ends_and_one_for_its_totals(
-    pool: Pool, statements: list[str]
-) -> None:
+async def test_average_prices_of_one_lane_execute_two_statements(pool: Pool, statements: list[str]) -> None:
     data = await ask(pool, f"{{ {lane('many')} }}")
     assert data == {"averagePrices": [{"averagePrice": 101.0}]}
     assert len(statements) == 2
 
 
-async def test_ten_lanes_share_the_statement_for_their_ends(pool: Pool, statements: list[str]) -> None:
+async def test_average_prices_of_ten_lanes_share_one_location_statement(pool: Pool, statements: list[str]) -> None:
     data = await ask(pool, "{" + " ".join(f"{port}: {lane(port)}" for port in PORTS[:10]) + "}")
     assert list(data.values()) == [[{"averagePrice": 101.0}]] * 10
     assert sum("FROM locations" in statement for statement in statements) == 1
@@ -95,12 +93,12 @@ async def test_ten_lanes_share_the_statement_for_their_ends(pool: Pool, statemen
     assert len(statements) == 11
 
 
-async def test_the_same_lane_twice_is_read_once(pool: Pool, statements: list[str]) -> None:
+async def test_average_prices_of_a_repeated_lane_are_read_once(pool: Pool, statements: list[str]) -> None:
     await ask(pool, f"{{ a: {lane('many')} b: {lane('many')} }}")
     assert len(statements) == 2
 
 
-async def test_exchange_rates_take_a_statement_for_the_currencies_and_one_for_the_days(
+async def test_exchange_rates_query_executes_two_statements(
     pool: Pool, connection: Connection, statements: list[str]
 ) -> None:
     await connection.execute(f"INSERT INTO exchange_rates VALUES ('EUR', '{DAY}', 1.09)".encode())
@@ -114,7 +112,7 @@ async def test_exchange_rates_take_a_statement_for_the_currencies_and_one_for_th
     "fields",
     ["children { key parent { key } ancestors { key } }", "ports { code parent { key ports { code } } }"],
 )
-async def test_statements_do_not_grow_with_the_places_below_a_region(
+async def test_region_query_statement_count_is_independent_of_its_descendants(
     pool: Pool, statements: list[str], fields: str
 ) -> None:
     await ask(pool, f'{{ region(slug: "few") {{ {fields} }} }}')
@@ -125,14 +123,16 @@ async def test_statements_do_not_grow_with_the_places_below_a_region(
     assert few <= 5
 
 
-async def test_a_page_takes_two_statements_and_one_for_each_kind_of_relative(pool: Pool, statements: list[str]) -> None:
+async def test_location_page_executes_two_statements_and_one_per_kind_of_relative(
+    pool: Pool, statements: list[str]
+) -> None:
     relatives = "parent { key } ancestors { key } ... on Region { children { key } }"
     data = await ask(pool, f"{{ locations {{ totalCount edges {{ node {{ key {relatives} }} }} }} }}")
     assert len(data["locations"]["edges"]) == len(WORLD.parents)
     assert len(statements) == 2 + 3
 
 
-async def test_lanes_take_a_statement_for_the_page_and_one_for_all_its_ports(pool: Pool, statements: list[str]) -> None:
+async def test_batch_lanes_query_executes_three_statements(pool: Pool, statements: list[str]) -> None:
     query = '{ batch(id: "1") { lanes { edges { node { origin { code } destination { code } } } } } }'
     data = await ask(pool, query)
     assert len(data["batch"]["lanes"]["edges"]) == len(PORTS)

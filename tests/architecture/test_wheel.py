@@ -8,7 +8,7 @@ from hatchling.builders.wheel import WheelBuilder
 from tests.support.source import PRODUCT, ROOT
 
 
-def test_wheel_holds_exactly_the_product(tmp_path: Path) -> None:
+def test_wheel_contains_exactly_the_product(tmp_path: Path) -> None:
     [wheel] = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}

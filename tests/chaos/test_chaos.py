@@ -5,7 +5,7 @@ from tests.chaos.run import run
 from tests.chaos.scale import Scale
 
 
-def test_no_batch_is_lost_or_doubled_when_workers_the_api_and_the_database_die() -> None:
+def test_chaos_run_neither_loses_nor_duplicates_a_batch() -> None:
     figures = run(Scale(batches=60, kills=6, stops=1, workers=2, seed=1))
     assert figures.complaints == []
     assert len(figures.rows) >= 60

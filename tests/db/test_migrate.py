@@ -35,27 +35,27 @@ def read_catalog(database_url: str) -> list[tuple[str, ...]]:
         return connection.execute(CATALOG).fetchall()
 
 
-def test_migrating_twice_changes_nothing(empty_database_url: str) -> None:
+def test_migrate_twice_changes_nothing(empty_database_url: str) -> None:
     assert migrate(empty_database_url) == NAMES
     before = read_catalog(empty_database_url)
     assert migrate(empty_database_url) == []
     assert read_catalog(empty_database_url) == before
 
 
-def test_two_migrations_at_once_both_succeed_and_one_does_the_work(empty_database_url: str) -> None:
+def test_migrate_succeeds_concurrently_and_applies_each_migration_once(empty_database_url: str) -> None:
     with ThreadPoolExecutor(max_workers=2) as threads:
         applied = list(threads.map(migrate, [empty_database_url] * 2))
     assert sorted(applied) == [[], NAMES]
 
 
-def test_a_lock_left_by_a_killed_process_does_not_block(empty_database_url: str) -> None:
+def test_migrate_ignores_the_stale_lock_of_a_killed_process(empty_database_url: str) -> None:
     migrate(empty_database_url)
     with psycopg.connect(empty_database_url) as connection:
         connection.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 2147483647)")
     assert migrate(empty_database_url) == []
 
 
-def test_constraints_and_indexes_are_named_by_hand(database_url: str) -> None:
+def test_migration_files_name_every_constraint_and_index_explicitly(database_url: str) -> None:
     written = " ".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.sql"))
     names = [
         (table, name)

@@ -11,7 +11,9 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("where", ["reach", "renew"])
-async def test_an_outage_ends_although_looking_has_failed(where: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_outage_monitor_recovers_after_failed_probes_and_logs_them(
+    where: str, caplog: pytest.LogCaptureFixture
+) -> None:
     failures = [ConnectionLost(), RuntimeError("can't start new thread"), OSError(24, "Too many open files")]
 
     async def fail() -> None:

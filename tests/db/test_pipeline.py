@@ -40,7 +40,7 @@ async def assert_sound(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 2_000])
-async def test_each_parameter_has_its_rows(connection: Connection, count: int) -> None:
+async def test_pipeline_returns_the_rows_of_each_parameter_set(connection: Connection, count: int) -> None:
     asked = [number % 4 for number in range(count)]
     for _ in range(2):
         found = await fetch_each(connection, SERIES, [[str(number)] for number in asked])
@@ -48,12 +48,12 @@ async def test_each_parameter_has_its_rows(connection: Connection, count: int) -
     await assert_sound(connection)
 
 
-async def test_no_parameters_have_no_rows(connection: Connection) -> None:
+async def test_pipeline_without_parameters_returns_no_rows(connection: Connection) -> None:
     assert await fetch_each(connection, SERIES, []) == []
     await assert_sound(connection)
 
 
-async def test_an_error_ends_what_comes_after_it_and_is_raised_when_it_is_the_first(connection: Connection) -> None:
+async def test_pipeline_returns_results_before_an_error_and_raises_a_first_error(connection: Connection) -> None:
     for _ in range(2):
         assert await fetch_each(connection, DIVIDE, [["5"], ["1"], ["0"], ["2"]]) == [[(2,)], [(10,)]]
         with pytest.raises(errors.DivisionByZero):
@@ -62,14 +62,14 @@ async def test_an_error_ends_what_comes_after_it_and_is_raised_when_it_is_the_fi
     await assert_sound(connection)
 
 
-async def test_a_statement_that_cannot_be_prepared_is_raised_each_time(connection: Connection) -> None:
+async def test_pipeline_raises_a_prepare_error_each_time(connection: Connection) -> None:
     for _ in range(2):
         with pytest.raises(errors.UndefinedTable):
             await fetch_each(connection, b"SELECT * FROM nowhere WHERE id = $1", [["1"], ["2"]])
     await assert_sound(connection)
 
 
-async def test_a_statement_that_takes_too_long_is_ended(connection: Connection) -> None:
+async def test_pipeline_ends_a_statement_at_the_statement_timeout(connection: Connection) -> None:
     await connection.execute("SET statement_timeout = 50")
     assert await fetch_each(connection, SLEEP, [["0"], ["5"], ["0"]]) == [[(b"",)]]
     with pytest.raises(errors.QueryCanceled):
@@ -77,7 +77,7 @@ async def test_a_statement_that_takes_too_long_is_ended(connection: Connection) 
     await assert_sound(connection)
 
 
-async def test_whoever_goes_away_leaves_a_sound_connection(connection: Connection) -> None:
+async def test_pipeline_cancellation_leaves_a_usable_connection(connection: Connection) -> None:
     asking = asyncio.create_task(fetch_each(connection, SLEEP, [["0"], ["30"]]))
     await asyncio.sleep(0.05)
     asking.cancel()
@@ -87,7 +87,9 @@ async def test_whoever_goes_away_leaves_a_sound_connection(connection: Connectio
     await assert_sound(connection)
 
 
-async def test_a_lost_connection_is_an_operational_error(connection: Connection, database_url: str) -> None:
+async def test_pipeline_raises_an_operational_error_for_a_lost_connection(
+    connection: Connection, database_url: str
+) -> None:
     asking = asyncio.create_task(fetch_each(connection, SLEEP, [["0"], ["30"]]))
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = %s"
     with psycopg.connect(database_url, autocommit=True) as other:

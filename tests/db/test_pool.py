@@ -30,7 +30,9 @@ def open_small_pool(database_url: str, monkeypatch: pytest.MonkeyPatch) -> OpenP
     return open_it
 
 
-async def test_a_pool_whose_connections_stay_in_use_is_busy(open_small_pool: OpenPool) -> None:
+async def test_connection_pool_is_busy_after_the_timeout_if_all_connections_are_in_use(
+    open_small_pool: OpenPool,
+) -> None:
     async with open_small_pool() as pool:
         async with pool.connection():
             with pytest.raises(ServerBusy):
@@ -39,7 +41,7 @@ async def test_a_pool_whose_connections_stay_in_use_is_busy(open_small_pool: Ope
         await pool.read(ping)
 
 
-async def test_a_pool_with_too_many_waiting_callers_is_busy(open_small_pool: OpenPool) -> None:
+async def test_connection_pool_is_busy_above_the_limit_of_waiting_callers(open_small_pool: OpenPool) -> None:
     async with open_small_pool() as pool:
         async with pool.connection():
             waiting = asyncio.create_task(pool.read(ping))
@@ -49,7 +51,7 @@ async def test_a_pool_with_too_many_waiting_callers_is_busy(open_small_pool: Ope
         await waiting
 
 
-async def test_overload_during_an_outage_is_an_unavailable_database(open_small_pool: OpenPool) -> None:
+async def test_connection_pool_overload_during_an_outage_is_database_unavailable(open_small_pool: OpenPool) -> None:
     async with open_small_pool() as pool:
         assert isinstance(pool.overload_error(), ServerBusy)
         pool._outage.trip()

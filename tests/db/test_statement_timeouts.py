@@ -24,7 +24,7 @@ def ask(client: Client, query: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize(("query", "table"), [(AVERAGES, "price_totals"), (STATISTICS, "prices")])
-def test_a_statement_that_takes_too_long_has_a_code_and_leaves_the_pool_sound(
+def test_statement_timeout_has_an_error_code_and_leaves_a_usable_connection_pool(
     client: Client, database_url: str, query: str, table: str
 ) -> None:
     fill(database_url)

@@ -78,7 +78,7 @@ def terminate(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("breaking", [Proxy.cut, Proxy.reset])
-def test_lines_to_the_database_that_break_are_made_again(
+def test_connection_pool_replaces_connections_that_are_cut_or_reset(
     module_database_url: str, questions: list[Question], breaking: Callable[[Proxy], None]
 ) -> None:
     with read_through(module_database_url, questions) as (proxy, readings):
@@ -88,7 +88,9 @@ def test_lines_to_the_database_that_break_are_made_again(
     assert readings.wrong == []
 
 
-def test_connections_that_the_database_ends_are_made_again(module_database_url: str, questions: list[Question]) -> None:
+def test_connection_pool_replaces_connections_terminated_by_the_database(
+    module_database_url: str, questions: list[Question]
+) -> None:
     with read_through(module_database_url, questions) as (proxy, readings):
         proxy.slow_close = 0.3
         for _ in range(5):
@@ -97,7 +99,9 @@ def test_connections_that_the_database_ends_are_made_again(module_database_url: 
     assert readings.wrong == []
 
 
-def test_a_slow_line_is_only_slow(module_database_url: str, questions: list[Question]) -> None:
+def test_connection_pool_serves_correct_results_over_a_slow_network(
+    module_database_url: str, questions: list[Question]
+) -> None:
     with read_through(module_database_url, questions) as (proxy, readings):
         proxy.latency = 0.05
         wait_for(readings, 100)
@@ -110,7 +114,7 @@ def is_in_time(one: Reading) -> bool:
     return one.is_right or one.status in {503, 504}
 
 
-def test_a_line_that_is_silent_for_a_while_keeps_nobody_beyond_the_deadline(
+def test_connection_pool_stall_delays_no_request_beyond_the_deadline(
     module_database_url: str, questions: list[Question]
 ) -> None:
     with read_through(module_database_url, questions) as (proxy, readings):
@@ -122,7 +126,7 @@ def test_a_line_that_is_silent_for_a_while_keeps_nobody_beyond_the_deadline(
     assert time.monotonic() - began < 30
 
 
-def test_a_silent_database_keeps_neither_balancers_nor_prometheus_waiting(module_database_url: str) -> None:
+def test_stalled_database_does_not_delay_readiness_probes_or_metrics(module_database_url: str) -> None:
     settings = {**SETTINGS, "RATESGRAPH_METRICS_TOKEN": TOKEN}
     scraper = {"Authorization": f"Bearer {TOKEN}"}
     with (
@@ -147,7 +151,7 @@ def test_a_silent_database_keeps_neither_balancers_nor_prometheus_waiting(module
         until(lambda: is_at_rest(module_database_url), "connections stay behind")
 
 
-def test_lines_that_go_silent_for_good_are_given_up(module_database_url: str, questions: list[Question]) -> None:
+def test_connection_pool_replaces_half_open_connections(module_database_url: str, questions: list[Question]) -> None:
     with read_through(module_database_url, questions) as (proxy, readings):
         proxy.half_open()
         wait_for(readings, 100)
@@ -156,7 +160,7 @@ def test_lines_that_go_silent_for_good_are_given_up(module_database_url: str, qu
     assert all(is_in_time(one) for one in readings.all)
 
 
-def test_a_request_on_a_line_that_goes_silent_ends_in_time(module_database_url: str) -> None:
+def test_half_open_connection_times_out_its_request_and_the_next_succeeds(module_database_url: str) -> None:
     query = {"query": "{ locations(first: 5) { edges { node { name } } } }"}
     with line_to_database(module_database_url) as (proxy, url), serving(url, settings=SETTINGS) as (_, server_url):
         wait_until_answered(server_url)
@@ -172,7 +176,7 @@ def test_a_request_on_a_line_that_goes_silent_ends_in_time(module_database_url: 
 
 
 @pytest.mark.parametrize("breaking", [Proxy.cut, Proxy.reset, Proxy.half_open])
-def test_clients_that_break_off_leave_nothing_behind(
+def test_client_disconnects_leave_no_busy_or_extra_database_connections(
     module_database_url: str, questions: list[Question], breaking: Callable[[Proxy], None]
 ) -> None:
     with serving(module_database_url, settings=SETTINGS) as (_, url):

@@ -62,7 +62,7 @@ def pause_until(moment: float) -> None:
     time.sleep(max(0.0, moment - time.monotonic()))
 
 
-def test_an_outage_of_five_seconds_fails_nobody(crashable: tuple[CrashableServer, list[Question]]) -> None:
+def test_outage_of_five_seconds_fails_no_request(crashable: tuple[CrashableServer, list[Question]]) -> None:
     server, questions = crashable
     with serving(server.url, settings=SETTINGS) as (_, url):
         wait_until_answered(url)
@@ -85,7 +85,7 @@ def is_told(one: Reading) -> bool:
     return one.status == 503 and "DATABASE_UNAVAILABLE" in one.problem and one.retry_after is not None
 
 
-def test_a_long_outage_is_told_at_once_and_its_end_is_noticed_at_once(
+def test_outage_beyond_the_wait_limit_responds_503_quickly_until_recovery(
     crashable: tuple[CrashableServer, list[Question]],
 ) -> None:
     server, questions = crashable
@@ -117,7 +117,7 @@ def test_a_long_outage_is_told_at_once_and_its_end_is_noticed_at_once(
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/graphql-response+json"])
-def test_what_cannot_be_answered_at_all_is_503_and_what_can_in_part_is_200(
+def test_outage_responds_503_without_data_and_200_with_partial_data(
     crashable: tuple[CrashableServer, list[Question]], media_type: str
 ) -> None:
     server, questions = crashable
@@ -140,7 +140,9 @@ def test_what_cannot_be_answered_at_all_is_503_and_what_can_in_part_is_200(
         assert error["extensions"] == {"code": "DATABASE_UNAVAILABLE"}
 
 
-def test_more_than_can_wait_are_told_at_once(crashable: tuple[CrashableServer, list[Question]]) -> None:
+def test_outage_rejects_requests_above_the_waiting_limit_quickly(
+    crashable: tuple[CrashableServer, list[Question]],
+) -> None:
     server, questions = crashable
 
     async def ask_all(url: str) -> list[httpx.Response]:

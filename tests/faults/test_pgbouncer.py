@@ -136,7 +136,7 @@ def wait_for(readings: Readings, count: int) -> None:
     until(lambda: len(readings.all) >= count, "nobody is answered", 60)
 
 
-def test_reads_are_right_and_outlast_a_pgbouncer_that_is_started_again(
+def test_pgbouncer_reads_are_correct_and_survive_its_restart(
     command: str, database_url: str, questions: list[Question]
 ) -> None:
     settings = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_DIRECT_URL": database_url}
@@ -153,7 +153,7 @@ def test_reads_are_right_and_outlast_a_pgbouncer_that_is_started_again(
         assert readings.wrong == []
 
 
-def test_an_outage_of_the_database_behind_it_is_sat_out(any_command: str) -> None:
+def test_pgbouncer_reads_survive_an_outage_of_the_database(any_command: str) -> None:
     with TemporaryDirectory(prefix="ratesgraph-") as folder, crashable_server(Path(folder)) as server:
         migrate(server.url)
         questions = make_world(server.url)
@@ -173,7 +173,9 @@ def test_an_outage_of_the_database_behind_it_is_sat_out(any_command: str) -> Non
             assert readings.wrong == []
 
 
-def test_writing_and_hearing_of_changes_go_past_it(command: str, database_url: str, questions: list[Question]) -> None:
+def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
+    command: str, database_url: str, questions: list[Question]
+) -> None:
     token = bearing(make_token(database_url, "admin"))
     settings = {"RATESGRAPH_DIRECT_URL": database_url}
     query = "/graphql?query={locations(first:1){totalCount}}"

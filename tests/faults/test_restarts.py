@@ -24,7 +24,7 @@ LISTENS = "0A"
 LINGER = {"RATESGRAPH_DRAIN_SECONDS": "1.5"}
 
 
-def test_no_request_fails_while_processes_are_replaced(database_url: str) -> None:
+def test_rolling_restart_fails_no_request(database_url: str) -> None:
     figures = restart_again_and_again(
         database_url, restarts=3, requests=2_000, readers=8, settings={"RATESGRAPH_CACHE_BYTES": "0"}
     )
@@ -33,7 +33,7 @@ def test_no_request_fails_while_processes_are_replaced(database_url: str) -> Non
     assert figures.requests >= 2_000
 
 
-def test_a_process_that_dies_is_started_again_and_ever_more_rarely(database_url: str) -> None:
+def test_supervisor_replaces_a_killed_process_with_increasing_delay(database_url: str) -> None:
     with serving(database_url, "--workers", "2") as (process, url):
         wait_until_answered(url)
         printed = Printed(process)
@@ -60,7 +60,7 @@ def closed(database_url: str, postgres: str) -> Iterator[None]:
             connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
 
 
-def test_processes_that_cannot_start_leave_those_that_serve(database_url: str, postgres: str) -> None:
+def test_rolling_restart_is_aborted_if_new_processes_cannot_start(database_url: str, postgres: str) -> None:
     with serving(database_url, "--workers", "2") as (process, url):
         wait_until_answered(url)
         printed = Printed(process)
@@ -90,7 +90,7 @@ def lets_in(pid: int, url: str) -> bool:
     return any(str(fd.readlink()) == f"socket:[{inode}]" for fd in Path(f"/proc/{pid}/fd").iterdir())
 
 
-def test_while_a_process_leaves_the_others_are_looked_after_and_the_server_can_be_stopped(database_url: str) -> None:
+def test_supervisor_handles_a_crash_and_sigterm_while_a_process_drains(database_url: str) -> None:
     linger = 6.0
     settings = {"RATESGRAPH_DRAIN_SECONDS": str(linger)}
     with serving(database_url, "--workers", "2", settings=settings) as (process, url):
@@ -113,7 +113,7 @@ def test_while_a_process_leaves_the_others_are_looked_after_and_the_server_can_b
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_server_that_is_told_to_stop_is_unready_at_once_and_answers_on(database_url: str, workers: str) -> None:
+def test_graceful_shutdown_reports_unready_and_serves_requests_while_draining(database_url: str, workers: str) -> None:
     with serving(database_url, "--workers", workers, settings=LINGER) as (process, url):
         wait_until_answered(url)
         process.send_signal(signal.SIGTERM)
@@ -130,7 +130,7 @@ def test_a_server_that_is_told_to_stop_is_unready_at_once_and_answers_on(databas
         assert 0.5 < time.monotonic() - began < 10
 
 
-def test_ctrl_c_does_not_linger(database_url: str) -> None:
+def test_sigint_stops_the_server_without_draining(database_url: str) -> None:
     with serving(database_url, settings={"RATESGRAPH_DRAIN_SECONDS": "20"}) as (process, url):
         wait_until_answered(url)
         process.send_signal(signal.SIGINT)

@@ -26,7 +26,9 @@ PRICE = {"dateFrom": "2024-01-01", "origin": "CNSGH", "destination": "NLRTM", "p
 
 
 @pytest.mark.parametrize("is_keyed", [True, False])
-def test_no_upload_is_stored_twice_and_none_with_a_key_fails(database_url: str, *, is_keyed: bool) -> None:
+def test_upload_over_broken_connections_is_not_duplicated_and_succeeds_with_a_key(
+    database_url: str, *, is_keyed: bool
+) -> None:
     make_world(database_url)
     token = bearing(make_token(database_url, "upload"))
     stored: list[str] = []
@@ -57,7 +59,7 @@ def test_no_upload_is_stored_twice_and_none_with_a_key_fails(database_url: str, 
     assert len(found) == UPLOADS if is_keyed else len(found) <= UPLOADS
 
 
-def test_a_file_is_read_from_its_beginning_when_it_is_stored_again(database_url: str) -> None:
+def test_file_upload_retry_stores_the_complete_file(database_url: str) -> None:
     make_world(database_url)
     token = bearing(make_token(database_url, "upload"))
     lines = "origin_code,destination_code,day,price\n" + "CNSGH,NLRTM,2024-01-01,5\n" * 1_000

@@ -49,7 +49,7 @@ def upload(client: Client, prices: list[Json], **options: object) -> Json:
 
 
 @pytest.mark.parametrize("query", PAGES.values(), ids=PAGES)
-def test_a_page_has_as_many_entries_as_may_be_and_one_at_least(client: Client, query: str) -> None:
+def test_page_size_is_limited_inclusively_from_one_to_the_maximum(client: Client, query: str) -> None:
     for first in (1, 40):
         assert client.ask(query, first=first)
     for first in (0, 41):
@@ -57,7 +57,7 @@ def test_a_page_has_as_many_entries_as_may_be_and_one_at_least(client: Client, q
         assert failure["extensions"] == {"code": "INVALID_PAGE_SIZE", "argument": "first"}
 
 
-def test_a_document_has_as_many_tokens_as_may_be(client: Client) -> None:
+def test_document_limits_on_tokens_are_inclusive_and_admit_fifty_lanes_by_default(client: Client) -> None:
     limits = QueryLimits(max_tokens=12)
     parse_limited("{ " + "a " * 10 + "}", limits)
     with pytest.raises(GraphQLError) as refused:
@@ -69,14 +69,14 @@ def test_a_document_has_as_many_tokens_as_may_be(client: Client) -> None:
     assert len(client.ask(lanes)) == 50
 
 
-def test_a_number_has_as_many_digits_as_may_be() -> None:
+def test_document_limits_on_the_digits_of_a_number_are_inclusive() -> None:
     parse_limited(f"{{ a(b: {'1' * MAX_DIGITS}) }}", QueryLimits())
     with pytest.raises(GraphQLError) as refused:
         parse_limited(f"{{ a(b: {'1' * (MAX_DIGITS + 1)}) }}", QueryLimits())
     assert refused.value.extensions == {"code": "GRAPHQL_PARSE_FAILED"}
 
 
-def test_an_upload_waits_as_long_as_may_be(client: Client) -> None:
+def test_upload_wait_limits_are_inclusive(client: Client) -> None:
     for wait_ms in (0, 30_000):
         assert upload(client, [GOOD], waitMs=wait_ms)["batch"]
     for wait_ms in (-1, 30_001):
@@ -84,7 +84,7 @@ def test_an_upload_waits_as_long_as_may_be(client: Client) -> None:
         assert failure["extensions"] == {"code": "INVALID_WAIT", "argument": "waitMs"}
 
 
-def test_an_idempotency_key_is_as_long_as_may_be(client: Client) -> None:
+def test_idempotency_key_length_limits_are_inclusive(client: Client) -> None:
     for key in ("k", "k" * 200):
         assert upload(client, [GOOD], idempotencyKey=key)["userErrors"] == []
     for key in ("", "k" * 201):
@@ -92,7 +92,7 @@ def test_an_idempotency_key_is_as_long_as_may_be(client: Client) -> None:
         assert error["code"] == "INVALID_IDEMPOTENCY_KEY"
 
 
-def test_an_upload_lists_as_many_items_as_may_be_and_its_answer_so_many_problems(client: Client) -> None:
+def test_upload_item_limit_is_inclusive_and_listed_user_errors_are_capped(client: Client) -> None:
     wrong = {**GOOD, "price": "x"}
     for count in (MAX_USER_ERRORS, MAX_USER_ERRORS + 1, MAX_ITEMS):
         payload = upload(client, [wrong] * count)
@@ -103,7 +103,7 @@ def test_an_upload_lists_as_many_items_as_may_be_and_its_answer_so_many_problems
     assert [error["code"] for error in payload["userErrors"]] == ["TOO_MANY_ITEMS"]
 
 
-def test_a_change_of_the_tree_has_as_many_locations_as_may_be(client: Client) -> None:
+def test_region_tree_change_size_limits_are_inclusive(client: Client) -> None:
     query = "mutation ($regions: [RegionInput!]!) { upsertRegions(regions: $regions) { userErrors { code } } }"
     # All of one name: refused for that once they are few enough to be looked at.
     codes = {
@@ -115,14 +115,14 @@ def test_a_change_of_the_tree_has_as_many_locations_as_may_be(client: Client) ->
     assert codes[MAX_ENTRIES + 1] == [{"code": "TOO_MANY_ITEMS"}]
 
 
-def test_an_address_has_as_many_parameters_as_may_be(client: Client) -> None:
+def test_query_string_parameter_limit_is_inclusive(client: Client) -> None:
     for more, status in ((19, 200), (20, 400)):
         answer = client.http.get(f"/graphql?query={{__typename}}{'&x=1' * more}")
         assert answer.status_code == status
         assert status == 200 or answer.json()["errors"][0]["extensions"] == {"code": "BAD_PARAMETER"}
 
 
-def test_a_field_of_a_form_is_as_large_as_may_be(client: Client) -> None:
+def test_multipart_field_size_limit_is_inclusive(client: Client) -> None:
     for size, status in ((MAX_FIELD_BYTES, 200), (MAX_FIELD_BYTES + 1, 400)):
         operations = ("operations", None, json.dumps(OPERATION).encode().ljust(size))
         answer = post(client, encode(operations, MAP, FILE))
@@ -130,7 +130,7 @@ def test_a_field_of_a_form_is_as_large_as_may_be(client: Client) -> None:
         assert status == 200 or answer.json()["errors"][0]["extensions"] == {"code": "BAD_MULTIPART"}
 
 
-def test_a_head_is_as_large_as_may_be(client: Client) -> None:
+def test_request_head_size_limit_is_inclusive(client: Client) -> None:
     begun = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Long: "
     for size, status in ((MAX_HEAD_BYTES, b"200"), (MAX_HEAD_BYTES + 1, b"431")):
         address = (client.http.base_url.host, client.http.base_url.port or 80)
@@ -144,7 +144,7 @@ def test_a_head_is_as_large_as_may_be(client: Client) -> None:
         assert answer.split(b" ")[1] == status
 
 
-def test_a_message_on_a_websocket_is_as_large_as_may_be(client: Client) -> None:
+def test_websocket_message_size_limit_is_inclusive(client: Client) -> None:
     def ping(size: int) -> str:
         frame = '{"type": "ping", "payload": {"x": "%s"}}'
         return frame % ("x" * (size - len(frame) + 2))

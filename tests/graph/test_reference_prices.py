@@ -33,7 +33,7 @@ def expected_day(golden: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_every_golden_lane_comes_back_exactly(reference: Path, database_url: str) -> None:
+def test_reference_prices_match_the_golden_averages_and_statistics(reference: Path, database_url: str) -> None:
     loaded = ratesgraph(
         database_url, "locations", "load", "--regions", reference / "regions.csv", "--ports", reference / "ports.csv"
     )

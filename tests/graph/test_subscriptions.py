@@ -53,7 +53,9 @@ def count_prices(watched: Watched) -> int:
 
 
 @each_transport
-def test_a_batch_is_told_at_once_then_at_every_change_until_it_has_ended(watched: Watched, transport: str) -> None:
+def test_subscription_to_batch_progress_sends_every_change_until_the_batch_ends(
+    watched: Watched, transport: str
+) -> None:
     batch_id = upload(watched, GOOD)
     number = int(batch_id)
     with watching(watched.url, transport, PROGRESS, id=batch_id) as answers:
@@ -76,7 +78,9 @@ def test_a_batch_is_told_at_once_then_at_every_change_until_it_has_ended(watched
 
 
 @each_transport
-def test_a_worker_s_batch_is_followed_to_its_end(watched: Watched, transport: str) -> None:
+def test_subscription_to_batch_progress_follows_a_worker_until_the_batch_is_applied(
+    watched: Watched, transport: str
+) -> None:
     batch_id = upload(watched, GOOD)
     query = PROGRESS.replace("progress", "progress laneCount firstDay lastDay")
     with watching(watched.url, transport, query, id=batch_id) as answers:
@@ -88,7 +92,7 @@ def test_a_worker_s_batch_is_followed_to_its_end(watched: Watched, transport: st
     assert (batch["firstDay"], batch["lastDay"]) == ("2024-01-01", "2024-01-02")
 
 
-def test_two_watchers_of_a_batch_are_both_told(watched: Watched) -> None:
+def test_subscription_to_batch_progress_serves_concurrent_subscribers(watched: Watched) -> None:
     batch_id = upload(watched, GOOD)
     with ExitStack() as stack:
         both = [
@@ -101,7 +105,7 @@ def test_two_watchers_of_a_batch_are_both_told(watched: Watched) -> None:
             assert [state(answer) for answer in answers] == [("REJECTED", 1)]
 
 
-def test_the_end_of_a_batch_is_told_though_its_notification_was_lost(
+def test_subscription_to_batch_progress_ends_despite_a_lost_notification(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch_id = upload(watched, GOOD)
@@ -114,7 +118,7 @@ def test_the_end_of_a_batch_is_told_though_its_notification_was_lost(
 
 
 @each_transport
-def test_prices_of_a_lane_are_told_as_they_come_and_go(watched: Watched, transport: str) -> None:
+def test_subscription_to_price_changes_reports_applied_and_reverted_batches(watched: Watched, transport: str) -> None:
     (before,) = watched.apply(THERE)
     with watching(watched.url, transport, CHANGES, **ASIA_TO_EUROPE) as answers:
         watched.wait_for_watchers(1)
@@ -130,7 +134,7 @@ def test_prices_of_a_lane_are_told_as_they_come_and_go(watched: Watched, transpo
         assert count_prices(watched) == 3
 
 
-def test_a_lane_follows_the_tree_as_it_is_when_prices_come(watched: Watched) -> None:
+def test_subscription_to_price_changes_follows_the_current_region_tree(watched: Watched) -> None:
     with watching(watched.url, "websocket", CHANGES, **ASIA_TO_EUROPE) as answers:
         watched.wait_for_watchers(1)
         watched.client.ask('mutation { moveLocation(key: "USNYC", parentSlug: "europe") { userErrors { code } } }')
@@ -146,7 +150,7 @@ def listener(connection: psycopg.Connection) -> set[int]:
     return {pid for (pid,) in rows.fetchall()}
 
 
-def test_changes_while_the_listener_is_away_are_told_exactly_once(
+def test_subscription_delivers_price_changes_of_a_listener_outage_exactly_once(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriptions, "POLL_SECONDS", 600)
@@ -167,7 +171,9 @@ def test_changes_while_the_listener_is_away_are_told_exactly_once(
         assert change(next(answers))[0] == later
 
 
-def test_changes_are_told_where_no_notification_ever_comes(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_subscription_to_price_changes_polls_without_notifications(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Notifications, "dispatch", lambda *_: None)
     monkeypatch.setattr(subscriptions, "POLL_SECONDS", 0.1)
     with watching(watched.url, "sse", CHANGES, **ASIA_TO_EUROPE) as answers:
@@ -176,7 +182,9 @@ def test_changes_are_told_where_no_notification_ever_comes(watched: Watched, mon
         assert change(next(answers))[0] == batch_id
 
 
-def test_a_watcher_who_is_far_behind_is_let_go(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_subscription_to_price_changes_ends_with_an_error_if_it_lags(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(price_changes, "MAX_LAG_BATCHES", 3)
     with watching(watched.url, "sse", CHANGES, **ASIA_TO_EUROPE) as answers:
         watched.wait_for_watchers(1)
@@ -187,7 +195,9 @@ def test_a_watcher_who_is_far_behind_is_let_go(watched: Watched, monkeypatch: py
         assert last["errors"][0]["extensions"] == {"code": "TOO_FAR_BEHIND"}
 
 
-def test_watchers_outlast_the_database_s_absence(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_subscription_survives_repeated_loss_of_database_connections(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(subscriptions, "POLL_SECONDS", 0.2)
     batch_id = upload(watched, GOOD)
     with (

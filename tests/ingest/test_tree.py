@@ -29,7 +29,7 @@ async def tree(connection: Connection) -> dict[str, tuple[LocationKind, str, str
     return {location.key: (location.kind, location.name, keys.get(location.parent_id or 0)) for location in known}
 
 
-async def test_children_may_stand_before_their_parents(connection: Connection) -> None:
+async def test_region_tree_load_accepts_children_before_their_parents(connection: Connection) -> None:
     assert await load(connection) == TreeChange(added=4, moved=0, unchanged=0)
     assert await tree(connection) == {
         "baltic": (LocationKind.REGION, "Baltic", "north"),
@@ -39,7 +39,7 @@ async def test_children_may_stand_before_their_parents(connection: Connection) -
     }
 
 
-async def test_loading_again_updates_names_and_parents_and_keeps_the_rest(connection: Connection) -> None:
+async def test_region_tree_reload_updates_names_and_parents_only(connection: Connection) -> None:
     await load(connection)
     change = await load(
         connection, None, b"code,name,parent_slug\nPLGDN,Gda\xc5\x84sk,baltic\nSEMMA,Malm\xc3\xb6,BALTIC\n"
@@ -72,7 +72,7 @@ async def test_loading_again_updates_names_and_parents_and_keeps_the_rest(connec
         (None, b"code,name,parent_slug\nHAMBURG,Hamburg,north\n", "INVALID_CODE", "ports.csv:2"),
     ],
 )  # fmt: skip
-async def test_what_would_break_the_tree_is_refused_with_its_line_and_changes_nothing(
+async def test_region_tree_load_rejects_invalid_files_by_line_and_changes_nothing(
     connection: Connection, regions: bytes | None, ports: bytes | None, code: str, words: str
 ) -> None:
     await load(connection)
@@ -84,7 +84,7 @@ async def test_what_would_break_the_tree_is_refused_with_its_line_and_changes_no
     assert await tree(connection) == before
 
 
-async def test_recursion_ends_even_on_a_cycle_that_somebody_forced_into_the_table(connection: Connection) -> None:
+async def test_region_tree_queries_terminate_on_a_cycle_in_the_table(connection: Connection) -> None:
     await load(connection)
     await connection.execute(
         "UPDATE locations SET parent_id = (SELECT id FROM locations WHERE key = 'baltic') WHERE key = 'north'"

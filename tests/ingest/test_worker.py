@@ -33,7 +33,7 @@ async def make_due(connection: Connection) -> None:
     await connection.execute("UPDATE price_batches SET next_attempt_at = now() WHERE status IN ('QUEUED', 'RUNNING')")
 
 
-async def test_batches_are_taken_in_the_order_of_their_arrival(connection: Connection, pool: Pool) -> None:
+async def test_worker_applies_batches_in_arrival_order(connection: Connection, pool: Pool) -> None:
     first, second = await accept(connection), await accept(connection)
     assert await process_next_batch(pool)
     assert (await get(connection, first)).status is BatchStatus.APPLIED
@@ -44,7 +44,7 @@ async def test_batches_are_taken_in_the_order_of_their_arrival(connection: Conne
 
 
 @pytest.mark.usefixtures("pool")
-async def test_a_worker_starts_at_the_notification_and_tells_when_a_batch_has_ended(
+async def test_worker_starts_on_a_notification_and_announces_the_end_of_a_batch(
     connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Without polling only a notification can wake it.
@@ -63,7 +63,7 @@ async def test_a_worker_starts_at_the_notification_and_tells_when_a_batch_has_en
 
 
 @pytest.mark.usefixtures("pool")
-async def test_a_lost_notification_only_costs_the_time_to_the_next_look(
+async def test_worker_polls_the_queue_without_notifications(
     connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "QUEUE", "nobody_announces_here")
@@ -75,7 +75,7 @@ async def test_a_lost_notification_only_costs_the_time_to_the_next_look(
     await asyncio.wait_for(working, DEADLINE_SECONDS)
 
 
-async def test_the_queue_tells_its_depth_its_age_and_its_pace(connection: Connection) -> None:
+async def test_queue_state_reports_depth_age_and_throughput(connection: Connection) -> None:
     assert await batches.measure_queue(connection) == QueueState(0, 0, 0.0, 0)
     first = await accept(connection)
     await accept(connection)
@@ -89,7 +89,7 @@ async def test_the_queue_tells_its_depth_its_age_and_its_pace(connection: Connec
 
 
 @pytest.mark.usefixtures("pool")
-async def test_many_workers_apply_every_batch_once(connection: Connection, database_url: str) -> None:
+async def test_worker_concurrency_applies_every_batch_once(connection: Connection, database_url: str) -> None:
     stop = asyncio.Event()
     working = [asyncio.create_task(run_worker(database_url, stop, concurrency=2)) for _ in range(3)]
     ids = [await accept(connection) for _ in range(40)]
@@ -100,7 +100,7 @@ async def test_many_workers_apply_every_batch_once(connection: Connection, datab
     assert await count_prices(connection) == 40
 
 
-async def test_a_batch_that_one_process_holds_is_skipped_by_others(connection: Connection, pool: Pool) -> None:
+async def test_worker_skips_a_batch_locked_by_another_process(connection: Connection, pool: Pool) -> None:
     batch_id = await accept(connection)
     async with connection.transaction():
         assert await batches.claim_batch(connection, batch_id) is OnError.REJECT_BATCH
@@ -112,7 +112,9 @@ async def test_a_batch_that_one_process_holds_is_skipped_by_others(connection: C
     assert await count_prices(connection) == 1
 
 
-async def test_a_poison_batch_is_tried_again_and_then_fails_with_a_reason(connection: Connection, pool: Pool) -> None:
+async def test_worker_retries_a_poison_batch_and_then_fails_it_with_a_reason(
+    connection: Connection, pool: Pool
+) -> None:
     poison = await accept(connection, file_format="no such format")
     for attempt in range(1, MAX_ATTEMPTS + 1):
         assert await process_next_batch(pool)
@@ -132,7 +134,7 @@ async def test_a_poison_batch_is_tried_again_and_then_fails_with_a_reason(connec
     assert (await get(connection, healthy)).status is BatchStatus.APPLIED
 
 
-async def test_a_panic_inside_of_polars_counts_as_a_failed_attempt(
+async def test_worker_counts_a_polars_panic_as_a_failed_attempt(
     connection: Connection, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def panic(*_arguments: object) -> None:
@@ -150,7 +152,7 @@ async def test_a_panic_inside_of_polars_counts_as_a_failed_attempt(
     assert await count_prices(connection) == 1
 
 
-async def test_a_batch_that_kills_every_worker_fails_too(connection: Connection, pool: Pool) -> None:
+async def test_worker_fails_a_batch_that_killed_the_worker_on_every_attempt(connection: Connection, pool: Pool) -> None:
     deadly = await accept(connection)
     for _ in range(MAX_ATTEMPTS):
         # A killed worker has counted its attempt and nothing else.
@@ -162,7 +164,7 @@ async def test_a_batch_that_kills_every_worker_fails_too(connection: Connection,
     assert await count_prices(connection) == 0
 
 
-async def test_a_batch_on_its_last_attempt_does_not_fail_while_it_is_being_applied(
+async def test_worker_does_not_fail_a_batch_that_another_applies_on_its_last_attempt(
     connection: Connection, pool: Pool
 ) -> None:
     batch_id = await accept(connection)
@@ -176,7 +178,7 @@ async def test_a_batch_on_its_last_attempt_does_not_fail_while_it_is_being_appli
     assert (await get(connection, batch_id)).status is BatchStatus.RUNNING
 
 
-async def test_a_worker_that_is_stopped_gives_its_batch_back(
+async def test_worker_returns_its_batch_to_the_queue_when_stopped(
     connection: Connection, pool: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "STOP_SECONDS", 0.05)
@@ -201,7 +203,7 @@ async def test_a_worker_that_is_stopped_gives_its_batch_back(
     assert await count_prices(connection) == 1
 
 
-async def test_a_broken_payload_rejects_its_batch(connection: Connection, pool: Pool) -> None:
+async def test_worker_rejects_a_batch_with_a_broken_payload(connection: Connection, pool: Pool) -> None:
     batch_id = await accept(connection, data=b"{", file_format="ndjson")
     assert await process_next_batch(pool)
     assert (await get(connection, batch_id)).status is BatchStatus.REJECTED
@@ -209,7 +211,7 @@ async def test_a_broken_payload_rejects_its_batch(connection: Connection, pool: 
     assert (rejection.item, rejection.code) == (None, "BROKEN_FILE")
 
 
-async def test_a_running_batch_tells_how_far_it_has_come(
+async def test_worker_reports_increasing_progress_of_a_running_batch(
     connection: Connection, pool: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "PROGRESS_SECONDS", 0.001)
@@ -234,7 +236,7 @@ async def test_a_running_batch_tells_how_far_it_has_come(
     assert await rows.fetchall() == [(0,)]
 
 
-def test_the_channels_are_those_that_the_sql_files_name() -> None:
+def test_notification_channels_match_the_sql_files() -> None:
     assert f"'{QUEUE}'".encode() in batches.SQL["announce_batch"]
     for section in ("end_batch", "mark_reverted", "fail_exhausted", "report_progress"):
         assert f"'{BATCHES}'".encode() in batches.SQL[section]

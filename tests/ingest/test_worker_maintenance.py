@@ -15,7 +15,7 @@ from tests.support.batches.queue import DEADLINE_SECONDS, LINE, WORLD, accept, c
 pytestmark = pytest.mark.anyio
 
 
-async def test_payloads_go_some_days_after_their_batches_have_ended(
+async def test_worker_deletes_payloads_after_the_retention_period(
     connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await change_tree(connection, WORLD.entries())

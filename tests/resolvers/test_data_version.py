@@ -10,7 +10,7 @@ def known(name: str = "7") -> DataVersion:
     return version
 
 
-def test_what_was_told_before_its_announcement_has_a_name_of_its_own_until_that_arrives() -> None:
+def test_data_version_is_unique_until_an_expected_change_is_announced() -> None:
     version = known()
     version.expect_change("3 APPLIED")
     required = version.name
@@ -22,13 +22,13 @@ def test_what_was_told_before_its_announcement_has_a_name_of_its_own_until_that_
     assert version.name == "9"
 
 
-def test_what_has_been_announced_needs_no_other_name() -> None:
+def test_data_version_is_unchanged_if_an_expected_change_was_announced_before() -> None:
     version = known()
     version.expect_change("1 APPLIED")
     assert version.name == "7"
 
 
-def test_what_is_told_twice_changes_the_name_once() -> None:
+def test_data_version_changes_once_for_a_change_expected_twice() -> None:
     version = known()
     version.expect_change("3 APPLIED")
     required = version.name
@@ -36,7 +36,7 @@ def test_what_is_told_twice_changes_the_name_once() -> None:
     assert version.name == required
 
 
-def test_nothing_has_a_name_while_changes_cannot_be_heard() -> None:
+def test_data_version_is_empty_after_a_reset_until_the_next_change() -> None:
     version = known()
     version.expect_change("3 APPLIED")
     version.reset()
@@ -48,7 +48,7 @@ def test_nothing_has_a_name_while_changes_cannot_be_heard() -> None:
     assert version.name == "9"
 
 
-def test_a_new_name_is_another_each_time() -> None:
+def test_data_version_differs_after_every_invalidation() -> None:
     version = known()
     names = {version.name}
     for _ in range(3):

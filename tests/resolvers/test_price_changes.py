@@ -46,7 +46,7 @@ async def apply(connection: Connection, *lanes: tuple[str, str]) -> int:
     return (await apply_frame(connection, frame_of(items)))[0]
 
 
-async def test_watchers_of_every_lane_share_three_statements(
+async def test_price_changes_polls_of_all_lanes_share_three_statements(
     pool: Pool, connection: Connection, places: dict[str, Location], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = PriceChanges(pool)
@@ -74,7 +74,7 @@ async def test_watchers_of_every_lane_share_three_statements(
     }
 
 
-async def test_who_is_far_behind_is_told_so_and_the_others_their_batches(
+async def test_price_changes_rejects_a_lagging_subscription_and_serves_the_others(
     pool: Pool, connection: Connection, places: dict[str, Location], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(price_changes, "MAX_LAG_BATCHES", 2)
@@ -94,7 +94,7 @@ async def test_who_is_far_behind_is_told_so_and_the_others_their_batches(
     assert [batch.id for batch in quick.batches] == applied
 
 
-async def test_a_look_that_fails_fails_for_those_who_asked_and_the_next_one_works(
+async def test_price_changes_poll_failure_fails_concurrent_polls_and_the_next_succeeds(
     pool: Pool, connection: Connection, places: dict[str, Location]
 ) -> None:
     looks = PriceChanges(pool)
@@ -109,7 +109,7 @@ async def test_a_look_that_fails_fails_for_those_who_asked_and_the_next_one_work
     assert isinstance(start, price_changes.ChangesSince)
 
 
-async def test_a_watcher_who_goes_in_the_middle_of_a_look_does_not_disturb_it(
+async def test_price_changes_poll_continues_after_one_subscriber_is_cancelled(
     pool: Pool, places: dict[str, Location]
 ) -> None:
     looks = PriceChanges(pool)

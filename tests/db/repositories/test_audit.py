@@ -11,7 +11,7 @@ from db.repositories.audit import COMMAND, MAX_DETAIL_LENGTH, Action
 pytestmark = pytest.mark.anyio
 
 
-async def test_entries_are_listed_newest_first_since_a_time_and_up_to_a_number(connection: Connection) -> None:
+async def test_audit_entries_are_listed_newest_first_since_a_time_and_up_to_a_limit(connection: Connection) -> None:
     for number in range(3):
         await audit.insert_entry(connection, COMMAND, Action.REVERT, batch_id=number)
     found = await audit.list_entries(connection, since=None, limit=2)
@@ -23,7 +23,7 @@ async def test_entries_are_listed_newest_first_since_a_time_and_up_to_a_number(c
         assert [entry.batch_id for entry in await audit.list_entries(connection, since=start, limit=9)] == expected
 
 
-async def test_a_long_detail_is_cut(connection: Connection) -> None:
+async def test_audit_entry_detail_is_truncated(connection: Connection) -> None:
     await audit.insert_entry(connection, COMMAND, Action.CREATE_TOKEN, detail="x" * 10_000)
     (entry,) = await audit.list_entries(connection, since=None, limit=9)
     assert entry.detail == "x" * MAX_DETAIL_LENGTH

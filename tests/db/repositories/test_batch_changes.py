@@ -29,7 +29,7 @@ async def end(connection: Connection, status: BatchStatus = BatchStatus.APPLIED)
     return batch_id
 
 
-async def test_a_change_that_is_committed_late_is_found_by_the_next_look(
+async def test_batch_changes_include_a_change_committed_late_in_the_next_poll(
     connection: Connection, other: Connection
 ) -> None:
     await end(connection)
@@ -48,7 +48,7 @@ async def test_a_change_that_is_committed_late_is_found_by_the_next_look(
     assert (await batches.list_changes(connection, start, limit=1))[1] == [late]
 
 
-async def test_only_what_changes_prices_is_a_change(connection: Connection) -> None:
+async def test_batch_changes_include_only_applied_and_reverted_batches(connection: Connection) -> None:
     applied = await end(connection)
     start, _ = await batches.list_changes(connection, None, limit=9)
     await end(connection, BatchStatus.REJECTED)
@@ -59,7 +59,7 @@ async def test_only_what_changes_prices_is_a_change(connection: Connection) -> N
     assert (await batches.list_changes(connection, start, limit=9))[1] == [applied, again]
 
 
-async def test_a_change_that_a_restored_dump_holds_from_another_server_is_none(connection: Connection) -> None:
+async def test_batch_changes_exclude_changes_restored_from_a_dump_of_another_server(connection: Connection) -> None:
     batch_id = await end(connection)
     start, _ = await batches.list_changes(connection, None, limit=9)
     await connection.execute(

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 HOUR = timedelta(hours=1)
 
 
-async def test_only_tokens_that_are_neither_revoked_nor_expired_are_found(connection: Connection) -> None:
+async def test_token_lookup_excludes_revoked_and_expired_tokens(connection: Connection) -> None:
     now = datetime.now(UTC)
     valid, endless, expired, revoked = [
         (await create_token(connection, "x", ["read"], expires_at))[0]
@@ -25,7 +25,7 @@ async def test_only_tokens_that_are_neither_revoked_nor_expired_are_found(connec
     assert len(await tokens.list_tokens(connection)) == 4
 
 
-async def test_the_use_of_a_token_is_written_once_in_ten_minutes(connection: Connection) -> None:
+async def test_token_last_used_time_is_written_at_most_once_in_ten_minutes(connection: Connection) -> None:
     token_id, _ = await create_token(connection, "x", ["read"], None)
 
     async def used_at() -> datetime | None:

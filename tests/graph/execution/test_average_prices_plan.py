@@ -114,7 +114,9 @@ def shown(errors: list[GraphQLError] | None) -> list[dict[str, Any]]:
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(asked=st.lists(requests(), min_size=20, max_size=20))
-def test_a_plan_answers_as_the_executor_does(module_database_url: str, asked: list[tuple[str, dict[str, Any]]]) -> None:
+def test_fast_path_matches_the_executor_in_data_and_errors(
+    module_database_url: str, asked: list[tuple[str, dict[str, Any]]]
+) -> None:
     async def compare() -> None:
         async with connect(module_database_url, INGEST) as connection:
             await connection.execute("TRUNCATE locations, prices, price_totals, price_batches CASCADE")
@@ -160,7 +162,7 @@ def parallel_document(number: int) -> str:
         (0, 0),
     ],
 )
-def test_the_plan_and_the_executor_answer_parallel_requests_alike(
+def test_fast_path_matches_the_executor_for_concurrent_requests_and_overload(
     module_database_url: str, monkeypatch: pytest.MonkeyPatch, bound: int, accepted: int
 ) -> None:
     monkeypatch.setattr(day_totals, "MAX_WAITING_LANES", bound)
@@ -217,7 +219,7 @@ FIELD = f"averagePrices({LITERALS}) {{ day }}"
         ("mutation { __typename }", False),
     ],
 )
-def test_the_usual_questions_have_a_plan(query: str, is_planned: bool) -> None:
+def test_fast_path_plans_only_operations_that_select_only_average_prices(query: str, is_planned: bool) -> None:
     document = schema.documents.get(query)
     assert isinstance(document, Document), document
     (operation,) = document.operations.values()

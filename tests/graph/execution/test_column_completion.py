@@ -71,7 +71,9 @@ selections = st.recursive(
 
 
 @given(st.integers(1, 5).flatmap(answers), selections, fields, st.booleans())
-def test_columns_answer_as_objects_do(answer: DailyAverages, selection: str, again: str, yes: bool) -> None:
+def test_column_completion_matches_the_stock_executor(
+    answer: DailyAverages, selection: str, again: str, yes: bool
+) -> None:
     shown[:] = [answer]
     query = (
         f"query ($yes: Boolean!, $no: Boolean = false) {{ one: series {{ {selection} }} two: series {{ {again} }} }}"

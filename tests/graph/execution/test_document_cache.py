@@ -19,7 +19,7 @@ def test_text_cache_evicts_the_least_recently_used_entry_above_its_entry_limit()
     assert set(cache) == {"a", "c"}
 
 
-def test_text_cache_evicts_the_least_recently_used_entries_above_its_character_limit() -> None:
+def test_text_cache_evicts_least_recently_used_entries_above_its_character_limit() -> None:
     cache = TextCache[int](100, 10)
     cache["aaaa"], cache["bbbb"] = 1, 2
     cache["aaaa"] = 3

@@ -65,7 +65,7 @@ OVER_AND_UNDER = [
 
 
 @pytest.mark.parametrize(("code", "over", "under"), OVER_AND_UNDER)
-def test_a_document_within_a_limit_is_answered_and_one_above_it_refused(
+def test_document_limits_accept_a_document_at_each_limit_and_reject_one_above(
     client: Client, code: str, over: str, under: str | None
 ) -> None:
     assert client.fail(over)["extensions"] == {"code": code}
@@ -73,7 +73,7 @@ def test_a_document_within_a_limit_is_answered_and_one_above_it_refused(
         assert client.ask(under)
 
 
-def test_every_limit_that_a_document_passes_is_told(client: Client) -> None:
+def test_document_limits_report_every_exceeded_limit(client: Client) -> None:
     answer = client.post("{ " + "a: __typename " * 11 + nested(7)[1:])
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["QUERY_TOO_DEEP", "TOO_MANY_ALIASES"]
 
@@ -86,14 +86,14 @@ def test_every_limit_that_a_document_passes_is_told(client: Client) -> None:
         ("{ a b c d e f g }", "Too many tokens: limit 6."),
     ],
 )
-def test_limit_errors_of_the_parser_state_the_value_and_the_limit(document: str, message: str) -> None:
+def test_document_limits_error_of_the_parser_states_the_limit(document: str, message: str) -> None:
     limits = QueryLimits(max_length=100 if "#" in document else 1_000, max_tokens=6)
     with pytest.raises(GraphQLError) as raised:
         parse_limited(document, limits)
     assert raised.value.message == message
 
 
-def test_limit_errors_of_the_document_state_the_value_and_the_limit() -> None:
+def test_document_limits_error_of_the_document_states_the_value_and_the_limit() -> None:
     limits = QueryLimits(max_depth=2, max_fields=3, max_aliases=1, max_directives=0)
     tree = parse_limited("{ a: b { c: d { e @f } } g }", limits)
     assert [error.message for error in check_limits(tree, limits)] == [
@@ -106,14 +106,14 @@ def test_limit_errors_of_the_document_state_the_value_and_the_limit() -> None:
     assert error.message == "Too many fields and fragment spreads, fragments expanded: over 1,000,000, limit 400."
 
 
-def test_the_largest_operation_counts_not_their_sum(client: Client) -> None:
+def test_document_limits_apply_to_each_operation_and_not_to_their_sum(client: Client) -> None:
     query = " ".join(f"query {name} {repeated('a: __typename', 8)}" for name in "AB")
     answer = client.http.post("/graphql", json={"query": query, "operationName": "A"}).json()
     assert answer == {"data": {"a": "Query"}}
 
 
 @pytest.mark.parametrize("field", ["", "__typename", "a: __typename @skip(if: true)", "...f0"])
-def test_a_bomb_of_fragments_is_measured_in_the_time_of_its_length(field: str) -> None:
+def test_document_limits_detect_a_fragment_bomb_within_50_ms(field: str) -> None:
     limits = QueryLimits(max_tokens=10_000)
     tree = parse_limited(in_fragments(field, BOMB_LEVELS), limits)
     began = time.perf_counter()
@@ -122,14 +122,14 @@ def test_a_bomb_of_fragments_is_measured_in_the_time_of_its_length(field: str) -
     assert "TOO_MANY_FIELDS" in {error.extensions["code"] for error in excesses if error.extensions}
 
 
-def test_the_query_that_tools_learn_the_schema_by_is_within_the_default_limits() -> None:
+def test_document_limits_admit_the_full_introspection_query_by_default() -> None:
     query = get_introspection_query(
         schema_description=True, specified_by_url=True, directive_is_repeatable=True, input_value_deprecation=True
     )
     assert not check_limits(parse_limited(query, QueryLimits()), QueryLimits())
 
 
-def test_few_of_many_errors_are_told_and_the_same_again(client: Client) -> None:
+def test_document_validation_errors_are_capped_and_deterministic(client: Client) -> None:
     query = repeated("averagePrize", 40)
     first, second = client.post(query), client.post(query)
     assert first == second
@@ -137,7 +137,7 @@ def test_few_of_many_errors_are_told_and_the_same_again(client: Client) -> None:
     assert {error["extensions"]["code"] for error in first["errors"]} == {"GRAPHQL_VALIDATION_FAILED"}
 
 
-def test_a_wrong_document_is_read_once_and_pushes_out_no_sound_one() -> None:
+def test_document_cache_stores_invalid_documents_without_evicting_valid_ones() -> None:
     documents = DocumentCache(schema._schema, QueryLimits(), SizeLimits(366, 100))
     sound = documents.get("{ __typename }")
     wrong = documents.get("{ averagePrize }")

@@ -69,7 +69,7 @@ def assert_masked(error: dict[str, Any], log: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, OSError, KeyError, psycopg.ProgrammingError, EmbeddedServerError])
-async def test_an_exception_in_a_resolver_is_masked_and_logged(
+async def test_error_formatting_masks_and_logs_an_exception_in_a_resolver(
     kind: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     error = await ask(AVERAGES, kind(SECRET))
@@ -78,7 +78,7 @@ async def test_an_exception_in_a_resolver_is_masked_and_logged(
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, MigrationNeeded])
-def test_an_exception_is_masked_however_deep_it_is_wrapped(
+def test_error_formatting_masks_and_logs_a_nested_exception(
     kind: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     inner = GraphQLError(SECRET, original_error=kind(SECRET), extensions={"detail": SECRET})
@@ -86,13 +86,13 @@ def test_an_exception_is_masked_however_deep_it_is_wrapped(
     assert_masked(dict(shown.formatted), caplog)
 
 
-async def test_a_lost_database_is_named_without_the_drivers_words() -> None:
+async def test_error_formatting_reports_a_lost_database_without_the_driver_message() -> None:
     error = await ask(AVERAGES, psycopg.OperationalError(SECRET))
     assert error["extensions"] == {"code": "DATABASE_UNAVAILABLE"}
     assert SECRET not in repr(error)
 
 
-async def test_a_value_that_cannot_be_serialized_is_our_fault_and_masked(caplog: pytest.LogCaptureFixture) -> None:
+async def test_error_formatting_masks_and_logs_an_unserializable_value(caplog: pytest.LogCaptureFixture) -> None:
     @strawberry.type
     class Query:
         @strawberry.field
@@ -113,19 +113,19 @@ async def test_a_value_that_cannot_be_serialized_is_our_fault_and_masked(caplog:
         ("{ batches(first: 0) { totalCount } }", "INVALID_PAGE_SIZE", "first is 0"),
     ],
 )
-async def test_what_a_caller_did_wrong_is_said(query: str, code: str, words: str) -> None:
+async def test_error_formatting_shows_the_code_and_message_of_client_errors(query: str, code: str, words: str) -> None:
     error = await ask(query, RuntimeError(SECRET))
     assert error["extensions"]["code"] == code
     assert words in error["message"]
 
 
-async def test_a_wrong_variable_is_said() -> None:
+async def test_error_formatting_names_a_missing_variable() -> None:
     error = await ask("query ($first: Int!) { batches(first: $first) { totalCount } }", RuntimeError(SECRET), {})
     assert "$first" in error["message"]
     assert error["extensions"]["code"] in {"BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"}
 
 
-def test_a_request_error_keeps_its_message_code_and_details() -> None:
+def test_error_formatting_preserves_message_code_and_details_of_a_request_error() -> None:
     cause = RequestError("UNKNOWN_LOCATION", "origin: no port is called 'X'.", argument="origin", suggestions=[])
     shown = format_error(GraphQLError(str(cause), original_error=cause, path=["averagePrices"]))
     assert shown.message == "origin: no port is called 'X'."

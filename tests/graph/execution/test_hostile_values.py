@@ -65,7 +65,7 @@ def send(client: Client, operation: Operation) -> Json:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_text_does_no_harm_anywhere(client: Client, name: str) -> None:
+def test_hostile_values_cause_only_client_errors_in_every_operation(client: Client, name: str) -> None:
     asked = dict(operations_with_texts(HOSTILE[name]))
     assert len(asked) > 30
     for operation in asked.values():
@@ -76,14 +76,14 @@ def test_a_hostile_text_does_no_harm_anywhere(client: Client, name: str) -> None
 
 @given(operation=operations())
 @settings(max_examples=300)
-def test_an_operation_made_at_random_is_answered(client: Client, operation: Operation) -> None:
+def test_random_operation_returns_data_or_client_errors(client: Client, operation: Operation) -> None:
     answer = send(client, operation)
     assert answer.get("data") or answer.get("errors")
 
 
 @given(operation=operations())
 @settings(max_examples=100)
-def test_an_operation_made_at_random_is_answered_as_a_stream(client: Client, operation: Operation) -> None:
+def test_random_operation_over_sse_returns_one_result_and_completes(client: Client, operation: Operation) -> None:
     body = {"query": operation.query, "variables": operation.variables}
     response = client.http.post("/graphql", json=body, headers={"Accept": "text/event-stream"})
     answers = list(events(response)) if response.is_success else [response.json()]

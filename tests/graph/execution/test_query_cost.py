@@ -66,7 +66,9 @@ def price(client: Client, query: str, variables: Json | None = None) -> int:
         ('subscription { batchProgress(id: "1") { status } }', {}, None),
     ],
 )  # fmt: skip
-def test_the_cost_is_what_may_be_returned(client: Client, query: str, variables: Json, cost: int | None) -> None:
+def test_query_cost_is_computed_from_the_maximum_result_size(
+    client: Client, query: str, variables: Json, cost: int | None
+) -> None:
     if cost is None:
         assert post(client, query, wish="only").status_code == 406
     else:
@@ -85,14 +87,14 @@ def test_the_cost_is_what_may_be_returned(client: Client, query: str, variables:
         ("query ($n: Int!) { batches(first: $n) { edges { node { id } } } }", {"n": [1]}),
     ],
 )
-def test_what_is_refused_anyway_costs_nothing_and_keeps_its_own_code(
+def test_query_cost_of_invalid_variables_is_zero_and_does_not_mask_their_error(
     client: Client, query: str, variables: Json
 ) -> None:
     assert price(client, query, variables) == 0
     assert client.fail(query, **variables)["extensions"]["code"] != "QUERY_TOO_COSTLY"
 
 
-def test_the_cost_is_told_beside_the_answer_and_only_to_who_asks(client: Client) -> None:
+def test_query_cost_is_reported_only_on_request_and_bypasses_the_cache(client: Client) -> None:
     answered = [post(client, AVERAGES, wish=wish) for wish in (None, "report", None, "report")]
     plain, told = answered[2:]
     assert [response.json() for response in answered] == [plain.json(), told.json()] * 2
@@ -104,12 +106,12 @@ def test_the_cost_is_told_beside_the_answer_and_only_to_who_asks(client: Client)
     assert "etag" not in address.headers
 
 
-def test_asking_for_the_cost_executes_nothing(client: Client) -> None:
+def test_query_cost_only_requests_execute_nothing(client: Client) -> None:
     assert price(client, UPLOAD, {"input": {"prices": [GOOD]}}) > 0
     assert client.ask("{ batches { totalCount } }") == {"batches": {"totalCount": 0}}
 
 
-def test_an_operation_at_the_limit_is_answered_and_one_above_it_refused(client: Client) -> None:
+def test_query_cost_at_the_limit_is_accepted_and_above_it_rejected(client: Client) -> None:
     at_limit = f"{{ a: {YEAR} {{ day }} b: {YEAR} {{ day }} batches(first: 268) {{ edges {{ cursor }} }} }}"
     assert price(client, at_limit) == MAXIMUM
     assert len(client.ask(at_limit)["a"]) == 366
@@ -121,7 +123,7 @@ def test_an_operation_at_the_limit_is_answered_and_one_above_it_refused(client: 
         assert client.http.post("/graphql", json={"query": above}, headers={"Accept": accept}).status_code == status
 
 
-def test_streams_have_the_same_limit(client: Client) -> None:
+def test_query_cost_limit_applies_to_sse_and_websocket_operations(client: Client) -> None:
     lanes = "lanes(first: 500) { edges { node { origin { code } } } }"
     watch = f'subscription {{ batchProgress(id: "1") {{ {lanes} }} }}'
     for query in (TOO_MUCH, watch):
@@ -134,14 +136,14 @@ def test_streams_have_the_same_limit(client: Client) -> None:
             assert answer["errors"][0]["extensions"]["code"] == "QUERY_TOO_COSTLY"
 
 
-def test_another_wish_for_the_cost_is_refused(client: Client) -> None:
+def test_query_cost_header_with_an_unknown_value_is_rejected_with_400(client: Client) -> None:
     answer = post(client, AVERAGES, wish="please")
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["extensions"] == {"code": "BAD_PARAMETER"}
 
 
 @pytest.mark.parametrize(("wrong", "left_out"), [(3, None), (4, "1 more"), (5, "2 more")])
-def test_more_errors_than_the_limit_are_only_counted(client: Client, wrong: int, left_out: str | None) -> None:
+def test_response_errors_above_the_limit_are_only_counted(client: Client, wrong: int, left_out: str | None) -> None:
     unknown = 'averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-01", origin: "x", destination: "y") { day }'
     answer = client.post("{ " + " ".join(f"a{number}: {unknown}" for number in range(wrong)) + " }")
     assert answer["data"] == {f"a{number}": None for number in range(wrong)}

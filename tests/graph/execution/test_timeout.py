@@ -66,7 +66,7 @@ def count_waiting(connection: psycopg.Connection[tuple[int]]) -> int:
         ("locations", AVERAGES.replace("day", "kind: __typename day")),
     ],
 )
-def test_a_query_that_takes_too_long_is_stopped_in_the_database_too(
+def test_execution_timeout_responds_504_and_cancels_the_database_statement(
     module_database_url: str, questions: list[Question], table: str, query: str
 ) -> None:
     variables = questions[0].variables if "$" in query else {}
@@ -86,7 +86,9 @@ def test_a_query_that_takes_too_long_is_stopped_in_the_database_too(
         assert client.ask(AVERAGES, **questions[0].variables) == {"averagePrices": questions[0].days}
 
 
-def test_what_the_others_ask_is_answered(module_database_url: str, questions: list[Question]) -> None:
+def test_execution_timeout_of_one_query_does_not_affect_other_queries(
+    module_database_url: str, questions: list[Question]
+) -> None:
     with hasty_server(module_database_url, 2) as client:
         assert client.ask(AVERAGES, **questions[0].variables) == {"averagePrices": questions[0].days}
         slow: list[httpx.Response] = []
@@ -104,7 +106,7 @@ def test_what_the_others_ask_is_answered(module_database_url: str, questions: li
         assert slow[0].status_code == 504
 
 
-def test_an_upload_waits_as_long_as_it_says(database_url: str) -> None:
+def test_execution_timeout_does_not_apply_to_the_upload_wait(database_url: str) -> None:
     with running_server(database_url, execution_seconds=SECONDS) as client:
         began = time.monotonic()
         payload = client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 1_500})["uploadPrices"]
@@ -112,7 +114,7 @@ def test_an_upload_waits_as_long_as_it_says(database_url: str) -> None:
         assert time.monotonic() - began > 1.4
 
 
-def test_a_query_over_a_websocket_has_the_same_time(module_database_url: str, questions: list[Question]) -> None:
+def test_execution_timeout_applies_to_websocket_queries(module_database_url: str, questions: list[Question]) -> None:
     assert questions
     with hasty_server(module_database_url, 2) as client:
         with locked(module_database_url, "locations"), open_socket(str(client.http.base_url)) as socket:

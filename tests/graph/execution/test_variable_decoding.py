@@ -88,7 +88,7 @@ def as_numbers(row: tuple[object, ...]) -> tuple[object, ...]:
 
 
 @given(st.lists(st.one_of(good_items, odd_items), min_size=1, max_size=4))
-def test_both_ways_find_the_same_items_or_the_same_errors(values: list[dict[str, object]]) -> None:
+def test_variable_decoding_matches_standard_coercion_in_items_and_errors(values: list[dict[str, object]]) -> None:
     for query, variables in (
         (INPUT, {"input": {"prices": values}}),
         (LIST, {"prices": values}),
@@ -98,14 +98,14 @@ def test_both_ways_find_the_same_items_or_the_same_errors(values: list[dict[str,
 
 
 @given(st.lists(good_items, min_size=1, max_size=4))
-def test_sound_items_are_decoded_in_c(values: list[dict[str, object]]) -> None:
+def test_variable_decoding_decodes_valid_items_in_c(values: list[dict[str, object]]) -> None:
     for query, variables in ((INPUT, {"input": {"prices": values}}), (LIST, {"prices": values})):
         ways.clear()
         execute(FAST, query, dict(variables))
         assert ways == [True]
 
 
-def test_other_variables_and_literals_are_left_alone() -> None:
+def test_variable_decoding_falls_back_for_literals_and_malformed_variables() -> None:
     literal = (
         'mutation { take(input: { prices: [{ dateFrom: "2024-01-01", origin: "A", destination: "B", price: 1.50 }] }) }'
     )
@@ -125,7 +125,7 @@ def test_other_variables_and_literals_are_left_alone() -> None:
         assert execute(FAST, INPUT, {"input": wrong}) == execute(SLOW, INPUT, {"input": wrong})
 
 
-def test_one_variable_may_serve_two_fields() -> None:
+def test_variable_decoding_supports_one_variable_in_two_fields() -> None:
     query = "mutation ($input: UploadPricesInput!) { a: take(input: $input) b: take(input: $input) }"
     execute(FAST, query, {"input": {"prices": [GOOD, GOOD]}})
     assert [len(items) for items in taken] == [2, 2]

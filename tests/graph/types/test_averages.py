@@ -66,7 +66,7 @@ def fail(client: Client, **changes: str) -> Json:
     return extensions
 
 
-def test_a_region_stands_for_its_ports_and_every_day_has_an_entry(client: Client) -> None:
+def test_average_prices_of_a_region_cover_its_ports_with_one_entry_per_day(client: Client) -> None:
     assert ask(client, "CNSGH", "europe") == [
         {"day": "2024-01-01", "averagePrice": 100.01, "priceCount": 3},
         {"day": "2024-01-02", "averagePrice": None, "priceCount": 0},
@@ -74,23 +74,27 @@ def test_a_region_stands_for_its_ports_and_every_day_has_an_entry(client: Client
     ]
 
 
-def test_fewer_than_three_prices_are_counted_but_not_averaged(client: Client) -> None:
+def test_average_prices_are_null_for_fewer_than_three_prices(client: Client) -> None:
     days = ask(client, "china_main", "north_europe_main", last="2024-01-01")
     assert days == [{"day": "2024-01-01", "averagePrice": None, "priceCount": 2}]
 
 
 @pytest.mark.parametrize(("origin", "destination"), [(" cnsgh ", "EUROPE"), ("China_Main", "\teurope\n")])
-def test_case_and_space_around_a_location_do_not_matter(client: Client, origin: str, destination: str) -> None:
+def test_average_prices_ignore_case_and_whitespace_in_location_keys(
+    client: Client, origin: str, destination: str
+) -> None:
     assert ask(client, origin, destination) == ask(client, "CNSGH", "europe")
 
 
 @pytest.mark.parametrize(("origin", "destination"), [("europe", "europe"), ("europe", "CNSGH"), ("empty", "empty")])
-def test_known_places_without_prices_have_empty_days(client: Client, origin: str, destination: str) -> None:
+def test_average_prices_of_locations_without_prices_are_null_with_count_zero(
+    client: Client, origin: str, destination: str
+) -> None:
     days = ask(client, origin, destination, last="2024-01-01")
     assert days == [{"day": "2024-01-01", "averagePrice": None, "priceCount": 0}]
 
 
-def test_statistics_come_only_when_selected_also_through_fragments_and_aliases(client: Client) -> None:
+def test_average_prices_return_only_selected_statistics_via_fragments_and_aliases(client: Client) -> None:
     query = """
     query ($with: Boolean!) {
       averagePrices(dateFrom: "2024-01-03", dateTo: "2024-01-03", origin: "CNSGH", destination: "europe") {
@@ -107,7 +111,7 @@ def test_statistics_come_only_when_selected_also_through_fragments_and_aliases(c
     assert client.ask(query, **{"with": False})["averagePrices"] == [{"__typename": "DailyAverage"}]
 
 
-def test_many_lanes_in_one_request_answer_as_alone(client: Client) -> None:
+def test_average_prices_of_several_lanes_equal_those_of_separate_requests(client: Client) -> None:
     fields = [
         f'a{number}: averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-03", origin: "CNSGH", destination: "{place}")'
         " { day averagePrice priceCount }"
@@ -128,7 +132,9 @@ def test_many_lanes_in_one_request_answer_as_alone(client: Client) -> None:
         ("chinamain", "china_main"),
     ],
 )
-def test_an_unknown_location_names_the_argument_and_suggests(client: Client, typed: str, meant: str) -> None:
+def test_average_prices_of_an_unknown_location_name_the_argument_and_suggest_keys(
+    client: Client, typed: str, meant: str
+) -> None:
     for argument in ("origin", "destination"):
         extensions = fail(client, **{argument: typed})
         assert extensions["code"] == "UNKNOWN_LOCATION"
@@ -140,7 +146,7 @@ def test_an_unknown_location_names_the_argument_and_suggests(client: Client, typ
 @pytest.mark.parametrize(
     "key", ["", " ", "x" * 5000, "'; DROP TABLE prices; --", "a\x00b", "\ud800", "Ελλάδα", "%", "../../etc/passwd"]
 )
-def test_no_text_does_more_than_name_no_location(client: Client, key: str) -> None:
+def test_average_prices_treat_hostile_location_keys_as_unknown_or_malformed(client: Client, key: str) -> None:
     body = {
         "query": QUERY,
         "variables": {"from": "2024-01-01", "to": "2024-01-03", "origin": key, "destination": "europe"},
@@ -153,12 +159,12 @@ def test_no_text_does_more_than_name_no_location(client: Client, key: str) -> No
         assert answer.json()["errors"][0]["extensions"]["code"] == "UNKNOWN_LOCATION"
 
 
-def test_a_range_that_runs_backwards_is_refused_and_one_day_is_not(client: Client) -> None:
+def test_average_prices_reject_a_reversed_date_range_and_accept_one_day(client: Client) -> None:
     assert fail(client, **{"from": "2024-01-04"})["code"] == "INVALID_DATE_RANGE"
     assert len(ask(client, "CNSGH", "europe", "2024-01-03", "2024-01-03")) == 1
 
 
-def test_the_longest_range_is_answered_and_one_day_more_is_not(client: Client) -> None:
+def test_average_prices_accept_the_maximum_date_range_and_reject_one_day_more(client: Client) -> None:
     assert len(ask(client, "CNSGH", "europe", "2024-01-01", "2025-02-03")) == 400
     extensions = fail(client, to="2025-02-04")
     assert extensions["code"] == "DATE_RANGE_TOO_LONG"
@@ -168,13 +174,13 @@ def test_the_longest_range_is_answered_and_one_day_more_is_not(client: Client) -
 @pytest.mark.parametrize(
     "day", ["20160101", "2016-W01-1", "2016-02-30", "2016-1-1", "2016-01-01T00:00", "", "x", "２０１６-01-01"]
 )
-def test_a_date_is_strictly_a_day_of_the_calendar(client: Client, day: str) -> None:
+def test_average_prices_reject_dates_that_are_not_strict_iso_calendar_days(client: Client, day: str) -> None:
     assert fail(client, **{"from": day})["code"] == "INVALID_DATE"
     literal = QUERY.replace("query ($from: Date!, ", "query (").replace("$from", f'"{day}"')
     failure = client.fail(literal, to="2024-01-03", origin="CNSGH", destination="europe")
     assert failure["extensions"]["code"] == "INVALID_DATE"
 
 
-def test_the_first_and_the_last_day_of_the_calendar_are_days(client: Client) -> None:
+def test_average_prices_accept_the_first_and_last_calendar_days(client: Client) -> None:
     assert len(ask(client, "CNSGH", "europe", "0001-01-01", "0001-01-02")) == 2
     assert len(ask(client, "CNSGH", "europe", "9999-12-31", "9999-12-31")) == 1

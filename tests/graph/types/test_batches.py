@@ -43,7 +43,9 @@ def ended(client: Client, batch_id: str) -> Json:
         time.sleep(0.02)
 
 
-def test_without_a_worker_an_upload_is_safe_and_answered_when_the_time_is_up(client: Client, database_url: str) -> None:
+def test_upload_without_a_worker_returns_queued_after_the_wait_and_is_applied_later(
+    client: Client, database_url: str
+) -> None:
     started = time.monotonic()
     batch = upload(client, GOOD, wait_ms=300)
     assert 0.3 <= time.monotonic() - started < 5
@@ -54,11 +56,11 @@ def test_without_a_worker_an_upload_is_safe_and_answered_when_the_time_is_up(cli
     assert batch["startedAt"] <= batch["endedAt"]
 
 
-def test_an_upload_that_does_not_wait_is_answered_at_once(client: Client) -> None:
+def test_upload_with_zero_wait_returns_a_queued_batch(client: Client) -> None:
     assert upload(client, GOOD, wait_ms=0)["status"] == "QUEUED"
 
 
-def test_an_upload_is_answered_as_soon_as_its_batch_ends(client: Client, database_url: str) -> None:
+def test_upload_wait_ends_as_soon_as_the_batch_ends(client: Client, database_url: str) -> None:
     with running_worker(database_url):
         upload(client, GOOD, wait_ms=20_000)
         started = time.monotonic()
@@ -67,13 +69,13 @@ def test_an_upload_is_answered_as_soon_as_its_batch_ends(client: Client, databas
 
 
 @pytest.mark.parametrize("wait_ms", [-1, 30_001])
-def test_a_wait_outside_the_limits_is_refused_and_stores_nothing(client: Client, wait_ms: int) -> None:
+def test_upload_wait_outside_the_limits_is_rejected_and_stores_nothing(client: Client, wait_ms: int) -> None:
     failure = client.fail(UPLOAD, input={"prices": [GOOD], "waitMs": wait_ms})
     assert failure["extensions"] == {"code": "INVALID_WAIT", "argument": "waitMs"}
     assert client.ask("{ batches { totalCount } }")["batches"]["totalCount"] == 0
 
 
-def test_an_applied_batch_can_be_taken_back_once(client: Client, database_url: str) -> None:
+def test_revert_restores_the_averages_and_succeeds_only_once(client: Client, database_url: str) -> None:
     with running_worker(database_url):
         kept = upload(client, *[{**GOOD, "price": price} for price in (1, 2, 6)], wait_ms=20_000)
         before = client.ask(AVERAGES)
@@ -91,7 +93,7 @@ def test_an_applied_batch_can_be_taken_back_once(client: Client, database_url: s
         assert connection.execute("SELECT DISTINCT batch_id FROM prices").fetchall() == [(int(kept["id"]),)]
 
 
-def test_only_an_applied_batch_can_be_taken_back(client: Client) -> None:
+def test_revert_of_a_queued_or_unknown_batch_is_rejected(client: Client) -> None:
     queued = upload(client, GOOD, wait_ms=0)
     answer = client.ask(REVERT, id=queued["id"])["revertBatch"]
     assert [error["code"] for error in answer["userErrors"]] == ["BATCH_NOT_APPLIED"]
@@ -101,7 +103,7 @@ def test_only_an_applied_batch_can_be_taken_back(client: Client) -> None:
         assert (answer["batch"], answer["userErrors"][0]["code"]) == (None, "UNKNOWN_BATCH")
 
 
-def test_rejections_are_read_page_by_page(client: Client, database_url: str) -> None:
+def test_batch_rejections_are_paginated(client: Client, database_url: str) -> None:
     query = """query ($id: ID!, $after: String) { batch(id: $id) { rejections(first: 2, after: $after) {
         totalCount pageInfo { hasNextPage endCursor } edges { node { item field code severity message value } } } } }"""
     items = [GOOD, {**GOOD, "price": "x"}, {**GOOD, "destination": "CNSGH"}, {**GOOD, "origin": "?", "price": "y"}]

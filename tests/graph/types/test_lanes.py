@@ -19,7 +19,7 @@ def lanes(batch: Json) -> list[tuple[str, str]]:
     return [(node["origin"]["code"], node["destination"]["code"]) for node in nodes]
 
 
-def test_an_applied_batch_lists_its_lanes_and_days_also_when_it_is_taken_back(watched: Watched) -> None:
+def test_batch_lanes_and_days_are_listed_before_and_after_a_revert(watched: Watched) -> None:
     ports = ("CNSGH", "NLRTM", "USNYC")
     ends = [(origin, destination) for origin in ports for destination in ports if origin != destination][:3]
     items = [{**GOOD, "origin": origin, "destination": destination} for origin, destination in ends]
@@ -37,7 +37,7 @@ def test_an_applied_batch_lists_its_lanes_and_days_also_when_it_is_taken_back(wa
         watched.revert(batch_id)
 
 
-def test_a_batch_without_prices_has_no_lanes_and_no_days(watched: Watched) -> None:
+def test_batch_lanes_and_days_are_empty_for_a_rejected_batch(watched: Watched) -> None:
     waiting = upload(watched, {**GOOD, "price": "x"})
     batch = watched.client.ask(BATCH, id=waiting)["batch"]
     assert (batch["status"], batch["progress"]) == ("QUEUED", 0)
@@ -48,7 +48,7 @@ def test_a_batch_without_prices_has_no_lanes_and_no_days(watched: Watched) -> No
     assert (batch["firstDay"], batch["lastDay"], lanes(batch), batch["lanes"]["totalCount"]) == (None, None, [], 0)
 
 
-def test_a_page_of_lanes_has_its_limits(watched: Watched) -> None:
+def test_batch_lanes_reject_an_invalid_page_size_or_cursor(watched: Watched) -> None:
     batch_id = upload(watched, GOOD)
     query = "query ($id: ID!, $first: Int!) { batch(id: $id) { lanes(first: $first) { totalCount } } }"
     assert watched.client.fail(query, id=batch_id, first=501)["extensions"]["code"] == "INVALID_PAGE_SIZE"

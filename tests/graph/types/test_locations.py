@@ -51,7 +51,7 @@ def search(client: Client, text: str | None = None, **variables: object) -> list
     return [edge["node"]["key"] for edge in client.ask(SEARCH, search=text, **variables)["locations"]["edges"]]
 
 
-def test_a_location_is_a_port_or_a_region_with_its_own_fields(client: Client) -> None:
+def test_location_query_returns_a_port_or_region_with_its_own_fields(client: Client) -> None:
     query = """query ($key: String!) { location(key: $key) {
         __typename key name ... on Port { code } ... on Region { slug } parent { slug } ancestors { slug } } }"""
     assert client.ask(query, key=" semma ")["location"] == {
@@ -73,13 +73,13 @@ def test_a_location_is_a_port_or_a_region_with_its_own_fields(client: Client) ->
     assert client.ask(query, key="atlantis") == {"location": None}
 
 
-def test_port_and_region_take_only_their_own_kind(client: Client) -> None:
+def test_location_port_and_region_queries_return_null_for_the_other_kind(client: Client) -> None:
     query = "query ($key: String!) { port(code: $key) { code } region(slug: $key) { slug } }"
     assert client.ask(query, key="NLRTM") == {"port": {"code": "NLRTM"}, "region": None}
     assert client.ask(query, key="europe") == {"port": None, "region": {"slug": "europe"}}
 
 
-def test_a_region_knows_its_children_and_all_ports_below(client: Client) -> None:
+def test_region_lists_its_children_and_all_descendant_ports(client: Client) -> None:
     region = client.ask('{ region(slug: "europe") { children { key } ports { code } } }')["region"]
     assert [child["key"] for child in region["children"]] == ["NLRTM", "scandinavia"]
     assert [port["code"] for port in region["ports"]] == ["SEGOT", "SEMMA", "NLRTM", "NOTOS"]
@@ -103,20 +103,20 @@ def test_a_region_knows_its_children_and_all_ports_below(client: Client) -> None
         ("a\x00", []),
     ],
 )
-def test_a_search_ignores_case_and_accents_and_takes_wildcards_literally(
+def test_location_search_ignores_case_and_accents_and_escapes_wildcards(
     client: Client, text: str, found: list[str]
 ) -> None:
     assert search(client, text) == found
 
 
-def test_a_search_can_be_held_to_ports_or_regions(client: Client) -> None:
+def test_location_search_filters_by_kind_and_ignores_blank_text(client: Client) -> None:
     assert search(client, kind="REGION") == ["europe", "nowhere", "scandinavia", "sweden_south"]
     assert len(search(client, kind="PORT")) == 4
     assert len(search(client, "  ")) == len(search(client)) == 8
 
 
 @pytest.mark.parametrize("size", [1, 3, 8, 100])
-def test_pages_join_to_the_whole_list(client: Client, size: int) -> None:
+def test_location_pages_concatenate_to_the_full_list(client: Client, size: int) -> None:
     keys: list[str] = []
     after = None
     while True:
@@ -132,15 +132,15 @@ def test_pages_join_to_the_whole_list(client: Client, size: int) -> None:
 
 
 @pytest.mark.parametrize("after", ["", "x", "bG9jYXRpb246", "YmF0Y2g6MQ==", "bG9jYXRpb246eA==", "é", "=" * 999])
-def test_a_cursor_of_something_else_is_refused(client: Client, after: str) -> None:
+def test_location_cursor_that_is_invalid_is_rejected(client: Client, after: str) -> None:
     failure = client.fail(SEARCH, after=after)
     assert failure["extensions"] == {"code": "INVALID_CURSOR", "argument": "after"}
 
 
-def test_a_cursor_beyond_every_id_ends_the_list(client: Client) -> None:
+def test_location_page_after_a_cursor_beyond_every_id_is_empty(client: Client) -> None:
     assert client.ask(SEARCH, after="bG9jYXRpb246OTk5OTk5OTk5OTk5OTk5OTk5")["locations"]["edges"] == []
 
 
 @pytest.mark.parametrize("first", [0, -1, 101, 2**31 - 1])
-def test_a_page_size_outside_the_limits_is_refused(client: Client, first: int) -> None:
+def test_location_page_size_outside_the_limits_is_rejected(client: Client, first: int) -> None:
     assert client.fail(SEARCH, first=first)["extensions"]["code"] == "INVALID_PAGE_SIZE"

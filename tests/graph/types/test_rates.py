@@ -67,7 +67,7 @@ def fail(client: Client, **changes: str) -> Json:
     return client.fail(QUERY, **{"currency": "EUR", "from": "2024-03-08", "to": "2024-03-11", **changes})
 
 
-def test_a_weekend_has_the_rate_of_the_friday_and_days_to_come_the_newest(client: Client) -> None:
+def test_exchange_rates_carry_the_latest_published_rate_forward(client: Client) -> None:
     assert ask(client, "EUR", "2024-03-06", "2024-03-13") == [
         ("2024-03-06", None, None),
         ("2024-03-07", 1.0895, "2024-03-07"),
@@ -82,7 +82,7 @@ def test_a_weekend_has_the_rate_of_the_friday_and_days_to_come_the_newest(client
     assert ask(client, "EUR", "0001-01-01", "0001-01-02") == [("0001-01-01", None, None), ("0001-01-02", None, None)]
 
 
-def test_a_currency_that_is_no_longer_published_has_no_rate_after_two_weeks(client: Client) -> None:
+def test_exchange_rates_of_a_discontinued_currency_end_after_two_weeks(client: Client) -> None:
     assert ask(client, "SKK", "2024-01-12", "2024-01-13") == [
         ("2024-01-12", 0.0362, "2023-12-29"),
         ("2024-01-13", None, None),
@@ -90,32 +90,34 @@ def test_a_currency_that_is_no_longer_published_has_no_rate_after_two_weeks(clie
     assert ask(client, "SKK", "2030-01-01", "2030-01-01") == [("2030-01-01", None, None)]
 
 
-def test_the_dollar_is_one_on_every_day(client: Client) -> None:
+def test_exchange_rates_of_the_dollar_are_one_on_every_day(client: Client) -> None:
     assert ask(client, " usd\n", "1900-02-28", "1900-03-01") == [
         (day, 1.0, day) for day in ("1900-02-28", "1900-03-01")
     ]
 
 
 @pytest.mark.parametrize(("currency", "rate"), [(code, rate) for code, day, rate in PUBLISHED if day.day == 11])
-def test_no_decimal_of_a_rate_is_lost(client: Client, currency: str, rate: str) -> None:
+def test_exchange_rates_preserve_every_decimal_place(client: Client, currency: str, rate: str) -> None:
     [(_, shown, _)] = ask(client, currency, "2024-03-11", "2024-03-11")
     assert shown is not None
     assert Decimal(shown).quantize(Decimal("1e-12")) == Decimal(rate)
 
 
-def test_case_and_space_around_a_currency_do_not_matter(client: Client) -> None:
+def test_exchange_rates_ignore_case_and_whitespace_in_the_currency(client: Client) -> None:
     assert ask(client, "\teur ", "2024-03-08", "2024-03-11") == ask(client, "EUR", "2024-03-08", "2024-03-11")
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("EUX", ["EUR"]), ("euro", ["EUR"]), ("US", ["USD"]), ("QQQ", [])])
-def test_an_unknown_currency_names_the_argument_and_suggests(client: Client, typed: str, meant: list[str]) -> None:
+def test_exchange_rates_of_an_unknown_currency_name_the_argument_and_suggest_codes(
+    client: Client, typed: str, meant: list[str]
+) -> None:
     failure = fail(client, currency=typed)
     assert failure["extensions"] == {"code": "UNKNOWN_CURRENCY", "argument": "currency", "suggestions": meant}
     assert failure["message"].startswith(f"currency: no exchange rate of '{typed.upper()}' is known.")
     assert all(code in failure["message"] for code in meant)
 
 
-def test_at_most_three_currencies_are_suggested(client: Client) -> None:
+def test_exchange_rates_suggest_at_most_three_currencies(client: Client) -> None:
     assert len(fail(client, currency="XPAUKNR")["extensions"]["suggestions"]) <= 3
     assert len(fail(client, currency="EURGBPSKKXPNXAU")["extensions"]["suggestions"]) <= 3
 
@@ -123,7 +125,7 @@ def test_at_most_three_currencies_are_suggested(client: Client) -> None:
 @pytest.mark.parametrize(
     "currency", ["", " ", "x" * 5000, "'; DROP TABLE exchange_rates; --", "E\x00R", "\x00", "€", "%"]
 )
-def test_no_text_does_more_than_name_no_currency(client: Client, currency: str) -> None:
+def test_exchange_rates_treat_hostile_text_as_an_unknown_currency(client: Client, currency: str) -> None:
     failure = fail(client, currency=currency)
     assert failure["extensions"]["code"] == "UNKNOWN_CURRENCY"
     assert len(failure["message"]) < 400
@@ -131,7 +133,7 @@ def test_no_text_does_more_than_name_no_currency(client: Client, currency: str) 
 
 
 @pytest.mark.anyio
-async def test_half_a_surrogate_pair_names_no_currency(rates_url: str) -> None:
+async def test_exchange_rates_treat_a_lone_surrogate_as_an_unknown_currency(rates_url: str) -> None:
     async with open_pool(rates_url, API, max_size=1) as pool:
         with pytest.raises(RequestError) as caught:
             await exchange_rates(
@@ -141,13 +143,13 @@ async def test_half_a_surrogate_pair_names_no_currency(rates_url: str) -> None:
     assert json.dumps(str(caught.value), ensure_ascii=False).encode()
 
 
-def test_half_a_surrogate_pair_is_no_fault_of_ours_over_http(client: Client) -> None:
+def test_exchange_rates_request_with_a_lone_surrogate_is_rejected_with_400(client: Client) -> None:
     body = {"query": QUERY, "variables": {"currency": "\ud800", "from": "2024-03-08", "to": "2024-03-08"}}
     answer = client.http.post("/graphql", content=json.dumps(body), headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
 
 
-def test_a_range_names_the_argument_that_is_wrong(client: Client) -> None:
+def test_exchange_rates_accept_the_maximum_date_range_and_reject_invalid_ranges(client: Client) -> None:
     failure = fail(client, **{"from": "2024-03-12"})
     assert failure["extensions"] == {"code": "INVALID_DATE_RANGE", "argument": "from"}
     assert failure["message"] == "from (2024-03-12) is after to (2024-03-11)."
@@ -157,7 +159,7 @@ def test_a_range_names_the_argument_that_is_wrong(client: Client) -> None:
     assert fail(client, to="20240311")["extensions"]["code"] == "INVALID_DATE"
 
 
-def test_without_any_rates_only_the_dollar_has_one(database_url: str) -> None:
+def test_exchange_rates_without_data_are_available_only_for_the_dollar(database_url: str) -> None:
     with running_server(database_url) as client:
         assert ask(client, "USD", "2024-03-08", "2024-03-08") == [("2024-03-08", 1.0, "2024-03-08")]
         assert fail(client)["extensions"]["code"] == "UNKNOWN_CURRENCY"

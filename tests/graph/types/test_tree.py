@@ -33,7 +33,7 @@ def count(client: Client, origin: str, destination: str) -> int:
     return int(days[0]["priceCount"])
 
 
-def test_a_region_is_added_and_a_port_moves_into_it_with_its_prices(client: Client, database_url: str) -> None:
+def test_region_tree_adds_a_region_and_moves_a_port_with_its_prices(client: Client, database_url: str) -> None:
     upload(client, GOOD, GOOD)
     region = {"slug": " Benelux ", "name": "Benelux", "parentSlug": "EUROPE"}
     change = client.ask(REGIONS, regions=[region])["change"]
@@ -75,7 +75,7 @@ def test_a_region_is_added_and_a_port_moves_into_it_with_its_prices(client: Clie
         (MOVE, {"key": "europe", "parent": "europe"}, "REGION_CYCLE", 1),
     ],
 )  # fmt: skip
-def test_what_would_break_the_tree_is_refused_as_data_and_changes_nothing(
+def test_region_tree_reports_invalid_changes_as_user_errors_and_stays_unchanged(
     client: Client, query: str, variables: Json, code: str, item: int | None
 ) -> None:
     before = client.ask(TREE)
@@ -84,7 +84,7 @@ def test_what_would_break_the_tree_is_refused_as_data_and_changes_nothing(
     assert client.ask(TREE) == before
 
 
-def test_ports_move_while_batches_are_applied_and_every_average_stays_right(client: Client, database_url: str) -> None:
+def test_region_tree_moves_concurrent_with_uploads_leave_totals_correct(client: Client, database_url: str) -> None:
     def send() -> None:
         for _ in range(10):
             upload(client, *[GOOD] * 5)
@@ -100,7 +100,7 @@ def test_ports_move_while_batches_are_applied_and_every_average_stays_right(clie
     ratesgraph(database_url, "verify")
 
 
-def test_without_permission_no_location_changes(database_url: str) -> None:
+def test_region_tree_changes_without_a_token_are_rejected(database_url: str) -> None:
     fill(database_url)
     with running_server(database_url, writes_are_open=False) as client:
         before = client.ask(TREE)

@@ -25,7 +25,7 @@ def client(database_url: str) -> Iterator[Client]:
         yield client
 
 
-def test_an_upload_is_applied_when_it_is_answered(client: Client) -> None:
+def test_upload_is_applied_before_the_response_returns(client: Client) -> None:
     payload = upload(client, GOOD, {**GOOD, "price": "100.01"}, {**GOOD, "dateTo": None, "price": -0.5})
     batch = payload["batch"]
     assert payload["userErrors"] == payload["warnings"] == []
@@ -39,13 +39,13 @@ def test_an_upload_is_applied_when_it_is_answered(client: Client) -> None:
     ]
 
 
-def test_equal_prices_are_separate_observations(client: Client) -> None:
+def test_upload_stores_equal_prices_as_separate_observations(client: Client) -> None:
     upload(client, GOOD, GOOD)
     upload(client, GOOD, GOOD)
     assert counts(client) == [4, 4]
 
 
-def test_a_price_may_be_a_literal_number_or_text(client: Client) -> None:
+def test_upload_accepts_literal_prices_as_int_float_or_string(client: Client) -> None:
     item = 'dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM"'
     mutation = f"""mutation {{ uploadPrices(input: {{ prices: [
         {{ {item}, price: 1 }}, {{ {item}, price: 2.5 }}, {{ {item}, price: "3.5" }} ] }}) {{ batch {{ status }} }} }}"""
@@ -54,7 +54,7 @@ def test_a_price_may_be_a_literal_number_or_text(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("change", "field", "code", "value"), BAD)
-def test_a_bad_item_rejects_its_batch_and_changes_nothing(
+def test_upload_with_an_invalid_item_is_rejected_and_changes_nothing(
     client: Client, change: Json, field: str, code: str, value: str
 ) -> None:
     payload = upload(client, GOOD, {**GOOD, **change})
@@ -71,7 +71,9 @@ def test_a_bad_item_rejects_its_batch_and_changes_nothing(
 
 
 @pytest.mark.parametrize(("change", "field", "code", "value"), BAD[:3])
-def test_a_bad_item_can_be_skipped(client: Client, change: Json, field: str, code: str, value: str) -> None:
+def test_upload_skips_an_invalid_item_with_skip_invalid(
+    client: Client, change: Json, field: str, code: str, value: str
+) -> None:
     payload = upload(client, GOOD, {**GOOD, **change}, onError="SKIP_INVALID")
     assert [(error["item"], error["field"], error["code"], error["value"]) for error in payload["userErrors"]] == [
         (2, field, code, value)
@@ -80,12 +82,12 @@ def test_a_bad_item_can_be_skipped(client: Client, change: Json, field: str, cod
     assert counts(client) == [1, 1]
 
 
-def test_a_batch_of_bad_items_alone_is_rejected_even_when_they_may_be_skipped(client: Client) -> None:
+def test_upload_of_only_invalid_items_is_rejected_even_with_skip_invalid(client: Client) -> None:
     payload = upload(client, {**GOOD, "price": "x"}, onError="SKIP_INVALID")
     assert payload["batch"]["status"] == "REJECTED"
 
 
-def test_the_same_port_twice_is_applied_with_a_warning(client: Client) -> None:
+def test_upload_with_equal_origin_and_destination_is_applied_with_a_warning(client: Client) -> None:
     payload = upload(client, {**GOOD, "destination": "CNSGH"})
     assert payload["batch"]["status"] == "APPLIED"
     assert payload["warnings"] == [{"item": 1, "field": "destination", "code": "SAME_PORT"}]
@@ -101,24 +103,26 @@ def test_the_same_port_twice_is_applied_with_a_warning(client: Client) -> None:
         ([GOOD], {"idempotencyKey": "a\x00b"}, "INVALID_IDEMPOTENCY_KEY"),
     ],
 )
-def test_an_upload_can_be_refused_as_a_whole(client: Client, items: list[Json], options: Json, code: str) -> None:
+def test_upload_with_invalid_size_or_idempotency_key_creates_no_batch(
+    client: Client, items: list[Json], options: Json, code: str
+) -> None:
     payload = upload(client, *items, **options)
     assert payload["batch"] is None
     assert [(error["item"], error["code"]) for error in payload["userErrors"]] == [(None, code)]
     assert client.ask("{ batches { totalCount } }")["batches"]["totalCount"] == 0
 
 
-def test_the_largest_upload_is_taken(client: Client) -> None:
+def test_upload_accepts_the_maximum_number_of_items(client: Client) -> None:
     assert upload(client, *[GOOD] * 50)["batch"]["acceptedCount"] == 50
 
 
 @pytest.mark.parametrize("price", [True, None, [1], {"a": 1}])
-def test_a_price_of_another_type_is_an_error_of_the_question(client: Client, price: object) -> None:
+def test_upload_price_of_an_unsupported_type_is_rejected_as_a_graphql_error(client: Client, price: object) -> None:
     failure = client.fail(UPLOAD, input={"prices": [{**GOOD, "price": price}]})
     assert failure["extensions"]["code"] in {"INVALID_PRICE", "BAD_USER_INPUT"}
 
 
-def test_the_same_key_and_items_return_the_first_batch(client: Client) -> None:
+def test_idempotency_key_with_equal_items_returns_the_first_batch(client: Client) -> None:
     first = upload(client, GOOD, idempotencyKey="monday")
     second = upload(client, GOOD, idempotencyKey="monday")
     assert second["replayed"]
@@ -127,7 +131,7 @@ def test_the_same_key_and_items_return_the_first_batch(client: Client) -> None:
 
 
 @pytest.mark.parametrize("change", [{"price": 101}, {"dateTo": "2024-01-03"}])
-def test_the_same_key_for_other_items_is_refused(client: Client, change: Json) -> None:
+def test_idempotency_key_with_different_items_is_rejected(client: Client, change: Json) -> None:
     upload(client, GOOD, idempotencyKey="monday")
     payload = upload(client, {**GOOD, **change}, idempotencyKey="monday")
     assert payload["batch"] is None
@@ -135,7 +139,7 @@ def test_the_same_key_for_other_items_is_refused(client: Client, change: Json) -
     assert counts(client) == [1, 1]
 
 
-def test_many_identical_uploads_at_once_make_one_batch(client: Client) -> None:
+def test_idempotency_key_creates_one_batch_for_concurrent_uploads(client: Client) -> None:
     payloads: list[Json] = []
 
     def send() -> None:
@@ -152,7 +156,9 @@ def test_many_identical_uploads_at_once_make_one_batch(client: Client) -> None:
     assert counts(client) == [2, 2]
 
 
-def test_euros_are_converted_at_the_rate_of_each_day_and_keep_their_origin(client: Client, database_url: str) -> None:
+def test_currency_conversion_of_an_upload_stores_amount_rate_and_rate_day_per_day(
+    client: Client, database_url: str
+) -> None:
     async def load() -> None:
         async with connect(database_url, INGEST) as connection:
             await load_ecb_rates(connection)
@@ -180,7 +186,7 @@ def test_euros_are_converted_at_the_rate_of_each_day_and_keep_their_origin(clien
     ]
 
 
-def test_an_item_before_the_first_rate_has_none(client: Client, database_url: str) -> None:
+def test_currency_conversion_of_an_upload_before_the_first_rate_is_rejected(client: Client, database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute("INSERT INTO exchange_rates VALUES ('EUR', '2024-01-02', 1.1)")
     payload = upload(client, {**GOOD, "currency": "EUR"})
@@ -189,7 +195,7 @@ def test_an_item_before_the_first_rate_has_none(client: Client, database_url: st
     ]
 
 
-def test_batches_are_listed_newest_first_page_by_page(client: Client) -> None:
+def test_batches_are_paginated_newest_first_and_filtered_by_status(client: Client) -> None:
     ids = [upload(client, GOOD)["batch"]["id"] for _ in range(3)]
     rejected = upload(client, {**GOOD, "price": "x"})["batch"]["id"]
     query = """query ($after: String, $status: BatchStatus) { batches(first: 2, after: $after, status: $status) {
@@ -205,17 +211,17 @@ def test_batches_are_listed_newest_first_page_by_page(client: Client) -> None:
 
 
 @pytest.mark.parametrize("id_", ["0", "x", "-1", "9" * 40, "1.0", ""])
-def test_a_batch_that_does_not_exist_is_null(client: Client, id_: str) -> None:
+def test_batch_query_returns_null_for_an_unknown_id(client: Client, id_: str) -> None:
     assert client.ask("query ($id: ID!) { batch(id: $id) { id } }", id=id_) == {"batch": None}
 
 
-def test_a_batch_is_found_by_its_id(client: Client) -> None:
+def test_batch_query_returns_a_batch_by_id(client: Client) -> None:
     batch = upload(client, GOOD, idempotencyKey="k")["batch"]
     fields = " ".join(batch)
     assert client.ask(f"query ($id: ID!) {{ batch(id: $id) {{ {fields} }} }}", id=batch["id"]) == {"batch": batch}
 
 
-def test_without_permission_nothing_is_written(database_url: str) -> None:
+def test_upload_without_a_token_is_rejected_and_creates_no_batch(database_url: str) -> None:
     with running_server(database_url, writes_are_open=False) as client:
         failure = client.fail(UPLOAD, input={"prices": [GOOD]})
         assert failure["extensions"]["code"] == "UNAUTHENTICATED"

@@ -72,7 +72,7 @@ def _may_stand_under(world: World, region: str) -> list[str | None]:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
-def test_averages_equal_the_oracle_through_batches_compaction_and_moves(
+def test_average_prices_match_the_oracle_after_batches_compaction_and_moves(
     module_database_url: str, data: st.DataObject
 ) -> None:
     world = data.draw(worlds(), label="world")
@@ -106,7 +106,7 @@ def test_averages_equal_the_oracle_through_batches_compaction_and_moves(
 
 
 @pytest.mark.anyio
-async def test_batches_applied_at_the_same_time_add_up(database_url: str) -> None:
+async def test_batches_applied_concurrently_produce_correct_totals(database_url: str) -> None:
     world = World({"top": None, "AAAAA": "top", "BBBBB": "top"}, {"AAAAA", "BBBBB"})
     item = Item("AAAAA", "BBBBB", date(2024, 1, 1), date(2024, 1, 3), Decimal("10.01"))
 

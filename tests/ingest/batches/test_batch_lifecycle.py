@@ -192,7 +192,7 @@ class BatchLife(RuleBasedStateMachine):
         assert [found async for _, found in verify(connection) if found] == []
 
 
-def test_batches_live_as_the_dictionary_says(module_database_url: str) -> None:
+def test_batch_lifecycle_matches_the_reference_model(module_database_url: str) -> None:
     class Here(BatchLife):
         database_url = module_database_url
 

@@ -63,7 +63,7 @@ def cents_of(amount: int, rate: int) -> int:
     amount=st.integers(-30_000_000_000, 30_000_000_000),
     newest_after=st.integers(0, 30),
 )
-def test_every_day_is_converted_at_its_own_rate(
+def test_currency_conversion_uses_the_rate_of_each_day(
     published: dict[int, int], first: int, length: int, amount: int, newest_after: int
 ) -> None:
     newest_day = max(published) + newest_after
@@ -85,7 +85,7 @@ def test_every_day_is_converted_at_its_own_rate(
     assert len(converted.observations) == len(set(expected.values()))
 
 
-def test_dollars_are_only_rounded_to_cents_half_away_from_zero() -> None:
+def test_currency_conversion_rounds_dollars_to_cents_half_away_from_zero() -> None:
     amounts = [10_050, 10_049, -10_050, -10_049, 0]
     converted = convert_to_usd(
         items_of(*((BEGIN, BEGIN + 3, amount, "USD") for amount in amounts)), ExchangeRates({}, 0), set()
@@ -94,7 +94,7 @@ def test_dollars_are_only_rounded_to_cents_half_away_from_zero() -> None:
     assert converted.observations["rate"].unique().to_list() == [RATE_UNITS]
 
 
-def test_currencies_without_rates_are_told_apart_from_unknown_ones() -> None:
+def test_currency_conversion_distinguishes_missing_rates_from_unknown_currencies() -> None:
     items = items_of((BEGIN, BEGIN, 1, "QQQ"), (BEGIN, BEGIN, 1, "EUR"), (BEGIN, BEGIN, 1, "USD"))
     converted = convert_to_usd(items, ExchangeRates({}, 0), {"EUR"})
     assert sorted(converted.rejections.select("item", "code").rows()) == [
@@ -104,7 +104,7 @@ def test_currencies_without_rates_are_told_apart_from_unknown_ones() -> None:
     assert converted.observations["item"].to_list() == [3]
 
 
-def test_ten_million_dollars_are_the_limit_after_conversion() -> None:
+def test_currency_conversion_limits_prices_to_ten_million_dollars() -> None:
     rate = rates_of({BEGIN: RATE_UNITS // 1000}, BEGIN)
     items = items_of(
         (BEGIN, BEGIN, 100_000_000_000, "USD"),
@@ -120,7 +120,7 @@ def test_ten_million_dollars_are_the_limit_after_conversion() -> None:
     assert converted.observations["item"].to_list() == [1, 4]
 
 
-def test_rows_from_the_database_become_histories() -> None:
+def test_currency_conversion_groups_database_rows_into_rate_histories() -> None:
     day = date(2024, 1, 1)
     rates = ExchangeRates.from_rows([("EUR", day, 5), ("EUR", day + timedelta(days=1), 6), ("GBP", day, 7)], day)
     assert rates.histories["EUR"].rates.tolist() == [5, 6]

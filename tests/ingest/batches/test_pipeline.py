@@ -66,7 +66,9 @@ VALUES = st.sampled_from(["AAAAA", "", '"AAAAA"', '"a ""quoted"" one"', '"two\nl
 @given(
     st.lists(st.lists(VALUES, min_size=6, max_size=6), min_size=1, max_size=12), st.integers(1, 80), st.integers(1, 4)
 )
-def test_a_text_reads_the_same_however_it_is_cut(rows: list[list[str]], block_bytes: int, max_lines: int) -> None:
+def test_pipeline_reads_equal_csv_rows_for_any_block_and_slice_size(
+    rows: list[list[str]], block_bytes: int, max_lines: int
+) -> None:
     text = (HEADER + "".join(",".join(row) + "\n" for row in rows)).encode()
     with pytest.MonkeyPatch.context() as patch:
         try:
@@ -82,7 +84,7 @@ def test_a_text_reads_the_same_however_it_is_cut(rows: list[list[str]], block_by
 
 
 @pytest.mark.anyio
-async def test_slices_come_to_what_one_piece_comes_to(small: Connection) -> None:
+async def test_pipeline_applies_many_slices_as_one_batch(small: Connection) -> None:
     euros = "AAAAA,BBBBB,2024-01-02,2024-12-31,20,EUR\nBBBBB,AAAAA,2020-02-01,2030-02-01,-5.5,EUR\n"
     batch_id, outcome = await load(small, HEADER + GOOD * 7 + euros + GOOD * 4, OnError.REJECT_BATCH)
     assert (outcome.status, outcome.item_count, outcome.accepted_count) == (BatchStatus.APPLIED, 13, 13)
@@ -101,7 +103,7 @@ async def test_slices_come_to_what_one_piece_comes_to(small: Connection) -> None
 
 
 @pytest.mark.anyio
-async def test_an_invalid_item_in_the_last_slice_undoes_the_others_and_all_problems_are_listed(
+async def test_pipeline_rolls_back_all_slices_for_an_invalid_item_and_lists_all_problems(
     small: Connection,
 ) -> None:
     bad = "AAAAA,BBBBB,2024-01-01,,x,USD\n"
@@ -119,7 +121,7 @@ async def test_an_invalid_item_in_the_last_slice_undoes_the_others_and_all_probl
 
 
 @pytest.mark.anyio
-async def test_invalid_items_of_any_slice_are_skipped_where_that_is_asked_for(small: Connection) -> None:
+async def test_pipeline_skips_invalid_items_of_every_slice_with_skip_invalid(small: Connection) -> None:
     bad = GOOD.replace("USD", "XXX")
     batch_id, outcome = await load(small, HEADER + (GOOD + bad + GOOD) * 4, OnError.SKIP_INVALID)
     assert (outcome.status, outcome.accepted_count, outcome.rejected_count) == (BatchStatus.APPLIED, 8, 4)
@@ -129,7 +131,7 @@ async def test_invalid_items_of_any_slice_are_skipped_where_that_is_asked_for(sm
 
 
 @pytest.mark.anyio
-async def test_of_very_many_problems_the_first_are_listed_and_all_items_counted(
+async def test_pipeline_stores_the_first_rejections_and_counts_all_items(
     small: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apply, "MAX_STORED_REJECTIONS", 5)
@@ -141,7 +143,7 @@ async def test_of_very_many_problems_the_first_are_listed_and_all_items_counted(
 
 
 @pytest.mark.anyio
-async def test_a_file_that_breaks_off_leaves_nothing_of_its_beginning(small: Connection) -> None:
+async def test_pipeline_stores_nothing_of_a_truncated_file(small: Connection) -> None:
     # Compressed to stored blocks, so that the beginning can be read before the end is missing.
     whole = gzip.compress((HEADER + GOOD * 200).encode(), compresslevel=0)
     with pytest.raises(FileRejected) as caught:
@@ -150,7 +152,7 @@ async def test_a_file_that_breaks_off_leaves_nothing_of_its_beginning(small: Con
     assert await count_rows(small) == 0
 
 
-def test_a_gzip_file_of_several_members_is_read_to_its_end() -> None:
+def test_pipeline_reads_every_member_of_a_gzip_file() -> None:
     data = gzip.compress((HEADER + GOOD).encode()) + gzip.compress((GOOD * 2).encode())
     assert len(read_items(data, FileFormat.CSV_GZIP)) == 3
 
@@ -164,7 +166,7 @@ def test_a_gzip_file_of_several_members_is_read_to_its_end() -> None:
     ],
     ids=["to the end", "in the middle"],
 )
-def test_an_endless_line_is_refused(file_format: FileFormat, tail: bytes, words: str) -> None:
+def test_pipeline_rejects_a_line_longer_than_1_mib(file_format: FileFormat, tail: bytes, words: str) -> None:
     line = b'{"origin":"A","destination":"B","date_from":"2024-01-01","date_to":"2024-01-01","price":1}\n'
     head = (HEADER + GOOD).encode() if file_format is FileFormat.CSV else line * 2
     with pytest.raises(FileRejected) as caught:
@@ -173,20 +175,20 @@ def test_an_endless_line_is_refused(file_format: FileFormat, tail: bytes, words:
     assert words in caught.value.message
 
 
-def test_a_quote_that_never_closes_is_refused_before_it_swallows_the_file() -> None:
+def test_pipeline_rejects_a_csv_quote_that_does_not_close_with_its_line() -> None:
     with pytest.raises(FileRejected) as caught:
         read_items((HEADER + GOOD + '"' + GOOD * 100_000).encode(), FileFormat.CSV)
     assert "line 3: unterminated quote" in caught.value.message
 
 
-def test_a_file_of_many_columns_is_refused_by_its_header() -> None:
+def test_pipeline_rejects_a_csv_file_of_many_columns_with_a_short_message() -> None:
     with pytest.raises(FileRejected) as caught:
         read_items(b"," * 500_000 + b"\n" + b"," * 500_000, FileFormat.CSV)
     assert caught.value.code == "WRONG_COLUMNS"
     assert len(caught.value.message) < 500
 
 
-def test_the_part_that_was_read_grows_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipeline_read_progress_increases_to_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_blocks, "BLOCK_BYTES", 200)
     parts = [piece.fraction_read for piece in read_slices(io.BytesIO((HEADER + GOOD * 50).encode()), FileFormat.CSV)]
     assert len(parts) > 5
@@ -194,7 +196,7 @@ def test_the_part_that_was_read_grows_to_the_whole(monkeypatch: pytest.MonkeyPat
     assert parts[-1] == 1
 
 
-def test_prices_of_many_slices_keep_their_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipeline_preserves_parquet_prices_and_item_numbers_across_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(price_file, "MAX_LINES", 3)
     buffer = io.BytesIO()
     prices = [Decimal(number) / 4 for number in range(10)]

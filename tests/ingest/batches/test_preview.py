@@ -109,7 +109,7 @@ def told(changes: Iterable[AverageChange]) -> list[Change]:
     sliced=st.booleans(),
     limit=st.sampled_from([3, 10_000]),
 )
-def test_previewed_averages_are_those_before_and_after_the_upload(
+def test_preview_averages_match_those_before_and_after_the_upload(
     module_database_url: str,
     world: World,
     earlier: list[list[Item]],
@@ -191,7 +191,7 @@ async def try_text(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("file_format", [FileFormat.CSV, FileFormat.CSV_GZIP])
-async def test_a_file_of_many_slices_is_previewed_as_one(small: str, file_format: FileFormat) -> None:
+async def test_preview_combines_all_slices_of_a_file(small: str, file_format: FileFormat) -> None:
     text = HEADER + "".join(LINE.format(price) for price in range(100, 121))
     tried = await try_text(small, text, file_format=file_format)
     assert tried.preview is not None
@@ -206,7 +206,7 @@ async def test_a_file_of_many_slices_is_previewed_as_one(small: str, file_format
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("on_error", OnError)
-async def test_problems_of_all_slices_are_found_in_order(small: str, on_error: OnError) -> None:
+async def test_preview_lists_problems_of_all_slices_in_order(small: str, on_error: OnError) -> None:
     bad = LINE.format("x")
     text = HEADER + (LINE.format(1) * 3 + bad) * 4 + LINE.format(2).replace("BBBBB", "AAAAA")
     tried = await try_text(small, text, on_error)
@@ -223,7 +223,7 @@ async def test_problems_of_all_slices_are_found_in_order(small: str, on_error: O
 
 
 @pytest.mark.anyio
-async def test_a_file_that_cannot_be_read_to_its_end_would_be_rejected(small: str) -> None:
+async def test_preview_of_a_file_with_a_broken_last_line_is_rejected(small: str) -> None:
     tried = await try_text(small, HEADER + LINE.format(1) * 5 + "one,two,three,four,five,six,seven\n")
     assert tried.preview is not None
     assert tried.preview.outcome == BatchOutcome(BatchStatus.REJECTED, 0, 0, 0)
@@ -232,7 +232,7 @@ async def test_a_file_that_cannot_be_read_to_its_end_would_be_rejected(small: st
 
 
 @pytest.mark.anyio
-async def test_a_lane_list_is_cut(small: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_preview_truncates_the_lane_list(small: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview, "MAX_LANES", 1)
     tried = await try_text(small, HEADER + LINE.format(1) + LINE.format(1).replace("AAAAA", "BBBBB"))
     assert tried.preview is not None

@@ -68,7 +68,7 @@ def rows_of(text: bytes) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("page_rows", [1, 2, 3, 7, 100])
 @pytest.mark.parametrize("max_lines", [1, 2, 5, 100])
-async def test_every_problem_stands_beside_its_item_however_it_is_cut(
+async def test_rejection_report_pairs_problems_with_items_for_any_page_and_slice_size(
     connection: Connection, pool: Pool, monkeypatch: pytest.MonkeyPatch, page_rows: int, max_lines: int
 ) -> None:
     lines = (
@@ -95,7 +95,7 @@ async def test_every_problem_stands_beside_its_item_however_it_is_cut(
     assert found[-1]["item"] == "15"
 
 
-async def test_values_are_quoted_as_rfc_4180_has_it(connection: Connection, pool: Pool) -> None:
+async def test_rejection_report_quotes_values_according_to_rfc_4180(connection: Connection, pool: Pool) -> None:
     line = '"a ""quoted"" one, with a comma","two\r\nlines",2024-01-01,,10,USD\r\n'
     batch_id = await reject(connection, pool, HEADER + line)
     text = await read_report(pool, batch_id)
@@ -106,7 +106,9 @@ async def test_values_are_quoted_as_rfc_4180_has_it(connection: Connection, pool
     assert text.endswith(b'"a ""quoted"" one, with a comma","two\r\nlines",2024-01-01,,10,USD\r\n')
 
 
-async def test_no_value_is_a_formula_and_no_number_is_touched(connection: Connection, pool: Pool) -> None:
+async def test_rejection_report_escapes_formulas_and_leaves_numbers_unchanged(
+    connection: Connection, pool: Pool
+) -> None:
     items = HEADER + "=1+1,@x,+49,-5.5e3,-5.50,-\n" + "＝1,AAAAA,-,2024-01-01,+.5,USD\n"
     found = rows_of(await read_report(pool, await reject(connection, pool, items)))
     first, last = found[0], found[-1]
@@ -116,7 +118,7 @@ async def test_no_value_is_a_formula_and_no_number_is_touched(connection: Connec
     assert not [value for row in found for value in row.values() if value[:1] in tuple("=@＝")]
 
 
-async def test_characters_that_no_file_should_hold_and_endless_values_are_cut(
+async def test_rejection_report_replaces_nul_characters_and_truncates_long_values(
     connection: Connection, pool: Pool
 ) -> None:
     line = b'{"origin":"A\\u0000B","destination":"%s","date_from":"2024-01-01","date_to":null,"price":"1"}\n' % (
@@ -127,13 +129,15 @@ async def test_characters_that_no_file_should_hold_and_endless_values_are_cut(
     assert first["destination"] == "x" * 200
 
 
-async def test_items_of_parquet_are_shown_as_text(connection: Connection, pool: Pool) -> None:
+async def test_rejection_report_shows_parquet_items_as_text(connection: Connection, pool: Pool) -> None:
     data = parquet(origin="AAAAA", destination="BBBBB", date_from="2024-01-01", date_to=None, price=float("inf"))
     (row,) = rows_of(await read_report(pool, await reject(connection, pool, data, "parquet")))
     assert [row["item"], row["code"], row["price"], row["currency"]] == ["1", "INVALID_PRICE", "inf", ""]
 
 
-async def test_a_payload_that_is_gone_leaves_the_items_columns_empty(connection: Connection, pool: Pool) -> None:
+async def test_rejection_report_has_empty_item_columns_after_payload_deletion(
+    connection: Connection, pool: Pool
+) -> None:
     batch_id = await reject(connection, pool, HEADER + FOUR_PROBLEMS)
     await connection.execute("DELETE FROM batch_payloads")
     found = rows_of(await read_report(pool, batch_id))
@@ -142,12 +146,12 @@ async def test_a_payload_that_is_gone_leaves_the_items_columns_empty(connection:
     assert found[0]["item"] == "1"
 
 
-async def test_a_file_that_was_rejected_as_a_whole_has_one_row(connection: Connection, pool: Pool) -> None:
+async def test_rejection_report_of_a_file_rejected_as_a_whole_has_one_row(connection: Connection, pool: Pool) -> None:
     batch_id = await reject(connection, pool, HEADER + FOUR_PROBLEMS + '"')
     (row,) = rows_of(await read_report(pool, batch_id))
     assert (row["item"], row["code"], row["origin"]) == ("", "BROKEN_FILE", "")
 
 
-async def test_a_batch_without_problems_has_a_line_of_names(connection: Connection, pool: Pool) -> None:
+async def test_rejection_report_without_problems_has_only_a_header(connection: Connection, pool: Pool) -> None:
     batch_id = await reject(connection, pool, HEADER + GOOD)
     assert await read_report(pool, batch_id) == (",".join(REPORT_COLUMNS) + "\r\n").encode()

@@ -35,7 +35,7 @@ def check(*changes: dict[str, str | None]) -> CheckedItems:
     return check_items(pl.DataFrame(rows, schema=schema), PLACES)
 
 
-def test_a_good_item_becomes_ids_days_and_whole_numbers() -> None:
+def test_validation_converts_a_valid_item_to_ids_days_and_integers() -> None:
     checked = check({}, {"origin": "cnsgh", "date_to": None, "price": "-0.00005", "currency": None})
     assert checked.rejections.is_empty()
     assert checked.valid.rows() == [
@@ -44,7 +44,7 @@ def test_a_good_item_becomes_ids_days_and_whole_numbers() -> None:
     ]
 
 
-def test_an_item_may_be_valid_for_as_many_days_as_may_be_and_cost_as_much() -> None:
+def test_validation_accepts_the_maximum_validity_period_and_price() -> None:
     checked = check({"date_from": DAY, "date_to": str(LAST_DAY)}, {"price": str(MAX_AMOUNT)})
     assert checked.rejections.is_empty()
 
@@ -75,31 +75,33 @@ def test_an_item_may_be_valid_for_as_many_days_as_may_be_and_cost_as_much() -> N
         ({"price": f"{MAX_AMOUNT}.0001"}, "price", "PRICE_OUT_OF_RANGE"),
     ],
 )
-def test_every_mistake_has_its_code_and_its_field(change: dict[str, str | None], field: str, code: str) -> None:
+def test_validation_reports_the_field_and_code_of_each_error(
+    change: dict[str, str | None], field: str, code: str
+) -> None:
     checked = check({}, change)
     assert checked.rejections.select("item", "field", "code").rows() == [(2, field, code)]
     assert checked.valid["item"].to_list() == [1]
 
 
-def test_an_item_with_several_mistakes_has_them_all_reported() -> None:
+def test_validation_reports_all_errors_of_an_item() -> None:
     checked = check({"origin": "X", "destination": "Y", "price": "Z", "date_from": "W"})
     assert set(checked.rejections["code"]) == {"UNKNOWN_PORT", "INVALID_PRICE", "INVALID_DATE"}
     assert len(checked.rejections) == 4
 
 
-def test_the_same_port_on_both_sides_is_only_a_warning() -> None:
+def test_validation_accepts_equal_origin_and_destination_with_a_warning() -> None:
     checked = check({"destination": "CNSGH"})
     assert checked.rejections.select("code", "severity").rows() == [("SAME_PORT", "WARNING")]
     assert len(checked.valid) == 1
 
 
-def test_what_is_shown_of_a_value_fits_the_database() -> None:
+def test_validation_truncates_and_sanitizes_rejected_values() -> None:
     checked = check({"price": "a\x00" + "b" * 5000})
     (value,) = checked.rejections["value"]
     assert len(value) == 200
     assert value.startswith("a\ufffdb")
 
 
-def test_without_any_location_every_port_is_unknown() -> None:
+def test_validation_without_locations_rejects_every_port_as_unknown() -> None:
     frame = pl.DataFrame([{"item": 1, **GOOD}], schema={"item": pl.UInt32, **dict.fromkeys(GOOD, pl.String)})
     assert check_items(frame, []).rejections["code"].to_list() == ["UNKNOWN_PORT", "UNKNOWN_PORT"]

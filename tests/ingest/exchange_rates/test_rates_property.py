@@ -96,7 +96,7 @@ async def show(pool: Pool, first: date, last: date) -> dict[str, Shown]:
     before=st.integers(0, 30),
     after=st.integers(0, 30),
 )
-def test_the_rate_shown_for_a_day_is_the_one_that_prices_are_converted_at(
+def test_exchange_rates_shown_equal_those_used_for_currency_conversion(
     module_database_url: str, published: dict[str, dict[int, int]], start: int, length: int, before: int, after: int
 ) -> None:
     first = BEGIN + timedelta(days=start)

@@ -62,7 +62,7 @@ def refused(url: str) -> str:
     return messages[0]
 
 
-def test_euro_rates_become_dollars_for_one_unit() -> None:
+def test_ecb_history_is_converted_to_dollars_per_unit() -> None:
     assert read_ecb_history(ecb_zip(CSV)).rows() == [
         ("EUR", date(2026, 3, 4), 1.2),
         ("EUR", date(2026, 3, 5), 1.25),
@@ -72,7 +72,7 @@ def test_euro_rates_become_dollars_for_one_unit() -> None:
     ]
 
 
-def test_a_rate_that_cannot_be_kept_is_left_out() -> None:
+def test_rate_source_rates_that_cannot_be_stored_are_omitted() -> None:
     csv = f"Date,USD,{','.join(['AAA', 'BBB', 'CCC', 'DDD', 'EEE', 'FFF', 'GGG'])}\n2026-03-05,1,0,-1,inf,nan,1e13,1e-7,2\n"
     assert read_ecb_history(ecb_zip(csv))["currency"].to_list() == ["EUR", "GGG"]
     units = {
@@ -111,13 +111,13 @@ def test_a_rate_that_cannot_be_kept_is_left_out() -> None:
         (zip_of({"a.csv": bytes(MAX_CSV_BYTES + 1)}), "decompressed size exceeds"),
     ],
 )
-def test_what_is_not_the_banks_history_is_refused(data: bytes, words: str) -> None:
+def test_ecb_history_that_is_unreadable_is_rejected(data: bytes, words: str) -> None:
     with pytest.raises(RatesUnavailable, match=words) as caught:
         read_ecb_history(data)
     assert caught.value.code == "RATES_UNREADABLE"
 
 
-def test_a_history_with_a_day_to_come_is_refused(source: RateSource) -> None:
+def test_ecb_history_with_a_future_day_is_rejected(source: RateSource) -> None:
     source.body = ecb_zip(CSV)
     assert len(fetch_ecb(source.url)) == 5
     source.body = ecb_zip(CSV.replace("2026-03-05", "2026-03-06"))
@@ -132,7 +132,7 @@ def test_a_history_with_a_day_to_come_is_refused(source: RateSource) -> None:
         st.sampled_from([Decimal("0.000001"), Decimal(10**12), Decimal(3), Decimal("1.6"), Decimal(2) * 10**11]),
     )
 )
-def test_units_for_a_dollar_are_inverted_exactly(units: Decimal) -> None:
+def test_openexchangerates_units_per_dollar_are_inverted_exactly(units: Decimal) -> None:
     with localcontext(prec=200):
         expected = (1 / units).quantize(Decimal("1e-12"), ROUND_HALF_UP)
     assert parse_day(f'{{"base": "USD", "rates": {{"EUR": {units:f}}}}}'.encode(), DAY) == {"EUR": expected}
@@ -158,13 +158,13 @@ def test_units_for_a_dollar_are_inverted_exactly(units: Decimal) -> None:
         table_of({"EUR": 1.0, "GBP": 0.9}, base="EUR"),
     ],
 )
-def test_what_is_not_a_days_rates_is_refused(answer: bytes) -> None:
+def test_openexchangerates_response_that_is_unreadable_is_rejected(answer: bytes) -> None:
     with pytest.raises(RatesUnavailable, match=str(DAY)) as caught:
         parse_day(answer, DAY)
     assert caught.value.code == "RATES_UNREADABLE"
 
 
-def test_each_day_is_asked_for_with_the_key_in_the_header_only(source: RateSource) -> None:
+def test_openexchangerates_days_are_requested_with_the_key_only_in_the_header(source: RateSource) -> None:
     source.bodies = {
         "/api/historical/2026-03-04.json": table_of({"USD": 1, "JPY": 160, "EUR": 0.8}),
         "/api/historical/2026-03-05.json": table_of({"USD": 1, "EUR": 0.9}),
@@ -178,7 +178,7 @@ def test_each_day_is_asked_for_with_the_key_in_the_header_only(source: RateSourc
 
 
 @pytest.mark.parametrize("key", ["\N{DEGREE SIGN}hidden", "hid\nden", "hidden\x00"])
-def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(source: RateSource, key: str) -> None:
+def test_openexchangerates_key_that_cannot_be_sent_is_rejected_and_not_shown(source: RateSource, key: str) -> None:
     with pytest.raises(RatesUnavailable) as caught:
         fetch_days(source.url, key)
     assert caught.value.code == "RATES_REFUSED"
@@ -186,7 +186,7 @@ def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(source: RateSource, 
     assert source.asked == []
 
 
-def test_missing_days_are_asked_for_in_order_and_not_too_many_at_once() -> None:
+def test_openexchangerates_missing_days_are_fetched_in_order_and_limited_ranges() -> None:
     today = date(2026, 3, 31)
     yesterday = date(2026, 3, 30)
     assert days_to_fetch(yesterday, today) is None
@@ -204,7 +204,7 @@ def test_missing_days_are_asked_for_in_order_and_not_too_many_at_once() -> None:
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 400, 401, 403, 404, 418, 429, 500, 503, 599])
-def test_another_status_is_named_and_what_comes_with_it_is_not(source: RateSource, status: int) -> None:
+def test_rate_source_error_status_is_reported_without_the_response_body(source: RateSource, status: int) -> None:
     source.status, source.body = status, b"" if status == 204 else f"wrong key {KEY}".encode()
     message = refused(source.url)
     assert message.startswith("RATES_REFUSED: 127.0.0.1:")
@@ -212,7 +212,7 @@ def test_another_status_is_named_and_what_comes_with_it_is_not(source: RateSourc
     assert ("RATESGRAPH_OPENEXCHANGERATES_APP_ID" in message) is (status == 401)
 
 
-def test_a_source_that_cannot_be_reached_is_named_without_what_may_be_secret() -> None:
+def test_rate_source_unreachable_host_is_reported_without_secrets_of_the_url() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
@@ -224,13 +224,13 @@ def test_a_source_that_cannot_be_reached_is_named_without_what_may_be_secret() -
 @pytest.mark.parametrize(
     "url", ["", "rates.zip", "ftp://127.0.0.1/hidden", "http://127.0.0.1:hidden", "http:///hidden"]
 )
-def test_an_address_that_is_no_url_is_refused(url: str) -> None:
+def test_rate_source_invalid_url_is_rejected_and_not_shown(url: str) -> None:
     message = refused(url)
     assert message.startswith("RATES_UNREACHABLE: the URL")
     assert "hidden" not in message
 
 
-def test_a_proxy_that_cannot_be_used_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rate_source_unusable_proxy_is_reported_without_its_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "gopher://user:hidden@127.0.0.1:1")
     message = refused("http://127.0.0.1:1")
     assert "ALL_PROXY" in message
@@ -238,12 +238,12 @@ def test_a_proxy_that_cannot_be_used_is_said(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("answer", [b"", b"no HTTP at all\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"])
-def test_an_answer_that_is_cut_off_is_refused(source: RateSource, answer: bytes) -> None:
+def test_rate_source_truncated_response_is_rejected(source: RateSource, answer: bytes) -> None:
     source.dribble = lambda send: send(answer)
     assert refused(source.url).startswith("RATES_UNREACHABLE: 127.0.0.1:")
 
 
-def test_a_body_without_end_is_cut_off(source: RateSource) -> None:
+def test_rate_source_endless_body_is_rejected_at_the_size_limit(source: RateSource) -> None:
     sent = 0
 
     def pour(send: Send) -> None:
@@ -260,14 +260,14 @@ def test_a_body_without_end_is_cut_off(source: RateSource) -> None:
         assert caught.value.code == "RATES_REFUSED"
 
 
-def test_what_is_packed_on_the_way_is_not_unpacked(source: RateSource) -> None:
+def test_rate_source_compressed_response_is_not_decompressed(source: RateSource) -> None:
     source.dribble = lambda send: send(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + b"\x1f\x8b" * 10)
     with pytest.raises(RatesUnavailable, match="not a valid zip"):
         fetch_ecb(source.url)
 
 
 @pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["headers", "body"])
-def test_whoever_sends_byte_by_byte_meets_a_deadline(
+def test_rate_source_slow_response_is_rejected_at_the_deadline(
     source: RateSource, monkeypatch: pytest.MonkeyPatch, begin: bytes
 ) -> None:
     def trickle(send: Send) -> None:

@@ -17,7 +17,7 @@ def ends_by(signal: str) -> tuple[str, ...]:
     return (sys.executable, "-c", f"import os, signal; os.write(1, b'F'); os.kill(os.getpid(), signal.{signal})")
 
 
-def test_a_file_on_disk_and_one_in_memory_read_the_same() -> None:
+def test_parquet_reads_equal_rows_from_disk_and_memory() -> None:
     with TemporaryFile() as file:
         file.write(SOUND_PARQUET)
         file.flush()
@@ -27,13 +27,13 @@ def test_a_file_on_disk_and_one_in_memory_read_the_same() -> None:
     assert part == 1.0
 
 
-def test_rows_come_in_frames_of_the_size_that_was_asked_for() -> None:
+def test_parquet_yields_frames_of_the_requested_size() -> None:
     frames = list(read_parquet(io.BytesIO(SOUND_PARQUET), 1))
     assert [(len(frame), part) for frame, part in frames] == [(1, 0.5), (1, 1.0)]
 
 
 @pytest.mark.parametrize("signal", ["SIGKILL", "SIGTERM"])
-def test_a_process_that_was_ended_from_outside_says_nothing_about_the_file(
+def test_parquet_reader_killed_from_outside_does_not_reject_the_file(
     monkeypatch: pytest.MonkeyPatch, signal: str
 ) -> None:
     monkeypatch.setattr(parquet, "COMMAND", ends_by(signal))
@@ -42,14 +42,14 @@ def test_a_process_that_was_ended_from_outside_says_nothing_about_the_file(
 
 
 @pytest.mark.parametrize("signal", ["SIGABRT", "SIGSEGV", "SIGXCPU"])
-def test_a_process_that_its_own_work_has_ended_condemns_the_file(monkeypatch: pytest.MonkeyPatch, signal: str) -> None:
+def test_parquet_reader_that_crashes_rejects_the_file_as_broken(monkeypatch: pytest.MonkeyPatch, signal: str) -> None:
     monkeypatch.setattr(parquet, "COMMAND", ends_by(signal))
     with pytest.raises(FileRejected) as caught:
         list(read_parquet(io.BytesIO(SOUND_PARQUET), 10))
     assert caught.value.code == "BROKEN_FILE"
 
 
-def test_whoever_stops_reading_early_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parquet_reader_process_ends_when_reading_stops_early(monkeypatch: pytest.MonkeyPatch) -> None:
     endless = "from ingest.readers.parquet_subprocess import main; main()\nwhile True: pass"
     monkeypatch.setattr(parquet, "COMMAND", (sys.executable, "-c", endless))
     frames = read_parquet(io.BytesIO(SOUND_PARQUET), 1)

@@ -45,27 +45,27 @@ NDJSON = (
         ),
     ],
 )  # fmt: skip
-def test_every_format_and_layout_gives_the_same_item(data: bytes, file_format: FileFormat) -> None:
+def test_price_file_formats_and_layouts_yield_equal_items(data: bytes, file_format: FileFormat) -> None:
     assert read_items(data, file_format).rows() == [ROW]
 
 
-def test_the_one_day_layout_leaves_the_last_day_and_the_currency_open() -> None:
+def test_price_file_one_day_layout_has_no_last_day_or_currency() -> None:
     assert read_items(ONE_DAY, FileFormat.CSV).rows() == [(1, "CNSGH", "NLRTM", "2024-01-01", None, "1234.50", None)]
 
 
-def test_numbers_in_json_and_parquet_keep_their_digits() -> None:
+def test_price_file_preserves_the_digits_of_ndjson_and_parquet_numbers() -> None:
     line = b'{"origin_code":"A","destination_code":"B","day":"2024-01-01","price":0.1}\n'
     assert read_items(line, FileFormat.NDJSON)["price"].to_list() == ["0.1"]
     data = parquet(origin_code="A", destination_code="B", day=date(2024, 1, 1), price=1234.56)
     assert read_items(data, FileFormat.PARQUET)["price"].to_list() == ["1234.56"]
 
 
-def test_a_time_of_day_stays_visible_so_that_it_is_refused_as_a_date() -> None:
+def test_price_file_preserves_the_time_of_day_of_a_parquet_timestamp() -> None:
     data = parquet(origin_code="A", destination_code="B", day=datetime(2024, 1, 1, 12), price=1)  # noqa: DTZ001
     assert read_items(data, FileFormat.PARQUET)["date_from"].to_list() == ["2024-01-01T12:00:00"]
 
 
-def test_blank_lines_are_no_items_but_keep_the_numbers_of_the_others() -> None:
+def test_price_file_skips_blank_lines_but_counts_them_in_item_numbers() -> None:
     data = ONE_DAY + b"\nCNSGH,NLRTM,2024-01-02,1\n"
     assert read_items(data, FileFormat.CSV)["item"].to_list() == [1, 3]
 
@@ -95,7 +95,7 @@ def test_blank_lines_are_no_items_but_keep_the_numbers_of_the_others() -> None:
         (PERIOD.decode().encode("utf-16"), FileFormat.CSV, "WRONG_ENCODING", "UTF-8"),
     ],
 )  # fmt: skip
-def test_an_unusable_file_has_one_code_and_says_where(
+def test_price_file_that_is_unusable_is_rejected_with_its_code_and_position(
     data: bytes, file_format: FileFormat, code: str, words: str
 ) -> None:
     with pytest.raises(FileRejected) as caught:
@@ -104,12 +104,12 @@ def test_an_unusable_file_has_one_code_and_says_where(
     assert words in caught.value.message
 
 
-def test_a_json_line_without_a_key_has_no_value_there() -> None:
+def test_price_file_ndjson_line_without_a_key_yields_null() -> None:
     items = read_items(NDJSON + b'{"origin": "CNSGH"}\n', FileFormat.NDJSON)
     assert items.rows()[1] == (2, "CNSGH", None, None, None, None, None)
 
 
-def test_the_name_of_a_file_promises_its_format() -> None:
+def test_price_file_format_is_derived_from_the_file_name() -> None:
     assert format_of(Path("a/Prices.CSV.gz")) is FileFormat.CSV_GZIP
     assert format_of(Path("prices.jsonl")) is FileFormat.NDJSON
     with pytest.raises(FileRejected) as caught:

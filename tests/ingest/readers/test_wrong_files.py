@@ -109,7 +109,7 @@ def children_of(process: subprocess.Popen[bytes]) -> list[str]:
 
 
 @pytest.mark.parametrize("wrong", WRONG_FILES, ids=lambda wrong: wrong.name)
-async def test_a_wrong_file_is_rejected_once_and_clearly_and_leaves_nothing(
+async def test_worker_rejects_an_invalid_file_with_one_rejection_and_stores_nothing(
     database: Connection, worker: subprocess.Popen[bytes], wrong: WrongFile
 ) -> None:
     before = await count_rows(database)
@@ -124,7 +124,7 @@ async def test_a_wrong_file_is_rejected_once_and_clearly_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(("data", "file_format"), [(HEADER + LINE, "csv"), (SOUND_PARQUET, "parquet")])
-async def test_after_all_of_them_the_worker_does_its_work(
+async def test_worker_processes_valid_files_after_invalid_ones(
     database: Connection, worker: subprocess.Popen[bytes], data: bytes, file_format: str
 ) -> None:
     batch = await end_of(database, await upload(database, iter([data]), file_format))
@@ -134,7 +134,7 @@ async def test_after_all_of_them_the_worker_does_its_work(
     assert worker.poll() is None
 
 
-async def test_no_process_is_left_of_those_that_read_parquet(
+async def test_worker_leaves_no_parquet_reader_process_running(
     database: Connection, worker: subprocess.Popen[bytes]
 ) -> None:
     await end_of(database, await upload(database, iter([SOUND_PARQUET]), "parquet"))

@@ -41,7 +41,7 @@ async def begin(gathering: CoalescingLoader[int, int], *questions: Sequence[int]
     return asking
 
 
-async def test_what_is_asked_meanwhile_travels_together() -> None:
+async def test_coalescing_loader_batches_keys_requested_during_a_load() -> None:
     road = Road()
     gathering = CoalescingLoader(road.load, max_concurrent=2)
     asking = await begin(gathering, [1])
@@ -53,7 +53,7 @@ async def test_what_is_asked_meanwhile_travels_together() -> None:
     assert road.loads == [[1], [2], [3, 1, 4]]
 
 
-async def test_those_who_ask_in_the_same_moment_share_the_first_load() -> None:
+async def test_coalescing_loader_batches_simultaneous_requests_into_the_first_load() -> None:
     road = Road()
     asking = await begin(CoalescingLoader(road.load, max_concurrent=2), [1], [2], [1, 5])
     road.let_through()
@@ -61,7 +61,7 @@ async def test_those_who_ask_in_the_same_moment_share_the_first_load() -> None:
     assert road.loads == [[1, 2, 5]]
 
 
-async def test_no_load_is_larger_than_it_may_be_but_for_one_that_asks_for_more() -> None:
+async def test_coalescing_loader_limits_batch_size_except_for_one_larger_request() -> None:
     road = Road()
     asking = await begin(
         CoalescingLoader(road.load, max_concurrent=1, max_batch_size=3), [1, 2], [3], [4], [5, 6, 7, 8], [9]
@@ -71,7 +71,7 @@ async def test_no_load_is_larger_than_it_may_be_but_for_one_that_asks_for_more()
     assert road.loads == [[1, 2, 3], [4], [5, 6, 7, 8], [9]]
 
 
-async def test_a_question_that_takes_too_long_is_no_trouble_of_the_others() -> None:
+async def test_coalescing_loader_timeout_of_one_request_does_not_fail_the_others() -> None:
     road = Road()
     road.fails = {2: StatementTimeout()}
     asking = await begin(CoalescingLoader(road.load, max_concurrent=1), [1], [2], [3])
@@ -82,7 +82,7 @@ async def test_a_question_that_takes_too_long_is_no_trouble_of_the_others() -> N
     assert road.loads == [[1, 2, 3], [2, 3], [3]]
 
 
-async def test_where_everything_takes_too_long_nobody_waits_for_more_than_two_of_it() -> None:
+async def test_coalescing_loader_fails_remaining_requests_after_two_consecutive_timeouts() -> None:
     road = Road()
     road.fails = dict.fromkeys((1, 2, 3, 4), StatementTimeout())
     asking = await begin(CoalescingLoader(road.load, max_concurrent=1), [5], [1], [2, 5], [3], [4], [6])
@@ -93,7 +93,7 @@ async def test_where_everything_takes_too_long_nobody_waits_for_more_than_two_of
     assert road.loads == [[5, 1, 2, 3, 4, 6], [1, 2, 3, 4, 6], [2, 3, 4, 6]]
 
 
-async def test_a_database_that_is_gone_is_everybodys_trouble_at_once() -> None:
+async def test_coalescing_loader_fails_all_requests_if_the_database_is_unavailable() -> None:
     road = Road()
     road.fails = {1: DatabaseUnavailable()}
     gathering = CoalescingLoader(road.load, max_concurrent=1)
@@ -105,7 +105,7 @@ async def test_a_database_that_is_gone_is_everybodys_trouble_at_once() -> None:
     assert await gathering.load_many([3]) == [6]
 
 
-async def test_nothing_is_loaded_for_those_who_have_gone() -> None:
+async def test_coalescing_loader_skips_keys_of_cancelled_requests() -> None:
     road = Road()
     gathering = CoalescingLoader(road.load, max_concurrent=1)
     first, second, third = [(await begin(gathering, [number]))[0] for number in (1, 2, 3)]
@@ -118,7 +118,7 @@ async def test_nothing_is_loaded_for_those_who_have_gone() -> None:
     assert second.cancelled()
 
 
-async def test_a_load_goes_on_as_long_as_somebody_waits_for_it_and_no_longer() -> None:
+async def test_coalescing_loader_cancels_a_load_only_after_all_its_requests_are_cancelled() -> None:
     road = Road()
     gathering = CoalescingLoader(road.load, max_concurrent=1)
     first, second = await begin(gathering, [1], [2, 1])
@@ -133,7 +133,7 @@ async def test_a_load_goes_on_as_long_as_somebody_waits_for_it_and_no_longer() -
     assert road.loads == [[1, 2], [3]]
 
 
-async def test_capacity_is_refused_once_the_bound_of_waiting_keys_is_reached() -> None:
+async def test_coalescing_loader_is_busy_while_the_limit_of_waiting_keys_is_reached() -> None:
     road = Road()
     loader = CoalescingLoader(road.load, max_concurrent=1, max_waiting=3)
     asking = await begin(loader, [1])
@@ -151,7 +151,9 @@ async def test_capacity_is_refused_once_the_bound_of_waiting_keys_is_reached() -
 
 
 @pytest.mark.parametrize("split", [[[1, 2, 3, 4]], [[1], [2], [3], [4]]], ids=["one_load", "four_loads"])
-async def test_capacity_counts_keys_however_they_are_split_into_loads(split: list[list[int]]) -> None:
+async def test_coalescing_loader_capacity_counts_keys_regardless_of_their_split_into_loads(
+    split: list[list[int]],
+) -> None:
     road = Road()
     loader = CoalescingLoader(road.load, max_concurrent=1, max_waiting=4)
     first = await begin(loader, [0])
@@ -164,7 +166,7 @@ async def test_capacity_counts_keys_however_they_are_split_into_loads(split: lis
     assert [number for numbers in loaded for number in numbers] == [0, 2, 4, 6, 8]
 
 
-async def test_a_load_larger_than_the_bound_is_accepted_by_an_empty_queue() -> None:
+async def test_coalescing_loader_with_an_empty_queue_accepts_a_load_above_the_limit() -> None:
     road = Road()
     loader = CoalescingLoader(road.load, max_concurrent=1, max_waiting=2)
     loader.check_capacity()
@@ -174,7 +176,7 @@ async def test_a_load_larger_than_the_bound_is_accepted_by_an_empty_queue() -> N
     loader.check_capacity()
 
 
-async def test_cancelled_callers_free_the_capacity_that_they_waited_for() -> None:
+async def test_coalescing_loader_frees_the_capacity_of_cancelled_requests() -> None:
     road = Road()
     loader = CoalescingLoader(road.load, max_concurrent=1, max_waiting=2)
     first, second = await begin(loader, [1], [2])
@@ -188,7 +190,7 @@ async def test_cancelled_callers_free_the_capacity_that_they_waited_for() -> Non
     assert road.loads == [[1, 2]]
 
 
-async def test_the_owner_of_a_loader_names_the_error_of_a_full_queue() -> None:
+async def test_coalescing_loader_raises_the_configured_overload_error() -> None:
     loader = CoalescingLoader(Road().load, max_concurrent=1, max_waiting=0, overload_error=DatabaseUnavailable)
     with pytest.raises(DatabaseUnavailable):
         loader.check_capacity()

@@ -69,7 +69,7 @@ def parties(database_url: str) -> Iterator[Parties]:
         yield Parties(client, str(client.http.base_url), ours, theirs, admin, reader)
 
 
-def test_a_batch_is_looked_up_by_its_uploader_and_by_admins_alone(parties: Parties) -> None:
+def test_batch_is_visible_only_to_its_uploader_and_admins(parties: Parties) -> None:
     batch = parties.upload(parties.ours)["batch"]
     assert batch["uploader"] == "token:ours"
     for token, expected in (
@@ -82,7 +82,7 @@ def test_a_batch_is_looked_up_by_its_uploader_and_by_admins_alone(parties: Parti
     assert parties.ask(parties.theirs, BY_ID, id=batch["id"]) == parties.ask(parties.theirs, BY_ID, id=MISSING)
 
 
-def test_a_page_of_batches_skips_those_of_others(parties: Parties) -> None:
+def test_batch_list_excludes_batches_of_other_uploaders(parties: Parties) -> None:
     own = [
         parties.upload(token, f"key {number}")["batch"]["id"]
         for number, token in enumerate([parties.ours, parties.theirs] * 2)
@@ -93,7 +93,7 @@ def test_a_page_of_batches_skips_those_of_others(parties: Parties) -> None:
     assert [edge["node"]["id"] for edge in everything] == [own[2], own[0]]
 
 
-def test_an_idempotency_key_is_its_uploader_s_own(parties: Parties) -> None:
+def test_idempotency_key_is_scoped_to_its_uploader(parties: Parties) -> None:
     ours, theirs = parties.upload(parties.ours), parties.upload(parties.theirs, price=6)
     assert ours["batch"]["id"] != theirs["batch"]["id"]
     assert parties.upload(parties.ours) == {**ours, "replayed": True}
@@ -102,13 +102,13 @@ def test_an_idempotency_key_is_its_uploader_s_own(parties: Parties) -> None:
     assert parties.ask(parties.admin, BY_KEY)["batchByKey"] is None
 
 
-def test_a_token_that_replaces_another_of_its_name_is_the_same_uploader(parties: Parties, database_url: str) -> None:
+def test_batch_ownership_follows_the_token_name_after_rotation(parties: Parties, database_url: str) -> None:
     first = parties.upload(parties.ours)
     successor = make_token(database_url, "upload", name="ours")
     assert parties.upload(successor) == {**first, "replayed": True}
 
 
-def test_a_batch_is_taken_back_by_its_uploader_or_an_admin(parties: Parties) -> None:
+def test_batch_revert_is_permitted_only_for_its_uploader_and_admins(parties: Parties) -> None:
     for token in (parties.ours, parties.admin):
         batch_id = parties.upload(parties.ours, f"for {token[:20]}")["batch"]["id"]
         refused = parties.ask(parties.theirs, REVERT, id=batch_id)
@@ -118,7 +118,7 @@ def test_a_batch_is_taken_back_by_its_uploader_or_an_admin(parties: Parties) -> 
         assert done == {"batch": {"id": batch_id, "status": "REVERTED"}, "userErrors": []}
 
 
-def test_rejections_are_downloaded_by_who_may_see_the_batch(parties: Parties) -> None:
+def test_batch_rejections_download_is_permitted_only_for_its_uploader_and_admins(parties: Parties) -> None:
     parties.ask(parties.ours, UPLOAD, input={"prices": [{**GOOD, "price": "x"}], "waitMs": 20_000})
 
     def status(token: str, batch_id: str) -> tuple[int, str]:
@@ -131,7 +131,9 @@ def test_rejections_are_downloaded_by_who_may_see_the_batch(parties: Parties) ->
 
 
 @each_transport
-def test_a_batch_is_watched_by_who_may_see_it(parties: Parties, transport: str) -> None:
+def test_batch_progress_subscription_is_permitted_only_for_uploader_and_admins(
+    parties: Parties, transport: str
+) -> None:
     batch_id = parties.upload(parties.ours)["batch"]["id"]
 
     def first(token: str, id_: str) -> Json:
@@ -145,7 +147,7 @@ def test_a_batch_is_watched_by_who_may_see_it(parties: Parties, transport: str) 
 
 
 @each_transport
-def test_a_stranger_is_told_that_prices_have_changed_and_not_by_whom(watched: Watched, transport: str) -> None:
+def test_price_changes_subscription_hides_the_batch_from_other_callers(watched: Watched, transport: str) -> None:
     url = watched.database_url
     ours, *others = (make_token(url, "upload", "read", name=name) for name in ("ours", "theirs", "other"))
     tokens = {
@@ -167,7 +169,7 @@ def test_a_stranger_is_told_that_prices_have_changed_and_not_by_whom(watched: Wa
 
 
 @pytest.mark.parametrize("state", ["queued", "applied", "rejected", "reverted"])
-def test_what_is_not_yours_is_answered_byte_for_byte_as_what_is_not_there(database_url: str, state: str) -> None:
+def test_batch_of_another_uploader_is_byte_for_byte_equal_to_a_missing_one(database_url: str, state: str) -> None:
     fill(database_url)
     ours, theirs = (make_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
     with running_server(database_url, writes_are_open=False) as client:
@@ -221,7 +223,7 @@ def _begin(parties: Parties, token: str, batch_id: str) -> bytes:
         return b"".join(itertools.islice(response.iter_raw(), 1))
 
 
-def test_a_batch_of_the_command_line_belongs_to_no_token(database_url: str, tmp_path: Path) -> None:
+def test_batch_loaded_by_the_cli_is_visible_only_to_admins(database_url: str, tmp_path: Path) -> None:
     fill(database_url)
     ours, admin = (make_token(database_url, scope, name=scope) for scope in ("upload", "admin"))
     (tmp_path / "prices.csv").write_text("origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,1\n")
@@ -233,7 +235,7 @@ def test_a_batch_of_the_command_line_belongs_to_no_token(database_url: str, tmp_
         assert seen(parties, ours, "1") == seen(parties, ours, MISSING)
 
 
-def test_what_is_not_yours_takes_the_same_way_through_the_database_as_what_is_not_there(
+def test_batch_of_another_uploader_causes_the_same_statements_as_a_missing_one(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The time that an answer takes is that of its statements: where they are the same, it tells nothing.

@@ -57,7 +57,7 @@ def try_out(client: Client, *items: Json, **options: object) -> Json:
     return payload
 
 
-def test_a_dry_run_tells_what_the_upload_then_comes_to(client: Client) -> None:
+def test_dry_run_preview_matches_the_upload_and_the_resulting_averages(client: Client) -> None:
     send(client, *THREE[:2], {**GOOD, "dateTo": None, "price": 300}, BACK, BACK)
     items = [{**GOOD, "price": "-50"}, *[BACK] * 2, {**BACK, "dateFrom": "2024-02-01"}]
     preview = try_out(client, *items)["preview"]
@@ -104,7 +104,7 @@ def test_a_dry_run_tells_what_the_upload_then_comes_to(client: Client) -> None:
     [[*THREE, {**GOOD, "destination": "CNSGH"}], [GOOD, {**GOOD, "price": "x"}]],
     ids=["valid", "invalid"],
 )
-def test_a_dry_run_changes_no_row_and_wakes_nobody(client: Client, database_url: str, items: list[Json]) -> None:
+def test_dry_run_changes_no_row_and_sends_no_notification(client: Client, database_url: str, items: list[Json]) -> None:
     send(client, *THREE, {**GOOD, "price": "x"}, onError="SKIP_INVALID")
     before = dump(database_url)
     with psycopg.connect(database_url, autocommit=True) as listener:
@@ -117,7 +117,7 @@ def test_a_dry_run_changes_no_row_and_wakes_nobody(client: Client, database_url:
     assert before['"public"."price_totals"']
 
 
-def test_a_dry_run_neither_takes_nor_looks_up_the_key(client: Client) -> None:
+def test_dry_run_neither_reserves_nor_matches_the_idempotency_key(client: Client) -> None:
     assert try_out(client, GOOD, idempotencyKey="k")["preview"]["status"] == "APPLIED"
     assert send(client, GOOD, idempotencyKey="k")["replayed"] is False
     other = try_out(client, GOOD, BACK, idempotencyKey="k")
@@ -132,7 +132,7 @@ def test_a_dry_run_neither_takes_nor_looks_up_the_key(client: Client) -> None:
         ([GOOD], {"idempotencyKey": ""}, "INVALID_IDEMPOTENCY_KEY"),
     ],
 )
-def test_what_would_be_refused_as_a_whole_has_no_preview(
+def test_dry_run_rejected_as_a_whole_has_no_preview(
     client: Client, items: list[Json], options: Json, code: str
 ) -> None:
     payload = try_out(client, *items, **options)
@@ -140,14 +140,14 @@ def test_what_would_be_refused_as_a_whole_has_no_preview(
     assert [(error["item"], error["code"]) for error in payload["userErrors"]] == [(None, code)]
 
 
-def test_a_dry_run_waits_for_no_worker(database_url: str) -> None:
+def test_dry_run_completes_without_a_worker(database_url: str) -> None:
     fill(database_url)
     with running_server(database_url) as client:
         assert try_out(client, GOOD, waitMs=-1)["preview"]["status"] == "APPLIED"
 
 
 @pytest.mark.parametrize("on_error", ["REJECT_BATCH", "SKIP_INVALID"])
-def test_problems_are_those_of_the_upload(client: Client, on_error: str) -> None:
+def test_dry_run_reports_the_same_errors_and_warnings_as_the_upload(client: Client, on_error: str) -> None:
     odd = {**GOOD, "destination": "CNSGH"}
     items = [*THREE, odd, *({**GOOD, **change} for change, *_ in BAD), odd]
     tried = try_out(client, *items, onError=on_error)
@@ -159,7 +159,7 @@ def test_problems_are_those_of_the_upload(client: Client, on_error: str) -> None
     assert real["batch"] == {key: tried["preview"][key] for key in real["batch"]}
 
 
-def test_an_invalid_item_leaves_nothing_to_preview_of_an_upload_that_is_all_or_nothing(client: Client) -> None:
+def test_dry_run_preview_is_empty_if_an_invalid_item_rejects_the_batch(client: Client) -> None:
     preview = try_out(client, *THREE, {**GOOD, "price": "x"})["preview"]
     assert (preview["status"], preview["acceptedCount"], preview["rejectedCount"]) == ("REJECTED", 0, 1)
     assert preview["lanes"] == preview["changes"] == []
@@ -167,19 +167,19 @@ def test_an_invalid_item_leaves_nothing_to_preview_of_an_upload_that_is_all_or_n
     assert preview["laneCount"] == preview["priceDayCount"] == preview["newAverageCount"] == 0
 
 
-def test_valid_items_are_previewed_where_invalid_ones_are_skipped(client: Client) -> None:
+def test_dry_run_previews_valid_items_with_skip_invalid(client: Client) -> None:
     preview = try_out(client, *THREE, {**GOOD, "price": "x"}, onError="SKIP_INVALID")["preview"]
     assert (preview["status"], preview["acceptedCount"], preview["rejectedCount"]) == ("APPLIED", 3, 1)
     assert [change["averageAfter"] for change in preview["changes"]] == [200, 200]
     assert preview["newAverageCount"] == 2
 
 
-def test_an_upload_of_invalid_items_alone_is_rejected_even_when_they_may_be_skipped(client: Client) -> None:
+def test_dry_run_of_only_invalid_items_is_rejected_even_with_skip_invalid(client: Client) -> None:
     preview = try_out(client, {**GOOD, "price": "x"}, onError="SKIP_INVALID")["preview"]
     assert (preview["status"], preview["rejectedCount"], preview["changes"]) == ("REJECTED", 1, [])
 
 
-def test_the_first_thousand_problems_are_listed_and_all_are_counted(client: Client) -> None:
+def test_dry_run_lists_the_first_thousand_errors_and_counts_all(client: Client) -> None:
     items = [GOOD, *[{**GOOD, "price": "x"}] * 1_200]
     tried, real = try_out(client, *items), send(client, *items)
     assert tried["userErrors"] == real["userErrors"]
@@ -187,13 +187,13 @@ def test_the_first_thousand_problems_are_listed_and_all_are_counted(client: Clie
     assert tried["preview"]["rejectedCount"] == 1_200
 
 
-def test_an_average_that_stays_to_the_cent_does_not_change(client: Client) -> None:
+def test_dry_run_omits_averages_that_are_unchanged_to_the_cent(client: Client) -> None:
     send(client, *[GOOD] * 3)
     preview = try_out(client, GOOD, {**GOOD, "price": "100.01"})["preview"]
     assert (preview["status"], preview["changes"], preview["newAverageCount"]) == ("APPLIED", [], 0)
 
 
-def test_moves_are_compared_as_they_are_shown(client: Client) -> None:
+def test_dry_run_orders_changes_by_the_rounded_difference(client: Client) -> None:
     send(client, *[GOOD] * 3)
     # Both averages are shown to move by a cent; exactly, the first moves by half a cent.
     items = [{**GOOD, "dateTo": None, "price": "100.02"}, {**GOOD, "dateFrom": "2024-01-02", "price": "100.04"}]
@@ -204,18 +204,18 @@ def test_moves_are_compared_as_they_are_shown(client: Client) -> None:
     ]
 
 
-def test_two_prices_make_no_average(client: Client) -> None:
+def test_dry_run_of_two_prices_previews_no_average(client: Client) -> None:
     preview = try_out(client, GOOD, GOOD)["preview"]
     assert (preview["priceDayCount"], preview["changes"], preview["newAverageCount"]) == (4, [], 0)
 
 
-def test_new_averages_that_are_not_listed_are_counted(client: Client) -> None:
+def test_dry_run_counts_new_averages_that_are_not_listed(client: Client) -> None:
     preview = try_out(client, *[{**GOOD, "dateTo": "2024-12-31"}] * 3)["preview"]
     assert [change["day"] for change in preview["changes"]] == [f"2024-01-{day:02}" for day in range(1, 11)]
     assert preview["newAverageCount"] == 366
 
 
-def test_foreign_currencies_are_previewed_in_dollars(client: Client, database_url: str) -> None:
+def test_dry_run_previews_averages_of_foreign_currencies_in_dollars(client: Client, database_url: str) -> None:
     async def load() -> None:
         async with connect(database_url, INGEST) as connection:
             await load_ecb_rates(connection)
@@ -237,13 +237,13 @@ def test_foreign_currencies_are_previewed_in_dollars(client: Client, database_ur
     }
 
 
-def test_without_permission_nothing_is_tried(database_url: str) -> None:
+def test_dry_run_without_a_token_is_rejected(database_url: str) -> None:
     with running_server(database_url, writes_are_open=False) as client:
         failure = client.fail(UPLOAD, input={"prices": [GOOD], "dryRun": True})
         assert failure["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-def test_items_may_be_literals(client: Client) -> None:
+def test_dry_run_accepts_literal_items(client: Client) -> None:
     item = '{ dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM", price: 1 }'
     mutation = f"mutation {{ uploadPrices(input: {{ dryRun: true, prices: [{item}] }}) {{ preview {{ itemCount }} }} }}"
     assert client.ask(mutation) == {"uploadPrices": {"preview": {"itemCount": 1}}}
@@ -273,7 +273,7 @@ def wait_for_lock(connection: psycopg.Connection) -> None:
         assert time.monotonic() < deadline, "nobody waits for the tree"
 
 
-def test_dry_runs_wait_for_each_other_and_not_for_ever(
+def test_dry_run_queues_behind_others_and_fails_as_busy_after_the_timeout(
     client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with psycopg.connect(database_url) as holder:

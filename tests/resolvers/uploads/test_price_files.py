@@ -64,7 +64,7 @@ EVERY_FORMAT = pytest.mark.parametrize(
 
 
 @EVERY_FORMAT
-def test_a_file_of_every_format_is_applied(client: Client, data: bytes, name: str) -> None:
+def test_file_upload_applies_every_format(client: Client, data: bytes, name: str) -> None:
     payload = send(client, data, name)
     assert payload["userErrors"] == payload["warnings"] == []
     assert payload["batch"] | {"id": "", "status": "APPLIED", "source": name, "itemCount": 3} == {
@@ -76,7 +76,7 @@ def test_a_file_of_every_format_is_applied(client: Client, data: bytes, name: st
 
 @EVERY_FORMAT
 @pytest.mark.parametrize("spooled", [False, True])
-def test_a_file_of_every_format_can_be_tried(
+def test_file_upload_dry_run_previews_every_format(
     idle_client: Client, monkeypatch: pytest.MonkeyPatch, data: bytes, name: str, *, spooled: bool
 ) -> None:
     if spooled:
@@ -88,11 +88,11 @@ def test_a_file_of_every_format_can_be_tried(
 
 
 @pytest.mark.parametrize(("name", "code"), [("prices.parquet", "BROKEN_FILE"), ("prices.xlsx", "UNKNOWN_FORMAT")])
-def test_a_broken_file_is_found_when_it_is_tried(idle_client: Client, name: str, code: str) -> None:
+def test_file_upload_dry_run_reports_a_broken_file_or_unknown_format(idle_client: Client, name: str, code: str) -> None:
     assert [error["code"] for error in send(idle_client, CSV, name, dryRun=True)["userErrors"]] == [code]
 
 
-def test_a_format_that_is_given_counts_more_than_the_name(client: Client) -> None:
+def test_file_upload_format_option_overrides_the_file_name(client: Client) -> None:
     assert send(client, gzip.compress(CSV, mtime=0), "export 7", format="CSV_GZIP")["batch"]["status"] == "APPLIED"
     rejected = send(client, CSV, "prices.csv", format="PARQUET")
     assert [error["code"] for error in rejected["userErrors"]] == ["BROKEN_FILE"]
@@ -108,7 +108,7 @@ def test_a_format_that_is_given_counts_more_than_the_name(client: Client) -> Non
         (CSV, "prices.csv", {"idempotencyKey": "a\x00b"}, "INVALID_IDEMPOTENCY_KEY", "idempotencyKey"),
     ],
 )
-def test_a_file_can_be_refused_as_a_whole(
+def test_file_upload_of_unknown_format_no_data_or_invalid_key_creates_no_batch(
     idle_client: Client, data: bytes, name: str, options: Json, code: str, field: str
 ) -> None:
     payload = send(idle_client, data, name, **options)
@@ -117,7 +117,7 @@ def test_a_file_can_be_refused_as_a_whole(
     assert idle_client.ask("{ batches { totalCount } }")["batches"]["totalCount"] == 0
 
 
-def test_a_wait_outside_the_limits_is_an_error_of_the_question(idle_client: Client) -> None:
+def test_file_upload_wait_above_the_limit_is_rejected_as_a_graphql_error(idle_client: Client) -> None:
     answer = idle_client.http.post("/graphql", **form(CSV, "prices.csv", waitMs=30_001)).json()
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["INVALID_WAIT"]
 
@@ -132,11 +132,11 @@ def test_a_wait_outside_the_limits_is_an_error_of_the_question(idle_client: Clie
         ("long " + "x" * 300 + ".csv", "x" * 196 + ".csv"),
     ],
 )
-def test_a_batch_bears_the_base_name_of_its_file(idle_client: Client, name: str, source: str) -> None:
+def test_file_upload_source_is_the_sanitized_base_name_of_the_file(idle_client: Client, name: str, source: str) -> None:
     assert send(idle_client, CSV, name, waitMs=0)["batch"]["source"] == source
 
 
-def test_a_bad_item_rejects_the_file_or_is_skipped(client: Client) -> None:
+def test_file_upload_with_an_invalid_item_is_rejected_or_skips_it(client: Client) -> None:
     data = CSV + b"CNSGH,XXXXX,2024-01-01,5\n"
     rejected = send(client, data)
     assert (rejected["batch"]["status"], rejected["batch"]["acceptedCount"]) == ("REJECTED", 0)
@@ -148,7 +148,7 @@ def test_a_bad_item_rejects_the_file_or_is_skipped(client: Client) -> None:
     assert client.ask(AVERAGES)["averagePrices"] == APPLIED
 
 
-def test_the_same_key_and_file_return_the_first_batch(client: Client) -> None:
+def test_file_upload_with_same_idempotency_key_and_content_returns_the_first_batch(client: Client) -> None:
     first = send(client, CSV, "monday.csv", idempotencyKey="monday")
     second = send(client, CSV, "monday again.csv", idempotencyKey="monday")
     assert (first["replayed"], second["replayed"]) == (False, True)
@@ -160,20 +160,22 @@ def test_the_same_key_and_file_return_the_first_batch(client: Client) -> None:
     ("data", "options"),
     [(CSV + b"\n", {}), (CSV, {"onError": "SKIP_INVALID"}), (CSV, {"format": "NDJSON"})],
 )
-def test_the_same_key_for_another_file_is_refused(idle_client: Client, data: bytes, options: Json) -> None:
+def test_file_upload_idempotency_key_for_other_content_or_options_is_rejected(
+    idle_client: Client, data: bytes, options: Json
+) -> None:
     send(idle_client, CSV, idempotencyKey="monday", waitMs=0)
     payload = send(idle_client, data, idempotencyKey="monday", **options)
     assert payload["batch"] is None
     assert [error["code"] for error in payload["userErrors"]] == ["IDEMPOTENCY_KEY_REUSED"]
 
 
-def test_the_key_of_items_is_not_free_for_a_file(idle_client: Client) -> None:
+def test_file_upload_cannot_reuse_the_idempotency_key_of_an_item_upload(idle_client: Client) -> None:
     idle_client.ask(UPLOAD, input={"prices": [GOOD], "idempotencyKey": "monday", "waitMs": 0})
     payload = send(idle_client, CSV, idempotencyKey="monday", waitMs=0)
     assert [error["code"] for error in payload["userErrors"]] == ["IDEMPOTENCY_KEY_REUSED"]
 
 
-def test_fifty_identical_files_at_once_make_one_batch(client: Client) -> None:
+def test_file_upload_idempotency_key_creates_one_batch_for_concurrent_uploads(client: Client) -> None:
     with ThreadPoolExecutor(max_workers=50) as threads:
         sent = [threads.submit(send, client, CSV, idempotencyKey="all at once") for _ in range(50)]
         payloads = [future.result() for future in sent]
@@ -182,7 +184,7 @@ def test_fifty_identical_files_at_once_make_one_batch(client: Client) -> None:
     assert client.ask(AVERAGES)["averagePrices"] == APPLIED
 
 
-def test_a_batch_is_found_by_its_key(idle_client: Client) -> None:
+def test_batch_query_by_idempotency_key_returns_the_batch_or_null(idle_client: Client) -> None:
     query = "query ($key: String!) { batchByKey(idempotencyKey: $key) { id } }"
     batch_id = send(idle_client, CSV, idempotencyKey="monday", waitMs=0)["batch"]["id"]
     assert idle_client.ask(query, key="monday")["batchByKey"] == {"id": batch_id}
@@ -190,7 +192,7 @@ def test_a_batch_is_found_by_its_key(idle_client: Client) -> None:
         assert idle_client.ask(query, key=unknown)["batchByKey"] is None
 
 
-def test_a_file_is_stored_in_parts_and_read_back_whole(client: Client, database_url: str) -> None:
+def test_file_upload_is_stored_in_parts_and_read_completely(client: Client, database_url: str) -> None:
     data = many_lines(2 * PART_BYTES)
     payload = send(client, data)
     assert (payload["batch"]["status"], payload["batch"]["itemCount"]) == ("APPLIED", data.count(b"\n") - 1)
@@ -201,7 +203,7 @@ def test_a_file_is_stored_in_parts_and_read_back_whole(client: Client, database_
     assert b"".join(part for (part,) in parts) == data
 
 
-def test_a_large_file_stays_out_of_memory_and_keeps_nobody_waiting(database_url: str, tmp_path: Path) -> None:
+def test_file_upload_of_64_mib_limits_memory_growth_and_request_latency(database_url: str, tmp_path: Path) -> None:
     fill(database_url)
     size = 64 * MIB
     (tmp_path / "large.csv").write_bytes(many_lines(MIB) * (size // MIB))

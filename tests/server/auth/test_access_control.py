@@ -157,12 +157,12 @@ def transports(field: str) -> tuple[str, ...]:
     return tuple(transport for transport in TRANSPORTS if transport not in {*left_out, "form"})
 
 
-def test_the_list_is_complete() -> None:
+def test_access_control_cases_cover_every_declared_field() -> None:
     assert set(OPERATIONS) == set(declared())
 
 
 @pytest.mark.parametrize("field", sorted(UPLOAD | ADMIN))
-def test_where_reading_is_open_all_else_needs_a_token_that_holds_and_is_enough(doors: Doors, field: str) -> None:
+def test_upload_and_admin_fields_require_a_valid_scoped_token_under_anonymous_reads(doors: Doors, field: str) -> None:
     before = doors.picture()
     for transport in transports(field):
         assert code(doors.open, transport, OPERATIONS[field], None) == "UNAUTHENTICATED"
@@ -173,7 +173,7 @@ def test_where_reading_is_open_all_else_needs_a_token_that_holds_and_is_enough(d
 
 
 @pytest.mark.parametrize("field", sorted(OPERATIONS))
-def test_where_reading_is_closed_everything_needs_one(doors: Doors, field: str) -> None:
+def test_all_fields_require_a_valid_token_with_scope_without_anonymous_reads(doors: Doors, field: str) -> None:
     before = doors.picture()
     for transport in transports(field):
         for token in (None, *doors.bad_tokens.values()):
@@ -183,7 +183,7 @@ def test_where_reading_is_closed_everything_needs_one(doors: Doors, field: str) 
 
 
 @pytest.mark.parametrize("field", sorted({*OPERATIONS} - {"pricesChanged"}))
-def test_a_scope_that_is_enough_admits_and_admin_is_enough_for_all(doors: Doors, field: str) -> None:
+def test_token_with_sufficient_or_admin_scope_can_use_each_field(doors: Doors, field: str) -> None:
     for transport in transports(field):
         expected = "" if field != "uploadPriceFile" or transport == "form" else "BAD_USER_INPUT"
         for holder in (ENOUGH[field], "admin"):
@@ -193,7 +193,7 @@ def test_a_scope_that_is_enough_admits_and_admin_is_enough_for_all(doors: Doors,
 
 
 @pytest.mark.parametrize("transport", ["sse", "websocket"])
-def test_a_stream_without_an_end_is_begun_for_whom_it_is(doors: Doors, transport: str) -> None:
+def test_prices_changed_stream_starts_for_a_token_with_read_or_admin_scope(doors: Doors, transport: str) -> None:
     query = OPERATIONS["pricesChanged"]
     for holder in ("read", "admin"):
         if transport == "sse":
@@ -207,25 +207,25 @@ def test_a_stream_without_an_end_is_begun_for_whom_it_is(doors: Doors, transport
                 assert next(answers(socket))["data"]["locations"]["totalCount"] > 0
 
 
-def test_no_token_is_needed_to_read_where_reading_is_open_but_a_wrong_one_is_told(doors: Doors) -> None:
+def test_anonymous_read_is_allowed_but_an_expired_token_is_rejected(doors: Doors) -> None:
     assert code(doors.open, "json", OPERATIONS["locations"], None) == ""
     assert code(doors.open, "json", OPERATIONS["locations"], doors.bad_tokens["expired"]) == "UNAUTHENTICATED"
 
 
-def test_an_operation_does_all_that_it_may_or_nothing(doors: Doors) -> None:
+def test_operation_is_rejected_as_a_whole_if_any_field_is_not_permitted(doors: Doors) -> None:
     query = "query { locations { totalCount } ...more } fragment more on Query { ... { b: batches { totalCount } } }"
     assert code(doors.open, "json", query, None) == "UNAUTHENTICATED"
     assert code(doors.open, "json", query, make_token(doors.database_url, "upload")) == ""
 
 
-def test_the_token_may_stand_in_the_header_of_a_websocket(doors: Doors) -> None:
+def test_websocket_token_is_accepted_in_the_authorization_header(doors: Doors) -> None:
     with open_socket(doors.closed, make_token(doors.database_url, "read"), in_header=True) as socket:
         subscribe(socket, OPERATIONS["locations"], {})
         assert next(answers(socket))["data"]["locations"]["totalCount"] > 0
 
 
 @pytest.mark.parametrize("path", ["1", "999", "x"])
-def test_the_download_of_rejections_needs_what_its_batch_needs(doors: Doors, path: str) -> None:
+def test_rejections_download_requires_a_token_with_upload_scope(doors: Doors, path: str) -> None:
     def status(token: str | None) -> int:
         return httpx.get(f"{doors.open}/batches/{path}/rejections.csv", headers=bearing(token)).status_code
 
@@ -234,7 +234,7 @@ def test_the_download_of_rejections_needs_what_its_batch_needs(doors: Doors, pat
     assert status(make_token(doors.database_url, "upload")) == 404
 
 
-def test_a_dry_run_tells_averages_and_so_needs_reading_too(doors: Doors) -> None:
+def test_dry_run_requires_read_scope_in_addition_to_upload_scope(doors: Doors) -> None:
     query = "mutation { uploadPrices(input: { prices: [], dryRun: true }) { userErrors { code } } }"
     assert code(doors.closed, "json", query, make_token(doors.database_url, "upload", "read")) == ""
     answer = httpx.post(
@@ -243,7 +243,7 @@ def test_a_dry_run_tells_averages_and_so_needs_reading_too(doors: Doors) -> None
     assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
-def test_a_page_on_the_internet_is_not_this_machine_whatever_its_name_leads_to(module_database_url: str) -> None:
+def test_local_admin_access_is_denied_to_foreign_hosts_origins_and_proxies(module_database_url: str) -> None:
     with running_server(module_database_url) as client:
         query, port = {"query": OPERATIONS["batches"]}, client.http.base_url.port
         for headers, status in [

@@ -20,7 +20,7 @@ def entries(database_url: str) -> list[Entry]:
         return connection.execute("SELECT caller, action, batch_id, detail FROM audit_entries ORDER BY id").fetchall()
 
 
-def test_everything_that_is_written_by_a_request_is_written_down_with_its_caller(database_url: str) -> None:
+def test_audit_trail_records_every_write_request_with_its_caller(database_url: str) -> None:
     fill(database_url)
     token = make_token(database_url, "admin", name="ops")
     begun = entries(database_url)
@@ -39,7 +39,7 @@ def test_everything_that_is_written_by_a_request_is_written_down_with_its_caller
         ]
 
 
-def test_what_changes_nothing_leaves_no_entry(client: Client, database_url: str) -> None:
+def test_audit_trail_records_nothing_for_requests_without_changes(client: Client, database_url: str) -> None:
     fill(database_url)
     begun = entries(database_url)
     client.ask(UPLOAD, input={"prices": []})
@@ -49,7 +49,7 @@ def test_what_changes_nothing_leaves_no_entry(client: Client, database_url: str)
     assert entries(database_url) == begun
 
 
-def test_a_write_and_its_entry_are_there_together_or_not_at_all(client: Client, database_url: str) -> None:
+def test_audit_trail_entry_and_write_are_committed_atomically(client: Client, database_url: str) -> None:
     fill(database_url)
     with psycopg.connect(database_url) as connection:
         connection.execute("ALTER TABLE audit_entries RENAME TO gone")
@@ -63,7 +63,7 @@ def test_a_write_and_its_entry_are_there_together_or_not_at_all(client: Client, 
         assert connection.execute(parent).fetchone() == ("europe",)
 
 
-def test_the_command_line_leaves_entries_and_shows_them(database_url: str, tmp_path: Path) -> None:
+def test_audit_trail_records_cli_commands_and_the_audit_command_lists_them(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "regions.csv").write_text("slug,name,parent_slug\ntop,Top,\n")
     (tmp_path / "ports.csv").write_text("code,name,parent_slug\nCNSGH,Shanghai,top\nNLRTM,Rotterdam,top\n")
     (tmp_path / "prices.csv").write_text("origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,10\n")
@@ -90,5 +90,5 @@ def test_the_command_line_leaves_entries_and_shows_them(database_url: str, tmp_p
 
 
 @pytest.mark.usefixtures("client")
-def test_a_trail_without_entries_is_shown_too(database_url: str) -> None:
+def test_audit_trail_without_entries_is_printed_with_its_header(database_url: str) -> None:
     assert "when (UTC)" in ratesgraph(database_url, "audit").stdout

@@ -56,7 +56,7 @@ def revoke(database_url: str, token: str) -> float:
     return time.monotonic()
 
 
-def test_a_kept_answer_leaves_to_nobody_who_may_not_read(client: Client, database_url: str) -> None:
+def test_cached_response_is_not_served_to_callers_without_read_scope(client: Client, database_url: str) -> None:
     reader, uploader = make_token(database_url, "read"), make_token(database_url, "upload")
     kept = get(client, reader)
     assert post(client, reader).json() == kept.json()
@@ -74,7 +74,7 @@ def test_a_kept_answer_leaves_to_nobody_who_may_not_read(client: Client, databas
             assert "data" not in refused.json()
 
 
-def test_proxies_keep_no_answer_of_a_server_where_reading_is_closed(client: Client, database_url: str) -> None:
+def test_cache_control_is_private_when_reads_require_a_token(client: Client, database_url: str) -> None:
     answer = get(client, make_token(database_url, "read"))
     assert answer.headers["cache-control"].startswith("private")
     assert "Authorization" in answer.headers["vary"]
@@ -82,7 +82,7 @@ def test_proxies_keep_no_answer_of_a_server_where_reading_is_closed(client: Clie
     assert (not_modified.status_code, not_modified.content) == (304, b"")
 
 
-def test_a_revoked_token_is_refused_within_a_second(client: Client, database_url: str) -> None:
+def test_revoked_token_is_rejected_within_one_second(client: Client, database_url: str) -> None:
     token = make_token(database_url, "read")
     assert post(client, token).status_code == 200
     revoked_at = revoke(database_url, token)
@@ -90,14 +90,14 @@ def test_a_revoked_token_is_refused_within_a_second(client: Client, database_url
     assert time.monotonic() - revoked_at < SECOND + 0.3
 
 
-def test_a_token_that_is_revoked_by_the_command_is_refused(client: Client, database_url: str) -> None:
+def test_token_revoked_by_the_cli_is_rejected(client: Client, database_url: str) -> None:
     token = make_token(database_url, "read")
     assert post(client, token).status_code == 200
     ratesgraph(database_url, "token", "revoke", token)
     until(lambda: post(client, token).status_code == 401, "the token is still believed")
 
 
-def test_a_token_is_refused_from_the_moment_that_it_expires(client: Client, database_url: str) -> None:
+def test_expired_token_is_rejected_from_its_expiry_time(client: Client, database_url: str) -> None:
     expires_at = datetime.now(UTC) + timedelta(seconds=1.5)
     token = make_token(database_url, "read", expires_at=expires_at)
     assert post(client, token).status_code == 200
@@ -107,7 +107,7 @@ def test_a_token_is_refused_from_the_moment_that_it_expires(client: Client, data
 
 @each_transport
 @pytest.mark.parametrize("why", ["expired", "revoked"])
-def test_a_subscription_ends_with_the_token_of_its_caller(
+def test_subscription_ends_when_its_token_expires_or_is_revoked(
     client: Client, database_url: str, transport: str, why: str
 ) -> None:
     expires_at = datetime.now(UTC) + timedelta(seconds=2) if why == "expired" else None
@@ -129,7 +129,7 @@ def test_a_subscription_ends_with_the_token_of_its_caller(
             assert caught.value.rcvd.code == 4403
 
 
-def test_a_known_token_costs_no_look_into_the_database(
+def test_cached_token_requires_no_database_lookup_per_request(
     client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = make_token(database_url, "read")
@@ -148,7 +148,7 @@ def test_a_known_token_costs_no_look_into_the_database(
     assert taken[0] <= 2 * (time.monotonic() - started) + 1
 
 
-def test_the_use_of_a_token_is_noted_and_a_wrong_secret_is_no_use(client: Client, database_url: str) -> None:
+def test_token_last_used_time_is_recorded_only_for_a_correct_secret(client: Client, database_url: str) -> None:
     used, guessed = make_token(database_url, "read"), make_token(database_url, "read")
     assert post(client, f"{guessed[:-3]}000").status_code == 401
     assert post(client, used).status_code == 200
@@ -162,7 +162,7 @@ def test_the_use_of_a_token_is_noted_and_a_wrong_secret_is_no_use(client: Client
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Basic dXNlcjpwYXNz", "Token x", "Bearer \xff", "Bearer a b"])
-def test_a_header_that_is_no_token_is_refused_and_told_how(client: Client, header: str) -> None:
+def test_invalid_token_header_is_rejected_with_a_bearer_challenge(client: Client, header: str) -> None:
     headers = {b"Authorization": header.encode("latin-1")}
     answer = client.http.post("/graphql", json={"query": AVERAGES}, headers=headers)
     assert answer.status_code == 401
@@ -170,7 +170,7 @@ def test_a_header_that_is_no_token_is_refused_and_told_how(client: Client, heade
     assert answer.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
 
 
-def test_no_token_is_ever_logged(client: Client, database_url: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_token_secrets_are_never_logged(client: Client, database_url: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     token = make_token(database_url, "read")
     for sent in (token, f"{token[:-3]}000"):
@@ -182,7 +182,9 @@ def test_no_token_is_ever_logged(client: Client, database_url: str, caplog: pyte
     assert not [record for record in ours if secret in record.getMessage()]
 
 
-def test_while_the_database_is_away_a_token_cannot_be_judged(client: Client, postgres: str, database_url: str) -> None:
+def test_uncached_token_is_answered_503_while_the_database_is_unavailable(
+    client: Client, postgres: str, database_url: str
+) -> None:
     token = make_token(database_url, "read")
     with psycopg.connect(postgres, autocommit=True) as connection:
         name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
@@ -195,7 +197,7 @@ def test_while_the_database_is_away_a_token_cannot_be_judged(client: Client, pos
     assert answer.json()["errors"][0]["extensions"] == {"code": "DATABASE_UNAVAILABLE"}
 
 
-def test_only_pages_of_allowed_origins_open_a_websocket(database_url: str) -> None:
+def test_websocket_is_accepted_only_from_allowed_origins(database_url: str) -> None:
     allowed = "https://app.example"
     with running_server(database_url, cors_origins=f"https://other.example, {allowed}") as client:
         url = str(client.http.base_url).rstrip("/")
@@ -208,9 +210,7 @@ def test_only_pages_of_allowed_origins_open_a_websocket(database_url: str) -> No
             assert caught.value.response.status_code == 403
 
 
-def test_few_unknown_tokens_are_looked_up_at_once_however_many_come(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_concurrent_lookups_of_unknown_tokens_are_limited(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     come, inside, most = 0, 0, 0
     go_on = threading.Event()
     look_up, find = Authenticator._fetch, tokens.find_tokens

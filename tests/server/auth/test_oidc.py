@@ -45,9 +45,7 @@ def code(answer: httpx.Response) -> str:
     return str(error["extensions"]["code"])
 
 
-def test_a_sound_token_allows_what_its_scopes_say_and_its_subject_is_the_uploader(
-    client: Client, issuer: Issuer
-) -> None:
+def test_oidc_token_grants_its_scopes_and_names_the_uploader_by_subject(client: Client, issuer: Issuer) -> None:
     assert ask(client, issuer.sign()).json() == {"data": {"locations": {"totalCount": 0}}}
     assert code(ask(client, issuer.sign(), UPLOAD)) == "FORBIDDEN"
     uploaded = ask(client, issuer.sign(scope="email upload"), UPLOAD).json()["data"]["uploadPrices"]
@@ -59,7 +57,7 @@ def test_a_sound_token_allows_what_its_scopes_say_and_its_subject_is_the_uploade
 
 
 @pytest.mark.parametrize(("algorithm", "kid"), [("RS256", "rsa"), ("ES256", "curve")])
-def test_keys_of_either_kind_are_taken_and_audiences_may_be_several(
+def test_oidc_accepts_rsa_and_ec_keys_and_multiple_audiences(
     client: Client, issuer: Issuer, algorithm: str, kid: str
 ) -> None:
     token = issuer.sign(algorithm=algorithm, kid=kid, aud=["other", AUDIENCE])
@@ -95,17 +93,19 @@ def test_keys_of_either_kind_are_taken_and_audiences_may_be_several(
     ],
     ids=str,
 )
-def test_a_token_that_lacks_anything_is_refused(client: Client, issuer: Issuer, changed: dict[str, object]) -> None:
+def test_oidc_token_with_an_invalid_claim_or_header_is_rejected(
+    client: Client, issuer: Issuer, changed: dict[str, object]
+) -> None:
     answer = ask(client, issuer.sign(**changed))  # type: ignore[arg-type]
     assert (answer.status_code, code(answer)) == (401, "UNAUTHENTICATED")
     assert "invalid_token" in answer.headers["www-authenticate"]
 
 
-def test_a_token_may_end_within_a_second(client: Client, issuer: Issuer) -> None:
+def test_oidc_token_with_a_fractional_expiry_is_accepted(client: Client, issuer: Issuer) -> None:
     assert ask(client, issuer.sign(exp=time.time() + 60.5)).status_code == 200
 
 
-def test_a_token_and_its_subject_are_as_long_as_may_be(client: Client, issuer: Issuer) -> None:
+def test_oidc_token_and_subject_are_accepted_up_to_their_maximum_length(client: Client, issuer: Issuer) -> None:
     assert ask(client, issuer.sign(sub="a" * oidc.MAX_NAME_LENGTH)).status_code == 200
     found = {}
     for size in range(5_500, 5_900):
@@ -129,7 +129,7 @@ def part(value: object) -> bytes:
     return encode(json.dumps(value).encode())
 
 
-def test_a_token_that_the_issuer_did_not_sign_is_refused(client: Client, issuer: Issuer) -> None:
+def test_oidc_token_not_signed_by_the_issuer_is_rejected(client: Client, issuer: Issuer) -> None:
     claims = issuer.claims(scope="admin")
     unsigned = b".".join([part({"alg": "none", "kid": "rsa"}), part(claims), b""]).decode()
     # The classical attack: the public key, which everybody knows, as the secret of a symmetric signature.
@@ -144,7 +144,7 @@ def test_a_token_that_the_issuer_did_not_sign_is_refused(client: Client, issuer:
         assert code(ask(client, token)) == "UNAUTHENTICATED"
 
 
-def test_a_symmetric_key_that_is_published_signs_nothing(client: Client, issuer: Issuer) -> None:
+def test_oidc_token_signed_with_a_published_symmetric_key_is_rejected(client: Client, issuer: Issuer) -> None:
     secret = b"0123456789abcdef0123456789abcdef"
     assert issuer.published is not None
     issuer.published.append(
@@ -154,7 +154,7 @@ def test_a_symmetric_key_that_is_published_signs_nothing(client: Client, issuer:
     assert code(ask(client, token)) == "UNAUTHENTICATED"
 
 
-def test_keys_are_fetched_once_and_again_for_a_new_one_but_not_for_each_token(
+def test_oidc_keys_are_cached_and_refetched_at_a_limited_rate_for_new_key_ids(
     client: Client, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert issuer.fetches == 0
@@ -169,7 +169,7 @@ def test_keys_are_fetched_once_and_again_for_a_new_one_but_not_for_each_token(
     assert issuer.fetches == 2
 
 
-def test_while_the_issuer_is_away_its_keys_hold_on(
+def test_oidc_cached_keys_remain_in_use_while_the_issuer_is_unavailable(
     client: Client, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ask(client, issuer.sign()).status_code == 200
@@ -180,7 +180,9 @@ def test_while_the_issuer_is_away_its_keys_hold_on(
     assert issuer.fetches == 2
 
 
-def test_without_any_key_nobody_can_be_judged(client: Client, issuer: Issuer, database_url: str) -> None:
+def test_oidc_without_issuer_keys_responds_503_and_api_tokens_still_work(
+    client: Client, issuer: Issuer, database_url: str
+) -> None:
     issuer.published = None
     answer = ask(client, issuer.sign())
     assert (answer.status_code, code(answer)) == (503, "ISSUER_UNAVAILABLE")
@@ -188,7 +190,7 @@ def test_without_any_key_nobody_can_be_judged(client: Client, issuer: Issuer, da
     assert ask(client, make_token(database_url, "read")).status_code == 200
 
 
-def test_a_known_token_ends_when_it_expires_and_its_connection_with_it(client: Client, issuer: Issuer) -> None:
+def test_oidc_token_expiry_ends_cached_authentication_and_open_websocket(client: Client, issuer: Issuer) -> None:
     token = issuer.sign(exp=int(time.time()) - oidc.LEEWAY_SECONDS + 3)
     assert ask(client, token).status_code == 200
     with open_socket(str(client.http.base_url), token) as socket, pytest.raises(ConnectionClosedError) as caught:
@@ -213,7 +215,7 @@ def test_a_known_token_ends_when_it_expires_and_its_connection_with_it(client: C
         ),
     ],
 )
-def test_an_issuer_that_is_half_set_keeps_the_server_from_starting(settings: dict[str, str], words: str) -> None:
+def test_oidc_settings_that_are_incomplete_or_insecure_prevent_startup(settings: dict[str, str], words: str) -> None:
     line = ratesgraph("postgresql://127.0.0.1:1/x", "serve", exit_code=1, settings=settings).stderr
     assert words in line
     assert line.count("\n") == 1

@@ -24,7 +24,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_server_that_is_away_is_one_line(file: Path) -> None:
+def test_unreachable_server_is_reported_in_one_line(file: Path) -> None:
     done = ratesgraph(None, "prices", "upload", "--url", "http://127.0.0.1:1/graphql", file, exit_code=1)
     assert "http://127.0.0.1:1/graphql does not answer: [Errno 111] Connection refused." in one_line(done.stderr)
 
@@ -69,7 +69,7 @@ def stranger() -> Iterator[str]:
         thread.join()
 
 
-def test_what_another_server_says_is_one_line_without_the_token(stranger: str, file: Path) -> None:
+def test_foreign_server_response_is_reported_in_one_line_without_the_token(stranger: str, file: Path) -> None:
     words = {
         "/html": "is not a compatible Ratesgraph endpoint",
         "/moved": "(HTTP 307); its path is usually /graphql",
@@ -106,7 +106,9 @@ def test_what_another_server_says_is_one_line_without_the_token(stranger: str, f
         (["--url", "http://127.0.0.1:x/graphql"], "--url must be an http(s) URL without credentials"),
     ],
 )
-def test_a_url_or_token_that_cannot_be_used_is_one_line(file: Path, arguments: list[str], words: str) -> None:
+def test_unusable_url_or_token_is_reported_in_one_line_without_the_token(
+    file: Path, arguments: list[str], words: str
+) -> None:
     line = one_line(ratesgraph(None, "prices", "upload", *arguments, file, exit_code=1).stderr)
     assert words in line
     assert TOKEN not in line

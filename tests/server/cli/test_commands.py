@@ -30,7 +30,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_serve_starts_the_embedded_database_and_stops_it_with_itself(
+def test_serve_command_starts_and_stops_the_embedded_database(
     tmp_path: Path, workers: str, stop: signal.Signals
 ) -> None:
     with serving(None, "--data-dir", tmp_path / "data", "--no-demo", "--workers", workers) as (process, url):
@@ -47,7 +47,7 @@ def test_serve_starts_the_embedded_database_and_stops_it_with_itself(
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_server_on_one_s_own_machine_takes_uploads_of_anyone(files: Path, workers: str) -> None:
+def test_embedded_server_accepts_anonymous_uploads(files: Path, workers: str) -> None:
     data_dir = files / "data"
     with serving(None, "--data-dir", data_dir, "--no-demo", "--workers", workers) as (_, url):
         wait_until_answered(url)
@@ -67,7 +67,7 @@ def test_a_server_on_one_s_own_machine_takes_uploads_of_anyone(files: Path, work
         assert answer == {"data": {"uploadPrices": {"batch": {"status": "APPLIED"}}}}
 
 
-def test_the_whole_way_from_files_to_a_verified_database(files: Path, empty_database_url: str) -> None:
+def test_commands_migrate_load_compact_and_verify_a_database(files: Path, empty_database_url: str) -> None:
     url = empty_database_url
     assert "migrations applied" in ratesgraph(url, "migrate").stdout
     assert "up to date" in ratesgraph(url, "migrate").stdout
@@ -92,7 +92,7 @@ def test_the_whole_way_from_files_to_a_verified_database(files: Path, empty_data
     ratesgraph(url, "verify")
 
 
-def test_a_file_with_bad_items_is_rejected_whole_or_loaded_without_them(files: Path, database_url: str) -> None:
+def test_prices_load_rejects_a_file_with_invalid_items_or_skips_them(files: Path, database_url: str) -> None:
     ratesgraph(database_url, "locations", "load", "--regions", files / "regions.csv", "--ports", files / "ports.csv")
     (files / "bad.csv").write_text(PRICES + "CNSGH,XXXXX,2024-01-01,abc\n")
     rejected = ratesgraph(database_url, "prices", "load", files / "bad.csv", exit_code=1)
@@ -105,7 +105,7 @@ def test_a_file_with_bad_items_is_rejected_whole_or_loaded_without_them(files: P
     assert "2 of 3 items" in skipped.stdout
 
 
-def test_a_broken_file_does_not_keep_a_good_one_from_loading(files: Path, database_url: str) -> None:
+def test_prices_load_loads_a_valid_file_despite_a_broken_one(files: Path, database_url: str) -> None:
     ratesgraph(database_url, "locations", "load", "--regions", files / "regions.csv", "--ports", files / "ports.csv")
     (files / "broken.csv.gz").write_bytes(b"no gzip")
     done = ratesgraph(database_url, "prices", "load", files / "broken.csv.gz", files / "prices.csv", exit_code=1)
@@ -113,7 +113,7 @@ def test_a_broken_file_does_not_keep_a_good_one_from_loading(files: Path, databa
     assert "2 of 2 items" in done.stdout
 
 
-def test_every_mistake_of_an_operator_is_one_clear_line(files: Path, empty_database_url: str) -> None:
+def test_operator_errors_are_reported_in_one_line(files: Path, empty_database_url: str) -> None:
     nowhere = "postgresql://postgres@127.0.0.1:1/postgres"
     assert "cannot be reached" in one_line(ratesgraph(nowhere, "migrate", exit_code=1).stderr)
     tree: list[str | Path] = ["--regions", files / "regions.csv", "--ports", files / "ports.csv"]
@@ -138,7 +138,7 @@ def test_every_mistake_of_an_operator_is_one_clear_line(files: Path, empty_datab
     assert "does not exist" in ratesgraph(None, "prices", "load", files / "nothing.csv", exit_code=2).stderr
 
 
-def test_the_schema_command_prints_and_compares(tmp_path: Path) -> None:
+def test_schema_command_prints_and_checks_the_schema(tmp_path: Path) -> None:
     root = ROOT
     assert ratesgraph(None, "schema").stdout == (root / "schema.graphql").read_text()
     for content, exit_code in [("type Query { other: Int }\n", 1), ((root / "schema.graphql").read_text(), 0)]:
@@ -168,11 +168,11 @@ def test_the_schema_command_prints_and_compares(tmp_path: Path) -> None:
         "token revoke",
     ],
 )
-def test_every_command_explains_itself(command: str) -> None:
+def test_every_command_prints_its_usage(command: str) -> None:
     assert "Usage" in ratesgraph(None, *command.split(), "--help").stdout
 
 
-def test_the_demo_data_is_in_and_answers(tmp_path: Path) -> None:
+def test_demo_data_is_loaded_at_startup_and_can_be_queried(tmp_path: Path) -> None:
     with serving(None, "--data-dir", tmp_path / "data") as (process, url):
         query = """{
           batches(first: 1) { edges { node { source } } }

@@ -60,7 +60,7 @@ def refresh(database_url: str, source: str, exit_code: int = 0, key: str | None 
     return printed.strip()
 
 
-def test_the_banks_rates_are_stored_and_corrected(database_url: str, source: RateSource) -> None:
+def test_rates_refresh_stores_and_corrects_ecb_rates(database_url: str, source: RateSource) -> None:
     source.body = ecb_zip(CSV)
     said = refresh(database_url, source.url)
     assert said == (
@@ -83,7 +83,7 @@ def test_the_banks_rates_are_stored_and_corrected(database_url: str, source: Rat
     assert source.asked == [("/eurofxref-hist.zip", None)] * 3
 
 
-def test_a_key_brings_the_days_that_are_missing(database_url: str, source: RateSource) -> None:
+def test_rates_refresh_with_an_api_key_fetches_the_missing_days(database_url: str, source: RateSource) -> None:
     source.body = table_of({"USD": 1, "EUR": 0.8, "VND": 25_000})
     begin = datetime.now(UTC).date()
     store_euro(database_url, begin - timedelta(days=4))
@@ -103,7 +103,7 @@ def test_a_key_brings_the_days_that_are_missing(database_url: str, source: RateS
     ]
 
 
-def test_days_that_are_left_are_said(database_url: str, source: RateSource) -> None:
+def test_rates_refresh_reports_remaining_days_and_fetches_them_on_rerun(database_url: str, source: RateSource) -> None:
     source.body = table_of({"EUR": 0.8})
     newest = datetime.now(UTC).date() - timedelta(days=50)
     store_euro(database_url, newest)
@@ -116,7 +116,9 @@ def test_days_that_are_left_are_said(database_url: str, source: RateSource) -> N
     assert len(source.asked) == len(set(source.asked)) in {49, 50}
 
 
-def test_a_wrong_key_is_said_and_not_shown_and_changes_nothing(database_url: str, source: RateSource) -> None:
+def test_rates_refresh_with_a_wrong_key_hides_the_key_and_changes_nothing(
+    database_url: str, source: RateSource
+) -> None:
     source.status, source.body = 401, f'{{"error": true, "app_id": "{KEY}"}}'.encode()
     store_euro(database_url, date(2026, 3, 5))
     before = stored(database_url)
@@ -127,7 +129,7 @@ def test_a_wrong_key_is_said_and_not_shown_and_changes_nothing(database_url: str
     assert stored(database_url) == before
 
 
-def test_one_day_that_fails_leaves_all_days_as_they_are(database_url: str, source: RateSource) -> None:
+def test_rates_refresh_stores_nothing_if_one_day_fails(database_url: str, source: RateSource) -> None:
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     store_euro(database_url, yesterday - timedelta(days=2))
     before = stored(database_url)
@@ -147,7 +149,7 @@ def test_one_day_that_fails_leaves_all_days_as_they_are(database_url: str, sourc
         (200, ecb_zip("Day;Dollar\n"), "must have the columns"),
     ],
 )
-def test_what_is_no_history_is_one_clear_line_and_changes_nothing(
+def test_rates_refresh_reports_invalid_ecb_data_in_one_line_and_changes_nothing(
     database_url: str, source: RateSource, status: int, body: bytes, words: str
 ) -> None:
     store_euro(database_url, date(2026, 3, 5))
@@ -157,7 +159,7 @@ def test_what_is_no_history_is_one_clear_line_and_changes_nothing(
     assert stored(database_url) == before
 
 
-def test_offline_is_one_clear_line(database_url: str) -> None:
+def test_rates_refresh_reports_an_unreachable_source_in_one_line(database_url: str) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -168,8 +170,6 @@ def test_offline_is_one_clear_line(database_url: str) -> None:
     assert stored(database_url) == []
 
 
-def test_a_database_that_is_not_ready_is_said_before_anybody_is_asked(
-    empty_database_url: str, source: RateSource
-) -> None:
+def test_rates_refresh_checks_the_database_before_any_request(empty_database_url: str, source: RateSource) -> None:
     assert "ratesgraph migrate" in refresh(empty_database_url, source.url, exit_code=1)
     assert source.asked == []

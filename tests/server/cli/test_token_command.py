@@ -23,7 +23,7 @@ def create(database_url: str, *arguments: str) -> tuple[str, str]:
     return done.stdout.strip(), found[1]
 
 
-def test_a_token_is_printed_once_and_only_its_digest_is_kept(database_url: str) -> None:
+def test_token_create_prints_the_token_once_and_does_not_store_its_secret(database_url: str) -> None:
     token, token_id = create(database_url, "--name", "ERP of ACME", "--scope", "upload", "--scope", "read")
     with psycopg.connect(database_url) as connection:
         kept = connection.execute("SELECT t::text FROM api_tokens t").fetchone()
@@ -36,7 +36,7 @@ def test_a_token_is_printed_once_and_only_its_digest_is_kept(database_url: str) 
     assert token not in listed
 
 
-def test_a_token_is_revoked_by_its_id_or_by_itself_and_only_once(database_url: str) -> None:
+def test_token_revoke_accepts_id_or_token_and_succeeds_only_once(database_url: str) -> None:
     for number in (0, 1):
         made = create(database_url, "--name", "x", "--scope", "admin", "--expires", "never")
         assert f"Revoked token {made[1]} of x." in ratesgraph(database_url, "token", "revoke", made[number]).stdout
@@ -45,7 +45,7 @@ def test_a_token_is_revoked_by_its_id_or_by_itself_and_only_once(database_url: s
     assert ratesgraph(database_url, "token", "list").stdout.count("revoked") == 2
 
 
-def test_two_tokens_are_never_alike(database_url: str) -> None:
+def test_token_create_generates_unique_secrets(database_url: str) -> None:
     (first, _), (second, _) = (create(database_url, "--name", "x", "--scope", "read") for _ in range(2))
     assert first[21:] != second[21:]
 
@@ -60,13 +60,13 @@ def test_two_tokens_are_never_alike(database_url: str) -> None:
         (["revoke", "0" * 16], "No active token 0000000000000000"),
     ],
 )
-def test_what_is_wrong_with_a_token_s_command_is_one_line(database_url: str, arguments: list[str], words: str) -> None:
+def test_token_command_errors_are_reported_in_one_line(database_url: str, arguments: list[str], words: str) -> None:
     line = ratesgraph(database_url, "token", *arguments, exit_code=1).stderr
     assert words in line
     assert line.count("\n") == 1
 
 
-def test_a_token_needs_a_scope_that_there_is(database_url: str) -> None:
+def test_token_create_requires_a_known_scope(database_url: str) -> None:
     assert "--scope" in ratesgraph(database_url, "token", "create", "--name", "x", exit_code=2).stderr
     assert "root" in ratesgraph(database_url, "token", "create", "--name", "x", "--scope", "root", exit_code=2).stderr
 
@@ -80,11 +80,11 @@ def test_a_token_needs_a_scope_that_there_is(database_url: str) -> None:
         ("never", None),
     ],
 )
-def test_an_expiry_is_days_from_now_or_the_end_of_a_day(text: str, expected: datetime | None) -> None:
+def test_token_expiry_is_parsed_from_days_a_date_or_never(text: str, expected: datetime | None) -> None:
     assert parse_expiry(text, NOW) == expected
 
 
 @pytest.mark.parametrize("text", ["", "0d", "-1d", "36501d", "2026-02-28", "2026-02-30", "20270101", "9999-12-31"])
-def test_an_expiry_that_is_none_or_is_past_is_refused(text: str) -> None:
+def test_token_expiry_that_is_invalid_or_past_is_rejected(text: str) -> None:
     with pytest.raises(CommandError):
         parse_expiry(text, NOW)

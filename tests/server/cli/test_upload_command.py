@@ -80,7 +80,7 @@ def batches(client: Client) -> list[Json]:
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_file_is_uploaded_once_however_often_the_command_runs(server: Client, file: Path) -> None:
+def test_upload_command_is_idempotent_for_the_same_file_and_options(server: Client, file: Path) -> None:
     assert "prices.csv: batch 1 applied, 3 of 3 items, 3 daily prices." in upload(server, file).stdout
     assert server.ask(AVERAGES)["averagePrices"] == APPLIED
     assert "already uploaded as batch 1" in upload(server, file).stdout
@@ -91,7 +91,7 @@ def test_a_file_is_uploaded_once_however_often_the_command_runs(server: Client, 
 
 
 @pytest.mark.usefixtures("worker")
-def test_invalid_items_are_shown_and_written_out(server: Client, file: Path, tmp_path: Path) -> None:
+def test_upload_command_reports_invalid_items_and_writes_rejections(server: Client, file: Path, tmp_path: Path) -> None:
     file.write_bytes(CSV + b"CNSGH,XXXXX,2024-01-01,abc\n" * 300)
     out = tmp_path / "out.csv"
     rejected = upload(server, file, "--rejections", out, exit_code=1)
@@ -113,7 +113,7 @@ def test_invalid_items_are_shown_and_written_out(server: Client, file: Path, tmp
 
 
 @pytest.mark.usefixtures("worker")
-def test_an_unusable_file_does_not_keep_a_good_one_from_being_uploaded(server: Client, file: Path) -> None:
+def test_upload_command_uploads_a_valid_file_despite_unusable_ones(server: Client, file: Path) -> None:
     folder = file.parent
     (folder / "broken.csv.gz").write_bytes(b"no gzip")
     (folder / "empty.csv").touch()
@@ -131,27 +131,27 @@ def test_an_unusable_file_does_not_keep_a_good_one_from_being_uploaded(server: C
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_file_that_was_taken_back_stays_away_until_it_is_wanted_again(server: Client, file: Path) -> None:
+def test_upload_command_uploads_a_reverted_file_only_with_the_again_option(server: Client, file: Path) -> None:
     upload(server, file)
     server.ask('mutation { revertBatch(id: "1") { userErrors { code } } }')
     assert "reverted (--again uploads it again)" in one_line(upload(server, file, exit_code=1).stderr)
     assert "batch 2 applied" in upload(server, file, "--again").stdout
 
 
-def test_a_file_above_the_limit_is_one_line_that_names_it(database_url: str, file: Path) -> None:
+def test_upload_command_reports_a_file_above_the_body_limit_in_one_line(database_url: str, file: Path) -> None:
     with running_server(database_url, max_upload_bytes=1_000_000) as client:
         file.write_bytes(many_lines(MIB))
         assert "at most 1,000,000 bytes" in one_line(upload(client, file, exit_code=1).stderr)
 
 
-def test_where_writing_is_not_open_one_line_says_so(database_url: str, file: Path) -> None:
+def test_upload_command_reports_a_missing_token_in_one_line(database_url: str, file: Path) -> None:
     with running_server(database_url, writes_are_open=False) as client:
         line = one_line(upload(client, file, exit_code=1).stderr)
         assert "A token with scope `upload` is required. Provide a token" in line
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_token_is_all_that_an_upload_to_another_machine_takes(database_url: str, file: Path, workers: str) -> None:
+def test_upload_command_requires_a_valid_token_with_upload_scope(database_url: str, file: Path, workers: str) -> None:
     fill(database_url)
     create = ["token", "create", "--name", "ERP", "--scope"]
     token, reader = (ratesgraph(database_url, *create, scope).stdout.strip() for scope in ("upload", "read"))
@@ -186,7 +186,7 @@ def port_of(client: Client) -> int:
 
 
 @pytest.mark.parametrize(("stop", "exit_code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
-def test_cut_off_while_sending_and_run_again_makes_one_batch(
+def test_upload_command_interrupted_while_sending_creates_one_batch_on_rerun(
     server: Client, database_url: str, file: Path, stop: signal.Signals, exit_code: int
 ) -> None:
     data = many_lines(8 * MIB)
@@ -207,7 +207,7 @@ def test_cut_off_while_sending_and_run_again_makes_one_batch(
     assert (batch["status"], batch["itemCount"]) == ("APPLIED", data.count(b"\n") - 1)
 
 
-def test_cut_off_while_waiting_and_run_again_sends_nothing_and_waits_on(
+def test_upload_command_interrupted_while_waiting_resumes_without_resending(
     server: Client, database_url: str, file: Path
 ) -> None:
     file.write_bytes(many_lines(MIB))
@@ -243,7 +243,9 @@ def cut_off(proxy: Proxy) -> Iterator[None]:
     proxy.server = server_behind
 
 
-def test_a_server_that_comes_back_is_asked_again(server: Client, database_url: str, file: Path) -> None:
+def test_upload_command_resumes_waiting_after_the_server_recovers(
+    server: Client, database_url: str, file: Path
+) -> None:
     with running_proxy(port_of(server)) as proxy, uploading(proxy.url, file) as process:
         wait_until(lambda: bool(batches(server)), process)
         with cut_off(proxy), running_worker(database_url):
@@ -253,7 +255,9 @@ def test_a_server_that_comes_back_is_asked_again(server: Client, database_url: s
         assert "batch 1 applied" in printed
 
 
-def test_a_connection_that_breaks_while_sending_is_made_anew(server: Client, database_url: str, file: Path) -> None:
+def test_upload_command_reconnects_after_a_connection_breaks_while_sending(
+    server: Client, database_url: str, file: Path
+) -> None:
     data = many_lines(8 * MIB)
     file.write_bytes(data)
     with running_proxy(port_of(server)) as proxy, running_worker(database_url):
@@ -269,7 +273,7 @@ def test_a_connection_that_breaks_while_sending_is_made_anew(server: Client, dat
     assert len(batches(server)) == 1
 
 
-def test_the_key_is_made_of_content_and_options(server: Client, file: Path) -> None:
+def test_upload_command_idempotency_key_consists_of_content_hash_and_options(server: Client, file: Path) -> None:
     with uploading(url_of(server), file) as process:
         wait_until(lambda: bool(batches(server)), process)
     (batch,) = batches(server)

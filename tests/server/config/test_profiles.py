@@ -45,7 +45,7 @@ def development(module_database_url: str) -> Iterator[Client]:
         yield client
 
 
-def test_the_schema_is_told_in_development_only(development: Client, production: Client) -> None:
+def test_introspection_is_allowed_in_development_only(development: Client, production: Client) -> None:
     for query in INTROSPECTION[:3]:
         assert development.ask(query)
         assert production.fail(query)["extensions"] == {"code": "INTROSPECTION_CLOSED"}
@@ -59,32 +59,36 @@ def test_the_schema_is_told_in_development_only(development: Client, production:
     assert production.ask("{ __typename }") == {"__typename": "Query"}
 
 
-def test_an_answer_about_the_schema_is_never_kept(development: Client) -> None:
+def test_introspection_responses_bypass_the_cache(development: Client) -> None:
     for _ in range(2):
         response = development.http.post("/graphql", json={"query": INTROSPECTION[0]})
         assert "cache-status" not in response.headers
 
 
 @pytest.mark.parametrize("query", MISSPELT)
-def test_names_are_suggested_in_development_only(development: Client, production: Client, query: str) -> None:
+def test_suggestions_for_misspelt_names_appear_in_development_only(
+    development: Client, production: Client, query: str
+) -> None:
     assert "Did you mean" in development.http.post("/graphql", json={"query": query}).text
     assert "Did you mean" not in production.http.post("/graphql", json={"query": query}).text
 
 
-def test_a_misspelt_value_of_a_variable_is_not_mended_in_production(development: Client, production: Client) -> None:
+def test_suggestions_for_misspelt_variable_values_appear_in_development_only(
+    development: Client, production: Client
+) -> None:
     query = "query ($kind: LocationKind) { locations(kind: $kind) { totalCount } }"
     assert "Did you mean" in development.fail(query, kind="PORTS")["message"]
     assert "Did you mean" not in production.fail(query, kind="PORTS")["message"]
 
 
-def test_graphiql_is_shown_in_development_only(development: Client, production: Client) -> None:
+def test_graphiql_is_served_in_development_only(development: Client, production: Client) -> None:
     assert "GraphiQL" in development.http.get("/graphql", headers=BROWSER).text
     refused = production.http.get("/graphql", headers=BROWSER)
     assert (refused.status_code, refused.json()["errors"][0]["extensions"]) == (404, {"code": "NOT_FOUND"})
     assert "graphiql" not in refused.text.lower()
 
 
-def test_a_page_may_run_no_scripts_but_its_own(development: Client) -> None:
+def test_graphiql_content_security_policy_allows_only_its_own_scripts(development: Client) -> None:
     page = development.http.get("/graphql", headers=BROWSER)
     policy = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
     assert policy["default-src"] == "'none'"
@@ -100,7 +104,7 @@ def test_a_page_may_run_no_scripts_but_its_own(development: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/graphql", "/livez", "/readyz", "/nothing", "/batches/1/rejections.csv"])
-def test_no_browser_guesses_what_an_answer_is(production: Client, path: str) -> None:
+def test_responses_carry_the_nosniff_header(production: Client, path: str) -> None:
     assert production.http.get(path).headers["x-content-type-options"] == "nosniff"
 
 
@@ -115,7 +119,7 @@ def test_no_browser_guesses_what_an_answer_is(production: Client, path: str) -> 
         ({"database_url": None, "profile": "production"}, Profile.PRODUCTION),
     ],
 )
-def test_development_is_only_for_the_embedded_server_unless_it_is_chosen(
+def test_profile_defaults_to_development_only_for_a_local_embedded_database(
     settings: dict[str, str], profile: Profile
 ) -> None:
     chosen = Settings().model_copy(update=settings)
@@ -131,20 +135,20 @@ def test_development_is_only_for_the_embedded_server_unless_it_is_chosen(
         ({"RATESGRAPH_PROFILE": "testing"}, "profile"),
     ],
 )
-def test_a_server_does_not_start_on_an_unsafe_mixture_and_says_why(settings: dict[str, str], named: str) -> None:
+def test_unsafe_settings_prevent_startup_with_a_one_line_error(settings: dict[str, str], named: str) -> None:
     done = ratesgraph(DATABASE, "serve", "--port", "0", settings=settings, exit_code=1)
     assert named in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_the_embedded_server_does_not_take_uploads_of_every_page(tmp_path: object) -> None:
+def test_cors_wildcard_prevents_startup_of_the_embedded_server(tmp_path: object) -> None:
     arguments = ["serve", "--port", "0", "--data-dir", str(tmp_path)]
     done = ratesgraph(None, *arguments, settings={"RATESGRAPH_CORS_ORIGINS": "*"}, exit_code=1)
     assert "RATESGRAPH_CORS_ORIGINS" in done.stderr
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_every_process_of_a_server_has_its_profile(module_database_url: str, workers: str) -> None:
+def test_production_profile_applies_in_worker_processes(module_database_url: str, workers: str) -> None:
     with serving(module_database_url, "--workers", workers) as (_, url):
         wait_until_answered(url)
         with open_socket(url) as socket:

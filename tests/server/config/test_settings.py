@@ -16,7 +16,7 @@ RENAMED = {
 }
 
 
-def test_what_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_ignore_empty_environment_variables_except_rate_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = Settings()
     for field in Settings.model_fields:
         for name in environment_names(field):

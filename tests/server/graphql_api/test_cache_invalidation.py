@@ -29,7 +29,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_state_that_was_looked_at_before_the_line_broke_has_no_name() -> None:
+async def test_cache_version_read_before_a_disconnect_is_discarded() -> None:
     pool, notifications = SlowPool(), Notifications()
     async with track_data_version(cast("Pool", pool), notifications) as version:
         notifications.dispatch(DATA, "")
@@ -44,7 +44,7 @@ async def test_a_state_that_was_looked_at_before_the_line_broke_has_no_name() ->
         assert version.name == "after"
 
 
-async def test_a_change_that_is_announced_meanwhile_names_the_state() -> None:
+async def test_cache_version_follows_a_change_notified_during_the_read() -> None:
     pool, notifications = SlowPool(), Notifications()
     async with track_data_version(cast("Pool", pool), notifications) as version:
         notifications.dispatch(DATA, "")

@@ -60,14 +60,14 @@ def code(response: httpx.Response) -> str:
         ("text/plain, application/json", "application/json"),
     ],
 )
-def test_an_answer_has_the_media_type_that_was_preferred(client: Client, accept: str, media_type: str) -> None:
+def test_content_negotiation_selects_the_preferred_media_type(client: Client, accept: str, media_type: str) -> None:
     response = post(client, {"query": QUERY}, Accept=accept)
     assert (response.status_code, response.json()) == (200, ANSWER)
     assert response.headers["content-type"] == f"{media_type}; charset=utf-8"
 
 
 @pytest.mark.parametrize("accept", ["text/plain", "application/xml, image/*", "application/json;q=0", "*/*;q=0"])
-def test_what_cannot_be_sent_is_not_acceptable(client: Client, accept: str) -> None:
+def test_content_negotiation_rejects_unsupported_media_types_with_406(client: Client, accept: str) -> None:
     response = post(client, {"query": QUERY}, Accept=accept)
     assert (response.status_code, code(response)) == (406, "NOT_ACCEPTABLE")
 
@@ -77,13 +77,13 @@ def test_what_cannot_be_sent_is_not_acceptable(client: Client, accept: str) -> N
     [("{ location(", "GRAPHQL_PARSE_FAILED"), ("{ lokation }", "GRAPHQL_VALIDATION_FAILED"),
      ("query ($key: String!) { location(key: $key) { key } }", "BAD_USER_INPUT")],
 )  # fmt: skip
-def test_what_is_not_executed_has_no_data_and_a_status_by_media_type(client: Client, query: str, expected: str) -> None:
+def test_request_error_has_no_data_and_a_status_by_media_type(client: Client, query: str, expected: str) -> None:
     for accept, status in (("application/json", 200), (RESPONSE_JSON, 400)):
         response = post(client, {"query": query}, Accept=accept)
         assert (response.status_code, code(response)) == (status, expected)
 
 
-def test_a_field_that_fails_leaves_the_rest_and_the_status(client: Client) -> None:
+def test_field_error_preserves_other_fields_and_status_200(client: Client) -> None:
     lane = 'dateFrom: "2024-01-01", dateTo: "2024-01-01", origin: "x", destination: "y"'
     query = f"{QUERY[:-1]} averagePrices({lane}) {{ day }} }}"
     response = post(client, {"query": query}, Accept=RESPONSE_JSON)
@@ -107,13 +107,13 @@ def test_a_field_that_fails_leaves_the_rest_and_the_status(client: Client) -> No
         ("[" * 5_000, "BAD_JSON"),
     ],
 )  # fmt: skip
-def test_a_malformed_body_is_refused_with_one_code(client: Client, body: str, expected: str) -> None:
+def test_malformed_body_is_rejected_with_one_code(client: Client, body: str, expected: str) -> None:
     headers = {"Content-Type": "application/json"}
     response = client.http.post("/graphql", content=body.encode("latin-1"), headers=headers)
     assert (response.status_code, code(response)) == (400, expected)
 
 
-def test_null_stands_for_what_is_left_out(client: Client) -> None:
+def test_null_request_parameters_are_treated_as_absent(client: Client) -> None:
     body = {"query": QUERY, "variables": None, "operationName": None, "extensions": None}
     assert post(client, body).json() == ANSWER
 
@@ -123,7 +123,7 @@ def test_null_stands_for_what_is_left_out(client: Client) -> None:
     ["", "text/plain", "application/jsonx", "application/json-patch+json", "application/json; charset=utf-16",
      "application/x-www-form-urlencoded"],
 )  # fmt: skip
-def test_a_body_of_another_type_is_refused(client: Client, content_type: str) -> None:
+def test_unsupported_content_type_is_rejected_with_415(client: Client, content_type: str) -> None:
     response = post(client, {"query": QUERY}, **{"Content-Type": content_type})
     assert (response.status_code, code(response)) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
@@ -131,17 +131,17 @@ def test_a_body_of_another_type_is_refused(client: Client, content_type: str) ->
 @pytest.mark.parametrize(
     "content_type", ["application/json", "Application/JSON; Charset=UTF-8", 'application/json;charset="utf-8"']
 )
-def test_json_is_taken_however_it_is_written(client: Client, content_type: str) -> None:
+def test_json_content_type_is_case_insensitive_with_optional_charset(client: Client, content_type: str) -> None:
     assert post(client, {"query": QUERY}, **{"Content-Type": content_type}).json() == ANSWER
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
-def test_another_method_is_refused_and_told_which_are_taken(client: Client, method: str) -> None:
+def test_unsupported_method_is_rejected_with_405_and_an_allow_header(client: Client, method: str) -> None:
     response = client.http.request(method, "/graphql", json={"query": QUERY})
     assert (response.status_code, code(response), response.headers["allow"]) == (405, "METHOD_NOT_ALLOWED", "GET, POST")
 
 
-def test_a_mutation_is_not_taken_from_an_address(client: Client) -> None:
+def test_mutation_by_get_is_rejected_with_405(client: Client) -> None:
     query = 'mutation { revertBatch(id: "1") { userErrors { code } } }'
     response = client.http.get("/graphql", params={"query": query})
     assert (response.status_code, code(response), response.headers["allow"]) == (405, "METHOD_NOT_ALLOWED", "POST")
@@ -152,12 +152,12 @@ def test_a_mutation_is_not_taken_from_an_address(client: Client) -> None:
     [({"variables": "{}"}, "BAD_PARAMETER"), ({"query": QUERY, "variables": "{"}, "BAD_JSON"),
      ({"query": QUERY, "variables": "[1]"}, "BAD_PARAMETER"), ({}, "BAD_PARAMETER")],
 )  # fmt: skip
-def test_a_malformed_address_is_refused(client: Client, params: dict[str, str], expected: str) -> None:
+def test_malformed_query_string_is_rejected_with_400(client: Client, params: dict[str, str], expected: str) -> None:
     response = client.http.get("/graphql", params=params)
     assert (response.status_code, code(response)) == (400, expected)
 
 
-def test_a_persisted_query_is_sent_once_and_then_by_its_digest(client: Client) -> None:
+def test_persisted_query_is_registered_once_and_then_executed_by_hash(client: Client) -> None:
     named = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": DIGEST}}}
     missing = post(client, named)
     assert (missing.status_code, code(missing)) == (200, "PERSISTED_QUERY_NOT_FOUND")
@@ -172,12 +172,12 @@ def test_a_persisted_query_is_sent_once_and_then_by_its_digest(client: Client) -
 
 
 @pytest.mark.parametrize("persisted", [1, {}, {"version": 2, "sha256Hash": DIGEST}, {"version": 1, "sha256Hash": 7}])
-def test_a_malformed_persisted_query_is_refused(client: Client, persisted: object) -> None:
+def test_malformed_persisted_query_is_rejected(client: Client, persisted: object) -> None:
     response = post(client, {"query": QUERY, "extensions": {"persistedQuery": persisted}})
     assert (response.status_code, code(response)) == (400, "BAD_PARAMETER")
 
 
-def test_registered_documents_are_answered_by_name_and_if_wished_alone(database_url: str, tmp_path: Path) -> None:
+def test_persisted_document_is_executed_by_id_and_can_be_required(database_url: str, tmp_path: Path) -> None:
     fill(database_url)
     (tmp_path / "china.graphql").write_text(QUERY)
     with running_server(database_url, documents_dir=tmp_path) as client:
@@ -193,7 +193,7 @@ def test_registered_documents_are_answered_by_name_and_if_wished_alone(database_
         assert code(post(client, {"query": QUERY, "extensions": {"persistedQuery": persisted}})) == "DOCUMENT_REQUIRED"
 
 
-def test_a_long_answer_is_compressed_where_the_client_takes_that(client: Client) -> None:
+def test_long_response_is_compressed_if_gzip_is_accepted(client: Client) -> None:
     year = 'dateFrom: "2024-01-01", dateTo: "2024-12-31", origin: "china", destination: "europe"'
     query = f"{{ averagePrices({year}) {{ day priceCount }} }}"
     plain = post(client, {"query": query}, **{"Accept-Encoding": "identity"})
@@ -210,14 +210,14 @@ def test_a_long_answer_is_compressed_where_the_client_takes_that(client: Client)
 
 
 @pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "gzip; q=0.0, br", "gzipped", "*;q=0"])
-def test_a_long_answer_is_sent_as_it_is_to_whoever_does_not_take_gzip(client: Client, accepted: str) -> None:
+def test_long_response_is_not_compressed_if_gzip_is_not_accepted(client: Client, accepted: str) -> None:
     query = '{ averagePrices(dateFrom: "2024-01-01", dateTo: "2024-12-31", origin: "china", destination: "europe") { day } }'
     answer = post(client, {"query": query}, **{"Accept-Encoding": accepted})
     assert "content-encoding" not in answer.headers
     assert len(answer.json()["data"]["averagePrices"]) == 366
 
 
-def test_an_answer_of_many_lanes_is_compressed_beside_the_event_loop(client: Client) -> None:
+def test_response_above_the_event_loop_limit_is_compressed_unchanged(client: Client) -> None:
     years = 'dateFrom: "2020-01-01", dateTo: "2024-12-31", origin: "china", destination: "europe"'
     lanes = (f"lane{number}: averagePrices({years}) {{ day priceCount }}" for number in range(10))
     query = "{" + " ".join(lanes) + "}"
@@ -227,7 +227,7 @@ def test_an_answer_of_many_lanes_is_compressed_beside_the_event_loop(client: Cli
         assert post(client, {"query": query}, **{"Accept-Encoding": "gzip"}).content == plain.content
 
 
-def test_graphiql_is_shown_to_browsers(client: Client) -> None:
+def test_graphiql_is_served_to_browsers(client: Client) -> None:
     page = client.http.get("/graphql", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     assert page.headers["content-type"].startswith("text/html")
     assert "GraphiQL" in page.text

@@ -77,19 +77,19 @@ CHECKS: dict[str, Check] = {
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_the_scanner_finds_nothing(anonymous: httpx.Client, name: str) -> None:
+def test_graphql_cop_check_finds_no_vulnerability(anonymous: httpx.Client, name: str) -> None:
     ask, is_flagged = CHECKS[name]
     response = ask(anonymous)
     assert response.status_code < 500
     assert not is_flagged(response.json())
 
 
-def test_the_scanner_finds_no_page_to_explore_with(anonymous: httpx.Client) -> None:
+def test_graphql_cop_finds_no_graphiql_or_playground_page(anonymous: httpx.Client) -> None:
     for path in ("/graphql", "/graphiql", "/playground", "/console", "/"):
         page = anonymous.get(path, headers={"Accept": "text/html"}, follow_redirects=True).text
         assert not [word for word in ("graphiql", "playground") if word in page.lower()]
 
 
-def test_the_scanner_s_questions_are_answered_where_they_are_harmless(anonymous: httpx.Client) -> None:
+def test_graphql_cop_harmless_query_is_answered(anonymous: httpx.Client) -> None:
     ask, _ = CHECKS["answers are traced"]
     assert ask(anonymous).json() == {"data": {"__typename": "Query"}}

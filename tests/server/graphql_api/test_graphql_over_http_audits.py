@@ -37,7 +37,7 @@ def script() -> Path:
     return Path(shutil.copy(SOURCES / "audit.mjs", INSTALLED))
 
 
-def test_every_audit_of_graphql_over_http_holds(script: Path, module_database_url: str) -> None:
+def test_graphql_over_http_audits_all_pass(script: Path, module_database_url: str) -> None:
     # Four of the audits ask for a part of the schema, so the server tells it.
     with running_server(module_database_url, profile="development") as client:
         command: list[str | Path] = ["node", script, f"{client.http.base_url}/graphql"]

@@ -42,14 +42,14 @@ def counts(client: Client) -> list[int]:
     return [day["priceCount"] for day in client.ask(AVERAGES)["averagePrices"]]
 
 
-def test_the_second_of_two_equal_questions_is_answered_from_what_is_kept(client: Client) -> None:
+def test_cache_serves_a_repeated_query_as_a_hit(client: Client) -> None:
     first = client.http.post("/graphql", json={"query": AVERAGES})
     second = client.http.post("/graphql", json={"query": AVERAGES})
     assert (how(first), how(second)) == ("ratesgraph; fwd=miss", "ratesgraph; hit")
     assert first.content == second.content
 
 
-def test_nobody_reads_an_old_answer_after_the_reply_to_an_upload(client: Client) -> None:
+def test_cached_responses_are_not_stale_after_an_upload_returns(client: Client) -> None:
     batches = []
     for number in range(1, 6):
         assert counts(client) == counts(client) == [3 * number - 3] * 2
@@ -61,7 +61,7 @@ def test_nobody_reads_an_old_answer_after_the_reply_to_an_upload(client: Client)
     assert counts(client) == [0, 0]
 
 
-def test_another_server_follows_within_a_second(client: Client, database_url: str) -> None:
+def test_cache_of_another_server_is_updated_within_one_second(client: Client, database_url: str) -> None:
     with running_server(database_url) as other:
         wait_until(lambda: how(get(other)) == "ratesgraph; hit")
         assert counts(other) == counts(other) == [0, 0]
@@ -71,7 +71,7 @@ def test_another_server_follows_within_a_second(client: Client, database_url: st
         assert time.monotonic() - done < 1
 
 
-def test_servers_name_an_answer_alike_so_that_a_proxy_can_hold_it(client: Client, database_url: str) -> None:
+def test_etag_is_equal_across_servers(client: Client, database_url: str) -> None:
     with running_server(database_url) as other:
         wait_until(lambda: "etag" in get(other).headers)
         assert get(client).headers["etag"] == get(other).headers["etag"]
@@ -79,7 +79,7 @@ def test_servers_name_an_answer_alike_so_that_a_proxy_can_hold_it(client: Client
         wait_until(lambda: get(client).headers["etag"] == get(other).headers["etag"])
 
 
-def test_an_unchanged_answer_is_not_sent_again(client: Client) -> None:
+def test_etag_match_returns_304_until_the_data_changes(client: Client) -> None:
     first = get(client)
     assert first.headers["cache-control"] == "public, max-age=0, must-revalidate"
     assert first.headers["vary"] == "Accept, Accept-Encoding, GraphQL-Cost"
@@ -98,7 +98,7 @@ def test_an_unchanged_answer_is_not_sent_again(client: Client) -> None:
     ["{ batches { totalCount } }", "query { ...More } fragment More on Query { ... { batches { totalCount } } }",
      f"{AVERAGES[:-1]} batches {{ totalCount }} }}"],
 )  # fmt: skip
-def test_answers_about_batches_are_not_kept(client: Client, query: str) -> None:
+def test_cache_excludes_responses_about_batches(client: Client, query: str) -> None:
     for _ in range(2):
         response = get(client, query)
         assert response.json()["data"]["batches"] == {"totalCount": 0}
@@ -106,7 +106,7 @@ def test_answers_about_batches_are_not_kept(client: Client, query: str) -> None:
         assert not {"etag", "cache-status"} & set(response.headers)
 
 
-def test_errors_are_not_kept(client: Client) -> None:
+def test_cache_excludes_error_responses(client: Client) -> None:
     query = AVERAGES.replace("china", "chyna")
     for _ in range(2):
         response = get(client, query)
@@ -114,7 +114,7 @@ def test_errors_are_not_kept(client: Client) -> None:
         assert response.headers["cache-control"] == "private, no-store"
 
 
-def test_variables_and_operations_tell_questions_apart(client: Client) -> None:
+def test_cache_distinguishes_variables_and_operation_names(client: Client) -> None:
     query = 'query A($key: String!) { location(key: $key) { key } } query B { location(key: "europe") { name } }'
 
     def ask(operation: str, key: str) -> Json:
@@ -128,7 +128,7 @@ def test_variables_and_operations_tell_questions_apart(client: Client) -> None:
         assert ask("B", "china") == {"name": "Name of europe"}
 
 
-def test_nothing_is_kept_while_changes_cannot_be_heard(client: Client, database_url: str) -> None:
+def test_cache_is_bypassed_while_change_notifications_are_unavailable(client: Client, database_url: str) -> None:
     counts(client)
     upload(client)
     with psycopg.connect(database_url, autocommit=True) as connection:
@@ -140,13 +140,13 @@ def test_nothing_is_kept_while_changes_cannot_be_heard(client: Client, database_
     wait_until(lambda: "etag" in get(client).headers)
 
 
-def test_the_cache_can_be_turned_off(client: Client, database_url: str) -> None:  # noqa: ARG001
+def test_cache_can_be_disabled_by_a_setting(client: Client, database_url: str) -> None:  # noqa: ARG001
     with running_server(database_url, cache_bytes=0) as bare:
         wait_until(lambda: "etag" in get(bare).headers)
         assert {how(get(bare)) for _ in range(3)} == {"ratesgraph; fwd=miss"}
 
 
-def test_what_is_kept_is_bounded_and_the_longest_unused_goes_first() -> None:
+def test_cache_is_bounded_and_evicts_the_least_recently_used_entry() -> None:
     version = DataVersion()
     version.on_change("1", "test")
     answers = ResponseCache(version, max_bytes=4 * (ENTRY_OVERHEAD_BYTES + 201))
@@ -170,7 +170,7 @@ def test_what_is_kept_is_bounded_and_the_longest_unused_goes_first() -> None:
     assert answers.get(b"1") is None
 
 
-def test_the_json_of_variables_in_an_address_is_read(client: Client) -> None:
+def test_variables_in_the_query_string_are_parsed_as_json(client: Client) -> None:
     query = "query ($key: String!) { location(key: $key) { key } }"
     response = client.http.get("/graphql", params={"query": query, "variables": json.dumps({"key": "china"})})
     assert response.json() == {"data": {"location": {"key": "china"}}}

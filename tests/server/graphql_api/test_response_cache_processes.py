@@ -68,7 +68,7 @@ def upload(client: httpx.Client, token: str) -> None:
     assert answer["data"]["uploadPrices"]["batch"]["status"] == "APPLIED", answer
 
 
-def test_uploads_are_read_at_once_in_their_process_and_within_a_second_in_all(server: str, database_url: str) -> None:
+def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(server: str, database_url: str) -> None:
     token = make_token(database_url, "upload")
     applied: list[float] = []
     """When the reply to each upload was there."""

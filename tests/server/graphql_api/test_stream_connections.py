@@ -27,14 +27,14 @@ def only_error(watched: Watched, transport: str, query: str, **variables: object
 
 @each_transport
 @pytest.mark.parametrize("id_", ["0", "x", "-1", "9" * 40, ""])
-def test_a_batch_that_does_not_exist_cannot_be_watched(watched: Watched, transport: str, id_: str) -> None:
+def test_subscription_to_an_unknown_batch_is_rejected(watched: Watched, transport: str, id_: str) -> None:
     error = only_error(watched, transport, PROGRESS, id=id_)
     assert error["extensions"] == {"code": "UNKNOWN_BATCH", "argument": "id"}
     assert error["path"] == ["batchProgress"]
 
 
 @each_transport
-def test_an_unknown_location_is_named_with_what_may_be_meant(watched: Watched, transport: str) -> None:
+def test_subscription_to_an_unknown_location_suggests_similar_keys(watched: Watched, transport: str) -> None:
     error = only_error(watched, transport, CHANGES, origin="CNSGH", destination="europa")
     assert error["extensions"] == {"code": "UNKNOWN_LOCATION", "argument": "destination", "suggestions": ["europe"]}
 
@@ -47,7 +47,9 @@ def test_an_unknown_location_is_named_with_what_may_be_meant(watched: Watched, t
         ('subscription { batchProgress(id: "1") { id } pricesChanged { batch { id } } }', "GRAPHQL_VALIDATION_FAILED"),
     ],
 )
-def test_what_is_wrong_with_a_subscription_is_said(watched: Watched, transport: str, query: str, code: str) -> None:
+def test_invalid_subscription_is_answered_with_a_validation_error(
+    watched: Watched, transport: str, query: str, code: str
+) -> None:
     with watching(watched.url, transport, query) as found:
         (answer,) = found
     assert {error["extensions"]["code"] for error in answer["errors"]} == {code}
@@ -64,7 +66,7 @@ def test_what_is_wrong_with_a_subscription_is_said(watched: Watched, transport: 
     ],
     ids=["at the start", "while it waits", "in an event", "in a field of an event"],
 )
-def test_an_exception_in_a_subscription_is_masked_and_logged_once(
+def test_subscription_exception_is_masked_and_logged_once(
     watched: Watched, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, transport: str, place: str
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -82,7 +84,7 @@ def test_an_exception_in_a_subscription_is_masked_and_logged_once(
     assert SECRET in logging.Formatter().format(record)
 
 
-def test_waiting_costs_no_connection(watched: Watched) -> None:
+def test_waiting_subscriptions_occupy_no_database_connection(watched: Watched) -> None:
     batch_id = upload(watched, GOOD)
     with ExitStack() as stack:
         for transport in TRANSPORTS * 5:
@@ -98,7 +100,7 @@ def test_waiting_costs_no_connection(watched: Watched) -> None:
         assert watched.client.ask("{ batches { totalCount } }") == {"batches": {"totalCount": 1}}
 
 
-def test_clients_that_vanish_leave_nothing_behind(watched: Watched) -> None:
+def test_disconnected_subscription_clients_leave_no_waiters_or_busy_connections(watched: Watched) -> None:
     batch_id = upload(watched, GOOD)
     with ExitStack() as stack:
         sockets = [stack.enter_context(open_socket(watched.url)) for _ in range(3)]
@@ -118,7 +120,7 @@ def test_clients_that_vanish_leave_nothing_behind(watched: Watched) -> None:
     until(lambda: watched.api_connections() == ["idle"] * 3, "a connection is still busy")
 
 
-def test_a_subscription_that_is_given_up_waits_no_more_and_its_connection_goes_on(watched: Watched) -> None:
+def test_cancelled_subscription_stops_waiting_and_its_websocket_stays_usable(watched: Watched) -> None:
     with open_socket(watched.url) as socket:
         subscribe(socket, CHANGES, ASIA_TO_EUROPE)
         watched.wait_for_watchers(1)
@@ -128,7 +130,7 @@ def test_a_subscription_that_is_given_up_waits_no_more_and_its_connection_goes_o
         assert [answer["data"]["batches"]["totalCount"] for answer in answers(socket)] == [0]
 
 
-def test_what_one_operation_of_a_connection_has_loaded_is_not_what_the_next_one_sees(watched: Watched) -> None:
+def test_loader_cache_is_not_shared_between_websocket_operations(watched: Watched) -> None:
     query = '{ port(code: "USNYC") { parent { key } } }'
     with open_socket(watched.url) as socket:
         for region in ("europe", "asia"):
@@ -138,7 +140,7 @@ def test_what_one_operation_of_a_connection_has_loaded_is_not_what_the_next_one_
 
 
 @each_transport
-def test_what_one_event_has_loaded_is_not_what_the_next_one_sees(watched: Watched, transport: str) -> None:
+def test_loader_cache_is_not_shared_between_subscription_events(watched: Watched, transport: str) -> None:
     query = """subscription { pricesChanged(origin: "CNSGH", destination: "USNYC") { batch {
         lanes { totalCount edges { node { origin { code } destination { code parent { key } } } } } } } }"""
     with watching(watched.url, transport, query) as found:

@@ -35,14 +35,14 @@ MALFORMED: list[str | bytes] = [
 
 
 @pytest.mark.parametrize("accept", ["application/json", "*/*"])
-def test_a_subscription_without_a_stream_says_where_it_is_answered(watched: Watched, accept: str) -> None:
+def test_subscription_without_sse_or_websocket_is_rejected_with_a_hint(watched: Watched, accept: str) -> None:
     body = {"query": PROGRESS, "variables": {"id": "1"}}
     answer = httpx.post(f"{watched.url}/graphql", json=body, headers={"Accept": accept}).json()
     assert answer["errors"][0]["extensions"] == {"code": "STREAM_REQUIRED"}
     assert "text/event-stream" in answer["errors"][0]["message"]
 
 
-def test_writing_over_a_connection_needs_the_same_permission(database_url: str) -> None:
+def test_websocket_mutation_requires_a_token(database_url: str) -> None:
     mutation = "mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) { batch { id } } }"
     with (
         running_server(database_url, writes_are_open=False) as client,
@@ -53,7 +53,7 @@ def test_writing_over_a_connection_needs_the_same_permission(database_url: str) 
         assert answer["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
 
 
-def test_a_malformed_message_closes_the_connection_as_the_protocol_wants_it(watched: Watched) -> None:
+def test_malformed_websocket_message_closes_the_connection_with_code_4400(watched: Watched) -> None:
     for message in MALFORMED:
         with open_socket(watched.url) as socket:
             socket.send(message)
@@ -75,7 +75,7 @@ def test_a_malformed_message_closes_the_connection_as_the_protocol_wants_it(watc
         ({"documentId": "other"}, "DOCUMENT_NOT_FOUND"),
     ],
 )
-def test_what_is_wrong_with_a_request_is_said_by_its_code(
+def test_invalid_stream_request_parameters_are_rejected_with_a_code(
     watched: Watched, transport: str, parameters: Json, code: str
 ) -> None:
     assert refusal(watched.url, transport, parameters) == code
@@ -99,7 +99,9 @@ def refusal(url: str, transport: str, parameters: Json) -> str:
 
 
 @each_transport
-def test_a_server_of_registered_documents_streams_no_others(database_url: str, tmp_path: Path, transport: str) -> None:
+def test_stream_requires_a_persisted_document_if_only_those_are_allowed(
+    database_url: str, tmp_path: Path, transport: str
+) -> None:
     (tmp_path / "kinds.graphql").write_text("{ __typename }")
     with running_server(database_url, documents_dir=tmp_path, persisted_only=True) as client:
         url = str(client.http.base_url)
@@ -111,7 +113,7 @@ def test_a_server_of_registered_documents_streams_no_others(database_url: str, t
         assert list(events(response)) == [{"data": {"__typename": "Query"}}]
 
 
-def test_a_stream_may_be_asked_for_in_the_address_as_browsers_do(watched: Watched) -> None:
+def test_sse_stream_can_be_requested_by_get_except_for_mutations(watched: Watched) -> None:
     address, batch_id = f"{watched.url}/graphql", upload(watched, GOOD)
     parameters = {"query": PROGRESS, "variables": json.dumps({"id": batch_id})}
     with httpx.stream("GET", address, params=parameters, headers=EVENT_STREAM) as response:
@@ -121,7 +123,7 @@ def test_a_stream_may_be_asked_for_in_the_address_as_browsers_do(watched: Watche
     assert answer["errors"][0]["extensions"] == {"code": "METHOD_NOT_ALLOWED"}
 
 
-def test_a_request_for_a_stream_that_is_no_json_is_refused(watched: Watched) -> None:
+def test_sse_request_without_a_json_body_is_rejected(watched: Watched) -> None:
     for content, headers, status, code in [
         (b"{", {"Content-Type": "application/json"}, 400, "BAD_JSON"),
         (b"{}", {"Content-Type": "text/plain"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
@@ -131,7 +133,7 @@ def test_a_request_for_a_stream_that_is_no_json_is_refused(watched: Watched) -> 
         assert answer.json()["errors"][0]["extensions"] == {"code": code}
 
 
-def test_a_stream_does_not_tell_its_cost_and_says_so(watched: Watched) -> None:
+def test_sse_request_for_the_query_cost_is_rejected_with_a_hint(watched: Watched) -> None:
     for wish in ("report", "only"):
         headers = EVENT_STREAM | {"GraphQL-Cost": wish}
         answer = httpx.post(f"{watched.url}/graphql", json={"query": PROGRESS}, headers=headers)
@@ -142,7 +144,7 @@ def test_a_stream_does_not_tell_its_cost_and_says_so(watched: Watched) -> None:
 
 @pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
 @pytest.mark.parametrize("seconds", [0.3, 20], ids=["is given up", "leaves"])
-def test_a_client_whose_body_does_not_come_is_no_fault_of_ours(
+def test_access_log_reports_an_incomplete_body_once_at_info_level(
     database_url: str, caplog: pytest.LogCaptureFixture, accept: str, seconds: float
 ) -> None:
     caplog.set_level(logging.INFO, "ratesgraph.requests")
@@ -161,7 +163,7 @@ def test_a_client_whose_body_does_not_come_is_no_fault_of_ours(
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
-def test_a_page_of_another_origin_cannot_open_a_connection(watched: Watched) -> None:
+def test_websocket_from_a_foreign_origin_is_rejected(watched: Watched) -> None:
     address = f"{watched.url.rstrip('/').replace('http', 'ws', 1)}/graphql"
     with (
         pytest.raises(InvalidStatus) as caught,
@@ -171,6 +173,6 @@ def test_a_page_of_another_origin_cannot_open_a_connection(watched: Watched) -> 
     assert caught.value.response.status_code == 403
 
 
-def test_the_explorer_s_page_opens_subscriptions_at_its_own_address(watched: Watched) -> None:
+def test_graphiql_page_configures_a_subscription_url(watched: Watched) -> None:
     page = httpx.get(f"{watched.url}/graphql", headers={"Accept": "text/html"}).text
     assert "subscriptionUrl" in page

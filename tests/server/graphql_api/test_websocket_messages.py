@@ -46,7 +46,7 @@ def subscribing(query: str, id_: str = "1") -> str:
 
 
 @pytest.mark.parametrize("letter", ["x", "ä", "🚢"])
-def test_a_reason_is_as_long_as_there_is_room_for_it(log_and_url: tuple[Log, str], letter: str) -> None:
+def test_websocket_close_reason_is_truncated_to_123_bytes(log_and_url: tuple[Log, str], letter: str) -> None:
     _, url = log_and_url
     with open_socket(url) as socket:
         socket.send(json.dumps({"type": letter * 300}))
@@ -56,7 +56,7 @@ def test_a_reason_is_as_long_as_there_is_room_for_it(log_and_url: tuple[Log, str
         assert 115 < len(reason.encode()) <= 123
 
 
-def test_a_reason_may_quote_a_document_and_an_id(log_and_url: tuple[Log, str]) -> None:
+def test_websocket_close_reason_may_quote_a_long_document_or_id(log_and_url: tuple[Log, str]) -> None:
     _, url = log_and_url
     with open_socket(url) as socket:
         socket.send(subscribing("{ a } " + "x" * 300))
@@ -67,7 +67,7 @@ def test_a_reason_may_quote_a_document_and_an_id(log_and_url: tuple[Log, str]) -
         assert closed(socket)[0] == 4409
 
 
-def test_a_client_that_leaves_before_it_is_refused_is_no_fault(log_and_url: tuple[Log, str]) -> None:
+def test_websocket_client_disconnect_before_rejection_logs_no_error(log_and_url: tuple[Log, str]) -> None:
     log, url = log_and_url
     begin = json.dumps({"type": "connection_init", "payload": bearing("rgt_0123456789abcdef_" + "x" * 43)})
     for _ in range(20):
@@ -94,7 +94,7 @@ def padded(length: int, id_: str = "1") -> str:
     return subscribing(TYPENAME, id_).ljust(length)
 
 
-def test_a_message_may_be_as_large_as_a_body_and_larger_from_who_may_upload(
+def test_websocket_message_size_limit_is_the_body_limit_or_higher_for_uploaders(
     log_and_url: tuple[Log, str], module_database_url: str
 ) -> None:
     log, url = log_and_url
@@ -115,7 +115,7 @@ def test_a_message_may_be_as_large_as_a_body_and_larger_from_who_may_upload(
         assert receive(socket)["payload"] == {"data": {"__typename": "Query"}}
 
 
-def test_before_it_is_known_who_calls_a_message_is_a_stranger_s(
+def test_websocket_message_size_limit_before_authentication_is_the_anonymous_one(
     log_and_url: tuple[Log, str], module_database_url: str
 ) -> None:
     _, url = log_and_url
@@ -125,7 +125,7 @@ def test_before_it_is_known_who_calls_a_message_is_a_stranger_s(
         assert closed(socket)[0] == 1009
 
 
-def test_so_much_is_said_on_a_socket_and_not_more(log_and_url: tuple[Log, str]) -> None:
+def test_websocket_message_rate_limit_closes_the_connection(log_and_url: tuple[Log, str]) -> None:
     log, url = log_and_url
     with open_socket(url) as socket:
         assert socket.response is not None
@@ -139,7 +139,7 @@ def test_so_much_is_said_on_a_socket_and_not_more(log_and_url: tuple[Log, str]) 
         log.find(request_id=socket.response.headers["x-request-id"], codes=["RATE_LIMITED"], transport="websocket")
 
 
-def test_operations_are_not_counted_as_messages_nor_are_their_ends(log_and_url: tuple[Log, str]) -> None:
+def test_websocket_message_rate_limit_ignores_operations_and_completions(log_and_url: tuple[Log, str]) -> None:
     _, url = log_and_url
     with open_socket(url) as socket:
         for number in range(2 * MAX_MESSAGES):
@@ -153,7 +153,7 @@ def test_operations_are_not_counted_as_messages_nor_are_their_ends(log_and_url: 
         assert asks(socket)
 
 
-def test_what_is_refused_again_and_again_is_counted(database_url: str) -> None:
+def test_websocket_message_rate_limit_counts_rejected_operations(database_url: str) -> None:
     with (
         running_server(database_url, writes_are_open=False, rate_limit="10/minute") as client,
         open_socket(str(client.http.base_url)) as socket,

@@ -24,7 +24,7 @@ def sized(total: int) -> bytes:
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_a_file_may_be_as_large_as_the_limit_and_not_larger(client: Client, *, told: bool) -> None:
+def test_body_limit_for_file_uploads_is_enforced_to_the_byte(client: Client, *, told: bool) -> None:
     def post_sized(total: int) -> httpx.Response:
         body = sized(total)
         assert len(body) == total
@@ -41,7 +41,7 @@ def test_a_file_may_be_as_large_as_the_limit_and_not_larger(client: Client, *, t
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_any_other_body_keeps_its_smaller_limit(client: Client, *, told: bool) -> None:
+def test_body_limit_for_json_requests_is_enforced_to_the_byte(client: Client, *, told: bool) -> None:
     def post_sized(total: int) -> httpx.Response:
         body = b'{"query": "{ __typename }"}'.ljust(total)
         content = body if told else iter([body])
@@ -53,6 +53,6 @@ def test_any_other_body_keeps_its_smaller_limit(client: Client, *, told: bool) -
     assert "10,000" in answer.text
 
 
-def test_a_body_that_is_too_large_is_refused_before_it_is_sent(client: Client) -> None:
+def test_body_limit_rejects_by_content_length_before_the_body_is_sent(client: Client) -> None:
     with open_upload(client, length=LIMIT + 1) as sock:
         assert sock.recv(1_000).startswith(b"HTTP/1.1 413 ")

@@ -145,7 +145,7 @@ def read(response: httpx.Response) -> list[Json]:
 
 
 @pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
-def test_whatever_is_wanted_a_malformed_request_is_refused_by_a_code(
+def test_malformed_requests_are_rejected_with_a_code_for_any_accept_header(
     closed: Client, opened: Client, accept: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     for request in (*OTHERS, *READING):
@@ -155,7 +155,7 @@ def test_whatever_is_wanted_a_malformed_request_is_refused_by_a_code(
 
 
 @pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
-def test_whatever_is_wanted_only_registered_documents_are_answered(closed: Client, accept: str | None) -> None:
+def test_only_persisted_documents_are_answered_for_any_accept_header(closed: Client, accept: str | None) -> None:
     for request in (*READING, *WRITING_BY_GET):
         for answer in read(send(closed, accept, request)):
             assert answer.get("data") is None, request
@@ -164,7 +164,7 @@ def test_whatever_is_wanted_only_registered_documents_are_answered(closed: Clien
 
 
 @pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
-def test_whatever_is_wanted_nothing_is_written_by_an_address(opened: Client, accept: str | None) -> None:
+def test_mutations_by_get_are_rejected_for_any_accept_header(opened: Client, accept: str | None) -> None:
     for request in WRITING_BY_GET:
         for site in ("same-origin", "none", "cross-site", ""):
             for answer in read(send(opened, accept, request, **{"Sec-Fetch-Site": site})):
@@ -173,7 +173,7 @@ def test_whatever_is_wanted_nothing_is_written_by_an_address(opened: Client, acc
 
 
 @pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
-def test_whatever_is_wanted_a_foreign_page_learns_and_does_nothing(opened: Client, accept: str | None) -> None:
+def test_csrf_protection_rejects_cross_site_requests_for_any_accept_header(opened: Client, accept: str | None) -> None:
     for request in (*READING, *WRITING_BY_GET, Request(body=posted(WRITING))):
         for fetched in (
             {"Sec-Fetch-Mode": "navigate"},
@@ -197,7 +197,7 @@ def test_whatever_is_wanted_a_foreign_page_learns_and_does_nothing(opened: Clien
         (f"{JSON}, " * 2_000 + JSON, 406),
     ],
 )  # fmt: skip
-def test_a_stream_is_for_whoever_names_it_and_prefers_nothing_to_it(
+def test_content_negotiation_selects_sse_only_if_named_and_not_outranked(
     opened: Client, accept: str, kind: str | int
 ) -> None:
     for request in (Request(body=posted("{ __typename }")), Request("GET", "query={__typename}")):
@@ -220,7 +220,7 @@ def test_a_stream_is_for_whoever_names_it_and_prefers_nothing_to_it(
         ("*/*", "", False), ("text/*", "", False),
     ],
 )  # fmt: skip
-def test_the_page_is_for_whoever_asks_for_it_and_for_nothing_else(
+def test_content_negotiation_serves_graphiql_only_for_html_without_a_query(
     opened: Client, closed: Client, accept: str, address: str, is_page: bool
 ) -> None:
     response = send(opened, accept, Request("GET", address))
@@ -231,7 +231,7 @@ def test_the_page_is_for_whoever_asks_for_it_and_for_nothing_else(
     assert not is_page or refused.status_code == 404
 
 
-def test_a_header_that_comes_twice_is_read_as_one(opened: Client) -> None:
+def test_content_negotiation_combines_repeated_accept_headers(opened: Client) -> None:
     for accepts, status in (([JSON, STREAM], 200), (["text/plain", JSON], 200), (["text/plain", "image/png"], 406)):
         response = send(opened, accepts, Request(body=posted("{ __typename }")))
         assert (response.status_code, len(read(response))) == (status, 1)

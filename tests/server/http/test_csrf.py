@@ -63,13 +63,13 @@ def code(response: httpx.Response) -> str:
         {"Sec-Fetch-Mode": "cors"},
     ],
 )
-def test_a_query_in_the_address_is_answered_to_scripts_and_tools(client: Client, headers: dict[str, str]) -> None:
+def test_csrf_protection_allows_get_queries_from_scripts_and_tools(client: Client, headers: dict[str, str]) -> None:
     assert get(client, **headers).json()["data"] == ANSWER["data"]
 
 
 @pytest.mark.parametrize("accept", [ANY, "", NAVIGATION, IMAGE, "application/*", "application/jsonx"])
 @pytest.mark.parametrize("fetched", [{}, {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}])
-def test_a_query_in_the_address_is_not_answered_to_links_and_images(
+def test_csrf_protection_rejects_get_queries_from_links_and_images(
     client: Client, accept: str, fetched: dict[str, str]
 ) -> None:
     response = get(client, Accept=accept, **fetched)
@@ -78,7 +78,7 @@ def test_a_query_in_the_address_is_not_answered_to_links_and_images(
 
 
 @pytest.mark.parametrize("origin", [{}, {"Origin": STRANGER}, {"Origin": "null"}])
-def test_a_foreign_page_is_refused_whatever_it_sends(
+def test_csrf_protection_rejects_cross_site_requests_without_an_allowed_origin(
     client: Client, open_client: Client, origin: dict[str, str]
 ) -> None:
     foreign = {"Sec-Fetch-Site": "cross-site", "GraphQL-Require-Preflight": "1", **origin}
@@ -89,18 +89,18 @@ def test_a_foreign_page_is_refused_whatever_it_sends(
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
-def test_a_body_that_a_form_could_send_is_refused(client: Client, content_type: str) -> None:
+def test_csrf_protection_rejects_bodies_that_html_forms_can_send(client: Client, content_type: str) -> None:
     response = post(client, **{"Content-Type": content_type})
     assert response.status_code in {403, 415}
     assert "data" not in response.json()
 
 
-def test_our_own_pages_and_tools_may_post(client: Client) -> None:
+def test_csrf_protection_allows_posts_from_same_site_pages_and_tools(client: Client) -> None:
     for site in ("same-origin", "same-site", "none"):
         assert post(client, **{"Sec-Fetch-Site": site, "Origin": str(client.http.base_url)}).json() == ANSWER
 
 
-def test_a_page_of_an_allowed_origin_may_ask_and_read(open_client: Client) -> None:
+def test_cors_allowed_origin_can_send_requests_and_read_responses(open_client: Client) -> None:
     from_friend = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": FRIEND}
     for response in (post(open_client, **from_friend), get(open_client, **from_friend)):
         assert response.json() == ANSWER
@@ -109,7 +109,7 @@ def test_a_page_of_an_allowed_origin_may_ask_and_read(open_client: Client) -> No
         assert "access-control-allow-credentials" not in response.headers
 
 
-def test_a_browser_learns_before_it_sends_what_an_allowed_origin_may_send(client: Client, open_client: Client) -> None:
+def test_cors_preflight_succeeds_only_for_allowed_origins(client: Client, open_client: Client) -> None:
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,authorization"}
     for server, origin, allowed in (
         (open_client, FRIEND, True),
@@ -131,7 +131,7 @@ def test_a_browser_learns_before_it_sends_what_an_allowed_origin_may_send(client
         ({"Access-Control-Request-Private-Network": "true"}, "private-network"),
     ],
 )
-def test_a_browser_is_told_by_a_code_what_may_not_be_sent(
+def test_cors_preflight_rejection_has_a_code_and_names_the_cause(
     open_client: Client, headers: dict[str, str], named: str
 ) -> None:
     asked = {"Origin": FRIEND, "Access-Control-Request-Method": "POST", **headers}
@@ -147,14 +147,14 @@ def test_a_browser_is_told_by_a_code_what_may_not_be_sent(
     assert response.headers["x-request-id"]
 
 
-def test_all_origins_can_be_allowed(module_database_url: str) -> None:
+def test_cors_wildcard_allows_all_origins(module_database_url: str) -> None:
     with running_server(module_database_url, cors_origins="*") as client:
         response = post(client, **{"Sec-Fetch-Site": "cross-site", "Origin": STRANGER})
         assert response.json() == ANSWER
         assert response.headers["access-control-allow-origin"] == "*"
 
 
-def test_a_page_of_an_allowed_origin_may_open_a_connection(open_client: Client) -> None:
+def test_cors_allowed_origin_can_open_a_websocket(open_client: Client) -> None:
     address = f"{str(open_client.http.base_url).replace('http', 'ws', 1)}/graphql"
     with connect(address, subprotocols=[PROTOCOL], origin=Origin(FRIEND)) as socket:
         socket.send('{"type": "connection_init"}')

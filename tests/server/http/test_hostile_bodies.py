@@ -71,7 +71,7 @@ def target(module_database_url: str) -> Iterator[Target]:
 
 @pytest.mark.parametrize("name", BODIES)
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
-def test_a_hostile_body_is_answered_at_once(target: Target, name: str, accept: str) -> None:
+def test_hostile_body_is_answered_quickly_with_the_expected_status(target: Target, name: str, accept: str) -> None:
     body, status = BODIES[name]
 
     def send() -> httpx.Response:
@@ -85,7 +85,9 @@ def test_a_hostile_body_is_answered_at_once(target: Target, name: str, accept: s
 
 
 @pytest.mark.parametrize("name", ITEMS)
-def test_hostile_items_of_an_uploader_are_refused_at_once(target: Target, module_database_url: str, name: str) -> None:
+def test_hostile_upload_items_are_rejected_quickly_with_a_code(
+    target: Target, module_database_url: str, name: str
+) -> None:
     token = bearing(make_token(module_database_url, "upload"))
     response = check_quick(target, lambda: target.post(ITEMS[name], **token))
     assert response.status_code == 200
@@ -94,7 +96,7 @@ def test_hostile_items_of_an_uploader_are_refused_at_once(target: Target, module
 
 @pytest.mark.parametrize("token_given", [True, False])
 @pytest.mark.parametrize("id_", ["%00", "99999999999999999999", "-1", "%F0%9F%9A%A2"])
-def test_an_id_that_no_batch_can_have_is_refused(
+def test_rejections_download_with_an_impossible_batch_id_is_rejected(
     target: Target, module_database_url: str, id_: str, *, token_given: bool
 ) -> None:
     token = bearing(make_token(module_database_url, "upload")) if token_given else {}
@@ -104,7 +106,7 @@ def test_an_id_that_no_batch_can_have_is_refused(
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_a_body_may_be_as_large_as_the_limit_and_not_larger(target: Target, *, told: bool) -> None:
+def test_body_limit_is_enforced_to_the_byte(target: Target, *, told: bool) -> None:
     def post(length: int) -> httpx.Response:
         body = asking("{ __typename }", "{}").ljust(length)
         # A stream without a length goes out in chunks.
@@ -127,7 +129,9 @@ def test_a_body_may_be_as_large_as_the_limit_and_not_larger(target: Target, *, t
         ("x" * (MAX_WEBSOCKET_MESSAGE_BYTES + 1), 1009),
     ],
 )
-def test_a_hostile_message_closes_its_connection_alone(target: Target, message: str, close_code: int) -> None:
+def test_hostile_websocket_message_closes_only_its_own_connection(
+    target: Target, message: str, close_code: int
+) -> None:
     with open_socket(target.url) as socket, open_socket(target.url) as other:
         socket.send(message)
         with pytest.raises(ConnectionClosedError) as caught:
@@ -138,7 +142,7 @@ def test_a_hostile_message_closes_its_connection_alone(target: Target, message: 
         assert receive(other) == {"type": "pong"}
 
 
-def test_many_large_bodies_at_once_take_no_memory(target: Target) -> None:
+def test_body_limit_bounds_memory_under_concurrent_oversized_bodies(target: Target) -> None:
     body, status = BODIES["31 MB of lists"]
 
     def send(_: int) -> int:
@@ -172,7 +176,7 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_a_hostile_address_is_refused(target: Target, address: str) -> None:
+def test_hostile_query_string_is_rejected_quickly_with_a_code(target: Target, address: str) -> None:
     response = check_quick(
         target, lambda: target.http.get(f"/graphql{address}", headers={"Accept": "application/json"})
     )
@@ -193,7 +197,9 @@ def test_a_hostile_address_is_refused(target: Target, address: str) -> None:
         ("/graphql", "OPTIONS", 405, "METHOD_NOT_ALLOWED"),
     ],
 )
-def test_every_path_refuses_in_json(target: Target, path: str, method: str, status: int, code: str) -> None:
+def test_unknown_paths_and_methods_are_rejected_with_a_json_error(
+    target: Target, path: str, method: str, status: int, code: str
+) -> None:
     response = check_quick(target, lambda: target.http.request(method, path))
     assert (response.status_code, codes(response)) == (status, {code})
     assert ("allow" in response.headers) == (status == 405)

@@ -50,17 +50,17 @@ def mapped(value: object) -> Part:
     return ("map", None, json.dumps(value).encode())
 
 
-def test_a_body_written_by_hand_is_taken(client: Client) -> None:
+def test_multipart_upload_with_a_minimal_body_is_accepted(client: Client) -> None:
     answer = post(client, encode(OPERATIONS, MAP, FILE))
     assert answer.json()["data"]["uploadPriceFile"]["batch"]["status"] == "QUEUED"
 
 
-def test_the_media_type_of_a_form_may_be_written_in_any_case(client: Client) -> None:
+def test_multipart_media_type_is_case_insensitive(client: Client) -> None:
     answer = post(client, encode(OPERATIONS, MAP, FILE), "Multipart/Form-Data; Boundary=xyz")
     assert answer.json()["data"]["uploadPriceFile"]["batch"]["status"] == "QUEUED"
 
 
-def test_a_form_may_hold_any_operation_and_no_file(client: Client) -> None:
+def test_multipart_request_without_a_file_executes_its_operation(client: Client) -> None:
     answer = post(client, encode(operations({"query": "{ batches { totalCount } }"}), mapped({})))
     assert answer.json() == {"data": {"batches": {"totalCount": 0}}}
 
@@ -116,7 +116,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize("kind", MALFORMED)
-def test_a_malformed_form_is_refused_and_stores_nothing(database_url: str, kind: str) -> None:
+def test_malformed_multipart_request_is_rejected_and_stores_nothing(database_url: str, kind: str) -> None:
     with running_server(database_url, max_upload_bytes=2 * MAX_FIELD_BYTES) as client:
         answer = post(client, MALFORMED[kind])
         assert (answer.status_code, code(answer)) == (400, "BAD_MULTIPART")
@@ -124,19 +124,21 @@ def test_a_malformed_form_is_refused_and_stores_nothing(database_url: str, kind:
 
 
 @pytest.mark.parametrize("change", [{"query": 1}, {"query": None}, {"operationName": ["x"]}, {"documentId": 1}])
-def test_an_operation_of_a_form_is_judged_as_any_other(client: Client, change: dict[str, Any]) -> None:
+def test_multipart_request_with_invalid_parameters_is_rejected(client: Client, change: dict[str, Any]) -> None:
     answer = post(client, encode(operations({**OPERATION, **change}), MAP, FILE))
     assert (answer.status_code, code(answer)) == (400, "BAD_PARAMETER")
     assert batch_count(client) == 0
 
 
-def test_where_only_registered_documents_are_answered_a_form_must_name_one(database_url: str, tmp_path: Path) -> None:
+def test_multipart_request_requires_a_persisted_document_if_only_those_are_allowed(
+    database_url: str, tmp_path: Path
+) -> None:
     with running_server(database_url, documents_dir=tmp_path, persisted_only=True) as client:
         answer = post(client, encode(OPERATIONS, MAP, FILE))
         assert (answer.status_code, code(answer)) == (400, "DOCUMENT_REQUIRED")
 
 
-def test_a_path_that_does_not_lead_to_a_null_is_refused(client: Client) -> None:
+def test_multipart_map_path_that_does_not_lead_to_null_is_rejected(client: Client) -> None:
     for path in PATHS:
         answer = post(client, encode(OPERATIONS, mapped({"0": [path]}), FILE))
         assert (answer.status_code, code(answer)) == (400, "BAD_MULTIPART"), path
@@ -156,20 +158,22 @@ def test_a_path_that_does_not_lead_to_a_null_is_refused(client: Client) -> None:
         "multipart/form-data; boundary=xyz; charset=base64",
     ],
 )
-def test_a_content_type_that_cannot_be_read_by_is_refused(client: Client, content_type: str) -> None:
+def test_multipart_content_type_with_unusable_boundary_or_charset_is_rejected(
+    client: Client, content_type: str
+) -> None:
     answer = post(client, encode(("operations", None, b'"\xff..'), MAP, FILE), content_type)
     assert (answer.status_code, code(answer)) == (400, "BAD_MULTIPART")
 
 
 @pytest.mark.parametrize("value", [None, "prices.csv", {"filename": "a.csv", "read": 1, "seek": 2}])
-def test_only_a_part_of_a_form_is_a_file(client: Client, value: object) -> None:
+def test_upload_argument_accepts_only_a_multipart_file_part(client: Client, value: object) -> None:
     error = client.fail(MUTATION, file=value)
     assert error["extensions"]["code"] in {"INVALID_UPLOAD", "BAD_USER_INPUT"}
     error = client.fail('mutation { uploadPriceFile(file: "prices.csv") { replayed } }')
     assert error["extensions"]["code"] == "INVALID_UPLOAD"
 
 
-def test_a_file_in_the_place_of_a_text_is_an_error_of_the_question(client: Client) -> None:
+def test_multipart_file_for_a_string_variable_is_a_user_input_error(client: Client) -> None:
     query = "query ($key: String!) { batchByKey(idempotencyKey: $key) { id } }"
     body = encode(operations({"query": query, "variables": {"key": None}}), mapped({"0": ["variables.key"]}), FILE)
     (error,) = post(client, body).json()["errors"]
@@ -177,7 +181,7 @@ def test_a_file_in_the_place_of_a_text_is_an_error_of_the_question(client: Clien
 
 
 @pytest.mark.parametrize("header", ["GraphQL-Require-Preflight", "apollo-require-preflight", "X-Requested-With"])
-def test_a_form_that_a_foreign_page_could_send_is_refused(client: Client, header: str) -> None:
+def test_multipart_request_requires_a_csrf_header(client: Client, header: str) -> None:
     body = encode(OPERATIONS, MAP, FILE)
     for headers in ({"Origin": "https://elsewhere.example"}, {header: ""}):
         answer = post(client, body, **headers)
@@ -187,7 +191,7 @@ def test_a_form_that_a_foreign_page_could_send_is_refused(client: Client, header
     assert post(client, body, **{header: "1"}).status_code == 200
 
 
-def test_where_writing_is_not_open_a_form_is_refused_before_it_is_sent(database_url: str) -> None:
+def test_multipart_upload_without_upload_scope_is_rejected_before_the_body(database_url: str) -> None:
     with running_server(database_url, writes_are_open=False) as client:
         with open_upload(client, length=100_000) as sock:
             assert sock.recv(1_000).startswith(b"HTTP/1.1 401 ")
@@ -202,7 +206,7 @@ def test_where_writing_is_not_open_a_form_is_refused_before_it_is_sent(database_
         assert batch_count(client) == 0
 
 
-def test_slow_senders_hold_no_connection_of_the_database(client: Client) -> None:
+def test_slow_multipart_uploads_occupy_no_database_connection(client: Client) -> None:
     with ExitStack() as stack:
         for _ in range(10):
             stack.enter_context(open_upload(client, length=100_000))
@@ -213,7 +217,7 @@ def test_slow_senders_hold_no_connection_of_the_database(client: Client) -> None
     assert batch_count(client) == 1
 
 
-def test_a_full_disk_is_said_and_stores_nothing(database_url: str) -> None:
+def test_multipart_upload_on_a_full_disk_responds_503_and_stores_nothing(database_url: str) -> None:
     fill(database_url)
     token = make_token(database_url, "upload")
     with serving(database_url) as (process, url):

@@ -46,7 +46,7 @@ REQUESTS = {
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_request_that_is_refused_is_told_once_and_under_its_id(
+def test_access_log_and_metrics_record_a_rejected_request_once_by_request_id(
     server: Server, module_database_url: str, name: str
 ) -> None:
     url, log = server
@@ -68,7 +68,7 @@ def test_a_request_that_is_refused_is_told_once_and_under_its_id(
     assert len([line for line in log.lines() if line.get("request_id") == name]) == 1
 
 
-def test_strangers_cannot_fill_the_log_at_its_default_level(server: Server) -> None:
+def test_access_log_reports_invalid_http_at_info_level_only(server: Server) -> None:
     url, log = server
     for words in (b"no http\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"):
         say(url, words)

@@ -38,7 +38,9 @@ def errors(url: str, code: str) -> float:
     ("payload", "code"),
     [({"documentId": "nothing"}, "DOCUMENT_NOT_FOUND"), ({"query": 5}, "BAD_PARAMETER")],
 )
-def test_an_operation_that_is_not_begun_is_told(server: Server, payload: dict[str, object], code: str) -> None:
+def test_access_log_and_metrics_record_rejected_websocket_operations(
+    server: Server, payload: dict[str, object], code: str
+) -> None:
     url, log = server
     with open_socket(url) as socket:
         assert socket.response is not None
@@ -51,7 +53,7 @@ def test_an_operation_that_is_not_begun_is_told(server: Server, payload: dict[st
         until(lambda: errors(url, code) == before + 2, "the refusals are not counted")
 
 
-def test_an_operation_too_many_is_told(server: Server) -> None:
+def test_access_log_records_websocket_operations_above_the_limit(server: Server) -> None:
     url, log = server
     with open_socket(url) as socket:
         assert socket.response is not None
@@ -61,7 +63,7 @@ def test_an_operation_too_many_is_told(server: Server) -> None:
         log.find(request_id=socket.response.headers["x-request-id"], codes=["TOO_MANY_OPERATIONS"])
 
 
-def test_a_caller_that_is_not_known_is_told(server: Server) -> None:
+def test_access_log_records_unauthenticated_websocket_connections(server: Server) -> None:
     url, log = server
     with (
         pytest.raises(ConnectionClosedError),
@@ -71,7 +73,7 @@ def test_a_caller_that_is_not_known_is_told(server: Server) -> None:
     assert log.find(codes=["UNAUTHENTICATED"])["transport"] == "websocket"
 
 
-def test_a_handshake_that_is_refused_is_told_under_the_id_that_its_answer_bears(server: Server) -> None:
+def test_access_log_records_rejected_websocket_handshakes_by_request_id(server: Server) -> None:
     url, log = server
     before = errors(url, "TOO_MANY_STREAMS")
     with open_socket(url), open_socket(url), pytest.raises(InvalidStatus) as refused, open_socket(url):
@@ -94,7 +96,7 @@ def test_a_handshake_that_is_refused_is_told_under_the_id_that_its_answer_bears(
     assert not [line for line in log.lines() if line["level"] == "error" or line["logger"] == "strawberry.ws"]
 
 
-def test_a_slow_operation_is_told_as_slow_and_a_subscription_never(server: Server, module_database_url: str) -> None:
+def test_access_log_reports_slow_websocket_operations_as_warnings(server: Server, module_database_url: str) -> None:
     url, log = server
     upload = """mutation Slow {
       uploadPrices(input: {prices: [{dateFrom: "2024-01-01", dateTo: "2024-01-01", origin: "CNSGH", destination: "CNSGH",

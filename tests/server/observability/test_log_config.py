@@ -10,7 +10,7 @@ from server.observability.log_config import make_formatter
 from server.observability.redaction import Redactor
 
 
-def test_the_words_of_an_exception_are_told_on_debug_alone() -> None:
+def test_log_formatter_omits_or_redacts_exception_messages() -> None:
     told = {}
     for include_message in (False, True):
         formatter = make_formatter(style="json", include_message=include_message, secrets=["s3cret-of-ours"])
@@ -25,7 +25,7 @@ def test_the_words_of_an_exception_are_told_on_debug_alone() -> None:
     assert told[True].endswith("builtins.KeyError: 'some words, […], password=[…] and […]'")
 
 
-def test_of_what_asyncio_says_the_objects_at_work_are_left_out() -> None:
+def test_log_formatter_omits_object_representations_from_asyncio_messages() -> None:
     formatter = make_formatter(style="json", include_message=False, secrets=[])
     message = "Task exception was never retrieved\nfuture: <Task finished exception=RuntimeError('hunter2')>"
     line = json.loads(formatter.format(logging.LogRecord("asyncio", logging.ERROR, "", 1, message, (), None)))
@@ -43,12 +43,12 @@ def test_of_what_asyncio_says_the_objects_at_work_are_left_out() -> None:
         ("at 12:30 in file.py:12 <Task name='Task-1'>", "at 12:30 in file.py:12 <Task name='Task-1'>"),
     ],
 )
-def test_secrets_are_known_by_their_shapes(text: str, told: str) -> None:
+def test_log_redaction_recognizes_secrets_by_their_format(text: str, told: str) -> None:
     assert Redactor([]).redact(text) == told
 
 
 @pytest.mark.parametrize("part", ["a:b", "a:b/", "a=a:", "password='", "eyJa-"])
-def test_what_a_stranger_has_chosen_is_searched_quickly(part: str) -> None:
+def test_log_redaction_of_long_hostile_messages_is_fast_and_shortens_them(part: str) -> None:
     formatter = make_formatter(style="json", include_message=True, secrets=[])
     message = "Origin: " + part * (60_000 // len(part))
     began = time.perf_counter()

@@ -26,7 +26,7 @@ def ask(url: str, query: str, **headers: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_requests_are_counted_over_all_processes(database_url: str, tmp_path: Path, workers: str) -> None:
+def test_metrics_aggregate_requests_over_all_processes(database_url: str, tmp_path: Path, workers: str) -> None:
     (tmp_path / "places.graphql").write_text(QUERY.format("Places"))
     settings = {**SETTINGS, "RATESGRAPH_DOCUMENTS_DIR": str(tmp_path)}
     with serving(database_url, "--workers", workers, settings=settings) as (_, url):
@@ -62,9 +62,7 @@ def test_requests_are_counted_over_all_processes(database_url: str, tmp_path: Pa
         assert "Stranger" not in repr(samples)
 
 
-def test_a_process_that_was_killed_is_counted_no_longer_but_what_it_has_answered_is(
-    database_url: str, tmp_path: Path
-) -> None:
+def test_metrics_drop_a_killed_process_but_preserve_its_request_counts(database_url: str, tmp_path: Path) -> None:
     with serving(database_url, "--workers", "2", settings={**SETTINGS, "TMPDIR": str(tmp_path)}) as (process, url):
         wait_until_answered(url)
         until(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not both processes are counted")
@@ -82,7 +80,7 @@ def test_a_process_that_was_killed_is_counted_no_longer_but_what_it_has_answered
         assert find(scrape(url), "ratesgraph_requests_total", kind="query") == 10
 
 
-def test_the_folder_of_the_figures_is_made_and_goes_with_the_server(database_url: str, tmp_path: Path) -> None:
+def test_metrics_directory_is_created_and_removed_with_the_server(database_url: str, tmp_path: Path) -> None:
     with serving(database_url, "--workers", "2", settings={**SETTINGS, "TMPDIR": str(tmp_path)}) as (process, url):
         wait_until_answered(url)
         assert [path.name for path in tmp_path.glob("ratesgraph-metrics-*")]
@@ -91,7 +89,7 @@ def test_the_folder_of_the_figures_is_made_and_goes_with_the_server(database_url
     assert not list(tmp_path.glob("ratesgraph-metrics-*"))
 
 
-def test_the_queue_is_told_as_the_database_has_it(database_url: str) -> None:
+def test_metrics_report_batch_queue_counts_from_the_database(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         for status, count in {
             "QUEUED": 2,
@@ -118,7 +116,7 @@ def test_the_queue_is_told_as_the_database_has_it(database_url: str) -> None:
     assert find(samples, "ratesgraph_batches_total", outcome="reverted") == 3
 
 
-def test_a_scrape_is_answered_while_the_database_is_away(database_url: str, postgres: str) -> None:
+def test_metrics_are_served_while_the_database_is_unavailable(database_url: str, postgres: str) -> None:
     with serving(database_url, settings=SETTINGS) as (_, url):
         assert find(scrape(url), "ratesgraph_database_up") == 1
         name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
@@ -137,7 +135,7 @@ def test_a_scrape_is_answered_while_the_database_is_away(database_url: str, post
         until(lambda: find(scrape(url), "ratesgraph_database_up") == 1, "the database has not come back")
 
 
-def test_open_subscriptions_are_counted(database_url: str) -> None:
+def test_metrics_count_open_subscriptions(database_url: str) -> None:
     token = make_token(database_url, "admin")
     with psycopg.connect(database_url) as connection:
         connection.execute(
@@ -154,7 +152,7 @@ def test_open_subscriptions_are_counted(database_url: str) -> None:
         assert find(scrape(url), "ratesgraph_request_seconds_count", kind="subscription") == 0
 
 
-def test_a_request_that_is_no_http_is_counted_by_its_code(client: Client) -> None:
+def test_metrics_count_invalid_http_requests_by_error_code(client: Client) -> None:
     before = find(scrape(str(client.http.base_url), None), "ratesgraph_errors_total", code="BAD_HTTP")
     host, port = client.http.base_url.host, client.http.base_url.port
     subprocess.run(["bash", "-c", f"printf 'no http\\r\\n\\r\\n' > /dev/tcp/{host}/{port}"], check=True)
@@ -169,7 +167,7 @@ def status(url: str, **headers: str) -> int:
     return httpx.get(f"{url}/metrics", headers=headers).status_code
 
 
-def test_metrics_are_for_their_token_and_admins_where_the_server_is_not_one_s_own(database_url: str) -> None:
+def test_metrics_in_production_require_the_metrics_token_or_admin_scope(database_url: str) -> None:
     reader, admin = make_token(database_url, "upload", name="erp"), make_token(database_url, "admin")
     with serving(database_url, settings=SETTINGS) as (_, url):
         refused = httpx.get(f"{url}/metrics")
@@ -184,7 +182,7 @@ def test_metrics_are_for_their_token_and_admins_where_the_server_is_not_one_s_ow
         assert ask(url, "{ batches { totalCount } }", **SCRAPER).status_code == 401
 
 
-def test_in_development_they_are_open_on_the_machine_itself_alone(database_url: str) -> None:
+def test_metrics_in_development_are_open_to_direct_local_requests_only(database_url: str) -> None:
     settings = {"RATESGRAPH_PROFILE": "development"}
     with serving(database_url, settings=settings) as (_, url):
         assert status(url) == 200
@@ -193,7 +191,7 @@ def test_in_development_they_are_open_on_the_machine_itself_alone(database_url: 
         assert status(url, Origin="https://evil.example") == 401
 
 
-def test_openmetrics_is_spoken_where_it_is_asked_for(client: Client) -> None:
+def test_metrics_use_the_openmetrics_format_if_accepted_by_the_client(client: Client) -> None:
     response = client.http.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
     assert response.headers["content-type"].startswith("application/openmetrics-text")
     assert response.text.endswith("# EOF\n")

@@ -31,7 +31,7 @@ def ask(url: str, query: str, headers: dict[str, str] | None = None, **variables
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_request_is_one_line_of_json_under_the_id_that_its_answer_bears(
+def test_access_log_writes_one_json_line_per_request_with_its_request_id(
     database_url: str, tmp_path: Path, workers: str
 ) -> None:
     token = make_token(database_url, "read", name="ERP")
@@ -57,7 +57,7 @@ def test_a_request_is_one_line_of_json_under_the_id_that_its_answer_bears(
         }
 
 
-def test_kept_unchanged_and_refused_answers_are_told_as_such(database_url: str, tmp_path: Path) -> None:
+def test_access_log_records_cache_status_error_codes_and_unknown_routes(database_url: str, tmp_path: Path) -> None:
     with logging_server(database_url, tmp_path) as (_, url, log):
         for request_id in ("first", "second"):
             ask(url, AVERAGES, {"X-Request-Id": request_id}, origin="CNSGH")
@@ -83,7 +83,9 @@ def test_kept_unchanged_and_refused_answers_are_told_as_such(database_url: str, 
 
 
 @pytest.mark.parametrize("sent", ["", "a b", "a" * 65, "ä", 'x"y', "a\tb"])
-def test_an_id_that_is_none_is_replaced(database_url: str, tmp_path: Path, sent: str) -> None:
+def test_access_log_replaces_an_invalid_request_id_with_a_generated_one(
+    database_url: str, tmp_path: Path, sent: str
+) -> None:
     with logging_server(database_url, tmp_path) as (_, url, log):
         answer = httpx.get(f"{url}/graphql", headers={b"X-Request-Id": sent.encode()})
         made = answer.headers["x-request-id"]
@@ -92,7 +94,9 @@ def test_an_id_that_is_none_is_replaced(database_url: str, tmp_path: Path, sent:
 
 
 @pytest.mark.parametrize(("level", "words"), [("info", "% is wrong"), ("debug", "password=% is wrong")])
-def test_nothing_secret_stands_in_any_line(database_url: str, tmp_path: Path, level: str, words: str) -> None:
+def test_log_lines_contain_no_secrets_or_argument_values(
+    database_url: str, tmp_path: Path, level: str, words: str
+) -> None:
     token = make_token(database_url, "admin")
     host = conninfo_to_dict(database_url)["host"]
     name = conninfo_to_dict(database_url)["dbname"]
@@ -130,7 +134,7 @@ def test_nothing_secret_stands_in_any_line(database_url: str, tmp_path: Path, le
         assert secret not in log.text
 
 
-def test_on_a_terminal_lines_are_for_a_reader(database_url: str) -> None:
+def test_log_lines_on_a_terminal_are_not_json(database_url: str) -> None:
     ours, theirs = os.openpty()
     with subprocess.Popen(
         [COMMAND, "worker"], env=environment(database_url), stdout=subprocess.DEVNULL, stderr=theirs
@@ -152,7 +156,7 @@ def test_on_a_terminal_lines_are_for_a_reader(database_url: str) -> None:
     assert "{" not in told
 
 
-def test_quick_requests_are_not_told_by_default_and_slow_ones_are(database_url: str, tmp_path: Path) -> None:
+def test_access_log_at_warning_level_reports_slow_requests_only(database_url: str, tmp_path: Path) -> None:
     with logging_server(database_url, tmp_path, RATESGRAPH_LOG_LEVEL="warning") as (_, url, log):
         assert ask(url, AVERAGES, origin="CNSGH").status_code == 200
     assert log.text == ""
@@ -164,7 +168,7 @@ def test_quick_requests_are_not_told_by_default_and_slow_ones_are(database_url: 
         assert log.find(request_id="one")["event"] == "slow request"
 
 
-def test_a_subscription_is_told_when_it_begins_and_when_it_ends(database_url: str, tmp_path: Path) -> None:
+def test_access_log_records_start_and_end_of_a_subscription(database_url: str, tmp_path: Path) -> None:
     token = make_token(database_url, "admin", name="watcher")
     with psycopg.connect(database_url) as connection:
         connection.execute(
@@ -188,9 +192,7 @@ def test_a_subscription_is_told_when_it_begins_and_when_it_ends(database_url: st
         assert (ended["kind"], ended["route"], ended["caller"]) == ("subscription", "/graphql", "token:watcher")
 
 
-def test_a_worker_logs_json_with_the_id_of_the_fault_and_never_what_was_uploaded(
-    database_url: str, tmp_path: Path
-) -> None:
+def test_worker_log_is_json_with_the_error_id_and_without_uploaded_data(database_url: str, tmp_path: Path) -> None:
     path = tmp_path / "log"
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
@@ -215,7 +217,7 @@ def test_a_worker_logs_json_with_the_id_of_the_fault_and_never_what_was_uploaded
     assert SECRET not in Log(path).text
 
 
-def test_a_command_that_cannot_start_says_so_in_json_and_hides_the_password(tmp_path: Path) -> None:
+def test_startup_failure_is_logged_as_json_without_the_password(tmp_path: Path) -> None:
     for database_url in (f"postgres//ann:{SECRET}@db/x", f"postgresql://ann:{SECRET}@127.0.0.1:1/x"):
         done = subprocess.run(
             [COMMAND, "serve", "--no-demo", "--port", "0"],

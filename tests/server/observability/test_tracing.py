@@ -42,7 +42,7 @@ def ask(url: str, query: str, **headers: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_statement_hangs_below_its_load_its_operation_and_its_request(
+def test_trace_nests_statement_load_operation_and_request_spans(
     database_url: str, collector: Collector, workers: str
 ) -> None:
     with serving(database_url, "--workers", workers, settings=collector.settings) as (_, url):
@@ -65,7 +65,7 @@ def test_a_statement_hangs_below_its_load_its_operation_and_its_request(
         assert "averagePrices" not in repr(collector.spans)
 
 
-def test_what_travels_together_is_linked_with_all_that_asked(database_url: str, collector: Collector) -> None:
+def test_trace_of_a_coalesced_load_links_all_requesting_operations(database_url: str, collector: Collector) -> None:
     with serving(database_url, settings=collector.settings | {"RATESGRAPH_CACHE_BYTES": "0"}) as (_, url):
         wait_until_answered(url)
         ask(url, AVERAGES)
@@ -82,7 +82,7 @@ def test_what_travels_together_is_linked_with_all_that_asked(database_url: str, 
             assert collector.chain(statement)[1:] == ["load totals", "query", "POST /graphql"]
 
 
-def test_an_error_is_told_by_its_kind_and_without_its_words(database_url: str, collector: Collector) -> None:
+def test_trace_spans_record_error_types_without_messages(database_url: str, collector: Collector) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute("ALTER TABLE price_totals RENAME TO gone")
     with serving(database_url, settings=collector.settings) as (_, url):
@@ -96,7 +96,7 @@ def test_an_error_is_told_by_its_kind_and_without_its_words(database_url: str, c
         assert not [span for span in collector.spans if span.events or span.status.message]
 
 
-def test_an_operation_on_a_websocket_is_traced_too(database_url: str, collector: Collector) -> None:
+def test_trace_covers_websocket_operations(database_url: str, collector: Collector) -> None:
     token = make_token(database_url, "read")
     with serving(database_url, settings=collector.settings) as (_, url), open_socket(url, token) as socket:
         subscribe(socket, AVERAGES, {"place": SECRET})
@@ -106,7 +106,7 @@ def test_an_operation_on_a_websocket_is_traced_too(database_url: str, collector:
         assert collector.chain(totals)[-1] == "WebSocket /graphql"
 
 
-def test_what_belongs_to_no_request_is_not_traced(database_url: str, collector: Collector) -> None:
+def test_trace_contains_no_spans_outside_requests(database_url: str, collector: Collector) -> None:
     with serving(database_url, settings=collector.settings) as (process, url):
         wait_until_answered(url)
         collector.wait_for("GET /readyz")
@@ -115,7 +115,7 @@ def test_what_belongs_to_no_request_is_not_traced(database_url: str, collector: 
     assert {collector.chain(span)[-1] for span in collector.spans} == {"GET /readyz"}
 
 
-def test_a_collector_that_is_away_keeps_no_server_from_answering_and_stopping(database_url: str) -> None:
+def test_unreachable_trace_collector_does_not_block_requests_or_shutdown(database_url: str) -> None:
     settings = {"RATESGRAPH_TRACES": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
     with serving(database_url, settings=settings) as (process, url):
         assert ask(url, AVERAGES).status_code == 200
@@ -125,7 +125,7 @@ def test_a_collector_that_is_away_keeps_no_server_from_answering_and_stopping(da
         assert time.monotonic() - started < 15
 
 
-def test_without_the_packages_a_server_that_is_to_trace_says_what_to_install(database_url: str) -> None:
+def test_trace_setting_without_packages_fails_startup_with_an_install_hint(database_url: str) -> None:
     code = "import sys; sys.modules['opentelemetry'] = None; from server.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "serve", "--port", "0"],
@@ -141,7 +141,7 @@ def test_without_the_packages_a_server_that_is_to_trace_says_what_to_install(dat
     ]
 
 
-def test_a_server_that_does_not_trace_imports_nothing_for_it() -> None:
+def test_trace_packages_are_not_imported_when_tracing_is_disabled() -> None:
     assert spans.tracer is None
     code = "import sys, server.app, server.cli.commands.serve; print('opentelemetry' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

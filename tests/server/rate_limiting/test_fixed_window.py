@@ -24,7 +24,7 @@ def client(module_database_url: str) -> Iterator[Client]:
         yield client
 
 
-def test_answers_tell_what_is_left_and_the_first_request_too_many_when_to_come_again(client: Client) -> None:
+def test_rate_limit_headers_count_down_and_the_429_has_retry_after(client: Client) -> None:
     left = []
     for _ in range(LIMIT):
         answer = ask(client)
@@ -46,7 +46,7 @@ def test_answers_tell_what_is_left_and_the_first_request_too_many_when_to_come_a
     assert refused.headers["ratelimit-policy"] == f'"address";q={LIMIT};w=86400'
 
 
-def test_strangers_are_counted_by_address_and_of_ipv6_by_network(client: Client) -> None:
+def test_rate_limit_counts_anonymous_clients_by_address_or_ipv6_network(client: Client) -> None:
     assert statuses(client, LIMIT + 1) == [200] * LIMIT + [429]
     assert statuses(client, 1, "203.0.113.2") == [200]
     # What is written before the last proxy's word is what the caller says of itself.
@@ -57,14 +57,16 @@ def test_strangers_are_counted_by_address_and_of_ipv6_by_network(client: Client)
     assert statuses(client, 1, "::ffff:203.0.113.1") == [429]
 
 
-def test_nobody_who_is_no_proxy_of_ours_is_believed_where_it_comes_from(module_database_url: str) -> None:
+def test_rate_limit_ignores_forwarded_addresses_from_untrusted_proxies(module_database_url: str) -> None:
     for proxies in (None, "192.0.2.1, 10.0.0.0/8"):
         with limited(module_database_url, trusted_proxies=proxies) as client:
             found = [ask(client, f"203.0.113.{number}").status_code for number in range(LIMIT + 1)]
             assert found == [200] * LIMIT + [429]
 
 
-def test_a_token_is_counted_for_itself_wherever_it_is_used(client: Client, module_database_url: str) -> None:
+def test_rate_limit_counts_a_token_independently_of_the_client_address(
+    client: Client, module_database_url: str
+) -> None:
     ours, theirs = (make_token(module_database_url, "read", name=name) for name in ("ours", "theirs"))
     assert statuses(client, LIMIT + 1, "203.0.113.3") == [200] * LIMIT + [429]
     answer = ask(client, "203.0.113.3", ours)
@@ -74,7 +76,7 @@ def test_a_token_is_counted_for_itself_wherever_it_is_used(client: Client, modul
     assert statuses(client, 1, token=theirs) == [200]
 
 
-def test_whoever_guesses_tokens_is_refused_before_the_database_is_asked(
+def test_rate_limit_rejects_token_guessing_before_the_database_lookup(
     client: Client, module_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_up = []
@@ -99,13 +101,13 @@ def test_whoever_guesses_tokens_is_refused_before_the_database_is_asked(
     assert ask(client, "203.0.113.5", late).status_code == 200
 
 
-def test_tokens_are_not_guessed_at_the_metrics_either(client: Client) -> None:
+def test_rate_limit_applies_to_token_guessing_at_the_metrics_route(client: Client) -> None:
     guesses = [coming("203.0.113.6", f"rgt_{number:016}_{'1' * 43}") for number in range(LIMIT + 1)]
     found = [client.http.get("/metrics", headers=headers).status_code for headers in guesses]
     assert found == [401] * LIMIT + [429]
 
 
-def test_every_way_to_ask_counts_and_looking_whether_the_server_lives_does_not(client: Client) -> None:
+def test_rate_limit_counts_every_kind_of_request_except_health_probes(client: Client) -> None:
     headers = coming("203.0.113.6")
     stream = {**headers, "Accept": "text/event-stream"}
 
@@ -133,7 +135,7 @@ def test_every_way_to_ask_counts_and_looking_whether_the_server_lives_does_not(c
         assert client.http.get(path, headers=headers).status_code == 200
 
 
-def test_downloads_count_and_tell_it(client: Client, module_database_url: str) -> None:
+def test_rate_limit_applies_to_rejections_downloads_and_sets_headers(client: Client, module_database_url: str) -> None:
     token = make_token(module_database_url, "upload", name="downloads")
     found = [
         client.http.get("/batches/1/rejections.csv", headers=coming("203.0.113.7", token))
@@ -143,7 +145,7 @@ def test_downloads_count_and_tell_it(client: Client, module_database_url: str) -
     assert found[TOKEN_LIMIT - 1].headers["ratelimit"].startswith('"token";r=0;')
 
 
-def test_websockets_count_when_they_are_opened_and_each_operation_on_them(module_database_url: str) -> None:
+def test_rate_limit_counts_websocket_connections_and_their_operations(module_database_url: str) -> None:
     with limited(module_database_url) as client:
         url = str(client.http.base_url)
         with open_socket(url) as socket:
@@ -162,7 +164,7 @@ def test_websockets_count_when_they_are_opened_and_each_operation_on_them(module
         assert json.loads(response.body or b"")["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
 
 
-def test_wrong_tokens_of_websockets_count_too(module_database_url: str) -> None:
+def test_rate_limit_counts_invalid_websocket_tokens(module_database_url: str) -> None:
     with limited(module_database_url, rate_limit="3/day") as client:
         url = str(client.http.base_url)
         # Each is counted twice, as a connection and as a failure.
@@ -176,7 +178,7 @@ def test_wrong_tokens_of_websockets_count_too(module_database_url: str) -> None:
             pass
 
 
-def test_a_guesser_on_a_websocket_is_told_to_come_again_later(module_database_url: str) -> None:
+def test_rate_limit_closes_a_token_guessing_websocket_with_code_1013(module_database_url: str) -> None:
     with limited(module_database_url, rate_limit="2/day") as client:
         address = str(client.http.base_url).replace("http", "ws", 1)
         with connect(f"{address}/graphql", subprotocols=[PROTOCOL]) as socket:
@@ -188,7 +190,7 @@ def test_a_guesser_on_a_websocket_is_told_to_come_again_later(module_database_ur
         assert (closed.value.rcvd.code, closed.value.rcvd.reason.partition(":")[0]) == (1013, "RATE_LIMITED")
 
 
-def test_the_machines_own_admin_is_not_limited(module_database_url: str) -> None:
+def test_rate_limit_does_not_apply_to_the_local_admin(module_database_url: str) -> None:
     with running_server(module_database_url, rate_limit="1/day") as client:
         for _ in range(3):
             answer = client.http.post("/graphql", json={"query": READ})
@@ -203,7 +205,7 @@ def test_the_machines_own_admin_is_not_limited(module_database_url: str) -> None
         assert statuses(client, 2) == [200, 429]
 
 
-def test_an_empty_setting_limits_nothing(module_database_url: str) -> None:
+def test_rate_limit_is_disabled_by_an_empty_setting(module_database_url: str) -> None:
     with limited(module_database_url, rate_limit="", token_rate_limit="") as client:
         token = make_token(module_database_url, "read")
         for bearer in (None, token):
@@ -213,7 +215,7 @@ def test_an_empty_setting_limits_nothing(module_database_url: str) -> None:
         assert statuses(client, LIMIT + 1, "203.0.113.1", "wrong") == [401] * (LIMIT + 1)
 
 
-def test_what_is_left_is_not_told_in_answers_that_caches_give_to_others(module_database_url: str) -> None:
+def test_rate_limit_headers_are_omitted_from_publicly_cacheable_responses(module_database_url: str) -> None:
     with limited(module_database_url, max_age=60) as client:
         headers = coming("203.0.113.8")
         answer = client.http.get("/graphql", params={"query": READ}, headers=headers)
@@ -227,7 +229,7 @@ def test_what_is_left_is_not_told_in_answers_that_caches_give_to_others(module_d
         )
 
 
-def test_pages_of_other_origins_may_read_what_is_left(module_database_url: str) -> None:
+def test_rate_limit_headers_are_exposed_to_allowed_cors_origins(module_database_url: str) -> None:
     friend = "https://friend.example"
     with limited(module_database_url, cors_origins=friend) as client:
         found = [
@@ -251,13 +253,13 @@ def test_pages_of_other_origins_may_read_what_is_left(module_database_url: str) 
         ("RATE_LIMIT_STORAGE", "floppy://:secret@a", "unknown rate-limit storage"),
     ],
 )
-def test_a_setting_that_is_no_limit_is_refused_at_the_start(name: str, value: str, words: str) -> None:
+def test_invalid_rate_limit_settings_prevent_startup_with_a_one_line_error(name: str, value: str, words: str) -> None:
     done = ratesgraph(None, "serve", exit_code=1, settings={f"RATESGRAPH_{name}": value})
     assert words in done.stderr
     assert "secret" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_defaults_limit_strangers_and_trust_no_proxy() -> None:
+def test_rate_limit_defaults_limit_anonymous_clients_and_trust_no_proxy() -> None:
     settings = Settings.model_fields
     assert (settings["rate_limit"].default, settings["trusted_proxies"].default) == ("600/minute", None)

@@ -91,7 +91,7 @@ def shelf() -> Iterator[type[Shelf]]:
     Shelf.state = "there"
 
 
-async def test_memory_is_bounded_whatever_addresses_come_and_nothing_runs_beside() -> None:
+async def test_rate_limit_memory_is_bounded_without_background_tasks() -> None:
     quota = make_quota("2/day")
     threads, tasks = threading.active_count(), len(asyncio.all_tasks())
     networks = [
@@ -115,7 +115,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, now: float) -> None:
     monkeypatch.setattr(time, "time", lambda: now)
 
 
-async def test_what_has_ended_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rate_limit_evicts_expired_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     quota = make_quota("2/minute", max_callers=10)
     set_clock(monkeypatch, 1_000.0)
     for number in range(8):
@@ -133,7 +133,7 @@ async def test_what_has_ended_makes_room(monkeypatch: pytest.MonkeyPatch) -> Non
     assert quota.size == 10
 
 
-async def test_a_window_ends_when_its_answers_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rate_limit_window_ends_at_the_announced_retry_after(monkeypatch: pytest.MonkeyPatch) -> None:
     quota = make_quota("1/minute")
     set_clock(monkeypatch, 1_000.25)
     await quota.hit("x")
@@ -149,14 +149,16 @@ async def test_a_window_ends_when_its_answers_say_so(monkeypatch: pytest.MonkeyP
     await quota.hit("x")
 
 
-async def test_windows_of_different_callers_begin_at_different_moments(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rate_limit_windows_of_different_callers_start_at_different_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     quota = make_quota("1/minute")
     set_clock(monkeypatch, 1_000.0)
     waits = {dict(await quota.hit(str(number)))[b"ratelimit"].split(b"t=")[1] for number in range(100)}
     assert len(waits) > 30
 
 
-async def test_a_clock_that_is_set_back_does_not_keep_anybody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rate_limit_admits_callers_after_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
     quota = make_quota("1/minute")
     set_clock(monkeypatch, 100_000.0)
     await quota.hit("x")
@@ -164,14 +166,14 @@ async def test_a_clock_that_is_set_back_does_not_keep_anybody_out(monkeypatch: p
     await quota.hit("x")
 
 
-async def test_processes_that_count_for_themselves_share_the_limit() -> None:
+async def test_rate_limit_is_divided_among_processes_without_shared_storage() -> None:
     quota = make_quota("10/day", processes=4)
     assert [left(await quota.hit("x")) for _ in range(3)] == [2, 1, 0]
     with pytest.raises(HttpError):
         await quota.hit("x")
 
 
-def test_several_processes_of_a_server_hold_to_the_limit_together(database_url: str) -> None:
+def test_rate_limit_holds_over_all_processes_of_a_server(database_url: str) -> None:
     settings = {"RATESGRAPH_RATE_LIMIT": "6/day"}
     with serving(database_url, "--no-demo", "--workers", "2", settings=settings) as (_, url):
         wait_until_answered(url)
@@ -184,7 +186,7 @@ def test_several_processes_of_a_server_hold_to_the_limit_together(database_url: 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize(("proxies", "expected"), [("127.0.0.1", {200}), ("192.0.2.1", {200, 429}), ("", {200, 429})])
-def test_the_command_believes_the_proxies_that_its_settings_name(
+def test_rate_limit_trusts_only_proxies_named_in_the_settings(
     database_url: str, workers: str, proxies: str, expected: set[int]
 ) -> None:
     settings = {"RATESGRAPH_RATE_LIMIT": "2/day", "RATESGRAPH_TRUSTED_PROXIES": proxies}
@@ -196,7 +198,7 @@ def test_the_command_believes_the_proxies_that_its_settings_name(
     assert found == expected
 
 
-def test_servers_with_one_store_count_together(database_url: str, shelf: type[Shelf]) -> None:
+def test_rate_limit_is_shared_by_servers_with_one_storage(database_url: str, shelf: type[Shelf]) -> None:
     with limited(database_url, **SHELF) as one, limited(database_url, workers=4, **SHELF) as other:
         assert statuses(one, 2) + statuses(other, 4) == [200] * 5 + [429]
         assert statuses(one, 1) == [429]
@@ -204,7 +206,7 @@ def test_servers_with_one_store_count_together(database_url: str, shelf: type[Sh
 
 
 @pytest.mark.parametrize("state", ["away", "stuck"])
-def test_while_the_store_is_away_each_process_counts_for_itself(
+def test_rate_limit_falls_back_to_local_counts_while_storage_is_unavailable(
     database_url: str, shelf: type[Shelf], state: str
 ) -> None:
     with limited(database_url, **SHELF) as client:
@@ -215,7 +217,7 @@ def test_while_the_store_is_away_each_process_counts_for_itself(
         assert shelf.asked == 1
 
 
-def test_a_store_that_is_there_again_is_asked_again(
+def test_rate_limit_uses_shared_storage_again_after_it_recovers(
     database_url: str, shelf: type[Shelf], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared_storage, "FAILURE_BACKOFF_SECONDS", 0.0)

@@ -72,7 +72,7 @@ def let_in(open_stream: Callable[[], object]) -> None:
     until(try_it, "no stream was let in again")
 
 
-def test_an_address_has_so_many_streams_of_either_kind_and_each_that_ends_makes_room(lane_url: str) -> None:
+def test_stream_limit_per_address_counts_sse_and_websocket_and_frees_closed_ones(lane_url: str) -> None:
     with serving(lane_url, max_caller_streams=3) as client, ExitStack() as opened:
         url = str(client.http.base_url)
         first = opened.enter_context(open_socket(url))
@@ -91,7 +91,7 @@ def test_an_address_has_so_many_streams_of_either_kind_and_each_that_ends_makes_
         assert refused_events(client) == (429, "TOO_MANY_STREAMS")
 
 
-def test_a_token_has_so_many_streams_and_none_of_its_address(lane_url: str) -> None:
+def test_stream_limit_per_token_is_independent_of_the_client_address(lane_url: str) -> None:
     ours, theirs = (make_token(lane_url, "read", name=name) for name in ("ours", "theirs"))
     with serving(lane_url, max_caller_streams=2) as client, ExitStack() as opened:
         url = str(client.http.base_url)
@@ -111,7 +111,7 @@ def test_a_token_has_so_many_streams_and_none_of_its_address(lane_url: str) -> N
         let_in(lambda: opened.enter_context(open_socket(url)))
 
 
-def test_a_process_has_so_many_streams_whosever_they_are(lane_url: str) -> None:
+def test_stream_limit_per_process_applies_to_all_callers(lane_url: str) -> None:
     token = make_token(lane_url, "read")
     with serving(lane_url, writes_are_open=True, max_streams=3, max_caller_streams=2) as client, ExitStack() as opened:
         url = str(client.http.base_url)
@@ -126,7 +126,7 @@ def test_a_process_has_so_many_streams_whosever_they_are(lane_url: str) -> None:
         assert refused_socket(client) == (503, "STREAMS_EXHAUSTED")
 
 
-def test_what_is_refused_or_answered_once_holds_no_place(lane_url: str) -> None:
+def test_stream_limit_slot_is_released_after_a_rejection_or_single_response(lane_url: str) -> None:
     with serving(lane_url, max_streams=1, max_caller_streams=1) as client:
         url = str(client.http.base_url)
 
@@ -152,7 +152,7 @@ def test_what_is_refused_or_answered_once_holds_no_place(lane_url: str) -> None:
             let_in(connect)
 
 
-def test_a_socket_carries_so_many_operations_at_a_time(lane_url: str) -> None:
+def test_websocket_operation_limit_is_enforced_until_an_operation_ends(lane_url: str) -> None:
     with serving(lane_url, max_websocket_operations=3) as client, open_socket(str(client.http.base_url)) as opened:
         for number in range(3):
             subscribe(opened, WATCH, {}, str(number))
@@ -179,7 +179,7 @@ def _error(opened: ClientConnection, id_: str) -> list[dict[str, dict[str, str]]
     return errors
 
 
-def test_a_connection_more_takes_the_place_of_an_idle_one_and_none_of_a_busy_one(lane_url: str) -> None:
+def test_connection_limit_evicts_idle_connections_but_not_busy_ones(lane_url: str) -> None:
     with serving(lane_url, max_connections=4) as client, ExitStack() as opened:
         url = str(client.http.base_url)
         address = (client.http.base_url.host, client.http.base_url.port)
@@ -202,7 +202,7 @@ def test_a_connection_more_takes_the_place_of_an_idle_one_and_none_of_a_busy_one
         until(lambda: _lives(url), "no connection was let in again")
 
 
-def test_a_process_raises_its_own_limit_and_has_fewer_connections_where_it_may_not() -> None:
+def test_file_descriptor_limit_is_raised_and_caps_the_connection_limit() -> None:
     code = """
 import resource
 from server.runtime.http_protocol import raise_fd_limit

@@ -50,7 +50,7 @@ def add_rejections(database_url: str, batch_id: str) -> None:
         )
 
 
-def test_rejections_are_downloaded_from_where_the_batch_says(client: Client, database_url: str) -> None:
+def test_rejections_are_downloaded_as_csv_from_the_batch_url(client: Client, database_url: str) -> None:
     with running_worker(database_url):
         batch = upload(client, GOOD, {**GOOD, "price": "x"}, {**GOOD, "destination": "CNSGH", "price": -3})
     [edge] = client.ask(URLS)["batches"]["edges"]
@@ -84,7 +84,7 @@ def test_rejections_are_downloaded_from_where_the_batch_says(client: Client, dat
     ]
 
 
-def test_only_a_batch_with_rejections_says_where_they_are(client: Client, database_url: str) -> None:
+def test_rejections_url_is_set_only_for_ended_batches_with_rejections(client: Client, database_url: str) -> None:
     with running_worker(database_url):
         upload(client, GOOD)
         upload(client, {**GOOD, "destination": "CNSGH"})
@@ -95,7 +95,7 @@ def test_only_a_batch_with_rejections_says_where_they_are(client: Client, databa
     assert client.http.get("/batches/1/rejections.csv").text.count("\n") == 1
 
 
-def test_head_tells_what_get_would_without_the_report(client: Client, database_url: str) -> None:
+def test_rejections_head_request_returns_the_headers_of_get_without_a_body(client: Client, database_url: str) -> None:
     with running_worker(database_url):
         upload(client, {**GOOD, "price": "x"})
     head, get = client.http.head("/batches/1/rejections.csv"), client.http.get("/batches/1/rejections.csv")
@@ -106,20 +106,20 @@ def test_head_tells_what_get_would_without_the_report(client: Client, database_u
 
 
 @pytest.mark.parametrize("id_", ["9", "0", "-1", "x", "1e3", "9" * 30, "%00", "¹"])
-def test_an_unknown_batch_has_no_rejections(client: Client, id_: str) -> None:
+def test_rejections_of_an_unknown_batch_respond_404(client: Client, id_: str) -> None:
     assert only_error(client.http.get(f"/batches/{id_}/rejections.csv")) == (404, "UNKNOWN_BATCH")
 
 
-def test_a_batch_that_has_not_ended_has_no_rejections_yet(client: Client) -> None:
+def test_rejections_of_a_queued_batch_respond_409(client: Client) -> None:
     batch = upload(client, {**GOOD, "price": "x"}, wait_ms=0)
     assert only_error(client.http.get(f"/batches/{batch['id']}/rejections.csv")) == (409, "BATCH_NOT_ENDED")
 
 
-def test_nothing_is_changed_under_this_address(client: Client) -> None:
+def test_rejections_route_rejects_post_with_405(client: Client) -> None:
     assert client.http.post("/batches/1/rejections.csv").status_code == 405
 
 
-def test_clients_that_do_not_read_hold_neither_a_connection_nor_a_place(client: Client, database_url: str) -> None:
+def test_rejections_downloads_by_stalled_clients_do_not_block_other_requests(client: Client, database_url: str) -> None:
     with running_worker(database_url):
         batch = upload(client, GOOD)
     add_rejections(database_url, batch["id"])
@@ -139,7 +139,9 @@ def test_clients_that_do_not_read_hold_neither_a_connection_nor_a_place(client: 
             sock.close()
 
 
-def test_a_lost_database_is_told_by_a_status(client: Client, postgres: str, database_url: str) -> None:
+def test_rejections_respond_503_while_the_database_is_unavailable(
+    client: Client, postgres: str, database_url: str
+) -> None:
     with running_worker(database_url):
         upload(client, {**GOOD, "price": "x"})
     with psycopg.connect(postgres, autocommit=True) as connection:

@@ -31,7 +31,7 @@ def count_connections(process: subprocess.Popen[str], port: int) -> Counter[str]
     return +counts
 
 
-def test_connections_that_are_made_at_once_are_shared(database_url: str) -> None:
+def test_accept_balancing_spreads_simultaneous_connections_over_processes(database_url: str) -> None:
     with serving(database_url, "--workers", "2", settings=SETTINGS) as (process, url):
         until(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not both processes serve")
         port = urlsplit(url).port
@@ -54,7 +54,9 @@ def test_connections_that_are_made_at_once_are_shared(database_url: str) -> None
         assert min(shares.values()) > shares.total() / 4, shares
 
 
-def test_every_connection_that_is_made_takes_its_turn(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_accept_balancing_runs_for_every_accepted_connection(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     taken: list[int] = []
     monkeypatch.setattr(
         AcceptYielder, "yield_after_accept", lambda _turns, connections, _now: taken.append(connections)
@@ -67,7 +69,7 @@ def test_every_connection_that_is_made_takes_its_turn(database_url: str, monkeyp
         assert taken[-3:] == [taken[-3] + more for more in range(3)]
 
 
-def test_others_are_let_go_first_only_while_connections_become_more() -> None:
+def test_accept_balancing_yields_only_while_the_connection_count_grows() -> None:
     turns = AcceptYielder(processes=2)
     assert [turns.yield_after_accept(count, 10.0) for count in (1, 2, 3, 3, 2, 3, 4)] == [
         True,
@@ -82,5 +84,5 @@ def test_others_are_let_go_first_only_while_connections_become_more() -> None:
     assert [turns.yield_after_accept(count, 10.1 + WINDOW_SECONDS) for count in (2, 2, 3)] == [True, False, True]
 
 
-def test_a_process_that_is_alone_lets_nobody_go_first() -> None:
+def test_accept_balancing_does_not_yield_in_a_single_process() -> None:
     assert not AcceptYielder(processes=1).yield_after_accept(1, 10.0)

@@ -31,7 +31,7 @@ def queued(database_url: str) -> Iterator[dict[str, object]]:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_server_stops_soon_although_somebody_watches(
+def test_graceful_shutdown_ends_open_streams_after_the_drain_period(
     database_url: str, queued: dict[str, object], workers: str
 ) -> None:
     token = make_token(database_url, "admin")

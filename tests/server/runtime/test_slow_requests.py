@@ -46,7 +46,7 @@ def send_for(sock: socket.socket, data: bytes, seconds: float) -> None:
         FORM + b"Content-Length: 5000\r\n\r\n--xyz\r\n",
     ],
 )
-def test_a_request_that_does_not_end_is_given_up(client: Client, begun: bytes) -> None:
+def test_incomplete_request_times_out_with_408(client: Client, begun: bytes) -> None:
     with connect(client) as sock:
         began = time.monotonic()
         sock.sendall(begun)
@@ -55,7 +55,7 @@ def test_a_request_that_does_not_end_is_given_up(client: Client, begun: bytes) -
         assert 0.9 * SECONDS < time.monotonic() - began < SECONDS + 5
 
 
-def test_a_trickle_does_not_keep_a_request_alive(client: Client) -> None:
+def test_request_timeout_is_not_extended_by_a_trickled_body(client: Client) -> None:
     with connect(client) as sock:
         sock.settimeout(0.05)
         sock.sendall(HEAD + b"Content-Length: 100000\r\n\r\n")
@@ -71,12 +71,12 @@ def test_a_trickle_does_not_keep_a_request_alive(client: Client) -> None:
         assert status_and_code(answer) == (408, "REQUEST_TIMEOUT")
 
 
-def test_a_connection_without_a_request_is_closed_without_a_word(client: Client) -> None:
+def test_idle_connection_without_a_request_is_closed_without_a_response(client: Client) -> None:
     with connect(client) as sock:
         assert read_all(sock) == b""
 
 
-def test_the_more_of_a_body_has_come_the_longer_it_may_take(client: Client) -> None:
+def test_request_timeout_grows_with_the_body_bytes_received(client: Client) -> None:
     # 20,000 bytes are worth two seconds more.
     body = BODY.ljust(20_001)
     with connect(client) as sock:
@@ -102,7 +102,7 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
     ],
     ids=["extension of a chunk", "trailers", "one trailer", "empty lines"],
 )
-def test_what_is_no_body_gives_a_request_no_time(client: Client, begun: bytes, more: bytes) -> None:
+def test_request_timeout_is_not_extended_by_bytes_outside_the_body(client: Client, begun: bytes, more: bytes) -> None:
     began = time.monotonic()
     with connect(client) as sock:
         sock.sendall(begun)
@@ -111,12 +111,12 @@ def test_what_is_no_body_gives_a_request_no_time(client: Client, begun: bytes, m
     assert time.monotonic() - began < 10 * SECONDS
 
 
-def test_an_answer_may_take_longer_than_its_request(client: Client) -> None:
+def test_request_timeout_does_not_apply_to_the_response(client: Client) -> None:
     payload = client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 1_500})["uploadPrices"]
     assert payload["batch"]["status"] == "QUEUED"
 
 
-def test_a_connection_that_is_kept_alive_has_the_time_for_each_request(client: Client) -> None:
+def test_request_timeout_applies_to_each_request_on_a_keepalive_connection(client: Client) -> None:
     request = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
     with connect(client) as sock:
         for _ in range(2):
@@ -127,13 +127,13 @@ def test_a_connection_that_is_kept_alive_has_the_time_for_each_request(client: C
 
 
 @pytest.mark.parametrize("begun", [HEAD + b"X-Long: ", b"GET /graphql?query="])
-def test_a_head_without_an_end_is_refused(client: Client, begun: bytes) -> None:
+def test_oversized_request_head_is_rejected_with_431(client: Client, begun: bytes) -> None:
     with connect(client) as sock:
         sock.sendall(begun + b"x" * MAX_HEAD_BYTES)
         assert status_and_code(sock.recv(65_536)) == (431, "HEAD_TOO_LARGE")
 
 
-def test_what_is_asked_before_something_that_is_no_http_is_answered(client: Client) -> None:
+def test_request_pipelined_before_invalid_http_is_answered_and_connection_closed(client: Client) -> None:
     with connect(client) as sock:
         sock.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY + b"\0\0\0\0\r\n\r\n")
         answer = read_all(sock)
@@ -143,13 +143,13 @@ def test_what_is_asked_before_something_that_is_no_http_is_answered(client: Clie
 
 
 @pytest.mark.parametrize("noise", [b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/9.9\r\n\r\n", b"\0\0\0\0\r\n\r\n"])
-def test_what_is_no_http_is_refused(client: Client, noise: bytes) -> None:
+def test_invalid_http_is_rejected_with_400(client: Client, noise: bytes) -> None:
     with connect(client) as sock:
         sock.sendall(noise)
         assert status_and_code(read_all(sock)) == (400, "BAD_HTTP")
 
 
-def test_slow_requests_keep_nobody_waiting(client: Client) -> None:
+def test_slow_requests_do_not_delay_other_requests(client: Client) -> None:
     with ExitStack() as stack:
         sockets = [stack.enter_context(connect(client)) for _ in range(200)]
         for sock in sockets:
@@ -161,7 +161,7 @@ def test_slow_requests_keep_nobody_waiting(client: Client) -> None:
     assert sorted(waits)[len(waits) // 2] < 0.1
 
 
-def test_a_form_whose_sender_goes_away_is_let_go(client: Client) -> None:
+def test_disconnect_during_a_multipart_request_does_not_block_later_requests(client: Client) -> None:
     with connect(client) as sock:
         sock.sendall(FORM + b"Content-Length: 5000\r\n\r\n--xyz\r\n")
     form = {"operations": (None, "{}"), "map": (None, "{}")}

@@ -40,14 +40,14 @@ def client(module_database_url: str) -> Iterator[Client]:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_handshake_that_cannot_be_read_is_refused(client: Client, shape: str) -> None:
+def test_oversized_or_malformed_websocket_handshake_is_rejected(client: Client, shape: str) -> None:
     head, refusal = SHAPES[shape]
     with connect(client) as sock:
         sock.sendall(head)
         assert status_and_code(read_all(sock)) == refusal
 
 
-def test_handshakes_that_cannot_be_read_keep_no_room(client: Client) -> None:
+def test_rejected_websocket_handshakes_release_their_connection_slots(client: Client) -> None:
     with ExitStack() as opened:
         for head, _ in [*SHAPES.values()] * 3:
             opened.enter_context(connect(client)).sendall(head)
@@ -55,13 +55,15 @@ def test_handshakes_that_cannot_be_read_keep_no_room(client: Client) -> None:
         assert httpx.get(f"{client.http.base_url}/livez").status_code == 200
 
 
-def test_a_handshake_may_be_as_long_as_others_have_it(client: Client) -> None:
+def test_websocket_handshake_with_a_7000_byte_header_is_accepted(client: Client) -> None:
     with connect(client) as sock:
         sock.sendall(LONGEST)
         assert sock.recv(4_096).startswith(b"HTTP/1.1 101 ")
 
 
-def test_a_handshake_that_nobody_answers_is_given_up(module_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_websocket_handshake_without_a_response_is_closed_after_the_request_timeout(
+    module_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     may_go_on = threading.Event()
 
     async def wait(*_: object) -> None:

@@ -52,7 +52,7 @@ def open_transport() -> tuple[Recorder, WriteCoalescingTransport]:
 
 
 @pytest.mark.anyio
-async def test_what_is_written_in_a_turn_of_the_loop_leaves_in_one_piece_at_its_end() -> None:
+async def test_write_coalescing_joins_the_writes_of_one_event_loop_iteration() -> None:
     recorder, transport = open_transport()
     for part in (b"head", b"", b"body"):
         transport.write(part)
@@ -65,7 +65,7 @@ async def test_what_is_written_in_a_turn_of_the_loop_leaves_in_one_piece_at_its_
 
 
 @pytest.mark.anyio
-async def test_a_lot_is_handed_on_at_once() -> None:
+async def test_write_coalescing_flushes_immediately_above_the_buffer_limit() -> None:
     recorder, transport = open_transport()
     long = b"x" * (MAX_BUFFERED_BYTES + 1)
     transport.write(b"head")
@@ -78,7 +78,7 @@ async def test_a_lot_is_handed_on_at_once() -> None:
 
 
 @pytest.mark.anyio
-async def test_all_is_written_before_the_transport_is_closed_and_nothing_after() -> None:
+async def test_write_coalescing_flushes_before_close_and_ignores_later_writes() -> None:
     recorder, transport = open_transport()
     transport.write(b"last")
     transport.close()
@@ -91,7 +91,7 @@ async def test_all_is_written_before_the_transport_is_closed_and_nothing_after()
 @given(
     st.lists(st.one_of(st.none(), st.sampled_from([0, 1, 1_000, 40_000, MAX_BUFFERED_BYTES, MAX_BUFFERED_BYTES + 1])))
 )
-def test_nothing_is_lost_doubled_or_out_of_order(steps: list[int | None]) -> None:
+def test_write_coalescing_preserves_all_bytes_in_order(steps: list[int | None]) -> None:
     parts = [bytes([number % 256]) * (size or 0) for number, size in enumerate(steps)]
 
     async def write() -> Recorder:
@@ -107,7 +107,7 @@ def test_nothing_is_lost_doubled_or_out_of_order(steps: list[int | None]) -> Non
     assert b"".join(asyncio.run(write()).written) == b"".join(parts)
 
 
-def test_pipelined_requests_are_answered_in_their_order(client: Client) -> None:
+def test_write_coalescing_preserves_the_order_of_pipelined_responses(client: Client) -> None:
     address = (client.http.base_url.host, client.http.base_url.port)
     with socket.create_connection(address, timeout=10) as connection:
         connection.sendall((POST + QUESTION) * 3 + b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -119,7 +119,7 @@ def test_pipelined_requests_are_answered_in_their_order(client: Client) -> None:
     assert received.endswith(b"alive\n")
 
 
-def test_an_answer_arrives_in_one_piece(client: Client) -> None:
+def test_write_coalescing_delivers_response_head_and_body_together(client: Client) -> None:
     address = (client.http.base_url.host, client.http.base_url.port)
     with socket.create_connection(address, timeout=10) as connection:
         for _ in range(20):
