@@ -10,7 +10,6 @@ nobody in at once, for the other does, and stays ready as far as anybody can tel
 """
 
 import asyncio
-import contextlib
 import signal
 import socket
 import threading
@@ -18,6 +17,8 @@ from dataclasses import dataclass
 from types import FrameType
 
 import uvicorn
+
+from server.runtime.http_protocol import LimitedHttpProtocol
 
 REPLACED_SIGNAL = signal.SIGUSR1
 """Tells a process that another one has taken its place."""
@@ -75,8 +76,8 @@ class DrainingServer(uvicorn.Server):
             self._stop_accepting()
         for connection in list(self.server_state.connections):
             # What is being answered can still say that it is the last answer.
-            with contextlib.suppress(AttributeError):
-                connection.say_close()  # type: ignore[union-attr]
+            if isinstance(connection, LimitedHttpProtocol):
+                connection.set_connection_close()
         until = loop.time() + seconds
         while loop.time() < until and not self._is_hurried:  # noqa: ASYNC110
             await asyncio.sleep(POLL_SECONDS)  # A handler of signals may set no event of the loop.
