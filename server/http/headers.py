@@ -1,0 +1,47 @@
+"""Request header parsing: one value per field name, by one rule for each kind of field (RFC 9110, 5.3).
+
+Several lines of a list-valued field are one list: they are joined with `, ` in the order of arrival. Every other field is a
+singleton, such as Authorization, Content-Type, Host, Origin or Sec-Fetch-Site. RFC 9110 forbids clients to repeat a singleton;
+the last line wins. Joining would make up a value that the client never sent, and reading the first line would differ from
+starlette's `dict(scope["headers"])`.
+"""
+
+from collections.abc import Collection
+
+LIST_HEADERS = frozenset(
+    {
+        b"accept",
+        b"accept-charset",
+        b"accept-encoding",
+        b"accept-language",
+        b"cache-control",
+        b"connection",
+        b"content-encoding",
+        b"content-language",
+        b"expect",
+        b"forwarded",
+        b"if-match",
+        b"if-none-match",
+        b"sec-websocket-extensions",
+        b"sec-websocket-protocol",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"tracestate",
+        b"upgrade",
+        b"via",
+        b"x-forwarded-for",
+    }
+)
+"""Fields whose grammar is a comma-separated list (RFC 9110 and 9111, RFC 6455, RFC 7239, W3C Trace Context)."""
+
+
+def parse_headers(raw: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the headers of an ASGI scope by name; names are in lower case already."""
+    headers = dict(raw)
+    if len(headers) == len(raw):
+        return headers
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in raw:
+        values.setdefault(name, []).append(value)
+    return {name: b", ".join(lines) if name in LIST_HEADERS else lines[-1] for name, lines in values.items()}
