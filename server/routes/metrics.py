@@ -1,7 +1,7 @@
 """`GET /metrics`: Prometheus metrics of the process and of the batch queue.
 
-The endpoint also answers while the database is unavailable. Metrics reveal the load and the operations of the server, so access is restricted. Allowed are admins, clients with the metrics
-token, and same-host requests in the development profile.
+The endpoint also answers while the database is unavailable. Metrics reveal the load and the operations of the server, so
+access is restricted to admins, clients with the metrics token, and same-host requests in the development profile.
 """
 
 import asyncio
