@@ -25,8 +25,8 @@ from server.graphql_api.cache_invalidation import track_data_version
 from server.graphql_api.response_cache import ResponseCache
 from server.observability.metrics import MetricsRecorder, open_metrics
 from server.runtime.accept_balancing import AcceptYielder
+from server.runtime.connection_limit import raise_fd_limit
 from server.runtime.graceful_shutdown import DrainState
-from server.runtime.http_protocol import raise_fd_limit
 
 MAX_CONCURRENT_FILE_UPLOADS = 2
 """Maximum number of connections of the read pool that store uploaded files."""

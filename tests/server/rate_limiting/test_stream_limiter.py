@@ -205,7 +205,7 @@ def test_a_connection_more_takes_the_place_of_an_idle_one_and_none_of_a_busy_one
 def test_a_process_raises_its_own_limit_and_has_fewer_connections_where_it_may_not() -> None:
     code = """
 import resource
-from server.runtime.http_protocol import raise_fd_limit
+from server.runtime.connection_limit import raise_fd_limit
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 600))
 print(raise_fd_limit(150), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 print(raise_fd_limit(400), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
