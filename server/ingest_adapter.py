@@ -76,7 +76,7 @@ def create_previewer(ingest_pool: Pool) -> PreviewUpload:
             async with asyncio.timeout(MAX_QUEUE_SECONDS):
                 await lock.acquire()
         except TimeoutError:
-            message = f"Other dry runs have kept this one waiting for {MAX_QUEUE_SECONDS:g} seconds. Try again shortly."
+            message = f"Dry-run queue is full: waited {MAX_QUEUE_SECONDS:g} s. Try again shortly."
             raise RequestError("DRY_RUN_BUSY", message) from None
         try:
             return await _preview_upload(ingest_pool, file, file_format, on_error)

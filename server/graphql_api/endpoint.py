@@ -106,22 +106,24 @@ class GraphQLEndpoint:
         """Check the origin, method and headers. Raise HttpError if no response can satisfy them."""
         self._origins.check(writer.request)
         if writer.cost_mode is not None and writer.cost_mode not in {REPORTED_COST, ONLY_COST}:
-            raise HttpError("BAD_PARAMETER", "The header GraphQL-Cost is neither `report` nor `only`.")
+            raise HttpError("BAD_PARAMETER", "The GraphQL-Cost header must be `report` or `only`.")
         if accepted.events and method in METHODS:
             return
         if accepted.media_type is None:
-            message = "Answers are application/json or application/graphql-response+json."
+            message = "Not acceptable: this endpoint produces application/json or application/graphql-response+json."
             raise HttpError("NOT_ACCEPTABLE", message, status=406)
         if method == "GET":
             require_csrf_safe_get(writer.request, names_json=accepted.names_json)
         elif method != "POST":
-            message = f"{method} is not taken here: send GET or POST."
+            message = f"Method {method} is not allowed; use GET or POST."
             raise HttpError("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"GET, POST"})
 
     async def _serve_graphiql(self, scope: Scope, receive: Receive, send: Send, writer: ResponseWriter) -> None:
         """Send the GraphiQL page. Raise HttpError (NOT_FOUND) if the caller may not introspect."""
         if not may_introspect(RequestContext(scope["state"]["app_context"], writer.caller)):
-            raise HttpError("NOT_FOUND", "There is no page here, only answers to queries.", status=404)
+            raise HttpError(
+                "NOT_FOUND", "The page is disabled on this server; send GraphQL requests instead.", status=404
+            )
         await self._graphiql(scope, receive, with_headers(send, writer.extra_headers))
 
     async def _serve_sse(
@@ -131,9 +133,7 @@ class GraphQLEndpoint:
         access_control: AccessControl = scope["state"]["access_control"]
         with access_control.stream_limiter.acquire(access_control.stream_owner(scope, identity)):
             if writer.cost_mode:
-                message = (
-                    "A stream does not tell its cost: GraphQL-Cost is for answers in JSON, by Accept: application/json."
-                )
+                message = "GraphQL-Cost is not supported for event streams; send Accept: application/json."
                 raise HttpError("BAD_PARAMETER", message)
             if scope["method"] == "GET":
                 parameters, kinds = parse_query_string(scope["query_string"]), ONLY_QUERIES
@@ -212,7 +212,9 @@ class GraphQLEndpoint:
     def _receive_json(self, receive: Receive, writer: ResponseWriter) -> Awaitable[bytes]:
         """Return the JSON body. Raise HttpError (UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE)."""
         if not is_json(writer.request.get(b"content-type", b"")):
-            message = "The body is not application/json in UTF-8: say so in Content-Type."
+            message = (
+                "Content-Type must be application/json with UTF-8 encoding (or multipart/form-data for file uploads)."
+            )
             raise HttpError("UNSUPPORTED_MEDIA_TYPE", message, status=415)
         return _receive_body(self._limit_body(receive, writer))
 

@@ -41,12 +41,12 @@ class PersistedDocuments:
             record_registered()
             return text
         if self._only_registered:
-            raise HttpError("DOCUMENT_REQUIRED", "This server only answers registered documents: send a documentId.")
+            raise HttpError("DOCUMENT_REQUIRED", "Only persisted documents are allowed; send a `documentId`.")
         persisted = request.extensions.get("persistedQuery")
         if persisted is not None:
             return self._resolve_automatic(request.query, persisted)
         if not request.query:
-            raise HttpError("BAD_PARAMETER", "The request has no query.")
+            raise HttpError("BAD_PARAMETER", "Missing `query`.")
         return request.query
 
     def _resolve_automatic(self, text: str | None, persisted: object) -> str:
@@ -54,7 +54,7 @@ class PersistedDocuments:
             case {"version": 1, "sha256Hash": str(digest)}:
                 pass
             case _:
-                raise HttpError("BAD_PARAMETER", "extensions.persistedQuery is not {version: 1, sha256Hash}.")
+                raise HttpError("BAD_PARAMETER", "extensions.persistedQuery must be {version: 1, sha256Hash}.")
         if text is None:
             cached = self._automatic.get(digest)
             if cached is None:
@@ -62,7 +62,7 @@ class PersistedDocuments:
                 raise HttpError("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound", status=200)
             return cached
         if hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest() != digest:
-            raise HttpError("PERSISTED_QUERY_MISMATCH", "sha256Hash is not that of the query.")
+            raise HttpError("PERSISTED_QUERY_MISMATCH", "sha256Hash does not match the query.")
         if digest not in self._automatic and len(text) <= MAX_DOCUMENT_CHARS:
             self._automatic[digest] = text
         return text

@@ -65,7 +65,7 @@ class OrjsonWebSocketAdapter(ASGIWebSocketAdapter):
                 return
             if self.max_bytes is not None and len(text.encode()) > self.max_bytes:
                 start_operation_record()
-                message = f"At most {self.max_bytes:,} bytes are taken in a message from callers that may not upload."
+                message = f"Message too large: the limit is {self.max_bytes:,} bytes without the upload scope."
                 raise HttpError("PAYLOAD_TOO_LARGE", message, status=413)
             try:
                 decoded: object = orjson.loads(text)
@@ -209,8 +209,8 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
         self._messages += 1
         if self._messages > MAX_MESSAGES:
             start_operation_record()
-            taken = f"{MAX_MESSAGES} in {WINDOW_SECONDS:.0f} s are taken beside operations"
-            raise HttpError("RATE_LIMITED", f"Too many messages: {taken}.", status=429)
+            message = f"Message rate exceeded: {MAX_MESSAGES} per {WINDOW_SECONDS:.0f} s, not counting operations."
+            raise HttpError("RATE_LIMITED", message, status=429)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Start the operation, or send an error if a limit is reached or its document is unknown."""
@@ -240,7 +240,7 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
         """Raise HttpError (TOO_MANY_OPERATIONS) if the maximum number of operations is running."""
         limit = self.max_subscriptions_per_connection
         if limit is not None and len(self.operations) >= limit:
-            message = f"At most {limit:,} operations run on one WebSocket: end one first."
+            message = f"Too many concurrent operations on this WebSocket (limit {limit:,}); complete one first."
             raise HttpError("TOO_MANY_OPERATIONS", message, status=429)
 
     async def run_operation(self, operation: Operation[RequestContext, None]) -> None:

@@ -54,7 +54,7 @@ async def _handle(request: Request, caller: Caller, report_slots: asyncio.Semaph
     if batch_id is None or not found or not caller.can_see(found[0].uploader):
         raise HttpError("UNKNOWN_BATCH", "There is no such batch.", status=404)
     if not found[0].status.has_ended:
-        message = f"The batch is {found[0].status.value}: its rejections are known when it has ended."
+        message = f"Batch status is {found[0].status.value}; the report is available once it has finished."
         raise HttpError("BATCH_NOT_ENDED", message, status=409)
     headers = {
         "Content-Type": "text/csv; charset=utf-8",

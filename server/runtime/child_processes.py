@@ -55,7 +55,7 @@ def worker_subprocess(database_url: str) -> Iterator[None]:
         while not ending.is_set():
             running[0].wait()
             if not ending.wait(RESTART_SECONDS):
-                log.warning("the worker ended with code %s and is started again", running[0].returncode)
+                log.warning("the worker exited with code %s; restarting it", running[0].returncode)
                 start()
 
     start()

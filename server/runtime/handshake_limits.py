@@ -16,11 +16,11 @@ def check_handshake(url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> HttpE
     lines = [len(name) + len(value) for name, value in headers]
     if max(len(url), *lines) > MAX_HANDSHAKE_LINE_BYTES or len(lines) > MAX_HANDSHAKE_FIELDS:
         message = (
-            f"The head of the request is too large; for a WebSocket at most {MAX_HANDSHAKE_FIELDS} fields are taken, "
+            f"Request headers too large: a WebSocket handshake may have {MAX_HANDSHAKE_FIELDS} header fields "
             f"of {MAX_HANDSHAKE_LINE_BYTES:,} bytes each."
         )
         return HttpError("HEAD_TOO_LARGE", message, status=431)
     fields = dict(headers)
     if b"transfer-encoding" in fields or fields.get(b"content-length", b"0") != b"0":
-        return HttpError("BAD_HTTP", "A request for a WebSocket has no body.")
+        return HttpError("BAD_HTTP", "A WebSocket handshake must not have a body.")
     return None

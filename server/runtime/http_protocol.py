@@ -68,7 +68,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(self._seconds, self._check_request_timeout)
         is_over_limit = len(self.connections) > self.app_state["max_connections"]
         if is_over_limit and not evict_idle_connection(self._other_connections()):
-            message = "All connections are taken. Try again shortly."
+            message = "The server has reached its connection limit. Try again shortly."
             self._refuse(HttpError("CONNECTIONS_EXHAUSTED", message, status=503, headers=RETRY_AFTER))
         self.app_state["accept_yielder"].yield_after_accept(len(self.connections), self.loop.time())
 
@@ -104,7 +104,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self._state is HEAD:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                message = f"The head of the request is too large; at most {MAX_HEAD_BYTES:,} bytes are taken."
+                message = f"Request headers too large: the limit is {MAX_HEAD_BYTES:,} bytes."
                 self._refuse(HttpError("HEAD_TOO_LARGE", message, status=431))
 
     def on_message_begin(self) -> None:
@@ -157,7 +157,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         websocket: Any = self.transport.get_protocol()
         if not websocket.handshake_initiated:
             # The library could not parse the head, and would leave the connection open without a response.
-            self._refuse(HttpError("BAD_HTTP", "The request for a WebSocket cannot be read."))
+            self._refuse(HttpError("BAD_HTTP", "Malformed WebSocket handshake."))
         self.loop.call_later(self._seconds, self._check_handshake_timeout, websocket)
 
     def _check_handshake_timeout(self, websocket: Any) -> None:  # noqa: ANN401
@@ -182,7 +182,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _on_request_timeout(self) -> None:
         if self._state is HEAD or (self._state is BODY and not self.cycle.response_started):
-            message = "The request did not arrive in time."
+            message = "Request timeout: the request was not received in time."
             self._refuse(HttpError("REQUEST_TIMEOUT", message, status=408))
         else:
             # No request has begun, or its response has already started.

@@ -132,7 +132,7 @@ class Supervisor(Multiprocess):
         replacement.new.terminate()
         self._draining[replacement.new] = time.monotonic() + DRAIN_TIMEOUT_SECONDS
         if not self._stop_requested():
-            log.error("a new server process does not answer: the restart has ended, the others stay")
+            log.error("new server process did not become ready; rolling restart aborted, the other processes stay")
 
     def _stop_requested(self) -> bool:
         return self.should_exit.is_set() or not {signal.SIGINT, signal.SIGTERM}.isdisjoint(self.signal_queue)
@@ -166,7 +166,7 @@ class Supervisor(Multiprocess):
             process.kill()
             process.join()
             if process.exitcode == STARTUP_FAILURE and not self._have_been_ready:
-                log.error("the server processes cannot start")
+                log.error("server processes failed to start")
                 self.should_exit.set()
                 return
             self._restart_dead(index, process)
@@ -178,7 +178,7 @@ class Supervisor(Multiprocess):
         pause = self._pauses.get(index, 0.0)
         if now < dead.started_at + pause:
             return
-        log.warning("server process %s has ended with code %s; another is started", dead.pid, dead.exitcode)
+        log.warning("server process %s exited with code %s; restarting it", dead.pid, dead.exitcode)
         longer = min(max(2 * pause, FIRST_PAUSE_SECONDS), MAX_PAUSE_SECONDS)
         is_isolated = now - dead.started_at > pause + BACKOFF_RESET_SECONDS
         self._pauses[index] = FIRST_PAUSE_SECONDS if is_isolated else longer
