@@ -86,7 +86,10 @@ def _query_limits(settings: Settings) -> QueryLimits:
 
 
 class RouterWithoutErrorMiddleware(Starlette):
-    """Starlette without its own handler of unexpected errors: the outermost middleware answers them in JSON, once."""
+    """Starlette without its handler of unexpected errors.
+
+    The outermost middleware handles them, once, and responds in JSON.
+    """
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the router with handlers for expected exceptions only."""
@@ -94,24 +97,30 @@ class RouterWithoutErrorMiddleware(Starlette):
 
 
 class FastRoute:
-    """Fast path to one route: the router and its exception middleware would cost as much again as a cached response."""
+    """Fast path to one route, past the router and its exception middleware.
 
-    def __init__(self, app: ASGIApp, path: str, first: ASGIApp) -> None:
-        self._app, self._path, self._fast = app, path, first
+    For a cached response they would double the cost.
+    """
+
+    def __init__(self, router: ASGIApp, path: str, route: ASGIApp) -> None:
+        self._router, self._path, self._route = router, path, route
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass the request to the fast route or to the router."""
-        is_first = scope["type"] != "lifespan" and scope["path"] == self._path
-        return (self._fast if is_first else self._app)(scope, receive, send)
+        is_fast = scope["type"] != "lifespan" and scope["path"] == self._path
+        return (self._route if is_fast else self._router)(scope, receive, send)
 
 
 def create_app_from_environment() -> ASGIApp:
-    """Return the application of a worker process; `ratesgraph serve` configures it through environment variables."""
+    """Return the application, configured by `ratesgraph serve` through the environment."""
     return _create_from_environment(writes_are_open=False)
 
 
 def create_open_app_from_environment() -> ASGIApp:
-    """Return the same application with open writes. No setting enables this, so that no environment variable can."""
+    """Return the same application with open writes.
+
+    No setting enables them, so that no environment variable can.
+    """
     return _create_from_environment(writes_are_open=True)
 
 

@@ -1,7 +1,7 @@
-"""What the ingest engine does for requests: take batches back, change the tree, try uploads, report rejections.
+"""Adapter to the ingest engine: reverts, tree changes, dry runs and rejection reports.
 
-It brings polars and numpy along, 40 MB that a process which only answers questions does not need. So its modules are imported
-when they are first used, in a thread, as that takes a quarter of a second.
+The engine imports polars and numpy, 40 MB that a process does not need for queries. So its modules are imported lazily. The
+import runs in a thread, because it lasts a quarter of a second.
 """
 
 import asyncio
@@ -19,7 +19,10 @@ from resolvers.context import PreviewUpload
 from resolvers.errors import RequestError
 
 MAX_QUEUE_SECONDS = 10.0
-"""How long a dry run may wait for those before it: some ten of a hundred thousand items, and less than clients wait."""
+"""Maximum waiting time of a dry run in the queue.
+
+It suffices for about ten dry runs of 100,000 items, and is shorter than the timeouts of clients.
+"""
 
 
 async def _import_ingest(module: str) -> ModuleType:
@@ -27,7 +30,7 @@ async def _import_ingest(module: str) -> ModuleType:
 
 
 async def revert_batch(pool: Pool, batch_id: int, by: str) -> BatchStatus | None:
-    """Take an applied batch back; return the status that it had, or None when there is no such batch."""
+    """Revert an applied batch. Return its previous status, or None if it does not exist."""
     engine = await _import_ingest("batches.revert")
     async with pool.connection() as connection:
         status: BatchStatus | None = await engine.revert_batch(connection, batch_id, by=by)
@@ -35,7 +38,7 @@ async def revert_batch(pool: Pool, batch_id: int, by: str) -> BatchStatus | None
 
 
 async def change_tree(pool: Pool, entries: Sequence[TreeEntry], by: str) -> TreeChange | Rejection:
-    """Add, update or move locations; a change that would break the tree is returned as the problem that it has."""
+    """Add, update or move locations. Return the rejection if the tree would become invalid."""
     engine = await _import_ingest("tree")
     try:
         async with pool.connection() as connection:
@@ -47,7 +50,7 @@ async def change_tree(pool: Pool, entries: Sequence[TreeEntry], by: str) -> Tree
 
 
 async def _preview_upload(pool: Pool, file: BinaryIO, file_format: FileFormat, on_error: OnError) -> Preview:
-    """Return what would become of an upload."""
+    """Run an upload without storing it and return the preview."""
     engine, files = await _import_ingest("batches.preview"), await _import_ingest("readers.price_file")
     async with pool.connection() as connection:
         preview: Preview = await engine.preview(connection, files.read_slices(file, file_format), on_error)
@@ -55,26 +58,29 @@ async def _preview_upload(pool: Pool, file: BinaryIO, file_format: FileFormat, o
 
 
 async def report_rejections(pool: Pool, batch_id: int) -> AsyncGenerator[bytes]:
-    """Return the report of a batch that has ended, as lines of CSV to come."""
+    """Return the rejection report of a batch that has ended, as an iterator of CSV chunks."""
     engine = await _import_ingest("batches.rejection_report")
     report: AsyncGenerator[bytes] = engine.report_rejections(pool, batch_id)
     return report
 
 
 def create_previewer(ingest_pool: Pool) -> PreviewUpload:
-    """Return what tries uploads for this process. It raises RequestError (DRY_RUN_BUSY) where too many want to at once."""
-    turn = asyncio.Lock()
+    """Return the function that runs dry runs, one at a time per process.
+
+    It raises RequestError (DRY_RUN_BUSY) if the queue is too long.
+    """
+    lock = asyncio.Lock()
 
     async def preview_upload(file: BinaryIO, file_format: FileFormat, on_error: OnError) -> Preview:
         try:
             async with asyncio.timeout(MAX_QUEUE_SECONDS):
-                await turn.acquire()
+                await lock.acquire()
         except TimeoutError:
-            message = f"Other dry runs have kept this one waiting for {MAX_QUEUE_SECONDS:g} seconds. Try again shortly."
+            message = f"Dry-run queue is full: waited {MAX_QUEUE_SECONDS:g} s. Try again shortly."
             raise RequestError("DRY_RUN_BUSY", message) from None
         try:
             return await _preview_upload(ingest_pool, file, file_format, on_error)
         finally:
-            turn.release()
+            lock.release()
 
     return preview_upload

@@ -1,4 +1,4 @@
-"""Lifespan of the application: opens pools, listeners and authentication, and yields the state of each request."""
+"""Lifespan of the application: pools, listeners, authentication, and the request state."""
 
 import asyncio
 import contextlib
@@ -25,8 +25,8 @@ from server.graphql_api.cache_invalidation import track_data_version
 from server.graphql_api.response_cache import ResponseCache
 from server.observability.metrics import MetricsRecorder, open_metrics
 from server.runtime.accept_balancing import AcceptYielder
+from server.runtime.connection_limit import raise_fd_limit
 from server.runtime.graceful_shutdown import DrainState
-from server.runtime.http_protocol import raise_fd_limit
 
 MAX_CONCURRENT_FILE_UPLOADS = 2
 """Maximum number of connections of the read pool that store uploaded files."""
@@ -56,7 +56,7 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[State]]
 
 
 def request_limits(settings: Settings) -> Limits:
-    """Return the limits that a single request is held to."""
+    """Return the limits of a single request."""
     return Limits(
         settings.max_days, settings.max_items, settings.max_page_size, execution_seconds=settings.execution_seconds
     )
@@ -64,7 +64,7 @@ def request_limits(settings: Settings) -> Limits:
 
 def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: bool) -> Lifespan:
     """Return the lifespan of an application that serves a migrated database."""
-    # A request that its own limits end has ended by then.
+    # Requests that reach their own time limits have ended by then.
     read_seconds = max(settings.execution_seconds, API.statement_timeout / 1_000) + 1
     open_role_pool = partial(open_pool, outage_seconds=settings.database_wait_seconds, read_seconds=read_seconds)
     direct_url = settings.direct_url or database_url
@@ -82,12 +82,12 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                 _create_oidc_authenticator(settings),
                 reads_are_open=settings.anonymous_reads,
                 writes_are_open=writes_are_open,
-            ) as callers,
+            ) as authenticator,
         ):
-            answers = ResponseCache(version, settings.cache_bytes)
-            async with open_metrics({"reading": pool, "ingest": ingest_pool}, lambda: answers.size) as figures:
+            response_cache = ResponseCache(version, settings.cache_bytes)
+            async with open_metrics({"reading": pool, "ingest": ingest_pool}, lambda: response_cache.size) as recorder:
                 _tune_garbage_collector()
-                shared = AppContext(
+                app_context = AppContext(
                     pool=pool,
                     totals=create_day_totals_loader(pool),
                     limits=request_limits(settings),
@@ -101,14 +101,14 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                     schema_is_open=choose_profile(settings) is Profile.DEVELOPMENT,
                 )
                 yield State(
-                    app_context=shared,
+                    app_context=app_context,
                     ingest_pool=ingest_pool,
-                    response_cache=answers,
-                    access_control=AccessControl(callers, settings),
+                    response_cache=response_cache,
+                    access_control=AccessControl(authenticator, settings),
                     max_connections=raise_fd_limit(settings.max_connections),
                     accept_yielder=AcceptYielder(processes=settings.workers),
                     drain_state=DrainState(),
-                    metrics_recorder=figures,
+                    metrics_recorder=recorder,
                     stopping=asyncio.Event(),
                     request_seconds=settings.request_seconds,
                     slow_seconds=settings.slow_seconds,
@@ -119,7 +119,10 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
 
 
 def _open_tracing(settings: Settings) -> AbstractAsyncContextManager[None]:
-    """Return the exporter of traces where enabled. It opens before the pools: traced connections have another cursor class."""
+    """Return the exporter of traces, if enabled.
+
+    It opens before the pools, because traced connections use another cursor class.
+    """
     if not settings.traces:
         return contextlib.nullcontext()
     tracing: AbstractAsyncContextManager[None] = import_module("server.observability.tracing").open_tracing()
@@ -127,7 +130,7 @@ def _open_tracing(settings: Settings) -> AbstractAsyncContextManager[None]:
 
 
 def _create_oidc_authenticator(settings: Settings) -> JwtAuthenticator | None:
-    """Return the authenticator of the configured OpenID Connect issuer, or None if none is configured."""
+    """Return the authenticator of the OpenID Connect issuer, or None without configuration."""
     if not (settings.oidc_issuer and settings.oidc_audience and settings.oidc_jwks_url):
         return None
     authenticator: JwtAuthenticator = import_module("server.auth.oidc").OidcAuthenticator(

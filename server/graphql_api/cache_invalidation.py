@@ -1,4 +1,4 @@
-"""Follows the changes of the data, so that a process knows whether an answer that it keeps still holds."""
+"""Cache invalidation: tracks the data version, so that no stale response is sent."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,35 +16,35 @@ RETRY_SECONDS = 1.0
 
 @asynccontextmanager
 async def track_data_version(pool: Pool, notifications: Notifications) -> AsyncIterator[DataVersion]:
-    """Yield the version of the data, and keep it right until the end of the block."""
-    version, begun = DataVersion(), asyncio.Event()
+    """Yield the data version, updated by notifications for the duration of the block."""
+    version, listening = DataVersion(), asyncio.Event()
 
     def on_notification(payload: str | None) -> None:
         if payload:
             version.on_change(*payload.split(" ", 1))
         else:
-            # What was announced while nobody listened is unknown, and so is the version until the state was looked at.
+            # Notifications sent without a listener are lost. So the version is unknown until the state has been queried.
             version.reset()
             if payload is not None:
-                begun.set()
+                listening.set()
 
     notifications.set_listener(DATA, on_notification)
-    async with background_task(_resync_version(pool, version, begun)):
+    async with background_task(_resync_version(pool, version, listening)):
         yield version
 
 
 async def _resync_version(pool: Pool, version: DataVersion, listening: asyncio.Event) -> None:
-    """Name the state of the data whenever listening has begun."""
+    """Query the state of the data each time that listening has started, and retry on failure."""
     while True:
         await listening.wait()
         listening.clear()
-        losses = version.epoch
+        epoch = version.epoch
         try:
-            found = await pool.read(state_fingerprint)
+            fingerprint = await pool.read(state_fingerprint)
         except DatabaseError:
             listening.set()
             await asyncio.sleep(RETRY_SECONDS)
         else:
-            # A change that was announced meanwhile has the better name; one that nobody could hear meanwhile has none.
-            if version.epoch == losses:
-                version.name = version.name or found
+            # A change announced during the query has set a newer name. A changed epoch means that notifications were lost.
+            if version.epoch == epoch:
+                version.name = version.name or fingerprint

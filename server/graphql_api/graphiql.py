@@ -1,7 +1,7 @@
-"""What browsers may do with the pages that we serve: as little as they need.
+"""GraphiQL page and its security headers: a strict Content-Security-Policy (CSP).
 
-Scripts are ours or none. The page of GraphiQL has one inline script, which is allowed by its digest. What it loads comes from
-the server itself, or in development from the network that GraphiQL is delivered by.
+The page has one inline script, which the policy allows by its hash. All other resources come from the server itself or, in
+development, from GraphiQL's CDN.
 """
 
 import base64
@@ -14,17 +14,17 @@ from strawberry.http.ides import get_graphql_ide_html
 
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 CDN = "https://unpkg.com"
-"""Where the stock page of GraphiQL loads its scripts from, each checked against its digest by the browser."""
+"""Source of the scripts of the stock GraphiQL page. The browser verifies each script against its hash."""
 
 
 def create_graphiql(*, from_cdn: bool) -> ASGIApp:
-    """Return what answers with the page of GraphiQL, which is the same each time."""
+    """Return the application that serves the GraphiQL page, which is rendered once."""
     html = get_graphql_ide_html("graphiql")
     return HTMLResponse(html, headers=page_headers(html, from_cdn=from_cdn))
 
 
 def page_headers(html: str, *, from_cdn: bool) -> dict[str, str]:
-    """Return the headers of a page."""
+    """Return the security headers of an HTML page."""
     source = CDN if from_cdn else "'self'"
     policy = {
         "default-src": "'none'",

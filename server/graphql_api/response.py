@@ -1,9 +1,12 @@
-"""How an answer of GraphQL leaves: its headers, and its body as it is or compressed."""
+"""HTTP responses of the GraphQL endpoint: headers, encoding, compression."""
 
 import asyncio
+from typing import Any
 
+import orjson
 from starlette.types import Send
 
+from graph.execution.executable_schema import OperationResult
 from resolvers.caller import Caller
 from server.graphql_api.response_cache import CachedResponse
 from server.http.content_negotiation import CONTENT_TYPES, accepts_gzip
@@ -12,9 +15,9 @@ from server.rate_limiting.fixed_window import HeaderList
 
 COST_HEADER = b"graphql-cost"
 MIN_COMPRESSED_BYTES = 1_400
-"""What fits into one packet is not compressed."""
+"""Shorter bodies fit into one packet and are not compressed."""
 MAX_BYTES_ON_LOOP = 200_000
-"""What is longer is compressed beside the event loop, which so much keeps for one to two milliseconds."""
+"""Longer bodies are compressed in a thread. This length blocks the event loop for one to two milliseconds."""
 Headers = dict[bytes, bytes]
 
 HIT: Headers = {b"cache-status": b"ratesgraph; hit"}
@@ -23,7 +26,15 @@ NO_STORE: Headers = {b"cache-control": b"private, no-store"}
 
 
 class ResponseWriter:
-    """Sends the answer to one request, in its media type. `fields` go with it, whatever it is."""
+    """Writer of the response to one request.
+
+    Attributes:
+        request: the headers of the request.
+        media_type: the negotiated media type.
+        cost_mode: the value of the GraphQL-Cost header, if any.
+        caller: the authenticated caller.
+        extra_headers: headers of every response, such as those of the rate limit.
+    """
 
     caller = Caller()
     extra_headers: HeaderList = []  # noqa: RUF012
@@ -35,31 +46,32 @@ class ResponseWriter:
         self._vary = vary
         self.cost_mode = request.get(COST_HEADER)
 
-    async def send_cached(self, answer: CachedResponse, headers: Headers, status: int = 200) -> None:
-        """Send a body of JSON, compressed where the client takes that."""
-        length = len(answer.body)
+    async def send_cached(self, response: CachedResponse, headers: Headers, status: int = 200) -> None:
+        """Send a JSON body, compressed with gzip if the client accepts that."""
+        length = len(response.body)
         if length < MIN_COMPRESSED_BYTES or not accepts_gzip(self.request.get(b"accept-encoding", b"")):
-            await self.send(status, answer.body, headers)
+            await self.send(status, response.body, headers)
             return
-        is_long = length > MAX_BYTES_ON_LOOP and answer.gzipped is None
-        body = await asyncio.to_thread(answer.compress) if is_long else answer.compress()
+        is_long = length > MAX_BYTES_ON_LOOP and response.gzipped is None
+        body = await asyncio.to_thread(response.compress) if is_long else response.compress()
         await self.send(status, body, headers | {b"content-encoding": b"gzip"})
 
     async def send_not_modified(self, headers: Headers) -> None:
-        """Send that the client has the answer already.
+        """Send status 304: the client already has the current response.
 
-        No header tells of a body (RFC 9110, 15.4.5), nor the policy, which the client has with the answer.
+        Headers that describe a body are omitted (RFC 9110, 15.4.5). So is the rate-limit policy, which the client received
+        with the response.
         """
         own = [(b"vary", self._vary), *self.extra_headers[:1], *headers.items()]
         await self._send({"type": "http.response.start", "status": 304, "headers": own})
         await self._send({"type": "http.response.body", "body": b""})
 
     async def send_error(self, error: HttpError) -> None:
-        """Send the one error of a request that was not executed."""
+        """Send the error of a request that was not executed."""
         await self.send(error.status, error.body(), NO_STORE | error.headers)
 
     async def send(self, status: int, body: bytes, headers: Headers) -> None:
-        """Send the response."""
+        """Send a response with the headers of every response and the given ones."""
         own = [
             (b"content-type", CONTENT_TYPES[self.media_type]),
             (b"content-length", str(len(body)).encode()),
@@ -69,3 +81,15 @@ class ResponseWriter:
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": own})
         await self._send({"type": "http.response.body", "body": body})
+
+
+def encode_result(result: OperationResult, max_cost: int | None) -> bytes:
+    """Return the response body. With `max_cost`, it reports the cost in `extensions`."""
+    if not result.errors and max_cost is None:
+        return orjson.dumps({"data": result.data})
+    body: dict[str, Any] = {"errors": result.errors} if result.errors else {}
+    if result.was_executed or not result.errors:
+        body["data"] = result.data
+    if max_cost is not None and result.cost is not None:
+        body["extensions"] = {"cost": {"requested": result.cost, "maximum": max_cost}}
+    return orjson.dumps(body)

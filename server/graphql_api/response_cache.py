@@ -1,4 +1,4 @@
-"""Keeps answers to questions about shared data until the data changes. Bounded in bytes; the oldest used go first."""
+"""In-memory LRU cache of query responses, bounded in bytes and invalidated by data changes."""
 
 import gzip
 import hashlib
@@ -9,14 +9,14 @@ from resolvers.data_version import DataVersion
 from telemetry.request_record import HIT, MISS, QUERY, current_record
 
 ENTRY_OVERHEAD_BYTES = 500
-"""What an entry takes beside its key and its answer."""
+"""Memory of an entry in addition to its key and its bodies."""
 
 
 @dataclass(slots=True)
 class CachedResponse:
-    """A body of JSON, and what was noted of its operation.
+    """JSON body with the record of its operation.
 
-    The same compressed, and the entity tag, are there once somebody has asked for them.
+    The gzip form and the ETag are computed on first use.
     """
 
     body: bytes
@@ -27,16 +27,16 @@ class CachedResponse:
     rows: int | None = None
 
     def compress(self) -> bytes:
-        """Return the body compressed."""
+        """Return the body compressed with gzip."""
         if self.gzipped is None:
             self.gzipped = gzip.compress(self.body, compresslevel=1, mtime=0)
         return self.gzipped
 
 
 class ResponseCache:
-    """The answers of the present version of the data, by the bytes of their requests.
+    """LRU cache of responses at the current data version, keyed by the bytes of the request.
 
-    Whatever a request's answer depends on is in those bytes: document, variables and operation.
+    A shared response depends only on these bytes: document, variables and operation name.
     """
 
     def __init__(self, version: DataVersion, max_bytes: int) -> None:
@@ -47,15 +47,19 @@ class ResponseCache:
         self.size = 0
 
     def get(self, request: bytes) -> CachedResponse | None:
-        """Return the answer that the request has at the present version, if it is kept."""
-        answer = self._get_current(request)
-        if answer is None:
+        """Return the cached response at the current version, and record the hit."""
+        response = self._get_current(request)
+        if response is None:
             return None
         self._entries.move_to_end(request)
-        if (notes := current_record.get()) is not None:
-            notes.kind, notes.cache = QUERY, HIT
-            notes.operation, notes.is_registered, notes.rows = answer.operation, answer.is_registered, answer.rows
-        return answer
+        if (record := current_record.get()) is not None:
+            record.kind, record.cache = QUERY, HIT
+            record.operation, record.is_registered, record.rows = (
+                response.operation,
+                response.is_registered,
+                response.rows,
+            )
+        return response
 
     def _get_current(self, request: bytes) -> CachedResponse | None:
         if self._cached_version != self._version.name:
@@ -63,13 +67,16 @@ class ResponseCache:
             self.size, self._cached_version = 0, self._version.name
         return self._entries.get(request) if self._cached_version else None
 
-    def put(self, request: bytes, answer: CachedResponse, version: str) -> None:
-        """Keep the answer that was made from the data when it had the version."""
-        if (notes := current_record.get()) is not None:
-            notes.cache = MISS
-            answer.operation, answer.is_registered, answer.rows = notes.operation, notes.is_registered, notes.rows
-        # Both forms of the body are counted, as the second may come to be made at any time.
-        size = _size(request, answer)
+    def put(self, request: bytes, response: CachedResponse, version: str) -> None:
+        """Cache the response computed at `version`, unless it is outdated or too large."""
+        if (record := current_record.get()) is not None:
+            record.cache = MISS
+            response.operation, response.is_registered, response.rows = (
+                record.operation,
+                record.is_registered,
+                record.rows,
+            )
+        size = _size(request, response)
         if (
             not version
             or version != self._version.name
@@ -79,24 +86,25 @@ class ResponseCache:
             return
         if request not in self._entries:
             self.size += size
-        self._entries[request] = answer
+        self._entries[request] = response
         while self.size > self._max_bytes:
-            oldest, gone = self._entries.popitem(last=False)
-            self.size -= _size(oldest, gone)
+            oldest, evicted = self._entries.popitem(last=False)
+            self.size -= _size(oldest, evicted)
 
     def etag(self, request: bytes) -> bytes | None:
-        """Return the entity tag that the request's answer has at the present version, or None while none is known."""
-        answer = self._get_current(request)
-        if answer is not None and answer.etag is not None:
-            return answer.etag
+        """Return the ETag of the request at the current data version, or None if that is unknown."""
+        response = self._get_current(request)
+        if response is not None and response.etag is not None:
+            return response.etag
         if not self._version.name:
             return None
         digest = hashlib.blake2b(self._version.name.encode() + b"\0" + request, digest_size=12)
-        tag = f'W/"{digest.hexdigest()}"'.encode()
-        if answer is not None:
-            answer.etag = tag
-        return tag
+        etag = f'W/"{digest.hexdigest()}"'.encode()
+        if response is not None:
+            response.etag = etag
+        return etag
 
 
-def _size(request: bytes, answer: CachedResponse) -> int:
-    return len(request) + 2 * len(answer.body) + ENTRY_OVERHEAD_BYTES
+def _size(request: bytes, response: CachedResponse) -> int:
+    """Return the memory of an entry. The gzip form counts, as it may be added at any time."""
+    return len(request) + 2 * len(response.body) + ENTRY_OVERHEAD_BYTES

@@ -1,12 +1,12 @@
-"""GraphQL over server-sent events: the results of one operation as the events of one response.
+"""GraphQL over server-sent events (SSE): each result of an operation is an event.
 
-In the way of https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md, distinct connections: each result is the event
-`next`, and `complete` follows the last one. What may be asked, and by whom, has been decided before it comes to this.
+Implements the distinct connections mode of https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md. Each result is an
+event `next`, and `complete` follows the last one. The endpoint authorizes and validates the operation before it calls this.
 
-A subscription may wait for hours, so a server that waited for the end of its streams would never stop. A WebSocket is closed
-with 1012, service restart, by uvicorn itself. An event stream ends here: its response is finished properly, but without the
-`complete` event, which would say that there is nothing more to come. Both tell a client to connect again. A stream whose
-caller's token has come to its end is ended likewise: connecting again, with the same token, tells why.
+A subscription may last for hours, so a shutdown must end the streams. Uvicorn itself closes WebSockets with 1012 (service
+restart). An event stream ends here: its response is completed, but without the `complete` event, which would announce the end
+of the results. Clients reconnect in both cases. A stream also ends in this way when the caller's token expires; the client
+receives the reason when it reconnects with the same token.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -27,22 +27,22 @@ TRANSPORT = SSETransport()
 
 
 async def send_sse(results: StreamResult, identity: Identity, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with the results as they come, as long as the server runs and the caller is to be believed."""
+    """Send the results as they arrive, until the server stops or the identity expires."""
 
     async def encode_events() -> AsyncGenerator[str, None]:
         async for result in results:
-            # Nothing is deferred here: each is a whole result.
+            # Incremental delivery is not used, so each item is a complete result.
             yield TRANSPORT.encode_next(process_result(cast("ExecutionResult", result)), _encode)
         yield TRANSPORT.encode_complete()
 
-    told = merge_stream_with_heartbeat(
+    with_heartbeat = merge_stream_with_heartbeat(
         encode_events,
         lambda: TRANSPORT.heartbeat_message(_encode),
         TRANSPORT.heartbeat_interval,
         send_initial_heartbeat=TRANSPORT.send_initial_heartbeat,
     )
     ends = [scope["state"]["stopping"].wait, identity.wait_until_expired]
-    await TerminableStreamingResponse(told(), ends, headers=dict(TRANSPORT.headers))(scope, receive, send)
+    await TerminableStreamingResponse(with_heartbeat(), ends, headers=dict(TRANSPORT.headers))(scope, receive, send)
 
 
 def _encode(data: object) -> str:
@@ -50,22 +50,22 @@ def _encode(data: object) -> str:
 
 
 class TerminableStreamingResponse(StreamingResponse):
-    """A stream of events that ends with its source, or with the first of what `ends` waits for."""
+    """Streaming response that ends with its source, or when the first of `ends` returns."""
 
     def __init__(self, content: object, ends: Sequence[Callable[[], Awaitable[object]]], **options: object) -> None:
         super().__init__(content, **options)  # type: ignore[arg-type]
         self._ends = ends
 
     async def stream_response(self, send: Send) -> None:
-        """Send the events, then the end of the response."""
-        whole = False
+        """Send the events, then complete the response."""
+        is_complete = False
         async with anyio.create_task_group() as tasks:
             for end in self._ends:
                 tasks.start_soon(self._cancel_when, end, tasks.cancel_scope)
             await super().stream_response(send)
-            whole = True
+            is_complete = True
             tasks.cancel_scope.cancel()
-        if not whole:
+        if not is_complete:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _cancel_when(self, end: Callable[[], Awaitable[object]], scope: anyio.CancelScope) -> None:

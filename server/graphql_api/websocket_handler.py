@@ -1,4 +1,7 @@
-"""GraphQL over WebSocket: strawberry's `graphql-transport-ws`, where it meets our JSON, our documents, and clients that go."""
+"""GraphQL over WebSocket: strawberry's `graphql-transport-ws` handler plus authentication.
+
+The subclasses also add orjson, persisted documents, per-connection limits, and tolerance of clients that disconnect.
+"""
 
 import asyncio
 import contextlib
@@ -30,25 +33,29 @@ from server.observability.access_log import logged_operation
 from telemetry.request_record import start_operation_record
 
 FORBIDDEN = 4403
-"""After this, clients connect again with a new token if they can make one; 4401 they take for the end."""
+"""Close code after which clients reconnect with a new token if they can obtain one. After 4401 they do not reconnect."""
 CLOSE_CODES = {413: 1009, 429: 1013, 503: 1013}
-"""Too large; try again later."""
+"""Close codes by HTTP status: 1009 is "message too big", 1013 is "try again later"."""
 MAX_MESSAGES, WINDOW_SECONDS = 100, 60.0
-"""Those of a WebSocket that neither begin an operation nor end one. Clients ping every ten seconds, if at all."""
+"""Limit of messages that neither start nor end an operation. Clients ping every ten seconds, if at all."""
 MAX_REASON_BYTES = 120
-"""Bytes: a frame that closes has room for 3 more (RFC 6455, section 5.5)."""
+"""Maximum length of a close reason. A close frame has room for 3 bytes more (RFC 6455, section 5.5)."""
 
 
 class OrjsonWebSocketAdapter(ASGIWebSocketAdapter):
-    """A WebSocket whose messages leave as text: the stock one sends our bytes as binary, which browsers do not take.
+    """WebSocket adapter that encodes with orjson and sends text frames.
 
-    What comes is decoded on the event loop. So it has at most `max_bytes`, if any.
+    The stock adapter would send orjson's bytes as binary frames, which browser clients do not accept. Messages are decoded on
+    the event loop, so `max_bytes` limits their length. None means no limit.
     """
 
     max_bytes: int | None = None
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
-        """Yield what is sent. Raise BadRequest (PAYLOAD_TOO_LARGE), NonTextMessageReceived, NonJsonMessageReceived."""
+        """Yield the decoded messages of the client.
+
+        Raise HttpError (PAYLOAD_TOO_LARGE), NonTextMessageReceived or NonJsonMessageReceived.
+        """
         while self.ws.application_state is WebSocketState.CONNECTED:
             try:
                 text = await self.ws.receive_text()
@@ -58,7 +65,7 @@ class OrjsonWebSocketAdapter(ASGIWebSocketAdapter):
                 return
             if self.max_bytes is not None and len(text.encode()) > self.max_bytes:
                 start_operation_record()
-                message = f"At most {self.max_bytes:,} bytes are taken in a message from callers that may not upload."
+                message = f"Message too large: the limit is {self.max_bytes:,} bytes without the upload scope."
                 raise HttpError("PAYLOAD_TOO_LARGE", message, status=413)
             try:
                 decoded: object = orjson.loads(text)
@@ -69,7 +76,7 @@ class OrjsonWebSocketAdapter(ASGIWebSocketAdapter):
                 yield decoded
 
     async def send_json(self, message: Mapping[str, object]) -> None:
-        """Send the message. Raise WebSocketDisconnected when the client has gone."""
+        """Send the message. Raise WebSocketDisconnected if the client has disconnected."""
         if self.ws.application_state is not WebSocketState.CONNECTED:
             raise WebSocketDisconnected
         try:
@@ -78,7 +85,10 @@ class OrjsonWebSocketAdapter(ASGIWebSocketAdapter):
             raise WebSocketDisconnected from error
 
     async def close(self, code: int, reason: str) -> None:
-        """Close the connection for a reason, which may quote what was sent. Raise WebSocketDisconnected as above."""
+        """Close the connection with a reason, truncated because it may quote the client's message.
+
+        Raise WebSocketDisconnected if the client has disconnected.
+        """
         if self.ws.application_state is not WebSocketState.CONNECTED:
             raise WebSocketDisconnected
         try:
@@ -88,19 +98,23 @@ class OrjsonWebSocketAdapter(ASGIWebSocketAdapter):
 
 
 class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
-    """The stock protocol. Neither a malformed message nor a client that has gone is an error of ours.
+    """Handler of one `graphql-transport-ws` connection.
 
-    The caller is known by the token in the payload of `connection_init`, as a browser can send no header with a WebSocket, or
-    else in the header. The connection ends with it.
+    The token arrives in the payload of `connection_init`, because browsers cannot set headers on a WebSocket. The
+    Authorization header is the fallback. The connection is closed when the token expires. Malformed messages and
+    disconnected clients are not logged as errors.
     """
 
     documents: PersistedDocuments
     _identity: Identity
-    _end: asyncio.Task[None] | None = None
-    _messages, _window_ends = 0, 0.0
+    _expiry_task: asyncio.Task[None] | None = None
+    _messages, _window_ends_at = 0, 0.0
+    """Messages of the current window that are not part of an operation."""
+    _late_completes = 0
+    """Number of `complete` messages that are accepted for operations that have already ended."""
 
     async def handle(self) -> None:
-        """Handle what is sent until the end of the connection, which may be that something is refused."""
+        """Handle the client's messages until one side closes the connection."""
         self._socket.max_bytes = self._access_control.message_bytes
         try:
             await super().handle()
@@ -110,25 +124,28 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
                 await self.websocket.close(code=code, reason=f"{error.code}: {error.message}")
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
-        """Begin the connection with whom it is for. Raise BadRequest, as `Admission.recognise`; TOO_MANY_STREAMS."""
+        """Authenticate the caller and acknowledge the connection.
+
+        Raise HttpError (TOO_MANY_STREAMS, and the codes of `AccessControl.authenticate`).
+        """
         payload: Any = message.get("payload") or {}
         if isinstance(payload, dict) and not self.connection_init_received:
             identity = await self._authenticate(payload)
-            admission = self._access_control
-            admission.stream_limiter.transfer(
-                self._scope["state"]["place"], admission.stream_owner(self._scope, identity)
+            access_control = self._access_control
+            access_control.stream_limiter.transfer(
+                self._scope["state"]["place"], access_control.stream_owner(self._scope, identity)
             )
             if identity.caller.scopes >= UPLOAD_SCOPES:
                 self._socket.max_bytes = None
             self.context.caller, self._identity = identity.caller, identity
-            self._end = asyncio.create_task(self._close_when_expired(identity))
+            self._expiry_task = asyncio.create_task(self._close_when_expired(identity))
         await super().handle_connection_init(message)
 
     async def _authenticate(self, payload: Mapping[str, object]) -> Identity:
         headers = dict(self._scope["headers"])
-        sent = [value for name, value in payload.items() if name.lower() == "authorization"]
-        if sent:
-            headers[b"authorization"] = str(sent[0]).encode("latin-1", "replace")
+        authorization = [value for name, value in payload.items() if name.lower() == "authorization"]
+        if authorization:
+            headers[b"authorization"] = str(authorization[0]).encode("latin-1", "replace")
         return await self._access_control.authenticate(self._scope, headers)
 
     @property
@@ -141,8 +158,8 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
 
     @property
     def _access_control(self) -> AccessControl:
-        admission: AccessControl = self._scope["state"]["access_control"]
-        return admission
+        access_control: AccessControl = self._scope["state"]["access_control"]
+        return access_control
 
     def _logged(self) -> AbstractContextManager[None]:
         return logged_operation(self._scope["state"]["slow_seconds"])
@@ -153,66 +170,85 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
             await self.websocket.close(code=FORBIDDEN, reason="The token has expired or was revoked.")
 
     async def shutdown(self) -> None:
-        """End what runs."""
-        if self._end is not None:
-            self._end.cancel()
+        """Cancel the running operations and the expiry timer."""
+        if self._expiry_task is not None:
+            self._expiry_task.cancel()
         await super().shutdown()
 
     async def handle_message(self, message: Message) -> None:
-        """Handle the message, or close the connection as the protocol wants it (4400). Raise BadRequest (RATE_LIMITED)."""
+        """Handle the message. Raise HttpError (RATE_LIMITED).
+
+        A malformed message closes the connection with 4400, as the protocol requires.
+        """
         try:
-            self._rate_limit_message(message)
+            if not self._is_operation_message(message):
+                self._rate_limit_message()
             await super().handle_message(message)
         except (TypeError, ValueError, AttributeError):
-            # A message runs nothing of ours by itself: its operation is a task. So it is the message that has a wrong shape.
+            # Operations run in tasks of their own, so these errors mean that the message has a wrong shape.
             await self.handle_invalid_message("Failed to parse message")
 
-    def _rate_limit_message(self, message: Message) -> None:
+    def _is_operation_message(self, message: Message) -> bool:
+        """Return whether the message starts or completes an operation.
+
+        A client may complete an operation that has just ended, because the two messages can cross on the network.
+        """
+        if message.get("type") == "complete":
+            is_late = message.get("id") not in self.operations
+            if is_late and not self._late_completes:
+                return False
+            self._late_completes = max(0, self._late_completes - 1)
+            return True
+        return message.get("type") == "subscribe" and self.connection_acknowledged
+
+    def _rate_limit_message(self) -> None:
+        """Count a message that is not part of an operation. Raise HttpError (RATE_LIMITED)."""
         now = time.monotonic()
-        if now >= self._window_ends:
-            self._messages, self._window_ends = 0, now + WINDOW_SECONDS
-        if message.get("type") != "complete" or message.get("id") not in self.operations:
-            self._messages += 1
+        if now >= self._window_ends_at:
+            self._messages, self._window_ends_at = 0, now + WINDOW_SECONDS
+        self._messages += 1
         if self._messages > MAX_MESSAGES:
             start_operation_record()
-            taken = f"{MAX_MESSAGES} in {WINDOW_SECONDS:.0f} s are taken beside operations"
-            raise HttpError("RATE_LIMITED", f"Too many messages: {taken}.", status=429)
+            message = f"Message rate exceeded: {MAX_MESSAGES} per {WINDOW_SECONDS:.0f} s, not counting operations."
+            raise HttpError("RATE_LIMITED", message, status=429)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
-        """Begin the operation, whose document may be sent or named, or answer what is wrong with it."""
+        """Start the operation, or send an error if a limit is reached or its document is unknown."""
         if not self.connection_acknowledged:
             await super().handle_subscribe(message)
             return
-        # The task of the operation takes it along.
+        # The task of the operation inherits the record through its context.
         start_operation_record()
         payload = dict[str, Any](message["payload"])
         try:
             await self._access_control.check_rate_limit(self._scope, self._identity)
-            # Counted there, so not here, and neither is a `complete` that has crossed ours on the way.
-            self._messages -= 2
+            self._late_completes = min(self._late_completes + 1, MAX_MESSAGES)
             self._check_operation_limit()
             text = self.documents.resolve_document(validate_params(payload))
         except HttpError as error:
-            refusal: Any = error.to_graphql_error()
+            if error.code == "RATE_LIMITED":
+                # A rejected operation counts as a message, so that a client cannot repeat it without end.
+                self._rate_limit_message()
+            formatted: Any = error.to_graphql_error()
             with self._logged():
-                await self.send_message({"id": message["id"], "type": "error", "payload": [refusal]})
+                await self.send_message({"id": message["id"], "type": "error", "payload": [formatted]})
         else:
-            begun: Any = {**message, "payload": {**payload, "query": text}}
-            await super().handle_subscribe(begun)
+            resolved: Any = {**message, "payload": {**payload, "query": text}}
+            await super().handle_subscribe(resolved)
 
     def _check_operation_limit(self) -> None:
-        """Raise BadRequest (TOO_MANY_OPERATIONS) where as many operations run as may."""
-        most = self.max_subscriptions_per_connection
-        if most is not None and len(self.operations) >= most:
-            message = f"At most {most:,} operations run on one WebSocket: end one first."
+        """Raise HttpError (TOO_MANY_OPERATIONS) if the maximum number of operations is running."""
+        limit = self.max_subscriptions_per_connection
+        if limit is not None and len(self.operations) >= limit:
+            message = f"Too many concurrent operations on this WebSocket (limit {limit:,}); complete one first."
             raise HttpError("TOO_MANY_OPERATIONS", message, status=429)
 
     async def run_operation(self, operation: Operation[RequestContext, None]) -> None:
-        """Run the operation, and tell of it when it has ended."""
+        """Run the operation and log it when it has ended."""
         with self._logged():
             await super().run_operation(operation)
 
     async def handle_task_exception(self, error: Exception) -> None:
-        """Log the error, unless it is only that nobody listens any more."""
+        """Log the error unless it only reports that the client has disconnected."""
         if not isinstance(error, WebSocketDisconnected):
             await super().handle_task_exception(error)

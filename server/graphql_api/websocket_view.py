@@ -1,7 +1,7 @@
-"""GraphQL over WebSocket, from the handshake on: strawberry's ASGI view, of which nothing else is used.
+"""GraphQL over WebSocket: strawberry's ASGI view, used for WebSocket connections only.
 
-Its ways to read a request over HTTP know neither our documents nor our limits nor our refusals. So no such request comes to it:
-`server.graphql_api.endpoint` answers them all.
+HTTP requests never reach the view, because it would bypass persisted documents, limits and error responses.
+`server.graphql_api.endpoint` serves them.
 """
 
 import json
@@ -23,7 +23,7 @@ from server.http.csrf import OriginPolicy
 
 
 class WebSocketGraphQLView(GraphQL[RequestContext, None]):
-    """Serves the schema."""
+    """ASGI view of the schema for WebSocket connections."""
 
     websocket_adapter_class = OrjsonWebSocketAdapter
 
@@ -32,21 +32,21 @@ class WebSocketGraphQLView(GraphQL[RequestContext, None]):
         schema: BaseSchema,
         documents: PersistedDocuments,
         origins: OriginPolicy,
-        max_websocket_operations: int,
+        max_operations: int,
     ) -> None:
         super().__init__(
             schema,
             graphql_ide=None,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
             allowed_origins=origins.allowed,
-            max_subscriptions_per_connection=max_websocket_operations,
+            max_subscriptions_per_connection=max_operations,
         )
         self.graphql_transport_ws_handler_class = type("Sockets", (TransportWSHandler,), {"documents": documents})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the connection."""
+        """Serve the connection. Raise ValueError for an HTTP request."""
         if scope["type"] != "websocket":
-            raise ValueError("only WebSockets are served by strawberry's view")
+            raise ValueError("the view serves only WebSocket connections")
         await super().__call__(scope, receive, send)
 
     async def get_context(
@@ -54,11 +54,11 @@ class WebSocketGraphQLView(GraphQL[RequestContext, None]):
         request: Request | WebSocket,
         response: Response | WebSocket,  # noqa: ARG002
     ) -> RequestContext:
-        """Return what the resolvers share. Who calls is known when the connection is begun."""
+        """Return the context of the connection. `connection_init` sets the caller later."""
         return RequestContext(request.scope["state"]["app_context"], Caller())
 
     def decode_json(self, data: str | bytes) -> object:
-        """Decode a message; the base class expects the standard library's error."""
+        """Decode a message. Raise the error of the standard library, as the base class expects."""
         try:
             return orjson.loads(data)
         except orjson.JSONDecodeError as error:

@@ -1,1 +1,1 @@
-"""Routes beside `/graphql`: health checks, metrics, rejection reports."""
+"""Routes other than `/graphql`: health checks, metrics, rejection reports."""

@@ -1,4 +1,4 @@
-"""Health checks for orchestrators: `/livez` (the process runs) and `/readyz` (it can serve requests)."""
+"""Health checks: `/livez` (the process runs) and `/readyz` (it can serve requests)."""
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -20,7 +20,7 @@ async def livez(_request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """Readiness probe: the database answers and the server is not draining."""
     if request.state.drain_state.unready:
-        return PlainTextResponse("the server is about to stop\n", status_code=503)
+        return PlainTextResponse("the server is draining\n", status_code=503)
     try:
         await request.state.app_context.pool.ping()
     except DatabaseError:

@@ -1,37 +1,39 @@
-"""Has the processes of a server share the connections that are made.
+"""Balancing of new connections between the worker processes of a server.
 
-All of them wait at one socket, so that no connection is lost when one of them goes. But whoever is awake is the first at the
-next connection too: of 64 that were made at once one of two processes had 9, of 16 that a client kept open sometimes none, so
-that a core idled. So a process that has taken one sleeps for a moment, in which another one that is awake can take the next.
+All processes accept on one socket, so that no connection is lost when one of them stops. The process that is awake therefore
+tends to win the next accept as well. Of 64 connections opened at once, one of two processes had 9; of 16 keep-alive connections
+sometimes none, so that a core idled. After an accept the process sleeps for the shortest possible time, in which another
+process can win the next one. libuv's UV_TCP_SINGLE_ACCEPT did the same: it slept for 1 ns after an accept (src/unix/stream.c).
 """
 
 import time
 
 YIELD_SECONDS = 1e-9
-"""The system makes some 60 µs of it."""
+"""The operating system sleeps for some 60 µs."""
 WINDOW_SECONDS = 0.1
 
 
 class AcceptYielder:
-    """Sleeps for a moment where more connections are open than at any other that was taken in the same tenth of a second.
+    """Yields to other processes after an accept while the number of open connections grows.
 
-    Then there may be others to come, and to be shared. Where each request has a connection of its own, their number stays about
-    the same, and to sleep for each would cost a sixth of them.
+    It sleeps only if more connections are open than after every other accept of the same tenth of a second. Then more of them
+    may follow. With one request per connection the number of connections stays about the same, and sleeping for each would
+    cost a sixth of the throughput.
     """
 
     def __init__(self, *, processes: int) -> None:
-        self._are_shared = processes > 1
-        self._most = 0
+        self._is_shared = processes > 1
+        self._max_connections = 0
         self._window_ends_at = 0.0
 
     def yield_after_accept(self, connections: int, now: float) -> bool:
-        """Return whether another process was let go first, after a connection was taken with which there are so many."""
-        if not self._are_shared:
+        """Sleep if the number of connections grows. Return whether it did."""
+        if not self._is_shared:
             return False
         if now >= self._window_ends_at:
-            self._most, self._window_ends_at = 0, now + WINDOW_SECONDS
-        if connections <= self._most:
+            self._max_connections, self._window_ends_at = 0, now + WINDOW_SECONDS
+        if connections <= self._max_connections:
             return False
-        self._most = connections
+        self._max_connections = connections
         time.sleep(YIELD_SECONDS)
         return True

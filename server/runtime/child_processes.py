@@ -1,7 +1,7 @@
-"""Processes that the server starts: what needs the ingest engine runs beside it, or before.
+"""Child processes of the server, for commands and the worker, which need the ingest engine.
 
-The engine brings polars and numpy along, and rates or demo data that were once read stay in a process's memory; a server that
-goes on for months need not hold them.
+The engine imports polars and numpy, and data that it has read stays in the memory of its process. A server that runs for
+months does not need them.
 """
 
 import logging
@@ -27,7 +27,10 @@ def _start(database_url: str, *arguments: str, **options: Any) -> subprocess.Pop
 
 
 def run_command(database_url: str, *arguments: str) -> None:
-    """Run a command of ours to its end. Raise SystemExit with its code when it fails: it has told why."""
+    """Run a `ratesgraph` command to its end.
+
+    Raise SystemExit with its exit code if it fails. The command itself prints the reason.
+    """
     with _start(database_url, *arguments) as running:
         try:
             code = running.wait()
@@ -40,19 +43,19 @@ def run_command(database_url: str, *arguments: str) -> None:
 
 @contextmanager
 def worker_subprocess(database_url: str) -> Iterator[None]:
-    """Run a worker process of one's own until the end of the block; one that dies is started again."""
+    """Run a worker process for the duration of the block. Restart it if it dies."""
     ending = threading.Event()
     running: list[subprocess.Popen[bytes]] = []
 
     def start() -> None:
-        # A session of its own: Ctrl-C in the terminal reaches the parent, which ends the worker in good order.
+        # A new session: Ctrl-C in the terminal reaches only the parent, which stops the worker gracefully.
         running[:] = [_start(database_url, "worker", "--with-parent", stdin=subprocess.PIPE, start_new_session=True)]
 
     def watch() -> None:
         while not ending.is_set():
             running[0].wait()
             if not ending.wait(RESTART_SECONDS):
-                log.warning("the worker ended with code %s and is started again", running[0].returncode)
+                log.warning("the worker exited with code %s; restarting it", running[0].returncode)
                 start()
 
     start()

@@ -1,16 +1,15 @@
-"""How a server leaves without losing a request.
+"""Graceful shutdown of a server: it drains before it stops, so that no request is lost.
 
-Between the moment in which a proxy looks up who can be asked and that in which its request arrives, a server may have been
-told to stop. So it lingers: `/readyz` fails at once, everything is answered as before for a while, each time with `Connection:
-close`, and whoever uses a connection learns to make a new one. Only then nobody is let in any more, what is under way is
-finished, and streams are told to connect again.
+A proxy may select a server just before the server is asked to stop, and send a request just after. So the server drains first:
+`/readyz` fails at once, while requests are served as before for some seconds. Each response carries `Connection: close`, so
+that clients open new connections. Then the server stops accepting connections, completes the requests in progress, and ends
+streams in a way that makes clients reconnect.
 
-Ctrl-C is for somebody who waits at a terminal, and skips that. A process that is replaced by another on the same socket lets
-nobody in at once, for the other does, and stays ready as far as anybody can tell.
+Ctrl-C skips the drain, because a user waits at the terminal. A process that is replaced by another on the same socket stops
+accepting at once, because the other process accepts. It also stays ready, because the server as a whole does.
 """
 
 import asyncio
-import contextlib
 import signal
 import socket
 import threading
@@ -19,67 +18,69 @@ from types import FrameType
 
 import uvicorn
 
+from server.runtime.http_protocol import LimitedHttpProtocol
+
 REPLACED_SIGNAL = signal.SIGUSR1
-"""Tells a process that another one has taken its place."""
+"""Signal to a process that another process has replaced."""
 POLL_SECONDS = 0.05
 ARRIVAL_SECONDS = 0.25
-"""What was let in last has this long to say what it wants."""
+"""Time for the last accepted connections to send their request."""
 
 
 @dataclass(slots=True)
 class DrainState:
-    """How far a server is on its way out; a part of the lifespan's state."""
+    """Drain state of a server, as part of the state of the lifespan."""
 
     unready: bool = False
-    """It is not to be asked any more."""
+    """The readiness probe fails."""
     close_connections: bool = False
-    """Every answer is the last on its connection."""
+    """Each response is the last on its connection."""
 
 
 class DrainingServer(uvicorn.Server):
-    """A server that lingers when it is told to stop. The lifespan's state has `drain_seconds` and `leaving`."""
+    """Server that drains before it stops, for `drain_seconds` of the state of the lifespan."""
 
-    _is_hurried = _is_replaced = _is_lingering = False
+    _skip_drain = _is_replaced = _is_draining = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and be replaceable."""
+        """Start the server, and handle the signal of replacement."""
         if threading.current_thread() is threading.main_thread():
-            signal.signal(REPLACED_SIGNAL, self._replace)
+            signal.signal(REPLACED_SIGNAL, self._on_replaced)
         await super().startup(sockets=sockets)
 
-    def _replace(self, _signal: int, _frame: FrameType | None) -> None:
+    def _on_replaced(self, _signal: int, _frame: FrameType | None) -> None:
         self._is_replaced = self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop; Ctrl-C during the linger ends that, and forces nothing yet."""
+        """Stop the server. Ctrl-C during the drain only ends the drain."""
         if sig == signal.SIGINT:
-            self._is_hurried = True
-            if self._is_lingering:
+            self._skip_drain = True
+            if self._is_draining:
                 return
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Linger, then stop."""
+        """Drain, then stop."""
         seconds: float = self.lifespan.state["drain_seconds"]
-        if seconds > 0 and not self._is_hurried:
-            self._is_lingering = True
+        if seconds > 0 and not self._skip_drain:
+            self._is_draining = True
             await self._drain(seconds)
-            self._is_lingering = False
+            self._is_draining = False
         await super().shutdown(sockets)
 
     async def _drain(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        leaving: DrainState = self.lifespan.state["drain_state"]
-        leaving.close_connections, leaving.unready = True, not self._is_replaced
+        drain_state: DrainState = self.lifespan.state["drain_state"]
+        drain_state.close_connections, drain_state.unready = True, not self._is_replaced
         if self._is_replaced:
             self._stop_accepting()
         for connection in list(self.server_state.connections):
-            # What is being answered can still say that it is the last answer.
-            with contextlib.suppress(AttributeError):
-                connection.say_close()  # type: ignore[union-attr]
-        until = loop.time() + seconds
-        while loop.time() < until and not self._is_hurried:  # noqa: ASYNC110
-            await asyncio.sleep(POLL_SECONDS)  # A handler of signals may set no event of the loop.
+            # Responses that have not started can still announce the end of their connection.
+            if isinstance(connection, LimitedHttpProtocol):
+                connection.set_connection_close()
+        ends_at = loop.time() + seconds
+        while loop.time() < ends_at and not self._skip_drain:  # noqa: ASYNC110
+            await asyncio.sleep(POLL_SECONDS)  # A signal handler must not set an asyncio.Event.
         if not self._is_replaced:
             self._stop_accepting()
             await asyncio.sleep(ARRIVAL_SECONDS)

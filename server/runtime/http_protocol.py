@@ -1,12 +1,13 @@
-"""How long and how much a connection may take before its request is there: what uvicorn leaves open.
+"""HTTP protocol with limits on slow and oversized requests (Slowloris protection).
 
-A client may send a byte a minute, or none, or headers without end, on as many connections as it likes. So a request has
-some seconds to arrive, more the more of it has come. A timer per connection looks, not one per request. And there are only so
-many connections at a time: one more takes the place of one that is idle, or is refused where none is.
+Uvicorn limits neither the arrival time of a request nor the length of its head. Here a request must arrive within some
+seconds, plus a second for each part of the body that has arrived. One timer per connection checks this, not one per request.
+At the connection limit a new connection replaces an idle one, or is refused if none is idle.
 """
 
 import asyncio
-import resource
+import enum
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from starlette.types import Scope
@@ -16,219 +17,205 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from server.http.errors import RETRY_AFTER, HttpError
 from server.observability.access_log import REQUEST_ID_HEADER, get_request_record, log_rejected_request
+from server.runtime.connection_limit import evict_idle_connection
+from server.runtime.handshake_limits import check_handshake
 from server.runtime.write_coalescing import WriteCoalescingTransport
 from telemetry.request_record import RequestRecord
 
 MIN_BYTES_PER_SECOND = 10_000
-"""A body has another second for each of these: half a gigabyte may take 14 hours, a trickle may not."""
+"""Minimum transfer rate of a body: each such number of bytes allows another second. Half a gigabyte is allowed 14 hours."""
 MAX_HEAD_BYTES = HIGH_WATER_LIMIT
-MAX_HANDSHAKE_LINE_BYTES, MAX_HANDSHAKE_FIELDS = 8_000, 120
-"""The head of a WebSocket is read a second time, by a library that takes 8,192 and 128 and says nothing of more."""
 MAX_WEBSOCKET_MESSAGE_BYTES = 1_000_000
-"""A message is decoded on the event loop: a megabyte of the worst JSON takes 80 ms. Who may not upload has less."""
+"""Maximum length of a WebSocket message.
+
+Messages are decoded on the event loop, and a megabyte of the worst JSON blocks it for 80 ms. Callers without the upload
+scope have a lower limit.
+"""
 
 
-RESERVED_FDS = 100
-"""File descriptors of a process that are not its clients': the database's, files being uploaded, and its own."""
+class RequestState(enum.Enum):
+    """Part of the latest request on a connection that has arrived."""
+
+    IDLE = enum.auto()
+    """No request has begun on this connection."""
+    HEAD = enum.auto()
+    """The request has begun, and its head is incomplete."""
+    BODY = enum.auto()
+    """The head is complete, and the application processes the request while the body arrives."""
+    RESPONDING = enum.auto()
+    """The request is complete. `cycle.response_complete` says whether its response is complete too."""
 
 
-def raise_fd_limit(connections: int) -> int:
-    """Have the system allow so many connections, and return how many it does allow."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + RESERVED_FDS
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return connections if soft == resource.RLIM_INFINITY else max(min(connections, soft - RESERVED_FDS), 1)
+IDLE, HEAD, BODY, RESPONDING = RequestState
+"""Module constants, because reading an attribute of an enum class is slower."""
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """Uvicorn's HTTP, for requests of a bounded head that arrive in a bounded time.
+    """Uvicorn protocol with limits for arrival times, request heads and connections.
 
-    The lifespan's state has the `request_seconds`, the `max_connections` and the `turns`, and is told by `stopping` when the
-    server stops: the lifespan itself ends only after the last response. What is called for every request calls its base by
-    name: before Python 3.12, `super()` takes longer than what is done here.
+    The state of the lifespan supplies `request_seconds`, `max_connections` and `accept_yielder`. The protocol sets `stopping`
+    when the server stops, because the lifespan itself ends only after the last response. Methods that run for every request
+    call the base class by name: before Python 3.12, `super()` is slower than the rest of such a method.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first request."""
+        """Start the timer of the first request, and enforce the connection limit."""
         super().connection_made(WriteCoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
-        self._waiting_since: float | None = self.loop.time()
-        self._has_begun = self._head_is_open = False
+        self._state = IDLE
+        self._waiting_since = self.loop.time()
         self._head_bytes = self._body_bytes = 0
         self._seconds: float = self.app_state["request_seconds"]
-        self._check = self.loop.call_later(self._seconds, self._check_request_timeout)
-        if len(self.connections) > self.app_state["max_connections"]:
-            self._evict_idle_connection()
+        self._timer = self.loop.call_later(self._seconds, self._check_request_timeout)
+        is_over_limit = len(self.connections) > self.app_state["max_connections"]
+        if is_over_limit and not evict_idle_connection(self._other_connections()):
+            message = "The server has reached its connection limit. Try again shortly."
+            self._refuse(HttpError("CONNECTIONS_EXHAUSTED", message, status=503, headers=RETRY_AFTER))
         self.app_state["accept_yielder"].yield_after_accept(len(self.connections), self.loop.time())
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is being asked or answered."""
-        return not (self.transport.is_closing() or self._head_is_open) and (
-            not self._has_begun or self.cycle.response_complete
-        )
+        """Return whether no request or response is in progress."""
+        if self.transport.is_closing() or self._state is HEAD:
+            return False
+        return self._state is IDLE or self.cycle.response_complete
 
-    def _evict_idle_connection(self) -> None:
-        for other in self.connections:
-            if other is not self and isinstance(other, LimitedHttpProtocol) and other.is_idle:
-                # Its client may have asked at this very moment; it is as if the connection had been closed for its age.
-                other.transport.close()
-                return
-        message = "All connections are taken. Try again shortly."
-        self._refuse(HttpError("CONNECTIONS_EXHAUSTED", message, status=503, headers=RETRY_AFTER))
+    def _other_connections(self) -> Iterator["LimitedHttpProtocol"]:
+        return (other for other in self.connections if other is not self and isinstance(other, LimitedHttpProtocol))
 
     def set_connection_close(self) -> None:
-        """Have the response tell that the connection is closed after it, unless it has begun."""
+        """Send `Connection: close` with the response, unless it has started."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_started:
             cycle.keep_alive = False
 
     def shutdown(self) -> None:
-        """Stop, once what is being answered is answered."""
+        """Signal the streams to end, and close the connection after the current response."""
         self.app_state["stopping"].set()
         super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
-        self._check.cancel()
+        """Cancel the timer."""
+        self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come, unless the head goes on and on."""
+        """Parse the data. Refuse the request if its head is too long."""
         HttpToolsProtocol.data_received(self, data)
-        if self._head_is_open:
+        if self._state is HEAD:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                message = f"The head of the request is too large; at most {MAX_HEAD_BYTES:,} bytes are taken."
+                message = f"Request headers too large: the limit is {MAX_HEAD_BYTES:,} bytes."
                 self._refuse(HttpError("HEAD_TOO_LARGE", message, status=431))
 
     def on_message_begin(self) -> None:
-        """Begin to wait for the rest of a request."""
+        """Restart the time limit for a new request."""
         HttpToolsProtocol.on_message_begin(self)
         self._waiting_since = self.loop.time()
-        self._has_begun = self._head_is_open = True
+        self._state = HEAD
         self._head_bytes = self._body_bytes = 0
 
     def on_headers_complete(self) -> None:
-        """Begin to answer, and go on to the body, which a WebSocket must not have: it would be waited for."""
-        self._head_is_open = False
+        """Start the application. Refuse invalid WebSocket handshakes."""
+        self._state = BODY
         HttpToolsProtocol.on_headers_complete(self)
         if self.app_state["drain_state"].close_connections:
-            # While the server lingers (`server.runtime.graceful_shutdown`), each response is the last one on its connection.
+            # While the server drains (`server.runtime.graceful_shutdown`), each response is the last on its connection.
             self.set_connection_close()
-        if self.parser.should_upgrade() and self._should_upgrade() and (refusal := self._check_handshake()):
-            self._refuse(refusal)
+        if self.parser.should_upgrade() and self._should_upgrade():
+            error = check_handshake(self.url, self.headers)
+            if error is not None:
+                self._refuse(error)
 
     def on_body(self, body: bytes) -> None:
-        """Count what gives the request more time: the body itself, and nothing that stands around its chunks or after it."""
+        """Count the body bytes, which extend the time limit. Chunk headers and trailers do not."""
         self._body_bytes += len(body)
         HttpToolsProtocol.on_body(self, body)
 
     def on_message_complete(self) -> None:
-        """Wait no more: the request is there."""
-        self._waiting_since = None
+        """End the time limit: the request is complete."""
+        self._state = RESPONDING
         HttpToolsProtocol.on_message_complete(self)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, in JSON as everything, unless an answer to what came before it is on its way."""
+        """Refuse data that is not HTTP, unless an earlier response is in progress."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started):
             self._refuse(HttpError("BAD_HTTP", msg))
         elif cycle.response_started:
             self.transport.close()
         else:
-            # Its answer is the last one here.
+            # The response to the earlier request becomes the last one on this connection.
             cycle.keep_alive = False
 
     def handle_websocket_upgrade(self) -> None:
-        """Go on as a WebSocket, which is closed where nobody shakes hands with it in time."""
+        """Switch to the WebSocket protocol. Close the connection if the handshake is too slow."""
         if self.transport.is_closing():
             return
-        # This protocol hears no more of the connection, not even its end.
-        self._check.cancel()
+        # This protocol receives no more events of the connection, not even `connection_lost`.
+        self._timer.cancel()
         super().handle_websocket_upgrade()
-        socket: Any = self.transport.get_protocol()
-        if not socket.handshake_initiated:
-            # The library could not read the head after all, and would keep silent, and the connection, for good.
-            self._refuse(HttpError("BAD_HTTP", "The request for a WebSocket cannot be read."))
-        self.loop.call_later(self._seconds, self._check_handshake_timeout, socket)
+        websocket: Any = self.transport.get_protocol()
+        if not websocket.handshake_initiated:
+            # The library could not parse the head, and would leave the connection open without a response.
+            self._refuse(HttpError("BAD_HTTP", "Malformed WebSocket handshake."))
+        self.loop.call_later(self._seconds, self._check_handshake_timeout, websocket)
 
-    def _check_handshake(self) -> HttpError | None:
-        lines = [len(name) + len(value) for name, value in self.headers]
-        if max(len(self.url), *lines) > MAX_HANDSHAKE_LINE_BYTES or len(lines) > MAX_HANDSHAKE_FIELDS:
-            message = (
-                f"The head of the request is too large; for a WebSocket at most {MAX_HANDSHAKE_FIELDS} fields are taken, "
-                f"of {MAX_HANDSHAKE_LINE_BYTES:,} bytes each."
-            )
-            return HttpError("HEAD_TOO_LARGE", message, status=431)
-        fields = dict(self.headers)
-        if b"transfer-encoding" in fields or fields.get(b"content-length", b"0") != b"0":
-            return HttpError("BAD_HTTP", "A request for a WebSocket has no body.")
-        return None
-
-    def _check_handshake_timeout(self, socket: Any) -> None:  # noqa: ANN401
-        if not socket.handshake_complete:
+    def _check_handshake_timeout(self, websocket: Any) -> None:  # noqa: ANN401
+        if not websocket.handshake_complete:
             self.transport.close()
 
     def _check_request_timeout(self) -> None:
+        """Refuse the request if it has not arrived in time, else restart the timer."""
         if self.transport.is_closing():
             return
-        now, wait = self.loop.time(), self._seconds
-        if self._waiting_since is not None:
+        now, remaining = self.loop.time(), self._seconds
+        if self._state is not RESPONDING:
             if self.flow.read_paused:
-                # It is we who are slow.
+                # Reading is paused by the server's own back-pressure, so restart the time limit.
                 self._waiting_since = now
-            wait = self._waiting_since + self._seconds + self._body_bytes / MIN_BYTES_PER_SECOND - now
-        if wait > 0:
-            self._check = self.loop.call_later(wait, self._check_request_timeout)
+            deadline = self._waiting_since + self._seconds + self._body_bytes / MIN_BYTES_PER_SECOND
+            remaining = deadline - now
+        if remaining > 0:
+            self._timer = self.loop.call_later(remaining, self._check_request_timeout)
         else:
             self._on_request_timeout()
 
     def _on_request_timeout(self) -> None:
-        if self._has_begun and (self._head_is_open or not self.cycle.response_started):
-            message = "The request did not arrive in time."
+        if self._state is HEAD or (self._state is BODY and not self.cycle.response_started):
+            message = "Request timeout: the request was not received in time."
             self._refuse(HttpError("REQUEST_TIMEOUT", message, status=408))
         else:
-            # Nothing was asked, or it is answered already.
+            # No request has begun, or its response has already started.
             self.transport.close()
 
-    def _refuse(self, refusal: HttpError) -> None:
-        """Answer past the application, which learns that its client has gone, and close."""
-        notes = self._request_record()
-        if notes is None:
-            seconds = 0.0 if self._waiting_since is None else self.loop.time() - self._waiting_since
-            request_id = log_rejected_request(refusal, self.headers if self._has_begun else (), seconds)
+    def _refuse(self, error: HttpError) -> None:
+        """Send the error and close the connection. The application sees a disconnect."""
+        record = self._request_record()
+        if record is None:
+            seconds = 0.0 if self._state is RESPONDING else self.loop.time() - self._waiting_since
+            headers = () if self._state is IDLE else self.headers
+            request_id = log_rejected_request(error, headers, seconds)
         else:
-            # What the application does with the request ends now, and is told then.
-            notes.status, request_id = refusal.status, notes.request_id
-            notes.codes = (refusal.code, *notes.codes)
-        body = refusal.body()
-        fields = [
-            *self.server_state.default_headers,
-            (REQUEST_ID_HEADER, request_id),
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            (b"connection", b"close"),
-            *refusal.headers.items(),
-        ]
-        lines = [b"HTTP/1.1 %d %b" % (refusal.status, REASONS[refusal.status]), *map(b": ".join, fields), b"", body]
-        self.transport.write(b"\r\n".join(lines))
+            # The application's part of the request ends now and is logged then.
+            record.status, request_id = error.status, record.request_id
+            record.codes = (error.code, *record.codes)
+        headers = [*self.server_state.default_headers, (REQUEST_ID_HEADER, request_id)]
+        self.transport.write(_encode_error(error, headers))
         self.transport.close()
 
     def _request_record(self) -> RequestRecord | None:
-        """Return those of the request that is being refused, if the application knows of it, or is about to."""
+        """Return the record of the refused request if the application has received it, else None."""
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or self._head_is_open or not cycle.more_body or cycle.response_started:
+        if cycle is None or self._state is HEAD or not cycle.more_body or cycle.response_started:
             return None
         return get_request_record(cast("Scope", cycle.scope))
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """Uvicorn's WebSocket, for which a handshake that was refused is an end like another, and no fault to be logged."""
+    """WebSocket protocol that does not log a refused handshake as an error."""
 
     async def send(self, message: Any) -> None:  # noqa: ANN401
-        """Send the message, of a refusal too."""
+        """Send the message. A refusal also completes the handshake."""
         await super().send(message)
         if self.close_sent:
             self.handshake_complete = True
@@ -242,15 +229,30 @@ REASONS = {
 }
 
 
+def _encode_error(error: HttpError, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Return the bytes of an error response, which announces the end of the connection."""
+    body = error.body()
+    fields = [
+        *headers,
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+        *error.headers.items(),
+    ]
+    return b"\r\n".join(
+        [b"HTTP/1.1 %d %b" % (error.status, REASONS[error.status]), *map(b": ".join, fields), b"", body]
+    )
+
+
 def uvicorn_options(trusted_proxies: str | None) -> dict[str, Any]:
-    """Return what every server of the application is run with."""
+    """Return the uvicorn options of every server of the application."""
     return {
         "http": LimitedHttpProtocol,
         "ws": WebSocketProtocol,
         "ws_max_size": MAX_WEBSOCKET_MESSAGE_BYTES,
         "server_header": False,
         "headers": [("X-Content-Type-Options", "nosniff")],
-        # Nobody's word on who asks, unless the settings name a proxy.
+        # The client address is read from proxy headers only if the settings name a proxy.
         "proxy_headers": bool(trusted_proxies),
         "forwarded_allow_ips": trusted_proxies or "",
     }

@@ -1,31 +1,31 @@
-"""Sends what a connection has to send when the event loop comes round, not piece by piece.
+"""Write coalescing: one system call for all data written in an iteration of the event loop.
 
-Uvicorn writes the head of a response, then its body, and uvloop passes each on at once: a system call, a packet, and a waking
-of whoever waits for it. For an answer that is kept these take longer than all else. So what is written waits until all that
-could be done at this turn of the loop is done, and leaves in one piece.
+Uvicorn writes the head of a response, then its body, and uvloop sends each at once. That costs a system call, a packet and a
+wake-up of the client each. For a cached response these cost more than all other work. So writes are buffered until the
+iteration of the event loop ends, and are then sent together.
 """
 
 import asyncio
 from typing import Any
 
 MAX_BUFFERED_BYTES = 65_536
-"""What is more leaves at once: the transport alone knows whether anybody takes it, and has the application wait."""
+"""Larger writes bypass the buffer, so that the flow control of the transport applies."""
 
 
 class WriteCoalescingTransport:
-    """A transport that writes at the end of each turn of the loop. All else is the transport's own."""
+    """Transport wrapper that buffers writes until the end of the event-loop iteration."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
         self._buffer = b""
-        # They are asked at every request.
+        # These are called for every request, so they bypass `__getattr__`.
         self.is_closing = transport.is_closing
         self.pause_reading = transport.pause_reading
         self.resume_reading = transport.resume_reading
 
     def write(self, data: bytes) -> None:
-        """Write the data soon."""
+        """Buffer the data, or write it at once if it is large."""
         if len(data) > MAX_BUFFERED_BYTES:
             self.flush()
             self._transport.write(data)  # Not copied.
@@ -37,13 +37,13 @@ class WriteCoalescingTransport:
                 self.flush()
 
     def flush(self) -> None:
-        """Write what is held, unless there is nobody any more to read it."""
-        held, self._buffer = self._buffer, b""
-        if held and not self.is_closing():
-            self._transport.write(held)
+        """Write the buffered data, unless the transport is closing."""
+        data, self._buffer = self._buffer, b""
+        if data and not self.is_closing():
+            self._transport.write(data)
 
     def close(self) -> None:
-        """Close the transport, once all is written."""
+        """Flush the buffer and close the transport."""
         self.flush()
         self._transport.close()
 

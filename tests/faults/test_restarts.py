@@ -17,9 +17,9 @@ from tests.faults.restarts import REPLACED, Printed, children, restart_again_and
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import until
 
-ENDED = re.compile(r"server process \d+ has ended with code -9; another is started")
-CANNOT_START = re.compile(r"server process \d+ has ended with code 3; another is started")
-GIVEN_UP = re.compile("the restart has ended, the others stay")
+ENDED = re.compile(r"server process \d+ exited with code -9; restarting it")
+CANNOT_START = re.compile(r"server process \d+ exited with code 3; restarting it")
+GIVEN_UP = re.compile("rolling restart aborted, the other processes stay")
 LISTENS = "0A"
 LINGER = {"RATESGRAPH_DRAIN_SECONDS": "1.5"}
 

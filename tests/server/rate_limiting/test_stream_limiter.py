@@ -205,7 +205,7 @@ def test_connection_limit_evicts_idle_connections_but_not_busy_ones(lane_url: st
 def test_file_descriptor_limit_is_raised_and_caps_the_connection_limit() -> None:
     code = """
 import resource
-from server.runtime.http_protocol import raise_fd_limit
+from server.runtime.connection_limit import raise_fd_limit
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 600))
 print(raise_fd_limit(150), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 print(raise_fd_limit(400), resource.getrlimit(resource.RLIMIT_NOFILE)[0])

@@ -1,17 +1,20 @@
 """A server that is told to stop stops, whoever watches: streams end properly, and clients learn that they may come again."""
 
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from urllib.parse import urlsplit
 
+import httpx
 import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.http.subscriptions import PROGRESS
-from tests.support.streams import answers, events, open_events, open_socket, receive, subscribe
+from tests.support.streams import answers, events, open_events, open_socket, receive, subscribe, until
 from tests.support.tokens import make_token
 
 STOP_SECONDS = 2.0
@@ -38,10 +41,10 @@ def test_graceful_shutdown_ends_open_streams_after_the_drain_period(
     settings = {"RATESGRAPH_DRAIN_SECONDS": str(LINGER_SECONDS)}
     with serving(database_url, "--workers", workers, settings=settings) as (process, url), ExitStack() as stack:
         wait_until_answered(url)
-        sockets = [stack.enter_context(open_socket(url, token)) for _ in range(4)]
-        for socket in sockets:
-            subscribe(socket, PROGRESS, queued)
-            assert next(answers(socket))["data"]["batchProgress"]["status"] == "QUEUED"
+        web_sockets = [stack.enter_context(open_socket(url, token)) for _ in range(4)]
+        for web_socket in web_sockets:
+            subscribe(web_socket, PROGRESS, queued)
+            assert next(answers(web_socket))["data"]["batchProgress"]["status"] == "QUEUED"
         streams = [events(stack.enter_context(open_events(url, PROGRESS, queued, token))) for _ in range(4)]
         for stream in streams:
             assert next(stream)["data"]["batchProgress"]["status"] == "QUEUED"
@@ -50,12 +53,32 @@ def test_graceful_shutdown_ends_open_streams_after_the_drain_period(
         for stream in streams:
             # A response that broke off would raise.
             assert list(stream) == []
-        for socket in sockets:
+        for web_socket in web_sockets:
             with pytest.raises(ConnectionClosedError) as caught:
-                receive(socket)
+                receive(web_socket)
             assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 1012
         printed, _ = process.communicate(timeout=30)
         assert LINGER_SECONDS < time.monotonic() - started < LINGER_SECONDS + STOP_SECONDS
         for word in ("Traceback", "ERROR", "WARNING"):
             assert word not in printed, printed
+
+
+def test_drain_closes_the_connection_of_a_request_that_is_already_in_progress(database_url: str) -> None:
+    body = b'{"query": "{ __typename }"}'
+    head = (
+        b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
+    )
+    with serving(database_url, settings={"RATESGRAPH_LINGER_SECONDS": "5"}) as (process, url):
+        wait_until_answered(url)
+        address = urlsplit(url)
+        with socket.create_connection((address.hostname, address.port), timeout=15) as sock:
+            sock.sendall(head)
+            assert sock.recv(65_536).startswith(b"HTTP/1.1 100 ")
+            process.send_signal(signal.SIGTERM)
+            until(lambda: httpx.get(f"{url}/readyz").status_code == 503, "the server does not drain")
+            sock.sendall(body)
+            response = sock.recv(65_536)
+        assert response.startswith(b"HTTP/1.1 200 ")
+        assert b"\r\nconnection: close\r\n" in response

@@ -1,0 +1,41 @@
+"""Connection limit of a process: file descriptors and eviction of idle connections."""
+
+import asyncio
+import resource
+from collections.abc import Iterable
+from typing import Protocol
+
+RESERVED_FDS = 100
+"""File descriptors that are not used by clients: database connections, uploads in progress, and internal ones."""
+
+
+class Evictable(Protocol):
+    """Connection that can be closed while it is idle."""
+
+    transport: asyncio.Transport
+
+    @property
+    def is_idle(self) -> bool:
+        """Return whether no request or response is in progress."""
+
+
+def raise_fd_limit(connections: int) -> int:
+    """Raise the limit of file descriptors, and return the number of connections it allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    required = connections + RESERVED_FDS
+    if soft != resource.RLIM_INFINITY and soft < required:
+        soft = required if hard == resource.RLIM_INFINITY else min(required, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return connections if soft == resource.RLIM_INFINITY else max(min(connections, soft - RESERVED_FDS), 1)
+
+
+def evict_idle_connection(connections: Iterable[Evictable]) -> bool:
+    """Close one idle connection. Return whether there was one.
+
+    Its client may send a request at this very moment. To the client, this is the same as an expired keep-alive connection.
+    """
+    for connection in connections:
+        if connection.is_idle:
+            connection.transport.close()
+            return True
+    return False
