@@ -34,20 +34,20 @@ class OutageMonitor:
         self._reset_pool = reset_pool
         self._seconds = seconds
         self._opened_at: float | None = None
-        self._closed = asyncio.Event()
+        self._over = asyncio.Event()
         self._waiting = 0
         self._probing: asyncio.Task[None] | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether an outage is in progress: a connection was lost and no probe has succeeded since."""
+        """Return whether a connection was lost and no probe has succeeded since."""
         return self._opened_at is not None
 
     def trip(self) -> None:
         """Open the breaker after a lost connection and probe the database until it answers."""
         if self._opened_at is None:
             self._opened_at = asyncio.get_running_loop().time()
-            self._closed.clear()
+            self._over.clear()
             self._probing = asyncio.create_task(self._probe_until_up())
 
     async def wait_until_over(self) -> None:
@@ -63,7 +63,7 @@ class OutageMonitor:
         self._waiting += 1
         try:
             async with asyncio.timeout(remaining):
-                await self._closed.wait()
+                await self._over.wait()
         except TimeoutError:
             raise DatabaseUnavailable from None
         finally:
@@ -88,7 +88,7 @@ class OutageMonitor:
         if pause > FIRST_PAUSE_SECONDS and self._opened_at is not None:
             log.warning("database is available again after %.1f s", asyncio.get_running_loop().time() - self._opened_at)
         self._opened_at = None
-        self._closed.set()
+        self._over.set()
 
     async def close(self) -> None:
         """Stop probing."""

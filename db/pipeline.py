@@ -64,7 +64,10 @@ class _PipelineRun(Generic[Result]):
         self.error: Exception | None = None
 
     def create_commands(self, parameters: Sequence[Sequence[str]]) -> list[Callable[[], None]]:
-        """Return the libpq calls: prepare the statement if needed, execute it for each parameter set, synchronise."""
+        """Return the libpq calls of the pipeline, in order.
+
+        They prepare the statement if needed, execute it for each parameter set, and synchronise.
+        """
         pgconn, name = self._pgconn, self._name
         commands = [] if name in self._prepared else [partial(pgconn.send_prepare, name, self._statement)]
         for values in parameters:
@@ -78,7 +81,7 @@ class _PipelineRun(Generic[Result]):
         status = result.status
         if status == ExecStatus.TUPLES_OK:
             results, transformer = self.results, self._transformer
-            # All results have the same columns, so the loaders are looked up once.
+            # All results have the same columns, so the loaders are chosen once.
             transformer.set_pgresult(result, set_loaders=not results)
             results.append(self._decode(len(results), transformer.load_rows(0, result.ntuples, tuple)))
         elif status == ExecStatus.COMMAND_OK:
@@ -91,7 +94,10 @@ class _PipelineRun(Generic[Result]):
 def _run_pipeline(
     pgconn: PGconn, commands: Sequence[Callable[[], None]], on_result: Callable[[PGresult], None]
 ) -> Generator[Any, Any, None]:
-    """Send all commands at once and pass each result to `on_result`, as a psycopg wait generator."""
+    """Send all commands at once and pass each result to `on_result`.
+
+    This is a generator for psycopg's `connection.wait`.
+    """
     pgconn.enter_pipeline_mode()
     for command in commands:
         # This only fills libpq's output buffer; whatever does not fit is written to the socket.

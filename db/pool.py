@@ -1,4 +1,4 @@
-"""Connection pools: one per role, so that each kind of work has its own size and time limits.
+"""Connection pools, one per role: each kind of work has its own size and time limits.
 
 The pool does not use psycopg_pool's `check=`, which cost more than it saved when measured. Instead, a lost connection replaces
 the whole pool once, as soon as the database answers again (`db.outage`). Reads that lost their connection are retried.
@@ -108,7 +108,7 @@ class PoolStats:
 
 
 class Pool:
-    """Connection pool of one role. Connections are in autocommit mode: a read needs no BEGIN and COMMIT."""
+    """Connection pool of one role, in autocommit mode: a read needs no BEGIN and COMMIT."""
 
     def __init__(self, pool: AsyncConnectionPool[Connection], outage: OutageMonitor, read_seconds: float) -> None:
         self._pool = pool
@@ -142,7 +142,7 @@ class Pool:
             raise
 
     def _is_lost(self, error: DatabaseUnavailable) -> bool:
-        """Return whether a connection broke or none could be opened; False when all were merely in use.
+        """Return whether a connection broke or none could be opened, not merely all were in use.
 
         `_lent` decides this because psycopg_pool also counts connections that it is still opening, for instance while a
         pooler delays them.
@@ -193,10 +193,10 @@ class Pool:
         self._outage.trip()
 
     async def try_read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Return the result of read-only work within TRY_READ_SECONDS, without retries and without waiting for an outage.
+        """Return the result of read-only work within TRY_READ_SECONDS, or raise a DatabaseError.
 
-        Raise a DatabaseError otherwise. Unfinished work is cancelled in the background, because psycopg's cancellation waits
-        for the server. If the server does not react, the watchdog aborts the connection a second later.
+        It neither retries nor waits for the end of an outage. Unfinished work is cancelled in the background, because psycopg's
+        cancellation waits for the server. If the server does not react, the watchdog aborts the connection a second later.
         """
         task = asyncio.create_task(self._run(work, TRY_READ))
         self._try_reads.add(task)

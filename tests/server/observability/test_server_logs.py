@@ -206,7 +206,7 @@ def test_on_a_terminal_lines_are_for_a_reader(database_url: str) -> None:
         finally:
             process.terminate()
     os.close(ours)
-    assert "the connection for notifications was lost" in told
+    assert "notification connection lost; reconnecting" in told
     assert "{" not in told
 
 
