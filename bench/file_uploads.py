@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.database import clear_prices, open_world, uploader_headers
-from bench.naive import load_naively
+from bench.naive_baseline import load_naively
 from bench.processes import peak_memory, running_server, running_workers
 from bench.scale import Scale, time_call
 from bench.world import SEED, Shape, make_csv

@@ -13,13 +13,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.alone import measure_lanes, measure_memory, measure_size, measure_tail, resident_mb
-from bench.beside import CACHE_BYTES, measure_cached, measure_recursion, measure_totals
 from bench.database import apply_csv, open_world
-from bench.goals import Goal, World
+from bench.latency import measure_lanes, measure_memory, measure_size, measure_tail, resident_mb
 from bench.load import WRK_MISSING, has_wrk
 from bench.scale import QUICK, Scale
 from bench.servers import CORES, NPM_MISSING, PROCESSES, database_url, install_peers, peer_versions, ratesgraph
+from bench.targets import Goal, World
+from bench.throughput import CACHE_BYTES, measure_cached, measure_recursion, measure_totals
 from bench.world import Shape, make_csv
 
 START = date(2025, 1, 1)

@@ -8,13 +8,13 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from bench.beside import MONTH, ROOT_TO_ROOT
-from bench.goals import Goal, World, print_loads
 from bench.load import Request, Runner, expect_same_answers, measure_in_turn
-from bench.questions import PATH, ask, ask_for_lanes, ask_in_turn
+from bench.queries import PATH, ask, ask_for_lanes, ask_in_turn
 from bench.reads import LANES
 from bench.scale import Scale
 from bench.servers import Server, ratesgraph
+from bench.targets import Goal, World, print_loads
+from bench.throughput import MONTH, ROOT_TO_ROOT
 from bench.world import ORIGINS, port
 
 PACED_CONNECTIONS = 64

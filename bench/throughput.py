@@ -7,12 +7,12 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from bench.goals import Goal, World, beside, print_loads
 from bench.load import Request, Runner, expect_same_answers, measure_in_turn
-from bench.questions import PATH, Places, ask, ask_by_address, ask_in_turn
+from bench.queries import PATH, Places, ask, ask_by_address, ask_in_turn
 from bench.reads import LANES
 from bench.scale import Scale
 from bench.servers import CORES, PROCESSES, Server, bare, mercurius, postgraphile, ratesgraph, stock_strawberry
+from bench.targets import Goal, World, beside, print_loads
 from bench.world import ROOT
 from domain.prices import DateRange
 
