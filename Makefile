@@ -1,4 +1,4 @@
-# Every target installs what it needs into .venv; nothing outside this folder is touched.
+# Every target installs its dependencies into .venv and changes nothing outside this folder.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -41,7 +41,7 @@ test-fast: $(STAMP) ## Run the tests that start no process and wait for no timeo
 	@$(BIN)/python -m pytest -q -n 4 --dist loadgroup -m 'not slow'
 
 .PHONY: lint
-lint: $(STAMP) ## Check style, formatting, types, and what is installed for known weaknesses
+lint: $(STAMP) ## Check style, formatting and types, and the installed packages for known vulnerabilities
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -60,19 +60,19 @@ docs: $(STAMP) ## Build the documentation into site/, strictly
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 .PHONY: bench
-bench: $(STAMP) ## Measure ingest, reads, uploads and peers over HTTP, print tables (about twenty minutes)
+bench: $(STAMP) ## Run the benchmarks: ingest, reads, uploads and peers over HTTP (about twenty minutes)
 	@$(BIN)/python -m bench
 
 .PHONY: bench-billion
-bench-billion: $(STAMP) ## Load a thousand million daily prices from files, ask for averages (about 15 minutes, 14 GB of disk)
+bench-billion: $(STAMP) ## Load a billion daily prices from files and query averages (about 15 minutes, 14 GB of disk)
 	@$(BIN)/python -m bench billion
 
 .PHONY: chaos
-chaos: $(STAMP) ## Kill workers, server and database at random under uploads; check that nothing is lost (about ten minutes)
+chaos: $(STAMP) ## Kill workers, server and database at random during uploads; check that nothing is lost (about ten minutes)
 	@$(BIN)/python -m tests.chaos
 
 .PHONY: restarts
-restarts: $(STAMP) ## Replace the server processes ten times under 10,000 requests; check that none fails (about two minutes)
+restarts: $(STAMP) ## Replace the server processes ten times during 10,000 requests; check that none fails (about two minutes)
 	@$(BIN)/python -m tests.faults
 
 .PHONY: clean

@@ -1,7 +1,8 @@
-"""Says whether anything that is installed has a known weakness. Fails if so; where nobody can tell, it says that and does not.
+"""Vulnerability check of the installed packages.
 
-pip-audit asks PyPI. Without a network it ends as if something were wrong, and a mirror without advisories looks as if nothing
-were: so what counts is its report, and of how many packages it tells.
+It fails when a package has a known vulnerability, and only prints a message when no advisories are available. pip-audit queries
+PyPI. Without a network it fails, and with a mirror that has no advisories it succeeds. This script therefore evaluates its report
+and the number of packages that the report covers.
 """
 
 import json
@@ -13,7 +14,10 @@ COMMAND = ["pip-audit", "--local", "--skip-editable", "--progress-spinner=off", 
 
 
 def audit() -> str | None:
-    """Print what is known and return None, or return why nothing is. Raise SystemExit (1) for a weakness."""
+    """Print the result and return None, or return why there is no result.
+
+    Raise SystemExit (1) for a vulnerability.
+    """
     try:
         done = subprocess.run(COMMAND, capture_output=True, text=True, timeout=SECONDS, check=False)  # noqa: S603
         packages = json.loads(done.stdout)["dependencies"]
@@ -22,18 +26,18 @@ def audit() -> str | None:
     except subprocess.TimeoutExpired:
         return f"no answer within {SECONDS} seconds"
     except (ValueError, KeyError, TypeError):
-        said = done.stderr.strip().splitlines() or [f"pip-audit ended with code {done.returncode}"]
-        return said[-1]
+        messages = done.stderr.strip().splitlines() or [f"pip-audit exited with code {done.returncode}"]
+        return messages[-1]
     known = [package for package in packages if "skip_reason" not in package]
-    weak = [(package, weakness) for package in known for weakness in package["vulns"]]
-    for package, weakness in weak:
-        mended = ", ".join(weakness["fix_versions"]) or "no version yet"
-        sys.stdout.write(f"{package['name']} {package['version']}: {weakness['id']}, mended in {mended}\n")
-    if weak:
+    vulnerable = [(package, vulnerability) for package in known for vulnerability in package["vulns"]]
+    for package, vulnerability in vulnerable:
+        fixed = ", ".join(vulnerability["fix_versions"]) or "no version yet"
+        sys.stdout.write(f"{package['name']} {package['version']}: {vulnerability['id']}, fixed in {fixed}\n")
+    if vulnerable:
         raise SystemExit(1)
     if not known:
-        return f"advisories were found for none of {len(packages)} packages"
-    sys.stdout.write(f"No known weakness in {len(known)} of {len(packages)} packages.\n")
+        return f"no advisories found for any of {len(packages)} packages"
+    sys.stdout.write(f"No known vulnerability in {len(known)} of {len(packages)} packages.\n")
     return None
 
 

@@ -1,5 +1,5 @@
-"""Repeatable measurements of what the design promises: `python -m bench [ingest|reads|uploads|billion] [--quick]`.
+"""Repeatable benchmarks of the performance targets.
 
-Each run starts a PostgreSQL of its own in a temporary folder and prints tables. A slow machine never fails it: figures
-are for people to compare, those of one run among each other.
+Run `python -m bench [ingest|reads|uploads|http|billion] [--quick]`. Each run starts a separate PostgreSQL in a temporary folder
+and prints tables. A slow machine never fails a run: compare only figures of the same run.
 """

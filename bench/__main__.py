@@ -1,4 +1,4 @@
-"""`python -m bench [ingest|reads|uploads|http|billion] [--quick] [--no-peers]`."""
+"""CLI: `python -m bench [ingest|reads|uploads|http|billion] [--quick] [--no-peers]`."""
 
 import argparse
 import asyncio
@@ -28,26 +28,31 @@ SUBJECTS: dict[str, Measure] = {
     "http": bench_http,
 }
 LONG = {"billion": bench_billion}
-"""Measured only when asked for by name, on a server that vacuums by itself."""
+"""Benchmarks that run only when named, on a server with autovacuum."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measure what is asked for, by default all SUBJECTS, and print it. Speed is never an error."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure; about twenty minutes.")
-    parser.add_argument("subject", nargs="?", choices=[*SUBJECTS, *LONG], help="only this; all but billion by default")
-    parser.add_argument("--quick", action="store_true", help="sizes divided by 50, once: to see that it runs")
-    parser.add_argument("--no-peers", action="store_true", help="over HTTP, leave out the peers that npm installs")
+    """Run the named benchmark, by default all SUBJECTS, and print the results.
+
+    Low speed is never an error.
+    """
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Run the benchmarks (about twenty minutes).")
+    parser.add_argument(
+        "subject", nargs="?", choices=[*SUBJECTS, *LONG], help="run only this benchmark (default: all except billion)"
+    )
+    parser.add_argument("--quick", action="store_true", help="smoke test: one round with sizes divided by 50")
+    parser.add_argument("--no-peers", action="store_true", help="skip the peers that npm installs (http only)")
     options = parser.parse_args(argv)
     console, scale = make_console(), QUICK if options.quick else FULL
     measures: dict[str, Measure] = {**SUBJECTS, **LONG, "http": partial(bench_http, with_peers=not options.no_peers)}
-    # A polite end unwinds as Ctrl-C does, so that every server that was started is stopped.
+    # SIGTERM unwinds like Ctrl-C, so that every started server is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Terminated before the end."))
     start = time.perf_counter()
     with bench_server(autovacuum=options.subject in LONG) as url:
         print_machine(console, url)
         for subject in SUBJECTS if options.subject is None else [options.subject]:
             asyncio.run(measures[subject](console, url, scale))
-    console.print(f"{time.perf_counter() - start:.0f} s in all, load {os.getloadavg()[0]:.1f} at the end.")
+    console.print(f"Total time {time.perf_counter() - start:.0f} s, load {os.getloadavg()[0]:.1f} at the end.")
 
 
 if __name__ == "__main__":

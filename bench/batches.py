@@ -1,4 +1,7 @@
-"""`bench ingest`: a whole apply beside the bare COPY of the same observations, in the same run and the same table."""
+"""`bench ingest`: a complete apply, compared with a bare COPY of the same observations.
+
+Both run against the same table in the same run.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -8,8 +11,8 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
+from bench.copy_baseline import copy_binary, copy_text, observe, write_sorted_binary, write_text
 from bench.database import apply_csv, clear_prices, open_world, read_figure
-from bench.rivals import copy_binary, copy_text, observe, write_sorted_binary, write_text
 from bench.scale import Scale, time_call
 from bench.stages import measure_stages
 from bench.world import Shape, make_csv
@@ -31,12 +34,12 @@ SIZES = (
     "SELECT pg_total_relation_size('price_totals')",
 )
 TARGET = 2.0
-"""A whole apply may take this many times the bare COPY."""
+"""Target ratio of a complete apply to the bare COPY."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One line of the table; times are medians in seconds."""
+    """Row of the result table; times are medians in seconds."""
 
     shape: Shape
     apply: float
@@ -49,7 +52,7 @@ class Outcome:
 
 
 async def bench_ingest(console: Console, server_url: str, scale: Scale) -> None:
-    """Measure the batches of the design and print how they compare; then the stages of some."""
+    """Measure the BATCHES and print the comparison, then the stages of some of them."""
     async with open_world(server_url, "bench_ingest") as connection:
         outcomes = []
         for full in BATCHES:
@@ -57,8 +60,8 @@ async def bench_ingest(console: Console, server_url: str, scale: Scale) -> None:
             with console.status(_name(shape)):
                 outcomes.append(await _measure(connection, shape, scale.rounds))
         console.print(
-            f"\nA whole apply, bytes to commit, beside bare COPY into the same indexed table; medians of {scale.rounds}"
-            f"\n(target: at most {TARGET:g}× COPY as it came)"
+            f"\nComplete apply (bytes to commit) vs bare COPY into the same indexed table, medians of {scale.rounds}"
+            f"\n(target: at most {TARGET:g}× COPY in input order)"
         )
         console.print(_table(outcomes))
         stages = {}
@@ -67,7 +70,7 @@ async def bench_ingest(console: Console, server_url: str, scale: Scale) -> None:
             with console.status(f"stages of {_name(shape)}"):
                 stages[_name(shape)] = await measure_stages(connection, make_csv(shape), scale.rounds)
     console.print(
-        f"\nThe stages of a batch, each measured alone, medians of {scale.rounds} in s; a real apply overlaps some"
+        f"\nStages of a batch in seconds, each measured alone, medians of {scale.rounds}; a real apply overlaps some"
     )
     console.print(_stage_table(stages))
 
@@ -85,7 +88,7 @@ async def _measure(connection: Connection, shape: Shape, rounds: int) -> Outcome
     seconds: dict[str, list[float]] = {name: [] for name in rivals}
     sizes = [0, 0, 0]
     for number in range(rounds):
-        # Whoever comes first may pay for what the round before left behind, so each comes first in turn.
+        # The first one may pay for the remains of the previous round, so the order rotates.
         first = number % len(rivals)
         for name in [*rivals][first:] + [*rivals][:first]:
             await clear_prices(connection)
@@ -94,13 +97,13 @@ async def _measure(connection: Connection, shape: Shape, rounds: int) -> Outcome
             assert stored == shape.items, f"{name} stored {stored} of {shape.items} prices"
             if name == "apply":
                 sizes = [await read_figure(connection, query) for query in SIZES]
-    taken = {name: median(values) for name, values in seconds.items()}
+    medians = {name: median(values) for name, values in seconds.items()}
     rows, prices_bytes, totals_bytes = sizes
     return Outcome(
         shape,
-        taken["apply"],
-        taken["text"],
-        taken["binary"],
+        medians["apply"],
+        medians["text"],
+        medians["binary"],
         rows,
         len(data) / 1e6,
         prices_bytes / 1e6,
@@ -116,7 +119,7 @@ def _name(shape: Shape) -> str:
 def _table(outcomes: list[Outcome]) -> Table:
     table = Table()
     table.add_column("batch")
-    columns = ("apply s", "COPY as it\ncame s", "ratio", "COPY sorted\nbinary s", "ratio", "rows of\ntotals",
+    columns = ("apply s", "COPY input\norder s", "ratio", "COPY sorted\nbinary s", "ratio", "total\nrows",
                "CSV MB", "prices MB", "totals MB")  # fmt: skip
     for column in columns:
         table.add_column(column, justify="right")
@@ -142,5 +145,5 @@ def _stage_table(stages: Mapping[str, Mapping[str, float]]) -> Table:
     for stage in next(iter(stages.values())):
         table.add_row(stage, *(f"{seconds[stage]:.3f}" for seconds in stages.values()))
     table.add_section()
-    table.add_row("one after the other", *(f"{sum(seconds.values()):.3f}" for seconds in stages.values()))
+    table.add_row("sum", *(f"{sum(seconds.values()):.3f}" for seconds in stages.values()))
     return table

@@ -1,8 +1,8 @@
-"""`bench billion`: a thousand million daily prices from files of a million items, loaded by the command, then asked.
+"""`bench billion`: load a billion daily prices, a million items per file, and query them.
 
-`bench.history` says what is in the files. They are written one by one, just ahead, and removed; writing is not counted.
-The questions are those of `bench reads`, at the end and at one row a key. Each is asked in turn of a database that has only
-the first file, so that both meet the same noise. The server vacuums by itself, as a user's does.
+`bench.history` defines the files. Each is written just before it is loaded, and removed afterwards; writing is not counted. The
+queries are those of `bench reads`, as loaded and again at one row per key. They alternate with the same queries to a database
+that has only the first file, so that both see the same noise. The server runs with autovacuum, as in production.
 """
 
 import os
@@ -35,8 +35,8 @@ from server.runtime.child_processes import COMMAND
 
 GOAL_SECONDS, GOAL_RATIO = 600, 1.3
 DISK_BYTES, DISK_BYTES_PER_DAILY_PRICE = 6e9, 8
-"""What the write-ahead log and one file take, and each daily price with its share of indexes and totals."""
-EVERY_LANE = "port → port, another lane each time"
+"""Disk space of the write-ahead log and one file, and of a daily price with its share of indexes and totals."""
+EVERY_LANE = "port → port, different lane per call"
 SIZES = {
     "prices": "SELECT pg_table_size('prices')",
     "indexes of prices": "SELECT pg_indexes_size('prices')",
@@ -46,12 +46,12 @@ SIZES = {
 }
 ROWS = "SELECT count(*) FROM price_totals"
 Answers = dict[Question, list[float]]
-"""Seconds of every call, by days asked for and name of the lane."""
+"""Seconds of every call, by number of days and name of the lane."""
 
 
 @dataclass(slots=True)
 class Loading:
-    """Seconds of each file, and the most memory that a loading process has had, in bytes."""
+    """Seconds per file, and the peak memory of a loading process in bytes."""
 
     seconds: list[float] = field(default_factory=list)
     writing_seconds: float = 0
@@ -59,12 +59,12 @@ class Loading:
 
 
 async def bench_billion(console: Console, server_url: str, scale: Scale) -> None:
-    """Load the history, ask on the way, print how long it took, what it takes, and what an answer costs."""
+    """Load the history, query it, and print times, disk space and memory."""
     with psycopg.connect(server_url) as connection:
         data = Path(connection.execute("SHOW data_directory").fetchall()[0][0])
     needed = DISK_BYTES + DISK_BYTES_PER_DAILY_PRICE * scale.size(DAILY_PRICES)
     free = shutil.disk_usage(data).free
-    console.print(f"\nThis needs {needed / 1e9:.0f} GB of disk; where TMPDIR is, {free / 1e9:.0f} GB are free.")
+    console.print(f"\nRequired disk space: {needed / 1e9:.0f} GB; free in TMPDIR: {free / 1e9:.0f} GB.")
     if free < needed:
         return
     postmaster = int((data / "postmaster.pid").read_text(encoding="utf-8").split()[0])
@@ -83,13 +83,13 @@ async def bench_billion(console: Console, server_url: str, scale: Scale) -> None
         _print_loading(console, history, loading, server.largest, sizes)
         rows = await read_figure(whole, MOST_ROWS)
         answers = await _ask([first, whole], scale.calls)
-        _print_answers(console, history, answers, f"as loaded, {rows} rows a key at most")
+        _print_answers(console, history, answers, f"as loaded, at most {rows} rows per key")
         rows = await read_figure(whole, ROWS)
         seconds, peak = _run(whole, "compact")
         keys = await read_figure(whole, ROWS)
         console.print(f"\n`ratesgraph compact`: {rows:,} rows to {keys:,} in {seconds:.0f} s, {_megabytes(peak)}.")
         answers = await _ask([first, whole], scale.calls)
-        _print_answers(console, history, answers, "at one row a key")
+        _print_answers(console, history, answers, "at one row per key")
         await _check_count(whole, history)
 
 
@@ -106,7 +106,10 @@ async def _check_count(connection: Connection, history: History) -> None:
 
 
 def _run(connection: Connection, *arguments: str | Path) -> tuple[float, int]:
-    """Run the command on the connection's database; return its seconds and the most memory of its process, in bytes."""
+    """Run the command on the connection's database.
+
+    Return its seconds and its peak memory in bytes.
+    """
     environment = {**os.environ, "DATABASE_URL": connection.info.dsn}
     start = time.perf_counter()
     with (
@@ -114,7 +117,7 @@ def _run(connection: Connection, *arguments: str | Path) -> tuple[float, int]:
         keep_peak(lambda: peak_memory(process.pid)) as peak,
     ):
         code = process.wait()
-    assert code == 0, f"{arguments[0]} ended with {code}"
+    assert code == 0, f"{arguments[0]} exited with code {code}"
     return time.perf_counter() - start, peak.largest
 
 
@@ -131,7 +134,7 @@ def _load(console: Console, connection: Connection, file: Path, history: History
 
 
 async def _ask(connections: Sequence[Connection], calls: int) -> list[Answers]:
-    """Return how long each question to each database takes, after a vacuum and some calls to warm up."""
+    """Return the seconds of each query to each database, after a vacuum and warm-up calls."""
     for connection in connections:
         await connection.execute("VACUUM (ANALYZE) price_totals")
     ids = await find_ids(connections[0])
@@ -160,14 +163,12 @@ def _print_loading(
 ) -> None:
     seconds, items = sum(loading.seconds), sum(history.items)
     table = Table("loading", "result", "goal", title=f"\n{history.daily_prices:,} daily prices", title_justify="left")
-    table.add_row(
-        f"{items:,} items, {len(history.items)} files, one after the other", f"{seconds:.0f} s", f"{GOAL_SECONDS} s"
-    )
-    table.add_row("items a second", f"{items / seconds:,.0f}", "")
+    table.add_row(f"{items:,} items, {len(history.items)} files, sequentially", f"{seconds:.0f} s", f"{GOAL_SECONDS} s")
+    table.add_row("items per second", f"{items / seconds:,.0f}", "")
     table.add_row("slowest file", f"{max(loading.seconds):.1f} s", "")
     table.add_row("writing the files, not counted", f"{loading.writing_seconds:.0f} s", "")
-    table.add_row("most memory of a loading process", _megabytes(loading.peak_bytes), "")
-    table.add_row("most memory of all PostgreSQL processes, shared memory once", _megabytes(server_bytes), "")
+    table.add_row("peak memory of a loading process", _megabytes(loading.peak_bytes), "")
+    table.add_row("peak memory of all PostgreSQL processes, shared memory once", _megabytes(server_bytes), "")
     for name, size in sizes.items():
         table.add_row(f"disk: {name}", f"{size / 1e9:.2f} GB", "")
     console.print(table)
@@ -176,8 +177,8 @@ def _print_loading(
 def _print_answers(console: Console, history: History, answers: Sequence[Answers], state: str) -> None:
     first, whole = answers
     console.print(
-        f"\nReads of totals at the database, {state}; medians and 99th percentiles of {len(first[31, EVERY_LANE])} in ms"
-        f"\n(goal: at most {GOAL_RATIO}× the same question to the first file alone)"
+        f"\nReads of totals from the database, {state}; medians and 99th percentiles of {len(first[31, EVERY_LANE])} in ms"
+        f"\n(goal: at most {GOAL_RATIO}× the same query with the first file alone)"
     )
     table = Table()
     table.add_column("days", justify="right")

@@ -1,4 +1,4 @@
-"""What a read costs when a key has many rows, the reason for MAX_ROWS_PER_KEY, and what compaction costs itself."""
+"""Read cost by rows per key, the reason for MAX_ROWS_PER_KEY, and the cost of compaction."""
 
 import time
 from dataclasses import replace
@@ -21,17 +21,17 @@ MONTH = DateRange(date(2025, 7, 1), date(2025, 7, 31))
 ROWS = (1, 8, 32, 128)
 WARM_UP_CALLS = 20
 CROWDED = Shape(500, 30, date(2025, 1, 1), 336)
-"""Over a whole year: how compaction packs the months of a pair is what it costs."""
+"""Spans a whole year: the cost of compaction depends on packing the months of a pair."""
 CROWDED_BATCHES = 4
 
 
 async def bench_bound(console: Console, server_url: str, scale: Scale) -> None:
-    """Measure a read of one month of one lane while batches keep adding rows to its key, and print it by rows."""
+    """Measure a read of one month of one lane by the number of rows of its key, and print it."""
     console.print(
-        f"\nA read of one month by the rows of its key, median of {scale.calls} (MAX_ROWS_PER_KEY is {MAX_ROWS_PER_KEY})"
+        f"\nRead of one month by rows per key, median of {scale.calls} (MAX_ROWS_PER_KEY is {MAX_ROWS_PER_KEY})"
     )
     table = Table()
-    for column in ("rows of the key", "ms", "÷ 1 row"):
+    for column in ("rows per key", "ms", "÷ 1 row"):
         table.add_column(column, justify="right")
     async with open_world(server_url, "bench_bound") as connection:
         ids = await find_ids(connection)
@@ -50,18 +50,18 @@ async def bench_bound(console: Console, server_url: str, scale: Scale) -> None:
 
 
 async def bench_compaction(console: Console, server_url: str, scale: Scale) -> None:
-    """Measure how long a few batches take to be compacted to one row a key, and print it."""
+    """Measure the compaction of a few batches to one row per key, and print it."""
     shape = replace(CROWDED, items=scale.size(CROWDED.items))
     async with open_world(server_url, "bench_compaction") as connection:
         for number in range(CROWDED_BATCHES):
             await apply_csv(connection, make_csv(shape, seed=SEED + number))
         await connection.execute("VACUUM (ANALYZE) price_totals")
         start = time.perf_counter()
-        gone = await compact(connection, max_rows=1)
+        deleted = await compact(connection, max_rows=1)
         seconds = time.perf_counter() - start
     console.print(
-        f"\nCompaction of {CROWDED_BATCHES} batches of {shape.items:,} items to one row a key: {gone:,} rows in"
-        f" {seconds:.1f} s, {gone / seconds:,.0f} rows a second"
+        f"\nCompaction of {CROWDED_BATCHES} batches of {shape.items:,} items to one row per key: {deleted:,} rows deleted in"
+        f" {seconds:.1f} s, {deleted / seconds:,.0f} rows per second"
     )
 
 

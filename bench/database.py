@@ -1,4 +1,4 @@
-"""The bench's own PostgreSQL in a temporary folder, and databases in it that hold the made-up world."""
+"""Temporary PostgreSQL of the benchmarks, and its databases with the synthetic world."""
 
 import io
 from collections.abc import AsyncIterator, Iterator
@@ -23,9 +23,9 @@ from server.auth.api_tokens import create_token
 
 @contextmanager
 def bench_server(*, autovacuum: bool = False) -> Iterator[str]:
-    """Yield the URL of a server that is gone afterwards. It vacuums only when told, so that no round pays for another.
+    """Run a temporary PostgreSQL server and yield its URL.
 
-    With `autovacuum` it is left as users have it.
+    Autovacuum is off, so that no round pays for another. With `autovacuum` the server has its default settings.
     """
     folder = TemporaryDirectory(prefix="ratesgraph-bench-", ignore_cleanup_errors=True)
     with folder as name, embedded_server(Path(name)) as url:
@@ -38,7 +38,7 @@ def bench_server(*, autovacuum: bool = False) -> Iterator[str]:
 
 @asynccontextmanager
 async def open_world(server_url: str, name: str) -> AsyncIterator[Connection]:
-    """Create a database with the tree and without prices, yield a connection to it, drop it at the end."""
+    """Create a database with the tree and without prices, yield a connection, drop it on exit."""
     with psycopg.connect(server_url, autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name}".encode())
         try:
@@ -52,30 +52,30 @@ async def open_world(server_url: str, name: str) -> AsyncIterator[Connection]:
 
 
 async def uploader_headers(connection: Connection) -> dict[str, str]:
-    """Return the headers of a client that may upload and look after its batches."""
+    """Return the headers of a client with the `upload` scope."""
     _, token = await create_token(connection, "bench", ["upload"], None)
     return {"Authorization": f"Bearer {token}"}
 
 
 async def find_ids(connection: Connection) -> dict[str, int]:
-    """Return the ids of all locations by code or slug."""
+    """Return the IDs of all locations by code or slug."""
     return {location.key: location.id for location in await locations.list_locations(connection)}
 
 
 async def apply_csv(connection: Connection, data: bytes) -> None:
-    """Apply a batch whole: from its bytes to the commit."""
+    """Apply a complete batch, from its bytes to the commit."""
     await load_file(
         connection, io.BytesIO(data), FileFormat.CSV, source="bench", on_error=OnError.REJECT_BATCH, again=True
     )
 
 
 async def clear_prices(connection: Connection) -> None:
-    """Empty everything that a batch writes, and let the disk come to rest."""
+    """Truncate all tables that a batch writes, and flush the disk with a checkpoint."""
     await connection.execute("TRUNCATE prices, price_totals, price_batches CASCADE")
     await connection.execute("CHECKPOINT")
 
 
 async def read_figure(connection: Connection, query: str) -> int:
-    """Return the one whole number that the query answers."""
+    """Return the single integer of the query's result."""
     row = await (await connection.execute(query.encode())).fetchone()
     return int(row[0]) if row else 0

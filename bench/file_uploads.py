@@ -1,4 +1,7 @@
-"""`bench uploads`, files: a million lines through server, queue and worker, beside the engine alone and the naive way."""
+"""`bench uploads`, files: a million lines through server, queue and worker.
+
+The baselines are the ingest engine alone and naive INSERTs.
+"""
 
 import os
 import time
@@ -13,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.database import clear_prices, open_world, uploader_headers
-from bench.naive import load_naively
+from bench.naive_baseline import load_naively
 from bench.processes import peak_memory, running_server, running_workers
 from bench.scale import Scale, time_call
 from bench.world import SEED, Shape, make_csv
@@ -34,7 +37,7 @@ GOAL_RATIO, GOAL_NAIVE, GOAL_MEGABYTES = 1.6, 5, 1_500
 
 
 async def bench_file_uploads(console: Console, server_url: str, scale: Scale) -> None:
-    """Measure how long a large file takes each way, and what memory the worker takes for a larger one."""
+    """Measure the time for a large file each way, and the worker's memory for a larger file."""
     items, large_items = scale.size(ITEMS), scale.size(LARGE_ITEMS)
     async with open_world(server_url, "bench_files") as connection:
         environment = {**os.environ, "DATABASE_URL": connection.info.dsn}
@@ -56,24 +59,30 @@ async def bench_file_uploads(console: Console, server_url: str, scale: Scale) ->
                 large = _upload(http, file)
                 peak = peak_memory(worker.pid) / 1e6
     console.print(
-        f"\nFiles of one-day items; medians of {scale.rounds}, the naive way once. It is {items:,} rows by INSERT, 1,000 in a"
-        "\ntransaction, into a table with one index, and an upsert of sums by lane and day. It checks and converts nothing and"
-        "\nkeeps no average of a region: each question about one would still have to add up its ports."
+        f"\nFiles of one-day items; medians of {scale.rounds}, naive INSERTs once. They insert {items:,} rows, 1,000 per"
+        "\ntransaction, into a table with one index, and upsert sums by lane and day. They validate and convert nothing and"
+        "\nstore no averages of regions: each query about a region would still have to add up its ports."
     )
-    table = Table("way", "s", "ratio", "goal")
-    table.add_row(f"{items:,} items, the engine alone (`load_file`)", f"{engine:.1f}", "", "")
+    table = Table("method", "s", "ratio", "goal")
+    table.add_row(f"{items:,} items, ingest engine alone (`load_file`)", f"{engine:.1f}", "", "")
     ratio = f"{queued / engine:.2f} × the engine"
     table.add_row(f"{items:,} items by `uploadPriceFile`, until applied", f"{queued:.1f}", ratio, f"{GOAL_RATIO}")
     table.add_row(
-        f"{items:,} items, the naive way", f"{naive:.1f}", f"{naive / queued:.1f} × ours", f"at least {GOAL_NAIVE}"
+        f"{items:,} items, naive INSERTs",
+        f"{naive:.1f}",
+        f"{naive / queued:.1f} × Ratesgraph",
+        f"at least {GOAL_NAIVE}",
     )
     table.add_row(f"{large_items:,} items by `uploadPriceFile`, until applied", f"{large:.1f}", "", "")
-    table.add_row("most memory of its worker", "", f"{peak:,.0f} MB", f"{GOAL_MEGABYTES:,} MB")
+    table.add_row("peak memory of its worker", "", f"{peak:,.0f} MB", f"{GOAL_MEGABYTES:,} MB")
     console.print(table)
 
 
 async def _measure_both(connection: Connection, http: httpx.Client, file: Path, rounds: int) -> tuple[float, float]:
-    """Return the median seconds of the engine alone and of the whole way, in turns, each from an empty database."""
+    """Return the median seconds of the engine alone and of a complete upload.
+
+    They alternate, each on an empty database.
+    """
     engine, queued = list[float](), list[float]()
     for _ in range(rounds):
         await clear_prices(connection)
@@ -84,7 +93,7 @@ async def _measure_both(connection: Connection, http: httpx.Client, file: Path, 
 
 
 def _write(file: Path, items: int) -> Path:
-    """Write items of one day, a million at a time."""
+    """Write one-day items, a million at a time."""
     with file.open("wb") as out:
         for number, first in enumerate(range(0, items, ITEMS)):
             data = make_csv(Shape(min(ITEMS, items - first), 1, FIRST_DAY, DAYS), seed=SEED + number)
@@ -98,7 +107,10 @@ async def _apply(connection: Connection, file: Path) -> None:
 
 
 def _upload(http: httpx.Client, file: Path) -> float:
-    """Send the file as the GraphQL multipart request specification says; return the seconds until it is applied."""
+    """Upload the file and return the seconds until it is applied.
+
+    The request follows the GraphQL multipart request specification.
+    """
     operations = orjson.dumps({"query": UPLOAD, "variables": {"file": None}}).decode()
     start = time.perf_counter()
     with file.open("rb") as data:

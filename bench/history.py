@@ -1,7 +1,7 @@
-"""The files of `bench billion`: two years of prices, a thousand million daily ones, as they would have arrived.
+"""Files of `bench billion`: two years with a billion daily prices, in order of arrival.
 
-The first file draws its first days from all of the history, so that questions are as wide after the first million items
-as at the end. The others come in order: each covers a month and a half of first days, so a key meets about six files.
+The first file draws its first days from the whole history, so that queries cover the same days after the first million items
+as at the end. The others follow in order: each covers a month and a half of first days, so about six files share a key.
 """
 
 from collections.abc import Iterator
@@ -17,29 +17,32 @@ FILE_ITEMS = 1_000_000
 ITEM_DAYS = 30
 START, HISTORY_DAYS = date(2024, 1, 1), 731
 ARRIVAL_DAYS = 45
-"""From how many first days a file draws."""
+"""Number of first days that a file draws from."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What each file holds. The last one ends with one more item, of `rest_days`, which makes the number round."""
+    """Contents of the files.
+
+    The last file ends with one more item of `rest_days`, which makes the total a round number.
+    """
 
     shapes: list[Shape]
     rest_days: int
 
     @property
     def items(self) -> list[int]:
-        """The number of items of each file."""
+        """Return the number of items of each file."""
         return [shape.items for shape in self.shapes[:-1]] + [self.shapes[-1].items + 1]
 
     @property
     def daily_prices(self) -> int:
-        """How many daily prices there are in all."""
+        """Return the total number of daily prices."""
         return sum(shape.items for shape in self.shapes) * ITEM_DAYS + self.rest_days
 
 
 def plan_history(scale: Scale) -> History:
-    """Return the files in the order of their arrival; a smaller run has smaller files and fewer of them."""
+    """Return the files in their order of arrival; a smaller run has fewer and smaller files."""
     items, rest_days = divmod(scale.size(DAILY_PRICES), ITEM_DAYS)
     size = min(FILE_ITEMS, 10 * scale.size(FILE_ITEMS))
     sizes = [*[size] * (items // size), items % size]
@@ -52,7 +55,7 @@ def plan_history(scale: Scale) -> History:
 
 
 def write_files(history: History, folder: Path) -> Iterator[Path]:
-    """Write one file after the other; each is removed when the next is asked for."""
+    """Write and yield one file after the other; each is removed when the next is requested."""
     for number, shape in enumerate(history.shapes):
         file = folder / f"prices_{number + 1:02}.csv"
         data = make_csv(shape, seed=SEED + number, busy_lane=True)

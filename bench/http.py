@@ -1,7 +1,7 @@
-"""`bench http`: Ratesgraph beside its peers over HTTP, with the same data in the same PostgreSQL, in one run.
+"""`bench http`: Ratesgraph compared with its peers over HTTP.
 
-What is compared is measured in turn, in short rounds whose median counts. Whoever answers otherwise than Ratesgraph fails
-the run; speed never does.
+All servers use the same data in the same PostgreSQL in one run. Measurements alternate in short rounds, and their medians
+count. A peer whose response differs from Ratesgraph's fails the run; low speed never does.
 """
 
 from contextlib import AsyncExitStack
@@ -13,13 +13,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.alone import measure_lanes, measure_memory, measure_size, measure_tail, resident_mb
-from bench.beside import CACHE_BYTES, measure_cached, measure_recursion, measure_totals
 from bench.database import apply_csv, open_world
-from bench.goals import Goal, World
+from bench.latency import measure_lanes, measure_memory, measure_size, measure_tail, resident_mb
 from bench.load import WRK_MISSING, has_wrk
 from bench.scale import QUICK, Scale
 from bench.servers import CORES, NPM_MISSING, PROCESSES, database_url, install_peers, peer_versions, ratesgraph
+from bench.targets import Goal, World
+from bench.throughput import CACHE_BYTES, measure_cached, measure_recursion, measure_totals
 from bench.world import Shape, make_csv
 
 START = date(2025, 1, 1)
@@ -29,7 +29,7 @@ SQL = Path(__file__).parent / "peers"
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """A database to fill, and the file of what its peers ask."""
+    """Database to fill, and the SQL file of the functions that its peers query."""
 
     name: str
     shape: Shape
@@ -37,13 +37,16 @@ class Stock:
 
 
 MONTH_OF_PRICES = Stock("http_month", Shape(53_056, 1, START, 31), "recursion.sql")
-"""A month of 53,056 prices: the size at which a recursive query is usually judged."""
+"""A month of 53,056 prices: the usual size for judging a recursive query."""
 SMALL = Stock("http_small", Shape(33_334, 30, START, SPAN), "recursion.sql")
 LARGE = Stock("http_large", Shape(1_000_000, 30, START, SPAN), "totals.sql")
 
 
 async def bench_http(console: Console, server_url: str, scale: Scale, *, with_peers: bool = True) -> None:
-    """Measure all of it and print tables. Without wrk nothing is measured, without npm no peer that needs Node.js."""
+    """Run all HTTP measurements and print tables.
+
+    Without wrk nothing is measured. Without npm the Node.js peers are skipped.
+    """
     if not has_wrk():
         console.print(WRK_MISSING)
         return
@@ -94,11 +97,13 @@ async def _fill(stack: AsyncExitStack, server_url: str, stock: Stock, scale: Sca
 
 def _print(console: Console, goals: list[Goal]) -> None:
     table = Table(
-        title=f"Over HTTP, {CORES} cores for servers, PostgreSQL and wrk; × n: n processes", title_justify="left"
+        title=f"Over HTTP; {CORES} cores shared by servers, PostgreSQL and wrk; × n: n processes", title_justify="left"
     )
     table.add_column("measurement")
-    for column in ("Ratesgraph", "beside", "ratio", "target", ""):
+    for column in ("Ratesgraph", "baseline", "ratio", "target", ""):
         table.add_column(column, justify="right")
     for goal in goals:
-        table.add_row(goal.name, goal.ours, goal.beside, goal.shown, goal.target, "met" if goal.is_met else "missed")
+        table.add_row(
+            goal.name, goal.result, goal.baseline, goal.shown, goal.target, "met" if goal.is_met else "missed"
+        )
     console.print(table)

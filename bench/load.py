@@ -1,4 +1,4 @@
-"""Load over HTTP from wrk, which costs the machine least: several requests at once, what they took, and what came back."""
+"""HTTP load generator: runs wrk, which needs the least CPU time, and parses its figures."""
 
 import shutil
 import subprocess
@@ -16,21 +16,21 @@ from bench.scale import QUICK, Scale
 SCRIPT = Path(__file__).parent / "peers" / "load.lua"
 WRK_MISSING = "wrk is not installed (`apt install wrk`, `brew install wrk`): HTTP is not measured."
 CONNECTIONS = 16
-"""Requests that are on their way at any time: enough to keep every process and the database busy."""
+"""Concurrent requests: enough to saturate every process and the database."""
 TIMEOUT_SECONDS = 10
 WARM_UP_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent again and again, to a path of the server: bodies in turn by POST, or none by GET."""
+    """Request that wrk repeats: a POST that cycles through the bodies, or a GET without bodies."""
 
     path: str
     bodies: Sequence[bytes] = ()
     if_none_match: str | None = None
 
     def send(self, url: str) -> httpx.Response:
-        """Send the (first) request once."""
+        """Send the first request once."""
         if self.bodies:
             return httpx.post(url + self.path, content=self.bodies[0], headers={"Content-Type": "application/json"})
         headers = {"Accept": "application/json"} | ({"If-None-Match": self.if_none_match} if self.if_none_match else {})
@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Requests that were answered, how many a second, and the seconds that half and 99 of 100 took at most."""
+    """Result of a round: completed requests, requests per second, median and p99 in seconds."""
 
     requests: int
     rate: float
@@ -49,7 +49,10 @@ class Load:
 
 @dataclass(slots=True)
 class Runner:
-    """Somebody who is measured: where it listens, and what it is sent. Its answers have at least `answer_bytes`."""
+    """Measured server: its URL, its request and the results of the rounds.
+
+    Each response must have at least `answer_bytes`.
+    """
 
     name: str
     url: str
@@ -60,7 +63,7 @@ class Runner:
     loads: list[Load] = field(default_factory=list)
 
     def measure(self, seconds: int) -> Load:
-        """Put the server under load for some seconds. Raise AssertionError when a request failed."""
+        """Put the server under load for some seconds. Raise AssertionError when a request fails."""
         options = ["-t1", f"-c{self.connections}", f"-d{seconds}s", "--timeout", f"{TIMEOUT_SECONDS}s"]
         with tempfile.NamedTemporaryFile() as bodies:
             bodies.write(b"\n".join(self.request.bodies))
@@ -75,35 +78,35 @@ class Runner:
             output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         figures = next(line for line in output.splitlines() if line.startswith("figures"))
         requests, microseconds, received, p50, p99, failed = map(int, figures.split()[1:])
-        assert requests, f"{self.name} answered nothing in {seconds} s"
+        assert requests, f"{self.name} sent no response in {seconds} s"
         assert not failed, f"{self.name}: {failed} of {requests} requests failed"
-        # Refusals are short and quick: nobody is to win by them.
-        assert received >= requests * self.answer_bytes, f"{self.name} answers less under load"
+        # Error responses are short and fast: they must not improve a result.
+        assert received >= requests * self.answer_bytes, f"{self.name} sends shorter responses under load"
         return Load(requests, requests / microseconds * 1e6, p50 / 1e6, p99 / 1e6)
 
     @property
     def rate(self) -> float:
-        """Requests a second, the median of the rounds."""
+        """Return the requests per second, the median of the rounds."""
         return median(load.rate for load in self.loads)
 
     @property
     def p50(self) -> float:
-        """Seconds that half of the requests took at most, the median of the rounds."""
+        """Return the median latency in seconds, the median of the rounds."""
         return median(load.p50 for load in self.loads)
 
     @property
     def p99(self) -> float:
-        """Seconds that 99 of 100 requests took at most, the median of the rounds."""
+        """Return the 99th percentile of the latency in seconds, the median of the rounds."""
         return median(load.p99 for load in self.loads)
 
 
 def has_wrk() -> bool:
-    """Return whether wrk can be run."""
+    """Return whether wrk is installed."""
     return shutil.which("wrk") is not None
 
 
 def measure_in_turn(runners: Sequence[Runner], scale: Scale) -> None:
-    """Measure all in several rounds, each coming first in turn, so that all of them meet the same noise."""
+    """Measure all runners in several rounds with rotating order, so that all see the same noise."""
     if scale is not QUICK:
         for runner in runners:
             runner.measure(WARM_UP_SECONDS)
@@ -114,7 +117,10 @@ def measure_in_turn(runners: Sequence[Runner], scale: Scale) -> None:
 
 
 def expect_same_answers(runners: Sequence[Runner]) -> None:
-    """Raise AssertionError unless all give the same answer without errors, whatever the order of its fields."""
+    """Raise AssertionError unless all give the same response without errors.
+
+    The order of its fields may differ.
+    """
     expected: object = None
     for runner in runners:
         response = runner.request.send(runner.url)
@@ -122,5 +128,7 @@ def expect_same_answers(runners: Sequence[Runner]) -> None:
         answer = orjson.loads(response.content)
         assert not answer.get("errors"), f"{runner.name}: {response.text[:500]}"
         expected = expected or answer
-        assert answer == expected, f"{runner.name} answers otherwise than {runners[0].name}: {response.text[:500]}"
+        assert answer == expected, (
+            f"{runner.name} and {runners[0].name} give different responses: {response.text[:500]}"
+        )
         runner.answer_bytes = len(response.content)

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""Description of the machine that the benchmarks run on."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ SHOWN_SETTINGS = ("shared_buffers", "max_wal_size", "synchronous_commit", "fsync
 
 
 def print_machine(console: Console, server_url: str) -> None:
-    """Print cores, memory, versions and the settings that matter for speed."""
+    """Print cores, memory, versions and the settings that affect speed."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     with psycopg.connect(server_url) as connection:
         settings = [
@@ -29,7 +29,7 @@ def print_machine(console: Console, server_url: str) -> None:
 
 
 def _processor() -> str:
-    """Return the processor's name where the system tells it."""
+    """Return the processor's name, or its architecture if the system does not report a name."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())

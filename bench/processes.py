@@ -1,4 +1,4 @@
-"""The real `ratesgraph` command as processes: a server, workers, and what memory they and PostgreSQL take meanwhile."""
+"""Real `ratesgraph` processes, a server and workers, and memory measurements."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ from server.runtime.child_processes import COMMAND
 
 SAMPLE_SECONDS = 0.1
 UNREACHED = {"RATESGRAPH_RATE_LIMIT": "1000000000/minute", "RATESGRAPH_TOKEN_RATE_LIMIT": "1000000000/minute"}
-"""All clients have one address. Their requests are counted as in use, and never refused."""
+"""All clients share one address. Their requests are counted as in production, and never rejected."""
 
 
 @contextmanager
@@ -23,8 +23,8 @@ def running_server(environment: Mapping[str, str]) -> Iterator[str]:
         try:
             assert process.stdout is not None
             for line in process.stdout:
-                if found := re.search(r"answers at (http://\S+)/graphql", line):
-                    yield found[1]
+                if address := re.search(r"(http://\S+)/graphql", line):
+                    yield address[1]
                     break
         finally:
             process.terminate()
@@ -48,50 +48,50 @@ def running_workers(environment: Mapping[str, str], count: int) -> Iterator[list
 
 @dataclass(slots=True)
 class Peak:
-    """The largest figure seen so far; 0 where the system tells none."""
+    """Largest value so far; 0 if the system reports none."""
 
     largest: int = 0
 
 
 @contextmanager
 def keep_peak(read: Callable[[], int]) -> Iterator[Peak]:
-    """Yield the largest of what is read, ten times a second until the end of the block."""
+    """Sample a value ten times per second during the block and yield its maximum."""
     peak, end = Peak(), threading.Event()
 
-    def keep() -> None:
+    def sample() -> None:
         while not end.wait(SAMPLE_SECONDS):
             peak.largest = max(peak.largest, read())
 
-    watcher = threading.Thread(target=keep, daemon=True)
-    watcher.start()
+    sampler = threading.Thread(target=sample, daemon=True)
+    sampler.start()
     try:
         yield peak
     finally:
         end.set()
-        watcher.join()
+        sampler.join()
 
 
 def peak_memory(pid: int) -> int:
-    """Return the most resident memory that a process has had, in bytes.
+    """Return the peak resident memory of a process, in bytes.
 
-    The kernel's own high-water mark of the program that runs now. `ru_maxrss` would do less: it also counts the
-    process that this one was forked from.
+    This is the kernel's high-water mark of the current program. `ru_maxrss` is less exact: it includes the process that this
+    one was forked from.
     """
     return _kilobytes(Path(f"/proc/{pid}/status"), "VmHWM:")
 
 
 def family_memory(pid: int) -> int:
-    """Return the memory of a process and its children together, in bytes, with what they share counted once."""
+    """Return the memory of a process and its children in bytes, with shared pages counted once."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
     except OSError:
         children = []
-    # Each shared page counts with its part for each process that has it: the sum has it once.
+    # Pss divides each shared page among the processes that map it, so the sum contains it once.
     return sum(_kilobytes(Path(f"/proc/{process}/smaps_rollup"), "Pss:") for process in [str(pid), *children])
 
 
 def _kilobytes(file: Path, name: str) -> int:
-    """Return a figure of a file under /proc in bytes; 0 when the process is gone or the system is another."""
+    """Return a value of a file under /proc in bytes; 0 if the file does not exist."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError:

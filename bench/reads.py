@@ -1,4 +1,7 @@
-"""`bench reads`: what an average costs, by size of history and of region, beside the recursive SQL over observations."""
+"""`bench reads`: cost of an average by size of history and region.
+
+The baseline is recursive SQL over the observations.
+"""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -23,7 +26,7 @@ from ingest.compact import MAX_ROWS_PER_KEY, compact
 YEAR = 365
 SMALL = Shape(33_334, 30, date(2025, 1, 1), YEAR - 30 + 1)
 LARGE_BATCHES = MAX_ROWS_PER_KEY
-"""Each leaves a row in the keys that are measured, so these have as many as compaction ever lets a reader meet."""
+"""Each batch adds a row to the measured keys, so these have as many rows as compaction ever leaves to a reader."""
 LARGE = Shape(1_000_000 // LARGE_BATCHES, 30, date(2025, 1, 1), YEAR - 30 + 1)
 RANGES = (DateRange(date(2025, 6, 15), date(2025, 7, 15)), DateRange(date(2025, 1, 1), date(2025, 12, 31)))
 LANES = {
@@ -39,14 +42,14 @@ WARM_UP_CALLS = 20
 SQL_CALLS = 3
 SQL_LIMIT_SECONDS = 60
 SQL_ENOUGH_SECONDS = 10
-"""A slow question is not asked again: its first answer is as good as a median."""
+"""A slow query is not repeated: its first time is as good as a median."""
 Question = tuple[int, str]
-"""Days asked for and name of the lane."""
+"""Number of days and name of the lane."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A database full of prices, and the questions to ask it."""
+    """Database with prices, and the queries to measure."""
 
     name: str
     connection: Connection
@@ -54,7 +57,10 @@ class History:
 
 
 async def bench_reads(console: Console, server_url: str, scale: Scale) -> None:
-    """Measure reads over a short and a long history, with crowded keys and at one row a key; then compaction."""
+    """Measure reads of a short and a long history, then compaction.
+
+    Reads are measured with many rows per key, then with one.
+    """
     short, *long = (
         make_csv(replace(shape, items=scale.size(shape.items)), seed=SEED + number, busy_lane=True)
         for number, shape in enumerate([SMALL, *[LARGE] * LARGE_BATCHES])
@@ -67,15 +73,15 @@ async def bench_reads(console: Console, server_url: str, scale: Scale) -> None:
             rows = " and ".join([str(await read_figure(history.connection, MOST_ROWS)) for history in histories])
         with console.status("recursive SQL"):
             by_sql = [await _measure_sql(history) for history in histories]
-        _print(console, histories, reads, by_sql, f"the worst that compaction allows, {rows} rows a key")
+        _print(console, histories, reads, by_sql, f"worst case that compaction allows, {rows} rows per key")
         with console.status("loading"):
-            # Compacting so many keys to the last row takes long; the same items in one batch leave the same table.
+            # Compacting so many keys to one row is slow; the same items in one batch result in the same table.
             await clear_prices(large)
             lines = (data.split(b"\n", 1)[1] for data in long[1:])
             histories[1] = await _load(large, [b"".join([long[0], *lines])])
         with console.status("reads"):
             reads = await _measure_totals(histories, scale.calls)
-        _print(console, histories, reads, by_sql, "at one row a key")
+        _print(console, histories, reads, by_sql, "at one row per key")
     await bench_bound(console, server_url, scale)
     await bench_compaction(console, server_url, scale)
 
@@ -96,11 +102,14 @@ async def _load(connection: Connection, batches: Sequence[bytes]) -> History:
 
 
 async def _measure_totals(histories: Sequence[History], calls: int) -> list[dict[Question, float]]:
-    """Return the median seconds of each question to each history. Questions take turns, so all meet the same noise."""
-    taken: list[dict[Question, list[float]]] = [{key: [] for key in history.questions} for history in histories]
+    """Return the median seconds of each query to each history.
+
+    Queries alternate, so that all see the same noise.
+    """
+    seconds: list[dict[Question, list[float]]] = [{key: [] for key in history.questions} for history in histories]
     for call in range(-min(calls, WARM_UP_CALLS), calls):
-        for times, history in zip(taken, histories, strict=True):
-            # Each question comes first in turn: the first one after a change of connections is the slowest.
+        for times, history in zip(seconds, histories, strict=True):
+            # The order rotates: the first query after a change of connections is the slowest.
             first = call % len(history.questions)
             questions = list(history.questions.items())
             for key, question in questions[first:] + questions[:first]:
@@ -108,11 +117,14 @@ async def _measure_totals(histories: Sequence[History], calls: int) -> list[dict
                 await totals.select_day_totals(history.connection, [question])
                 if call >= 0:
                     times[key].append(time.perf_counter() - start)
-    return [{key: median(values) for key, values in times.items()} for times in taken]
+    return [{key: median(values) for key, values in times.items()} for times in seconds]
 
 
 async def _measure_sql(history: History) -> dict[Question, float | None]:
-    """Return the median seconds of each question by recursive SQL over observations; None where it took too long."""
+    """Return the median seconds of each query by recursive SQL over observations.
+
+    None marks a query that exceeded SQL_LIMIT_SECONDS.
+    """
     await history.connection.execute(f"SET statement_timeout = '{SQL_LIMIT_SECONDS}s'".encode())
     taken: dict[Question, float | None] = {}
     for key, (lane, days) in history.questions.items():

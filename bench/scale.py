@@ -1,4 +1,4 @@
-"""How much is measured, how often, and how a time is taken."""
+"""Sizes and repetitions of the benchmarks, and the timing helpers."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -8,14 +8,15 @@ from statistics import median
 from rich.console import Console
 
 WIDTH = 132
-"""Columns of a table that goes to a file; a terminal has its own width."""
+"""Width of tables that are written to a file; a terminal has its own width."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The size of a run. `rounds` and `calls` are how often a batch and a read are repeated; their median counts.
+    """Size of a run.
 
-    `seconds` is how long a server is under load in a round.
+    `rounds` and `calls` are the repetitions of a batch and of a read; their median counts. `seconds` is the duration of a round
+    of load on a server.
     """
 
     divisor: int
@@ -24,7 +25,7 @@ class Scale:
     seconds: int
 
     def size(self, full: int) -> int:
-        """Return what is left of a full run's size."""
+        """Return a size of the full run, divided for this scale, at least 1."""
         return max(full // self.divisor, 1)
 
 
@@ -33,18 +34,18 @@ QUICK = Scale(divisor=50, rounds=1, calls=4, seconds=1)
 
 
 def make_console() -> Console:
-    """Return the console that the tables go to."""
+    """Return the console that prints the tables."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=WIDTH)
 
 
 async def time_call(work: Callable[[], Awaitable[object]]) -> float:
-    """Return the seconds that the work takes from its start to its end."""
+    """Return the elapsed seconds of the work."""
     start = time.perf_counter()
     await work()
     return time.perf_counter() - start
 
 
 async def time_median(work: Callable[[], Awaitable[object]], *, rounds: int) -> float:
-    """Return the median of the seconds that the work takes in several rounds."""
+    """Return the median of the elapsed seconds over several rounds."""
     return median([await time_call(work) for _ in range(rounds)])

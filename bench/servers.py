@@ -1,6 +1,6 @@
-"""Starts what is measured over HTTP, Ratesgraph and its peers alike: on loopback, each stopped by its own id.
+"""Servers of the HTTP benchmarks: Ratesgraph and its peers, on loopback.
 
-Peers for Node.js are installed by npm into .bench/, which git does not see, with a Node.js of their own.
+npm installs the Node.js peers into .bench/, which git ignores, with a separate Node.js.
 """
 
 import os
@@ -25,20 +25,20 @@ from server.runtime.child_processes import COMMAND
 
 SOURCES = Path(__file__).parent / "peers"
 INSTALLED = SOURCES.parents[1] / ".bench" / "node"
-NPM_MISSING = "npm is not installed: the peers for Node.js are left out."
+NPM_MISSING = "npm is not installed: the Node.js peers are skipped."
 CORES = min(len(os.sched_getaffinity(0)), 8)
 PROCESSES = sorted({1, CORES})
-"""How many processes a server is tried with."""
+"""Process counts that each server is measured with."""
 POOL_SIZE = 8
-"""Database connections of a server, shared by its processes: several times what the database has cores."""
+"""Database connections of a server, divided among its processes: several per core of the database."""
 START_SECONDS = 60
-WAYS = {"by_totals": "our totals", "by_join": "recursive join", "by_arrays": "recursive arrays"}
-"""What the functions of each schema do."""
+WAYS = {"by_totals": "Ratesgraph's totals", "by_join": "recursive join", "by_arrays": "recursive arrays"}
+"""Method that the functions of each schema use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that runs. `pid` is the process that was started, which has others below it where it runs several."""
+    """Running server. `pid` is its main process, which may have child processes."""
 
     name: str
     url: str
@@ -46,13 +46,13 @@ class Server:
 
 
 def database_url(server_url: str, name: str) -> str:
-    """Return the URL of a database of the server, in the one form that drivers of all languages read."""
+    """Return the URL of a database, in the form that the drivers of all languages accept."""
     return urlsplit(server_url)._replace(path=f"/{name}").geturl()
 
 
 @contextmanager
 def ratesgraph(database: str, *, processes: int, cache_bytes: int) -> Iterator[Server]:
-    """Run Ratesgraph; 0 bytes of cache keep no answers."""
+    """Run Ratesgraph; 0 `cache_bytes` disable the response cache."""
     name = f"Ratesgraph × {processes}"
     environment = {
         "DATABASE_URL": database,
@@ -64,7 +64,7 @@ def ratesgraph(database: str, *, processes: int, cache_bytes: int) -> Iterator[S
     with psycopg.connect(database, autocommit=True) as connection:
         before = _count_listeners(connection)
         with _run(name, [*command, "--workers", str(processes)], environment, lines=1) as server:
-            # The address is told before the processes below are there; each listens for changes when it is.
+            # The URL is printed before the child processes are ready; each one LISTENs for changes once it is.
             deadline = time.monotonic() + START_SECONDS
             while _count_listeners(connection) < before + processes:
                 assert time.monotonic() < deadline, f"{name} did not start {processes} processes"
@@ -104,7 +104,7 @@ def stock_strawberry(database: str, schema: str, *, processes: int) -> Iterator[
 
 @contextmanager
 def bare(answers: Path, *, processes: int) -> Iterator[Server]:
-    """Run the application that answers the files of a folder."""
+    """Run the bare ASGI application that sends the files of a folder."""
     with _run_uvicorn(
         f"bare ASGI × {processes}", "bench.peers.bare:app", {"ANSWERS_DIR": str(answers)}, processes
     ) as server:
@@ -112,7 +112,7 @@ def bare(answers: Path, *, processes: int) -> Iterator[Server]:
 
 
 def install_peers() -> bool:
-    """Install the peers for Node.js unless they are; return whether there is an npm to do so. Raise when it fails."""
+    """Install the Node.js peers if needed. Return False without npm; raise when npm fails."""
     wanted = (SOURCES / "package.json").read_bytes()
     marker = INSTALLED / "installed.json"
     if not marker.exists() or marker.read_bytes() != wanted:
@@ -123,20 +123,20 @@ def install_peers() -> bool:
         command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]
         subprocess.run(command, cwd=INSTALLED, check=True, stdout=subprocess.DEVNULL)
         marker.write_bytes(wanted)
-    # A module is looked for from where the script lies.
+    # Node.js resolves modules relative to the script's folder.
     for script in SOURCES.glob("*.mjs"):
         shutil.copy(script, INSTALLED)
     return True
 
 
 def peer_versions() -> str:
-    """Return the names and versions of what npm has installed."""
+    """Return the names and versions of the npm packages."""
     wanted = orjson.loads((SOURCES / "package.json").read_bytes())["dependencies"]
     return ", ".join(f"{name} {number}" for name, number in wanted.items())
 
 
 def pool_size(processes: int) -> int:
-    """Return how many database connections each of the processes has."""
+    """Return the number of database connections per process."""
     return max(POOL_SIZE // processes, 1)
 
 
@@ -178,14 +178,14 @@ def _run(
     lines: int,
     url: str | None = None,
 ) -> Iterator[Server]:
-    """Run a server that says as many times as `lines` that it is ready, by default with its URL."""
+    """Run a server that prints `lines` lines when it is ready, by default with its URL."""
     with (
-        TemporaryFile("w+") as complaints,
+        TemporaryFile("w+") as stderr,
         subprocess.Popen(
             command,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
-            stderr=complaints,
+            stderr=stderr,
             text=True,
             cwd=SOURCES.parents[1],
         ) as process,
@@ -193,15 +193,15 @@ def _run(
         try:
             assert process.stdout is not None
             for line in process.stdout:
-                if re.search(r"^ready|answers at", line):
+                if re.search(r"^ready|http://\S+/graphql", line):
                     address = re.search(r"http://[^/\s]+", line)
                     url = address[0] if address else url
                     lines -= 1
                 if not lines:
                     break
-            complaints.seek(0)
-            assert not lines, f"{name} did not start: {complaints.read()[-2_000:]}"
-            assert url is not None, f"{name} does not say where it is"
+            stderr.seek(0)
+            assert not lines, f"{name} did not start: {stderr.read()[-2_000:]}"
+            assert url is not None, f"{name} did not print its URL"
             yield Server(name, url, process.pid)
         finally:
             process.terminate()

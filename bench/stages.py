@@ -1,12 +1,12 @@
-"""Where the time of a batch goes: its stages one by one. In a real apply some of them overlap."""
+"""Time of a batch by stage, each measured alone. In a real apply some stages overlap."""
 
 import time
 from collections.abc import Callable
 from statistics import median
 from typing import TypeVar
 
+from bench.copy_baseline import BATCH_ID, copy_binary, hand_over, read_items
 from bench.database import clear_prices
-from bench.rivals import BATCH_ID, copy_binary, hand_over, read_items
 from bench.scale import time_call
 from db.connection import Connection
 from db.repositories import locations, totals
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 async def measure_stages(connection: Connection, data: bytes, rounds: int) -> dict[str, float]:
-    """Return the median seconds of each stage of applying the CSV, in the order of the work."""
+    """Return the median seconds of each stage of applying the CSV, in execution order."""
     seconds: dict[str, list[float]] = {}
     for _ in range(rounds):
         await _measure_once(connection, data, seconds)

@@ -1,4 +1,7 @@
-"""`bench uploads`: what an uploader sees, through real processes: latency, a busy server's other answers, workers, recovery."""
+"""`bench uploads`: uploads through real processes.
+
+Measures latency, the delay of other requests to a busy server, the scaling of workers, and recovery.
+"""
 
 import os
 import signal
@@ -31,7 +34,7 @@ ATTEMPTS = "query ($id: ID!) { batch(id: $id) { status attempts } }"
 
 
 async def bench_uploads(console: Console, server_url: str, scale: Scale) -> None:
-    """Measure uploads by mutation end to end, with a server and workers as processes of their own."""
+    """Measure uploads by mutation end to end, with a server and workers as real processes."""
     async with open_world(server_url, DATABASE) as connection:
         environment = {**os.environ, "DATABASE_URL": make_conninfo(server_url, dbname=DATABASE)}
         with (
@@ -48,8 +51,8 @@ async def bench_uploads(console: Console, server_url: str, scale: Scale) -> None
     table.add_row(
         f"{items:,} items, from request to applied, median of {scale.rounds + 2}", f"{latency[0]:.2f} s", "1.2 s"
     )
-    table.add_row("longest answer of /livez meanwhile", f"{latency[1] * 1e3:.0f} ms", "60 ms")
-    table.add_row("longest answer of /livez of an idle server", f"{latency[2] * 1e3:.0f} ms", "")
+    table.add_row("slowest /livez response meanwhile", f"{latency[1] * 1e3:.0f} ms", "60 ms")
+    table.add_row("slowest /livez response of an idle server", f"{latency[2] * 1e3:.0f} ms", "")
     for count, seconds in by_workers.items():
         table.add_row(f"{BATCHES} batches of {items:,} items, {count} workers", f"{seconds:.1f} s", "")
     table.add_row("from SIGKILL of a worker to the next attempt at its batch", f"{recovery:.1f} s", "5 s")
@@ -58,7 +61,7 @@ async def bench_uploads(console: Console, server_url: str, scale: Scale) -> None
 
 
 def _body(items: int, seed: int, wait_ms: int) -> bytes:
-    """Return the request of an upload of items of one day."""
+    """Return the request body of an upload of one-day items."""
     header, *lines = make_csv(Shape(items, 1, FIRST_DAY, 30), seed=seed).decode().splitlines()
     names = {"origin_code": "origin", "destination_code": "destination", "day": "dateFrom"}
     keys = [names.get(name, name) for name in header.split(",")]
@@ -89,7 +92,7 @@ def _longest_answer(url: str, stop: threading.Event) -> float:
 
 
 def _measure_latency(http: httpx.Client, url: str, scale: Scale) -> tuple[float, float, float]:
-    """Return the median latency of an upload, and the longest answer of another request meanwhile and at rest."""
+    """Return the median latency of an upload, and the slowest other response meanwhile and idle."""
     bodies = [_body(scale.size(ITEMS), SEED + number, WAIT_MS) for number in range(scale.rounds + 3)]
     _send(http, bodies.pop())
     times, stop, longest = list[float](), threading.Event(), list[float]()
@@ -107,11 +110,11 @@ def _measure_latency(http: httpx.Client, url: str, scale: Scale) -> tuple[float,
 
 
 def _measure_workers(http: httpx.Client, environment: dict[str, str], count: int, scale: Scale) -> float:
-    """Return how long some workers need for a queue of batches, from their start."""
+    """Return the seconds that `count` workers need for a queue of batches."""
     for number in range(BATCHES):
         _send(http, _body(scale.size(ITEMS), SEED + number, 0))
     with running_workers(environment, count):
-        # Starting a process is no work: the clock starts with the first batch.
+        # The start of the processes does not count: the clock starts with the first batch.
         while not _ask(http, WAITING)["running"]["totalCount"]:
             time.sleep(0.01)
         start = time.perf_counter()
@@ -121,7 +124,7 @@ def _measure_workers(http: httpx.Client, environment: dict[str, str], count: int
 
 
 def _measure_recovery(http: httpx.Client, environment: dict[str, str], scale: Scale) -> float:
-    """Return how long a batch waits for its next attempt after its worker was killed while another stands by."""
+    """Return the seconds until a standby worker retries the batch of a killed worker."""
     with ExitStack() as stack:
         (first,) = stack.enter_context(running_workers(environment, 1))
         batch = _send(http, _body(scale.size(LARGE_ITEMS), SEED, 0))

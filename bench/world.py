@@ -1,4 +1,4 @@
-"""A made-up world and its prices: the same ones in every run, from a seeded generator.
+"""Synthetic world and prices, from a seeded generator: every run has the same data.
 
 300 ports below 27 regions below 9 below 3 below the whole world; 150 of them ship to the other 150: 22,500 lanes.
 """
@@ -25,17 +25,17 @@ def port(index: int) -> str:
 
 
 def region(level: int, index: int) -> str:
-    """Return the slug of a region, of 1 on level 1 (the world), 3 on level 2, 9 on level 3 or 27 on level 4."""
+    """Return the slug of a region. Levels 1 (the world) to 4 have 1, 3, 9 and 27 regions."""
     return ROOT if level == 1 else f"region_{level}_{index}"
 
 
 def region_of(port_index: int, level: int) -> str:
-    """Return the region that the port belongs to on a level."""
+    """Return the port's region on a level."""
     return region(level, port_index % LEAVES // 3 ** (4 - level))
 
 
 def tree_entries() -> list[TreeEntry]:
-    """Return the tree as the loader takes it."""
+    """Return the tree in the format of `change_tree`."""
     regions = [
         (LocationKind.REGION, region(level, index), region(level - 1, index // 3) if level > 1 else None)
         for level in (1, 2, 3, 4)
@@ -47,7 +47,7 @@ def tree_entries() -> list[TreeEntry]:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the items of a batch look like: first days are drawn from `span` days from `start` on, each is valid `days`."""
+    """Items of a batch, each valid for `days`; first days lie in the `span` days from `start`."""
 
     items: int
     days: int

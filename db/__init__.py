@@ -1,5 +1,5 @@
-"""The only package that knows psycopg: pool, repositories, SQL files, migrations, embedded server.
+"""Database access: pool, repositories, SQL files, migrations, embedded server.
 
-Repositories are plain functions, one per SQL section, that take the connection first; the caller decides what one
-transaction holds.
+No other package imports psycopg. A repository consists of plain functions, one per SQL section, with the connection as the
+first parameter. The caller sets the transaction boundaries.
 """

@@ -1,4 +1,4 @@
-"""Work that goes on beside a block of code."""
+"""Background tasks bound to a block of code."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,10 @@ from contextlib import asynccontextmanager
 
 @asynccontextmanager
 async def background_task(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
-    """Have the work run until the end of the block, where it is cancelled. Raise what it has failed with."""
+    """Run a coroutine in the background and cancel it when the block ends.
+
+    An exception of the coroutine propagates at the end of the block.
+    """
     task = asyncio.create_task(work)
     try:
         yield

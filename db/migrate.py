@@ -1,7 +1,7 @@
-"""Brings a database's schema up to date from the raw SQL files in `migrations/`, by yoyo.
+"""Schema migrations: applies the raw SQL files in `migrations/` with yoyo.
 
-A session-level advisory lock admits one migration at a time; timeouts keep a migration from queueing behind, or in
-front of, a busy application.
+A session-level advisory lock serialises concurrent migrations. Timeouts prevent a migration from queueing behind, or in front
+of, a busy application.
 """
 
 from pathlib import Path
@@ -20,7 +20,10 @@ STATEMENT_TIMEOUT = "10min"
 
 
 def _yoyo_url(database_url: str) -> str:
-    """Return the URL form that yoyo understands; libpq also takes `key=value` strings and sockets as host."""
+    """Convert a libpq connection string into the URL form that yoyo understands.
+
+    libpq also accepts `key=value` strings and socket folders as the host.
+    """
     parameters = {key: str(value) for key, value in conninfo_to_dict(database_url).items() if value is not None}
     name = parameters.pop("dbname", "")
     parameters.setdefault("connect_timeout", "3")
@@ -29,12 +32,15 @@ def _yoyo_url(database_url: str) -> str:
 
 
 def migrate(database_url: str) -> list[str]:
-    """Apply the migrations that the database lacks and return their names, oldest first. Safe to call at every start."""
+    """Apply the missing migrations and return their names, oldest first.
+
+    This is safe to call at every start.
+    """
     with driver_errors(), psycopg.connect(database_url, autocommit=True, connect_timeout=3) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
         backend = yoyo.get_backend(_yoyo_url(database_url))
         try:
-            # Whoever left a lock row behind is dead: the advisory lock is ours.
+            # The advisory lock is held here, so a remaining lock row belongs to a dead process.
             backend.break_lock()
             with backend.lock():
                 pending = backend.to_apply(yoyo.read_migrations(str(FOLDER)))

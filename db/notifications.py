@@ -1,7 +1,7 @@
-"""Listens to what PostgreSQL announces: one connection of its own, which comes back by itself.
+"""LISTEN/NOTIFY over a dedicated connection that reconnects by itself.
 
-A notification is a hint to look, never the news itself: one may be lost while the connection is, so whoever waits also
-looks every now and then. PgBouncer passes no notifications on; listening needs a direct connection.
+A notification is a hint to query, never the data itself. It may be lost while the connection is down, so waiting code also
+polls at intervals. PgBouncer does not forward notifications: listening needs a direct connection.
 """
 
 import asyncio
@@ -18,34 +18,35 @@ log = logging.getLogger("ratesgraph.db")
 QUEUE = "ratesgraph_queue"
 """A batch was accepted."""
 BATCHES = "ratesgraph_batches"
-"""The batch whose id is the payload has come on, has ended or was reverted."""
+"""A batch has made progress, has ended or was reverted; the payload is its ID."""
 DATA = "ratesgraph_data"
 """Prices or locations have changed; the payload is the transaction and what changed (`db.repositories.versions`)."""
 RECONNECT_SECONDS = 1.0
 Listener = Callable[[str | None], None]
-"""Is called with every payload of a channel in the order of the commits, with None while nothing can be heard, and with an
-empty text when listening begins (again)."""
+"""Callback for every payload of a channel, in commit order.
+
+It receives None when the connection is lost, and an empty text whenever listening begins."""
 
 
 class Notifications:
-    """Wakes those who wait for a channel, or for one payload of it."""
+    """Publish/subscribe hub that wakes the subscribers of a channel, or of one payload of it."""
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, str | None], set[asyncio.Event]] = {}
         self._listeners: dict[str, Listener] = {}
 
     def set_listener(self, channel: str, listener: Listener) -> None:
-        """Have the listener called from now on; a channel has one."""
+        """Set the channel's listener; a channel has at most one."""
         self._listeners[channel] = listener
 
     def notify_disconnected(self) -> None:
-        """Tell the listeners that nothing can be heard."""
+        """Notify the listeners that the connection is lost."""
         for listener in self._listeners.values():
             listener(None)
 
     @contextmanager
     def subscribe(self, channel: str, payload: str | None = None) -> Iterator[asyncio.Event]:
-        """Yield an event that is set by every notification of the channel, or by those with the payload."""
+        """Yield an event that each notification of the channel sets, or each with this payload."""
         event = asyncio.Event()
         events = self._waiting.setdefault((channel, payload), set())
         events.add(event)
@@ -57,7 +58,7 @@ class Notifications:
                 self._waiting.pop((channel, payload), None)
 
     def dispatch(self, channel: str, payload: str) -> None:
-        """Set the events of those who wait for the channel or for this payload of it, and call its listener."""
+        """Call the channel's listener and set the events of the channel and of this payload."""
         if channel in self._listeners:
             self._listeners[channel](payload)
         for key in ((channel, payload), (channel, None)):
@@ -71,20 +72,20 @@ async def _listen(database_url: str, channels: tuple[str, ...], notifications: N
             async with connect(database_url, API) as connection:
                 for channel in channels:
                     await connection.execute(f"LISTEN {channel}".encode())
-                # What was announced while nobody listened is gone: everybody looks once.
+                # Notifications sent in the meantime are lost, so all subscribers query once.
                 for channel in channels:
                     notifications.dispatch(channel, "")
                 async for notify in connection.notifies():
                     notifications.dispatch(notify.channel, notify.payload)
         except DatabaseError:
-            log.warning("the connection for notifications was lost; trying again")
+            log.warning("notification connection lost; reconnecting")
             notifications.notify_disconnected()
             await asyncio.sleep(RECONNECT_SECONDS)
 
 
 @asynccontextmanager
 async def open_notifications(database_url: str, *channels: str) -> AsyncIterator[Notifications]:
-    """Listen to the channels until the end of the block."""
+    """Listen on the channels for the duration of the block."""
     notifications = Notifications()
     async with background_task(_listen(database_url, channels, notifications)):
         yield notifications

@@ -1,9 +1,9 @@
-"""Whether the database is away, and for how long: one look-out for all who wait for it.
+"""Circuit breaker for the database: one outage monitor that all callers of a pool share.
 
-When a connection is lost nobody asks any more until the database has answered one probe. So an outage costs a few attempts
-to connect, however many requests wait, and its end is noticed within half a second instead of at the pool's next attempt.
-Whoever may wait does so while the outage is young: a restart or a failover is sat out. Once it has lasted longer, everybody is
-told at once, for then waiting only piles requests up.
+A lost connection opens the breaker. While it is open, one background task probes the database with backoff, and no request
+opens a connection. An outage therefore costs a few connection attempts, however many requests wait, and its end is detected
+within half a second. Requests wait while the outage is young, which bridges a restart or a failover. Once it has lasted longer,
+they fail at once: waiting would only pile up requests.
 """
 
 import asyncio
@@ -18,11 +18,14 @@ log = logging.getLogger("ratesgraph.db")
 FIRST_PAUSE_SECONDS = 0.05
 MAX_PAUSE_SECONDS = 0.5
 MAX_WAITING = 500
-"""Requests of a process that wait at any time; one more is told at once. Each holds some 20 kB."""
+"""Requests of a process that may wait at once; further requests fail at once. Each holds some 20 kB."""
 
 
 class OutageMonitor:
-    """Is lost and is over. `reach` raises a DatabaseError while the database is away, `renew` prepares for going on."""
+    """Circuit breaker whose callers wait for the end of an outage or fail fast.
+
+    `probe` raises a DatabaseError while the database is unavailable. `reset_pool` replaces the pool's connections after it.
+    """
 
     def __init__(
         self, probe: Callable[[], Awaitable[None]], reset_pool: Callable[[], Awaitable[None]], seconds: float
@@ -30,34 +33,37 @@ class OutageMonitor:
         self._probe = probe
         self._reset_pool = reset_pool
         self._seconds = seconds
-        self._began: float | None = None
-        self._is_over = asyncio.Event()
+        self._opened_at: float | None = None
+        self._over = asyncio.Event()
         self._waiting = 0
         self._probing: asyncio.Task[None] | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether the database has not answered since a connection was lost."""
-        return self._began is not None
+        """Return whether a connection was lost and no probe has succeeded since."""
+        return self._opened_at is not None
 
     def trip(self) -> None:
-        """Take note that a connection was lost, and look for the database until it answers."""
-        if self._began is None:
-            self._began = asyncio.get_running_loop().time()
-            self._is_over.clear()
+        """Open the breaker after a lost connection and probe the database until it answers."""
+        if self._opened_at is None:
+            self._opened_at = asyncio.get_running_loop().time()
+            self._over.clear()
             self._probing = asyncio.create_task(self._probe_until_up())
 
     async def wait_until_over(self) -> None:
-        """Return when the database answers again. Raise DatabaseUnavailable when it is away for too long."""
-        if self._began is None:
+        """Wait until the database answers again.
+
+        Raise DatabaseUnavailable when the outage lasts longer than `seconds`, or when MAX_WAITING callers already wait.
+        """
+        if self._opened_at is None:
             return
-        left = self._began + self._seconds - asyncio.get_running_loop().time()
-        if left <= 0 or self._waiting >= MAX_WAITING:
+        remaining = self._opened_at + self._seconds - asyncio.get_running_loop().time()
+        if remaining <= 0 or self._waiting >= MAX_WAITING:
             raise DatabaseUnavailable
         self._waiting += 1
         try:
-            async with asyncio.timeout(left):
-                await self._is_over.wait()
+            async with asyncio.timeout(remaining):
+                await self._over.wait()
         except TimeoutError:
             raise DatabaseUnavailable from None
         finally:
@@ -72,20 +78,20 @@ class OutageMonitor:
                 break
             except DatabaseError as error:
                 if pause == FIRST_PAUSE_SECONDS:
-                    log.warning("the database does not answer (%s)", error.__cause__)
+                    log.warning("database is unavailable (%s)", error.__cause__)
             except Exception:
-                # Were it to end the look-out, the outage would last until the process ends.
-                log.exception("looking for the database has failed and goes on")
-            # Jitter, so that the processes of an installation do not come back in one moment.
+                # The task must not end here: the breaker would stay open until the process ends.
+                log.exception("database probe failed; retrying")
+            # Jitter prevents a thundering herd: the processes of an installation do not reconnect all at once.
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
-        if pause > FIRST_PAUSE_SECONDS and self._began is not None:
-            log.warning("the database answers again after %.1f s", asyncio.get_running_loop().time() - self._began)
-        self._began = None
-        self._is_over.set()
+        if pause > FIRST_PAUSE_SECONDS and self._opened_at is not None:
+            log.warning("database is available again after %.1f s", asyncio.get_running_loop().time() - self._opened_at)
+        self._opened_at = None
+        self._over.set()
 
     async def close(self) -> None:
-        """Look no more."""
+        """Stop probing."""
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.wait([self._probing])

@@ -1,14 +1,14 @@
-"""Runs one statement for many parameters in a single round trip, with little work for each.
+"""Pipeline mode: runs one prepared statement for many parameters in a single round trip.
 
-A cursor takes 35 µs of the event loop for each statement of a pipeline, and `executemany` waits for a second round trip. Here
-it is 17 µs, less than PostgreSQL itself needs for a lane, by the parts of psycopg from which its own pipeline is built. Only
-what requests ask for all day is worth it: everything else goes through cursors.
+A cursor costs 35 µs of the event loop for each statement of a pipeline, and `executemany` waits for a second round trip. This
+module costs 17 µs, less than PostgreSQL itself needs for a lane. It uses the same low-level parts of psycopg that psycopg's own
+pipeline is built from. Only the statements of the hot read path are worth this; everything else uses cursors.
 """
 
 import hashlib
 from collections.abc import Callable, Generator, Sequence
 from functools import lru_cache, partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from psycopg import errors
@@ -21,64 +21,88 @@ from db.connection import Connection
 from db.traced_cursor import statement_span
 from telemetry import spans
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
+Decoder = Callable[[int, list[tuple[Any, ...]]], Result]
+"""Turns the rows of one parameter set into a result; its first argument is the set's position."""
 
 BINARY = 1
 _prepared: WeakKeyDictionary[Connection, set[bytes]] = WeakKeyDictionary()
-"""The statements that each connection knows, by name."""
+"""The names of the prepared statements of each connection."""
 
 
 async def execute_pipelined(
-    connection: Connection,
-    statement: bytes,
-    parameters: Sequence[Sequence[str]],
-    read: Callable[[int, list[tuple[Any, ...]]], Answer],
-) -> list[Answer]:
-    """Return what `read` makes of the statement's rows for each of the parameters, which are texts for `$1`, `$2` and so on.
+    connection: Connection, statement: bytes, parameters: Sequence[Sequence[str]], decode: Decoder[Result]
+) -> list[Result]:
+    """Return the decoded rows of the statement for each parameter set, in order.
 
-    It is called in their order, with the number and the rows of each, while PostgreSQL is at work on the next. The first
-    error ends what comes after it: then there are answers for the parameters before it; when there are none, it is raised.
+    Each parameter set holds the texts for `$1`, `$2` and so on. Rows are decoded while PostgreSQL works on the next set. The
+    first error ends the pipeline: the results before it are returned, or the error is raised when there are none.
     """
-    pgconn = connection.pgconn
-    name = _name(statement)
-    answers: list[Answer] = []
-    failures: list[Exception] = []
     async with connection.lock:
-        known = _prepared.setdefault(connection, set())
-        transformer = Transformer(connection)
+        run = _PipelineRun(connection, statement, decode)
+        commands = run.create_commands(parameters)
+        with spans.NO_SPAN if spans.tracer is None else statement_span(statement, len(parameters)):
+            await connection.wait(_run_pipeline(connection.pgconn, commands, run.on_result))
+    if run.error is not None and not run.results:
+        raise run.error
+    return run.results
 
-        def take(result: PGresult) -> None:
-            if result.status == ExecStatus.TUPLES_OK:
-                # All have the same columns, so how to read them is found for the first.
-                transformer.set_pgresult(result, set_loaders=not answers)
-                answers.append(read(len(answers), transformer.load_rows(0, result.ntuples, tuple)))
-            elif result.status == ExecStatus.COMMAND_OK:
-                # It stays prepared whatever becomes of what follows, even when nobody waits for it any more.
-                known.add(name)
-            elif result.status == ExecStatus.FATAL_ERROR:
-                failures.append(errors.error_from_result(result))
 
-        commands = [] if name in known else [partial(pgconn.send_prepare, name, statement)]
+class _PipelineRun(Generic[Result]):
+    """One execution of a pipeline: its commands, the results so far and the first error."""
+
+    __slots__ = ("_decode", "_name", "_pgconn", "_prepared", "_statement", "_transformer", "error", "results")
+
+    def __init__(self, connection: Connection, statement: bytes, decode: Decoder[Result]) -> None:
+        self._pgconn = connection.pgconn
+        self._statement = statement
+        self._name = _statement_name(statement)
+        self._prepared = _prepared.setdefault(connection, set())
+        self._transformer = Transformer(connection)
+        self._decode = decode
+        self.results: list[Result] = []
+        self.error: Exception | None = None
+
+    def create_commands(self, parameters: Sequence[Sequence[str]]) -> list[Callable[[], None]]:
+        """Return the libpq calls of the pipeline, in order.
+
+        They prepare the statement if needed, execute it for each parameter set, and synchronise.
+        """
+        pgconn, name = self._pgconn, self._name
+        commands = [] if name in self._prepared else [partial(pgconn.send_prepare, name, self._statement)]
         for values in parameters:
             encoded = [value.encode() for value in values]
             commands.append(partial(pgconn.send_query_prepared, name, encoded, result_format=BINARY))
         commands.append(pgconn.pipeline_sync)  # type: ignore[arg-type]
-        with spans.NO_SPAN if spans.tracer is None else statement_span(statement, len(parameters)):
-            await connection.wait(_run_pipeline(pgconn, commands, take))
-    if failures and not answers:
-        raise failures[0]
-    return answers
+        return commands  # type: ignore[return-value]
+
+    def on_result(self, result: PGresult) -> None:
+        """Process the result of the next command."""
+        status = result.status
+        if status == ExecStatus.TUPLES_OK:
+            results, transformer = self.results, self._transformer
+            # All results have the same columns, so the loaders are chosen once.
+            transformer.set_pgresult(result, set_loaders=not results)
+            results.append(self._decode(len(results), transformer.load_rows(0, result.ntuples, tuple)))
+        elif status == ExecStatus.COMMAND_OK:
+            # The statement stays prepared, even when a later command fails or the caller is cancelled.
+            self._prepared.add(self._name)
+        elif status == ExecStatus.FATAL_ERROR and self.error is None:
+            self.error = errors.error_from_result(result)
 
 
 def _run_pipeline(
     pgconn: PGconn, commands: Sequence[Callable[[], None]], on_result: Callable[[PGresult], None]
 ) -> Generator[Any, Any, None]:
-    """Send the commands all at once and have the result of each taken, in the way of psycopg's generators."""
+    """Send all commands at once and pass each result to `on_result`.
+
+    This is a generator for psycopg's `connection.wait`.
+    """
     pgconn.enter_pipeline_mode()
     for command in commands:
-        # This only writes into a buffer, and into the socket what no longer fits.
+        # This only fills libpq's output buffer; whatever does not fit is written to the socket.
         command()
-    # What can be read while there is still to be sent is read at once: otherwise both sides could wait for each other.
+    # `send` also reads while it writes. Otherwise client and server could block on each other's full buffers.
     yield from send(pgconn)
     for _ in commands:
         [result] = yield from fetch_many(pgconn)
@@ -87,5 +111,5 @@ def _run_pipeline(
 
 
 @lru_cache
-def _name(statement: bytes) -> bytes:
+def _statement_name(statement: bytes) -> bytes:
     return b"ratesgraph_" + hashlib.sha256(statement).hexdigest()[:16].encode()

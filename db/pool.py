@@ -1,7 +1,7 @@
-"""Connections: one pool per role, so that each kind of work has its own size and time limits.
+"""Connection pools, one per role: each kind of work has its own size and time limits.
 
-The pool takes no `check=`: measured, it cost more than it saved. A connection that turns out to be lost has all of the pool
-exchanged instead, once, as soon as the database answers (`db.outage`), and what was only read is read again.
+The pool does not use psycopg_pool's `check=`, which cost more than it saved when measured. Instead, a lost connection replaces
+the whole pool once, as soon as the database answers again (`db.outage`). Reads that lost their connection are retried.
 """
 
 import asyncio
@@ -36,19 +36,19 @@ T = TypeVar("T")
 POOL_TIMEOUT_SECONDS = 2.0
 OPEN_SECONDS = 10.0
 RECONNECT_SECONDS = 0.1
-"""The pool itself soon gives a connection up: its attempts come ever less often, and would outlast the outage."""
+"""How long psycopg_pool itself retries a connection. Its backoff grows, so longer retries would outlast the outage."""
 DATABASE_WAIT_SECONDS = 8.0
 READ_DEADLINE_SECONDS = 16.0
 TRY_READ_SECONDS = 2.5
-"""For who asks whether the database is there at all. Longer than the pool's own timeout, which notices that it is not."""
+"""Deadline of `Pool.try_read`. It exceeds POOL_TIMEOUT_SECONDS, so the pool's own timeout can detect an outage first."""
 PING_TTL_SECONDS = 0.5
-MAX_TRIES = 5
-"""How often something is tried at most: if it loses its connection each time, it may be the reason."""
+MAX_ATTEMPTS = 5
+"""Attempts for work that loses its connection each time: the work itself may be the cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """How long a kind of connection may work. All times are milliseconds; 0 means no limit."""
+    """Time limits of one kind of connection, in milliseconds; 0 means no limit."""
 
     name: str
     statement_timeout: int
@@ -59,6 +59,26 @@ class Role:
 API = Role("ratesgraph-api", statement_timeout=5_000, lock_timeout=2_000, idle_in_transaction_timeout=10_000)
 # A batch of a million items computes between two statements for seconds: hence the long idle limit.
 INGEST = Role("ratesgraph-ingest", statement_timeout=0, lock_timeout=60_000, idle_in_transaction_timeout=600_000)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkPolicy:
+    """Deadline, retry and outage rules for one unit of work on a pooled connection.
+
+    Attributes:
+        deadline: Seconds after which a watchdog aborts the connection, or None for no limit.
+        max_attempts: How often the work runs at most, when each attempt loses its connection.
+        wait_for_outage: Whether to wait for the end of an outage instead of failing at once.
+    """
+
+    deadline: float | None
+    max_attempts: int
+    wait_for_outage: bool
+
+
+IDEMPOTENT_WRITE = WorkPolicy(deadline=None, max_attempts=MAX_ATTEMPTS, wait_for_outage=True)
+# The watchdog runs out a second after the caller's own deadline, which leaves time for a regular cancellation.
+TRY_READ = WorkPolicy(deadline=TRY_READ_SECONDS + 1, max_attempts=1, wait_for_outage=False)
 
 
 async def _configure(connection: Connection, role: Role) -> None:
@@ -79,7 +99,7 @@ async def _configure(connection: Connection, role: Role) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PoolStats:
-    """How many connections a pool may have and has, how many of them are idle, and how many wait for one."""
+    """Pool usage: maximum size, open connections, idle connections, and callers waiting for one."""
 
     limit: int
     size: int
@@ -88,12 +108,12 @@ class PoolStats:
 
 
 class Pool:
-    """A pool of connections of one role. Connections are in autocommit: a read costs no BEGIN and COMMIT."""
+    """Connection pool of one role, in autocommit mode: a read needs no BEGIN and COMMIT."""
 
     def __init__(self, pool: AsyncConnectionPool[Connection], outage: OutageMonitor, read_seconds: float) -> None:
         self._pool = pool
         self._outage = outage
-        self._read_seconds = read_seconds
+        self._read_policy = WorkPolicy(deadline=read_seconds, max_attempts=MAX_ATTEMPTS, wait_for_outage=True)
         self._lent = 0
         self._try_reads: set[asyncio.Task[Any]] = set()
         self._ping: asyncio.Task[None] | None = None
@@ -101,10 +121,11 @@ class Pool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection. Raise DatabaseUnavailable when none can be opened in time, ConnectionLost when it is lost.
+        """Lend a connection for the block, after waiting for the end of an outage.
 
-        Raise ServerBusy when all connections remain in use for POOL_TIMEOUT_SECONDS, or too many callers wait for one. Work on
-        a lost connection may have been done all the same: only `read` and `write_idempotent` try again.
+        Raise DatabaseUnavailable when none can be opened in time, ConnectionLost when it breaks. Raise ServerBusy when all
+        connections remain in use for POOL_TIMEOUT_SECONDS, or too many callers wait for one. The server may still have done the
+        work of a lost connection: only `read` and `write_idempotent` retry.
         """
         if self._outage.is_open:
             await self._outage.wait_until_over()
@@ -131,87 +152,82 @@ class Pool:
         return DatabaseUnavailable() if self._outage.is_open else ServerBusy()
 
     def _is_lost(self, error: DatabaseUnavailable) -> bool:
-        """Return whether a connection was lost, or none could be made; not whether all were merely taken.
+        """Return whether a connection broke or none could be opened, not merely all were in use.
 
-        The pool counts those too that it is still trying to make, for as long as a pooler holds them up.
+        `_lent` decides this because psycopg_pool also counts connections that it is still opening, for instance while a
+        pooler delays them.
         """
         is_empty = isinstance(error.__cause__, PoolTimeout) and self._lent == 0
         return is_empty or isinstance(error, ConnectionLost)
 
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Return what the work finds on a connection; where that is lost, the work is done again on another.
+        """Return the result of read-only work, retried on another connection when its own is lost.
 
-        So it must change nothing that may not be changed twice. Raise DatabaseUnavailable when the database stays away. However
-        silent it goes, no connection is waited for longer than `read_seconds`.
+        The work may run several times, so it must not change data, unless a repeated change is harmless. A connection that
+        hangs for `read_seconds` is aborted. Raise DatabaseUnavailable when the outage lasts too long.
         """
-        return await self.write_idempotent(self._with_watchdog(work, self._read_seconds))
+        return await self._run(work, self._read_policy)
 
     async def write_idempotent(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Do the work in the same way, however long it takes. It writes in one transaction what it knows again by a key.
+        """Run an idempotent transaction, retried like a read but without a deadline.
 
-        For the answer to its COMMIT may be what was lost.
+        The work must write in one transaction and recognise its own earlier writes by an idempotency key: the reply to a
+        successful COMMIT may be lost.
         """
-        tries = 1
+        return await self._run(work, IDEMPOTENT_WRITE)
+
+    async def _run(self, work: Callable[[Connection], Awaitable[T]], policy: WorkPolicy) -> T:
+        """Run the work on a pooled connection under the policy."""
+        attempt = 1
         while True:
+            if self._outage.is_open and not policy.wait_for_outage:
+                raise DatabaseUnavailable
             try:
                 async with self.connection() as connection:
-                    return await work(connection)
+                    if policy.deadline is None:
+                        return await work(connection)
+                    watchdog = asyncio.get_running_loop().call_later(policy.deadline, self._abort, connection)
+                    try:
+                        return await work(connection)
+                    finally:
+                        watchdog.cancel()
             except DatabaseUnavailable as error:
-                if tries == MAX_TRIES or not self._is_lost(error):
+                if attempt == policy.max_attempts or not self._is_lost(error):
                     raise
-                tries += 1
-
-    def _with_watchdog(
-        self, work: Callable[[Connection], Awaitable[T]], seconds: float
-    ) -> Callable[[Connection], Awaitable[T]]:
-        """Return the same work, which gives its connection up when it has not ended after so long."""
-
-        async def guarded(connection: Connection) -> T:
-            guard = asyncio.get_running_loop().call_later(seconds, self._abort, connection)
-            try:
-                return await work(connection)
-            finally:
-                guard.cancel()
-
-        return guarded
+                attempt += 1
 
     def _abort(self, connection: Connection) -> None:
-        """End a connection on which nothing more is to be expected. Others may be lost too."""
-        log.warning("a connection has been silent for too long and is given up")
+        """Abort a connection that hangs. Others may hang too, so this trips the outage monitor."""
+        log.warning("database connection timed out; closing it")
         abort(connection)
         self._outage.trip()
 
     async def try_read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Return what the work finds, soon or not at all: no outage is sat out, and nothing is tried again.
+        """Return the result of read-only work within TRY_READ_SECONDS, or raise a DatabaseError.
 
-        Raise a DatabaseError after GLANCE_SECONDS at the latest. What is still under way then is cancelled, for which a silent
-        database is not waited for: its connection is given up a second later.
+        It neither retries nor waits for the end of an outage. Unfinished work is cancelled in the background, because psycopg's
+        cancellation waits for the server. If the server does not react, the watchdog aborts the connection a second later.
         """
-        if self._outage.is_open:
+        task = asyncio.create_task(self._run(work, TRY_READ))
+        self._try_reads.add(task)
+        task.add_done_callback(self._end_try_read)
+        await asyncio.wait([task], timeout=TRY_READ_SECONDS)
+        if not task.done():
+            task.cancel()
             raise DatabaseUnavailable
-        guarded = self._with_watchdog(work, TRY_READ_SECONDS + 1)
+        return task.result()
 
-        async def look() -> T:
-            async with self.connection() as connection:
-                return await guarded(connection)
-
-        looking = asyncio.create_task(look())
-        self._try_reads.add(looking)
-        looking.add_done_callback(self._end_try_read)
-        await asyncio.wait([looking], timeout=TRY_READ_SECONDS)
-        if not looking.done():
-            looking.cancel()
-            raise DatabaseUnavailable
-        return looking.result()
-
-    def _end_try_read(self, looking: asyncio.Task[Any]) -> None:
-        self._try_reads.discard(looking)
-        if not looking.cancelled():
-            # Whoever wanted to know may have gone.
-            looking.exception()
+    def _end_try_read(self, task: asyncio.Task[Any]) -> None:
+        self._try_reads.discard(task)
+        if not task.cancelled():
+            # Mark the exception as retrieved: the caller may be gone.
+            task.exception()
 
     async def ping(self) -> None:
-        """Raise a DatabaseError unless the database answers, or has just answered. However many ask, it is asked once."""
+        """Raise a DatabaseError unless the database answers, or answered within PING_TTL_SECONDS.
+
+        Concurrent callers share one ping.
+        """
         if self._outage.is_open:
             raise DatabaseUnavailable
         now = asyncio.get_running_loop().time()
@@ -221,7 +237,7 @@ class Pool:
         self._ping.result()
 
     def stats(self) -> PoolStats:
-        """Return how the pool stands."""
+        """Return the pool's current usage."""
         stats = self._pool.get_stats()
         return PoolStats(
             stats["pool_max"], stats["pool_size"], stats["pool_available"], stats.get("requests_waiting", 0)
@@ -237,13 +253,14 @@ async def open_pool(
     outage_seconds: float = DATABASE_WAIT_SECONDS,
     read_seconds: float = READ_DEADLINE_SECONDS,
 ) -> AsyncIterator[Pool]:
-    """Open a pool, wait until it can serve, close it at the end. Raise DatabaseUnavailable when nothing answers.
+    """Open a pool, wait until it can serve, and close it on exit.
 
-    Whoever asks during an outage waits until it is over or has lasted for `outage_seconds`.
+    During an outage, callers wait until it ends or has lasted for `outage_seconds`. Raise DatabaseUnavailable when the
+    database does not answer at the start.
     """
 
     async def configure(connection: Connection) -> None:
-        # One that is held up, or silent, would hold the pool's own workers up with it.
+        # A connection that hangs here would also block the worker tasks of psycopg_pool.
         with closing_on_timeout(connection):
             await _configure(connection, role)
 
@@ -271,7 +288,7 @@ async def open_pool(
 
 @asynccontextmanager
 async def connect(database_url: str, role: Role) -> AsyncIterator[Connection]:
-    """Open one connection of its own, for a command that needs no pool."""
+    """Open a dedicated connection, for commands that need no pool."""
     with driver_errors():
         connection = await open_connection(database_url)
         async with connection:

@@ -1,10 +1,10 @@
-"""Which processes of this machine are there: those that use the embedded server, and those that have left figures behind."""
+"""Process checks for the embedded server's users and for processes that left metrics behind."""
 
 import os
 
 
 def process_exists(pid: int) -> bool:
-    """Return whether there is a process of this id, whoever's it is."""
+    """Return whether a process with this ID exists, under any user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

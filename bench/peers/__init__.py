@@ -1,1 +1,1 @@
-"""What Ratesgraph is measured beside, over HTTP: other servers with the same data, and the least that any server does."""
+"""Peers of the HTTP benchmarks: other servers with the same data, and a bare ASGI app."""

@@ -1,6 +1,6 @@
-"""The limit: an ASGI application that answers ready-made bytes and does nothing else.
+"""Upper bound: an ASGI application that sends ready-made bytes and does nothing else.
 
-`POST /name` and `GET /name` answer the file of that name in ANSWERS_DIR; a GET that brings If-None-Match is answered 304.
+`POST /name` and `GET /name` return the file of that name in ANSWERS_DIR. A GET with If-None-Match returns 304.
 """
 
 import os
@@ -16,7 +16,7 @@ ANSWERS = {f"/{path.name}": path.read_bytes() for path in Path(os.environ["ANSWE
 async def app(
     scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
 ) -> None:
-    """Take the request, send the answer."""
+    """Receive the request and send the response."""
     if scope["type"] == "lifespan":
         await receive()
         await send({"type": "lifespan.startup.complete"})

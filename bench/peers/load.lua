@@ -1,5 +1,5 @@
--- For wrk: sends one request, or several in turn, and prints what became of them as one line of figures.
--- Arguments: method, file of bodies (one a line; "-" for none), value of If-None-Match ("-" for none), mean pause in ms.
+-- Script for wrk: sends one request, or cycles through several, and prints one line of figures.
+-- Arguments: method, file of bodies (one per line; "-" for none), value of If-None-Match ("-" for none), mean pause in ms.
 
 function init(args)
   wrk.method = args[1]
@@ -21,7 +21,7 @@ function init(args)
   end
   local pause = tonumber(args[4])
   if pause > 0 then
-    -- Arrivals without a memory: exponential pauses over many connections come near to what many clients do.
+    -- Memoryless arrivals: exponential pauses over many connections approximate many independent clients.
     math.randomseed(1)
     function delay() return -pause * math.log(1 - math.random()) end
   end

@@ -1,11 +1,11 @@
-// Mercurius with its compiler for queries, over the function `average_prices` of one schema by a prepared statement.
+// Mercurius with its query compiler. It calls the function `average_prices` of one schema with a prepared statement.
 
 import fastify from "fastify";
 import mercurius from "mercurius";
 import pg from "pg";
 import { serve } from "./serve.mjs";
 
-const DATE = 1082; // The type's number in PostgreSQL; days leave as they come.
+const DATE = 1082; // The type's OID in PostgreSQL; dates are passed through as text.
 pg.types.setTypeParser(DATE, (text) => text);
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: Number(process.env.POOL_SIZE) });
 

@@ -1,4 +1,4 @@
-// PostGraphile over the function `average_prices` of one schema: without GraphiQL, websockets and settings per request.
+// PostGraphile over the function `average_prices` of one schema, without GraphiQL, WebSockets and per-request settings.
 
 import { createServer } from "node:http";
 import { grafserv } from "postgraphile/grafserv/node";
@@ -7,7 +7,7 @@ import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { postgraphile } from "postgraphile";
 import { serve } from "./serve.mjs";
 
-// A list is called `averagePrices`, as everywhere else, instead of `averagePricesList`.
+// Names the list `averagePrices`, as the other servers do, instead of `averagePricesList`.
 const names = {
   name: "BenchNames",
   version: "1.0.0",

@@ -1,10 +1,10 @@
--- What peers with recursive SQL answer from: `average_prices` returns one row for every day of the range, in order.
+-- Functions of the peers with recursive SQL: `average_prices` returns one row for every day of the range, in order.
 
 CREATE SCHEMA by_join;
 CREATE SCHEMA by_arrays;
 CREATE SCHEMA peers;
 
--- The observations as a recursive query reads them fastest: one row a day, in an index that holds all it needs.
+-- The observations in the fastest form for a recursive query: one row per day, with a covering index.
 CREATE TABLE peers.daily_prices AS
 SELECT p.origin, p.destination, day::date AS day, p.usd_cents
 FROM public.prices p
@@ -40,7 +40,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ORDER BY every.day
 $$;
 
--- The same with both sets of ports as arrays, which keeps the planner on the index: far faster where few ports are asked for.
+-- The same with both sets of ports as arrays, so that the planner uses the index: far faster for few ports.
 CREATE FUNCTION by_arrays.average_prices(date_from date, date_to date, origin text, destination text)
 RETURNS TABLE (day date, average_price double precision, price_count integer)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$

@@ -1,8 +1,8 @@
-// Runs a peer as one process or as several that share a port, and says when each of them can be reached.
+// Runs a peer as one process or as several that share a port, and prints a line when each of them is ready.
 
 import cluster from "node:cluster";
 
-/** Have `start(port)` serve: in this process, or in PROCESSES of its own where that is more than one. */
+/** Run `start(port)` in this process, or in PROCESSES child processes if that is more than one. */
 export async function serve(start) {
   const processes = Number(process.env.PROCESSES);
   if (processes > 1 && cluster.isPrimary) {

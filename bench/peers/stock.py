@@ -1,4 +1,4 @@
-"""A stock Strawberry application: a type, a resolver, a pool, the ASGI view as it comes."""
+"""Stock Strawberry application: a type, a resolver, a pool and the unmodified ASGI view."""
 
 import contextlib
 import os
@@ -43,7 +43,7 @@ class Query:
 
 @contextlib.asynccontextmanager
 async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-    """Hold the pool open, and say when requests are taken."""
+    """Open the pool and print when the server accepts requests."""
     async with pool:
         print("ready", flush=True)
         yield

@@ -1,4 +1,4 @@
--- What peers answer from that are given our totals: `average_prices` returns one row for every day of the range, in order.
+-- Functions of the peers over Ratesgraph's totals: `average_prices` returns one row for every day of the range, in order.
 
 CREATE SCHEMA by_totals;
 

@@ -5,8 +5,8 @@ CREATE TABLE locations (
     kind        text NOT NULL CONSTRAINT locations_kind_known CHECK (kind IN ('PORT', 'REGION')),
     key         text NOT NULL,
     name        text NOT NULL,
-    -- The name and the key without accents and in lower case: what a search looks through. The application fills it,
-    -- so that no server extension is needed.
+    -- The name and the key without accents and in lower case, for searches. The application fills it, so that no server
+    -- extension is needed.
     search_text text NOT NULL,
     parent_id   integer CONSTRAINT locations_parent_id_fkey REFERENCES locations (id),
     CONSTRAINT locations_no_self_parent CHECK (parent_id <> id)

@@ -29,13 +29,13 @@ CREATE TABLE batch_payloads (
 
 COMMENT ON TABLE batch_payloads IS 'What was uploaded, as it came, until the batch has ended';
 
--- Payloads come compressed or are about to go: compressing them again costs more than it saves.
+-- Payloads arrive compressed or are deleted soon: compressing them again costs more than it saves.
 ALTER TABLE batch_payloads ALTER COLUMN data SET STORAGE EXTERNAL;
 
 CREATE TABLE batch_rejections (
     batch_id bigint NOT NULL
              CONSTRAINT batch_rejections_batch_id_fkey REFERENCES price_batches (id) ON DELETE CASCADE,
-    -- Both are null where the problem is the whole file.
+    -- Both are null when the problem concerns the whole file.
     item     integer,
     field    text,
     code     text NOT NULL,

@@ -1,7 +1,7 @@
 -- depends: 0003_price_batches
 
 -- Neither table has a unique constraint or a foreign key: equal observations are separate observations, and both tables
--- can be distributed by origin over several machines. Columns stand widest first, so that no padding is stored.
+-- can be distributed by origin over several machines. Columns are ordered widest first, so that no padding is stored.
 
 CREATE TABLE prices (
     batch_id    bigint NOT NULL,

@@ -1,6 +1,6 @@
 -- depends: 0004_prices
 
--- Batches are applied by workers now: attempts are counted, progress is seen, and an applied batch can be reverted.
+-- Workers apply batches from now on: attempts are counted, progress is visible, and an applied batch can be reverted.
 
 ALTER TABLE price_batches DROP CONSTRAINT price_batches_status_known;
 
@@ -9,7 +9,7 @@ ALTER TABLE price_batches ADD CONSTRAINT price_batches_status_known
 
 ALTER TABLE price_batches
     ADD COLUMN attempts integer NOT NULL DEFAULT 0,
-    -- When the batch may be tried next. A worker moves it on before it tries, so that a batch that kills its worker waits.
+    -- Time of the next attempt. A worker advances it before it starts, so that a batch that kills its worker waits.
     ADD COLUMN next_attempt_at timestamptz NOT NULL DEFAULT now(),
     ADD COLUMN started_at timestamptz,
     ADD COLUMN failure text,
@@ -19,15 +19,15 @@ CREATE INDEX price_batches_waiting_idx ON price_batches (next_attempt_at) WHERE 
 
 CREATE INDEX price_batches_ended_at_idx ON price_batches (ended_at);
 
--- A large payload comes in parts, so that neither side ever holds it whole.
+-- A large payload is stored in parts, so that neither side ever holds all of it in memory.
 ALTER TABLE batch_payloads ADD COLUMN part integer NOT NULL DEFAULT 0;
 
 ALTER TABLE batch_payloads DROP CONSTRAINT batch_payloads_pkey;
 
 ALTER TABLE batch_payloads ADD CONSTRAINT batch_payloads_pkey PRIMARY KEY (batch_id, part);
 
--- Reverting takes a batch's observations by its id. Batches are appended one after the other, so a block range index is
--- enough and costs next to nothing to keep.
+-- A revert deletes a batch's observations by its ID. Batches are appended one after the other, so a block range index is enough
+-- and costs next to nothing to maintain.
 CREATE INDEX prices_batch_idx ON prices USING brin (batch_id) WITH (autosummarize = on);
 
 -- Rejections are numbered within their batch, so that they can be read page by page.

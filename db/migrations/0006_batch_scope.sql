@@ -1,13 +1,13 @@
 -- depends: 0005_batch_queue
 
--- What a batch touched, and how far a large one has come.
+-- The lanes that a batch touched, and the progress of a large batch.
 
 ALTER TABLE price_batches
     ADD COLUMN lane_count integer NOT NULL DEFAULT 0,
     ADD COLUMN first_day date,
     ADD COLUMN last_day date;
 
--- One row a batch, not one a lane: a batch may touch tens of thousands, which are always written and read together.
+-- One row per batch, not per lane: a batch may touch tens of thousands, which are always written and read together.
 CREATE TABLE batch_lanes (
     batch_id     bigint CONSTRAINT batch_lanes_pkey PRIMARY KEY
                  CONSTRAINT batch_lanes_batch_id_fkey REFERENCES price_batches (id) ON DELETE CASCADE,
@@ -17,7 +17,7 @@ CREATE TABLE batch_lanes (
 
 COMMENT ON TABLE batch_lanes IS 'The lanes of an applied batch, port to port, in the order of their ids';
 
--- Written beside the transaction that applies the batch and holds its row; so it refers to that row by value only.
+-- Written outside of the transaction that applies the batch and locks its row; so it refers to that row by value only.
 CREATE TABLE batch_progress (
     batch_id bigint CONSTRAINT batch_progress_pkey PRIMARY KEY,
     progress real NOT NULL CONSTRAINT batch_progress_part CHECK (progress BETWEEN 0 AND 1)

@@ -1,7 +1,7 @@
 -- depends: 0006_batch_scope
 
--- Which transaction made the prices of a batch come or go. Commits have no other order that can be asked for: a time is
--- written before its commit, so by time alone whoever watches would miss a commit that came late.
+-- The transaction that added or deleted the prices of a batch. Commits have no other order that can be queried: a timestamp is
+-- written before its commit, so a subscriber that compares timestamps would miss a late commit.
 
 ALTER TABLE price_batches ADD COLUMN changed_in xid8;
 

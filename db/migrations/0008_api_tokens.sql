@@ -1,6 +1,6 @@
 -- depends: 0007_batch_changes
 
--- Who may do what. A token is known by its public part; of the secret only a digest is kept.
+-- API tokens and their scopes. A token is identified by its public part; only a digest of the secret is stored.
 
 CREATE TABLE api_tokens (
     id            text CONSTRAINT api_tokens_pkey PRIMARY KEY,

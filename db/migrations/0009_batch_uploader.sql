@@ -1,6 +1,6 @@
 -- depends: 0008_api_tokens
 
--- Batches belong to who uploaded them, and so do idempotency keys: two uploaders may use the same one.
+-- Batches belong to their uploader, and so do idempotency keys: two uploaders may use the same key.
 
 ALTER TABLE price_batches ADD COLUMN uploader text NOT NULL DEFAULT '';
 

@@ -1,7 +1,7 @@
 -- depends: 0009_batch_uploader
 
--- Who has changed what. Rows are only ever appended, in the transaction of what they tell of. They refer to batches by value:
--- the trail outlives what it tells of.
+-- Audit trail. Rows are only ever appended, in the transaction of the change that they describe. They refer to batches by value:
+-- the trail outlives the batches.
 
 CREATE TABLE audit_entries (
     id       bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT audit_entries_pkey PRIMARY KEY,

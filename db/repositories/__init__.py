@@ -1,1 +1,4 @@
-"""Repositories: one module per table or subject, each function runs the SQL section of its name."""
+"""Repositories: one module per table or subject.
+
+Each function runs the SQL section of the same name.
+"""

@@ -1,4 +1,4 @@
-"""The audit trail: who has changed what, and when. Nothing here updates or removes an entry."""
+"""Append-only audit trail: caller, action and time of every change."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,12 +12,12 @@ from db.sql import load_sections
 SQL = load_sections("audit")
 
 COMMAND = "command"
-"""Who it is that works at the command line: whoever can reach the database may do everything."""
+"""Caller name of the command line. It needs no token: a user with database access may do everything."""
 MAX_DETAIL_LENGTH = 500
 
 
 class Action(StrEnum):
-    """What can be done that leaves an entry."""
+    """Audited actions."""
 
     UPLOAD = "upload"
     REVERT = "revert"
@@ -28,7 +28,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One change of what the database holds."""
+    """One change of the stored data."""
 
     id: int
     at: datetime
@@ -41,7 +41,10 @@ class AuditEntry:
 async def insert_entry(
     connection: Connection, caller: str, action: Action, *, batch_id: int | None = None, detail: str = ""
 ) -> None:
-    """Append an entry. Call it in the transaction of what it tells of, so that neither is there without the other."""
+    """Append an entry.
+
+    Call it in the transaction of the change that it describes, so that both are committed or neither.
+    """
     parameters = {"caller": caller, "action": action, "batch_id": batch_id, "detail": detail[:MAX_DETAIL_LENGTH]}
     await connection.execute(SQL["insert_entry"], parameters)
 

@@ -1,4 +1,4 @@
-"""Price batches: accept, claim, end, look up."""
+"""Price batches and the batch queue: insert, claim, end, query."""
 
 from collections.abc import Iterable, Sequence
 
@@ -35,7 +35,7 @@ async def insert_batch(
     payload_sha256: bytes,
     uploader: str = "",
 ) -> int | None:
-    """Queue a batch and return its id, or None when another batch of the uploader has the idempotency key."""
+    """Queue a batch and return its ID, or None if the uploader used the idempotency key before."""
     cursor = await connection.execute(
         SQL["insert_batch"],
         {
@@ -56,14 +56,14 @@ async def announce_batch(connection: Connection) -> None:
 
 
 async def get_batches(connection: Connection, ids: Sequence[int]) -> list[PriceBatch]:
-    """Return the batches with these ids, in no particular order."""
+    """Return the batches with these IDs, in no particular order."""
     async with connection.cursor(row_factory=args_row(_batch)) as cursor:
         await cursor.execute(SQL["get_batches"], {"ids": list(ids)})
         return await cursor.fetchall()
 
 
 async def find_batch_by_key(connection: Connection, idempotency_key: str, uploader: str = "") -> PriceBatch | None:
-    """Return the batch that was accepted of the uploader under the idempotency key."""
+    """Return the uploader's batch with the idempotency key, or None."""
     async with connection.cursor(row_factory=args_row(_batch)) as cursor:
         await cursor.execute(SQL["find_batch_by_key"], {"idempotency_key": idempotency_key, "uploader": uploader})
         return await cursor.fetchone()
@@ -72,7 +72,10 @@ async def find_batch_by_key(connection: Connection, idempotency_key: str, upload
 async def list_batches(
     connection: Connection, *, status: BatchStatus | None, uploader: str | None, before_id: int | None, limit: int
 ) -> list[PriceBatch]:
-    """Return up to `limit` batches, of an uploader or of all, older than the one with `before_id`, newest first."""
+    """Return up to `limit` batches, newest first.
+
+    The filters are optional: a status, an uploader, and `before_id` for batches older than the given one.
+    """
     async with connection.cursor(row_factory=args_row(_batch)) as cursor:
         parameters = {"status": status, "uploader": uploader, "before_id": before_id, "limit": limit}
         await cursor.execute(SQL["list_batches"], parameters)
@@ -80,63 +83,64 @@ async def list_batches(
 
 
 async def count_batches(connection: Connection, *, status: BatchStatus | None, uploader: str | None) -> int:
-    """Return how many batches there are, with a status or in all, of an uploader or of all."""
+    """Return the number of batches, optionally of one status or one uploader."""
     async with connection.cursor(row_factory=args_row(int)) as cursor:
         await cursor.execute(SQL["count_batches"], {"status": status, "uploader": uploader})
         return (await cursor.fetchall())[0]
 
 
 async def begin_attempt(connection: Connection, *, max_attempts: int) -> int | None:
-    """Count an attempt at the batch that has waited longest and return its id, or None when none may be tried now.
+    """Count an attempt at the batch that has waited longest and return its ID.
 
-    Call it in a transaction of its own; `claim_batch` then takes the batch for the work itself.
+    Return None when no batch is due. Call it in a separate transaction; `claim_batch` then locks the batch for the work.
     """
     row = await (await connection.execute(SQL["begin_attempt"], {"max_attempts": max_attempts})).fetchone()
     return None if row is None else int(row[0])
 
 
 async def release_attempt(connection: Connection, batch_id: int) -> None:
-    """Uncount an attempt that was not the batch's fault; it may be tried again at once."""
+    """Discount an attempt that failed for reasons outside the batch; it may be retried at once."""
     await connection.execute(SQL["release_attempt"], {"batch_id": batch_id})
 
 
 async def record_failure(connection: Connection, batch_id: int, failure: str, *, max_attempts: int) -> None:
-    """Note why an attempt failed. The text is shown to callers."""
+    """Record why an attempt failed. The text is shown to callers."""
     parameters = {"batch_id": batch_id, "failure": failure, "max_attempts": max_attempts}
     await connection.execute(SQL["record_failure"], parameters)
 
 
 async def fail_exhausted(connection: Connection, *, max_attempts: int) -> list[int]:
-    """End the batches that were tried too often as FAILED and return their ids."""
+    """Mark the batches without remaining attempts as FAILED and return their IDs."""
     cursor = await connection.execute(SQL["fail_exhausted"], {"max_attempts": max_attempts})
     return [int(batch_id) for batch_id, _ in await cursor.fetchall()]
 
 
 async def claim_batch(connection: Connection, batch_id: int) -> OnError | None:
-    """Lock a waiting batch for this transaction and return what an invalid item does to it.
+    """Lock a waiting batch for this transaction and return its rule for invalid items.
 
-    Return None when it has ended or another process holds it.
+    Return None when the batch has ended or another process holds the lock.
     """
     row = await (await connection.execute(SQL["claim_batch"], {"batch_id": batch_id})).fetchone()
     return None if row is None else OnError(row[0])
 
 
 async def lock_batch(connection: Connection, batch_id: int) -> BatchStatus | None:
-    """Keep the batch as it is for this transaction and return its status, or None when there is no such batch."""
+    """Lock the batch for this transaction and return its status, or None if it does not exist."""
     row = await (await connection.execute(SQL["lock_batch"], {"batch_id": batch_id})).fetchone()
     return None if row is None else BatchStatus(row[0])
 
 
 async def mark_reverted(connection: Connection, batch_id: int) -> None:
-    """Record that the batch's prices are gone, in the transaction that took them away."""
+    """Mark the batch as reverted, in the transaction that deletes its prices."""
     await connection.execute(SQL["mark_reverted"], {"batch_id": batch_id})
 
 
 async def list_changes(connection: Connection, seen: str | None, *, limit: int) -> tuple[str, list[int]]:
-    """Return where the changes of prices stand, and up to `limit` batches applied or taken back since they stood at `seen`.
+    """Return a snapshot of the price changes, and up to `limit` batches changed since `seen`.
 
-    Where they stand is opaque; without `seen` no batch is returned. Whoever goes on from it finds every change exactly once,
-    in whatever order transactions commit; a batch that was applied and taken back in between is one change.
+    A batch changes when it is applied or reverted. The snapshot is opaque; without `seen` no batch is returned. A caller that
+    passes each snapshot to its next call receives every change exactly once, in whatever order transactions commit. A batch
+    that was applied and reverted in between is one change.
     """
     async with connection.cursor() as cursor:
         await cursor.execute(SQL["list_changes"], {"seen": seen, "limit": limit})
@@ -145,20 +149,20 @@ async def list_changes(connection: Connection, seen: str | None, *, limit: int) 
 
 
 async def measure_queue(connection: Connection) -> QueueState:
-    """Return how the queue stands."""
+    """Return the current state of the queue."""
     async with connection.cursor(row_factory=class_row(QueueState)) as cursor:
         await cursor.execute(SQL["measure_queue"])
         return (await cursor.fetchall())[0]
 
 
 async def count_outcomes(connection: Connection) -> dict[BatchStatus, int]:
-    """Return how many batches have ended with each status."""
+    """Return the number of ended batches by status."""
     cursor = await connection.execute(SQL["count_outcomes"])
     return {BatchStatus(status): count for status, count in await cursor.fetchall()}
 
 
 async def end_batch(connection: Connection, batch_id: int, outcome: BatchOutcome) -> None:
-    """Record what became of the batch, in the transaction that made it so."""
+    """Record the batch's outcome, in the transaction that applies the batch."""
     await connection.execute(
         SQL["end_batch"],
         {
@@ -177,12 +181,15 @@ async def end_batch(connection: Connection, batch_id: int, outcome: BatchOutcome
 
 
 async def report_progress(connection: Connection, batch_id: int, progress: float) -> None:
-    """Note which part of a running batch's payload is done, 0 to 1. Use another connection than the one that applies it."""
+    """Record the processed fraction of a running batch's payload, 0 to 1.
+
+    Use another connection than the one that applies the batch.
+    """
     await connection.execute(SQL["report_progress"], {"batch_id": batch_id, "progress": progress})
 
 
 async def clear_progress(connection: Connection) -> None:
-    """Remove what was noted of batches that have ended."""
+    """Delete the progress of batches that have ended."""
     await connection.execute(SQL["clear_progress"])
 
 
@@ -194,27 +201,30 @@ async def copy_rejections(connection: Connection, chunks: Iterable[bytes]) -> No
 
 
 async def list_rejections(connection: Connection, batch_id: int, *, after: int = 0, limit: int) -> list[Rejection]:
-    """Return up to `limit` problems of the batch, by item, after the one with the number `after`."""
+    """Return up to `limit` problems of the batch after number `after`, by item."""
     async with connection.cursor(row_factory=args_row(_rejection)) as cursor:
         await cursor.execute(SQL["list_rejections"], {"batch_id": batch_id, "after": after, "limit": limit})
         return await cursor.fetchall()
 
 
 async def count_rejections(connection: Connection, batch_id: int) -> int:
-    """Return how many problems the batch has."""
+    """Return the number of the batch's problems."""
     async with connection.cursor(row_factory=args_row(int)) as cursor:
         await cursor.execute(SQL["count_rejections"], {"batch_id": batch_id})
         return (await cursor.fetchall())[0]
 
 
 async def export_rejections(connection: Connection, batch_id: int, *, after: int, last: int) -> bytes | None:
-    """Return the problems of the batch with the numbers `after` + 1 to `last`, by item, as NDJSON; None when there are none."""
+    """Return the batch's problems number `after` + 1 to `last` as NDJSON, by item.
+
+    Return None when there are none.
+    """
     async with connection.cursor(binary=True) as cursor:
         await cursor.execute(SQL["export_rejections"], {"batch_id": batch_id, "after": after, "last": last})
         return (await cursor.fetchall())[0][0]  # type: ignore[no-any-return]
 
 
 async def select_batches_with_rejections(connection: Connection, ids: Sequence[int]) -> set[int]:
-    """Return those of the ids whose batches have a problem, be it only a warning."""
+    """Return the IDs of the batches that have a problem, including mere warnings."""
     cursor = await connection.execute(SQL["select_batches_with_rejections"], {"ids": list(ids)})
     return {int(batch_id) for (batch_id,) in await cursor.fetchall()}

@@ -1,4 +1,4 @@
-"""Lanes of batches: which port pairs an applied batch touched."""
+"""Lanes of batches: the port pairs that an applied batch touched."""
 
 from collections.abc import Sequence
 
@@ -15,13 +15,13 @@ SQL = load_sections("lanes")
 async def insert_lanes(
     connection: Connection, batch_id: int, origins: Sequence[int], destinations: Sequence[int]
 ) -> None:
-    """Record the lanes of a batch, given as the ids of their origins and of their destinations, in order."""
+    """Record the lanes of a batch, as two parallel lists of origin and destination IDs."""
     parameters = {"batch_id": batch_id, "origins": list(origins), "destinations": list(destinations)}
     await connection.execute(SQL["insert_lanes"], parameters)
 
 
 async def list_lanes(connection: Connection, batch_id: int, *, after: int = 0, limit: int) -> list[BatchLane]:
-    """Return up to `limit` lanes of the batch after the one at the position `after`."""
+    """Return up to `limit` lanes of the batch after position `after`."""
     async with connection.cursor(row_factory=args_row(BatchLane.at)) as cursor:
         await cursor.execute(SQL["list_lanes"], {"batch_id": batch_id, "after": after, "limit": limit})
         return await cursor.fetchall()
@@ -30,7 +30,10 @@ async def list_lanes(connection: Connection, batch_id: int, *, after: int = 0, l
 async def list_touched(
     connection: Connection, batch_ids: Sequence[int], watched: Sequence[Lane]
 ) -> list[tuple[int, Lane]]:
-    """Return (batch, lane) wherever one of the batches has a price between any ports below the ends of a watched lane."""
+    """Return a pair (batch ID, watched lane) for each watched lane that a batch touched.
+
+    A batch touches a lane when it has a price between any ports below the lane's two ends.
+    """
     parameters = {
         "batch_ids": list(batch_ids),
         "origins": [lane.origin for lane in watched],

@@ -1,4 +1,4 @@
-"""The region tree: look-ups, searches and changes."""
+"""The region tree: lookups, searches and changes."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,7 +13,7 @@ SQL = load_sections("locations")
 
 
 def normalize_for_search(text: str) -> str:
-    """Return the text without accents and case, as searches compare it: `Malmö` and `MALMO` become `malmo`."""
+    """Return the text without accents and case: `Malmö` and `MALMO` become `malmo`."""
     return anyascii(text).casefold()
 
 
@@ -26,7 +26,7 @@ def _related(of_id: int, id: int, kind: str, key: str, name: str, parent_id: int
 
 
 def _pattern(search: str | None) -> str | None:
-    """Return a LIKE pattern that finds the text anywhere, its own wildcards taken literally."""
+    """Return a LIKE pattern that matches the text anywhere, with its wildcards escaped."""
     if search is None or not search.strip():
         return None
     literal = normalize_for_search(search.strip()).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
@@ -34,21 +34,21 @@ def _pattern(search: str | None) -> str | None:
 
 
 async def find_locations(connection: Connection, keys: Iterable[str]) -> list[Location]:
-    """Return the locations with these codes or slugs, whatever the case, in no particular order."""
+    """Return the locations with these codes or slugs in any case, in no particular order."""
     async with connection.cursor(row_factory=args_row(_location)) as cursor:
         await cursor.execute(SQL["find_locations"], {"keys": [key.lower() for key in keys]})
         return await cursor.fetchall()
 
 
 async def get_locations(connection: Connection, ids: Sequence[int]) -> list[Location]:
-    """Return the locations with these ids, in no particular order."""
+    """Return the locations with these IDs, in no particular order."""
     async with connection.cursor(row_factory=args_row(_location)) as cursor:
         await cursor.execute(SQL["get_locations"], {"ids": list(ids)})
         return await cursor.fetchall()
 
 
 async def list_locations(connection: Connection) -> list[Location]:
-    """Return the whole tree, by id."""
+    """Return the whole tree, by ID."""
     async with connection.cursor(row_factory=args_row(_location)) as cursor:
         await cursor.execute(SQL["list_locations"])
         return await cursor.fetchall()
@@ -62,14 +62,14 @@ async def list_children(connection: Connection, ids: Sequence[int]) -> list[Loca
 
 
 async def list_ancestors(connection: Connection, ids: Sequence[int]) -> list[tuple[int, Location]]:
-    """Return (id asked for, ancestor) for every ancestor, the nearest first."""
+    """Return a pair (requested ID, ancestor) for every ancestor, the nearest first."""
     async with connection.cursor(row_factory=args_row(_related)) as cursor:
         await cursor.execute(SQL["list_ancestors"], {"ids": list(ids)})
         return await cursor.fetchall()
 
 
 async def list_ports_below(connection: Connection, ids: Sequence[int]) -> list[tuple[int, Location]]:
-    """Return (id asked for, port) for every port at any depth below, by name."""
+    """Return a pair (requested ID, port) for every port at any depth below, by name."""
     async with connection.cursor(row_factory=args_row(_related)) as cursor:
         await cursor.execute(SQL["list_ports_below"], {"ids": list(ids)})
         return await cursor.fetchall()
@@ -78,7 +78,10 @@ async def list_ports_below(connection: Connection, ids: Sequence[int]) -> list[t
 async def search_locations(
     connection: Connection, *, search: str | None, kind: LocationKind | None, after_id: int | None, limit: int
 ) -> list[Location]:
-    """Return up to `limit` locations whose name or key holds `search`, after the one with `after_id`, by name."""
+    """Return up to `limit` locations whose name or key contains `search`, by name.
+
+    With `after_id`, the list starts behind that location.
+    """
     parameters = {"pattern": _pattern(search), "kind": kind, "after_id": after_id, "limit": limit}
     async with connection.cursor(row_factory=args_row(_location)) as cursor:
         await cursor.execute(SQL["search_locations"], parameters)
@@ -86,14 +89,17 @@ async def search_locations(
 
 
 async def count_locations(connection: Connection, *, search: str | None, kind: LocationKind | None) -> int:
-    """Return how many locations match the search."""
+    """Return the number of locations that match the search."""
     async with connection.cursor(row_factory=args_row(int)) as cursor:
         await cursor.execute(SQL["count_locations"], {"pattern": _pattern(search), "kind": kind})
         return (await cursor.fetchall())[0]
 
 
 async def upsert_locations(connection: Connection, locations: Sequence[tuple[LocationKind, str, str]]) -> None:
-    """Write (kind, key, name) by key. Lock the tree first; the caller has checked that kinds do not clash."""
+    """Insert or update locations, given as (kind, key, name), by key.
+
+    Lock the tree first. The caller has checked that the kinds do not conflict.
+    """
     await connection.execute(
         SQL["upsert_locations"],
         {
@@ -106,7 +112,10 @@ async def upsert_locations(connection: Connection, locations: Sequence[tuple[Loc
 
 
 async def set_parents(connection: Connection, parents: Sequence[tuple[str, str | None]]) -> int:
-    """Hang each (key, parent key or None) where it belongs and return how many moved. Lock the tree first."""
+    """Move each location under its parent and return how many moved.
+
+    `parents` holds pairs (key, parent key or None). Lock the tree first.
+    """
     cursor = await connection.execute(
         SQL["set_parents"],
         {"keys": [key for key, _ in parents], "parent_keys": [parent for _, parent in parents]},
@@ -115,10 +124,10 @@ async def set_parents(connection: Connection, parents: Sequence[tuple[str, str |
 
 
 async def lock_tree_shared(connection: Connection) -> None:
-    """Hold the tree as it is until the transaction ends. Batches share this lock."""
+    """Lock the tree against changes until the transaction ends. Batches share this lock."""
     await connection.execute(SQL["lock_tree_shared"])
 
 
 async def lock_tree_exclusive(connection: Connection) -> None:
-    """Have the tree alone until the transaction ends, after the batches in flight."""
+    """Lock the tree exclusively until the transaction ends, after the batches in flight."""
     await connection.execute(SQL["lock_tree_exclusive"])

@@ -1,4 +1,4 @@
-"""Payloads of batches: what was uploaded, kept until some time after the batch has ended."""
+"""Payloads of batches: the uploaded data, stored until some time after the batch has ended."""
 
 from psycopg.rows import args_row, class_row
 
@@ -20,31 +20,34 @@ SUFFIXES = {
 
 
 def find_format(name: str) -> FileFormat | None:
-    """Return the format that a file's name promises by its end, in either case, or None when it promises none."""
+    """Return the format for the suffix of a file name, case-insensitively, or None if unknown."""
     matching = (file_format for suffix, file_format in SUFFIXES.items() if name.lower().endswith(suffix))
     return next(matching, None)
 
 
 async def insert_payload(connection: Connection, *, batch_id: int, part: int, format: str, data: bytes) -> None:  # noqa: A002
-    """Keep a part of what was uploaded, counted from 0, in the transaction that inserts the batch."""
+    """Store a part of the payload, counted from 0, in the transaction that inserts the batch."""
     parameters = {"batch_id": batch_id, "part": part, "format": format, "data": data}
     await connection.execute(SQL["insert_payload"], parameters)
 
 
 async def find_payload(connection: Connection, batch_id: int) -> Payload | None:
-    """Return what is known of the batch's payload, or None when it has none or has it no longer."""
+    """Return the description of the batch's payload, or None if it never existed or has expired."""
     async with connection.cursor(row_factory=class_row(Payload)) as cursor:
         await cursor.execute(SQL["find_payload"], {"batch_id": batch_id})
         return await cursor.fetchone()
 
 
 async def get_payload_part(connection: Connection, batch_id: int, part: int) -> bytes:
-    """Return the bytes of a part that exists, counted from 0."""
+    """Return the bytes of an existing part, counted from 0."""
     async with connection.cursor(row_factory=args_row(bytes), binary=True) as cursor:
         await cursor.execute(SQL["get_payload_part"], {"batch_id": batch_id, "part": part})
         return (await cursor.fetchall())[0]
 
 
 async def delete_old_payloads(connection: Connection, *, days: int) -> int:
-    """Remove the payloads of batches that ended more than `days` ago; return how many parts they were."""
+    """Delete the payloads of batches that ended more than `days` ago.
+
+    Return the number of deleted parts.
+    """
     return (await connection.execute(SQL["delete_old_payloads"], {"days": days})).rowcount

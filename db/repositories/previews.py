@@ -1,4 +1,4 @@
-"""What an upload would do, found out in a transaction that is rolled back. Nothing here outlives it."""
+"""Dry runs: the effect of an upload, computed in a transaction that is rolled back."""
 
 from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ SQL = load_sections("previews")
 
 @dataclass(frozen=True, slots=True)
 class AverageDelta:
-    """A day of a lane whose average would change: the sum (US cents) and the number of its prices before and after.
+    """Day of a lane whose average would change: sum and number of its prices before and after.
 
-    Before, they may be too few for an average.
+    Sums are in US cents. Before the upload, the prices may be too few for an average.
     """
 
     lane: Lane
@@ -33,7 +33,7 @@ class AverageDelta:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an upload would come to: its outcome, its first problems and lanes, and the averages that it would move most.
+    """Result of a dry run: outcome, first problems and lanes, and largest changes of averages.
 
     `new_average_count` is the number of days of lanes that would have an average for the first time.
     """
@@ -46,33 +46,36 @@ class Preview:
 
 
 async def create_previewed_totals(connection: Connection) -> None:
-    """Make the transaction's table of the totals that would be appended."""
+    """Create the transaction's temporary table of the totals that would be appended."""
     await connection.execute(SQL["create_previewed_totals"])
 
 
 async def copy_previewed_totals(connection: Connection, chunks: AsyncIterable[bytes]) -> None:
-    """Put partial sums of lanes, port to port, into the transaction's table, from binary COPY data."""
+    """Copy partial sums of lanes, port to port, into the temporary table.
+
+    The chunks are binary COPY data.
+    """
     async with connection.cursor() as cursor, cursor.copy(SQL["copy_previewed_totals"]) as copy:
         async for chunk in chunks:
             await copy.write(chunk)
 
 
 async def analyze_previewed_totals(connection: Connection) -> None:
-    """Let the planner know what was put into the transaction's table."""
+    """Update the planner statistics of the temporary table."""
     await connection.execute(SQL["analyze_previewed_totals"])
 
 
 async def list_average_deltas(connection: Connection, *, limit: int) -> tuple[list[AverageDelta], int]:
-    """Return up to `limit` averages that would change, the largest moves first, and how many would be new.
+    """Return up to `limit` averages that would change, and the number of new averages.
 
-    New averages come after those that move. Everything is compared with one state of the totals.
+    The largest changes come first, and new averages come last. All are compared with the same state of the totals.
     """
     async with connection.cursor(row_factory=args_row(_delta)) as cursor:
         await cursor.execute(SQL["list_average_deltas"], {"min_prices": MIN_PRICES_FOR_STATISTICS, "limit": limit})
-        found = await cursor.fetchall()
-    return [move for move, _ in found], found[0][1] if found else 0
+        rows = await cursor.fetchall()
+    return [delta for delta, _ in rows], rows[0][1] if rows else 0
 
 
-def _delta(origin: int, destination: int, *figures: Any) -> tuple[AverageDelta, int]:  # noqa: ANN401
-    *move, new_average_count = figures
-    return AverageDelta(Lane(origin, destination), *move), new_average_count
+def _delta(origin: int, destination: int, *columns: Any) -> tuple[AverageDelta, int]:  # noqa: ANN401
+    *delta, new_average_count = columns
+    return AverageDelta(Lane(origin, destination), *delta), new_average_count

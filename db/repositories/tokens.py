@@ -1,4 +1,4 @@
-"""API tokens: keep them, look them up, revoke them. What a token looks like, and its secret, are the server's business."""
+"""API tokens: insert, find, revoke. The server defines the token format and its secret."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ SQL = load_sections("tokens")
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """A token as it is kept: by its public part, with a digest of the whole."""
+    """Stored token: its public part as the ID, and a digest of the whole token."""
 
     id: str
     name: str
@@ -35,7 +35,7 @@ async def insert_token(
     secret_sha256: bytes,
     expires_at: datetime | None,
 ) -> None:
-    """Keep a token. It never expires without `expires_at`."""
+    """Store a token. Without `expires_at` it never expires."""
     parameters = {
         "id": id,
         "name": name,
@@ -47,25 +47,31 @@ async def insert_token(
 
 
 async def find_tokens(connection: Connection, ids: Collection[str]) -> list[ApiToken]:
-    """Return those of the tokens that are neither revoked nor expired, in no particular order."""
+    """Return the tokens that are neither revoked nor expired, in no particular order."""
     async with connection.cursor(row_factory=class_row(ApiToken)) as cursor:
         await cursor.execute(SQL["find_tokens"], {"ids": list(ids)})
         return await cursor.fetchall()
 
 
 async def list_tokens(connection: Connection) -> list[ApiToken]:
-    """Return all tokens, the oldest first; the revoked and the expired ones too."""
+    """Return all tokens, including revoked and expired ones, oldest first."""
     async with connection.cursor(row_factory=class_row(ApiToken)) as cursor:
         await cursor.execute(SQL["list_tokens"])
         return await cursor.fetchall()
 
 
 async def revoke_token(connection: Connection, id: str) -> str | None:  # noqa: A002
-    """Revoke a token for good and return its name, or None when there is none with the id, or it was revoked before."""
+    """Revoke a token permanently and return its name.
+
+    Return None when no token has the ID, or when it is already revoked.
+    """
     row = await (await connection.execute(SQL["revoke_token"], {"id": id})).fetchone()
     return None if row is None else str(row[0])
 
 
 async def touch_tokens(connection: Connection, ids: Collection[str]) -> None:
-    """Note that the tokens were used, to within ten minutes: so a busy token costs one write in that time."""
+    """Record that the tokens were used, with a resolution of ten minutes.
+
+    A busy token therefore costs one write in ten minutes.
+    """
     await connection.execute(SQL["touch_tokens"], {"ids": list(ids)})

@@ -1,6 +1,6 @@
-"""Price totals, the read-optimised history: append, read, compact, check against the observations, follow the tree.
+"""Price totals, the read-optimised history: append, read, compact, verify, follow the tree.
 
-Nothing here updates a row. Functions that gather need a transaction: they meet in its temporary table `day_sums`.
+No function updates a row. The `collect_*` functions need a transaction, because they share its temporary table `day_sums`.
 """
 
 from collections.abc import AsyncIterable, Iterable, Sequence
@@ -20,12 +20,12 @@ from domain.prices import DateRange, DayTotals
 SQL = load_sections("totals")
 
 Key = tuple[int, int, date]
-"""Origin, destination and month of totals: rows of the same key add up."""
+"""Origin, destination and month of totals; the rows of one key add up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A day on which a pair's totals are not what its observations say. Sums are US cents."""
+    """Day on which a location pair's totals differ from its observations; sums are US cents."""
 
     origin: str
     destination: str
@@ -36,24 +36,27 @@ class Difference:
     actual_count: int
 
 
-async def select_day_totals(connection: Connection, questions: Sequence[tuple[Lane, DateRange]]) -> list[DayTotals]:
-    """Return for each question the totals of every day of its range.
+async def select_day_totals(connection: Connection, requests: Sequence[tuple[Lane, DateRange]]) -> list[DayTotals]:
+    """Return for each request the totals of every day of its range.
 
-    All questions travel in one round trip, as pipelined statements that each touch a single origin.
+    All requests share one round trip, as pipelined statements that each touch a single origin.
     """
     parameters = [
         (str(lane.origin), str(lane.destination), str(days.first.replace(day=1)), str(days.last))
-        for lane, days in questions
+        for lane, days in requests
     ]
 
-    def read(number: int, rows: list[tuple[Any, ...]]) -> DayTotals:
-        return _add_up(rows, questions[number][1])
+    def decode(number: int, rows: list[tuple[Any, ...]]) -> DayTotals:
+        return _add_up(rows, requests[number][1])
 
-    return await execute_pipelined(connection, SQL["select_day_totals"], parameters, read)
+    return await execute_pipelined(connection, SQL["select_day_totals"], parameters, decode)
 
 
 def _add_up(rows: Iterable[tuple[Any, ...]], days: DateRange) -> DayTotals:
-    """Return the sum of the partial sums on each day of the range; parts of them may lie outside."""
+    """Return the sum of the partial sums on each day of the range.
+
+    Partial sums may begin before the range and end after it.
+    """
     length = len(days)
     sums, counts = [0] * length, [0] * length
     end = 0
@@ -62,41 +65,41 @@ def _add_up(rows: Iterable[tuple[Any, ...]], days: DateRange) -> DayTotals:
         if start < 0:
             part_sums, part_counts, start = part_sums[-start:], part_counts[-start:], 0
         if start + len(part_sums) > length:
-            left = max(length - start, 0)
-            part_sums, part_counts = part_sums[:left], part_counts[:left]
+            remaining = max(length - start, 0)
+            part_sums, part_counts = part_sums[:remaining], part_counts[:remaining]
         stop = start + len(part_sums)
         if start < end:
             part_sums, part_counts = map(add, sums[start:stop], part_sums), map(add, counts[start:stop], part_counts)
-        # What lies after all that came before has nothing to be added to: nearly always, where totals are compact.
+        # A part behind all previous parts needs no addition. In compacted totals this is nearly always the case.
         sums[start:stop], counts[start:stop] = part_sums, part_counts
         end = max(end, stop)
     return DayTotals(sums, counts)
 
 
 async def copy_totals(connection: Connection, chunks: AsyncIterable[bytes]) -> None:
-    """Append partial sums from binary COPY data. Hold the tree by `share_tree` first."""
+    """Append partial sums from binary COPY data. Call `lock_tree_shared` first."""
     async with connection.cursor() as cursor, cursor.copy(SQL["copy_totals"]) as copy:
         async for chunk in chunks:
             await copy.write(chunk)
 
 
 async def create_day_sums(connection: Connection) -> None:
-    """Make the transaction's table of sums by day."""
+    """Create the transaction's temporary table of sums by day."""
     await connection.execute(SQL["create_day_sums"])
 
 
 async def collect_observed_month(connection: Connection, month: date) -> None:
-    """Gather what the observations of a month add up to, for every pair of locations."""
+    """Collect the sums of a month's observations for every pair of locations."""
     await connection.execute(SQL["collect_observed_month"], {"month": month})
 
 
 async def compact_keys(
     connection: Connection, after: Key | None, *, max_rows: int, max_keys: int
 ) -> tuple[Key, int] | None:
-    """Replace the rows of up to `max_keys` keys that have more than `max_rows` by their sum.
+    """Merge the rows of up to `max_keys` keys that have more than `max_rows` rows each.
 
-    Begin behind the key `after`, in the order of origin, destination and month. Return the last of the keys and how many
-    rows are gone, or None when no such key is left.
+    Begin behind the key `after`, in the order of origin, destination and month. Return the last key and the number of deleted
+    rows, or None when no such key remains.
     """
     origin, destination, month = after or (0, 0, date.min)
     cursor = await connection.execute(
@@ -108,33 +111,36 @@ async def compact_keys(
 
 
 async def store_ancestors(connection: Connection) -> None:
-    """Note who stands above whom before the tree changes, for `gather_tree_change`."""
+    """Store the ancestors of all locations before the tree changes, for `collect_tree_change`."""
     await connection.execute(SQL["store_ancestors"])
 
 
 async def collect_tree_change(connection: Connection) -> None:
-    """Gather what the change of the tree since `remember_ancestors` adds to and takes from each pair of locations."""
+    """Collect the difference that the tree change since `store_ancestors` makes to each pair."""
     await connection.execute(SQL["collect_tree_change"])
 
 
 async def pack_day_sums(connection: Connection) -> None:
-    """Append what was gathered to the totals."""
+    """Append the collected sums to the totals."""
     await connection.execute(SQL["pack_day_sums"])
 
 
 async def list_months(connection: Connection) -> list[date]:
-    """Return the first day of every month that holds observations or totals, in order."""
+    """Return the first day of every month that has observations or totals, in order."""
     cursor = await connection.execute(SQL["list_months"])
     return [month for (month,) in await cursor.fetchall()]
 
 
 async def diff_month(connection: Connection, month: date, *, limit: int) -> list[Difference]:
-    """Return up to `limit` days of the month on which totals differ from what was gathered, the worst first."""
+    """Return up to `limit` days of the month on which totals differ from the collected sums.
+
+    The largest differences come first.
+    """
     async with connection.cursor(row_factory=class_row(Difference)) as cursor:
         await cursor.execute(SQL["diff_month"], {"month": month, "limit": limit})
         return await cursor.fetchall()
 
 
 async def delete_month(connection: Connection, month: date) -> None:
-    """Remove the totals of a month; `pack_day_sums` puts them back from what was gathered."""
+    """Delete the totals of a month; `pack_day_sums` restores them from the collected sums."""
     await connection.execute(SQL["delete_month"], {"month": month})

@@ -1,4 +1,4 @@
-"""Versions of the data: announced with every change of what averages and locations answer."""
+"""Data versions: announced with every change that affects query results."""
 
 from psycopg.rows import args_row
 
@@ -9,12 +9,15 @@ SQL = load_sections("versions")
 
 
 async def announce_change(connection: Connection, change: str) -> None:
-    """Tell who keeps answers, when this transaction commits, what has changed: a batch (`12 APPLIED`) or `tree`."""
+    """Notify the response caches of a change when this transaction commits.
+
+    The change is a batch with its new status (`12 APPLIED`) or `tree`.
+    """
     await connection.execute(SQL["announce_change"], {"change": change})
 
 
 async def state_fingerprint(connection: Connection) -> str:
-    """Return a name for the state of the data as it is now; equal states have equal names."""
+    """Return a fingerprint of the current data; equal states have equal fingerprints."""
     async with connection.cursor(row_factory=args_row(str)) as cursor:
         await cursor.execute(SQL["state_fingerprint"])
         return (await cursor.fetchall())[0]

@@ -1,7 +1,7 @@
 -- The audit trail.
 
 -- insert_entry --
--- Appends an entry, in the transaction of what it tells of.
+-- Appends an entry, in the transaction of the change that it describes.
 INSERT INTO audit_entries (caller, action, batch_id, detail)
 VALUES (%(caller)s, %(action)s, %(batch_id)s, %(detail)s)
 

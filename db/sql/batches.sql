@@ -1,7 +1,7 @@
 -- Price batches and their rejections.
 
 -- insert_batch --
--- One row: the new batch's id, or none when the uploader has used the idempotency key. Uses
+-- One row: the new batch's ID, or none when the uploader has used the idempotency key. Uses
 -- price_batches_idempotency_key_unique.
 INSERT INTO price_batches (status, on_error, source, idempotency_key, payload_sha256, uploader)
 VALUES ('QUEUED', %(on_error)s, %(source)s, %(idempotency_key)s, %(payload_sha256)s, %(uploader)s)
@@ -13,7 +13,7 @@ RETURNING id
 SELECT pg_notify('ratesgraph_queue', '')
 
 -- get_batches --
--- One row per batch id that exists. Uses price_batches_pkey.
+-- One row per existing batch ID. Uses price_batches_pkey.
 SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count, accepted_count, rejected_count,
        price_count, price_day_count, lane_count, first_day, last_day, attempts, failure, created_at, started_at, ended_at,
        reverted_at, uploader,
@@ -37,8 +37,8 @@ FROM price_batches
 WHERE idempotency_key = %(idempotency_key)s AND uploader = %(uploader)s
 
 -- list_batches --
--- One row per batch older than the cursor, of one uploader or of all, newest first; one more than asked for tells that a next
--- page exists. Uses price_batches_pkey, with a status price_batches_status_idx, with an uploader price_batches_uploader_idx.
+-- One row per batch older than the cursor, of one uploader or of all, newest first. The caller requests one extra row to detect
+-- a next page. Uses price_batches_pkey, with a status price_batches_status_idx, with an uploader price_batches_uploader_idx.
 SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count, accepted_count, rejected_count,
        price_count, price_day_count, lane_count, first_day, last_day, attempts, failure, created_at, started_at, ended_at,
        reverted_at, uploader,
@@ -54,15 +54,15 @@ ORDER BY id DESC
 LIMIT %(limit)s
 
 -- count_batches --
--- One row: how many batches match.
+-- One row: the number of matching batches.
 SELECT count(*)
 FROM price_batches
 WHERE (%(status)s::text IS NULL OR status = %(status)s) AND (%(uploader)s::text IS NULL OR uploader = %(uploader)s)
 
 -- begin_attempt --
--- At most one row: the batch that has waited longest and may be tried now. It is marked in a transaction of its own, so that
--- an attempt counts even if it kills its worker; until next_attempt_at nobody else tries. A batch whose row is locked is
--- being applied. Uses price_batches_waiting_idx.
+-- At most one row: the due batch that has waited longest. It is marked in a separate transaction, so that an attempt counts even
+-- if it kills its worker. No other worker tries the batch before next_attempt_at. A batch whose row is locked is being applied.
+-- Uses price_batches_waiting_idx.
 UPDATE price_batches
 SET status = 'RUNNING', attempts = attempts + 1, started_at = coalesce(started_at, clock_timestamp()),
     next_attempt_at = clock_timestamp() + least(power(2, attempts + 1), 60) * interval '1 second'
@@ -76,20 +76,20 @@ WHERE id = (
 RETURNING id
 
 -- release_attempt --
--- Makes an attempt that was not the batch's fault as if it had never been.
+-- Discounts an attempt that failed for reasons outside the batch, and makes the batch due at once.
 UPDATE price_batches
 SET status = 'QUEUED', attempts = greatest(attempts - 1, 0), next_attempt_at = clock_timestamp()
 WHERE id = %(batch_id)s AND status = 'RUNNING'
 
 -- record_failure --
--- Notes why an attempt failed; the batch is tried again later, or after the last attempt fails without delay.
+-- Records why an attempt failed. The batch is retried later; after the last attempt it becomes due at once, to be failed.
 UPDATE price_batches
 SET failure = %(failure)s,
     next_attempt_at = CASE WHEN attempts < %(max_attempts)s THEN next_attempt_at ELSE clock_timestamp() END
 WHERE id = %(batch_id)s AND status = 'RUNNING'
 
 -- fail_exhausted --
--- One row per batch that was tried too often and is nobody's now: it has failed for good. Uses price_batches_waiting_idx.
+-- One row per batch without remaining attempts that no worker holds: it fails permanently. Uses price_batches_waiting_idx.
 UPDATE price_batches
 SET status = 'FAILED', ended_at = clock_timestamp(), failure = coalesce(failure, 'every attempt ended its worker')
 WHERE id IN (
@@ -100,16 +100,16 @@ WHERE id IN (
 RETURNING id, pg_notify('ratesgraph_batches', id::text)
 
 -- claim_batch --
--- At most one row: the batch if it still waits. The lock lasts until the transaction ends, so a dead process frees it, and
--- whoever comes second skips it. Uses price_batches_pkey.
+-- At most one row: the batch if it still waits. The lock lasts until the transaction ends, so a dead process releases it. A
+-- second worker skips the locked row. Uses price_batches_pkey.
 SELECT on_error
 FROM price_batches
 WHERE id = %(batch_id)s AND status IN ('QUEUED', 'RUNNING')
 FOR UPDATE SKIP LOCKED
 
 -- measure_queue --
--- One row: how many batches wait and run, the age of the oldest in seconds, and how many ended in the last minute. Uses
--- price_batches_waiting_idx and price_batches_ended_at_idx.
+-- One row: the numbers of queued and running batches, the age of the oldest in seconds, and the number that ended in the last
+-- minute. Uses price_batches_waiting_idx and price_batches_ended_at_idx.
 SELECT count(*) FILTER (WHERE status = 'QUEUED') AS queued,
        count(*) FILTER (WHERE status = 'RUNNING') AS running,
        coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float AS oldest_seconds,
@@ -118,14 +118,14 @@ FROM price_batches
 WHERE status IN ('QUEUED', 'RUNNING')
 
 -- count_outcomes --
--- One row per status of batches that have ended, and how many there are. Reads all entries of price_batches_status_idx.
+-- One row per status of ended batches, with their number. Reads all entries of price_batches_status_idx.
 SELECT status, count(*)
 FROM price_batches
 WHERE status NOT IN ('QUEUED', 'RUNNING')
 GROUP BY status
 
 -- end_batch --
--- Marks the batch as ended, with what became of it.
+-- Marks the batch as ended and stores its outcome.
 UPDATE price_batches
 SET status = %(status)s, item_count = %(item_count)s, accepted_count = %(accepted_count)s,
     rejected_count = %(rejected_count)s, price_count = %(price_count)s, price_day_count = %(price_day_count)s,
@@ -135,7 +135,7 @@ WHERE id = %(batch_id)s
 RETURNING pg_notify('ratesgraph_batches', id::text)
 
 -- report_progress --
--- Notes how far a running batch has come, outside of the transaction that applies it, and tells who watches. Uses
+-- Records the progress of a running batch, outside of the transaction that applies it, and notifies subscribers. Uses
 -- batch_progress_pkey.
 INSERT INTO batch_progress (batch_id, progress)
 VALUES (%(batch_id)s, %(progress)s)
@@ -143,34 +143,34 @@ ON CONFLICT (batch_id) DO UPDATE SET progress = excluded.progress
 RETURNING pg_notify('ratesgraph_batches', batch_id::text)
 
 -- clear_progress --
--- Removes what was noted of batches that have ended. Uses batch_progress_pkey.
+-- Deletes the progress of batches that have ended. Uses batch_progress_pkey.
 DELETE FROM batch_progress p
 USING price_batches b
 WHERE b.id = p.batch_id AND b.status NOT IN ('QUEUED', 'RUNNING')
 
 -- lock_batch --
--- At most one row: the batch's status, which nobody else changes until the transaction ends. Uses price_batches_pkey.
+-- At most one row: the batch's status, locked until the transaction ends. Uses price_batches_pkey.
 SELECT status FROM price_batches WHERE id = %(batch_id)s FOR UPDATE
 
 -- mark_reverted --
--- Marks an applied batch as reverted, in the transaction that takes its prices away.
+-- Marks an applied batch as reverted, in the transaction that deletes its prices.
 UPDATE price_batches
 SET status = 'REVERTED', reverted_at = clock_timestamp(), changed_in = pg_current_xact_id()
 WHERE id = %(batch_id)s
 RETURNING pg_notify('ratesgraph_batches', id::text)
 
 -- list_changes --
--- One row: the snapshot that this statement sees, and the ids of the batches, in order, that were applied or taken back by
--- transactions which it sees and the snapshot `seen` did not; without `seen` none. However late a transaction commits, its
--- change is in exactly one of two such looks. Ask the primary: a standby's snapshots do not tell which transactions are still
--- running. Uses price_batches_changed_in_idx.
+-- One row: the snapshot of this statement and the ordered IDs of the batches that changed since the snapshot `seen`. A batch
+-- changes when it is applied or reverted by a transaction that is visible now and was not visible in `seen`; without `seen` the
+-- list is empty. However late a transaction commits, exactly one of two successive snapshots includes its change. Query the
+-- primary: a standby's snapshots do not show which transactions are still running. Uses price_batches_changed_in_idx.
 SELECT pg_current_snapshot()::text AS snapshot,
        ARRAY(
            SELECT id
            FROM price_batches
            WHERE changed_in >= pg_snapshot_xmin(%(seen)s::pg_snapshot)
              AND NOT pg_visible_in_snapshot(changed_in, %(seen)s::pg_snapshot)
-             -- A restored dump may hold numbers that this server has not come to yet.
+             -- A restored dump may contain transaction IDs that this server has not reached yet.
              AND pg_visible_in_snapshot(changed_in, pg_current_snapshot())
            ORDER BY changed_in, id
            LIMIT %(limit)s
@@ -189,12 +189,12 @@ ORDER BY number
 LIMIT %(limit)s
 
 -- count_rejections --
--- One row: how many problems the batch has. Uses batch_rejections_pkey.
+-- One row: the number of the batch's problems. Uses batch_rejections_pkey.
 SELECT count(*) FROM batch_rejections WHERE batch_id = %(batch_id)s
 
 -- export_rejections --
--- One row: the problems of the batch numbered after the cursor and up to the last one, in order, as lines of JSON in UTF-8; null
--- when there are none. One value for thousands of problems costs the client next to nothing. Uses batch_rejections_pkey.
+-- One row: the ordered problems of the batch after the cursor and up to the last one, as lines of JSON in UTF-8; null when there
+-- are none. Decoding one value for thousands of problems costs the client next to nothing. Uses batch_rejections_pkey.
 SELECT convert_to(string_agg(row_to_json(r)::text, E'\n' ORDER BY r.number), 'UTF8')
 FROM (
     SELECT number, item, severity, field, code, message, value
@@ -203,7 +203,7 @@ FROM (
 ) AS r
 
 -- select_batches_with_rejections --
--- One row per batch of those asked for that has a problem. Uses batch_rejections_pkey, one entry of it per batch.
+-- One row per requested batch that has a problem. Uses batch_rejections_pkey, one entry of it per batch.
 SELECT id
 FROM unnest(%(ids)s::bigint[]) AS asked (id)
 WHERE EXISTS (SELECT FROM batch_rejections r WHERE r.batch_id = asked.id)

@@ -14,8 +14,8 @@ ORDER BY lane.position
 LIMIT %(limit)s
 
 -- list_touched --
--- One row per batch and watched lane (its position, counted from 1) where the batch has a lane from below the one end to below
--- the other. Uses batch_lanes_pkey and locations_parent_id_idx.
+-- One row per batch and watched lane (its position, counted from 1) if the batch has a lane between ports below the two ends.
+-- Uses batch_lanes_pkey and locations_parent_id_idx.
 WITH RECURSIVE below AS (
     SELECT id AS location, id
     FROM locations

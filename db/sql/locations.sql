@@ -1,20 +1,20 @@
--- Ports, regions and the tree between them. Every recursion uses UNION, not UNION ALL: it ends even on a cycle, which
--- the application refuses to store.
+-- Ports, regions and the tree between them. Every recursion uses UNION, not UNION ALL: it ends even on a cycle, although the
+-- application never stores one.
 
 -- find_locations --
--- One row per location whose key, in lower case, is asked for. Uses locations_key_unique.
+-- One row per location whose lower-case key is requested. Uses locations_key_unique.
 SELECT id, kind, key, name, parent_id
 FROM locations
 WHERE lower(key) = ANY(%(keys)s)
 
 -- get_locations --
--- One row per location id that exists. Uses locations_pkey.
+-- One row per existing location ID. Uses locations_pkey.
 SELECT id, kind, key, name, parent_id
 FROM locations
 WHERE id = ANY(%(ids)s)
 
 -- list_locations --
--- One row per location: the whole tree, parents in no particular place.
+-- One row per location: the whole tree, by ID. A parent may follow its children.
 SELECT id, kind, key, name, parent_id
 FROM locations
 ORDER BY id
@@ -27,7 +27,7 @@ WHERE parent_id = ANY(%(ids)s)
 ORDER BY search_text, id
 
 -- list_ancestors --
--- One row per location asked for and ancestor of it, the nearest first. Uses locations_pkey.
+-- One row per requested location and its ancestor, the nearest first. Uses locations_pkey.
 WITH RECURSIVE ancestors AS (
     SELECT id AS of_id, parent_id AS id, ARRAY[id] AS path
     FROM locations
@@ -43,7 +43,7 @@ WHERE NOT l.id = ANY(a.path)
 ORDER BY a.of_id, cardinality(a.path)
 
 -- list_ports_below --
--- One row per location asked for and port at any depth below it, by name; a port stands below itself. Uses locations_parent_id_idx.
+-- One row per requested location and port at any depth below it, by name. A port is below itself. Uses locations_parent_id_idx.
 WITH RECURSIVE below AS (
     SELECT id AS of_id, id
     FROM locations
@@ -58,8 +58,8 @@ WHERE l.kind = 'PORT'
 ORDER BY b.of_id, l.search_text, l.id
 
 -- search_locations --
--- One row per match after the cursor, in search order; one more than asked for tells that a next page exists. A search
--- reads the table in the order of locations_search_order_idx.
+-- One row per match after the cursor, in search order. The caller requests one extra row to detect a next page. A search reads
+-- the table in the order of locations_search_order_idx.
 SELECT id, kind, key, name, parent_id
 FROM locations
 WHERE (%(pattern)s::text IS NULL OR search_text LIKE %(pattern)s)
@@ -85,7 +85,7 @@ SET name = excluded.name, search_text = excluded.search_text
 WHERE (locations.name, locations.search_text) IS DISTINCT FROM (excluded.name, excluded.search_text)
 
 -- set_parents --
--- Hangs each location under its parent (NULL: a root). Touches only rows that change.
+-- Moves each location under its parent (NULL: a root). Updates only rows that change.
 UPDATE locations l
 SET parent_id = parent.id
 FROM unnest(%(keys)s::text[], %(parent_keys)s::text[]) AS wanted(key, parent_key)
@@ -93,9 +93,9 @@ LEFT JOIN locations parent ON lower(parent.key) = lower(wanted.parent_key)
 WHERE lower(l.key) = lower(wanted.key) AND l.parent_id IS DISTINCT FROM parent.id
 
 -- lock_tree_shared --
--- Keeps the tree as it is until the transaction ends; any number of batches may hold it at once.
+-- Locks the tree against changes until the transaction ends. Any number of batches may hold this lock at once.
 SELECT pg_advisory_xact_lock_shared(7263002)
 
 -- lock_tree_exclusive --
--- Waits until no batch is being applied and keeps others out until the transaction ends.
+-- Waits until no batch is being applied, then locks the tree exclusively until the transaction ends.
 SELECT pg_advisory_xact_lock(7263002)

@@ -1,8 +1,8 @@
--- What an upload would do to the averages of the lanes that it touches. All of it stands in the temporary table
+-- Dry runs: the effect of an upload on the averages of the lanes that it touches. All data is in the temporary table
 -- `previewed_totals` of a transaction that is rolled back.
 
 -- create_previewed_totals --
--- One row will be the partial sums of one lane (port to port) in one month, as in price_totals.
+-- One row holds the partial sums of one lane (port to port) in one month, as in price_totals.
 CREATE TEMPORARY TABLE previewed_totals (LIKE price_totals) ON COMMIT DROP
 
 -- copy_previewed_totals --
@@ -10,15 +10,15 @@ CREATE TEMPORARY TABLE previewed_totals (LIKE price_totals) ON COMMIT DROP
 COPY previewed_totals (origin, destination, month, first_day, price_sums, price_counts) FROM STDIN (FORMAT binary)
 
 -- analyze_previewed_totals --
--- Tells the planner how many lanes and months there are: nobody else looks at a temporary table.
+-- Updates the planner statistics: autovacuum does not analyze temporary tables.
 ANALYZE previewed_totals
 
 -- list_average_deltas --
--- One row per day of a lane whose average (in cents, half away from zero) would change, and with each how many days would
--- have one for the first time. Those come last; the first of either are the largest moves, a new average's from zero.
--- Totals are looked at only on the days that are touched. Where a key has several partial sums in previewed_totals, each
--- meets all totals of the key, so what stood before is divided by their number. An integer division of PostgreSQL cuts
--- towards zero. Uses price_totals_lane_month_idx.
+-- One row per day of a lane whose average (in cents, half away from zero) would change, each with the number of new averages.
+-- New averages come last. Within both groups the largest changes come first; a new average changes from zero. Totals are read
+-- only on the days that the upload touches. If a key has several partial sums in previewed_totals, each is joined with all totals
+-- of the key, so the sums before the upload are divided by their number. PostgreSQL's integer division truncates towards zero.
+-- Uses price_totals_lane_month_idx.
 WITH parts AS (
     SELECT p.origin, p.destination, p.first_day + (part.position - 1)::integer AS day, 1 AS partial_sums,
            0::bigint AS sum_before, 0 AS count_before, part.price_sum AS sum_added, part.price_count AS count_added

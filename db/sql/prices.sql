@@ -1,4 +1,4 @@
--- Observations, and every figure that comes from them directly.
+-- Observations, and the statistics that are computed directly from them.
 
 -- copy_prices --
 -- One row per observation, in PostgreSQL's binary COPY format. Sorted input keeps prices_lane_day_idx local.
@@ -15,12 +15,12 @@ COPY (
 ) TO STDOUT (FORMAT csv)
 
 -- delete_batch_prices --
--- Removes the observations of a batch. Uses prices_batch_idx.
+-- Deletes the observations of a batch. Uses prices_batch_idx.
 DELETE FROM prices WHERE batch_id = %(batch_id)s
 
 -- select_day_statistics --
--- One row per day with observations between the ports below two locations: the recursive region SQL. It is what low,
--- high and median come from, and the oracle for the totals. Uses locations_parent_id_idx and prices_lane_day_idx.
+-- One row per day with observations between the ports below two locations: the recursive region SQL. It provides low, high and
+-- median, and serves as the oracle for the totals. Uses locations_parent_id_idx and prices_lane_day_idx.
 WITH RECURSIVE origins AS (
     SELECT id FROM locations WHERE id = %(origin)s
     UNION

@@ -5,11 +5,11 @@
 COPY incoming_rates (currency, day, usd_per_unit) FROM STDIN (FORMAT csv)
 
 -- create_incoming_rates --
--- Takes what is copied, so that rows known already do no harm.
+-- Staging table for the copied rows: COPY alone cannot skip rows that exist already.
 CREATE TEMPORARY TABLE incoming_rates (currency text, day date, usd_per_unit numeric(24, 12)) ON COMMIT DROP
 
 -- merge_rates --
--- Adds new rates and corrects changed ones; an observation keeps the rate it was saved with. Uses exchange_rates_pkey.
+-- Adds new rates and corrects changed ones. Stored observations retain their own rate. Uses exchange_rates_pkey.
 INSERT INTO exchange_rates (currency, day, usd_per_unit)
 SELECT currency, day, usd_per_unit FROM incoming_rates
 ON CONFLICT (currency, day) DO UPDATE SET usd_per_unit = excluded.usd_per_unit

@@ -6,13 +6,13 @@ INSERT INTO api_tokens (id, name, scopes, secret_sha256, expires_at)
 VALUES (%(id)s, %(name)s, %(scopes)s, %(secret_sha256)s, %(expires_at)s)
 
 -- find_tokens --
--- One row per id whose token is accepted at this moment. Uses api_tokens_pkey.
+-- One row per ID whose token is neither revoked nor expired. Uses api_tokens_pkey.
 SELECT id, name, scopes, secret_sha256, created_at, expires_at, revoked_at, last_used_at
 FROM api_tokens
 WHERE id = ANY(%(ids)s) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
 
 -- list_tokens --
--- One row per token that there ever was, the oldest first.
+-- One row per token, including revoked and expired ones, the oldest first.
 SELECT id, name, scopes, secret_sha256, created_at, expires_at, revoked_at, last_used_at
 FROM api_tokens
 ORDER BY created_at, id
@@ -25,7 +25,7 @@ WHERE id = %(id)s AND revoked_at IS NULL
 RETURNING name
 
 -- touch_tokens --
--- Notes that these tokens have been used, unless that was noted a short while ago. Uses api_tokens_pkey.
+-- Records that these tokens were used, unless this was recorded within the last ten minutes. Uses api_tokens_pkey.
 UPDATE api_tokens
 SET last_used_at = clock_timestamp()
 WHERE id = ANY(%(ids)s) AND (last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '10 minutes')

@@ -1,11 +1,11 @@
--- Derived data: partial sums by day for every pair of locations that a batch touched. The rows of a key add up, in any
--- number and order, so whoever changes totals appends a difference. Whatever is computed in SQL is first gathered by day in
--- the transaction's own table `day_sums` and then packed by `pack_day_sums`.
+-- Derived data: partial sums by day for every pair of locations that a batch touched. The rows of a key add up, in any number
+-- and order, so a change of totals appends a difference. Sums that SQL computes are first collected by day in the transaction's
+-- temporary table `day_sums`, then packed by `pack_day_sums`.
 
 -- select_day_totals --
--- One row per partial sum of the pair of locations $1 and $2 in the months from that which begins at $3 to that of the day $4.
--- Uses price_totals_lane_month_idx: one range scan. The arrays are added up by the caller, which takes a third of the time
--- that unnest, GROUP BY and ORDER BY take here.
+-- One row per partial sum of the location pair $1 and $2, from the month that begins on $3 to the month of the day $4. Uses
+-- price_totals_lane_month_idx: one range scan. The caller adds up the arrays, in a third of the time that unnest, GROUP BY and
+-- ORDER BY need here.
 SELECT first_day, price_sums, price_counts
 FROM price_totals
 WHERE origin = $1
@@ -17,7 +17,7 @@ WHERE origin = $1
 COPY price_totals (origin, destination, month, first_day, price_sums, price_counts) FROM STDIN (FORMAT binary)
 
 -- create_day_sums --
--- One row will be the sum of one day for a pair of locations; the table is gone at the end of the transaction.
+-- One row holds the sum of one day for a pair of locations. The table is dropped at the end of the transaction.
 CREATE TEMPORARY TABLE day_sums (
     origin integer NOT NULL, destination integer NOT NULL, day date NOT NULL, price_sum bigint NOT NULL, price_count bigint NOT NULL
 ) ON COMMIT DROP
@@ -49,10 +49,10 @@ FROM from_ancestors d JOIN ancestors a ON a.location = d.destination
 GROUP BY d.origin, a.ancestor, d.day
 
 -- compact_keys --
--- Replaces the rows of keys that have more than max_rows by their sum, for up to max_keys keys after a given one in the
--- order of price_totals_lane_month_idx, which alone is read to find them. One row: the last of these keys and how many rows
--- went; none at the end. Arrays are added up by day of the month: a subscript outside of one counts nothing, and costs a
--- tenth of what unnesting does.
+-- Replaces the rows of keys that have more than max_rows rows by their sum. It processes up to max_keys keys after a given one,
+-- in the order of price_totals_lane_month_idx, and reads only that index to find them. One row: the last of these keys and the
+-- number of deleted rows; none at the end. Arrays are added up by day of the month: a subscript outside of an array adds
+-- nothing, and this costs a tenth of unnesting.
 WITH crowded AS MATERIALIZED (
     SELECT origin, destination, month
     FROM price_totals
@@ -103,7 +103,7 @@ ORDER BY origin DESC, destination DESC, month DESC
 LIMIT 1
 
 -- store_ancestors --
--- One row per location and ancestor of it (itself included), as the tree stands before a change.
+-- One row per location and ancestor of it (itself included), before a change of the tree.
 CREATE TEMPORARY TABLE ancestors_before ON COMMIT DROP AS
 WITH RECURSIVE ancestors AS (
     SELECT id AS location, id AS ancestor FROM locations
@@ -159,7 +159,7 @@ GROUP BY origin, destination, day
 HAVING sum(price_sum) <> 0 OR sum(price_count) <> 0
 
 -- pack_day_sums --
--- Appends one row per pair of locations and month from day_sums; days between that have no sum become 0.
+-- Appends one row per pair of locations and month from day_sums. Days in between that have no sum become 0.
 INSERT INTO price_totals (origin, destination, month, first_day, price_sums, price_counts)
 SELECT span.origin, span.destination, span.month, span.first_day,
        array_agg(coalesce(d.price_sum, 0) ORDER BY day_offset),
@@ -175,7 +175,7 @@ LEFT JOIN day_sums d
 GROUP BY span.origin, span.destination, span.month, span.first_day
 
 -- list_months --
--- One row per month that holds an observation or a total, in order.
+-- One row per month that has an observation or a total, in order.
 SELECT DISTINCT date_trunc('month', day)::date AS month
 FROM (
     SELECT generate_series(
@@ -209,5 +209,5 @@ ORDER BY abs(coalesce(expected.price_sum, 0) - coalesce(actual.price_sum, 0)) DE
 LIMIT %(limit)s
 
 -- delete_month --
--- Removes the totals of a month, before they are packed anew from the observations.
+-- Deletes the totals of a month, before they are rebuilt from the observations.
 DELETE FROM price_totals WHERE month = %(month)s

@@ -1,11 +1,11 @@
--- The state of the data that answers are made from.
+-- The state of the data that query responses are computed from.
 
 -- announce_change --
--- Names the transaction and what it changes, on the channel of those who keep answers.
+-- Notifies the response caches of the transaction and its change.
 SELECT pg_notify('ratesgraph_data', pg_current_xact_id()::text || ' ' || %(change)s)
 
 -- state_fingerprint --
--- One row: a digest of which batches count and of the whole tree. Uses price_batches_status_idx.
+-- One row: a digest of the numbers of applied and reverted batches and of the whole tree. Uses price_batches_status_idx.
 SELECT md5(concat_ws(
     '/',
     (SELECT count(*) FROM price_batches WHERE status = 'APPLIED'),

@@ -45,21 +45,21 @@ def report(*packages: object, code: int) -> str:
 
 def test_dependency_audit_passes_and_counts_packages_without_vulnerabilities(tmp_path: Path) -> None:
     done = audit(tmp_path, report(SOUND, SOUND, SKIPPED, code=0))
-    assert (done.returncode, done.stdout) == (0, "No known weakness in 2 of 3 packages.\n")
+    assert (done.returncode, done.stdout) == (0, "No known vulnerability in 2 of 3 packages.\n")
 
 
 def test_dependency_audit_fails_and_names_a_known_vulnerability(tmp_path: Path) -> None:
     done = audit(tmp_path, report(SOUND, WEAK, SKIPPED, code=1))
-    assert (done.returncode, done.stdout) == (1, "weak 2.0: PYSEC-2024-1, mended in 2.1\n")
+    assert (done.returncode, done.stdout) == (1, "weak 2.0: PYSEC-2024-1, fixed in 2.1\n")
 
 
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
         ("echo 'ERROR:pip_audit._cli:could not connect to PyPI' >&2; exit 1", "could not connect to PyPI"),
-        ("exit 1", "pip-audit ended with code 1"),
-        ("echo '<html>a proxy</html>'; exit 0", "pip-audit ended with code 0"),
-        (report(SKIPPED, SKIPPED, code=0), "advisories were found for none of 2 packages"),
+        ("exit 1", "pip-audit exited with code 1"),
+        ("echo '<html>a proxy</html>'; exit 0", "pip-audit exited with code 0"),
+        (report(SKIPPED, SKIPPED, code=0), "no advisories found for any of 2 packages"),
         (None, "pip-audit is not installed"),
     ],
 )

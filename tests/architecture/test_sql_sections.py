@@ -40,8 +40,8 @@ def test_every_section_is_run_by_a_test(sections_run: set[tuple[str, str]]) -> N
     [
         ("-- twice --\n-- One row.\nSELECT 1\n\n-- twice --\n-- One row.\nSELECT 1\n", "broken.sql:5: "),
         ("-- About the file.\n\nSELECT 1\n", "broken.sql:3: "),
-        ("-- bare --\nSELECT 1\n", "broken.sql: the section bare "),
-        ("-- first --\n-- second --\n-- One row.\nSELECT 1\n", "broken.sql: the section first "),
+        ("-- bare --\nSELECT 1\n", "broken.sql: section bare "),
+        ("-- first --\n-- second --\n-- One row.\nSELECT 1\n", "broken.sql: section first "),
     ],
     ids=["the same name twice", "a statement before the first header", "no comment", "an empty section"],
 )

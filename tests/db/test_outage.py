@@ -1,4 +1,4 @@
-"""The look-out for the database goes on whatever happens to it."""
+"""The outage monitor continues to probe after unexpected errors."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from db.outage import OutageMonitor
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize("where", ["reach", "renew"])
+@pytest.mark.parametrize("where", ["probe", "reset_pool"])
 async def test_outage_monitor_recovers_after_failed_probes_and_logs_them(
     where: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -23,7 +23,7 @@ async def test_outage_monitor_recovers_after_failed_probes_and_logs_them(
     async def succeed() -> None:
         pass
 
-    outage = OutageMonitor(fail, succeed, 10) if where == "reach" else OutageMonitor(succeed, fail, 10)
+    outage = OutageMonitor(fail, succeed, 10) if where == "probe" else OutageMonitor(succeed, fail, 10)
     try:
         outage.trip()
         async with asyncio.timeout(5):
@@ -31,5 +31,5 @@ async def test_outage_monitor_recovers_after_failed_probes_and_logs_them(
         assert not outage.is_open
     finally:
         await outage.close()
-    # Whoever reads the log learns what it was.
+    # The log names the cause.
     assert "can't start new thread" in caplog.text

@@ -152,7 +152,7 @@ def test_log_lines_on_a_terminal_are_not_json(database_url: str) -> None:
         finally:
             process.terminate()
     os.close(ours)
-    assert "the connection for notifications was lost" in told
+    assert "notification connection lost; reconnecting" in told
     assert "{" not in told
 
 

@@ -1,4 +1,4 @@
-"""What a measurement over HTTP is about and how it is judged."""
+"""Subjects and targets of the HTTP benchmarks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from domain.prices import DateRange
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A database full of prices: how many daily ones, from when, over how many days, and its URL."""
+    """Database with prices: number of daily prices, first day, number of days, and URL."""
 
     prices: int
     first: date
@@ -22,57 +22,57 @@ class World:
 
     @property
     def name(self) -> str:
-        """How many prices there are, in words."""
+        """Return the number of prices in words."""
         return f"{self.prices / 1e6:.0f} M prices" if self.prices >= 1e6 else f"{self.prices:,} prices"
 
     def period(self, days: int) -> DateRange:
-        """Return so many days in the middle of those that have prices."""
+        """Return a range of `days` in the middle of the history."""
         first = self.first + timedelta(days=(self.days - days) // 2)
         return DateRange(first, first + timedelta(days=days - 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A figure beside another, and the bound that their ratio is to keep."""
+    """Target: a result, its baseline, and the bound of their ratio."""
 
     name: str
-    ours: str
-    beside: str
+    result: str
+    baseline: str
     ratio: float
     bound: float
     at_least: bool
 
     @property
     def shown(self) -> str:
-        """The ratio as it is printed."""
+        """Return the formatted ratio."""
         return f"{self.ratio:.2f}" if self.ratio < 10 else f"{self.ratio:.0f}"
 
     @property
     def target(self) -> str:
-        """The bound as it is printed."""
+        """Return the formatted bound."""
         return f"{'≥' if self.at_least else '≤'} {self.bound:g}"
 
     @property
     def is_met(self) -> bool:
-        """Whether the bound is kept."""
+        """Return whether the ratio satisfies the bound."""
         return self.ratio >= self.bound if self.at_least else self.ratio <= self.bound
 
 
 def fastest(runners: Sequence[Runner]) -> Runner:
-    """Return the one that answered the most requests a second."""
+    """Return the runner with the most requests per second."""
     return max(runners, key=lambda runner: runner.rate)
 
 
 def beside(name: str, ours: Sequence[Runner], others: Sequence[Runner], *, at_least: float) -> Goal:
-    """Return how the best of ours does beside the best of the others, in requests a second."""
+    """Compare the fastest Ratesgraph server with the fastest peer, in requests per second."""
     best, other = fastest(ours), fastest(others)
     shown = f"{other.rate:,.0f}/s {other.name}"
     return Goal(name, f"{best.rate:,.0f}/s", shown, best.rate / other.rate, at_least, at_least=True)
 
 
 def print_loads(console: Console, title: str, loads: Mapping[str, Sequence[Runner]]) -> None:
-    """Print what was measured, question by question, in the order of the runners."""
-    table = Table("question", "server", title=title, title_justify="left")
+    """Print the measurements by query, in the order of the runners."""
+    table = Table("query", "server", title=title, title_justify="left")
     for column in ("requests/s", "p50 ms", "p99 ms"):
         table.add_column(column, justify="right")
     for question, runners in loads.items():

@@ -1,7 +1,7 @@
-"""What a batch is held against: the way a small service would store it, a thousand rows at a time by INSERT.
+"""Naive baseline of a batch: the INSERTs of a small service, a thousand rows at a time.
 
-Nothing is checked, converted or queued, and no region is added up: its averages are by lane and day, so that every question
-about a region would still have to gather its ports and add them up.
+It validates, converts and queues nothing, and computes no sums of regions. Its averages are by lane and day, so every query
+about a region would still have to find its ports and add them up.
 """
 
 import csv
@@ -26,7 +26,7 @@ Line = tuple[str, str, str, str]
 
 
 def load_naively(database_url: str, file: Path) -> None:
-    """Insert the lines of a CSV of one-day prices, ROWS in a transaction, each with an upsert of the sums that it changes."""
+    """Insert a CSV of one-day prices, ROWS lines per transaction, and upsert the changed sums."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(TABLES)
         for lines in _read(file):
@@ -54,7 +54,7 @@ def _read(file: Path) -> Iterator[list[Line]]:
 
 
 def _add_up(lines: list[Line]) -> list[object]:
-    """Return origin, destination, day, sum and count of each lane and day in the lines, one after the other."""
+    """Return origin, destination, day, sum and count of each lane and day, as one flat list."""
     prices: dict[tuple[str, str, str], list[Decimal]] = defaultdict(list)
     for origin, destination, day, price in lines:
         prices[origin, destination, day].append(Decimal(price))

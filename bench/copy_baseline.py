@@ -1,4 +1,4 @@
-"""What a whole apply is held against: only the rows of `prices`, ready-made before the clock starts, by bare COPY."""
+"""COPY baseline of an apply: only the rows of `prices`, prepared before the clock starts."""
 
 import io
 from collections.abc import AsyncIterator, Sequence
@@ -31,8 +31,8 @@ async def observe(connection: Connection, data: bytes) -> pl.DataFrame:
     """Return the observations of a CSV in the order of its lines."""
     checked = check_items(read_items(data), await locations.list_locations(connection))
     converted = convert_to_usd(checked.valid, ExchangeRates({}, 0), set())
-    assert not len(checked.rejections), "the made-up prices are sound"
-    assert not len(converted.rejections), "the made-up prices are in US dollars"
+    assert not len(checked.rejections), "the synthetic prices are valid"
+    assert not len(converted.rejections), "the synthetic prices are in US dollars"
     return converted.observations
 
 
@@ -47,24 +47,24 @@ def write_text(observations: pl.DataFrame) -> list[bytes]:
 
 
 async def write_sorted_binary(observations: pl.DataFrame) -> list[bytes]:
-    """Return the observations in the binary format and in the order of the lane index, in chunks."""
+    """Return the observations in binary format, in the order of the lane index, in chunks."""
     return [chunk async for chunk in copy_stream(encode_prices(BATCH_ID, sort_by_lane(observations)))]
 
 
 async def copy_text(connection: Connection, chunks: Sequence[bytes]) -> None:
-    """Append ready-made text to `prices` and commit."""
+    """Append prepared text rows to `prices` and commit."""
     async with connection.transaction(), connection.cursor() as cursor, cursor.copy(COPY_TEXT) as copy:
         for chunk in chunks:
             await copy.write(chunk)
 
 
 async def copy_binary(connection: Connection, chunks: Sequence[bytes]) -> None:
-    """Append ready-made binary rows to `prices` and commit."""
+    """Append prepared binary rows to `prices` and commit."""
     async with connection.transaction():
         await prices.copy_prices(connection, hand_over(chunks))
 
 
 async def hand_over(chunks: Sequence[bytes]) -> AsyncIterator[bytes]:
-    """Yield what is ready."""
+    """Yield the chunks asynchronously."""
     for chunk in chunks:
         yield chunk

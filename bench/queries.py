@@ -1,4 +1,4 @@
-"""The questions of the bench as GraphQL over HTTP."""
+"""GraphQL requests of the HTTP benchmarks."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,7 +15,7 @@ QUERY = (
     f" {{ averagePrices(dateFrom: $from, dateTo: $to, origin: $origin, destination: $destination) {FIELDS} }}"
 )
 Places = tuple[str, str]
-"""The origin and the destination of a lane by code or slug."""
+"""Origin and destination of a lane by code or slug."""
 
 
 def ask(places: Places, days: DateRange) -> bytes:
@@ -24,16 +24,16 @@ def ask(places: Places, days: DateRange) -> bytes:
 
 
 def ask_in_turn(places: Places, days: DateRange, count: int = 16) -> list[bytes]:
-    """Return as many different questions: the days and those before and after them, a day apart.
+    """Return `count` distinct request bodies, whose days are shifted by a day each.
 
-    Who is asked the same by several at a time may answer all of them at once, which is another measurement.
+    Concurrent identical requests could be coalesced, which would be a different measurement.
     """
     shifts = (timedelta(days=number - count // 2) for number in range(count))
     return [ask(places, DateRange(days.first + shift, days.last + shift)) for shift in shifts]
 
 
 def ask_by_address(places: Places, days: DateRange) -> str:
-    """Return the same question as the query of an address."""
+    """Return the same request as a URL query string."""
     variables = orjson.dumps(_variables(places, days)).decode()
     return urlencode({"query": QUERY, "variables": variables})
 

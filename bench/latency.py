@@ -1,4 +1,4 @@
-"""Ratesgraph beside itself over HTTP: the slow end of its answers, many lanes in one request, size of the data, memory."""
+"""Ratesgraph over HTTP without peers: tail latency, lanes per request, data size, memory."""
 
 import subprocess
 from collections.abc import Sequence
@@ -8,22 +8,22 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from bench.beside import MONTH, ROOT_TO_ROOT
-from bench.goals import Goal, World, print_loads
 from bench.load import Request, Runner, expect_same_answers, measure_in_turn
-from bench.questions import PATH, ask, ask_for_lanes, ask_in_turn
+from bench.queries import PATH, ask, ask_for_lanes, ask_in_turn
 from bench.reads import LANES
 from bench.scale import Scale
 from bench.servers import Server, ratesgraph
+from bench.targets import Goal, World, print_loads
+from bench.throughput import MONTH, ROOT_TO_ROOT
 from bench.world import ORIGINS, port
 
 PACED_CONNECTIONS = 64
-"""Clients that pause between requests: so many that those who wait do not slow the rest down."""
+"""Clients that pause between requests: enough that waiting clients do not throttle the others."""
 PACE = 0.8
 MANY_LANES = 50
 REQUESTS = 100_000
 QUESTIONS = 200
-"""Different questions that memory is measured with."""
+"""Distinct queries of the memory measurement."""
 MEMORY_LIMIT_MB = 120
 GROWTH_LIMIT = 1.05
 SIZE_LIMIT = 1.3
@@ -31,7 +31,7 @@ TAIL_LIMIT, LANES_LIMIT = 4, 6
 
 
 def measure_tail(console: Console, servers: Sequence[Server], world: World, scale: Scale) -> list[Goal]:
-    """Measure the slow end of uncached answers when 80 % of what a server can do is asked of it."""
+    """Measure the tail latency of uncached responses at 80 % of the full load."""
     request = Request(PATH, ask_in_turn(ROOT_TO_ROOT, world.period(MONTH)))
     goals, loads = [], {}
     for server in servers:
@@ -40,21 +40,21 @@ def measure_tail(console: Console, servers: Sequence[Server], world: World, scal
         for _ in range(scale.rounds):
             load = full.measure(scale.seconds)
             full.loads.append(load)
-            # A client comes back after its pause and the answer, which takes about half as long as under full load.
+            # A client returns after its pause and the response, which needs about half the time of a response under full load.
             pause = max(PACED_CONNECTIONS / (PACE * load.rate) - load.p50 / 2, 0.001)
             slow = replace(paced, connections=PACED_CONNECTIONS, pause=pause).measure(scale.seconds * 2)
             paced.loads.append(slow)
             ratios.append(slow.p99 / slow.p50)
-        name = f"p99 against p50 at {paced.rate / full.rate:.0%} of full load, {server.name}"
+        name = f"p99 vs p50 at {paced.rate / full.rate:.0%} of full load, {server.name}"
         slowest, middle = (f"{seconds * 1e3:.1f} ms" for seconds in (paced.p99, paced.p50))
         goals.append(Goal(name, slowest, middle, median(ratios), TAIL_LIMIT, at_least=False))
         loads[server.name] = [full, paced]
-    print_loads(console, f"Under full load and paced, uncached, root → root, {MONTH} days", loads)
+    print_loads(console, f"Full load and paced load, uncached, root → root, {MONTH} days", loads)
     return goals
 
 
 def measure_lanes(server: Server, world: World, scale: Scale) -> list[Goal]:
-    """Measure the time of one request for many lanes beside that of a request for one, uncached."""
+    """Compare one request for many lanes with a request for one lane, uncached."""
     days = world.period(MONTH)
     lanes = [(port(number), port(ORIGINS + number)) for number in range(MANY_LANES)]
     many, one = (
@@ -64,11 +64,14 @@ def measure_lanes(server: Server, world: World, scale: Scale) -> list[Goal]:
     for runner in (many, one):
         expect_same_answers([runner])
     measure_in_turn([many, one], scale)
-    return [_compare(f"one request with {MANY_LANES} lanes against 1 lane, uncached", many, one, LANES_LIMIT)]
+    return [_compare(f"one request with {MANY_LANES} lanes vs 1 lane, uncached", many, one, LANES_LIMIT)]
 
 
 def measure_size(server: Server, small: World, large: World, scale: Scale) -> list[Goal]:
-    """Measure the time of a request by the size of places and of the history, uncached; the server has the large one."""
+    """Measure uncached requests by the size of the locations and of the history.
+
+    `server` serves the large world.
+    """
     root, ports = "root → root", "port → port"
     runners = {}
     with ratesgraph(small.url, processes=1, cache_bytes=0) as other:
@@ -81,26 +84,31 @@ def measure_size(server: Server, small: World, large: World, scale: Scale) -> li
         measure_in_turn([*runners.values()], scale)
     goals = []
     for world in (small, large):
-        name = f"{root} against {ports}, {world.name}"
+        name = f"{root} vs {ports}, {world.name}"
         goals.append(_compare(name, runners[world, root], runners[world, ports], SIZE_LIMIT))
     for lane in (root, ports):
-        name = f"{large.name} against {small.name}, {lane}"
+        name = f"{large.name} vs {small.name}, {lane}"
         goals.append(_compare(name, runners[large, lane], runners[small, lane], SIZE_LIMIT))
     return goals
 
 
 def _compare(name: str, runner: Runner, base: Runner, limit: float) -> Goal:
-    taken, least = (f"{each.p50 * 1e3:.2f} ms" for each in (runner, base))
-    return Goal(name, taken, least, runner.p50 / base.p50, limit, at_least=False)
+    result, baseline = (f"{each.p50 * 1e3:.2f} ms" for each in (runner, base))
+    return Goal(name, result, baseline, runner.p50 / base.p50, limit, at_least=False)
 
 
 def measure_memory(
     console: Console, servers: Sequence[Server], idle: Sequence[float], world: World, scale: Scale
 ) -> list[Goal]:
-    """Measure what server processes hold after many requests, one without and one with kept answers; `idle` is before."""
+    """Measure the resident memory of uncached and cached server processes after many requests.
+
+    `idle` holds their memory before the first request.
+    """
     request = Request(PATH, ask_in_turn(ROOT_TO_ROOT, world.period(MONTH), QUESTIONS))
     requests = scale.size(REQUESTS)
-    table = Table("server", "idle", "after a load", f"after {requests:,} more", title="Resident MB of a server process")
+    table = Table(
+        "server", "idle", "after warm-up", f"after {requests:,} more", title="Resident MB of a server process"
+    )
     goals = []
     for name, server, before in zip(("uncached", "cached"), servers, idle, strict=True):
         runner = Runner(name, server.url, request)
@@ -119,6 +127,6 @@ def measure_memory(
 
 
 def resident_mb(server: Server) -> float:
-    """Return the resident memory of the process that was started, in MB."""
+    """Return the resident memory of the server's main process, in MB."""
     command = ["ps", "-o", "rss=", "-p", str(server.pid)]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) * 1024 / 1e6

@@ -1,4 +1,4 @@
-"""Requests a second beside peers: those that are given our totals, those that ask recursively, and the bare minimum."""
+"""Throughput compared with peers: over totals, with recursive SQL, and a bare ASGI app."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -7,12 +7,12 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from bench.goals import Goal, World, beside, print_loads
 from bench.load import Request, Runner, expect_same_answers, measure_in_turn
-from bench.questions import PATH, Places, ask, ask_by_address, ask_in_turn
+from bench.queries import PATH, Places, ask, ask_by_address, ask_in_turn
 from bench.reads import LANES
 from bench.scale import Scale
 from bench.servers import CORES, PROCESSES, Server, bare, mercurius, postgraphile, ratesgraph, stock_strawberry
+from bench.targets import Goal, World, beside, print_loads
 from bench.world import ROOT
 from domain.prices import DateRange
 
@@ -24,13 +24,13 @@ CACHE_BYTES = 64_000_000
 def measure_totals(
     console: Console, ours: Sequence[Server], world: World, scale: Scale, *, with_peers: bool
 ) -> list[Goal]:
-    """Measure the whole world's averages, uncached, beside PostGraphile over the same totals."""
+    """Compare uncached averages of the whole world with PostGraphile over the same totals."""
     targets = {MONTH: 2.0, YEAR: 3.0}
     with ExitStack() as stack:
         counts = PROCESSES if with_peers else []
         others = [stack.enter_context(postgraphile(world.url, "by_totals", processes=count)) for count in counts]
         loads = {days: _measure([*ours, *others], ROOT_TO_ROOT, world.period(days), scale) for days in targets}
-    title = f"Uncached, {world.name}, beside a peer that is given our totals"
+    title = f"Uncached, {world.name}, compared with a peer over the same totals"
     print_loads(console, title, {f"root → root, {days} days": runners for days, runners in loads.items()})
     return [
         beside(
@@ -42,7 +42,7 @@ def measure_totals(
 
 
 def measure_recursion(console: Console, world: World, scale: Scale, *, with_peers: bool) -> list[Goal]:
-    """Measure averages of a month, uncached, beside peers that ask by recursive SQL."""
+    """Compare uncached averages of a month with peers that use recursive SQL."""
     days = world.period(MONTH)
     targets = {"port → region": 10.0, "region → region": 25.0, "root → root": 25.0}
     with ExitStack() as stack:
@@ -54,7 +54,7 @@ def measure_recursion(console: Console, world: World, scale: Scale, *, with_peer
             arrays.append(stack.enter_context(mercurius(world.url, "by_arrays", processes=CORES)))
         arrays.append(stack.enter_context(stock_strawberry(world.url, "by_arrays", processes=CORES)))
         loads = {name: _measure([*ours, *joins, *arrays], LANES[name], days, scale) for name in targets}
-    print_loads(console, f"Uncached, {world.name}, {MONTH} days, beside peers with recursive SQL", loads)
+    print_loads(console, f"Uncached, {world.name}, {MONTH} days, compared with peers with recursive SQL", loads)
     first, last = len(ours), len(ours) + len(joins)
     return [
         beside(f"uncached, {name}, {MONTH} days, {world.name}", runners[:first], others, at_least=targets[name])
@@ -65,7 +65,7 @@ def measure_recursion(console: Console, world: World, scale: Scale, *, with_peer
 
 
 def measure_cached(console: Console, ours: Sequence[Server], world: World, scale: Scale) -> list[Goal]:
-    """Measure kept answers, and the answer that nothing has changed, beside an application that answers ready bytes."""
+    """Compare cached responses and 304 Not Modified with an ASGI app that sends fixed bytes."""
     goals, loads = [], {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
@@ -87,12 +87,12 @@ def measure_cached(console: Console, ours: Sequence[Server], world: World, scale
             assert runner.request.send(runner.url).status_code == 304, f"{runner.name} does not answer 304"
         loads["GET, If-None-Match"] = runners
         goals += _measure_pairs("304 by If-None-Match, GET", runners, scale, at_least=0.6)
-    print_loads(console, "Answers that are kept, beside an application that does nothing else", loads)
+    print_loads(console, "Cached responses, compared with a bare ASGI application", loads)
     return goals
 
 
 def _measure_pairs(name: str, runners: Sequence[Runner], scale: Scale, *, at_least: float) -> list[Goal]:
-    """Measure, and return how ours, the first half, do beside the others with as many processes."""
+    """Measure all runners and compare the halves, Ratesgraph and its peers, pair by pair."""
     measure_in_turn(runners, scale)
     half = len(runners) // 2
     pairs = zip(runners[:half], runners[half:], strict=True)
@@ -100,7 +100,7 @@ def _measure_pairs(name: str, runners: Sequence[Runner], scale: Scale, *, at_lea
 
 
 def _measure(servers: Sequence[Server], places: Places, days: DateRange, scale: Scale) -> list[Runner]:
-    """Ask all servers the same, make sure that they answer the same, and measure them."""
+    """Check that all servers give the same response to the same request, then measure them."""
     request = Request(PATH, ask_in_turn(places, days))
     runners = [Runner(server.name, server.url, request) for server in servers]
     expect_same_answers(runners)
