@@ -1,8 +1,8 @@
 """Vulnerability check of the installed packages.
 
 It fails when a package has a known vulnerability, and only prints a message when no advisories are available. pip-audit queries
-PyPI. Without a network it fails, and with a mirror that has no advisories it succeeds. This script therefore evaluates its report
-and the number of packages that the report covers.
+PyPI. Without a network it fails, and with a mirror that has no advisories it succeeds. This script therefore evaluates its
+report and the number of packages that the report covers.
 """
 
 import json
