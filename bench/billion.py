@@ -23,8 +23,8 @@ from rich.table import Table
 
 from bench.database import find_ids, open_world, read_figure
 from bench.history import DAILY_PRICES, HISTORY_DAYS, START, History, plan_history, write_files
-from bench.processes import family_memory, keep_peak, peak_memory
-from bench.reads import LANES, MOST_ROWS, RANGES, WARM_UP_CALLS, Question
+from bench.processes import family_memory, peak_memory, track_peak
+from bench.reads import LANES, MOST_ROWS, RANGES, WARM_UP_CALLS, QueryKey
 from bench.scale import Scale
 from bench.world import ORIGINS, PORTS, ROOT, port
 from db.connection import Connection
@@ -45,7 +45,7 @@ SIZES = {
     "write-ahead log": "SELECT sum(size)::bigint FROM pg_ls_waldir()",
 }
 ROWS = "SELECT count(*) FROM price_totals"
-Answers = dict[Question, list[float]]
+Timings = dict[QueryKey, list[float]]
 """Seconds of every call, by number of days and name of the lane."""
 
 
@@ -70,7 +70,7 @@ async def bench_billion(console: Console, server_url: str, scale: Scale) -> None
     postmaster = int((data / "postmaster.pid").read_text(encoding="utf-8").split()[0])
     history, loading = plan_history(scale), Loading()
     async with open_world(server_url, "bench_million") as first, open_world(server_url, "bench_billion") as whole:
-        with keep_peak(lambda: family_memory(postmaster)) as server, TemporaryDirectory() as folder:
+        with track_peak(lambda: family_memory(postmaster)) as server, TemporaryDirectory() as folder:
             begin = time.perf_counter()
             for number, file in enumerate(write_files(history, Path(folder))):
                 loading.writing_seconds += time.perf_counter() - begin
@@ -82,14 +82,14 @@ async def bench_billion(console: Console, server_url: str, scale: Scale) -> None
         sizes["data folder, all of it"] = _disk_usage(data)
         _print_loading(console, history, loading, server.largest, sizes)
         rows = await read_figure(whole, MOST_ROWS)
-        answers = await _ask([first, whole], scale.calls)
-        _print_answers(console, history, answers, f"as loaded, at most {rows} rows per key")
+        timings = await _time_queries([first, whole], scale.calls)
+        _print_timings(console, history, timings, f"as loaded, at most {rows} rows per key")
         rows = await read_figure(whole, ROWS)
         seconds, peak = _run(whole, "compact")
         keys = await read_figure(whole, ROWS)
         console.print(f"\n`ratesgraph compact`: {rows:,} rows to {keys:,} in {seconds:.0f} s, {_megabytes(peak)}.")
-        answers = await _ask([first, whole], scale.calls)
-        _print_answers(console, history, answers, "at one row per key")
+        timings = await _time_queries([first, whole], scale.calls)
+        _print_timings(console, history, timings, "at one row per key")
         await _check_count(whole, history)
 
 
@@ -114,7 +114,7 @@ def _run(connection: Connection, *arguments: str | Path) -> tuple[float, int]:
     start = time.perf_counter()
     with (
         subprocess.Popen([*COMMAND, *arguments], env=environment, stdout=subprocess.DEVNULL) as process,
-        keep_peak(lambda: peak_memory(process.pid)) as peak,
+        track_peak(lambda: peak_memory(process.pid)) as peak,
     ):
         code = process.wait()
     assert code == 0, f"{arguments[0]} exited with code {code}"
@@ -133,23 +133,23 @@ def _load(console: Console, connection: Connection, file: Path, history: History
     )
 
 
-async def _ask(connections: Sequence[Connection], calls: int) -> list[Answers]:
+async def _time_queries(connections: Sequence[Connection], calls: int) -> list[Timings]:
     """Return the seconds of each query to each database, after a vacuum and warm-up calls."""
     for connection in connections:
         await connection.execute("VACUUM (ANALYZE) price_totals")
     ids = await find_ids(connections[0])
     names = [*LANES, EVERY_LANE]
-    answers: list[Answers] = [{(len(period), name): [] for period in RANGES for name in names} for _ in connections]
+    timings: list[Timings] = [{(len(period), name): [] for period in RANGES for name in names} for _ in connections]
     for call in range(-min(calls, WARM_UP_CALLS), calls):
         other = (port(call % ORIGINS), port(PORTS - 1 - call % (PORTS - ORIGINS)))
         lanes = {**LANES, EVERY_LANE: other}
-        for connection, times in zip(connections, answers, strict=True):
+        for connection, times in zip(connections, timings, strict=True):
             for period, name in product(RANGES, names):
                 origin, destination = lanes[name]
-                taken = await _time(connection, Lane(ids[origin], ids[destination]), period)
+                seconds = await _time(connection, Lane(ids[origin], ids[destination]), period)
                 if call >= 0:
-                    times[len(period), name].append(taken)
-    return answers
+                    times[len(period), name].append(seconds)
+    return timings
 
 
 async def _time(connection: Connection, lane: Lane, period: DateRange) -> float:
@@ -174,8 +174,8 @@ def _print_loading(
     console.print(table)
 
 
-def _print_answers(console: Console, history: History, answers: Sequence[Answers], state: str) -> None:
-    first, whole = answers
+def _print_timings(console: Console, history: History, timings: Sequence[Timings], state: str) -> None:
+    first, whole = timings
     console.print(
         f"\nReads of totals from the database, {state}; medians and 99th percentiles of {len(first[31, EVERY_LANE])} in ms"
         f"\n(goal: at most {GOAL_RATIO}× the same query with the first file alone)"
@@ -189,7 +189,7 @@ def _print_answers(console: Console, history: History, answers: Sequence[Answers
     table.add_column("ratio", justify="right")
     for (days, lane), times in first.items():
         pair = (times, whole[days, lane])
-        cells = [f"{value * 1e3:.2f}" for taken in pair for value in (median(taken), quantiles(taken, n=100)[-1])]
+        cells = [f"{value * 1e3:.2f}" for times in pair for value in (median(times), quantiles(times, n=100)[-1])]
         ratio = f"{median(pair[1]) / median(pair[0]):.2f}"
         table.add_row(str(days), lane, *cells, ratio, end_section=lane == EVERY_LANE)
     console.print(table)

@@ -25,7 +25,7 @@ CROWDED = Shape(500, 30, date(2025, 1, 1), 336)
 CROWDED_BATCHES = 4
 
 
-async def bench_bound(console: Console, server_url: str, scale: Scale) -> None:
+async def bench_row_limit(console: Console, server_url: str, scale: Scale) -> None:
     """Measure a read of one month of one lane by the number of rows of its key, and print it."""
     console.print(
         f"\nRead of one month by rows per key, median of {scale.calls} (MAX_ROWS_PER_KEY is {MAX_ROWS_PER_KEY})"
@@ -33,9 +33,9 @@ async def bench_bound(console: Console, server_url: str, scale: Scale) -> None:
     table = Table()
     for column in ("rows per key", "ms", "÷ 1 row"):
         table.add_column(column, justify="right")
-    async with open_world(server_url, "bench_bound") as connection:
+    async with open_world(server_url, "bench_row_limit") as connection:
         ids = await find_ids(connection)
-        question = (Lane(ids[port(0)], ids[port(ORIGINS)]), MONTH)
+        query = (Lane(ids[port(0)], ids[port(ORIGINS)]), MONTH)
         appended, least = 0, 0.0
         for rows in ROWS:
             with console.status(f"{rows} rows"):
@@ -43,9 +43,9 @@ async def bench_bound(console: Console, server_url: str, scale: Scale) -> None:
                     await _append(connection, appended)
                     appended += 1
                 await connection.execute("VACUUM (ANALYZE) price_totals")
-                taken = await _measure(connection, question, scale.calls)
-            least = least or taken
-            table.add_row(str(rows), f"{taken * 1e3:.2f}", f"{taken / least:.2f}")
+                seconds = await _measure(connection, query, scale.calls)
+            least = least or seconds
+            table.add_row(str(rows), f"{seconds * 1e3:.2f}", f"{seconds / least:.2f}")
     console.print(table)
 
 
@@ -71,11 +71,11 @@ async def _append(connection: Connection, number: int) -> None:
     await apply_csv(connection, make_csv(Shape(days, 1, MONTH.first, days), seed=SEED + number, busy_lane=True))
 
 
-async def _measure(connection: Connection, question: tuple[Lane, DateRange], calls: int) -> float:
-    taken = []
+async def _measure(connection: Connection, query: tuple[Lane, DateRange], calls: int) -> float:
+    seconds = []
     for call in range(-min(calls, WARM_UP_CALLS), calls):
         start = time.perf_counter()
-        await totals.select_day_totals(connection, [question])
+        await totals.select_day_totals(connection, [query])
         if call >= 0:
-            taken.append(time.perf_counter() - start)
-    return median(taken)
+            seconds.append(time.perf_counter() - start)
+    return median(seconds)

@@ -61,10 +61,10 @@ async def copy_text(connection: Connection, chunks: Sequence[bytes]) -> None:
 async def copy_binary(connection: Connection, chunks: Sequence[bytes]) -> None:
     """Append prepared binary rows to `prices` and commit."""
     async with connection.transaction():
-        await prices.copy_prices(connection, hand_over(chunks))
+        await prices.copy_prices(connection, iterate_chunks(chunks))
 
 
-async def hand_over(chunks: Sequence[bytes]) -> AsyncIterator[bytes]:
+async def iterate_chunks(chunks: Sequence[bytes]) -> AsyncIterator[bytes]:
     """Yield the chunks asynchronously."""
     for chunk in chunks:
         yield chunk

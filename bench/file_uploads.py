@@ -114,14 +114,14 @@ def _upload(http: httpx.Client, file: Path) -> float:
     operations = orjson.dumps({"query": UPLOAD, "variables": {"file": None}}).decode()
     start = time.perf_counter()
     with file.open("rb") as data:
-        answer = http.post(
+        response = http.post(
             "/graphql",
             data={"operations": operations, "map": '{"0": ["variables.file"]}'},
             files={"0": (file.name, data, "text/csv")},
             headers={"GraphQL-Require-Preflight": "1"},
         ).json()
-    assert "errors" not in answer, answer["errors"][0]
-    batch = answer["data"]["uploadPriceFile"]["batch"]
+    assert "errors" not in response, response["errors"][0]
+    batch = response["data"]["uploadPriceFile"]["batch"]
     while batch["status"] in {"QUEUED", "RUNNING"}:
         time.sleep(POLL_SECONDS)
         body = {"query": STATUS, "variables": {"id": batch["id"]}}

@@ -28,7 +28,7 @@ SQL = Path(__file__).parent / "peers"
 
 
 @dataclass(frozen=True, slots=True)
-class Stock:
+class Dataset:
     """Database to fill, and the SQL file of the functions that its peers query."""
 
     name: str
@@ -36,10 +36,10 @@ class Stock:
     functions: str
 
 
-MONTH_OF_PRICES = Stock("http_month", Shape(53_056, 1, START, 31), "recursion.sql")
+MONTH_OF_PRICES = Dataset("http_month", Shape(53_056, 1, START, 31), "recursion.sql")
 """A month of 53,056 prices: the usual size for judging a recursive query."""
-SMALL = Stock("http_small", Shape(33_334, 30, START, SPAN), "recursion.sql")
-LARGE = Stock("http_large", Shape(1_000_000, 30, START, SPAN), "totals.sql")
+SMALL = Dataset("http_small", Shape(33_334, 30, START, SPAN), "recursion.sql")
+LARGE = Dataset("http_large", Shape(1_000_000, 30, START, SPAN), "totals.sql")
 
 
 async def bench_http(console: Console, server_url: str, scale: Scale, *, with_peers: bool = True) -> None:
@@ -60,7 +60,7 @@ async def bench_http(console: Console, server_url: str, scale: Scale, *, with_pe
     async with AsyncExitStack() as stack:
         with console.status("loading"):
             month, small, large = [
-                await _fill(stack, server_url, stock, scale) for stock in (MONTH_OF_PRICES, SMALL, LARGE)
+                await _fill(stack, server_url, dataset, scale) for dataset in (MONTH_OF_PRICES, SMALL, LARGE)
             ]
         uncached, cached = (
             [stack.enter_context(ratesgraph(large.url, processes=count, cache_bytes=size)) for count in PROCESSES]
@@ -84,14 +84,14 @@ async def bench_http(console: Console, server_url: str, scale: Scale, *, with_pe
     _print(console, goals)
 
 
-async def _fill(stack: AsyncExitStack, server_url: str, stock: Stock, scale: Scale) -> World:
-    connection = await stack.enter_async_context(open_world(server_url, stock.name))
-    shape = replace(stock.shape, items=scale.size(stock.shape.items))
+async def _fill(stack: AsyncExitStack, server_url: str, dataset: Dataset, scale: Scale) -> World:
+    connection = await stack.enter_async_context(open_world(server_url, dataset.name))
+    shape = replace(dataset.shape, items=scale.size(dataset.shape.items))
     await apply_csv(connection, make_csv(shape, busy_lane=True))
-    await connection.execute((SQL / stock.functions).read_bytes())
+    await connection.execute((SQL / dataset.functions).read_bytes())
     await connection.execute("VACUUM (ANALYZE)")
     return World(
-        shape.items * shape.days, shape.start, shape.span + shape.days - 1, database_url(server_url, stock.name)
+        shape.items * shape.days, shape.start, shape.span + shape.days - 1, database_url(server_url, dataset.name)
     )
 
 

@@ -8,8 +8,8 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from bench.load import Request, Runner, expect_same_answers, measure_in_turn
-from bench.queries import PATH, ask, ask_for_lanes, ask_in_turn
+from bench.load import Request, Runner, check_equal_responses, measure_interleaved
+from bench.queries import PATH, create_bodies, create_body, create_lanes_body
 from bench.reads import LANES
 from bench.scale import Scale
 from bench.servers import Server, ratesgraph
@@ -22,7 +22,7 @@ PACED_CONNECTIONS = 64
 PACE = 0.8
 MANY_LANES = 50
 REQUESTS = 100_000
-QUESTIONS = 200
+DISTINCT_QUERIES = 200
 """Distinct queries of the memory measurement."""
 MEMORY_LIMIT_MB = 120
 GROWTH_LIMIT = 1.05
@@ -32,7 +32,7 @@ TAIL_LIMIT, LANES_LIMIT = 4, 6
 
 def measure_tail(console: Console, servers: Sequence[Server], world: World, scale: Scale) -> list[Goal]:
     """Measure the tail latency of uncached responses at 80 % of the full load."""
-    request = Request(PATH, ask_in_turn(ROOT_TO_ROOT, world.period(MONTH)))
+    request = Request(PATH, create_bodies(ROOT_TO_ROOT, world.period(MONTH)))
     goals, loads = [], {}
     for server in servers:
         full, paced = Runner("full load", server.url, request), Runner("80 %", server.url, request)
@@ -58,12 +58,12 @@ def measure_lanes(server: Server, world: World, scale: Scale) -> list[Goal]:
     days = world.period(MONTH)
     lanes = [(port(number), port(ORIGINS + number)) for number in range(MANY_LANES)]
     many, one = (
-        Runner(f"{len(part)} lanes", server.url, Request(PATH, [ask_for_lanes(part, days)]), connections=1)
+        Runner(f"{len(part)} lanes", server.url, Request(PATH, [create_lanes_body(part, days)]), connections=1)
         for part in (lanes, lanes[:1])
     )
     for runner in (many, one):
-        expect_same_answers([runner])
-    measure_in_turn([many, one], scale)
+        check_equal_responses([runner])
+    measure_interleaved([many, one], scale)
     return [_compare(f"one request with {MANY_LANES} lanes vs 1 lane, uncached", many, one, LANES_LIMIT)]
 
 
@@ -77,11 +77,11 @@ def measure_size(server: Server, small: World, large: World, scale: Scale) -> li
     with ratesgraph(small.url, processes=1, cache_bytes=0) as other:
         for world, url in ((small, other.url), (large, server.url)):
             for lane in (root, ports):
-                request = Request(PATH, [ask(LANES[lane], world.period(MONTH))])
+                request = Request(PATH, [create_body(LANES[lane], world.period(MONTH))])
                 runners[world, lane] = Runner(lane, url, request, connections=1)
         for runner in runners.values():
-            expect_same_answers([runner])
-        measure_in_turn([*runners.values()], scale)
+            check_equal_responses([runner])
+        measure_interleaved([*runners.values()], scale)
     goals = []
     for world in (small, large):
         name = f"{root} vs {ports}, {world.name}"
@@ -104,7 +104,7 @@ def measure_memory(
 
     `idle` holds their memory before the first request.
     """
-    request = Request(PATH, ask_in_turn(ROOT_TO_ROOT, world.period(MONTH), QUESTIONS))
+    request = Request(PATH, create_bodies(ROOT_TO_ROOT, world.period(MONTH), DISTINCT_QUERIES))
     requests = scale.size(REQUESTS)
     table = Table(
         "server", "idle", "after warm-up", f"after {requests:,} more", title="Resident MB of a server process"

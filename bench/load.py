@@ -51,7 +51,7 @@ class Load:
 class Runner:
     """Measured server: its URL, its request and the results of the rounds.
 
-    Each response must have at least `answer_bytes`.
+    Each response must have at least `response_bytes`.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Runner:
     request: Request
     connections: int = CONNECTIONS
     pause: float = 0.0
-    answer_bytes: int = 0
+    response_bytes: int = 0
     loads: list[Load] = field(default_factory=list)
 
     def measure(self, seconds: int) -> Load:
@@ -81,7 +81,7 @@ class Runner:
         assert requests, f"{self.name} sent no response in {seconds} s"
         assert not failed, f"{self.name}: {failed} of {requests} requests failed"
         # Error responses are short and fast: they must not improve a result.
-        assert received >= requests * self.answer_bytes, f"{self.name} sends shorter responses under load"
+        assert received >= requests * self.response_bytes, f"{self.name} sends shorter responses under load"
         return Load(requests, requests / microseconds * 1e6, p50 / 1e6, p99 / 1e6)
 
     @property
@@ -105,7 +105,7 @@ def has_wrk() -> bool:
     return shutil.which("wrk") is not None
 
 
-def measure_in_turn(runners: Sequence[Runner], scale: Scale) -> None:
+def measure_interleaved(runners: Sequence[Runner], scale: Scale) -> None:
     """Measure all runners in several rounds with rotating order, so that all see the same noise."""
     if scale is not QUICK:
         for runner in runners:
@@ -116,7 +116,7 @@ def measure_in_turn(runners: Sequence[Runner], scale: Scale) -> None:
             runner.loads.append(runner.measure(scale.seconds))
 
 
-def expect_same_answers(runners: Sequence[Runner]) -> None:
+def check_equal_responses(runners: Sequence[Runner]) -> None:
     """Raise AssertionError unless all give the same response without errors.
 
     The order of its fields may differ.
@@ -125,10 +125,8 @@ def expect_same_answers(runners: Sequence[Runner]) -> None:
     for runner in runners:
         response = runner.request.send(runner.url)
         assert response.status_code == 200, f"{runner.name}: {response.status_code} {response.text[:500]}"
-        answer = orjson.loads(response.content)
-        assert not answer.get("errors"), f"{runner.name}: {response.text[:500]}"
-        expected = expected or answer
-        assert answer == expected, (
-            f"{runner.name} and {runners[0].name} give different responses: {response.text[:500]}"
-        )
-        runner.answer_bytes = len(response.content)
+        body = orjson.loads(response.content)
+        assert not body.get("errors"), f"{runner.name}: {response.text[:500]}"
+        expected = expected or body
+        assert body == expected, f"{runner.name} and {runners[0].name} give different responses: {response.text[:500]}"
+        runner.response_bytes = len(response.content)

@@ -11,7 +11,7 @@ from pathlib import Path
 from server.runtime.child_processes import COMMAND
 
 SAMPLE_SECONDS = 0.1
-UNREACHED = {"RATESGRAPH_RATE_LIMIT": "1000000000/minute", "RATESGRAPH_TOKEN_RATE_LIMIT": "1000000000/minute"}
+NO_RATE_LIMIT = {"RATESGRAPH_RATE_LIMIT": "1000000000/minute", "RATESGRAPH_TOKEN_RATE_LIMIT": "1000000000/minute"}
 """All clients share one address. Their requests are counted as in production, and never rejected."""
 
 
@@ -19,7 +19,7 @@ UNREACHED = {"RATESGRAPH_RATE_LIMIT": "1000000000/minute", "RATESGRAPH_TOKEN_RAT
 def running_server(environment: Mapping[str, str]) -> Iterator[str]:
     """Run `ratesgraph serve` on a free port and yield its URL."""
     command = [*COMMAND, "serve", "--no-demo", "--port", "0"]
-    with subprocess.Popen(command, env={**environment, **UNREACHED}, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env={**environment, **NO_RATE_LIMIT}, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             for line in process.stdout:
@@ -54,7 +54,7 @@ class Peak:
 
 
 @contextmanager
-def keep_peak(read: Callable[[], int]) -> Iterator[Peak]:
+def track_peak(read: Callable[[], int]) -> Iterator[Peak]:
     """Sample a value ten times per second during the block and yield its maximum."""
     peak, end = Peak(), threading.Event()
 

@@ -18,27 +18,27 @@ Places = tuple[str, str]
 """Origin and destination of a lane by code or slug."""
 
 
-def ask(places: Places, days: DateRange) -> bytes:
+def create_body(places: Places, days: DateRange) -> bytes:
     """Return the body of a request for the averages of a lane."""
     return orjson.dumps({"query": QUERY, "variables": _variables(places, days)})
 
 
-def ask_in_turn(places: Places, days: DateRange, count: int = 16) -> list[bytes]:
+def create_bodies(places: Places, days: DateRange, count: int = 16) -> list[bytes]:
     """Return `count` distinct request bodies, whose days are shifted by a day each.
 
     Concurrent identical requests could be coalesced, which would be a different measurement.
     """
     shifts = (timedelta(days=number - count // 2) for number in range(count))
-    return [ask(places, DateRange(days.first + shift, days.last + shift)) for shift in shifts]
+    return [create_body(places, DateRange(days.first + shift, days.last + shift)) for shift in shifts]
 
 
-def ask_by_address(places: Places, days: DateRange) -> str:
+def create_query_string(places: Places, days: DateRange) -> str:
     """Return the same request as a URL query string."""
     variables = orjson.dumps(_variables(places, days)).decode()
     return urlencode({"query": QUERY, "variables": variables})
 
 
-def ask_for_lanes(lanes: Sequence[Places], days: DateRange) -> bytes:
+def create_lanes_body(lanes: Sequence[Places], days: DateRange) -> bytes:
     """Return the body of one request for several lanes, each under an alias."""
     fields = (
         f'lane{number}: averagePrices(dateFrom: "{days.first}", dateTo: "{days.last}", origin: "{origin}",'

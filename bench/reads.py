@@ -13,7 +13,7 @@ from psycopg.errors import QueryCanceled
 from rich.console import Console
 from rich.table import Table
 
-from bench.compaction import bench_bound, bench_compaction
+from bench.compaction import bench_compaction, bench_row_limit
 from bench.database import apply_csv, clear_prices, find_ids, open_world, read_figure
 from bench.scale import Scale
 from bench.world import ORIGINS, ROOT, SEED, Shape, make_csv, port, region_of
@@ -43,7 +43,7 @@ SQL_CALLS = 3
 SQL_LIMIT_SECONDS = 60
 SQL_ENOUGH_SECONDS = 10
 """A slow query is not repeated: its first time is as good as a median."""
-Question = tuple[int, str]
+QueryKey = tuple[int, str]
 """Number of days and name of the lane."""
 
 
@@ -53,7 +53,7 @@ class History:
 
     name: str
     connection: Connection
-    questions: Mapping[Question, tuple[Lane, DateRange]]
+    queries: Mapping[QueryKey, tuple[Lane, DateRange]]
 
 
 async def bench_reads(console: Console, server_url: str, scale: Scale) -> None:
@@ -82,7 +82,7 @@ async def bench_reads(console: Console, server_url: str, scale: Scale) -> None:
         with console.status("reads"):
             reads = await _measure_totals(histories, scale.calls)
         _print(console, histories, reads, by_sql, "at one row per key")
-    await bench_bound(console, server_url, scale)
+    await bench_row_limit(console, server_url, scale)
     await bench_compaction(console, server_url, scale)
 
 
@@ -93,41 +93,41 @@ async def _load(connection: Connection, batches: Sequence[bytes]) -> History:
     await connection.execute("VACUUM (ANALYZE) prices, price_totals")
     ids = await find_ids(connection)
     days = await read_figure(connection, "SELECT sum(price_day_count) FROM price_batches")
-    questions = {
+    queries = {
         (len(period), name): (Lane(ids[origin], ids[destination]), period)
         for period in RANGES
         for name, (origin, destination) in LANES.items()
     }
-    return History(f"{days / 1e6:.0f} M" if days >= 1e6 else f"{days:,}", connection, questions)
+    return History(f"{days / 1e6:.0f} M" if days >= 1e6 else f"{days:,}", connection, queries)
 
 
-async def _measure_totals(histories: Sequence[History], calls: int) -> list[dict[Question, float]]:
+async def _measure_totals(histories: Sequence[History], calls: int) -> list[dict[QueryKey, float]]:
     """Return the median seconds of each query to each history.
 
     Queries alternate, so that all see the same noise.
     """
-    seconds: list[dict[Question, list[float]]] = [{key: [] for key in history.questions} for history in histories]
+    seconds: list[dict[QueryKey, list[float]]] = [{key: [] for key in history.queries} for history in histories]
     for call in range(-min(calls, WARM_UP_CALLS), calls):
         for times, history in zip(seconds, histories, strict=True):
             # The order rotates: the first query after a change of connections is the slowest.
-            first = call % len(history.questions)
-            questions = list(history.questions.items())
-            for key, question in questions[first:] + questions[:first]:
+            first = call % len(history.queries)
+            queries = list(history.queries.items())
+            for key, query in queries[first:] + queries[:first]:
                 start = time.perf_counter()
-                await totals.select_day_totals(history.connection, [question])
+                await totals.select_day_totals(history.connection, [query])
                 if call >= 0:
                     times[key].append(time.perf_counter() - start)
     return [{key: median(values) for key, values in times.items()} for times in seconds]
 
 
-async def _measure_sql(history: History) -> dict[Question, float | None]:
+async def _measure_sql(history: History) -> dict[QueryKey, float | None]:
     """Return the median seconds of each query by recursive SQL over observations.
 
     None marks a query that exceeded SQL_LIMIT_SECONDS.
     """
     await history.connection.execute(f"SET statement_timeout = '{SQL_LIMIT_SECONDS}s'".encode())
-    taken: dict[Question, float | None] = {}
-    for key, (lane, days) in history.questions.items():
+    seconds: dict[QueryKey, float | None] = {}
+    for key, (lane, days) in history.queries.items():
         values: list[float] = []
         try:
             while len(values) < SQL_CALLS and sum(values) < SQL_ENOUGH_SECONDS:
@@ -135,18 +135,18 @@ async def _measure_sql(history: History) -> dict[Question, float | None]:
                 await prices.select_day_statistics(history.connection, lane, days)
                 values.append(time.perf_counter() - start)
         except QueryCanceled:
-            taken[key] = None
+            seconds[key] = None
         else:
-            taken[key] = median(values)
+            seconds[key] = median(values)
     await history.connection.execute("SET statement_timeout = 0")
-    return taken
+    return seconds
 
 
 def _print(
     console: Console,
     histories: Sequence[History],
-    reads: Sequence[Mapping[Question, float]],
-    by_sql: Sequence[Mapping[Question, float | None]],
+    reads: Sequence[Mapping[QueryKey, float]],
+    by_sql: Sequence[Mapping[QueryKey, float | None]],
     state: str,
 ) -> None:
     names = [history.name for history in histories]
@@ -169,9 +169,9 @@ def _print(
         cells = [f"{value:.2f}" for read in reads for value in (read[key] * 1e3, read[key] / read[base])]
         cells.append(f"{reads[1][key] / reads[0][key]:.2f}")
         for read, sql in zip(reads, by_sql, strict=True):
-            taken = sql[key]
-            slow = taken is None
-            cells.append(f"> {SQL_LIMIT_SECONDS} s" if taken is None else f"{taken * 1e3:,.1f}")
-            cells.append("> " * slow + f"{(taken or SQL_LIMIT_SECONDS) / read[key]:,.0f}")
+            seconds = sql[key]
+            slow = seconds is None
+            cells.append(f"> {SQL_LIMIT_SECONDS} s" if seconds is None else f"{seconds * 1e3:,.1f}")
+            cells.append("> " * slow + f"{(seconds or SQL_LIMIT_SECONDS) / read[key]:,.0f}")
         table.add_row(str(key[0]), key[1], *cells, end_section=key[1] == list(LANES)[-1])
     console.print(table)

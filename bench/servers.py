@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import orjson
 import psycopg
 
-from bench.processes import UNREACHED
+from bench.processes import NO_RATE_LIMIT
 from server.runtime.child_processes import COMMAND
 
 SOURCES = Path(__file__).parent / "peers"
@@ -32,7 +32,7 @@ PROCESSES = sorted({1, CORES})
 POOL_SIZE = 8
 """Database connections of a server, divided among its processes: several per core of the database."""
 START_SECONDS = 60
-WAYS = {"by_totals": "Ratesgraph's totals", "by_join": "recursive join", "by_arrays": "recursive arrays"}
+METHODS = {"by_totals": "Ratesgraph's totals", "by_join": "recursive join", "by_arrays": "recursive arrays"}
 """Method that the functions of each schema use."""
 
 
@@ -58,7 +58,7 @@ def ratesgraph(database: str, *, processes: int, cache_bytes: int) -> Iterator[S
         "DATABASE_URL": database,
         "RATESGRAPH_CACHE_BYTES": str(cache_bytes),
         "RATESGRAPH_POOL_SIZE": str(pool_size(processes)),
-        **UNREACHED,
+        **NO_RATE_LIMIT,
     }
     command = [*COMMAND, "serve", "--no-demo", "--port", "0"]
     with psycopg.connect(database, autocommit=True) as connection:
@@ -97,16 +97,16 @@ def stock_strawberry(database: str, schema: str, *, processes: int) -> Iterator[
     """Run a stock Strawberry application over the functions of one schema."""
     environment = _peer_environment(database, schema, processes)
     with _run_uvicorn(
-        f"Strawberry × {processes}, {WAYS[schema]}", "bench.peers.stock:app", environment, processes
+        f"Strawberry × {processes}, {METHODS[schema]}", "bench.peers.stock:app", environment, processes
     ) as server:
         yield server
 
 
 @contextmanager
-def bare(answers: Path, *, processes: int) -> Iterator[Server]:
+def bare(responses: Path, *, processes: int) -> Iterator[Server]:
     """Run the bare ASGI application that sends the files of a folder."""
     with _run_uvicorn(
-        f"bare ASGI × {processes}", "bench.peers.bare:app", {"ANSWERS_DIR": str(answers)}, processes
+        f"bare ASGI × {processes}", "bench.peers.bare:app", {"RESPONSES_DIR": str(responses)}, processes
     ) as server:
         yield server
 
@@ -153,7 +153,7 @@ def _run_node(peer: str, script: str, database: str, schema: str, processes: int
         "NODE_ENV": "production",
         "GRAPHILE_ENV": "production",
     }
-    name = f"{peer} × {processes}, {WAYS[schema]}"
+    name = f"{peer} × {processes}, {METHODS[schema]}"
     with _run(name, [str(node), str(INSTALLED / script)], environment, lines=processes) as server:
         yield server
 

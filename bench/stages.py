@@ -5,7 +5,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import TypeVar
 
-from bench.copy_baseline import BATCH_ID, copy_binary, hand_over, read_items
+from bench.copy_baseline import BATCH_ID, copy_binary, iterate_chunks, read_items
 from bench.database import clear_prices
 from bench.scale import time_call
 from db.connection import Connection
@@ -49,7 +49,7 @@ async def _measure_once(connection: Connection, data: bytes, seconds: dict[str, 
 
     async def copy_totals() -> None:
         async with connection.transaction():
-            await totals.copy_totals(connection, hand_over(total_chunks))
+            await totals.copy_totals(connection, iterate_chunks(total_chunks))
 
     await clear_prices(connection)
     seconds.setdefault("COPY prices", []).append(await time_call(lambda: copy_binary(connection, price_chunks)))

@@ -63,11 +63,11 @@ def fastest(runners: Sequence[Runner]) -> Runner:
     return max(runners, key=lambda runner: runner.rate)
 
 
-def beside(name: str, ours: Sequence[Runner], others: Sequence[Runner], *, at_least: float) -> Goal:
+def compare_rates(name: str, candidates: Sequence[Runner], peers: Sequence[Runner], *, at_least: float) -> Goal:
     """Compare the fastest Ratesgraph server with the fastest peer, in requests per second."""
-    best, other = fastest(ours), fastest(others)
-    shown = f"{other.rate:,.0f}/s {other.name}"
-    return Goal(name, f"{best.rate:,.0f}/s", shown, best.rate / other.rate, at_least, at_least=True)
+    best, peer = fastest(candidates), fastest(peers)
+    shown = f"{peer.rate:,.0f}/s {peer.name}"
+    return Goal(name, f"{best.rate:,.0f}/s", shown, best.rate / peer.rate, at_least, at_least=True)
 
 
 def print_loads(console: Console, title: str, loads: Mapping[str, Sequence[Runner]]) -> None:
@@ -75,8 +75,8 @@ def print_loads(console: Console, title: str, loads: Mapping[str, Sequence[Runne
     table = Table("query", "server", title=title, title_justify="left")
     for column in ("requests/s", "p50 ms", "p99 ms"):
         table.add_column(column, justify="right")
-    for question, runners in loads.items():
+    for query, runners in loads.items():
         for runner in runners:
             cells = (f"{runner.rate:,.0f}", f"{runner.p50 * 1e3:.2f}", f"{runner.p99 * 1e3:.2f}")
-            table.add_row(question, runner.name, *cells, end_section=runner is runners[-1])
+            table.add_row(query, runner.name, *cells, end_section=runner is runners[-1])
     console.print(table)

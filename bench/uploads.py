@@ -70,18 +70,23 @@ def _body(items: int, seed: int, wait_ms: int) -> bytes:
 
 
 def _send(http: httpx.Client, body: bytes) -> dict[str, Any]:
-    answer = http.post("/graphql", content=body, headers={"Content-Type": "application/json"}).json()
-    assert "errors" not in answer, answer["errors"][0]
-    batch: dict[str, Any] = answer["data"]["uploadPrices"]["batch"]
+    response = http.post("/graphql", content=body, headers={"Content-Type": "application/json"}).json()
+    assert "errors" not in response, response["errors"][0]
+    batch: dict[str, Any] = response["data"]["uploadPrices"]["batch"]
     return batch
 
 
-def _ask(http: httpx.Client, query: str, **variables: object) -> dict[str, Any]:
+def _query(http: httpx.Client, query: str, **variables: object) -> dict[str, Any]:
     data: dict[str, Any] = http.post("/graphql", json={"query": query, "variables": variables}).json()["data"]
     return data
 
 
-def _longest_answer(url: str, stop: threading.Event) -> float:
+def _get_state(http: httpx.Client, batch: dict[str, Any]) -> dict[str, Any]:
+    state: dict[str, Any] = _query(http, ATTEMPTS, id=batch["id"])["batch"]
+    return state
+
+
+def _slowest_response(url: str, stop: threading.Event) -> float:
     longest = 0.0
     with httpx.Client(base_url=url) as http:
         while not stop.is_set():
@@ -96,7 +101,7 @@ def _measure_latency(http: httpx.Client, url: str, scale: Scale) -> tuple[float,
     bodies = [_body(scale.size(ITEMS), SEED + number, WAIT_MS) for number in range(scale.rounds + 3)]
     _send(http, bodies.pop())
     times, stop, longest = list[float](), threading.Event(), list[float]()
-    watcher = threading.Thread(target=lambda: longest.append(_longest_answer(url, stop)))
+    watcher = threading.Thread(target=lambda: longest.append(_slowest_response(url, stop)))
     watcher.start()
     for body in bodies:
         start = time.perf_counter()
@@ -106,7 +111,7 @@ def _measure_latency(http: httpx.Client, url: str, scale: Scale) -> tuple[float,
     watcher.join()
     rest = threading.Event()
     threading.Timer(2, rest.set).start()
-    return median(times), longest[0], _longest_answer(url, rest)
+    return median(times), longest[0], _slowest_response(url, rest)
 
 
 def _measure_workers(http: httpx.Client, environment: dict[str, str], count: int, scale: Scale) -> float:
@@ -115,10 +120,10 @@ def _measure_workers(http: httpx.Client, environment: dict[str, str], count: int
         _send(http, _body(scale.size(ITEMS), SEED + number, 0))
     with running_workers(environment, count):
         # The start of the processes does not count: the clock starts with the first batch.
-        while not _ask(http, WAITING)["running"]["totalCount"]:
+        while not _query(http, WAITING)["running"]["totalCount"]:
             time.sleep(0.01)
         start = time.perf_counter()
-        while any(part["totalCount"] for part in _ask(http, WAITING).values()):
+        while any(part["totalCount"] for part in _query(http, WAITING).values()):
             time.sleep(0.05)
         return time.perf_counter() - start
 
@@ -128,14 +133,14 @@ def _measure_recovery(http: httpx.Client, environment: dict[str, str], scale: Sc
     with ExitStack() as stack:
         (first,) = stack.enter_context(running_workers(environment, 1))
         batch = _send(http, _body(scale.size(LARGE_ITEMS), SEED, 0))
-        while _ask(http, ATTEMPTS, id=batch["id"])["batch"]["attempts"] == 0:
+        while _get_state(http, batch)["attempts"] == 0:
             time.sleep(0.005)
         stack.enter_context(running_workers(environment, 1))
         first.send_signal(signal.SIGKILL)
         start = time.perf_counter()
-        while (state := _ask(http, ATTEMPTS, id=batch["id"])["batch"])["attempts"] < 2 and state["status"] == "RUNNING":
+        while (state := _get_state(http, batch))["attempts"] < 2 and state["status"] == "RUNNING":
             time.sleep(0.01)
         waited = time.perf_counter() - start
-        while _ask(http, ATTEMPTS, id=batch["id"])["batch"]["status"] != "APPLIED":
+        while _get_state(http, batch)["status"] != "APPLIED":
             time.sleep(0.05)
         return waited
