@@ -18,7 +18,7 @@ from db.repositories import locations
 from domain.batches import FileFormat, OnError
 from ingest.batches.load import load_file
 from ingest.tree import change_tree
-from server.auth.api_tokens import create_token
+from server.auth.token_management import create_token
 
 
 @contextmanager

@@ -25,9 +25,9 @@ from db.pool import Pool
 from db.repositories import tokens
 from db.repositories.tokens import ApiToken
 from resolvers.caller import AuthScope, Caller, caller_with_scopes
-from server.auth.api_tokens import hash_token, parse_token_id
 from server.auth.identity import Identity
 from server.auth.same_host import Headers, is_same_host_request
+from server.auth.token_management import hash_token, parse_token_id
 from server.http.errors import unauthenticated, unavailable
 
 MAX_AGE_SECONDS = 1.0

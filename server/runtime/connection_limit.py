@@ -1,4 +1,4 @@
-"""Connection limit of a process: file descriptors and eviction of idle connections."""
+"""Connection limit of a process (`max_connections`): file descriptors, and eviction of idle connections."""
 
 import asyncio
 import resource
@@ -27,6 +27,14 @@ def raise_fd_limit(connections: int) -> int:
         soft = required if hard == resource.RLIM_INFINITY else min(required, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return connections if soft == resource.RLIM_INFINITY else max(min(connections, soft - RESERVED_FDS), 1)
+
+
+def has_room(count: int, max_connections: int, others: Iterable[Evictable]) -> bool:
+    """Return whether a new connection is within the limit. An idle connection is evicted if needed.
+
+    `count` includes the new connection, and `others` does not.
+    """
+    return count <= max_connections or evict_idle_connection(others)
 
 
 def evict_idle_connection(connections: Iterable[Evictable]) -> bool:

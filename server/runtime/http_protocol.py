@@ -17,7 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from server.http.errors import RETRY_AFTER, HttpError
 from server.observability.access_log import REQUEST_ID_HEADER, get_request_record, log_rejected_request
-from server.runtime.connection_limit import evict_idle_connection
+from server.runtime.connection_limit import has_room
 from server.runtime.handshake_limits import check_handshake
 from server.runtime.write_coalescing import WriteCoalescingTransport
 from telemetry.request_record import RequestRecord
@@ -66,8 +66,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._head_bytes = self._body_bytes = 0
         self._seconds: float = self.app_state["request_seconds"]
         self._timer = self.loop.call_later(self._seconds, self._check_request_timeout)
-        is_over_limit = len(self.connections) > self.app_state["max_connections"]
-        if is_over_limit and not evict_idle_connection(self._other_connections()):
+        if not has_room(len(self.connections), self.app_state["max_connections"], self._other_connections()):
             message = "The server has reached its connection limit. Try again shortly."
             self._refuse(HttpError("CONNECTIONS_EXHAUSTED", message, status=503, headers=RETRY_AFTER))
         self.app_state["accept_yielder"].yield_after_accept(len(self.connections), self.loop.time())

@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime
 
 from db.pool import INGEST, connect
-from server.auth.api_tokens import create_token
+from server.auth.token_management import create_token
 
 
 def make_token(database_url: str, *scopes: str, name: str = "test", expires_at: datetime | None = None) -> str:

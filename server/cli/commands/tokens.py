@@ -9,7 +9,7 @@ from rich.table import Table
 
 from db.repositories import tokens
 from db.repositories.tokens import ApiToken
-from server.auth.api_tokens import create_token, parse_token_reference, revoke_token
+from server.auth.token_management import create_token, parse_token_reference, revoke_token
 from server.cli.console import CommandError, err, open_database, out, print_line, read_settings, run_with_connection
 
 MAX_NAME_LENGTH = 200

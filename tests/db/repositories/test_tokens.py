@@ -6,7 +6,7 @@ import pytest
 
 from db.connection import Connection
 from db.repositories import tokens
-from server.auth.api_tokens import create_token
+from server.auth.token_management import create_token
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ from graphql import GraphQLError
 from strawberry.types import ExecutionResult
 
 from db.connection import Connection
-from db.errors import EmbeddedServerError, MigrationNeeded, driver_errors
+from db.errors import DatabaseError, EmbeddedServerError, MigrationNeeded, ServerBusy, driver_errors
 from db.pool import Pool
 from graph.execution.error_formatting import format_error
 from graph.execution.executable_schema import Schema
@@ -42,6 +42,9 @@ class BrokenPool:
     async def read(self, work: Callable[[Connection], Awaitable[object]]) -> object:
         async with self.connection() as connection:
             return await work(connection)
+
+    def overload_error(self) -> DatabaseError:
+        return ServerBusy()
 
 
 async def ask(query: str, error: Exception, variables: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -91,4 +91,4 @@ def test_audit_trail_records_cli_commands_and_the_audit_command_lists_them(datab
 
 @pytest.mark.usefixtures("client")
 def test_audit_trail_without_entries_is_printed_with_its_header(database_url: str) -> None:
-    assert "when (UTC)" in ratesgraph(database_url, "audit").stdout
+    assert "time (UTC)" in ratesgraph(database_url, "audit").stdout

@@ -1,4 +1,6 @@
-"""API tokens: format, creation, hashing and revocation.
+"""Management of API tokens: format, creation, hashing and revocation.
+
+`server.auth.authenticator` verifies the tokens of requests.
 
 A token consists of the prefix `rgt_`, a public ID for the lookup, and a secret. The prefix lets secret scanners find a token
 that was published by mistake. The database stores the SHA-256 of a token. Slow hashes and salts protect passwords, which
