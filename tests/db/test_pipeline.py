@@ -1,4 +1,4 @@
-"""One statement for many parameters: rows in order, and a connection that is as good afterwards whatever has happened."""
+"""Pipelined statements: ordered rows, and a usable connection after every outcome."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ SLEEP = b"SELECT pg_sleep($1::float8)"
 async def fetch_each(
     connection: Connection, statement: bytes, parameters: Sequence[Sequence[str]]
 ) -> list[list[tuple[Any, ...]]]:
-    """Return the rows of each."""
+    """Return the rows of each parameter set."""
     numbers: list[int] = []
 
     def read(number: int, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -34,7 +34,7 @@ async def fetch_each(
 
 
 async def assert_sound(connection: Connection) -> None:
-    """Check that the connection does what it is asked for."""
+    """Check that the connection executes statements correctly."""
     assert await fetch_each(connection, SERIES, [["1"]]) == [[(1, [1, 2])]]
     assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
 

@@ -1,4 +1,7 @@
-"""Readers who ask all the time and know the right answers, on connections that they keep and on ones that they close."""
+"""Load-generating readers that verify every response.
+
+Half of them use persistent connections, the others open one for each request.
+"""
 
 import http.client
 import json
@@ -20,12 +23,16 @@ query ($from: Date!, $to: Date!, $origin: String!, $destination: String!) {
 """
 PATIENCE_SECONDS = 40.0
 PAUSE_SECONDS = 0.01
-"""Between two requests of a reader, so that a dozen of them leave the machine some time for what they read from."""
+"""Pause between two requests of a reader, so that a dozen readers leave CPU time for the server and the database."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A request: when it was sent (monotonic), how long it took, what it was answered (0: not at all), and what was wrong."""
+    """Result of a request.
+
+    `at` is the time of sending (monotonic). `seconds` is the duration, `status` the HTTP status or 0 without a
+    response. `problem` describes a failure or a wrong result.
+    """
 
     at: float
     seconds: float
@@ -35,23 +42,23 @@ class Reading:
 
     @property
     def is_right(self) -> bool:
-        """Whether it was answered with what is true."""
+        """Whether the response was correct."""
         return self.status == 200 and not self.problem
 
 
 @dataclass
 class Readings:
-    """What the readers have seen so far."""
+    """Results of all readers so far."""
 
     all: list[Reading] = field(default_factory=list)
 
     @property
     def wrong(self) -> list[Reading]:
-        """Those that were not answered rightly."""
+        """Requests without a correct response."""
         return [reading for reading in self.all if not reading.is_right]
 
     def between(self, begin: float, end: float) -> list[Reading]:
-        """Return those that were sent in this time."""
+        """Return the requests sent between two points in time."""
         return [reading for reading in self.all if begin <= reading.at < end]
 
 
@@ -64,7 +71,7 @@ class _Reader:
         self._random = random.Random(1)  # noqa: S311
 
     def read(self) -> Reading:
-        """Ask one question."""
+        """Send one query and check its response."""
         question = self._random.choice(self._questions)
         began = time.monotonic()
         headers = {"Content-Type": "application/json", "Connection": "keep-alive" if self._keeps else "close"}
@@ -87,7 +94,7 @@ class _Reader:
 
 @contextmanager
 def reading(url: str, questions: list[Question], *, keeping: int, closing: int) -> Iterator[Readings]:
-    """Have so many readers ask until the end of the block; yield what they see."""
+    """Run readers until the end of the block; yield their results."""
     readings, over = Readings(), threading.Event()
 
     def go_on(reader: _Reader) -> None:

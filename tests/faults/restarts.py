@@ -1,4 +1,4 @@
-"""Rolling restarts of a server under readers: `SIGHUP`, again and again, until every process was replaced each time."""
+"""Rolling restarts of a server under load: repeated `SIGHUP` until every process is replaced."""
 
 import re
 import signal
@@ -18,7 +18,7 @@ RESTART_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What came of a run: how long each restart took, and what the readers saw."""
+    """Figures of a run: the duration of each restart and the results of the readers."""
 
     restarts: list[float]
     requests: int
@@ -27,7 +27,7 @@ class Figures:
 
 
 class Printed:
-    """What a process prints, read as it comes."""
+    """Output of a process, read continuously."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.lines: list[str] = []
@@ -36,7 +36,7 @@ class Printed:
         threading.Thread(target=self._read, daemon=True).start()
 
     def count(self, words: re.Pattern[str]) -> int:
-        """Return how many lines have the words."""
+        """Return how many lines contain the words."""
         return sum(words.search(line) is not None for line in list(self.lines))
 
     def _read(self) -> None:
@@ -44,7 +44,7 @@ class Printed:
 
 
 def children(pid: int) -> set[int]:
-    """Return the server processes of a supervisor; what it starts for its own use is not among them."""
+    """Return the server processes of a supervisor, without its helper processes."""
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return {int(child) for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
 
@@ -61,7 +61,7 @@ def restart_again_and_again(
     ):
         wait_until_answered(url)
         printed = Printed(process)
-        until(lambda: len(children(process.pid)) == 2, "the processes were not there")
+        until(lambda: len(children(process.pid)) == 2, "the processes did not start")
         with reading(url, questions, keeping=readers // 2, closing=readers - readers // 2) as readings:
             while len(durations) < restarts or len(readings.all) < requests:
                 durations.append(_restart(process, printed, readings))
@@ -74,6 +74,6 @@ def _restart(process: subprocess.Popen[str], printed: Printed, readings: Reading
     process.send_signal(signal.SIGHUP)
     seconds = until(lambda: printed.count(REPLACED) > count, "the processes were not replaced", RESTART_SECONDS)
     assert before.isdisjoint(children(process.pid))
-    # Somebody was answered by each generation.
-    until(lambda: len(readings.all) > asked + 20, "nobody is answered")
+    # Each generation answered some requests.
+    until(lambda: len(readings.all) > asked + 20, "no request is answered")
     return seconds

@@ -1,4 +1,4 @@
-"""The database goes away and comes back: a short outage is sat out, a long one is told at once, its end is noticed at once."""
+"""Database outages: a short one is bridged, a long one reported, recovery is immediate."""
 
 import asyncio
 import time
@@ -20,19 +20,19 @@ from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import until as wait_until
 
 SETTINGS = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_LOG_LEVEL": "error"}
-"""Nobody reads what the server prints: a warning for each request that fails would fill the pipe, and hold the server up."""
+"""The output is not read: a warning for each failed request would fill the pipe and block the server."""
 OUTAGE_SECONDS = 5.0
 BACK_SECONDS = 2.0
-"""How soon after the database answers everybody is answered."""
+"""Time within which all requests succeed after the database has recovered."""
 ANSWER_SECONDS = 3.0
 DEFAULT_SECONDS = float(Settings.model_fields["database_wait_seconds"].default)
 HASTE_SECONDS = 1.0
-"""What a busy machine may add to a deadline."""
+"""Tolerance for a busy machine on top of a deadline."""
 
 
 @pytest.fixture(scope="module")
 def crashable() -> Iterator[tuple[CrashableServer, list[Question]]]:
-    """A database that can be crashed, and questions about it."""
+    """A database that can be crashed, and queries about it."""
     with TemporaryDirectory(prefix="ratesgraph-") as folder, crashable_server(Path(folder)) as server:
         migrate(server.url)
         yield server, make_world(server.url)
@@ -40,7 +40,7 @@ def crashable() -> Iterator[tuple[CrashableServer, list[Question]]]:
 
 @contextmanager
 def away(server: CrashableServer) -> Iterator[float]:
-    """Take the database away for the block; yield since when."""
+    """Crash the database for the block; yield the time of the crash."""
     server.crash()
     try:
         yield time.monotonic()
@@ -49,16 +49,16 @@ def away(server: CrashableServer) -> Iterator[float]:
 
 
 def wait_for(readings: Readings, count: int) -> None:
-    """Wait until so many more requests are answered."""
+    """Wait for a number of further responses."""
     count += len(readings.all)
     deadline = time.monotonic() + 60
     while len(readings.all) < count:
-        assert time.monotonic() < deadline, "nobody is answered any more"
+        assert time.monotonic() < deadline, "no request is answered any more"
         time.sleep(0.01)
 
 
 def pause_until(moment: float) -> None:
-    """Let the outage last."""
+    """Wait until a point in time, to extend the outage."""
     time.sleep(max(0.0, moment - time.monotonic()))
 
 
@@ -74,14 +74,14 @@ def test_outage_of_five_seconds_fails_no_request(crashable: tuple[CrashableServe
             wait_for(readings, 200)
         assert readings.wrong == []
         assert until - since >= OUTAGE_SECONDS
-        # They did wait for it, and not for long after it.
+        # The requests waited for the database, and not much longer.
         waited = [one.at + one.seconds for one in readings.between(since - 1, until) if one.seconds > 1]
         assert len(waited) >= 6
         assert max(waited) - until < BACK_SECONDS
 
 
 def is_told(one: Reading) -> bool:
-    """Return whether a request was told that the database is away."""
+    """Return whether the response reported an unavailable database."""
     return one.status == 503 and "DATABASE_UNAVAILABLE" in one.problem and one.retry_after is not None
 
 
@@ -98,12 +98,12 @@ def test_outage_beyond_the_wait_limit_responds_503_quickly_until_recovery(
                 with reading(url, questions, keeping=2, closing=2) as late_comers:
                     pause_until(since + DEFAULT_SECONDS + 4)
             until = time.monotonic()
-            wait_until(lambda: readings.all[-1].is_right, "nobody is answered again")
+            wait_until(lambda: readings.all[-1].is_right, "no request is answered again")
             wait_for(readings, 200)
         assert all(one.is_right or is_told(one) for one in readings.all)
-        # Nobody waits longer than the outage is sat out.
+        # No request waits longer than the database wait.
         assert max(one.seconds for one in readings.between(since - 1, until - 3)) < DEFAULT_SECONDS + HASTE_SECONDS
-        # Who comes when it is longer than five seconds is told within three, and later at once.
+        # A request that arrives after five seconds of outage fails within three seconds, a later one at once.
         assert len(late_comers.all) > 50
         assert all(is_told(one) for one in late_comers.all)
         assert max(one.seconds for one in late_comers.all) < ANSWER_SECONDS + HASTE_SECONDS
@@ -159,7 +159,7 @@ def test_outage_rejects_requests_above_the_waiting_limit_quickly(
     assert {answer.status_code for answer in answers} == {503}
     quick = [answer for answer in answers if answer.elapsed.total_seconds() < ANSWER_SECONDS]
     assert len(quick) >= 50
-    # The database is the reason, not the load.
+    # The cause is the database, not the load.
     for answer in answers:
         (error,) = answer.json()["errors"]
         assert error["extensions"] == {"code": "DATABASE_UNAVAILABLE"}

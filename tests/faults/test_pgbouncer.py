@@ -1,4 +1,4 @@
-"""Behind PgBouncer, which lends connections for a transaction at a time: reads go through it, what needs a session past it."""
+"""PgBouncer with transaction pooling: reads through it, session features past it."""
 
 import os
 import re
@@ -27,7 +27,7 @@ from tests.support.streams import until
 from tests.support.tokens import bearing, make_token
 
 OLDEST = (1, 22)
-"""Before it, statements that are prepared on one connection are unknown on the next."""
+"""Older versions do not support prepared statements across connections."""
 INI = """\
 [databases]
 * = host={host} port={port} user=postgres
@@ -56,7 +56,7 @@ REVERT = "mutation ($id: ID!) { revertBatch(id: $id) { batch { status } } }"
 
 @pytest.fixture
 def any_command() -> str:
-    """PgBouncer, where there is one."""
+    """The PgBouncer executable. Without it, the test is skipped."""
     found = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if found is None:
         pytest.skip("pgbouncer is not installed")
@@ -65,7 +65,7 @@ def any_command() -> str:
 
 @pytest.fixture
 def command(any_command: str) -> str:
-    """PgBouncer, where there is one that is new enough for lending by the transaction."""
+    """The PgBouncer executable, of a version that supports transaction pooling."""
     printed = subprocess.run([any_command, "--version"], capture_output=True, text=True, check=True).stdout
     version = re.search(r"PgBouncer (\d+)\.(\d+)", printed)
     if version is None or (int(version[1]), int(version[2])) < OLDEST:
@@ -74,7 +74,7 @@ def command(any_command: str) -> str:
 
 
 class Bouncer:
-    """A PgBouncer before a database that can be ended and started again."""
+    """A PgBouncer in front of a database. It can be killed and restarted."""
 
     def __init__(self, command: str, database_url: str, folder: Path, pooling: str) -> None:
         known = conninfo_to_dict(database_url)
@@ -84,13 +84,14 @@ class Bouncer:
         self._ini.write_text(INI.format(host=known["host"], port=port, listen_port=self._port, pooling=pooling))
         folder.chmod(0o755)
         self._command = command
-        # It refuses to run as root; then it runs as whoever the database runs as, whose socket it must reach.
+        # PgBouncer refuses to run as root. In that case it runs as the owner of the database's socket, which it must
+        # reach.
         self._user = Path(str(known["host"])).owner() if os.geteuid() == 0 else None
         self.url = make_conninfo(database_url, host="127.0.0.1", port=self._port)
         self.start()
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start the process and wait until it accepts connections."""
         self._process = subprocess.Popen(
             [self._command, self._ini], user=self._user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -108,14 +109,14 @@ class Bouncer:
         return True
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the process."""
         self._process.kill()
         self._process.wait()
 
 
 @contextmanager
 def bouncing(command: str, database_url: str, *, pooling: str = TRANSACTION) -> Iterator[Bouncer]:
-    """Run a PgBouncer before the database."""
+    """Run a PgBouncer in front of the database."""
     with TemporaryDirectory(prefix="ratesgraph-") as folder:
         bouncer = Bouncer(command, database_url, Path(folder), pooling)
         try:
@@ -126,14 +127,14 @@ def bouncing(command: str, database_url: str, *, pooling: str = TRANSACTION) -> 
 
 @pytest.fixture
 def questions(database_url: str) -> list[Question]:
-    """Questions about the test's database."""
+    """Queries about the test's database, with the expected results."""
     return make_world(database_url)
 
 
 def wait_for(readings: Readings, count: int) -> None:
-    """Wait until so many more are answered."""
+    """Wait for a number of further responses."""
     count += len(readings.all)
-    until(lambda: len(readings.all) >= count, "nobody is answered", 60)
+    until(lambda: len(readings.all) >= count, "no request is answered", 60)
 
 
 def test_pgbouncer_reads_are_correct_and_survive_its_restart(
@@ -142,7 +143,7 @@ def test_pgbouncer_reads_are_correct_and_survive_its_restart(
     settings = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_DIRECT_URL": database_url}
     with bouncing(command, database_url) as bouncer, serving(bouncer.url, settings=settings) as (_, url):
         wait_until_answered(url)
-        # More readers than there are connections to PostgreSQL: they do take turns.
+        # More readers than connections to PostgreSQL: the connections are shared.
         with reading(url, questions, keeping=8, closing=8) as readings:
             wait_for(readings, 500)
             for _ in range(2):
@@ -166,7 +167,7 @@ def test_pgbouncer_reads_survive_an_outage_of_the_database(any_command: str) -> 
             with reading(url, questions, keeping=4, closing=4) as readings:
                 wait_for(readings, 100)
                 server.crash()
-                # Longer than the pool waits for a connection, which PgBouncer still gives.
+                # Longer than the pool waits for a connection, which PgBouncer still provides.
                 time.sleep(4)
                 server.start()
                 wait_for(readings, 100)
@@ -187,7 +188,7 @@ def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
         running_worker(database_url),
         httpx.Client(base_url=url, headers={**token, "Accept": "application/json"}, timeout=30) as http,
     ):
-        until(lambda: "etag" in http.get(query).headers, "the version of the data is not known")
+        until(lambda: "etag" in http.get(query).headers, "the data version is unknown")
         tag = http.get(query).headers["etag"]
         uploaded: dict[str, Any] = {}
         for key in range(8):
@@ -197,6 +198,6 @@ def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
             }
             uploaded = http.post("/graphql", json=body).json()["data"]["uploadPrices"]
             assert (uploaded["batch"]["status"], uploaded["userErrors"]) == ("APPLIED", [])
-        until(lambda: http.get(query).headers.get("etag") not in {None, tag}, "the change was not heard of")
+        until(lambda: http.get(query).headers.get("etag") not in {None, tag}, "the notification did not arrive")
         body = {"query": REVERT, "variables": {"id": uploaded["batch"]["id"]}}
         assert http.post("/graphql", json=body).json()["data"]["revertBatch"]["batch"]["status"] == "REVERTED"

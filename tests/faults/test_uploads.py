@@ -1,4 +1,4 @@
-"""Uploads while connections break: with a key each is stored once and answered, without one none is stored twice."""
+"""Uploads over broken connections: no duplicates, and with a key every one succeeds."""
 
 import json
 
@@ -41,7 +41,7 @@ def test_upload_over_broken_connections_is_not_duplicated_and_succeeds_with_a_ke
         for number in range(UPLOADS):
             if number % BREAK_EVERY == 0:
                 proxy.reset()
-                # Now the next connection breaks with the transaction on it, wherever that is.
+                # The next connection breaks during the transaction, at a varying point.
                 proxy.latency = 0.002 * (number % 4)
             key = {"idempotencyKey": str(number)} if is_keyed else {}
             body = {"query": UPLOAD, "variables": {"input": {"prices": [PRICE], "waitMs": 0, **key}}}

@@ -1,4 +1,4 @@
-"""A small world with prices, questions about it, and what must be answered."""
+"""A small world with prices, queries about it, and the expected results."""
 
 import asyncio
 import random
@@ -18,14 +18,14 @@ REGIONS = {"asia": None, "china": "asia", "europe": None}
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Variables, and the days that are the answer."""
+    """Variables of a query, and the expected days of its result."""
 
     variables: dict[str, str]
     days: list[dict[str, Any]]
 
 
 def make_world(database_url: str) -> list[Question]:
-    """Fill a migrated database and return questions about it."""
+    """Fill a migrated database and return queries about it."""
     world = World({**REGIONS, **PORTS}, set(PORTS))
     chance = random.Random(19)  # noqa: S311
     world.items += [

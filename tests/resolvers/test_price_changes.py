@@ -1,4 +1,4 @@
-"""However many watch, they look together; what one of them cannot be told is no trouble of the others."""
+"""Price-change polling: subscribers share one query, and errors affect only their cause."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,14 +28,14 @@ DAY = date(2024, 1, 1)
 
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
-    """A pool of a single connection: whoever took two would wait for ever."""
+    """A pool of a single connection: a caller of two would deadlock."""
     async with open_pool(database_url, API, max_size=1) as pool:
         yield pool
 
 
 @pytest.fixture
 async def places(connection: Connection) -> dict[str, Location]:
-    """The locations of the world, by code or slug."""
+    """Return the locations of the world, by code or slug."""
     await change_tree(connection, WORLD.entries())
     return dict(by_key(await locations.list_locations(connection)))
 
@@ -115,7 +115,7 @@ async def test_price_changes_poll_continues_after_one_subscriber_is_cancelled(
     looks = PriceChanges(pool)
     watch = LaneSubscription(Lane(places["asia"].id, places["europe"].id), None)
     async with pool.connection():
-        # The look waits for the pool's only connection.
+        # The poll waits for the only connection of the pool.
         goes, stays = asyncio.create_task(looks.poll(watch)), asyncio.create_task(looks.poll(watch))
         await asyncio.sleep(0)
         goes.cancel()

@@ -1,4 +1,4 @@
-"""The worst documents that are known, sent to a server process: each is refused or answered, quickly, for everybody."""
+"""Worst-case documents against a server process: each is rejected or executed quickly."""
 
 from collections.abc import Iterator
 
@@ -62,7 +62,7 @@ DOCUMENTS = {
 
 @pytest.fixture(scope="module")
 def target(module_database_url: str) -> Iterator[Target]:
-    """A server process that the tests share, closed for writing."""
+    """A read-only server process, shared by the tests of the module."""
     with serving(module_database_url) as (process, url), httpx.Client(base_url=url, timeout=30) as http:
         wait_until_answered(url)
         yield Target(url, process.pid, http)

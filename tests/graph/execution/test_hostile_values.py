@@ -1,4 +1,4 @@
-"""Texts that break what is careless, at every place of the schema that takes one, and operations made at random."""
+"""Hostile texts in every argument of the schema, and randomly generated operations."""
 
 import json
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ CODES_OF_QUESTIONS = {
 
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
-    """A server over two ports with one batch, which the tests share."""
+    """A server over two ports with one batch, shared by the tests of the module."""
     fill(module_database_url)
     with running_server(module_database_url) as client:
         client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 0})
@@ -55,7 +55,7 @@ def client(module_database_url: str) -> Iterator[Client]:
 
 
 def send(client: Client, operation: Operation) -> Json:
-    """Return the answer, which is JSON, no fault of the server, and has only errors that are meant for callers."""
+    """Return the response, which is JSON without a server fault and with client errors only."""
     body = json.dumps({"query": operation.query, "variables": operation.variables})
     response = client.http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
     answer: Json = response.json()

@@ -1,4 +1,4 @@
-"""What an operation costs: told where a client asks, ahead of time if it wishes, and refused above the limit."""
+"""Query cost: reported on request, estimated without execution, rejected above the limit."""
 
 from collections.abc import Iterator
 
@@ -21,20 +21,20 @@ TOO_MUCH = f"{{ a: {YEAR} {{ day }} b: {YEAR} {{ day }} c: {YEAR} {{ day }} }}"
 
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
-    """A server over two ports, which the tests share."""
+    """A server over two ports, shared by the tests of the module."""
     fill(module_database_url)
     with running_server(module_database_url, max_cost=MAXIMUM, max_errors=3) as client:
         yield client
 
 
 def post(client: Client, query: str, variables: Json | None = None, *, wish: str | None) -> httpx.Response:
-    """Ask, with a wish for the cost."""
+    """Send a query, with a `GraphQL-Cost` header if `wish` is set."""
     headers = {"GraphQL-Cost": wish} if wish else {}
     return client.http.post("/graphql", json={"query": query, "variables": variables or {}}, headers=headers)
 
 
 def price(client: Client, query: str, variables: Json | None = None) -> int:
-    """Return what the operation would cost."""
+    """Return the estimated cost of the operation."""
     answer = post(client, query, variables, wish="only").json()
     assert answer["data"] is None
     assert "errors" not in answer

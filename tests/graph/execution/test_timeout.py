@@ -1,4 +1,4 @@
-"""A query that takes too long is stopped, here and in PostgreSQL, and nobody else has to do with it."""
+"""Execution timeout: a slow query is cancelled here and in PostgreSQL, without side effects."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ from tests.support.fixtures.server import Client, running_server
 from tests.support.streams import answers, open_socket, subscribe, until
 
 SECONDS = 0.6
-"""Less than the two seconds that a reading connection waits for a lock."""
+"""Less than the two seconds for which a reading connection waits for a lock."""
 AVERAGES = """
 query ($from: Date!, $to: Date!, $origin: String!, $destination: String!) {
   averagePrices(dateFrom: $from, dateTo: $to, origin: $origin, destination: $destination) { day averagePrice priceCount }
@@ -30,21 +30,21 @@ WAITING = """
 
 @pytest.fixture(scope="module")
 def questions(module_database_url: str) -> list[Question]:
-    """Questions about the module's database."""
+    """Queries about the module's database, with the expected results."""
     return make_world(module_database_url)
 
 
 @contextmanager
 def hasty_server(database_url: str, pool_size: int) -> Iterator[Client]:
-    """Run a server that gives a query little time and has read for itself what it reads at its start."""
+    """Run a server with a short execution timeout that has finished its own queries at startup."""
     with running_server(database_url, execution_seconds=SECONDS, pool_size=pool_size, cache_bytes=0) as client:
-        until(lambda: "etag" in client.http.get("/graphql?query={__typename}").headers, "the version is not known")
+        until(lambda: "etag" in client.http.get("/graphql?query={__typename}").headers, "the data version is unknown")
         yield client
 
 
 @contextmanager
 def locked(database_url: str, table: str) -> Iterator[psycopg.Connection[tuple[int]]]:
-    """Have nobody read the table during the block; yield a connection."""
+    """Lock the table against all readers during the block; yield a connection."""
     with psycopg.connect(database_url) as connection, psycopg.connect(database_url, autocommit=True) as other:
         connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
         yield other
@@ -52,7 +52,7 @@ def locked(database_url: str, table: str) -> Iterator[psycopg.Connection[tuple[i
 
 
 def count_waiting(connection: psycopg.Connection[tuple[int]]) -> int:
-    """Return how many statements of the server PostgreSQL is at."""
+    """Return how many statements of the server PostgreSQL executes."""
     row = connection.execute(WAITING).fetchone()
     return row[0] if row else 0
 
@@ -80,8 +80,8 @@ def test_execution_timeout_responds_504_and_cancels_the_database_statement(
                 assert "data" not in answer.json()
                 assert SECONDS <= answer.elapsed.total_seconds() < 2
                 began = time.monotonic()
-                until(lambda: count_waiting(connection) == 0, "the statement goes on")
-                # The lock would have been waited for for two seconds.
+                until(lambda: count_waiting(connection) == 0, "the statement still runs")
+                # The statement would have waited for the lock for two seconds.
                 assert time.monotonic() - began < 1
         assert client.ask(AVERAGES, **questions[0].variables) == {"averagePrices": questions[0].days}
 
@@ -99,7 +99,7 @@ def test_execution_timeout_of_one_query_does_not_affect_other_queries(
         with locked(module_database_url, "locations") as connection:
             asking = threading.Thread(target=ask)
             asking.start()
-            until(lambda: count_waiting(connection) == 1, "nobody waits for the lock")
+            until(lambda: count_waiting(connection) == 1, "no statement waits for the lock")
             for question in questions[:1] * 20:
                 assert client.ask(AVERAGES, **question.variables) == {"averagePrices": question.days}
             asking.join()

@@ -1,4 +1,4 @@
-"""Items decoded in C are the items that GraphQL's own coercion finds, and what is wrong is said in its words."""
+"""Variable decoding in C: same items and same error messages as GraphQL's own coercion."""
 
 import asyncio
 
@@ -38,7 +38,7 @@ class Mutation:
 
 
 def note(prices: list[PriceInput]) -> int:
-    """Keep what arrived, and whether it was decoded in C."""
+    """Record the received items, and whether they were decoded in C."""
     ways.append(isinstance(prices[0].price, DecodedItems) if prices else False)
     taken.append(to_items(prices))
     return len(taken[-1])
@@ -70,7 +70,7 @@ odd_items = st.dictionaries(st.sampled_from([*GOOD, "dateTo", "currency", "other
 
 
 def execute(schema: strawberry.Schema, query: str, variables: dict[str, object]) -> tuple[object, list[str]]:
-    """Return the items as the engine will read them, and the messages of errors."""
+    """Return the items as the engine reads them, and the error messages."""
     taken.clear()
     result = asyncio.run(schema.execute(query, variables, ADMITTED))
     assert isinstance(result, ExecutionResult)
@@ -79,7 +79,7 @@ def execute(schema: strawberry.Schema, query: str, variables: dict[str, object])
 
 
 def as_numbers(row: tuple[object, ...]) -> tuple[object, ...]:
-    """Return the row with its price as a number where it is one: 1e24 may be written in several ways."""
+    """Return the row with its price as a number if possible: 1e24 has several spellings."""
     *before, price, currency = row
     try:
         return (*before, float(str(price)), currency)

@@ -1,4 +1,4 @@
-"""What is asked while others are on their way travels together, and nobody suffers for what another asked."""
+"""Request coalescing: keys requested during a load share the next one; failures are isolated."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Road:
-    """Loads the doubles of numbers, but holds every load up until it is let through."""
+    """A loader of doubled numbers that blocks every load until it is released."""
 
     def __init__(self) -> None:
         self.loads: list[list[int]] = []
@@ -34,7 +34,7 @@ class Road:
 
 
 async def begin(gathering: CoalescingLoader[int, int], *questions: Sequence[int]) -> list[asyncio.Task[list[int]]]:
-    """Ask, each in a task of its own, and return when all of them wait."""
+    """Start a task for each group of keys and return when all of them wait."""
     asking = [asyncio.create_task(gathering.load_many(numbers)) for numbers in questions]
     for _ in range(5):
         await asyncio.sleep(0)
@@ -127,7 +127,7 @@ async def test_coalescing_loader_cancels_a_load_only_after_all_its_requests_are_
     assert road.loads == [[1, 2]]
     second.cancel()
     await asyncio.sleep(0)
-    # Its place is free for the others.
+    # Its slot is free for the others.
     road.let_through()
     assert await asyncio.wait_for(third, 5) == [6]
     assert road.loads == [[1, 2], [3]]
@@ -137,7 +137,7 @@ async def test_coalescing_loader_is_busy_while_the_limit_of_waiting_keys_is_reac
     road = Road()
     loader = CoalescingLoader(road.load, max_concurrent=1, max_waiting=3)
     asking = await begin(loader, [1])
-    # A key whose load has begun waits no more.
+    # A key whose load has begun no longer counts as waiting.
     asking += await begin(loader, [2, 3])
     loader.check_capacity()
     asking += await begin(loader, [4])

@@ -1,4 +1,4 @@
-"""Dry runs over real HTTP: they tell what the upload itself then does, and change nothing."""
+"""Dry runs over real HTTP: they predict the result of the upload and change nothing."""
 
 import asyncio
 import threading
@@ -50,7 +50,7 @@ def send(client: Client, *items: Json, **options: object) -> Json:
 
 
 def try_out(client: Client, *items: Json, **options: object) -> Json:
-    """Try the items and return the payload."""
+    """Send the items as a dry run and return the payload."""
     payload = send(client, *items, dryRun=True, **options)
     assert payload["batch"] is None
     assert payload["replayed"] is False
@@ -68,7 +68,7 @@ def test_dry_run_preview_matches_the_upload_and_the_resulting_averages(client: C
         {"origin": {"code": "CNSGH"}, "destination": {"code": "NLRTM", "name": "Name of NLRTM"}},
     ]
     assert preview.pop("changes") == [
-        # It moves by 62.50; the new ones appear at 100.00 and 83.33.
+        # It changes by 62.50; the new averages are 100.00 and 83.33.
         {**there, "day": "2024-01-01", "averageBefore": 200, "averageAfter": 137.5, "countBefore": 3, "countAfter": 4},
         {**back, "day": "2024-01-01", "averageBefore": None, "averageAfter": 100, "countBefore": 2, "countAfter": 4},
         {**there, "day": "2024-01-02", "averageBefore": None, "averageAfter": 83.33, "countBefore": 2, "countAfter": 3},
@@ -195,7 +195,7 @@ def test_dry_run_omits_averages_that_are_unchanged_to_the_cent(client: Client) -
 
 def test_dry_run_orders_changes_by_the_rounded_difference(client: Client) -> None:
     send(client, *[GOOD] * 3)
-    # Both averages are shown to move by a cent; exactly, the first moves by half a cent.
+    # Both displayed averages change by a cent; exactly, the first one changes by half a cent.
     items = [{**GOOD, "dateTo": None, "price": "100.02"}, {**GOOD, "dateFrom": "2024-01-02", "price": "100.04"}]
     changes = try_out(client, *items)["preview"]["changes"]
     assert [(change["day"], change["averageAfter"]) for change in changes] == [
@@ -251,7 +251,7 @@ def test_dry_run_accepts_literal_items(client: Client) -> None:
 
 
 class Sender(threading.Thread):
-    """Tries an upload in a thread; `payload` is there after `join`."""
+    """A thread that sends a dry run; `payload` is available after `join`."""
 
     payload: Json
 
@@ -261,16 +261,16 @@ class Sender(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Send."""
+        """Send the dry run."""
         self.payload = try_out(self._client, GOOD)
 
 
 def wait_for_lock(connection: psycopg.Connection) -> None:
-    """Return when somebody waits for the tree."""
+    """Wait until a statement waits for the lock of the tree."""
     deadline = time.monotonic() + 15
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     while connection.execute(waiting).fetchone() == (0,):
-        assert time.monotonic() < deadline, "nobody waits for the tree"
+        assert time.monotonic() < deadline, "no statement waits for the lock of the tree"
 
 
 def test_dry_run_queues_behind_others_and_fails_as_busy_after_the_timeout(
