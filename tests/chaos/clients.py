@@ -1,4 +1,4 @@
-"""A client that does what the API's promise asks of it: send the same again, with the same key, until it is acknowledged."""
+"""A client that follows the API contract: it retries with the same key until acknowledged."""
 
 import time
 from random import Random
@@ -18,17 +18,17 @@ mutation ($input: UploadPricesInput!) {
 """
 REVERT = "mutation ($id: ID!) { revertBatch(id: $id) { batch { id status } userErrors { code } } }"
 PASSING = {"DATABASE_UNAVAILABLE", "SERVER_BUSY", "STATEMENT_TIMEOUT", "INTERNAL_ERROR"}
-"""Codes of errors that a client may hope to outlast."""
+"""Error codes of transient failures, which a client retries."""
 PATIENCE_SECONDS, IMPATIENCE_SECONDS = 15.0, 0.03
 Json = dict[str, Any]
 
 
 class UnexpectedAnswer(Exception):
-    """The API answered what it never may."""
+    """The API sent a response that its contract forbids."""
 
 
 class Client:
-    """Uploads batches one after the other, some twice, and takes some back."""
+    """Uploads batches one after the other; repeats some uploads and reverts some batches."""
 
     def __init__(self, number: int, scale: Scale, base_url: str, token: str, ledger: Ledger) -> None:
         self._random = Random(f"client-{scale.seed}-{number}")  # noqa: S311
@@ -39,7 +39,7 @@ class Client:
         self._to_revert: list[int] = []
 
     def run(self) -> None:
-        """Work until there is nothing more to upload and nothing left to take back."""
+        """Upload until the last batch, then revert until no revert is pending."""
         with httpx.Client(base_url=self._base_url, headers=self._headers, timeout=PATIENCE_SECONDS) as http:
             while (number := self._ledger.take_number()) is not None:
                 batch = make_batch(self._seed, number)
@@ -52,7 +52,7 @@ class Client:
             deadline = time.monotonic() + DEADLINE_SECONDS
             while self._to_revert:
                 if time.monotonic() > deadline:
-                    raise Stuck(f"batches {self._to_revert} could not be taken back in time")
+                    raise Stuck(f"batches {self._to_revert} could not be reverted in time")
                 self._ledger.pause(0.1)
                 self._to_revert = [batch_id for batch_id in self._to_revert if not self._revert(http, batch_id)]
 
@@ -68,14 +68,17 @@ class Client:
             self._to_revert.append(batch_id)
 
     def _upload_other_items(self, http: httpx.Client, batch: Batch) -> None:
-        """Misuse the key of an acknowledged batch: that must be refused and change nothing."""
+        """Reuse the key of an acknowledged batch for other items, which must be rejected without effect."""
         other = {**batch.as_input(0), "prices": batch.prices * 2}
         payload = self._ask(http, UPLOAD, {"input": other})["uploadPrices"]
         if payload["batch"] is not None or payload["userErrors"] != [{"code": "IDEMPOTENCY_KEY_REUSED"}]:
             raise UnexpectedAnswer(f"key {batch.key} with other items: {payload}")
 
     def _revert(self, http: httpx.Client, batch_id: int) -> bool:
-        """Try to take the batch back; return whether it is, now or by an earlier try whose answer was lost."""
+        """Try to revert the batch; return whether it is reverted.
+
+        An earlier attempt with a lost response counts as well.
+        """
         payload = self._ask(http, REVERT, {"id": str(batch_id)})["revertBatch"]
         status, codes = payload["batch"]["status"], [error["code"] for error in payload["userErrors"]]
         if (codes and codes != ["BATCH_NOT_APPLIED"]) or status not in {"QUEUED", "RUNNING", "APPLIED", "REVERTED"}:
@@ -83,7 +86,10 @@ class Client:
         return bool(status == "REVERTED")
 
     def _ask(self, http: httpx.Client, query: str, variables: Json, *, hasty: bool = False) -> Json:
-        """Ask until there is an answer that is no passing trouble. In haste, the first answer is not waited for."""
+        """Send the request until its response is no transient failure.
+
+        With `hasty`, the first attempt times out early.
+        """
         deadline = time.monotonic() + DEADLINE_SECONDS
         patience = IMPATIENCE_SECONDS if hasty else PATIENCE_SECONDS
         while True:
@@ -92,13 +98,13 @@ class Client:
             if data is not None:
                 return data
             if time.monotonic() > deadline:
-                raise Stuck(f"no answer but {trouble} within {DEADLINE_SECONDS:.0f} s: {variables}")
+                raise Stuck(f"no response except {trouble} within {DEADLINE_SECONDS:.0f} s: {variables}")
             patience = PATIENCE_SECONDS
             self._ledger.pause(self._random.uniform(0.02, 0.3))
 
 
 def _ask_once(http: httpx.Client, body: Json, patience: float) -> tuple[Json | None, str | None]:
-    """Return the data, or else the passing trouble. Raise UnexpectedAnswer for everything else."""
+    """Return the data, or the transient failure; raise UnexpectedAnswer for anything else."""
     try:
         response = http.post("/graphql", json=body, timeout=patience)
     except httpx.TransportError as error:

@@ -1,4 +1,4 @@
-"""What the run knows while it goes on: what was sent, what was acknowledged, how much has ended. Threads share it."""
+"""Shared state of a running chaos test: requests sent, acknowledged batches, ended batches."""
 
 import threading
 import time
@@ -14,15 +14,15 @@ LOOK_SECONDS = 0.1
 
 
 class Stuck(Exception):
-    """Something that must happen did not happen in time."""
+    """An expected event did not happen in time."""
 
 
 class RunEnded(Exception):
-    """Another thread has failed: the run is over."""
+    """Another thread has failed, so the run is over."""
 
 
 class Ledger:
-    """Counts under one lock; whoever waits for a condition of it is woken by every change."""
+    """Counters under one condition variable: each change wakes the threads that wait for it."""
 
     def __init__(self, batches: int) -> None:
         self.changed = threading.Condition()
@@ -37,7 +37,7 @@ class Ledger:
         self._taken = 0
 
     def take_number(self) -> int | None:
-        """Return the number of the next batch to upload, or None when there were enough and nobody is killed any more."""
+        """Return the number of the next batch, or None after all batches and all strikes."""
         self.wait_for(lambda: self._taken - self.ended < MAX_BACKLOG, "room in the queue")
         with self.changed:
             if self._taken >= self._batches and not self.striking:
@@ -46,14 +46,14 @@ class Ledger:
             return self._taken
 
     def note_sent(self, trouble: str | None = None) -> None:
-        """Count a request, and what was wrong with its answer."""
+        """Count a request and its transient failure, if any."""
         with self.changed:
             self.sent += 1
             if trouble is not None:
                 self.troubles[trouble] += 1
 
     def acknowledge(self, batch: Batch, batch_id: int) -> None:
-        """Note that the server has promised to keep the batch. The promise must never change."""
+        """Record the acknowledgement of a batch. A later one must name the same batch."""
         with self.changed:
             known, _ = self.acknowledged.setdefault(batch.key, (batch_id, batch))
             assert known == batch_id, f"the key {batch.key} was answered with batch {known}, then with {batch_id}"
@@ -61,29 +61,32 @@ class Ledger:
             self.changed.notify_all()
 
     def end_strikes(self) -> None:
-        """Note that nobody will be killed any more."""
+        """Record that there are no more strikes."""
         with self.changed:
             self.striking = False
             self.changed.notify_all()
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until the condition holds. Raise Stuck when that takes too long, RunEnded when the run has failed."""
+        """Wait until the condition is met.
+
+        Raise Stuck after the deadline, and RunEnded when the run has failed.
+        """
         deadline = time.monotonic() + DEADLINE_SECONDS
         with self.changed:
             while not condition():
                 if self.over.is_set():
                     raise RunEnded
                 if time.monotonic() > deadline:
-                    raise Stuck(f"waited {DEADLINE_SECONDS:.0f} s in vain for {what}")
+                    raise Stuck(f"timeout after {DEADLINE_SECONDS:.0f} s: {what}")
                 self.changed.wait(LOOK_SECONDS)
 
     def pause(self, seconds: float) -> None:
-        """Let some time pass. Raise RunEnded when the run has failed."""
+        """Pause for a while. Raise RunEnded when the run has failed."""
         if self.over.wait(seconds):
             raise RunEnded
 
     def watch_queue(self, url: str, until: threading.Event) -> None:
-        """Keep `ended` up to date; a lost database is looked for again."""
+        """Update `ended` continuously; reconnect to a lost database."""
         while not until.is_set():
             try:
                 with psycopg.connect(url, autocommit=True, connect_timeout=3) as connection:

@@ -1,4 +1,4 @@
-"""A chaos run from start to end: the world, the processes, the clients, the killer, and then the reckoning."""
+"""A complete chaos run: setup, processes, clients, killer, final comparison."""
 
 import asyncio
 import logging
@@ -31,9 +31,11 @@ from tests.support.tokens import make_token
 
 
 def run(scale: Scale, logs: Path | None = None) -> Figures:
-    """Run, and return what came of it. The logs of the processes stay in `logs`, if given.
+    """Run a chaos test and return its figures. The processes write their logs to `logs`.
 
-    Raise Stuck when the system stands still, UnexpectedAnswer when it answers what it never may.
+    Without `logs`, they go to a temporary folder.
+
+    Raise Stuck when the system makes no progress, UnexpectedAnswer when a response violates the contract.
     """
     start = time.monotonic()
     ledger = Ledger(scale.batches)
@@ -50,7 +52,7 @@ def run(scale: Scale, logs: Path | None = None) -> Figures:
             ThreadPoolExecutor(CLIENTS + 1) as threads,
         ):
             ledger.wait_for(api.ready.is_set, "the API to serve")
-            # One token for all: an upload is recognised by its uploader and its key.
+            # One token for all clients: uploader and key together identify an upload.
             url, token = f"http://127.0.0.1:{port}", make_token(server.url, "upload")
             clients = [Client(number, scale, url, token, ledger) for number in range(CLIENTS)]
             killing = threads.submit(strike_all, scale, ledger, api, workers, server)
@@ -68,7 +70,7 @@ def run(scale: Scale, logs: Path | None = None) -> Figures:
 
 
 def prepare(url: str) -> None:
-    """Make the schema and the tree. The API brings the exchange rates along when it starts."""
+    """Create the schema and the region tree. The API loads the exchange rates at its start."""
     logging.getLogger("yoyo").setLevel(logging.WARNING)
     migrate(url)
 
@@ -80,7 +82,7 @@ def prepare(url: str) -> None:
 
 
 def find_free_port() -> int:
-    """Return a port that nobody listens on; the API takes it again after every kill."""
+    """Return a port without a listener. The API binds it again after every kill."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
@@ -89,7 +91,7 @@ def find_free_port() -> int:
 
 @contextmanager
 def watching(url: str, ledger: Ledger) -> Iterator[None]:
-    """Keep the ledger's look at the queue up to date."""
+    """Watch the queue in a thread during the block."""
     until = threading.Event()
     watcher = threading.Thread(target=ledger.watch_queue, args=(url, until))
     watcher.start()
@@ -105,7 +107,7 @@ def _is_queue_empty(url: str) -> bool:
 
 
 def reckon(url: str, ledger: Ledger, strikes: list[Strike], logs: Path, seconds: float) -> Figures:
-    """Compare the database with what was acknowledged, once everything is at rest."""
+    """Compare the database with the acknowledged batches, after all work has ended."""
     rows = list_rows(url)
     remaining = [item for _, batch in ledger.acknowledged.values() for item in batch.remaining]
     verified = subprocess.run([COMMAND, "verify"], env=environment(url), capture_output=True, text=True, check=False)
@@ -125,7 +127,7 @@ def reckon(url: str, ledger: Ledger, strikes: list[Strike], logs: Path, seconds:
 
 
 def count_logged(logs: Path, words: str) -> int:
-    """Return how many lines of the processes' logs begin with the words."""
+    """Return how many log lines begin with the words."""
     return sum(
         line.startswith(words) for log in logs.glob("*.log") for line in log.read_text(errors="replace").splitlines()
     )

@@ -1,4 +1,4 @@
-"""The short chaos run: no acknowledged batch is lost or applied twice, whoever dies. `make chaos` is the long one."""
+"""The short chaos run: no acknowledged batch is lost or applied twice. `make chaos` is the long run."""
 
 from tests.chaos.killer import Victim
 from tests.chaos.run import run

@@ -1,4 +1,4 @@
-"""Rolling restarts of a server under load: repeated `SIGHUP` until every process is replaced."""
+"""Rolling restarts under load: repeated `SIGHUP` until every process is replaced."""
 
 import re
 import signal

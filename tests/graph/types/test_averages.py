@@ -1,4 +1,4 @@
-"""Average prices over real HTTP: results, edge cases, and a clear error for each invalid query."""
+"""Average prices over real HTTP: results, edge cases, a clear error for each invalid query."""
 
 import asyncio
 import json

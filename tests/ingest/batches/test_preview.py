@@ -1,4 +1,4 @@
-"""Previews against the oracle: what is told before an upload is what `averagePrices` answers before and after it."""
+"""Previews against the oracle: they match `averagePrices` before and after the upload."""
 
 import asyncio
 import gzip
@@ -41,7 +41,7 @@ PORTS = ["AAAAA", "BBBBB"]
 HEADER = "origin,destination,date_from,date_to,price,currency\n"
 LINE = "AAAAA,BBBBB,2024-01-01,2024-01-02,{},USD\n"
 
-# On few lanes and days, so that most have averages; with round prices too, so that moves are often equal.
+# Few lanes and days, so that most have averages. Some prices are round, so that changes are often equal.
 items = st.builds(
     lambda origin, destination, start, length, price: Item(
         origin, destination, FIRST + timedelta(days=start), FIRST + timedelta(days=start + length), price
@@ -55,7 +55,7 @@ items = st.builds(
 
 
 def trying_context(pool: Pool) -> RequestContext:
-    """Return the context of a request that may try uploads."""
+    """Return the context of a request with permission for dry runs."""
     context = reading_context(pool)
     context.app.preview_upload = create_previewer(pool)
     return context
@@ -76,7 +76,7 @@ async def read_averages(pool: Pool) -> Averages:
 
 
 def expect_changes(before: Averages, after: Averages, ids: Mapping[str, int]) -> list[Change]:
-    """Return all days of lanes whose average changes, in the order in which they are to be listed."""
+    """Return all days of lanes whose average changes, in the expected order."""
     changed = [day for day in after if after[day][0] is not None and before[day][0] != after[day][0]]
 
     def rank(day: Day) -> tuple[bool, int, date, int, int]:
@@ -160,7 +160,7 @@ def test_preview_averages_match_those_before_and_after_the_upload(
 
 
 def make_small(patch: pytest.MonkeyPatch) -> None:
-    """Let a few lines be a slice and a few rows too many to hold."""
+    """Reduce the slice size to a few lines and the memory limit to a few rows."""
     patch.setattr(line_blocks, "MAX_LINES", 2)
     patch.setattr(price_file, "MAX_LINES", 2)
     patch.setattr(pipeline, "MAX_ROWS", 5)
@@ -170,7 +170,7 @@ def make_small(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def small(connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of a tree of two ports, where files come in many slices."""
+    """The URL of a database with two ports, where files have many slices."""
     make_small(monkeypatch)
     await change_tree(connection, World({"top": None, "AAAAA": "top", "BBBBB": "top"}, {"AAAAA", "BBBBB"}).entries())
     return database_url
@@ -179,7 +179,7 @@ async def small(connection: Connection, database_url: str, monkeypatch: pytest.M
 async def try_text(
     database_url: str, text: str, on_error: OnError = OnError.REJECT_BATCH, file_format: FileFormat = FileFormat.CSV
 ) -> DryRun:
-    """Try a file of prices."""
+    """Run a dry run of a price file."""
     data = (
         gzip.compress(text.encode(), compresslevel=0, mtime=0) if file_format is FileFormat.CSV_GZIP else text.encode()
     )

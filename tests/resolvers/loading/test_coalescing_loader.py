@@ -1,4 +1,4 @@
-"""Request coalescing: keys requested during a load share the next one; failures are isolated."""
+"""Request coalescing: keys requested during a load share the next one; errors are isolated."""
 
 import asyncio
 from collections.abc import Sequence
