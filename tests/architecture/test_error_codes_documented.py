@@ -1,6 +1,7 @@
-"""The reference of error codes lists every code of the product once, in order, and none that is gone.
+"""Guard of the error-code reference: every code of the product once, in order.
 
-A code is a string literal in capitals. The other words in capitals are listed here, and none of these may be gone either.
+A code is a string literal in capitals. Other words in capitals are listed here, and must occur in the product as
+well.
 """
 
 import ast

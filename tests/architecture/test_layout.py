@@ -1,4 +1,4 @@
-"""Folders of one subject: few modules in each, and imports between them that run one way."""
+"""Guard of the layout: small folders, and imports between them in one direction."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 from tests.support.source import PRODUCT, imported, modules
 
 MAX_MODULES = 12
-"""Modules that a folder may hold. A reader scans a dozen names at a glance; more are two subjects."""
+"""Maximum number of modules in a folder. A dozen names are readable at a glance; more belong to two subjects."""
 
 SERVER_LAYERS = [
     {"http"},
@@ -22,16 +22,19 @@ SERVER_LAYERS = [
     {"app"},
     {"cli"},
 ]
-"""Rooms of the server from the ground up: a room imports only from its own layer's lower neighbours, never from above."""
+"""Layers of the server's folders, lowest first. A folder imports only from layers below its own."""
 
 
 def room_of(path: str) -> str:
-    """Return the folder of a package that a module lies in, or the module itself where it lies at the package's root."""
+    """Return the folder of a module inside its package.
+
+    For a module at the root of the package, return the module itself.
+    """
     return PurePosixPath(path).parts[1].removesuffix(".py")
 
 
 def arrows(package: str) -> Iterator[tuple[str, str, str]]:
-    """Yield (room, imported room, path) for every import between rooms of a package."""
+    """Yield (folder, imported folder, path) for each import between folders of a package."""
     for path, tree in modules(package):
         for name in imported(tree):
             parts = name.split(".")
@@ -40,7 +43,7 @@ def arrows(package: str) -> Iterator[tuple[str, str, str]]:
 
 
 def rooms_above(start: str, graph: dict[str, set[str]]) -> set[str]:
-    """Return every room that can be reached from the start."""
+    """Return all folders that are reachable from the start."""
     reached: set[str] = set()
     waiting = [start]
     while waiting:

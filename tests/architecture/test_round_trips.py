@@ -1,4 +1,4 @@
-"""Counts how often a request goes to the database and back, on the wire: what distance costs."""
+"""Round trips to the database per request, counted on the network connection."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,10 @@ WORLD = World(dict.fromkeys(["world"]) | dict.fromkeys(PORTS, "world"), set(PORT
 
 
 class Wire:
-    """Passes bytes between the client and the server, and counts how often the client speaks after the server has."""
+    """A proxy in front of PostgreSQL that counts round trips.
+
+    A round trip begins with the first client data after data of the server.
+    """
 
     def __init__(self, socket_path: str) -> None:
         self.round_trips = 0
@@ -33,7 +36,7 @@ class Wire:
         self._server_spoke = True
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass on a connection until either side closes it."""
+        """Forward a connection until either side closes it."""
         from_server, to_server = await asyncio.open_unix_connection(self._socket_path)
         with contextlib.suppress(ConnectionError):
             await asyncio.gather(self._ask(reader, to_server), self._answer(from_server, writer))
@@ -54,7 +57,7 @@ class Wire:
 
 @asynccontextmanager
 async def on_the_wire(database_url: str) -> AsyncIterator[tuple[Wire, str]]:
-    """Yield the wire to the database, and the URL that leads through it."""
+    """Yield the counting proxy, and the URL of the database through it."""
     host = str(conninfo_to_dict(database_url)["host"])
     wire = Wire(f"{host}/.s.PGSQL.5432")
     server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
@@ -64,7 +67,7 @@ async def on_the_wire(database_url: str) -> AsyncIterator[tuple[Wire, str]]:
 
 
 def lanes(count: int) -> str:
-    """Return a query of as many lanes."""
+    """Return a query with the given number of lanes."""
     field = 'averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-31", origin: "{}", destination: "world") {{ priceCount }}'
     return "{" + " ".join(f"{port.lower()}: {field.format(port)}" for port in PORTS[:count]) + "}"
 
@@ -86,6 +89,6 @@ async def test_round_trips_of_average_prices_are_one_for_any_number_of_lanes(
             assert [answer[0] for answer in result.data.values()] == [{"priceCount": 1}] * count
             return wire.round_trips - before
 
-        # The ids of all 51 locations are asked for once in the life of a process; the statement is then prepared.
+        # The ids of all 51 locations are queried once in the life of a process. Then the statement is prepared.
         assert await ask(50) <= 3
         assert [await ask(count) for count in (1, 1, 10, 50)] == [1, 1, 1, 1]

@@ -1,6 +1,7 @@
-"""A field of a root type that forgot its scope would be for admins alone; one of the wrong scope is open to too many.
+"""Guard of scopes: each root field declares its scope, and batches have no open path.
 
-What tests over real connections prove of each field stands in `test_access_control.py`, which takes its list from here.
+A missing scope restricts a field to admins. A wrong scope opens it to too many callers. `test_access_control.py`
+checks each field of the list over real connections.
 """
 
 from graphql import get_named_type
@@ -17,7 +18,9 @@ WAYS_TO_A_BATCH = {
     "UploadPricesPayload.batch",
     "RevertBatchPayload.batch",
 }
-"""Each shows a batch to its uploader and to admins alone; `tests/resolvers/uploads/test_batch_ownership.py` says so of each."""
+"""Fields that expose a batch to its uploader and to admins only.
+`tests/resolvers/uploads/test_batch_ownership.py` tests each one.
+"""
 
 WAYS_TO_WHAT_A_BATCH_HOLDS = {
     "PriceBatch.uploader",
@@ -26,7 +29,7 @@ WAYS_TO_WHAT_A_BATCH_HOLDS = {
     "PriceBatch.rejectionsUrl",
     "PriceBatch.lanes",
 }
-"""What tells of a batch's uploader or content is on the batch itself, whose ways are guarded."""
+"""Fields that expose the uploader or content of a batch. They are on the batch itself, and access to it is guarded."""
 PARTS = {"Rejection", "RejectionConnection", "RejectionEdge", "LaneConnection", "LaneEdge"}
 
 

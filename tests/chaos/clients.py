@@ -68,7 +68,7 @@ class Client:
             self._to_revert.append(batch_id)
 
     def _upload_other_items(self, http: httpx.Client, batch: Batch) -> None:
-        """Reuse the key of an acknowledged batch for other items, which must be rejected without effect."""
+        """Reuse the key of an acknowledged batch for other items: the API must reject it."""
         other = {**batch.as_input(0), "prices": batch.prices * 2}
         payload = self._ask(http, UPLOAD, {"input": other})["uploadPrices"]
         if payload["batch"] is not None or payload["userErrors"] != [{"code": "IDEMPOTENCY_KEY_REUSED"}]:

@@ -55,7 +55,7 @@ class CrashableServer:
 
 @contextmanager
 def crashable_server(folder: Path) -> Iterator[CrashableServer]:
-    """Start a server with its data in the folder, and stop it at the end."""
+    """Start a server with its data in the folder; stop it at the end of the block."""
     with embedded_server(folder) as url:
         server = CrashableServer(url, folder.resolve() / "postgresql")
         try:

@@ -36,7 +36,7 @@ class Figures:
         """Descriptions of all violated guarantees; empty after a correct run."""
         kinds = {
             "lost": self.faults.lost,
-            "doubled": self.faults.doubled,
+            "duplicated": self.faults.doubled,
             "failed": self.faults.failed,
             "wrong outcome": self.faults.wrong,
             "not acknowledged": self.faults.unaccounted,

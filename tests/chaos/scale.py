@@ -11,7 +11,7 @@ CLIENTS = 6
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Size of a run. `kills` counts SIGKILLs of workers and the API, `stops` crashes of PostgreSQL."""
+    """Size of a run: `kills` of workers and the API by SIGKILL, `stops` as PostgreSQL crashes."""
 
     batches: int = 5_000
     kills: int = 100

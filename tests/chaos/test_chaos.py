@@ -1,4 +1,7 @@
-"""The short chaos run: no acknowledged batch is lost or applied twice. `make chaos` is the long run."""
+"""The short chaos run: no acknowledged batch is lost or duplicated.
+
+`make chaos` is the long run.
+"""
 
 from tests.chaos.killer import Victim
 from tests.chaos.run import run
