@@ -21,7 +21,7 @@ OTHER_WORDS = STATUSES | OTHER_ENUM_VALUES | HTTP_WORDS | ENVIRONMENT
 
 
 def literals() -> set[str]:
-    """Return the string literals in capitals of all product modules, except the names of settings."""
+    """Return the string literals in capitals of all product modules, without names of settings."""
     found = {
         node.value
         for _, tree in modules(*PRODUCT)

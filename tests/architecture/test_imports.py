@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.source import PRODUCT, imported, modules
 
-ARROWS = {
+ALLOWED_IMPORTS = {
     "server": {"server", "graph", "resolvers", "ingest", "db", "telemetry", "domain"},
     "graph": {"graph", "resolvers", "telemetry", "domain"},
     "resolvers": {"resolvers", "db", "telemetry", "domain"},
@@ -69,19 +69,19 @@ def test_imports_between_packages_follow_the_allowed_directions() -> None:
         for package in PRODUCT
         for path, tree in modules(package)
         for name in imported(tree)
-        if name.split(".")[0] in {*PRODUCT, "tests", "bench"} and not lies_in(name, ARROWS[package], ".")
+        if name.split(".")[0] in {*PRODUCT, "tests", "bench"} and not lies_in(name, ALLOWED_IMPORTS[package], ".")
     ]
     assert not against
 
 
 def test_imports_of_libraries_are_limited_to_their_packages_and_modules() -> None:
-    strangers = []
+    forbidden = []
     for path, tree in modules(*PRODUCT):
         for name in imported(tree):
-            rooms = [LIBRARIES[library] for library in LIBRARIES if lies_in(name, {library}, ".")]
-            if rooms and not any(lies_in(path, room, "/") for room in rooms):
-                strangers.append((path, name))
-    assert not strangers
+            allowed = [LIBRARIES[library] for library in LIBRARIES if lies_in(name, {library}, ".")]
+            if allowed and not any(lies_in(path, prefixes, "/") for prefixes in allowed):
+                forbidden.append((path, name))
+    assert not forbidden
 
 
 @pytest.mark.parametrize("package", ["domain", "telemetry"])

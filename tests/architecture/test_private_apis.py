@@ -49,11 +49,11 @@ def check(part: Part) -> None:
     except (ImportError, AttributeError) as error:
         pytest.fail(f"{part}: {error}")
     if not has_part(owner, part.name):
-        pytest.fail(f"{part}: is gone")
+        pytest.fail(f"{part}: does not exist")
     if part.parameters is not None:
         parameters = tuple(name for name in inspect.signature(getattr(owner, part.name)).parameters if name != "self")
         if parameters != part.parameters:
-            pytest.fail(f"{part}: takes {parameters}, expected {part.parameters}")
+            pytest.fail(f"{part}: has parameters {parameters}, expected {part.parameters}")
 
 
 def product_classes() -> Iterator[tuple[str, type]]:
@@ -160,7 +160,7 @@ def test_private_api_check_detects_a_missing_name() -> None:
 def test_private_api_check_detects_a_changed_signature() -> None:
     for part in PARTS:
         if part.parameters is not None:
-            with pytest.raises(pytest.fail.Exception, match="takes"):
+            with pytest.raises(pytest.fail.Exception, match="has parameters"):
                 check(Part(part.owner, part.name, (*part.parameters, "another")))
 
 

@@ -9,7 +9,7 @@ from graphql import get_named_type
 from resolvers.caller import AuthScope
 from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared, object_types
 
-WAYS_TO_A_BATCH = {
+BATCH_FIELDS = {
     "Query.batch",
     "Query.batchByKey",
     "PriceBatchEdge.node",
@@ -22,7 +22,7 @@ WAYS_TO_A_BATCH = {
 `tests/resolvers/uploads/test_batch_ownership.py` tests each one.
 """
 
-WAYS_TO_WHAT_A_BATCH_HOLDS = {
+BATCH_CONTENT_FIELDS = {
     "PriceBatch.uploader",
     "PriceBatch.idempotencyKey",
     "PriceBatch.rejections",
@@ -43,21 +43,21 @@ def test_scopes_of_root_fields_are_declared_as_expected() -> None:
 
 
 def test_scopes_batch_is_reachable_only_through_guarded_fields() -> None:
-    ways = {
+    fields = {
         f"{type_.name}.{name}"
         for type_ in object_types()
         for name, field in type_.fields.items()
         if get_named_type(field.type).name == "PriceBatch"
     }
-    assert ways == WAYS_TO_A_BATCH
+    assert fields == BATCH_FIELDS
 
 
 def test_scopes_batch_contents_are_exposed_only_by_price_batch_fields() -> None:
-    names = {way.partition(".")[2] for way in WAYS_TO_WHAT_A_BATCH_HOLDS}
-    ways = {
+    names = {name.partition(".")[2] for name in BATCH_CONTENT_FIELDS}
+    fields = {
         f"{type_.name}.{name}"
         for type_ in object_types()
         for name, field in type_.fields.items()
         if type_.name not in PARTS and (name in names - {"lanes"} or get_named_type(field.type).name in PARTS)
     }
-    assert ways == WAYS_TO_WHAT_A_BATCH_HOLDS
+    assert fields == BATCH_CONTENT_FIELDS

@@ -35,9 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures = run(scale, options.logs)
     console = Console(highlight=False)
     console.print(figures.table())
-    for complaint in figures.complaints[:SHOWN_COMPLAINTS]:
+    for complaint in figures.violations[:SHOWN_COMPLAINTS]:
         console.print(complaint, markup=False, soft_wrap=True)
-    return 1 if figures.complaints else 0
+    return 1 if figures.violations else 0
 
 
 if __name__ == "__main__":

@@ -54,13 +54,13 @@ class Faults:
     """Violated guarantees: each entry names the batch and the reason."""
 
     lost: list[str]
-    doubled: list[str]
+    duplicated: list[str]
     failed: list[str]
     wrong: list[str]
     unaccounted: list[str]
 
 
-def judge_batches(rows: Iterable[Row], acknowledged: Mapping[str, tuple[int, Batch]]) -> Faults:
+def find_faults(rows: Iterable[Row], acknowledged: Mapping[str, tuple[int, Batch]]) -> Faults:
     """Compare the acknowledged batches with the rows of the database."""
     faults = Faults([], [], [], [], [])
     found = {row.key: row for row in rows if row.key is not None}
@@ -76,7 +76,7 @@ def judge_batches(rows: Iterable[Row], acknowledged: Mapping[str, tuple[int, Bat
         elif row.status != batch.end:
             faults.wrong.append(f"{row} must be {batch.end}")
         if row.observations > expected:
-            faults.doubled.append(f"{row} must have {expected} observations")
+            faults.duplicated.append(f"{row} must have {expected} observations")
         elif row.observations < expected or row.items != expected:
             faults.lost.append(f"{row} must have {expected} observations")
         accepted = 0 if batch.end is BatchStatus.REJECTED else len(batch.good)

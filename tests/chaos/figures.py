@@ -22,7 +22,7 @@ class Figures:
     rows: list[Row]
     strikes: list[Strike]
     sent: int
-    troubles: Counter[str]
+    transient_failures: Counter[str]
     acknowledged_at: list[float]
     faults: Faults
     differences: list[str]
@@ -32,11 +32,11 @@ class Figures:
     seconds: float
 
     @property
-    def complaints(self) -> list[str]:
+    def violations(self) -> list[str]:
         """Descriptions of all violated guarantees; empty after a correct run."""
         kinds = {
             "lost": self.faults.lost,
-            "duplicated": self.faults.doubled,
+            "duplicated": self.faults.duplicated,
             "failed": self.faults.failed,
             "wrong outcome": self.faults.wrong,
             "not acknowledged": self.faults.unaccounted,
@@ -55,11 +55,18 @@ class Figures:
         That is the next acknowledgement for the API, and the next batch that ended for the others.
         """
         ended = [row.ended_at.timestamp() for row in self.rows if row.ended_at is not None]
-        signs = sorted(self.acknowledged_at if victim is Victim.API else ended)
+        recovery_times = sorted(self.acknowledged_at if victim is Victim.API else ended)
         times = [strike.at for strike in self.strikes if strike.victim is victim]
-        return max((signs[next_] - at for at in times if (next_ := bisect_right(signs, at)) < len(signs)), default=0.0)
+        return max(
+            (
+                recovery_times[next_] - at
+                for at in times
+                if (next_ := bisect_right(recovery_times, at)) < len(recovery_times)
+            ),
+            default=0.0,
+        )
 
-    def longest_way(self) -> float:
+    def longest_batch_seconds(self) -> float:
         """Return the longest time from the acceptance of a batch to its end."""
         return max(
             ((row.ended_at - row.created_at).total_seconds() for row in self.rows if row.ended_at and row.created_at),
@@ -74,15 +81,15 @@ class Figures:
             ("batches", f"{len(self.rows):,}"),
             *((f"  {name}", f"{status[name]:,}") for name in BatchStatus if status[name]),
             ("requests sent, retries included", f"{self.sent:,}"),
-            ("  with a transient failure", f"{self.troubles.total():,}"),
-            *((f"    {name}", f"{count:,}") for name, count in self.troubles.most_common()),
+            ("  with a transient failure", f"{self.transient_failures.total():,}"),
+            *((f"    {name}", f"{count:,}") for name, count in self.transient_failures.most_common()),
             ("kills of workers", f"{self.count(Victim.WORKER)}"),
             ("kills of the API", f"{self.count(Victim.API)}"),
             ("crashes of PostgreSQL", f"{self.count(Victim.POSTGRESQL)}"),
             ("batches with several attempts", f"{sum((row.attempts or 0) > 1 for row in self.rows)}"),
             ("  most attempts of one batch", f"{max((row.attempts or 0 for row in self.rows), default=0)}"),
             ("lost", f"{len(self.faults.lost)}"),
-            ("duplicated", f"{len(self.faults.doubled)}"),
+            ("duplicated", f"{len(self.faults.duplicated)}"),
             ("failed", f"{len(self.faults.failed)}"),
             ("wrong outcome", f"{len(self.faults.wrong)}"),
             ("not acknowledged", f"{len(self.faults.unaccounted)}"),
@@ -93,7 +100,7 @@ class Figures:
                 for victim in Victim
                 if self.count(victim)
             ),
-            ("longest batch duration", f"{self.longest_way():.1f} s"),
+            ("longest batch duration", f"{self.longest_batch_seconds():.1f} s"),
             ("errors, tracebacks in the logs", f"{self.errors_logged}, {self.tracebacks}"),
             ("duration", f"{self.seconds:.0f} s"),
         ):

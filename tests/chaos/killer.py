@@ -11,7 +11,7 @@ from random import Random
 from tests.chaos.database import CrashableServer
 from tests.chaos.ledger import Ledger
 from tests.chaos.scale import Scale
-from tests.chaos.supervised_process import KeptProcess
+from tests.chaos.supervised_process import SupervisedProcess
 
 MAX_OUTAGE_SECONDS = 2.0
 
@@ -45,7 +45,7 @@ def plan_strikes(scale: Scale, random: Random) -> list[Victim]:
 
 
 def strike_all(
-    scale: Scale, ledger: Ledger, api: KeptProcess, workers: list[KeptProcess], server: CrashableServer
+    scale: Scale, ledger: Ledger, api: SupervisedProcess, workers: list[SupervisedProcess], server: CrashableServer
 ) -> list[Strike]:
     """Strike after each further share of ended batches, while others wait; return the strikes."""
     random = Random(f"killer-{scale.seed}")  # noqa: S311

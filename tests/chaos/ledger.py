@@ -10,10 +10,10 @@ import psycopg
 from tests.chaos.scale import DEADLINE_SECONDS, MAX_BACKLOG
 from tests.chaos.uploads import Batch
 
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 
 
-class Stuck(Exception):
+class DeadlineExceeded(Exception):
     """An expected event did not happen in time."""
 
 
@@ -28,7 +28,7 @@ class Ledger:
         self.changed = threading.Condition()
         self.over = threading.Event()
         self.sent = 0
-        self.troubles = Counter[str]()
+        self.transient_failures = Counter[str]()
         self.acknowledged: dict[str, tuple[int, Batch]] = {}
         self.acknowledged_at: list[float] = []
         self.ended = 0
@@ -36,7 +36,7 @@ class Ledger:
         self._batches = batches
         self._taken = 0
 
-    def take_number(self) -> int | None:
+    def next_number(self) -> int | None:
         """Return the number of the next batch, or None after all batches and all strikes."""
         self.wait_for(lambda: self._taken - self.ended < MAX_BACKLOG, "room in the queue")
         with self.changed:
@@ -45,12 +45,12 @@ class Ledger:
             self._taken += 1
             return self._taken
 
-    def note_sent(self, trouble: str | None = None) -> None:
+    def count_request(self, failure: str | None = None) -> None:
         """Count a request and its transient failure, if any."""
         with self.changed:
             self.sent += 1
-            if trouble is not None:
-                self.troubles[trouble] += 1
+            if failure is not None:
+                self.transient_failures[failure] += 1
 
     def acknowledge(self, batch: Batch, batch_id: int) -> None:
         """Record the acknowledgement of a batch. A later one must name the same batch."""
@@ -69,7 +69,7 @@ class Ledger:
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         """Wait until the condition is met.
 
-        Raise Stuck after the deadline, and RunEnded when the run has failed.
+        Raise DeadlineExceeded after the deadline, and RunEnded when the run has failed.
         """
         deadline = time.monotonic() + DEADLINE_SECONDS
         with self.changed:
@@ -77,8 +77,8 @@ class Ledger:
                 if self.over.is_set():
                     raise RunEnded
                 if time.monotonic() > deadline:
-                    raise Stuck(f"timeout after {DEADLINE_SECONDS:.0f} s: {what}")
-                self.changed.wait(LOOK_SECONDS)
+                    raise DeadlineExceeded(f"timeout after {DEADLINE_SECONDS:.0f} s: {what}")
+                self.changed.wait(POLL_SECONDS)
 
     def pause(self, seconds: float) -> None:
         """Pause for a while. Raise RunEnded when the run has failed."""
@@ -90,7 +90,7 @@ class Ledger:
         while not until.is_set():
             try:
                 with psycopg.connect(url, autocommit=True, connect_timeout=3) as connection:
-                    while not until.wait(LOOK_SECONDS):
+                    while not until.wait(POLL_SECONDS):
                         row = connection.execute(
                             "SELECT count(*) FROM price_batches WHERE ended_at IS NOT NULL"
                         ).fetchone()
@@ -98,4 +98,4 @@ class Ledger:
                             self.ended = row[0] if row else 0
                             self.changed.notify_all()
             except psycopg.OperationalError:
-                until.wait(LOOK_SECONDS)
+                until.wait(POLL_SECONDS)

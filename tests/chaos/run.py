@@ -17,14 +17,14 @@ from db.migrate import migrate
 from db.pool import INGEST, connect
 from domain.batches import BatchStatus
 from ingest.tree import change_tree
-from tests.chaos.checks import diff_totals, judge_batches, list_rows, model_totals, read_totals
+from tests.chaos.checks import diff_totals, find_faults, list_rows, model_totals, read_totals
 from tests.chaos.clients import Client
 from tests.chaos.database import crashable_server
 from tests.chaos.figures import Figures
 from tests.chaos.killer import Strike, strike_all
 from tests.chaos.ledger import Ledger
 from tests.chaos.scale import CLIENTS, Scale
-from tests.chaos.supervised_process import kept_processes
+from tests.chaos.supervised_process import running_processes
 from tests.chaos.uploads import make_world
 from tests.support.processes import COMMAND, environment
 from tests.support.tokens import make_token
@@ -35,7 +35,7 @@ def run(scale: Scale, logs: Path | None = None) -> Figures:
 
     Without `logs`, they go to a temporary folder.
 
-    Raise Stuck when the system makes no progress, UnexpectedAnswer when a response violates the contract.
+    Raise DeadlineExceeded when the system makes no progress, UnexpectedResponse when a response violates the contract.
     """
     start = time.monotonic()
     ledger = Ledger(scale.batches)
@@ -48,7 +48,7 @@ def run(scale: Scale, logs: Path | None = None) -> Figures:
         place.mkdir(parents=True, exist_ok=True)
         with (
             watching(server.url, ledger),
-            kept_processes(server.url, port := find_free_port(), scale.workers, place) as (api, workers),
+            running_processes(server.url, port := find_free_port(), scale.workers, place) as (api, workers),
             ThreadPoolExecutor(CLIENTS + 1) as threads,
         ):
             ledger.wait_for(api.ready.is_set, "the API to serve")
@@ -66,7 +66,7 @@ def run(scale: Scale, logs: Path | None = None) -> Figures:
             finally:
                 ledger.over.set()
             strikes = killing.result()
-        return reckon(server.url, ledger, strikes, place, time.monotonic() - start)
+        return collect_figures(server.url, ledger, strikes, place, time.monotonic() - start)
 
 
 def prepare(url: str) -> None:
@@ -106,7 +106,7 @@ def _is_queue_empty(url: str) -> bool:
     return all(row.status not in {BatchStatus.QUEUED, BatchStatus.RUNNING} for row in list_rows(url))
 
 
-def reckon(url: str, ledger: Ledger, strikes: list[Strike], logs: Path, seconds: float) -> Figures:
+def collect_figures(url: str, ledger: Ledger, strikes: list[Strike], logs: Path, seconds: float) -> Figures:
     """Compare the database with the acknowledged batches, after all work has ended."""
     rows = list_rows(url)
     remaining = [item for _, batch in ledger.acknowledged.values() for item in batch.remaining]
@@ -115,9 +115,9 @@ def reckon(url: str, ledger: Ledger, strikes: list[Strike], logs: Path, seconds:
         rows=rows,
         strikes=strikes,
         sent=ledger.sent,
-        troubles=ledger.troubles,
+        transient_failures=ledger.transient_failures,
         acknowledged_at=ledger.acknowledged_at,
-        faults=judge_batches(rows, ledger.acknowledged),
+        faults=find_faults(rows, ledger.acknowledged),
         differences=diff_totals(model_totals(remaining), asyncio.run(read_totals(url))),
         verify_exit_code=verified.returncode,
         errors_logged=count_logged(logs, "ERROR"),

@@ -15,7 +15,7 @@ RESTART_SECONDS = 0.2
 STOP_SECONDS = 40.0
 
 
-class KeptProcess:
+class SupervisedProcess:
     """A process that is restarted from `start` to `stop`.
 
     `ready` is set while the process serves: from the ready line of its output to its end.
@@ -30,7 +30,7 @@ class KeptProcess:
         self._ending = threading.Event()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
-        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread = threading.Thread(target=self._supervise, daemon=True)
 
     def start(self) -> None:
         """Start the process and return at once."""
@@ -57,7 +57,7 @@ class KeptProcess:
             self._thread.join()
             raise AssertionError(f"{self._command} did not end within {STOP_SECONDS:.0f} s of SIGTERM")
 
-    def _keep(self) -> None:
+    def _supervise(self) -> None:
         with self.log.open("ab") as log:
             while True:
                 with self._lock:
@@ -83,12 +83,16 @@ class KeptProcess:
 
 
 @contextmanager
-def kept_processes(url: str, port: int, workers: int, logs: Path) -> Iterator[tuple[KeptProcess, list[KeptProcess]]]:
+def running_processes(
+    url: str, port: int, workers: int, logs: Path
+) -> Iterator[tuple[SupervisedProcess, list[SupervisedProcess]]]:
     """Yield the API, which listens on the port, and the workers; stop all of them at the end."""
     variables = environment(url)
-    api = KeptProcess(["serve", "--no-demo", "--port", str(port)], variables, "Ratesgraph answers", logs / "api.log")
+    api = SupervisedProcess(
+        ["serve", "--no-demo", "--port", str(port)], variables, "Ratesgraph answers", logs / "api.log"
+    )
     kept = [
-        KeptProcess(["worker"], variables, "Applying batches", logs / f"worker-{number}.log")
+        SupervisedProcess(["worker"], variables, "Applying batches", logs / f"worker-{number}.log")
         for number in range(1, workers + 1)
     ]
     for process in (api, *kept):

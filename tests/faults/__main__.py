@@ -14,7 +14,7 @@ from rich.table import Table
 
 from db.embedded import embedded_server
 from db.migrate import migrate
-from tests.faults.restarts import Figures, restart_again_and_again
+from tests.faults.restarts import Figures, restart_repeatedly
 
 SHOWN = 20
 
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     with TemporaryDirectory(prefix="ratesgraph-") as folder, embedded_server(Path(folder)) as url:
         migrate(url)
-        figures = restart_again_and_again(
+        figures = restart_repeatedly(
             url,
             restarts=options.restarts,
             requests=options.requests,

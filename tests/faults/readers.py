@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.faults.world import Question
+from tests.faults.world import QueryCase
 
 QUERY = """
 query ($from: Date!, $to: Date!, $origin: String!, $destination: String!) {
   averagePrices(dateFrom: $from, dateTo: $to, origin: $origin, destination: $destination) { day averagePrice priceCount }
 }
 """
-PATIENCE_SECONDS = 40.0
+TIMEOUT_SECONDS = 40.0
 PAUSE_SECONDS = 0.01
 """Pause between two requests of a reader, so that a dozen readers leave CPU time for the server and the database."""
 
@@ -63,19 +63,19 @@ class Readings:
 
 
 class _Reader:
-    def __init__(self, url: str, questions: list[Question], *, keeps: bool) -> None:
+    def __init__(self, url: str, cases: list[QueryCase], *, is_persistent: bool) -> None:
         parts = urlsplit(url)
-        self._http = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_SECONDS)
-        self._questions = questions
-        self._keeps = keeps
+        self._http = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
+        self._questions = cases
+        self._is_persistent = is_persistent
         self._random = random.Random(1)  # noqa: S311
 
     def read(self) -> Reading:
         """Send one query and check its response."""
-        question = self._random.choice(self._questions)
+        case = self._random.choice(self._questions)
         began = time.monotonic()
-        headers = {"Content-Type": "application/json", "Connection": "keep-alive" if self._keeps else "close"}
-        body = json.dumps({"query": QUERY, "variables": question.variables})
+        headers = {"Content-Type": "application/json", "Connection": "keep-alive" if self._is_persistent else "close"}
+        body = json.dumps({"query": QUERY, "variables": case.variables})
         try:
             self._http.request("POST", "/graphql", body, headers)
             response = self._http.getresponse()
@@ -83,7 +83,7 @@ class _Reader:
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._http.close()
             return Reading(began, time.monotonic() - began, 0, repr(error))
-        is_right = answer.get("data") == {"averagePrices": question.days}
+        is_right = answer.get("data") == {"averagePrices": case.days}
         problem = "" if is_right else json.dumps(answer)[:300]
         seconds = time.monotonic() - began
         return Reading(began, seconds, response.status, problem, response.getheader("Retry-After"))
@@ -93,7 +93,7 @@ class _Reader:
 
 
 @contextmanager
-def reading(url: str, questions: list[Question], *, keeping: int, closing: int) -> Iterator[Readings]:
+def reading(url: str, cases: list[QueryCase], *, persistent: int, short_lived: int) -> Iterator[Readings]:
     """Run readers until the end of the block; yield their results."""
     readings, over = Readings(), threading.Event()
 
@@ -102,7 +102,7 @@ def reading(url: str, questions: list[Question], *, keeping: int, closing: int) 
             readings.all.append(reader.read())
         reader.close()
 
-    readers = [_Reader(url, questions, keeps=number < keeping) for number in range(keeping + closing)]
+    readers = [_Reader(url, cases, is_persistent=number < persistent) for number in range(persistent + short_lived)]
     threads = [threading.Thread(target=go_on, args=[reader]) for reader in readers]
     for thread in threads:
         thread.start()

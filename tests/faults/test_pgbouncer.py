@@ -20,13 +20,13 @@ from db.migrate import migrate
 from tests.chaos.database import crashable_server
 from tests.chaos.run import find_free_port
 from tests.faults.readers import Readings, reading
-from tests.faults.world import Question, make_world
+from tests.faults.world import QueryCase, create_query_cases
 from tests.support.fixtures.server import running_worker
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import until
 from tests.support.tokens import bearing, make_token
 
-OLDEST = (1, 22)
+MIN_VERSION = (1, 22)
 """Older versions do not support prepared statements across connections."""
 INI = """\
 [databases]
@@ -68,12 +68,12 @@ def command(any_command: str) -> str:
     """The PgBouncer executable, of a version that supports transaction pooling."""
     printed = subprocess.run([any_command, "--version"], capture_output=True, text=True, check=True).stdout
     version = re.search(r"PgBouncer (\d+)\.(\d+)", printed)
-    if version is None or (int(version[1]), int(version[2])) < OLDEST:
-        pytest.skip(f"{printed.splitlines()[0]} is older than {'.'.join(map(str, OLDEST))}")
+    if version is None or (int(version[1]), int(version[2])) < MIN_VERSION:
+        pytest.skip(f"{printed.splitlines()[0]} is older than {'.'.join(map(str, MIN_VERSION))}")
     return any_command
 
 
-class Bouncer:
+class PgBouncer:
     """A PgBouncer in front of a database. It can be killed and restarted."""
 
     def __init__(self, command: str, database_url: str, folder: Path, pooling: str) -> None:
@@ -115,10 +115,10 @@ class Bouncer:
 
 
 @contextmanager
-def bouncing(command: str, database_url: str, *, pooling: str = TRANSACTION) -> Iterator[Bouncer]:
+def running_pgbouncer(command: str, database_url: str, *, pooling: str = TRANSACTION) -> Iterator[PgBouncer]:
     """Run a PgBouncer in front of the database."""
     with TemporaryDirectory(prefix="ratesgraph-") as folder:
-        bouncer = Bouncer(command, database_url, Path(folder), pooling)
+        bouncer = PgBouncer(command, database_url, Path(folder), pooling)
         try:
             yield bouncer
         finally:
@@ -126,9 +126,9 @@ def bouncing(command: str, database_url: str, *, pooling: str = TRANSACTION) -> 
 
 
 @pytest.fixture
-def questions(database_url: str) -> list[Question]:
+def cases(database_url: str) -> list[QueryCase]:
     """Queries about the test's database, with the expected results."""
-    return make_world(database_url)
+    return create_query_cases(database_url)
 
 
 def wait_for(readings: Readings, count: int) -> None:
@@ -138,13 +138,13 @@ def wait_for(readings: Readings, count: int) -> None:
 
 
 def test_pgbouncer_reads_are_correct_and_survive_its_restart(
-    command: str, database_url: str, questions: list[Question]
+    command: str, database_url: str, cases: list[QueryCase]
 ) -> None:
     settings = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_DIRECT_URL": database_url}
-    with bouncing(command, database_url) as bouncer, serving(bouncer.url, settings=settings) as (_, url):
+    with running_pgbouncer(command, database_url) as bouncer, serving(bouncer.url, settings=settings) as (_, url):
         wait_until_answered(url)
         # More readers than connections to PostgreSQL: the connections are shared.
-        with reading(url, questions, keeping=8, closing=8) as readings:
+        with reading(url, cases, persistent=8, short_lived=8) as readings:
             wait_for(readings, 500)
             for _ in range(2):
                 bouncer.kill()
@@ -157,14 +157,14 @@ def test_pgbouncer_reads_are_correct_and_survive_its_restart(
 def test_pgbouncer_reads_survive_an_outage_of_the_database(any_command: str) -> None:
     with TemporaryDirectory(prefix="ratesgraph-") as folder, crashable_server(Path(folder)) as server:
         migrate(server.url)
-        questions = make_world(server.url)
+        cases = create_query_cases(server.url)
         settings = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_DIRECT_URL": server.url, "RATESGRAPH_LOG_LEVEL": "error"}
         with (
-            bouncing(any_command, server.url, pooling=SESSION) as bouncer,
+            running_pgbouncer(any_command, server.url, pooling=SESSION) as bouncer,
             serving(bouncer.url, settings=settings) as (_, url),
         ):
             wait_until_answered(url)
-            with reading(url, questions, keeping=4, closing=4) as readings:
+            with reading(url, cases, persistent=4, short_lived=4) as readings:
                 wait_for(readings, 100)
                 server.crash()
                 # Longer than the pool waits for a connection, which PgBouncer still provides.
@@ -175,15 +175,15 @@ def test_pgbouncer_reads_survive_an_outage_of_the_database(any_command: str) -> 
 
 
 def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
-    command: str, database_url: str, questions: list[Question]
+    command: str, database_url: str, cases: list[QueryCase]
 ) -> None:
     token = bearing(make_token(database_url, "admin"))
     settings = {"RATESGRAPH_DIRECT_URL": database_url}
     query = "/graphql?query={locations(first:1){totalCount}}"
     price = {"dateFrom": "2024-01-01", "origin": "CNSGH", "destination": "NLRTM", "price": 5}
-    assert questions
+    assert cases
     with (
-        bouncing(command, database_url) as bouncer,
+        running_pgbouncer(command, database_url) as bouncer,
         serving(bouncer.url, settings=settings) as (_, url),
         running_worker(database_url),
         httpx.Client(base_url=url, headers={**token, "Accept": "application/json"}, timeout=30) as http,

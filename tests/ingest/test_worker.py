@@ -220,12 +220,12 @@ async def test_worker_reports_increasing_progress_of_a_running_batch(
     async with open_notifications(database_url, BATCHES) as notifications:
         batch_id = await accept(connection, data=(LINE + b"\n") * 20_000)
         assert (await get(connection, batch_id)).progress == 0
-        with notifications.subscribe(BATCHES, str(batch_id)) as told:
+        with notifications.subscribe(BATCHES, str(batch_id)) as notified:
             working = asyncio.create_task(process_next_batch(pool))
             while (batch := await get(connection, batch_id)).progress < 1:
                 seen.append(batch.progress)
-                await asyncio.wait_for(told.wait(), DEADLINE_SECONDS)
-                told.clear()
+                await asyncio.wait_for(notified.wait(), DEADLINE_SECONDS)
+                notified.clear()
             assert await working
     assert batch.status is BatchStatus.APPLIED
     assert len(set(seen)) > 2

@@ -116,9 +116,9 @@ def shown(errors: list[GraphQLError] | None) -> list[dict[str, Any]]:
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(asked=st.lists(requests(), min_size=20, max_size=20))
+@given(drawn=st.lists(requests(), min_size=20, max_size=20))
 def test_fast_path_matches_the_executor_in_data_and_errors(
-    module_database_url: str, asked: list[tuple[str, dict[str, Any]]]
+    module_database_url: str, drawn: list[tuple[str, dict[str, Any]]]
 ) -> None:
     async def compare() -> None:
         async with connect(module_database_url, INGEST) as connection:
@@ -126,7 +126,7 @@ def test_fast_path_matches_the_executor_in_data_and_errors(
             await change_tree(connection, WORLD.entries())
             await apply_frame(connection, frame_of(ITEMS))
         async with open_pool(module_database_url, API, max_size=2) as pool:
-            for query, variables in asked:
+            for query, variables in drawn:
                 expected = await stock.execute(query, variables, reading_context(pool))
                 got = await schema.execute(query, variables, reading_context(pool))
                 assert got.data == expected.data, query

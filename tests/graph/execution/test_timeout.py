@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.faults.world import Question, make_world
+from tests.faults.world import QueryCase, create_query_cases
 from tests.support.batches.uploads import GOOD, UPLOAD
 from tests.support.fixtures.server import Client, running_server
 from tests.support.streams import answers, open_socket, subscribe, until
@@ -29,13 +29,13 @@ WAITING = """
 
 
 @pytest.fixture(scope="module")
-def questions(module_database_url: str) -> list[Question]:
+def cases(module_database_url: str) -> list[QueryCase]:
     """Queries about the module's database, with the expected results."""
-    return make_world(module_database_url)
+    return create_query_cases(module_database_url)
 
 
 @contextmanager
-def hasty_server(database_url: str, pool_size: int) -> Iterator[Client]:
+def server_with_short_timeout(database_url: str, pool_size: int) -> Iterator[Client]:
     """Run a server with a short execution timeout that has finished its own queries at startup."""
     with running_server(database_url, execution_seconds=SECONDS, pool_size=pool_size, cache_bytes=0) as client:
         until(lambda: "etag" in client.http.get("/graphql?query={__typename}").headers, "the data version is unknown")
@@ -67,10 +67,10 @@ def count_waiting(connection: psycopg.Connection[tuple[int]]) -> int:
     ],
 )
 def test_execution_timeout_responds_504_and_cancels_the_database_statement(
-    module_database_url: str, questions: list[Question], table: str, query: str
+    module_database_url: str, cases: list[QueryCase], table: str, query: str
 ) -> None:
-    variables = questions[0].variables if "$" in query else {}
-    with hasty_server(module_database_url, 1) as client:
+    variables = cases[0].variables if "$" in query else {}
+    with server_with_short_timeout(module_database_url, 1) as client:
         with locked(module_database_url, table) as connection:
             for _ in range(3):
                 answer = client.http.post("/graphql", json={"query": query, "variables": variables})
@@ -83,27 +83,27 @@ def test_execution_timeout_responds_504_and_cancels_the_database_statement(
                 until(lambda: count_waiting(connection) == 0, "the statement still runs")
                 # The statement would have waited for the lock for two seconds.
                 assert time.monotonic() - began < 1
-        assert client.ask(AVERAGES, **questions[0].variables) == {"averagePrices": questions[0].days}
+        assert client.ask(AVERAGES, **cases[0].variables) == {"averagePrices": cases[0].days}
 
 
 def test_execution_timeout_of_one_query_does_not_affect_other_queries(
-    module_database_url: str, questions: list[Question]
+    module_database_url: str, cases: list[QueryCase]
 ) -> None:
-    with hasty_server(module_database_url, 2) as client:
-        assert client.ask(AVERAGES, **questions[0].variables) == {"averagePrices": questions[0].days}
-        slow: list[httpx.Response] = []
+    with server_with_short_timeout(module_database_url, 2) as client:
+        assert client.ask(AVERAGES, **cases[0].variables) == {"averagePrices": cases[0].days}
+        slow_responses: list[httpx.Response] = []
 
         def ask() -> None:
-            slow.append(client.http.post("/graphql", json={"query": LOCATIONS}))
+            slow_responses.append(client.http.post("/graphql", json={"query": LOCATIONS}))
 
         with locked(module_database_url, "locations") as connection:
-            asking = threading.Thread(target=ask)
-            asking.start()
+            thread = threading.Thread(target=ask)
+            thread.start()
             until(lambda: count_waiting(connection) == 1, "no statement waits for the lock")
-            for question in questions[:1] * 20:
-                assert client.ask(AVERAGES, **question.variables) == {"averagePrices": question.days}
-            asking.join()
-        assert slow[0].status_code == 504
+            for case in cases[:1] * 20:
+                assert client.ask(AVERAGES, **case.variables) == {"averagePrices": case.days}
+            thread.join()
+        assert slow_responses[0].status_code == 504
 
 
 def test_execution_timeout_does_not_apply_to_the_upload_wait(database_url: str) -> None:
@@ -114,9 +114,9 @@ def test_execution_timeout_does_not_apply_to_the_upload_wait(database_url: str) 
         assert time.monotonic() - began > 1.4
 
 
-def test_execution_timeout_applies_to_websocket_queries(module_database_url: str, questions: list[Question]) -> None:
-    assert questions
-    with hasty_server(module_database_url, 2) as client:
+def test_execution_timeout_applies_to_websocket_queries(module_database_url: str, cases: list[QueryCase]) -> None:
+    assert cases
+    with server_with_short_timeout(module_database_url, 2) as client:
         with locked(module_database_url, "locations"), open_socket(str(client.http.base_url)) as socket:
             subscribe(socket, LOCATIONS, {})
             (answer,) = answers(socket)

@@ -85,8 +85,8 @@ def test_rate_source_rates_that_cannot_be_stored_are_omitted() -> None:
         "LONG_1": "1",
         "eur": "1",
     }
-    told = ",".join(f'"{currency}": {number}' for currency, number in {**units, "GGG": "2"}.items())
-    assert parse_day(f'{{"base": "USD", "rates": {{{told}}}}}'.encode(), DAY) == {"GGG": Decimal("0.5")}
+    pairs = ",".join(f'"{currency}": {number}' for currency, number in {**units, "GGG": "2"}.items())
+    assert parse_day(f'{{"base": "USD", "rates": {{{pairs}}}}}'.encode(), DAY) == {"GGG": Decimal("0.5")}
 
 
 @pytest.mark.parametrize(
