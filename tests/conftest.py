@@ -1,4 +1,7 @@
-"""Fixtures stand in small modules by topic; nothing is mocked, the database least of all."""
+"""Shared fixtures by topic, in `tests.support.fixtures`. Nothing is mocked.
+
+The database in particular is a real one.
+"""
 
 import os
 
@@ -7,8 +10,8 @@ from hypothesis import settings
 
 pytest.register_assert_rewrite("tests.support", "tests.faults")
 
-# Examples talk to a database on a shared machine: how long one takes says nothing. Where nobody looks, they are the same
-# every time.
+# Examples query a database on a shared machine, so the duration of one is meaningless. In CI the examples are the same
+# in every run.
 settings.register_profile("ratesgraph", deadline=None, print_blob=True, derandomize="CI" in os.environ)
 settings.load_profile("ratesgraph")
 
@@ -26,5 +29,5 @@ pytest_plugins = [
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """The server runs on asyncio, and so do the tests."""
+    """Run the tests on asyncio, as the server does."""
     return "asyncio"

@@ -1,4 +1,4 @@
-"""Guard of ARCHITECTURE.md: every product folder has a paragraph, and the modules and functions it names exist."""
+"""Guard of ARCHITECTURE.md: a paragraph for each product folder, no outdated names."""
 
 import ast
 import importlib.util
@@ -22,7 +22,7 @@ PLACE = re.compile(r"`(?P<path>(?:[a-z_]+/)+[a-z_]+\.py)` `(?P<name>\w+(?:\.\w+)
 
 
 def product_folders() -> set[str]:
-    """Return the folders of the product packages that hold modules or SQL files."""
+    """Return the folders of the product packages with modules or SQL files."""
     return {
         path.parent.relative_to(ROOT).as_posix()
         for package in PRODUCT
@@ -32,7 +32,7 @@ def product_folders() -> set[str]:
 
 
 def defined_names(tree: ast.Module) -> Iterator[str]:
-    """Yield the functions and classes of a module, and the methods of its classes as `Class.method`."""
+    """Yield the functions and classes of a module, and methods as `Class.method`."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name

@@ -1,4 +1,4 @@
-"""Guard of the decision records: each has a title, a status and a row in the index, and their links lead somewhere."""
+"""Guard of the decision records: title, status, index row and valid links."""
 
 import re
 from pathlib import Path

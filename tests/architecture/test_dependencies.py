@@ -1,6 +1,6 @@
-"""Dependencies are declared with upper bounds, and `requirements.lock` pins and hashes all that an installation needs.
+"""Guard of dependencies: upper bounds in pyproject.toml, pins and hashes in the lock.
 
-So a release of a library cannot break a fresh clone. `make lock` renews the file.
+So a release of a library cannot break a fresh clone. `make lock` updates the file.
 """
 
 import re
@@ -25,7 +25,7 @@ PIN = re.compile(
 
 
 def direct_requirements() -> list[Requirement]:
-    """Return what pyproject.toml names: dependencies, those of extras, and the build backend."""
+    """Return the requirements of pyproject.toml: dependencies, extras and build backend."""
     project = PROJECT["project"]
     extras = [text for texts in project["optional-dependencies"].values() for text in texts]
     requirements = map(Requirement, [*project["dependencies"], *extras, *PROJECT["build-system"]["requires"]])
@@ -33,7 +33,7 @@ def direct_requirements() -> list[Requirement]:
 
 
 def pins() -> dict[str, list[Version]]:
-    """Return the locked versions of each package. There are several where versions of Python need different ones."""
+    """Return the locked versions of each package. Versions of Python may need different ones."""
     found: dict[str, list[Version]] = {}
     for match in PIN.finditer(LOCK):
         found.setdefault(match["name"], []).append(Version(match["version"]))
@@ -41,7 +41,7 @@ def pins() -> dict[str, list[Version]]:
 
 
 def closure() -> list[Requirement]:
-    """Return the direct requirements and all that these need, by what is installed here."""
+    """Return the direct and transitive requirements in the current environment."""
     waiting = [each for each in direct_requirements() if each.marker is None or each.marker.evaluate()]
     reached: dict[tuple[str, frozenset[str]], Requirement] = {}
     while waiting:
@@ -60,9 +60,9 @@ def closure() -> list[Requirement]:
 
 
 def unsatisfied(requirements: list[Requirement], *, anywhere: bool) -> list[str]:
-    """Return the requirements that a locked version does not satisfy, or that are not locked.
+    """Return the requirements without a satisfying locked version.
 
-    With `anywhere`, the versions for every Python have to satisfy them, else one of them.
+    With `anywhere`, the versions for all Pythons must satisfy them, otherwise one of them.
     """
     enough = all if anywhere else any
     locked = pins()

@@ -1,4 +1,7 @@
-"""`make lint` fails for a known weakness of what is installed, and only then: not where nobody could be asked."""
+"""Dependency audit of `make lint`: it fails only for known vulnerabilities.
+
+It passes when no audit is possible, for example without a network.
+"""
 
 import json
 import os
@@ -21,7 +24,7 @@ SKIPPED = {"name": "ours", "skip_reason": "not found on PyPI"}
 
 
 def audit(folder: Path, script: str | None, seconds: int = 25) -> subprocess.CompletedProcess[str]:
-    """Run the check with a stand-in for pip-audit, or without any."""
+    """Run the audit with a stub of pip-audit, or without pip-audit."""
     if script is not None:
         command = folder / "pip-audit"
         command.write_text(f"#!/bin/sh\n{script}\n")
@@ -39,7 +42,7 @@ def audit(folder: Path, script: str | None, seconds: int = 25) -> subprocess.Com
 
 
 def report(*packages: object, code: int) -> str:
-    """Return a script that reports the packages as pip-audit does."""
+    """Return a script with the output of pip-audit for the packages."""
     return f"echo some noise >&2\necho '{json.dumps({'dependencies': packages, 'fixes': []})}'\nexit {code}"
 
 

@@ -1,4 +1,4 @@
-"""The documents: the README stays short, lines fit a terminal, links lead somewhere, generated pages equal the code."""
+"""Guard of the documentation: a short README, short lines, valid links, current pages."""
 
 import re
 from collections.abc import Iterator
@@ -13,25 +13,25 @@ README_BYTES = 6_000
 LINE_LENGTH = 130
 PROSE = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 DECISIONS = ROOT / "docs" / "decisions"
-"""Records are history: their lines are not rewritten."""
+"""Decision records are history, so their lines are not rewrapped."""
 FENCE = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 HEADING = re.compile(r"^#+ +(.+?)\s*$", re.MULTILINE)
 
 
 def read(path: Path) -> str:
-    """Return the document without its blocks of code."""
+    """Return the document without its code blocks."""
     return FENCE.sub("", path.read_text(encoding="utf-8"))
 
 
 def anchors(path: Path) -> set[str]:
-    """Return the anchors of a document's headings, which are the same on GitHub and in the built site."""
+    """Return the anchors of a document's headings, the same on GitHub and on the built site."""
     words = (re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in HEADING.findall(read(path)))
     return {re.sub(r"\s+", "-", each) for each in words}
 
 
 def links() -> Iterator[tuple[Path, str]]:
-    """Yield each link within the repository with the document that it stands in."""
+    """Yield each link within the repository with its document."""
     for path in PROSE:
         for target in LINK.findall(read(path)):
             if not target.startswith(("http://", "https://", "mailto:")):
@@ -39,7 +39,7 @@ def links() -> Iterator[tuple[Path, str]]:
 
 
 def is_broken(path: Path, target: str) -> bool:
-    """Return whether the link leads to no file, or to no heading of it."""
+    """Return whether the link leads to no file, or to no heading of its file."""
     name, _, anchor = target.partition("#")
     file = (path.parent / name).resolve() if name else path
     return not file.exists() or (bool(anchor) and anchor not in anchors(file))

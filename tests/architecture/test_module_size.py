@@ -1,9 +1,9 @@
-"""A module that one can read in one go stays one subject. The files that balloon are seen here first."""
+"""Guard of module size: a module stays short enough to be read in one go."""
 
 from tests.support.source import PRODUCT, ROOT
 
 MAX_LINES = 300
-"""Good code of this kind has a median module under 170 lines; twice that is two subjects."""
+"""Good code of this kind has a median module under 170 lines. Twice that is two subjects."""
 
 
 def test_every_module_is_shorter_than_the_limit() -> None:

@@ -1,4 +1,7 @@
-"""Strings that name a module or an attribute resolve: a move or a rename that forgot one fails here, not at run time."""
+"""Guard of names in strings: every module or attribute they name exists.
+
+An incomplete move or rename fails here instead of at run time.
+"""
 
 import ast
 import importlib
@@ -12,13 +15,13 @@ NAME = re.compile(rf"({'|'.join(PRODUCT)})(\.[A-Za-z_][A-Za-z0-9_]*)+")
 ATTRIBUTES = re.compile(rf"(?P<module>({'|'.join(PRODUCT)})(\.[a-z_0-9]+)*):(?P<attribute>\w+)")
 IN_CODE = re.compile(r"from ([a-z_.]+) import (\w+)")
 NOT_MODULES = {"db.system.name", "db.operation.batch.size", "db.query.text"}
-"""Names of OpenTelemetry's attributes."""
+"""Attribute names of OpenTelemetry."""
 LAZY_IMPORTS = {"import_module": "", "_import_ingest": "ingest."}
-"""Functions that import a module by a literal name, and what they put before the name."""
+"""Functions that import a module by a literal name, with the prefix that they add."""
 
 
 def strings(*folders: str) -> Iterator[tuple[str, str]]:
-    """Yield (path, string) of every string literal, docstrings included."""
+    """Yield (path, string) of every string literal, including docstrings."""
     for path, tree in modules(*folders):
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -43,7 +46,10 @@ def resolves(name: str) -> bool:
 
 
 def lazy_module(node: ast.AST) -> str | None:
-    """Return the module that an expression imports by a literal name, awaited or not, or None."""
+    """Return the module that an expression imports by a literal name, or None.
+
+    The expression may be awaited.
+    """
     match node:
         case ast.Await(value=call):
             return lazy_module(call)
@@ -53,7 +59,7 @@ def lazy_module(node: ast.AST) -> str | None:
 
 
 def lazily_bound(tree: ast.AST) -> dict[str, str]:
-    """Return the variables that an assignment binds to such a module: name → module."""
+    """Return the variables to which an assignment binds a lazy module: name → module."""
     bound = {}
     assignments = (node for node in ast.walk(tree) if isinstance(node, ast.Assign))
     for target, value in ((target, assignment.value) for assignment in assignments for target in assignment.targets):
@@ -67,7 +73,7 @@ def lazily_bound(tree: ast.AST) -> dict[str, str]:
 
 
 def lazy_attributes(tree: ast.AST) -> Iterator[str]:
-    """Yield the dotted name of every attribute that is read of a lazily imported module."""
+    """Yield the dotted name of every attribute access on a lazily imported module."""
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             bound = lazily_bound(function)

@@ -1,4 +1,7 @@
-"""What is left to do stands in a decision record, what names nothing is not built, and no machine's paths are kept."""
+"""Guard against to-do comments, machine paths and generic names.
+
+Open work belongs in a decision record.
+"""
 
 import re
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Private parts of libraries exist as the product uses them, and the product uses no others.
+"""Guard of private library APIs: each exists as used, and all uses are listed.
 
-A library may change them in any release. A failure here names the library, the part and the file that needs it.
+A library may change them in any release. A failure names the library, the part and the file that needs it.
 """
 
 import ast
@@ -36,28 +36,28 @@ def load(path: str) -> Any:  # noqa: ANN401
 
 
 def has_part(owner: Any, name: str) -> bool:  # noqa: ANN401
-    """Return whether an object or one of its base classes has a name, on itself or on its instances."""
+    """Return whether an object, its base classes or its instances have a name."""
     if hasattr(owner, name):
         return True
     return isinstance(owner, type) and any(name in names_of(class_) for class_ in owner.__mro__)
 
 
 def check(part: Part) -> None:
-    """Fail unless the part exists and takes the parameters that the product passes."""
+    """Fail unless the part exists and has the parameters that the product passes."""
     try:
         owner = load(part.owner.path)
     except (ImportError, AttributeError) as error:
         pytest.fail(f"{part}: {error}")
     if not has_part(owner, part.name):
-        pytest.fail(f"{part}: is gone")
+        pytest.fail(f"{part}: does not exist")
     if part.parameters is not None:
         parameters = tuple(name for name in inspect.signature(getattr(owner, part.name)).parameters if name != "self")
         if parameters != part.parameters:
-            pytest.fail(f"{part}: takes {parameters}, expected {part.parameters}")
+            pytest.fail(f"{part}: has parameters {parameters}, expected {part.parameters}")
 
 
 def product_classes() -> Iterator[tuple[str, type]]:
-    """Yield (path, class) of every class at the top of a product module."""
+    """Yield (path, class) of every top-level class of a product module."""
     for path, tree in modules(*PRODUCT):
         module = importlib.import_module(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
         for node in tree.body:
@@ -76,7 +76,7 @@ def is_third_party(class_: type) -> bool:
 
 
 def private_names(node: ast.AST, *, of_self: bool) -> set[str]:
-    """Return the private attributes that are used on `self`, or on anything else."""
+    """Return the private attributes used on `self`, or on other objects."""
     return {
         part.attr
         for part in ast.walk(node)
@@ -85,7 +85,7 @@ def private_names(node: ast.AST, *, of_self: bool) -> set[str]:
 
 
 def used_on_self() -> Iterator[tuple[str, str]]:
-    """Yield (path, name) of private names that a product class inherits from a library, or overrides."""
+    """Yield (path, name) of private names that a product class inherits or overrides."""
     for path, class_ in product_classes():
         own = {name for base in class_.__mro__ if is_product(base) for name in names_of(base)}
         inherited = {name for base in class_.__mro__ if is_third_party(base) for name in names_of(base)}
@@ -95,7 +95,7 @@ def used_on_self() -> Iterator[tuple[str, str]]:
 
 
 def used_on_others() -> Iterator[tuple[str, str]]:
-    """Yield (path, name) of private names that a module uses on other objects and does not define itself."""
+    """Yield (path, name) of private names of other objects that a module does not define."""
     for path, tree in modules(*PRODUCT):
         functions = (ast.FunctionDef, ast.AsyncFunctionDef)
         own = {node.name for node in ast.walk(tree) if isinstance(node, functions)}
@@ -103,7 +103,7 @@ def used_on_others() -> Iterator[tuple[str, str]]:
 
 
 def private_imports() -> Iterator[tuple[str, str]]:
-    """Yield (path, name) of private modules and names that are imported from anywhere but the product."""
+    """Yield (path, name) of private modules and names imported from outside the product."""
     for path, tree in modules(*PRODUCT):
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] not in {*PRODUCT, "__future__"}:
@@ -115,7 +115,7 @@ def private_imports() -> Iterator[tuple[str, str]]:
 
 
 def names_in_strings() -> Iterator[tuple[str, str]]:
-    """Yield (path, name) of private names that are passed to getattr, setattr or hasattr."""
+    """Yield (path, name) of private names passed to getattr, setattr or hasattr."""
     for path, tree in modules(*PRODUCT):
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -160,7 +160,7 @@ def test_private_api_check_detects_a_missing_name() -> None:
 def test_private_api_check_detects_a_changed_signature() -> None:
     for part in PARTS:
         if part.parameters is not None:
-            with pytest.raises(pytest.fail.Exception, match="takes"):
+            with pytest.raises(pytest.fail.Exception, match="has parameters"):
                 check(Part(part.owner, part.name, (*part.parameters, "another")))
 
 

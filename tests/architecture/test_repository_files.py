@@ -1,4 +1,4 @@
-"""Guard of the repository's own configuration: YAML parses, CI runs the one gate script, hooks call installed tools."""
+"""Guard of repository files: valid YAML, CI with the one gate script, installed hooks."""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"))
 
 
 class MkDocsLoader(yaml.SafeLoader):  # type: ignore[misc]
-    """Safe loader that accepts the `!ENV` and `!!python/name:` tags of a mkdocs configuration as plain text."""
+    """Safe YAML loader that reads the `!ENV` and `!!python/name:` tags of mkdocs as plain text."""
 
 
 MkDocsLoader.add_multi_constructor("", lambda _loader, suffix, _node: suffix)

@@ -1,4 +1,4 @@
-"""Counts how often a request goes to the database and back, on the wire: what distance costs."""
+"""Round trips to the database per request, counted on the network connection."""
 
 import asyncio
 import contextlib
@@ -24,47 +24,52 @@ PORTS = [f"XP{first}{second}A" for first in "ABCDEFG" for second in "ABCDEFGH"]
 WORLD = World(dict.fromkeys(["world"]) | dict.fromkeys(PORTS, "world"), set(PORTS))
 
 
-class Wire:
-    """Passes bytes between the client and the server, and counts how often the client speaks after the server has."""
+class RoundTripProxy:
+    """A proxy in front of PostgreSQL that counts round trips.
+
+    A round trip begins with the first client data after data of the server.
+    """
 
     def __init__(self, socket_path: str) -> None:
         self.round_trips = 0
         self._socket_path = socket_path
-        self._server_spoke = True
+        self._server_sent_last = True
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass on a connection until either side closes it."""
+        """Forward a connection until either side closes it."""
         from_server, to_server = await asyncio.open_unix_connection(self._socket_path)
         with contextlib.suppress(ConnectionError):
-            await asyncio.gather(self._ask(reader, to_server), self._answer(from_server, writer))
+            await asyncio.gather(
+                self._forward_requests(reader, to_server), self._forward_responses(from_server, writer)
+            )
 
-    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward_requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(1 << 16):
-            self.round_trips += self._server_spoke
-            self._server_spoke = False
+            self.round_trips += self._server_sent_last
+            self._server_sent_last = False
             writer.write(data)
         writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward_responses(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(1 << 16):
-            self._server_spoke = True
+            self._server_sent_last = True
             writer.write(data)
         writer.close()
 
 
 @asynccontextmanager
-async def on_the_wire(database_url: str) -> AsyncIterator[tuple[Wire, str]]:
-    """Yield the wire to the database, and the URL that leads through it."""
+async def running_round_trip_proxy(database_url: str) -> AsyncIterator[tuple[RoundTripProxy, str]]:
+    """Yield the counting proxy, and the URL of the database through it."""
     host = str(conninfo_to_dict(database_url)["host"])
-    wire = Wire(f"{host}/.s.PGSQL.5432")
-    server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
+    proxy = RoundTripProxy(f"{host}/.s.PGSQL.5432")
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        yield wire, make_conninfo(database_url, host="127.0.0.1", port=port)
+        yield proxy, make_conninfo(database_url, host="127.0.0.1", port=port)
 
 
 def lanes(count: int) -> str:
-    """Return a query of as many lanes."""
+    """Return a query with the given number of lanes."""
     field = 'averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-31", origin: "{}", destination: "world") {{ priceCount }}'
     return "{" + " ".join(f"{port.lower()}: {field.format(port)}" for port in PORTS[:count]) + "}"
 
@@ -75,17 +80,17 @@ async def test_round_trips_of_average_prices_are_one_for_any_number_of_lanes(
     await change_tree(connection, WORLD.entries())
     await apply_frame(connection, frame_of([Item(port, PORTS[0], DAY, DAY, Decimal(1)) for port in PORTS]))
     known_ids: dict[str, int] = {}
-    async with on_the_wire(database_url) as (wire, url), open_pool(url, API, max_size=1) as pool:
+    async with running_round_trip_proxy(database_url) as (proxy, url), open_pool(url, API, max_size=1) as pool:
 
         async def ask(count: int) -> int:
-            before = wire.round_trips
+            before = proxy.round_trips
             context = reading_context(pool)
             context.app.location_id_cache = known_ids
             result = await schema.execute(lanes(count), context_value=context)
             assert result.data is not None
             assert [answer[0] for answer in result.data.values()] == [{"priceCount": 1}] * count
-            return wire.round_trips - before
+            return proxy.round_trips - before
 
-        # The ids of all 51 locations are asked for once in the life of a process; the statement is then prepared.
+        # The ids of all 51 locations are queried once in the life of a process. Then the statement is prepared.
         assert await ask(50) <= 3
         assert [await ask(count) for count in (1, 1, 10, 50)] == [1, 1, 1, 1]

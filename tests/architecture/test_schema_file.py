@@ -1,4 +1,7 @@
-"""What callers see changes only in plain sight: in the diff of `schema.graphql`. And all of it says what it means."""
+"""Guard of `schema.graphql`: equal to the code, with a description for every element.
+
+So every change of the API is visible in a diff.
+"""
 
 from collections.abc import Iterator
 
@@ -11,7 +14,7 @@ NOT_OURS = {"PageInfo"}
 
 
 def described() -> Iterator[tuple[str, str | None]]:
-    """Yield (place, description) of every type, field, argument and input field that is ours."""
+    """Yield (name, description) of every type, field, argument and input field of the product."""
     for name, kind in schema._schema.type_map.items():
         if name.startswith("__") or name in NOT_OURS:
             continue

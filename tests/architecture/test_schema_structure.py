@@ -1,7 +1,8 @@
-"""The published structure of the schema: clients rely on it, so it changes only on purpose.
+"""Guard of the published schema structure, which changes only on purpose.
 
-`schema_structure.graphql` holds the published structure: types, fields, arguments, default values, nullability, enum values,
-interfaces, directives and deprecations, but no descriptions. A deliberate change updates the file in the same commit.
+`schema_structure.graphql` contains the published structure: types, fields, arguments, default values, nullability,
+enum values, interfaces, directives and deprecations, but no descriptions. Clients rely on it. A deliberate change
+updates the file in the same commit.
 """
 
 from typing import Any

@@ -1,6 +1,7 @@
-"""A field of a root type that forgot its scope would be for admins alone; one of the wrong scope is open to too many.
+"""Guard of scopes: each root field declares its scope, and batches have no open path.
 
-What tests over real connections prove of each field stands in `test_access_control.py`, which takes its list from here.
+A missing scope restricts a field to admins. A wrong scope opens it to too many callers. `test_access_control.py`
+checks each field of the list over real connections.
 """
 
 from graphql import get_named_type
@@ -8,7 +9,7 @@ from graphql import get_named_type
 from resolvers.caller import AuthScope
 from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared, object_types
 
-WAYS_TO_A_BATCH = {
+BATCH_FIELDS = {
     "Query.batch",
     "Query.batchByKey",
     "PriceBatchEdge.node",
@@ -17,16 +18,18 @@ WAYS_TO_A_BATCH = {
     "UploadPricesPayload.batch",
     "RevertBatchPayload.batch",
 }
-"""Each shows a batch to its uploader and to admins alone; `tests/resolvers/uploads/test_batch_ownership.py` says so of each."""
+"""Fields that expose a batch to its uploader and to admins only.
+`tests/resolvers/uploads/test_batch_ownership.py` tests each one.
+"""
 
-WAYS_TO_WHAT_A_BATCH_HOLDS = {
+BATCH_CONTENT_FIELDS = {
     "PriceBatch.uploader",
     "PriceBatch.idempotencyKey",
     "PriceBatch.rejections",
     "PriceBatch.rejectionsUrl",
     "PriceBatch.lanes",
 }
-"""What tells of a batch's uploader or content is on the batch itself, whose ways are guarded."""
+"""Fields that expose the uploader or content of a batch. They are on the batch itself, and access to it is guarded."""
 PARTS = {"Rejection", "RejectionConnection", "RejectionEdge", "LaneConnection", "LaneEdge"}
 
 
@@ -40,21 +43,21 @@ def test_scopes_of_root_fields_are_declared_as_expected() -> None:
 
 
 def test_scopes_batch_is_reachable_only_through_guarded_fields() -> None:
-    ways = {
+    fields = {
         f"{type_.name}.{name}"
         for type_ in object_types()
         for name, field in type_.fields.items()
         if get_named_type(field.type).name == "PriceBatch"
     }
-    assert ways == WAYS_TO_A_BATCH
+    assert fields == BATCH_FIELDS
 
 
 def test_scopes_batch_contents_are_exposed_only_by_price_batch_fields() -> None:
-    names = {way.partition(".")[2] for way in WAYS_TO_WHAT_A_BATCH_HOLDS}
-    ways = {
+    names = {name.partition(".")[2] for name in BATCH_CONTENT_FIELDS}
+    fields = {
         f"{type_.name}.{name}"
         for type_ in object_types()
         for name, field in type_.fields.items()
         if type_.name not in PARTS and (name in names - {"lanes"} or get_named_type(field.type).name in PARTS)
     }
-    assert ways == WAYS_TO_WHAT_A_BATCH_HOLDS
+    assert fields == BATCH_CONTENT_FIELDS

@@ -1,6 +1,6 @@
-"""The tables of settings list each variable of `Settings` once with its default, and none that is gone.
+"""Guard of the settings tables: each variable of `Settings` once, with its default.
 
-A row begins with the variable and its default, both as code; a setting without a default has an empty cell, a dash or "none".
+A row begins with the variable and its default, both as code. Without a default, the cell is empty, a dash or "none".
 """
 
 import re
@@ -14,7 +14,7 @@ NOTHING = {"", "none", "-", "–", "—"}
 
 
 def shown(default: object) -> str:
-    """Return a default as one would write it into the environment."""
+    """Return a default in the form of an environment value."""
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 

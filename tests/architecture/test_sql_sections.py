@@ -1,4 +1,4 @@
-"""One section, one function, one name: whoever reads either finds the other, and no statement stays without a test."""
+"""Guard of SQL sections: each is named after its only function and run by a test."""
 
 import ast
 from collections.abc import Iterator

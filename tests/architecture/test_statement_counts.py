@@ -1,4 +1,4 @@
-"""Counts the SQL statements of the main queries: a field that asks once per entry is fast in a test and slow in life."""
+"""Number of SQL statements of the main queries: a guard against N+1 queries."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
@@ -30,7 +30,7 @@ WORLD.parents.update(dict.fromkeys(PORTS, "many"))
 
 @pytest.fixture
 async def pool(database_url: str, connection: Connection) -> AsyncIterator[Pool]:
-    """A pool over a small world in which every lane from the many ports has prices. It never grows while it is used."""
+    """A pool of fixed size over a small world with prices on every lane from the many ports."""
     await change_tree(connection, WORLD.entries())
     items = [Item(port, "USNYC", DAY, DAY, Decimal(100 + number)) for port in PORTS for number in range(3)]
     await apply_frame(connection, frame_of(items))
@@ -40,7 +40,7 @@ async def pool(database_url: str, connection: Connection) -> AsyncIterator[Pool]
 
 @pytest.fixture
 def statements(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noqa: ARG001
-    """Every statement that was sent since the pool was opened, in order."""
+    """The statements sent since the pool was opened, in order."""
     sent: list[str] = []
     execute = psycopg.AsyncCursor.execute
 
@@ -63,7 +63,7 @@ def statements(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noq
 
 
 async def ask(pool: Pool, query: str) -> dict[str, Any]:
-    """Return the data of a request of its own."""
+    """Execute the query as a separate request and return its data."""
     context = reading_context(pool)
     result = await schema.execute(query, context_value=context)
     assert isinstance(result, ExecutionResult)
@@ -73,7 +73,7 @@ async def ask(pool: Pool, query: str) -> dict[str, Any]:
 
 
 def lane(origin: str) -> str:
-    """Return the field that asks for one day of a lane."""
+    """Return a field that selects one day of a lane."""
     return (
         f'averagePrices(dateFrom: "{DAY}", dateTo: "{DAY}", origin: "{origin}", destination: "few") {{ averagePrice }}'
     )

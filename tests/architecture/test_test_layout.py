@@ -1,4 +1,4 @@
-"""Test modules hold tests alone; helpers that several of them need live in tests/support."""
+"""Guard of the test layout: test modules share helpers only through tests/support."""
 
 from tests.support.source import imported, modules
 

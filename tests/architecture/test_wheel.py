@@ -1,4 +1,4 @@
-"""The wheel holds the product packages with their SQL and CSV files, and nothing else."""
+"""Guard of the wheel: exactly the product packages with their SQL and CSV files."""
 
 import zipfile
 from pathlib import Path, PurePosixPath

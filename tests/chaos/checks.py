@@ -1,4 +1,4 @@
-"""The reckoning: what is in the database is compared with what was acknowledged and with a plain-Python model."""
+"""Comparison of the database with the acknowledged batches and a plain-Python model."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ BATCHES = """
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A batch as the database has it, with its observations. Without id: observations of a batch that is not there."""
+    """A batch in the database with its observations. Without id: orphaned observations."""
 
     id: int | None
     key: str | None
@@ -44,31 +44,31 @@ class Row:
 
 
 def list_rows(url: str) -> list[Row]:
-    """Return every batch, by id."""
+    """Return all batches, by id."""
     with psycopg.connect(url) as connection, connection.cursor(row_factory=class_row(Row)) as cursor:
         return cursor.execute(BATCHES).fetchall()
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What must never be: each entry says which batch and why."""
+    """Violated guarantees: each entry names the batch and the reason."""
 
     lost: list[str]
-    doubled: list[str]
+    duplicated: list[str]
     failed: list[str]
     wrong: list[str]
     unaccounted: list[str]
 
 
-def judge_batches(rows: Iterable[Row], acknowledged: Mapping[str, tuple[int, Batch]]) -> Faults:
-    """Compare what was acknowledged with what is there."""
+def find_faults(rows: Iterable[Row], acknowledged: Mapping[str, tuple[int, Batch]]) -> Faults:
+    """Compare the acknowledged batches with the rows of the database."""
     faults = Faults([], [], [], [], [])
     found = {row.key: row for row in rows if row.key is not None}
     faults.unaccounted.extend(str(row) for row in rows if row.key not in acknowledged)
     for key, (batch_id, batch) in acknowledged.items():
         row = found.get(key)
         if row is None or row.id != batch_id:
-            faults.lost.append(f"{key}: acknowledged as {batch_id}, there is {row}")
+            faults.lost.append(f"{key}: acknowledged as {batch_id}, found {row}")
             continue
         expected = len(batch.remaining)
         if row.status == BatchStatus.FAILED:
@@ -76,7 +76,7 @@ def judge_batches(rows: Iterable[Row], acknowledged: Mapping[str, tuple[int, Bat
         elif row.status != batch.end:
             faults.wrong.append(f"{row} must be {batch.end}")
         if row.observations > expected:
-            faults.doubled.append(f"{row} must have {expected} observations")
+            faults.duplicated.append(f"{row} must have {expected} observations")
         elif row.observations < expected or row.items != expected:
             faults.lost.append(f"{row} must have {expected} observations")
         accepted = 0 if batch.end is BatchStatus.REJECTED else len(batch.good)
@@ -86,7 +86,10 @@ def judge_batches(rows: Iterable[Row], acknowledged: Mapping[str, tuple[int, Bat
 
 
 def model_totals(items: Iterable[Item]) -> dict[Cell, tuple[int, int]]:
-    """Return (sum in cents, count) by origin, destination and day, for every pair of locations: added up in plain Python."""
+    """Return (sum in cents, count) for every origin, destination and day.
+
+    The model adds the items up in plain Python, for every pair of locations.
+    """
     world = make_world()
     by_port: dict[Cell, list[int]] = defaultdict(list)
     for item in items:
@@ -103,7 +106,7 @@ def model_totals(items: Iterable[Item]) -> dict[Cell, tuple[int, int]]:
 
 
 async def read_totals(url: str) -> dict[Cell, tuple[int, int]]:
-    """Return the same from the database, as `averagePrices` reads it."""
+    """Return the same totals from the database, as `averagePrices` reads them."""
     async with connect(url, API) as connection:
         known = by_key(await locations.list_locations(connection))
         pairs = [(origin, destination) for origin in known for destination in known]
@@ -118,7 +121,7 @@ async def read_totals(url: str) -> dict[Cell, tuple[int, int]]:
 
 
 def diff_totals(expected: Mapping[Cell, tuple[int, int]], actual: Mapping[Cell, tuple[int, int]]) -> list[str]:
-    """Return where the two differ."""
+    """Return the differences between the two."""
     return [
         f"{cell}: {actual.get(cell)} must be {expected.get(cell)}"
         for cell in sorted({*expected, *actual})

@@ -1,4 +1,4 @@
-"""A client that does what the API's promise asks of it: send the same again, with the same key, until it is acknowledged."""
+"""A client that follows the API contract: it retries with the same key until acknowledged."""
 
 import time
 from random import Random
@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.chaos.ledger import Ledger, Stuck
+from tests.chaos.ledger import DeadlineExceeded, Ledger
 from tests.chaos.scale import DEADLINE_SECONDS, Scale
 from tests.chaos.uploads import Batch, make_batch
 from tests.support.tokens import bearing
@@ -17,18 +17,18 @@ mutation ($input: UploadPricesInput!) {
 }
 """
 REVERT = "mutation ($id: ID!) { revertBatch(id: $id) { batch { id status } userErrors { code } } }"
-PASSING = {"DATABASE_UNAVAILABLE", "SERVER_BUSY", "STATEMENT_TIMEOUT", "INTERNAL_ERROR"}
-"""Codes of errors that a client may hope to outlast."""
-PATIENCE_SECONDS, IMPATIENCE_SECONDS = 15.0, 0.03
+TRANSIENT_CODES = {"DATABASE_UNAVAILABLE", "SERVER_BUSY", "STATEMENT_TIMEOUT", "INTERNAL_ERROR"}
+"""Error codes of transient failures, which a client retries."""
+TIMEOUT_SECONDS, SHORT_TIMEOUT_SECONDS = 15.0, 0.03
 Json = dict[str, Any]
 
 
-class UnexpectedAnswer(Exception):
-    """The API answered what it never may."""
+class UnexpectedResponse(Exception):
+    """The API sent a response that its contract forbids."""
 
 
 class Client:
-    """Uploads batches one after the other, some twice, and takes some back."""
+    """Uploads batches one after the other; repeats some uploads and reverts some batches."""
 
     def __init__(self, number: int, scale: Scale, base_url: str, token: str, ledger: Ledger) -> None:
         self._random = Random(f"client-{scale.seed}-{number}")  # noqa: S311
@@ -39,9 +39,9 @@ class Client:
         self._to_revert: list[int] = []
 
     def run(self) -> None:
-        """Work until there is nothing more to upload and nothing left to take back."""
-        with httpx.Client(base_url=self._base_url, headers=self._headers, timeout=PATIENCE_SECONDS) as http:
-            while (number := self._ledger.take_number()) is not None:
+        """Upload until the last batch, then revert until no revert is pending."""
+        with httpx.Client(base_url=self._base_url, headers=self._headers, timeout=TIMEOUT_SECONDS) as http:
+            while (number := self._ledger.next_number()) is not None:
                 batch = make_batch(self._seed, number)
                 self._upload(http, batch)
                 if self._random.random() < 0.1:
@@ -52,55 +52,61 @@ class Client:
             deadline = time.monotonic() + DEADLINE_SECONDS
             while self._to_revert:
                 if time.monotonic() > deadline:
-                    raise Stuck(f"batches {self._to_revert} could not be taken back in time")
+                    raise DeadlineExceeded(f"batches {self._to_revert} could not be reverted in time")
                 self._ledger.pause(0.1)
                 self._to_revert = [batch_id for batch_id in self._to_revert if not self._revert(http, batch_id)]
 
     def _upload(self, http: httpx.Client, batch: Batch, *, again: bool = False) -> None:
         wait_ms = self._random.choice([0, 0, 100, 500])
-        answer = self._ask(http, UPLOAD, {"input": batch.as_input(wait_ms)}, hasty=self._random.random() < 0.03)
+        answer = self._ask(http, UPLOAD, {"input": batch.as_input(wait_ms)}, impatient=self._random.random() < 0.03)
         payload = answer["uploadPrices"]
         if payload["batch"] is None or (again and not payload["replayed"]):
-            raise UnexpectedAnswer(f"upload {batch.key}: {payload}")
+            raise UnexpectedResponse(f"upload {batch.key}: {payload}")
         batch_id = int(payload["batch"]["id"])
         self._ledger.acknowledge(batch, batch_id)
         if batch.reverted and not again and batch.end == "REVERTED":
             self._to_revert.append(batch_id)
 
     def _upload_other_items(self, http: httpx.Client, batch: Batch) -> None:
-        """Misuse the key of an acknowledged batch: that must be refused and change nothing."""
+        """Reuse the key of an acknowledged batch for other items: the API must reject it."""
         other = {**batch.as_input(0), "prices": batch.prices * 2}
         payload = self._ask(http, UPLOAD, {"input": other})["uploadPrices"]
         if payload["batch"] is not None or payload["userErrors"] != [{"code": "IDEMPOTENCY_KEY_REUSED"}]:
-            raise UnexpectedAnswer(f"key {batch.key} with other items: {payload}")
+            raise UnexpectedResponse(f"key {batch.key} with other items: {payload}")
 
     def _revert(self, http: httpx.Client, batch_id: int) -> bool:
-        """Try to take the batch back; return whether it is, now or by an earlier try whose answer was lost."""
+        """Try to revert the batch; return whether it is reverted.
+
+        An earlier attempt with a lost response counts as well.
+        """
         payload = self._ask(http, REVERT, {"id": str(batch_id)})["revertBatch"]
         status, codes = payload["batch"]["status"], [error["code"] for error in payload["userErrors"]]
         if (codes and codes != ["BATCH_NOT_APPLIED"]) or status not in {"QUEUED", "RUNNING", "APPLIED", "REVERTED"}:
-            raise UnexpectedAnswer(f"revert {batch_id}: {payload}")
+            raise UnexpectedResponse(f"revert {batch_id}: {payload}")
         return bool(status == "REVERTED")
 
-    def _ask(self, http: httpx.Client, query: str, variables: Json, *, hasty: bool = False) -> Json:
-        """Ask until there is an answer that is no passing trouble. In haste, the first answer is not waited for."""
+    def _ask(self, http: httpx.Client, query: str, variables: Json, *, impatient: bool = False) -> Json:
+        """Send the request until its response is no transient failure.
+
+        With `impatient`, the first attempt times out early.
+        """
         deadline = time.monotonic() + DEADLINE_SECONDS
-        patience = IMPATIENCE_SECONDS if hasty else PATIENCE_SECONDS
+        timeout = SHORT_TIMEOUT_SECONDS if impatient else TIMEOUT_SECONDS
         while True:
-            data, trouble = _ask_once(http, {"query": query, "variables": variables}, patience)
-            self._ledger.note_sent(trouble)
+            data, failure = _ask_once(http, {"query": query, "variables": variables}, timeout)
+            self._ledger.count_request(failure)
             if data is not None:
                 return data
             if time.monotonic() > deadline:
-                raise Stuck(f"no answer but {trouble} within {DEADLINE_SECONDS:.0f} s: {variables}")
-            patience = PATIENCE_SECONDS
+                raise DeadlineExceeded(f"no response except {failure} within {DEADLINE_SECONDS:.0f} s: {variables}")
+            timeout = TIMEOUT_SECONDS
             self._ledger.pause(self._random.uniform(0.02, 0.3))
 
 
-def _ask_once(http: httpx.Client, body: Json, patience: float) -> tuple[Json | None, str | None]:
-    """Return the data, or else the passing trouble. Raise UnexpectedAnswer for everything else."""
+def _ask_once(http: httpx.Client, body: Json, timeout: float) -> tuple[Json | None, str | None]:
+    """Return the data, or the transient failure; raise UnexpectedResponse for anything else."""
     try:
-        response = http.post("/graphql", json=body, timeout=patience)
+        response = http.post("/graphql", json=body, timeout=timeout)
     except httpx.TransportError as error:
         return None, type(error).__name__
     if response.status_code >= 500:
@@ -111,6 +117,6 @@ def _ask_once(http: httpx.Client, body: Json, patience: float) -> tuple[Json | N
         data: Json = answer["data"]
         return data, None
     codes = {error.get("extensions", {}).get("code") for error in errors}
-    if codes <= PASSING:
+    if codes <= TRANSIENT_CODES:
         return None, " ".join(sorted(codes))
-    raise UnexpectedAnswer(f"HTTP {response.status_code}: {answer}")
+    raise UnexpectedResponse(f"HTTP {response.status_code}: {answer}")

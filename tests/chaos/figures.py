@@ -1,4 +1,4 @@
-"""What came of a run, as figures and as a table."""
+"""Figures of a chaos run, and the table of them."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -13,12 +13,16 @@ from tests.chaos.killer import Strike, Victim
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Times are seconds since 1970, `seconds` is how long the run took until the queue was empty and all had stopped."""
+    """Figures of a chaos run.
+
+    Times are seconds since 1970. `seconds` is the duration of the run, until the queue is empty and all processes
+    have stopped.
+    """
 
     rows: list[Row]
     strikes: list[Strike]
     sent: int
-    troubles: Counter[str]
+    transient_failures: Counter[str]
     acknowledged_at: list[float]
     faults: Faults
     differences: list[str]
@@ -28,11 +32,11 @@ class Figures:
     seconds: float
 
     @property
-    def complaints(self) -> list[str]:
-        """Everything that must not be, in words; empty when the promise was kept."""
+    def violations(self) -> list[str]:
+        """Descriptions of all violated guarantees; empty after a correct run."""
         kinds = {
             "lost": self.faults.lost,
-            "doubled": self.faults.doubled,
+            "duplicated": self.faults.duplicated,
             "failed": self.faults.failed,
             "wrong outcome": self.faults.wrong,
             "not acknowledged": self.faults.unaccounted,
@@ -42,17 +46,27 @@ class Figures:
         return [f"{kind}: {words}" for kind, found in kinds.items() for words in found]
 
     def count(self, victim: Victim) -> int:
-        """Return how often the victim was hit."""
+        """Return how often the component was hit."""
         return sum(strike.victim is victim for strike in self.strikes)
 
     def longest_recovery(self, victim: Victim) -> float:
-        """Return the longest time from a strike to the next batch that ended; for the API, to the next acknowledgement."""
-        ended = [row.ended_at.timestamp() for row in self.rows if row.ended_at is not None]
-        signs = sorted(self.acknowledged_at if victim is Victim.API else ended)
-        times = [strike.at for strike in self.strikes if strike.victim is victim]
-        return max((signs[next_] - at for at in times if (next_ := bisect_right(signs, at)) < len(signs)), default=0.0)
+        """Return the longest time from a strike to the next sign of recovery.
 
-    def longest_way(self) -> float:
+        That is the next acknowledgement for the API, and the next batch that ended for the others.
+        """
+        ended = [row.ended_at.timestamp() for row in self.rows if row.ended_at is not None]
+        recovery_times = sorted(self.acknowledged_at if victim is Victim.API else ended)
+        times = [strike.at for strike in self.strikes if strike.victim is victim]
+        return max(
+            (
+                recovery_times[next_] - at
+                for at in times
+                if (next_ := bisect_right(recovery_times, at)) < len(recovery_times)
+            ),
+            default=0.0,
+        )
+
+    def longest_batch_seconds(self) -> float:
         """Return the longest time from the acceptance of a batch to its end."""
         return max(
             ((row.ended_at - row.created_at).total_seconds() for row in self.rows if row.ended_at and row.created_at),
@@ -60,22 +74,22 @@ class Figures:
         )
 
     def table(self) -> Table:
-        """Return the figures for people."""
+        """Return the figures as a readable table."""
         status = Counter(row.status for row in self.rows)
         table = Table("figure", "value", title="Chaos run")
         for name, value in (
             ("batches", f"{len(self.rows):,}"),
             *((f"  {name}", f"{status[name]:,}") for name in BatchStatus if status[name]),
             ("requests sent, retries included", f"{self.sent:,}"),
-            ("  answered by passing trouble", f"{self.troubles.total():,}"),
-            *((f"    {name}", f"{count:,}") for name, count in self.troubles.most_common()),
+            ("  with a transient failure", f"{self.transient_failures.total():,}"),
+            *((f"    {name}", f"{count:,}") for name, count in self.transient_failures.most_common()),
             ("kills of workers", f"{self.count(Victim.WORKER)}"),
             ("kills of the API", f"{self.count(Victim.API)}"),
             ("crashes of PostgreSQL", f"{self.count(Victim.POSTGRESQL)}"),
-            ("batches tried more than once", f"{sum((row.attempts or 0) > 1 for row in self.rows)}"),
-            ("  most attempts at one", f"{max((row.attempts or 0 for row in self.rows), default=0)}"),
+            ("batches with several attempts", f"{sum((row.attempts or 0) > 1 for row in self.rows)}"),
+            ("  most attempts of one batch", f"{max((row.attempts or 0 for row in self.rows), default=0)}"),
             ("lost", f"{len(self.faults.lost)}"),
-            ("doubled", f"{len(self.faults.doubled)}"),
+            ("duplicated", f"{len(self.faults.duplicated)}"),
             ("failed", f"{len(self.faults.failed)}"),
             ("wrong outcome", f"{len(self.faults.wrong)}"),
             ("not acknowledged", f"{len(self.faults.unaccounted)}"),
@@ -86,7 +100,7 @@ class Figures:
                 for victim in Victim
                 if self.count(victim)
             ),
-            ("longest way of a batch", f"{self.longest_way():.1f} s"),
+            ("longest batch duration", f"{self.longest_batch_seconds():.1f} s"),
             ("errors, tracebacks in the logs", f"{self.errors_logged}, {self.tracebacks}"),
             ("duration", f"{self.seconds:.0f} s"),
         ):

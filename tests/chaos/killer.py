@@ -1,4 +1,7 @@
-"""The seeded killer: SIGKILLs for workers and the API, crashes for PostgreSQL, spread evenly over the work."""
+"""Seeded fault injection, spread evenly over the work.
+
+Workers and the API get SIGKILL, PostgreSQL crashes.
+"""
 
 import time
 from dataclasses import dataclass
@@ -8,13 +11,13 @@ from random import Random
 from tests.chaos.database import CrashableServer
 from tests.chaos.ledger import Ledger
 from tests.chaos.scale import Scale
-from tests.chaos.supervised_process import KeptProcess
+from tests.chaos.supervised_process import SupervisedProcess
 
 MAX_OUTAGE_SECONDS = 2.0
 
 
 class Victim(StrEnum):
-    """Whom a strike hits."""
+    """Component that a strike hits."""
 
     WORKER = "worker"
     API = "API"
@@ -23,14 +26,17 @@ class Victim(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """Whom it hit, and when life could go on: at the kill, or when PostgreSQL was told to start again. Seconds since 1970."""
+    """A strike and the start of its recovery, in seconds since 1970.
+
+    Recovery starts with the kill, or with the restart of PostgreSQL.
+    """
 
     victim: Victim
     at: float
 
 
 def plan_strikes(scale: Scale, random: Random) -> list[Victim]:
-    """Return whom to hit, in a random order: of the kills, three in ten hit the API."""
+    """Return the components to hit, in random order: three in ten kills hit the API."""
     kills_of_api = min(scale.kills, max(1, round(scale.kills * 0.3)))
     victims = [Victim.API] * kills_of_api + [Victim.WORKER] * (scale.kills - kills_of_api)
     victims += [Victim.POSTGRESQL] * scale.stops
@@ -39,16 +45,16 @@ def plan_strikes(scale: Scale, random: Random) -> list[Victim]:
 
 
 def strike_all(
-    scale: Scale, ledger: Ledger, api: KeptProcess, workers: list[KeptProcess], server: CrashableServer
+    scale: Scale, ledger: Ledger, api: SupervisedProcess, workers: list[SupervisedProcess], server: CrashableServer
 ) -> list[Strike]:
-    """Strike whenever another share of the batches has ended while others wait; return what was done."""
+    """Strike after each further share of ended batches, while others wait; return the strikes."""
     random = Random(f"killer-{scale.seed}")  # noqa: S311
     victims = plan_strikes(scale, random)
     strikes = []
     for number, victim in enumerate(victims):
         due = scale.batches * (number + random.random()) / (len(victims) + 1)
         ledger.wait_for(lambda due=due: ledger.ended >= due, f"{due:.0f} batches to end")  # type: ignore[misc]
-        # Everything is up before most strikes; now and then somebody dies while starting.
+        # All processes serve before most strikes; occasionally one is hit during its start.
         if random.random() < 0.85:
             ledger.wait_for(api.ready.is_set, "the API to serve")
         ledger.wait_for(lambda: len(ledger.acknowledged) > ledger.ended, "a batch that waits")

@@ -1,4 +1,4 @@
-"""A chaos run from start to end: the world, the processes, the clients, the killer, and then the reckoning."""
+"""A complete chaos run: setup, processes, clients, killer, final comparison."""
 
 import asyncio
 import logging
@@ -17,23 +17,25 @@ from db.migrate import migrate
 from db.pool import INGEST, connect
 from domain.batches import BatchStatus
 from ingest.tree import change_tree
-from tests.chaos.checks import diff_totals, judge_batches, list_rows, model_totals, read_totals
+from tests.chaos.checks import diff_totals, find_faults, list_rows, model_totals, read_totals
 from tests.chaos.clients import Client
 from tests.chaos.database import crashable_server
 from tests.chaos.figures import Figures
 from tests.chaos.killer import Strike, strike_all
 from tests.chaos.ledger import Ledger
 from tests.chaos.scale import CLIENTS, Scale
-from tests.chaos.supervised_process import kept_processes
+from tests.chaos.supervised_process import running_processes
 from tests.chaos.uploads import make_world
 from tests.support.processes import COMMAND, environment
 from tests.support.tokens import make_token
 
 
 def run(scale: Scale, logs: Path | None = None) -> Figures:
-    """Run, and return what came of it. The logs of the processes stay in `logs`, if given.
+    """Run a chaos test and return its figures. The processes write their logs to `logs`.
 
-    Raise Stuck when the system stands still, UnexpectedAnswer when it answers what it never may.
+    Without `logs`, they go to a temporary folder.
+
+    Raise DeadlineExceeded when the system makes no progress, UnexpectedResponse when a response violates the contract.
     """
     start = time.monotonic()
     ledger = Ledger(scale.batches)
@@ -46,11 +48,11 @@ def run(scale: Scale, logs: Path | None = None) -> Figures:
         place.mkdir(parents=True, exist_ok=True)
         with (
             watching(server.url, ledger),
-            kept_processes(server.url, port := find_free_port(), scale.workers, place) as (api, workers),
+            running_processes(server.url, port := find_free_port(), scale.workers, place) as (api, workers),
             ThreadPoolExecutor(CLIENTS + 1) as threads,
         ):
             ledger.wait_for(api.ready.is_set, "the API to serve")
-            # One token for all: an upload is recognised by its uploader and its key.
+            # One token for all clients: uploader and key together identify an upload.
             url, token = f"http://127.0.0.1:{port}", make_token(server.url, "upload")
             clients = [Client(number, scale, url, token, ledger) for number in range(CLIENTS)]
             killing = threads.submit(strike_all, scale, ledger, api, workers, server)
@@ -64,11 +66,11 @@ def run(scale: Scale, logs: Path | None = None) -> Figures:
             finally:
                 ledger.over.set()
             strikes = killing.result()
-        return reckon(server.url, ledger, strikes, place, time.monotonic() - start)
+        return collect_figures(server.url, ledger, strikes, place, time.monotonic() - start)
 
 
 def prepare(url: str) -> None:
-    """Make the schema and the tree. The API brings the exchange rates along when it starts."""
+    """Create the schema and the region tree. The API loads the exchange rates at its start."""
     logging.getLogger("yoyo").setLevel(logging.WARNING)
     migrate(url)
 
@@ -80,7 +82,7 @@ def prepare(url: str) -> None:
 
 
 def find_free_port() -> int:
-    """Return a port that nobody listens on; the API takes it again after every kill."""
+    """Return a port without a listener. The API binds it again after every kill."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
@@ -89,7 +91,7 @@ def find_free_port() -> int:
 
 @contextmanager
 def watching(url: str, ledger: Ledger) -> Iterator[None]:
-    """Keep the ledger's look at the queue up to date."""
+    """Watch the queue in a thread during the block."""
     until = threading.Event()
     watcher = threading.Thread(target=ledger.watch_queue, args=(url, until))
     watcher.start()
@@ -104,8 +106,8 @@ def _is_queue_empty(url: str) -> bool:
     return all(row.status not in {BatchStatus.QUEUED, BatchStatus.RUNNING} for row in list_rows(url))
 
 
-def reckon(url: str, ledger: Ledger, strikes: list[Strike], logs: Path, seconds: float) -> Figures:
-    """Compare the database with what was acknowledged, once everything is at rest."""
+def collect_figures(url: str, ledger: Ledger, strikes: list[Strike], logs: Path, seconds: float) -> Figures:
+    """Compare the database with the acknowledged batches, after all work has ended."""
     rows = list_rows(url)
     remaining = [item for _, batch in ledger.acknowledged.values() for item in batch.remaining]
     verified = subprocess.run([COMMAND, "verify"], env=environment(url), capture_output=True, text=True, check=False)
@@ -113,9 +115,9 @@ def reckon(url: str, ledger: Ledger, strikes: list[Strike], logs: Path, seconds:
         rows=rows,
         strikes=strikes,
         sent=ledger.sent,
-        troubles=ledger.troubles,
+        transient_failures=ledger.transient_failures,
         acknowledged_at=ledger.acknowledged_at,
-        faults=judge_batches(rows, ledger.acknowledged),
+        faults=find_faults(rows, ledger.acknowledged),
         differences=diff_totals(model_totals(remaining), asyncio.run(read_totals(url))),
         verify_exit_code=verified.returncode,
         errors_logged=count_logged(logs, "ERROR"),
@@ -125,7 +127,7 @@ def reckon(url: str, ledger: Ledger, strikes: list[Strike], logs: Path, seconds:
 
 
 def count_logged(logs: Path, words: str) -> int:
-    """Return how many lines of the processes' logs begin with the words."""
+    """Return how many log lines begin with the words."""
     return sum(
         line.startswith(words) for log in logs.glob("*.log") for line in log.read_text(errors="replace").splitlines()
     )

@@ -1,17 +1,17 @@
-"""How large a chaos run is, and how long it waits before it calls something stuck."""
+"""Size and deadline of a chaos run."""
 
 from dataclasses import dataclass
 
 DEADLINE_SECONDS = 180.0
-"""A batch whose first four attempts were interrupted waits 2 + 4 + 8 + 16 seconds; a busy machine needs the rest."""
+"""A batch whose first four attempts were interrupted waits 2 + 4 + 8 + 16 seconds. A busy machine needs the rest."""
 MAX_BACKLOG = 150
-"""Uploads pause when so many batches wait, so that work and disturbances last equally long."""
+"""Uploads pause at this queue length, so that uploads and strikes last equally long."""
 CLIENTS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What a run consists of. `kills` counts SIGKILLs of workers and of the API, `stops` crashes of PostgreSQL."""
+    """Size of a run: `kills` of workers and the API by SIGKILL, `stops` as PostgreSQL crashes."""
 
     batches: int = 5_000
     kills: int = 100

@@ -1,4 +1,7 @@
-"""A process of the `ratesgraph` command that is started again whenever it ends, as a service supervisor would."""
+"""A process of the `ratesgraph` command, restarted whenever it ends.
+
+A service supervisor does the same.
+"""
 
 import subprocess
 import threading
@@ -12,8 +15,11 @@ RESTART_SECONDS = 0.2
 STOP_SECONDS = 40.0
 
 
-class KeptProcess:
-    """Runs from `start` to `stop`. `ready` is set while it serves: from the line on its output that says so to its end."""
+class SupervisedProcess:
+    """A process that is restarted from `start` to `stop`.
+
+    `ready` is set while the process serves: from the ready line of its output to its end.
+    """
 
     def __init__(self, arguments: list[str], variables: dict[str, str], ready_words: str, log: Path) -> None:
         self.ready = threading.Event()
@@ -24,14 +30,14 @@ class KeptProcess:
         self._ending = threading.Event()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
-        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread = threading.Thread(target=self._supervise, daemon=True)
 
     def start(self) -> None:
-        """Start it and return at once."""
+        """Start the process and return at once."""
         self._thread.start()
 
     def kill(self) -> bool:
-        """End it by SIGKILL; return False when it did not run at this moment."""
+        """Send SIGKILL; return False if the process does not run at this moment."""
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 return False
@@ -40,7 +46,7 @@ class KeptProcess:
             return True
 
     def stop(self) -> None:
-        """End it for good: politely, and by SIGKILL if it takes too long."""
+        """Stop the process permanently: by SIGTERM, and after a timeout by SIGKILL."""
         with self._lock:
             self._ending.set()
             if self._process is not None:
@@ -51,7 +57,7 @@ class KeptProcess:
             self._thread.join()
             raise AssertionError(f"{self._command} did not end within {STOP_SECONDS:.0f} s of SIGTERM")
 
-    def _keep(self) -> None:
+    def _supervise(self) -> None:
         with self.log.open("ab") as log:
             while True:
                 with self._lock:
@@ -64,7 +70,7 @@ class KeptProcess:
                         stdout=subprocess.PIPE,
                         stderr=log,
                         text=True,
-                        # Ctrl-C in the terminal reaches the run, which then stops everything in good order.
+                        # Ctrl-C in the terminal only reaches the run itself, which then stops all processes in order.
                         start_new_session=True,
                     )
                 with process:
@@ -77,12 +83,16 @@ class KeptProcess:
 
 
 @contextmanager
-def kept_processes(url: str, port: int, workers: int, logs: Path) -> Iterator[tuple[KeptProcess, list[KeptProcess]]]:
+def running_processes(
+    url: str, port: int, workers: int, logs: Path
+) -> Iterator[tuple[SupervisedProcess, list[SupervisedProcess]]]:
     """Yield the API, which listens on the port, and the workers; stop all of them at the end."""
     variables = environment(url)
-    api = KeptProcess(["serve", "--no-demo", "--port", str(port)], variables, "Ratesgraph answers", logs / "api.log")
+    api = SupervisedProcess(
+        ["serve", "--no-demo", "--port", str(port)], variables, "Ratesgraph answers", logs / "api.log"
+    )
     kept = [
-        KeptProcess(["worker"], variables, "Applying batches", logs / f"worker-{number}.log")
+        SupervisedProcess(["worker"], variables, "Applying batches", logs / f"worker-{number}.log")
         for number in range(1, workers + 1)
     ]
     for process in (api, *kept):

@@ -1,4 +1,7 @@
-"""What is uploaded: a small world, and batches that follow from a seed and a number, with what must become of them."""
+"""Generated uploads: a small world, and batches with the expected outcome.
+
+The seed and the number of a batch determine it.
+"""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -25,13 +28,13 @@ INVALID = [
 
 
 def make_world() -> World:
-    """Return the tree, with ports at two depths, and no prices."""
+    """Return a tree with ports at two depths and no prices."""
     return World({**REGIONS, **PORTS}, set(PORTS))
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch to upload. `good` are its valid items, `reverted` whether it is taken back once it was applied."""
+    """A batch to upload. `good` are its valid items; `reverted` means reverted once applied."""
 
     key: str
     prices: list[dict[str, Any]]
@@ -41,23 +44,23 @@ class Batch:
 
     @property
     def end(self) -> BatchStatus:
-        """What the batch must be in the end."""
+        """Expected final status of the batch."""
         if not self.good or (self.on_error is OnError.REJECT_BATCH and len(self.good) < len(self.prices)):
             return BatchStatus.REJECTED
         return BatchStatus.REVERTED if self.reverted else BatchStatus.APPLIED
 
     @property
     def remaining(self) -> list[Item]:
-        """The items whose prices must be there in the end."""
+        """Items whose prices must exist at the end."""
         return self.good if self.end is BatchStatus.APPLIED else []
 
     def as_input(self, wait_ms: int) -> dict[str, Any]:
-        """Return the mutation's input."""
+        """Return the input of the mutation."""
         return {"idempotencyKey": self.key, "prices": self.prices, "onError": self.on_error.value, "waitMs": wait_ms}
 
 
 def make_batch(seed: int, number: int) -> Batch:
-    """Return the batch with the number: the same for the same seed."""
+    """Return the batch of the number, deterministic for the seed."""
     random = Random(f"{seed}-{number}")  # noqa: S311
     on_error = random.choice([OnError.REJECT_BATCH, OnError.SKIP_INVALID])
     faulty = random.random() < 0.2
@@ -74,7 +77,7 @@ def make_batch(seed: int, number: int) -> Batch:
 
 
 def _make_price(random: Random) -> tuple[Item, dict[str, Any]]:
-    """Return a valid item, and the same as an upload lists it."""
+    """Return a valid item, and its form in an upload."""
     origin, destination = random.choice(list(PORTS)), random.choice(list(PORTS))
     first = FIRST_DAY + timedelta(days=random.randint(0, 90))
     last = min(LAST_DAY, first + timedelta(days=random.choice([0, 0, 1, 6, 30])))

@@ -1,4 +1,4 @@
-"""Every start of the server migrates: that must change nothing twice, survive company, and not trip over the dead."""
+"""Migration at every start: idempotent, safe under concurrency, tolerant of stale locks."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ CATALOG: LiteralString = """
 
 
 def read_catalog(database_url: str) -> list[tuple[str, ...]]:
-    """Return (what, table, name, definition) of everything that a migration can make."""
+    """Return (kind, table, name, definition) of every catalog object a migration can create."""
     with psycopg.connect(database_url) as connection:
         return connection.execute(CATALOG).fetchall()
 

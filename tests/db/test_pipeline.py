@@ -1,4 +1,4 @@
-"""One statement for many parameters: rows in order, and a connection that is as good afterwards whatever has happened."""
+"""Pipelined statements: ordered rows, and a usable connection after every outcome."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ SLEEP = b"SELECT pg_sleep($1::float8)"
 async def fetch_each(
     connection: Connection, statement: bytes, parameters: Sequence[Sequence[str]]
 ) -> list[list[tuple[Any, ...]]]:
-    """Return the rows of each."""
+    """Return the rows of each parameter set."""
     numbers: list[int] = []
 
     def read(number: int, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -34,17 +34,17 @@ async def fetch_each(
 
 
 async def assert_sound(connection: Connection) -> None:
-    """Check that the connection does what it is asked for."""
+    """Check that the connection executes statements correctly."""
     assert await fetch_each(connection, SERIES, [["1"]]) == [[(1, [1, 2])]]
     assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
 
 
 @pytest.mark.parametrize("count", [1, 2, 2_000])
 async def test_pipeline_returns_the_rows_of_each_parameter_set(connection: Connection, count: int) -> None:
-    asked = [number % 4 for number in range(count)]
+    numbers_of_rows = [number % 4 for number in range(count)]
     for _ in range(2):
-        found = await fetch_each(connection, SERIES, [[str(number)] for number in asked])
-        assert found == [[(row, [row, 2 * row]) for row in range(1, number + 1)] for number in asked]
+        found = await fetch_each(connection, SERIES, [[str(number)] for number in numbers_of_rows])
+        assert found == [[(row, [row, 2 * row]) for row in range(1, number + 1)] for number in numbers_of_rows]
     await assert_sound(connection)
 
 
@@ -78,11 +78,11 @@ async def test_pipeline_ends_a_statement_at_the_statement_timeout(connection: Co
 
 
 async def test_pipeline_cancellation_leaves_a_usable_connection(connection: Connection) -> None:
-    asking = asyncio.create_task(fetch_each(connection, SLEEP, [["0"], ["30"]]))
+    task = asyncio.create_task(fetch_each(connection, SLEEP, [["0"], ["30"]]))
     await asyncio.sleep(0.05)
-    asking.cancel()
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asking
+        await task
     assert await fetch_each(connection, SLEEP, [["0"]]) == [[(b"",)]]
     await assert_sound(connection)
 
@@ -90,11 +90,11 @@ async def test_pipeline_cancellation_leaves_a_usable_connection(connection: Conn
 async def test_pipeline_raises_an_operational_error_for_a_lost_connection(
     connection: Connection, database_url: str
 ) -> None:
-    asking = asyncio.create_task(fetch_each(connection, SLEEP, [["0"], ["30"]]))
+    task = asyncio.create_task(fetch_each(connection, SLEEP, [["0"], ["30"]]))
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = %s"
     with psycopg.connect(database_url, autocommit=True) as other:
         while not other.execute(end, [SLEEP.decode()]).fetchall():  # noqa: ASYNC110
             await asyncio.sleep(0)
     with pytest.raises(psycopg.OperationalError):
-        await asking
+        await task
     assert connection.closed

@@ -1,4 +1,4 @@
-"""Which error a pool raises where it has no connection to lend: overload of the process, or an outage of the database."""
+"""Errors of an exhausted pool: overload of the process, or an outage of the database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +18,7 @@ OpenPool = Callable[[], AbstractAsyncContextManager[Pool]]
 
 @pytest.fixture
 def open_small_pool(database_url: str, monkeypatch: pytest.MonkeyPatch) -> OpenPool:
-    """Opens a pool with one connection, for which one caller may wait, briefly."""
+    """Return a function that opens a pool with one connection and one short waiting slot."""
     monkeypatch.setattr(pool_module, "POOL_TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr(pool_module, "MAX_WAITING", 1)
 
@@ -37,7 +37,7 @@ async def test_connection_pool_is_busy_after_the_timeout_if_all_connections_are_
         async with pool.connection():
             with pytest.raises(ServerBusy):
                 await pool.read(ping)
-        # The database was never away, so the next caller has a connection at once.
+        # The database was available throughout, so the next caller gets a connection at once.
         await pool.read(ping)
 
 

@@ -1,4 +1,4 @@
-"""A statement that takes too long: told as such, ended in the database too, and no trouble for those who ask next."""
+"""Statement timeout: its own error code, cancelled in the database, pool still usable."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,7 +19,7 @@ WHERE datname = current_database() AND application_name = 'ratesgraph-api' AND s
 
 
 def ask(client: Client, query: str) -> httpx.Response:
-    """Ask on a connection of its own."""
+    """Send the query on a separate connection."""
     return httpx.post(f"{client.http.base_url}/graphql", json={"query": query}, headers=JSON, timeout=30)
 
 

@@ -1,4 +1,7 @@
-"""`python -m tests.faults`: replace all server processes again and again under readers, and see whether a request fails."""
+"""Rolling restarts under load (`python -m tests.faults`): no request may fail.
+
+All server processes are replaced repeatedly while readers send requests.
+"""
 
 import argparse
 import sys
@@ -11,13 +14,13 @@ from rich.table import Table
 
 from db.embedded import embedded_server
 from db.migrate import migrate
-from tests.faults.restarts import Figures, restart_again_and_again
+from tests.faults.restarts import Figures, restart_repeatedly
 
 SHOWN = 20
 
 
 def show(figures: Figures) -> Table:
-    """Return the figures for people."""
+    """Return the figures as a readable table."""
     table = Table("figure", "value", title="Rolling restarts")
     for name, value in (
         ("restarts of both processes", f"{len(figures.restarts)}"),
@@ -32,16 +35,19 @@ def show(figures: Figures) -> Table:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run and print the figures; return 1 if any request failed."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.faults", description="Replace server processes under readers."
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Replace server processes under load.")
+    parser.add_argument("--restarts", type=int, default=10, help="number of rolling restarts (%(default)s)")
+    parser.add_argument("--requests", type=int, default=10_000, help="minimum number of requests (%(default)s)")
+    parser.add_argument(
+        "--readers",
+        type=int,
+        default=16,
+        help="number of readers; half of them use persistent connections (%(default)s)",
     )
-    parser.add_argument("--restarts", type=int, default=10, help="how often (%(default)s)")
-    parser.add_argument("--requests", type=int, default=10_000, help="at least so many requests (%(default)s)")
-    parser.add_argument("--readers", type=int, default=16, help="half of them keep their connections (%(default)s)")
     options = parser.parse_args(argv)
     with TemporaryDirectory(prefix="ratesgraph-") as folder, embedded_server(Path(folder)) as url:
         migrate(url)
-        figures = restart_again_and_again(
+        figures = restart_repeatedly(
             url,
             restarts=options.restarts,
             requests=options.requests,

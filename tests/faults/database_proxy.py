@@ -10,8 +10,8 @@ from tests.support.proxy import Proxy, running_proxy
 
 
 @contextmanager
-def line_to_database(database_url: str) -> Iterator[tuple[Proxy, str]]:
-    """Yield a proxy before PostgreSQL, and the URL of the database through it."""
+def running_database_proxy(database_url: str) -> Iterator[tuple[Proxy, str]]:
+    """Yield a proxy in front of PostgreSQL, and the URL of the database through it."""
     known = conninfo_to_dict(database_url)
     port = known.get("port") or 5432
     with running_proxy(Path(str(known["host"])) / f".s.PGSQL.{port}") as proxy:

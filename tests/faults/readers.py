@@ -1,4 +1,7 @@
-"""Readers who ask all the time and know the right answers, on connections that they keep and on ones that they close."""
+"""Load-generating readers that verify every response.
+
+Half of them use persistent connections, the others open one for each request.
+"""
 
 import http.client
 import json
@@ -11,21 +14,25 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.faults.world import Question
+from tests.faults.world import QueryCase
 
 QUERY = """
 query ($from: Date!, $to: Date!, $origin: String!, $destination: String!) {
   averagePrices(dateFrom: $from, dateTo: $to, origin: $origin, destination: $destination) { day averagePrice priceCount }
 }
 """
-PATIENCE_SECONDS = 40.0
+TIMEOUT_SECONDS = 40.0
 PAUSE_SECONDS = 0.01
-"""Between two requests of a reader, so that a dozen of them leave the machine some time for what they read from."""
+"""Pause between two requests of a reader, so that a dozen readers leave CPU time for the server and the database."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A request: when it was sent (monotonic), how long it took, what it was answered (0: not at all), and what was wrong."""
+    """Result of a request.
+
+    `at` is the time of sending (monotonic). `seconds` is the duration, `status` the HTTP status or 0 without a
+    response. `problem` describes a failure or a wrong result.
+    """
 
     at: float
     seconds: float
@@ -35,40 +42,40 @@ class Reading:
 
     @property
     def is_right(self) -> bool:
-        """Whether it was answered with what is true."""
+        """Whether the response was correct."""
         return self.status == 200 and not self.problem
 
 
 @dataclass
 class Readings:
-    """What the readers have seen so far."""
+    """Results of all readers so far."""
 
     all: list[Reading] = field(default_factory=list)
 
     @property
     def wrong(self) -> list[Reading]:
-        """Those that were not answered rightly."""
+        """Requests without a correct response."""
         return [reading for reading in self.all if not reading.is_right]
 
     def between(self, begin: float, end: float) -> list[Reading]:
-        """Return those that were sent in this time."""
+        """Return the requests sent between two points in time."""
         return [reading for reading in self.all if begin <= reading.at < end]
 
 
 class _Reader:
-    def __init__(self, url: str, questions: list[Question], *, keeps: bool) -> None:
+    def __init__(self, url: str, cases: list[QueryCase], *, is_persistent: bool) -> None:
         parts = urlsplit(url)
-        self._http = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_SECONDS)
-        self._questions = questions
-        self._keeps = keeps
+        self._http = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
+        self._questions = cases
+        self._is_persistent = is_persistent
         self._random = random.Random(1)  # noqa: S311
 
     def read(self) -> Reading:
-        """Ask one question."""
-        question = self._random.choice(self._questions)
+        """Send one query and check its response."""
+        case = self._random.choice(self._questions)
         began = time.monotonic()
-        headers = {"Content-Type": "application/json", "Connection": "keep-alive" if self._keeps else "close"}
-        body = json.dumps({"query": QUERY, "variables": question.variables})
+        headers = {"Content-Type": "application/json", "Connection": "keep-alive" if self._is_persistent else "close"}
+        body = json.dumps({"query": QUERY, "variables": case.variables})
         try:
             self._http.request("POST", "/graphql", body, headers)
             response = self._http.getresponse()
@@ -76,7 +83,7 @@ class _Reader:
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._http.close()
             return Reading(began, time.monotonic() - began, 0, repr(error))
-        is_right = answer.get("data") == {"averagePrices": question.days}
+        is_right = answer.get("data") == {"averagePrices": case.days}
         problem = "" if is_right else json.dumps(answer)[:300]
         seconds = time.monotonic() - began
         return Reading(began, seconds, response.status, problem, response.getheader("Retry-After"))
@@ -86,8 +93,8 @@ class _Reader:
 
 
 @contextmanager
-def reading(url: str, questions: list[Question], *, keeping: int, closing: int) -> Iterator[Readings]:
-    """Have so many readers ask until the end of the block; yield what they see."""
+def reading(url: str, cases: list[QueryCase], *, persistent: int, short_lived: int) -> Iterator[Readings]:
+    """Run readers until the end of the block; yield their results."""
     readings, over = Readings(), threading.Event()
 
     def go_on(reader: _Reader) -> None:
@@ -95,7 +102,7 @@ def reading(url: str, questions: list[Question], *, keeping: int, closing: int) 
             readings.all.append(reader.read())
         reader.close()
 
-    readers = [_Reader(url, questions, keeps=number < keeping) for number in range(keeping + closing)]
+    readers = [_Reader(url, cases, is_persistent=number < persistent) for number in range(persistent + short_lived)]
     threads = [threading.Thread(target=go_on, args=[reader]) for reader in readers]
     for thread in threads:
         thread.start()

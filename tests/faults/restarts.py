@@ -1,4 +1,4 @@
-"""Rolling restarts of a server under readers: `SIGHUP`, again and again, until every process was replaced each time."""
+"""Rolling restarts under load: repeated `SIGHUP` until every process is replaced."""
 
 import re
 import signal
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.readers import Reading, Readings, reading
-from tests.faults.world import make_world
+from tests.faults.world import create_query_cases
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import until
 
@@ -18,7 +18,7 @@ RESTART_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What came of a run: how long each restart took, and what the readers saw."""
+    """Figures of a run: the duration of each restart and the results of the readers."""
 
     restarts: list[float]
     requests: int
@@ -26,8 +26,8 @@ class Figures:
     slowest: float
 
 
-class Printed:
-    """What a process prints, read as it comes."""
+class ProcessOutput:
+    """Output of a process, read continuously."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.lines: list[str] = []
@@ -36,7 +36,7 @@ class Printed:
         threading.Thread(target=self._read, daemon=True).start()
 
     def count(self, words: re.Pattern[str]) -> int:
-        """Return how many lines have the words."""
+        """Return how many lines contain the words."""
         return sum(words.search(line) is not None for line in list(self.lines))
 
     def _read(self) -> None:
@@ -44,36 +44,36 @@ class Printed:
 
 
 def children(pid: int) -> set[int]:
-    """Return the server processes of a supervisor; what it starts for its own use is not among them."""
+    """Return the server processes of a supervisor, without its helper processes."""
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return {int(child) for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
 
 
-def restart_again_and_again(
+def restart_repeatedly(
     database_url: str, *, restarts: int, requests: int, readers: int, settings: dict[str, str]
 ) -> Figures:
-    """Restart so often, and on until so many requests were sent."""
-    questions = make_world(database_url)
+    """Restart repeatedly, until both the number of restarts and of requests are reached."""
+    cases = create_query_cases(database_url)
     durations: list[float] = []
     with serving(database_url, "--workers", "2", settings={"RATESGRAPH_DRAIN_SECONDS": "1.5", **settings}) as (
         process,
         url,
     ):
         wait_until_answered(url)
-        printed = Printed(process)
-        until(lambda: len(children(process.pid)) == 2, "the processes were not there")
-        with reading(url, questions, keeping=readers // 2, closing=readers - readers // 2) as readings:
+        output = ProcessOutput(process)
+        until(lambda: len(children(process.pid)) == 2, "the processes did not start")
+        with reading(url, cases, persistent=readers // 2, short_lived=readers - readers // 2) as readings:
             while len(durations) < restarts or len(readings.all) < requests:
-                durations.append(_restart(process, printed, readings))
+                durations.append(_restart(process, output, readings))
     return Figures(durations, len(readings.all), readings.wrong, max(one.seconds for one in readings.all))
 
 
-def _restart(process: subprocess.Popen[str], printed: Printed, readings: Readings) -> float:
-    before, asked = children(process.pid), len(readings.all)
-    count = printed.count(REPLACED)
+def _restart(process: subprocess.Popen[str], output: ProcessOutput, readings: Readings) -> float:
+    before, count_before = children(process.pid), len(readings.all)
+    count = output.count(REPLACED)
     process.send_signal(signal.SIGHUP)
-    seconds = until(lambda: printed.count(REPLACED) > count, "the processes were not replaced", RESTART_SECONDS)
+    seconds = until(lambda: output.count(REPLACED) > count, "the processes were not replaced", RESTART_SECONDS)
     assert before.isdisjoint(children(process.pid))
-    # Somebody was answered by each generation.
-    until(lambda: len(readings.all) > asked + 20, "nobody is answered")
+    # Each generation answered some requests.
+    until(lambda: len(readings.all) > count_before + 20, "no request is answered")
     return seconds

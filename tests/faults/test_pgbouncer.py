@@ -1,4 +1,4 @@
-"""Behind PgBouncer, which lends connections for a transaction at a time: reads go through it, what needs a session past it."""
+"""PgBouncer with transaction pooling: reads through it, session features past it."""
 
 import os
 import re
@@ -20,14 +20,14 @@ from db.migrate import migrate
 from tests.chaos.database import crashable_server
 from tests.chaos.run import find_free_port
 from tests.faults.readers import Readings, reading
-from tests.faults.world import Question, make_world
+from tests.faults.world import QueryCase, create_query_cases
 from tests.support.fixtures.server import running_worker
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import until
 from tests.support.tokens import bearing, make_token
 
-OLDEST = (1, 22)
-"""Before it, statements that are prepared on one connection are unknown on the next."""
+MIN_VERSION = (1, 22)
+"""Older versions do not support prepared statements across connections."""
 INI = """\
 [databases]
 * = host={host} port={port} user=postgres
@@ -56,7 +56,7 @@ REVERT = "mutation ($id: ID!) { revertBatch(id: $id) { batch { status } } }"
 
 @pytest.fixture
 def any_command() -> str:
-    """PgBouncer, where there is one."""
+    """The PgBouncer executable. Without it, the test is skipped."""
     found = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if found is None:
         pytest.skip("pgbouncer is not installed")
@@ -65,16 +65,16 @@ def any_command() -> str:
 
 @pytest.fixture
 def command(any_command: str) -> str:
-    """PgBouncer, where there is one that is new enough for lending by the transaction."""
+    """The PgBouncer executable, of a version that supports transaction pooling."""
     printed = subprocess.run([any_command, "--version"], capture_output=True, text=True, check=True).stdout
     version = re.search(r"PgBouncer (\d+)\.(\d+)", printed)
-    if version is None or (int(version[1]), int(version[2])) < OLDEST:
-        pytest.skip(f"{printed.splitlines()[0]} is older than {'.'.join(map(str, OLDEST))}")
+    if version is None or (int(version[1]), int(version[2])) < MIN_VERSION:
+        pytest.skip(f"{printed.splitlines()[0]} is older than {'.'.join(map(str, MIN_VERSION))}")
     return any_command
 
 
-class Bouncer:
-    """A PgBouncer before a database that can be ended and started again."""
+class PgBouncer:
+    """A PgBouncer in front of a database. It can be killed and restarted."""
 
     def __init__(self, command: str, database_url: str, folder: Path, pooling: str) -> None:
         known = conninfo_to_dict(database_url)
@@ -84,13 +84,14 @@ class Bouncer:
         self._ini.write_text(INI.format(host=known["host"], port=port, listen_port=self._port, pooling=pooling))
         folder.chmod(0o755)
         self._command = command
-        # It refuses to run as root; then it runs as whoever the database runs as, whose socket it must reach.
+        # PgBouncer refuses to run as root. In that case it runs as the owner of the database's socket, which it must
+        # reach.
         self._user = Path(str(known["host"])).owner() if os.geteuid() == 0 else None
         self.url = make_conninfo(database_url, host="127.0.0.1", port=self._port)
         self.start()
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start the process and wait until it accepts connections."""
         self._process = subprocess.Popen(
             [self._command, self._ini], user=self._user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -108,16 +109,16 @@ class Bouncer:
         return True
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the process."""
         self._process.kill()
         self._process.wait()
 
 
 @contextmanager
-def bouncing(command: str, database_url: str, *, pooling: str = TRANSACTION) -> Iterator[Bouncer]:
-    """Run a PgBouncer before the database."""
+def running_pgbouncer(command: str, database_url: str, *, pooling: str = TRANSACTION) -> Iterator[PgBouncer]:
+    """Run a PgBouncer in front of the database."""
     with TemporaryDirectory(prefix="ratesgraph-") as folder:
-        bouncer = Bouncer(command, database_url, Path(folder), pooling)
+        bouncer = PgBouncer(command, database_url, Path(folder), pooling)
         try:
             yield bouncer
         finally:
@@ -125,25 +126,25 @@ def bouncing(command: str, database_url: str, *, pooling: str = TRANSACTION) -> 
 
 
 @pytest.fixture
-def questions(database_url: str) -> list[Question]:
-    """Questions about the test's database."""
-    return make_world(database_url)
+def cases(database_url: str) -> list[QueryCase]:
+    """Queries about the test's database, with the expected results."""
+    return create_query_cases(database_url)
 
 
 def wait_for(readings: Readings, count: int) -> None:
-    """Wait until so many more are answered."""
+    """Wait for a number of further responses."""
     count += len(readings.all)
-    until(lambda: len(readings.all) >= count, "nobody is answered", 60)
+    until(lambda: len(readings.all) >= count, "no request is answered", 60)
 
 
 def test_pgbouncer_reads_are_correct_and_survive_its_restart(
-    command: str, database_url: str, questions: list[Question]
+    command: str, database_url: str, cases: list[QueryCase]
 ) -> None:
     settings = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_DIRECT_URL": database_url}
-    with bouncing(command, database_url) as bouncer, serving(bouncer.url, settings=settings) as (_, url):
+    with running_pgbouncer(command, database_url) as bouncer, serving(bouncer.url, settings=settings) as (_, url):
         wait_until_answered(url)
-        # More readers than there are connections to PostgreSQL: they do take turns.
-        with reading(url, questions, keeping=8, closing=8) as readings:
+        # More readers than connections to PostgreSQL: the connections are shared.
+        with reading(url, cases, persistent=8, short_lived=8) as readings:
             wait_for(readings, 500)
             for _ in range(2):
                 bouncer.kill()
@@ -156,17 +157,17 @@ def test_pgbouncer_reads_are_correct_and_survive_its_restart(
 def test_pgbouncer_reads_survive_an_outage_of_the_database(any_command: str) -> None:
     with TemporaryDirectory(prefix="ratesgraph-") as folder, crashable_server(Path(folder)) as server:
         migrate(server.url)
-        questions = make_world(server.url)
+        cases = create_query_cases(server.url)
         settings = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_DIRECT_URL": server.url, "RATESGRAPH_LOG_LEVEL": "error"}
         with (
-            bouncing(any_command, server.url, pooling=SESSION) as bouncer,
+            running_pgbouncer(any_command, server.url, pooling=SESSION) as bouncer,
             serving(bouncer.url, settings=settings) as (_, url),
         ):
             wait_until_answered(url)
-            with reading(url, questions, keeping=4, closing=4) as readings:
+            with reading(url, cases, persistent=4, short_lived=4) as readings:
                 wait_for(readings, 100)
                 server.crash()
-                # Longer than the pool waits for a connection, which PgBouncer still gives.
+                # Longer than the pool waits for a connection, which PgBouncer still provides.
                 time.sleep(4)
                 server.start()
                 wait_for(readings, 100)
@@ -174,20 +175,20 @@ def test_pgbouncer_reads_survive_an_outage_of_the_database(any_command: str) -> 
 
 
 def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
-    command: str, database_url: str, questions: list[Question]
+    command: str, database_url: str, cases: list[QueryCase]
 ) -> None:
     token = bearing(make_token(database_url, "admin"))
     settings = {"RATESGRAPH_DIRECT_URL": database_url}
     query = "/graphql?query={locations(first:1){totalCount}}"
     price = {"dateFrom": "2024-01-01", "origin": "CNSGH", "destination": "NLRTM", "price": 5}
-    assert questions
+    assert cases
     with (
-        bouncing(command, database_url) as bouncer,
+        running_pgbouncer(command, database_url) as bouncer,
         serving(bouncer.url, settings=settings) as (_, url),
         running_worker(database_url),
         httpx.Client(base_url=url, headers={**token, "Accept": "application/json"}, timeout=30) as http,
     ):
-        until(lambda: "etag" in http.get(query).headers, "the version of the data is not known")
+        until(lambda: "etag" in http.get(query).headers, "the data version is unknown")
         tag = http.get(query).headers["etag"]
         uploaded: dict[str, Any] = {}
         for key in range(8):
@@ -197,6 +198,6 @@ def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
             }
             uploaded = http.post("/graphql", json=body).json()["data"]["uploadPrices"]
             assert (uploaded["batch"]["status"], uploaded["userErrors"]) == ("APPLIED", [])
-        until(lambda: http.get(query).headers.get("etag") not in {None, tag}, "the change was not heard of")
+        until(lambda: http.get(query).headers.get("etag") not in {None, tag}, "the notification did not arrive")
         body = {"query": REVERT, "variables": {"id": uploaded["batch"]["id"]}}
         assert http.post("/graphql", json=body).json()["data"]["revertBatch"]["batch"]["status"] == "REVERTED"

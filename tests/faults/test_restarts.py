@@ -1,4 +1,4 @@
-"""Server processes are replaced while everybody goes on asking. `make restarts` is the long run."""
+"""Replacement of server processes under load. `make restarts` is the long run."""
 
 import os
 import re
@@ -13,19 +13,19 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.faults.restarts import REPLACED, Printed, children, restart_again_and_again
+from tests.faults.restarts import REPLACED, ProcessOutput, children, restart_repeatedly
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import until
 
 ENDED = re.compile(r"server process \d+ exited with code -9; restarting it")
 CANNOT_START = re.compile(r"server process \d+ exited with code 3; restarting it")
-GIVEN_UP = re.compile("rolling restart aborted, the other processes stay")
+ABORTED = re.compile("rolling restart aborted, the other processes stay")
 LISTENS = "0A"
 LINGER = {"RATESGRAPH_DRAIN_SECONDS": "1.5"}
 
 
 def test_rolling_restart_fails_no_request(database_url: str) -> None:
-    figures = restart_again_and_again(
+    figures = restart_repeatedly(
         database_url, restarts=3, requests=2_000, readers=8, settings={"RATESGRAPH_CACHE_BYTES": "0"}
     )
     assert figures.wrong == []
@@ -36,21 +36,21 @@ def test_rolling_restart_fails_no_request(database_url: str) -> None:
 def test_supervisor_replaces_a_killed_process_with_increasing_delay(database_url: str) -> None:
     with serving(database_url, "--workers", "2") as (process, url):
         wait_until_answered(url)
-        printed = Printed(process)
+        output = ProcessOutput(process)
         begun = time.monotonic()
-        for deaths in (1, 2, 3):
+        for exits in (1, 2, 3):
             until(lambda: len(children(process.pid)) == 2, "no other process was started", 60)
             killed = max(children(process.pid))
             os.kill(killed, signal.SIGKILL)
-            until(lambda count=deaths: printed.count(ENDED) == count, "nobody noticed", 60)  # type: ignore[misc]
+            until(lambda count=exits: output.count(ENDED) == count, "the exit was not detected", 60)  # type: ignore[misc]
             assert wait_until_answered(url).status_code == 200
-        # At once, after one second, after two.
+        # The restart delays: none, one second, two seconds.
         assert time.monotonic() - begun > 3
 
 
 @contextmanager
 def closed(database_url: str, postgres: str) -> Iterator[None]:
-    """Have the database refuse new connections for the block; those that there are stay."""
+    """Make the database refuse new connections for the block; existing ones stay open."""
     name = conninfo_to_dict(database_url)["dbname"]
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
@@ -63,18 +63,18 @@ def closed(database_url: str, postgres: str) -> Iterator[None]:
 def test_rolling_restart_is_aborted_if_new_processes_cannot_start(database_url: str, postgres: str) -> None:
     with serving(database_url, "--workers", "2") as (process, url):
         wait_until_answered(url)
-        printed = Printed(process)
-        # After a restart both of them serve, which nothing else tells from outside.
+        output = ProcessOutput(process)
+        # After a restart both processes serve, which is not visible otherwise.
         process.send_signal(signal.SIGHUP)
-        until(lambda: printed.count(REPLACED), "the processes were not replaced", 60)
+        until(lambda: output.count(REPLACED), "the processes were not replaced", 60)
         survivor, killed = sorted(children(process.pid))
         with closed(database_url, postgres):
             process.send_signal(signal.SIGHUP)
             until(lambda: len(children(process.pid)) == 3, "no process has tried to start", 60)
             os.kill(killed, signal.SIGKILL)
-            # Neither a successor nor the one in its place finds the database.
-            until(lambda: printed.count(GIVEN_UP), "the restart did not end", 60)
-            until(lambda: printed.count(CANNOT_START), "no process has tried to start", 60)
+            # Neither the successor nor the replacement can connect to the database.
+            until(lambda: output.count(ABORTED), "the restart did not end", 60)
+            until(lambda: output.count(CANNOT_START), "no process has tried to start", 60)
             assert survivor in children(process.pid)
             assert wait_until_answered(url).status_code == 200
         until(lambda: len(children(process.pid)) == 2, "no process was started", 60)
@@ -82,8 +82,8 @@ def test_rolling_restart_is_aborted_if_new_processes_cannot_start(database_url: 
         assert survivor in children(process.pid)
 
 
-def lets_in(pid: int, url: str) -> bool:
-    """Return whether the process listens where the server does."""
+def is_listening(pid: int, url: str) -> bool:
+    """Return whether the process listens on the address of the server."""
     end = f":{int(url.rpartition(':')[2]):04X}"
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
     (inode,) = [line[9] for line in lines if line[1].endswith(end) and line[3] == LISTENS]
@@ -91,25 +91,25 @@ def lets_in(pid: int, url: str) -> bool:
 
 
 def test_supervisor_handles_a_crash_and_sigterm_while_a_process_drains(database_url: str) -> None:
-    linger = 6.0
-    settings = {"RATESGRAPH_DRAIN_SECONDS": str(linger)}
+    drain_seconds = 6.0
+    settings = {"RATESGRAPH_DRAIN_SECONDS": str(drain_seconds)}
     with serving(database_url, "--workers", "2", settings=settings) as (process, url):
         wait_until_answered(url)
-        printed = Printed(process)
-        until(lambda: len(children(process.pid)) == 2, "the processes were not there")
+        output = ProcessOutput(process)
+        until(lambda: len(children(process.pid)) == 2, "the processes did not start")
         # They are started and replaced in this order.
-        leaving, other = sorted(children(process.pid))
+        draining, other = sorted(children(process.pid))
         process.send_signal(signal.SIGHUP)
-        until(lambda: not lets_in(leaving, url), "nobody was told to leave", 60)
+        until(lambda: not is_listening(draining, url), "no process was asked to stop", 60)
         os.kill(other, signal.SIGKILL)
-        until(lambda: printed.count(ENDED), "nobody noticed")
-        assert leaving in children(process.pid)
+        until(lambda: output.count(ENDED), "the exit was not detected")
+        assert draining in children(process.pid)
         process.send_signal(signal.SIGTERM)
         stopping = time.monotonic()
         assert process.wait(timeout=30) == 0
-        # It does not wait for the one that leaves before it tells the others.
-        assert time.monotonic() - stopping < linger + 3
-    assert not any(Path(f"/proc/{pid}").exists() for pid in (leaving, other))
+        # The supervisor signals the other processes without a wait for the one that is draining.
+        assert time.monotonic() - stopping < drain_seconds + 3
+    assert not any(Path(f"/proc/{pid}").exists() for pid in (draining, other))
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -117,9 +117,9 @@ def test_graceful_shutdown_reports_unready_and_serves_requests_while_draining(da
     with serving(database_url, "--workers", workers, settings=LINGER) as (process, url):
         wait_until_answered(url)
         process.send_signal(signal.SIGTERM)
-        # The supervisor looks at its signals twice a second.
-        until(lambda: httpx.get(f"{url}/readyz").status_code == 503, "the server is ready on its way out")
-        # Each process looks at its own ten times a second: another one may learn of it a little later.
+        # The supervisor polls its signals twice a second.
+        until(lambda: httpx.get(f"{url}/readyz").status_code == 503, "the server is still ready during shutdown")
+        # Each process polls its signals ten times a second, so another process may detect them a little later.
         time.sleep(0.3)
         began = time.monotonic()
         for path in ("livez", "graphql?query={__typename}"):

@@ -1,4 +1,4 @@
-"""Uploads while connections break: with a key each is stored once and answered, without one none is stored twice."""
+"""Uploads over broken connections: no duplicates, and with a key every one succeeds."""
 
 import json
 
@@ -6,8 +6,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.faults.database_proxy import line_to_database
-from tests.faults.world import make_world
+from tests.faults.database_proxy import running_database_proxy
+from tests.faults.world import create_query_cases
 from tests.support.batches.price_files import PREFLIGHT
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.tokens import bearing, make_token
@@ -29,11 +29,11 @@ PRICE = {"dateFrom": "2024-01-01", "origin": "CNSGH", "destination": "NLRTM", "p
 def test_upload_over_broken_connections_is_not_duplicated_and_succeeds_with_a_key(
     database_url: str, *, is_keyed: bool
 ) -> None:
-    make_world(database_url)
+    create_query_cases(database_url)
     token = bearing(make_token(database_url, "upload"))
     stored: list[str] = []
     with (
-        line_to_database(database_url) as (proxy, url),
+        running_database_proxy(database_url) as (proxy, url),
         serving(url) as (_, server_url),
         httpx.Client(base_url=server_url, headers=token, timeout=30) as http,
     ):
@@ -41,7 +41,7 @@ def test_upload_over_broken_connections_is_not_duplicated_and_succeeds_with_a_ke
         for number in range(UPLOADS):
             if number % BREAK_EVERY == 0:
                 proxy.reset()
-                # Now the next connection breaks with the transaction on it, wherever that is.
+                # The next connection breaks during the transaction, at a varying point.
                 proxy.latency = 0.002 * (number % 4)
             key = {"idempotencyKey": str(number)} if is_keyed else {}
             body = {"query": UPLOAD, "variables": {"input": {"prices": [PRICE], "waitMs": 0, **key}}}
@@ -60,11 +60,11 @@ def test_upload_over_broken_connections_is_not_duplicated_and_succeeds_with_a_ke
 
 
 def test_file_upload_retry_stores_the_complete_file(database_url: str) -> None:
-    make_world(database_url)
+    create_query_cases(database_url)
     token = bearing(make_token(database_url, "upload"))
     lines = "origin_code,destination_code,day,price\n" + "CNSGH,NLRTM,2024-01-01,5\n" * 1_000
     with (
-        line_to_database(database_url) as (proxy, url),
+        running_database_proxy(database_url) as (proxy, url),
         serving(url) as (_, server_url),
         httpx.Client(base_url=server_url, headers={**token, **PREFLIGHT}, timeout=30) as http,
     ):

@@ -1,4 +1,4 @@
-"""A small world with prices, questions about it, and what must be answered."""
+"""A small world with prices, queries about it, and the expected results."""
 
 import asyncio
 import random
@@ -17,15 +17,15 @@ REGIONS = {"asia": None, "china": "asia", "europe": None}
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """Variables, and the days that are the answer."""
+class QueryCase:
+    """Variables of a query, and the expected days of its result."""
 
     variables: dict[str, str]
     days: list[dict[str, Any]]
 
 
-def make_world(database_url: str) -> list[Question]:
-    """Fill a migrated database and return questions about it."""
+def create_query_cases(database_url: str) -> list[QueryCase]:
+    """Fill a migrated database and return queries about it."""
     world = World({**REGIONS, **PORTS}, set(PORTS))
     chance = random.Random(19)  # noqa: S311
     world.items += [
@@ -55,7 +55,7 @@ def make_world(database_url: str) -> list[Question]:
     ]
 
 
-def _ask(world: World, origin: str, destination: str, first: date, length: int) -> Question:
+def _ask(world: World, origin: str, destination: str, first: date, length: int) -> QueryCase:
     last = first + timedelta(days=length - 1)
     days = []
     for day in days_between(first, last):
@@ -63,4 +63,4 @@ def _ask(world: World, origin: str, destination: str, first: date, length: int) 
         average = None if expected.average is None else float(expected.average)
         days.append({"day": str(day), "averagePrice": average, "priceCount": expected.count})
     variables = {"from": str(first), "to": str(last), "origin": origin, "destination": destination}
-    return Question(variables, days)
+    return QueryCase(variables, days)

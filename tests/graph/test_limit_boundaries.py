@@ -1,6 +1,6 @@
-"""Limits at their edge: what is just within is taken, what is just beyond is refused, with its code.
+"""Boundary tests: each limit accepts its exact value and rejects the next one.
 
-Those of documents, cost, bodies, streams and rates have tests of their own; here are the others.
+Documents, cost, bodies, streams and rates have separate tests. The other limits are here.
 """
 
 import json
@@ -32,7 +32,7 @@ MAX_ITEMS = 2_000
 
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
-    """A server over two ports and a batch, whose tests leave no trace that others would see."""
+    """A server over two ports and one batch. The tests leave no visible trace."""
     fill(module_database_url)
     with (
         running_worker(module_database_url),
@@ -63,7 +63,7 @@ def test_document_limits_on_tokens_are_inclusive_and_admit_fifty_lanes_by_defaul
     with pytest.raises(GraphQLError) as refused:
         parse_limited("{ " + "a " * 11 + "}", limits)
     assert refused.value.extensions == {"code": "TOO_MANY_TOKENS"}
-    # By default as many as fifty lanes take, written out.
+    # By default a document of up to fifty written-out lanes fits.
     lane = 'averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-01", origin: "CNSGH", destination: "NLRTM") { day }'
     lanes = "{ " + " ".join(f"a{number}: {lane}" for number in range(50)) + " }"
     assert len(client.ask(lanes)) == 50
@@ -105,7 +105,7 @@ def test_upload_item_limit_is_inclusive_and_listed_user_errors_are_capped(client
 
 def test_region_tree_change_size_limits_are_inclusive(client: Client) -> None:
     query = "mutation ($regions: [RegionInput!]!) { upsertRegions(regions: $regions) { userErrors { code } } }"
-    # All of one name: refused for that once they are few enough to be looked at.
+    # All of one name: rejected for that reason once they are few enough to be checked.
     codes = {
         count: client.ask(query, regions=[{"slug": "same", "name": "Same"}] * count)["upsertRegions"]["userErrors"]
         for count in (0, MAX_ENTRIES, MAX_ENTRIES + 1)

@@ -1,4 +1,4 @@
-"""The reference data, loaded by the real command, must come back exactly over real HTTP."""
+"""Reference data: loaded by the real command, it is returned exactly over real HTTP."""
 
 import json
 from decimal import ROUND_HALF_UP, Decimal
@@ -18,12 +18,12 @@ query ($from: Date!, $to: Date!, $origin: String!, $destination: String!) {
 
 
 def to_cents(number: float | None) -> float | None:
-    """Round a golden figure as the rules say."""
+    """Round a golden figure half up to cents."""
     return None if number is None else float(Decimal(str(number)).quantize(Decimal("0.01"), ROUND_HALF_UP))
 
 
 def expected_day(golden: dict[str, Any]) -> dict[str, Any]:
-    """Return a golden day as the answer must have it: nothing is said below three prices."""
+    """Return a golden day as the response must contain it: no figures below three prices."""
     enough = golden["priceCount"] >= 3
     figures = {"averagePrice": "averagePrice", "lowPrice": "low", "highPrice": "high", "medianPrice": "median"}
     return {

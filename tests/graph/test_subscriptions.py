@@ -1,4 +1,4 @@
-"""Watching batches and lanes over real connections."""
+"""Subscriptions to batches and lanes over real connections."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ from tests.support.streams import TRANSPORTS, until, watching
 
 
 def do(watched: Watched, work: Callable[[Connection], Awaitable[object]]) -> None:
-    """Do a worker's work by hand."""
+    """Run the work of a worker manually."""
 
     async def connected() -> None:
         async with connect(watched.database_url, INGEST) as connection:
@@ -32,7 +32,7 @@ def do(watched: Watched, work: Callable[[Connection], Awaitable[object]]) -> Non
 
 
 def state(answer: Json) -> tuple[str, float]:
-    """Return the status and the progress in the answer."""
+    """Return the status and the progress in the response."""
     assert "errors" not in answer, answer
     batch = answer["data"]["batchProgress"]
     return batch["status"], batch["progress"]
@@ -64,7 +64,7 @@ def test_subscription_to_batch_progress_sends_every_change_until_the_batch_ends(
         assert state(next(answers)) == ("RUNNING", 0)
         do(watched, lambda connection: batches.report_progress(connection, number, 0.25))
         assert state(next(answers)) == ("RUNNING", 0.25)
-        # What changes nothing is not told.
+        # A report without a change sends no event.
         do(watched, lambda connection: batches.report_progress(connection, number, 0.25))
         do(watched, lambda connection: batches.report_progress(connection, number, 0.75))
         assert state(next(answers)) == ("RUNNING", 0.75)
@@ -72,7 +72,7 @@ def test_subscription_to_batch_progress_sends_every_change_until_the_batch_ends(
         do(watched, lambda connection: batches.end_batch(connection, number, outcome))
         assert state(next(answers)) == ("REJECTED", 1)
         assert next(answers, "complete") == "complete"
-    # Whoever comes late learns the same.
+    # A late subscriber receives the same final state.
     with watching(watched.url, transport, PROGRESS, id=batch_id) as answers:
         assert [state(answer) for answer in answers] == [("REJECTED", 1)]
 
@@ -125,7 +125,7 @@ def test_subscription_to_price_changes_reports_applied_and_reverted_batches(watc
         assert count_prices(watched) == 1
         _, first = watched.apply(ELSEWHERE, THERE)
         assert change(next(answers)) == (first, "APPLIED")
-        # Whoever has been told gets the answer from after the change.
+        # A query sent after the event returns the data from after the change.
         assert count_prices(watched) == 2
         second, third = watched.apply(THERE, THERE)
         assert [change(next(answers)) for _ in range(2)] == [(second, "APPLIED"), (third, "APPLIED")]
@@ -143,7 +143,7 @@ def test_subscription_to_price_changes_follows_the_current_region_tree(watched: 
 
 
 def listener(connection: psycopg.Connection) -> set[int]:
-    """Return the process of the server that listens to announcements."""
+    """Return the server's process that listens for notifications."""
     rows = connection.execute(
         "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN %' AND datname = current_database()"
     )
@@ -160,13 +160,13 @@ def test_subscription_delivers_price_changes_of_a_listener_outage_exactly_once(
         watching(watched.url, "websocket", CHANGES, **ASIA_TO_EUROPE) as answers,
     ):
         watched.wait_for_watchers(1)
-        until(lambda: listener(connection), "nobody listens")
+        until(lambda: listener(connection), "no process listens")
         (pid,) = listener(connection)
         connection.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
         missed = watched.apply(THERE) + watched.apply(THERE)
         assert not listener(connection)
         assert [change(next(answers))[0] for _ in missed] == missed
-        until(lambda: listener(connection) - {pid}, "nobody listens again")
+        until(lambda: listener(connection) - {pid}, "no new process listens")
         (later,) = watched.apply(THERE)
         assert change(next(answers))[0] == later
 
@@ -207,7 +207,7 @@ def test_subscription_survives_repeated_loss_of_database_connections(
     ):
         assert state(next(progress)) == ("QUEUED", 0)
         watched.wait_for_watchers(1)
-        # Every connection of the server is cut, several times over.
+        # All connections of the server are cut, several times.
         for _ in range(3):
             connection.execute(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"

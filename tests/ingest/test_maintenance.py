@@ -1,4 +1,4 @@
-"""What keeps the totals right and small: verification, repair, compaction, the ECB's rates, the demo data."""
+"""Maintenance: verification, repair and compaction of totals, ECB rates, demo data."""
 
 from datetime import date
 from decimal import Decimal
@@ -33,7 +33,7 @@ async def read(connection: Connection, origin: str, destination: str) -> list[tu
 
 
 async def rows_of_totals(connection: Connection) -> int:
-    """Return how many partial sums are stored."""
+    """Return the number of stored partial sums."""
     row = await (await connection.execute("SELECT count(*) FROM price_totals")).fetchone()
     assert row is not None
     return int(row[0])
@@ -53,7 +53,7 @@ async def test_verify_detects_wrong_totals_and_repair_corrects_them(connection: 
     await connection.execute("DELETE FROM price_totals WHERE month = '2024-01-01'")
     found = [difference async for _, differences in verify(connection) for difference in differences]
     assert {(entry.origin, entry.destination) for entry in found if entry.day == date(2024, 2, 1)} == {("top", "top")}
-    # Three places stand above or at AAAAA, two at BBBBB; each misses its two days of January.
+    # Three locations are AAAAA or above it, two BBBBB or above it. Each lacks its two days of January.
     assert len([entry for entry in found if entry.day < date(2024, 2, 1)]) == 3 * 2 * 2
     assert [difference async for _, differences in verify(connection, repair=True) for difference in differences]
     assert [difference async for _, differences in verify(connection) for difference in differences] == []
@@ -89,7 +89,7 @@ async def test_compaction_processes_every_key_with_a_small_step_size(
     await change_tree(connection, WORLD.entries())
     await apply_frame(connection, frame_of([ITEM]))
     await apply_frame(connection, frame_of([ITEM]))
-    # Six pairs of places in two months.
+    # Six pairs of locations in two months.
     assert await rows_of_totals(connection) == 2 * 12
     assert await compact(connection, max_rows=1) == 2 * 12
     assert await rows_of_totals(connection) == 12

@@ -1,4 +1,4 @@
-"""Region and port files: what loads, what updates, and what is refused with file and line and without a trace."""
+"""Region and port files: loads, updates, and rejections with file and line but no effect."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The queue and its workers: nothing is lost, nothing is applied twice, what fails ends with a reason."""
+"""Batch queue and workers: no batch is lost or applied twice, every failure has a reason."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ async def pool(database_url: str, connection: Connection) -> AsyncIterator[Pool]
 
 
 async def make_due(connection: Connection) -> None:
-    """Let the time pass after which batches may be tried again."""
+    """Move the time of the next attempt of all batches to now."""
     await connection.execute("UPDATE price_batches SET next_attempt_at = now() WHERE status IN ('QUEUED', 'RUNNING')")
 
 
@@ -47,7 +47,7 @@ async def test_worker_applies_batches_in_arrival_order(connection: Connection, p
 async def test_worker_starts_on_a_notification_and_announces_the_end_of_a_batch(
     connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Without polling only a notification can wake it.
+    # Without polling, only a notification can wake the worker.
     monkeypatch.setattr(worker, "POLL_SECONDS", 3_600)
     stop = asyncio.Event()
     async with open_notifications(database_url, BATCHES) as notifications:
@@ -106,7 +106,7 @@ async def test_worker_skips_a_batch_locked_by_another_process(connection: Connec
         assert await batches.claim_batch(connection, batch_id) is OnError.REJECT_BATCH
         await apply_batch(pool, batch_id)
         assert not await process_next_batch(pool)
-    # The holder went away without applying it.
+    # The owner of the lock has gone without an application of the batch.
     assert await process_next_batch(pool)
     await apply_batch(pool, batch_id)
     assert await count_prices(connection) == 1
@@ -120,7 +120,7 @@ async def test_worker_retries_a_poison_batch_and_then_fails_it_with_a_reason(
         assert await process_next_batch(pool)
         batch = await get(connection, poison)
         assert (batch.status, batch.attempts) == (BatchStatus.RUNNING, attempt)
-        # Until its time comes nobody tries it, and others go on.
+        # Before the retry time the batch is not attempted; other batches proceed.
         assert not await process_next_batch(pool) or attempt == MAX_ATTEMPTS
         if attempt < MAX_ATTEMPTS:
             await make_due(connection)
@@ -220,12 +220,12 @@ async def test_worker_reports_increasing_progress_of_a_running_batch(
     async with open_notifications(database_url, BATCHES) as notifications:
         batch_id = await accept(connection, data=(LINE + b"\n") * 20_000)
         assert (await get(connection, batch_id)).progress == 0
-        with notifications.subscribe(BATCHES, str(batch_id)) as told:
+        with notifications.subscribe(BATCHES, str(batch_id)) as notified:
             working = asyncio.create_task(process_next_batch(pool))
             while (batch := await get(connection, batch_id)).progress < 1:
                 seen.append(batch.progress)
-                await asyncio.wait_for(told.wait(), DEADLINE_SECONDS)
-                told.clear()
+                await asyncio.wait_for(notified.wait(), DEADLINE_SECONDS)
+                notified.clear()
             assert await working
     assert batch.status is BatchStatus.APPLIED
     assert len(set(seen)) > 2

@@ -1,4 +1,4 @@
-"""What a worker does now and then, and no batch waits for."""
+"""Periodic maintenance of a worker, which delays no batch."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ async def test_worker_deletes_payloads_after_the_retention_period(
     await wait_for(connection, new, BatchStatus.APPLIED)
     await connection.execute("UPDATE price_batches SET ended_at = now() - interval '8 days' WHERE id = %s", (old,))
     async with asyncio.timeout(DEADLINE_SECONDS):
-        # What is waited for is in the database, where no event can be set.
+        # The test waits for a change in the database, where no event can be set.
         while await payloads.find_payload(connection, old) is not None:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     stop.set()

@@ -1,10 +1,10 @@
-"""Names of the data's state: a new one for every change that anybody was told of, and none where changes cannot be heard."""
+"""Data version: a new name for every observed change, none without notifications."""
 
 from resolvers.data_version import DataVersion
 
 
 def known(name: str = "7") -> DataVersion:
-    """Return a version that has heard of one change."""
+    """Return a version that has observed one change."""
     version = DataVersion()
     version.on_change(name, "1 APPLIED")
     return version
@@ -15,7 +15,8 @@ def test_data_version_is_unique_until_an_expected_change_is_announced() -> None:
     version.expect_change("3 APPLIED")
     required = version.name
     assert required not in {"", "7"}
-    # An earlier change is announced late: the state that it names in other processes does not hold what was told here.
+    # An earlier change is announced late. In other processes its name stands for a state without the change already
+    # announced here.
     version.on_change("8", "2 APPLIED")
     assert version.name not in {"8", required}
     version.on_change("9", "3 APPLIED")

@@ -1,4 +1,4 @@
-"""However many watch, they look together; what one of them cannot be told is no trouble of the others."""
+"""Price-change polling: subscribers share one query, and errors affect only their cause."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,14 +28,14 @@ DAY = date(2024, 1, 1)
 
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
-    """A pool of a single connection: whoever took two would wait for ever."""
+    """A pool of a single connection: a caller of two would deadlock."""
     async with open_pool(database_url, API, max_size=1) as pool:
         yield pool
 
 
 @pytest.fixture
 async def places(connection: Connection) -> dict[str, Location]:
-    """The locations of the world, by code or slug."""
+    """Return the locations of the world, by code or slug."""
     await change_tree(connection, WORLD.entries())
     return dict(by_key(await locations.list_locations(connection)))
 
@@ -49,9 +49,9 @@ async def apply(connection: Connection, *lanes: tuple[str, str]) -> int:
 async def test_price_changes_polls_of_all_lanes_share_three_statements(
     pool: Pool, connection: Connection, places: dict[str, Location], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = PriceChanges(pool)
+    changes = PriceChanges(pool)
     lanes = {(a, b): Lane(places[a].id, places[b].id) for a in places for b in places}
-    starts = await asyncio.gather(*(looks.poll(LaneSubscription(lane, None)) for lane in lanes.values()))
+    starts = await asyncio.gather(*(changes.poll(LaneSubscription(lane, None)) for lane in lanes.values()))
     assert len(starts) == 49
     there = await apply(connection, ("CNSGH", "NLRTM"))
     both = await apply(connection, ("CNSGH", "NLRTM"), ("USNYC", "CNSGH"))
@@ -64,7 +64,7 @@ async def test_price_changes_polls_of_all_lanes_share_three_statements(
 
     monkeypatch.setattr(psycopg.AsyncCursor, "execute", counting)
     watches = [LaneSubscription(lane, start.cursor) for lane, start in zip(lanes.values(), starts, strict=True)]
-    found = await asyncio.gather(*(looks.poll(watch) for watch in watches))
+    found = await asyncio.gather(*(changes.poll(watch) for watch in watches))
     assert len(sent) == 3
     told = {ends: [batch.id for batch in look.batches] for ends, look in zip(lanes, found, strict=True) if look.batches}
     asia, europe, usa = ("asia", "china", "CNSGH"), ("europe", "NLRTM"), ("usa", "USNYC")
@@ -79,14 +79,14 @@ async def test_price_changes_rejects_a_lagging_subscription_and_serves_the_other
 ) -> None:
     monkeypatch.setattr(price_changes, "MAX_LAG_BATCHES", 2)
     monkeypatch.setattr(price_changes, "BATCHES_PER_STATEMENT", 1)
-    looks = PriceChanges(pool)
+    changes = PriceChanges(pool)
     lane = Lane(places["asia"].id, places["europe"].id)
-    behind = (await looks.poll(LaneSubscription(lane, None))).cursor
+    behind = (await changes.poll(LaneSubscription(lane, None))).cursor
     await apply(connection, ("CNSGH", "NLRTM"))
-    near = (await looks.poll(LaneSubscription(lane, behind))).cursor
+    near = (await changes.poll(LaneSubscription(lane, behind))).cursor
     applied = [await apply(connection, ("CNSGH", "NLRTM")) for _ in range(2)]
     slow, quick = await asyncio.gather(
-        looks.poll(LaneSubscription(lane, behind)), looks.poll(LaneSubscription(lane, near)), return_exceptions=True
+        changes.poll(LaneSubscription(lane, behind)), changes.poll(LaneSubscription(lane, near)), return_exceptions=True
     )
     assert isinstance(slow, RequestError)
     assert slow.code == "TOO_FAR_BEHIND"
@@ -97,14 +97,14 @@ async def test_price_changes_rejects_a_lagging_subscription_and_serves_the_other
 async def test_price_changes_poll_failure_fails_concurrent_polls_and_the_next_succeeds(
     pool: Pool, connection: Connection, places: dict[str, Location]
 ) -> None:
-    looks = PriceChanges(pool)
+    changes = PriceChanges(pool)
     lane = Lane(places["asia"].id, places["europe"].id)
     async with pool.connection() as taken:
         pid = taken.info.backend_pid
         await connection.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
     watches = [LaneSubscription(lane, None)] * 3
-    failed = await asyncio.gather(*(looks.poll(watch) for watch in watches), return_exceptions=True)
-    start, *_ = await asyncio.gather(*(looks.poll(watch) for watch in watches), return_exceptions=True)
+    failed = await asyncio.gather(*(changes.poll(watch) for watch in watches), return_exceptions=True)
+    start, *_ = await asyncio.gather(*(changes.poll(watch) for watch in watches), return_exceptions=True)
     assert all(isinstance(result, DatabaseUnavailable) for result in failed)
     assert isinstance(start, price_changes.ChangesSince)
 
@@ -112,11 +112,11 @@ async def test_price_changes_poll_failure_fails_concurrent_polls_and_the_next_su
 async def test_price_changes_poll_continues_after_one_subscriber_is_cancelled(
     pool: Pool, places: dict[str, Location]
 ) -> None:
-    looks = PriceChanges(pool)
+    changes = PriceChanges(pool)
     watch = LaneSubscription(Lane(places["asia"].id, places["europe"].id), None)
     async with pool.connection():
-        # The look waits for the pool's only connection.
-        goes, stays = asyncio.create_task(looks.poll(watch)), asyncio.create_task(looks.poll(watch))
+        # The poll waits for the only connection of the pool.
+        goes, stays = asyncio.create_task(changes.poll(watch)), asyncio.create_task(changes.poll(watch))
         await asyncio.sleep(0)
         goes.cancel()
     assert (await stays).batches == []

@@ -1,4 +1,4 @@
-"""The trail in the database: newest first, since a time, and no more than asked for."""
+"""Audit trail repository: newest entries first, filtered by start time, with a limit."""
 
 from datetime import timedelta
 

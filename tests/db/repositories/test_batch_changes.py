@@ -1,4 +1,4 @@
-"""Changes of prices in the order in which they can be asked for: none is missed, none comes twice."""
+"""Change feed of prices, in query order: no change is missed, none is listed twice."""
 
 from collections.abc import AsyncIterator
 
@@ -36,7 +36,7 @@ async def test_batch_changes_include_a_change_committed_late_in_the_next_poll(
     start, found = await batches.list_changes(connection, None, limit=9)
     assert found == []
     async with other.transaction():
-        # Its number and its time are the older ones, but it becomes visible after the other.
+        # It has the older number and time but becomes visible after the other change.
         late = await end(other)
         early = await end(connection)
         middle, found = await batches.list_changes(connection, start, limit=9)

@@ -1,4 +1,4 @@
-"""Tokens in the database: which are accepted, and how rarely their use is written."""
+"""Token repository: valid tokens only, and rare writes of the last-used time."""
 
 from datetime import UTC, datetime, timedelta
 

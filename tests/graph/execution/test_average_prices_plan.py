@@ -1,4 +1,7 @@
-"""What is answered by a plan is what the executor answers, errors included; and the usual questions have a plan."""
+"""Query plans of average prices: same results and errors as the stock executor.
+
+The common queries have a plan.
+"""
 
 import asyncio
 from datetime import date
@@ -69,7 +72,7 @@ def series(draw: st.DrawFn, aliases: str = "uvwxyz") -> str:
 
 @st.composite
 def documents(draw: st.DrawFn) -> str:
-    """Draw a document, mostly of nothing but average prices."""
+    """Draw a document that mostly selects only average prices."""
     fields = draw(
         st.lists(
             st.one_of(
@@ -95,7 +98,7 @@ def documents(draw: st.DrawFn) -> str:
 
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
-    """Draw a document and variables, mostly such as it takes."""
+    """Draw a document and variables that mostly match it."""
     variables: dict[str, Any] = dict(SOUND)
     if draw(st.booleans()):
         name = draw(st.sampled_from(sorted(SOUND)))
@@ -106,16 +109,16 @@ def requests(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
 
 
 def shown(errors: list[GraphQLError] | None) -> list[dict[str, Any]]:
-    """Return the errors as they leave, in the order of their fields: which of them comes first depends on chance."""
+    """Return the errors as the response contains them, sorted because their order is random."""
     found = [dict(error.formatted) for error in format_errors(errors, 100) or ()]
-    # Of what is wrong with a document the first is enough.
+    # Of the validation errors of a document, the first ones are enough.
     return sorted(found if any("path" in error for error in found) else found[:MAX_VALIDATION_ERRORS], key=str)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(asked=st.lists(requests(), min_size=20, max_size=20))
+@given(drawn=st.lists(requests(), min_size=20, max_size=20))
 def test_fast_path_matches_the_executor_in_data_and_errors(
-    module_database_url: str, asked: list[tuple[str, dict[str, Any]]]
+    module_database_url: str, drawn: list[tuple[str, dict[str, Any]]]
 ) -> None:
     async def compare() -> None:
         async with connect(module_database_url, INGEST) as connection:
@@ -123,7 +126,7 @@ def test_fast_path_matches_the_executor_in_data_and_errors(
             await change_tree(connection, WORLD.entries())
             await apply_frame(connection, frame_of(ITEMS))
         async with open_pool(module_database_url, API, max_size=2) as pool:
-            for query, variables in asked:
+            for query, variables in drawn:
                 expected = await stock.execute(query, variables, reading_context(pool))
                 got = await schema.execute(query, variables, reading_context(pool))
                 assert got.data == expected.data, query
@@ -136,12 +139,12 @@ PARALLEL_REQUESTS, ALIASES = 28, 30
 
 
 def sorted_errors(result: ExecutionResult) -> list[dict[str, Any]]:
-    """Return the errors of a result whose errors are formatted already, in the order of `shown`."""
+    """Return the sorted errors of a result whose errors are already formatted."""
     return sorted((dict(error.formatted) for error in result.errors or ()), key=str)
 
 
 def parallel_document(number: int) -> str:
-    """Return the document of one of several parallel requests: most of its fields succeed, one fails."""
+    """Return the document of one of several parallel requests: one of its fields fails."""
     ends = [("AAAAA", "BBBBB"), ("top", "bbbbb"), ("BBBBB", "AAAAA"), ("top", "top")]
     fields = (
         f'a{alias}: averagePrices(dateFrom: "2023-12-{1 + number:02}", dateTo: "2024-01-{1 + alias:02}",'
@@ -156,7 +159,7 @@ def parallel_document(number: int) -> str:
     ("bound", "accepted"),
     [
         (day_totals.MAX_WAITING_LANES, PARALLEL_REQUESTS),
-        # Each request adds 30 lanes: the fifth finds 120 of them waiting.
+        # Each request adds 30 lanes: the fifth arrives when 120 of them wait.
         (100, 4),
         (1, 1),
         (0, 0),
@@ -171,7 +174,7 @@ def test_fast_path_matches_the_executor_for_concurrent_requests_and_overload(
 
     async def answer_all(engine: strawberry.Schema, pool: Pool) -> list[Any]:
         shared = reading_context(pool)
-        # Locations that are known already need no round trip: so all requests reach the queue of lanes at the same time.
+        # Cached locations need no round trip, so all requests reach the queue of lanes at the same time.
         lanes = await resolve_lanes(shared, [("AAAAA", "BBBBB"), ("top", "top")])
         assert all(isinstance(lane, Lane) for lane in lanes)
         contexts = [RequestContext(shared.app, shared.caller) for _ in documents]
@@ -192,7 +195,7 @@ def test_fast_path_matches_the_executor_for_concurrent_requests_and_overload(
         assert codes == [{"INVALID_DATE_RANGE"}] * accepted + [{"INVALID_DATE_RANGE", "SERVER_BUSY"}] * (
             PARALLEL_REQUESTS - accepted
         )
-        # A request is refused as a whole.
+        # A request is rejected as a whole.
         assert {len(errors) for _, errors in planned} <= {1, 1 + ALIASES}
 
     asyncio.run(compare())

@@ -1,4 +1,7 @@
-"""Lists completed from columns are what the stock executor makes of the same objects, whatever is selected."""
+"""Column completion: same lists as the stock executor builds from objects.
+
+This holds for every selection.
+"""
 
 import asyncio
 from datetime import date, timedelta
@@ -44,7 +47,7 @@ fast, stock = Schema(query=FromColumns), strawberry.Schema(query=FromObjects)
 
 
 def answers(length: int) -> st.SearchStrategy[DailyAverages]:
-    """Return answers for that many days."""
+    """Return a strategy of averages for a number of days."""
     price = st.lists(
         st.none() | st.floats(-1e7, 1e7).map(lambda value: round(value, 2)), min_size=length, max_size=length
     )
@@ -84,6 +87,6 @@ def test_column_completion_matches_the_stock_executor(
     expected = asyncio.run(stock.execute(query, variables))
     got = asyncio.run(fast.execute(query, variables, ADMITTED))
     assert got.data == expected.data
-    # Of what is wrong with a document the first is enough.
+    # Of the validation errors of a document, the first one is enough.
     messages = ([error.message for error in result.errors or ()] for result in (got, expected))
     assert len({tuple(found[:MAX_VALIDATION_ERRORS]) for found in messages}) == 1

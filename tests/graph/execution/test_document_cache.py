@@ -1,4 +1,4 @@
-"""The document cache: its two bounds, and the facts that it derives from a document before execution."""
+"""Document cache: its two bounds, and the facts derived from a document before execution."""
 
 import pytest
 from graphql import FieldNode

@@ -1,4 +1,4 @@
-"""How large a document may be: at each limit it is answered, one above it has the limit's own code."""
+"""Document limits: a value at the limit is accepted, one above has the limit's error code."""
 
 import time
 from collections.abc import Iterator
@@ -26,18 +26,18 @@ BOMB_LEVELS = 95
 
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
-    """A server with small limits, which the tests share."""
+    """A server with small limits, shared by the tests of the module."""
     with running_server(module_database_url, **LIMITS) as client:
         yield client
 
 
 def nested(depth: int) -> str:
-    """Return a query that is so deep."""
+    """Return a query of the given depth."""
     return '{ region(slug: "x") ' + "{ parent " * (depth - 2) + "{ name }" + " }" * (depth - 2) + " }"
 
 
 def sized(length: int) -> str:
-    """Return a query of so many characters."""
+    """Return a query of the given number of characters."""
     return "{ __typename }" + " " * (length - len("{ __typename }"))
 
 

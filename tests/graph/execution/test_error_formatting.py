@@ -1,4 +1,4 @@
-"""A secret in an exception never reaches a caller; what a caller did wrong always does."""
+"""Error masking: secrets in exceptions never reach a client, client errors always do."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -48,14 +48,14 @@ class BrokenPool:
 
 
 async def ask(query: str, error: Exception, variables: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the only error of a query whose database fails, as it goes out."""
+    """Return the only error of a query whose database fails, as the response contains it."""
     pool = cast("Pool", BrokenPool(error))
     context = reading_context(pool)
     return only_error(await schema.execute(query, variables, context_value=context))
 
 
 def only_error(result: object) -> dict[str, Any]:
-    """Return the only error of a result, as it goes out."""
+    """Return the only error of a result, as the response contains it."""
     assert isinstance(result, ExecutionResult)
     assert result.errors is not None
     (shown,) = result.errors
@@ -63,7 +63,7 @@ def only_error(result: object) -> dict[str, Any]:
 
 
 def assert_masked(error: dict[str, Any], log: pytest.LogCaptureFixture) -> None:
-    """Check that the answer tells nothing, and the log everything under the id in the answer."""
+    """Check that the response reveals nothing and the log has the details under its error id."""
     assert SECRET not in repr(error)
     assert error["extensions"]["code"] == "INTERNAL_ERROR"
     (record,) = [record for record in log.records if error["extensions"]["errorId"] in record.getMessage()]

@@ -1,4 +1,4 @@
-"""The worst documents that are known, sent to a server process: each is refused or answered, quickly, for everybody."""
+"""Worst-case documents against a server process: each is rejected or executed quickly."""
 
 from collections.abc import Iterator
 
@@ -12,10 +12,10 @@ from tests.support.schema.documents import in_fragments, repeated
 ALIASES = " ".join(f"a{number}: __typename" for number in range(1_000))
 LEVELS = 95
 DOCUMENTS = {
-    "a bomb of fragments": (in_fragments("__typename", LEVELS), "TOO_MANY_FIELDS"),
+    "a fragment bomb": (in_fragments("__typename", LEVELS), "TOO_MANY_FIELDS"),
     "a bomb of empty fragments": (in_fragments("", LEVELS), "TOO_MANY_FIELDS"),
-    "a ring of fragments": (in_fragments("...f0", LEVELS), "TOO_MANY_FIELDS"),
-    "a chain of fragments in a ring": (
+    "a fragment cycle": (in_fragments("...f0", LEVELS), "TOO_MANY_FIELDS"),
+    "a long fragment cycle": (
         "{ ...f0 } " + " ".join(f"fragment f{n} on Query {{ ...f{(n + 1) % 90} }}" for n in range(90)),
         "GRAPHQL_VALIDATION_FAILED",
     ),
@@ -24,7 +24,7 @@ DOCUMENTS = {
     "a depth of 10,000": ("{a" * 10_000 + "}" * 10_000, "QUERY_TOO_DEEP"),
     "a depth of 300": ("{a" * 300 + "}" * 300, "QUERY_TOO_DEEP"),
     "a value nested 450 deep": ("{ a(b: " + "[" * 450 + "]" * 450 + ") }", "QUERY_TOO_DEEP"),
-    "nothing but braces": ("{" * 49_000, "GRAPHQL_PARSE_FAILED"),
+    "only braces": ("{" * 49_000, "GRAPHQL_PARSE_FAILED"),
     "90 kB of blanks": ("{ __typename }" + " " * 90_000, "DOCUMENT_TOO_LONG"),
     "90 kB of fields": ("{" + "__typename " * 8_100 + "}", "DOCUMENT_TOO_LONG"),
     "5 MB of blanks": ("{ __typename }" + " " * 5_000_000, "PAYLOAD_TOO_LARGE"),
@@ -33,13 +33,13 @@ DOCUMENTS = {
     "many comments": ("#\n" * 24_000 + "{ __typename }", "TOO_MANY_TOKENS"),
     "a long block string": ('{ location(key: """' + "\n " * 24_000 + '""") { key } }', None),
     "a string of escapes": ('{ location(key: "' + "\\u0041" * 8_000 + '") { key } }', None),
-    "the same field as often as it may be": (repeated("__typename", 400), None),
-    "the same field too often": (repeated("__typename", 401), "TOO_MANY_FIELDS"),
+    "the same field up to the limit": (repeated("__typename", 400), None),
+    "the same field above the limit": (repeated("__typename", 401), "TOO_MANY_FIELDS"),
     "fields that could clash": (repeated('region(slug: "a") { name }', 100), None),
     "misspelt fields": (repeated("avragePrises", 390), "GRAPHQL_VALIDATION_FAILED"),
     "misspelt long field": ("{ " + "averagePrices" * 3_000 + " }", "GRAPHQL_VALIDATION_FAILED"),
     "unknown directives": ("{ __typename " + "@a" * 480 + " }", "TOO_MANY_DIRECTIVES"),
-    "introspection in circles": (
+    "cyclic introspection": (
         "{ __schema { types " + "{ fields { type " * 5 + "{ name }" + "} }" * 5 + " } }",
         "GRAPHQL_VALIDATION_FAILED",
     ),
@@ -53,7 +53,7 @@ DOCUMENTS = {
         '{ averagePrices(dateFrom: "1000-01-01", dateTo: "1999-12-31", origin: "a", destination: "b") { day } }',
         "DATE_RANGE_TOO_LONG",
     ),
-    "pages of pages": (
+    "nested lists in pages": (
         "{ locations(first: 500) { edges { node { ancestors { ancestors { ancestors { key } } } } } } }",
         "QUERY_TOO_COSTLY",
     ),
@@ -62,7 +62,7 @@ DOCUMENTS = {
 
 @pytest.fixture(scope="module")
 def target(module_database_url: str) -> Iterator[Target]:
-    """A server process that the tests share, closed for writing."""
+    """A read-only server process, shared by the tests of the module."""
     with serving(module_database_url) as (process, url), httpx.Client(base_url=url, timeout=30) as http:
         wait_until_answered(url)
         yield Target(url, process.pid, http)

@@ -1,4 +1,4 @@
-"""Texts that break what is careless, at every place of the schema that takes one, and operations made at random."""
+"""Hostile texts in every argument of the schema, and randomly generated operations."""
 
 import json
 from collections.abc import Iterator
@@ -26,11 +26,11 @@ HOSTILE = {
     "a URL": "file:///etc/passwd",
     "line ends": "a\r\nSet-Cookie: a=b\r\n\r\n",
     "markup": "<script>alert(1)</script>",
-    "the other way round": "\u202e\u2066",
-    "no character": "\ufffe\uffff",
+    "right-to-left override": "\u202e\u2066",
+    "noncharacters": "\ufffe\uffff",
     "beyond the basic plane": "\U0010ffff" * 100,
     "combining marks": "e\u0301\u0327" * 500,
-    "nothing": "",
+    "empty text": "",
     "blanks": " \t\u00a0\u2003\ufeff",
     "digits": "9" * 400,
     "other digits": "١٢٣",
@@ -38,7 +38,7 @@ HOSTILE = {
     "no number": "NaN",
     "a long text": "x" * 90_000,
 }
-CODES_OF_QUESTIONS = {
+CLIENT_ERROR_CODES = {
     "BAD_USER_INPUT", "BAD_JSON", "DATE_RANGE_TOO_LONG", "INVALID_CURSOR", "INVALID_DATE", "INVALID_DATE_RANGE",
     "INVALID_PAGE_SIZE", "INVALID_PRICE", "INVALID_UPLOAD", "INVALID_WAIT", "QUERY_TOO_COSTLY", "STREAM_REQUIRED",
     "UNKNOWN_CURRENCY", "UNKNOWN_LOCATION",
@@ -47,7 +47,7 @@ CODES_OF_QUESTIONS = {
 
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
-    """A server over two ports with one batch, which the tests share."""
+    """A server over two ports with one batch, shared by the tests of the module."""
     fill(module_database_url)
     with running_server(module_database_url) as client:
         client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 0})
@@ -55,20 +55,20 @@ def client(module_database_url: str) -> Iterator[Client]:
 
 
 def send(client: Client, operation: Operation) -> Json:
-    """Return the answer, which is JSON, no fault of the server, and has only errors that are meant for callers."""
+    """Return the response, which is JSON without a server fault and with client errors only."""
     body = json.dumps({"query": operation.query, "variables": operation.variables})
     response = client.http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
     answer: Json = response.json()
     assert response.status_code < 500, answer
-    assert {error["extensions"]["code"] for error in answer.get("errors", ())} <= CODES_OF_QUESTIONS, answer
+    assert {error["extensions"]["code"] for error in answer.get("errors", ())} <= CLIENT_ERROR_CODES, answer
     return answer
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_values_cause_only_client_errors_in_every_operation(client: Client, name: str) -> None:
-    asked = dict(operations_with_texts(HOSTILE[name]))
-    assert len(asked) > 30
-    for operation in asked.values():
+    generated = dict(operations_with_texts(HOSTILE[name]))
+    assert len(generated) > 30
+    for operation in generated.values():
         answer = send(client, operation)
         assert "data" in answer or "errors" in answer
     assert len(client.ask(AVERAGES)["averagePrices"]) == 2
@@ -90,5 +90,5 @@ def test_random_operation_over_sse_returns_one_result_and_completes(client: Clie
     assert response.status_code < 500, answers
     (answer,) = answers
     assert answer.get("data") or answer.get("errors")
-    assert {error["extensions"]["code"] for error in answer.get("errors", ())} <= CODES_OF_QUESTIONS, answer
+    assert {error["extensions"]["code"] for error in answer.get("errors", ())} <= CLIENT_ERROR_CODES, answer
     assert not response.is_success or response.text.rstrip().endswith("event: complete\r\ndata:")

@@ -1,4 +1,4 @@
-"""What an operation costs: told where a client asks, ahead of time if it wishes, and refused above the limit."""
+"""Query cost: reported on request, estimated without execution, rejected above the limit."""
 
 from collections.abc import Iterator
 
@@ -16,26 +16,26 @@ BY_VARIABLES = (
     'query ($from: Date!, $to: Date! = "2024-01-31")'
     f" {{ averagePrices(dateFrom: $from, dateTo: $to, {LANE}) {{ day }} }}"
 )
-TOO_MUCH = f"{{ a: {YEAR} {{ day }} b: {YEAR} {{ day }} c: {YEAR} {{ day }} }}"
+OVER_LIMIT = f"{{ a: {YEAR} {{ day }} b: {YEAR} {{ day }} c: {YEAR} {{ day }} }}"
 
 
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
-    """A server over two ports, which the tests share."""
+    """A server over two ports, shared by the tests of the module."""
     fill(module_database_url)
     with running_server(module_database_url, max_cost=MAXIMUM, max_errors=3) as client:
         yield client
 
 
-def post(client: Client, query: str, variables: Json | None = None, *, wish: str | None) -> httpx.Response:
-    """Ask, with a wish for the cost."""
-    headers = {"GraphQL-Cost": wish} if wish else {}
+def post(client: Client, query: str, variables: Json | None = None, *, cost_header: str | None) -> httpx.Response:
+    """Send a query, with a `GraphQL-Cost` header if `cost_header` is set."""
+    headers = {"GraphQL-Cost": cost_header} if cost_header else {}
     return client.http.post("/graphql", json={"query": query, "variables": variables or {}}, headers=headers)
 
 
-def price(client: Client, query: str, variables: Json | None = None) -> int:
-    """Return what the operation would cost."""
-    answer = post(client, query, variables, wish="only").json()
+def estimate_cost(client: Client, query: str, variables: Json | None = None) -> int:
+    """Return the estimated cost of the operation."""
+    answer = post(client, query, variables, cost_header="only").json()
     assert answer["data"] is None
     assert "errors" not in answer
     cost = answer["extensions"]["cost"]
@@ -70,9 +70,9 @@ def test_query_cost_is_computed_from_the_maximum_result_size(
     client: Client, query: str, variables: Json, cost: int | None
 ) -> None:
     if cost is None:
-        assert post(client, query, wish="only").status_code == 406
+        assert post(client, query, cost_header="only").status_code == 406
     else:
-        assert price(client, query, variables) == cost
+        assert estimate_cost(client, query, variables) == cost
 
 
 @pytest.mark.parametrize(
@@ -90,35 +90,35 @@ def test_query_cost_is_computed_from_the_maximum_result_size(
 def test_query_cost_of_invalid_variables_is_zero_and_does_not_mask_their_error(
     client: Client, query: str, variables: Json
 ) -> None:
-    assert price(client, query, variables) == 0
+    assert estimate_cost(client, query, variables) == 0
     assert client.fail(query, **variables)["extensions"]["code"] != "QUERY_TOO_COSTLY"
 
 
 def test_query_cost_is_reported_only_on_request_and_bypasses_the_cache(client: Client) -> None:
-    answered = [post(client, AVERAGES, wish=wish) for wish in (None, "report", None, "report")]
-    plain, told = answered[2:]
-    assert [response.json() for response in answered] == [plain.json(), told.json()] * 2
+    responses = [post(client, AVERAGES, cost_header=cost_header) for cost_header in (None, "report", None, "report")]
+    plain, reported = responses[2:]
+    assert [response.json() for response in responses] == [plain.json(), reported.json()] * 2
     assert "extensions" not in plain.json()
-    assert told.json() == {**plain.json(), "extensions": {"cost": {"requested": 2, "maximum": MAXIMUM}}}
-    assert "cache-status" not in told.headers
+    assert reported.json() == {**plain.json(), "extensions": {"cost": {"requested": 2, "maximum": MAXIMUM}}}
+    assert "cache-status" not in reported.headers
     address = client.http.get("/graphql", params={"query": AVERAGES}, headers={"GraphQL-Cost": "report"})
-    assert address.json() == told.json()
+    assert address.json() == reported.json()
     assert "etag" not in address.headers
 
 
 def test_query_cost_only_requests_execute_nothing(client: Client) -> None:
-    assert price(client, UPLOAD, {"input": {"prices": [GOOD]}}) > 0
+    assert estimate_cost(client, UPLOAD, {"input": {"prices": [GOOD]}}) > 0
     assert client.ask("{ batches { totalCount } }") == {"batches": {"totalCount": 0}}
 
 
 def test_query_cost_at_the_limit_is_accepted_and_above_it_rejected(client: Client) -> None:
     at_limit = f"{{ a: {YEAR} {{ day }} b: {YEAR} {{ day }} batches(first: 268) {{ edges {{ cursor }} }} }}"
-    assert price(client, at_limit) == MAXIMUM
+    assert estimate_cost(client, at_limit) == MAXIMUM
     assert len(client.ask(at_limit)["a"]) == 366
     above = at_limit.replace("268", "269")
     refused = {"code": "QUERY_TOO_COSTLY", "cost": MAXIMUM + 1, "maxCost": MAXIMUM}
     assert client.fail(above)["extensions"] == refused
-    assert price(client, above) == MAXIMUM + 1
+    assert estimate_cost(client, above) == MAXIMUM + 1
     for accept, status in (("application/json", 200), ("application/graphql-response+json", 400)):
         assert client.http.post("/graphql", json={"query": above}, headers={"Accept": accept}).status_code == status
 
@@ -126,7 +126,7 @@ def test_query_cost_at_the_limit_is_accepted_and_above_it_rejected(client: Clien
 def test_query_cost_limit_applies_to_sse_and_websocket_operations(client: Client) -> None:
     lanes = "lanes(first: 500) { edges { node { origin { code } } } }"
     watch = f'subscription {{ batchProgress(id: "1") {{ {lanes} }} }}'
-    for query in (TOO_MUCH, watch):
+    for query in (OVER_LIMIT, watch):
         response = client.http.post("/graphql", json={"query": query}, headers={"Accept": "text/event-stream"})
         (event,) = events(response)
         with open_socket(str(client.http.base_url)) as socket:
@@ -137,7 +137,7 @@ def test_query_cost_limit_applies_to_sse_and_websocket_operations(client: Client
 
 
 def test_query_cost_header_with_an_unknown_value_is_rejected_with_400(client: Client) -> None:
-    answer = post(client, AVERAGES, wish="please")
+    answer = post(client, AVERAGES, cost_header="please")
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["extensions"] == {"code": "BAD_PARAMETER"}
 

@@ -1,4 +1,4 @@
-"""A query that takes too long is stopped, here and in PostgreSQL, and nobody else has to do with it."""
+"""Execution timeout: a slow query is cancelled here and in PostgreSQL, without side effects."""
 
 import threading
 import time
@@ -9,13 +9,13 @@ import httpx
 import psycopg
 import pytest
 
-from tests.faults.world import Question, make_world
+from tests.faults.world import QueryCase, create_query_cases
 from tests.support.batches.uploads import GOOD, UPLOAD
 from tests.support.fixtures.server import Client, running_server
 from tests.support.streams import answers, open_socket, subscribe, until
 
 SECONDS = 0.6
-"""Less than the two seconds that a reading connection waits for a lock."""
+"""Less than the two seconds for which a reading connection waits for a lock."""
 AVERAGES = """
 query ($from: Date!, $to: Date!, $origin: String!, $destination: String!) {
   averagePrices(dateFrom: $from, dateTo: $to, origin: $origin, destination: $destination) { day averagePrice priceCount }
@@ -29,22 +29,22 @@ WAITING = """
 
 
 @pytest.fixture(scope="module")
-def questions(module_database_url: str) -> list[Question]:
-    """Questions about the module's database."""
-    return make_world(module_database_url)
+def cases(module_database_url: str) -> list[QueryCase]:
+    """Queries about the module's database, with the expected results."""
+    return create_query_cases(module_database_url)
 
 
 @contextmanager
-def hasty_server(database_url: str, pool_size: int) -> Iterator[Client]:
-    """Run a server that gives a query little time and has read for itself what it reads at its start."""
+def server_with_short_timeout(database_url: str, pool_size: int) -> Iterator[Client]:
+    """Run a server with a short execution timeout that has finished its own queries at startup."""
     with running_server(database_url, execution_seconds=SECONDS, pool_size=pool_size, cache_bytes=0) as client:
-        until(lambda: "etag" in client.http.get("/graphql?query={__typename}").headers, "the version is not known")
+        until(lambda: "etag" in client.http.get("/graphql?query={__typename}").headers, "the data version is unknown")
         yield client
 
 
 @contextmanager
 def locked(database_url: str, table: str) -> Iterator[psycopg.Connection[tuple[int]]]:
-    """Have nobody read the table during the block; yield a connection."""
+    """Lock the table against all readers during the block; yield a connection."""
     with psycopg.connect(database_url) as connection, psycopg.connect(database_url, autocommit=True) as other:
         connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
         yield other
@@ -52,7 +52,7 @@ def locked(database_url: str, table: str) -> Iterator[psycopg.Connection[tuple[i
 
 
 def count_waiting(connection: psycopg.Connection[tuple[int]]) -> int:
-    """Return how many statements of the server PostgreSQL is at."""
+    """Return how many statements of the server PostgreSQL executes."""
     row = connection.execute(WAITING).fetchone()
     return row[0] if row else 0
 
@@ -67,10 +67,10 @@ def count_waiting(connection: psycopg.Connection[tuple[int]]) -> int:
     ],
 )
 def test_execution_timeout_responds_504_and_cancels_the_database_statement(
-    module_database_url: str, questions: list[Question], table: str, query: str
+    module_database_url: str, cases: list[QueryCase], table: str, query: str
 ) -> None:
-    variables = questions[0].variables if "$" in query else {}
-    with hasty_server(module_database_url, 1) as client:
+    variables = cases[0].variables if "$" in query else {}
+    with server_with_short_timeout(module_database_url, 1) as client:
         with locked(module_database_url, table) as connection:
             for _ in range(3):
                 answer = client.http.post("/graphql", json={"query": query, "variables": variables})
@@ -80,30 +80,30 @@ def test_execution_timeout_responds_504_and_cancels_the_database_statement(
                 assert "data" not in answer.json()
                 assert SECONDS <= answer.elapsed.total_seconds() < 2
                 began = time.monotonic()
-                until(lambda: count_waiting(connection) == 0, "the statement goes on")
-                # The lock would have been waited for for two seconds.
+                until(lambda: count_waiting(connection) == 0, "the statement still runs")
+                # The statement would have waited for the lock for two seconds.
                 assert time.monotonic() - began < 1
-        assert client.ask(AVERAGES, **questions[0].variables) == {"averagePrices": questions[0].days}
+        assert client.ask(AVERAGES, **cases[0].variables) == {"averagePrices": cases[0].days}
 
 
 def test_execution_timeout_of_one_query_does_not_affect_other_queries(
-    module_database_url: str, questions: list[Question]
+    module_database_url: str, cases: list[QueryCase]
 ) -> None:
-    with hasty_server(module_database_url, 2) as client:
-        assert client.ask(AVERAGES, **questions[0].variables) == {"averagePrices": questions[0].days}
-        slow: list[httpx.Response] = []
+    with server_with_short_timeout(module_database_url, 2) as client:
+        assert client.ask(AVERAGES, **cases[0].variables) == {"averagePrices": cases[0].days}
+        slow_responses: list[httpx.Response] = []
 
         def ask() -> None:
-            slow.append(client.http.post("/graphql", json={"query": LOCATIONS}))
+            slow_responses.append(client.http.post("/graphql", json={"query": LOCATIONS}))
 
         with locked(module_database_url, "locations") as connection:
-            asking = threading.Thread(target=ask)
-            asking.start()
-            until(lambda: count_waiting(connection) == 1, "nobody waits for the lock")
-            for question in questions[:1] * 20:
-                assert client.ask(AVERAGES, **question.variables) == {"averagePrices": question.days}
-            asking.join()
-        assert slow[0].status_code == 504
+            thread = threading.Thread(target=ask)
+            thread.start()
+            until(lambda: count_waiting(connection) == 1, "no statement waits for the lock")
+            for case in cases[:1] * 20:
+                assert client.ask(AVERAGES, **case.variables) == {"averagePrices": case.days}
+            thread.join()
+        assert slow_responses[0].status_code == 504
 
 
 def test_execution_timeout_does_not_apply_to_the_upload_wait(database_url: str) -> None:
@@ -114,9 +114,9 @@ def test_execution_timeout_does_not_apply_to_the_upload_wait(database_url: str) 
         assert time.monotonic() - began > 1.4
 
 
-def test_execution_timeout_applies_to_websocket_queries(module_database_url: str, questions: list[Question]) -> None:
-    assert questions
-    with hasty_server(module_database_url, 2) as client:
+def test_execution_timeout_applies_to_websocket_queries(module_database_url: str, cases: list[QueryCase]) -> None:
+    assert cases
+    with server_with_short_timeout(module_database_url, 2) as client:
         with locked(module_database_url, "locations"), open_socket(str(client.http.base_url)) as socket:
             subscribe(socket, LOCATIONS, {})
             (answer,) = answers(socket)

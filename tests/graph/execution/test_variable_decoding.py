@@ -1,4 +1,4 @@
-"""Items decoded in C are the items that GraphQL's own coercion finds, and what is wrong is said in its words."""
+"""Variable decoding in C: same items and same error messages as GraphQL's own coercion."""
 
 import asyncio
 
@@ -17,8 +17,8 @@ from resolvers.uploads.items import PriceItem, encode_items
 from tests.support.contexts import ADMITTED
 from tests.support.worlds import read_items
 
-taken: list[list[PriceItem]] = []
-ways: list[bool] = []
+received: list[list[PriceItem]] = []
+decoded_in_c: list[bool] = []
 
 
 @strawberry.type
@@ -30,18 +30,18 @@ class Query:
 class Mutation:
     @strawberry.mutation
     def take(self, input: UploadPricesInput) -> int:  # noqa: A002
-        return note(input.prices)
+        return record_items(input.prices)
 
     @strawberry.mutation
     def take_list(self, prices: list[PriceInput]) -> int:
-        return note(prices)
+        return record_items(prices)
 
 
-def note(prices: list[PriceInput]) -> int:
-    """Keep what arrived, and whether it was decoded in C."""
-    ways.append(isinstance(prices[0].price, DecodedItems) if prices else False)
-    taken.append(to_items(prices))
-    return len(taken[-1])
+def record_items(prices: list[PriceInput]) -> int:
+    """Record the received items, and whether they were decoded in C."""
+    decoded_in_c.append(isinstance(prices[0].price, DecodedItems) if prices else False)
+    received.append(to_items(prices))
+    return len(received[-1])
 
 
 CONFIG = StrawberryConfig(scalar_map=SCALARS)
@@ -70,16 +70,16 @@ odd_items = st.dictionaries(st.sampled_from([*GOOD, "dateTo", "currency", "other
 
 
 def execute(schema: strawberry.Schema, query: str, variables: dict[str, object]) -> tuple[object, list[str]]:
-    """Return the items as the engine will read them, and the messages of errors."""
-    taken.clear()
+    """Return the items as the engine reads them, and the error messages."""
+    received.clear()
     result = asyncio.run(schema.execute(query, variables, ADMITTED))
     assert isinstance(result, ExecutionResult)
-    rows = read_items(encode_items(taken[0]), FileFormat.NDJSON).rows() if taken and taken[0] else []
+    rows = read_items(encode_items(received[0]), FileFormat.NDJSON).rows() if received and received[0] else []
     return [as_numbers(row) for row in rows], [error.message for error in result.errors or []]
 
 
 def as_numbers(row: tuple[object, ...]) -> tuple[object, ...]:
-    """Return the row with its price as a number where it is one: 1e24 may be written in several ways."""
+    """Return the row with its price as a number if possible: 1e24 has several spellings."""
     *before, price, currency = row
     try:
         return (*before, float(str(price)), currency)
@@ -100,9 +100,9 @@ def test_variable_decoding_matches_standard_coercion_in_items_and_errors(values:
 @given(st.lists(good_items, min_size=1, max_size=4))
 def test_variable_decoding_decodes_valid_items_in_c(values: list[dict[str, object]]) -> None:
     for query, variables in ((INPUT, {"input": {"prices": values}}), (LIST, {"prices": values})):
-        ways.clear()
+        decoded_in_c.clear()
         execute(FAST, query, dict(variables))
-        assert ways == [True]
+        assert decoded_in_c == [True]
 
 
 def test_variable_decoding_falls_back_for_literals_and_malformed_variables() -> None:
@@ -128,4 +128,4 @@ def test_variable_decoding_falls_back_for_literals_and_malformed_variables() -> 
 def test_variable_decoding_supports_one_variable_in_two_fields() -> None:
     query = "mutation ($input: UploadPricesInput!) { a: take(input: $input) b: take(input: $input) }"
     execute(FAST, query, {"input": {"prices": [GOOD, GOOD]}})
-    assert [len(items) for items in taken] == [2, 2]
+    assert [len(items) for items in received] == [2, 2]

@@ -1,4 +1,4 @@
-"""Average prices over real HTTP: answers, edge cases, and one clear error for each bad question."""
+"""Average prices over real HTTP: results, edge cases, a clear error for each invalid query."""
 
 import asyncio
 import json
@@ -29,13 +29,13 @@ query ($from: Date!, $to: Date!, $origin: String!, $destination: String!) {
 
 
 def price(destination: str, day: int, amount: str) -> Item:
-    """A price from Shanghai for one day of January 2024."""
+    """Create a price from Shanghai for one day of January 2024."""
     return Item("CNSGH", destination, date(2024, 1, day), date(2024, 1, day), Decimal(amount))
 
 
 @pytest.fixture(scope="module")
 def client(postgres: str, template: str) -> Iterator[Client]:
-    """A server over a few prices, for all tests of the module: nothing here writes."""
+    """A read-only server over a few prices, shared by all tests of the module."""
 
     async def fill(url: str) -> None:
         async with connect(url, INGEST) as connection:
@@ -53,14 +53,14 @@ def client(postgres: str, template: str) -> Iterator[Client]:
 def ask(
     client: Client, origin: str, destination: str, first: str = "2024-01-01", last: str = "2024-01-03"
 ) -> list[Json]:
-    """Return the days of the answer."""
+    """Return the days of the response."""
     variables = {"from": first, "to": last, "origin": origin, "destination": destination}
     days: list[Json] = client.ask(QUERY, **variables)["averagePrices"]
     return days
 
 
 def fail(client: Client, **changes: str) -> Json:
-    """Return the extensions of the one error that a changed question gets."""
+    """Return the extensions of the only error of the query with changed variables."""
     variables = {"from": "2024-01-01", "to": "2024-01-03", "origin": "CNSGH", "destination": "europe", **changes}
     extensions: Json = client.fail(QUERY, **variables)["extensions"]
     return extensions
@@ -153,7 +153,7 @@ def test_average_prices_treat_hostile_location_keys_as_unknown_or_malformed(clie
     }
     answer = client.http.post("/graphql", content=json.dumps(body), headers={"Content-Type": "application/json"})
     if "\ud800" in key:
-        # Half a surrogate pair is no text at all: the body is refused.
+        # Half a surrogate pair is not valid text: the body is rejected.
         assert answer.status_code == 400
     else:
         assert answer.json()["errors"][0]["extensions"]["code"] == "UNKNOWN_LOCATION"

@@ -1,4 +1,4 @@
-"""The life of a batch over real HTTP: waiting for its end, reading its rejections, taking it back."""
+"""Batch lifecycle over real HTTP: the upload wait, paginated rejections, revert."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ AVERAGES = """{
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports, and nobody who applies batches."""
+    """A server over two ports, without a worker."""
     fill(database_url)
     with running_server(database_url) as client:
         yield client

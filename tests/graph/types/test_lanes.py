@@ -1,4 +1,4 @@
-"""What a batch touched: its lanes page by page, its days, and how far it has come."""
+"""Scope of a batch: its paginated lanes, its days and its progress."""
 
 from tests.support.batches.uploads import GOOD
 from tests.support.fixtures.server import Json, running_worker

@@ -1,4 +1,4 @@
-"""Locations over real HTTP: the tree, the search, the pages."""
+"""Locations over real HTTP: the region tree, search and pagination."""
 
 import asyncio
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ query ($search: String, $kind: LocationKind, $first: Int! = 50, $after: String) 
 
 @pytest.fixture(scope="module")
 def client(postgres: str, template: str) -> Iterator[Client]:
-    """A server over the tree, for all tests of the module: nothing here writes."""
+    """A read-only server over the tree, shared by all tests of the module."""
 
     async def fill(url: str) -> None:
         async with connect(url, INGEST) as connection:
@@ -47,7 +47,7 @@ def client(postgres: str, template: str) -> Iterator[Client]:
 
 
 def search(client: Client, text: str | None = None, **variables: object) -> list[str]:
-    """Return the keys that the search finds."""
+    """Return the keys of the search results."""
     return [edge["node"]["key"] for edge in client.ask(SEARCH, search=text, **variables)["locations"]["edges"]]
 
 

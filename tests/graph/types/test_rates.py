@@ -1,4 +1,4 @@
-"""Exchange rates over real HTTP: every day has its entry, and one clear error for each bad question."""
+"""Exchange rates over real HTTP: an entry per day, and a clear error for each invalid query."""
 
 import asyncio
 import json
@@ -18,7 +18,8 @@ from tests.support.contexts import reading_context
 from tests.support.fixtures.database import fresh_database
 from tests.support.fixtures.server import Client, Json, running_server
 
-# A Thursday, the Friday, and the Monday after; the crown has long been given up by then; the penny is worth very little.
+# A Thursday, the Friday and the Monday after. The crown was discontinued long before. The penny has a very small
+# value.
 PUBLISHED = [
     ("EUR", date(2024, 3, 7), "1.0895"),
     ("EUR", date(2024, 3, 8), "1.0932"),
@@ -37,7 +38,7 @@ query ($currency: String!, $from: Date!, $to: Date!) {
 
 @pytest.fixture(scope="module")
 def rates_url(postgres: str, template: str) -> Iterator[str]:
-    """A database with the rates, for all tests of the module: nothing here writes."""
+    """A read-only database with the rates, shared by all tests of the module."""
 
     async def fill(url: str) -> None:
         rows = [(currency, day, Decimal(rate)) for currency, day, rate in PUBLISHED]
@@ -57,13 +58,13 @@ def client(rates_url: str) -> Iterator[Client]:
 
 
 def ask(client: Client, currency: str, first: str, last: str) -> list[tuple[str, float | None, str | None]]:
-    """Return (day, rate, published day) of the answer."""
+    """Return (day, rate, published day) of the response."""
     days = client.ask(QUERY, currency=currency, **{"from": first, "to": last})["exchangeRates"]
     return [(day["day"], day["usdPerUnit"], day["publishedDay"]) for day in days]
 
 
 def fail(client: Client, **changes: str) -> Json:
-    """Return the one error that a changed question gets."""
+    """Return the only error of the query with changed variables."""
     return client.fail(QUERY, **{"currency": "EUR", "from": "2024-03-08", "to": "2024-03-11", **changes})
 
 

@@ -1,4 +1,4 @@
-"""Changing the region tree over real HTTP, while batches are being applied."""
+"""Changes of the region tree over real HTTP, while batches are applied concurrently."""
 
 import threading
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def client(database_url: str) -> Iterator[Client]:
 
 
 def count(client: Client, origin: str, destination: str) -> int:
-    """Return how many prices the first day has between two places."""
+    """Return the number of prices between two places on the first day."""
     query = """query ($origin: String!, $destination: String!) {
       averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-01", origin: $origin, destination: $destination) { priceCount }
     }"""

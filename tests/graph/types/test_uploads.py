@@ -1,4 +1,4 @@
-"""Uploads over real HTTP: what is applied, what is reported as data, what is recognised as a replay."""
+"""Uploads over real HTTP: applied items, errors reported as data, recognised replays."""
 
 import asyncio
 import threading
@@ -164,7 +164,7 @@ def test_currency_conversion_of_an_upload_stores_amount_rate_and_rate_day_per_da
             await load_ecb_rates(connection)
 
     asyncio.run(load())
-    # 2024-01-05 is a Friday: its rate holds over the weekend.
+    # 2024-01-05 is a Friday: its rate is valid over the weekend.
     item = {**GOOD, "dateFrom": "2024-01-05", "dateTo": "2024-01-08", "price": "1000.50", "currency": "eur"}
     assert upload(client, item)["batch"]["priceDayCount"] == 4
     with psycopg.connect(database_url) as connection:

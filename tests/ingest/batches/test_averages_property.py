@@ -1,4 +1,7 @@
-"""The engine against the oracle: random trees, random batches, before and after compaction and every move."""
+"""Property test of the averages against an oracle, after compactions and moves.
+
+Trees and batches are random.
+"""
 
 import asyncio
 from datetime import date, timedelta
@@ -26,7 +29,7 @@ FIRST, LAST = date(2024, 1, 25), date(2024, 3, 5)
 
 @st.composite
 def items(draw: st.DrawFn) -> Item:
-    """Draw a price on any lane, also from a port to itself, for one day or many."""
+    """Draw a price on any lane, including lanes within one port, for one or more days."""
     first = draw(st.dates(FIRST, LAST))
     length = draw(st.sampled_from([0, 0, 1, 6, 40]))
     return Item(
@@ -35,7 +38,10 @@ def items(draw: st.DrawFn) -> Item:
 
 
 async def check(connection: Connection, pool: Pool, world: World) -> None:
-    """Compare every pair of places with the oracle and with the recursive SQL, and the totals with the observations."""
+    """Compare all pairs of locations with the oracle.
+
+    The recursive SQL must agree as well, and the totals must match the observations.
+    """
     known = by_key(await locations.list_locations(connection))
     days = days_between(FIRST - timedelta(days=2), LAST + timedelta(days=3))
     context = reading_context(pool)
@@ -66,7 +72,7 @@ def _number(value: Decimal | None) -> float | None:
 
 
 def _may_stand_under(world: World, region: str) -> list[str | None]:
-    """Return the parents that a region may be moved to without a cycle."""
+    """Return the parents to which a region can be moved without a cycle."""
     return [None, *(other for other in REGIONS if not world.stands_for(region, other))]
 
 

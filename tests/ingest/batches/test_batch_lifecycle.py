@@ -1,4 +1,7 @@
-"""The life of batches as a state machine: upload, replay, apply, revert, move, compact, ask, against a dictionary."""
+"""Batch lifecycle as a state machine, compared with a dictionary.
+
+Its rules upload, replay, apply, revert, move, compact and query.
+"""
 
 import asyncio
 from datetime import date, timedelta
@@ -50,7 +53,7 @@ items = st.builds(
 
 
 class BatchLife(RuleBasedStateMachine):
-    """`uploads` maps a key to (items, whether one of them is invalid, status)."""
+    """State machine whose `uploads` maps a key to (items, has an invalid item, status)."""
 
     database_url = ""
 
@@ -68,7 +71,7 @@ class BatchLife(RuleBasedStateMachine):
             await change_tree(connection, self.world.entries())
 
     def run(self, work: object) -> None:
-        """Run the work with a pool of its own."""
+        """Run the work with a separate pool."""
 
         async def main() -> None:
             async with open_pool(self.database_url, INGEST, max_size=2) as pool:
@@ -86,7 +89,7 @@ class BatchLife(RuleBasedStateMachine):
         return context
 
     def send(self, key: str, *, expect_replay: bool) -> None:
-        """Upload under the key and compare what is answered."""
+        """Upload with the key and compare the response."""
         offered, invalid = self.uploads[key]
         lines = [as_upload(item) for item in offered] + ([replace(as_upload(offered[0]), price="x")] if invalid else [])
 

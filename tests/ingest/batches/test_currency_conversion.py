@@ -1,4 +1,4 @@
-"""Conversion to US dollars, against a plain-Python reading of the rule for every single day."""
+"""Conversion to US dollars, compared with a plain-Python implementation for every day."""
 
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -43,7 +43,7 @@ def rates_of(published: dict[int, int], newest_day: int) -> ExchangeRates:
 
 
 def rate_of(day: int, published: dict[int, int], newest_day: int) -> tuple[int, int] | None:
-    """The rule for one day: (published day, rate), or None where none is known."""
+    """Return the rate of a day by the rule as (published day, rate), or None without one."""
     before = [known for known in published if known <= day]
     if not before or min(day, max(newest_day, max(before))) - max(before) > MAX_RATE_AGE_DAYS:
         return None
@@ -51,7 +51,7 @@ def rate_of(day: int, published: dict[int, int], newest_day: int) -> tuple[int, 
 
 
 def cents_of(amount: int, rate: int) -> int:
-    """Amount (ten-thousandths) × rate (10⁻¹²) in cents, halves away from zero, in exact decimals."""
+    """Return amount (10⁻⁴) × rate (10⁻¹²) in cents, half away from zero, in exact decimals."""
     exact = Decimal(amount) / 10_000 * (Decimal(rate) / RATE_UNITS) * 100
     return int(exact.quantize(Decimal(1), ROUND_HALF_UP))
 
@@ -81,7 +81,7 @@ def test_currency_conversion_uses_the_rate_of_each_day(
         for day in range(row["first_day"], row["last_day"] + 1)
     }
     assert found == {day: (*known, cents_of(amount, known[1])) for day, known in expected.items() if known}
-    # Days at the same rate stay one observation.
+    # Days at the same rate remain one observation.
     assert len(converted.observations) == len(set(expected.values()))
 
 

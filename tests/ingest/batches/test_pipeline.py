@@ -1,4 +1,4 @@
-"""Large files: read, checked and applied slice by slice, with the same outcome as in one piece."""
+"""Large files: processed in slices, with the same outcome as in one piece."""
 
 import gzip
 import io
@@ -33,7 +33,7 @@ GOOD = "AAAAA,BBBBB,2024-01-01,2024-01-31,10,USD\n"
 
 @pytest.fixture
 async def small(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connection]:
-    """A connection to a tree of two ports, where a few lines are a slice and a few rows too many to hold."""
+    """A connection to a tree of two ports, with small slices and a small memory limit."""
     monkeypatch.setattr(line_blocks, "BLOCK_BYTES", 100)
     monkeypatch.setattr(line_blocks, "MAX_LINES", 2)
     monkeypatch.setattr(price_file, "MAX_LINES", 2)
@@ -55,7 +55,7 @@ async def load(
 
 
 async def count_rows(connection: Connection) -> int:
-    """Return how many rows of prices and of totals there are."""
+    """Return the number of rows of prices and of totals."""
     rows = await connection.execute("SELECT (SELECT count(*) FROM prices) + (SELECT count(*) FROM price_totals)")
     return (await rows.fetchall())[0][0]  # type: ignore[no-any-return]
 
@@ -144,7 +144,7 @@ async def test_pipeline_stores_the_first_rejections_and_counts_all_items(
 
 @pytest.mark.anyio
 async def test_pipeline_stores_nothing_of_a_truncated_file(small: Connection) -> None:
-    # Compressed to stored blocks, so that the beginning can be read before the end is missing.
+    # Compressed to stored blocks, so that the beginning is readable although the end is missing.
     whole = gzip.compress((HEADER + GOOD * 200).encode(), compresslevel=0)
     with pytest.raises(FileRejected) as caught:
         await load(small, whole[:-9], OnError.SKIP_INVALID, FileFormat.CSV_GZIP)

@@ -1,4 +1,4 @@
-"""Previews against the oracle: what is told before an upload is what `averagePrices` answers before and after it."""
+"""Previews against the oracle: they match `averagePrices` before and after the upload."""
 
 import asyncio
 import gzip
@@ -41,7 +41,7 @@ PORTS = ["AAAAA", "BBBBB"]
 HEADER = "origin,destination,date_from,date_to,price,currency\n"
 LINE = "AAAAA,BBBBB,2024-01-01,2024-01-02,{},USD\n"
 
-# On few lanes and days, so that most have averages; with round prices too, so that moves are often equal.
+# Few lanes and days, so that most have averages. Some prices are round, so that changes are often equal.
 items = st.builds(
     lambda origin, destination, start, length, price: Item(
         origin, destination, FIRST + timedelta(days=start), FIRST + timedelta(days=start + length), price
@@ -54,8 +54,8 @@ items = st.builds(
 )
 
 
-def trying_context(pool: Pool) -> RequestContext:
-    """Return the context of a request that may try uploads."""
+def dry_run_context(pool: Pool) -> RequestContext:
+    """Return the context of a request with permission for dry runs."""
     context = reading_context(pool)
     context.app.preview_upload = create_previewer(pool)
     return context
@@ -76,7 +76,7 @@ async def read_averages(pool: Pool) -> Averages:
 
 
 def expect_changes(before: Averages, after: Averages, ids: Mapping[str, int]) -> list[Change]:
-    """Return all days of lanes whose average changes, in the order in which they are to be listed."""
+    """Return all days of lanes whose average changes, in the expected order."""
     changed = [day for day in after if after[day][0] is not None and before[day][0] != after[day][0]]
 
     def rank(day: Day) -> tuple[bool, int, date, int, int]:
@@ -87,7 +87,7 @@ def expect_changes(before: Averages, after: Averages, ids: Mapping[str, int]) ->
     return [(day, before[day], after[day]) for day in sorted(changed, key=rank)]
 
 
-def told(changes: Iterable[AverageChange]) -> list[Change]:
+def to_changes(changes: Iterable[AverageChange]) -> list[Change]:
     """Return the changes of a preview in the form of `expect_changes`."""
     return [
         (
@@ -134,7 +134,7 @@ def test_preview_averages_match_those_before_and_after_the_upload(
                 await compact(connection, max_rows=1)
             before, rows = await read_averages(pool), dump(module_database_url)
             tried = await dry_runs.dry_run_prices(
-                trying_context(pool),
+                dry_run_context(pool),
                 [as_upload(item) for item in offered],
                 on_error=OnError.REJECT_BATCH,
                 idempotency_key=None,
@@ -145,7 +145,7 @@ def test_preview_averages_match_those_before_and_after_the_upload(
         found = tried.preview
         assert found is not None
         assert found.outcome == outcome
-        assert told(found.changes) == expected[:limit]
+        assert to_changes(found.changes) == expected[:limit]
         assert found.new_average_count == sum(average is None for _, (average, _), _ in expected)
         lanes = {(item.origin, item.destination) for item in offered}
         assert [(origin.key, destination.key) for origin, destination in found.lanes] == sorted(
@@ -160,7 +160,7 @@ def test_preview_averages_match_those_before_and_after_the_upload(
 
 
 def make_small(patch: pytest.MonkeyPatch) -> None:
-    """Let a few lines be a slice and a few rows too many to hold."""
+    """Reduce the slice size to a few lines and the memory limit to a few rows."""
     patch.setattr(line_blocks, "MAX_LINES", 2)
     patch.setattr(price_file, "MAX_LINES", 2)
     patch.setattr(pipeline, "MAX_ROWS", 5)
@@ -170,22 +170,22 @@ def make_small(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def small(connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of a tree of two ports, where files come in many slices."""
+    """The URL of a database with two ports, where files have many slices."""
     make_small(monkeypatch)
     await change_tree(connection, World({"top": None, "AAAAA": "top", "BBBBB": "top"}, {"AAAAA", "BBBBB"}).entries())
     return database_url
 
 
-async def try_text(
+async def dry_run_text(
     database_url: str, text: str, on_error: OnError = OnError.REJECT_BATCH, file_format: FileFormat = FileFormat.CSV
 ) -> DryRun:
-    """Try a file of prices."""
+    """Run a dry run of a price file."""
     data = (
         gzip.compress(text.encode(), compresslevel=0, mtime=0) if file_format is FileFormat.CSV_GZIP else text.encode()
     )
     async with open_pool(database_url, INGEST, max_size=2) as pool:
         return await dry_runs._dry_run_payload(
-            trying_context(pool), io.BytesIO(data), file_format, on_error=on_error, idempotency_key=None
+            dry_run_context(pool), io.BytesIO(data), file_format, on_error=on_error, idempotency_key=None
         )
 
 
@@ -193,13 +193,13 @@ async def try_text(
 @pytest.mark.parametrize("file_format", [FileFormat.CSV, FileFormat.CSV_GZIP])
 async def test_preview_combines_all_slices_of_a_file(small: str, file_format: FileFormat) -> None:
     text = HEADER + "".join(LINE.format(price) for price in range(100, 121))
-    tried = await try_text(small, text, file_format=file_format)
+    tried = await dry_run_text(small, text, file_format=file_format)
     assert tried.preview is not None
     day = date(2024, 1, 1)
     assert tried.preview.outcome == BatchOutcome(
         BatchStatus.APPLIED, 21, 21, 0, 21, 42, 1, first_day=day, last_day=date(2024, 1, 2)
     )
-    assert told(tried.preview.changes) == [
+    assert to_changes(tried.preview.changes) == [
         (("AAAAA", "BBBBB", date(2024, 1, number)), (None, 0), (110, 21)) for number in (1, 2)
     ]
 
@@ -209,7 +209,7 @@ async def test_preview_combines_all_slices_of_a_file(small: str, file_format: Fi
 async def test_preview_lists_problems_of_all_slices_in_order(small: str, on_error: OnError) -> None:
     bad = LINE.format("x")
     text = HEADER + (LINE.format(1) * 3 + bad) * 4 + LINE.format(2).replace("BBBBB", "AAAAA")
-    tried = await try_text(small, text, on_error)
+    tried = await dry_run_text(small, text, on_error)
     assert [(error.number, error.item, error.code) for error in tried.user_errors] == [
         (number, 4 * number, "INVALID_PRICE") for number in range(1, 5)
     ]
@@ -224,7 +224,7 @@ async def test_preview_lists_problems_of_all_slices_in_order(small: str, on_erro
 
 @pytest.mark.anyio
 async def test_preview_of_a_file_with_a_broken_last_line_is_rejected(small: str) -> None:
-    tried = await try_text(small, HEADER + LINE.format(1) * 5 + "one,two,three,four,five,six,seven\n")
+    tried = await dry_run_text(small, HEADER + LINE.format(1) * 5 + "one,two,three,four,five,six,seven\n")
     assert tried.preview is not None
     assert tried.preview.outcome == BatchOutcome(BatchStatus.REJECTED, 0, 0, 0)
     [problem] = tried.user_errors
@@ -234,7 +234,7 @@ async def test_preview_of_a_file_with_a_broken_last_line_is_rejected(small: str)
 @pytest.mark.anyio
 async def test_preview_truncates_the_lane_list(small: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview, "MAX_LANES", 1)
-    tried = await try_text(small, HEADER + LINE.format(1) + LINE.format(1).replace("AAAAA", "BBBBB"))
+    tried = await dry_run_text(small, HEADER + LINE.format(1) + LINE.format(1).replace("AAAAA", "BBBBB"))
     assert tried.preview is not None
     assert tried.preview.outcome.lane_count == 2
     assert [(origin.key, destination.key) for origin, destination in tried.preview.lanes] == [("AAAAA", "BBBBB")]

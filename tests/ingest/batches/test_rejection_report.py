@@ -1,4 +1,4 @@
-"""Reports of rejections: every problem once, beside its own item, however the pages and the slices fall."""
+"""Rejection reports: every problem once, next to its item, across pages and slices."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ FOUR_PROBLEMS = "?,top,,2024-01-31,x,USD\n"
 
 @pytest.fixture
 async def pool(database_url: str, connection: Connection) -> AsyncIterator[Pool]:
-    """A pool over two ports that has one connection besides that of the worker's progress."""
+    """A pool over two ports with one connection in addition to that of the worker's progress."""
     await change_tree(connection, WORLD.entries())
     async with open_pool(database_url, INGEST, max_size=2) as pool:
         yield pool
@@ -42,7 +42,7 @@ async def reject(
     file_format: str = "csv",
     on_error: OnError = OnError.SKIP_INVALID,
 ) -> int:
-    """Let a worker end a batch with the payload, and return its id."""
+    """Run a worker on a batch with the payload until it ends, and return its id."""
     async with connection.transaction():
         batch_id = await batches.insert_batch(
             connection, on_error=on_error, source="test", idempotency_key=None, payload_sha256=b""
@@ -62,7 +62,7 @@ async def read_report(pool: Pool, batch_id: int) -> bytes:
 
 
 def rows_of(text: bytes) -> list[dict[str, str]]:
-    """Return the rows of the report as a reader of CSV has them."""
+    """Return the rows of the report as a CSV reader parses them."""
     return list(csv.DictReader(io.StringIO(text.decode(), newline="")))
 
 

@@ -1,4 +1,4 @@
-"""The checks of items: one code for each kind of mistake, and what is legal although it looks odd."""
+"""Item validation: one code for each kind of mistake, and unusual but valid items."""
 
 from datetime import date, timedelta
 
@@ -25,7 +25,7 @@ GOOD: dict[str, str | None] = {
 
 DAY = "2024-01-01"
 LAST_DAY = date.fromisoformat(DAY) + timedelta(MAX_VALIDITY_DAYS - 1)
-"""The last of as many days as an item may be valid."""
+"""The last day of the maximum validity of an item."""
 
 
 def check(*changes: dict[str, str | None]) -> CheckedItems:

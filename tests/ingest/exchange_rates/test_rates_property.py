@@ -1,4 +1,7 @@
-"""The rate that is shown for a day is the rate that a price of that day is converted at: random histories, every day."""
+"""Property test: the rate shown for a day equals the rate of the conversion of its prices.
+
+Histories are random, and every day is checked.
+"""
 
 import asyncio
 from datetime import date, timedelta
@@ -28,7 +31,7 @@ Shown = dict[date, tuple[Decimal, date | None] | None]
 
 histories = st.dictionaries(
     st.sampled_from(CURRENCIES),
-    # Days in clusters and far apart: rates that follow each other, and gaps around the age at which they are too old.
+    # Days in clusters and far apart: consecutive rates, and gaps around the maximum age of a rate.
     st.dictionaries(
         st.one_of(st.integers(0, 80), st.sampled_from([0, 1, 15, 16, 30, 31, 60])),
         st.integers(1, 3 * RATE_UNITS),
@@ -39,7 +42,10 @@ histories = st.dictionaries(
 
 
 def expect(history: dict[int, int], newest: int, day: date) -> tuple[Decimal, date] | None:
-    """The rule for one day, in plain words: the last rate before, if it was no older than 14 days when last looked at."""
+    """Return the expected rate of a day: the latest before it, unless too old.
+
+    A rate expires when it is more than 14 days old in the newest published data.
+    """
     number = (day - BEGIN).days
     before = [published for published in history if published <= number]
     if not before or min(number, newest) - max(before) > 14:
@@ -48,7 +54,10 @@ def expect(history: dict[int, int], newest: int, day: date) -> tuple[Decimal, da
 
 
 async def convert(connection: Connection, first: date, last: date) -> dict[str, Shown]:
-    """Return at which rate a price of each day and currency is converted, by uploading one of each; None: not at all."""
+    """Return the conversion rate of a price for each day and currency, or None without one.
+
+    The prices are uploaded, one for each day and currency.
+    """
     days = days_between(first, last)
     frames = [frame_of([Item("AAAAA", "BBBBB", day, day, Decimal(1)) for day in days], code) for code in CURRENCIES]
     frame = pl.concat(frames).with_columns(item=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
@@ -58,7 +67,7 @@ async def convert(connection: Connection, first: date, last: date) -> dict[str, 
     for code, first_day, last_day, rate, rate_day in await rows.fetchall():
         assert first_day == last_day
         found[code][first_day] = (rate, rate_day)
-    # Who has no rate at all is told apart from who has none on a day.
+    # A currency without any rate has a different code than a currency without a rate on that day.
     for rejection in await batches.list_rejections(connection, batch_id, limit=1_000):
         if rejection.code == "UNKNOWN_CURRENCY":
             found.pop(str(rejection.value), None)
@@ -68,7 +77,7 @@ async def convert(connection: Connection, first: date, last: date) -> dict[str, 
 
 
 async def show(pool: Pool, first: date, last: date) -> dict[str, Shown]:
-    """Return which rate is shown for each day and known currency."""
+    """Return the rate shown for each day and known currency."""
     shown: dict[str, Shown] = {}
     for code in CURRENCIES:
         try:
@@ -116,7 +125,7 @@ def test_exchange_rates_shown_equal_those_used_for_currency_conversion(
             await change_tree(connection, WORLD.entries())
             assert await store_rates(connection, pl.DataFrame(rows, schema=RATES, orient="row")) == len(rows)
             converted = await convert(connection, first, last)
-            # Neither answer may depend on which other days are asked for with it.
+            # Neither result may depend on the other days in the same query.
             shown = await show(pool, first - timedelta(days=before), last + timedelta(days=after))
         newest = max((day for history in published.values() for day in history), default=0)
         assert shown == {

@@ -1,4 +1,4 @@
-"""What sources of exchange rates tell, and what else they may answer: the latter is one clear error."""
+"""Exchange-rate sources: valid data, and one clear error for every other response."""
 
 import asyncio
 import socket
@@ -34,13 +34,13 @@ CSV = "Date,USD,JPY,ISK,\n2026-03-05,1.25,160,N/A,\n2026-03-04,1.2, 150 ,140,\n"
 
 @pytest.fixture
 def source() -> Iterator[RateSource]:
-    """A source of the test's own."""
+    """A local source of the test."""
     with rate_source() as source:
         yield source
 
 
 def fetch_ecb(url: str) -> pl.DataFrame:
-    """Return the history that the URL has."""
+    """Return the rate history at the URL."""
     return asyncio.run(fetch_ecb_rates(url, DAY))
 
 
@@ -50,7 +50,7 @@ def fetch_days(url: str, key: str = KEY) -> pl.DataFrame:
 
 
 def refused(url: str) -> str:
-    """Return the code and words with which both sources fail at the URL."""
+    """Return the code and message with which both sources fail at the URL."""
     messages = []
     for fetch in (fetch_ecb, fetch_days):
         with pytest.raises(RatesUnavailable) as caught:
@@ -85,8 +85,8 @@ def test_rate_source_rates_that_cannot_be_stored_are_omitted() -> None:
         "LONG_1": "1",
         "eur": "1",
     }
-    told = ",".join(f'"{currency}": {number}' for currency, number in {**units, "GGG": "2"}.items())
-    assert parse_day(f'{{"base": "USD", "rates": {{{told}}}}}'.encode(), DAY) == {"GGG": Decimal("0.5")}
+    pairs = ",".join(f'"{currency}": {number}' for currency, number in {**units, "GGG": "2"}.items())
+    assert parse_day(f'{{"base": "USD", "rates": {{{pairs}}}}}'.encode(), DAY) == {"GGG": Decimal("0.5")}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The process that reads Parquet: whose fault it is when it ends, and that it never outlives its reader."""
+"""The Parquet reader process: the cause of its failures, and its end with the reader."""
 
 import io
 import sys
@@ -13,7 +13,7 @@ from tests.support.wrong_files import SOUND_PARQUET
 
 
 def ends_by(signal: str) -> tuple[str, ...]:
-    """Return a command that ends by the signal, after it has begun to answer."""
+    """Return a command that writes part of its output and then ends by the signal."""
     return (sys.executable, "-c", f"import os, signal; os.write(1, b'F'); os.kill(os.getpid(), signal.{signal})")
 
 
@@ -54,6 +54,6 @@ def test_parquet_reader_process_ends_when_reading_stops_early(monkeypatch: pytes
     monkeypatch.setattr(parquet, "COMMAND", (sys.executable, "-c", endless))
     frames = read_parquet(io.BytesIO(SOUND_PARQUET), 1)
     assert len(next(frames)[0]) == 1
-    # This waits for the process, which goes on for ever if nobody ends it.
+    # This waits for the process, which runs forever unless it is terminated.
     frames.close()  # type: ignore[attr-defined]
     assert next(frames, None) is None

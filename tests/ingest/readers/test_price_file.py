@@ -1,4 +1,4 @@
-"""Files of prices: every format and layout reads the same, every broken file has one clear code."""
+"""Price files: all formats and layouts yield the same rows, broken files a clear code."""
 
 import gzip
 from datetime import date, datetime

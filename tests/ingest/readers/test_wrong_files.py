@@ -1,4 +1,4 @@
-"""One worker process meets every wrong file: each batch ends with one clear rejection, and the worker is none the worse."""
+"""One worker process against every malformed file: one clear rejection, no side effects."""
 
 import asyncio
 import subprocess
@@ -29,7 +29,7 @@ MAX_MEMORY_BYTES = 700 << 20
 
 @pytest.fixture(scope="module")
 def worker(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[bytes]]:
-    """The one process that applies all batches of the module, in a database with a tree."""
+    """The single process that applies all batches of the module, on a database with a tree."""
 
     async def make_tree() -> None:
         async with connect(module_database_url, INGEST) as connection:
@@ -57,7 +57,7 @@ async def database(module_database_url: str) -> AsyncIterator[Connection]:
 
 
 async def upload(connection: Connection, pieces: Iterator[bytes], file_format: str) -> int:
-    """Put a file into the queue as an upload does: in parts, in one transaction."""
+    """Enqueue a file as an upload does: in parts, in one transaction."""
     async with connection.transaction():
         batch_id = await batches.insert_batch(
             connection, on_error=OnError.REJECT_BATCH, source="test", idempotency_key=None, payload_sha256=b""
@@ -78,7 +78,7 @@ async def upload(connection: Connection, pieces: Iterator[bytes], file_format: s
 
 
 async def end_of(connection: Connection, batch_id: int) -> PriceBatch:
-    """Return the batch once it has ended, which a single attempt must do."""
+    """Return the batch once it has ended, after a single attempt."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
         [batch] = await batches.get_batches(connection, [batch_id])
@@ -91,19 +91,19 @@ async def end_of(connection: Connection, batch_id: int) -> PriceBatch:
 
 
 async def count_rows(connection: Connection) -> tuple[int, int]:
-    """Return how many prices and totals there are."""
+    """Return the number of prices and of totals."""
     rows = await connection.execute("SELECT (SELECT count(*) FROM prices), (SELECT count(*) FROM price_totals)")
     return (await rows.fetchall())[0]
 
 
 def largest_memory(process: subprocess.Popen[bytes]) -> int:
-    """Return the most bytes that the process has had in memory so far."""
+    """Return the peak memory of the process in bytes."""
     [line] = [line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) << 10
 
 
 def children_of(process: subprocess.Popen[bytes]) -> list[str]:
-    """Return the ids of the processes that the process has started and that are still there."""
+    """Return the ids of the running child processes."""
     threads = Path(f"/proc/{process.pid}/task").iterdir()
     return [child for thread in threads for child in (thread / "children").read_text().split()]
 
@@ -128,7 +128,7 @@ async def test_worker_processes_valid_files_after_invalid_ones(
     database: Connection, worker: subprocess.Popen[bytes], data: bytes, file_format: str
 ) -> None:
     batch = await end_of(database, await upload(database, iter([data]), file_format))
-    # The two rows of the Parquet file are of a sound file, and of ports that nobody knows.
+    # The Parquet file is well-formed, but its two rows name unknown ports.
     assert batch.status is (BatchStatus.APPLIED if file_format == "csv" else BatchStatus.REJECTED)
     assert batch.item_count == (1 if file_format == "csv" else 2)
     assert worker.poll() is None

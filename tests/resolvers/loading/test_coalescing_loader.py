@@ -1,4 +1,4 @@
-"""What is asked while others are on their way travels together, and nobody suffers for what another asked."""
+"""Request coalescing: keys requested during a load share the next one; errors are isolated."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from resolvers.loading.coalescing_loader import CoalescingLoader
 pytestmark = pytest.mark.anyio
 
 
-class Road:
-    """Loads the doubles of numbers, but holds every load up until it is let through."""
+class BlockingLoader:
+    """A loader of doubled numbers that blocks every load until it is released."""
 
     def __init__(self) -> None:
         self.loads: list[list[int]] = []
@@ -28,169 +28,171 @@ class Road:
             raise self.fails[numbers[0]]
         return [2 * number for number in sound]
 
-    def let_through(self, loads: int = 1) -> None:
+    def release(self, loads: int = 1) -> None:
         for _ in range(loads):
             self._open.release()
 
 
-async def begin(gathering: CoalescingLoader[int, int], *questions: Sequence[int]) -> list[asyncio.Task[list[int]]]:
-    """Ask, each in a task of its own, and return when all of them wait."""
-    asking = [asyncio.create_task(gathering.load_many(numbers)) for numbers in questions]
+async def begin(loader: CoalescingLoader[int, int], *key_groups: Sequence[int]) -> list[asyncio.Task[list[int]]]:
+    """Start a task for each group of keys and return when all of them wait."""
+    tasks = [asyncio.create_task(loader.load_many(numbers)) for numbers in key_groups]
     for _ in range(5):
         await asyncio.sleep(0)
-    return asking
+    return tasks
 
 
 async def test_coalescing_loader_batches_keys_requested_during_a_load() -> None:
-    road = Road()
-    gathering = CoalescingLoader(road.load, max_concurrent=2)
-    asking = await begin(gathering, [1])
-    asking += await begin(gathering, [2])
-    asking += await begin(gathering, [3, 1], [4], [3])
-    assert road.loads == [[1], [2]]
-    road.let_through(3)
-    assert await asyncio.gather(*asking) == [[2], [4], [6, 2], [8], [6]]
-    assert road.loads == [[1], [2], [3, 1, 4]]
+    blocking = BlockingLoader()
+    coalescing = CoalescingLoader(blocking.load, max_concurrent=2)
+    tasks = await begin(coalescing, [1])
+    tasks += await begin(coalescing, [2])
+    tasks += await begin(coalescing, [3, 1], [4], [3])
+    assert blocking.loads == [[1], [2]]
+    blocking.release(3)
+    assert await asyncio.gather(*tasks) == [[2], [4], [6, 2], [8], [6]]
+    assert blocking.loads == [[1], [2], [3, 1, 4]]
 
 
 async def test_coalescing_loader_batches_simultaneous_requests_into_the_first_load() -> None:
-    road = Road()
-    asking = await begin(CoalescingLoader(road.load, max_concurrent=2), [1], [2], [1, 5])
-    road.let_through()
-    assert await asyncio.gather(*asking) == [[2], [4], [2, 10]]
-    assert road.loads == [[1, 2, 5]]
+    blocking = BlockingLoader()
+    tasks = await begin(CoalescingLoader(blocking.load, max_concurrent=2), [1], [2], [1, 5])
+    blocking.release()
+    assert await asyncio.gather(*tasks) == [[2], [4], [2, 10]]
+    assert blocking.loads == [[1, 2, 5]]
 
 
 async def test_coalescing_loader_limits_batch_size_except_for_one_larger_request() -> None:
-    road = Road()
-    asking = await begin(
-        CoalescingLoader(road.load, max_concurrent=1, max_batch_size=3), [1, 2], [3], [4], [5, 6, 7, 8], [9]
+    blocking = BlockingLoader()
+    tasks = await begin(
+        CoalescingLoader(blocking.load, max_concurrent=1, max_batch_size=3), [1, 2], [3], [4], [5, 6, 7, 8], [9]
     )
-    road.let_through(4)
-    await asyncio.gather(*asking)
-    assert road.loads == [[1, 2, 3], [4], [5, 6, 7, 8], [9]]
+    blocking.release(4)
+    await asyncio.gather(*tasks)
+    assert blocking.loads == [[1, 2, 3], [4], [5, 6, 7, 8], [9]]
 
 
 async def test_coalescing_loader_timeout_of_one_request_does_not_fail_the_others() -> None:
-    road = Road()
-    road.fails = {2: StatementTimeout()}
-    asking = await begin(CoalescingLoader(road.load, max_concurrent=1), [1], [2], [3])
-    road.let_through(4)
-    first, second, third = await asyncio.gather(*asking, return_exceptions=True)
+    blocking = BlockingLoader()
+    blocking.fails = {2: StatementTimeout()}
+    tasks = await begin(CoalescingLoader(blocking.load, max_concurrent=1), [1], [2], [3])
+    blocking.release(4)
+    first, second, third = await asyncio.gather(*tasks, return_exceptions=True)
     assert (first, third) == ([2], [6])
     assert isinstance(second, StatementTimeout)
-    assert road.loads == [[1, 2, 3], [2, 3], [3]]
+    assert blocking.loads == [[1, 2, 3], [2, 3], [3]]
 
 
 async def test_coalescing_loader_fails_remaining_requests_after_two_consecutive_timeouts() -> None:
-    road = Road()
-    road.fails = dict.fromkeys((1, 2, 3, 4), StatementTimeout())
-    asking = await begin(CoalescingLoader(road.load, max_concurrent=1), [5], [1], [2, 5], [3], [4], [6])
-    road.let_through(4)
-    found = await asyncio.gather(*asking, return_exceptions=True)
+    blocking = BlockingLoader()
+    blocking.fails = dict.fromkeys((1, 2, 3, 4), StatementTimeout())
+    tasks = await begin(CoalescingLoader(blocking.load, max_concurrent=1), [5], [1], [2, 5], [3], [4], [6])
+    blocking.release(4)
+    found = await asyncio.gather(*tasks, return_exceptions=True)
     assert found[0] == [10]
     assert [type(error) for error in found[1:]] == [StatementTimeout] * 5
-    assert road.loads == [[5, 1, 2, 3, 4, 6], [1, 2, 3, 4, 6], [2, 3, 4, 6]]
+    assert blocking.loads == [[5, 1, 2, 3, 4, 6], [1, 2, 3, 4, 6], [2, 3, 4, 6]]
 
 
 async def test_coalescing_loader_fails_all_requests_if_the_database_is_unavailable() -> None:
-    road = Road()
-    road.fails = {1: DatabaseUnavailable()}
-    gathering = CoalescingLoader(road.load, max_concurrent=1)
-    asking = await begin(gathering, [1], [2])
-    road.let_through(2)
-    found = await asyncio.gather(*asking, return_exceptions=True)
+    blocking = BlockingLoader()
+    blocking.fails = {1: DatabaseUnavailable()}
+    coalescing = CoalescingLoader(blocking.load, max_concurrent=1)
+    tasks = await begin(coalescing, [1], [2])
+    blocking.release(2)
+    found = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(error) for error in found] == [DatabaseUnavailable] * 2
-    assert road.loads == [[1, 2]]
-    assert await gathering.load_many([3]) == [6]
+    assert blocking.loads == [[1, 2]]
+    assert await coalescing.load_many([3]) == [6]
 
 
 async def test_coalescing_loader_skips_keys_of_cancelled_requests() -> None:
-    road = Road()
-    gathering = CoalescingLoader(road.load, max_concurrent=1)
-    first, second, third = [(await begin(gathering, [number]))[0] for number in (1, 2, 3)]
+    blocking = BlockingLoader()
+    coalescing = CoalescingLoader(blocking.load, max_concurrent=1)
+    first, second, third = [(await begin(coalescing, [number]))[0] for number in (1, 2, 3)]
     first.cancel()
     second.cancel()
-    road.let_through(2)
+    blocking.release(2)
     assert await third == [6]
-    assert road.loads == [[1], [3]]
+    assert blocking.loads == [[1], [3]]
     assert first.cancelled()
     assert second.cancelled()
 
 
 async def test_coalescing_loader_cancels_a_load_only_after_all_its_requests_are_cancelled() -> None:
-    road = Road()
-    gathering = CoalescingLoader(road.load, max_concurrent=1)
-    first, second = await begin(gathering, [1], [2, 1])
+    blocking = BlockingLoader()
+    coalescing = CoalescingLoader(blocking.load, max_concurrent=1)
+    first, second = await begin(coalescing, [1], [2, 1])
     first.cancel()
-    [third] = await begin(gathering, [3])
-    assert road.loads == [[1, 2]]
+    [third] = await begin(coalescing, [3])
+    assert blocking.loads == [[1, 2]]
     second.cancel()
     await asyncio.sleep(0)
-    # Its place is free for the others.
-    road.let_through()
+    # Its slot is free for the others.
+    blocking.release()
     assert await asyncio.wait_for(third, 5) == [6]
-    assert road.loads == [[1, 2], [3]]
+    assert blocking.loads == [[1, 2], [3]]
 
 
 async def test_coalescing_loader_is_busy_while_the_limit_of_waiting_keys_is_reached() -> None:
-    road = Road()
-    loader = CoalescingLoader(road.load, max_concurrent=1, max_waiting=3)
-    asking = await begin(loader, [1])
-    # A key whose load has begun waits no more.
-    asking += await begin(loader, [2, 3])
+    blocking = BlockingLoader()
+    loader = CoalescingLoader(blocking.load, max_concurrent=1, max_waiting=3)
+    tasks = await begin(loader, [1])
+    # A key whose load has begun no longer counts as waiting.
+    tasks += await begin(loader, [2, 3])
     loader.check_capacity()
-    asking += await begin(loader, [4])
+    tasks += await begin(loader, [4])
     with pytest.raises(ServerBusy):
         loader.check_capacity()
-    road.let_through()
+    blocking.release()
     await begin(loader)
     loader.check_capacity()
-    road.let_through()
-    assert await asyncio.gather(*asking) == [[2], [4, 6], [8]]
+    blocking.release()
+    assert await asyncio.gather(*tasks) == [[2], [4, 6], [8]]
 
 
 @pytest.mark.parametrize("split", [[[1, 2, 3, 4]], [[1], [2], [3], [4]]], ids=["one_load", "four_loads"])
 async def test_coalescing_loader_capacity_counts_keys_regardless_of_their_split_into_loads(
     split: list[list[int]],
 ) -> None:
-    road = Road()
-    loader = CoalescingLoader(road.load, max_concurrent=1, max_waiting=4)
+    blocking = BlockingLoader()
+    loader = CoalescingLoader(blocking.load, max_concurrent=1, max_waiting=4)
     first = await begin(loader, [0])
     loader.check_capacity()
-    asking = await begin(loader, *split)
+    tasks = await begin(loader, *split)
     with pytest.raises(ServerBusy):
         loader.check_capacity()
-    road.let_through(2)
-    loaded = await asyncio.gather(*first, *asking)
+    blocking.release(2)
+    loaded = await asyncio.gather(*first, *tasks)
     assert [number for numbers in loaded for number in numbers] == [0, 2, 4, 6, 8]
 
 
 async def test_coalescing_loader_with_an_empty_queue_accepts_a_load_above_the_limit() -> None:
-    road = Road()
-    loader = CoalescingLoader(road.load, max_concurrent=1, max_waiting=2)
+    blocking = BlockingLoader()
+    loader = CoalescingLoader(blocking.load, max_concurrent=1, max_waiting=2)
     loader.check_capacity()
-    asking = await begin(loader, [1, 2, 3, 4, 5])
-    road.let_through()
-    assert await asyncio.gather(*asking) == [[2, 4, 6, 8, 10]]
+    tasks = await begin(loader, [1, 2, 3, 4, 5])
+    blocking.release()
+    assert await asyncio.gather(*tasks) == [[2, 4, 6, 8, 10]]
     loader.check_capacity()
 
 
 async def test_coalescing_loader_frees_the_capacity_of_cancelled_requests() -> None:
-    road = Road()
-    loader = CoalescingLoader(road.load, max_concurrent=1, max_waiting=2)
+    blocking = BlockingLoader()
+    loader = CoalescingLoader(blocking.load, max_concurrent=1, max_waiting=2)
     first, second = await begin(loader, [1], [2])
     [third] = await begin(loader, [3, 4])
     with pytest.raises(ServerBusy):
         loader.check_capacity()
     third.cancel()
-    road.let_through()
+    blocking.release()
     assert [await first, await second] == [[2], [4]]
     loader.check_capacity()
-    assert road.loads == [[1, 2]]
+    assert blocking.loads == [[1, 2]]
 
 
 async def test_coalescing_loader_raises_the_configured_overload_error() -> None:
-    loader = CoalescingLoader(Road().load, max_concurrent=1, max_waiting=0, overload_error=DatabaseUnavailable)
+    loader = CoalescingLoader(
+        BlockingLoader().load, max_concurrent=1, max_waiting=0, overload_error=DatabaseUnavailable
+    )
     with pytest.raises(DatabaseUnavailable):
         loader.check_capacity()

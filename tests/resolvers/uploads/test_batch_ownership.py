@@ -1,4 +1,4 @@
-"""Batches are their uploader's and the admins'; to anybody else one that is there looks like one that is not."""
+"""Batch ownership: only the uploader and admins see a batch; to others it does not exist."""
 
 import itertools
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ MISSING = "999"
 
 @dataclass
 class Parties:
-    """A server, and the tokens of two uploaders, an admin, and one who may only read."""
+    """A server, and the tokens of two uploaders, an admin and a read-only client."""
 
     client: Client
     url: str
@@ -47,7 +47,7 @@ class Parties:
     reader: str
 
     def ask(self, token: str, query: str, **variables: object) -> Json:
-        """Return the data of an answer to whoever bears the token."""
+        """Return the data of the response to a query with the token."""
         self.client.http.headers.update(bearing(token))
         return self.client.ask(query, **variables)
 
@@ -184,7 +184,7 @@ def test_batch_of_another_uploader_is_byte_for_byte_equal_to_a_missing_one(datab
                 batch = parties.ask(ours, REVERT, id=batch["id"])["revertBatch"]["batch"]
         assert batch["status"] == state.upper()
         assert seen(parties, theirs, batch["id"]) == seen(parties, theirs, MISSING)
-        # Whoever has it is answered something else by each of these ways: so they are ways to it.
+        # The owner gets a different response in each of these ways, so each one does reach the batch.
         missing = seen(parties, ours, MISSING)
         assert not [way for way, found in seen(parties, ours, batch["id"]).items() if found == missing[way]]
         by_key = {"query": BY_KEY}
@@ -193,7 +193,7 @@ def test_batch_of_another_uploader_is_byte_for_byte_equal_to_a_missing_one(datab
 
 
 def seen(parties: Parties, token: str, batch_id: str) -> dict[str, object]:
-    """Return what each way to a batch answers, as bytes, with its status and its headers."""
+    """Return the response of each access path to a batch: bytes, status and headers."""
     http, headers = parties.client.http, bearing(token)
     path = f"/batches/{batch_id}/rejections.csv"
     stream = {**headers, "Accept": "text/event-stream"}
@@ -207,7 +207,7 @@ def seen(parties: Parties, token: str, batch_id: str) -> dict[str, object]:
         "progress": _begin(parties, token, batch_id),
         "download": http.get(path, headers=headers),
         "head": http.head(path, headers=headers),
-        # The last, as it changes what there is.
+        # The last one, because it changes the data.
         "revert": http.post("/graphql", json={"query": REVERT, **body}, headers=headers),
     }
     return {way: answer if isinstance(answer, bytes) else _show(answer) for way, answer in found.items()}
@@ -218,7 +218,7 @@ def _show(answer: httpx.Response) -> object:
 
 
 def _begin(parties: Parties, token: str, batch_id: str) -> bytes:
-    """Return the first event of a batch's progress, as it is sent."""
+    """Return the first event of a batch's progress, as sent."""
     with open_events(parties.url, PROGRESS, {"id": batch_id}, token) as response:
         return b"".join(itertools.islice(response.iter_raw(), 1))
 
@@ -238,14 +238,14 @@ def test_batch_loaded_by_the_cli_is_visible_only_to_admins(database_url: str, tm
 def test_batch_of_another_uploader_causes_the_same_statements_as_a_missing_one(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The time that an answer takes is that of its statements: where they are the same, it tells nothing.
+    # The response time depends on the statements. If they are the same, it reveals nothing.
     fill(database_url)
     ours, theirs = (make_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
     sent: list[str] = []
     execute = psycopg.AsyncCursor.execute
 
     async def noting(self: psycopg.AsyncCursor[Any], query: bytes, *args: Any, **kwargs: Any) -> object:  # noqa: ANN401
-        # Tokens in use are looked up all the time.
+        # Tokens in use are queried at any time.
         if b"api_tokens" not in query:
             sent.append(query.decode())
         return await execute(self, query, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Dry runs over real HTTP: they tell what the upload itself then does, and change nothing."""
+"""Dry runs over real HTTP: they predict the result of the upload and change nothing."""
 
 import asyncio
 import threading
@@ -49,8 +49,8 @@ def send(client: Client, *items: Json, **options: object) -> Json:
     return payload
 
 
-def try_out(client: Client, *items: Json, **options: object) -> Json:
-    """Try the items and return the payload."""
+def dry_run(client: Client, *items: Json, **options: object) -> Json:
+    """Send the items as a dry run and return the payload."""
     payload = send(client, *items, dryRun=True, **options)
     assert payload["batch"] is None
     assert payload["replayed"] is False
@@ -60,7 +60,7 @@ def try_out(client: Client, *items: Json, **options: object) -> Json:
 def test_dry_run_preview_matches_the_upload_and_the_resulting_averages(client: Client) -> None:
     send(client, *THREE[:2], {**GOOD, "dateTo": None, "price": 300}, BACK, BACK)
     items = [{**GOOD, "price": "-50"}, *[BACK] * 2, {**BACK, "dateFrom": "2024-02-01"}]
-    preview = try_out(client, *items)["preview"]
+    preview = dry_run(client, *items)["preview"]
     there = {"origin": {"code": "CNSGH"}, "destination": {"code": "NLRTM"}}
     back = {"origin": {"code": "NLRTM"}, "destination": {"code": "CNSGH"}}
     assert preview.pop("lanes") == [
@@ -68,7 +68,7 @@ def test_dry_run_preview_matches_the_upload_and_the_resulting_averages(client: C
         {"origin": {"code": "CNSGH"}, "destination": {"code": "NLRTM", "name": "Name of NLRTM"}},
     ]
     assert preview.pop("changes") == [
-        # It moves by 62.50; the new ones appear at 100.00 and 83.33.
+        # It changes by 62.50; the new averages are 100.00 and 83.33.
         {**there, "day": "2024-01-01", "averageBefore": 200, "averageAfter": 137.5, "countBefore": 3, "countAfter": 4},
         {**back, "day": "2024-01-01", "averageBefore": None, "averageAfter": 100, "countBefore": 2, "countAfter": 4},
         {**there, "day": "2024-01-02", "averageBefore": None, "averageAfter": 83.33, "countBefore": 2, "countAfter": 3},
@@ -110,7 +110,7 @@ def test_dry_run_changes_no_row_and_sends_no_notification(client: Client, databa
     with psycopg.connect(database_url, autocommit=True) as listener:
         for channel in (QUEUE, BATCHES, DATA, "end_of_test"):
             listener.execute(f"LISTEN {channel}".encode())
-        assert try_out(client, *items, idempotencyKey="k")["preview"]["itemCount"] == len(items)
+        assert dry_run(client, *items, idempotencyKey="k")["preview"]["itemCount"] == len(items)
         listener.execute("NOTIFY end_of_test")
         assert next(listener.notifies(timeout=10)).channel == "end_of_test"
     assert dump(database_url) == before
@@ -118,9 +118,9 @@ def test_dry_run_changes_no_row_and_sends_no_notification(client: Client, databa
 
 
 def test_dry_run_neither_reserves_nor_matches_the_idempotency_key(client: Client) -> None:
-    assert try_out(client, GOOD, idempotencyKey="k")["preview"]["status"] == "APPLIED"
+    assert dry_run(client, GOOD, idempotencyKey="k")["preview"]["status"] == "APPLIED"
     assert send(client, GOOD, idempotencyKey="k")["replayed"] is False
-    other = try_out(client, GOOD, BACK, idempotencyKey="k")
+    other = dry_run(client, GOOD, BACK, idempotencyKey="k")
     assert (other["userErrors"], other["preview"]["itemCount"]) == ([], 2)
 
 
@@ -135,7 +135,7 @@ def test_dry_run_neither_reserves_nor_matches_the_idempotency_key(client: Client
 def test_dry_run_rejected_as_a_whole_has_no_preview(
     client: Client, items: list[Json], options: Json, code: str
 ) -> None:
-    payload = try_out(client, *items, **options)
+    payload = dry_run(client, *items, **options)
     assert payload["preview"] is None
     assert [(error["item"], error["code"]) for error in payload["userErrors"]] == [(None, code)]
 
@@ -143,14 +143,14 @@ def test_dry_run_rejected_as_a_whole_has_no_preview(
 def test_dry_run_completes_without_a_worker(database_url: str) -> None:
     fill(database_url)
     with running_server(database_url) as client:
-        assert try_out(client, GOOD, waitMs=-1)["preview"]["status"] == "APPLIED"
+        assert dry_run(client, GOOD, waitMs=-1)["preview"]["status"] == "APPLIED"
 
 
 @pytest.mark.parametrize("on_error", ["REJECT_BATCH", "SKIP_INVALID"])
 def test_dry_run_reports_the_same_errors_and_warnings_as_the_upload(client: Client, on_error: str) -> None:
     odd = {**GOOD, "destination": "CNSGH"}
     items = [*THREE, odd, *({**GOOD, **change} for change, *_ in BAD), odd]
-    tried = try_out(client, *items, onError=on_error)
+    tried = dry_run(client, *items, onError=on_error)
     real = send(client, *items, onError=on_error)
     for key in ("userErrors", "warnings"):
         assert tried[key] == real[key]
@@ -160,7 +160,7 @@ def test_dry_run_reports_the_same_errors_and_warnings_as_the_upload(client: Clie
 
 
 def test_dry_run_preview_is_empty_if_an_invalid_item_rejects_the_batch(client: Client) -> None:
-    preview = try_out(client, *THREE, {**GOOD, "price": "x"})["preview"]
+    preview = dry_run(client, *THREE, {**GOOD, "price": "x"})["preview"]
     assert (preview["status"], preview["acceptedCount"], preview["rejectedCount"]) == ("REJECTED", 0, 1)
     assert preview["lanes"] == preview["changes"] == []
     assert preview["firstDay"] is preview["lastDay"] is None
@@ -168,20 +168,20 @@ def test_dry_run_preview_is_empty_if_an_invalid_item_rejects_the_batch(client: C
 
 
 def test_dry_run_previews_valid_items_with_skip_invalid(client: Client) -> None:
-    preview = try_out(client, *THREE, {**GOOD, "price": "x"}, onError="SKIP_INVALID")["preview"]
+    preview = dry_run(client, *THREE, {**GOOD, "price": "x"}, onError="SKIP_INVALID")["preview"]
     assert (preview["status"], preview["acceptedCount"], preview["rejectedCount"]) == ("APPLIED", 3, 1)
     assert [change["averageAfter"] for change in preview["changes"]] == [200, 200]
     assert preview["newAverageCount"] == 2
 
 
 def test_dry_run_of_only_invalid_items_is_rejected_even_with_skip_invalid(client: Client) -> None:
-    preview = try_out(client, {**GOOD, "price": "x"}, onError="SKIP_INVALID")["preview"]
+    preview = dry_run(client, {**GOOD, "price": "x"}, onError="SKIP_INVALID")["preview"]
     assert (preview["status"], preview["rejectedCount"], preview["changes"]) == ("REJECTED", 1, [])
 
 
 def test_dry_run_lists_the_first_thousand_errors_and_counts_all(client: Client) -> None:
     items = [GOOD, *[{**GOOD, "price": "x"}] * 1_200]
-    tried, real = try_out(client, *items), send(client, *items)
+    tried, real = dry_run(client, *items), send(client, *items)
     assert tried["userErrors"] == real["userErrors"]
     assert [error["item"] for error in tried["userErrors"]] == list(range(2, 1_002))
     assert tried["preview"]["rejectedCount"] == 1_200
@@ -189,15 +189,15 @@ def test_dry_run_lists_the_first_thousand_errors_and_counts_all(client: Client) 
 
 def test_dry_run_omits_averages_that_are_unchanged_to_the_cent(client: Client) -> None:
     send(client, *[GOOD] * 3)
-    preview = try_out(client, GOOD, {**GOOD, "price": "100.01"})["preview"]
+    preview = dry_run(client, GOOD, {**GOOD, "price": "100.01"})["preview"]
     assert (preview["status"], preview["changes"], preview["newAverageCount"]) == ("APPLIED", [], 0)
 
 
 def test_dry_run_orders_changes_by_the_rounded_difference(client: Client) -> None:
     send(client, *[GOOD] * 3)
-    # Both averages are shown to move by a cent; exactly, the first moves by half a cent.
+    # Both displayed averages change by a cent; exactly, the first one changes by half a cent.
     items = [{**GOOD, "dateTo": None, "price": "100.02"}, {**GOOD, "dateFrom": "2024-01-02", "price": "100.04"}]
-    changes = try_out(client, *items)["preview"]["changes"]
+    changes = dry_run(client, *items)["preview"]["changes"]
     assert [(change["day"], change["averageAfter"]) for change in changes] == [
         ("2024-01-01", 100.01),
         ("2024-01-02", 100.01),
@@ -205,12 +205,12 @@ def test_dry_run_orders_changes_by_the_rounded_difference(client: Client) -> Non
 
 
 def test_dry_run_of_two_prices_previews_no_average(client: Client) -> None:
-    preview = try_out(client, GOOD, GOOD)["preview"]
+    preview = dry_run(client, GOOD, GOOD)["preview"]
     assert (preview["priceDayCount"], preview["changes"], preview["newAverageCount"]) == (4, [], 0)
 
 
 def test_dry_run_counts_new_averages_that_are_not_listed(client: Client) -> None:
-    preview = try_out(client, *[{**GOOD, "dateTo": "2024-12-31"}] * 3)["preview"]
+    preview = dry_run(client, *[{**GOOD, "dateTo": "2024-12-31"}] * 3)["preview"]
     assert [change["day"] for change in preview["changes"]] == [f"2024-01-{day:02}" for day in range(1, 11)]
     assert preview["newAverageCount"] == 366
 
@@ -222,7 +222,7 @@ def test_dry_run_previews_averages_of_foreign_currencies_in_dollars(client: Clie
 
     asyncio.run(load())
     euros = {**GOOD, "dateTo": "2024-01-10", "currency": "EUR", "price": "1000.50"}
-    preview = try_out(client, euros, euros, {**euros, "currency": "jpy"})["preview"]
+    preview = dry_run(client, euros, euros, {**euros, "currency": "jpy"})["preview"]
     assert preview["priceDayCount"] == 30
     changes = preview["changes"]
     assert len(changes) == preview["newAverageCount"] == 10
@@ -251,7 +251,7 @@ def test_dry_run_accepts_literal_items(client: Client) -> None:
 
 
 class Sender(threading.Thread):
-    """Tries an upload in a thread; `payload` is there after `join`."""
+    """A thread that sends a dry run; `payload` is available after `join`."""
 
     payload: Json
 
@@ -261,16 +261,16 @@ class Sender(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Send."""
-        self.payload = try_out(self._client, GOOD)
+        """Send the dry run."""
+        self.payload = dry_run(self._client, GOOD)
 
 
 def wait_for_lock(connection: psycopg.Connection) -> None:
-    """Return when somebody waits for the tree."""
+    """Wait until a statement waits for the lock of the tree."""
     deadline = time.monotonic() + 15
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     while connection.execute(waiting).fetchone() == (0,):
-        assert time.monotonic() < deadline, "nobody waits for the tree"
+        assert time.monotonic() < deadline, "no statement waits for the lock of the tree"
 
 
 def test_dry_run_queues_behind_others_and_fails_as_busy_after_the_timeout(

@@ -1,4 +1,4 @@
-"""Files of prices over real HTTP: every format is applied, replays are recognised, nothing is whole in memory."""
+"""Price files over real HTTP: every format, recognised replays, bounded memory."""
 
 import gzip
 import io
@@ -45,7 +45,7 @@ def ndjson(data: bytes) -> bytes:
 
 @pytest.fixture
 def idle_client(database_url: str) -> Iterator[Client]:
-    """A server over two ports, and nobody who applies batches."""
+    """A server over two ports, without a worker."""
     fill(database_url)
     with running_server(database_url) as client:
         yield client
@@ -210,7 +210,7 @@ def test_file_upload_of_64_mib_limits_memory_growth_and_request_latency(database
     token = make_token(database_url, "upload")
     with serving(database_url) as (process, url):
         httpx.get(f"{url}/readyz").raise_for_status()
-        # The peak so far is of the start, when the exchange rates were loaded: begin anew.
+        # The peak so far is that of the start, when the exchange rates were loaded: reset it.
         Path(f"/proc/{process.pid}/clear_refs").write_text("5")
         idle = resident_peak(process)
         longest, stop = [0.0], threading.Event()
@@ -239,7 +239,7 @@ def test_file_upload_of_64_mib_limits_memory_growth_and_request_latency(database
 
 
 def resident_peak(process: subprocess.Popen[str]) -> int:
-    """Return the most memory that the process has had, in bytes."""
+    """Return the peak memory of the process in bytes."""
     (line,) = [
         line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if line.startswith("VmHWM")
     ]
