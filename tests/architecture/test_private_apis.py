@@ -180,10 +180,10 @@ def test_embedded_postgresql_lists_its_client_processes_in_a_json_file(tmp_path:
 
 
 def test_websockets_library_limits_admit_handshakes_of_the_allowed_size() -> None:
-    message = "websockets: limits of a handshake for server/runtime/http_protocol.py"
-    protocol = load("server.runtime.http_protocol")
-    assert protocol.MAX_HANDSHAKE_LINE_BYTES + len(": \r\n") <= http11.MAX_LINE_LENGTH, message
-    assert protocol.MAX_HANDSHAKE_FIELDS <= http11.MAX_NUM_HEADERS, message
+    message = "websockets: limits of a handshake for server/runtime/handshake_limits.py"
+    limits = load("server.runtime.handshake_limits")
+    assert limits.MAX_HANDSHAKE_LINE_BYTES + len(": \r\n") <= http11.MAX_LINE_LENGTH, message
+    assert limits.MAX_HANDSHAKE_FIELDS <= http11.MAX_NUM_HEADERS, message
 
 
 @pytest.mark.parametrize(
