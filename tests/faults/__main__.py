@@ -19,7 +19,7 @@ from tests.faults.restarts import Figures, restart_repeatedly
 SHOWN = 20
 
 
-def show(figures: Figures) -> Table:
+def create_table(figures: Figures) -> Table:
     """Return the figures as a readable table."""
     table = Table("figure", "value", title="Rolling restarts")
     for name, value in (
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             settings={"RATESGRAPH_CACHE_BYTES": "0"},
         )
     console = Console(highlight=False)
-    console.print(show(figures))
+    console.print(create_table(figures))
     for one in figures.wrong[:SHOWN]:
         console.print(str(one), markup=False, soft_wrap=True)
     return 1 if figures.wrong else 0

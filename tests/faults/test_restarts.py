@@ -49,7 +49,7 @@ def test_supervisor_replaces_a_killed_process_with_increasing_delay(database_url
 
 
 @contextmanager
-def closed(database_url: str, postgres: str) -> Iterator[None]:
+def refused_connections(database_url: str, postgres: str) -> Iterator[None]:
     """Make the database refuse new connections for the block; existing ones stay open."""
     name = conninfo_to_dict(database_url)["dbname"]
     with psycopg.connect(postgres, autocommit=True) as connection:
@@ -68,7 +68,7 @@ def test_rolling_restart_is_aborted_if_new_processes_cannot_start(database_url: 
         process.send_signal(signal.SIGHUP)
         until(lambda: output.count(REPLACED), "the processes were not replaced", 60)
         survivor, killed = sorted(children(process.pid))
-        with closed(database_url, postgres):
+        with refused_connections(database_url, postgres):
             process.send_signal(signal.SIGHUP)
             until(lambda: len(children(process.pid)) == 3, "no process has tried to start", 60)
             os.kill(killed, signal.SIGKILL)

@@ -184,12 +184,12 @@ async def test_worker_returns_its_batch_to_the_queue_when_stopped(
     monkeypatch.setattr(worker, "STOP_SECONDS", 0.05)
     begun = asyncio.Event()
 
-    async def take_forever(*_arguments: object) -> None:
+    async def hang(*_arguments: object) -> None:
         begun.set()
         await asyncio.Event().wait()
 
     with monkeypatch.context() as patched:
-        patched.setattr(worker, "apply_slices", take_forever)
+        patched.setattr(worker, "apply_slices", hang)
         batch_id = await accept(connection)
         stop = asyncio.Event()
         working = asyncio.create_task(run_worker(database_url, stop))
