@@ -77,7 +77,7 @@ class Ledger:
                 if self.over.is_set():
                     raise RunEnded
                 if time.monotonic() > deadline:
-                    raise DeadlineExceeded(f"timeout after {DEADLINE_SECONDS:.0f} s: {what}")
+                    raise DeadlineExceeded(f"timeout after {DEADLINE_SECONDS:.0f} s while waiting for {what}")
                 self.changed.wait(POLL_SECONDS)
 
     def pause(self, seconds: float) -> None:

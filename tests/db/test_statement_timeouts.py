@@ -32,11 +32,11 @@ def test_statement_timeout_has_an_error_code_and_leaves_a_usable_connection_pool
     with ThreadPoolExecutor(REQUESTS) as threads:
         with psycopg.connect(database_url) as blocker:
             blocker.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
-            stuck = [threads.submit(ask, client, f"{query}#{number}") for number in range(REQUESTS)]
-            for failed in stuck:
+            blocked = [threads.submit(ask, client, f"{query}#{number}") for number in range(REQUESTS)]
+            for failed in blocked:
                 (error,) = failed.result().json()["errors"]
                 assert error["extensions"]["code"] in {"STATEMENT_TIMEOUT", "SERVER_BUSY"}
-            assert any(b"STATEMENT_TIMEOUT" in failed.result().content for failed in stuck)
+            assert any(b"STATEMENT_TIMEOUT" in failed.result().content for failed in blocked)
         for response in threads.map(lambda number: ask(client, f"{query}##{number}"), range(REQUESTS)):
             assert response.json() == answer
     with psycopg.connect(database_url) as connection:

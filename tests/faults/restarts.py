@@ -22,7 +22,7 @@ class Figures:
 
     restarts: list[float]
     requests: int
-    wrong: list[Reading]
+    failed_requests: list[Reading]
     slowest: float
 
 

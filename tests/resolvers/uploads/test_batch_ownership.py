@@ -165,9 +165,9 @@ def test_price_changes_subscription_hides_the_batch_from_other_callers(watched: 
         watched.client.http.headers.update(bearing(own))
         batch = watched.client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 0})["uploadPrices"]["batch"]
         for answers, sees_it in zip(streams, tokens.values(), strict=True):
-            told = next(answers)["data"]["pricesChanged"]
-            assert told.pop("batch") == ({"id": batch["id"], "source": "uploadPrices"} if sees_it else None)
-            assert told == {"status": "APPLIED", "firstDay": "2024-01-01", "lastDay": "2024-01-02"}
+            event = next(answers)["data"]["pricesChanged"]
+            assert event.pop("batch") == ({"id": batch["id"], "source": "uploadPrices"} if sees_it else None)
+            assert event == {"status": "APPLIED", "firstDay": "2024-01-01", "lastDay": "2024-01-02"}
 
 
 @pytest.mark.parametrize("state", ["queued", "applied", "rejected", "reverted"])
