@@ -45,7 +45,7 @@ def expected_rate(history: dict[int, int], newest: int, day: date) -> tuple[Deci
     """Return the expected rate of a day: the latest before it, unless too old.
 
     A rate is too old if it is more than 14 days older than the day, or than the newest published
-    day if that one is earlier.
+    day if this is earlier.
     """
     number = (day - BEGIN).days
     before = [published for published in history if published <= number]
