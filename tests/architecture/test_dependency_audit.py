@@ -20,7 +20,7 @@ WEAK = {
     "version": "2.0",
     "vulns": [{"id": "PYSEC-2024-1", "fix_versions": ["2.1"], "aliases": [], "description": "bad"}],
 }
-SKIPPED = {"name": "ours", "skip_reason": "not found on PyPI"}
+SKIPPED = {"name": "unpublished", "skip_reason": "not found on PyPI"}
 
 
 def audit(folder: Path, script: str | None, seconds: int = 25) -> subprocess.CompletedProcess[str]:

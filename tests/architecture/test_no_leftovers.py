@@ -11,7 +11,7 @@ from tests.support.source import ROOT, texts
 # XXX is also the code of "no currency" (ISO 4217), so it counts only in a comment.
 TO_DO = re.compile(r"\b(TODO|FIXME)\b|(#|--|<!--).*\bXXX\b")
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(work|tmp|root|home)/")
-EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "misc"}
+GENERIC_NAMES = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "misc"}
 SELF = Path(__file__).relative_to(ROOT).as_posix()
 
 
@@ -36,4 +36,4 @@ def test_no_leftovers_of_machine_paths_remain() -> None:
 
 def test_modules_and_folders_have_no_generic_names() -> None:
     paths = [Path(path) for path, _ in texts() if path.endswith((".py", ".sql"))]
-    assert not [str(path) for path in paths if EMPTY_NAMES & set("_".join(path.with_suffix("").parts).split("_"))]
+    assert not [str(path) for path in paths if GENERIC_NAMES & set("_".join(path.with_suffix("").parts).split("_"))]

@@ -10,13 +10,13 @@ from graphql import GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectT
 from graph.schema import schema
 from tests.support.source import ROOT
 
-NOT_OURS = {"PageInfo"}
+LIBRARY_TYPES = {"PageInfo"}
 
 
 def described() -> Iterator[tuple[str, str | None]]:
     """Yield (name, description) of every type, field, argument and input field of the product."""
     for name, kind in schema._schema.type_map.items():
-        if name.startswith("__") or name in NOT_OURS:
+        if name.startswith("__") or name in LIBRARY_TYPES:
             continue
         yield name, kind.description
         if isinstance(kind, GraphQLInputObjectType):

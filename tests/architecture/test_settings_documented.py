@@ -13,7 +13,7 @@ ROW = re.compile(r"^\|\s*`(?P<name>RATESGRAPH_[A-Z0-9_]+|DATABASE_URL)`\s*\|\s*(
 NOTHING = {"", "none", "-", "–", "—"}
 
 
-def shown(default: object) -> str:
+def as_environment_value(default: object) -> str:
     """Return a default in the form of an environment value."""
     return str(default).lower() if isinstance(default, bool) else str(default)
 
@@ -22,7 +22,7 @@ def test_configuration_lists_every_setting_with_its_default() -> None:
     rows = list(ROW.finditer((ROOT / "docs/operations/configuration.md").read_text(encoding="utf-8")))
     table = {row["name"]: "" if row["default"] in NOTHING else row["default"].strip("`") for row in rows}
     expected = {
-        environment_names(name)[0]: "" if field.default is None else shown(field.default)
+        environment_names(name)[0]: "" if field.default is None else as_environment_value(field.default)
         for name, field in Settings.model_fields.items()
     }
     assert table == expected
@@ -37,4 +37,8 @@ def test_renamed_settings_are_listed_with_their_new_names() -> None:
 
 
 def test_setting_default_is_formatted_as_an_environment_value() -> None:
-    assert [shown(value) for value in (False, 8000, Path(".ratesgraph"))] == ["false", "8000", ".ratesgraph"]
+    assert [as_environment_value(value) for value in (False, 8000, Path(".ratesgraph"))] == [
+        "false",
+        "8000",
+        ".ratesgraph",
+    ]

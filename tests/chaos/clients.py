@@ -58,7 +58,9 @@ class Client:
 
     def _upload(self, http: httpx.Client, batch: Batch, *, again: bool = False) -> None:
         wait_ms = self._random.choice([0, 0, 100, 500])
-        answer = self._ask(http, UPLOAD, {"input": batch.as_input(wait_ms)}, impatient=self._random.random() < 0.03)
+        answer = self._send_with_retries(
+            http, UPLOAD, {"input": batch.as_input(wait_ms)}, impatient=self._random.random() < 0.03
+        )
         payload = answer["uploadPrices"]
         if payload["batch"] is None or (again and not payload["replayed"]):
             raise UnexpectedResponse(f"upload {batch.key}: {payload}")
@@ -70,7 +72,7 @@ class Client:
     def _upload_other_items(self, http: httpx.Client, batch: Batch) -> None:
         """Reuse the key of an acknowledged batch for other items: the API must reject it."""
         other = {**batch.as_input(0), "prices": batch.prices * 2}
-        payload = self._ask(http, UPLOAD, {"input": other})["uploadPrices"]
+        payload = self._send_with_retries(http, UPLOAD, {"input": other})["uploadPrices"]
         if payload["batch"] is not None or payload["userErrors"] != [{"code": "IDEMPOTENCY_KEY_REUSED"}]:
             raise UnexpectedResponse(f"key {batch.key} with other items: {payload}")
 
@@ -79,13 +81,13 @@ class Client:
 
         An earlier attempt with a lost response counts as well.
         """
-        payload = self._ask(http, REVERT, {"id": str(batch_id)})["revertBatch"]
+        payload = self._send_with_retries(http, REVERT, {"id": str(batch_id)})["revertBatch"]
         status, codes = payload["batch"]["status"], [error["code"] for error in payload["userErrors"]]
         if (codes and codes != ["BATCH_NOT_APPLIED"]) or status not in {"QUEUED", "RUNNING", "APPLIED", "REVERTED"}:
             raise UnexpectedResponse(f"revert {batch_id}: {payload}")
         return bool(status == "REVERTED")
 
-    def _ask(self, http: httpx.Client, query: str, variables: Json, *, impatient: bool = False) -> Json:
+    def _send_with_retries(self, http: httpx.Client, query: str, variables: Json, *, impatient: bool = False) -> Json:
         """Send the request until its response is no transient failure.
 
         With `impatient`, the first attempt times out early.
@@ -93,7 +95,7 @@ class Client:
         deadline = time.monotonic() + DEADLINE_SECONDS
         timeout = SHORT_TIMEOUT_SECONDS if impatient else TIMEOUT_SECONDS
         while True:
-            data, failure = _ask_once(http, {"query": query, "variables": variables}, timeout)
+            data, failure = _send_once(http, {"query": query, "variables": variables}, timeout)
             self._ledger.count_request(failure)
             if data is not None:
                 return data
@@ -103,7 +105,7 @@ class Client:
             self._ledger.pause(self._random.uniform(0.02, 0.3))
 
 
-def _ask_once(http: httpx.Client, body: Json, timeout: float) -> tuple[Json | None, str | None]:
+def _send_once(http: httpx.Client, body: Json, timeout: float) -> tuple[Json | None, str | None]:
     """Return the data, or the transient failure; raise UnexpectedResponse for anything else."""
     try:
         response = http.post("/graphql", json=body, timeout=timeout)

@@ -34,16 +34,16 @@ class Ledger:
         self.ended = 0
         self.striking = True
         self._batches = batches
-        self._taken = 0
+        self._last_number = 0
 
     def next_number(self) -> int | None:
         """Return the number of the next batch, or None after all batches and all strikes."""
-        self.wait_for(lambda: self._taken - self.ended < MAX_BACKLOG, "room in the queue")
+        self.wait_for(lambda: self._last_number - self.ended < MAX_BACKLOG, "room in the queue")
         with self.changed:
-            if self._taken >= self._batches and not self.striking:
+            if self._last_number >= self._batches and not self.striking:
                 return None
-            self._taken += 1
-            return self._taken
+            self._last_number += 1
+            return self._last_number
 
     def count_request(self, failure: str | None = None) -> None:
         """Count a request and its transient failure, if any."""
@@ -77,7 +77,7 @@ class Ledger:
                 if self.over.is_set():
                     raise RunEnded
                 if time.monotonic() > deadline:
-                    raise DeadlineExceeded(f"timeout after {DEADLINE_SECONDS:.0f} s: {what}")
+                    raise DeadlineExceeded(f"timeout after {DEADLINE_SECONDS:.0f} s while waiting for {what}")
                 self.changed.wait(POLL_SECONDS)
 
     def pause(self, seconds: float) -> None:

@@ -91,19 +91,19 @@ def running_processes(
     api = SupervisedProcess(
         ["serve", "--no-demo", "--port", str(port)], variables, "Ratesgraph answers", logs / "api.log"
     )
-    kept = [
+    worker_processes = [
         SupervisedProcess(["worker"], variables, "Applying batches", logs / f"worker-{number}.log")
         for number in range(1, workers + 1)
     ]
-    for process in (api, *kept):
+    for process in (api, *worker_processes):
         process.start()
     try:
-        yield api, kept
+        yield api, worker_processes
     finally:
-        late = []
-        for process in (api, *kept):
+        errors = []
+        for process in (api, *worker_processes):
             try:
                 process.stop()
             except AssertionError as error:
-                late.append(str(error))
-        assert not late, late
+                errors.append(str(error))
+        assert not errors, errors

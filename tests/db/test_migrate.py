@@ -59,8 +59,8 @@ def test_migration_files_name_every_constraint_and_index_explicitly(database_url
     written = " ".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.sql"))
     names = [
         (table, name)
-        for what, table, name, _ in read_catalog(database_url)
-        if what in {"constraint", "index"} and not table.lstrip("_").startswith("yoyo_")
+        for kind, table, name, _ in read_catalog(database_url)
+        if kind in {"constraint", "index"} and not table.lstrip("_").startswith("yoyo_")
     ]
     assert names
     assert not [name for table, name in names if not name.startswith(f"{table}_")]

@@ -33,7 +33,7 @@ async def fetch_each(
     return found
 
 
-async def assert_sound(connection: Connection) -> None:
+async def assert_usable(connection: Connection) -> None:
     """Check that the connection executes statements correctly."""
     assert await fetch_each(connection, SERIES, [["1"]]) == [[(1, [1, 2])]]
     assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
@@ -45,12 +45,12 @@ async def test_pipeline_returns_the_rows_of_each_parameter_set(connection: Conne
     for _ in range(2):
         found = await fetch_each(connection, SERIES, [[str(number)] for number in numbers_of_rows])
         assert found == [[(row, [row, 2 * row]) for row in range(1, number + 1)] for number in numbers_of_rows]
-    await assert_sound(connection)
+    await assert_usable(connection)
 
 
 async def test_pipeline_without_parameters_returns_no_rows(connection: Connection) -> None:
     assert await fetch_each(connection, SERIES, []) == []
-    await assert_sound(connection)
+    await assert_usable(connection)
 
 
 async def test_pipeline_returns_results_before_an_error_and_raises_a_first_error(connection: Connection) -> None:
@@ -59,14 +59,14 @@ async def test_pipeline_returns_results_before_an_error_and_raises_a_first_error
         with pytest.raises(errors.DivisionByZero):
             await fetch_each(connection, DIVIDE, [["0"], ["2"]])
     assert await fetch_each(connection, DIVIDE, [["5"]]) == [[(2,)]]
-    await assert_sound(connection)
+    await assert_usable(connection)
 
 
 async def test_pipeline_raises_a_prepare_error_each_time(connection: Connection) -> None:
     for _ in range(2):
         with pytest.raises(errors.UndefinedTable):
             await fetch_each(connection, b"SELECT * FROM nowhere WHERE id = $1", [["1"], ["2"]])
-    await assert_sound(connection)
+    await assert_usable(connection)
 
 
 async def test_pipeline_ends_a_statement_at_the_statement_timeout(connection: Connection) -> None:
@@ -74,7 +74,7 @@ async def test_pipeline_ends_a_statement_at_the_statement_timeout(connection: Co
     assert await fetch_each(connection, SLEEP, [["0"], ["5"], ["0"]]) == [[(b"",)]]
     with pytest.raises(errors.QueryCanceled):
         await fetch_each(connection, SLEEP, [["5"], ["0"]])
-    await assert_sound(connection)
+    await assert_usable(connection)
 
 
 async def test_pipeline_cancellation_leaves_a_usable_connection(connection: Connection) -> None:
@@ -84,7 +84,7 @@ async def test_pipeline_cancellation_leaves_a_usable_connection(connection: Conn
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await fetch_each(connection, SLEEP, [["0"]]) == [[(b"",)]]
-    await assert_sound(connection)
+    await assert_usable(connection)
 
 
 async def test_pipeline_raises_an_operational_error_for_a_lost_connection(

@@ -9,7 +9,7 @@ import pytest
 from tests.support.batches.uploads import AVERAGES, fill
 from tests.support.fixtures.server import JSON, Client
 
-QUESTIONS = 24
+REQUESTS = 24
 """More than the pool has connections."""
 STATISTICS = AVERAGES.replace("averagePrice ", "averagePrice medianPrice ")
 RUNNING = """
@@ -29,15 +29,15 @@ def test_statement_timeout_has_an_error_code_and_leaves_a_usable_connection_pool
 ) -> None:
     fill(database_url)
     answer = ask(client, query).json()
-    with ThreadPoolExecutor(QUESTIONS) as threads:
+    with ThreadPoolExecutor(REQUESTS) as threads:
         with psycopg.connect(database_url) as blocker:
             blocker.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
-            stuck = [threads.submit(ask, client, f"{query}#{number}") for number in range(QUESTIONS)]
-            for failed in stuck:
+            blocked = [threads.submit(ask, client, f"{query}#{number}") for number in range(REQUESTS)]
+            for failed in blocked:
                 (error,) = failed.result().json()["errors"]
                 assert error["extensions"]["code"] in {"STATEMENT_TIMEOUT", "SERVER_BUSY"}
-            assert any(b"STATEMENT_TIMEOUT" in failed.result().content for failed in stuck)
-        for response in threads.map(lambda number: ask(client, f"{query}##{number}"), range(QUESTIONS)):
+            assert any(b"STATEMENT_TIMEOUT" in failed.result().content for failed in blocked)
+        for response in threads.map(lambda number: ask(client, f"{query}##{number}"), range(REQUESTS)):
             assert response.json() == answer
     with psycopg.connect(database_url) as connection:
         assert connection.execute(RUNNING.encode()).fetchone() == (0,)

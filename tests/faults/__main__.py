@@ -19,15 +19,15 @@ from tests.faults.restarts import Figures, restart_repeatedly
 SHOWN = 20
 
 
-def show(figures: Figures) -> Table:
+def create_table(figures: Figures) -> Table:
     """Return the figures as a readable table."""
     table = Table("figure", "value", title="Rolling restarts")
     for name, value in (
         ("restarts of both processes", f"{len(figures.restarts)}"),
-        ("  each took", f"{min(figures.restarts):.1f} to {max(figures.restarts):.1f} s"),
+        ("  duration of each", f"{min(figures.restarts):.1f} to {max(figures.restarts):.1f} s"),
         ("requests", f"{figures.requests:,}"),
-        ("  that failed or were answered wrongly", f"{len(figures.wrong)}"),
-        ("  the slowest took", f"{figures.slowest:.2f} s"),
+        ("  failed or with a wrong result", f"{len(figures.failed_requests)}"),
+        ("  slowest", f"{figures.slowest:.2f} s"),
     ):
         table.add_row(name, value)
     return table
@@ -55,10 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             settings={"RATESGRAPH_CACHE_BYTES": "0"},
         )
     console = Console(highlight=False)
-    console.print(show(figures))
-    for one in figures.wrong[:SHOWN]:
+    console.print(create_table(figures))
+    for one in figures.failed_requests[:SHOWN]:
         console.print(str(one), markup=False, soft_wrap=True)
-    return 1 if figures.wrong else 0
+    return 1 if figures.failed_requests else 0
 
 
 if __name__ == "__main__":

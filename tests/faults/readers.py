@@ -34,14 +34,14 @@ class Reading:
     response. `problem` describes a failure or a wrong result.
     """
 
-    at: float
+    sent_at: float
     seconds: float
     status: int
     problem: str = ""
     retry_after: str | None = None
 
     @property
-    def is_right(self) -> bool:
+    def is_correct(self) -> bool:
         """Whether the response was correct."""
         return self.status == 200 and not self.problem
 
@@ -53,13 +53,13 @@ class Readings:
     all: list[Reading] = field(default_factory=list)
 
     @property
-    def wrong(self) -> list[Reading]:
+    def incorrect(self) -> list[Reading]:
         """Requests without a correct response."""
-        return [reading for reading in self.all if not reading.is_right]
+        return [reading for reading in self.all if not reading.is_correct]
 
     def between(self, begin: float, end: float) -> list[Reading]:
         """Return the requests sent between two points in time."""
-        return [reading for reading in self.all if begin <= reading.at < end]
+        return [reading for reading in self.all if begin <= reading.sent_at < end]
 
 
 class _Reader:
@@ -97,13 +97,13 @@ def reading(url: str, cases: list[QueryCase], *, persistent: int, short_lived: i
     """Run readers until the end of the block; yield their results."""
     readings, over = Readings(), threading.Event()
 
-    def go_on(reader: _Reader) -> None:
+    def run_reader(reader: _Reader) -> None:
         while not over.wait(PAUSE_SECONDS):
             readings.all.append(reader.read())
         reader.close()
 
     readers = [_Reader(url, cases, is_persistent=number < persistent) for number in range(persistent + short_lived)]
-    threads = [threading.Thread(target=go_on, args=[reader]) for reader in readers]
+    threads = [threading.Thread(target=run_reader, args=[reader]) for reader in readers]
     for thread in threads:
         thread.start()
     try:

@@ -22,7 +22,7 @@ class Figures:
 
     restarts: list[float]
     requests: int
-    wrong: list[Reading]
+    failed_requests: list[Reading]
     slowest: float
 
 
@@ -65,7 +65,7 @@ def restart_repeatedly(
         with reading(url, cases, persistent=readers // 2, short_lived=readers - readers // 2) as readings:
             while len(durations) < restarts or len(readings.all) < requests:
                 durations.append(_restart(process, output, readings))
-    return Figures(durations, len(readings.all), readings.wrong, max(one.seconds for one in readings.all))
+    return Figures(durations, len(readings.all), readings.incorrect, max(one.seconds for one in readings.all))
 
 
 def _restart(process: subprocess.Popen[str], output: ProcessOutput, readings: Readings) -> float:

@@ -38,17 +38,19 @@ def cases(module_database_url: str) -> list[QueryCase]:
 
 
 @contextmanager
-def read_through(database_url: str, cases: list[QueryCase]) -> Iterator[tuple[Proxy, Readings]]:
+def readers_through_proxy(database_url: str, cases: list[QueryCase]) -> Iterator[tuple[Proxy, Readings]]:
     """Run readers against a server behind the proxy; afterwards check that it has recovered."""
     with running_database_proxy(database_url) as (proxy, url), serving(url, settings=SETTINGS) as (_, server_url):
         wait_until_answered(server_url)
         with reading(server_url, cases, persistent=4, short_lived=4) as readings:
             wait_for(readings, 50)
             yield proxy, readings
-            until(lambda: all(one.is_right for one in readings.all[-30:]), "the responses do not become correct again")
-        assert all(one.status != 200 or one.is_right for one in readings.all)
+            until(
+                lambda: all(one.is_correct for one in readings.all[-30:]), "the responses do not become correct again"
+            )
+        assert all(one.status != 200 or one.is_correct for one in readings.all)
         assert max(one.seconds for one in readings.all) < EXECUTION_SECONDS + TOLERANCE_SECONDS
-        until(lambda: is_at_rest(database_url), "connections are left behind")
+        until(lambda: is_idle(database_url), "connections are left behind")
 
 
 def wait_for(readings: Readings, count: int) -> None:
@@ -57,7 +59,7 @@ def wait_for(readings: Readings, count: int) -> None:
     until(lambda: len(readings.all) >= count, "no request is answered", 60)
 
 
-def is_at_rest(database_url: str) -> bool:
+def is_idle(database_url: str) -> bool:
     """Return whether all reading connections are idle and within the expected number.
 
     Expected are those of the pool, and the one that listens for notifications.
@@ -82,48 +84,48 @@ def terminate(database_url: str) -> None:
 def test_connection_pool_replaces_connections_that_are_cut_or_reset(
     module_database_url: str, cases: list[QueryCase], breaking: Callable[[Proxy], None]
 ) -> None:
-    with read_through(module_database_url, cases) as (proxy, readings):
+    with readers_through_proxy(module_database_url, cases) as (proxy, readings):
         for _ in range(10):
             breaking(proxy)
             wait_for(readings, 20)
-    assert readings.wrong == []
+    assert readings.incorrect == []
 
 
 def test_connection_pool_replaces_connections_terminated_by_the_database(
     module_database_url: str, cases: list[QueryCase]
 ) -> None:
-    with read_through(module_database_url, cases) as (proxy, readings):
+    with readers_through_proxy(module_database_url, cases) as (proxy, readings):
         proxy.slow_close = 0.3
         for _ in range(5):
             terminate(module_database_url)
             wait_for(readings, 20)
-    assert readings.wrong == []
+    assert readings.incorrect == []
 
 
 def test_connection_pool_serves_correct_results_over_a_slow_network(
     module_database_url: str, cases: list[QueryCase]
 ) -> None:
-    with read_through(module_database_url, cases) as (proxy, readings):
+    with readers_through_proxy(module_database_url, cases) as (proxy, readings):
         proxy.latency = 0.05
         wait_for(readings, 100)
         proxy.latency = 0
-    assert readings.wrong == []
+    assert readings.incorrect == []
 
 
-def is_in_time(one: Reading) -> bool:
+def has_expected_status(one: Reading) -> bool:
     """Return whether a response was correct, or reported a timeout or an unavailable database."""
-    return one.is_right or one.status in {503, 504}
+    return one.is_correct or one.status in {503, 504}
 
 
 def test_connection_pool_stall_delays_no_request_beyond_the_deadline(
     module_database_url: str, cases: list[QueryCase]
 ) -> None:
-    with read_through(module_database_url, cases) as (proxy, readings):
+    with readers_through_proxy(module_database_url, cases) as (proxy, readings):
         proxy.is_stuck = True
         began = time.monotonic()
         until(lambda: any(one.status in {503, 504} for one in list(readings.all)), "no request was rejected")
         proxy.is_stuck = False
-    assert all(is_in_time(one) for one in readings.all)
+    assert all(has_expected_status(one) for one in readings.all)
     assert time.monotonic() - began < 30
 
 
@@ -149,16 +151,16 @@ def test_stalled_database_does_not_delay_readiness_probes_or_metrics(module_data
         assert max(one.elapsed.total_seconds() for one in responses) < PROBE_SECONDS + TOLERANCE_SECONDS
         proxy.is_stuck = False
         until(lambda: http.get("/readyz").status_code == 200, "the server does not become ready again")
-        until(lambda: is_at_rest(module_database_url), "connections are left behind")
+        until(lambda: is_idle(module_database_url), "connections are left behind")
 
 
 def test_connection_pool_replaces_half_open_connections(module_database_url: str, cases: list[QueryCase]) -> None:
-    with read_through(module_database_url, cases) as (proxy, readings):
+    with readers_through_proxy(module_database_url, cases) as (proxy, readings):
         proxy.half_open()
         wait_for(readings, 100)
         # PostgreSQL must detect by itself the remaining ends of the connections.
         terminate(module_database_url)
-    assert all(is_in_time(one) for one in readings.all)
+    assert all(has_expected_status(one) for one in readings.all)
 
 
 def test_half_open_connection_times_out_its_request_and_the_next_succeeds(module_database_url: str) -> None:
@@ -194,8 +196,8 @@ def test_client_disconnects_leave_no_busy_or_extra_database_connections(
                     if breaking is Proxy.half_open:
                         break
                 proxy.cut()
-            assert all(one.is_right or one.status == 0 for one in broken.all)
+            assert all(one.is_correct or one.status == 0 for one in broken.all)
         with reading(url, cases, persistent=2, short_lived=2) as readings:
             wait_for(readings, 50)
-        assert readings.wrong == []
-        until(lambda: is_at_rest(module_database_url), "connections are left behind")
+        assert readings.incorrect == []
+        until(lambda: is_idle(module_database_url), "connections are left behind")

@@ -72,10 +72,10 @@ def test_outage_of_five_seconds_fails_no_request(crashable: tuple[CrashableServe
                 pause_until(since + OUTAGE_SECONDS)
             until = time.monotonic()
             wait_for(readings, 200)
-        assert readings.wrong == []
+        assert readings.incorrect == []
         assert until - since >= OUTAGE_SECONDS
         # The requests waited for the database, and not much longer.
-        waited = [one.at + one.seconds for one in readings.between(since - 1, until) if one.seconds > 1]
+        waited = [one.sent_at + one.seconds for one in readings.between(since - 1, until) if one.seconds > 1]
         assert len(waited) >= 6
         assert max(waited) - until < RECOVERY_SECONDS
 
@@ -98,9 +98,9 @@ def test_outage_beyond_the_wait_limit_responds_503_quickly_until_recovery(
                 with reading(url, cases, persistent=2, short_lived=2) as late_readings:
                     pause_until(since + DEFAULT_SECONDS + 4)
             until = time.monotonic()
-            wait_until(lambda: readings.all[-1].is_right, "no request is answered again")
+            wait_until(lambda: readings.all[-1].is_correct, "no request is answered again")
             wait_for(readings, 200)
-        assert all(one.is_right or is_outage_error(one) for one in readings.all)
+        assert all(one.is_correct or is_outage_error(one) for one in readings.all)
         # No request waits longer than the database wait.
         assert max(one.seconds for one in readings.between(since - 1, until - 3)) < DEFAULT_SECONDS + TOLERANCE_SECONDS
         # A request that arrives after five seconds of outage fails within three seconds, a later one at once.
@@ -111,9 +111,9 @@ def test_outage_beyond_the_wait_limit_responds_503_quickly_until_recovery(
         assert len(late) > 50
         assert all(is_outage_error(one) for one in late)
         assert max(one.seconds for one in late) < TOLERANCE_SECONDS
-        back = min(one.at + one.seconds for one in readings.all if one.is_right and one.at > since + 5)
+        back = min(one.sent_at + one.seconds for one in readings.all if one.is_correct and one.sent_at > since + 5)
         assert back - until < RECOVERY_SECONDS
-        assert all(one.is_right for one in readings.between(back, until + 60))
+        assert all(one.is_correct for one in readings.between(back, until + 60))
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/graphql-response+json"])

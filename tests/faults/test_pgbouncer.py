@@ -96,12 +96,12 @@ class PgBouncer:
             [self._command, self._ini], user=self._user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            until(self._answers, "PgBouncer does not answer")
+            until(self._is_accepting, "PgBouncer does not answer")
         except AssertionError:
             self.kill()
             raise
 
-    def _answers(self) -> bool:
+    def _is_accepting(self) -> bool:
         try:
             psycopg.connect(self.url, connect_timeout=3).close()
         except psycopg.OperationalError:
@@ -151,7 +151,7 @@ def test_pgbouncer_reads_are_correct_and_survive_its_restart(
                 time.sleep(1)
                 bouncer.start()
                 wait_for(readings, 100)
-        assert readings.wrong == []
+        assert readings.incorrect == []
 
 
 def test_pgbouncer_reads_survive_an_outage_of_the_database(any_command: str) -> None:
@@ -171,7 +171,7 @@ def test_pgbouncer_reads_survive_an_outage_of_the_database(any_command: str) -> 
                 time.sleep(4)
                 server.start()
                 wait_for(readings, 100)
-            assert readings.wrong == []
+            assert readings.incorrect == []
 
 
 def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(

@@ -28,7 +28,7 @@ def test_rolling_restart_fails_no_request(database_url: str) -> None:
     figures = restart_repeatedly(
         database_url, restarts=3, requests=2_000, readers=8, settings={"RATESGRAPH_CACHE_BYTES": "0"}
     )
-    assert figures.wrong == []
+    assert figures.failed_requests == []
     assert len(figures.restarts) >= 3
     assert figures.requests >= 2_000
 
@@ -37,7 +37,7 @@ def test_supervisor_replaces_a_killed_process_with_increasing_delay(database_url
     with serving(database_url, "--workers", "2") as (process, url):
         wait_until_answered(url)
         output = ProcessOutput(process)
-        begun = time.monotonic()
+        start = time.monotonic()
         for exits in (1, 2, 3):
             until(lambda: len(children(process.pid)) == 2, "no other process was started", 60)
             killed = max(children(process.pid))
@@ -45,11 +45,11 @@ def test_supervisor_replaces_a_killed_process_with_increasing_delay(database_url
             until(lambda count=exits: output.count(ENDED) == count, "the exit was not detected", 60)  # type: ignore[misc]
             assert wait_until_answered(url).status_code == 200
         # The restart delays: none, one second, two seconds.
-        assert time.monotonic() - begun > 3
+        assert time.monotonic() - start > 3
 
 
 @contextmanager
-def closed(database_url: str, postgres: str) -> Iterator[None]:
+def refused_connections(database_url: str, postgres: str) -> Iterator[None]:
     """Make the database refuse new connections for the block; existing ones stay open."""
     name = conninfo_to_dict(database_url)["dbname"]
     with psycopg.connect(postgres, autocommit=True) as connection:
@@ -68,7 +68,7 @@ def test_rolling_restart_is_aborted_if_new_processes_cannot_start(database_url: 
         process.send_signal(signal.SIGHUP)
         until(lambda: output.count(REPLACED), "the processes were not replaced", 60)
         survivor, killed = sorted(children(process.pid))
-        with closed(database_url, postgres):
+        with refused_connections(database_url, postgres):
             process.send_signal(signal.SIGHUP)
             until(lambda: len(children(process.pid)) == 3, "no process has tried to start", 60)
             os.kill(killed, signal.SIGKILL)

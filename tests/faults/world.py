@@ -48,14 +48,14 @@ def create_query_cases(database_url: str) -> list[QueryCase]:
 
     asyncio.run(fill())
     return [
-        _ask(world, origin, destination, FIRST + timedelta(days=5 * number), length)
+        _create_query_case(world, origin, destination, FIRST + timedelta(days=5 * number), length)
         for origin in ("CNSGH", "china", "asia")
         for destination in ("NLRTM", "europe")
         for number, length in enumerate((1, 10, 31))
     ]
 
 
-def _ask(world: World, origin: str, destination: str, first: date, length: int) -> QueryCase:
+def _create_query_case(world: World, origin: str, destination: str, first: date, length: int) -> QueryCase:
     last = first + timedelta(days=length - 1)
     days = []
     for day in days_between(first, last):

@@ -131,16 +131,16 @@ def test_multipart_field_size_limit_is_inclusive(client: Client) -> None:
 
 
 def test_request_head_size_limit_is_inclusive(client: Client) -> None:
-    begun = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Long: "
+    head = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Long: "
     for size, status in ((MAX_HEAD_BYTES, b"200"), (MAX_HEAD_BYTES + 1, b"431")):
         address = (client.http.base_url.host, client.http.base_url.port or 80)
         with socket.create_connection(address, timeout=20) as sock:
-            sock.sendall(begun.ljust(size, b"x"))
+            sock.sendall(head.ljust(size, b"x"))
             if size <= MAX_HEAD_BYTES:
                 sock.sendall(b"\r\n\r\n")
             answer = b""
-            while piece := sock.recv(4_096):
-                answer += piece
+            while chunk := sock.recv(4_096):
+                answer += chunk
         assert answer.split(b" ")[1] == status
 
 

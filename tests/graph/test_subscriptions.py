@@ -21,7 +21,7 @@ from tests.support.http.subscriptions import ASIA_TO_EUROPE, CHANGES, ELSEWHERE,
 from tests.support.streams import TRANSPORTS, until, watching
 
 
-def do(watched: Watched, work: Callable[[Connection], Awaitable[object]]) -> None:
+def run_work(watched: Watched, work: Callable[[Connection], Awaitable[object]]) -> None:
     """Run the work of a worker manually."""
 
     async def connected() -> None:
@@ -60,16 +60,16 @@ def test_subscription_to_batch_progress_sends_every_change_until_the_batch_ends(
     number = int(batch_id)
     with watching(watched.url, transport, PROGRESS, id=batch_id) as answers:
         assert state(next(answers)) == ("QUEUED", 0)
-        do(watched, lambda connection: batches.begin_attempt(connection, max_attempts=5))
+        run_work(watched, lambda connection: batches.begin_attempt(connection, max_attempts=5))
         assert state(next(answers)) == ("RUNNING", 0)
-        do(watched, lambda connection: batches.report_progress(connection, number, 0.25))
+        run_work(watched, lambda connection: batches.report_progress(connection, number, 0.25))
         assert state(next(answers)) == ("RUNNING", 0.25)
         # A report without a change sends no event.
-        do(watched, lambda connection: batches.report_progress(connection, number, 0.25))
-        do(watched, lambda connection: batches.report_progress(connection, number, 0.75))
+        run_work(watched, lambda connection: batches.report_progress(connection, number, 0.25))
+        run_work(watched, lambda connection: batches.report_progress(connection, number, 0.75))
         assert state(next(answers)) == ("RUNNING", 0.75)
         outcome = BatchOutcome(BatchStatus.REJECTED, 1, 0, 1)
-        do(watched, lambda connection: batches.end_batch(connection, number, outcome))
+        run_work(watched, lambda connection: batches.end_batch(connection, number, outcome))
         assert state(next(answers)) == ("REJECTED", 1)
         assert next(answers, "complete") == "complete"
     # A late subscriber receives the same final state.
@@ -100,7 +100,7 @@ def test_subscription_to_batch_progress_serves_concurrent_subscribers(watched: W
         ]
         assert [state(next(answers)) for answers in both] == [("QUEUED", 0)] * 2
         outcome = BatchOutcome(BatchStatus.REJECTED, 1, 0, 1)
-        do(watched, lambda connection: batches.end_batch(connection, int(batch_id), outcome))
+        run_work(watched, lambda connection: batches.end_batch(connection, int(batch_id), outcome))
         for answers in both:
             assert [state(answer) for answer in answers] == [("REJECTED", 1)]
 
@@ -113,7 +113,7 @@ def test_subscription_to_batch_progress_ends_despite_a_lost_notification(
     with watching(watched.url, "websocket", PROGRESS, id=batch_id) as answers:
         assert state(next(answers)) == ("QUEUED", 0)
         outcome = BatchOutcome(BatchStatus.REJECTED, 1, 0, 1)
-        do(watched, lambda connection: batches.end_batch(connection, int(batch_id), outcome))
+        run_work(watched, lambda connection: batches.end_batch(connection, int(batch_id), outcome))
         assert [state(answer) for answer in answers] == [("REJECTED", 1)]
 
 
@@ -142,7 +142,7 @@ def test_subscription_to_price_changes_follows_the_current_region_tree(watched: 
         assert change(next(answers)) == (batch_id, "APPLIED")
 
 
-def listener(connection: psycopg.Connection) -> set[int]:
+def listener_pids(connection: psycopg.Connection) -> set[int]:
     """Return the server's process that listens for notifications."""
     rows = connection.execute(
         "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN %' AND datname = current_database()"
@@ -160,13 +160,13 @@ def test_subscription_delivers_price_changes_of_a_listener_outage_exactly_once(
         watching(watched.url, "websocket", CHANGES, **ASIA_TO_EUROPE) as answers,
     ):
         watched.wait_for_watchers(1)
-        until(lambda: listener(connection), "no process listens")
-        (pid,) = listener(connection)
+        until(lambda: listener_pids(connection), "no process listens")
+        (pid,) = listener_pids(connection)
         connection.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
         missed = watched.apply(THERE) + watched.apply(THERE)
-        assert not listener(connection)
+        assert not listener_pids(connection)
         assert [change(next(answers))[0] for _ in missed] == missed
-        until(lambda: listener(connection) - {pid}, "no new process listens")
+        until(lambda: listener_pids(connection) - {pid}, "no new process listens")
         (later,) = watched.apply(THERE)
         assert change(next(answers))[0] == later
 
@@ -216,5 +216,5 @@ def test_subscription_survives_repeated_loss_of_database_connections(
         (applied,) = watched.apply(THERE)
         assert change(next(changes))[0] == applied
         outcome = BatchOutcome(BatchStatus.REJECTED, 1, 0, 1)
-        do(watched, lambda connection: batches.end_batch(connection, int(batch_id), outcome))
+        run_work(watched, lambda connection: batches.end_batch(connection, int(batch_id), outcome))
         assert [state(answer) for answer in progress] == [("REJECTED", 1)]

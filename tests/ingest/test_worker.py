@@ -182,18 +182,18 @@ async def test_worker_returns_its_batch_to_the_queue_when_stopped(
     connection: Connection, pool: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "STOP_SECONDS", 0.05)
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
-    async def take_forever(*_arguments: object) -> None:
-        begun.set()
+    async def hang(*_arguments: object) -> None:
+        started.set()
         await asyncio.Event().wait()
 
     with monkeypatch.context() as patched:
-        patched.setattr(worker, "apply_slices", take_forever)
+        patched.setattr(worker, "apply_slices", hang)
         batch_id = await accept(connection)
         stop = asyncio.Event()
         working = asyncio.create_task(run_worker(database_url, stop))
-        await asyncio.wait_for(begun.wait(), DEADLINE_SECONDS)
+        await asyncio.wait_for(started.wait(), DEADLINE_SECONDS)
         assert (await get(connection, batch_id)).status is BatchStatus.RUNNING
         stop.set()
         await asyncio.wait_for(working, DEADLINE_SECONDS)

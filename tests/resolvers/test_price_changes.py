@@ -66,9 +66,11 @@ async def test_price_changes_polls_of_all_lanes_share_three_statements(
     watches = [LaneSubscription(lane, start.cursor) for lane, start in zip(lanes.values(), starts, strict=True)]
     found = await asyncio.gather(*(changes.poll(watch) for watch in watches))
     assert len(sent) == 3
-    told = {ends: [batch.id for batch in look.batches] for ends, look in zip(lanes, found, strict=True) if look.batches}
+    reported = {
+        ends: [batch.id for batch in poll.batches] for ends, poll in zip(lanes, found, strict=True) if poll.batches
+    }
     asia, europe, usa = ("asia", "china", "CNSGH"), ("europe", "NLRTM"), ("usa", "USNYC")
-    assert told == {
+    assert reported == {
         **{(a, b): [there, both] for a in asia for b in europe},
         **{(a, b): [both] for a in usa for b in asia},
     }
@@ -116,8 +118,8 @@ async def test_price_changes_poll_continues_after_one_subscriber_is_cancelled(
     watch = LaneSubscription(Lane(places["asia"].id, places["europe"].id), None)
     async with pool.connection():
         # The poll waits for the only connection of the pool.
-        goes, stays = asyncio.create_task(changes.poll(watch)), asyncio.create_task(changes.poll(watch))
+        cancelled, remaining = asyncio.create_task(changes.poll(watch)), asyncio.create_task(changes.poll(watch))
         await asyncio.sleep(0)
-        goes.cancel()
-    assert (await stays).batches == []
-    assert goes.cancelled()
+        cancelled.cancel()
+    assert (await remaining).batches == []
+    assert cancelled.cancelled()

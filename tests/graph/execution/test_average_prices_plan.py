@@ -108,7 +108,7 @@ def requests(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     return draw(documents()), variables
 
 
-def shown(errors: list[GraphQLError] | None) -> list[dict[str, Any]]:
+def sort_errors(errors: list[GraphQLError] | None) -> list[dict[str, Any]]:
     """Return the errors as the response contains them, sorted because their order is random."""
     found = [dict(error.formatted) for error in format_errors(errors, 100) or ()]
     # Of the validation errors of a document, the first ones are enough.
@@ -130,7 +130,7 @@ def test_fast_path_matches_the_executor_in_data_and_errors(
                 expected = await stock.execute(query, variables, reading_context(pool))
                 got = await schema.execute(query, variables, reading_context(pool))
                 assert got.data == expected.data, query
-                assert shown(got.errors) == shown(expected.errors), query
+                assert sort_errors(got.errors) == sort_errors(expected.errors), query
 
     asyncio.run(compare())
 
@@ -181,7 +181,10 @@ def test_fast_path_matches_the_executor_for_concurrent_requests_and_overload(
         results = await asyncio.gather(
             *(engine.execute(text, {}, context) for text, context in zip(documents, contexts, strict=True))
         )
-        return [(result.data, shown(result.errors) if engine is stock else sorted_errors(result)) for result in results]
+        return [
+            (result.data, sort_errors(result.errors) if engine is stock else sorted_errors(result))
+            for result in results
+        ]
 
     async def compare() -> None:
         async with connect(module_database_url, INGEST) as connection:

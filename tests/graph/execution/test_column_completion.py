@@ -46,7 +46,7 @@ class FromObjects:
 fast, stock = Schema(query=FromColumns), strawberry.Schema(query=FromObjects)
 
 
-def answers(length: int) -> st.SearchStrategy[DailyAverages]:
+def averages(length: int) -> st.SearchStrategy[DailyAverages]:
     """Return a strategy of averages for a number of days."""
     price = st.lists(
         st.none() | st.floats(-1e7, 1e7).map(lambda value: round(value, 2)), min_size=length, max_size=length
@@ -73,7 +73,7 @@ selections = st.recursive(
 )
 
 
-@given(st.integers(1, 5).flatmap(answers), selections, fields, st.booleans())
+@given(st.integers(1, 5).flatmap(averages), selections, fields, st.booleans())
 def test_column_completion_matches_the_stock_executor(
     answer: DailyAverages, selection: str, again: str, yes: bool
 ) -> None:

@@ -43,7 +43,7 @@ def server_with_short_timeout(database_url: str, pool_size: int) -> Iterator[Cli
 
 
 @contextmanager
-def locked(database_url: str, table: str) -> Iterator[psycopg.Connection[tuple[int]]]:
+def table_lock(database_url: str, table: str) -> Iterator[psycopg.Connection[tuple[int]]]:
     """Lock the table against all readers during the block; yield a connection."""
     with psycopg.connect(database_url) as connection, psycopg.connect(database_url, autocommit=True) as other:
         connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
@@ -71,7 +71,7 @@ def test_execution_timeout_responds_504_and_cancels_the_database_statement(
 ) -> None:
     variables = cases[0].variables if "$" in query else {}
     with server_with_short_timeout(module_database_url, 1) as client:
-        with locked(module_database_url, table) as connection:
+        with table_lock(module_database_url, table) as connection:
             for _ in range(3):
                 answer = client.http.post("/graphql", json={"query": query, "variables": variables})
                 assert answer.status_code == 504
@@ -96,7 +96,7 @@ def test_execution_timeout_of_one_query_does_not_affect_other_queries(
         def ask() -> None:
             slow_responses.append(client.http.post("/graphql", json={"query": LOCATIONS}))
 
-        with locked(module_database_url, "locations") as connection:
+        with table_lock(module_database_url, "locations") as connection:
             thread = threading.Thread(target=ask)
             thread.start()
             until(lambda: count_waiting(connection) == 1, "no statement waits for the lock")
@@ -117,7 +117,7 @@ def test_execution_timeout_does_not_apply_to_the_upload_wait(database_url: str) 
 def test_execution_timeout_applies_to_websocket_queries(module_database_url: str, cases: list[QueryCase]) -> None:
     assert cases
     with server_with_short_timeout(module_database_url, 2) as client:
-        with locked(module_database_url, "locations"), open_socket(str(client.http.base_url)) as socket:
+        with table_lock(module_database_url, "locations"), open_socket(str(client.http.base_url)) as socket:
             subscribe(socket, LOCATIONS, {})
             (answer,) = answers(socket)
         assert answer["errors"][0]["extensions"] == {"code": "EXECUTION_TIMEOUT"}

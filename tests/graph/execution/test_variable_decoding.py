@@ -29,11 +29,11 @@ class Query:
 @strawberry.type
 class Mutation:
     @strawberry.mutation
-    def take(self, input: UploadPricesInput) -> int:  # noqa: A002
+    def upload(self, input: UploadPricesInput) -> int:  # noqa: A002
         return record_items(input.prices)
 
     @strawberry.mutation
-    def take_list(self, prices: list[PriceInput]) -> int:
+    def upload_list(self, prices: list[PriceInput]) -> int:
         return record_items(prices)
 
 
@@ -47,9 +47,9 @@ def record_items(prices: list[PriceInput]) -> int:
 CONFIG = StrawberryConfig(scalar_map=SCALARS)
 FAST = Schema(query=Query, mutation=Mutation, config=CONFIG)
 SLOW = strawberry.Schema(Query, Mutation, config=CONFIG)
-INPUT = "mutation ($input: UploadPricesInput!) { take(input: $input) }"
-LIST = "mutation ($prices: [PriceInput!]!) { takeList(prices: $prices) }"
-PARTS = "mutation ($prices: [PriceInput!]!) { take(input: { prices: $prices }) }"
+INPUT = "mutation ($input: UploadPricesInput!) { upload(input: $input) }"
+LIST = "mutation ($prices: [PriceInput!]!) { uploadList(prices: $prices) }"
+PARTS = "mutation ($prices: [PriceInput!]!) { upload(input: { prices: $prices }) }"
 GOOD = {"dateFrom": "2024-01-01", "origin": "A", "destination": "B", "price": 1}
 
 texts = st.text(max_size=5)
@@ -106,9 +106,7 @@ def test_variable_decoding_decodes_valid_items_in_c(values: list[dict[str, objec
 
 
 def test_variable_decoding_falls_back_for_literals_and_malformed_variables() -> None:
-    literal = (
-        'mutation { take(input: { prices: [{ dateFrom: "2024-01-01", origin: "A", destination: "B", price: 1.50 }] }) }'
-    )
+    literal = 'mutation { upload(input: { prices: [{ dateFrom: "2024-01-01", origin: "A", destination: "B", price: 1.50 }] }) }'
     items, errors = execute(FAST, literal, {})
     assert (items, errors) == ([(1, "A", "B", "2024-01-01", None, 1.5, "USD")], [])
     assert execute(FAST, INPUT, {"input": {"prices": []}}) == ([], [])
@@ -126,6 +124,6 @@ def test_variable_decoding_falls_back_for_literals_and_malformed_variables() -> 
 
 
 def test_variable_decoding_supports_one_variable_in_two_fields() -> None:
-    query = "mutation ($input: UploadPricesInput!) { a: take(input: $input) b: take(input: $input) }"
+    query = "mutation ($input: UploadPricesInput!) { a: upload(input: $input) b: upload(input: $input) }"
     execute(FAST, query, {"input": {"prices": [GOOD, GOOD]}})
     assert [len(items) for items in received] == [2, 2]

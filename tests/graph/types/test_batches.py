@@ -77,7 +77,7 @@ def test_upload_wait_outside_the_limits_is_rejected_and_stores_nothing(client: C
 
 def test_revert_restores_the_averages_and_succeeds_only_once(client: Client, database_url: str) -> None:
     with running_worker(database_url):
-        kept = upload(client, *[{**GOOD, "price": price} for price in (1, 2, 6)], wait_ms=20_000)
+        correct = upload(client, *[{**GOOD, "price": price} for price in (1, 2, 6)], wait_ms=20_000)
         before = client.ask(AVERAGES)
         wrong = upload(client, GOOD, {**GOOD, "destination": "CNSGH"}, wait_ms=20_000)
         assert client.ask(AVERAGES) != before
@@ -90,7 +90,7 @@ def test_revert_restores_the_averages_and_succeeds_only_once(client: Client, dat
         assert [error["code"] for error in again["userErrors"]] == ["BATCH_NOT_APPLIED"]
         assert client.ask(AVERAGES) == before
     with psycopg.connect(database_url) as connection:
-        assert connection.execute("SELECT DISTINCT batch_id FROM prices").fetchall() == [(int(kept["id"]),)]
+        assert connection.execute("SELECT DISTINCT batch_id FROM prices").fetchall() == [(int(correct["id"]),)]
 
 
 def test_revert_of_a_queued_or_unknown_batch_is_rejected(client: Client) -> None:

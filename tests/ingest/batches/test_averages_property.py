@@ -71,7 +71,7 @@ def _number(value: Decimal | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _may_stand_under(world: World, region: str) -> list[str | None]:
+def _possible_parents(world: World, region: str) -> list[str | None]:
     """Return the parents to which a region can be moved without a cycle."""
     return [None, *(other for other in REGIONS if not world.stands_for(region, other))]
 
@@ -103,7 +103,7 @@ def test_average_prices_match_the_oracle_after_batches_compaction_and_moves(
             world.parents[port] = to_region
             await change_tree(connection, [TreeEntry(LocationKind.PORT, port, port, to_region, "test:1")])
             await check(connection, pool, world)
-            parent = data.draw(st.sampled_from(_may_stand_under(world, region)), label="its new parent")
+            parent = data.draw(st.sampled_from(_possible_parents(world, region)), label="its new parent")
             world.parents[region] = parent
             await change_tree(connection, [TreeEntry(LocationKind.REGION, region, region, parent, "test:1")])
             await check(connection, pool, world)

@@ -52,7 +52,7 @@ items = st.builds(
 )
 
 
-class BatchLife(RuleBasedStateMachine):
+class BatchLifecycle(RuleBasedStateMachine):
     """State machine whose `uploads` maps a key to (items, has an invalid item, status)."""
 
     database_url = ""
@@ -169,7 +169,7 @@ class BatchLife(RuleBasedStateMachine):
         self.run(work)
 
     @invariant()
-    def answers_are_those_of_the_dictionary(self) -> None:
+    def results_match_the_dictionary(self) -> None:
         if not hasattr(self, "world"):
             return
 
@@ -196,7 +196,7 @@ class BatchLife(RuleBasedStateMachine):
 
 
 def test_batch_lifecycle_matches_the_reference_model(module_database_url: str) -> None:
-    class Here(BatchLife):
+    class Here(BatchLifecycle):
         database_url = module_database_url
 
     run_state_machine_as_test(

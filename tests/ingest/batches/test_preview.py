@@ -155,11 +155,11 @@ def test_preview_averages_match_those_before_and_after_the_upload(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preview, "MAX_DELTAS", limit)
         if sliced:
-            make_small(patch)
+            reduce_limits(patch)
         asyncio.run(live())
 
 
-def make_small(patch: pytest.MonkeyPatch) -> None:
+def reduce_limits(patch: pytest.MonkeyPatch) -> None:
     """Reduce the slice size to a few lines and the memory limit to a few rows."""
     patch.setattr(line_blocks, "MAX_LINES", 2)
     patch.setattr(price_file, "MAX_LINES", 2)
@@ -171,7 +171,7 @@ def make_small(patch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def small(connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a database with two ports, where files have many slices."""
-    make_small(monkeypatch)
+    reduce_limits(monkeypatch)
     await change_tree(connection, World({"top": None, "AAAAA": "top", "BBBBB": "top"}, {"AAAAA", "BBBBB"}).entries())
     return database_url
 

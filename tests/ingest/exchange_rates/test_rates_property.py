@@ -41,10 +41,11 @@ histories = st.dictionaries(
 )
 
 
-def expect(history: dict[int, int], newest: int, day: date) -> tuple[Decimal, date] | None:
+def expected_rate(history: dict[int, int], newest: int, day: date) -> tuple[Decimal, date] | None:
     """Return the expected rate of a day: the latest before it, unless too old.
 
-    A rate expires when it is more than 14 days old in the newest published data.
+    A rate is too old if it is more than 14 days older than the day, or than the newest published
+    day if this is earlier.
     """
     number = (day - BEGIN).days
     before = [published for published in history if published <= number]
@@ -53,7 +54,7 @@ def expect(history: dict[int, int], newest: int, day: date) -> tuple[Decimal, da
     return Decimal(history[max(before)]).scaleb(-12), BEGIN + timedelta(days=max(before))
 
 
-async def convert(connection: Connection, first: date, last: date) -> dict[str, Shown]:
+async def read_conversion_rates(connection: Connection, first: date, last: date) -> dict[str, Shown]:
     """Return the conversion rate of a price for each day and currency, or None without one.
 
     The prices are uploaded, one for each day and currency.
@@ -76,7 +77,7 @@ async def convert(connection: Connection, first: date, last: date) -> dict[str, 
     return found
 
 
-async def show(pool: Pool, first: date, last: date) -> dict[str, Shown]:
+async def read_shown_rates(pool: Pool, first: date, last: date) -> dict[str, Shown]:
     """Return the rate shown for each day and known currency."""
     shown: dict[str, Shown] = {}
     for code in CURRENCIES:
@@ -124,12 +125,13 @@ def test_exchange_rates_shown_equal_those_used_for_currency_conversion(
             await connection.execute("TRUNCATE exchange_rates, prices, price_totals, price_batches CASCADE")
             await change_tree(connection, WORLD.entries())
             assert await store_rates(connection, pl.DataFrame(rows, schema=RATES, orient="row")) == len(rows)
-            converted = await convert(connection, first, last)
+            converted = await read_conversion_rates(connection, first, last)
             # Neither result may depend on the other days in the same query.
-            shown = await show(pool, first - timedelta(days=before), last + timedelta(days=after))
+            shown = await read_shown_rates(pool, first - timedelta(days=before), last + timedelta(days=after))
         newest = max((day for history in published.values() for day in history), default=0)
         assert shown == {
-            code: {day: expect(history, newest, day) for day in shown[code]} for code, history in published.items()
+            code: {day: expected_rate(history, newest, day) for day in shown[code]}
+            for code, history in published.items()
         }
         assert {
             code: {day: rate for day, rate in days.items() if first <= day <= last} for code, days in shown.items()

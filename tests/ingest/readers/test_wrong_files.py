@@ -96,7 +96,7 @@ async def count_rows(connection: Connection) -> tuple[int, int]:
     return (await rows.fetchall())[0]
 
 
-def largest_memory(process: subprocess.Popen[bytes]) -> int:
+def peak_memory(process: subprocess.Popen[bytes]) -> int:
     """Return the peak memory of the process in bytes."""
     [line] = [line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) << 10
@@ -120,7 +120,7 @@ async def test_worker_rejects_an_invalid_file_with_one_rejection_and_stores_noth
     assert len(rejection.message) < 500
     assert await count_rows(database) == before
     assert worker.poll() is None
-    assert largest_memory(worker) < MAX_MEMORY_BYTES
+    assert peak_memory(worker) < MAX_MEMORY_BYTES
 
 
 @pytest.mark.parametrize(("data", "file_format"), [(HEADER + LINE, "csv"), (SOUND_PARQUET, "parquet")])

@@ -41,8 +41,8 @@ class Parties:
 
     client: Client
     url: str
-    ours: str
-    theirs: str
+    uploader: str
+    other_uploader: str
     admin: str
     reader: str
 
@@ -63,95 +63,97 @@ class Parties:
 @pytest.fixture
 def parties(database_url: str) -> Iterator[Parties]:
     fill(database_url)
-    ours, theirs = (make_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
+    own, foreign = (make_token(database_url, "upload", name=name) for name in ("own", "foreign"))
     admin, reader = (make_token(database_url, scope, name=scope) for scope in ("admin", "read"))
     with running_worker(database_url), running_server(database_url, writes_are_open=False) as client:
-        yield Parties(client, str(client.http.base_url), ours, theirs, admin, reader)
+        yield Parties(client, str(client.http.base_url), own, foreign, admin, reader)
 
 
 def test_batch_is_visible_only_to_its_uploader_and_admins(parties: Parties) -> None:
-    batch = parties.upload(parties.ours)["batch"]
-    assert batch["uploader"] == "token:ours"
+    batch = parties.upload(parties.uploader)["batch"]
+    assert batch["uploader"] == "token:own"
     for token, expected in (
-        (parties.ours, {"id": batch["id"]}),
+        (parties.uploader, {"id": batch["id"]}),
         (parties.admin, {"id": batch["id"]}),
-        (parties.theirs, None),
+        (parties.other_uploader, None),
     ):
         assert parties.ask(token, BY_ID, id=batch["id"])["batch"] == expected
         assert parties.ask(token, LIST)["batches"]["totalCount"] == (expected is not None)
-    assert parties.ask(parties.theirs, BY_ID, id=batch["id"]) == parties.ask(parties.theirs, BY_ID, id=MISSING)
+    assert parties.ask(parties.other_uploader, BY_ID, id=batch["id"]) == parties.ask(
+        parties.other_uploader, BY_ID, id=MISSING
+    )
 
 
 def test_batch_list_excludes_batches_of_other_uploaders(parties: Parties) -> None:
     own = [
         parties.upload(token, f"key {number}")["batch"]["id"]
-        for number, token in enumerate([parties.ours, parties.theirs] * 2)
+        for number, token in enumerate([parties.uploader, parties.other_uploader] * 2)
     ]
-    page = parties.ask(parties.ours, LIST, first=1)["batches"]
+    page = parties.ask(parties.uploader, LIST, first=1)["batches"]
     assert (page["totalCount"], page["pageInfo"]["hasNextPage"]) == (2, True)
-    everything = parties.ask(parties.ours, LIST)["batches"]["edges"]
+    everything = parties.ask(parties.uploader, LIST)["batches"]["edges"]
     assert [edge["node"]["id"] for edge in everything] == [own[2], own[0]]
 
 
 def test_idempotency_key_is_scoped_to_its_uploader(parties: Parties) -> None:
-    ours, theirs = parties.upload(parties.ours), parties.upload(parties.theirs, price=6)
-    assert ours["batch"]["id"] != theirs["batch"]["id"]
-    assert parties.upload(parties.ours) == {**ours, "replayed": True}
-    assert parties.upload(parties.ours, price=6)["userErrors"] == [{"code": "IDEMPOTENCY_KEY_REUSED"}]
-    assert parties.ask(parties.ours, BY_KEY)["batchByKey"] == {"id": ours["batch"]["id"]}
+    own, foreign = parties.upload(parties.uploader), parties.upload(parties.other_uploader, price=6)
+    assert own["batch"]["id"] != foreign["batch"]["id"]
+    assert parties.upload(parties.uploader) == {**own, "replayed": True}
+    assert parties.upload(parties.uploader, price=6)["userErrors"] == [{"code": "IDEMPOTENCY_KEY_REUSED"}]
+    assert parties.ask(parties.uploader, BY_KEY)["batchByKey"] == {"id": own["batch"]["id"]}
     assert parties.ask(parties.admin, BY_KEY)["batchByKey"] is None
 
 
 def test_batch_ownership_follows_the_token_name_after_rotation(parties: Parties, database_url: str) -> None:
-    first = parties.upload(parties.ours)
-    successor = make_token(database_url, "upload", name="ours")
+    first = parties.upload(parties.uploader)
+    successor = make_token(database_url, "upload", name="own")
     assert parties.upload(successor) == {**first, "replayed": True}
 
 
 def test_batch_revert_is_permitted_only_for_its_uploader_and_admins(parties: Parties) -> None:
-    for token in (parties.ours, parties.admin):
-        batch_id = parties.upload(parties.ours, f"for {token[:20]}")["batch"]["id"]
-        refused = parties.ask(parties.theirs, REVERT, id=batch_id)
-        assert refused == parties.ask(parties.theirs, REVERT, id=MISSING)
+    for token in (parties.uploader, parties.admin):
+        batch_id = parties.upload(parties.uploader, f"for {token[:20]}")["batch"]["id"]
+        refused = parties.ask(parties.other_uploader, REVERT, id=batch_id)
+        assert refused == parties.ask(parties.other_uploader, REVERT, id=MISSING)
         assert refused["revertBatch"]["userErrors"][0]["code"] == "UNKNOWN_BATCH"
         done = parties.ask(token, REVERT, id=batch_id)["revertBatch"]
         assert done == {"batch": {"id": batch_id, "status": "REVERTED"}, "userErrors": []}
 
 
 def test_batch_rejections_download_is_permitted_only_for_its_uploader_and_admins(parties: Parties) -> None:
-    parties.ask(parties.ours, UPLOAD, input={"prices": [{**GOOD, "price": "x"}], "waitMs": 20_000})
+    parties.ask(parties.uploader, UPLOAD, input={"prices": [{**GOOD, "price": "x"}], "waitMs": 20_000})
 
     def status(token: str, batch_id: str) -> tuple[int, str]:
         answer = parties.client.http.get(f"/batches/{batch_id}/rejections.csv", headers=bearing(token))
         return answer.status_code, answer.text if answer.status_code != 200 else ""
 
-    assert [status(token, "1") for token in (parties.ours, parties.admin)] == [(200, "")] * 2
-    assert status(parties.theirs, "1") == status(parties.theirs, MISSING)
-    assert status(parties.theirs, "1")[0] == 404
+    assert [status(token, "1") for token in (parties.uploader, parties.admin)] == [(200, "")] * 2
+    assert status(parties.other_uploader, "1") == status(parties.other_uploader, MISSING)
+    assert status(parties.other_uploader, "1")[0] == 404
 
 
 @each_transport
 def test_batch_progress_subscription_is_permitted_only_for_uploader_and_admins(
     parties: Parties, transport: str
 ) -> None:
-    batch_id = parties.upload(parties.ours)["batch"]["id"]
+    batch_id = parties.upload(parties.uploader)["batch"]["id"]
 
     def first(token: str, id_: str) -> Json:
         with watching(parties.url, transport, PROGRESS, token, id=id_) as answers:
             return next(answers)
 
-    for token in (parties.ours, parties.admin):
+    for token in (parties.uploader, parties.admin):
         assert first(token, batch_id) == {"data": {"batchProgress": {"id": batch_id}}}
-    assert first(parties.theirs, batch_id) == first(parties.theirs, MISSING)
-    assert first(parties.theirs, batch_id)["errors"][0]["extensions"]["code"] == "UNKNOWN_BATCH"
+    assert first(parties.other_uploader, batch_id) == first(parties.other_uploader, MISSING)
+    assert first(parties.other_uploader, batch_id)["errors"][0]["extensions"]["code"] == "UNKNOWN_BATCH"
 
 
 @each_transport
 def test_price_changes_subscription_hides_the_batch_from_other_callers(watched: Watched, transport: str) -> None:
     url = watched.database_url
-    ours, *others = (make_token(url, "upload", "read", name=name) for name in ("ours", "theirs", "other"))
+    own, *others = (make_token(url, "upload", "read", name=name) for name in ("own", "foreign", "other"))
     tokens = {
-        ours: True,
+        own: True,
         make_token(url, "admin"): True,
         make_token(url, "read"): False,
         **dict.fromkeys(others, False),
@@ -160,39 +162,39 @@ def test_price_changes_subscription_hides_the_batch_from_other_callers(watched: 
         streams = [stack.enter_context(watching(watched.url, transport, CHANGES, token)) for token in tokens]
         watched.wait_for_watchers(len(tokens))
         stack.enter_context(running_worker(url))
-        watched.client.http.headers.update(bearing(ours))
+        watched.client.http.headers.update(bearing(own))
         batch = watched.client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 0})["uploadPrices"]["batch"]
         for answers, sees_it in zip(streams, tokens.values(), strict=True):
-            told = next(answers)["data"]["pricesChanged"]
-            assert told.pop("batch") == ({"id": batch["id"], "source": "uploadPrices"} if sees_it else None)
-            assert told == {"status": "APPLIED", "firstDay": "2024-01-01", "lastDay": "2024-01-02"}
+            event = next(answers)["data"]["pricesChanged"]
+            assert event.pop("batch") == ({"id": batch["id"], "source": "uploadPrices"} if sees_it else None)
+            assert event == {"status": "APPLIED", "firstDay": "2024-01-01", "lastDay": "2024-01-02"}
 
 
 @pytest.mark.parametrize("state", ["queued", "applied", "rejected", "reverted"])
 def test_batch_of_another_uploader_is_byte_for_byte_equal_to_a_missing_one(database_url: str, state: str) -> None:
     fill(database_url)
-    ours, theirs = (make_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
+    own, foreign = (make_token(database_url, "upload", name=name) for name in ("own", "foreign"))
     with running_server(database_url, writes_are_open=False) as client:
-        parties = Parties(client, str(client.http.base_url), ours, theirs, "", "")
+        parties = Parties(client, str(client.http.base_url), own, foreign, "", "")
         item = {**GOOD, "price": "x"} if state == "rejected" else GOOD
         options = {"prices": [item], "waitMs": 0 if state == "queued" else 20_000, "idempotencyKey": "monday"}
         with ExitStack() as stack:
             if state != "queued":
                 stack.enter_context(running_worker(database_url))
-            batch = parties.ask(ours, UPLOAD, input=options)["uploadPrices"]["batch"]
+            batch = parties.ask(own, UPLOAD, input=options)["uploadPrices"]["batch"]
             if state == "reverted":
-                batch = parties.ask(ours, REVERT, id=batch["id"])["revertBatch"]["batch"]
+                batch = parties.ask(own, REVERT, id=batch["id"])["revertBatch"]["batch"]
         assert batch["status"] == state.upper()
-        assert seen(parties, theirs, batch["id"]) == seen(parties, theirs, MISSING)
-        # The owner gets a different response in each of these ways, so each one does reach the batch.
-        missing = seen(parties, ours, MISSING)
-        assert not [way for way, found in seen(parties, ours, batch["id"]).items() if found == missing[way]]
+        assert responses_to(parties, foreign, batch["id"]) == responses_to(parties, foreign, MISSING)
+        # The owner gets a different response on each access path, so every path does reach the batch.
+        missing = responses_to(parties, own, MISSING)
+        assert not [path for path, found in responses_to(parties, own, batch["id"]).items() if found == missing[path]]
         by_key = {"query": BY_KEY}
-        answers = [client.http.post("/graphql", json=by_key, headers=bearing(token)) for token in (theirs, ours)]
+        answers = [client.http.post("/graphql", json=by_key, headers=bearing(token)) for token in (foreign, own)]
         assert [answer.json()["data"]["batchByKey"] for answer in answers] == [None, {"id": batch["id"]}]
 
 
-def seen(parties: Parties, token: str, batch_id: str) -> dict[str, object]:
+def responses_to(parties: Parties, token: str, batch_id: str) -> dict[str, object]:
     """Return the response of each access path to a batch: bytes, status and headers."""
     http, headers = parties.client.http, bearing(token)
     path = f"/batches/{batch_id}/rejections.csv"
@@ -204,20 +206,20 @@ def seen(parties: Parties, token: str, batch_id: str) -> dict[str, object]:
             "/graphql", params={"query": BY_ID, "variables": f'{{"id":"{batch_id}"}}'}, headers=headers
         ),
         "batch by stream": http.post("/graphql", json={"query": BY_ID, **body}, headers=stream),
-        "progress": _begin(parties, token, batch_id),
+        "progress": _first_event(parties, token, batch_id),
         "download": http.get(path, headers=headers),
         "head": http.head(path, headers=headers),
         # The last one, because it changes the data.
         "revert": http.post("/graphql", json={"query": REVERT, **body}, headers=headers),
     }
-    return {way: answer if isinstance(answer, bytes) else _show(answer) for way, answer in found.items()}
+    return {path: answer if isinstance(answer, bytes) else _comparable(answer) for path, answer in found.items()}
 
 
-def _show(answer: httpx.Response) -> object:
+def _comparable(answer: httpx.Response) -> object:
     return answer.status_code, answer.content, {**answer.headers, "date": "", "ratelimit": "", "x-request-id": ""}
 
 
-def _begin(parties: Parties, token: str, batch_id: str) -> bytes:
+def _first_event(parties: Parties, token: str, batch_id: str) -> bytes:
     """Return the first event of a batch's progress, as sent."""
     with open_events(parties.url, PROGRESS, {"id": batch_id}, token) as response:
         return b"".join(itertools.islice(response.iter_raw(), 1))
@@ -225,14 +227,14 @@ def _begin(parties: Parties, token: str, batch_id: str) -> bytes:
 
 def test_batch_loaded_by_the_cli_is_visible_only_to_admins(database_url: str, tmp_path: Path) -> None:
     fill(database_url)
-    ours, admin = (make_token(database_url, scope, name=scope) for scope in ("upload", "admin"))
+    own, admin = (make_token(database_url, scope, name=scope) for scope in ("upload", "admin"))
     (tmp_path / "prices.csv").write_text("origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,1\n")
     ratesgraph(database_url, "prices", "load", tmp_path / "prices.csv")
     with running_server(database_url, writes_are_open=False) as client:
-        parties = Parties(client, str(client.http.base_url), ours, "", admin, "")
+        parties = Parties(client, str(client.http.base_url), own, "", admin, "")
         assert parties.ask(admin, LIST)["batches"]["totalCount"] == 1
-        assert parties.ask(ours, LIST)["batches"]["totalCount"] == 0
-        assert seen(parties, ours, "1") == seen(parties, ours, MISSING)
+        assert parties.ask(own, LIST)["batches"]["totalCount"] == 0
+        assert responses_to(parties, own, "1") == responses_to(parties, own, MISSING)
 
 
 def test_batch_of_another_uploader_causes_the_same_statements_as_a_missing_one(
@@ -240,23 +242,23 @@ def test_batch_of_another_uploader_causes_the_same_statements_as_a_missing_one(
 ) -> None:
     # The response time depends on the statements. If they are the same, it reveals nothing.
     fill(database_url)
-    ours, theirs = (make_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
+    own, foreign = (make_token(database_url, "upload", name=name) for name in ("own", "foreign"))
     sent: list[str] = []
     execute = psycopg.AsyncCursor.execute
 
-    async def noting(self: psycopg.AsyncCursor[Any], query: bytes, *args: Any, **kwargs: Any) -> object:  # noqa: ANN401
+    async def recording(self: psycopg.AsyncCursor[Any], query: bytes, *args: Any, **kwargs: Any) -> object:  # noqa: ANN401
         # Tokens in use are queried at any time.
         if b"api_tokens" not in query:
             sent.append(query.decode())
         return await execute(self, query, *args, **kwargs)
 
     with running_server(database_url, writes_are_open=False) as client:
-        parties = Parties(client, str(client.http.base_url), ours, theirs, "", "")
-        batch = parties.ask(ours, UPLOAD, input={"prices": [GOOD], "waitMs": 0})["uploadPrices"]["batch"]
-        monkeypatch.setattr(psycopg.AsyncCursor, "execute", noting)
-        seen(parties, theirs, MISSING)
+        parties = Parties(client, str(client.http.base_url), own, foreign, "", "")
+        batch = parties.ask(own, UPLOAD, input={"prices": [GOOD], "waitMs": 0})["uploadPrices"]["batch"]
+        monkeypatch.setattr(psycopg.AsyncCursor, "execute", recording)
+        responses_to(parties, foreign, MISSING)
         missing = list(sent)
         sent.clear()
-        seen(parties, theirs, batch["id"])
+        responses_to(parties, foreign, batch["id"])
     assert len(missing) == 7
     assert sent == missing
