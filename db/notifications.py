@@ -18,9 +18,12 @@ log = logging.getLogger("ratesgraph.db")
 QUEUE = "ratesgraph_queue"
 """A batch was accepted."""
 BATCHES = "ratesgraph_batches"
-"""A batch has made progress, has ended or was reverted; the payload is its ID."""
+"""Channel of batches that made progress, ended or were reverted. The payload is the ID."""
 DATA = "ratesgraph_data"
-"""Prices or locations have changed; the payload is the transaction and what changed (`db.repositories.versions`)."""
+"""Channel of changes of prices or locations.
+
+The payload is the transaction and what changed (`db.repositories.versions`).
+"""
 RECONNECT_SECONDS = 1.0
 Listener = Callable[[str | None], None]
 """Callback for every payload of a channel, in commit order.

@@ -18,7 +18,10 @@ log = logging.getLogger("ratesgraph.db")
 FIRST_PAUSE_SECONDS = 0.05
 MAX_PAUSE_SECONDS = 0.5
 MAX_WAITING = 500
-"""Requests of a process that may wait at once; further requests fail at once. Each holds some 20 kB."""
+"""Requests of a process that may wait at once.
+
+Further requests fail at once. Each waiting request holds some 20 kB.
+"""
 
 
 class OutageMonitor:

@@ -23,7 +23,10 @@ from telemetry import spans
 
 Result = TypeVar("Result")
 Decoder = Callable[[int, list[tuple[Any, ...]]], Result]
-"""Turns the rows of one parameter set into a result; its first argument is the set's position."""
+"""Turns the rows of one parameter set into a result.
+
+Its first argument is the set's position.
+"""
 
 BINARY = 1
 _prepared: WeakKeyDictionary[Connection, set[bytes]] = WeakKeyDictionary()

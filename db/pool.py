@@ -36,11 +36,14 @@ T = TypeVar("T")
 POOL_TIMEOUT_SECONDS = 2.0
 OPEN_SECONDS = 10.0
 RECONNECT_SECONDS = 0.1
-"""How long psycopg_pool itself retries a connection. Its backoff grows, so longer retries would outlast the outage."""
+"""Retry period of psycopg_pool. Its backoff grows: a longer period would outlast the outage."""
 DATABASE_WAIT_SECONDS = 8.0
 READ_DEADLINE_SECONDS = 16.0
 TRY_READ_SECONDS = 2.5
-"""Deadline of `Pool.try_read`. It exceeds POOL_TIMEOUT_SECONDS, so the pool's own timeout can detect an outage first."""
+"""Deadline of `Pool.try_read`.
+
+It exceeds POOL_TIMEOUT_SECONDS, so the pool's own timeout can detect an outage first.
+"""
 PING_TTL_SECONDS = 0.5
 MAX_ATTEMPTS = 5
 """Attempts for work that loses its connection each time: the work itself may be the cause."""

@@ -1,4 +1,7 @@
-"""Process checks for the embedded server's users and for processes that left metrics behind."""
+"""Check for running processes.
+
+It finds users of the embedded server, and metrics files of processes that have ended.
+"""
 
 import os
 

@@ -28,8 +28,8 @@ from resolvers.uploads.price_files import UploadedFile
 class Mutation:
     @strawberry.mutation(
         description=(
-            "Upload a batch of prices. The response confirms that the batch is stored durably. A worker applies it; the"
-            " response waits for that up to `waitMs`. Every problem of an item is reported as data."
+            "Upload a batch of prices. The response confirms that the batch is stored durably. A worker then applies the batch."
+            " The response waits up to `waitMs` for the result. Invalid items are reported in `userErrors`."
         ),
         metadata=requires(AuthScope.UPLOAD),
     )
@@ -93,7 +93,9 @@ class Mutation:
         return to_payload(upload)
 
     @strawberry.mutation(
-        description="Revert an applied batch, once. Averages are then exactly as if it had never been uploaded.",
+        description=(
+            "Revert an applied batch. This is possible once. Averages are then exactly as if it had never been uploaded."
+        ),
         metadata=requires(AuthScope.UPLOAD),
     )
     async def revert_batch(self, info: Info, id: BatchId) -> RevertBatchPayload:  # noqa: A002

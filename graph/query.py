@@ -48,7 +48,7 @@ class Query:
     @strawberry.field(
         description=(
             "Average prices per day from an origin to a destination: one entry for each day of the range, in order."
-            " A region stands for all ports below it at any depth."
+            " A region stands for all ports below it at any depth. The list is null only together with an error."
         ),
         graphql_type=list[DailyAverage] | None,
         metadata=requires(AuthScope.READ),

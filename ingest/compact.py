@@ -7,7 +7,10 @@ from db.connection import Connection
 from db.repositories import locations, totals
 
 MAX_ROWS_PER_KEY = 8
-"""Partial sums per location pair and month that reads tolerate before compaction (`python -m bench reads`)."""
+"""Partial sums per location pair and month that reads tolerate before compaction.
+
+Measured with `python -m bench reads`.
+"""
 MAX_KEYS_PER_STEP = 10_000
 """Limits one compaction transaction to about a second."""
 

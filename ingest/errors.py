@@ -5,7 +5,10 @@ Problems of single items are data, not exceptions: see `ingest.batches.validatio
 
 
 class IngestError(Exception):
-    """Base class: processing cannot continue; `code` is for programs, the message for people."""
+    """Base class of errors after which processing cannot continue.
+
+    `code` is for programs, `message` for people.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -20,7 +23,7 @@ class FileRejected(IngestError):
 class TreeRejected(IngestError):
     """A change would break the tree.
 
-    The message names the place of the entry in its file or request; `number` is the entry's number, from 1, if one is at fault.
+    The message states the line or number of the entry. `number` is the number of the invalid entry, counting from 1, if any.
     """
 
     def __init__(self, code: str, message: str, number: int | None = None) -> None:

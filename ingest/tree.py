@@ -19,7 +19,7 @@ SLUG = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
 MAX_NAME_LENGTH = 200
 MAX_SLUG_LENGTH = 63
 MAX_AUDITED_KEYS = 10
-"""Locations of a change that the audit entry lists by key."""
+"""Maximum number of a change's locations that the audit entry lists by key."""
 REGION_COLUMNS = ["slug", "name", "parent_slug"]
 PORT_COLUMNS = ["code", "name", "parent_slug"]
 

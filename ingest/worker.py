@@ -37,7 +37,10 @@ PROGRESS_SECONDS = 0.5
 """Interval at which a running batch reports its progress."""
 PAYLOAD_DAYS = 7
 STOP_SECONDS = 20.0
-"""Grace period for running batches after the stop event; then they are released to the queue."""
+"""Grace period for running batches after the stop event.
+
+Then they are released to the queue.
+"""
 
 
 async def run_worker(
@@ -66,8 +69,8 @@ async def _consume_queue(pool: Pool, notifications: Notifications, stop: asyncio
             notified.clear()
             try:
                 has_processed = await process_next_batch(pool)
-            except DatabaseUnavailable:
-                log.warning("database unavailable; retrying")
+            except DatabaseUnavailable as error:
+                log.warning("database is unavailable (%s); retrying", _cause_name(error))
                 has_processed = False
             except ServerBusy:
                 log.warning("no database connection available; retrying")
@@ -77,6 +80,11 @@ async def _consume_queue(pool: Pool, notifications: Notifications, stop: asyncio
                 has_processed = False
             if not has_processed:
                 await wait_first(notified, stop, timeout=POLL_SECONDS)
+
+
+def _cause_name(error: DatabaseError) -> str:
+    """Return the type of the cause. The text of the cause may contain host names."""
+    return type(error.__cause__ or error).__name__
 
 
 async def wait_first(*events: asyncio.Event, timeout: float) -> None:  # noqa: ASYNC109
@@ -176,5 +184,5 @@ async def _run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) -
                 await compact(connection)
                 await batches.clear_progress(connection)
                 await payloads.delete_old_payloads(connection, days=payload_days)
-        except DatabaseError:
-            log.warning("maintenance failed; retrying later")
+        except DatabaseError as error:
+            log.warning("maintenance failed (%s); retrying later", _cause_name(error))

@@ -1,1 +1,4 @@
-"""The ASGI application, its settings, and the `ratesgraph` command. The only package that knows starlette and uvicorn."""
+"""The ASGI application, its settings, and the `ratesgraph` command.
+
+The only package that knows starlette and uvicorn.
+"""

@@ -12,7 +12,10 @@ from db.sql import load_sections
 SQL = load_sections("audit")
 
 COMMAND = "command"
-"""Caller name of the command line. It needs no token: a user with database access may do everything."""
+"""Caller name of the command line.
+
+It needs no token: a user with database access may do everything.
+"""
 MAX_DETAIL_LENGTH = 500
 
 

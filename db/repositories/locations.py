@@ -129,5 +129,8 @@ async def lock_tree_shared(connection: Connection) -> None:
 
 
 async def lock_tree_exclusive(connection: Connection) -> None:
-    """Lock the tree exclusively until the transaction ends, after the batches in flight."""
+    """Lock the tree exclusively until the transaction ends.
+
+    Wait until the transactions of batches have ended.
+    """
     await connection.execute(SQL["lock_tree_exclusive"])

@@ -39,7 +39,7 @@ async def find_payload(connection: Connection, batch_id: int) -> Payload | None:
 
 
 async def get_payload_part(connection: Connection, batch_id: int, part: int) -> bytes:
-    """Return the bytes of an existing part, counted from 0."""
+    """Return the bytes of an existing part. Parts are numbered from 0."""
     async with connection.cursor(row_factory=args_row(bytes), binary=True) as cursor:
         await cursor.execute(SQL["get_payload_part"], {"batch_id": batch_id, "part": part})
         return (await cursor.fetchall())[0]

@@ -13,7 +13,10 @@ from domain.prices import DateRange, DayStatistics
 SQL = load_sections("prices")
 
 MAX_VALIDITY_DAYS = 3_660
-"""Maximum validity of one item. It bounds how far before a range the lane index must be read."""
+"""Maximum validity of one item.
+
+It bounds how far before a range the lane index must be read.
+"""
 
 
 async def copy_prices(connection: Connection, chunks: AsyncIterable[bytes]) -> None:

@@ -121,7 +121,10 @@ async def collect_tree_change(connection: Connection) -> None:
 
 
 async def pack_day_sums(connection: Connection) -> None:
-    """Append the collected sums to the totals."""
+    """Append the rows of the temporary table `day_sums` to the totals.
+
+    Each pair and month becomes one row with arrays.
+    """
     await connection.execute(SQL["pack_day_sums"])
 
 

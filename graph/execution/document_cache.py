@@ -35,14 +35,20 @@ from resolvers.caller import AuthScope
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 MAX_VALIDATION_ERRORS = 5
-"""Each error may search for similar names. Developers rarely fix more errors than this before the next attempt."""
+"""Maximum number of errors reported for a document.
+
+Each error may search for similar names. Developers rarely fix more errors than this before the next attempt.
+"""
 SHARED_FIELDS = frozenset({"averagePrices", "location", "locations", "port", "region", "__typename"})
 INTROSPECTION = frozenset({"__schema", "__type"})
 """Never shared: the permission to read the schema depends on the caller."""
 MAX_NAME_LENGTH = 100
 MAX_DOCUMENTS = 1_000
 MAX_TOTAL_CHARS = 1_000_000
-"""Total length of the cached documents; a syntax tree occupies some fifty times as many bytes."""
+"""Total length of the cached documents.
+
+A syntax tree occupies some fifty times as many bytes.
+"""
 MAX_INVALID_DOCUMENTS = 100
 MAX_INVALID_CHARS = 100_000
 

@@ -33,7 +33,10 @@ class QueryLimits:
     """Limits on documents, query costs and reported errors, set from the server settings."""
 
     max_length: int = 50_000
-    """Characters. The lexer also scans blanks and comments, at 0.1 to 0.2 microseconds per character."""
+    """Maximum length in characters.
+
+    The lexer also scans blanks and comments, at 0.1 to 0.2 microseconds per character.
+    """
     max_tokens: int = 1_200
     """A query of fifty lanes with literal arguments has 1,100 tokens."""
     max_depth: int = 20

@@ -34,11 +34,20 @@ from graphql import (
 from graph.types.averages import STATISTICS
 
 LIST_SIZE = 10
-"""Assumed length of a list without size arguments, such as the ports of a region or the problems of an upload."""
+"""Assumed length of a list without size arguments.
+
+Examples are the ports of a region and the problems of an upload.
+"""
 STATISTIC_COST = 3
-"""Additional cost per day of low, high or median: reading individual prices costs a multiple of adding partial sums."""
+"""Additional cost per day of low, high or median.
+
+Reading individual prices costs a multiple of adding partial sums.
+"""
 INTROSPECTION_COST = 500
-"""Cost of `__schema` or `__type`: a full introspection takes 11 ms, as long as 500 to 1,000 days of averages."""
+"""Cost of `__schema` or `__type`.
+
+A full introspection takes 11 ms, as long as 500 to 1,000 days of averages.
+"""
 DATE_ARGUMENTS = (("dateFrom", "dateTo"), ("from", "to"))
 
 Variables = Mapping[str, Any]
@@ -79,7 +88,10 @@ class CostAnalyzer:
         self._limits = limits
 
     def analyze(self, operation: OperationDefinitionNode) -> Cost:
-        """Return the cost of a valid operation. Fields that a directive may exclude are counted."""
+        """Return the cost of a valid operation.
+
+        Fields with `@skip` or `@include` are counted even if the directive excludes them.
+        """
         self._defaults = {
             node.variable.name.value: value_from_ast_untyped(node.default_value)
             for node in operation.variable_definitions or ()

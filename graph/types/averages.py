@@ -12,7 +12,7 @@ USD = "in US dollars, rounded to 2 decimals (half away from zero); null if the d
 
 @strawberry.type(description="The prices of one day between an origin and a destination.")
 class DailyAverage:
-    """Type of the entries. They are never instantiated: `to_columns` supplies their fields."""
+    """GraphQL type that is never instantiated: `to_columns` supplies its fields as columns."""
 
     day: date = strawberry.field(description="The day.")
     average_price: float | None = strawberry.field(description=f"The mean of all prices of the day, {USD}.")
@@ -35,7 +35,10 @@ STATISTICS = frozenset({"lowPrice", "highPrice", "medianPrice"})
 
 EARLIEST, LATEST = date(1970, 1, 1).toordinal(), date(2100, 12, 31).toordinal()
 ISO_DAYS = [date.fromordinal(day).isoformat() for day in range(EARLIEST, LATEST + 1)]
-"""ISO 8601 text of every day that can have a price, formatted once per process instead of once per response."""
+"""ISO 8601 text of every day that can have a price.
+
+Formatted once per process instead of once per response.
+"""
 
 
 def to_columns(averages: DailyAverages | Exception) -> ColumnarList:

@@ -13,8 +13,19 @@ from graph.types.rejections import RejectionType, to_rejection_connection
 from resolvers.lanes import list_lanes
 from resolvers.uploads.batches import check_page_size, list_rejections, rejections_url
 
-strawberry.enum(BatchStatus, description="The processing status of a price batch.")
-strawberry.enum(OnError, description="The effect of an invalid item on its batch.")
+strawberry.enum(
+    BatchStatus,
+    description=(
+        "The processing status of a price batch. It is QUEUED, then RUNNING, and ends as APPLIED, REJECTED (because of its"
+        " items) or FAILED (because of repeated internal errors). An applied batch becomes REVERTED by `revertBatch`."
+    ),
+)
+strawberry.enum(
+    OnError,
+    description=(
+        "The effect of an invalid item on its batch: REJECT_BATCH applies no item, SKIP_INVALID applies all valid items."
+    ),
+)
 
 
 @strawberry.type(description="A batch of uploaded prices: its content, its processing and its result.")
@@ -23,14 +34,18 @@ class PriceBatch:
     status: BatchStatus = strawberry.field(description="The processing status.")
     on_error: OnError = strawberry.field(description="The effect of an invalid item on the batch.")
     source: str = strawberry.field(description="The origin of the batch: a mutation or the name of a file.")
-    idempotency_key: str | None = strawberry.field(description="The idempotency key of the upload.")
+    idempotency_key: str | None = strawberry.field(
+        description="The idempotency key of the upload; null if it had none."
+    )
     uploader: str | None = strawberry.field(
         description="The uploader, identified by token; null if no token was required, as on the command line."
     )
     item_count: int = strawberry.field(description="Number of items in the batch.")
     accepted_count: int = strawberry.field(description="Number of items that were applied.")
     rejected_count: int = strawberry.field(description="Number of invalid items.")
-    price_day_count: float = strawberry.field(description="Number of daily prices that the applied items expand to.")
+    price_day_count: float = strawberry.field(
+        description="Number of daily prices that the applied items expand to; a Float because it may exceed 32 bits."
+    )
     lane_count: int = strawberry.field(description="Number of port-to-port lanes with prices of this batch.")
     first_day: date | None = strawberry.field(
         description="The first day with a price of this batch; null if it has none."
@@ -41,7 +56,7 @@ class PriceBatch:
     progress: float = strawberry.field(
         description="Fraction of the items processed so far: 0 while the batch is queued, 1 once it has finished."
     )
-    attempts: int = strawberry.field(description="Number of attempts of workers to apply the batch.")
+    attempts: int = strawberry.field(description="Number of times a worker has tried to apply the batch.")
     failure: str | None = strawberry.field(description="The reason why the last attempt failed; null if none failed.")
     created_at: datetime = strawberry.field(description="When the batch was accepted.")
     started_at: datetime | None = strawberry.field(
@@ -62,7 +77,7 @@ class PriceBatch:
         )
         return to_rejection_connection(page, after=after)
 
-    @strawberry.field(description="The lanes with prices of this batch, also after it was reverted.")
+    @strawberry.field(description="The lanes with prices of this batch, even after it has been reverted.")
     async def lanes(self, info: Info, first: First = 50, after: After = None) -> Connection[Lane]:
         page = await list_lanes(
             info.context,

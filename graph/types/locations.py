@@ -24,7 +24,7 @@ class Location:
     def key(self) -> str:
         return self.model.key
 
-    @strawberry.field(description="The name in its usual spelling.")
+    @strawberry.field(description="The display name, such as `Shanghai`.")
     def name(self) -> str:
         return self.model.name
 

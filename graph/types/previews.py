@@ -34,7 +34,7 @@ class UploadPreview:
     accepted_count: int = strawberry.field(description="Number of items that would be applied.")
     rejected_count: int = strawberry.field(description="Number of invalid items.")
     price_day_count: float = strawberry.field(
-        description="Number of daily prices that the applied items would expand to."
+        description="Number of daily prices that the applied items would expand to; a Float because it may exceed 32 bits."
     )
     lane_count: int = strawberry.field(description="Number of port-to-port lanes that would receive prices.")
     first_day: date | None = strawberry.field(
@@ -44,12 +44,12 @@ class UploadPreview:
     lanes: list[Lane] = strawberry.field(description="The lanes that would receive prices, at most the first 100.")
     changes: list[AverageChange] = strawberry.field(
         description=(
-            "The averages of port-to-port lanes that would change most, at most 10, largest change first. New averages follow,"
-            " largest first."
+            "The averages of port-to-port lanes that would change most, largest change first, then new averages, largest first;"
+            " at most 10 in total."
         )
     )
     new_average_count: float = strawberry.field(
-        description="Number of days of lanes that would have an average for the first time."
+        description="Number of lane days that would get their first average; a Float because it may exceed 32 bits."
     )
 
 

@@ -17,8 +17,8 @@ class ExchangeRate:
     day: date = strawberry.field(description="The day.")
     usd_per_unit: float | None = strawberry.field(
         description=(
-            "US dollars per unit of the currency; null if no rate at most 14 days old is known. Rounded to 12 decimals, it is"
-            " exactly the rate of the conversion, provided that a unit is worth less than 8,000 US dollars."
+            "US dollars per unit of the currency, rounded to 12 decimals. Conversions use exactly this rate if a unit is worth"
+            " less than 8,000 US dollars. Null if no rate is known that was published at most 14 days before."
         )
     )
     published_day: date | None = strawberry.field(

@@ -5,7 +5,7 @@ import strawberry
 from domain.batches import RejectionPage, Severity
 from graph.types.pagination import Connection, to_connection
 
-strawberry.enum(Severity, description="Whether a rejection excluded its item or is only a warning.")
+strawberry.enum(Severity, description="Whether a rejection excluded its item (ERROR) or not (WARNING).")
 
 
 @strawberry.type(name="Rejection", description="A stored problem of an item of a batch.")

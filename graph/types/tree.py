@@ -12,7 +12,7 @@ from resolvers.tree import TreeOutcome
 @strawberry.input(description="A region to create or update.")
 class RegionInput:
     slug: str = strawberry.field(description="The slug, such as `north_europe`.")
-    name: str = strawberry.field(description="The name in its usual spelling.")
+    name: str = strawberry.field(description="The display name, such as `North Europe`.")
     parent_slug: str | None = strawberry.field(
         default=None, description="The slug of the parent region; omit it for a root of the tree."
     )
@@ -25,7 +25,7 @@ class RegionInput:
 @strawberry.input(description="A port to create or update.")
 class PortInput:
     code: str = strawberry.field(description="The UN/LOCODE, such as `CNSGH`.")
-    name: str = strawberry.field(description="The name in its usual spelling.")
+    name: str = strawberry.field(description="The display name, such as `Shanghai`.")
     parent_slug: str = strawberry.field(description="The slug of the parent region.")
 
     def as_entry(self) -> tuple[str, str, str | None]:

@@ -17,7 +17,10 @@ from domain.locations import Location
 DAYS = 31
 """Columns of a month; in shorter months the last ones stay 0."""
 MAX_LANES = 50_000
-"""Lanes aggregated at once. It bounds memory: with the regions above them they may become many times as many rows."""
+"""Lanes aggregated at once.
+
+It bounds memory: with the regions above them they may become many times as many rows.
+"""
 
 Int64 = npt.NDArray[np.int64]
 
@@ -85,7 +88,10 @@ def _first_day_of(month: int) -> int:
 
 
 def _total_lanes(observations: LaneDays, ids: Int64) -> Iterator[MonthTotals]:
-    """Yield the partial sums of the lanes (port to port); locations become positions in `ids`."""
+    """Yield the partial sums of the lanes (port to port).
+
+    In the result, a location is its index in `ids`.
+    """
     first_month, last_month = month_of(observations.first_day), month_of(observations.last_day)
     lane = np.searchsorted(ids, observations.origin) * len(ids) + np.searchsorted(ids, observations.destination)
     for month in range(int(first_month.min()), int(last_month.max()) + 1):

@@ -24,9 +24,15 @@ from ingest.batches.pipeline import process_slices
 from ingest.readers.price_file import Slice
 
 PRICES_SHARE = 0.7
-"""Approximate share of the work spent on prices; the rest is for averages (`python -m bench ingest`)."""
+"""Approximate share of the work spent on prices.
+
+The rest is for averages (`python -m bench ingest`).
+"""
 MAX_PENDING_ROWS = 4_000_000
-"""Observations aggregated together, at 24 bytes each: the more, the fewer partial sums per key."""
+"""Observations aggregated together, at 24 bytes each.
+
+The more, the fewer partial sums per key.
+"""
 MAX_STORED_REJECTIONS = 1_000_000
 """Stored problems per batch; its counts are exact beyond this limit too."""
 COPIED_REJECTIONS = 50_000

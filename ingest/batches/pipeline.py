@@ -24,7 +24,10 @@ from ingest.readers.prefetch import prefetch
 from ingest.readers.price_file import Slice
 
 MAX_ROWS = 1_000_000
-"""Observations per conversion step; an item in a foreign currency may become one observation per day."""
+"""Observations per conversion step.
+
+An item in a foreign currency may become one observation per day.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from domain.locations import Location, LocationKind
 
 EARLIEST, LATEST = date(1970, 1, 1), date(2100, 12, 31)
 MAX_AMOUNT = 900_000_000_000
-"""Limit on the amount in any currency: up to here ten-thousandths are exact in a double."""
+"""Maximum amount in any currency. Up to it, a double represents four decimals exactly."""
 
 REJECTION_SCHEMA = {
     "item": pl.UInt32,

@@ -23,7 +23,10 @@ CURRENCY = re.compile(r"[A-Z]{3}")
 """Format of an ISO 4217 code."""
 DECIMALS = 12
 MAX_CSV_BYTES = 16_000_000
-"""Limit on the decompressed history, which had 2 million bytes in 2026 and grows by 75,000 a year."""
+"""Limit on the decompressed history.
+
+It had 2 million bytes in 2026 and grows by 75,000 a year.
+"""
 
 
 def read_ecb_history(data: bytes) -> pl.DataFrame:

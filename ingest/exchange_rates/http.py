@@ -16,7 +16,10 @@ from ingest.errors import RatesUnavailable
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 """Seconds to connect, and to wait for each chunk."""
 MAX_SECONDS = 60.0
-"""Deadline for a whole document: a source that sends byte by byte never exceeds the other limits."""
+"""Deadline for a whole document.
+
+A source that sends byte by byte never exceeds the other limits.
+"""
 
 
 @asynccontextmanager

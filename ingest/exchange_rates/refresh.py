@@ -20,7 +20,10 @@ MAX_ARCHIVE_BYTES = 8_000_000
 MAX_RESPONSE_BYTES = 256_000
 """One day's rates of openexchangerates have some 5,000 bytes."""
 MAX_DAYS = 31
-"""Days per run from openexchangerates: each is a request, and the source limits their number."""
+"""Days per run from openexchangerates.
+
+Each is a request, and the source limits their number.
+"""
 RATES = {"currency": pl.String(), "day": pl.Date(), "usd_per_unit": pl.Decimal(24, DECIMALS)}
 
 

@@ -16,12 +16,18 @@ from ingest.errors import FileRejected
 
 BLOCK_BYTES = 8 << 20
 MAX_LINES = 250_000
-"""Lines per block: a block of very short lines would become a frame many times its size."""
+"""Maximum number of lines per block.
+
+A block of very short lines would otherwise become a frame many times its size.
+"""
 MAX_LINE_BYTES = 1 << 20
 MAX_TEXT_BYTES = 8 << 30
-"""Limit on the decompressed size of a gzip file: as text, some hundred million items."""
+"""Limit on the decompressed size of a gzip file: some hundred million items."""
 MAX_COMPRESSION_RATIO = 200
-"""Limit on the compression ratio of gzip data: prices reach about ten, equal lines a thousand."""
+"""Limit on the compression ratio of gzip data.
+
+Prices reach about ten, equal lines a thousand.
+"""
 MIN_TEXT_LIMIT_BYTES = 4 << 20
 """The compression ratio is not checked up to this decompressed size."""
 

@@ -24,9 +24,15 @@ from ingest.errors import FileRejected
 
 COMMAND = (sys.executable, "-c", "from ingest.readers.parquet_subprocess import main; main()")
 MESSAGE = struct.Struct(">cdQ")
-"""Header of a message: its kind, the fraction of the file read so far, and the length of the body in bytes."""
+"""Header of a message.
+
+It holds the kind, the fraction of the file read so far, and the length of the body in bytes.
+"""
 PIPE_BYTES = 1 << 20
-"""Pipe capacity: holds much of a slice, so that neither process constantly waits for the other."""
+"""Pipe capacity.
+
+It holds much of a slice, so that neither process constantly waits for the other.
+"""
 FRAME, REJECTED, END = b"F", b"R", b"E"
 BROKEN = "not a Parquet file, or damaged"
 FATAL = {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGXCPU}

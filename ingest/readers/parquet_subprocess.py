@@ -22,9 +22,12 @@ SLICE_CPU_SECONDS = 60
 MAX_SLICE_TEXT_BYTES = 64 << 20
 """Limit on the text of a slice: 268 bytes per item, where 50 are usual."""
 MAX_ITEMS_PER_BYTE = 100
-"""A file with more items consists of repetition: a price needs at least one bit."""
+"""Maximum number of items per byte of the file.
+
+A file with more items consists of repetition, because a price needs at least one bit.
+"""
 MIN_ITEM_LIMIT = 1_000_000
-"""Files of up to this many items are accepted at any size."""
+"""Number of items up to which MAX_ITEMS_PER_BYTE is not checked."""
 
 
 def main() -> None:

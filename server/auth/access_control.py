@@ -118,7 +118,7 @@ class WebSocketAdmissionMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Admit the WebSocket or reject it; HTTP requests pass through.
 
-        The application finds the stream lease in `scope["state"]["place"]`.
+        The application finds the stream lease in `scope["state"]["stream_lease"]`.
         """
         if scope["type"] != "websocket":
             await self._app(scope, receive, send)
@@ -128,7 +128,7 @@ class WebSocketAdmissionMiddleware:
             identity = access_control.anonymous_identity(parse_headers(scope["headers"]))
             await access_control.check_rate_limit(scope, identity)
             with access_control.stream_limiter.acquire(access_control.stream_owner(scope, identity)) as lease:
-                scope["state"]["place"] = lease
+                scope["state"]["stream_lease"] = lease
                 await self._app(scope, receive, send)
         except HttpError as error:
             await error.to_response()(scope, receive, send)

@@ -30,10 +30,16 @@ REQUIRED = ["exp", "iss", "aud", "sub"]
 LEEWAY_SECONDS = 30
 """Accepted difference between the clocks of the issuer and the server."""
 LATEST_EXPIRY = 1e12
-"""Seconds since 1970, some 30,000 years ahead. Larger numbers overflow in arithmetic with times."""
+"""Latest expiry, in seconds since 1970: some 30,000 years ahead.
+
+Larger numbers overflow in arithmetic with times.
+"""
 JWKS_TTL_SECONDS = 900.0
 MIN_REFETCH_SECONDS = 10.0
-"""Minimum interval between fetches, so that tokens with unknown key IDs cannot flood the issuer."""
+"""Minimum interval between fetches.
+
+Tokens with unknown key IDs thus cannot flood the issuer.
+"""
 TIMEOUT_SECONDS = 5.0
 MAX_KEYS_BYTES = 1_000_000
 MAX_TOKEN_LENGTH = 8_192

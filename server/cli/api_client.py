@@ -19,7 +19,10 @@ RETRY_DEADLINE_SECONDS = 300.0
 FIRST_PAUSE_SECONDS = 0.2
 MAX_PAUSE_SECONDS = 5.0
 TIMEOUT = httpx.Timeout(30.0, connect=5.0, read=120.0)
-"""The server responds to an upload once the file is stored: some seconds for half a gigabyte."""
+"""Time limit of an upload.
+
+The server responds once the file is stored: some seconds for half a gigabyte.
+"""
 
 Json = dict[str, Any]
 

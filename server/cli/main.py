@@ -171,7 +171,7 @@ def load_locations(
 ) -> None:
     """Add or update regions and ports.
 
-    The averages follow every location that moves. On an error nothing changes.
+    Averages are updated for every location that moves. If an error occurs, nothing is changed.
     """
     if regions is None and ports is None:
         raise typer.BadParameter("Specify --regions, --ports or both.")

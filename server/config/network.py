@@ -6,7 +6,10 @@ from functools import lru_cache
 from typing import Any
 
 IPV6_PREFIX_BITS = 64
-"""Prefix of an IPv6 address that identifies a client; its holder chooses the other bits (RFC 6177)."""
+"""Prefix of an IPv6 address that identifies a client.
+
+Its holder chooses the other bits (RFC 6177).
+"""
 MAX_ADDRESS_LENGTH = 60
 UNKNOWN_CLIENT = "unknown"
 """Common key of all clients without an address, for example at a Unix socket."""

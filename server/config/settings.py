@@ -19,7 +19,7 @@ MAY_BE_EMPTY = {"rate_limit", "token_rate_limit"}
 
 
 def _renamed(name: str, former_name: str) -> AliasChoices:
-    """Return the names of a renamed setting: the present one wins, the former one is accepted for one version."""
+    """Return both names of a renamed setting. The former one is accepted for one version."""
     return AliasChoices(name, former_name)
 
 
@@ -215,7 +215,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read non-empty variables first, so that an empty one does not hide the former name of its setting."""
+        """Read non-empty variables first, so that an empty one does not hide a former name."""
         return init_settings, EnvSettingsSource(settings_cls, env_ignore_empty=True), env_settings
 
     @model_validator(mode="before")
@@ -278,7 +278,7 @@ class Settings(BaseSettings):
 
 
 def environment_names(field: str) -> list[str]:
-    """Return the environment variables that a field of `Settings` is read from, the present name first."""
+    """Return the environment variables of a field of `Settings`, the present name first."""
     match Settings.model_fields[field].validation_alias:
         case AliasChoices(choices=choices):
             return [str(choice) for choice in choices]
@@ -289,7 +289,7 @@ def environment_names(field: str) -> list[str]:
 
 
 def find_former_names(environment: Iterable[str]) -> dict[str, str]:
-    """Return the former names of settings that are used as environment variables, each with its present name."""
+    """Return the former setting names among the variables. Each maps to its present name."""
     present = {name.upper() for name in environment}
     return {
         former: name

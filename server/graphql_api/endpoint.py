@@ -80,7 +80,7 @@ class GraphQLEndpoint:
         writer = ResponseWriter(send, headers, accepted.media_type or JSON, self._vary)
         try:
             access_control: AccessControl = scope["state"]["access_control"]
-            identity, writer.extra_headers = await access_control.authorize(scope, headers)
+            identity, writer.rate_limit_headers = await access_control.authorize(scope, headers)
             writer.caller = identity.caller
             if accepted.html and _wants_page(scope):
                 await self._serve_graphiql(scope, receive, send, writer)
@@ -124,7 +124,7 @@ class GraphQLEndpoint:
             raise HttpError(
                 "NOT_FOUND", "The page is disabled on this server; send GraphQL requests instead.", status=404
             )
-        await self._graphiql(scope, receive, with_headers(send, writer.extra_headers))
+        await self._graphiql(scope, receive, with_headers(send, writer.rate_limit_headers))
 
     async def _serve_sse(
         self, scope: Scope, receive: Receive, send: Send, writer: ResponseWriter, identity: Identity
@@ -146,7 +146,7 @@ class GraphQLEndpoint:
                 operation_name=parameters.operation_name,
                 allowed_operation_types=kinds,
             )
-            await send_sse(results, identity, scope, receive, with_headers(send, writer.extra_headers))
+            await send_sse(results, identity, scope, receive, with_headers(send, writer.rate_limit_headers))
 
     async def _serve_get(self, scope: Scope, writer: ResponseWriter) -> None:
         """Serve a query in the query string: with 304, from the cache, or by execution."""
@@ -159,7 +159,7 @@ class GraphQLEndpoint:
         headers: Headers = {b"etag": etag, b"cache-control": self._cache_control} if etag else NO_STORE
         if etag and self._max_age:
             # Shared caches may send this response to other callers, so it must not carry this caller's rate limit.
-            writer.extra_headers = []
+            writer.rate_limit_headers = []
         if etag and etag in writer.request.get(b"if-none-match", b""):
             # An equal ETag can only come from this endpoint, for the same request at the same data version.
             record_cache(UNCHANGED)

@@ -14,7 +14,10 @@ from strawberry.http.ides import get_graphql_ide_html
 
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 CDN = "https://unpkg.com"
-"""Source of the scripts of the stock GraphiQL page. The browser verifies each script against its hash."""
+"""Source of the scripts of the stock GraphiQL page.
+
+The browser verifies each script against its hash.
+"""
 
 
 def create_graphiql(*, from_cdn: bool) -> ASGIApp:

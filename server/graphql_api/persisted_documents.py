@@ -14,14 +14,17 @@ from server.http.request_params import Parameters
 from telemetry.request_record import record_registered
 
 MAX_TOTAL_CHARS = 1_000_000
-"""Characters of all automatically persisted documents together; the least recently used are evicted first."""
+"""Maximum total length, in characters, of all automatically persisted documents.
+
+The least recently used documents are evicted first.
+"""
 MAX_DOCUMENT_CHARS = MAX_TOTAL_CHARS // 10
 
 
 class PersistedDocuments:
     """Store of documents by ID or hash.
 
-    `persisted_only` rejects all documents that are not in the folder.
+    With `persisted_only`, only the documents in the folder are accepted.
     """
 
     def __init__(self, folder: Path | None, *, persisted_only: bool) -> None:

@@ -17,7 +17,10 @@ COST_HEADER = b"graphql-cost"
 MIN_COMPRESSED_BYTES = 1_400
 """Shorter bodies fit into one packet and are not compressed."""
 MAX_BYTES_ON_LOOP = 200_000
-"""Longer bodies are compressed in a thread. This length blocks the event loop for one to two milliseconds."""
+"""Length above which bodies are compressed in a thread.
+
+Compressing this many bytes blocks the event loop for one to two milliseconds.
+"""
 Headers = dict[bytes, bytes]
 
 HIT: Headers = {b"cache-status": b"ratesgraph; hit"}
@@ -33,11 +36,11 @@ class ResponseWriter:
         media_type: the negotiated media type.
         cost_mode: the value of the GraphQL-Cost header, if any.
         caller: the authenticated caller.
-        extra_headers: headers of every response, such as those of the rate limit.
+        rate_limit_headers: RateLimit, then RateLimit-Policy; empty if there is no limit or another caller may see them.
     """
 
     caller = Caller()
-    extra_headers: HeaderList = []  # noqa: RUF012
+    rate_limit_headers: HeaderList = []  # noqa: RUF012
 
     def __init__(self, send: Send, request: Headers, media_type: bytes, vary: bytes) -> None:
         self._send = send
@@ -59,10 +62,10 @@ class ResponseWriter:
     async def send_not_modified(self, headers: Headers) -> None:
         """Send status 304: the client already has the current response.
 
-        Headers that describe a body are omitted (RFC 9110, 15.4.5). So is the rate-limit policy, which the client received
-        with the response.
+        Headers that describe a body are omitted (RFC 9110, 15.4.5). So is RateLimit-Policy, the second of the rate-limit
+        headers, which the client received with the response.
         """
-        own = [(b"vary", self._vary), *self.extra_headers[:1], *headers.items()]
+        own = [(b"vary", self._vary), *self.rate_limit_headers[:1], *headers.items()]
         await self._send({"type": "http.response.start", "status": 304, "headers": own})
         await self._send({"type": "http.response.body", "body": b""})
 
@@ -71,12 +74,12 @@ class ResponseWriter:
         await self.send(error.status, error.body(), NO_STORE | error.headers)
 
     async def send(self, status: int, body: bytes, headers: Headers) -> None:
-        """Send a response with the headers of every response and the given ones."""
+        """Send a response with the rate-limit headers and the given ones."""
         own = [
             (b"content-type", CONTENT_TYPES[self.media_type]),
             (b"content-length", str(len(body)).encode()),
             (b"vary", self._vary),
-            *self.extra_headers,
+            *self.rate_limit_headers,
             *headers.items(),
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": own})

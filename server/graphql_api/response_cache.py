@@ -36,7 +36,8 @@ class CachedResponse:
 class ResponseCache:
     """LRU cache of responses at the current data version, keyed by the bytes of the request.
 
-    A shared response depends only on these bytes: document, variables and operation name.
+    Only shared responses are cached: all callers with the read scope receive the same one. It depends only on the document, the
+    variables and the operation name, which the bytes contain.
     """
 
     def __init__(self, version: DataVersion, max_bytes: int) -> None:

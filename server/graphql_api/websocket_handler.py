@@ -33,13 +33,22 @@ from server.observability.access_log import logged_operation
 from telemetry.request_record import start_operation_record
 
 FORBIDDEN = 4403
-"""Close code after which clients reconnect with a new token if they can obtain one. After 4401 they do not reconnect."""
+"""Close code after which clients reconnect with a new token if they can obtain one.
+
+After 4401 they do not reconnect.
+"""
 CLOSE_CODES = {413: 1009, 429: 1013, 503: 1013}
 """Close codes by HTTP status: 1009 is "message too big", 1013 is "try again later"."""
 MAX_MESSAGES, WINDOW_SECONDS = 100, 60.0
-"""Limit of messages that neither start nor end an operation. Clients ping every ten seconds, if at all."""
+"""Limit of messages that neither start nor end an operation.
+
+Clients ping every ten seconds, if at all.
+"""
 MAX_REASON_BYTES = 120
-"""Maximum length of a close reason. A close frame has room for 3 bytes more (RFC 6455, section 5.5)."""
+"""Maximum length of a close reason.
+
+A close frame has room for 3 bytes more (RFC 6455, section 5.5).
+"""
 
 
 class OrjsonWebSocketAdapter(ASGIWebSocketAdapter):
@@ -133,7 +142,7 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
             identity = await self._authenticate(payload)
             access_control = self._access_control
             access_control.stream_limiter.transfer(
-                self._scope["state"]["place"], access_control.stream_owner(self._scope, identity)
+                self._scope["state"]["stream_lease"], access_control.stream_owner(self._scope, identity)
             )
             if identity.caller.scopes >= UPLOAD_SCOPES:
                 self._socket.max_bytes = None

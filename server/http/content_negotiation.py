@@ -28,7 +28,10 @@ MAX_HEADER_LENGTH = 1_000
 MAX_CACHED_HEADERS = 1_000
 """Distinct values that each parser caches, least recently used first out."""
 QUOTED = re.compile(rb'"(?:[^"\\]|\\.?)*(?:"|$)', re.DOTALL)
-"""A quoted string; an unclosed one extends to the end of the header, so that a scan never backtracks."""
+"""A quoted string.
+
+An unclosed one extends to the end of the header, so that a scan never backtracks.
+"""
 
 
 class AcceptedMedia(NamedTuple):

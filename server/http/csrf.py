@@ -24,7 +24,10 @@ PREFLIGHT_HEADERS = (
 SAFE_SITES = {b"same-origin", b"none"}
 """Sec-Fetch-Site of the server's own pages and of typed addresses."""
 SCRIPT_MODES = {b"cors", b"same-origin"}
-"""Sec-Fetch-Mode of scripts. `OriginPolicy` has rejected cross-site scripts by Sec-Fetch-Site before."""
+"""Sec-Fetch-Mode values of requests from scripts.
+
+`OriginPolicy` already rejects scripts of other sites by Sec-Fetch-Site.
+"""
 CORS_HEADERS = [
     "Content-Type",
     "Authorization",

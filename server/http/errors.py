@@ -62,7 +62,10 @@ def forbidden(error: PermissionDenied) -> HttpError:
 
 
 def unavailable(error: DatabaseError) -> HttpError:
-    """Return a 503 for a request that cannot be served during an outage, or while this process is overloaded."""
+    """Return a 503 for a request that cannot be served at the moment.
+
+    The reason is an outage, or an overload of this process.
+    """
     code = "SERVER_BUSY" if isinstance(error, ServerBusy) else "DATABASE_UNAVAILABLE"
     return HttpError(code, str(error), status=503, headers=RETRY_AFTER)
 

@@ -33,7 +33,10 @@ LIST_HEADERS = frozenset(
         b"x-forwarded-for",
     }
 )
-"""Fields whose grammar is a comma-separated list (RFC 9110 and 9111, RFC 6455, RFC 7239, W3C Trace Context)."""
+"""Fields whose grammar is a comma-separated list.
+
+Defined in RFC 9110, 9111, 6455 and 7239, and in W3C Trace Context.
+"""
 
 
 def parse_headers(raw: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -5,6 +5,7 @@ place of the file, and the field `map` assigns parts to variables. The file come
 is never whole in memory, and a slow sender delays only its own request.
 """
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,10 +18,15 @@ from starlette.requests import ClientDisconnect, Request
 from server.http.errors import RETRY_AFTER, HttpError
 from server.http.request_params import Parameters, validate_params
 
+log = logging.getLogger("ratesgraph.server")
+
 MAX_FILES = 1
 MAX_FIELDS = 2
 MAX_FIELD_BYTES = 1024 * 1024
-"""Limit for `operations` and `map`, which are decoded on the event loop: a megabyte costs some milliseconds."""
+"""Limit for `operations` and `map`, which are decoded on the event loop.
+
+A megabyte costs some milliseconds.
+"""
 MAX_INDEX_DIGITS = 6
 
 Json = dict[str, Any]
@@ -76,7 +82,8 @@ async def _parse_form(request: Request) -> FormData:
         # The client chooses the charset, which can fail in many ways.
         raise bad_multipart("Malformed multipart body.") from error
     except OSError as error:
-        message = "The server cannot store the file at the moment (temporary storage full). Try again later."
+        log.warning("storing an uploaded file failed", exc_info=error)
+        message = "The server cannot store the file at the moment Try again later."
         raise HttpError("NO_ROOM", message, status=503, headers=RETRY_AFTER) from error
 
 
@@ -117,7 +124,7 @@ def _parse_object(form: FormData, name: str) -> Json:
 
 
 def _assign_file(operation: Json, path: str, file: UploadFile) -> None:
-    """Put the file at the path, which must be a null among the variables."""
+    """Replace the null variable at the path by the file."""
     *steps, last = path.split(".")
     target: Any = operation if steps[:1] == ["variables"] else None
     for step in steps:

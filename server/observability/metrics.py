@@ -25,13 +25,19 @@ from telemetry.request_record import SUBSCRIPTION, RequestRecord
 
 MULTIPROCESS_DIR_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 MULTIPROCESS = MULTIPROCESS_DIR_VARIABLE in os.environ
-"""Same value that prometheus_client uses: it reads the variable once, at import."""
+"""Whether multiprocess mode is on. Read once at import, as prometheus_client does."""
 NONE, OTHER = "none", "other"
 MAX_SERIES = 1_000
-"""Limit on distinct label sets. Kinds, statuses, codes and registered operations are few; any excess is counted as `other`."""
+"""Limit on distinct label sets.
+
+Kinds, statuses, codes and registered operations are few. Any excess is counted as `other`.
+"""
 FLUSH_INTERVAL_SECONDS = 1.0
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-"""Seconds. A cached response is sent in 0.1 ms, statistics of a continent in 1 s. An upload waits for its batch."""
+"""Upper bounds in seconds.
+
+A cached response is sent in 0.1 ms, statistics of a continent in 1 s. An upload waits for its batch.
+"""
 
 # The `_created` series state when a series began and would double the number of series.
 disable_created_metrics()  # type: ignore[no-untyped-call]

@@ -20,13 +20,19 @@ SHAPES = re.compile(
 URL_PASSWORD = re.compile(r"://[^/@\s]*?:([^@\s]+)@")
 """Finds passwords that contain `/`, `?` or `#` unquoted, where `urlsplit` does not."""
 CONNINFO_PASSWORD = re.compile(r"\b(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)+)'|((?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*))")
-"""Password in a libpq connection string (`host=db password='…'`), with its backslash escapes."""
+"""Password in a libpq connection string, with its backslash escapes.
+
+Example: `host=db password='…'`.
+"""
 SECRET_PARAMETER = re.compile(
     r"(?:^|[_-])(?:key|code|auth|pass|sig)$|api_?key|app_?id|token|secret|passw|pwd|signature|credential", re.IGNORECASE
 )
-"""Names of query parameters that hold a secret, such as `app_id`, `api-key`, `access_token` or `sslpassword`."""
+"""Names of query parameters that hold a secret.
+
+Examples: `app_id`, `api-key`, `access_token`, `sslpassword`.
+"""
 MIN_SECRET = 4
-"""Characters. A shorter secret would redact unrelated words."""
+"""Minimum length of a known secret. A shorter one would redact unrelated words."""
 
 
 class Redactor:

@@ -17,7 +17,10 @@ STORAGE_SECONDS = 0.25
 MAX_CONCURRENT_CALLS = 50
 """Concurrent connections to the storage. Its client fails beyond a hundred."""
 FAILURE_BACKOFF_SECONDS = 5.0
-"""Pause after a failed call (circuit breaker), so that requests do not wait for a storage that is down."""
+"""Pause after a failed call (circuit breaker).
+
+Requests thus do not wait for a storage that is down.
+"""
 
 
 class SharedStorage:

@@ -34,7 +34,7 @@ class StreamLimiter:
 
     @contextmanager
     def acquire(self, key: str) -> Iterator[StreamLease]:
-        """Hold a stream slot for the duration of the block.
+        """Hold a stream lease for the duration of the block.
 
         Raise HttpError (STREAMS_EXHAUSTED, 503; TOO_MANY_STREAMS, 429).
         """
@@ -51,9 +51,9 @@ class StreamLimiter:
             self._decrement(lease.key)
 
     def transfer(self, lease: StreamLease, key: str) -> None:
-        """Transfer the slot to another caller.
+        """Transfer the lease to another caller.
 
-        Raise HttpError (TOO_MANY_STREAMS, 429); the slot stays with its owner then.
+        Raise HttpError (TOO_MANY_STREAMS, 429). The lease then remains with its owner.
         """
         if lease.key != key:
             self._increment(key)

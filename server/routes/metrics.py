@@ -36,7 +36,10 @@ OUTCOMES = {
     "failed": (BatchStatus.FAILED,),
     "reverted": (BatchStatus.REVERTED,),
 }
-"""Statuses of each outcome. A reverted batch still counts as applied, so that no counter ever decreases."""
+"""Statuses of each outcome.
+
+A reverted batch still counts as applied, so that no counter ever decreases.
+"""
 
 
 def metrics_route(token: SecretStr | None, *, is_open: bool) -> Route:

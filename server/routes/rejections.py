@@ -25,7 +25,10 @@ from server.ingest_adapter import report_rejections
 from server.routes.guarded import guarded
 
 MAX_CONCURRENT_REPORTS = 2
-"""Maximum number of reports that a process writes at a time. Each uses a whole core, so further requests wait."""
+"""Maximum number of reports that a process writes at a time.
+
+Each uses a whole core, so further requests wait.
+"""
 CHUNK_BYTES = 256 << 10
 
 

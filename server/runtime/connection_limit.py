@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from typing import Protocol
 
 RESERVED_FDS = 100
-"""File descriptors that are not used by clients: database connections, uploads in progress, and internal ones."""
+"""File descriptors that are not used by clients.
+
+They are for database connections, uploads in progress and internal use.
+"""
 
 
 class Evictable(Protocol):

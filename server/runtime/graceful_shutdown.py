@@ -38,12 +38,15 @@ class DrainState:
 
 
 class DrainingServer(uvicorn.Server):
-    """Server that drains before it stops, for `drain_seconds` of the state of the lifespan."""
+    """Server that drains before it stops.
+
+    The drain lasts for `drain_seconds` in the state of the lifespan.
+    """
 
     _skip_drain = _is_replaced = _is_draining = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the server, and handle the signal of replacement."""
+        """Start the server, and install the handler of REPLACED_SIGNAL."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(REPLACED_SIGNAL, self._on_replaced)
         await super().startup(sockets=sockets)

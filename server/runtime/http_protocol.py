@@ -23,7 +23,10 @@ from server.runtime.write_coalescing import WriteCoalescingTransport
 from telemetry.request_record import RequestRecord
 
 MIN_BYTES_PER_SECOND = 10_000
-"""Minimum transfer rate of a body: each such number of bytes allows another second. Half a gigabyte is allowed 14 hours."""
+"""Minimum transfer rate of a body.
+
+The time limit grows by one second per this many bytes. Half a gigabyte is allowed 14 hours.
+"""
 MAX_HEAD_BYTES = HIGH_WATER_LIMIT
 MAX_WEBSOCKET_MESSAGE_BYTES = 1_000_000
 """Maximum length of a WebSocket message.
@@ -43,7 +46,10 @@ class RequestState(enum.Enum):
     BODY = enum.auto()
     """The head is complete, and the application processes the request while the body arrives."""
     RESPONDING = enum.auto()
-    """The request is complete. `cycle.response_complete` says whether its response is complete too."""
+    """The request is complete.
+
+    `cycle.response_complete` says whether its response is complete too.
+    """
 
 
 IDLE, HEAD, BODY, RESPONDING = RequestState

@@ -23,9 +23,15 @@ from server.runtime.graceful_shutdown import REPLACED_SIGNAL, DrainingServer
 log = logging.getLogger("ratesgraph.server")
 
 READY_SECONDS = 60.0
-"""Time limit for a new process to become ready. It waits up to ten seconds for the database; busy machines start slowly."""
+"""Time limit for a new process to become ready.
+
+It waits up to ten seconds for the database. Busy machines start slowly.
+"""
 DRAIN_TIMEOUT_SECONDS = 80.0
-"""Time limit for a process to stop: it drains for up to 60 seconds, and cancels unfinished requests after ten more."""
+"""Time limit for a process to stop.
+
+It drains for up to 60 seconds, and cancels unfinished requests after ten more.
+"""
 HUNG_SECONDS = 15.0
 POLL_SECONDS = 0.1
 FIRST_PAUSE_SECONDS = 1.0
