@@ -6,7 +6,7 @@ What tests over real connections prove of each field stands in `test_access_cont
 from graphql import get_named_type
 
 from resolvers.caller import AuthScope
-from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared, object_types
+from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared_scopes, object_types
 
 WAYS_TO_A_BATCH = {
     "Query.batch",
@@ -36,7 +36,7 @@ def test_scopes_of_root_fields_are_declared_as_expected() -> None:
         | dict.fromkeys(UPLOAD, AuthScope.UPLOAD)
         | dict.fromkeys(ADMIN, AuthScope.ADMIN)
     )
-    assert declared() == expected
+    assert declared_scopes() == expected
 
 
 def test_scopes_batch_is_reachable_only_through_guarded_fields() -> None:

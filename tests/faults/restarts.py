@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.faults.readers import Reading, Readings, reading
 from tests.faults.world import make_world
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.streams import until
+from tests.support.waiting import eventually
 
 REPLACED = re.compile(r"All \d+ server processes were replaced")
 RESTART_SECONDS = 120
@@ -61,7 +61,7 @@ def restart_again_and_again(
     ):
         wait_until_answered(url)
         printed = Printed(process)
-        until(lambda: len(children(process.pid)) == 2, "the processes were not there")
+        eventually(lambda: len(children(process.pid)) == 2, "the processes were not there")
         with reading(url, questions, keeping=readers // 2, closing=readers - readers // 2) as readings:
             while len(durations) < restarts or len(readings.all) < requests:
                 durations.append(_restart(process, printed, readings))
@@ -72,8 +72,8 @@ def _restart(process: subprocess.Popen[str], printed: Printed, readings: Reading
     before, asked = children(process.pid), len(readings.all)
     count = printed.count(REPLACED)
     process.send_signal(signal.SIGHUP)
-    seconds = until(lambda: printed.count(REPLACED) > count, "the processes were not replaced", RESTART_SECONDS)
+    seconds = eventually(lambda: printed.count(REPLACED) > count, "the processes were not replaced", RESTART_SECONDS)
     assert before.isdisjoint(children(process.pid))
     # Somebody was answered by each generation.
-    until(lambda: len(readings.all) > asked + 20, "nobody is answered")
+    eventually(lambda: len(readings.all) > asked + 20, "nobody is answered")
     return seconds

@@ -14,7 +14,7 @@ from tests.faults.readers import Reading, Readings, reading
 from tests.faults.world import Question, make_world
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.proxy import Proxy, running_proxy
-from tests.support.streams import until
+from tests.support.waiting import eventually
 
 EXECUTION_SECONDS = 5.0
 POOL_SIZE = 4
@@ -45,16 +45,16 @@ def read_through(database_url: str, questions: list[Question]) -> Iterator[tuple
         with reading(server_url, questions, keeping=4, closing=4) as readings:
             wait_for(readings, 50)
             yield proxy, readings
-            until(lambda: all(one.is_right for one in readings.all[-30:]), "it does not become right again")
+            eventually(lambda: all(one.is_right for one in readings.all[-30:]), "it does not become right again")
         assert all(one.status != 200 or one.is_right for one in readings.all)
         assert max(one.seconds for one in readings.all) < EXECUTION_SECONDS + HASTE_SECONDS
-        until(lambda: is_at_rest(database_url), "connections stay behind")
+        eventually(lambda: is_at_rest(database_url), "connections stay behind")
 
 
 def wait_for(readings: Readings, count: int) -> None:
     """Wait until so many more are answered."""
     count += len(readings.all)
-    until(lambda: len(readings.all) >= count, "nobody is answered", 60)
+    eventually(lambda: len(readings.all) >= count, "nobody is answered", 60)
 
 
 def is_at_rest(database_url: str) -> bool:
@@ -120,7 +120,7 @@ def test_connection_pool_stall_delays_no_request_beyond_the_deadline(
     with read_through(module_database_url, questions) as (proxy, readings):
         proxy.is_stuck = True
         began = time.monotonic()
-        until(lambda: any(one.status in {503, 504} for one in list(readings.all)), "nobody was told")
+        eventually(lambda: any(one.status in {503, 504} for one in list(readings.all)), "nobody was told")
         proxy.is_stuck = False
     assert all(is_in_time(one) for one in readings.all)
     assert time.monotonic() - began < 30
@@ -143,12 +143,12 @@ def test_stalled_database_does_not_delay_readiness_probes_or_metrics(module_data
             scraped = http.get("/metrics", headers=scraper)
             answers = [one.result() for one in asked]
         assert "ratesgraph_database_up 0.0" in scraped.text
-        until(lambda: http.get("/readyz").status_code == 503, "the silence was not noticed")
+        eventually(lambda: http.get("/readyz").status_code == 503, "the silence was not noticed")
         answers += [scraped, http.get("/readyz"), http.get("/metrics", headers=scraper)]
         assert max(one.elapsed.total_seconds() for one in answers) < TOLD_SECONDS + HASTE_SECONDS
         proxy.is_stuck = False
-        until(lambda: http.get("/readyz").status_code == 200, "it does not become ready again")
-        until(lambda: is_at_rest(module_database_url), "connections stay behind")
+        eventually(lambda: http.get("/readyz").status_code == 200, "it does not become ready again")
+        eventually(lambda: is_at_rest(module_database_url), "connections stay behind")
 
 
 def test_connection_pool_replaces_half_open_connections(module_database_url: str, questions: list[Question]) -> None:
@@ -185,7 +185,7 @@ def test_client_disconnects_leave_no_busy_or_extra_database_connections(
             with reading(proxy.url.removesuffix("/graphql"), questions, keeping=4, closing=4) as broken:
                 for _ in range(10):
                     seen = len(broken.all)
-                    until(lambda least=seen + 5: len(broken.all) > least, "nobody is answered", 60)  # type: ignore[misc]
+                    eventually(lambda least=seen + 5: len(broken.all) > least, "nobody is answered", 60)  # type: ignore[misc]
                     breaking(proxy)
                     if breaking is Proxy.half_open:
                         break
@@ -194,4 +194,4 @@ def test_client_disconnects_leave_no_busy_or_extra_database_connections(
         with reading(url, questions, keeping=2, closing=2) as readings:
             wait_for(readings, 50)
         assert readings.wrong == []
-        until(lambda: is_at_rest(module_database_url), "connections stay behind")
+        eventually(lambda: is_at_rest(module_database_url), "connections stay behind")

@@ -17,7 +17,7 @@ from tests.chaos.database import CrashableServer, crashable_server
 from tests.faults.readers import QUERY, Reading, Readings, reading
 from tests.faults.world import Question, make_world
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.streams import until as wait_until
+from tests.support.waiting import eventually
 
 SETTINGS = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_LOG_LEVEL": "error"}
 """Nobody reads what the server prints: a warning for each request that fails would fill the pipe, and hold the server up."""
@@ -51,10 +51,7 @@ def away(server: CrashableServer) -> Iterator[float]:
 def wait_for(readings: Readings, count: int) -> None:
     """Wait until so many more requests are answered."""
     count += len(readings.all)
-    deadline = time.monotonic() + 60
-    while len(readings.all) < count:
-        assert time.monotonic() < deadline, "nobody is answered any more"
-        time.sleep(0.01)
+    eventually(lambda: len(readings.all) >= count, "requests are no longer answered", 60)
 
 
 def pause_until(moment: float) -> None:
@@ -98,7 +95,7 @@ def test_outage_beyond_the_wait_limit_responds_503_quickly_until_recovery(
                 with reading(url, questions, keeping=2, closing=2) as late_comers:
                     pause_until(since + DEFAULT_SECONDS + 4)
             until = time.monotonic()
-            wait_until(lambda: readings.all[-1].is_right, "nobody is answered again")
+            eventually(lambda: readings.all[-1].is_right, "nobody is answered again")
             wait_for(readings, 200)
         assert all(one.is_right or is_told(one) for one in readings.all)
         # Nobody waits longer than the outage is sat out.

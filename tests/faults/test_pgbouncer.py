@@ -23,8 +23,8 @@ from tests.faults.readers import Readings, reading
 from tests.faults.world import Question, make_world
 from tests.support.fixtures.server import running_worker
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.streams import until
-from tests.support.tokens import bearing, make_token
+from tests.support.tokens import authorization_header, make_token
+from tests.support.waiting import eventually
 
 OLDEST = (1, 22)
 """Before it, statements that are prepared on one connection are unknown on the next."""
@@ -95,7 +95,7 @@ class Bouncer:
             [self._command, self._ini], user=self._user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            until(self._answers, "PgBouncer does not answer")
+            eventually(self._answers, "PgBouncer does not answer")
         except AssertionError:
             self.kill()
             raise
@@ -133,7 +133,7 @@ def questions(database_url: str) -> list[Question]:
 def wait_for(readings: Readings, count: int) -> None:
     """Wait until so many more are answered."""
     count += len(readings.all)
-    until(lambda: len(readings.all) >= count, "nobody is answered", 60)
+    eventually(lambda: len(readings.all) >= count, "nobody is answered", 60)
 
 
 def test_pgbouncer_reads_are_correct_and_survive_its_restart(
@@ -176,7 +176,7 @@ def test_pgbouncer_reads_survive_an_outage_of_the_database(any_command: str) -> 
 def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
     command: str, database_url: str, questions: list[Question]
 ) -> None:
-    token = bearing(make_token(database_url, "admin"))
+    token = authorization_header(make_token(database_url, "admin"))
     settings = {"RATESGRAPH_DIRECT_URL": database_url}
     query = "/graphql?query={locations(first:1){totalCount}}"
     price = {"dateFrom": "2024-01-01", "origin": "CNSGH", "destination": "NLRTM", "price": 5}
@@ -187,7 +187,7 @@ def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
         running_worker(database_url),
         httpx.Client(base_url=url, headers={**token, "Accept": "application/json"}, timeout=30) as http,
     ):
-        until(lambda: "etag" in http.get(query).headers, "the version of the data is not known")
+        eventually(lambda: "etag" in http.get(query).headers, "the version of the data is not known")
         tag = http.get(query).headers["etag"]
         uploaded: dict[str, Any] = {}
         for key in range(8):
@@ -197,6 +197,6 @@ def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
             }
             uploaded = http.post("/graphql", json=body).json()["data"]["uploadPrices"]
             assert (uploaded["batch"]["status"], uploaded["userErrors"]) == ("APPLIED", [])
-        until(lambda: http.get(query).headers.get("etag") not in {None, tag}, "the change was not heard of")
+        eventually(lambda: http.get(query).headers.get("etag") not in {None, tag}, "the change was not heard of")
         body = {"query": REVERT, "variables": {"id": uploaded["batch"]["id"]}}
         assert http.post("/graphql", json=body).json()["data"]["revertBatch"]["batch"]["status"] == "REVERTED"

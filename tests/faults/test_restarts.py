@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from tests.faults.restarts import REPLACED, Printed, children, restart_again_and_again
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.streams import until
+from tests.support.waiting import eventually
 
 ENDED = re.compile(r"server process \d+ exited with code -9; restarting it")
 CANNOT_START = re.compile(r"server process \d+ exited with code 3; restarting it")
@@ -39,10 +39,10 @@ def test_supervisor_replaces_a_killed_process_with_increasing_delay(database_url
         printed = Printed(process)
         begun = time.monotonic()
         for deaths in (1, 2, 3):
-            until(lambda: len(children(process.pid)) == 2, "no other process was started", 60)
+            eventually(lambda: len(children(process.pid)) == 2, "no other process was started", 60)
             killed = max(children(process.pid))
             os.kill(killed, signal.SIGKILL)
-            until(lambda count=deaths: printed.count(ENDED) == count, "nobody noticed", 60)  # type: ignore[misc]
+            eventually(lambda count=deaths: printed.count(ENDED) == count, "nobody noticed", 60)  # type: ignore[misc]
             assert wait_until_answered(url).status_code == 200
         # At once, after one second, after two.
         assert time.monotonic() - begun > 3
@@ -66,18 +66,18 @@ def test_rolling_restart_is_aborted_if_new_processes_cannot_start(database_url: 
         printed = Printed(process)
         # After a restart both of them serve, which nothing else tells from outside.
         process.send_signal(signal.SIGHUP)
-        until(lambda: printed.count(REPLACED), "the processes were not replaced", 60)
+        eventually(lambda: printed.count(REPLACED), "the processes were not replaced", 60)
         survivor, killed = sorted(children(process.pid))
         with closed(database_url, postgres):
             process.send_signal(signal.SIGHUP)
-            until(lambda: len(children(process.pid)) == 3, "no process has tried to start", 60)
+            eventually(lambda: len(children(process.pid)) == 3, "no process has tried to start", 60)
             os.kill(killed, signal.SIGKILL)
             # Neither a successor nor the one in its place finds the database.
-            until(lambda: printed.count(GIVEN_UP), "the restart did not end", 60)
-            until(lambda: printed.count(CANNOT_START), "no process has tried to start", 60)
+            eventually(lambda: printed.count(GIVEN_UP), "the restart did not end", 60)
+            eventually(lambda: printed.count(CANNOT_START), "no process has tried to start", 60)
             assert survivor in children(process.pid)
             assert wait_until_answered(url).status_code == 200
-        until(lambda: len(children(process.pid)) == 2, "no process was started", 60)
+        eventually(lambda: len(children(process.pid)) == 2, "no process was started", 60)
         assert wait_until_answered(url).status_code == 200
         assert survivor in children(process.pid)
 
@@ -96,13 +96,13 @@ def test_supervisor_handles_a_crash_and_sigterm_while_a_process_drains(database_
     with serving(database_url, "--workers", "2", settings=settings) as (process, url):
         wait_until_answered(url)
         printed = Printed(process)
-        until(lambda: len(children(process.pid)) == 2, "the processes were not there")
+        eventually(lambda: len(children(process.pid)) == 2, "the processes were not there")
         # They are started and replaced in this order.
         leaving, other = sorted(children(process.pid))
         process.send_signal(signal.SIGHUP)
-        until(lambda: not lets_in(leaving, url), "nobody was told to leave", 60)
+        eventually(lambda: not lets_in(leaving, url), "nobody was told to leave", 60)
         os.kill(other, signal.SIGKILL)
-        until(lambda: printed.count(ENDED), "nobody noticed")
+        eventually(lambda: printed.count(ENDED), "nobody noticed")
         assert leaving in children(process.pid)
         process.send_signal(signal.SIGTERM)
         stopping = time.monotonic()
@@ -118,7 +118,7 @@ def test_graceful_shutdown_reports_unready_and_serves_requests_while_draining(da
         wait_until_answered(url)
         process.send_signal(signal.SIGTERM)
         # The supervisor looks at its signals twice a second.
-        until(lambda: httpx.get(f"{url}/readyz").status_code == 503, "the server is ready on its way out")
+        eventually(lambda: httpx.get(f"{url}/readyz").status_code == 503, "the server is ready on its way out")
         # Each process looks at its own ten times a second: another one may learn of it a little later.
         time.sleep(0.3)
         began = time.monotonic()

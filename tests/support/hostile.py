@@ -38,7 +38,7 @@ class Target:
 
 
 @contextmanager
-def probing(url: str) -> Iterator[list[float]]:
+def probe_liveness(url: str) -> Iterator[list[float]]:
     """Ask whether the server lives again and again; yield the seconds that each answer took."""
     waits: list[float] = []
     stop = threading.Event()
@@ -63,7 +63,7 @@ def check_quick(target: Target, send: Callable[[], httpx.Response]) -> httpx.Res
     """Return the answer, which is no 5xx, was there at once, and has not kept others waiting."""
     longest = []
     for _ in range(ATTEMPTS):
-        with probing(target.url) as waits:
+        with probe_liveness(target.url) as waits:
             began = time.perf_counter()
             response = send()
             waits.append(time.perf_counter() - began)

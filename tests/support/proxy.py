@@ -11,26 +11,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CHUNK_BYTES = 65_536
-LOOK_SECONDS = 0.02
+POLL_SECONDS = 0.02
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER without a time: closing sends a reset, and what was still on its way is lost."""
 Server = int | Path
 """A local port, or a unix socket."""
 
 
-class _Line:
+class _Link:
     """A connection through the proxy."""
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client, self.server = client, server
-        self.is_over = self.is_reset = False
+        self.is_closed = self.is_reset = False
         self.is_dead = False
         """Nothing passes any more, and nobody is told."""
         self.passed = 0
 
     def shut(self) -> None:
         """End it for both sides, in good order."""
-        self.is_over = True
+        self.is_closed = True
         for sock in (self.client, self.server):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -49,7 +49,7 @@ class Proxy:
 
     def __init__(self, listener: socket.socket, server: Server) -> None:
         self._listener = listener
-        self._lines: list[_Line] = []
+        self._lines: list[_Link] = []
         self.server: Server | None = server
         """None: connections are closed at once."""
         self.stall_after: int | None = None
@@ -94,7 +94,7 @@ class Proxy:
             while True:
                 client, _ = self._listener.accept()
                 try:
-                    line = _Line(client, self._connect())
+                    line = _Link(client, self._connect())
                 except OSError:
                     client.close()
                     continue
@@ -110,21 +110,21 @@ class Proxy:
         sock.connect(str(self.server))
         return sock
 
-    def _pass_on(self, line: _Line) -> None:
+    def _pass_on(self, line: _Link) -> None:
         ends = {line.client: line.server, line.server: line.client}
         with contextlib.suppress(OSError):
-            while ends and not (line.is_over or line.is_reset):
+            while ends and not (line.is_closed or line.is_reset):
                 if self.is_stuck or line.is_dead:
-                    time.sleep(LOOK_SECONDS)
+                    time.sleep(POLL_SECONDS)
                     continue
-                readable, _, _ = select.select([*ends], [], [], LOOK_SECONDS)
+                readable, _, _ = select.select([*ends], [], [], POLL_SECONDS)
                 for source in readable:
                     if not self._pass_piece(line, source, ends[source]):
                         del ends[source]
         line.close()
         self._lines.remove(line)
 
-    def _pass_piece(self, line: _Line, source: socket.socket, target: socket.socket) -> bool:
+    def _pass_piece(self, line: _Link, source: socket.socket, target: socket.socket) -> bool:
         """Pass a piece on; return False at the end."""
         data = source.recv(CHUNK_BYTES)
         time.sleep(self.latency if data else self.slow_close)

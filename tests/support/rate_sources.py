@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import orjson
 
 Send = Callable[[bytes], object]
-Dribble = Callable[[Send], object]
+StreamBody = Callable[[Send], object]
 
 
 def ecb_zip(csv: str) -> bytes:
@@ -44,8 +44,8 @@ class RateSource:
     status: int = 200
     body: bytes = b""
     bodies: dict[str, bytes] = field(default_factory=dict)
-    dribble: Dribble | None = None
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    stream_body: StreamBody | None = None
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
 
 
@@ -56,10 +56,10 @@ def rate_source() -> Iterator[RateSource]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            source.asked.append((self.path, self.headers.get("Authorization")))
-            if source.dribble is not None:
+            source.requests.append((self.path, self.headers.get("Authorization")))
+            if source.stream_body is not None:
                 try:
-                    source.dribble(self.wfile.write)
+                    source.stream_body(self.wfile.write)
                 except OSError:
                     # The other side has had enough.
                     self.close_connection = True

@@ -17,6 +17,6 @@ def make_token(database_url: str, *scopes: str, name: str = "test", expires_at: 
     return asyncio.run(create())
 
 
-def bearing(token: str | None) -> dict[str, str]:
+def authorization_header(token: str | None) -> dict[str, str]:
     """Return the headers of a request with the token, or with none."""
     return {} if token is None else {"Authorization": f"Bearer {token}"}

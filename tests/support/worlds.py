@@ -62,7 +62,7 @@ class World:
             for key, parent in self.parents.items()
         ]
 
-    def stands_for(self, place: str, port: str) -> bool:
+    def is_within(self, place: str, port: str) -> bool:
         """Return whether the port is the place or lies below it."""
         above: str | None = port
         while above is not None:
@@ -77,8 +77,8 @@ class World:
             to_cents(item.price)
             for item in self.items
             if item.first <= day <= item.last
-            and self.stands_for(origin, item.origin)
-            and self.stands_for(destination, item.destination)
+            and self.is_within(origin, item.origin)
+            and self.is_within(destination, item.destination)
         )
 
     def expect(self, origin: str, destination: str, day: date) -> Expected:

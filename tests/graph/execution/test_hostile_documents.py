@@ -7,14 +7,14 @@ import pytest
 
 from tests.support.hostile import Target, check_quick, codes
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.schema.documents import in_fragments, repeated
+from tests.support.schema.documents import nest_fragments, repeat_field
 
 ALIASES = " ".join(f"a{number}: __typename" for number in range(1_000))
 LEVELS = 95
 DOCUMENTS = {
-    "a bomb of fragments": (in_fragments("__typename", LEVELS), "TOO_MANY_FIELDS"),
-    "a bomb of empty fragments": (in_fragments("", LEVELS), "TOO_MANY_FIELDS"),
-    "a ring of fragments": (in_fragments("...f0", LEVELS), "TOO_MANY_FIELDS"),
+    "a bomb of fragments": (nest_fragments("__typename", LEVELS), "TOO_MANY_FIELDS"),
+    "a bomb of empty fragments": (nest_fragments("", LEVELS), "TOO_MANY_FIELDS"),
+    "a ring of fragments": (nest_fragments("...f0", LEVELS), "TOO_MANY_FIELDS"),
     "a chain of fragments in a ring": (
         "{ ...f0 } " + " ".join(f"fragment f{n} on Query {{ ...f{(n + 1) % 90} }}" for n in range(90)),
         "GRAPHQL_VALIDATION_FAILED",
@@ -33,10 +33,10 @@ DOCUMENTS = {
     "many comments": ("#\n" * 24_000 + "{ __typename }", "TOO_MANY_TOKENS"),
     "a long block string": ('{ location(key: """' + "\n " * 24_000 + '""") { key } }', None),
     "a string of escapes": ('{ location(key: "' + "\\u0041" * 8_000 + '") { key } }', None),
-    "the same field as often as it may be": (repeated("__typename", 400), None),
-    "the same field too often": (repeated("__typename", 401), "TOO_MANY_FIELDS"),
-    "fields that could clash": (repeated('region(slug: "a") { name }', 100), None),
-    "misspelt fields": (repeated("avragePrises", 390), "GRAPHQL_VALIDATION_FAILED"),
+    "the same field as often as it may be": (repeat_field("__typename", 400), None),
+    "the same field too often": (repeat_field("__typename", 401), "TOO_MANY_FIELDS"),
+    "fields that could clash": (repeat_field('region(slug: "a") { name }', 100), None),
+    "misspelt fields": (repeat_field("avragePrises", 390), "GRAPHQL_VALIDATION_FAILED"),
     "misspelt long field": ("{ " + "averagePrices" * 3_000 + " }", "GRAPHQL_VALIDATION_FAILED"),
     "unknown directives": ("{ __typename " + "@a" * 480 + " }", "TOO_MANY_DIRECTIVES"),
     "introspection in circles": (

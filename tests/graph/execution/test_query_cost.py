@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
 from tests.support.fixtures.server import Client, Json, running_server
-from tests.support.streams import answers, events, open_socket, subscribe
+from tests.support.streams import open_socket, operation_results, sse_results, subscribe
 
 MAXIMUM = 1_000
 LANE = 'origin: "china", destination: "europe"'
@@ -128,10 +128,10 @@ def test_query_cost_limit_applies_to_sse_and_websocket_operations(client: Client
     watch = f'subscription {{ batchProgress(id: "1") {{ {lanes} }} }}'
     for query in (TOO_MUCH, watch):
         response = client.http.post("/graphql", json={"query": query}, headers={"Accept": "text/event-stream"})
-        (event,) = events(response)
+        (event,) = sse_results(response)
         with open_socket(str(client.http.base_url)) as socket:
             subscribe(socket, query, {})
-            (message,) = answers(socket)
+            (message,) = operation_results(socket)
         for answer in (event, message):
             assert answer["errors"][0]["extensions"]["code"] == "QUERY_TOO_COSTLY"
 

@@ -12,7 +12,8 @@ import pytest
 from tests.faults.world import Question, make_world
 from tests.support.batches.uploads import GOOD, UPLOAD
 from tests.support.fixtures.server import Client, running_server
-from tests.support.streams import answers, open_socket, subscribe, until
+from tests.support.streams import open_socket, operation_results, subscribe
+from tests.support.waiting import eventually
 
 SECONDS = 0.6
 """Less than the two seconds that a reading connection waits for a lock."""
@@ -38,7 +39,7 @@ def questions(module_database_url: str) -> list[Question]:
 def hasty_server(database_url: str, pool_size: int) -> Iterator[Client]:
     """Run a server that gives a query little time and has read for itself what it reads at its start."""
     with running_server(database_url, execution_seconds=SECONDS, pool_size=pool_size, cache_bytes=0) as client:
-        until(lambda: "etag" in client.http.get("/graphql?query={__typename}").headers, "the version is not known")
+        eventually(lambda: "etag" in client.http.get("/graphql?query={__typename}").headers, "the version is not known")
         yield client
 
 
@@ -80,7 +81,7 @@ def test_execution_timeout_responds_504_and_cancels_the_database_statement(
                 assert "data" not in answer.json()
                 assert SECONDS <= answer.elapsed.total_seconds() < 2
                 began = time.monotonic()
-                until(lambda: count_waiting(connection) == 0, "the statement goes on")
+                eventually(lambda: count_waiting(connection) == 0, "the statement goes on")
                 # The lock would have been waited for for two seconds.
                 assert time.monotonic() - began < 1
         assert client.ask(AVERAGES, **questions[0].variables) == {"averagePrices": questions[0].days}
@@ -99,7 +100,7 @@ def test_execution_timeout_of_one_query_does_not_affect_other_queries(
         with locked(module_database_url, "locations") as connection:
             asking = threading.Thread(target=ask)
             asking.start()
-            until(lambda: count_waiting(connection) == 1, "nobody waits for the lock")
+            eventually(lambda: count_waiting(connection) == 1, "nobody waits for the lock")
             for question in questions[:1] * 20:
                 assert client.ask(AVERAGES, **question.variables) == {"averagePrices": question.days}
             asking.join()
@@ -119,6 +120,6 @@ def test_execution_timeout_applies_to_websocket_queries(module_database_url: str
     with hasty_server(module_database_url, 2) as client:
         with locked(module_database_url, "locations"), open_socket(str(client.http.base_url)) as socket:
             subscribe(socket, LOCATIONS, {})
-            (answer,) = answers(socket)
+            (answer,) = operation_results(socket)
         assert answer["errors"][0]["extensions"] == {"code": "EXECUTION_TIMEOUT"}
         assert client.ask(LOCATIONS)

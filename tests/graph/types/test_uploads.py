@@ -12,9 +12,9 @@ import pytest
 
 from db.pool import INGEST, connect
 from ingest.exchange_rates.ecb import load_ecb_rates
-from tests.support.batches.uploads import AVERAGES, BAD, GOOD, UPLOAD, counts, fill, upload
+from tests.support.batches.uploads import AVERAGES, BAD, GOOD, UPLOAD, fill, price_counts, upload
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
-from tests.support.tokens import bearing, make_token
+from tests.support.tokens import authorization_header, make_token
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_upload_is_applied_before_the_response_returns(client: Client) -> None:
 def test_upload_stores_equal_prices_as_separate_observations(client: Client) -> None:
     upload(client, GOOD, GOOD)
     upload(client, GOOD, GOOD)
-    assert counts(client) == [4, 4]
+    assert price_counts(client) == [4, 4]
 
 
 def test_upload_accepts_literal_prices_as_int_float_or_string(client: Client) -> None:
@@ -67,7 +67,7 @@ def test_upload_with_an_invalid_item_is_rejected_and_changes_nothing(
         0,
         1,
     )
-    assert counts(client) == [0, 0]
+    assert price_counts(client) == [0, 0]
 
 
 @pytest.mark.parametrize(("change", "field", "code", "value"), BAD[:3])
@@ -79,7 +79,7 @@ def test_upload_skips_an_invalid_item_with_skip_invalid(
         (2, field, code, value)
     ]
     assert (payload["batch"]["status"], payload["batch"]["acceptedCount"]) == ("APPLIED", 1)
-    assert counts(client) == [1, 1]
+    assert price_counts(client) == [1, 1]
 
 
 def test_upload_of_only_invalid_items_is_rejected_even_with_skip_invalid(client: Client) -> None:
@@ -127,7 +127,7 @@ def test_idempotency_key_with_equal_items_returns_the_first_batch(client: Client
     second = upload(client, GOOD, idempotencyKey="monday")
     assert second["replayed"]
     assert second["batch"] == first["batch"]
-    assert counts(client) == [1, 1]
+    assert price_counts(client) == [1, 1]
 
 
 @pytest.mark.parametrize("change", [{"price": 101}, {"dateTo": "2024-01-03"}])
@@ -136,7 +136,7 @@ def test_idempotency_key_with_different_items_is_rejected(client: Client, change
     payload = upload(client, {**GOOD, **change}, idempotencyKey="monday")
     assert payload["batch"] is None
     assert [error["code"] for error in payload["userErrors"]] == ["IDEMPOTENCY_KEY_REUSED"]
-    assert counts(client) == [1, 1]
+    assert price_counts(client) == [1, 1]
 
 
 def test_idempotency_key_creates_one_batch_for_concurrent_uploads(client: Client) -> None:
@@ -153,7 +153,7 @@ def test_idempotency_key_creates_one_batch_for_concurrent_uploads(client: Client
     assert len(payloads) == 20
     assert len({payload["batch"]["id"] for payload in payloads}) == 1
     assert [payload["replayed"] for payload in payloads].count(False) == 1
-    assert counts(client) == [2, 2]
+    assert price_counts(client) == [2, 2]
 
 
 def test_currency_conversion_of_an_upload_stores_amount_rate_and_rate_day_per_day(
@@ -225,5 +225,5 @@ def test_upload_without_a_token_is_rejected_and_creates_no_batch(database_url: s
     with running_server(database_url, writes_are_open=False) as client:
         failure = client.fail(UPLOAD, input={"prices": [GOOD]})
         assert failure["extensions"]["code"] == "UNAUTHENTICATED"
-        client.http.headers.update(bearing(make_token(database_url, "admin")))
+        client.http.headers.update(authorization_header(make_token(database_url, "admin")))
         assert client.ask("{ batches { totalCount } }")["batches"]["totalCount"] == 0

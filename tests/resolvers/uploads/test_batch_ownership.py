@@ -16,8 +16,8 @@ from tests.support.fixtures.server import Client, Json, running_server, running_
 from tests.support.fixtures.subscriptions import Watched
 from tests.support.http.subscriptions import each_transport
 from tests.support.processes import ratesgraph
-from tests.support.streams import open_events, watching
-from tests.support.tokens import bearing, make_token
+from tests.support.streams import open_events, open_subscription
+from tests.support.tokens import authorization_header, make_token
 
 UPLOAD = """mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) {
   replayed batch { id status uploader idempotencyKey } userErrors { code }
@@ -48,7 +48,7 @@ class Parties:
 
     def ask(self, token: str, query: str, **variables: object) -> Json:
         """Return the data of an answer to whoever bears the token."""
-        self.client.http.headers.update(bearing(token))
+        self.client.http.headers.update(authorization_header(token))
         return self.client.ask(query, **variables)
 
     def upload(self, token: str, key: str = "monday", price: int = 5) -> Json:
@@ -122,7 +122,7 @@ def test_batch_rejections_download_is_permitted_only_for_its_uploader_and_admins
     parties.ask(parties.ours, UPLOAD, input={"prices": [{**GOOD, "price": "x"}], "waitMs": 20_000})
 
     def status(token: str, batch_id: str) -> tuple[int, str]:
-        answer = parties.client.http.get(f"/batches/{batch_id}/rejections.csv", headers=bearing(token))
+        answer = parties.client.http.get(f"/batches/{batch_id}/rejections.csv", headers=authorization_header(token))
         return answer.status_code, answer.text if answer.status_code != 200 else ""
 
     assert [status(token, "1") for token in (parties.ours, parties.admin)] == [(200, "")] * 2
@@ -137,7 +137,7 @@ def test_batch_progress_subscription_is_permitted_only_for_uploader_and_admins(
     batch_id = parties.upload(parties.ours)["batch"]["id"]
 
     def first(token: str, id_: str) -> Json:
-        with watching(parties.url, transport, PROGRESS, token, id=id_) as answers:
+        with open_subscription(parties.url, transport, PROGRESS, token, id=id_) as answers:
             return next(answers)
 
     for token in (parties.ours, parties.admin):
@@ -157,10 +157,10 @@ def test_price_changes_subscription_hides_the_batch_from_other_callers(watched: 
         **dict.fromkeys(others, False),
     }
     with ExitStack() as stack:
-        streams = [stack.enter_context(watching(watched.url, transport, CHANGES, token)) for token in tokens]
+        streams = [stack.enter_context(open_subscription(watched.url, transport, CHANGES, token)) for token in tokens]
         watched.wait_for_watchers(len(tokens))
         stack.enter_context(running_worker(url))
-        watched.client.http.headers.update(bearing(ours))
+        watched.client.http.headers.update(authorization_header(ours))
         batch = watched.client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 0})["uploadPrices"]["batch"]
         for answers, sees_it in zip(streams, tokens.values(), strict=True):
             told = next(answers)["data"]["pricesChanged"]
@@ -188,13 +188,15 @@ def test_batch_of_another_uploader_is_byte_for_byte_equal_to_a_missing_one(datab
         missing = seen(parties, ours, MISSING)
         assert not [way for way, found in seen(parties, ours, batch["id"]).items() if found == missing[way]]
         by_key = {"query": BY_KEY}
-        answers = [client.http.post("/graphql", json=by_key, headers=bearing(token)) for token in (theirs, ours)]
+        answers = [
+            client.http.post("/graphql", json=by_key, headers=authorization_header(token)) for token in (theirs, ours)
+        ]
         assert [answer.json()["data"]["batchByKey"] for answer in answers] == [None, {"id": batch["id"]}]
 
 
 def seen(parties: Parties, token: str, batch_id: str) -> dict[str, object]:
     """Return what each way to a batch answers, as bytes, with its status and its headers."""
-    http, headers = parties.client.http, bearing(token)
+    http, headers = parties.client.http, authorization_header(token)
     path = f"/batches/{batch_id}/rejections.csv"
     stream = {**headers, "Accept": "text/event-stream"}
     body = {"variables": {"id": batch_id}}

@@ -12,7 +12,7 @@ from db.notifications import BATCHES, DATA, QUEUE
 from db.pool import INGEST, connect
 from db.repositories import locations
 from ingest.exchange_rates.ecb import load_ecb_rates
-from tests.support.batches.uploads import BAD, GOOD, counts, fill
+from tests.support.batches.uploads import BAD, GOOD, fill, price_counts
 from tests.support.dumps import dump
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 
@@ -247,7 +247,7 @@ def test_dry_run_accepts_literal_items(client: Client) -> None:
     item = '{ dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM", price: 1 }'
     mutation = f"mutation {{ uploadPrices(input: {{ dryRun: true, prices: [{item}] }}) {{ preview {{ itemCount }} }} }}"
     assert client.ask(mutation) == {"uploadPrices": {"preview": {"itemCount": 1}}}
-    assert counts(client) == [0, 0]
+    assert price_counts(client) == [0, 0]
 
 
 class Sender(threading.Thread):

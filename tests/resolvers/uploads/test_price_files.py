@@ -20,7 +20,7 @@ from tests.support.batches.price_files import APPLIED, CSV, MIB, form, many_line
 from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.http.server_process import serving
-from tests.support.tokens import bearing, make_token
+from tests.support.tokens import authorization_header, make_token
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def test_file_upload_of_64_mib_limits_memory_growth_and_request_latency(database
         try:
             with (tmp_path / "large.csv").open("rb") as file:
                 arguments = form(b"", "large.csv", waitMs=0) | {"files": {"0": ("large.csv", file)}}
-                arguments["headers"] |= bearing(token)
+                arguments["headers"] |= authorization_header(token)
                 answer = httpx.post(f"{url}/graphql", **arguments, timeout=60).json()
         finally:
             stop.set()

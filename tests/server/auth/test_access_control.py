@@ -17,9 +17,9 @@ from websockets.exceptions import ConnectionClosedError
 from tests.support.batches.uploads import fill
 from tests.support.fixtures.server import running_server, running_worker
 from tests.support.processes import ratesgraph
-from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared
-from tests.support.streams import answers, events, open_events, open_socket, subscribe
-from tests.support.tokens import bearing, make_token
+from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared_scopes
+from tests.support.streams import open_events, open_socket, operation_results, sse_results, subscribe
+from tests.support.tokens import authorization_header, make_token
 
 LANE = 'origin: "CNSGH", destination: "NLRTM"'
 DAYS = 'dateFrom: "2024-01-01", dateTo: "2024-01-01"'
@@ -55,7 +55,7 @@ PICTURE = """SELECT
 
 
 @dataclass
-class Doors:
+class AccessServers:
     """A server where reading is open, one where it is not, over one database with a batch, and tokens that do not hold."""
 
     database_url: str
@@ -71,7 +71,7 @@ class Doors:
 
 
 @pytest.fixture(scope="module")
-def doors(module_database_url: str) -> Iterator[Doors]:
+def servers(module_database_url: str) -> Iterator[AccessServers]:
     url = module_database_url
     fill(url)
     revoked = make_token(url, "admin")
@@ -90,16 +90,16 @@ def doors(module_database_url: str) -> Iterator[Doors]:
         running_server(url, writes_are_open=False) as client,
         running_server(url, writes_are_open=False, anonymous_reads=False) as other,
     ):
-        doors = Doors(url, str(client.http.base_url), str(other.http.base_url), tokens, bad)
+        servers = AccessServers(url, str(client.http.base_url), str(other.http.base_url), tokens, bad)
         keyed = OPERATIONS["uploadPrices"].replace("waitMs: 0", 'waitMs: 20000, idempotencyKey: "monday"')
         with running_worker(url):
-            assert code(doors.open, "json", keyed, tokens["owner"]) == ""
+            assert code(servers.open, "json", keyed, tokens["owner"]) == ""
         # What may be kept is kept when it is refused: neither an answer nor a token that is in use may help anybody else.
         for field in READ:
             for transport in {"json", "get"} & set(transports(field)):
-                assert code(doors.closed, transport, OPERATIONS[field], tokens["read"]) == ""
-        assert code(doors.open, "json", OPERATIONS["batches"], valid) == ""
-        yield doors
+                assert code(servers.closed, transport, OPERATIONS[field], tokens["read"]) == ""
+        assert code(servers.open, "json", OPERATIONS["batches"], valid) == ""
+        yield servers
 
 
 def code(url: str, transport: str, query: str, token: str | None) -> str:
@@ -108,14 +108,14 @@ def code(url: str, transport: str, query: str, token: str | None) -> str:
         try:
             with open_socket(url, token) as socket:
                 subscribe(socket, query, {})
-                answer = next(answers(socket))
+                answer = next(operation_results(socket))
         except ConnectionClosedError as closed:
             is_refusal = closed.rcvd is not None and closed.rcvd.code == 4403
             return closed.rcvd.reason.partition(":")[0] if closed.rcvd and is_refusal else repr(closed)
     else:
         response = send(url, transport, query, token)
         is_stream = response.headers["content-type"].startswith("text/event-stream")
-        answer = next(events(response)) if is_stream else response.json()
+        answer = next(sse_results(response)) if is_stream else response.json()
         found = answer.get("errors", [{}])[0].get("extensions", {}).get("code", "")
         if not is_stream and found in REFUSALS:
             assert response.status_code == REFUSALS[found]
@@ -133,7 +133,7 @@ def code(url: str, transport: str, query: str, token: str | None) -> str:
 
 def send(url: str, transport: str, query: str, token: str | None) -> httpx.Response:
     """Send the operation by one request."""
-    address, headers = f"{url}/graphql", {"Accept": "application/json", **bearing(token)}
+    address, headers = f"{url}/graphql", {"Accept": "application/json", **authorization_header(token)}
     if transport == "get":
         return httpx.get(address, params={"query": query}, headers=headers)
     if transport == "form":
@@ -158,87 +158,97 @@ def transports(field: str) -> tuple[str, ...]:
 
 
 def test_access_control_cases_cover_every_declared_field() -> None:
-    assert set(OPERATIONS) == set(declared())
+    assert set(OPERATIONS) == set(declared_scopes())
 
 
 @pytest.mark.parametrize("field", sorted(UPLOAD | ADMIN))
-def test_upload_and_admin_fields_require_a_valid_scoped_token_under_anonymous_reads(doors: Doors, field: str) -> None:
-    before = doors.picture()
+def test_upload_and_admin_fields_require_a_valid_scoped_token_under_anonymous_reads(
+    servers: AccessServers, field: str
+) -> None:
+    before = servers.picture()
     for transport in transports(field):
-        assert code(doors.open, transport, OPERATIONS[field], None) == "UNAUTHENTICATED"
-        for kind, token in doors.bad_tokens.items():
-            assert code(doors.open, transport, OPERATIONS[field], token) == "UNAUTHENTICATED", kind
-        assert code(doors.open, transport, OPERATIONS[field], doors.tokens[NOT_ENOUGH[field]]) == "FORBIDDEN"
-    assert doors.picture() == before
+        assert code(servers.open, transport, OPERATIONS[field], None) == "UNAUTHENTICATED"
+        for kind, token in servers.bad_tokens.items():
+            assert code(servers.open, transport, OPERATIONS[field], token) == "UNAUTHENTICATED", kind
+        assert code(servers.open, transport, OPERATIONS[field], servers.tokens[NOT_ENOUGH[field]]) == "FORBIDDEN"
+    assert servers.picture() == before
 
 
 @pytest.mark.parametrize("field", sorted(OPERATIONS))
-def test_all_fields_require_a_valid_token_with_scope_without_anonymous_reads(doors: Doors, field: str) -> None:
-    before = doors.picture()
+def test_all_fields_require_a_valid_token_with_scope_without_anonymous_reads(
+    servers: AccessServers, field: str
+) -> None:
+    before = servers.picture()
     for transport in transports(field):
-        for token in (None, *doors.bad_tokens.values()):
-            assert code(doors.closed, transport, OPERATIONS[field], token) == "UNAUTHENTICATED"
-        assert code(doors.closed, transport, OPERATIONS[field], doors.tokens[NOT_ENOUGH[field]]) == "FORBIDDEN"
-    assert doors.picture() == before
+        for token in (None, *servers.bad_tokens.values()):
+            assert code(servers.closed, transport, OPERATIONS[field], token) == "UNAUTHENTICATED"
+        assert code(servers.closed, transport, OPERATIONS[field], servers.tokens[NOT_ENOUGH[field]]) == "FORBIDDEN"
+    assert servers.picture() == before
 
 
 @pytest.mark.parametrize("field", sorted({*OPERATIONS} - {"pricesChanged"}))
-def test_token_with_sufficient_or_admin_scope_can_use_each_field(doors: Doors, field: str) -> None:
+def test_token_with_sufficient_or_admin_scope_can_use_each_field(servers: AccessServers, field: str) -> None:
     for transport in transports(field):
         expected = "" if field != "uploadPriceFile" or transport == "form" else "BAD_USER_INPUT"
         for holder in (ENOUGH[field], "admin"):
             if field == "batchByKey" and holder == "admin":
                 continue  # A key is its uploader's own.
-            assert code(doors.closed, transport, OPERATIONS[field], doors.tokens[holder]) == expected, transport
+            assert code(servers.closed, transport, OPERATIONS[field], servers.tokens[holder]) == expected, transport
 
 
 @pytest.mark.parametrize("transport", ["sse", "websocket"])
-def test_prices_changed_stream_starts_for_a_token_with_read_or_admin_scope(doors: Doors, transport: str) -> None:
+def test_prices_changed_stream_starts_for_a_token_with_read_or_admin_scope(
+    servers: AccessServers, transport: str
+) -> None:
     query = OPERATIONS["pricesChanged"]
     for holder in ("read", "admin"):
         if transport == "sse":
-            with open_events(doors.closed, query, {}, doors.tokens[holder]) as response:
+            with open_events(servers.closed, query, {}, servers.tokens[holder]) as response:
                 assert response.status_code == 200
         else:
-            with open_socket(doors.closed, doors.tokens[holder]) as socket:
+            with open_socket(servers.closed, servers.tokens[holder]) as socket:
                 subscribe(socket, query, {})
                 subscribe(socket, OPERATIONS["locations"], {}, "2")
                 # Had the first been refused, its refusal would have come before.
-                assert next(answers(socket))["data"]["locations"]["totalCount"] > 0
+                assert next(operation_results(socket))["data"]["locations"]["totalCount"] > 0
 
 
-def test_anonymous_read_is_allowed_but_an_expired_token_is_rejected(doors: Doors) -> None:
-    assert code(doors.open, "json", OPERATIONS["locations"], None) == ""
-    assert code(doors.open, "json", OPERATIONS["locations"], doors.bad_tokens["expired"]) == "UNAUTHENTICATED"
+def test_anonymous_read_is_allowed_but_an_expired_token_is_rejected(servers: AccessServers) -> None:
+    assert code(servers.open, "json", OPERATIONS["locations"], None) == ""
+    assert code(servers.open, "json", OPERATIONS["locations"], servers.bad_tokens["expired"]) == "UNAUTHENTICATED"
 
 
-def test_operation_is_rejected_as_a_whole_if_any_field_is_not_permitted(doors: Doors) -> None:
+def test_operation_is_rejected_as_a_whole_if_any_field_is_not_permitted(servers: AccessServers) -> None:
     query = "query { locations { totalCount } ...more } fragment more on Query { ... { b: batches { totalCount } } }"
-    assert code(doors.open, "json", query, None) == "UNAUTHENTICATED"
-    assert code(doors.open, "json", query, make_token(doors.database_url, "upload")) == ""
+    assert code(servers.open, "json", query, None) == "UNAUTHENTICATED"
+    assert code(servers.open, "json", query, make_token(servers.database_url, "upload")) == ""
 
 
-def test_websocket_token_is_accepted_in_the_authorization_header(doors: Doors) -> None:
-    with open_socket(doors.closed, make_token(doors.database_url, "read"), in_header=True) as socket:
+def test_websocket_token_is_accepted_in_the_authorization_header(servers: AccessServers) -> None:
+    with open_socket(servers.closed, make_token(servers.database_url, "read"), in_header=True) as socket:
         subscribe(socket, OPERATIONS["locations"], {})
-        assert next(answers(socket))["data"]["locations"]["totalCount"] > 0
+        assert next(operation_results(socket))["data"]["locations"]["totalCount"] > 0
 
 
 @pytest.mark.parametrize("path", ["1", "999", "x"])
-def test_rejections_download_requires_a_token_with_upload_scope(doors: Doors, path: str) -> None:
+def test_rejections_download_requires_a_token_with_upload_scope(servers: AccessServers, path: str) -> None:
     def status(token: str | None) -> int:
-        return httpx.get(f"{doors.open}/batches/{path}/rejections.csv", headers=bearing(token)).status_code
+        return httpx.get(
+            f"{servers.open}/batches/{path}/rejections.csv", headers=authorization_header(token)
+        ).status_code
 
-    assert [status(token) for token in (None, *doors.bad_tokens.values())] == [401] * 6
-    assert status(make_token(doors.database_url, "read")) == 403
-    assert status(make_token(doors.database_url, "upload")) == 404
+    assert [status(token) for token in (None, *servers.bad_tokens.values())] == [401] * 6
+    assert status(make_token(servers.database_url, "read")) == 403
+    assert status(make_token(servers.database_url, "upload")) == 404
 
 
-def test_dry_run_requires_read_scope_in_addition_to_upload_scope(doors: Doors) -> None:
+def test_dry_run_requires_read_scope_in_addition_to_upload_scope(servers: AccessServers) -> None:
     query = "mutation { uploadPrices(input: { prices: [], dryRun: true }) { userErrors { code } } }"
-    assert code(doors.closed, "json", query, make_token(doors.database_url, "upload", "read")) == ""
+    assert code(servers.closed, "json", query, make_token(servers.database_url, "upload", "read")) == ""
     answer = httpx.post(
-        f"{doors.closed}/graphql", json={"query": query}, headers=bearing(make_token(doors.database_url, "upload"))
+        f"{servers.closed}/graphql",
+        json={"query": query},
+        headers=authorization_header(make_token(servers.database_url, "upload")),
     ).json()
     assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 

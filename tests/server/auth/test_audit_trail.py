@@ -9,7 +9,7 @@ from tests.support.batches.uploads import GOOD, UPLOAD, fill
 from tests.support.fixtures.server import Client, running_server, running_worker
 from tests.support.http.response_cache import MOVE, REVERT
 from tests.support.processes import ratesgraph
-from tests.support.tokens import bearing, make_token
+from tests.support.tokens import authorization_header, make_token
 
 Entry = tuple[str, str, int | None, str]
 
@@ -26,7 +26,7 @@ def test_audit_trail_records_every_write_request_with_its_caller(database_url: s
     begun = entries(database_url)
     with running_worker(database_url), running_server(database_url) as client:
         client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 20_000, "idempotencyKey": "k"})
-        client.http.headers.update(bearing(token))
+        client.http.headers.update(authorization_header(token))
         client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 20_000, "idempotencyKey": "k"})
         client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 20_000, "idempotencyKey": "k"})
         client.ask(REVERT, id="1")

@@ -19,8 +19,9 @@ from server.auth import oidc
 from tests.support.fixtures.issuer import AUDIENCE, NAME, Issuer
 from tests.support.fixtures.server import Client, running_server
 from tests.support.processes import ratesgraph
-from tests.support.streams import open_socket, until
-from tests.support.tokens import bearing, make_token
+from tests.support.streams import open_socket
+from tests.support.tokens import authorization_header, make_token
+from tests.support.waiting import eventually
 
 READ = "{ locations { totalCount } }"
 PRICE = '{ dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM", price: 1 }'
@@ -36,7 +37,7 @@ def client(database_url: str, issuer: Issuer) -> Iterator[Client]:
 
 def ask(client: Client, token: str, query: str = READ) -> httpx.Response:
     """Ask with the token."""
-    return client.http.post("/graphql", json={"query": query}, headers=bearing(token))
+    return client.http.post("/graphql", json={"query": query}, headers=authorization_header(token))
 
 
 def code(answer: httpx.Response) -> str:
@@ -197,7 +198,7 @@ def test_oidc_token_expiry_ends_cached_authentication_and_open_websocket(client:
         socket.recv(timeout=20)
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 4403
-    until(lambda: ask(client, token).status_code == 401, "the token is still believed")
+    eventually(lambda: ask(client, token).status_code == 401, "the token is still believed")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_unreachable_server_is_reported_in_one_line(file: Path) -> None:
     assert "http://127.0.0.1:1/graphql does not answer: [Errno 111] Connection refused." in one_line(done.stderr)
 
 
-class Stranger(BaseHTTPRequestHandler):
+class ForeignServer(BaseHTTPRequestHandler):
     """Answers each path with what somebody else's server might, and notes the tokens that it is shown."""
 
     ANSWERS = {  # noqa: RUF012
@@ -59,9 +59,9 @@ class Stranger(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def stranger() -> Iterator[str]:
+def foreign_server() -> Iterator[str]:
     """The URL of a server that is not ours."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as http:
+    with ThreadingHTTPServer(("127.0.0.1", 0), ForeignServer) as http:
         thread = threading.Thread(target=http.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{http.server_port}"
@@ -69,7 +69,7 @@ def stranger() -> Iterator[str]:
         thread.join()
 
 
-def test_foreign_server_response_is_reported_in_one_line_without_the_token(stranger: str, file: Path) -> None:
+def test_foreign_server_response_is_reported_in_one_line_without_the_token(foreign_server: str, file: Path) -> None:
     words = {
         "/html": "is not a compatible Ratesgraph endpoint",
         "/moved": "(HTTP 307); its path is usually /graphql",
@@ -80,10 +80,10 @@ def test_foreign_server_response_is_reported_in_one_line_without_the_token(stran
         "/500": "returned INTERNAL_ERROR: Its id is 7.",
         "/503": "does not answer: HTTP 503.",
     }
-    assert set(words) == set(Stranger.ANSWERS)
+    assert set(words) == set(ForeignServer.ANSWERS)
     for path, expected in words.items():
         done = subprocess.run(
-            [COMMAND, "prices", "upload", "--url", stranger + path, file],
+            [COMMAND, "prices", "upload", "--url", foreign_server + path, file],
             env={**environment(None), "RATESGRAPH_TOKEN": TOKEN},
             capture_output=True,
             text=True,
@@ -93,7 +93,7 @@ def test_foreign_server_response_is_reported_in_one_line_without_the_token(stran
         assert done.returncode == 1, path
         assert expected in one_line(done.stderr)
         assert TOKEN not in done.stdout + done.stderr
-    assert set(Stranger.tokens) == {f"Bearer {TOKEN}"}
+    assert set(ForeignServer.tokens) == {f"Bearer {TOKEN}"}
 
 
 @pytest.mark.parametrize(

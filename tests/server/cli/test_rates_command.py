@@ -80,7 +80,7 @@ def test_rates_refresh_stores_and_corrects_ecb_rates(database_url: str, source: 
         ("EUR", date(2026, 3, 6), Decimal("1.5")),
         ("JPY", date(2026, 3, 4), Decimal("0.01")),
     ]
-    assert source.asked == [("/eurofxref-hist.zip", None)] * 3
+    assert source.requests == [("/eurofxref-hist.zip", None)] * 3
 
 
 def test_rates_refresh_with_an_api_key_fetches_the_missing_days(database_url: str, source: RateSource) -> None:
@@ -95,7 +95,7 @@ def test_rates_refresh_with_an_api_key_fetches_the_missing_days(database_url: st
     assert said == (
         f"Stored {2 * len(days)} new or corrected exchange rates of openexchangerates; rates are known up to {yesterday}."
     )
-    assert source.asked == [(f"/api/historical/{day}.json", f"Token {KEY}") for day in days]
+    assert source.requests == [(f"/api/historical/{day}.json", f"Token {KEY}") for day in days]
     assert stored(database_url) == [
         ("EUR", begin - timedelta(days=4), Decimal("1.1")),
         *(("EUR", day, Decimal("1.25")) for day in days),
@@ -113,7 +113,7 @@ def test_rates_refresh_reports_remaining_days_and_fetches_them_on_rerun(database
     assert refresh(database_url, source.url, key=KEY).endswith(".")
     said = refresh(database_url, source.url, key=KEY)
     assert said.startswith("Exchange rates are up to date (")
-    assert len(source.asked) == len(set(source.asked)) in {49, 50}
+    assert len(source.requests) == len(set(source.requests)) in {49, 50}
 
 
 def test_rates_refresh_with_a_wrong_key_hides_the_key_and_changes_nothing(
@@ -137,7 +137,7 @@ def test_rates_refresh_stores_nothing_if_one_day_fails(database_url: str, source
     source.bodies = {f"/api/historical/{yesterday}.json": b"{}"}
     said = refresh(database_url, source.url, exit_code=1, key=KEY)
     assert said == f"RATES_UNREADABLE: the response for {yesterday} is not a rate table"
-    assert len(source.asked) >= 2
+    assert len(source.requests) >= 2
     assert stored(database_url) == before
 
 
@@ -172,4 +172,4 @@ def test_rates_refresh_reports_an_unreachable_source_in_one_line(database_url: s
 
 def test_rates_refresh_checks_the_database_before_any_request(empty_database_url: str, source: RateSource) -> None:
     assert "ratesgraph migrate" in refresh(empty_database_url, source.url, exit_code=1)
-    assert source.asked == []
+    assert source.requests == []

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from tests.support.fixtures.server import Client, Json, running_server, running_
 from tests.support.http.server_process import one_line, serving, wait_until_answered
 from tests.support.processes import COMMAND, environment, ratesgraph
 from tests.support.proxy import Proxy, running_proxy
-from tests.support.streams import until
+from tests.support.waiting import eventually
 
 SECONDS = 60
 BATCHES = "{ batches { edges { node { status source idempotencyKey itemCount } } } }"
@@ -171,7 +170,7 @@ def test_upload_command_requires_a_valid_token_with_upload_scope(database_url: s
         ratesgraph(database_url, "token", "revoke", token)
         headers = {"Authorization": f"Bearer {token}"}
         question = {"query": "{ __typename }"}
-        until(
+        eventually(
             lambda: httpx.post(f"{url}/graphql", json=question, headers=headers).status_code == 401,
             "the token is still believed",
         )
@@ -212,7 +211,7 @@ def test_upload_command_interrupted_while_waiting_resumes_without_resending(
 ) -> None:
     file.write_bytes(many_lines(MIB))
     with uploading(url_of(server), file) as process:
-        wait_until(lambda: bool(batches(server)), process)
+        wait_while_running(lambda: bool(batches(server)), process)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=SECONDS) == 130
     with running_proxy(port_of(server)) as proxy:
@@ -225,17 +224,20 @@ def test_upload_command_interrupted_while_waiting_resumes_without_resending(
     assert len(batches(server)) == 1
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_while_running(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     """Wait until the condition holds, which must be before the process ends."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
+
+    def holds_before_exit() -> bool:
+        if condition():
+            return True
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "too late"
-        time.sleep(0.02)
+        return False
+
+    eventually(holds_before_exit, "the condition does not hold in time", SECONDS)
 
 
 @contextmanager
-def cut_off(proxy: Proxy) -> Iterator[None]:
+def disconnect(proxy: Proxy) -> Iterator[None]:
     """Take the server away for the block."""
     server_behind, proxy.server = proxy.server, None
     proxy.cut()
@@ -247,9 +249,9 @@ def test_upload_command_resumes_waiting_after_the_server_recovers(
     server: Client, database_url: str, file: Path
 ) -> None:
     with running_proxy(port_of(server)) as proxy, uploading(proxy.url, file) as process:
-        wait_until(lambda: bool(batches(server)), process)
-        with cut_off(proxy), running_worker(database_url):
-            wait_until(lambda: batches(server)[0]["status"] == "APPLIED", process)
+        wait_while_running(lambda: bool(batches(server)), process)
+        with disconnect(proxy), running_worker(database_url):
+            wait_while_running(lambda: batches(server)[0]["status"] == "APPLIED", process)
         printed, complaints = process.communicate(timeout=SECONDS)
         assert (process.returncode, complaints) == (0, "")
         assert "batch 1 applied" in printed
@@ -275,7 +277,7 @@ def test_upload_command_reconnects_after_a_connection_breaks_while_sending(
 
 def test_upload_command_idempotency_key_consists_of_content_hash_and_options(server: Client, file: Path) -> None:
     with uploading(url_of(server), file) as process:
-        wait_until(lambda: bool(batches(server)), process)
+        wait_while_running(lambda: bool(batches(server)), process)
     (batch,) = batches(server)
     digest = json.dumps(batch["idempotencyKey"])
     assert "file:sha256:" in digest

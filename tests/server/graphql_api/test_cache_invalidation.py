@@ -23,7 +23,7 @@ class SlowPool:
         return await self.answers.get()
 
 
-async def settle() -> None:
+async def run_pending_callbacks() -> None:
     """Let everything that can go on do so."""
     for _ in range(10):
         await asyncio.sleep(0)
@@ -33,14 +33,14 @@ async def test_cache_version_read_before_a_disconnect_is_discarded() -> None:
     pool, notifications = SlowPool(), Notifications()
     async with track_data_version(cast("Pool", pool), notifications) as version:
         notifications.dispatch(DATA, "")
-        await settle()
+        await run_pending_callbacks()
         notifications.notify_disconnected()
         pool.answers.put_nowait("before")
-        await settle()
+        await run_pending_callbacks()
         assert version.name == ""
         notifications.dispatch(DATA, "")
         pool.answers.put_nowait("after")
-        await settle()
+        await run_pending_callbacks()
         assert version.name == "after"
 
 
@@ -48,8 +48,8 @@ async def test_cache_version_follows_a_change_notified_during_the_read() -> None
     pool, notifications = SlowPool(), Notifications()
     async with track_data_version(cast("Pool", pool), notifications) as version:
         notifications.dispatch(DATA, "")
-        await settle()
+        await run_pending_callbacks()
         notifications.dispatch(DATA, "12 4 APPLIED")
         pool.answers.put_nowait("digest")
-        await settle()
+        await run_pending_callbacks()
         assert version.name == "12"

@@ -11,15 +11,17 @@ import pytest
 
 from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
 from tests.support.fixtures.server import JSON, running_worker
-from tests.support.http.response_cache import how, wait_until
+from tests.support.http.response_cache import cache_status
 from tests.support.http.server_process import serving
-from tests.support.tokens import bearing, make_token
+from tests.support.tokens import authorization_header, make_token
+from tests.support.waiting import eventually
 
 PROCESSES = 3
 UPLOADERS, UPLOADS, READERS = 2, 6, 6
 PRICES = 3
 """In each upload, for each day."""
 FOLLOWED_WITHIN_SECONDS = 1.0
+WAIT_SECONDS = 10
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def server(database_url: str) -> Iterator[str]:
     ):
         with psycopg.connect(database_url, autocommit=True) as connection:
             # One that is not there yet would leave all the work to the others.
-            wait_until(lambda: count_followers(connection) == PROCESSES)
+            eventually(lambda: count_followers(connection) == PROCESSES, "not all processes listen", WAIT_SECONDS)
         yield url
 
 
@@ -64,7 +66,9 @@ def read(client: httpx.Client) -> tuple[int, httpx.Response]:
 def upload(client: httpx.Client, token: str) -> None:
     """Upload prices and wait until they are applied."""
     variables = {"input": {"prices": [GOOD] * PRICES, "waitMs": 20_000}}
-    answer = client.post("/graphql", json={"query": UPLOAD, "variables": variables}, headers=bearing(token)).json()
+    answer = client.post(
+        "/graphql", json={"query": UPLOAD, "variables": variables}, headers=authorization_header(token)
+    ).json()
     assert answer["data"]["uploadPrices"]["batch"]["status"] == "APPLIED", answer
 
 
@@ -91,7 +95,7 @@ def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(s
                 count, response = read(client)
                 assert count >= max(newest, expected)
                 newest = count
-                hits += how(response) == "ratesgraph; hit"
+                hits += cache_status(response) == "ratesgraph; hit"
         return hits
 
     with ThreadPoolExecutor(UPLOADERS + READERS) as threads:
@@ -107,6 +111,6 @@ def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(s
     tags = set()
     for _ in range(4 * PROCESSES):
         with connect(server) as client:
-            wait_until(lambda client=client: read(client)[0] == total)  # type: ignore[misc]
+            eventually(lambda client=client: read(client)[0] == total, "an upload is missing", WAIT_SECONDS)  # type: ignore[misc]
             tags.add(read(client)[1].headers["etag"])
     assert len(tags) == 1

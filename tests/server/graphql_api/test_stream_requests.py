@@ -15,7 +15,8 @@ from tests.support.batches.uploads import GOOD
 from tests.support.fixtures.server import Json, running_server
 from tests.support.fixtures.subscriptions import Watched
 from tests.support.http.subscriptions import PROGRESS, each_transport, upload
-from tests.support.streams import PROTOCOL, answers, events, open_socket, receive, subscribe, until
+from tests.support.streams import PROTOCOL, open_socket, operation_results, receive, sse_results, subscribe
+from tests.support.waiting import eventually
 
 EVENT_STREAM = {"Accept": "text/event-stream"}
 MALFORMED: list[str | bytes] = [
@@ -49,7 +50,7 @@ def test_websocket_mutation_requires_a_token(database_url: str) -> None:
         open_socket(str(client.http.base_url)) as socket,
     ):
         subscribe(socket, mutation, {"input": {"prices": [GOOD]}})
-        (answer,) = answers(socket)
+        (answer,) = operation_results(socket)
         assert answer["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
 
 
@@ -86,14 +87,14 @@ def refusal(url: str, transport: str, parameters: Json) -> str:
     if transport == "sse":
         response = httpx.post(f"{url}/graphql", json=parameters, headers=EVENT_STREAM)
         answer = (
-            next(events(response))
+            next(sse_results(response))
             if response.headers["content-type"].startswith("text/event-stream")
             else response.json()
         )
     else:
         with open_socket(url) as socket:
             socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": parameters}))
-            answer = next(answers(socket))
+            answer = next(operation_results(socket))
     (error,) = answer["errors"]
     return str(error["extensions"]["code"])
 
@@ -108,18 +109,18 @@ def test_stream_requires_a_persisted_document_if_only_those_are_allowed(
         assert refusal(url, transport, {"query": "{ __typename }"}) == "DOCUMENT_REQUIRED"
         with open_socket(url) as socket:
             socket.send('{"id": "1", "type": "subscribe", "payload": {"documentId": "kinds"}}')
-            assert list(answers(socket)) == [{"data": {"__typename": "Query"}}]
+            assert list(operation_results(socket)) == [{"data": {"__typename": "Query"}}]
         response = httpx.post(f"{url}/graphql", json={"documentId": "kinds"}, headers=EVENT_STREAM)
-        assert list(events(response)) == [{"data": {"__typename": "Query"}}]
+        assert list(sse_results(response)) == [{"data": {"__typename": "Query"}}]
 
 
 def test_sse_stream_can_be_requested_by_get_except_for_mutations(watched: Watched) -> None:
     address, batch_id = f"{watched.url}/graphql", upload(watched, GOOD)
     parameters = {"query": PROGRESS, "variables": json.dumps({"id": batch_id})}
     with httpx.stream("GET", address, params=parameters, headers=EVENT_STREAM) as response:
-        assert next(events(response))["data"]["batchProgress"]["status"] == "QUEUED"
+        assert next(sse_results(response))["data"]["batchProgress"]["status"] == "QUEUED"
     mutation = {"query": 'mutation { revertBatch(id: "1") { batch { id } } }'}
-    (answer,) = events(httpx.get(address, params=mutation, headers=EVENT_STREAM))
+    (answer,) = sse_results(httpx.get(address, params=mutation, headers=EVENT_STREAM))
     assert answer["errors"][0]["extensions"] == {"code": "METHOD_NOT_ALLOWED"}
 
 
@@ -157,9 +158,9 @@ def test_access_log_reports_an_incomplete_body_once_at_info_level(
             sock.sendall(f"{head}\r\n\r\n{{".encode())
             if seconds < 1:
                 assert b" 408 " in sock.recv(65_536)
-        until(lambda: any(record.name == "ratesgraph.requests" for record in caplog.records), "no request has ended")
-    (told,) = [record for record in caplog.records if record.name == "ratesgraph.requests"]
-    assert (told.levelno, getattr(told, "status", 0)) == (logging.INFO, 408 if seconds < 1 else 0)
+        eventually(lambda: any(line.name == "ratesgraph.requests" for line in caplog.records), "no request has ended")
+    (record,) = [line for line in caplog.records if line.name == "ratesgraph.requests"]
+    assert (record.levelno, getattr(record, "status", 0)) == (logging.INFO, 408 if seconds < 1 else 0)
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.batches.price_files import CSV, PREFLIGHT
 from tests.support.fixtures.server import Client, running_server
-from tests.support.http.multipart import FILE, LIMIT, MAP, OPERATIONS, batch_count, code, encode, open_upload
+from tests.support.http.multipart import FILE, LIMIT, MAP, OPERATIONS, batch_count, encode, error_code, open_upload
 
 
 @pytest.fixture
@@ -23,33 +23,33 @@ def sized(total: int) -> bytes:
     return encode(OPERATIONS, MAP, ("0", "prices.csv", CSV + b"\n" * missing))
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_body_limit_for_file_uploads_is_enforced_to_the_byte(client: Client, *, told: bool) -> None:
+@pytest.mark.parametrize("has_length", [True, False])
+def test_body_limit_for_file_uploads_is_enforced_to_the_byte(client: Client, *, has_length: bool) -> None:
     def post_sized(total: int) -> httpx.Response:
         body = sized(total)
         assert len(body) == total
         # A stream without a length goes out in chunks.
-        content = body if told else iter([body[:100_000], body[100_000:]])
+        content = body if has_length else iter([body[:100_000], body[100_000:]])
         headers = {"Content-Type": "multipart/form-data; boundary=xyz", **PREFLIGHT}
         return client.http.post("/graphql", content=content, headers=headers)
 
     assert post_sized(LIMIT).json()["data"]["uploadPriceFile"]["batch"]["status"] == "QUEUED"
     answer = post_sized(LIMIT + 1)
-    assert (answer.status_code, code(answer)) == (413, "PAYLOAD_TOO_LARGE")
+    assert (answer.status_code, error_code(answer)) == (413, "PAYLOAD_TOO_LARGE")
     assert f"{LIMIT:,}" in answer.text
     assert batch_count(client) == 1
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_body_limit_for_json_requests_is_enforced_to_the_byte(client: Client, *, told: bool) -> None:
+@pytest.mark.parametrize("has_length", [True, False])
+def test_body_limit_for_json_requests_is_enforced_to_the_byte(client: Client, *, has_length: bool) -> None:
     def post_sized(total: int) -> httpx.Response:
         body = b'{"query": "{ __typename }"}'.ljust(total)
-        content = body if told else iter([body])
+        content = body if has_length else iter([body])
         return client.http.post("/graphql", content=content, headers={"Content-Type": "application/json"})
 
     assert post_sized(10_000).json() == {"data": {"__typename": "Query"}}
     answer = post_sized(10_001)
-    assert (answer.status_code, code(answer)) == (413, "PAYLOAD_TOO_LARGE")
+    assert (answer.status_code, error_code(answer)) == (413, "PAYLOAD_TOO_LARGE")
     assert "10,000" in answer.text
 
 

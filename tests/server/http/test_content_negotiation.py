@@ -10,7 +10,7 @@ import pytest
 
 from server.http.content_negotiation import MAX_CACHED_HEADERS, MAX_HEADER_LENGTH, memoize_header
 from tests.support.fixtures.server import Client, Json, running_server
-from tests.support.streams import events
+from tests.support.streams import sse_results
 
 JSON, STREAM, PAGE = "application/json", "text/event-stream", "text/html"
 NOT_REGISTERED = "{ locations(first: 1) { totalCount } }"
@@ -133,7 +133,7 @@ def read(response: httpx.Response) -> list[Json]:
     if response.request.method == "HEAD":
         assert response.status_code >= 400
         return []
-    answers = list(events(response)) if kind == STREAM else [response.json()]
+    answers = list(sse_results(response)) if kind == STREAM else [response.json()]
     assert kind in {STREAM, JSON, "application/graphql-response+json"}
     assert answers
     for answer in answers:

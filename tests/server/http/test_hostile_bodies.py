@@ -12,7 +12,7 @@ from server.runtime.http_protocol import MAX_WEBSOCKET_MESSAGE_BYTES
 from tests.support.hostile import Target, check_quick, codes
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import open_socket, receive
-from tests.support.tokens import bearing, make_token
+from tests.support.tokens import authorization_header, make_token
 
 UPLOAD = "mutation ($prices: [PriceInput!]!) { uploadPrices(input: {prices: $prices}) { replayed } }"
 PAGE = "query ($n: Int!) { locations(first: $n) { totalCount } }"
@@ -88,7 +88,7 @@ def test_hostile_body_is_answered_quickly_with_the_expected_status(target: Targe
 def test_hostile_upload_items_are_rejected_quickly_with_a_code(
     target: Target, module_database_url: str, name: str
 ) -> None:
-    token = bearing(make_token(module_database_url, "upload"))
+    token = authorization_header(make_token(module_database_url, "upload"))
     response = check_quick(target, lambda: target.post(ITEMS[name], **token))
     assert response.status_code == 200
     assert "BAD_USER_INPUT" in codes(response) <= {"BAD_USER_INPUT", "INVALID_PRICE", "TOO_MANY_ERRORS"}
@@ -99,18 +99,18 @@ def test_hostile_upload_items_are_rejected_quickly_with_a_code(
 def test_rejections_download_with_an_impossible_batch_id_is_rejected(
     target: Target, module_database_url: str, id_: str, *, token_given: bool
 ) -> None:
-    token = bearing(make_token(module_database_url, "upload")) if token_given else {}
+    token = authorization_header(make_token(module_database_url, "upload")) if token_given else {}
     response = check_quick(target, lambda: target.http.get(f"/batches/{id_}/rejections.csv", headers=token))
     expected = (404, {"UNKNOWN_BATCH"}) if token_given else (401, {"UNAUTHENTICATED"})
     assert (response.status_code, codes(response)) == expected
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_body_limit_is_enforced_to_the_byte(target: Target, *, told: bool) -> None:
+@pytest.mark.parametrize("has_length", [True, False])
+def test_body_limit_is_enforced_to_the_byte(target: Target, *, has_length: bool) -> None:
     def post(length: int) -> httpx.Response:
         body = asking("{ __typename }", "{}").ljust(length)
         # A stream without a length goes out in chunks.
-        content = body if told else iter([body[:50_000], body[50_000:]])
+        content = body if has_length else iter([body[:50_000], body[50_000:]])
         return target.http.post("/graphql", content=content, headers={"Content-Type": "application/json"})
 
     assert post(LIMIT).json() == {"data": {"__typename": "Query"}}

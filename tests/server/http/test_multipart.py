@@ -23,13 +23,13 @@ from tests.support.http.multipart import (
     OPERATIONS,
     Part,
     batch_count,
-    code,
     encode,
+    error_code,
     open_upload,
     post,
 )
 from tests.support.http.server_process import serving
-from tests.support.tokens import bearing, make_token
+from tests.support.tokens import authorization_header, make_token
 
 
 @pytest.fixture
@@ -119,14 +119,14 @@ PATHS = [
 def test_malformed_multipart_request_is_rejected_and_stores_nothing(database_url: str, kind: str) -> None:
     with running_server(database_url, max_upload_bytes=2 * MAX_FIELD_BYTES) as client:
         answer = post(client, MALFORMED[kind])
-        assert (answer.status_code, code(answer)) == (400, "BAD_MULTIPART")
+        assert (answer.status_code, error_code(answer)) == (400, "BAD_MULTIPART")
         assert batch_count(client) == 0
 
 
 @pytest.mark.parametrize("change", [{"query": 1}, {"query": None}, {"operationName": ["x"]}, {"documentId": 1}])
 def test_multipart_request_with_invalid_parameters_is_rejected(client: Client, change: dict[str, Any]) -> None:
     answer = post(client, encode(operations({**OPERATION, **change}), MAP, FILE))
-    assert (answer.status_code, code(answer)) == (400, "BAD_PARAMETER")
+    assert (answer.status_code, error_code(answer)) == (400, "BAD_PARAMETER")
     assert batch_count(client) == 0
 
 
@@ -135,15 +135,15 @@ def test_multipart_request_requires_a_persisted_document_if_only_those_are_allow
 ) -> None:
     with running_server(database_url, documents_dir=tmp_path, persisted_only=True) as client:
         answer = post(client, encode(OPERATIONS, MAP, FILE))
-        assert (answer.status_code, code(answer)) == (400, "DOCUMENT_REQUIRED")
+        assert (answer.status_code, error_code(answer)) == (400, "DOCUMENT_REQUIRED")
 
 
 def test_multipart_map_path_that_does_not_lead_to_null_is_rejected(client: Client) -> None:
     for path in PATHS:
         answer = post(client, encode(OPERATIONS, mapped({"0": [path]}), FILE))
-        assert (answer.status_code, code(answer)) == (400, "BAD_MULTIPART"), path
+        assert (answer.status_code, error_code(answer)) == (400, "BAD_MULTIPART"), path
     answer = post(client, encode(OPERATIONS, mapped({"0": ["variables.file"] * 2}), FILE))
-    assert code(answer) == "BAD_MULTIPART"
+    assert error_code(answer) == "BAD_MULTIPART"
     assert batch_count(client) == 0
 
 
@@ -162,7 +162,7 @@ def test_multipart_content_type_with_unusable_boundary_or_charset_is_rejected(
     client: Client, content_type: str
 ) -> None:
     answer = post(client, encode(("operations", None, b'"\xff..'), MAP, FILE), content_type)
-    assert (answer.status_code, code(answer)) == (400, "BAD_MULTIPART")
+    assert (answer.status_code, error_code(answer)) == (400, "BAD_MULTIPART")
 
 
 @pytest.mark.parametrize("value", [None, "prices.csv", {"filename": "a.csv", "read": 1, "seek": 2}])
@@ -185,7 +185,7 @@ def test_multipart_request_requires_a_csrf_header(client: Client, header: str) -
     body = encode(OPERATIONS, MAP, FILE)
     for headers in ({"Origin": "https://elsewhere.example"}, {header: ""}):
         answer = post(client, body, **headers)
-        assert (answer.status_code, code(answer)) == (403, "PREFLIGHT_REQUIRED")
+        assert (answer.status_code, error_code(answer)) == (403, "PREFLIGHT_REQUIRED")
         assert "GraphQL-Require-Preflight" in answer.text
     assert batch_count(client) == 0
     assert post(client, body, **{header: "1"}).status_code == 200
@@ -199,10 +199,10 @@ def test_multipart_upload_without_upload_scope_is_rejected_before_the_body(datab
             (None, (401, "UNAUTHENTICATED")),
             (make_token(database_url, "read"), (403, "FORBIDDEN")),
         ]:
-            client.http.headers.update(bearing(token))
+            client.http.headers.update(authorization_header(token))
             answer = post(client, encode(OPERATIONS, MAP, FILE))
-            assert (answer.status_code, code(answer)) == expected
-        client.http.headers.update(bearing(make_token(database_url, "admin")))
+            assert (answer.status_code, error_code(answer)) == expected
+        client.http.headers.update(authorization_header(make_token(database_url, "admin")))
         assert batch_count(client) == 0
 
 
@@ -224,9 +224,9 @@ def test_multipart_upload_on_a_full_disk_responds_503_and_stores_nothing(databas
         httpx.get(f"{url}/readyz").raise_for_status()
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
         request = form(CSV + b"\n" * 3_000_000, "prices.csv")
-        request["headers"] |= bearing(token)
+        request["headers"] |= authorization_header(token)
         answer = httpx.post(f"{url}/graphql", **request, timeout=30)
-        assert (answer.status_code, code(answer)) == (503, "NO_ROOM")
+        assert (answer.status_code, error_code(answer)) == (503, "NO_ROOM")
         assert int(answer.headers["retry-after"]) > 0
         assert httpx.get(f"{url}/readyz").status_code == 200
     with psycopg.connect(database_url) as connection:

@@ -8,8 +8,8 @@ import pytest
 from tests.support.http.logs import Log, logging_server
 from tests.support.http.metrics import SCRAPER, SETTINGS, find, scrape
 from tests.support.http.raw_http import BODY, FORM, HEAD, read_all, status_and_code
-from tests.support.streams import until
 from tests.support.tokens import make_token
+from tests.support.waiting import eventually
 
 Server = tuple[str, Log]
 ID = b"X-Request-Id: %b\r\n"
@@ -23,7 +23,7 @@ def server(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -
         yield url, log
 
 
-def say(url: str, words: bytes) -> bytes:
+def send_raw(url: str, words: bytes) -> bytes:
     """Return what the server answers before it closes."""
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=15) as sock:
@@ -54,14 +54,14 @@ def test_access_log_and_metrics_record_a_rejected_request_once_by_request_id(
     if b"%t" in words:
         words = words.replace(b"%t", make_token(module_database_url, "upload").encode())
     before = find(scrape(url, SCRAPER), "ratesgraph_requests_total", status=str(status), code=code)
-    answer = say(url, words.replace(b"%b", name.encode()))
+    answer = send_raw(url, words.replace(b"%b", name.encode()))
     assert status_and_code(answer) == (status, code)
     head = answer.partition(b"\r\n\r\n")[0].lower().split(b"\r\n")
     assert {b"x-request-id: " + name.encode(), b"x-content-type-options: nosniff"} <= set(head)
     line = log.find(request_id=name, event="request", level="info")
     assert (line["status"], line["codes"][0]) == (status, code)
     assert line.get("duration_ms", 0) > (400 if status == 408 else -1)
-    until(
+    eventually(
         lambda: find(scrape(url, SCRAPER), "ratesgraph_requests_total", status=str(status), code=code) == before + 1,
         "the refusal is not counted",
     )
@@ -71,6 +71,6 @@ def test_access_log_and_metrics_record_a_rejected_request_once_by_request_id(
 def test_access_log_reports_invalid_http_at_info_level_only(server: Server) -> None:
     url, log = server
     for words in (b"no http\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"):
-        say(url, words)
+        send_raw(url, words)
     log.find(codes=["BAD_HTTP"])
     assert {line["level"] for line in log.lines()} == {"info"}

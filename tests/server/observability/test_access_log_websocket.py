@@ -9,8 +9,9 @@ from websockets.sync.client import connect
 
 from tests.support.http.logs import Log, logging_server
 from tests.support.http.metrics import SCRAPER, SETTINGS, find, scrape
-from tests.support.streams import PROTOCOL, open_socket, receive, subscribe, until
+from tests.support.streams import PROTOCOL, open_socket, receive, subscribe
 from tests.support.tokens import make_token
+from tests.support.waiting import eventually
 
 WATCH = 'subscription { pricesChanged(origin: "CNSGH", destination: "CNSGH") { status } }'
 FEW = {
@@ -50,7 +51,7 @@ def test_access_log_and_metrics_record_rejected_websocket_operations(
             socket.send(json.dumps({"id": number, "type": "subscribe", "payload": payload}))
             assert receive(socket)["payload"][0]["extensions"]["code"] == code
         assert log.find(request_id=id_, transport="websocket", codes=[code], caller="anyone")["event"] == "request"
-        until(lambda: errors(url, code) == before + 2, "the refusals are not counted")
+        eventually(lambda: errors(url, code) == before + 2, "the refusals are not counted")
 
 
 def test_access_log_records_websocket_operations_above_the_limit(server: Server) -> None:
@@ -86,7 +87,7 @@ def test_access_log_records_rejected_websocket_handshakes_by_request_id(server: 
         "status": 429,
         "codes": ["TOO_MANY_STREAMS"],
     }
-    until(lambda: errors(url, "TOO_MANY_STREAMS") == before + 1, "the refusal is not counted")
+    eventually(lambda: errors(url, "TOO_MANY_STREAMS") == before + 1, "the refusal is not counted")
     # A page of another site, for which there is a status alone.
     headers = {"X-Request-Id": "page", "Origin": "https://elsewhere.example"}
     address = f"{url.replace('http', 'ws', 1)}/graphql"

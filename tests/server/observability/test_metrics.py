@@ -14,8 +14,9 @@ from tests.support.fixtures.server import Client, running_server
 from tests.support.http.metrics import SCRAPER, SETTINGS, TOKEN, find, scrape
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.http.subscriptions import PROGRESS
-from tests.support.streams import answers, open_socket, subscribe, until
-from tests.support.tokens import bearing, make_token
+from tests.support.streams import open_socket, operation_results, subscribe
+from tests.support.tokens import authorization_header, make_token
+from tests.support.waiting import eventually
 
 QUERY = 'query {} {{ location(key: "CNSGH") {{ key }} }}'
 
@@ -31,7 +32,7 @@ def test_metrics_aggregate_requests_over_all_processes(database_url: str, tmp_pa
     settings = {**SETTINGS, "RATESGRAPH_DOCUMENTS_DIR": str(tmp_path)}
     with serving(database_url, "--workers", workers, settings=settings) as (_, url):
         wait_until_answered(url)
-        until(lambda: find(scrape(url), "ratesgraph_processes") == float(workers), "not all processes are counted")
+        eventually(lambda: find(scrape(url), "ratesgraph_processes") == float(workers), "not all processes are counted")
         for number in range(20):
             # A connection each, so that the processes share them.
             assert ask(url, QUERY.format(f"Stranger{number}")).status_code == 200
@@ -41,7 +42,7 @@ def test_metrics_aggregate_requests_over_all_processes(database_url: str, tmp_pa
             httpx.post(f"{url}/graphql", json={"documentId": "places"})
         seconds = "ratesgraph_request_seconds_count"
         # Each process adds up once a second.
-        until(lambda: find(scrape(url), seconds, kind="query") == 24, "not all are counted")
+        eventually(lambda: find(scrape(url), seconds, kind="query") == 24, "not all are counted")
         samples = scrape(url)
         requests = "ratesgraph_requests_total"
         assert find(samples, requests, kind="query", operation="none", status="200", code="none") == 20
@@ -55,7 +56,7 @@ def test_metrics_aggregate_requests_over_all_processes(database_url: str, tmp_pa
         assert find(samples, "ratesgraph_pool_limit", pool="reading") == 10 * int(workers)
         assert find(samples, "ratesgraph_pool_size", pool="reading") >= 1
         assert find(samples, "ratesgraph_database_up") == 1
-        until(lambda: find(scrape(url), "ratesgraph_response_cache_bytes") > 0, "nothing is cached")
+        eventually(lambda: find(scrape(url), "ratesgraph_response_cache_bytes") > 0, "nothing is cached")
         samples = scrape(url)
         assert find(samples, "ratesgraph_kept_answers_bytes") == find(samples, "ratesgraph_response_cache_bytes")
         # No stranger can make a series: the names that they have chosen stand nowhere.
@@ -65,17 +66,17 @@ def test_metrics_aggregate_requests_over_all_processes(database_url: str, tmp_pa
 def test_metrics_drop_a_killed_process_but_preserve_its_request_counts(database_url: str, tmp_path: Path) -> None:
     with serving(database_url, "--workers", "2", settings={**SETTINGS, "TMPDIR": str(tmp_path)}) as (process, url):
         wait_until_answered(url)
-        until(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not both processes are counted")
+        eventually(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not both processes are counted")
         for number in range(10):
             ask(url, QUERY.format(f"Q{number}"))
         # A process adds up once a second what it has answered.
-        until(lambda: find(scrape(url), "ratesgraph_requests_total", kind="query") == 10, "not all are counted")
+        eventually(lambda: find(scrape(url), "ratesgraph_requests_total", kind="query") == 10, "not all are counted")
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         killed = next(pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes())
         os.kill(int(killed), signal.SIGKILL)
-        until(lambda: not Path(f"/proc/{killed}").exists(), "the process is still there")
-        until(lambda: len(list(tmp_path.glob("*/gauge_*.db"))) == 3, "the process has no successor")
-        until(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not the living are counted")
+        eventually(lambda: not Path(f"/proc/{killed}").exists(), "the process is still there")
+        eventually(lambda: len(list(tmp_path.glob("*/gauge_*.db"))) == 3, "the process has no successor")
+        eventually(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not the living are counted")
         assert not list(tmp_path.glob(f"*/gauge_*_{killed}.db"))
         assert find(scrape(url), "ratesgraph_requests_total", kind="query") == 10
 
@@ -132,7 +133,7 @@ def test_metrics_are_served_while_the_database_is_unavailable(database_url: str,
         assert samples["ratesgraph_database_up", frozenset()] == 0
         assert not [sample for sample, _ in samples if sample.startswith(("ratesgraph_batches", "ratesgraph_oldest"))]
         assert find(samples, "ratesgraph_pool_limit", pool="reading") == 10
-        until(lambda: find(scrape(url), "ratesgraph_database_up") == 1, "the database has not come back")
+        eventually(lambda: find(scrape(url), "ratesgraph_database_up") == 1, "the database has not come back")
 
 
 def test_metrics_count_open_subscriptions(database_url: str) -> None:
@@ -145,10 +146,12 @@ def test_metrics_count_open_subscriptions(database_url: str) -> None:
     with serving(database_url, settings=SETTINGS) as (_, url):
         with open_socket(url, token) as socket:
             subscribe(socket, PROGRESS, {"id": "1"})
-            assert next(answers(socket))["data"]
+            assert next(operation_results(socket))["data"]
             assert find(scrape(url), "ratesgraph_subscriptions_open") == 1
-        until(lambda: find(scrape(url), "ratesgraph_subscriptions_open") == 0, "a subscription is still counted")
-        until(lambda: find(scrape(url), "ratesgraph_requests_total", kind="subscription") == 1, "it is not counted")
+        eventually(lambda: find(scrape(url), "ratesgraph_subscriptions_open") == 0, "a subscription is still counted")
+        eventually(
+            lambda: find(scrape(url), "ratesgraph_requests_total", kind="subscription") == 1, "it is not counted"
+        )
         assert find(scrape(url), "ratesgraph_request_seconds_count", kind="subscription") == 0
 
 
@@ -157,7 +160,7 @@ def test_metrics_count_invalid_http_requests_by_error_code(client: Client) -> No
     host, port = client.http.base_url.host, client.http.base_url.port
     subprocess.run(["bash", "-c", f"printf 'no http\\r\\n\\r\\n' > /dev/tcp/{host}/{port}"], check=True)
     url = str(client.http.base_url)
-    until(
+    eventually(
         lambda: find(scrape(url, None), "ratesgraph_errors_total", code="BAD_HTTP") == before + 1, "it is not counted"
     )
 
@@ -173,8 +176,8 @@ def test_metrics_in_production_require_the_metrics_token_or_admin_scope(database
         refused = httpx.get(f"{url}/metrics")
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"].startswith("Bearer")
-        assert status(url, **bearing(reader)) == 403
-        assert status(url, **bearing(admin)) == 200
+        assert status(url, **authorization_header(reader)) == 403
+        assert status(url, **authorization_header(admin)) == 200
         assert status(url, **SCRAPER) == 200
         assert status(url, Authorization=f"Bearer {TOKEN}x") == 401
         assert httpx.post(f"{url}/metrics", headers=SCRAPER).status_code == 405

@@ -13,8 +13,9 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.support.http.logs import Log, logging_server
 from tests.support.http.subscriptions import PROGRESS
 from tests.support.processes import COMMAND, environment
-from tests.support.streams import answers, events, open_events, open_socket, subscribe, until
-from tests.support.tokens import bearing, make_token
+from tests.support.streams import open_events, open_socket, operation_results, sse_results, subscribe
+from tests.support.tokens import authorization_header, make_token
+from tests.support.waiting import eventually
 
 AVERAGES = """
 query Week($origin: String!) {
@@ -36,7 +37,7 @@ def test_access_log_writes_one_json_line_per_request_with_its_request_id(
 ) -> None:
     token = make_token(database_url, "read", name="ERP")
     with logging_server(database_url, tmp_path, "--workers", workers) as (_, url, log):
-        answer = ask(url, AVERAGES, bearing(token) | {"X-Request-Id": "trace.me_1-A"}, origin="CNSGH")
+        answer = ask(url, AVERAGES, authorization_header(token) | {"X-Request-Id": "trace.me_1-A"}, origin="CNSGH")
         assert answer.headers["x-request-id"] == "trace.me_1-A"
         line = log.find(request_id="trace.me_1-A")
         assert line.pop("duration_ms") > 0
@@ -107,10 +108,10 @@ def test_log_lines_contain_no_secrets_or_argument_values(
         ask(url, "{ batches { totalCount } }", {"Authorization": f"Bearer {ARGUMENT}"})
         httpx.get(f"{url}/{ARGUMENT}", params={"query": ARGUMENT})
         httpx.get(f"{url}/graphql", params={"query": f'{{ location(key: "{ARGUMENT}") {{ key }} }}'})
-        ask(url, "{ batches { totalCount } }", bearing(token[:-3] + "000"))
+        ask(url, "{ batches { totalCount } }", authorization_header(token[:-3] + "000"))
         with open_socket(url, token) as socket:
             subscribe(socket, PROGRESS, {"id": ARGUMENT})
-            next(answers(socket))
+            next(operation_results(socket))
         with psycopg.connect(database_url, autocommit=True) as connection:
             # What PostgreSQL says of this quotes the value.
             connection.execute(
@@ -122,7 +123,7 @@ def test_log_lines_contain_no_secrets_or_argument_values(
             )
         price = '{dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM", price: 7}'
         upload = f'uploadPrices(input: {{idempotencyKey: "{ARGUMENT}", prices: [{price}]}}) {{ batch {{ id }} }}'
-        answer = ask(url, f"mutation {{ {upload} }}", bearing(token) | {"X-Request-Id": "broken"})
+        answer = ask(url, f"mutation {{ {upload} }}", authorization_header(token) | {"X-Request-Id": "broken"})
         (error,) = answer.json()["errors"]
         assert error["extensions"]["code"] == "INTERNAL_ERROR"
         line = log.find(error_id=error["extensions"]["errorId"])
@@ -143,17 +144,17 @@ def test_log_lines_on_a_terminal_are_not_json(database_url: str) -> None:
         try:
             with psycopg.connect(database_url, autocommit=True) as connection:
                 listening = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
-                until(lambda: connection.execute(listening).fetchone() is not None, "the worker does not listen")
+                eventually(lambda: connection.execute(listening).fetchone() is not None, "the worker does not listen")
                 connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
                 )
-            told = os.read(ours, 10_000).decode()
+            printed = os.read(ours, 10_000).decode()
         finally:
             process.terminate()
     os.close(ours)
-    assert "notification connection lost; reconnecting" in told
-    assert "{" not in told
+    assert "notification connection lost; reconnecting" in printed
+    assert "{" not in printed
 
 
 def test_access_log_at_warning_level_reports_slow_requests_only(database_url: str, tmp_path: Path) -> None:
@@ -179,14 +180,14 @@ def test_access_log_records_start_and_end_of_a_subscription(database_url: str, t
     with logging_server(database_url, tmp_path) as (_, url, log):
         with open_socket(url, token) as socket:
             subscribe(socket, query, {"id": "1"})
-            assert next(answers(socket))["data"]
+            assert next(operation_results(socket))["data"]
             begun = log.find(event="subscription")
             assert (begun["operation"], begun["caller"]) == ("Progress", "token:watcher")
         ended = log.find(event="request", transport="websocket")
         assert ended["request_id"] == begun["request_id"]
         assert ended["duration_ms"] > 0
         with open_events(url, query, {"id": "1"}, token) as stream:
-            assert next(events(stream))["data"]
+            assert next(sse_results(stream))["data"]
             assert log.find(event="subscription", request_id=stream.headers["x-request-id"])["kind"] == "subscription"
         ended = log.find(event="request", request_id=stream.headers["x-request-id"])
         assert (ended["kind"], ended["route"], ended["caller"]) == ("subscription", "/graphql", "token:watcher")

@@ -14,8 +14,9 @@ from telemetry import spans
 from tests.support.fixtures.collector import Collector
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.processes import environment
-from tests.support.streams import answers, open_socket, subscribe, until
+from tests.support.streams import open_socket, operation_results, subscribe
 from tests.support.tokens import make_token
+from tests.support.waiting import eventually
 
 SECRET = "CNSGH"  # noqa: S105
 AVERAGES = """
@@ -52,9 +53,9 @@ def test_trace_nests_statement_load_operation_and_request_spans(
         [request] = [span for span in collector.wait_for("POST /graphql") if span.trace_id.hex() == TRACE]
         assert request.parent_span_id.hex() == PARENT
         [totals] = collector.wait_for("totals.select_day_totals")
-        assert collector.chain(totals) == ["totals.select_day_totals", "load totals", "query", "POST /graphql"]
+        assert collector.ancestor_names(totals) == ["totals.select_day_totals", "load totals", "query", "POST /graphql"]
         [places] = collector.wait_for("locations.find_locations")
-        assert collector.chain(places) == ["locations.find_locations", "load by key", "query", "POST /graphql"]
+        assert collector.ancestor_names(places) == ["locations.find_locations", "load by key", "query", "POST /graphql"]
         [operation] = collector.find("query")
         facts = {entry.key: entry.value.string_value for entry in operation.attributes}
         assert facts == {"graphql.operation.type": "query", "graphql.operation.name": "Week"}
@@ -75,11 +76,11 @@ def test_trace_of_a_coalesced_load_links_all_requesting_operations(database_url:
         requests = {span.span_id for span in collector.find("query")}
         loads = collector.find("load totals")
         causes = [cause for load in loads for cause in (load.parent_span_id, *(link.span_id for link in load.links))]
-        until(lambda: len(collector.find("query")) == 61, "an operation is missing")
+        eventually(lambda: len(collector.find("query")) == 61, "an operation is missing")
         # Every operation is the cause of exactly one load.
         assert sorted(causes) == sorted(requests)
         for statement in collector.find("totals.select_day_totals"):
-            assert collector.chain(statement)[1:] == ["load totals", "query", "POST /graphql"]
+            assert collector.ancestor_names(statement)[1:] == ["load totals", "query", "POST /graphql"]
 
 
 def test_trace_spans_record_error_types_without_messages(database_url: str, collector: Collector) -> None:
@@ -89,10 +90,10 @@ def test_trace_spans_record_error_types_without_messages(database_url: str, coll
         ask(url, AVERAGES)
         [request] = collector.wait_for("POST /graphql")
         [load] = collector.find("load totals")
-        told = [
+        errors = [
             {entry.key: entry.value.string_value for entry in span.attributes}["error.type"] for span in (load, request)
         ]
-        assert told == ["MigrationNeeded", "INTERNAL_ERROR"]
+        assert errors == ["MigrationNeeded", "INTERNAL_ERROR"]
         assert not [span for span in collector.spans if span.events or span.status.message]
 
 
@@ -100,10 +101,10 @@ def test_trace_covers_websocket_operations(database_url: str, collector: Collect
     token = make_token(database_url, "read")
     with serving(database_url, settings=collector.settings) as (_, url), open_socket(url, token) as socket:
         subscribe(socket, AVERAGES, {"place": SECRET})
-        assert next(answers(socket))["data"]
+        assert next(operation_results(socket))["data"]
         [totals] = collector.wait_for("totals.select_day_totals")
         collector.wait_for("WebSocket /graphql")
-        assert collector.chain(totals)[-1] == "WebSocket /graphql"
+        assert collector.ancestor_names(totals)[-1] == "WebSocket /graphql"
 
 
 def test_trace_contains_no_spans_outside_requests(database_url: str, collector: Collector) -> None:
@@ -112,7 +113,7 @@ def test_trace_contains_no_spans_outside_requests(database_url: str, collector: 
         collector.wait_for("GET /readyz")
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
-    assert {collector.chain(span)[-1] for span in collector.spans} == {"GET /readyz"}
+    assert {collector.ancestor_names(span)[-1] for span in collector.spans} == {"GET /readyz"}
 
 
 def test_unreachable_trace_collector_does_not_block_requests_or_shutdown(database_url: str) -> None:

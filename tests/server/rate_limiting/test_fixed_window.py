@@ -11,16 +11,25 @@ from websockets.sync.client import connect
 from db.repositories import tokens
 from server.config.settings import Settings
 from tests.support.fixtures.server import Client, running_server
-from tests.support.http.rate_limits import LIMIT, PROXY, READ, TOKEN_LIMIT, ask, coming, limited, statuses
+from tests.support.http.rate_limits import (
+    LIMIT,
+    PROXY,
+    READ,
+    TOKEN_LIMIT,
+    ask,
+    forwarded_headers,
+    open_limited_server,
+    statuses,
+)
 from tests.support.processes import ratesgraph
-from tests.support.streams import PROTOCOL, answers, open_socket, receive, subscribe
-from tests.support.tokens import bearing, make_token
+from tests.support.streams import PROTOCOL, open_socket, operation_results, receive, subscribe
+from tests.support.tokens import authorization_header, make_token
 
 
 @pytest.fixture
 def client(module_database_url: str) -> Iterator[Client]:
     """A client of a server with limits, behind a proxy on this machine."""
-    with limited(module_database_url) as client:
+    with open_limited_server(module_database_url) as client:
         yield client
 
 
@@ -59,7 +68,7 @@ def test_rate_limit_counts_anonymous_clients_by_address_or_ipv6_network(client: 
 
 def test_rate_limit_ignores_forwarded_addresses_from_untrusted_proxies(module_database_url: str) -> None:
     for proxies in (None, "192.0.2.1, 10.0.0.0/8"):
-        with limited(module_database_url, trusted_proxies=proxies) as client:
+        with open_limited_server(module_database_url, trusted_proxies=proxies) as client:
             found = [ask(client, f"203.0.113.{number}").status_code for number in range(LIMIT + 1)]
             assert found == [200] * LIMIT + [429]
 
@@ -102,13 +111,13 @@ def test_rate_limit_rejects_token_guessing_before_the_database_lookup(
 
 
 def test_rate_limit_applies_to_token_guessing_at_the_metrics_route(client: Client) -> None:
-    guesses = [coming("203.0.113.6", f"rgt_{number:016}_{'1' * 43}") for number in range(LIMIT + 1)]
+    guesses = [forwarded_headers("203.0.113.6", f"rgt_{number:016}_{'1' * 43}") for number in range(LIMIT + 1)]
     found = [client.http.get("/metrics", headers=headers).status_code for headers in guesses]
     assert found == [401] * LIMIT + [429]
 
 
 def test_rate_limit_counts_every_kind_of_request_except_health_probes(client: Client) -> None:
-    headers = coming("203.0.113.6")
+    headers = forwarded_headers("203.0.113.6")
     stream = {**headers, "Accept": "text/event-stream"}
 
     def get(**more: str) -> httpx.Response:
@@ -138,7 +147,7 @@ def test_rate_limit_counts_every_kind_of_request_except_health_probes(client: Cl
 def test_rate_limit_applies_to_rejections_downloads_and_sets_headers(client: Client, module_database_url: str) -> None:
     token = make_token(module_database_url, "upload", name="downloads")
     found = [
-        client.http.get("/batches/1/rejections.csv", headers=coming("203.0.113.7", token))
+        client.http.get("/batches/1/rejections.csv", headers=forwarded_headers("203.0.113.7", token))
         for _ in range(TOKEN_LIMIT + 1)
     ]
     assert [answer.status_code for answer in found] == [404] * TOKEN_LIMIT + [429]
@@ -146,15 +155,15 @@ def test_rate_limit_applies_to_rejections_downloads_and_sets_headers(client: Cli
 
 
 def test_rate_limit_counts_websocket_connections_and_their_operations(module_database_url: str) -> None:
-    with limited(module_database_url) as client:
+    with open_limited_server(module_database_url) as client:
         url = str(client.http.base_url)
         with open_socket(url) as socket:
             for _ in range(LIMIT - 1):
                 subscribe(socket, READ, {})
-                assert next(answers(socket)) == {"data": {"locations": {"totalCount": 0}}}
+                assert next(operation_results(socket)) == {"data": {"locations": {"totalCount": 0}}}
                 assert receive(socket)["type"] == "complete"
             subscribe(socket, READ, {})
-            (error,) = next(answers(socket))["errors"]
+            (error,) = next(operation_results(socket))["errors"]
             assert error["extensions"] == {"code": "RATE_LIMITED"}
             with pytest.raises(InvalidStatus) as refused, open_socket(url):
                 pass
@@ -165,7 +174,7 @@ def test_rate_limit_counts_websocket_connections_and_their_operations(module_dat
 
 
 def test_rate_limit_counts_invalid_websocket_tokens(module_database_url: str) -> None:
-    with limited(module_database_url, rate_limit="3/day") as client:
+    with open_limited_server(module_database_url, rate_limit="3/day") as client:
         url = str(client.http.base_url)
         # Each is counted twice, as a connection and as a failure.
         with pytest.raises(ConnectionClosedError) as closed, open_socket(url, "wrong"):
@@ -179,11 +188,11 @@ def test_rate_limit_counts_invalid_websocket_tokens(module_database_url: str) ->
 
 
 def test_rate_limit_closes_a_token_guessing_websocket_with_code_1013(module_database_url: str) -> None:
-    with limited(module_database_url, rate_limit="2/day") as client:
+    with open_limited_server(module_database_url, rate_limit="2/day") as client:
         address = str(client.http.base_url).replace("http", "ws", 1)
         with connect(f"{address}/graphql", subprotocols=[PROTOCOL]) as socket:
             assert statuses(client, 3, PROXY, "wrong") == [401, 401, 429]
-            socket.send(json.dumps({"type": "connection_init", "payload": bearing("wrong")}))
+            socket.send(json.dumps({"type": "connection_init", "payload": authorization_header("wrong")}))
             with pytest.raises(ConnectionClosedError) as closed:
                 receive(socket)
         assert closed.value.rcvd is not None
@@ -200,13 +209,13 @@ def test_rate_limit_does_not_apply_to_the_local_admin(module_database_url: str) 
         for _ in range(2):
             with open_socket(url) as socket:
                 subscribe(socket, READ, {})
-                assert "data" in next(answers(socket))
+                assert "data" in next(operation_results(socket))
         # Whoever comes through a proxy is not the admin.
         assert statuses(client, 2) == [200, 429]
 
 
 def test_rate_limit_is_disabled_by_an_empty_setting(module_database_url: str) -> None:
-    with limited(module_database_url, rate_limit="", token_rate_limit="") as client:
+    with open_limited_server(module_database_url, rate_limit="", token_rate_limit="") as client:
         token = make_token(module_database_url, "read")
         for bearer in (None, token):
             found = [ask(client, token=bearer) for _ in range(TOKEN_LIMIT + 1)]
@@ -216,8 +225,8 @@ def test_rate_limit_is_disabled_by_an_empty_setting(module_database_url: str) ->
 
 
 def test_rate_limit_headers_are_omitted_from_publicly_cacheable_responses(module_database_url: str) -> None:
-    with limited(module_database_url, max_age=60) as client:
-        headers = coming("203.0.113.8")
+    with open_limited_server(module_database_url, max_age=60) as client:
+        headers = forwarded_headers("203.0.113.8")
         answer = client.http.get("/graphql", params={"query": READ}, headers=headers)
         assert answer.headers["cache-control"] == "public, max-age=60, must-revalidate"
         assert not {"ratelimit", "ratelimit-policy"} & set(answer.headers)
@@ -231,7 +240,7 @@ def test_rate_limit_headers_are_omitted_from_publicly_cacheable_responses(module
 
 def test_rate_limit_headers_are_exposed_to_allowed_cors_origins(module_database_url: str) -> None:
     friend = "https://friend.example"
-    with limited(module_database_url, cors_origins=friend) as client:
+    with open_limited_server(module_database_url, cors_origins=friend) as client:
         found = [
             client.http.post("/graphql", json={"query": READ}, headers={"Origin": friend}) for _ in range(LIMIT + 1)
         ]

@@ -17,18 +17,18 @@ from server.http.errors import HttpError
 from server.rate_limiting import shared_storage
 from server.rate_limiting.fixed_window import MAX_TRACKED_CALLERS, FixedWindowLimiter, HeaderList
 from server.rate_limiting.shared_storage import parse_rate_limit
-from tests.support.http.rate_limits import ask, limited, statuses
+from tests.support.http.rate_limits import ask, open_limited_server, statuses
 from tests.support.http.server_process import serving, wait_until_answered
 
 pytestmark = pytest.mark.anyio
 
 
-class Shelf(Storage):
+class FakeStorage(Storage):
     """A store that servers in this process share, where they name it by its URI. It may be taken away, or made to hang."""
 
-    STORAGE_SCHEME = ["async+shelf"]  # noqa: RUF012
+    STORAGE_SCHEME = ["async+fake"]  # noqa: RUF012
     counts: ClassVar[Counter[str]] = Counter()
-    asked = 0
+    request_count = 0
     state = "there"
 
     base_exceptions = OSError
@@ -45,18 +45,18 @@ class Shelf(Storage):
         return self.counts[key]
 
     async def _reach(self) -> None:
-        Shelf.asked += 1
+        FakeStorage.request_count += 1
         if self.state == "away":
             raise ConnectionRefusedError("away")
         if self.state == "stuck":
             await asyncio.Event().wait()
 
     async def get_expiry(self, key: str) -> float:
-        """Not asked for."""
+        """Not request_count for."""
         raise NotImplementedError
 
     async def check(self) -> bool:
-        """Not asked for."""
+        """Not request_count for."""
         raise NotImplementedError
 
     async def reset(self) -> int | None:
@@ -64,7 +64,7 @@ class Shelf(Storage):
         raise NotImplementedError
 
     async def clear(self, key: str) -> None:
-        """Not asked for."""
+        """Not request_count for."""
         raise NotImplementedError
 
 
@@ -75,20 +75,20 @@ def make_quota(limit: str, *, processes: int = 1, max_callers: int = MAX_TRACKED
     return FixedWindowLimiter("address", item, processes=processes, max_callers=max_callers)
 
 
-def left(fields: HeaderList) -> int:
+def remaining(fields: HeaderList) -> int:
     """Return how often the caller may ask still."""
     return int(dict(fields)[b"ratelimit"].split(b";")[1].removeprefix(b"r="))
 
 
-SHELF = {"rate_limit_storage": SecretStr("shelf://here")}
+FAKE_STORAGE = {"rate_limit_storage": SecretStr("fake://storage")}
 
 
 @pytest.fixture
-def shelf() -> Iterator[type[Shelf]]:
+def storage() -> Iterator[type[FakeStorage]]:
     """The store, empty and in its place."""
-    Shelf.counts, Shelf.asked, Shelf.state = Counter(), 0, "there"
-    yield Shelf
-    Shelf.state = "there"
+    FakeStorage.counts, FakeStorage.request_count, FakeStorage.state = Counter(), 0, "there"
+    yield FakeStorage
+    FakeStorage.state = "there"
 
 
 async def test_rate_limit_memory_is_bounded_without_background_tasks() -> None:
@@ -127,7 +127,7 @@ async def test_rate_limit_evicts_expired_windows(monkeypatch: pytest.MonkeyPatch
     # Each new one has taken the place of two that had ended.
     assert quota.size == 5
     # What an older window held is gone, what the newest hold is not.
-    assert [left(await quota.hit(str(number))) for number in (7, 8, 9, 10)] == [1, 0, 0, 0]
+    assert [remaining(await quota.hit(str(number))) for number in (7, 8, 9, 10)] == [1, 0, 0, 0]
     for number in range(11, 40):
         await quota.hit(str(number))
     assert quota.size == 10
@@ -168,7 +168,7 @@ async def test_rate_limit_admits_callers_after_the_clock_is_set_back(monkeypatch
 
 async def test_rate_limit_is_divided_among_processes_without_shared_storage() -> None:
     quota = make_quota("10/day", processes=4)
-    assert [left(await quota.hit("x")) for _ in range(3)] == [2, 1, 0]
+    assert [remaining(await quota.hit("x")) for _ in range(3)] == [2, 1, 0]
     with pytest.raises(HttpError):
         await quota.hit("x")
 
@@ -198,31 +198,34 @@ def test_rate_limit_trusts_only_proxies_named_in_the_settings(
     assert found == expected
 
 
-def test_rate_limit_is_shared_by_servers_with_one_storage(database_url: str, shelf: type[Shelf]) -> None:
-    with limited(database_url, **SHELF) as one, limited(database_url, workers=4, **SHELF) as other:
+def test_rate_limit_is_shared_by_servers_with_one_storage(database_url: str, storage: type[FakeStorage]) -> None:
+    with (
+        open_limited_server(database_url, **FAKE_STORAGE) as one,
+        open_limited_server(database_url, workers=4, **FAKE_STORAGE) as other,
+    ):
         assert statuses(one, 2) + statuses(other, 4) == [200] * 5 + [429]
         assert statuses(one, 1) == [429]
-    assert sum(shelf.counts.values()) == 7
+    assert sum(storage.counts.values()) == 7
 
 
 @pytest.mark.parametrize("state", ["away", "stuck"])
 def test_rate_limit_falls_back_to_local_counts_while_storage_is_unavailable(
-    database_url: str, shelf: type[Shelf], state: str
+    database_url: str, storage: type[FakeStorage], state: str
 ) -> None:
-    with limited(database_url, **SHELF) as client:
+    with open_limited_server(database_url, **FAKE_STORAGE) as client:
         assert statuses(client, 2) == [200] * 2
-        shelf.state, shelf.asked = state, 0
+        storage.state, storage.request_count = state, 0
         assert statuses(client, 6) == [200] * 5 + [429]
         # Only one request had to find out.
-        assert shelf.asked == 1
+        assert storage.request_count == 1
 
 
 def test_rate_limit_uses_shared_storage_again_after_it_recovers(
-    database_url: str, shelf: type[Shelf], monkeypatch: pytest.MonkeyPatch
+    database_url: str, storage: type[FakeStorage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared_storage, "FAILURE_BACKOFF_SECONDS", 0.0)
-    with limited(database_url, **SHELF) as client:
-        shelf.state = "away"
+    with open_limited_server(database_url, **FAKE_STORAGE) as client:
+        storage.state = "away"
         assert statuses(client, 1) == [200]
-        shelf.state = "there"
+        storage.state = "there"
         assert ask(client).headers["ratelimit"].startswith('"address";r=4;')

@@ -13,8 +13,9 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from tests.support.fixtures.server import Client, running_server
-from tests.support.streams import EVENT_SECONDS, answers, open_events, open_socket, receive, subscribe, until
-from tests.support.tokens import bearing, make_token
+from tests.support.streams import EVENT_SECONDS, open_events, open_socket, operation_results, receive, subscribe
+from tests.support.tokens import authorization_header, make_token
+from tests.support.waiting import eventually
 
 READ = "{ locations { totalCount } }"
 WATCH = 'subscription { pricesChanged(origin: "CNSGH", destination: "NLRTM") { status } }'
@@ -44,22 +45,22 @@ def code(body: bytes | bytearray) -> str:
     return str(error["extensions"]["code"])
 
 
-def refused_events(client: Client, token: str | None = None, **headers: str) -> tuple[int, str]:
+def rejected_sse_status(client: Client, token: str | None = None, **headers: str) -> tuple[int, str]:
     """Return status and code of a stream that is not let in."""
-    headers = {"Accept": "text/event-stream", **bearing(token), **headers}
+    headers = {"Accept": "text/event-stream", **authorization_header(token), **headers}
     answer = client.http.post("/graphql", json={"query": WATCH}, headers=headers)
     assert int(answer.headers["retry-after"]) > 0
     return answer.status_code, code(answer.content)
 
 
-def refused_socket(client: Client) -> tuple[int, str]:
+def rejected_websocket_status(client: Client) -> tuple[int, str]:
     """Return status and code of a WebSocket that is not let in."""
     with pytest.raises(InvalidStatus) as refused, open_socket(str(client.http.base_url)):
         pass
     return refused.value.response.status_code, code(refused.value.response.body or b"")
 
 
-def let_in(open_stream: Callable[[], object]) -> None:
+def open_eventually(open_stream: Callable[[], object]) -> None:
     """Open a stream as soon as it is let in: a server learns a little later that a client has gone."""
 
     def try_it() -> bool:
@@ -69,7 +70,7 @@ def let_in(open_stream: Callable[[], object]) -> None:
             return False
         return True
 
-    until(try_it, "no stream was let in again")
+    eventually(try_it, "no stream was let in again")
 
 
 def test_stream_limit_per_address_counts_sse_and_websocket_and_frees_closed_ones(lane_url: str) -> None:
@@ -78,8 +79,8 @@ def test_stream_limit_per_address_counts_sse_and_websocket_and_frees_closed_ones
         first = opened.enter_context(open_socket(url))
         for _ in range(2):
             opened.enter_context(open_events(url, WATCH, {}))
-        assert refused_events(client) == (429, "TOO_MANY_STREAMS")
-        assert refused_socket(client) == (429, "TOO_MANY_STREAMS")
+        assert rejected_sse_status(client) == (429, "TOO_MANY_STREAMS")
+        assert rejected_websocket_status(client) == (429, "TOO_MANY_STREAMS")
         # Others are not kept out, nor are questions.
         assert client.ask(READ) == {"locations": {"totalCount": 3}}
         headers = {"X-Forwarded-For": "203.0.113.1", "Accept": "text/event-stream"}
@@ -87,8 +88,8 @@ def test_stream_limit_per_address_counts_sse_and_websocket_and_frees_closed_ones
         with client.http.stream("POST", "/graphql", json=body, headers=headers) as other:
             assert other.headers["content-type"].startswith("text/event-stream")
         first.close()
-        let_in(lambda: opened.enter_context(open_events(url, WATCH, {})))
-        assert refused_events(client) == (429, "TOO_MANY_STREAMS")
+        open_eventually(lambda: opened.enter_context(open_events(url, WATCH, {})))
+        assert rejected_sse_status(client) == (429, "TOO_MANY_STREAMS")
 
 
 def test_stream_limit_per_token_is_independent_of_the_client_address(lane_url: str) -> None:
@@ -98,7 +99,7 @@ def test_stream_limit_per_token_is_independent_of_the_client_address(lane_url: s
         # A socket is its address's until it is known whom it is for.
         opened.enter_context(open_socket(url, ours))
         opened.enter_context(open_events(url, WATCH, {}, ours))
-        assert refused_events(client, ours) == (429, "TOO_MANY_STREAMS")
+        assert rejected_sse_status(client, ours) == (429, "TOO_MANY_STREAMS")
         with pytest.raises(ConnectionClosedError) as closed, open_socket(url, ours):
             pass
         assert closed.value.rcvd is not None
@@ -106,9 +107,9 @@ def test_stream_limit_per_token_is_independent_of_the_client_address(lane_url: s
         for _ in range(2):
             opened.enter_context(open_socket(url, theirs))
         strangers = [opened.enter_context(open_events(url, WATCH, {})) for _ in range(2)]
-        assert refused_socket(client) == (429, "TOO_MANY_STREAMS")
+        assert rejected_websocket_status(client) == (429, "TOO_MANY_STREAMS")
         strangers[0].close()
-        let_in(lambda: opened.enter_context(open_socket(url)))
+        open_eventually(lambda: opened.enter_context(open_socket(url)))
 
 
 def test_stream_limit_per_process_applies_to_all_callers(lane_url: str) -> None:
@@ -117,13 +118,13 @@ def test_stream_limit_per_process_applies_to_all_callers(lane_url: str) -> None:
         url = str(client.http.base_url)
         # The machine's own admin has as many as there are.
         mine = [opened.enter_context(open_events(url, WATCH, {})) for _ in range(3)]
-        assert refused_events(client) == (503, "STREAMS_EXHAUSTED")
-        assert refused_events(client, token) == (503, "STREAMS_EXHAUSTED")
-        assert refused_socket(client) == (503, "STREAMS_EXHAUSTED")
+        assert rejected_sse_status(client) == (503, "STREAMS_EXHAUSTED")
+        assert rejected_sse_status(client, token) == (503, "STREAMS_EXHAUSTED")
+        assert rejected_websocket_status(client) == (503, "STREAMS_EXHAUSTED")
         assert client.ask(READ) == {"locations": {"totalCount": 3}}
         mine[0].close()
-        let_in(lambda: opened.enter_context(open_socket(url)))
-        assert refused_socket(client) == (503, "STREAMS_EXHAUSTED")
+        open_eventually(lambda: opened.enter_context(open_socket(url)))
+        assert rejected_websocket_status(client) == (503, "STREAMS_EXHAUSTED")
 
 
 def test_stream_limit_slot_is_released_after_a_rejection_or_single_response(lane_url: str) -> None:
@@ -146,10 +147,10 @@ def test_stream_limit_slot_is_released_after_a_rejection_or_single_response(lane
 
         # Whoever ends learns it a moment before the server does.
         for _ in range(3):
-            until(lambda: status(json.dumps({"query": READ}).encode()) == 200, "the place of an answer was kept")
-            until(lambda: status(b"{") == 400, "the place of a refusal was kept")
-            let_in(refuse_token)
-            let_in(connect)
+            eventually(lambda: status(json.dumps({"query": READ}).encode()) == 200, "the place of an answer was kept")
+            eventually(lambda: status(b"{") == 400, "the place of a refusal was kept")
+            open_eventually(refuse_token)
+            open_eventually(connect)
 
 
 def test_websocket_operation_limit_is_enforced_until_an_operation_ends(lane_url: str) -> None:
@@ -198,8 +199,8 @@ def test_connection_limit_evicts_idle_connections_but_not_busy_ones(lane_url: st
             assert b"\r\nretry-after: 2" in head
             assert code(body) == "CONNECTIONS_EXHAUSTED"
             subscribe(busy, READ, {})
-            assert next(answers(busy)) == {"data": {"locations": {"totalCount": 3}}}
-        until(lambda: _lives(url), "no connection was let in again")
+            assert next(operation_results(busy)) == {"data": {"locations": {"totalCount": 3}}}
+        eventually(lambda: is_live(url), "no connection was let in again")
 
 
 def test_file_descriptor_limit_is_raised_and_caps_the_connection_limit() -> None:
@@ -215,7 +216,7 @@ print(raise_fd_limit(900), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     assert done.stdout.splitlines() == ["150 256", "400 500", "500 600"]
 
 
-def _lives(url: str) -> bool:
+def is_live(url: str) -> bool:
     try:
         return httpx.get(f"{url}/livez").status_code == 200
     except httpx.TransportError:

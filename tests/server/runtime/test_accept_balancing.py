@@ -14,7 +14,7 @@ from server.runtime.accept_balancing import WINDOW_SECONDS, AcceptYielder
 from tests.support.fixtures.server import running_server
 from tests.support.http.metrics import SETTINGS, find, scrape
 from tests.support.http.server_process import serving
-from tests.support.streams import until
+from tests.support.waiting import eventually
 
 TOGETHER, ROUNDS = 64, 4
 ESTABLISHED = "01"
@@ -33,7 +33,7 @@ def count_connections(process: subprocess.Popen[str], port: int) -> Counter[str]
 
 def test_accept_balancing_spreads_simultaneous_connections_over_processes(database_url: str) -> None:
     with serving(database_url, "--workers", "2", settings=SETTINGS) as (process, url):
-        until(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not both processes serve")
+        eventually(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not both processes serve")
         port = urlsplit(url).port
         assert port is not None
         shares: Counter[str] = Counter()
@@ -46,9 +46,9 @@ def test_accept_balancing_spreads_simultaneous_connections_over_processes(databa
                     client.connect_ex(("127.0.0.1", port))
                 # Whoever looks meanwhile keeps a core busy, and one process from being quicker than the other.
                 time.sleep(0.3)
-                until(lambda: count_connections(process, port).total() == TOGETHER, "not all are accepted")
+                eventually(lambda: count_connections(process, port).total() == TOGETHER, "not all are accepted")
                 shares += count_connections(process, port)
-            until(lambda: not count_connections(process, port), "not all are closed")
+            eventually(lambda: not count_connections(process, port), "not all are closed")
         assert len(shares) == 2, shares
         # It is some two fifths; without turns it was between a fifth and as much.
         assert min(shares.values()) > shares.total() / 4, shares
@@ -65,7 +65,7 @@ def test_accept_balancing_runs_for_every_accepted_connection(
         begun = len(taken)
         for _ in range(3):
             stack.enter_context(socket.create_connection((client.http.base_url.host, client.http.base_url.port or 0)))
-        until(lambda: len(taken) == begun + 3, "not all are accepted")
+        eventually(lambda: len(taken) == begun + 3, "not all are accepted")
         assert taken[-3:] == [taken[-3] + more for more in range(3)]
 
 

@@ -11,7 +11,7 @@ from server.runtime.http_protocol import MAX_HEAD_BYTES
 from tests.support.batches.price_files import PREFLIGHT
 from tests.support.batches.uploads import GOOD, UPLOAD
 from tests.support.fixtures.server import Client, running_server
-from tests.support.hostile import probing
+from tests.support.hostile import probe_liveness
 from tests.support.http.raw_http import BODY, FORM, HEAD, SECONDS, connect, read_all, status_and_code
 
 EVENTS = HEAD + b"Accept: text/event-stream\r\n"
@@ -27,8 +27,8 @@ def client(database_url: str) -> Iterator[Client]:
 
 def send_for(sock: socket.socket, data: bytes, seconds: float) -> None:
     """Send the data ten times a second for so long."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         sock.sendall(data)
         time.sleep(0.1)
 
@@ -154,7 +154,7 @@ def test_slow_requests_do_not_delay_other_requests(client: Client) -> None:
         sockets = [stack.enter_context(connect(client)) for _ in range(200)]
         for sock in sockets:
             sock.sendall(HEAD + b"Content-Length: 27\r\n\r\n" + BODY[:10])
-        with probing(str(client.http.base_url)) as waits:
+        with probe_liveness(str(client.http.base_url)) as waits:
             answers = [read_all(sock) for sock in sockets]
     assert {status_and_code(answer) for answer in answers} == {(408, "REQUEST_TIMEOUT")}
     # The median, as a machine that others use too may stop for longer at any time.

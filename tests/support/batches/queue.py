@@ -35,7 +35,7 @@ async def accept(connection: Connection, data: bytes = LINE, file_format: str = 
     return batch_id
 
 
-async def get(connection: Connection, batch_id: int) -> PriceBatch:
+async def get_batch(connection: Connection, batch_id: int) -> PriceBatch:
     """Return the batch."""
     (batch,) = await batches.get_batches(connection, [batch_id])
     return batch
@@ -53,6 +53,6 @@ async def wait_for(connection: Connection, batch_id: int, status: BatchStatus) -
     """Return the batch once it has the status."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         # What is waited for is in the database, where no event can be set.
-        while (batch := await get(connection, batch_id)).status is not status:  # noqa: ASYNC110
+        while (batch := await get_batch(connection, batch_id)).status is not status:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return batch

@@ -48,7 +48,7 @@ def upload(client: Client, *items: Json, **options: object) -> Json:
     return payload
 
 
-def counts(client: Client) -> list[int]:
+def price_counts(client: Client) -> list[int]:
     """Return how many prices the two days have."""
     return [day["priceCount"] for day in client.ask(AVERAGES)["averagePrices"]]
 

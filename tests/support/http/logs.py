@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.streams import until
+from tests.support.waiting import eventually
 
 Line = dict[str, Any]
 
@@ -38,7 +38,7 @@ class Log:
             found[:] = [line for line in whole if wanted.items() <= line.items()]
             return bool(found)
 
-        until(has_come, f"no line has {wanted}")
+        eventually(has_come, f"no line has {wanted}")
         return found[0]
 
 

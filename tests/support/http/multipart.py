@@ -33,7 +33,7 @@ def post(
     return client.http.post("/graphql", content=body, headers={"Content-Type": content_type, **(headers or PREFLIGHT)})
 
 
-def code(answer: httpx.Response) -> str:
+def error_code(answer: httpx.Response) -> str:
     """Return the code of the only error of a refusal, which must have words for people as well."""
     assert answer.headers["content-type"].startswith("application/json")
     body = answer.json()

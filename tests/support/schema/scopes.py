@@ -24,7 +24,7 @@ def object_types() -> list[GraphQLObjectType]:
     return [type_ for type_ in schema._schema.type_map.values() if isinstance(type_, GraphQLObjectType)]
 
 
-def declared() -> dict[str, AuthScope | None]:
+def declared_scopes() -> dict[str, AuthScope | None]:
     """Return the scope that each field of the root types declares."""
     return {
         name: field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].metadata.get(SCOPE_METADATA_KEY)
