@@ -1,6 +1,6 @@
-"""Every field that is not for everybody refuses whoever has no token, one that does not hold, or one that is not enough.
+"""Access control: fields require a valid token with a sufficient scope on every transport.
 
-Over JSON, server-sent events and WebSocket; the list of fields is that of the guard, so none can be forgotten.
+The transports are JSON, server-sent events and WebSocket. The list of fields is that of the architecture test, so it is complete.
 """
 
 import json
@@ -43,7 +43,7 @@ OPERATIONS = {
     "upsertPorts": 'mutation { upsertPorts(ports: [{ code: "DEHAM", name: "H", parentSlug: "europe" }]) { addedCount } }',
     "moveLocation": 'mutation { moveLocation(key: "CNSGH", parentSlug: "europe") { addedCount } }',
 }
-"""Each would do or tell something, if it were let."""
+"""Each reads or changes data if it is permitted."""
 NOT_ENOUGH = dict.fromkeys(READ, "upload") | dict.fromkeys(UPLOAD, "read") | dict.fromkeys(ADMIN, "upload")
 ENOUGH = dict.fromkeys(READ, "read") | dict.fromkeys(UPLOAD, "owner") | dict.fromkeys(ADMIN, "admin")
 TRANSPORTS = ("json", "get", "form", "sse", "websocket")
@@ -56,7 +56,7 @@ PICTURE = """SELECT
 
 @dataclass
 class AccessServers:
-    """A server where reading is open, one where it is not, over one database with a batch, and tokens that do not hold."""
+    """Two servers over one database with a batch, with and without anonymous reads, and their tokens."""
 
     database_url: str
     open: str
@@ -65,7 +65,7 @@ class AccessServers:
     bad_tokens: dict[str, str]
 
     def picture(self) -> object:
-        """Return all that an operation of the list could change."""
+        """Return the database state that the operations could change."""
         with psycopg.connect(self.database_url) as connection:
             return connection.execute(PICTURE).fetchone()
 
@@ -94,7 +94,7 @@ def servers(module_database_url: str) -> Iterator[AccessServers]:
         keyed = OPERATIONS["uploadPrices"].replace("waitMs: 0", 'waitMs: 20000, idempotencyKey: "monday"')
         with running_worker(url):
             assert code(servers.open, "json", keyed, tokens["owner"]) == ""
-        # What may be kept is kept when it is refused: neither an answer nor a token that is in use may help anybody else.
+        # The response cache and the token cache are filled: neither may grant access to another caller.
         for field in READ:
             for transport in {"json", "get"} & set(transports(field)):
                 assert code(servers.closed, transport, OPERATIONS[field], tokens["read"]) == ""
@@ -103,7 +103,7 @@ def servers(module_database_url: str) -> Iterator[AccessServers]:
 
 
 def code(url: str, transport: str, query: str, token: str | None) -> str:
-    """Return the code of the only error that the operation is answered with, or an empty text for data."""
+    """Return the code of the only error of the response, or an empty string for data."""
     if transport == "websocket":
         try:
             with open_socket(url, token) as socket:
@@ -132,7 +132,7 @@ def code(url: str, transport: str, query: str, token: str | None) -> str:
 
 
 def send(url: str, transport: str, query: str, token: str | None) -> httpx.Response:
-    """Send the operation by one request."""
+    """Send the operation in one HTTP request."""
     address, headers = f"{url}/graphql", {"Accept": "application/json", **authorization_header(token)}
     if transport == "get":
         return httpx.get(address, params={"query": query}, headers=headers)
@@ -148,11 +148,11 @@ def send(url: str, transport: str, query: str, token: str | None) -> httpx.Respo
 
 
 def transports(field: str) -> tuple[str, ...]:
-    """Return how the field can be asked for."""
+    """Return the transports that can request the field."""
     kind = OPERATIONS[field].partition(" ")[0]
     left_out = {"subscription": {"json", "get", "form"}, "mutation": {"get"}}.get(kind, set())
     if field == "uploadPriceFile":
-        # Elsewhere there is no file: the refusal is all that can be seen of it.
+        # The other transports cannot carry a file, so only their rejection is tested.
         return TRANSPORTS[0], *TRANSPORTS[2:]
     return tuple(transport for transport in TRANSPORTS if transport not in {*left_out, "form"})
 
@@ -192,7 +192,7 @@ def test_token_with_sufficient_or_admin_scope_can_use_each_field(servers: Access
         expected = "" if field != "uploadPriceFile" or transport == "form" else "BAD_USER_INPUT"
         for holder in (ENOUGH[field], "admin"):
             if field == "batchByKey" and holder == "admin":
-                continue  # A key is its uploader's own.
+                continue  # An idempotency key belongs to its uploader.
             assert code(servers.closed, transport, OPERATIONS[field], servers.tokens[holder]) == expected, transport
 
 
@@ -209,7 +209,7 @@ def test_prices_changed_stream_starts_for_a_token_with_read_or_admin_scope(
             with open_socket(servers.closed, servers.tokens[holder]) as socket:
                 subscribe(socket, query, {})
                 subscribe(socket, OPERATIONS["locations"], {}, "2")
-                # Had the first been refused, its refusal would have come before.
+                # A rejection of the first operation would have arrived before this result.
                 assert next(operation_results(socket))["data"]["locations"]["totalCount"] > 0
 
 

@@ -1,4 +1,4 @@
-"""The audit trail: whoever changes something leaves an entry, with it or not at all."""
+"""Audit trail: every change and its entry are committed atomically."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ Entry = tuple[str, str, int | None, str]
 
 
 def entries(database_url: str) -> list[Entry]:
-    """Return who, what, batch and detail of all entries, the oldest first."""
+    """Return (caller, action, batch, detail) of all entries, oldest first."""
     with psycopg.connect(database_url) as connection:
         return connection.execute("SELECT caller, action, batch_id, detail FROM audit_entries ORDER BY id").fetchall()
 

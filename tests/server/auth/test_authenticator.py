@@ -1,4 +1,4 @@
-"""How long a token is believed, what that costs, and that no answer leaves to whom it is not for."""
+"""Token authentication: caching, revocation, expiry, and protection of cached responses."""
 
 import asyncio
 import logging
@@ -32,26 +32,26 @@ SECOND = 1.0
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A client of a server where reading is closed, whose answers are kept."""
+    """A client of a server that requires a token for reads and caches responses."""
     fill(database_url)
     with running_server(database_url, writes_are_open=False, anonymous_reads=False) as client:
         token = make_token(database_url, "read")
-        eventually(lambda: "etag" in get_averages(client, token).headers, "no answer is kept")
+        eventually(lambda: "etag" in get_averages(client, token).headers, "no response is cached")
         yield client
 
 
 def get_averages(client: Client, token: str | None, **headers: str) -> httpx.Response:
-    """Ask for averages by GET."""
+    """Request averages by GET."""
     return client.http.get("/graphql", params={"query": AVERAGES}, headers=authorization_header(token) | headers)
 
 
 def post_averages(client: Client, token: str | None) -> httpx.Response:
-    """Ask for averages by POST."""
+    """Request averages by POST."""
     return client.http.post("/graphql", json={"query": AVERAGES}, headers=authorization_header(token))
 
 
 def revoke(database_url: str, token: str) -> float:
-    """Revoke a token and return the moment after."""
+    """Revoke a token and return the time after the revocation."""
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE api_tokens SET revoked_at = now() WHERE id = %s", (token[4:20],))
     return time.monotonic()
@@ -87,7 +87,7 @@ def test_revoked_token_is_rejected_within_one_second(client: Client, database_ur
     token = make_token(database_url, "read")
     assert post_averages(client, token).status_code == 200
     revoked_at = revoke(database_url, token)
-    eventually(lambda: post_averages(client, token).status_code == 401, "the token is still believed")
+    eventually(lambda: post_averages(client, token).status_code == 401, "the token is still accepted")
     assert time.monotonic() - revoked_at < SECOND + 0.3
 
 
@@ -95,14 +95,14 @@ def test_token_revoked_by_the_cli_is_rejected(client: Client, database_url: str)
     token = make_token(database_url, "read")
     assert post_averages(client, token).status_code == 200
     ratesgraph(database_url, "token", "revoke", token)
-    eventually(lambda: post_averages(client, token).status_code == 401, "the token is still believed")
+    eventually(lambda: post_averages(client, token).status_code == 401, "the token is still accepted")
 
 
 def test_expired_token_is_rejected_from_its_expiry_time(client: Client, database_url: str) -> None:
     expires_at = datetime.now(UTC) + timedelta(seconds=1.5)
     token = make_token(database_url, "read", expires_at=expires_at)
     assert post_averages(client, token).status_code == 200
-    eventually(lambda: post_averages(client, token).status_code == 401, "the token is still believed")
+    eventually(lambda: post_averages(client, token).status_code == 401, "the token is still accepted")
     assert abs((datetime.now(UTC) - expires_at).total_seconds()) < 0.3
 
 
@@ -145,7 +145,7 @@ def test_cached_token_requires_no_database_lookup_per_request(
     started = time.monotonic()
     for _ in range(100):
         assert post_averages(client, token).headers["cache-status"] == "ratesgraph; hit"
-    # What is in use is looked up again twice a second, beside the requests.
+    # A token in use is looked up again twice a second, independently of the requests.
     assert taken[0] <= 2 * (time.monotonic() - started) + 1
 
 
@@ -154,12 +154,12 @@ def test_token_last_used_time_is_recorded_only_for_a_correct_secret(client: Clie
     assert post_averages(client, f"{guessed[:-3]}000").status_code == 401
     assert post_averages(client, used).status_code == 200
 
-    def noted() -> set[str]:
+    def used_ids() -> set[str]:
         with psycopg.connect(database_url) as connection:
             return {row[0] for row in connection.execute("SELECT id FROM api_tokens WHERE last_used_at IS NOT NULL")}
 
-    eventually(lambda: used[4:20] in noted(), "the use of the token is not noted")
-    assert guessed[4:20] not in noted()
+    eventually(lambda: used[4:20] in used_ids(), "the use of the token is not recorded")
+    assert guessed[4:20] not in used_ids()
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Basic dXNlcjpwYXNz", "Token x", "Bearer \xff", "Bearer a b"])
@@ -238,7 +238,7 @@ def test_concurrent_lookups_of_unknown_tokens_are_limited(database_url: str, mon
             threads.submit(httpx.post, url, json=query, headers=authorization_header(guess)) for guess in guesses
         ]
         try:
-            eventually(lambda: come == 6 and inside == MAX_CONCURRENT_LOOKUPS, "not all have come")
+            eventually(lambda: come == 6 and inside == MAX_CONCURRENT_LOOKUPS, "not all requests have arrived")
         finally:
             go_on.set()
         assert [answer.result().status_code for answer in answers] == [401] * 6

@@ -1,4 +1,4 @@
-"""JWTs as tokens: which are believed, what they allow, and what their issuer is asked."""
+"""OIDC authentication: validation of JWTs, their scopes, and the cache of the issuer's keys."""
 
 import asyncio
 import base64
@@ -30,13 +30,13 @@ UPLOAD = f"mutation {{ uploadPrices(input: {{ waitMs: 0, prices: [{PRICE}] }}) {
 
 @pytest.fixture
 def client(database_url: str, issuer: Issuer) -> Iterator[Client]:
-    """A client of a server where reading is closed, and the issuer's tokens are taken."""
+    """A client of a server that requires a token for reads and accepts the issuer's tokens."""
     with running_server(database_url, writes_are_open=False, anonymous_reads=False, **issuer.settings) as client:
         yield client
 
 
 def ask(client: Client, token: str, query: str = READ) -> httpx.Response:
-    """Ask with the token."""
+    """Send a query with the token."""
     return client.http.post("/graphql", json={"query": query}, headers=authorization_header(token))
 
 
@@ -113,7 +113,7 @@ def test_oidc_token_and_subject_are_accepted_up_to_their_maximum_length(client: 
         token = issuer.sign(padding="a" * size)
         if abs(len(token) - oidc.MAX_TOKEN_LENGTH) <= 2:
             found[len(token)] = ask(client, token).status_code
-    # A claim of one character more makes a token of one or two more.
+    # One more character in a claim lengthens the token by one or two characters.
     assert {length for length, status in found.items() if status == 200} == {
         length for length in found if length <= oidc.MAX_TOKEN_LENGTH
     }
@@ -121,19 +121,19 @@ def test_oidc_token_and_subject_are_accepted_up_to_their_maximum_length(client: 
 
 
 def encode(data: bytes) -> bytes:
-    """Return bytes as they stand in a token."""
+    """Encode bytes as base64url without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
 def part(value: object) -> bytes:
-    """Return a part of a token."""
+    """Return a JWT segment."""
     return encode(json.dumps(value).encode())
 
 
 def test_oidc_token_not_signed_by_the_issuer_is_rejected(client: Client, issuer: Issuer) -> None:
     claims = issuer.claims(scope="admin")
     unsigned = b".".join([part({"alg": "none", "kid": "rsa"}), part(claims), b""]).decode()
-    # The classical attack: the public key, which everybody knows, as the secret of a symmetric signature.
+    # Algorithm confusion attack: the public key is used as the secret of an HMAC signature.
     public = issuer.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     text = b".".join([part({"alg": "HS256", "kid": "rsa"}), part(claims)])
     symmetric = (text + b"." + encode(hmac.digest(public, text, "sha256"))).decode()
@@ -198,7 +198,7 @@ def test_oidc_token_expiry_ends_cached_authentication_and_open_websocket(client:
         socket.recv(timeout=20)
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 4403
-    eventually(lambda: ask(client, token).status_code == 401, "the token is still believed")
+    eventually(lambda: ask(client, token).status_code == 401, "the token is still accepted")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a server tells of itself in either profile, and which mixtures of settings it does not start with."""
+"""Profiles: exposed schema details in production and development, and rejected combinations of settings."""
 
 import base64
 import hashlib
@@ -33,14 +33,14 @@ DATABASE = "postgresql://127.0.0.1:1/none"
 
 @pytest.fixture(scope="module")
 def production(module_database_url: str) -> Iterator[Client]:
-    """A server in production, which the tests share."""
+    """A server in the production profile, shared by the tests."""
     with running_server(module_database_url, profile="production", writes_are_open=False) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def development(module_database_url: str) -> Iterator[Client]:
-    """A server on one's own machine."""
+    """A server in the development profile."""
     with running_server(module_database_url) as client:
         yield client
 

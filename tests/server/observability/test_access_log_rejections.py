@@ -1,4 +1,4 @@
-"""What the log and the figures tell of requests that are refused by the connection: once each, under the id of the answer."""
+"""Access log and metrics of requests rejected by the HTTP protocol: one record per response."""
 
 import socket
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ ID = b"X-Request-Id: %b\r\n"
 
 @pytest.fixture(scope="module")
 def server(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that waits half a second for a request, and its log."""
+    """A server with a request timeout of half a second, and its log."""
     settings = {**SETTINGS, "RATESGRAPH_REQUEST_SECONDS": "0.5"}
     with logging_server(module_database_url, tmp_path_factory.mktemp("refusals"), **settings) as (_, url, log):
         yield url, log
 
 
 def send_raw(url: str, words: bytes) -> bytes:
-    """Return what the server answers before it closes."""
+    """Send raw bytes and return the response until the server closes."""
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=15) as sock:
         sock.sendall(words)
@@ -63,7 +63,7 @@ def test_access_log_and_metrics_record_a_rejected_request_once_by_request_id(
     assert line.get("duration_ms", 0) > (400 if status == 408 else -1)
     eventually(
         lambda: find(scrape(url, SCRAPER), "ratesgraph_requests_total", status=str(status), code=code) == before + 1,
-        "the refusal is not counted",
+        "the rejection is not counted",
     )
     assert len([line for line in log.lines() if line.get("request_id") == name]) == 1
 

@@ -1,4 +1,4 @@
-"""What the log and the figures tell of WebSockets: whoever is refused on one is seen as over HTTP."""
+"""Access log and metrics of WebSockets: rejections are recorded as over HTTP."""
 
 import json
 from collections.abc import Iterator
@@ -25,13 +25,13 @@ Server = tuple[str, Log]
 
 @pytest.fixture(scope="module")
 def server(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that the tests share, and its log."""
+    """A server shared by the tests, and its log."""
     with logging_server(module_database_url, tmp_path_factory.mktemp("sockets"), **FEW) as (_, url, log):
         yield url, log
 
 
 def errors(url: str, code: str) -> float:
-    """Return how many errors of the code were counted."""
+    """Return the number of counted errors with the code."""
     return find(scrape(url, SCRAPER), "ratesgraph_errors_total", code=code)
 
 
@@ -51,7 +51,7 @@ def test_access_log_and_metrics_record_rejected_websocket_operations(
             socket.send(json.dumps({"id": number, "type": "subscribe", "payload": payload}))
             assert receive(socket)["payload"][0]["extensions"]["code"] == code
         assert log.find(request_id=id_, transport="websocket", codes=[code], caller="anyone")["event"] == "request"
-        eventually(lambda: errors(url, code) == before + 2, "the refusals are not counted")
+        eventually(lambda: errors(url, code) == before + 2, "the rejections are not counted")
 
 
 def test_access_log_records_websocket_operations_above_the_limit(server: Server) -> None:
@@ -87,8 +87,8 @@ def test_access_log_records_rejected_websocket_handshakes_by_request_id(server: 
         "status": 429,
         "codes": ["TOO_MANY_STREAMS"],
     }
-    eventually(lambda: errors(url, "TOO_MANY_STREAMS") == before + 1, "the refusal is not counted")
-    # A page of another site, for which there is a status alone.
+    eventually(lambda: errors(url, "TOO_MANY_STREAMS") == before + 1, "the rejection is not counted")
+    # A page of a foreign origin, which receives only a status.
     headers = {"X-Request-Id": "page", "Origin": "https://elsewhere.example"}
     address = f"{url.replace('http', 'ws', 1)}/graphql"
     with pytest.raises(InvalidStatus), connect(address, subprotocols=[PROTOCOL], additional_headers=headers):

@@ -1,4 +1,4 @@
-"""A line of the log: what is blacked out in it, and what is left out."""
+"""Log lines: redaction of secrets and omission of messages."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What Prometheus reads of a running server, in one process and in several, and who may read it."""
+"""Prometheus metrics of a running server, in one process and in several, and their access control."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ QUERY = 'query {} {{ location(key: "CNSGH") {{ key }} }}'
 
 
 def ask(url: str, query: str, **headers: str) -> httpx.Response:
-    """Return the answer to a query."""
+    """Send a query and return the response."""
     return httpx.post(f"{url}/graphql", json={"query": query}, headers=headers, timeout=30)
 
 
@@ -34,15 +34,15 @@ def test_metrics_aggregate_requests_over_all_processes(database_url: str, tmp_pa
         wait_until_answered(url)
         eventually(lambda: find(scrape(url), "ratesgraph_processes") == float(workers), "not all processes are counted")
         for number in range(20):
-            # A connection each, so that the processes share them.
+            # Each request opens a connection, so that the processes share the requests.
             assert ask(url, QUERY.format(f"Stranger{number}")).status_code == 200
         ask(url, "{ batches { totalCount } }")
         ask(url, "{ nothing }")
         for _ in range(3):
             httpx.post(f"{url}/graphql", json={"documentId": "places"})
         seconds = "ratesgraph_request_seconds_count"
-        # Each process adds up once a second.
-        eventually(lambda: find(scrape(url), seconds, kind="query") == 24, "not all are counted")
+        # Each process flushes its counts once a second.
+        eventually(lambda: find(scrape(url), seconds, kind="query") == 24, "not all requests are counted")
         samples = scrape(url)
         requests = "ratesgraph_requests_total"
         assert find(samples, requests, kind="query", operation="none", status="200", code="none") == 20
@@ -59,7 +59,7 @@ def test_metrics_aggregate_requests_over_all_processes(database_url: str, tmp_pa
         eventually(lambda: find(scrape(url), "ratesgraph_response_cache_bytes") > 0, "nothing is cached")
         samples = scrape(url)
         assert find(samples, "ratesgraph_kept_answers_bytes") == find(samples, "ratesgraph_response_cache_bytes")
-        # No stranger can make a series: the names that they have chosen stand nowhere.
+        # A client cannot create a series: no operation name appears in the labels.
         assert "Stranger" not in repr(samples)
 
 
@@ -69,14 +69,16 @@ def test_metrics_drop_a_killed_process_but_preserve_its_request_counts(database_
         eventually(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not both processes are counted")
         for number in range(10):
             ask(url, QUERY.format(f"Q{number}"))
-        # A process adds up once a second what it has answered.
-        eventually(lambda: find(scrape(url), "ratesgraph_requests_total", kind="query") == 10, "not all are counted")
+        # A process flushes its counts once a second.
+        eventually(
+            lambda: find(scrape(url), "ratesgraph_requests_total", kind="query") == 10, "not all requests are counted"
+        )
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         killed = next(pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes())
         os.kill(int(killed), signal.SIGKILL)
-        eventually(lambda: not Path(f"/proc/{killed}").exists(), "the process is still there")
-        eventually(lambda: len(list(tmp_path.glob("*/gauge_*.db"))) == 3, "the process has no successor")
-        eventually(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not the living are counted")
+        eventually(lambda: not Path(f"/proc/{killed}").exists(), "the killed process is still running")
+        eventually(lambda: len(list(tmp_path.glob("*/gauge_*.db"))) == 3, "the killed process is not replaced")
+        eventually(lambda: find(scrape(url), "ratesgraph_processes") == 2, "the live processes are not counted")
         assert not list(tmp_path.glob(f"*/gauge_*_{killed}.db"))
         assert find(scrape(url), "ratesgraph_requests_total", kind="query") == 10
 
@@ -133,7 +135,7 @@ def test_metrics_are_served_while_the_database_is_unavailable(database_url: str,
         assert samples["ratesgraph_database_up", frozenset()] == 0
         assert not [sample for sample, _ in samples if sample.startswith(("ratesgraph_batches", "ratesgraph_oldest"))]
         assert find(samples, "ratesgraph_pool_limit", pool="reading") == 10
-        eventually(lambda: find(scrape(url), "ratesgraph_database_up") == 1, "the database has not come back")
+        eventually(lambda: find(scrape(url), "ratesgraph_database_up") == 1, "the database is still unavailable")
 
 
 def test_metrics_count_open_subscriptions(database_url: str) -> None:
@@ -150,7 +152,8 @@ def test_metrics_count_open_subscriptions(database_url: str) -> None:
             assert find(scrape(url), "ratesgraph_subscriptions_open") == 1
         eventually(lambda: find(scrape(url), "ratesgraph_subscriptions_open") == 0, "a subscription is still counted")
         eventually(
-            lambda: find(scrape(url), "ratesgraph_requests_total", kind="subscription") == 1, "it is not counted"
+            lambda: find(scrape(url), "ratesgraph_requests_total", kind="subscription") == 1,
+            "the request is not counted",
         )
         assert find(scrape(url), "ratesgraph_request_seconds_count", kind="subscription") == 0
 
@@ -161,12 +164,13 @@ def test_metrics_count_invalid_http_requests_by_error_code(client: Client) -> No
     subprocess.run(["bash", "-c", f"printf 'no http\\r\\n\\r\\n' > /dev/tcp/{host}/{port}"], check=True)
     url = str(client.http.base_url)
     eventually(
-        lambda: find(scrape(url, None), "ratesgraph_errors_total", code="BAD_HTTP") == before + 1, "it is not counted"
+        lambda: find(scrape(url, None), "ratesgraph_errors_total", code="BAD_HTTP") == before + 1,
+        "the request is not counted",
     )
 
 
 def status(url: str, **headers: str) -> int:
-    """Return the status that a scrape with the headers is answered with."""
+    """Scrape with the headers and return the status."""
     return httpx.get(f"{url}/metrics", headers=headers).status_code
 
 
@@ -181,7 +185,7 @@ def test_metrics_in_production_require_the_metrics_token_or_admin_scope(database
         assert status(url, **SCRAPER) == 200
         assert status(url, Authorization=f"Bearer {TOKEN}x") == 401
         assert httpx.post(f"{url}/metrics", headers=SCRAPER).status_code == 405
-        # It opens nothing else.
+        # The metrics token grants no other access.
         assert ask(url, "{ batches { totalCount } }", **SCRAPER).status_code == 401
 
 

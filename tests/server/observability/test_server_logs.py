@@ -1,4 +1,4 @@
-"""What a running server logs, line by line, over real processes: what is to be found there, and what must never be."""
+"""Logs of real server processes: their records, and the absence of secrets and argument values."""
 
 import json
 import os
@@ -27,7 +27,7 @@ ARGUMENT = "WhatSomebodySent"
 
 
 def ask(url: str, query: str, headers: dict[str, str] | None = None, **variables: object) -> httpx.Response:
-    """Return the answer to a query."""
+    """Send a query and return the response."""
     return httpx.post(f"{url}/graphql", json={"query": query, "variables": variables}, headers=headers, timeout=30)
 
 
@@ -113,7 +113,7 @@ def test_log_lines_contain_no_secrets_or_argument_values(
             subscribe(socket, PROGRESS, {"id": ARGUMENT})
             next(operation_results(socket))
         with psycopg.connect(database_url, autocommit=True) as connection:
-            # What PostgreSQL says of this quotes the value.
+            # PostgreSQL's error message quotes the value.
             connection.execute(
                 "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql"
                 f" AS $$ BEGIN RAISE '{words}', NEW.idempotency_key; END $$"

@@ -1,4 +1,4 @@
-"""Traces over real processes: how spans hang together, what must not stand in them, and what it takes to have them."""
+"""Traces over real processes: span hierarchy, excluded data, and required packages."""
 
 import signal
 import subprocess
@@ -29,7 +29,7 @@ TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 @pytest.fixture(autouse=True)
 def port(database_url: str) -> None:
-    """A port to ask for."""
+    """Insert a port."""
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO locations (kind, key, name, search_text) VALUES ('PORT', 'CNSGH', 'Shanghai', '')"
@@ -37,7 +37,7 @@ def port(database_url: str) -> None:
 
 
 def ask(url: str, query: str, **headers: str) -> httpx.Response:
-    """Return the answer to a query about the port."""
+    """Send a query about the port and return the response."""
     body = {"query": query, "variables": {"place": SECRET}}
     return httpx.post(f"{url}/graphql", json=body, headers=headers, timeout=30)
 
@@ -61,7 +61,7 @@ def test_trace_nests_statement_load_operation_and_request_spans(
         assert facts == {"graphql.operation.type": "query", "graphql.operation.name": "Week"}
         facts = {entry.key: entry.value.string_value for entry in request.attributes}
         assert facts["ratesgraph.request_id"] == answer.headers["x-request-id"]
-        # No argument, no text of a document.
+        # Spans contain no argument and no document text.
         assert SECRET not in repr(collector.spans)
         assert "averagePrices" not in repr(collector.spans)
 
@@ -76,7 +76,7 @@ def test_trace_of_a_coalesced_load_links_all_requesting_operations(database_url:
         requests = {span.span_id for span in collector.find("query")}
         loads = collector.find("load totals")
         causes = [cause for load in loads for cause in (load.parent_span_id, *(link.span_id for link in load.links))]
-        eventually(lambda: len(collector.find("query")) == 61, "an operation is missing")
+        eventually(lambda: len(collector.find("query")) == 61, "an operation has no span")
         # Every operation is the cause of exactly one load.
         assert sorted(causes) == sorted(requests)
         for statement in collector.find("totals.select_day_totals"):

@@ -1,4 +1,4 @@
-"""A server that is told to stop stops, whoever watches: streams end properly, and clients learn that they may come again."""
+"""Graceful shutdown: open streams end properly, and clients receive a signal to reconnect."""
 
 import signal
 import socket
@@ -20,12 +20,12 @@ from tests.support.waiting import eventually
 
 STOP_SECONDS = 2.0
 DRAIN_SECONDS = 1.5
-"""Comes before it: streams go on for as long as others are answered."""
+"""Precedes the stop: streams continue while other requests are answered."""
 
 
 @pytest.fixture
 def queued(database_url: str) -> Iterator[dict[str, object]]:
-    """The variables that name a batch which nobody will ever apply."""
+    """The variables of a queued batch that no worker applies."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO price_batches (status, on_error, source, payload_sha256)"
@@ -52,7 +52,7 @@ def test_graceful_shutdown_ends_open_streams_after_the_drain_period(
         started = time.monotonic()
         process.send_signal(signal.SIGTERM)
         for stream in streams:
-            # A response that broke off would raise.
+            # An interrupted response would raise.
             assert list(stream) == []
         for web_socket in web_sockets:
             with pytest.raises(ConnectionClosedError) as caught:
