@@ -1,6 +1,7 @@
 """Access control: fields require a valid token with a sufficient scope on every transport.
 
-The transports are JSON, server-sent events and WebSocket. The list of fields is that of the architecture test, so it is complete.
+The transports are JSON, server-sent events and WebSocket. The list of fields is that of the architecture test,
+so it is complete.
 """
 
 import json
