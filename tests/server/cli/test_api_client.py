@@ -1,4 +1,4 @@
-"""What a command says of a server that is away, refuses, or is somebody else's; and what it never says."""
+"""API client of the commands: errors of unreachable, rejecting and foreign servers, and token secrecy."""
 
 import subprocess
 import threading
@@ -18,7 +18,7 @@ SECONDS = 60
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file of three prices."""
+    """A file with three prices."""
     path = tmp_path / "prices.csv"
     path.write_bytes(CSV)
     return path
@@ -30,7 +30,7 @@ def test_unreachable_server_is_reported_in_one_line(file: Path) -> None:
 
 
 class ForeignServer(BaseHTTPRequestHandler):
-    """Answers each path with what somebody else's server might, and notes the tokens that it is shown."""
+    """Foreign server: answers each path with an unexpected response and records received tokens."""
 
     ANSWERS = {  # noqa: RUF012
         "/html": (200, b"<html>"),
@@ -45,7 +45,7 @@ class ForeignServer(BaseHTTPRequestHandler):
     tokens: list[str | None] = []  # noqa: RUF012
 
     def do_POST(self) -> None:
-        """Answer."""
+        """Send the response of the path."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self.tokens.append(self.headers["Authorization"])
         status, body = self.ANSWERS[self.path]
@@ -55,12 +55,12 @@ class ForeignServer(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_arguments: object) -> None:
-        """Stay quiet."""
+        """Disable logging."""
 
 
 @pytest.fixture
 def foreign_server() -> Iterator[str]:
-    """The URL of a server that is not ours."""
+    """The URL of a server of another product."""
     with ThreadingHTTPServer(("127.0.0.1", 0), ForeignServer) as http:
         thread = threading.Thread(target=http.serve_forever)
         thread.start()

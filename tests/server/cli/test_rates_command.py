@@ -1,4 +1,4 @@
-"""`ratesgraph rates refresh` as a process, against a source of rates on loopback."""
+"""`ratesgraph rates refresh` as a process, against a rate source on loopback."""
 
 import asyncio
 import socket
@@ -22,7 +22,7 @@ CSV = "Date,USD,JPY,\n2026-03-05,1.25,160,\n2026-03-04,1.2,150,\n"
 
 @pytest.fixture
 def source() -> Iterator[RateSource]:
-    """A source of the test's own."""
+    """A rate source for one test."""
     with rate_source() as source:
         yield source
 
@@ -44,7 +44,7 @@ def store_euro(database_url: str, day: date) -> None:
 
 
 def refresh(database_url: str, source: str, exit_code: int = 0, key: str | None = None) -> str:
-    """Run the command with both sources at the URL; return the one line that it printed, which never holds the key."""
+    """Run the command with both sources at the URL; return its single line without the key."""
     settings = {
         "RATESGRAPH_ECB_RATES_URL": f"{source}/eurofxref-hist.zip",
         "RATESGRAPH_OPENEXCHANGERATES_URL": f"{source}/api",
@@ -88,7 +88,7 @@ def test_rates_refresh_with_an_api_key_fetches_the_missing_days(database_url: st
     begin = datetime.now(UTC).date()
     store_euro(database_url, begin - timedelta(days=4))
     said = refresh(database_url, source.url, key=KEY)
-    # The day may have ended meanwhile.
+    # Midnight may have passed since.
     yesterday = max(day for _, day, _ in stored(database_url))
     assert yesterday in {begin - timedelta(days=1), begin}
     days = [begin - timedelta(days=3) + timedelta(days=number) for number in range((yesterday - begin).days + 4)]

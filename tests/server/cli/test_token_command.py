@@ -1,4 +1,4 @@
-"""`ratesgraph token` as a process: a token is shown once, kept as a digest, listed without its secret, and revoked."""
+"""`ratesgraph token` as a process: create, list and revoke tokens, of which only a digest is stored."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def create(database_url: str, *arguments: str) -> tuple[str, str]:
-    """Create a token and return it with its id; standard output holds nothing else."""
+    """Create a token and return it with its id. Standard output contains nothing else."""
     done = ratesgraph(database_url, "token", "create", *arguments)
     found = TOKEN.fullmatch(done.stdout)
     assert found is not None, done.stdout

@@ -1,4 +1,4 @@
-"""`ratesgraph prices upload` as a process: what it says, what it leaves behind, and how it goes on after being cut off."""
+"""`ratesgraph prices upload` as a process: messages, results, and recovery after an interruption."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ BATCHES = "{ batches { edges { node { status source idempotencyKey itemCount } }
 
 @pytest.fixture
 def server(database_url: str) -> Iterator[Client]:
-    """A server over two ports, and nobody who applies batches."""
+    """A server with two ports and no worker."""
     fill(database_url)
     with running_server(database_url) as client:
         yield client
@@ -34,14 +34,14 @@ def server(database_url: str) -> Iterator[Client]:
 
 @pytest.fixture
 def worker(server: Client, database_url: str) -> Iterator[None]:  # noqa: ARG001
-    """A worker for the server's batches."""
+    """A worker that applies the server's batches."""
     with running_worker(database_url):
         yield
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file of three prices."""
+    """A file with three prices."""
     path = tmp_path / "prices.csv"
     path.write_bytes(CSV)
     return path
@@ -53,13 +53,13 @@ def url_of(client: Client) -> str:
 
 
 def upload(client: Client, *arguments: str | Path, exit_code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
+    """Run the command until it exits."""
     return ratesgraph(None, "prices", "upload", "--url", url_of(client), *arguments, exit_code=exit_code)
 
 
 @contextmanager
 def uploading(url: str, file: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the command beside the test."""
+    """Run the command in the background during the block."""
     with subprocess.Popen(
         [COMMAND, "prices", "upload", "--url", url, file],
         env=environment(None),
@@ -105,7 +105,7 @@ def test_upload_command_reports_invalid_items_and_writes_rejections(server: Clie
         ("303", "UNKNOWN_PORT", "XXXXX"),
         ("303", "INVALID_PRICE", "abc"),
     }
-    # The outcome is the same when the server knows it already.
+    # A repeated upload reports the same outcome.
     assert "300 of 303 items are invalid" in upload(server, file, exit_code=1).stderr
     assert "3 of 303 items" in upload(server, file, "--on-error", "skip").stdout
     assert server.ask(AVERAGES)["averagePrices"] == APPLIED
@@ -154,7 +154,7 @@ def test_upload_command_requires_a_valid_token_with_upload_scope(database_url: s
     fill(database_url)
     create = ["token", "create", "--name", "ERP", "--scope"]
     token, reader = (ratesgraph(database_url, *create, scope).stdout.strip() for scope in ("upload", "read"))
-    # No setting opens writing.
+    # No setting permits anonymous writes.
     settings = {"RATESGRAPH_ANONYMOUS_READS": "false", "RATESGRAPH_OPEN_WRITES": "true", "RATESGRAPH_HOST": "127.0.0.1"}
     with running_worker(database_url), serving(database_url, "--workers", workers, settings=settings) as (_, url):
         wait_until_answered(url)
@@ -172,7 +172,7 @@ def test_upload_command_requires_a_valid_token_with_upload_scope(database_url: s
         question = {"query": "{ __typename }"}
         eventually(
             lambda: httpx.post(f"{url}/graphql", json=question, headers=headers).status_code == 401,
-            "the token is still believed",
+            "the token is still accepted",
         )
         assert "Invalid token: unknown, expired or revoked" in send(token, 1).stderr
 
@@ -215,7 +215,7 @@ def test_upload_command_interrupted_while_waiting_resumes_without_resending(
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=SECONDS) == 130
     with running_proxy(port_of(server)) as proxy:
-        # Enough for questions, not for the file.
+        # Queries fit into this limit, the file does not.
         proxy.stall_after = MIB // 2
         with uploading(proxy.url, file) as process, running_worker(database_url):
             printed, _ = process.communicate(timeout=SECONDS)
@@ -238,7 +238,7 @@ def wait_while_running(condition: Callable[[], bool], process: subprocess.Popen[
 
 @contextmanager
 def disconnect(proxy: Proxy) -> Iterator[None]:
-    """Take the server away for the block."""
+    """Make the server unreachable during the block."""
     server_behind, proxy.server = proxy.server, None
     proxy.cut()
     yield

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: media types, statuses, documents by name, compression."""
+"""GraphQL over HTTP: media types, statuses, persisted documents, compression."""
 
 import gzip
 import hashlib
@@ -21,21 +21,21 @@ DIGEST = hashlib.sha256(QUERY.encode()).hexdigest()
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports."""
+    """A server with two ports."""
     fill(database_url)
     with running_server(database_url) as client:
         yield client
 
 
 def post(client: Client, body: object, **headers: str) -> httpx.Response:
-    """Send a body of JSON."""
+    """Send a JSON body."""
     return client.http.post(
         "/graphql", content=json.dumps(body), headers={"Content-Type": "application/json"} | headers
     )
 
 
 def code(response: httpx.Response) -> str:
-    """Return the code of the only error of a request that was refused; it is JSON without data, and never stored."""
+    """Return the code of the only error of a rejection, which is JSON without data and not cacheable."""
     answer: Json = response.json()
     assert set(answer) == {"errors"}
     assert response.headers["content-type"].endswith("json; charset=utf-8")

@@ -1,4 +1,4 @@
-"""Overload of a server whose database is healthy: what is accepted, and how the refused requests are answered."""
+"""Overload of a server with a healthy database: accepted requests and rejections."""
 
 import asyncio
 from datetime import date
@@ -42,7 +42,7 @@ def fill(database_url: str) -> None:
 
 @pytest.fixture
 def full_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers of the test have a full queue of lanes."""
+    """Make the lane queue of the test's servers full."""
     monkeypatch.setattr(day_totals, "MAX_WAITING_LANES", 0)
 
 

@@ -1,4 +1,4 @@
-"""Answers that are kept: never older than the data, the same for every process, bounded, and off by setting."""
+"""Response cache: freshness, ETags equal across servers, bounded size, and the setting that disables it."""
 
 import json
 import time
@@ -20,7 +20,7 @@ WAIT_SECONDS = 10
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports without prices, and a worker."""
+    """A server with two ports, no prices, and a worker."""
     fill(database_url)
     with running_worker(database_url), running_server(database_url) as client:
         eventually(lambda: "etag" in get_averages(client).headers, "the response has no ETag", WAIT_SECONDS)
@@ -28,12 +28,12 @@ def client(database_url: str) -> Iterator[Client]:
 
 
 def get_averages(client: Client, query: str = AVERAGES, **headers: str) -> httpx.Response:
-    """Ask by GET."""
+    """Send a query by GET."""
     return client.http.get("/graphql", params={"query": query}, headers=headers)
 
 
 def upload(client: Client) -> str:
-    """Upload three prices for each of two days; return the batch's id once they are in."""
+    """Upload three prices for each of two days; return the batch's id after it is applied."""
     payload = client.ask(UPLOAD, input={"prices": [GOOD] * 3, "waitMs": 20_000})["uploadPrices"]
     assert payload["batch"]["status"] == "APPLIED"
     batch_id: str = payload["batch"]["id"]
@@ -41,7 +41,7 @@ def upload(client: Client) -> str:
 
 
 def price_counts(client: Client) -> list[int]:
-    """Return the numbers of prices of the two days."""
+    """Return the price counts of the two days."""
     return [day["priceCount"] for day in client.ask(AVERAGES)["averagePrices"]]
 
 
@@ -176,7 +176,7 @@ def test_cache_is_bounded_and_evicts_the_least_recently_used_entry() -> None:
     answers.put(b"6", CachedResponse(b"x" * 5_000), "1")
     assert answers.get(b"6") is None
     answers.put(b"7", CachedResponse(b""), "0")
-    assert answers.get(b"7") is None, "made from older data"
+    assert answers.get(b"7") is None, "the entry is of an older data version"
     version.on_change("2", "test")
     assert answers.get(b"1") is None
 

@@ -1,4 +1,4 @@
-"""Answers that the processes of one server keep, while prices are uploaded: nobody reads back in time, and all end alike."""
+"""Response caches of several processes during uploads: read-your-writes and monotonic reads."""
 
 import threading
 import time
@@ -19,27 +19,27 @@ from tests.support.waiting import eventually
 PROCESSES = 3
 UPLOADERS, UPLOADS, READERS = 2, 6, 6
 PRICES = 3
-"""In each upload, for each day."""
+"""Prices per upload and day."""
 FOLLOWED_WITHIN_SECONDS = 1.0
 WAIT_SECONDS = 10
 
 
 @pytest.fixture
 def server(database_url: str) -> Iterator[str]:
-    """The URL of a server of several processes; a worker applies what is uploaded."""
+    """The URL of a server with several processes and a worker."""
     fill(database_url)
     with (
         running_worker(database_url),
         serving(database_url, "--workers", str(PROCESSES)) as (_, url),
     ):
         with psycopg.connect(database_url, autocommit=True) as connection:
-            # One that is not there yet would leave all the work to the others.
+            # A process that still starts would leave all requests to the others.
             eventually(lambda: count_followers(connection) == PROCESSES, "not all processes listen", WAIT_SECONDS)
         yield url
 
 
 def count_followers(connection: psycopg.Connection[tuple[int]]) -> int:
-    """Return how many processes listen to what changes the data."""
+    """Return the number of processes that listen for data changes."""
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN ratesgraph_data'"
     )
@@ -49,16 +49,16 @@ def count_followers(connection: psycopg.Connection[tuple[int]]) -> int:
 
 
 def connect(url: str) -> httpx.Client:
-    """Return a client with one connection, which leads to the same process for as long as it lasts."""
+    """Return a client with one connection, so that all its requests reach the same process."""
     limits = httpx.Limits(max_connections=1)
     return httpx.Client(base_url=url, timeout=30, headers=JSON, limits=limits)
 
 
 def read(client: httpx.Client) -> tuple[int, httpx.Response]:
-    """Return the number of prices of the first day, and the answer that tells it."""
+    """Return the price count of the first day and the response."""
     response = client.get("/graphql", params={"query": AVERAGES})
     first, second = response.json()["data"]["averagePrices"]
-    # Both days are always in the same batches: an answer is of one moment.
+    # Every batch covers both days, so a consistent snapshot has equal counts.
     assert first == second
     return first["priceCount"], response
 
@@ -75,7 +75,7 @@ def upload(client: httpx.Client, token: str) -> None:
 def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(server: str, database_url: str) -> None:
     token = make_token(database_url, "upload")
     applied: list[float] = []
-    """When the reply to each upload was there."""
+    """Times at which the response to each upload arrived."""
     stop = threading.Event()
 
     def keep_uploading(_: int) -> None:
@@ -83,7 +83,7 @@ def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(s
             for number in range(1, UPLOADS + 1):
                 upload(client, token)
                 applied.append(time.monotonic())
-                # Its own uploads at least: the others' may have been replied to by another process.
+                # Own uploads are visible. Another process may have answered the other uploads.
                 assert read(client)[0] >= number * PRICES
 
     def keep_reading(_: int) -> int:
@@ -104,7 +104,7 @@ def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(s
             list(threads.map(keep_uploading, range(UPLOADERS)))
         finally:
             stop.set()
-        # Otherwise nothing would have been shown about answers that are kept.
+        # Without cache hits the test would prove nothing about the cache.
         assert all(reader.result() for reader in readers)
 
     total = PRICES * UPLOADERS * UPLOADS

@@ -1,4 +1,4 @@
-"""The connections under subscriptions: what an error says, what waiting costs, and what is left when either side goes."""
+"""Connections under subscriptions: errors, idle resources, and cleanup after a disconnect."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ SECRET = "host=db7 password=hunter2"  # noqa: S105
 
 
 def only_error(watched: Watched, transport: str, query: str, **variables: object) -> Json:
-    """Return the only error of the only answer."""
+    """Return the only error of the only result."""
     with open_subscription(watched.url, transport, query, **variables) as found:
         (answer,) = found
     (error,) = answer["errors"]
@@ -65,7 +65,7 @@ def test_invalid_subscription_is_answered_with_a_validation_error(
         "graph.subscription.to_batch",
         "graph.types.batches.list_lanes",
     ],
-    ids=["at the start", "while it waits", "in an event", "in a field of an event"],
+    ids=["at start", "while waiting", "in an event", "in an event field"],
 )
 def test_subscription_exception_is_masked_and_logged_once(
     watched: Watched, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, transport: str, place: str
@@ -99,8 +99,10 @@ def test_waiting_subscriptions_occupy_no_database_connection(watched: Watched) -
         assert len([next(states) for states in followed]) == 10
         watched.wait_for_watchers(10)
         assert watched.waiting() == 20
-        # The pool's two and the one that listens: nobody is in the middle of anything.
-        eventually(lambda: watched.api_connections() == ["idle"] * 3, "a connection is busy while nothing happens")
+        # Two connections of the pool and the listening one: all are idle.
+        eventually(
+            lambda: watched.api_connections() == ["idle"] * 3, "a connection is busy while all subscriptions wait"
+        )
         assert watched.client.ask("{ batches { totalCount } }") == {"batches": {"totalCount": 1}}
 
 
@@ -113,12 +115,12 @@ def test_disconnected_subscription_clients_leave_no_waiters_or_busy_connections(
             subscribe(socket, CHANGES, ASIA_TO_EUROPE, "changes")
         streams = [stack.enter_context(open_events(watched.url, CHANGES, ASIA_TO_EUROPE)) for _ in range(3)]
         watched.wait_for_watchers(6)
-        eventually(lambda: watched.waiting() == 9, "not all are there")
+        eventually(lambda: watched.waiting() == 9, "not all subscriptions wait")
         for socket in sockets:
             socket.socket.close()
         for stream in streams:
             stream.close()
-        eventually(lambda: watched.waiting() == 0, "somebody is still waited upon")
+        eventually(lambda: watched.waiting() == 0, "a waiter remains")
     watched.apply(THERE)
     assert not watched.notifications[0]._waiting
     eventually(lambda: watched.api_connections() == ["idle"] * 3, "a connection is still busy")
@@ -129,7 +131,7 @@ def test_cancelled_subscription_stops_waiting_and_its_websocket_stays_usable(wat
         subscribe(socket, CHANGES, ASIA_TO_EUROPE)
         watched.wait_for_watchers(1)
         socket.send('{"id": "1", "type": "complete"}')
-        eventually(lambda: watched.waiting() == 0, "it still waits")
+        eventually(lambda: watched.waiting() == 0, "the cancelled subscription still waits")
         subscribe(socket, "{ batches { totalCount } }", {})
         assert [answer["data"]["batches"]["totalCount"] for answer in operation_results(socket)] == [0]
 

@@ -1,4 +1,4 @@
-"""What a request for a stream may be, and how one that is not to be answered is refused."""
+"""Stream requests: accepted forms and rejections of invalid ones."""
 
 import json
 import logging
@@ -79,11 +79,11 @@ def test_malformed_websocket_message_closes_the_connection_with_code_4400(watche
 def test_invalid_stream_request_parameters_are_rejected_with_a_code(
     watched: Watched, transport: str, parameters: Json, code: str
 ) -> None:
-    assert refusal(watched.url, transport, parameters) == code
+    assert rejection_code(watched.url, transport, parameters) == code
 
 
-def refusal(url: str, transport: str, parameters: Json) -> str:
-    """Return the code of the only error that the request for a stream is answered with."""
+def rejection_code(url: str, transport: str, parameters: Json) -> str:
+    """Return the code of the only error of the response to a stream request."""
     if transport == "sse":
         response = httpx.post(f"{url}/graphql", json=parameters, headers=EVENT_STREAM)
         answer = (
@@ -106,7 +106,7 @@ def test_stream_requires_a_persisted_document_if_only_those_are_allowed(
     (tmp_path / "kinds.graphql").write_text("{ __typename }")
     with running_server(database_url, documents_dir=tmp_path, persisted_only=True) as client:
         url = str(client.http.base_url)
-        assert refusal(url, transport, {"query": "{ __typename }"}) == "DOCUMENT_REQUIRED"
+        assert rejection_code(url, transport, {"query": "{ __typename }"}) == "DOCUMENT_REQUIRED"
         with open_socket(url) as socket:
             socket.send('{"id": "1", "type": "subscribe", "payload": {"documentId": "kinds"}}')
             assert list(operation_results(socket)) == [{"data": {"__typename": "Query"}}]
@@ -144,7 +144,7 @@ def test_sse_request_for_the_query_cost_is_rejected_with_a_hint(watched: Watched
 
 
 @pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
-@pytest.mark.parametrize("seconds", [0.3, 20], ids=["is given up", "leaves"])
+@pytest.mark.parametrize("seconds", [0.3, 20], ids=["times out", "disconnects"])
 def test_access_log_reports_an_incomplete_body_once_at_info_level(
     database_url: str, caplog: pytest.LogCaptureFixture, accept: str, seconds: float
 ) -> None:
@@ -158,7 +158,7 @@ def test_access_log_reports_an_incomplete_body_once_at_info_level(
             sock.sendall(f"{head}\r\n\r\n{{".encode())
             if seconds < 1:
                 assert b" 408 " in sock.recv(65_536)
-        eventually(lambda: any(line.name == "ratesgraph.requests" for line in caplog.records), "no request has ended")
+        eventually(lambda: any(line.name == "ratesgraph.requests" for line in caplog.records), "no request is logged")
     (record,) = [line for line in caplog.records if line.name == "ratesgraph.requests"]
     assert (record.levelno, getattr(record, "status", 0)) == (logging.INFO, 408 if seconds < 1 else 0)
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []

@@ -1,4 +1,4 @@
-"""What may be said on a WebSocket, how much of it and how often; whoever says anything else is told why it is closed."""
+"""WebSocket messages: format, size limit, rate limit, and close codes for violations."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ WATCH = 'subscription { pricesChanged(origin: "CNSGH", destination: "CNSGH") { s
 
 @pytest.fixture(scope="module")
 def log_and_url(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Log, str]]:
-    """A server that the tests share, and its log."""
+    """A server shared by the tests, and its log."""
     path: Path = tmp_path_factory.mktemp("sockets")
     with logging_server(module_database_url, path, **SETTINGS) as (_, url, log):
         yield log, url
@@ -33,7 +33,7 @@ def log_and_url(module_database_url: str, tmp_path_factory: pytest.TempPathFacto
 
 
 def wait_for_close(socket: ClientConnection) -> tuple[int, str]:
-    """Return how the server closes the connection, whatever it has sent before."""
+    """Receive until the server closes the connection; return the close code and reason."""
     while True:
         try:
             socket.recv(timeout=10)
@@ -73,7 +73,7 @@ def test_websocket_client_disconnect_before_rejection_logs_no_error(log_and_url:
     for _ in range(20):
         with connect(f"{url.replace('http', 'ws', 1)}/graphql", subprotocols=[PROTOCOL]) as socket:
             socket.send(begin)
-            # The token is looked up, and meanwhile nobody is there any more.
+            # The client disconnects during the token lookup.
             socket.socket.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
             socket.socket.shutdown(SHUT_RD)
             socket.socket.close()
@@ -83,14 +83,14 @@ def test_websocket_client_disconnect_before_rejection_logs_no_error(log_and_url:
 
 
 def answers_query(socket: ClientConnection) -> bool:
-    """Return whether the socket answers a question."""
+    """Return whether the WebSocket answers a query."""
     subscribe(socket, TYPENAME, {})
     answer = receive(socket)["payload"]
     return bool(answer == {"data": {"__typename": "Query"}})
 
 
 def padded_message(length: int, id_: str = "1") -> str:
-    """Return a message of so many bytes that begins an operation."""
+    """Return a subscribe message of the given length in bytes."""
     return subscribe_message(TYPENAME, id_).ljust(length)
 
 
@@ -104,7 +104,7 @@ def test_websocket_message_size_limit_is_the_body_limit_or_higher_for_uploaders(
             socket.send(padded_message(LIMIT))
             assert receive(socket)["payload"] == {"data": {"__typename": "Query"}}
             assert receive(socket)["type"] == "complete"
-            # It is bytes that count.
+            # The limit counts bytes, not characters.
             socket.send(padded_message(LIMIT, "x").replace('"x"', '"ä"'))
             code, reason = wait_for_close(socket)
             assert (code, reason.partition(":")[0]) == (1009, "PAYLOAD_TOO_LARGE")
@@ -131,7 +131,7 @@ def test_websocket_message_rate_limit_closes_the_connection(log_and_url: tuple[L
     log, url = log_and_url
     with open_socket(url) as socket:
         assert socket.response is not None
-        # The first message has begun the connection.
+        # The first message was the connection_init.
         for _ in range(MAX_MESSAGES - 1):
             socket.send(json.dumps({"type": "ping"}))
             assert receive(socket) == {"type": "pong"}
@@ -150,7 +150,7 @@ def test_websocket_message_rate_limit_ignores_operations_and_completions(log_and
             socket.send(subscribe_message(TYPENAME, f"b{number}"))
             assert receive(socket)["type"] == "next"
             assert receive(socket)["type"] == "complete"
-            # It was over by itself already.
+            # The operation has already completed.
             socket.send(json.dumps({"id": f"b{number}", "type": "complete"}))
         assert answers_query(socket)
 

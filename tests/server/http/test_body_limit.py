@@ -1,4 +1,4 @@
-"""How large a body may be: at the limit it is taken, a byte above it is refused, early where its length is told."""
+"""Body limit: enforced to the byte, and early if a Content-Length is declared."""
 
 from collections.abc import Iterator
 
@@ -12,13 +12,13 @@ from tests.support.http.multipart import FILE, LIMIT, MAP, OPERATIONS, batch_cou
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server with small limits, and nobody who applies batches."""
+    """A server with small limits and no worker."""
     with running_server(database_url, max_body_bytes=10_000, max_upload_bytes=LIMIT) as client:
         yield client
 
 
 def sized(total: int) -> bytes:
-    """Return a form of that many bytes in all."""
+    """Return a multipart form with a total length in bytes."""
     missing = total - len(encode(OPERATIONS, MAP, FILE))
     return encode(OPERATIONS, MAP, ("0", "prices.csv", CSV + b"\n" * missing))
 
@@ -28,7 +28,7 @@ def test_body_limit_for_file_uploads_is_enforced_to_the_byte(client: Client, *, 
     def post_sized(total: int) -> httpx.Response:
         body = sized(total)
         assert len(body) == total
-        # A stream without a length goes out in chunks.
+        # A stream without a length is sent in chunks.
         content = body if has_length else iter([body[:100_000], body[100_000:]])
         headers = {"Content-Type": "multipart/form-data; boundary=xyz", **PREFLIGHT}
         return client.http.post("/graphql", content=content, headers=headers)

@@ -1,4 +1,4 @@
-"""Every way to say what is wanted, by every way to ask for it: whoever comes in by a door of ours has met all of our rules."""
+"""Content negotiation: every Accept header with every kind of request meets the same rules."""
 
 import json
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from tests.support.fixtures.server import Client, Json, running_server
 from tests.support.streams import sse_results
 
 JSON, STREAM, PAGE = "application/json", "text/event-stream", "text/html"
-NOT_REGISTERED = "{ locations(first: 1) { totalCount } }"
-WRITING = 'mutation { upsertRegions(regions: [{slug: "world", name: "World"}]) { addedCount } }'
+NOT_PERSISTED = "{ locations(first: 1) { totalCount } }"
+MUTATION = 'mutation { upsertRegions(regions: [{slug: "world", name: "World"}]) { addedCount } }'
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 ACCEPTS = [
@@ -31,7 +31,7 @@ ACCEPTS = [
 
 
 class Request(NamedTuple):
-    """A request of whatever kind."""
+    """HTTP request of any kind."""
 
     method: str = "POST"
     address: str = ""
@@ -40,34 +40,34 @@ class Request(NamedTuple):
 
 
 def posted(query: object, **others: object) -> bytes:
-    """Return a body."""
+    """Return a JSON body."""
     return json.dumps({"query": query, **others}).encode()
 
 
 def encoded(text: str) -> str:
-    """Return the text as it may stand in an address."""
+    """Return the text percent-encoded for a query string."""
     return str(httpx.QueryParams({"x": text})).removeprefix("x=")
 
 
-READING = [
-    Request(body=posted(NOT_REGISTERED)),
-    Request(body=posted(NOT_REGISTERED), content_type="application/jsonx"),
-    Request(body=posted(NOT_REGISTERED), content_type="text/plain"),
-    Request(body=posted(NOT_REGISTERED), address="documentId=x"),
-    Request("GET", f"query={encoded(NOT_REGISTERED)}"),
-    Request("GET", f"quer%79={encoded(NOT_REGISTERED)}"),
-    Request("GET", f"%71uery={encoded(NOT_REGISTERED)}&x=query"),
-    Request("GET", f"x=1;query=1&query={encoded(NOT_REGISTERED)}"),
+READ_REQUESTS = [
+    Request(body=posted(NOT_PERSISTED)),
+    Request(body=posted(NOT_PERSISTED), content_type="application/jsonx"),
+    Request(body=posted(NOT_PERSISTED), content_type="text/plain"),
+    Request(body=posted(NOT_PERSISTED), address="documentId=x"),
+    Request("GET", f"query={encoded(NOT_PERSISTED)}"),
+    Request("GET", f"quer%79={encoded(NOT_PERSISTED)}"),
+    Request("GET", f"%71uery={encoded(NOT_PERSISTED)}&x=query"),
+    Request("GET", f"x=1;query=1&query={encoded(NOT_PERSISTED)}"),
 ]
-"""Questions that a server of registered documents does not answer."""
-WRITING_BY_GET = [
-    Request("GET", f"query={encoded(WRITING)}"),
-    Request("GET", f"quer%79={encoded(WRITING)}"),
-    Request("GET", f"query=mutation{encoded(WRITING.removeprefix('mutation'))}&operationName="),
-    Request("GET", f"query={encoded(WRITING)}", posted(WRITING)),
-    Request("HEAD", f"query={encoded(WRITING)}"),
+"""Queries that a server restricted to persisted documents rejects."""
+GET_MUTATIONS = [
+    Request("GET", f"query={encoded(MUTATION)}"),
+    Request("GET", f"quer%79={encoded(MUTATION)}"),
+    Request("GET", f"query=mutation{encoded(MUTATION.removeprefix('mutation'))}&operationName="),
+    Request("GET", f"query={encoded(MUTATION)}", posted(MUTATION)),
+    Request("HEAD", f"query={encoded(MUTATION)}"),
 ]
-OTHERS = [
+OTHER_REQUESTS = [
     *(Request(body=body) for body in (b"", b"5", b"[]", b"null", b"{", b'"x"', b"[" * 5_000, b"\xff", b"{}")),
     Request(body=posted("{ __typename }", operationName=[1])),
     Request(body=posted("{ __typename }", variables=[1])),
@@ -87,7 +87,7 @@ OTHERS = [
     Request("GET", "quer%79={__typename}&extensions={%22persistedQuery%22:{}}"),
     Request("GET", "documentId=other"),
     Request("GET", "&".join(["a=1"] * 50)),
-    Request("PUT", body=posted(NOT_REGISTERED)),
+    Request("PUT", body=posted(NOT_PERSISTED)),
     Request("DELETE"),
     Request("OPTIONS"),
     Request("TRACE"),
@@ -96,7 +96,7 @@ OTHERS = [
 
 @pytest.fixture(scope="module")
 def closed(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A server in production that answers one document."""
+    """A server in the production profile that accepts one persisted document."""
     folder: Path = tmp_path_factory.mktemp("documents")
     (folder / "kind.graphql").write_text("{ __typename }")
     settings = {"profile": "production", "documents_dir": folder, "persisted_only": True}
@@ -106,13 +106,13 @@ def closed(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def opened(module_database_url: str) -> Iterator[Client]:
-    """A server where everybody may read and write."""
+    """A server with anonymous reads and writes."""
     with running_server(module_database_url) as client:
         yield client
 
 
 def send(client: Client, accept: str | list[str] | None, request: Request, **headers: str) -> httpx.Response:
-    """Send the request with exactly these headers; Accept may be on several lines, or on none."""
+    """Send the request with exactly these headers. Accept may occur several times or not at all."""
     accepts = accept if isinstance(accept, list) else [accept]
     made = client.http.build_request(request.method, f"/graphql?{request.address}", content=request.body)
     named = [("Host", made.headers["host"]), ("Content-Length", str(len(request.body)))]
@@ -124,7 +124,7 @@ def send(client: Client, accept: str | list[str] | None, request: Request, **hea
 
 
 def read(response: httpx.Response) -> list[Json]:
-    """Return what is answered, none for a page. Whatever is refused is JSON, or an event, and has a code."""
+    """Return the results of a response, none for a page. Every rejection has a code."""
     assert response.status_code < 500, response.text
     kind = response.headers["content-type"].split(";")[0]
     if kind == PAGE:
@@ -148,7 +148,7 @@ def read(response: httpx.Response) -> list[Json]:
 def test_malformed_requests_are_rejected_with_a_code_for_any_accept_header(
     closed: Client, opened: Client, accept: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for request in (*OTHERS, *READING):
+    for request in (*OTHER_REQUESTS, *READ_REQUESTS):
         for client in (closed, opened):
             read(send(client, accept, request))
     assert [record for record in caplog.records if record.exc_info] == []
@@ -156,7 +156,7 @@ def test_malformed_requests_are_rejected_with_a_code_for_any_accept_header(
 
 @pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
 def test_only_persisted_documents_are_answered_for_any_accept_header(closed: Client, accept: str | None) -> None:
-    for request in (*READING, *WRITING_BY_GET):
+    for request in (*READ_REQUESTS, *GET_MUTATIONS):
         for answer in read(send(closed, accept, request)):
             assert answer.get("data") is None, request
     answers = read(send(closed, accept, Request(body=b'{"documentId": "kind"}')))
@@ -165,7 +165,7 @@ def test_only_persisted_documents_are_answered_for_any_accept_header(closed: Cli
 
 @pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
 def test_mutations_by_get_are_rejected_for_any_accept_header(opened: Client, accept: str | None) -> None:
-    for request in WRITING_BY_GET:
+    for request in GET_MUTATIONS:
         for site in ("same-origin", "none", "cross-site", ""):
             for answer in read(send(opened, accept, request, **{"Sec-Fetch-Site": site})):
                 assert answer.get("data") is None, request
@@ -174,7 +174,7 @@ def test_mutations_by_get_are_rejected_for_any_accept_header(opened: Client, acc
 
 @pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
 def test_csrf_protection_rejects_cross_site_requests_for_any_accept_header(opened: Client, accept: str | None) -> None:
-    for request in (*READING, *WRITING_BY_GET, Request(body=posted(WRITING))):
+    for request in (*READ_REQUESTS, *GET_MUTATIONS, Request(body=posted(MUTATION))):
         for fetched in (
             {"Sec-Fetch-Mode": "navigate"},
             {"Sec-Fetch-Mode": "cors", "Origin": "https://elsewhere.example"},

@@ -1,4 +1,4 @@
-"""What pages of other sites can have a browser send is refused, unless their origin is allowed. Scripts and tools may ask."""
+"""CSRF protection and CORS: requests that foreign pages can trigger are rejected."""
 
 from collections.abc import Iterator
 
@@ -20,30 +20,30 @@ IMAGE = "image/avif,image/webp,*/*;q=0.8"
 
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
-    """A server that knows no other origin."""
+    """A server without allowed origins."""
     with running_server(module_database_url) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def open_client(module_database_url: str) -> Iterator[Client]:
-    """A server that pages of a friend may ask."""
+    """A server with two allowed origins."""
     with running_server(module_database_url, cors_origins=f"{ALLOWED_ORIGIN}, https://other.example.com") as client:
         yield client
 
 
 def get(client: Client, **headers: str) -> httpx.Response:
-    """Ask in the address, with exactly these headers."""
+    """Send a query by GET, with exactly these headers."""
     return client.http.get("/graphql", params={"query": QUERY}, headers={"Accept": ANY, **headers})
 
 
 def post(client: Client, **headers: str) -> httpx.Response:
-    """Ask in a body of JSON."""
+    """Send a query in a JSON body."""
     return client.http.post("/graphql", json={"query": QUERY}, headers=headers)
 
 
 def code(response: httpx.Response) -> str:
-    """Return the code of a refusal."""
+    """Return the code of a rejection."""
     assert response.status_code == 403
     answer: Json = response.json()
     return str(answer["errors"][0]["extensions"]["code"])
@@ -140,7 +140,7 @@ def test_cors_preflight_rejection_has_a_code_and_names_the_cause(
     assert (response.status_code, error["extensions"]) == (400, {"code": "CORS_REFUSED"})
     assert named in error["message"]
     assert response.headers["content-type"] == "application/json"
-    # What starlette says to browsers stays as it is.
+    # The CORS headers that starlette sends are unchanged.
     assert response.headers.get("access-control-allow-origin") == (
         ALLOWED_ORIGIN if asked["Origin"] == ALLOWED_ORIGIN else None
     )

@@ -1,4 +1,4 @@
-"""Bodies and addresses that are no requests, or only just: refused with a 4xx and JSON, quickly, in bounded memory."""
+"""Hostile bodies and URLs: rejected with 4xx and JSON, quickly and in bounded memory."""
 
 import json
 from collections.abc import Iterator
@@ -19,51 +19,51 @@ PAGE = "query ($n: Int!) { locations(first: $n) { totalCount } }"
 LIMIT = 100_000
 
 
-def asking(query: str, variables: str) -> bytes:
-    """Return a body whose variables are JSON, or something like it."""
+def request_body(query: str, variables: str) -> bytes:
+    """Return a body with the variables as raw text, which may be invalid JSON."""
     return f'{{"query": {json.dumps(query)}, "variables": {variables}}}'.encode()
 
 
 BODIES = {
     "lists 100,000 deep": (b"[" * 100_000, 400),
     "lists 1,000 deep, closed": (b"[" * 1_000 + b"]" * 1_000, 400),
-    "objects 1,100 deep": (asking(PAGE, '{"n": ' + '{"a": ' * 1_100 + "1" + "}" * 1_100 + "}"), 400),
-    "objects 900 deep": (asking(PAGE, '{"n": ' + '{"a": ' * 900 + "1" + "}" * 900 + "}"), 200),
-    "an integer of 65 bits": (asking(PAGE, '{"n": 18446744073709551616}'), 200),
-    "an integer of 33 bits": (asking(PAGE, '{"n": 8589934592}'), 200),
-    "an integer of 5,000 digits": (asking(PAGE, '{"n": ' + "9" * 5_000 + "}"), 400),
-    "a float beyond all": (asking(PAGE, '{"n": 1e400}'), 400),
-    "not a number": (asking(PAGE, '{"n": NaN}'), 400),
-    "bytes that are no UTF-8": (b'{"query": "\xff\xfe"}', 400),
+    "objects 1,100 deep": (request_body(PAGE, '{"n": ' + '{"a": ' * 1_100 + "1" + "}" * 1_100 + "}"), 400),
+    "objects 900 deep": (request_body(PAGE, '{"n": ' + '{"a": ' * 900 + "1" + "}" * 900 + "}"), 200),
+    "an integer of 65 bits": (request_body(PAGE, '{"n": 18446744073709551616}'), 200),
+    "an integer of 33 bits": (request_body(PAGE, '{"n": 8589934592}'), 200),
+    "an integer of 5,000 digits": (request_body(PAGE, '{"n": ' + "9" * 5_000 + "}"), 400),
+    "a float overflow": (request_body(PAGE, '{"n": 1e400}'), 400),
+    "NaN": (request_body(PAGE, '{"n": NaN}'), 400),
+    "invalid UTF-8": (b'{"query": "\xff\xfe"}', 400),
     "a surrogate in UTF-8": (b'{"query": "\xed\xa0\x80"}', 400),
     "an escaped surrogate": (b'{"query": "\\ud800"}', 400),
-    "an escaped surrogate among the variables": (asking(PAGE, '{"n": "\\udfff"}'), 400),
+    "an escaped surrogate among the variables": (request_body(PAGE, '{"n": "\\udfff"}'), 400),
     "an array": (json.dumps([{"query": "{ __typename }"}] * 10).encode(), 400),
     "a byte order mark": (b'\xef\xbb\xbf{"query": "{ __typename }"}', 400),
     "UTF-16": ('{"query": "{ __typename }"}'.encode("utf-16"), 400),
-    "nothing": (b"", 400),
-    "as many lists as there is room for": (asking(PAGE, '{"n": [' + "[]," * 33_000 + "1]}"), 200),
-    "a byte more than anybody may ask with": (
-        asking("{ __typename }", '{"a": "' + "x" * (LIMIT - 48) + '"}') + b" " * 1_000,
+    "empty body": (b"", 400),
+    "lists up to the body limit": (request_body(PAGE, '{"n": [' + "[]," * 33_000 + "1]}"), 200),
+    "a body above the body limit": (
+        request_body("{ __typename }", '{"a": "' + "x" * (LIMIT - 48) + '"}') + b" " * 1_000,
         413,
     ),
-    "5 MB": (asking("{ __typename" + " " * 5_000_000 + "}", "{}"), 413),
-    "31 MB of lists": (asking("{ __typename }", '{"a": [' + "[]," * 10_300_000 + "1]}"), 413),
+    "5 MB": (request_body("{ __typename" + " " * 5_000_000 + "}", "{}"), 413),
+    "31 MB of lists": (request_body("{ __typename }", '{"a": [' + "[]," * 10_300_000 + "1]}"), 413),
 }
 ITEMS = {
-    "lists 900 deep": asking(UPLOAD, '{"prices": ' + "[" * 900 + "]" * 900 + "}"),
-    "numbers": asking(UPLOAD, '{"prices": [' + ",".join(["1"] * 45_000) + "]}"),
-    "items of which the last is wrong": asking(
+    "lists 900 deep": request_body(UPLOAD, '{"prices": ' + "[" * 900 + "]" * 900 + "}"),
+    "numbers": request_body(UPLOAD, '{"prices": [' + ",".join(["1"] * 45_000) + "]}"),
+    "items with an invalid last one": request_body(
         UPLOAD,
         '{"prices": [' + '{"dateFrom":"","origin":"","destination":"","price":1},' * 1_700 + '{"price": true}]}',
     ),
 }
-"""What somebody sends who may upload."""
+"""Bodies of callers with upload scope."""
 
 
 @pytest.fixture(scope="module")
 def target(module_database_url: str) -> Iterator[Target]:
-    """A server process that the tests share, closed for writing."""
+    """A server process shared by the tests, without anonymous writes."""
     with serving(module_database_url) as (process, url), httpx.Client(base_url=url, timeout=30) as http:
         wait_until_answered(url)
         yield Target(url, process.pid, http)
@@ -77,7 +77,7 @@ def test_hostile_body_is_answered_quickly_with_the_expected_status(target: Targe
     def send() -> httpx.Response:
         return target.post(body, Accept=accept)
 
-    # The largest take longer to arrive.
+    # The transfer of the largest bodies exceeds the time limit.
     response = check_quick(target, send) if len(body) < 1_000_000 else send()
     assert response.status_code == status
     if response.headers["content-type"].startswith("application/json"):
@@ -108,8 +108,8 @@ def test_rejections_download_with_an_impossible_batch_id_is_rejected(
 @pytest.mark.parametrize("has_length", [True, False])
 def test_body_limit_is_enforced_to_the_byte(target: Target, *, has_length: bool) -> None:
     def post(length: int) -> httpx.Response:
-        body = asking("{ __typename }", "{}").ljust(length)
-        # A stream without a length goes out in chunks.
+        body = request_body("{ __typename }", "{}").ljust(length)
+        # A stream without a length is sent in chunks.
         content = body if has_length else iter([body[:50_000], body[50_000:]])
         return target.http.post("/graphql", content=content, headers={"Content-Type": "application/json"})
 

@@ -1,4 +1,4 @@
-"""Multipart requests that are not what they should be: each is refused with a code, and none of them costs more than itself."""
+"""Malformed multipart requests: each is rejected with a code, at bounded cost."""
 
 import json
 import resource
@@ -34,19 +34,19 @@ from tests.support.tokens import authorization_header, make_token
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports with small limits, and nobody who applies batches."""
+    """A server with two ports, small limits and no worker."""
     fill(database_url)
     with running_server(database_url, max_body_bytes=10_000, max_upload_bytes=LIMIT, pool_size=2) as client:
         yield client
 
 
 def operations(value: object) -> Part:
-    """Return the part that holds the operation."""
+    """Return the `operations` part."""
     return ("operations", None, json.dumps(value).encode())
 
 
 def mapped(value: object) -> Part:
-    """Return the part that holds the map."""
+    """Return the `map` part."""
     return ("map", None, json.dumps(value).encode())
 
 
@@ -66,10 +66,10 @@ def test_multipart_request_without_a_file_executes_its_operation(client: Client)
 
 
 MALFORMED: dict[str, bytes] = {
-    "nothing": b"",
-    "no form at all": b'{"query": "{ __typename }"}',
-    "no end": encode(OPERATIONS, MAP, FILE, end=""),
-    "cut within the file": encode(OPERATIONS, MAP, FILE)[:-40],
+    "empty body": b"",
+    "not a form": b'{"query": "{ __typename }"}',
+    "missing end boundary": encode(OPERATIONS, MAP, FILE, end=""),
+    "truncated file": encode(OPERATIONS, MAP, FILE)[:-40],
     "another boundary": encode(OPERATIONS, MAP, FILE, boundary="abc", end="--abc--"),
     "a broken header": b"--xyz\r\nContent Disposition: form-data\r\n\r\n--xyz--",
     "a part without a name": b"--xyz\r\nContent-Disposition: form-data\r\n\r\nx\r\n--xyz--",
@@ -78,9 +78,9 @@ MALFORMED: dict[str, bytes] = {
     "several operations": encode(OPERATIONS, OPERATIONS, FILE),
     "operations twice and a map": encode(OPERATIONS, OPERATIONS, MAP, FILE),
     "an array of operations": encode(operations([OPERATION]), MAP, FILE),
-    "a text for operations": encode(operations("x"), MAP, FILE),
-    "operations that are no JSON": encode(("operations", None, b"{"), MAP, FILE),
-    "operations that are no UTF-8": encode(("operations", None, b'{"query": "\xff"}'), MAP),
+    "operations as a string": encode(operations("x"), MAP, FILE),
+    "operations in invalid JSON": encode(("operations", None, b"{"), MAP, FILE),
+    "operations in invalid UTF-8": encode(("operations", None, b'{"query": "\xff"}'), MAP),
     "deep operations": encode(("operations", None, b"[" * 100_000), MAP, FILE),
     "large operations": encode(("operations", None, b" " * (MAX_FIELD_BYTES + 1)), MAP, FILE),
     "no map": encode(OPERATIONS, FILE),
@@ -213,7 +213,7 @@ def test_slow_multipart_uploads_occupy_no_database_connection(client: Client) ->
         # The pool has two connections.
         assert client.ask(AVERAGES)["averagePrices"]
         assert send(client, CSV, waitMs=0)["batch"]["status"] == "QUEUED"
-    # All of them have hung up half-way: nothing is stored, and nobody is worse off.
+    # All slow clients have disconnected: they store nothing and do not affect others.
     assert batch_count(client) == 1
 
 

@@ -1,4 +1,4 @@
-"""How often one caller may ask: the last request that is taken, the first that is not, and who is counted with whom."""
+"""Fixed-window rate limits: the boundary of a limit, and the key under which a caller is counted."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from tests.support.tokens import authorization_header, make_token
 
 @pytest.fixture
 def client(module_database_url: str) -> Iterator[Client]:
-    """A client of a server with limits, behind a proxy on this machine."""
+    """A client of a server with rate limits behind a trusted local proxy."""
     with open_limited_server(module_database_url) as client:
         yield client
 
@@ -58,7 +58,7 @@ def test_rate_limit_headers_count_down_and_the_429_has_retry_after(client: Clien
 def test_rate_limit_counts_anonymous_clients_by_address_or_ipv6_network(client: Client) -> None:
     assert statuses(client, LIMIT + 1) == [200] * LIMIT + [429]
     assert statuses(client, 1, "203.0.113.2") == [200]
-    # What is written before the last proxy's word is what the caller says of itself.
+    # Addresses before the last trusted proxy's entry are under the control of the caller.
     assert statuses(client, 1, "198.51.100.7, 203.0.113.1") == [429]
     assert [statuses(client, 1, f"2001:db8:0:1::{host}") for host in range(LIMIT)] == [[200]] * LIMIT
     assert statuses(client, 1, "2001:db8:0:1:ffff::1") == [429]
@@ -76,13 +76,13 @@ def test_rate_limit_ignores_forwarded_addresses_from_untrusted_proxies(module_da
 def test_rate_limit_counts_a_token_independently_of_the_client_address(
     client: Client, module_database_url: str
 ) -> None:
-    ours, theirs = (make_token(module_database_url, "read", name=name) for name in ("ours", "theirs"))
+    first, second = (make_token(module_database_url, "read", name=name) for name in ("first", "second"))
     assert statuses(client, LIMIT + 1, "203.0.113.3") == [200] * LIMIT + [429]
-    answer = ask(client, "203.0.113.3", ours)
+    answer = ask(client, "203.0.113.3", first)
     assert answer.headers["ratelimit-policy"] == f'"token";q={TOKEN_LIMIT};w=86400'
-    found = [ask(client, f"203.0.113.{10 + number}", ours).status_code for number in range(TOKEN_LIMIT)]
+    found = [ask(client, f"203.0.113.{10 + number}", first).status_code for number in range(TOKEN_LIMIT)]
     assert found == [200] * (TOKEN_LIMIT - 1) + [429]
-    assert statuses(client, 1, token=theirs) == [200]
+    assert statuses(client, 1, token=second) == [200]
 
 
 def test_rate_limit_rejects_token_guessing_before_the_database_lookup(
@@ -100,11 +100,11 @@ def test_rate_limit_rejects_token_guessing_before_the_database_lookup(
     monkeypatch.setattr(tokens, "find_tokens", find_and_count)
     guesses = [f"rgt_{number:016}_{'0' * 43}" for number in range(LIMIT + 1)]
     assert [ask(client, "203.0.113.4", token).status_code for token in guesses] == [401] * LIMIT + [429]
-    # The token that is in use is looked up meanwhile too, together with no other.
+    # The token in use is refreshed meanwhile, in a lookup of its own.
     ids = {token_id for _, found in looked_up for token_id in found} - {known.split("_")[1]}  # type: ignore[attr-defined]
     assert ids == {token.split("_")[1] for token in guesses[:LIMIT]}
     assert ask(client, "203.0.113.4", late).status_code == 429
-    # Questions without a token are used up by it too. Who is known already is not kept from asking, nor is anybody elsewhere.
+    # Guesses consume the anonymous limit too. A known token and other addresses are unaffected.
     assert ask(client, "203.0.113.4").status_code == 429
     assert ask(client, "203.0.113.4", known).status_code == 200
     assert ask(client, "203.0.113.5", late).status_code == 200
@@ -176,7 +176,7 @@ def test_rate_limit_counts_websocket_connections_and_their_operations(module_dat
 def test_rate_limit_counts_invalid_websocket_tokens(module_database_url: str) -> None:
     with open_limited_server(module_database_url, rate_limit="3/day") as client:
         url = str(client.http.base_url)
-        # Each is counted twice, as a connection and as a failure.
+        # Each attempt is counted twice: as a connection and as a failed authentication.
         with pytest.raises(ConnectionClosedError) as closed, open_socket(url, "wrong"):
             pass
         assert closed.value.rcvd is not None
@@ -210,7 +210,7 @@ def test_rate_limit_does_not_apply_to_the_local_admin(module_database_url: str) 
             with open_socket(url) as socket:
                 subscribe(socket, READ, {})
                 assert "data" in next(operation_results(socket))
-        # Whoever comes through a proxy is not the admin.
+        # A request through a proxy is not the local admin.
         assert statuses(client, 2) == [200, 429]
 
 
@@ -230,7 +230,7 @@ def test_rate_limit_headers_are_omitted_from_publicly_cacheable_responses(module
         answer = client.http.get("/graphql", params={"query": READ}, headers=headers)
         assert answer.headers["cache-control"] == "public, max-age=60, must-revalidate"
         assert not {"ratelimit", "ratelimit-policy"} & set(answer.headers)
-        # It was counted all the same.
+        # The cacheable response is counted nevertheless.
         assert (
             client.http.post("/graphql", json={"query": READ}, headers=headers)
             .headers["ratelimit"]

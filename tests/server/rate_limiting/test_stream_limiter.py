@@ -1,4 +1,4 @@
-"""How many streams and connections may be open: the last one that is let in, the first that is not, and what makes room."""
+"""Stream and connection limits: the boundary of each limit, and the release of slots."""
 
 import json
 import socket
@@ -24,7 +24,7 @@ PROXY = "127.0.0.1"
 
 @contextmanager
 def serving(url: str, *, writes_are_open: bool = False, **settings: object) -> Iterator[Client]:
-    """Run a server over a database that has the lane that is watched."""
+    """Run a server over the database, behind a trusted proxy."""
     with running_server(url, writes_are_open=writes_are_open, trusted_proxies=PROXY, **settings) as client:
         yield client
 
@@ -40,13 +40,13 @@ def lane_url(module_database_url: str) -> str:
 
 
 def code(body: bytes | bytearray) -> str:
-    """Return the code of the only error of an answer."""
+    """Return the code of the only error of a response."""
     (error,) = json.loads(body)["errors"]
     return str(error["extensions"]["code"])
 
 
 def rejected_sse_status(client: Client, token: str | None = None, **headers: str) -> tuple[int, str]:
-    """Return status and code of a stream that is not let in."""
+    """Open an SSE stream that is rejected; return its status and code."""
     headers = {"Accept": "text/event-stream", **authorization_header(token), **headers}
     answer = client.http.post("/graphql", json={"query": WATCH}, headers=headers)
     assert int(answer.headers["retry-after"]) > 0
@@ -54,23 +54,23 @@ def rejected_sse_status(client: Client, token: str | None = None, **headers: str
 
 
 def rejected_websocket_status(client: Client) -> tuple[int, str]:
-    """Return status and code of a WebSocket that is not let in."""
+    """Open a WebSocket that is rejected; return its status and code."""
     with pytest.raises(InvalidStatus) as refused, open_socket(str(client.http.base_url)):
         pass
     return refused.value.response.status_code, code(refused.value.response.body or b"")
 
 
 def open_eventually(open_stream: Callable[[], object]) -> None:
-    """Open a stream as soon as it is let in: a server learns a little later that a client has gone."""
+    """Open a stream once a slot is free. A server detects a disconnect with a delay."""
 
-    def try_it() -> bool:
+    def try_open() -> bool:
         try:
             open_stream()
         except (InvalidStatus, AssertionError, ConnectionClosedError):
             return False
         return True
 
-    eventually(try_it, "no stream was let in again")
+    eventually(try_open, "no stream is accepted again")
 
 
 def test_stream_limit_per_address_counts_sse_and_websocket_and_frees_closed_ones(lane_url: str) -> None:
@@ -81,7 +81,7 @@ def test_stream_limit_per_address_counts_sse_and_websocket_and_frees_closed_ones
             opened.enter_context(open_events(url, WATCH, {}))
         assert rejected_sse_status(client) == (429, "TOO_MANY_STREAMS")
         assert rejected_websocket_status(client) == (429, "TOO_MANY_STREAMS")
-        # Others are not kept out, nor are questions.
+        # Other callers and plain queries are still accepted.
         assert client.ask(READ) == {"locations": {"totalCount": 3}}
         headers = {"X-Forwarded-For": "203.0.113.1", "Accept": "text/event-stream"}
         body = {"query": WATCH}
@@ -96,7 +96,7 @@ def test_stream_limit_per_token_is_independent_of_the_client_address(lane_url: s
     ours, theirs = (make_token(lane_url, "read", name=name) for name in ("ours", "theirs"))
     with serving(lane_url, max_caller_streams=2) as client, ExitStack() as opened:
         url = str(client.http.base_url)
-        # A socket is its address's until it is known whom it is for.
+        # A WebSocket counts against its address until its token is known.
         opened.enter_context(open_socket(url, ours))
         opened.enter_context(open_events(url, WATCH, {}, ours))
         assert rejected_sse_status(client, ours) == (429, "TOO_MANY_STREAMS")
@@ -116,7 +116,7 @@ def test_stream_limit_per_process_applies_to_all_callers(lane_url: str) -> None:
     token = make_token(lane_url, "read")
     with serving(lane_url, writes_are_open=True, max_streams=3, max_caller_streams=2) as client, ExitStack() as opened:
         url = str(client.http.base_url)
-        # The machine's own admin has as many as there are.
+        # The local admin has no limit per caller.
         mine = [opened.enter_context(open_events(url, WATCH, {})) for _ in range(3)]
         assert rejected_sse_status(client) == (503, "STREAMS_EXHAUSTED")
         assert rejected_sse_status(client, token) == (503, "STREAMS_EXHAUSTED")
@@ -145,10 +145,12 @@ def test_stream_limit_slot_is_released_after_a_rejection_or_single_response(lane
             with open_socket(url):
                 pass
 
-        # Whoever ends learns it a moment before the server does.
+        # A client sees the end of a request shortly before the server frees its slot.
         for _ in range(3):
-            eventually(lambda: status(json.dumps({"query": READ}).encode()) == 200, "the place of an answer was kept")
-            eventually(lambda: status(b"{") == 400, "the place of a refusal was kept")
+            eventually(
+                lambda: status(json.dumps({"query": READ}).encode()) == 200, "the slot of a response is not released"
+            )
+            eventually(lambda: status(b"{") == 400, "the slot of a rejection is not released")
             open_eventually(refuse_token)
             open_eventually(connect)
 
@@ -167,7 +169,7 @@ def test_websocket_operation_limit_is_enforced_until_an_operation_ends(lane_url:
         subscribe(opened, READ, {}, "5")
         assert receive(opened)["payload"] == {"data": {"locations": {"totalCount": 3}}}
         assert receive(opened) == {"id": "5", "type": "complete"}
-        # What has ended by itself has made room again.
+        # A completed operation has released its slot.
         subscribe(opened, WATCH, {}, "6")
         subscribe(opened, WATCH, {}, "7")
         assert _error(opened, "7")[0]["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
@@ -200,7 +202,7 @@ def test_connection_limit_evicts_idle_connections_but_not_busy_ones(lane_url: st
             assert code(body) == "CONNECTIONS_EXHAUSTED"
             subscribe(busy, READ, {})
             assert next(operation_results(busy)) == {"data": {"locations": {"totalCount": 3}}}
-        eventually(lambda: is_live(url), "no connection was let in again")
+        eventually(lambda: is_live(url), "no connection is accepted again")
 
 
 def test_file_descriptor_limit_is_raised_and_caps_the_connection_limit() -> None:

@@ -1,4 +1,4 @@
-"""The download of a batch's rejections over real HTTP."""
+"""Download of a batch's rejections over HTTP."""
 
 import csv
 import io
@@ -21,27 +21,27 @@ MANY = 100_000
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports that has one connection for reports, and nobody who applies batches."""
+    """A server with two ports, one connection for reports and no worker."""
     fill(database_url)
     with running_server(database_url, ingest_pool_size=1) as client:
         yield client
 
 
 def upload(client: Client, *items: Json, wait_ms: int = 20_000) -> Json:
-    """Upload and return the batch."""
+    """Upload items and return the batch."""
     batch: Json = client.ask(UPLOAD, input={"prices": items, "waitMs": wait_ms})["uploadPrices"]["batch"]
     return batch
 
 
 def only_error(answer: httpx.Response) -> tuple[int, str]:
-    """Return the status and the code of a refusal."""
+    """Return the status and the code of a rejection."""
     [error] = answer.json()["errors"]
     assert error["message"].endswith(".")
     return answer.status_code, error["extensions"]["code"]
 
 
 def add_rejections(database_url: str, batch_id: str) -> None:
-    """Give the batch, which has none, more rejections than the buffers of a connection hold."""
+    """Insert more rejections for the batch than the buffers of a connection hold."""
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO batch_rejections SELECT %s, 1, 'price', 'INVALID_PRICE', 'ERROR', repeat('m', 100), 'x', n"
@@ -130,7 +130,7 @@ def test_rejections_downloads_by_stalled_clients_do_not_block_other_requests(cli
             sock.settimeout(20)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {url.host}\r\n\r\n".encode())
-            # The answer begins once the report is written.
+            # The response begins after the report is written.
             assert sock.recv(12) == b"HTTP/1.1 200"
         assert client.http.get(path).text.count("\n") == MANY + 1
         assert client.ask(REVERT, id=batch["id"])["revertBatch"]["userErrors"] == []
