@@ -1,4 +1,4 @@
-"""Subscriptions over real connections: WebSocket and server-sent events, each as an iterator of answers."""
+"""Subscriptions over WebSocket and server-sent events, each as an iterator of results."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ TRANSPORTS = ["websocket", "sse"]
 def open_socket(
     url: str, token: str | None = None, *, in_header: bool = False, origin: str | None = None
 ) -> Iterator[ClientConnection]:
-    """Open a WebSocket to the server at the URL and shake hands, with the token in the payload or in the header."""
+    """Open a WebSocket and initialize it, with the token in the payload or in the header."""
     address = f"{str(url).rstrip('/').replace('http', 'ws', 1)}/graphql"
     headers = authorization_header(token) if in_header else {}
     payload = {} if in_header else authorization_header(token)
@@ -32,7 +32,7 @@ def open_socket(
 
 
 def receive(socket: ClientConnection) -> Json:
-    """Return the next message, which must be text, as browsers expect it."""
+    """Return the next message, which must be a text message, as browsers expect."""
     text = socket.recv(timeout=EVENT_SECONDS)
     assert isinstance(text, str)
     message: Json = json.loads(text)
@@ -40,13 +40,13 @@ def receive(socket: ClientConnection) -> Json:
 
 
 def subscribe(socket: ClientConnection, query: str, variables: Json, id_: str = "1") -> None:
-    """Begin an operation."""
+    """Start an operation."""
     payload = {"query": query, "variables": variables}
     socket.send(json.dumps({"id": id_, "type": "subscribe", "payload": payload}))
 
 
 def operation_results(socket: ClientConnection) -> Iterator[Json]:
-    """Yield the answers to the connection's only operation until it is complete."""
+    """Yield the results of the connection's only operation until it completes."""
     while (message := receive(socket))["type"] != "complete":
         if message["type"] == "error":
             yield {"data": None, "errors": message["payload"]}
@@ -55,7 +55,7 @@ def operation_results(socket: ClientConnection) -> Iterator[Json]:
 
 
 def sse_results(response: httpx.Response) -> Iterator[Json]:
-    """Yield the answers of a stream of events until it is complete."""
+    """Yield the results of an SSE stream until it completes."""
     event = ""
     for line in response.iter_lines():
         if line.startswith("event: "):
@@ -68,7 +68,7 @@ def sse_results(response: httpx.Response) -> Iterator[Json]:
 
 @contextmanager
 def open_events(url: str, query: str, variables: Json, token: str | None = None) -> Iterator[httpx.Response]:
-    """Open a stream of events."""
+    """Open an SSE stream."""
     body = {"query": query, "variables": variables}
     headers = {"Accept": "text/event-stream", **authorization_header(token)}
     address = f"{str(url).rstrip('/')}/graphql"
@@ -81,7 +81,7 @@ def open_events(url: str, query: str, variables: Json, token: str | None = None)
 def open_subscription(
     url: str, transport: str, query: str, token: str | None = None, /, **variables: object
 ) -> Iterator[Iterator[Json]]:
-    """Subscribe and yield the answers as they come."""
+    """Subscribe over the transport; yield an iterator of results."""
     if transport == "sse":
         with open_events(url, query, variables, token) as response:
             yield sse_results(response)

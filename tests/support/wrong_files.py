@@ -1,4 +1,4 @@
-"""Files that are wrong as a whole, made cheaply: each names the code and the words that its batch must end with."""
+"""Unusable price files, each with the code and message of its batch."""
 
 import base64
 import gzip
@@ -26,14 +26,14 @@ SOUND_PARQUET = zlib.decompress(base64.b64decode(
     "St2DYKg+bp3ZA85vnahav1GFxyRWrji2MXTjm+fTUdcZbMXH7aHLb0Jc3UnvpOKbzYuebcazlpZSm+YDyzLVrGXlVDP9UM3mjJRmqFrGslQr"
     "a7RNTd2S8HYuHvKDf0wV/jP5CXkV6SI="
 ))  # fmt: skip
-"""Two prices, one of them null, without compression. Kept as bytes, so that the bits below stay where they are."""
+"""Two prices, one of them null, without compression. Stored as bytes, so that the bit offsets below stay valid."""
 PANIC_BIT, ABORT_BIT = 241, 240
-"""Bits of SOUND_PARQUET: flipped, the one makes the decoder panic, the other makes it ask for two exabytes of memory."""
+"""Bits of SOUND_PARQUET. Flipped, the first makes the decoder panic, the second makes it allocate two exabytes."""
 
 
 @dataclass(frozen=True)
 class WrongFile:
-    """A file, as pieces that are made when they are asked for, and what its batch is rejected with."""
+    """File of lazily generated chunks, with the expected code and message of its batch."""
 
     name: str
     file_format: str
@@ -43,12 +43,12 @@ class WrongFile:
 
 
 def whole(data: bytes) -> Callable[[], Iterator[bytes]]:
-    """Return the file in one piece."""
+    """Return the data as one chunk."""
     return lambda: iter([data])
 
 
 def bomb(line: bytes, head: bytes = b"") -> Callable[[], Iterator[bytes]]:
-    """Return a gzip file that decompresses to a GiB of the line: members may follow one another, so one is made."""
+    """Return a gzip bomb: a file of repeated members that decompresses to a GiB of the line."""
 
     def pieces() -> Iterator[bytes]:
         member = gzip.compress(line * (PIECE // len(line)), compresslevel=6)
@@ -58,7 +58,7 @@ def bomb(line: bytes, head: bytes = b"") -> Callable[[], Iterator[bytes]]:
 
 
 def parquet(**given: pl.Expr) -> Callable[[], Iterator[bytes]]:
-    """Return a Parquet file of columns of one layout, as given or of text."""
+    """Return a Parquet file with the columns of the one-day layout, as given or of strings."""
 
     def pieces() -> Iterator[bytes]:
         buffer = io.BytesIO()
@@ -70,7 +70,7 @@ def parquet(**given: pl.Expr) -> Callable[[], Iterator[bytes]]:
 
 
 def null_columns(rows: int) -> Callable[[], Iterator[bytes]]:
-    """Return a Parquet file of some kilobytes with so many rows."""
+    """Return a Parquet file of a few kilobytes with the number of null rows."""
     return parquet(**{name: pl.repeat(None, rows, dtype=pl.Null) for name in ONE_DAY_COLUMNS})
 
 
@@ -82,14 +82,14 @@ def flip_bit(bit: int) -> bytes:
 
 
 def other_columns() -> bytes:
-    """Return a Parquet file that is about something else."""
+    """Return a Parquet file with unrelated columns."""
     buffer = io.BytesIO()
     pl.DataFrame({"vessel": ["A"], "draught": [1.5]}).write_parquet(buffer)
     return buffer.getvalue()
 
 
 def long_line(head: bytes) -> Callable[[], Iterator[bytes]]:
-    """Return a file with a line of 200 MiB."""
+    """Return a file that ends with a line of 200 MiB."""
     return lambda: chain([head], repeat(b"x" * PIECE, (200 << 20) // PIECE))
 
 

@@ -32,7 +32,7 @@ SECOND = 1.0
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A client of a server that requires a token for reads and caches responses."""
+    """Yield a client of a server that requires a token for reads and caches responses."""
     fill(database_url)
     with running_server(database_url, writes_are_open=False, anonymous_reads=False) as client:
         token = make_token(database_url, "read")

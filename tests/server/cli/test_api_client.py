@@ -18,7 +18,7 @@ SECONDS = 60
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file with three prices."""
+    """Return a file with three prices."""
     path = tmp_path / "prices.csv"
     path.write_bytes(CSV)
     return path
@@ -60,7 +60,7 @@ class ForeignServer(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def foreign_server() -> Iterator[str]:
-    """The URL of a server of another product."""
+    """Yield the URL of a server of another product."""
     with ThreadingHTTPServer(("127.0.0.1", 0), ForeignServer) as http:
         thread = threading.Thread(target=http.serve_forever)
         thread.start()

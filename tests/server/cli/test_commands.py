@@ -21,7 +21,7 @@ PRICES = "origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,10\nCNS
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """A folder with a small location tree and two prices."""
+    """Return a folder with a small location tree and two prices."""
     (tmp_path / "regions.csv").write_text(REGIONS)
     (tmp_path / "ports.csv").write_text(PORTS)
     (tmp_path / "prices.csv").write_text(PRICES)

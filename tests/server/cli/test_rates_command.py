@@ -22,7 +22,7 @@ CSV = "Date,USD,JPY,\n2026-03-05,1.25,160,\n2026-03-04,1.2,150,\n"
 
 @pytest.fixture
 def source() -> Iterator[RateSource]:
-    """A rate source for one test."""
+    """Yield a rate source for one test."""
     with rate_source() as source:
         yield source
 

@@ -26,7 +26,7 @@ BATCHES = "{ batches { edges { node { status source idempotencyKey itemCount } }
 
 @pytest.fixture
 def server(database_url: str) -> Iterator[Client]:
-    """A server with two ports and no worker."""
+    """Yield a server with two ports and no worker."""
     fill(database_url)
     with running_server(database_url) as client:
         yield client
@@ -34,14 +34,14 @@ def server(database_url: str) -> Iterator[Client]:
 
 @pytest.fixture
 def worker(server: Client, database_url: str) -> Iterator[None]:  # noqa: ARG001
-    """A worker that applies the server's batches."""
+    """Yield a worker that applies the server's batches."""
     with running_worker(database_url):
         yield
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file with three prices."""
+    """Return a file with three prices."""
     path = tmp_path / "prices.csv"
     path.write_bytes(CSV)
     return path

@@ -33,14 +33,14 @@ DATABASE = "postgresql://127.0.0.1:1/none"
 
 @pytest.fixture(scope="module")
 def production(module_database_url: str) -> Iterator[Client]:
-    """A server in the production profile, shared by the tests."""
+    """Yield a server in the production profile, shared by the tests."""
     with running_server(module_database_url, profile="production", writes_are_open=False) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def development(module_database_url: str) -> Iterator[Client]:
-    """A server in the development profile."""
+    """Yield a server in the development profile."""
     with running_server(module_database_url) as client:
         yield client
 

@@ -21,7 +21,7 @@ DIGEST = hashlib.sha256(QUERY.encode()).hexdigest()
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server with two ports."""
+    """Yield a server with two ports."""
     fill(database_url)
     with running_server(database_url) as client:
         yield client

@@ -17,7 +17,7 @@ Send = Callable[[httpx.Client], httpx.Response]
 
 @pytest.fixture(scope="module")
 def anonymous(module_database_url: str) -> Iterator[httpx.Client]:
-    """An anonymous client of a server in the production profile."""
+    """Yield an anonymous client of a server in the production profile."""
     with (
         running_server(module_database_url, profile="production", writes_are_open=False) as client,
         httpx.Client(base_url=client.http.base_url, headers={"Accept": "*/*"}, timeout=30) as http,

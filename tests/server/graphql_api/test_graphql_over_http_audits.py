@@ -20,7 +20,7 @@ AUDITS = 61
 
 @pytest.fixture(scope="module")
 def script() -> Path:
-    """The audit script, installed alongside its dependencies."""
+    """Return the audit script, installed alongside its dependencies."""
     wanted = (SOURCES / "package.json").read_bytes()
     marker = INSTALLED / "installed.json"
     if shutil.which("npm") is None:

@@ -34,7 +34,7 @@ def is_known(documents: PersistedDocuments, digest: str) -> bool:
 
 @pytest.fixture
 def documents() -> PersistedDocuments:
-    """A document store without a folder of persisted documents."""
+    """Return a document store without a folder of persisted documents."""
     return PersistedDocuments(None, persisted_only=False)
 
 

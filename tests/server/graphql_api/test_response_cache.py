@@ -20,7 +20,7 @@ WAIT_SECONDS = 10
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server with two ports, no prices, and a worker."""
+    """Yield a server with two ports, no prices, and a worker."""
     fill(database_url)
     with running_worker(database_url), running_server(database_url) as client:
         eventually(lambda: "etag" in get_averages(client).headers, "the response has no ETag", WAIT_SECONDS)

@@ -26,7 +26,7 @@ WAIT_SECONDS = 10
 
 @pytest.fixture
 def server(database_url: str) -> Iterator[str]:
-    """The URL of a server with several processes and a worker."""
+    """Yield the URL of a server with several processes and a worker."""
     fill(database_url)
     with (
         running_worker(database_url),

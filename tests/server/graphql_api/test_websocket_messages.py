@@ -25,7 +25,7 @@ WATCH = 'subscription { pricesChanged(origin: "CNSGH", destination: "CNSGH") { s
 
 @pytest.fixture(scope="module")
 def log_and_url(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Log, str]]:
-    """A server shared by the tests, and its log."""
+    """Yield a server shared by the tests, and its log."""
     path: Path = tmp_path_factory.mktemp("sockets")
     with logging_server(module_database_url, path, **SETTINGS) as (_, url, log):
         yield log, url

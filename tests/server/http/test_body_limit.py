@@ -12,7 +12,7 @@ from tests.support.http.multipart import FILE, LIMIT, MAP, OPERATIONS, batch_cou
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server with small limits and no worker."""
+    """Yield a server with small limits and no worker."""
     with running_server(database_url, max_body_bytes=10_000, max_upload_bytes=LIMIT) as client:
         yield client
 

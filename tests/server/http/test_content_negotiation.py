@@ -96,7 +96,7 @@ OTHER_REQUESTS = [
 
 @pytest.fixture(scope="module")
 def closed(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A server in the production profile that accepts one persisted document."""
+    """Yield a server in the production profile that accepts one persisted document."""
     folder: Path = tmp_path_factory.mktemp("documents")
     (folder / "kind.graphql").write_text("{ __typename }")
     settings = {"profile": "production", "documents_dir": folder, "persisted_only": True}
@@ -106,7 +106,7 @@ def closed(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def opened(module_database_url: str) -> Iterator[Client]:
-    """A server with anonymous reads and writes."""
+    """Yield a server with anonymous reads and writes."""
     with running_server(module_database_url) as client:
         yield client
 

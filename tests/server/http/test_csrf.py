@@ -20,14 +20,14 @@ IMAGE = "image/avif,image/webp,*/*;q=0.8"
 
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
-    """A server without allowed origins."""
+    """Yield a server without allowed origins."""
     with running_server(module_database_url) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def open_client(module_database_url: str) -> Iterator[Client]:
-    """A server with two allowed origins."""
+    """Yield a server with two allowed origins."""
     with running_server(module_database_url, cors_origins=f"{ALLOWED_ORIGIN}, https://other.example.com") as client:
         yield client
 

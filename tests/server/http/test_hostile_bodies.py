@@ -63,7 +63,7 @@ ITEMS = {
 
 @pytest.fixture(scope="module")
 def target(module_database_url: str) -> Iterator[Target]:
-    """A server process shared by the tests, without anonymous writes."""
+    """Yield a server process shared by the tests, without anonymous writes."""
     with serving(module_database_url) as (process, url), httpx.Client(base_url=url, timeout=30) as http:
         wait_until_answered(url)
         yield Target(url, process.pid, http)

@@ -34,7 +34,7 @@ from tests.support.tokens import authorization_header, make_token
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server with two ports, small limits and no worker."""
+    """Yield a server with two ports, small limits and no worker."""
     fill(database_url)
     with running_server(database_url, max_body_bytes=10_000, max_upload_bytes=LIMIT, pool_size=2) as client:
         yield client

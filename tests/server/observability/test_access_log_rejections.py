@@ -17,7 +17,7 @@ ID = b"X-Request-Id: %b\r\n"
 
 @pytest.fixture(scope="module")
 def server(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with a request timeout of half a second, and its log."""
+    """Yield a server with a request timeout of half a second, and its log."""
     settings = {**SETTINGS, "RATESGRAPH_REQUEST_SECONDS": "0.5"}
     with logging_server(module_database_url, tmp_path_factory.mktemp("refusals"), **settings) as (_, url, log):
         yield url, log

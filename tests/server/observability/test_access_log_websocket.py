@@ -25,7 +25,7 @@ Server = tuple[str, Log]
 
 @pytest.fixture(scope="module")
 def server(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server shared by the tests, and its log."""
+    """Yield a server shared by the tests, and its log."""
     with logging_server(module_database_url, tmp_path_factory.mktemp("sockets"), **FEW) as (_, url, log):
         yield url, log
 

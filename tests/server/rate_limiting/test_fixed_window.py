@@ -28,7 +28,7 @@ from tests.support.tokens import authorization_header, make_token
 
 @pytest.fixture
 def client(module_database_url: str) -> Iterator[Client]:
-    """A client of a server with rate limits behind a trusted local proxy."""
+    """Yield a client of a server with rate limits behind a trusted local proxy."""
     with open_limited_server(module_database_url) as client:
         yield client
 

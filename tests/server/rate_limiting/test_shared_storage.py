@@ -85,7 +85,7 @@ FAKE_STORAGE = {"rate_limit_storage": SecretStr("fake://storage")}
 
 @pytest.fixture
 def storage() -> Iterator[type[FakeStorage]]:
-    """The fake storage, empty and available."""
+    """Yield the fake storage, empty and available."""
     FakeStorage.counts, FakeStorage.request_count, FakeStorage.state = Counter(), 0, "available"
     yield FakeStorage
     FakeStorage.state = "available"

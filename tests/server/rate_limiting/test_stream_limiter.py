@@ -31,7 +31,7 @@ def serving(url: str, *, writes_are_open: bool = False, **settings: object) -> I
 
 @pytest.fixture(scope="module")
 def lane_url(module_database_url: str) -> str:
-    """A database with one lane."""
+    """Return a database with one lane."""
     with running_server(module_database_url) as client:
         client.ask('mutation { upsertRegions(regions: [{slug: "world", name: "World"}]) { addedCount } }')
         ports = '{code: "CNSGH", name: "A", parentSlug: "world"}, {code: "NLRTM", name: "B", parentSlug: "world"}'

@@ -21,7 +21,7 @@ MANY = 100_000
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server with two ports, one connection for reports and no worker."""
+    """Yield a server with two ports, one connection for reports and no worker."""
     fill(database_url)
     with running_server(database_url, ingest_pool_size=1) as client:
         yield client

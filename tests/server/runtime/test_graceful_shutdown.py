@@ -25,7 +25,7 @@ DRAIN_SECONDS = 1.5
 
 @pytest.fixture
 def queued(database_url: str) -> Iterator[dict[str, object]]:
-    """The variables of a queued batch that no worker applies."""
+    """Yield the variables of a queued batch that no worker applies."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO price_batches (status, on_error, source, payload_sha256)"

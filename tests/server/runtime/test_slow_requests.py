@@ -20,7 +20,7 @@ ANSWER = b'{"data":{"__typename":"Query"}}'
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server with a request timeout of half a second."""
+    """Yield a server with a request timeout of half a second."""
     with running_server(database_url, request_seconds=SECONDS) as client:
         yield client
 

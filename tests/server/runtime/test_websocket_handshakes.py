@@ -34,7 +34,7 @@ LONGEST = PLAIN + b"X-Long: " + b"x" * 7_000 + b"\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
-    """A server with a limit of ten connections, one of which the client uses."""
+    """Yield a server with a limit of ten connections, one of which the client uses."""
     with running_server(module_database_url, max_connections=10) as client:
         yield client
 

@@ -1,4 +1,4 @@
-"""Uploads by mutation: a small world, valid and invalid items, and the operations that send them."""
+"""Uploads by mutation: a small world, valid and invalid items, and their operations."""
 
 import asyncio
 
@@ -33,7 +33,7 @@ GOOD = {"dateFrom": "2024-01-01", "dateTo": "2024-01-02", "origin": "CNSGH", "de
 
 
 def fill(database_url: str) -> None:
-    """Make the tree."""
+    """Create the location tree."""
 
     async def work() -> None:
         async with connect(database_url, INGEST) as connection:
@@ -49,7 +49,7 @@ def upload(client: Client, *items: Json, **options: object) -> Json:
 
 
 def price_counts(client: Client) -> list[int]:
-    """Return how many prices the two days have."""
+    """Return the price counts of the two days."""
     return [day["priceCount"] for day in client.ask(AVERAGES)["averagePrices"]]
 
 

@@ -20,7 +20,7 @@ ADMIN = {"upsertRegions", "upsertPorts", "moveLocation"}
 
 
 def object_types() -> list[GraphQLObjectType]:
-    """Return the types that have fields."""
+    """Return the object types of the schema."""
     return [type_ for type_ in schema._schema.type_map.values() if isinstance(type_, GraphQLObjectType)]
 
 
