@@ -11,7 +11,7 @@ WHERE c.relkind IN ('r', 'S') AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname
 
 
 def dump(database_url: str) -> dict[str, list[str]]:
-    """Return the rows of every table and the state of every sequence by name, also of temporary ones."""
+    """Return the content of every table and sequence by name, including temporary ones."""
     with psycopg.connect(database_url) as connection:
         names = [sql.Identifier(*row) for row in connection.execute(RELATIONS).fetchall()]
         return {

@@ -11,7 +11,7 @@ TIMEOUT_SECONDS = 120
 
 
 def environment(database_url: str | None) -> dict[str, str]:
-    """Return this process's environment with the database and without other settings of Ratesgraph."""
+    """Return this process's environment with the database as its only product setting."""
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith(("RATESGRAPH_", "DATABASE_URL"))
     }

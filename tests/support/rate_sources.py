@@ -1,4 +1,4 @@
-"""Exchange rate source on loopback: an HTTP server with configurable responses and recorded requests."""
+"""Exchange rate source on loopback, with configurable responses and recorded requests."""
 
 import io
 import threading

@@ -8,7 +8,7 @@ POLL_SECONDS = 0.01
 
 
 def eventually(condition: Callable[[], object], message: str, seconds: float = TIMEOUT_SECONDS) -> float:
-    """Poll until the condition holds, fail with the message after the timeout; return the seconds taken."""
+    """Poll until the condition holds, or fail after the timeout; return the elapsed seconds."""
     started = time.monotonic()
     while not condition():
         assert time.monotonic() < started + seconds, message

@@ -57,7 +57,7 @@ PICTURE = """SELECT
 
 @dataclass
 class AccessServers:
-    """Two servers over one database with a batch, with and without anonymous reads, and their tokens."""
+    """Servers with and without anonymous reads over one database, and their tokens."""
 
     database_url: str
     open: str

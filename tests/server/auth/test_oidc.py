@@ -30,7 +30,7 @@ UPLOAD = f"mutation {{ uploadPrices(input: {{ waitMs: 0, prices: [{PRICE}] }}) {
 
 @pytest.fixture
 def client(database_url: str, issuer: Issuer) -> Iterator[Client]:
-    """Yield a client of a server that requires a token for reads and accepts the issuer's tokens."""
+    """Yield a client of a server that accepts the issuer's tokens and no anonymous reads."""
     with running_server(database_url, writes_are_open=False, anonymous_reads=False, **issuer.settings) as client:
         yield client
 

@@ -1,4 +1,4 @@
-"""API client of the commands: errors of unreachable, rejecting and foreign servers, and token secrecy."""
+"""Errors of the API client for unreachable, rejecting and foreign servers; token secrecy."""
 
 import subprocess
 import threading

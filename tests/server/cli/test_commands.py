@@ -1,4 +1,4 @@
-"""Commands as processes: start and stop, one line for each error, and no process left behind."""
+"""Commands as processes: start and stop, one line for each error, no leftover process."""
 
 import signal
 import socket

@@ -1,4 +1,4 @@
-"""`ratesgraph token` as a process: create, list and revoke tokens, of which only a digest is stored."""
+"""`ratesgraph token` as a process: create, list and revoke tokens stored as digests."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""`ratesgraph prices upload` as a process: messages, results, and recovery after an interruption."""
+"""`ratesgraph prices upload` as a process: messages, results, resumption."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Profiles: exposed schema details in production and development, and rejected combinations of settings."""
+"""Profiles: exposed schema details, and rejected combinations of settings."""
 
 import base64
 import hashlib

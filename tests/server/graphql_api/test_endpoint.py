@@ -35,7 +35,7 @@ def post(client: Client, body: object, **headers: str) -> httpx.Response:
 
 
 def code(response: httpx.Response) -> str:
-    """Return the code of the only error of a rejection, which is JSON without data and not cacheable."""
+    """Return the code of the only error of a rejection: JSON without data, not cacheable."""
     answer: Json = response.json()
     assert set(answer) == {"errors"}
     assert response.headers["content-type"].endswith("json; charset=utf-8")

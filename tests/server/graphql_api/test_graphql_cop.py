@@ -1,4 +1,4 @@
-"""Checks of graphql-cop, a public scanner of GraphQL servers, against the production profile.
+"""Checks of graphql-cop, a public scanner for GraphQL, against the production profile.
 
 Each check sends the documented request and fails if the scanner would report a finding (https://github.com/dolevf/graphql-cop).
 Requests have the default Accept header, as those of the scanner's client.

@@ -1,4 +1,4 @@
-"""Audits of the npm package graphql-http, the reference for GraphQL over HTTP: all of them pass.
+"""Audits of the npm package graphql-http, the reference for GraphQL over HTTP.
 
 npm installs them into .bench/, which git ignores. The test is skipped without npm or a registry.
 """

@@ -1,4 +1,4 @@
-"""Response cache: freshness, ETags equal across servers, bounded size, and the setting that disables it."""
+"""Response cache: freshness, ETags equal across servers, bounded size, opt-out."""
 
 import json
 import time

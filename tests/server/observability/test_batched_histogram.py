@@ -1,4 +1,4 @@
-"""Batched histogram: it exports the samples of prometheus_client's `Histogram`, also over several processes."""
+"""Batched histogram: the same samples as prometheus_client's `Histogram`."""
 
 import json
 import subprocess
@@ -57,7 +57,7 @@ def add_batches(histogram: BatchedHistogram, observations: list[Observation]) ->
 
 
 def samples(families: list[Metric]) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Return the samples of the text format. Sums are rounded, as their order of addition differs."""
+    """Return the samples of the text format; rounded sums hide the order of addition."""
     text = generate_latest(Families(families)).decode()
     assert text.startswith(f"# HELP {NAME} How long\n# TYPE {NAME} histogram\n")
     found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]

@@ -1,4 +1,4 @@
-"""Prometheus metrics of a running server, in one process and in several, and their access control."""
+"""Prometheus metrics of a server, in one process and in several, and their access control."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Redaction: the value of every secret setting is removed from log lines in every quoted form."""
+"""Redaction: secret settings are removed from log lines in every quoted form."""
 
 import json
 import logging

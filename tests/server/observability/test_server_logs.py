@@ -1,4 +1,4 @@
-"""Logs of real server processes: their records, and the absence of secrets and argument values."""
+"""Logs of server processes: their records, and the absence of secrets and arguments."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Fixed-window rate limits: the boundary of a limit, and the key under which a caller is counted."""
+"""Fixed-window rate limits: the boundary of a limit, and the key of a caller."""
 
 import json
 from collections.abc import Iterator
@@ -100,7 +100,7 @@ def test_rate_limit_rejects_token_guessing_before_the_database_lookup(
     monkeypatch.setattr(tokens, "find_tokens", find_and_count)
     guesses = [f"rgt_{number:016}_{'0' * 43}" for number in range(LIMIT + 1)]
     assert [ask(client, "203.0.113.4", token).status_code for token in guesses] == [401] * LIMIT + [429]
-    # The token in use is refreshed meanwhile, in a lookup of its own.
+    # The token in use is refreshed meanwhile, in a separate lookup.
     ids = {token_id for _, found in looked_up for token_id in found} - {known.split("_")[1]}  # type: ignore[attr-defined]
     assert ids == {token.split("_")[1] for token in guesses[:LIMIT]}
     assert ask(client, "203.0.113.4", late).status_code == 429

@@ -1,4 +1,4 @@
-"""Write coalescing: the writes of one iteration leave in one piece, in order and without delay."""
+"""Write coalescing: the writes of an iteration are sent together, in order, without delay."""
 
 import asyncio
 import json

@@ -46,7 +46,7 @@ class Log:
 def logging_server(
     database_url: str, tmp_path: Path, *arguments: str, **settings: str
 ) -> Iterator[tuple[subprocess.Popen[str], str, Log]]:
-    """Serve a database with a port and log every request; yield the process, its URL and its log."""
+    """Serve a database with a port and log every request; yield process, URL and log."""
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO locations (kind, key, name, search_text) VALUES ('PORT', 'CNSGH', 'Shanghai', '')"

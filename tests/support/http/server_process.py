@@ -27,7 +27,7 @@ def serving(
     settings: Mapping[str, str] | None = None,
     log: IO[str] | int = subprocess.STDOUT,
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run `serve` on a free port; yield the process and the URL. It stops without a drain period."""
+    """Run `serve` on a free port without a drain period; yield the process and the URL."""
     with subprocess.Popen(
         [COMMAND, "serve", "--port", "0", *arguments],
         env={
