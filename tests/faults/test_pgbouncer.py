@@ -23,7 +23,7 @@ from tests.faults.readers import Readings, reading
 from tests.faults.world import Question, make_world
 from tests.support.fixtures.server import running_worker
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.tokens import authorization_header, make_token
+from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually
 
 OLDEST = (1, 22)
@@ -176,7 +176,7 @@ def test_pgbouncer_reads_survive_an_outage_of_the_database(any_command: str) -> 
 def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
     command: str, database_url: str, questions: list[Question]
 ) -> None:
-    token = authorization_header(make_token(database_url, "admin"))
+    token = authorization_header(create_api_token(database_url, "admin"))
     settings = {"RATESGRAPH_DIRECT_URL": database_url}
     query = "/graphql?query={locations(first:1){totalCount}}"
     price = {"dateFrom": "2024-01-01", "origin": "CNSGH", "destination": "NLRTM", "price": 5}

@@ -14,7 +14,7 @@ from db.pool import INGEST, connect
 from db.repositories import batches
 from domain.batches import BatchOutcome, BatchStatus
 from resolvers import price_changes, subscriptions
-from tests.support.batches.uploads import GOOD
+from tests.support.batches.uploads import VALID_ITEM
 from tests.support.fixtures.server import Json, running_worker
 from tests.support.fixtures.subscriptions import Watched
 from tests.support.http.subscriptions import ASIA_TO_EUROPE, CHANGES, ELSEWHERE, PROGRESS, THERE, each_transport, upload
@@ -57,7 +57,7 @@ def count_prices(watched: Watched) -> int:
 def test_subscription_to_batch_progress_sends_every_change_until_the_batch_ends(
     watched: Watched, transport: str
 ) -> None:
-    batch_id = upload(watched, GOOD)
+    batch_id = upload(watched, VALID_ITEM)
     number = int(batch_id)
     with open_subscription(watched.url, transport, PROGRESS, id=batch_id) as answers:
         assert state(next(answers)) == ("QUEUED", 0)
@@ -82,7 +82,7 @@ def test_subscription_to_batch_progress_sends_every_change_until_the_batch_ends(
 def test_subscription_to_batch_progress_follows_a_worker_until_the_batch_is_applied(
     watched: Watched, transport: str
 ) -> None:
-    batch_id = upload(watched, GOOD)
+    batch_id = upload(watched, VALID_ITEM)
     query = PROGRESS.replace("progress", "progress laneCount firstDay lastDay")
     with open_subscription(watched.url, transport, query, id=batch_id) as answers:
         assert state(next(answers)) == ("QUEUED", 0)
@@ -94,7 +94,7 @@ def test_subscription_to_batch_progress_follows_a_worker_until_the_batch_is_appl
 
 
 def test_subscription_to_batch_progress_serves_concurrent_subscribers(watched: Watched) -> None:
-    batch_id = upload(watched, GOOD)
+    batch_id = upload(watched, VALID_ITEM)
     with ExitStack() as stack:
         both = [
             stack.enter_context(open_subscription(watched.url, transport, PROGRESS, id=batch_id))
@@ -110,7 +110,7 @@ def test_subscription_to_batch_progress_serves_concurrent_subscribers(watched: W
 def test_subscription_to_batch_progress_ends_despite_a_lost_notification(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch_id = upload(watched, GOOD)
+    batch_id = upload(watched, VALID_ITEM)
     monkeypatch.setattr(Notifications, "dispatch", lambda *_: None)
     with open_subscription(watched.url, "websocket", PROGRESS, id=batch_id) as answers:
         assert state(next(answers)) == ("QUEUED", 0)
@@ -201,7 +201,7 @@ def test_subscription_survives_repeated_loss_of_database_connections(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriptions, "POLL_SECONDS", 0.2)
-    batch_id = upload(watched, GOOD)
+    batch_id = upload(watched, VALID_ITEM)
     with (
         open_subscription(watched.url, "websocket", PROGRESS, id=batch_id) as progress,
         open_subscription(watched.url, "websocket", CHANGES, **ASIA_TO_EUROPE) as changes,

@@ -74,7 +74,7 @@ def check_quick(target: Target, send: Callable[[], httpx.Response]) -> httpx.Res
     raise AssertionError(f"the longest response times, in seconds, of {ATTEMPTS} attempts: {longest}")
 
 
-def codes(response: httpx.Response) -> set[str]:
+def error_codes(response: httpx.Response) -> set[str]:
     """Return the codes of all errors of a response, each of which must have one."""
     found = {error["extensions"]["code"] for error in response.json().get("errors", ())}
     assert "INTERNAL_ERROR" not in found, response.text

@@ -7,7 +7,7 @@ from db.pool import INGEST, connect
 from server.auth.api_tokens import create_token
 
 
-def make_token(database_url: str, *scopes: str, name: str = "test", expires_at: datetime | None = None) -> str:
+def create_api_token(database_url: str, *scopes: str, name: str = "test", expires_at: datetime | None = None) -> str:
     """Create a token and return it."""
 
     async def create() -> str:

@@ -15,7 +15,7 @@ from ingest.readers.price_file import MAX_ITEMS, ONE_DAY_COLUMNS
 HEADER = b"origin,destination,date_from,date_to,price,currency\n"
 LINE = b"AAAAA,BBBBB,2024-01-01,2024-01-31,10,USD\n"
 OBJECT = b'{"origin":"AAAAA","destination":"BBBBB","date_from":"2024-01-01","date_to":"2024-01-01","price":1}\n'
-PIECE = 16 << 20
+CHUNK_BYTES = 16 << 20
 SOUND_PARQUET = zlib.decompress(base64.b64decode(
     "eNqNVM1u2kAQXoyDIsqBQ3aFJR+4YCUKSsEtAlcq1RjaJCohQNWQoEiVwRgoDo4wgdBjj32Annrqk/RQ5ZAnyKlPUEU99NJbd2ygbVBLV97d"
     "+fnm25nx2hWopalIwzRcogIlhAT4BEpolEaT3BGlIRoiROBWMUCCNCJlSCgqxe45w16nN3jVcsw2JUxkR+xISSrrZIlMX00WNdvuqDcwRj3n"
@@ -37,9 +37,9 @@ class WrongFile:
 
     name: str
     file_format: str
-    pieces: Callable[[], Iterator[bytes]]
+    chunks: Callable[[], Iterator[bytes]]
     code: str
-    words: str
+    message: str
 
 
 def whole(data: bytes) -> Callable[[], Iterator[bytes]]:
@@ -51,8 +51,8 @@ def bomb(line: bytes, head: bytes = b"") -> Callable[[], Iterator[bytes]]:
     """Return a gzip bomb: a file of repeated members that decompresses to a GiB of the line."""
 
     def pieces() -> Iterator[bytes]:
-        member = gzip.compress(line * (PIECE // len(line)), compresslevel=6)
-        return chain([gzip.compress(head, mtime=0)], repeat(member, (1 << 30) // PIECE))
+        member = gzip.compress(line * (CHUNK_BYTES // len(line)), compresslevel=6)
+        return chain([gzip.compress(head, mtime=0)], repeat(member, (1 << 30) // CHUNK_BYTES))
 
     return pieces
 
@@ -90,7 +90,7 @@ def other_columns() -> bytes:
 
 def long_line(head: bytes) -> Callable[[], Iterator[bytes]]:
     """Return a file that ends with a line of 200 MiB."""
-    return lambda: chain([head], repeat(b"x" * PIECE, (200 << 20) // PIECE))
+    return lambda: chain([head], repeat(b"x" * CHUNK_BYTES, (200 << 20) // CHUNK_BYTES))
 
 
 LATIN_1 = HEADER + LINE * 250_000 + "Göteborg,BBBBB,2024-01-01,,1,USD\n".encode("latin-1") + LINE * 10
@@ -114,7 +114,7 @@ WRONG_FILES = [
     WrongFile("UTF-16 objects", "ndjson", whole(OBJECT.decode().encode("utf-16-le")), "WRONG_ENCODING", "line 1 contains NUL"),
     WrongFile("NUL", "csv", whole(HEADER + LINE * 9 + b"\0,\0,\0,\0,\0,\0\n"), "WRONG_ENCODING", "line 11 contains NUL"),
     WrongFile("NUL in a name", "ndjson", whole(rb'{"origin\u0000":1}'), "WRONG_COLUMNS", "origin\ufffd"),
-    WrongFile("only quotes", "csv", whole(b'"' * PIECE), "BROKEN_FILE", "line 1 is longer than 1 MiB"),
+    WrongFile("only quotes", "csv", whole(b'"' * CHUNK_BYTES), "BROKEN_FILE", "line 1 is longer than 1 MiB"),
     WrongFile("open quote", "csv", whole(HEADER + b'"' + LINE * 50_000), "BROKEN_FILE", "line 2: unterminated quote"),
     WrongFile("200 MiB line", "csv", long_line(HEADER + LINE), "BROKEN_FILE", "line 3 is longer than 1 MiB"),
     WrongFile("200 MiB object", "ndjson", long_line(OBJECT + b'{"origin":"'), "BROKEN_FILE", "line 2 is longer than 1 MiB"),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.hostile import Target, check_quick, codes
+from tests.support.hostile import Target, check_quick, error_codes
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.schema.documents import nest_fragments, repeat_field
 
@@ -72,7 +72,7 @@ def target(module_database_url: str) -> Iterator[Target]:
 def test_hostile_document_is_processed_quickly_with_the_expected_error_code(target: Target, name: str) -> None:
     document, code = DOCUMENTS[name]
     response = check_quick(target, lambda: target.post({"query": document}))
-    assert codes(response) == ({code} if code else set())
+    assert error_codes(response) == ({code} if code else set())
 
 
 def test_hostile_documents_do_not_leak_memory(target: Target) -> None:

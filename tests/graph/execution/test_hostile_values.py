@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 
-from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.batches.uploads import AVERAGES, UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server
 from tests.support.operations import Operation, operations, operations_with_texts
 from tests.support.streams import sse_results
@@ -48,9 +48,9 @@ CODES_OF_QUESTIONS = {
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
     """A server over two ports with one batch, which the tests share."""
-    fill(module_database_url)
+    create_locations(module_database_url)
     with running_server(module_database_url) as client:
-        client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 0})
+        client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 0})
         yield client
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.batches.uploads import AVERAGES, UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server
 from tests.support.streams import open_socket, operation_results, sse_results, subscribe
 
@@ -22,7 +22,7 @@ TOO_MUCH = f"{{ a: {YEAR} {{ day }} b: {YEAR} {{ day }} c: {YEAR} {{ day }} }}"
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
     """A server over two ports, which the tests share."""
-    fill(module_database_url)
+    create_locations(module_database_url)
     with running_server(module_database_url, max_cost=MAXIMUM, max_errors=3) as client:
         yield client
 
@@ -107,7 +107,7 @@ def test_query_cost_is_reported_only_on_request_and_bypasses_the_cache(client: C
 
 
 def test_query_cost_only_requests_execute_nothing(client: Client) -> None:
-    assert price(client, UPLOAD, {"input": {"prices": [GOOD]}}) > 0
+    assert price(client, UPLOAD, {"input": {"prices": [VALID_ITEM]}}) > 0
     assert client.ask("{ batches { totalCount } }") == {"batches": {"totalCount": 0}}
 
 

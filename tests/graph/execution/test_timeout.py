@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.faults.world import Question, make_world
-from tests.support.batches.uploads import GOOD, UPLOAD
+from tests.support.batches.uploads import UPLOAD, VALID_ITEM
 from tests.support.fixtures.server import Client, running_server
 from tests.support.streams import open_socket, operation_results, subscribe
 from tests.support.waiting import eventually
@@ -110,7 +110,7 @@ def test_execution_timeout_of_one_query_does_not_affect_other_queries(
 def test_execution_timeout_does_not_apply_to_the_upload_wait(database_url: str) -> None:
     with running_server(database_url, execution_seconds=SECONDS) as client:
         began = time.monotonic()
-        payload = client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 1_500})["uploadPrices"]
+        payload = client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 1_500})["uploadPrices"]
         assert payload["batch"]["status"] == "QUEUED"
         assert time.monotonic() - began > 1.4
 

@@ -11,13 +11,13 @@ import httpx
 import psycopg
 import pytest
 
-from tests.support.batches.uploads import GOOD, fill
+from tests.support.batches.uploads import VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.fixtures.subscriptions import Watched
 from tests.support.http.subscriptions import each_transport
 from tests.support.processes import ratesgraph
 from tests.support.streams import open_events, open_subscription
-from tests.support.tokens import authorization_header, make_token
+from tests.support.tokens import authorization_header, create_api_token
 
 UPLOAD = """mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) {
   replayed batch { id status uploader idempotencyKey } userErrors { code }
@@ -53,7 +53,7 @@ class Parties:
 
     def upload(self, token: str, key: str = "monday", price: int = 5) -> Json:
         """Upload an item and return the payload once it is applied."""
-        item = {**GOOD, "price": price}
+        item = {**VALID_ITEM, "price": price}
         payload: Json = self.ask(token, UPLOAD, input={"prices": [item], "waitMs": 20_000, "idempotencyKey": key})[
             "uploadPrices"
         ]
@@ -62,9 +62,9 @@ class Parties:
 
 @pytest.fixture
 def parties(database_url: str) -> Iterator[Parties]:
-    fill(database_url)
-    ours, theirs = (make_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
-    admin, reader = (make_token(database_url, scope, name=scope) for scope in ("admin", "read"))
+    create_locations(database_url)
+    ours, theirs = (create_api_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
+    admin, reader = (create_api_token(database_url, scope, name=scope) for scope in ("admin", "read"))
     with running_worker(database_url), running_server(database_url, writes_are_open=False) as client:
         yield Parties(client, str(client.http.base_url), ours, theirs, admin, reader)
 
@@ -104,7 +104,7 @@ def test_idempotency_key_is_scoped_to_its_uploader(parties: Parties) -> None:
 
 def test_batch_ownership_follows_the_token_name_after_rotation(parties: Parties, database_url: str) -> None:
     first = parties.upload(parties.ours)
-    successor = make_token(database_url, "upload", name="ours")
+    successor = create_api_token(database_url, "upload", name="ours")
     assert parties.upload(successor) == {**first, "replayed": True}
 
 
@@ -119,7 +119,7 @@ def test_batch_revert_is_permitted_only_for_its_uploader_and_admins(parties: Par
 
 
 def test_batch_rejections_download_is_permitted_only_for_its_uploader_and_admins(parties: Parties) -> None:
-    parties.ask(parties.ours, UPLOAD, input={"prices": [{**GOOD, "price": "x"}], "waitMs": 20_000})
+    parties.ask(parties.ours, UPLOAD, input={"prices": [{**VALID_ITEM, "price": "x"}], "waitMs": 20_000})
 
     def status(token: str, batch_id: str) -> tuple[int, str]:
         answer = parties.client.http.get(f"/batches/{batch_id}/rejections.csv", headers=authorization_header(token))
@@ -149,11 +149,11 @@ def test_batch_progress_subscription_is_permitted_only_for_uploader_and_admins(
 @each_transport
 def test_price_changes_subscription_hides_the_batch_from_other_callers(watched: Watched, transport: str) -> None:
     url = watched.database_url
-    ours, *others = (make_token(url, "upload", "read", name=name) for name in ("ours", "theirs", "other"))
+    ours, *others = (create_api_token(url, "upload", "read", name=name) for name in ("ours", "theirs", "other"))
     tokens = {
         ours: True,
-        make_token(url, "admin"): True,
-        make_token(url, "read"): False,
+        create_api_token(url, "admin"): True,
+        create_api_token(url, "read"): False,
         **dict.fromkeys(others, False),
     }
     with ExitStack() as stack:
@@ -161,7 +161,7 @@ def test_price_changes_subscription_hides_the_batch_from_other_callers(watched: 
         watched.wait_for_watchers(len(tokens))
         stack.enter_context(running_worker(url))
         watched.client.http.headers.update(authorization_header(ours))
-        batch = watched.client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 0})["uploadPrices"]["batch"]
+        batch = watched.client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 0})["uploadPrices"]["batch"]
         for answers, sees_it in zip(streams, tokens.values(), strict=True):
             told = next(answers)["data"]["pricesChanged"]
             assert told.pop("batch") == ({"id": batch["id"], "source": "uploadPrices"} if sees_it else None)
@@ -170,11 +170,11 @@ def test_price_changes_subscription_hides_the_batch_from_other_callers(watched: 
 
 @pytest.mark.parametrize("state", ["queued", "applied", "rejected", "reverted"])
 def test_batch_of_another_uploader_is_byte_for_byte_equal_to_a_missing_one(database_url: str, state: str) -> None:
-    fill(database_url)
-    ours, theirs = (make_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
+    create_locations(database_url)
+    ours, theirs = (create_api_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
     with running_server(database_url, writes_are_open=False) as client:
         parties = Parties(client, str(client.http.base_url), ours, theirs, "", "")
-        item = {**GOOD, "price": "x"} if state == "rejected" else GOOD
+        item = {**VALID_ITEM, "price": "x"} if state == "rejected" else VALID_ITEM
         options = {"prices": [item], "waitMs": 0 if state == "queued" else 20_000, "idempotencyKey": "monday"}
         with ExitStack() as stack:
             if state != "queued":
@@ -226,8 +226,8 @@ def _begin(parties: Parties, token: str, batch_id: str) -> bytes:
 
 
 def test_batch_loaded_by_the_cli_is_visible_only_to_admins(database_url: str, tmp_path: Path) -> None:
-    fill(database_url)
-    ours, admin = (make_token(database_url, scope, name=scope) for scope in ("upload", "admin"))
+    create_locations(database_url)
+    ours, admin = (create_api_token(database_url, scope, name=scope) for scope in ("upload", "admin"))
     (tmp_path / "prices.csv").write_text("origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,1\n")
     ratesgraph(database_url, "prices", "load", tmp_path / "prices.csv")
     with running_server(database_url, writes_are_open=False) as client:
@@ -241,8 +241,8 @@ def test_batch_of_another_uploader_causes_the_same_statements_as_a_missing_one(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The time that an answer takes is that of its statements: where they are the same, it tells nothing.
-    fill(database_url)
-    ours, theirs = (make_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
+    create_locations(database_url)
+    ours, theirs = (create_api_token(database_url, "upload", name=name) for name in ("ours", "theirs"))
     sent: list[str] = []
     execute = psycopg.AsyncCursor.execute
 
@@ -254,7 +254,7 @@ def test_batch_of_another_uploader_causes_the_same_statements_as_a_missing_one(
 
     with running_server(database_url, writes_are_open=False) as client:
         parties = Parties(client, str(client.http.base_url), ours, theirs, "", "")
-        batch = parties.ask(ours, UPLOAD, input={"prices": [GOOD], "waitMs": 0})["uploadPrices"]["batch"]
+        batch = parties.ask(ours, UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 0})["uploadPrices"]["batch"]
         monkeypatch.setattr(psycopg.AsyncCursor, "execute", noting)
         seen(parties, theirs, MISSING)
         missing = list(sent)

@@ -15,12 +15,12 @@ import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from tests.support.batches.uploads import fill
+from tests.support.batches.uploads import create_locations
 from tests.support.fixtures.server import running_server, running_worker
 from tests.support.processes import ratesgraph
 from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared_scopes
 from tests.support.streams import open_events, open_socket, operation_results, sse_results, subscribe
-from tests.support.tokens import authorization_header, make_token
+from tests.support.tokens import authorization_header, create_api_token
 
 LANE = 'origin: "CNSGH", destination: "NLRTM"'
 DAYS = 'dateFrom: "2024-01-01", dateTo: "2024-01-01"'
@@ -49,7 +49,7 @@ NOT_ENOUGH = dict.fromkeys(READ, "upload") | dict.fromkeys(UPLOAD, "read") | dic
 ENOUGH = dict.fromkeys(READ, "read") | dict.fromkeys(UPLOAD, "owner") | dict.fromkeys(ADMIN, "admin")
 TRANSPORTS = ("json", "get", "form", "sse", "websocket")
 REFUSALS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}
-PICTURE = """SELECT
+STATE_QUERY = """SELECT
   (SELECT array_agg((id, status, attempts, uploader) ORDER BY id) FROM price_batches),
   (SELECT array_agg((id, parent_id) ORDER BY id) FROM locations),
   (SELECT count(*) FROM audit_entries)"""
@@ -60,33 +60,33 @@ class AccessServers:
     """Servers with and without anonymous reads over one database, and their tokens."""
 
     database_url: str
-    open: str
-    closed: str
+    anonymous_url: str
+    token_url: str
     tokens: dict[str, str]
     bad_tokens: dict[str, str]
 
-    def picture(self) -> object:
+    def database_state(self) -> object:
         """Return the database state that the operations could change."""
         with psycopg.connect(self.database_url) as connection:
-            return connection.execute(PICTURE).fetchone()
+            return connection.execute(STATE_QUERY).fetchone()
 
 
 @pytest.fixture(scope="module")
 def servers(module_database_url: str) -> Iterator[AccessServers]:
     url = module_database_url
-    fill(url)
-    revoked = make_token(url, "admin")
+    create_locations(url)
+    revoked = create_api_token(url, "admin")
     ratesgraph(url, "token", "revoke", revoked)
-    valid = make_token(url, "admin")
+    valid = create_api_token(url, "admin")
     bad = {
-        "expired": make_token(url, "admin", expires_at=datetime.now(UTC) - timedelta(seconds=1)),
+        "expired": create_api_token(url, "admin", expires_at=datetime.now(UTC) - timedelta(seconds=1)),
         "revoked": revoked,
         "wrong": f"{valid[:-1]}{'A' if valid[-1] != 'A' else 'B'}",
         "unknown": f"rgt_{'0' * 16}_{'0' * 43}",
         "no token": "admin",
     }
-    tokens = {scope: make_token(url, scope, name=scope) for scope in ("read", "upload", "admin")}
-    tokens["owner"] = make_token(url, "upload", name="owner")
+    tokens = {scope: create_api_token(url, scope, name=scope) for scope in ("read", "upload", "admin")}
+    tokens["owner"] = create_api_token(url, "upload", name="owner")
     with (
         running_server(url, writes_are_open=False) as client,
         running_server(url, writes_are_open=False, anonymous_reads=False) as other,
@@ -94,16 +94,16 @@ def servers(module_database_url: str) -> Iterator[AccessServers]:
         servers = AccessServers(url, str(client.http.base_url), str(other.http.base_url), tokens, bad)
         keyed = OPERATIONS["uploadPrices"].replace("waitMs: 0", 'waitMs: 20000, idempotencyKey: "monday"')
         with running_worker(url):
-            assert code(servers.open, "json", keyed, tokens["owner"]) == ""
+            assert error_code(servers.anonymous_url, "json", keyed, tokens["owner"]) == ""
         # The response cache and the token cache are filled: neither may grant access to another caller.
         for field in READ:
             for transport in {"json", "get"} & set(transports(field)):
-                assert code(servers.closed, transport, OPERATIONS[field], tokens["read"]) == ""
-        assert code(servers.open, "json", OPERATIONS["batches"], valid) == ""
+                assert error_code(servers.token_url, transport, OPERATIONS[field], tokens["read"]) == ""
+        assert error_code(servers.anonymous_url, "json", OPERATIONS["batches"], valid) == ""
         yield servers
 
 
-def code(url: str, transport: str, query: str, token: str | None) -> str:
+def error_code(url: str, transport: str, query: str, token: str | None) -> str:
     """Return the code of the only error of the response, or an empty string for data."""
     if transport == "websocket":
         try:
@@ -166,25 +166,31 @@ def test_access_control_cases_cover_every_declared_field() -> None:
 def test_upload_and_admin_fields_require_a_valid_scoped_token_under_anonymous_reads(
     servers: AccessServers, field: str
 ) -> None:
-    before = servers.picture()
+    before = servers.database_state()
     for transport in transports(field):
-        assert code(servers.open, transport, OPERATIONS[field], None) == "UNAUTHENTICATED"
+        assert error_code(servers.anonymous_url, transport, OPERATIONS[field], None) == "UNAUTHENTICATED"
         for kind, token in servers.bad_tokens.items():
-            assert code(servers.open, transport, OPERATIONS[field], token) == "UNAUTHENTICATED", kind
-        assert code(servers.open, transport, OPERATIONS[field], servers.tokens[NOT_ENOUGH[field]]) == "FORBIDDEN"
-    assert servers.picture() == before
+            assert error_code(servers.anonymous_url, transport, OPERATIONS[field], token) == "UNAUTHENTICATED", kind
+        assert (
+            error_code(servers.anonymous_url, transport, OPERATIONS[field], servers.tokens[NOT_ENOUGH[field]])
+            == "FORBIDDEN"
+        )
+    assert servers.database_state() == before
 
 
 @pytest.mark.parametrize("field", sorted(OPERATIONS))
 def test_all_fields_require_a_valid_token_with_scope_without_anonymous_reads(
     servers: AccessServers, field: str
 ) -> None:
-    before = servers.picture()
+    before = servers.database_state()
     for transport in transports(field):
         for token in (None, *servers.bad_tokens.values()):
-            assert code(servers.closed, transport, OPERATIONS[field], token) == "UNAUTHENTICATED"
-        assert code(servers.closed, transport, OPERATIONS[field], servers.tokens[NOT_ENOUGH[field]]) == "FORBIDDEN"
-    assert servers.picture() == before
+            assert error_code(servers.token_url, transport, OPERATIONS[field], token) == "UNAUTHENTICATED"
+        assert (
+            error_code(servers.token_url, transport, OPERATIONS[field], servers.tokens[NOT_ENOUGH[field]])
+            == "FORBIDDEN"
+        )
+    assert servers.database_state() == before
 
 
 @pytest.mark.parametrize("field", sorted({*OPERATIONS} - {"pricesChanged"}))
@@ -194,7 +200,9 @@ def test_token_with_sufficient_or_admin_scope_can_use_each_field(servers: Access
         for holder in (ENOUGH[field], "admin"):
             if field == "batchByKey" and holder == "admin":
                 continue  # An idempotency key belongs to its uploader.
-            assert code(servers.closed, transport, OPERATIONS[field], servers.tokens[holder]) == expected, transport
+            assert error_code(servers.token_url, transport, OPERATIONS[field], servers.tokens[holder]) == expected, (
+                transport
+            )
 
 
 @pytest.mark.parametrize("transport", ["sse", "websocket"])
@@ -204,10 +212,10 @@ def test_prices_changed_stream_starts_for_a_token_with_read_or_admin_scope(
     query = OPERATIONS["pricesChanged"]
     for holder in ("read", "admin"):
         if transport == "sse":
-            with open_events(servers.closed, query, {}, servers.tokens[holder]) as response:
+            with open_events(servers.token_url, query, {}, servers.tokens[holder]) as response:
                 assert response.status_code == 200
         else:
-            with open_socket(servers.closed, servers.tokens[holder]) as socket:
+            with open_socket(servers.token_url, servers.tokens[holder]) as socket:
                 subscribe(socket, query, {})
                 subscribe(socket, OPERATIONS["locations"], {}, "2")
                 # A rejection of the first operation would have arrived before this result.
@@ -215,18 +223,21 @@ def test_prices_changed_stream_starts_for_a_token_with_read_or_admin_scope(
 
 
 def test_anonymous_read_is_allowed_but_an_expired_token_is_rejected(servers: AccessServers) -> None:
-    assert code(servers.open, "json", OPERATIONS["locations"], None) == ""
-    assert code(servers.open, "json", OPERATIONS["locations"], servers.bad_tokens["expired"]) == "UNAUTHENTICATED"
+    assert error_code(servers.anonymous_url, "json", OPERATIONS["locations"], None) == ""
+    assert (
+        error_code(servers.anonymous_url, "json", OPERATIONS["locations"], servers.bad_tokens["expired"])
+        == "UNAUTHENTICATED"
+    )
 
 
 def test_operation_is_rejected_as_a_whole_if_any_field_is_not_permitted(servers: AccessServers) -> None:
     query = "query { locations { totalCount } ...more } fragment more on Query { ... { b: batches { totalCount } } }"
-    assert code(servers.open, "json", query, None) == "UNAUTHENTICATED"
-    assert code(servers.open, "json", query, make_token(servers.database_url, "upload")) == ""
+    assert error_code(servers.anonymous_url, "json", query, None) == "UNAUTHENTICATED"
+    assert error_code(servers.anonymous_url, "json", query, create_api_token(servers.database_url, "upload")) == ""
 
 
 def test_websocket_token_is_accepted_in_the_authorization_header(servers: AccessServers) -> None:
-    with open_socket(servers.closed, make_token(servers.database_url, "read"), in_header=True) as socket:
+    with open_socket(servers.token_url, create_api_token(servers.database_url, "read"), in_header=True) as socket:
         subscribe(socket, OPERATIONS["locations"], {})
         assert next(operation_results(socket))["data"]["locations"]["totalCount"] > 0
 
@@ -235,21 +246,21 @@ def test_websocket_token_is_accepted_in_the_authorization_header(servers: Access
 def test_rejections_download_requires_a_token_with_upload_scope(servers: AccessServers, path: str) -> None:
     def status(token: str | None) -> int:
         return httpx.get(
-            f"{servers.open}/batches/{path}/rejections.csv", headers=authorization_header(token)
+            f"{servers.anonymous_url}/batches/{path}/rejections.csv", headers=authorization_header(token)
         ).status_code
 
     assert [status(token) for token in (None, *servers.bad_tokens.values())] == [401] * 6
-    assert status(make_token(servers.database_url, "read")) == 403
-    assert status(make_token(servers.database_url, "upload")) == 404
+    assert status(create_api_token(servers.database_url, "read")) == 403
+    assert status(create_api_token(servers.database_url, "upload")) == 404
 
 
 def test_dry_run_requires_read_scope_in_addition_to_upload_scope(servers: AccessServers) -> None:
     query = "mutation { uploadPrices(input: { prices: [], dryRun: true }) { userErrors { code } } }"
-    assert code(servers.closed, "json", query, make_token(servers.database_url, "upload", "read")) == ""
+    assert error_code(servers.token_url, "json", query, create_api_token(servers.database_url, "upload", "read")) == ""
     answer = httpx.post(
-        f"{servers.closed}/graphql",
+        f"{servers.token_url}/graphql",
         json={"query": query},
-        headers=authorization_header(make_token(servers.database_url, "upload")),
+        headers=authorization_header(create_api_token(servers.database_url, "upload")),
     ).json()
     assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 

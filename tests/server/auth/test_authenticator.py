@@ -18,12 +18,12 @@ from db.pool import Pool
 from db.repositories import tokens
 from db.repositories.tokens import ApiToken
 from server.auth.authenticator import MAX_CONCURRENT_LOOKUPS, Authenticator
-from tests.support.batches.uploads import AVERAGES, fill
+from tests.support.batches.uploads import AVERAGES, create_locations
 from tests.support.fixtures.server import Client, running_server
 from tests.support.http.subscriptions import each_transport
 from tests.support.processes import ratesgraph
 from tests.support.streams import open_events, open_socket, operation_results, subscribe
-from tests.support.tokens import authorization_header, make_token
+from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually
 
 CHANGES = 'subscription { pricesChanged(origin: "CNSGH", destination: "NLRTM") { status } }'
@@ -33,9 +33,9 @@ SECOND = 1.0
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
     """Yield a client of a server that requires a token for reads and caches responses."""
-    fill(database_url)
+    create_locations(database_url)
     with running_server(database_url, writes_are_open=False, anonymous_reads=False) as client:
-        token = make_token(database_url, "read")
+        token = create_api_token(database_url, "read")
         eventually(lambda: "etag" in get_averages(client, token).headers, "no response is cached")
         yield client
 
@@ -58,7 +58,7 @@ def revoke(database_url: str, token: str) -> float:
 
 
 def test_cached_response_is_not_served_to_callers_without_read_scope(client: Client, database_url: str) -> None:
-    reader, uploader = make_token(database_url, "read"), make_token(database_url, "upload")
+    reader, uploader = create_api_token(database_url, "read"), create_api_token(database_url, "upload")
     kept = get_averages(client, reader)
     assert post_averages(client, reader).json() == kept.json()
     for again in (get_averages(client, reader), post_averages(client, reader)):
@@ -76,15 +76,17 @@ def test_cached_response_is_not_served_to_callers_without_read_scope(client: Cli
 
 
 def test_cache_control_is_private_when_reads_require_a_token(client: Client, database_url: str) -> None:
-    answer = get_averages(client, make_token(database_url, "read"))
+    answer = get_averages(client, create_api_token(database_url, "read"))
     assert answer.headers["cache-control"].startswith("private")
     assert "Authorization" in answer.headers["vary"]
-    not_modified = get_averages(client, make_token(database_url, "read"), **{"If-None-Match": answer.headers["etag"]})
+    not_modified = get_averages(
+        client, create_api_token(database_url, "read"), **{"If-None-Match": answer.headers["etag"]}
+    )
     assert (not_modified.status_code, not_modified.content) == (304, b"")
 
 
 def test_revoked_token_is_rejected_within_one_second(client: Client, database_url: str) -> None:
-    token = make_token(database_url, "read")
+    token = create_api_token(database_url, "read")
     assert post_averages(client, token).status_code == 200
     revoked_at = revoke(database_url, token)
     eventually(lambda: post_averages(client, token).status_code == 401, "the token is still accepted")
@@ -92,7 +94,7 @@ def test_revoked_token_is_rejected_within_one_second(client: Client, database_ur
 
 
 def test_token_revoked_by_the_cli_is_rejected(client: Client, database_url: str) -> None:
-    token = make_token(database_url, "read")
+    token = create_api_token(database_url, "read")
     assert post_averages(client, token).status_code == 200
     ratesgraph(database_url, "token", "revoke", token)
     eventually(lambda: post_averages(client, token).status_code == 401, "the token is still accepted")
@@ -100,7 +102,7 @@ def test_token_revoked_by_the_cli_is_rejected(client: Client, database_url: str)
 
 def test_expired_token_is_rejected_from_its_expiry_time(client: Client, database_url: str) -> None:
     expires_at = datetime.now(UTC) + timedelta(seconds=1.5)
-    token = make_token(database_url, "read", expires_at=expires_at)
+    token = create_api_token(database_url, "read", expires_at=expires_at)
     assert post_averages(client, token).status_code == 200
     eventually(lambda: post_averages(client, token).status_code == 401, "the token is still accepted")
     assert abs((datetime.now(UTC) - expires_at).total_seconds()) < 0.3
@@ -112,7 +114,7 @@ def test_subscription_ends_when_its_token_expires_or_is_revoked(
     client: Client, database_url: str, transport: str, why: str
 ) -> None:
     expires_at = datetime.now(UTC) + timedelta(seconds=2) if why == "expired" else None
-    token, url = make_token(database_url, "read", expires_at=expires_at), str(client.http.base_url)
+    token, url = create_api_token(database_url, "read", expires_at=expires_at), str(client.http.base_url)
     if transport == "sse":
         with open_events(url, CHANGES, {}, token) as response:
             if why == "revoked":
@@ -133,7 +135,7 @@ def test_subscription_ends_when_its_token_expires_or_is_revoked(
 def test_cached_token_requires_no_database_lookup_per_request(
     client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = make_token(database_url, "read")
+    token = create_api_token(database_url, "read")
     assert post_averages(client, token).status_code == 200
     taken, connection = [0], Pool.connection
 
@@ -150,7 +152,7 @@ def test_cached_token_requires_no_database_lookup_per_request(
 
 
 def test_token_last_used_time_is_recorded_only_for_a_correct_secret(client: Client, database_url: str) -> None:
-    used, guessed = make_token(database_url, "read"), make_token(database_url, "read")
+    used, guessed = create_api_token(database_url, "read"), create_api_token(database_url, "read")
     assert post_averages(client, f"{guessed[:-3]}000").status_code == 401
     assert post_averages(client, used).status_code == 200
 
@@ -173,7 +175,7 @@ def test_invalid_token_header_is_rejected_with_a_bearer_challenge(client: Client
 
 def test_token_secrets_are_never_logged(client: Client, database_url: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    token = make_token(database_url, "read")
+    token = create_api_token(database_url, "read")
     for sent in (token, f"{token[:-3]}000"):
         post_averages(client, sent)
         with pytest.raises((ConnectionClosedError, AssertionError)), open_socket(str(client.http.base_url), f"{sent}x"):
@@ -186,7 +188,7 @@ def test_token_secrets_are_never_logged(client: Client, database_url: str, caplo
 def test_uncached_token_is_answered_503_while_the_database_is_unavailable(
     client: Client, postgres: str, database_url: str
 ) -> None:
-    token = make_token(database_url, "read")
+    token = create_api_token(database_url, "read")
     with psycopg.connect(postgres, autocommit=True) as connection:
         name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())

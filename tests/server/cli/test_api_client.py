@@ -97,7 +97,7 @@ def test_foreign_server_response_is_reported_in_one_line_without_the_token(forei
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (["--url", "http://prices.example/graphql", "--token", TOKEN], "use https or --insecure"),
         (["--token", f"{TOKEN}\n"], "The token contains invalid characters"),
@@ -107,8 +107,8 @@ def test_foreign_server_response_is_reported_in_one_line_without_the_token(forei
     ],
 )
 def test_unusable_url_or_token_is_reported_in_one_line_without_the_token(
-    file: Path, arguments: list[str], words: str
+    file: Path, arguments: list[str], message: str
 ) -> None:
     line = one_line(ratesgraph(None, "prices", "upload", *arguments, file, exit_code=1).stderr)
-    assert words in line
+    assert message in line
     assert TOKEN not in line

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.support.batches.price_files import APPLIED, CSV, MIB, many_lines
-from tests.support.batches.uploads import AVERAGES, fill
+from tests.support.batches.uploads import AVERAGES, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.http.server_process import one_line, serving, wait_until_answered
 from tests.support.processes import COMMAND, environment, ratesgraph
@@ -27,7 +27,7 @@ BATCHES = "{ batches { edges { node { status source idempotencyKey itemCount } }
 @pytest.fixture
 def server(database_url: str) -> Iterator[Client]:
     """Yield a server with two ports and no worker."""
-    fill(database_url)
+    create_locations(database_url)
     with running_server(database_url) as client:
         yield client
 
@@ -151,7 +151,7 @@ def test_upload_command_reports_a_missing_token_in_one_line(database_url: str, f
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_upload_command_requires_a_valid_token_with_upload_scope(database_url: str, file: Path, workers: str) -> None:
-    fill(database_url)
+    create_locations(database_url)
     create = ["token", "create", "--name", "ERP", "--scope"]
     token, reader = (ratesgraph(database_url, *create, scope).stdout.strip() for scope in ("upload", "read"))
     # No setting permits anonymous writes.

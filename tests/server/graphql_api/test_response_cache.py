@@ -10,7 +10,7 @@ import pytest
 
 from resolvers.data_version import DataVersion
 from server.graphql_api.response_cache import ENTRY_OVERHEAD_BYTES, CachedResponse, ResponseCache
-from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.batches.uploads import AVERAGES, UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.http.response_cache import MOVE, REVERT, cache_status
 from tests.support.waiting import eventually
@@ -21,7 +21,7 @@ WAIT_SECONDS = 10
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
     """Yield a server with two ports, no prices, and a worker."""
-    fill(database_url)
+    create_locations(database_url)
     with running_worker(database_url), running_server(database_url) as client:
         eventually(lambda: "etag" in get_averages(client).headers, "the response has no ETag", WAIT_SECONDS)
         yield client
@@ -34,7 +34,7 @@ def get_averages(client: Client, query: str = AVERAGES, **headers: str) -> httpx
 
 def upload(client: Client) -> str:
     """Upload three prices for each of two days; return the batch's id after it is applied."""
-    payload = client.ask(UPLOAD, input={"prices": [GOOD] * 3, "waitMs": 20_000})["uploadPrices"]
+    payload = client.ask(UPLOAD, input={"prices": [VALID_ITEM] * 3, "waitMs": 20_000})["uploadPrices"]
     assert payload["batch"]["status"] == "APPLIED"
     batch_id: str = payload["batch"]["id"]
     return batch_id

@@ -9,11 +9,11 @@ import httpx
 import psycopg
 import pytest
 
-from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.batches.uploads import AVERAGES, UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import JSON, running_worker
 from tests.support.http.response_cache import cache_status
 from tests.support.http.server_process import serving
-from tests.support.tokens import authorization_header, make_token
+from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually
 
 PROCESSES = 3
@@ -27,7 +27,7 @@ WAIT_SECONDS = 10
 @pytest.fixture
 def server(database_url: str) -> Iterator[str]:
     """Yield the URL of a server with several processes and a worker."""
-    fill(database_url)
+    create_locations(database_url)
     with (
         running_worker(database_url),
         serving(database_url, "--workers", str(PROCESSES)) as (_, url),
@@ -54,7 +54,7 @@ def connect(url: str) -> httpx.Client:
     return httpx.Client(base_url=url, timeout=30, headers=JSON, limits=limits)
 
 
-def read(client: httpx.Client) -> tuple[int, httpx.Response]:
+def read_price_count(client: httpx.Client) -> tuple[int, httpx.Response]:
     """Return the price count of the first day and the response."""
     response = client.get("/graphql", params={"query": AVERAGES})
     first, second = response.json()["data"]["averagePrices"]
@@ -65,7 +65,7 @@ def read(client: httpx.Client) -> tuple[int, httpx.Response]:
 
 def upload(client: httpx.Client, token: str) -> None:
     """Upload prices and wait until they are applied."""
-    variables = {"input": {"prices": [GOOD] * PRICES, "waitMs": 20_000}}
+    variables = {"input": {"prices": [VALID_ITEM] * PRICES, "waitMs": 20_000}}
     answer = client.post(
         "/graphql", json={"query": UPLOAD, "variables": variables}, headers=authorization_header(token)
     ).json()
@@ -73,7 +73,7 @@ def upload(client: httpx.Client, token: str) -> None:
 
 
 def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(server: str, database_url: str) -> None:
-    token = make_token(database_url, "upload")
+    token = create_api_token(database_url, "upload")
     applied: list[float] = []
     """Times at which the response to each upload arrived."""
     stop = threading.Event()
@@ -84,7 +84,7 @@ def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(s
                 upload(client, token)
                 applied.append(time.monotonic())
                 # Own uploads are visible. Another process may have answered the other uploads.
-                assert read(client)[0] >= number * PRICES
+                assert read_price_count(client)[0] >= number * PRICES
 
     def keep_reading(_: int) -> int:
         hits, newest = 0, 0
@@ -92,7 +92,7 @@ def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(s
             while not stop.is_set():
                 due = time.monotonic() - FOLLOWED_WITHIN_SECONDS
                 expected = PRICES * sum(moment <= due for moment in list(applied))
-                count, response = read(client)
+                count, response = read_price_count(client)
                 assert count >= max(newest, expected)
                 newest = count
                 hits += cache_status(response) == "ratesgraph; hit"
@@ -111,6 +111,6 @@ def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(s
     tags = set()
     for _ in range(4 * PROCESSES):
         with connect(server) as client:
-            eventually(lambda client=client: read(client)[0] == total, "an upload is missing", WAIT_SECONDS)  # type: ignore[misc]
-            tags.add(read(client)[1].headers["etag"])
+            eventually(lambda client=client: read_price_count(client)[0] == total, "an upload is missing", WAIT_SECONDS)  # type: ignore[misc]
+            tags.add(read_price_count(client)[1].headers["etag"])
     assert len(tags) == 1

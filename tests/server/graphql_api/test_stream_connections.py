@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.support.batches.mutations import MOVE
-from tests.support.batches.uploads import GOOD
+from tests.support.batches.uploads import VALID_ITEM
 from tests.support.fixtures.server import Json
 from tests.support.fixtures.subscriptions import Watched
 from tests.support.http.subscriptions import ASIA_TO_EUROPE, CHANGES, ELSEWHERE, PROGRESS, THERE, each_transport, upload
@@ -73,7 +73,7 @@ def test_subscription_exception_is_masked_and_logged_once(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError(SECRET)
 
-    batch_id = upload(watched, GOOD)
+    batch_id = upload(watched, VALID_ITEM)
     monkeypatch.setattr(place, fail)
     with open_subscription(
         watched.url, transport, PROGRESS.replace("status", "lanes { totalCount }"), id=batch_id
@@ -88,7 +88,7 @@ def test_subscription_exception_is_masked_and_logged_once(
 
 
 def test_waiting_subscriptions_occupy_no_database_connection(watched: Watched) -> None:
-    batch_id = upload(watched, GOOD)
+    batch_id = upload(watched, VALID_ITEM)
     with ExitStack() as stack:
         for transport in TRANSPORTS * 5:
             stack.enter_context(open_subscription(watched.url, transport, CHANGES, **ASIA_TO_EUROPE))
@@ -107,7 +107,7 @@ def test_waiting_subscriptions_occupy_no_database_connection(watched: Watched) -
 
 
 def test_disconnected_subscription_clients_leave_no_waiters_or_busy_connections(watched: Watched) -> None:
-    batch_id = upload(watched, GOOD)
+    batch_id = upload(watched, VALID_ITEM)
     with ExitStack() as stack:
         sockets = [stack.enter_context(open_socket(watched.url)) for _ in range(3)]
         for socket in sockets:

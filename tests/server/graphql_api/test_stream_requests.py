@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect as connect_socket
 from websockets.typing import Origin
 
-from tests.support.batches.uploads import GOOD
+from tests.support.batches.uploads import VALID_ITEM
 from tests.support.fixtures.server import Json, running_server
 from tests.support.fixtures.subscriptions import Watched
 from tests.support.http.subscriptions import PROGRESS, each_transport, upload
@@ -49,7 +49,7 @@ def test_websocket_mutation_requires_a_token(database_url: str) -> None:
         running_server(database_url, writes_are_open=False) as client,
         open_socket(str(client.http.base_url)) as socket,
     ):
-        subscribe(socket, mutation, {"input": {"prices": [GOOD]}})
+        subscribe(socket, mutation, {"input": {"prices": [VALID_ITEM]}})
         (answer,) = operation_results(socket)
         assert answer["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
 
@@ -115,7 +115,7 @@ def test_stream_requires_a_persisted_document_if_only_those_are_allowed(
 
 
 def test_sse_stream_can_be_requested_by_get_except_for_mutations(watched: Watched) -> None:
-    address, batch_id = f"{watched.url}/graphql", upload(watched, GOOD)
+    address, batch_id = f"{watched.url}/graphql", upload(watched, VALID_ITEM)
     parameters = {"query": PROGRESS, "variables": json.dumps({"id": batch_id})}
     with httpx.stream("GET", address, params=parameters, headers=EVENT_STREAM) as response:
         assert next(sse_results(response))["data"]["batchProgress"]["status"] == "QUEUED"

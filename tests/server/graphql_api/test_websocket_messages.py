@@ -15,7 +15,7 @@ from server.graphql_api.websocket_handler import MAX_MESSAGES
 from tests.support.fixtures.server import running_server
 from tests.support.http.logs import Log, logging_server
 from tests.support.streams import PROTOCOL, open_socket, receive, subscribe
-from tests.support.tokens import authorization_header, make_token
+from tests.support.tokens import authorization_header, create_api_token
 
 LIMIT = 10_000
 SETTINGS = {"RATESGRAPH_MAX_QUERY_BYTES": str(LIMIT), "RATESGRAPH_RATE_LIMIT": "10000/minute"}
@@ -98,7 +98,7 @@ def test_websocket_message_size_limit_is_the_body_limit_or_higher_for_uploaders(
     log_and_url: tuple[Log, str], module_database_url: str
 ) -> None:
     log, url = log_and_url
-    reader = make_token(module_database_url, "read", name="reader")
+    reader = create_api_token(module_database_url, "read", name="reader")
     for token in (None, reader):
         with open_socket(url, token) as socket:
             socket.send(padded_message(LIMIT))
@@ -110,7 +110,7 @@ def test_websocket_message_size_limit_is_the_body_limit_or_higher_for_uploaders(
             assert (code, reason.partition(":")[0]) == (1009, "PAYLOAD_TOO_LARGE")
             assert "10,000" in reason
     log.find(transport="websocket", codes=["PAYLOAD_TOO_LARGE"], caller="token:reader")
-    with open_socket(url, make_token(module_database_url, "upload")) as socket:
+    with open_socket(url, create_api_token(module_database_url, "upload")) as socket:
         socket.send(padded_message(90 * LIMIT))
         assert receive(socket)["payload"] == {"data": {"__typename": "Query"}}
 
@@ -120,7 +120,7 @@ def test_websocket_message_size_limit_before_authentication_is_the_anonymous_one
 ) -> None:
     _, url = log_and_url
     begin = json.dumps(
-        {"type": "connection_init", "payload": authorization_header(make_token(module_database_url, "upload"))}
+        {"type": "connection_init", "payload": authorization_header(create_api_token(module_database_url, "upload"))}
     )
     with connect(f"{url.replace('http', 'ws', 1)}/graphql", subprotocols=[PROTOCOL]) as socket:
         socket.send(begin.ljust(LIMIT + 1))

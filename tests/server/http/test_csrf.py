@@ -42,7 +42,7 @@ def post(client: Client, **headers: str) -> httpx.Response:
     return client.http.post("/graphql", json={"query": QUERY}, headers=headers)
 
 
-def code(response: httpx.Response) -> str:
+def error_code(response: httpx.Response) -> str:
     """Return the code of a rejection."""
     assert response.status_code == 403
     answer: Json = response.json()
@@ -73,7 +73,7 @@ def test_csrf_protection_rejects_get_queries_from_links_and_images(
     client: Client, accept: str, fetched: dict[str, str]
 ) -> None:
     response = get(client, Accept=accept, **fetched)
-    assert response.status_code == 406 or code(response) == "PREFLIGHT_REQUIRED"
+    assert response.status_code == 406 or error_code(response) == "PREFLIGHT_REQUIRED"
     assert "data" not in response.json()
 
 
@@ -84,8 +84,8 @@ def test_csrf_protection_rejects_cross_site_requests_without_an_allowed_origin(
     foreign = {"Sec-Fetch-Site": "cross-site", "GraphQL-Require-Preflight": "1", **origin}
     for asked in (client, open_client):
         for accept in (JSON, "text/event-stream"):
-            assert code(get(asked, Accept=accept, **foreign)) == "CROSS_SITE_REFUSED"
-            assert code(post(asked, Accept=accept, **foreign)) == "CROSS_SITE_REFUSED"
+            assert error_code(get(asked, Accept=accept, **foreign)) == "CROSS_SITE_REFUSED"
+            assert error_code(post(asked, Accept=accept, **foreign)) == "CROSS_SITE_REFUSED"
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])

@@ -9,10 +9,10 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 
 from server.runtime.http_protocol import MAX_WEBSOCKET_MESSAGE_BYTES
-from tests.support.hostile import Target, check_quick, codes
+from tests.support.hostile import Target, check_quick, error_codes
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import open_socket, receive
-from tests.support.tokens import authorization_header, make_token
+from tests.support.tokens import authorization_header, create_api_token
 
 UPLOAD = "mutation ($prices: [PriceInput!]!) { uploadPrices(input: {prices: $prices}) { replayed } }"
 PAGE = "query ($n: Int!) { locations(first: $n) { totalCount } }"
@@ -81,17 +81,17 @@ def test_hostile_body_is_answered_quickly_with_the_expected_status(target: Targe
     response = check_quick(target, send) if len(body) < 1_000_000 else send()
     assert response.status_code == status
     if response.headers["content-type"].startswith("application/json"):
-        assert codes(response)
+        assert error_codes(response)
 
 
 @pytest.mark.parametrize("name", ITEMS)
 def test_hostile_upload_items_are_rejected_quickly_with_a_code(
     target: Target, module_database_url: str, name: str
 ) -> None:
-    token = authorization_header(make_token(module_database_url, "upload"))
+    token = authorization_header(create_api_token(module_database_url, "upload"))
     response = check_quick(target, lambda: target.post(ITEMS[name], **token))
     assert response.status_code == 200
-    assert "BAD_USER_INPUT" in codes(response) <= {"BAD_USER_INPUT", "INVALID_PRICE", "TOO_MANY_ERRORS"}
+    assert "BAD_USER_INPUT" in error_codes(response) <= {"BAD_USER_INPUT", "INVALID_PRICE", "TOO_MANY_ERRORS"}
 
 
 @pytest.mark.parametrize("token_given", [True, False])
@@ -99,10 +99,10 @@ def test_hostile_upload_items_are_rejected_quickly_with_a_code(
 def test_rejections_download_with_an_impossible_batch_id_is_rejected(
     target: Target, module_database_url: str, id_: str, *, token_given: bool
 ) -> None:
-    token = authorization_header(make_token(module_database_url, "upload")) if token_given else {}
+    token = authorization_header(create_api_token(module_database_url, "upload")) if token_given else {}
     response = check_quick(target, lambda: target.http.get(f"/batches/{id_}/rejections.csv", headers=token))
     expected = (404, {"UNKNOWN_BATCH"}) if token_given else (401, {"UNAUTHENTICATED"})
-    assert (response.status_code, codes(response)) == expected
+    assert (response.status_code, error_codes(response)) == expected
 
 
 @pytest.mark.parametrize("has_length", [True, False])
@@ -115,7 +115,7 @@ def test_body_limit_is_enforced_to_the_byte(target: Target, *, has_length: bool)
 
     assert post(LIMIT).json() == {"data": {"__typename": "Query"}}
     refused = post(LIMIT + 1)
-    assert (refused.status_code, codes(refused)) == (413, {"PAYLOAD_TOO_LARGE"})
+    assert (refused.status_code, error_codes(refused)) == (413, {"PAYLOAD_TOO_LARGE"})
 
 
 @pytest.mark.parametrize(
@@ -180,8 +180,8 @@ def test_hostile_query_string_is_rejected_quickly_with_a_code(target: Target, ad
     response = check_quick(
         target, lambda: target.http.get(f"/graphql{address}", headers={"Accept": "application/json"})
     )
-    assert response.status_code == 400 or codes(response) <= {"PERSISTED_QUERY_NOT_FOUND", "GRAPHQL_PARSE_FAILED"}
-    assert codes(response)
+    assert response.status_code == 400 or error_codes(response) <= {"PERSISTED_QUERY_NOT_FOUND", "GRAPHQL_PARSE_FAILED"}
+    assert error_codes(response)
 
 
 @pytest.mark.parametrize(
@@ -201,5 +201,5 @@ def test_unknown_paths_and_methods_are_rejected_with_a_json_error(
     target: Target, path: str, method: str, status: int, code: str
 ) -> None:
     response = check_quick(target, lambda: target.http.request(method, path))
-    assert (response.status_code, codes(response)) == (status, {code})
+    assert (response.status_code, error_codes(response)) == (status, {code})
     assert ("allow" in response.headers) == (status == 405)

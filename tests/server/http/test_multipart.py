@@ -13,7 +13,7 @@ import pytest
 
 from server.http.multipart import MAX_FIELD_BYTES
 from tests.support.batches.price_files import CSV, MUTATION, form, send
-from tests.support.batches.uploads import AVERAGES, fill
+from tests.support.batches.uploads import AVERAGES, create_locations
 from tests.support.fixtures.server import Client, running_server
 from tests.support.http.multipart import (
     FILE,
@@ -29,13 +29,13 @@ from tests.support.http.multipart import (
     post,
 )
 from tests.support.http.server_process import serving
-from tests.support.tokens import authorization_header, make_token
+from tests.support.tokens import authorization_header, create_api_token
 
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
     """Yield a server with two ports, small limits and no worker."""
-    fill(database_url)
+    create_locations(database_url)
     with running_server(database_url, max_body_bytes=10_000, max_upload_bytes=LIMIT, pool_size=2) as client:
         yield client
 
@@ -197,12 +197,12 @@ def test_multipart_upload_without_upload_scope_is_rejected_before_the_body(datab
             assert sock.recv(1_000).startswith(b"HTTP/1.1 401 ")
         for token, expected in [
             (None, (401, "UNAUTHENTICATED")),
-            (make_token(database_url, "read"), (403, "FORBIDDEN")),
+            (create_api_token(database_url, "read"), (403, "FORBIDDEN")),
         ]:
             client.http.headers.update(authorization_header(token))
             answer = post(client, encode(OPERATIONS, MAP, FILE))
             assert (answer.status_code, error_code(answer)) == expected
-        client.http.headers.update(authorization_header(make_token(database_url, "admin")))
+        client.http.headers.update(authorization_header(create_api_token(database_url, "admin")))
         assert batch_count(client) == 0
 
 
@@ -218,8 +218,8 @@ def test_slow_multipart_uploads_occupy_no_database_connection(client: Client) ->
 
 
 def test_multipart_upload_on_a_full_disk_responds_503_and_stores_nothing(database_url: str) -> None:
-    fill(database_url)
-    token = make_token(database_url, "upload")
+    create_locations(database_url)
+    token = create_api_token(database_url, "upload")
     with serving(database_url) as (process, url):
         httpx.get(f"{url}/readyz").raise_for_status()
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))

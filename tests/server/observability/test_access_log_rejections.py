@@ -8,7 +8,7 @@ import pytest
 from tests.support.http.logs import Log, logging_server
 from tests.support.http.metrics import SCRAPER, SETTINGS, find, scrape
 from tests.support.http.raw_http import BODY, FORM, HEAD, read_all, status_and_code
-from tests.support.tokens import make_token
+from tests.support.tokens import create_api_token
 from tests.support.waiting import eventually
 
 Server = tuple[str, Log]
@@ -52,7 +52,7 @@ def test_access_log_and_metrics_record_a_rejected_request_once_by_request_id(
     url, log = server
     words, status, code = REQUESTS[name]
     if b"%t" in words:
-        words = words.replace(b"%t", make_token(module_database_url, "upload").encode())
+        words = words.replace(b"%t", create_api_token(module_database_url, "upload").encode())
     before = find(scrape(url, SCRAPER), "ratesgraph_requests_total", status=str(status), code=code)
     answer = send_raw(url, words.replace(b"%b", name.encode()))
     assert status_and_code(answer) == (status, code)

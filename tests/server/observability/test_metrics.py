@@ -15,13 +15,13 @@ from tests.support.http.metrics import SCRAPER, SETTINGS, TOKEN, find, scrape
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.http.subscriptions import PROGRESS
 from tests.support.streams import open_socket, operation_results, subscribe
-from tests.support.tokens import authorization_header, make_token
+from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually
 
 QUERY = 'query {} {{ location(key: "CNSGH") {{ key }} }}'
 
 
-def ask(url: str, query: str, **headers: str) -> httpx.Response:
+def send_query(url: str, query: str, **headers: str) -> httpx.Response:
     """Send a query and return the response."""
     return httpx.post(f"{url}/graphql", json={"query": query}, headers=headers, timeout=30)
 
@@ -35,9 +35,9 @@ def test_metrics_aggregate_requests_over_all_processes(database_url: str, tmp_pa
         eventually(lambda: find(scrape(url), "ratesgraph_processes") == float(workers), "not all processes are counted")
         for number in range(20):
             # Each request opens a connection, so that the processes share the requests.
-            assert ask(url, QUERY.format(f"Stranger{number}")).status_code == 200
-        ask(url, "{ batches { totalCount } }")
-        ask(url, "{ nothing }")
+            assert send_query(url, QUERY.format(f"Stranger{number}")).status_code == 200
+        send_query(url, "{ batches { totalCount } }")
+        send_query(url, "{ nothing }")
         for _ in range(3):
             httpx.post(f"{url}/graphql", json={"documentId": "places"})
         seconds = "ratesgraph_request_seconds_count"
@@ -68,7 +68,7 @@ def test_metrics_drop_a_killed_process_but_preserve_its_request_counts(database_
         wait_until_answered(url)
         eventually(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not both processes are counted")
         for number in range(10):
-            ask(url, QUERY.format(f"Q{number}"))
+            send_query(url, QUERY.format(f"Q{number}"))
         # A process flushes its counts once a second.
         eventually(
             lambda: find(scrape(url), "ratesgraph_requests_total", kind="query") == 10, "not all requests are counted"
@@ -139,7 +139,7 @@ def test_metrics_are_served_while_the_database_is_unavailable(database_url: str,
 
 
 def test_metrics_count_open_subscriptions(database_url: str) -> None:
-    token = make_token(database_url, "admin")
+    token = create_api_token(database_url, "admin")
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO price_batches (status, on_error, source, payload_sha256)"
@@ -169,33 +169,33 @@ def test_metrics_count_invalid_http_requests_by_error_code(client: Client) -> No
     )
 
 
-def status(url: str, **headers: str) -> int:
+def scrape_status(url: str, **headers: str) -> int:
     """Scrape with the headers and return the status."""
     return httpx.get(f"{url}/metrics", headers=headers).status_code
 
 
 def test_metrics_in_production_require_the_metrics_token_or_admin_scope(database_url: str) -> None:
-    reader, admin = make_token(database_url, "upload", name="erp"), make_token(database_url, "admin")
+    reader, admin = create_api_token(database_url, "upload", name="erp"), create_api_token(database_url, "admin")
     with serving(database_url, settings=SETTINGS) as (_, url):
         refused = httpx.get(f"{url}/metrics")
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"].startswith("Bearer")
-        assert status(url, **authorization_header(reader)) == 403
-        assert status(url, **authorization_header(admin)) == 200
-        assert status(url, **SCRAPER) == 200
-        assert status(url, Authorization=f"Bearer {TOKEN}x") == 401
+        assert scrape_status(url, **authorization_header(reader)) == 403
+        assert scrape_status(url, **authorization_header(admin)) == 200
+        assert scrape_status(url, **SCRAPER) == 200
+        assert scrape_status(url, Authorization=f"Bearer {TOKEN}x") == 401
         assert httpx.post(f"{url}/metrics", headers=SCRAPER).status_code == 405
         # The metrics token grants no other access.
-        assert ask(url, "{ batches { totalCount } }", **SCRAPER).status_code == 401
+        assert send_query(url, "{ batches { totalCount } }", **SCRAPER).status_code == 401
 
 
 def test_metrics_in_development_are_open_to_direct_local_requests_only(database_url: str) -> None:
     settings = {"RATESGRAPH_PROFILE": "development"}
     with serving(database_url, settings=settings) as (_, url):
-        assert status(url) == 200
-        assert status(url, Host="rebound.example") == 401
-        assert status(url, **{"X-Forwarded-For": "203.0.113.9"}) == 401
-        assert status(url, Origin="https://evil.example") == 401
+        assert scrape_status(url) == 200
+        assert scrape_status(url, Host="rebound.example") == 401
+        assert scrape_status(url, **{"X-Forwarded-For": "203.0.113.9"}) == 401
+        assert scrape_status(url, Origin="https://evil.example") == 401
 
 
 def test_metrics_use_the_openmetrics_format_if_accepted_by_the_client(client: Client) -> None:

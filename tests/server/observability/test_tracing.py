@@ -15,7 +15,7 @@ from tests.support.fixtures.collector import Collector
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.processes import environment
 from tests.support.streams import open_socket, operation_results, subscribe
-from tests.support.tokens import make_token
+from tests.support.tokens import create_api_token
 from tests.support.waiting import eventually
 
 SECRET = "CNSGH"  # noqa: S105
@@ -36,7 +36,7 @@ def port(database_url: str) -> None:
         )
 
 
-def ask(url: str, query: str, **headers: str) -> httpx.Response:
+def send_query(url: str, query: str, **headers: str) -> httpx.Response:
     """Send a query about the port and return the response."""
     body = {"query": query, "variables": {"place": SECRET}}
     return httpx.post(f"{url}/graphql", json=body, headers=headers, timeout=30)
@@ -48,7 +48,7 @@ def test_trace_nests_statement_load_operation_and_request_spans(
 ) -> None:
     with serving(database_url, "--workers", workers, settings=collector.settings) as (_, url):
         wait_until_answered(url)
-        answer = ask(url, AVERAGES, traceparent=f"00-{TRACE}-{PARENT}-01")
+        answer = send_query(url, AVERAGES, traceparent=f"00-{TRACE}-{PARENT}-01")
         assert answer.json()["data"]["averagePrices"][0] == {"averagePrice": None}
         [request] = [span for span in collector.wait_for("POST /graphql") if span.trace_id.hex() == TRACE]
         assert request.parent_span_id.hex() == PARENT
@@ -69,9 +69,9 @@ def test_trace_nests_statement_load_operation_and_request_spans(
 def test_trace_of_a_coalesced_load_links_all_requesting_operations(database_url: str, collector: Collector) -> None:
     with serving(database_url, settings=collector.settings | {"RATESGRAPH_CACHE_BYTES": "0"}) as (_, url):
         wait_until_answered(url)
-        ask(url, AVERAGES)
+        send_query(url, AVERAGES)
         with ThreadPoolExecutor(20) as threads:
-            list(threads.map(lambda _: ask(url, AVERAGES), range(60)))
+            list(threads.map(lambda _: send_query(url, AVERAGES), range(60)))
         collector.wait_for("POST /graphql", 61)
         requests = {span.span_id for span in collector.find("query")}
         loads = collector.find("load totals")
@@ -87,7 +87,7 @@ def test_trace_spans_record_error_types_without_messages(database_url: str, coll
     with psycopg.connect(database_url) as connection:
         connection.execute("ALTER TABLE price_totals RENAME TO gone")
     with serving(database_url, settings=collector.settings) as (_, url):
-        ask(url, AVERAGES)
+        send_query(url, AVERAGES)
         [request] = collector.wait_for("POST /graphql")
         [load] = collector.find("load totals")
         errors = [
@@ -98,7 +98,7 @@ def test_trace_spans_record_error_types_without_messages(database_url: str, coll
 
 
 def test_trace_covers_websocket_operations(database_url: str, collector: Collector) -> None:
-    token = make_token(database_url, "read")
+    token = create_api_token(database_url, "read")
     with serving(database_url, settings=collector.settings) as (_, url), open_socket(url, token) as socket:
         subscribe(socket, AVERAGES, {"place": SECRET})
         assert next(operation_results(socket))["data"]
@@ -119,7 +119,7 @@ def test_trace_contains_no_spans_outside_requests(database_url: str, collector: 
 def test_unreachable_trace_collector_does_not_block_requests_or_shutdown(database_url: str) -> None:
     settings = {"RATESGRAPH_TRACES": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
     with serving(database_url, settings=settings) as (process, url):
-        assert ask(url, AVERAGES).status_code == 200
+        assert send_query(url, AVERAGES).status_code == 200
         started = time.monotonic()
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)

@@ -16,14 +16,14 @@ from tests.support.http.rate_limits import (
     PROXY,
     READ,
     TOKEN_LIMIT,
-    ask,
     forwarded_headers,
     open_limited_server,
+    send_query,
     statuses,
 )
 from tests.support.processes import ratesgraph
 from tests.support.streams import PROTOCOL, open_socket, operation_results, receive, subscribe
-from tests.support.tokens import authorization_header, make_token
+from tests.support.tokens import authorization_header, create_api_token
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def client(module_database_url: str) -> Iterator[Client]:
 def test_rate_limit_headers_count_down_and_the_429_has_retry_after(client: Client) -> None:
     left = []
     for _ in range(LIMIT):
-        answer = ask(client)
+        answer = send_query(client)
         assert answer.json() == {"data": {"locations": {"totalCount": 0}}}
         assert answer.headers["ratelimit-policy"] == f'"address";q={LIMIT};w=86400'
         name, remaining, again = answer.headers["ratelimit"].split(";")
@@ -44,7 +44,7 @@ def test_rate_limit_headers_count_down_and_the_429_has_retry_after(client: Clien
         assert 0 < int(again.removeprefix("t=")) <= 86_400
         left.append(remaining)
     assert left == ["r=4", "r=3", "r=2", "r=1", "r=0"]
-    refused = ask(client)
+    refused = send_query(client)
     assert refused.status_code == 429
     assert refused.headers["content-type"].startswith("application/json")
     (error,) = refused.json()["errors"]
@@ -69,18 +69,18 @@ def test_rate_limit_counts_anonymous_clients_by_address_or_ipv6_network(client: 
 def test_rate_limit_ignores_forwarded_addresses_from_untrusted_proxies(module_database_url: str) -> None:
     for proxies in (None, "192.0.2.1, 10.0.0.0/8"):
         with open_limited_server(module_database_url, trusted_proxies=proxies) as client:
-            found = [ask(client, f"203.0.113.{number}").status_code for number in range(LIMIT + 1)]
+            found = [send_query(client, f"203.0.113.{number}").status_code for number in range(LIMIT + 1)]
             assert found == [200] * LIMIT + [429]
 
 
 def test_rate_limit_counts_a_token_independently_of_the_client_address(
     client: Client, module_database_url: str
 ) -> None:
-    first, second = (make_token(module_database_url, "read", name=name) for name in ("first", "second"))
+    first, second = (create_api_token(module_database_url, "read", name=name) for name in ("first", "second"))
     assert statuses(client, LIMIT + 1, "203.0.113.3") == [200] * LIMIT + [429]
-    answer = ask(client, "203.0.113.3", first)
+    answer = send_query(client, "203.0.113.3", first)
     assert answer.headers["ratelimit-policy"] == f'"token";q={TOKEN_LIMIT};w=86400'
-    found = [ask(client, f"203.0.113.{10 + number}", first).status_code for number in range(TOKEN_LIMIT)]
+    found = [send_query(client, f"203.0.113.{10 + number}", first).status_code for number in range(TOKEN_LIMIT)]
     assert found == [200] * (TOKEN_LIMIT - 1) + [429]
     assert statuses(client, 1, token=second) == [200]
 
@@ -95,19 +95,19 @@ def test_rate_limit_rejects_token_guessing_before_the_database_lookup(
         looked_up.append(arguments)
         return await find(*arguments)  # type: ignore[arg-type]
 
-    known, late = (make_token(module_database_url, "read", name=name) for name in ("known", "late"))
-    assert ask(client, "203.0.113.4", known).status_code == 200
+    known, late = (create_api_token(module_database_url, "read", name=name) for name in ("known", "late"))
+    assert send_query(client, "203.0.113.4", known).status_code == 200
     monkeypatch.setattr(tokens, "find_tokens", find_and_count)
     guesses = [f"rgt_{number:016}_{'0' * 43}" for number in range(LIMIT + 1)]
-    assert [ask(client, "203.0.113.4", token).status_code for token in guesses] == [401] * LIMIT + [429]
+    assert [send_query(client, "203.0.113.4", token).status_code for token in guesses] == [401] * LIMIT + [429]
     # The token in use is refreshed meanwhile, in a separate lookup.
     ids = {token_id for _, found in looked_up for token_id in found} - {known.split("_")[1]}  # type: ignore[attr-defined]
     assert ids == {token.split("_")[1] for token in guesses[:LIMIT]}
-    assert ask(client, "203.0.113.4", late).status_code == 429
+    assert send_query(client, "203.0.113.4", late).status_code == 429
     # Guesses consume the anonymous limit too. A known token and other addresses are unaffected.
-    assert ask(client, "203.0.113.4").status_code == 429
-    assert ask(client, "203.0.113.4", known).status_code == 200
-    assert ask(client, "203.0.113.5", late).status_code == 200
+    assert send_query(client, "203.0.113.4").status_code == 429
+    assert send_query(client, "203.0.113.4", known).status_code == 200
+    assert send_query(client, "203.0.113.5", late).status_code == 200
 
 
 def test_rate_limit_applies_to_token_guessing_at_the_metrics_route(client: Client) -> None:
@@ -145,7 +145,7 @@ def test_rate_limit_counts_every_kind_of_request_except_health_probes(client: Cl
 
 
 def test_rate_limit_applies_to_rejections_downloads_and_sets_headers(client: Client, module_database_url: str) -> None:
-    token = make_token(module_database_url, "upload", name="downloads")
+    token = create_api_token(module_database_url, "upload", name="downloads")
     found = [
         client.http.get("/batches/1/rejections.csv", headers=forwarded_headers("203.0.113.7", token))
         for _ in range(TOKEN_LIMIT + 1)
@@ -216,9 +216,9 @@ def test_rate_limit_does_not_apply_to_the_local_admin(module_database_url: str) 
 
 def test_rate_limit_is_disabled_by_an_empty_setting(module_database_url: str) -> None:
     with open_limited_server(module_database_url, rate_limit="", token_rate_limit="") as client:
-        token = make_token(module_database_url, "read")
+        token = create_api_token(module_database_url, "read")
         for bearer in (None, token):
-            found = [ask(client, token=bearer) for _ in range(TOKEN_LIMIT + 1)]
+            found = [send_query(client, token=bearer) for _ in range(TOKEN_LIMIT + 1)]
             assert {answer.status_code for answer in found} == {200}
             assert not {"ratelimit", "ratelimit-policy"} & set(found[0].headers)
         assert statuses(client, LIMIT + 1, "203.0.113.1", "wrong") == [401] * (LIMIT + 1)
@@ -252,7 +252,7 @@ def test_rate_limit_headers_are_exposed_to_allowed_cors_origins(module_database_
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("name", "value", "message"),
     [
         ("RATE_LIMIT", "sometimes", "invalid rate limit"),
         ("TOKEN_RATE_LIMIT", "1/second;600/minute", "invalid rate limit"),
@@ -262,9 +262,9 @@ def test_rate_limit_headers_are_exposed_to_allowed_cors_origins(module_database_
         ("RATE_LIMIT_STORAGE", "floppy://:secret@a", "unknown rate-limit storage"),
     ],
 )
-def test_invalid_rate_limit_settings_prevent_startup_with_a_one_line_error(name: str, value: str, words: str) -> None:
+def test_invalid_rate_limit_settings_prevent_startup_with_a_one_line_error(name: str, value: str, message: str) -> None:
     done = ratesgraph(None, "serve", exit_code=1, settings={f"RATESGRAPH_{name}": value})
-    assert words in done.stderr
+    assert message in done.stderr
     assert "secret" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
 

@@ -17,7 +17,7 @@ from server.http.errors import HttpError
 from server.rate_limiting import shared_storage
 from server.rate_limiting.fixed_window import MAX_TRACKED_CALLERS, FixedWindowLimiter, HeaderList
 from server.rate_limiting.shared_storage import parse_rate_limit
-from tests.support.http.rate_limits import ask, open_limited_server, statuses
+from tests.support.http.rate_limits import open_limited_server, send_query, statuses
 from tests.support.http.server_process import serving, wait_until_answered
 
 pytestmark = pytest.mark.anyio
@@ -228,4 +228,4 @@ def test_rate_limit_uses_shared_storage_again_after_it_recovers(
         storage.state = "unavailable"
         assert statuses(client, 1) == [200]
         storage.state = "available"
-        assert ask(client).headers["ratelimit"].startswith('"address";r=4;')
+        assert send_query(client).headers["ratelimit"].startswith('"address";r=4;')

@@ -14,7 +14,7 @@ from websockets.sync.client import ClientConnection
 
 from tests.support.fixtures.server import Client, running_server
 from tests.support.streams import EVENT_SECONDS, open_events, open_socket, operation_results, receive, subscribe
-from tests.support.tokens import authorization_header, make_token
+from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually
 
 READ = "{ locations { totalCount } }"
@@ -39,7 +39,7 @@ def lane_url(module_database_url: str) -> str:
     return module_database_url
 
 
-def code(body: bytes | bytearray) -> str:
+def error_code(body: bytes | bytearray) -> str:
     """Return the code of the only error of a response."""
     (error,) = json.loads(body)["errors"]
     return str(error["extensions"]["code"])
@@ -50,14 +50,14 @@ def rejected_sse_status(client: Client, token: str | None = None, **headers: str
     headers = {"Accept": "text/event-stream", **authorization_header(token), **headers}
     answer = client.http.post("/graphql", json={"query": WATCH}, headers=headers)
     assert int(answer.headers["retry-after"]) > 0
-    return answer.status_code, code(answer.content)
+    return answer.status_code, error_code(answer.content)
 
 
 def rejected_websocket_status(client: Client) -> tuple[int, str]:
     """Open a WebSocket that is rejected; return its status and code."""
     with pytest.raises(InvalidStatus) as refused, open_socket(str(client.http.base_url)):
         pass
-    return refused.value.response.status_code, code(refused.value.response.body or b"")
+    return refused.value.response.status_code, error_code(refused.value.response.body or b"")
 
 
 def open_eventually(open_stream: Callable[[], object]) -> None:
@@ -93,7 +93,7 @@ def test_stream_limit_per_address_counts_sse_and_websocket_and_frees_closed_ones
 
 
 def test_stream_limit_per_token_is_independent_of_the_client_address(lane_url: str) -> None:
-    ours, theirs = (make_token(lane_url, "read", name=name) for name in ("ours", "theirs"))
+    ours, theirs = (create_api_token(lane_url, "read", name=name) for name in ("ours", "theirs"))
     with serving(lane_url, max_caller_streams=2) as client, ExitStack() as opened:
         url = str(client.http.base_url)
         # A WebSocket counts against its address until its token is known.
@@ -113,7 +113,7 @@ def test_stream_limit_per_token_is_independent_of_the_client_address(lane_url: s
 
 
 def test_stream_limit_per_process_applies_to_all_callers(lane_url: str) -> None:
-    token = make_token(lane_url, "read")
+    token = create_api_token(lane_url, "read")
     with serving(lane_url, writes_are_open=True, max_streams=3, max_caller_streams=2) as client, ExitStack() as opened:
         url = str(client.http.base_url)
         # The local admin has no limit per caller.
@@ -160,11 +160,11 @@ def test_websocket_operation_limit_is_enforced_until_an_operation_ends(lane_url:
         for number in range(3):
             subscribe(opened, WATCH, {}, str(number))
         subscribe(opened, WATCH, {}, "3")
-        (error,) = _error(opened, "3")
+        (error,) = receive_errors(opened, "3")
         assert error["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
         assert "3" in error["message"]
         subscribe(opened, READ, {}, "4")
-        assert _error(opened, "4")[0]["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
+        assert receive_errors(opened, "4")[0]["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
         opened.send(json.dumps({"id": "0", "type": "complete"}))
         subscribe(opened, READ, {}, "5")
         assert receive(opened)["payload"] == {"data": {"locations": {"totalCount": 3}}}
@@ -172,10 +172,10 @@ def test_websocket_operation_limit_is_enforced_until_an_operation_ends(lane_url:
         # A completed operation has released its slot.
         subscribe(opened, WATCH, {}, "6")
         subscribe(opened, WATCH, {}, "7")
-        assert _error(opened, "7")[0]["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
+        assert receive_errors(opened, "7")[0]["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
 
 
-def _error(opened: ClientConnection, id_: str) -> list[dict[str, dict[str, str]]]:
+def receive_errors(opened: ClientConnection, id_: str) -> list[dict[str, dict[str, str]]]:
     message = receive(opened)
     assert (message["id"], message["type"]) == (id_, "error")
     errors: list[dict[str, dict[str, str]]] = message["payload"]
@@ -199,7 +199,7 @@ def test_connection_limit_evicts_idle_connections_but_not_busy_ones(lane_url: st
             head, _, body = answer.partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 503 ")
             assert b"\r\nretry-after: 2" in head
-            assert code(body) == "CONNECTIONS_EXHAUSTED"
+            assert error_code(body) == "CONNECTIONS_EXHAUSTED"
             subscribe(busy, READ, {})
             assert next(operation_results(busy)) == {"data": {"locations": {"totalCount": 3}}}
         eventually(lambda: is_live(url), "no connection is accepted again")

@@ -11,7 +11,7 @@ import pytest
 
 from server.routes.rejections import MAX_CONCURRENT_REPORTS
 from tests.support.batches.mutations import REVERT
-from tests.support.batches.uploads import GOOD, UPLOAD, fill
+from tests.support.batches.uploads import UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 
 URLS = "{ batches { edges { node { id rejectionsUrl } } } }"
@@ -22,7 +22,7 @@ MANY = 100_000
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
     """Yield a server with two ports, one connection for reports and no worker."""
-    fill(database_url)
+    create_locations(database_url)
     with running_server(database_url, ingest_pool_size=1) as client:
         yield client
 
@@ -52,7 +52,9 @@ def add_rejections(database_url: str, batch_id: str) -> None:
 
 def test_rejections_are_downloaded_as_csv_from_the_batch_url(client: Client, database_url: str) -> None:
     with running_worker(database_url):
-        batch = upload(client, GOOD, {**GOOD, "price": "x"}, {**GOOD, "destination": "CNSGH", "price": -3})
+        batch = upload(
+            client, VALID_ITEM, {**VALID_ITEM, "price": "x"}, {**VALID_ITEM, "destination": "CNSGH", "price": -3}
+        )
     [edge] = client.ask(URLS)["batches"]["edges"]
     assert edge["node"]["rejectionsUrl"] == f"/batches/{batch['id']}/rejections.csv"
     answer = client.http.get(edge["node"]["rejectionsUrl"])
@@ -86,10 +88,10 @@ def test_rejections_are_downloaded_as_csv_from_the_batch_url(client: Client, dat
 
 def test_rejections_url_is_set_only_for_ended_batches_with_rejections(client: Client, database_url: str) -> None:
     with running_worker(database_url):
-        upload(client, GOOD)
-        upload(client, {**GOOD, "destination": "CNSGH"})
-        upload(client, {**GOOD, "price": "x"})
-    upload(client, {**GOOD, "price": "x"}, wait_ms=0)
+        upload(client, VALID_ITEM)
+        upload(client, {**VALID_ITEM, "destination": "CNSGH"})
+        upload(client, {**VALID_ITEM, "price": "x"})
+    upload(client, {**VALID_ITEM, "price": "x"}, wait_ms=0)
     urls = {edge["node"]["id"]: edge["node"]["rejectionsUrl"] for edge in client.ask(URLS)["batches"]["edges"]}
     assert urls == {"1": None, "2": "/batches/2/rejections.csv", "3": "/batches/3/rejections.csv", "4": None}
     assert client.http.get("/batches/1/rejections.csv").text.count("\n") == 1
@@ -97,7 +99,7 @@ def test_rejections_url_is_set_only_for_ended_batches_with_rejections(client: Cl
 
 def test_rejections_head_request_returns_the_headers_of_get_without_a_body(client: Client, database_url: str) -> None:
     with running_worker(database_url):
-        upload(client, {**GOOD, "price": "x"})
+        upload(client, {**VALID_ITEM, "price": "x"})
     head, get = client.http.head("/batches/1/rejections.csv"), client.http.get("/batches/1/rejections.csv")
     assert (head.status_code, head.content) == (200, b"")
     for name in ("content-type", "content-disposition", "cache-control"):
@@ -111,7 +113,7 @@ def test_rejections_of_an_unknown_batch_respond_404(client: Client, id_: str) ->
 
 
 def test_rejections_of_a_queued_batch_respond_409(client: Client) -> None:
-    batch = upload(client, {**GOOD, "price": "x"}, wait_ms=0)
+    batch = upload(client, {**VALID_ITEM, "price": "x"}, wait_ms=0)
     assert only_error(client.http.get(f"/batches/{batch['id']}/rejections.csv")) == (409, "BATCH_NOT_ENDED")
 
 
@@ -121,7 +123,7 @@ def test_rejections_route_rejects_post_with_405(client: Client) -> None:
 
 def test_rejections_downloads_by_stalled_clients_do_not_block_other_requests(client: Client, database_url: str) -> None:
     with running_worker(database_url):
-        batch = upload(client, GOOD)
+        batch = upload(client, VALID_ITEM)
     add_rejections(database_url, batch["id"])
     url, path = client.http.base_url, f"/batches/{batch['id']}/rejections.csv"
     idle = [socket.create_connection((url.host, url.port or 80)) for _ in range(MAX_CONCURRENT_REPORTS + 2)]
@@ -143,7 +145,7 @@ def test_rejections_respond_503_while_the_database_is_unavailable(
     client: Client, postgres: str, database_url: str
 ) -> None:
     with running_worker(database_url):
-        upload(client, {**GOOD, "price": "x"})
+        upload(client, {**VALID_ITEM, "price": "x"})
     with psycopg.connect(postgres, autocommit=True) as connection:
         name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosedError
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.http.subscriptions import PROGRESS
 from tests.support.streams import open_events, open_socket, operation_results, receive, sse_results, subscribe
-from tests.support.tokens import make_token
+from tests.support.tokens import create_api_token
 from tests.support.waiting import eventually
 
 STOP_SECONDS = 2.0
@@ -38,7 +38,7 @@ def queued(database_url: str) -> Iterator[dict[str, object]]:
 def test_graceful_shutdown_ends_open_streams_after_the_drain_period(
     database_url: str, queued: dict[str, object], workers: str
 ) -> None:
-    token = make_token(database_url, "admin")
+    token = create_api_token(database_url, "admin")
     settings = {"RATESGRAPH_DRAIN_SECONDS": str(DRAIN_SECONDS)}
     with serving(database_url, "--workers", workers, settings=settings) as (process, url), ExitStack() as stack:
         wait_until_answered(url)

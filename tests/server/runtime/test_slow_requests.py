@@ -9,7 +9,7 @@ import pytest
 
 from server.runtime.http_protocol import MAX_HEAD_BYTES
 from tests.support.batches.price_files import PREFLIGHT
-from tests.support.batches.uploads import GOOD, UPLOAD
+from tests.support.batches.uploads import UPLOAD, VALID_ITEM
 from tests.support.fixtures.server import Client, running_server
 from tests.support.hostile import probe_liveness
 from tests.support.http.raw_http import BODY, FORM, HEAD, SECONDS, connect, read_all, status_and_code
@@ -112,7 +112,7 @@ def test_request_timeout_is_not_extended_by_bytes_outside_the_body(client: Clien
 
 
 def test_request_timeout_does_not_apply_to_the_response(client: Client) -> None:
-    payload = client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 1_500})["uploadPrices"]
+    payload = client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 1_500})["uploadPrices"]
     assert payload["batch"]["status"] == "QUEUED"
 
 

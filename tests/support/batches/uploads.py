@@ -29,10 +29,10 @@ AVERAGES = """{
 }"""
 
 
-GOOD = {"dateFrom": "2024-01-01", "dateTo": "2024-01-02", "origin": "CNSGH", "destination": "NLRTM", "price": 100}
+VALID_ITEM = {"dateFrom": "2024-01-01", "dateTo": "2024-01-02", "origin": "CNSGH", "destination": "NLRTM", "price": 100}
 
 
-def fill(database_url: str) -> None:
+def create_locations(database_url: str) -> None:
     """Create the location tree."""
 
     async def work() -> None:
@@ -53,7 +53,7 @@ def price_counts(client: Client) -> list[int]:
     return [day["priceCount"] for day in client.ask(AVERAGES)["averagePrices"]]
 
 
-BAD: list[tuple[Json, str, str, str]] = [
+INVALID_ITEMS: list[tuple[Json, str, str, str]] = [
     ({"origin": "CNXXX"}, "origin", "UNKNOWN_PORT", "CNXXX"),
     ({"destination": "europe"}, "destination", "NOT_A_PORT", "europe"),
     ({"dateFrom": "20240101"}, "dateFrom", "INVALID_DATE", "20240101"),

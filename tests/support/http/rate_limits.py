@@ -25,7 +25,7 @@ def open_limited_server(database_url: str, **settings: object) -> Iterator[Clien
         yield client
 
 
-def ask(client: Client, address: str = "203.0.113.1", token: str | None = None) -> httpx.Response:
+def send_query(client: Client, address: str = "203.0.113.1", token: str | None = None) -> httpx.Response:
     """Send a query from an address."""
     return client.http.post("/graphql", json={"query": READ}, headers=forwarded_headers(address, token))
 
@@ -37,4 +37,4 @@ def forwarded_headers(address: str, token: str | None = None) -> dict[str, str]:
 
 def statuses(client: Client, count: int, address: str = "203.0.113.1", token: str | None = None) -> list[int]:
     """Send the number of queries and return their statuses."""
-    return [ask(client, address, token).status_code for _ in range(count)]
+    return [send_query(client, address, token).status_code for _ in range(count)]
