@@ -7,7 +7,7 @@ checks each field of the list over real connections.
 from graphql import get_named_type
 
 from resolvers.caller import AuthScope
-from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared, object_types
+from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared_scopes, object_types
 
 BATCH_FIELDS = {
     "Query.batch",
@@ -39,7 +39,7 @@ def test_scopes_of_root_fields_are_declared_as_expected() -> None:
         | dict.fromkeys(UPLOAD, AuthScope.UPLOAD)
         | dict.fromkeys(ADMIN, AuthScope.ADMIN)
     )
-    assert declared() == expected
+    assert declared_scopes() == expected
 
 
 def test_scopes_batch_is_reachable_only_through_guarded_fields() -> None:

@@ -95,7 +95,7 @@ def model_totals(items: Iterable[Item]) -> dict[Cell, tuple[int, int]]:
     for item in items:
         for day in days_between(item.first, item.last):
             by_port[item.origin, item.destination, day].append(int(item.price * 100))
-    above = {port: [place for place in world.parents if world.stands_for(place, port)] for port in world.ports}
+    above = {port: [place for place in world.parents if world.is_within(place, port)] for port in world.ports}
     model: dict[Cell, tuple[int, int]] = {}
     for (origin, destination, day), cents in by_port.items():
         for start in above[origin]:

@@ -9,7 +9,7 @@ import httpx
 from tests.chaos.ledger import DeadlineExceeded, Ledger
 from tests.chaos.scale import DEADLINE_SECONDS, Scale
 from tests.chaos.uploads import Batch, make_batch
-from tests.support.tokens import bearing
+from tests.support.tokens import authorization_header
 
 UPLOAD = """
 mutation ($input: UploadPricesInput!) {
@@ -34,7 +34,7 @@ class Client:
         self._random = Random(f"client-{scale.seed}-{number}")  # noqa: S311
         self._seed = scale.seed
         self._base_url = base_url
-        self._headers = bearing(token)
+        self._headers = authorization_header(token)
         self._ledger = ledger
         self._to_revert: list[int] = []
 

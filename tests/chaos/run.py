@@ -27,7 +27,7 @@ from tests.chaos.scale import CLIENTS, Scale
 from tests.chaos.supervised_process import running_processes
 from tests.chaos.uploads import make_world
 from tests.support.processes import COMMAND, environment
-from tests.support.tokens import make_token
+from tests.support.tokens import create_api_token
 
 
 def run(scale: Scale, logs: Path | None = None) -> Figures:
@@ -53,7 +53,7 @@ def run(scale: Scale, logs: Path | None = None) -> Figures:
         ):
             ledger.wait_for(api.ready.is_set, "the API to serve")
             # One token for all clients: uploader and key together identify an upload.
-            url, token = f"http://127.0.0.1:{port}", make_token(server.url, "upload")
+            url, token = f"http://127.0.0.1:{port}", create_api_token(server.url, "upload")
             clients = [Client(number, scale, url, token, ledger) for number in range(CLIENTS)]
             killing = threads.submit(strike_all, scale, ledger, api, workers, server)
             uploading = [threads.submit(client.run) for client in clients]

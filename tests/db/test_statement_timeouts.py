@@ -6,7 +6,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.support.batches.uploads import AVERAGES, fill
+from tests.support.batches.uploads import AVERAGES, create_locations
 from tests.support.fixtures.server import JSON, Client
 
 REQUESTS = 24
@@ -27,7 +27,7 @@ def ask(client: Client, query: str) -> httpx.Response:
 def test_statement_timeout_has_an_error_code_and_leaves_a_usable_connection_pool(
     client: Client, database_url: str, query: str, table: str
 ) -> None:
-    fill(database_url)
+    create_locations(database_url)
     answer = ask(client, query).json()
     with ThreadPoolExecutor(REQUESTS) as threads:
         with psycopg.connect(database_url) as blocker:

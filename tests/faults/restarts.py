@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.faults.readers import Reading, Readings, reading
 from tests.faults.world import create_query_cases
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.streams import until
+from tests.support.waiting import eventually
 
 REPLACED = re.compile(r"All \d+ server processes were replaced")
 RESTART_SECONDS = 120
@@ -61,7 +61,7 @@ def restart_repeatedly(
     ):
         wait_until_answered(url)
         output = ProcessOutput(process)
-        until(lambda: len(children(process.pid)) == 2, "the processes did not start")
+        eventually(lambda: len(children(process.pid)) == 2, "the processes did not start")
         with reading(url, cases, persistent=readers // 2, short_lived=readers - readers // 2) as readings:
             while len(durations) < restarts or len(readings.all) < requests:
                 durations.append(_restart(process, output, readings))
@@ -72,8 +72,8 @@ def _restart(process: subprocess.Popen[str], output: ProcessOutput, readings: Re
     before, count_before = children(process.pid), len(readings.all)
     count = output.count(REPLACED)
     process.send_signal(signal.SIGHUP)
-    seconds = until(lambda: output.count(REPLACED) > count, "the processes were not replaced", RESTART_SECONDS)
+    seconds = eventually(lambda: output.count(REPLACED) > count, "the processes were not replaced", RESTART_SECONDS)
     assert before.isdisjoint(children(process.pid))
     # Each generation answered some requests.
-    until(lambda: len(readings.all) > count_before + 20, "no request is answered")
+    eventually(lambda: len(readings.all) > count_before + 20, "no request is answered")
     return seconds

@@ -14,7 +14,7 @@ from tests.faults.readers import Reading, Readings, reading
 from tests.faults.world import QueryCase, create_query_cases
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.proxy import Proxy, running_proxy
-from tests.support.streams import until
+from tests.support.waiting import eventually
 
 EXECUTION_SECONDS = 5.0
 POOL_SIZE = 4
@@ -45,18 +45,18 @@ def readers_through_proxy(database_url: str, cases: list[QueryCase]) -> Iterator
         with reading(server_url, cases, persistent=4, short_lived=4) as readings:
             wait_for(readings, 50)
             yield proxy, readings
-            until(
+            eventually(
                 lambda: all(one.is_correct for one in readings.all[-30:]), "the responses do not become correct again"
             )
         assert all(one.status != 200 or one.is_correct for one in readings.all)
         assert max(one.seconds for one in readings.all) < EXECUTION_SECONDS + TOLERANCE_SECONDS
-        until(lambda: is_idle(database_url), "connections are left behind")
+        eventually(lambda: is_idle(database_url), "connections are left behind")
 
 
 def wait_for(readings: Readings, count: int) -> None:
     """Wait for a number of further responses."""
     count += len(readings.all)
-    until(lambda: len(readings.all) >= count, "no request is answered", 60)
+    eventually(lambda: len(readings.all) >= count, "no request is answered", 60)
 
 
 def is_idle(database_url: str) -> bool:
@@ -123,7 +123,7 @@ def test_connection_pool_stall_delays_no_request_beyond_the_deadline(
     with readers_through_proxy(module_database_url, cases) as (proxy, readings):
         proxy.is_stuck = True
         began = time.monotonic()
-        until(lambda: any(one.status in {503, 504} for one in list(readings.all)), "no request was rejected")
+        eventually(lambda: any(one.status in {503, 504} for one in list(readings.all)), "no request was rejected")
         proxy.is_stuck = False
     assert all(has_expected_status(one) for one in readings.all)
     assert time.monotonic() - began < 30
@@ -146,12 +146,12 @@ def test_stalled_database_does_not_delay_readiness_probes_or_metrics(module_data
             scraped = http.get("/metrics", headers=scraper)
             responses = [one.result() for one in probes]
         assert "ratesgraph_database_up 0.0" in scraped.text
-        until(lambda: http.get("/readyz").status_code == 503, "the stall was not detected")
+        eventually(lambda: http.get("/readyz").status_code == 503, "the stall was not detected")
         responses += [scraped, http.get("/readyz"), http.get("/metrics", headers=scraper)]
         assert max(one.elapsed.total_seconds() for one in responses) < PROBE_SECONDS + TOLERANCE_SECONDS
         proxy.is_stuck = False
-        until(lambda: http.get("/readyz").status_code == 200, "the server does not become ready again")
-        until(lambda: is_idle(module_database_url), "connections are left behind")
+        eventually(lambda: http.get("/readyz").status_code == 200, "the server does not become ready again")
+        eventually(lambda: is_idle(module_database_url), "connections are left behind")
 
 
 def test_connection_pool_replaces_half_open_connections(module_database_url: str, cases: list[QueryCase]) -> None:
@@ -191,7 +191,7 @@ def test_client_disconnects_leave_no_busy_or_extra_database_connections(
             with reading(proxy.url.removesuffix("/graphql"), cases, persistent=4, short_lived=4) as broken:
                 for _ in range(10):
                     count_before = len(broken.all)
-                    until(lambda least=count_before + 5: len(broken.all) > least, "no request is answered", 60)  # type: ignore[misc]
+                    eventually(lambda least=count_before + 5: len(broken.all) > least, "no request is answered", 60)  # type: ignore[misc]
                     breaking(proxy)
                     if breaking is Proxy.half_open:
                         break
@@ -200,4 +200,4 @@ def test_client_disconnects_leave_no_busy_or_extra_database_connections(
         with reading(url, cases, persistent=2, short_lived=2) as readings:
             wait_for(readings, 50)
         assert readings.incorrect == []
-        until(lambda: is_idle(module_database_url), "connections are left behind")
+        eventually(lambda: is_idle(module_database_url), "connections are left behind")

@@ -17,7 +17,7 @@ from tests.chaos.database import CrashableServer, crashable_server
 from tests.faults.readers import QUERY, Reading, Readings, reading
 from tests.faults.world import QueryCase, create_query_cases
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.streams import until as wait_until
+from tests.support.waiting import eventually
 
 SETTINGS = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_LOG_LEVEL": "error"}
 """The output is not read: a warning for each failed request would fill the pipe and block the server."""
@@ -98,7 +98,7 @@ def test_outage_beyond_the_wait_limit_responds_503_quickly_until_recovery(
                 with reading(url, cases, persistent=2, short_lived=2) as late_readings:
                     pause_until(since + DEFAULT_SECONDS + 4)
             until = time.monotonic()
-            wait_until(lambda: readings.all[-1].is_correct, "no request is answered again")
+            eventually(lambda: readings.all[-1].is_correct, "no request is answered again")
             wait_for(readings, 200)
         assert all(one.is_correct or is_outage_error(one) for one in readings.all)
         # No request waits longer than the database wait.

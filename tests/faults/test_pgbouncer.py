@@ -23,8 +23,8 @@ from tests.faults.readers import Readings, reading
 from tests.faults.world import QueryCase, create_query_cases
 from tests.support.fixtures.server import running_worker
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.streams import until
-from tests.support.tokens import bearing, make_token
+from tests.support.tokens import authorization_header, create_api_token
+from tests.support.waiting import eventually
 
 MIN_VERSION = (1, 22)
 """Older versions do not support prepared statements across connections."""
@@ -96,7 +96,7 @@ class PgBouncer:
             [self._command, self._ini], user=self._user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            until(self._is_accepting, "PgBouncer does not answer")
+            eventually(self._is_accepting, "PgBouncer does not answer")
         except AssertionError:
             self.kill()
             raise
@@ -134,7 +134,7 @@ def cases(database_url: str) -> list[QueryCase]:
 def wait_for(readings: Readings, count: int) -> None:
     """Wait for a number of further responses."""
     count += len(readings.all)
-    until(lambda: len(readings.all) >= count, "no request is answered", 60)
+    eventually(lambda: len(readings.all) >= count, "no request is answered", 60)
 
 
 def test_pgbouncer_reads_are_correct_and_survive_its_restart(
@@ -177,7 +177,7 @@ def test_pgbouncer_reads_survive_an_outage_of_the_database(any_command: str) -> 
 def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
     command: str, database_url: str, cases: list[QueryCase]
 ) -> None:
-    token = bearing(make_token(database_url, "admin"))
+    token = authorization_header(create_api_token(database_url, "admin"))
     settings = {"RATESGRAPH_DIRECT_URL": database_url}
     query = "/graphql?query={locations(first:1){totalCount}}"
     price = {"dateFrom": "2024-01-01", "origin": "CNSGH", "destination": "NLRTM", "price": 5}
@@ -188,7 +188,7 @@ def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
         running_worker(database_url),
         httpx.Client(base_url=url, headers={**token, "Accept": "application/json"}, timeout=30) as http,
     ):
-        until(lambda: "etag" in http.get(query).headers, "the data version is unknown")
+        eventually(lambda: "etag" in http.get(query).headers, "the data version is unknown")
         tag = http.get(query).headers["etag"]
         uploaded: dict[str, Any] = {}
         for key in range(8):
@@ -198,6 +198,6 @@ def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
             }
             uploaded = http.post("/graphql", json=body).json()["data"]["uploadPrices"]
             assert (uploaded["batch"]["status"], uploaded["userErrors"]) == ("APPLIED", [])
-        until(lambda: http.get(query).headers.get("etag") not in {None, tag}, "the notification did not arrive")
+        eventually(lambda: http.get(query).headers.get("etag") not in {None, tag}, "the notification did not arrive")
         body = {"query": REVERT, "variables": {"id": uploaded["batch"]["id"]}}
         assert http.post("/graphql", json=body).json()["data"]["revertBatch"]["batch"]["status"] == "REVERTED"

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from tests.faults.restarts import REPLACED, ProcessOutput, children, restart_repeatedly
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.streams import until
+from tests.support.waiting import eventually
 
 ENDED = re.compile(r"server process \d+ exited with code -9; restarting it")
 CANNOT_START = re.compile(r"server process \d+ exited with code 3; restarting it")
@@ -39,10 +39,10 @@ def test_supervisor_replaces_a_killed_process_with_increasing_delay(database_url
         output = ProcessOutput(process)
         start = time.monotonic()
         for exits in (1, 2, 3):
-            until(lambda: len(children(process.pid)) == 2, "no other process was started", 60)
+            eventually(lambda: len(children(process.pid)) == 2, "no other process was started", 60)
             killed = max(children(process.pid))
             os.kill(killed, signal.SIGKILL)
-            until(lambda count=exits: output.count(ENDED) == count, "the exit was not detected", 60)  # type: ignore[misc]
+            eventually(lambda count=exits: output.count(ENDED) == count, "the exit was not detected", 60)  # type: ignore[misc]
             assert wait_until_answered(url).status_code == 200
         # The restart delays: none, one second, two seconds.
         assert time.monotonic() - start > 3
@@ -66,18 +66,18 @@ def test_rolling_restart_is_aborted_if_new_processes_cannot_start(database_url: 
         output = ProcessOutput(process)
         # After a restart both processes serve, which is not visible otherwise.
         process.send_signal(signal.SIGHUP)
-        until(lambda: output.count(REPLACED), "the processes were not replaced", 60)
+        eventually(lambda: output.count(REPLACED), "the processes were not replaced", 60)
         survivor, killed = sorted(children(process.pid))
         with refused_connections(database_url, postgres):
             process.send_signal(signal.SIGHUP)
-            until(lambda: len(children(process.pid)) == 3, "no process has tried to start", 60)
+            eventually(lambda: len(children(process.pid)) == 3, "no process has tried to start", 60)
             os.kill(killed, signal.SIGKILL)
             # Neither the successor nor the replacement can connect to the database.
-            until(lambda: output.count(ABORTED), "the restart did not end", 60)
-            until(lambda: output.count(CANNOT_START), "no process has tried to start", 60)
+            eventually(lambda: output.count(ABORTED), "the restart did not end", 60)
+            eventually(lambda: output.count(CANNOT_START), "no process has tried to start", 60)
             assert survivor in children(process.pid)
             assert wait_until_answered(url).status_code == 200
-        until(lambda: len(children(process.pid)) == 2, "no process was started", 60)
+        eventually(lambda: len(children(process.pid)) == 2, "no process was started", 60)
         assert wait_until_answered(url).status_code == 200
         assert survivor in children(process.pid)
 
@@ -96,13 +96,13 @@ def test_supervisor_handles_a_crash_and_sigterm_while_a_process_drains(database_
     with serving(database_url, "--workers", "2", settings=settings) as (process, url):
         wait_until_answered(url)
         output = ProcessOutput(process)
-        until(lambda: len(children(process.pid)) == 2, "the processes did not start")
+        eventually(lambda: len(children(process.pid)) == 2, "the processes did not start")
         # They are started and replaced in this order.
         draining, other = sorted(children(process.pid))
         process.send_signal(signal.SIGHUP)
-        until(lambda: not is_listening(draining, url), "no process was asked to stop", 60)
+        eventually(lambda: not is_listening(draining, url), "no process was asked to stop", 60)
         os.kill(other, signal.SIGKILL)
-        until(lambda: output.count(ENDED), "the exit was not detected")
+        eventually(lambda: output.count(ENDED), "the exit was not detected")
         assert draining in children(process.pid)
         process.send_signal(signal.SIGTERM)
         stopping = time.monotonic()
@@ -118,7 +118,7 @@ def test_graceful_shutdown_reports_unready_and_serves_requests_while_draining(da
         wait_until_answered(url)
         process.send_signal(signal.SIGTERM)
         # The supervisor polls its signals twice a second.
-        until(lambda: httpx.get(f"{url}/readyz").status_code == 503, "the server is still ready during shutdown")
+        eventually(lambda: httpx.get(f"{url}/readyz").status_code == 503, "the server is still ready during shutdown")
         # Each process polls its signals ten times a second, so another process may detect them a little later.
         time.sleep(0.3)
         began = time.monotonic()

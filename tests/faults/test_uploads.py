@@ -10,7 +10,7 @@ from tests.faults.database_proxy import running_database_proxy
 from tests.faults.world import create_query_cases
 from tests.support.batches.price_files import PREFLIGHT
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.tokens import bearing, make_token
+from tests.support.tokens import authorization_header, create_api_token
 
 UPLOADS = 60
 BREAK_EVERY = 3
@@ -30,7 +30,7 @@ def test_upload_over_broken_connections_is_not_duplicated_and_succeeds_with_a_ke
     database_url: str, *, is_keyed: bool
 ) -> None:
     create_query_cases(database_url)
-    token = bearing(make_token(database_url, "upload"))
+    token = authorization_header(create_api_token(database_url, "upload"))
     stored: list[str] = []
     with (
         running_database_proxy(database_url) as (proxy, url),
@@ -61,7 +61,7 @@ def test_upload_over_broken_connections_is_not_duplicated_and_succeeds_with_a_ke
 
 def test_file_upload_retry_stores_the_complete_file(database_url: str) -> None:
     create_query_cases(database_url)
-    token = bearing(make_token(database_url, "upload"))
+    token = authorization_header(create_api_token(database_url, "upload"))
     lines = "origin_code,destination_code,day,price\n" + "CNSGH,NLRTM,2024-01-01,5\n" * 1_000
     with (
         running_database_proxy(database_url) as (proxy, url),

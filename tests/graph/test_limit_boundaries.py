@@ -16,7 +16,7 @@ from resolvers.tree import MAX_ENTRIES
 from resolvers.uploads.batches import MAX_USER_ERRORS
 from server.http.multipart import MAX_FIELD_BYTES
 from server.runtime.http_protocol import MAX_HEAD_BYTES, MAX_WEBSOCKET_MESSAGE_BYTES
-from tests.support.batches.uploads import GOOD, UPLOAD, fill
+from tests.support.batches.uploads import UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.http.multipart import FILE, MAP, OPERATION, encode, post
 from tests.support.streams import open_socket, receive
@@ -33,12 +33,12 @@ MAX_ITEMS = 2_000
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
     """A server over two ports and one batch. The tests leave no visible trace."""
-    fill(module_database_url)
+    create_locations(module_database_url)
     with (
         running_worker(module_database_url),
         running_server(module_database_url, max_items=MAX_ITEMS, max_page_size=40) as client,
     ):
-        assert upload(client, [GOOD])["batch"]["id"] == "1"
+        assert upload(client, [VALID_ITEM])["batch"]["id"] == "1"
         yield client
 
 
@@ -78,22 +78,22 @@ def test_document_limits_on_the_digits_of_a_number_are_inclusive() -> None:
 
 def test_upload_wait_limits_are_inclusive(client: Client) -> None:
     for wait_ms in (0, 30_000):
-        assert upload(client, [GOOD], waitMs=wait_ms)["batch"]
+        assert upload(client, [VALID_ITEM], waitMs=wait_ms)["batch"]
     for wait_ms in (-1, 30_001):
-        failure = client.fail(UPLOAD, input={"prices": [GOOD], "waitMs": wait_ms})
+        failure = client.fail(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": wait_ms})
         assert failure["extensions"] == {"code": "INVALID_WAIT", "argument": "waitMs"}
 
 
 def test_idempotency_key_length_limits_are_inclusive(client: Client) -> None:
     for key in ("k", "k" * 200):
-        assert upload(client, [GOOD], idempotencyKey=key)["userErrors"] == []
+        assert upload(client, [VALID_ITEM], idempotencyKey=key)["userErrors"] == []
     for key in ("", "k" * 201):
-        (error,) = upload(client, [GOOD], idempotencyKey=key)["userErrors"]
+        (error,) = upload(client, [VALID_ITEM], idempotencyKey=key)["userErrors"]
         assert error["code"] == "INVALID_IDEMPOTENCY_KEY"
 
 
 def test_upload_item_limit_is_inclusive_and_listed_user_errors_are_capped(client: Client) -> None:
-    wrong = {**GOOD, "price": "x"}
+    wrong = {**VALID_ITEM, "price": "x"}
     for count in (MAX_USER_ERRORS, MAX_USER_ERRORS + 1, MAX_ITEMS):
         payload = upload(client, [wrong] * count)
         assert len(payload["userErrors"]) == MAX_USER_ERRORS

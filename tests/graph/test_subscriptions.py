@@ -14,11 +14,12 @@ from db.pool import INGEST, connect
 from db.repositories import batches
 from domain.batches import BatchOutcome, BatchStatus
 from resolvers import price_changes, subscriptions
-from tests.support.batches.uploads import GOOD
+from tests.support.batches.uploads import VALID_ITEM
 from tests.support.fixtures.server import Json, running_worker
 from tests.support.fixtures.subscriptions import Watched
 from tests.support.http.subscriptions import ASIA_TO_EUROPE, CHANGES, ELSEWHERE, PROGRESS, THERE, each_transport, upload
-from tests.support.streams import TRANSPORTS, until, watching
+from tests.support.streams import TRANSPORTS, open_subscription
+from tests.support.waiting import eventually
 
 
 def run_work(watched: Watched, work: Callable[[Connection], Awaitable[object]]) -> None:
@@ -56,9 +57,9 @@ def count_prices(watched: Watched) -> int:
 def test_subscription_to_batch_progress_sends_every_change_until_the_batch_ends(
     watched: Watched, transport: str
 ) -> None:
-    batch_id = upload(watched, GOOD)
+    batch_id = upload(watched, VALID_ITEM)
     number = int(batch_id)
-    with watching(watched.url, transport, PROGRESS, id=batch_id) as answers:
+    with open_subscription(watched.url, transport, PROGRESS, id=batch_id) as answers:
         assert state(next(answers)) == ("QUEUED", 0)
         run_work(watched, lambda connection: batches.begin_attempt(connection, max_attempts=5))
         assert state(next(answers)) == ("RUNNING", 0)
@@ -73,7 +74,7 @@ def test_subscription_to_batch_progress_sends_every_change_until_the_batch_ends(
         assert state(next(answers)) == ("REJECTED", 1)
         assert next(answers, "complete") == "complete"
     # A late subscriber receives the same final state.
-    with watching(watched.url, transport, PROGRESS, id=batch_id) as answers:
+    with open_subscription(watched.url, transport, PROGRESS, id=batch_id) as answers:
         assert [state(answer) for answer in answers] == [("REJECTED", 1)]
 
 
@@ -81,9 +82,9 @@ def test_subscription_to_batch_progress_sends_every_change_until_the_batch_ends(
 def test_subscription_to_batch_progress_follows_a_worker_until_the_batch_is_applied(
     watched: Watched, transport: str
 ) -> None:
-    batch_id = upload(watched, GOOD)
+    batch_id = upload(watched, VALID_ITEM)
     query = PROGRESS.replace("progress", "progress laneCount firstDay lastDay")
-    with watching(watched.url, transport, query, id=batch_id) as answers:
+    with open_subscription(watched.url, transport, query, id=batch_id) as answers:
         assert state(next(answers)) == ("QUEUED", 0)
         with running_worker(watched.database_url):
             *_, last = answers
@@ -93,10 +94,11 @@ def test_subscription_to_batch_progress_follows_a_worker_until_the_batch_is_appl
 
 
 def test_subscription_to_batch_progress_serves_concurrent_subscribers(watched: Watched) -> None:
-    batch_id = upload(watched, GOOD)
+    batch_id = upload(watched, VALID_ITEM)
     with ExitStack() as stack:
         both = [
-            stack.enter_context(watching(watched.url, transport, PROGRESS, id=batch_id)) for transport in TRANSPORTS
+            stack.enter_context(open_subscription(watched.url, transport, PROGRESS, id=batch_id))
+            for transport in TRANSPORTS
         ]
         assert [state(next(answers)) for answers in both] == [("QUEUED", 0)] * 2
         outcome = BatchOutcome(BatchStatus.REJECTED, 1, 0, 1)
@@ -108,9 +110,9 @@ def test_subscription_to_batch_progress_serves_concurrent_subscribers(watched: W
 def test_subscription_to_batch_progress_ends_despite_a_lost_notification(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch_id = upload(watched, GOOD)
+    batch_id = upload(watched, VALID_ITEM)
     monkeypatch.setattr(Notifications, "dispatch", lambda *_: None)
-    with watching(watched.url, "websocket", PROGRESS, id=batch_id) as answers:
+    with open_subscription(watched.url, "websocket", PROGRESS, id=batch_id) as answers:
         assert state(next(answers)) == ("QUEUED", 0)
         outcome = BatchOutcome(BatchStatus.REJECTED, 1, 0, 1)
         run_work(watched, lambda connection: batches.end_batch(connection, int(batch_id), outcome))
@@ -120,7 +122,7 @@ def test_subscription_to_batch_progress_ends_despite_a_lost_notification(
 @each_transport
 def test_subscription_to_price_changes_reports_applied_and_reverted_batches(watched: Watched, transport: str) -> None:
     (before,) = watched.apply(THERE)
-    with watching(watched.url, transport, CHANGES, **ASIA_TO_EUROPE) as answers:
+    with open_subscription(watched.url, transport, CHANGES, **ASIA_TO_EUROPE) as answers:
         watched.wait_for_watchers(1)
         assert count_prices(watched) == 1
         _, first = watched.apply(ELSEWHERE, THERE)
@@ -135,7 +137,7 @@ def test_subscription_to_price_changes_reports_applied_and_reverted_batches(watc
 
 
 def test_subscription_to_price_changes_follows_the_current_region_tree(watched: Watched) -> None:
-    with watching(watched.url, "websocket", CHANGES, **ASIA_TO_EUROPE) as answers:
+    with open_subscription(watched.url, "websocket", CHANGES, **ASIA_TO_EUROPE) as answers:
         watched.wait_for_watchers(1)
         watched.client.ask('mutation { moveLocation(key: "USNYC", parentSlug: "europe") { userErrors { code } } }')
         (batch_id,) = watched.apply(ELSEWHERE)
@@ -157,16 +159,16 @@ def test_subscription_delivers_price_changes_of_a_listener_outage_exactly_once(
     monkeypatch.setattr(db.notifications, "RECONNECT_SECONDS", 3)
     with (
         psycopg.connect(watched.database_url, autocommit=True) as connection,
-        watching(watched.url, "websocket", CHANGES, **ASIA_TO_EUROPE) as answers,
+        open_subscription(watched.url, "websocket", CHANGES, **ASIA_TO_EUROPE) as answers,
     ):
         watched.wait_for_watchers(1)
-        until(lambda: listener_pids(connection), "no process listens")
+        eventually(lambda: listener_pids(connection), "no process listens")
         (pid,) = listener_pids(connection)
         connection.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
         missed = watched.apply(THERE) + watched.apply(THERE)
         assert not listener_pids(connection)
         assert [change(next(answers))[0] for _ in missed] == missed
-        until(lambda: listener_pids(connection) - {pid}, "no new process listens")
+        eventually(lambda: listener_pids(connection) - {pid}, "no new process listens")
         (later,) = watched.apply(THERE)
         assert change(next(answers))[0] == later
 
@@ -176,7 +178,7 @@ def test_subscription_to_price_changes_polls_without_notifications(
 ) -> None:
     monkeypatch.setattr(Notifications, "dispatch", lambda *_: None)
     monkeypatch.setattr(subscriptions, "POLL_SECONDS", 0.1)
-    with watching(watched.url, "sse", CHANGES, **ASIA_TO_EUROPE) as answers:
+    with open_subscription(watched.url, "sse", CHANGES, **ASIA_TO_EUROPE) as answers:
         watched.wait_for_watchers(1)
         (batch_id,) = watched.apply(THERE)
         assert change(next(answers))[0] == batch_id
@@ -186,7 +188,7 @@ def test_subscription_to_price_changes_ends_with_an_error_if_it_lags(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(price_changes, "MAX_LAG_BATCHES", 3)
-    with watching(watched.url, "sse", CHANGES, **ASIA_TO_EUROPE) as answers:
+    with open_subscription(watched.url, "sse", CHANGES, **ASIA_TO_EUROPE) as answers:
         watched.wait_for_watchers(1)
         watched.apply(THERE, THERE, THERE)
         assert [change(next(answers))[1] for _ in range(3)] == ["APPLIED"] * 3
@@ -199,10 +201,10 @@ def test_subscription_survives_repeated_loss_of_database_connections(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriptions, "POLL_SECONDS", 0.2)
-    batch_id = upload(watched, GOOD)
+    batch_id = upload(watched, VALID_ITEM)
     with (
-        watching(watched.url, "websocket", PROGRESS, id=batch_id) as progress,
-        watching(watched.url, "websocket", CHANGES, **ASIA_TO_EUROPE) as changes,
+        open_subscription(watched.url, "websocket", PROGRESS, id=batch_id) as progress,
+        open_subscription(watched.url, "websocket", CHANGES, **ASIA_TO_EUROPE) as changes,
         psycopg.connect(watched.database_url, autocommit=True) as connection,
     ):
         assert state(next(progress)) == ("QUEUED", 0)

@@ -15,7 +15,7 @@ from ingest import worker
 from ingest.readers import line_blocks
 from ingest.tree import change_tree
 from ingest.worker import MAX_ATTEMPTS, apply_batch, process_next_batch, run_worker
-from tests.support.batches.queue import DEADLINE_SECONDS, LINE, WORLD, accept, count_prices, get, wait_for
+from tests.support.batches.queue import DEADLINE_SECONDS, LINE, WORLD, accept, count_prices, get_batch, wait_for
 
 pytestmark = pytest.mark.anyio
 
@@ -36,8 +36,8 @@ async def make_due(connection: Connection) -> None:
 async def test_worker_applies_batches_in_arrival_order(connection: Connection, pool: Pool) -> None:
     first, second = await accept(connection), await accept(connection)
     assert await process_next_batch(pool)
-    assert (await get(connection, first)).status is BatchStatus.APPLIED
-    assert (await get(connection, second)).status is BatchStatus.QUEUED
+    assert (await get_batch(connection, first)).status is BatchStatus.APPLIED
+    assert (await get_batch(connection, second)).status is BatchStatus.QUEUED
     assert await process_next_batch(pool)
     assert not await process_next_batch(pool)
     assert await count_prices(connection) == 2
@@ -118,20 +118,20 @@ async def test_worker_retries_a_poison_batch_and_then_fails_it_with_a_reason(
     poison = await accept(connection, file_format="no such format")
     for attempt in range(1, MAX_ATTEMPTS + 1):
         assert await process_next_batch(pool)
-        batch = await get(connection, poison)
+        batch = await get_batch(connection, poison)
         assert (batch.status, batch.attempts) == (BatchStatus.RUNNING, attempt)
         # Before the retry time the batch is not attempted; other batches proceed.
         assert not await process_next_batch(pool) or attempt == MAX_ATTEMPTS
         if attempt < MAX_ATTEMPTS:
             await make_due(connection)
     assert not await process_next_batch(pool)
-    batch = await get(connection, poison)
+    batch = await get_batch(connection, poison)
     assert batch.status is BatchStatus.FAILED
     assert "internal error" in (batch.failure or "")
     assert batch.ended_at is not None
     healthy = await accept(connection)
     assert await process_next_batch(pool)
-    assert (await get(connection, healthy)).status is BatchStatus.APPLIED
+    assert (await get_batch(connection, healthy)).status is BatchStatus.APPLIED
 
 
 async def test_worker_counts_a_polars_panic_as_a_failed_attempt(
@@ -144,7 +144,7 @@ async def test_worker_counts_a_polars_panic_as_a_failed_attempt(
     with monkeypatch.context() as patched:
         patched.setattr(worker, "apply_slices", panic)
         assert await process_next_batch(pool)
-    batch = await get(connection, batch_id)
+    batch = await get_batch(connection, batch_id)
     assert (batch.status, batch.attempts) == (BatchStatus.RUNNING, 1)
     assert "error ID" in (batch.failure or "")
     await make_due(connection)
@@ -159,7 +159,7 @@ async def test_worker_fails_a_batch_that_killed_the_worker_on_every_attempt(conn
         assert await batches.begin_attempt(connection, max_attempts=MAX_ATTEMPTS) == deadly
         await make_due(connection)
     assert not await process_next_batch(pool)
-    batch = await get(connection, deadly)
+    batch = await get_batch(connection, deadly)
     assert (batch.status, batch.failure) == (BatchStatus.FAILED, "every attempt ended its worker")
     assert await count_prices(connection) == 0
 
@@ -175,7 +175,7 @@ async def test_worker_does_not_fail_a_batch_that_another_applies_on_its_last_att
     async with connection.transaction():
         await batches.claim_batch(connection, batch_id)
         assert not await process_next_batch(pool)
-    assert (await get(connection, batch_id)).status is BatchStatus.RUNNING
+    assert (await get_batch(connection, batch_id)).status is BatchStatus.RUNNING
 
 
 async def test_worker_returns_its_batch_to_the_queue_when_stopped(
@@ -194,10 +194,10 @@ async def test_worker_returns_its_batch_to_the_queue_when_stopped(
         stop = asyncio.Event()
         working = asyncio.create_task(run_worker(database_url, stop))
         await asyncio.wait_for(started.wait(), DEADLINE_SECONDS)
-        assert (await get(connection, batch_id)).status is BatchStatus.RUNNING
+        assert (await get_batch(connection, batch_id)).status is BatchStatus.RUNNING
         stop.set()
         await asyncio.wait_for(working, DEADLINE_SECONDS)
-    batch = await get(connection, batch_id)
+    batch = await get_batch(connection, batch_id)
     assert (batch.status, batch.attempts) == (BatchStatus.QUEUED, 0)
     assert await process_next_batch(pool)
     assert await count_prices(connection) == 1
@@ -206,7 +206,7 @@ async def test_worker_returns_its_batch_to_the_queue_when_stopped(
 async def test_worker_rejects_a_batch_with_a_broken_payload(connection: Connection, pool: Pool) -> None:
     batch_id = await accept(connection, data=b"{", file_format="ndjson")
     assert await process_next_batch(pool)
-    assert (await get(connection, batch_id)).status is BatchStatus.REJECTED
+    assert (await get_batch(connection, batch_id)).status is BatchStatus.REJECTED
     (rejection,) = await batches.list_rejections(connection, batch_id, limit=10)
     assert (rejection.item, rejection.code) == (None, "BROKEN_FILE")
 
@@ -219,10 +219,10 @@ async def test_worker_reports_increasing_progress_of_a_running_batch(
     seen = []
     async with open_notifications(database_url, BATCHES) as notifications:
         batch_id = await accept(connection, data=(LINE + b"\n") * 20_000)
-        assert (await get(connection, batch_id)).progress == 0
+        assert (await get_batch(connection, batch_id)).progress == 0
         with notifications.subscribe(BATCHES, str(batch_id)) as notified:
             working = asyncio.create_task(process_next_batch(pool))
-            while (batch := await get(connection, batch_id)).progress < 1:
+            while (batch := await get_batch(connection, batch_id)).progress < 1:
                 seen.append(batch.progress)
                 await asyncio.wait_for(notified.wait(), DEADLINE_SECONDS)
                 notified.clear()

@@ -1,4 +1,4 @@
-"""Names that a class defines, on itself and on its instances, and which of them are private."""
+"""Names that a class defines on itself and its instances, and the private ones among them."""
 
 import ast
 import inspect
@@ -10,13 +10,13 @@ from functools import cache
 
 @cache
 def names_of(class_: type) -> frozenset[str]:
-    """Return the names that a class itself defines: in its body, by annotation, or by assignment to `self`."""
+    """Return the names that a class defines: in its body, by annotation, or on `self`."""
     names = {*vars(class_), *inspect.get_annotations(class_)}
     for member in vars(class_).values():
         functions = [member.fget, member.fset] if isinstance(member, property) else [member]
         for function in functions:
-            # Asked of the whole class, `inspect` errs where a class pretends to be defined in another module. Functions made
-            # at run time have no source.
+            # `inspect` fails for a whole class whose `__module__` names another module. Functions created at run time have
+            # no source.
             if inspect.isfunction(function):
                 with suppress(OSError):
                     names.update(assigned(ast.parse(textwrap.dedent(inspect.getsource(function)))))
@@ -31,7 +31,7 @@ def assigned(tree: ast.AST) -> Iterator[str]:
 
 
 def is_self(node: ast.AST) -> bool:
-    """Return whether an expression is the object or the class of a method, or `super()`."""
+    """Return whether an expression is `self`, `cls` or `super()`."""
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Name) and node.func.id == "super"
     return isinstance(node, ast.Name) and node.id in {"self", "cls"}

@@ -1,4 +1,4 @@
-"""The context of a request, without a server around it."""
+"""Request contexts without a server."""
 
 import asyncio
 from types import SimpleNamespace
@@ -16,25 +16,25 @@ from resolvers.price_changes import PriceChanges
 
 OPERATOR = Caller("", frozenset(AuthScope))
 ADMITTED = SimpleNamespace(caller=OPERATOR)
-"""Enough of a context for schemas whose resolvers ask for none."""
+"""Minimal context for schemas whose resolvers use none."""
 
 
 async def _revert_nothing(_batch_id: int, _by: str) -> BatchStatus | None:
-    raise AssertionError("nothing is taken back here")
+    raise AssertionError("no batch is reverted here")
 
 
 async def change_nothing(_entries: object, _by: str) -> TreeChange | Rejection:
-    """Stand where the tree would be changed."""
+    """Fail, as a stub of tree changes."""
     raise AssertionError("no location is changed here")
 
 
 async def preview_nothing(_file: BinaryIO, _file_format: FileFormat, _on_error: OnError) -> Preview:
-    """Stand where an upload would be tried."""
-    raise AssertionError("no upload is tried here")
+    """Fail, as a stub of dry runs."""
+    raise AssertionError("no dry run happens here")
 
 
 def reading_context(pool: Pool) -> RequestContext:
-    """Return a context of a caller that may see everything."""
+    """Return a context of a caller with every scope."""
     shared = AppContext(
         pool,
         create_day_totals_loader(pool),

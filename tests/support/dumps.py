@@ -1,4 +1,4 @@
-"""What a database holds, whole: to see that something has changed nothing."""
+"""Complete dump of a database, for tests that assert that nothing has changed."""
 
 import psycopg
 from psycopg import sql
@@ -11,7 +11,7 @@ WHERE c.relkind IN ('r', 'S') AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname
 
 
 def dump(database_url: str) -> dict[str, list[str]]:
-    """Return the rows of every table and the state of every sequence, temporary ones too, by their names."""
+    """Return the content of every table and sequence by name, including temporary ones."""
     with psycopg.connect(database_url) as connection:
         names = [sql.Identifier(*row) for row in connection.execute(RELATIONS).fetchall()]
         return {

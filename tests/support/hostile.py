@@ -1,4 +1,4 @@
-"""A server process as a stranger finds it, and what watches it while it is sent the worst."""
+"""Server process under hostile requests, with measurements of its latency and memory."""
 
 import json
 import threading
@@ -13,33 +13,33 @@ import httpx
 from tests.support.fixtures.server import Json
 
 MAX_SECONDS = 0.1
-"""How long an answer may take, and how long the event loop may be kept, where nothing legitimate takes longer."""
+"""Limit of the response time and of the event loop's blocking time for hostile requests."""
 ATTEMPTS = 5
-"""On a shared machine an attempt may be slow by chance; what is slow each time is slow."""
+"""A shared machine may slow single attempts. The check fails only if every attempt is slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server to send things to."""
+    """Server process under test."""
 
     url: str
     pid: int
     http: httpx.Client
 
     def post(self, content: bytes | Json, **headers: str) -> httpx.Response:
-        """Send a body as it is, or an object as JSON."""
+        """Send a raw body, or an object as JSON."""
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         return self.http.post("/graphql", content=body, headers={"Content-Type": "application/json", **headers})
 
     def memory(self) -> int:
-        """Return the bytes that the process holds."""
+        """Return the resident memory of the process in bytes."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * 4_096
 
 
 @contextmanager
-def probing(url: str) -> Iterator[list[float]]:
-    """Ask whether the server lives again and again; yield the seconds that each answer took."""
+def probe_liveness(url: str) -> Iterator[list[float]]:
+    """Poll the liveness probe repeatedly; yield the list of response times in seconds."""
     waits: list[float] = []
     stop = threading.Event()
 
@@ -60,10 +60,10 @@ def probing(url: str) -> Iterator[list[float]]:
 
 
 def check_quick(target: Target, send: Callable[[], httpx.Response]) -> httpx.Response:
-    """Return the answer, which is no 5xx, was there at once, and has not kept others waiting."""
+    """Return the response, which must be quick, not 5xx, and not delay other requests."""
     longest = []
     for _ in range(ATTEMPTS):
-        with probing(target.url) as waits:
+        with probe_liveness(target.url) as waits:
             began = time.perf_counter()
             response = send()
             waits.append(time.perf_counter() - began)
@@ -71,11 +71,11 @@ def check_quick(target: Target, send: Callable[[], httpx.Response]) -> httpx.Res
         longest.append(max(waits))
         if longest[-1] < MAX_SECONDS:
             return response
-    raise AssertionError(f"the longest waits, in seconds, of {ATTEMPTS} attempts: {longest}")
+    raise AssertionError(f"the longest response times, in seconds, of {ATTEMPTS} attempts: {longest}")
 
 
-def codes(response: httpx.Response) -> set[str]:
-    """Return the codes of all errors of an answer: each has one."""
+def error_codes(response: httpx.Response) -> set[str]:
+    """Return the codes of all errors of a response, each of which must have one."""
     found = {error["extensions"]["code"] for error in response.json().get("errors", ())}
     assert "INTERNAL_ERROR" not in found, response.text
     return found

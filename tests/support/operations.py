@@ -1,4 +1,4 @@
-"""Operations made from the schema itself: random ones that are valid, and one for each text that a client can send."""
+"""Operations generated from the schema: random valid ones, and one for each string input."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -37,19 +37,19 @@ USUAL: dict[str, object] = {
     "Upload": None,
 }
 Leaf = Callable[[str, tuple[str, ...]], object]
-"""Gives the value of an input of a named scalar, at a path of names."""
+"""Function from the scalar's name and the path of an input to its value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A text with its variables."""
+    """Document with its variables."""
 
     query: str
     variables: Json
 
 
 def build_value(kind: GraphQLInputType, path: tuple[str, ...], leaf: Leaf) -> object:
-    """Return a value of the type, every field of its objects included."""
+    """Return a value of the type with every field of its input objects."""
     if isinstance(kind, GraphQLNonNull):
         return build_value(kind.of_type, path, leaf)
     if isinstance(kind, GraphQLList):
@@ -67,12 +67,12 @@ def usual(name: str, path: tuple[str, ...]) -> object:
 
 
 def select_any(kind: GraphQLOutputType) -> str:
-    """Return the smallest selection of the type."""
+    """Return the minimal selection of the type."""
     return "" if is_leaf_type(get_named_type(kind)) else " { __typename }"
 
 
 def operations_with_texts(text: str) -> Iterator[tuple[str, Operation]]:
-    """Yield, for each text among the inputs of the schema, its name and an operation that has the text there."""
+    """Yield the name of each string input of the schema and an operation with the text there."""
     roots = [("query", CORE.query_type), ("mutation", CORE.mutation_type), ("subscription", CORE.subscription_type)]
     for kind, root in roots:
         assert root is not None
@@ -89,13 +89,13 @@ def _with_texts(
 ) -> Iterator[tuple[str, Operation]]:
     paths: list[tuple[str, ...]] = []
 
-    def note(scalar: str, path: tuple[str, ...]) -> object:
+    def record_path(scalar: str, path: tuple[str, ...]) -> object:
         if scalar in TEXTS:
             paths.append(path)
         return usual(scalar, path)
 
     for argument, definition in field.args.items():
-        build_value(definition.type, (argument,), note)
+        build_value(definition.type, (argument,), record_path)
     definitions = ", ".join(f"${argument}: {definition.type}" for argument, definition in field.args.items())
     given = ", ".join(f"{argument}: ${argument}" for argument in field.args)
     for wanted in paths:
@@ -144,7 +144,7 @@ def inputs(draw: st.DrawFn, kind: GraphQLInputType) -> object:
 
 @st.composite
 def operations(draw: st.DrawFn) -> Operation:
-    """Draw an operation that the schema can execute, by variables that fit their types."""
+    """Draw an operation that the schema can execute, with variables of the right types."""
     numbers = itertools.count()
     variables: Json = {}
     definitions: list[str] = []

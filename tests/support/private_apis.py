@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Object of a library whose parts a product file uses: a module, a class or a function (`module:name`).
+    """Module, class or function (`module:name`) of a library whose parts the product uses.
 
     `methods` maps each method to its parameters without `self`; the empty name is the owner itself.
     """

@@ -1,4 +1,4 @@
-"""Runs the real `ratesgraph` command as a process."""
+"""The `ratesgraph` command as a process."""
 
 import os
 import subprocess
@@ -11,19 +11,21 @@ TIMEOUT_SECONDS = 120
 
 
 def environment(database_url: str | None) -> dict[str, str]:
-    """Return this process's environment without settings of Ratesgraph, and with the database to use."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RATESGRAPH_", "DATABASE_URL"))}
-    # A wide terminal, so that no message is broken into lines.
-    kept |= {"COLUMNS": "400"}
-    # Requests are counted, and refused where a test says so.
-    kept |= {"RATESGRAPH_RATE_LIMIT": "1000000/minute", "RATESGRAPH_TOKEN_RATE_LIMIT": "1000000/minute"}
-    return kept if database_url is None else {**kept, "DATABASE_URL": database_url}
+    """Return this process's environment with the database as its only product setting."""
+    variables = {
+        name: value for name, value in os.environ.items() if not name.startswith(("RATESGRAPH_", "DATABASE_URL"))
+    }
+    # A wide terminal, so that no message is wrapped.
+    variables |= {"COLUMNS": "400"}
+    # High limits: requests are counted, but only dedicated tests reach a limit.
+    variables |= {"RATESGRAPH_RATE_LIMIT": "1000000/minute", "RATESGRAPH_TOKEN_RATE_LIMIT": "1000000/minute"}
+    return variables if database_url is None else {**variables, "DATABASE_URL": database_url}
 
 
 def ratesgraph(
     database_url: str | None, *arguments: str | Path, exit_code: int = 0, settings: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command with these settings, check its exit code, return what it printed. No command may print a traceback."""
+    """Run the command with these settings; check its exit code and the absence of a traceback."""
     done = subprocess.run(
         [COMMAND, *arguments],
         env={**environment(database_url), **(settings or {})},

@@ -1,4 +1,4 @@
-"""A way to a server that can break in every way: what a network, a restart or a slow line does to both sides of it."""
+"""TCP proxy that injects faults: cuts, resets, stalls, latency, and half-open connections."""
 
 import contextlib
 import select
@@ -11,32 +11,32 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CHUNK_BYTES = 65_536
-LOOK_SECONDS = 0.02
+POLL_SECONDS = 0.02
 RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER without a time: closing sends a reset, and what was still on its way is lost."""
+"""SO_LINGER with a timeout of zero: closing sends a reset, and data in transit is lost."""
 Server = int | Path
-"""A local port, or a unix socket."""
+"""A local port, or the path of a Unix socket."""
 
 
-class _Line:
-    """A connection through the proxy."""
+class _Link:
+    """Pair of sockets of one proxied connection."""
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client, self.server = client, server
-        self.is_over = self.is_reset = False
+        self.is_closed = self.is_reset = False
         self.is_dead = False
-        """Nothing passes any more, and nobody is told."""
-        self.passed = 0
+        """Half-open: nothing is forwarded, and neither side is notified."""
+        self.forwarded_bytes = 0
 
     def shut(self) -> None:
-        """End it for both sides, in good order."""
-        self.is_over = True
+        """Shut both sides down in an orderly way."""
+        self.is_closed = True
         for sock in (self.client, self.server):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let go of both sides."""
+        """Close both sockets, with a reset if one is requested."""
         for sock in (self.client, self.server):
             if self.is_reset:
                 with contextlib.suppress(OSError):
@@ -45,61 +45,61 @@ class _Line:
 
 
 class Proxy:
-    """Passes bytes on to a server, if there is one."""
+    """Proxy that forwards bytes to a server, if one is set."""
 
     def __init__(self, listener: socket.socket, server: Server) -> None:
         self._listener = listener
-        self._lines: list[_Line] = []
+        self._links: list[_Link] = []
         self.server: Server | None = server
-        """None: connections are closed at once."""
+        """With None, connections are closed at once."""
         self.stall_after: int | None = None
-        """After so many bytes of a connection nothing more is passed on to the server."""
+        """Number of bytes of a connection after which nothing more is forwarded to the server."""
         self.stalled = threading.Event()
         self.latency = 0.0
-        """Seconds that each piece takes on its way, in both directions."""
+        """Delay of each chunk in seconds, in both directions."""
         self.is_stuck = False
-        """While it is, nothing passes on any connection, new ones too."""
+        """While true, nothing is forwarded on any connection, including new ones."""
         self.slow_close = 0.0
-        """Seconds for which the end of one side is kept from the other."""
+        """Delay in seconds before the close of one side reaches the other."""
 
     @property
     def port(self) -> int:
-        """The port to connect to."""
+        """Return the port to connect to."""
         port: int = self._listener.getsockname()[1]
         return port
 
     @property
     def url(self) -> str:
-        """Where to ask."""
+        """Return the GraphQL endpoint behind the proxy."""
         return f"http://127.0.0.1:{self.port}/graphql"
 
     def cut(self) -> None:
         """Close every connection."""
-        for line in list(self._lines):
-            line.shut()
+        for link in list(self._links):
+            link.shut()
 
     def reset(self) -> None:
-        """Break every connection off by a reset."""
-        for line in list(self._lines):
-            line.is_reset = True
+        """Abort every connection with a reset."""
+        for link in list(self._links):
+            link.is_reset = True
 
     def half_open(self) -> None:
-        """Have every connection go silent for good; new ones work."""
-        for line in list(self._lines):
-            line.is_dead = True
+        """Make every current connection half-open. New connections work."""
+        for link in list(self._links):
+            link.is_dead = True
 
     def serve(self) -> None:
-        """Accept until the listener is closed."""
+        """Accept connections until the listener is closed."""
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
                 try:
-                    line = _Line(client, self._connect())
+                    link = _Link(client, self._connect())
                 except OSError:
                     client.close()
                     continue
-                self._lines.append(line)
-                threading.Thread(target=self._pass_on, args=[line], daemon=True).start()
+                self._links.append(link)
+                threading.Thread(target=self._forward, args=[link], daemon=True).start()
 
     def _connect(self) -> socket.socket:
         if self.server is None:
@@ -110,31 +110,31 @@ class Proxy:
         sock.connect(str(self.server))
         return sock
 
-    def _pass_on(self, line: _Line) -> None:
-        ends = {line.client: line.server, line.server: line.client}
+    def _forward(self, link: _Link) -> None:
+        ends = {link.client: link.server, link.server: link.client}
         with contextlib.suppress(OSError):
-            while ends and not (line.is_over or line.is_reset):
-                if self.is_stuck or line.is_dead:
-                    time.sleep(LOOK_SECONDS)
+            while ends and not (link.is_closed or link.is_reset):
+                if self.is_stuck or link.is_dead:
+                    time.sleep(POLL_SECONDS)
                     continue
-                readable, _, _ = select.select([*ends], [], [], LOOK_SECONDS)
+                readable, _, _ = select.select([*ends], [], [], POLL_SECONDS)
                 for source in readable:
-                    if not self._pass_piece(line, source, ends[source]):
+                    if not self._forward_chunk(link, source, ends[source]):
                         del ends[source]
-        line.close()
-        self._lines.remove(line)
+        link.close()
+        self._links.remove(link)
 
-    def _pass_piece(self, line: _Line, source: socket.socket, target: socket.socket) -> bool:
-        """Pass a piece on; return False at the end."""
+    def _forward_chunk(self, link: _Link, source: socket.socket, target: socket.socket) -> bool:
+        """Forward one chunk; return False at the end of the stream."""
         data = source.recv(CHUNK_BYTES)
         time.sleep(self.latency if data else self.slow_close)
         if not data:
             with contextlib.suppress(OSError):
                 target.shutdown(socket.SHUT_WR)
             return False
-        if source is line.client and self.stall_after is not None:
-            line.passed += len(data)
-            if line.passed > self.stall_after:
+        if source is link.client and self.stall_after is not None:
+            link.forwarded_bytes += len(data)
+            if link.forwarded_bytes > self.stall_after:
                 self.stalled.set()
                 return True
         target.sendall(data)
@@ -143,7 +143,7 @@ class Proxy:
 
 @contextmanager
 def running_proxy(server: Server) -> Iterator[Proxy]:
-    """Run a proxy before the server."""
+    """Run a proxy in front of the server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         proxy = Proxy(listener, server)
         thread = threading.Thread(target=proxy.serve)

@@ -1,4 +1,4 @@
-"""A source of exchange rates on loopback: a real HTTP server that answers as a test wants, and remembers what it was asked."""
+"""Exchange rate source on loopback, with configurable responses and recorded requests."""
 
 import io
 import threading
@@ -11,11 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import orjson
 
 Send = Callable[[bytes], object]
-Dribble = Callable[[Send], object]
+StreamBody = Callable[[Send], object]
 
 
 def ecb_zip(csv: str) -> bytes:
-    """Return a zip file as the European Central Bank publishes it."""
+    """Return a zip file in the format of the European Central Bank."""
     return zip_of({"eurofxref-hist.csv": csv.encode()})
 
 
@@ -29,23 +29,24 @@ def zip_of(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes
 
 
 def table_of(rates: dict[str, float], base: str = "USD") -> bytes:
-    """Return a day's rates as openexchangerates tells them."""
+    """Return a day's rates in the format of openexchangerates."""
     return orjson.dumps({"disclaimer": "…", "timestamp": 1_700_000_000, "base": base, "rates": rates})
 
 
 @dataclass
 class RateSource:
-    """What is answered: `status`, then `body`, or whatever `dribble` sends until its `send` fails.
+    """Configuration of the responses, and record of the requests.
 
-    `bodies` has other answers for single paths. `asked` holds (path, Authorization header) in order.
+    A response is `status` with `body`, or the bytes that `stream_body` sends until its `send` fails. `bodies` overrides the
+    body for single paths. `requests` contains (path, Authorization header) in order.
     """
 
     url: str = ""
     status: int = 200
     body: bytes = b""
     bodies: dict[str, bytes] = field(default_factory=dict)
-    dribble: Dribble | None = None
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    stream_body: StreamBody | None = None
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
 
 
@@ -56,12 +57,12 @@ def rate_source() -> Iterator[RateSource]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            source.asked.append((self.path, self.headers.get("Authorization")))
-            if source.dribble is not None:
+            source.requests.append((self.path, self.headers.get("Authorization")))
+            if source.stream_body is not None:
                 try:
-                    source.dribble(self.wfile.write)
+                    source.stream_body(self.wfile.write)
                 except OSError:
-                    # The other side has had enough.
+                    # The client has closed the connection.
                     self.close_connection = True
                 return
             body = source.bodies.get(self.path, source.body)
@@ -71,7 +72,7 @@ def rate_source() -> Iterator[RateSource]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Say nothing."""
+            """Disable logging."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         source.url = f"http://127.0.0.1:{server.server_address[1]}"

@@ -1,6 +1,6 @@
-"""The project's own files, as the guards read them.
+"""Source files of the project, as the architecture tests read them.
 
-Folders are listed, so that no guard needs git or meets a virtual environment.
+Folders are listed, so that no architecture test needs git or reads a virtual environment.
 """
 
 import ast
@@ -21,19 +21,19 @@ def modules(*folders: str) -> Iterator[tuple[str, ast.Module]]:
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
-    """Yield the full name of everything that is imported."""
+    """Yield the full name of every import."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "relative imports hide the arrow"
+            assert node.level == 0, "relative imports hide the direction of a dependency"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Yield (path from the root, text) of every source and document that the project keeps."""
+    """Yield (path from the root, text) of every source and document of the project."""
     paths = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
-    # In a linked work tree, .git is a file with the path of another folder.
+    # In a linked worktree, .git is a file with the path of another folder.
     paths += [path for path in ROOT.iterdir() if path.name != ".git"]
     for path in sorted(paths):
         if path.is_file() and path.suffix in TEXT and "__pycache__" not in path.parts:

@@ -1,8 +1,7 @@
-"""Subscriptions over real connections: WebSocket and server-sent events, each as an iterator of answers."""
+"""Subscriptions over WebSocket and server-sent events, each as an iterator of results."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
@@ -10,7 +9,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
 from tests.support.fixtures.server import Json
-from tests.support.tokens import bearing
+from tests.support.tokens import authorization_header
 
 EVENT_SECONDS = 20
 PROTOCOL = Subprotocol("graphql-transport-ws")
@@ -21,10 +20,10 @@ TRANSPORTS = ["websocket", "sse"]
 def open_socket(
     url: str, token: str | None = None, *, in_header: bool = False, origin: str | None = None
 ) -> Iterator[ClientConnection]:
-    """Open a WebSocket to the server at the URL and shake hands, with the token in the payload or in the header."""
+    """Open a WebSocket and initialize it, with the token in the payload or in the header."""
     address = f"{str(url).rstrip('/').replace('http', 'ws', 1)}/graphql"
-    headers = bearing(token) if in_header else {}
-    payload = {} if in_header else bearing(token)
+    headers = authorization_header(token) if in_header else {}
+    payload = {} if in_header else authorization_header(token)
     origin_header = None if origin is None else Origin(origin)
     with connect(address, subprotocols=[PROTOCOL], additional_headers=headers, origin=origin_header) as socket:
         socket.send(json.dumps({"type": "connection_init", "payload": payload}))
@@ -33,7 +32,7 @@ def open_socket(
 
 
 def receive(socket: ClientConnection) -> Json:
-    """Return the next message, which must be text, as browsers expect it."""
+    """Return the next message, which must be a text message, as browsers expect."""
     text = socket.recv(timeout=EVENT_SECONDS)
     assert isinstance(text, str)
     message: Json = json.loads(text)
@@ -41,13 +40,13 @@ def receive(socket: ClientConnection) -> Json:
 
 
 def subscribe(socket: ClientConnection, query: str, variables: Json, id_: str = "1") -> None:
-    """Begin an operation."""
+    """Start an operation."""
     payload = {"query": query, "variables": variables}
     socket.send(json.dumps({"id": id_, "type": "subscribe", "payload": payload}))
 
 
-def answers(socket: ClientConnection) -> Iterator[Json]:
-    """Yield the answers to the connection's only operation until it is complete."""
+def operation_results(socket: ClientConnection) -> Iterator[Json]:
+    """Yield the results of the connection's only operation until it completes."""
     while (message := receive(socket))["type"] != "complete":
         if message["type"] == "error":
             yield {"data": None, "errors": message["payload"]}
@@ -55,8 +54,8 @@ def answers(socket: ClientConnection) -> Iterator[Json]:
         yield message["payload"]
 
 
-def events(response: httpx.Response) -> Iterator[Json]:
-    """Yield the answers of a stream of events until it is complete."""
+def sse_results(response: httpx.Response) -> Iterator[Json]:
+    """Yield the results of an SSE stream until it completes."""
     event = ""
     for line in response.iter_lines():
         if line.startswith("event: "):
@@ -69,9 +68,9 @@ def events(response: httpx.Response) -> Iterator[Json]:
 
 @contextmanager
 def open_events(url: str, query: str, variables: Json, token: str | None = None) -> Iterator[httpx.Response]:
-    """Open a stream of events."""
+    """Open an SSE stream."""
     body = {"query": query, "variables": variables}
-    headers = {"Accept": "text/event-stream", **bearing(token)}
+    headers = {"Accept": "text/event-stream", **authorization_header(token)}
     address = f"{str(url).rstrip('/')}/graphql"
     with httpx.stream("POST", address, json=body, headers=headers, timeout=EVENT_SECONDS) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
@@ -79,23 +78,14 @@ def open_events(url: str, query: str, variables: Json, token: str | None = None)
 
 
 @contextmanager
-def watching(
+def open_subscription(
     url: str, transport: str, query: str, token: str | None = None, /, **variables: object
 ) -> Iterator[Iterator[Json]]:
-    """Subscribe and yield the answers as they come."""
+    """Subscribe over the transport; yield an iterator of results."""
     if transport == "sse":
         with open_events(url, query, variables, token) as response:
-            yield events(response)
+            yield sse_results(response)
     else:
         with open_socket(url, token) as socket:
             subscribe(socket, query, variables)
-            yield answers(socket)
-
-
-def until(condition: Callable[[], object], words: str, seconds: float = EVENT_SECONDS) -> float:
-    """Wait until the condition holds; return how many seconds that took."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() < began + seconds, words
-        time.sleep(0.01)
-    return time.monotonic() - began
+            yield operation_results(socket)

@@ -1,4 +1,4 @@
-"""Callers with tokens, as tests need them."""
+"""API tokens and their headers."""
 
 import asyncio
 from datetime import datetime
@@ -7,8 +7,8 @@ from db.pool import INGEST, connect
 from server.auth.token_management import create_token
 
 
-def make_token(database_url: str, *scopes: str, name: str = "test", expires_at: datetime | None = None) -> str:
-    """Return a new token."""
+def create_api_token(database_url: str, *scopes: str, name: str = "test", expires_at: datetime | None = None) -> str:
+    """Create a token and return it."""
 
     async def create() -> str:
         async with connect(database_url, INGEST) as connection:
@@ -17,6 +17,6 @@ def make_token(database_url: str, *scopes: str, name: str = "test", expires_at: 
     return asyncio.run(create())
 
 
-def bearing(token: str | None) -> dict[str, str]:
-    """Return the headers of a request with the token, or with none."""
+def authorization_header(token: str | None) -> dict[str, str]:
+    """Return the Authorization header of the token, or no header without a token."""
     return {} if token is None else {"Authorization": f"Bearer {token}"}

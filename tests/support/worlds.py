@@ -1,6 +1,6 @@
-"""Small worlds for tests: a tree, prices, and what a plain-Python reading of the rules says about them.
+"""Sample worlds for tests: a location tree, prices, and an oracle in plain Python.
 
-The oracle knows nothing of totals, arrays or SQL: it walks every observation of every day.
+The oracle uses neither totals, arrays nor SQL. It iterates over every observation of every day.
 """
 
 import io
@@ -25,7 +25,7 @@ CENT = Decimal("0.01")
 
 @dataclass(frozen=True)
 class Item:
-    """What an upload lists, in US dollars."""
+    """Item of an upload, in USD."""
 
     origin: str
     destination: str
@@ -36,7 +36,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Expected:
-    """What one day must answer; None where nothing may be said."""
+    """Expected result of one day. Aggregates of fewer than three prices are None."""
 
     count: int
     average: Decimal | None
@@ -47,14 +47,14 @@ class Expected:
 
 @dataclass
 class World:
-    """A tree as key → parent key, with the keys of ports told apart."""
+    """Location tree as a map of key to parent key, with the set of port keys."""
 
     parents: dict[str, str | None]
     ports: set[str]
     items: list[Item] = field(default_factory=list)
 
     def entries(self) -> list[TreeEntry]:
-        """Return the tree as the loader takes it."""
+        """Return the tree as entries for the loader."""
         return [
             TreeEntry(
                 LocationKind.PORT if key in self.ports else LocationKind.REGION, key, f"Name of {key}", parent, "test:1"
@@ -62,8 +62,8 @@ class World:
             for key, parent in self.parents.items()
         ]
 
-    def stands_for(self, place: str, port: str) -> bool:
-        """Return whether the port is the place or lies below it."""
+    def is_within(self, place: str, port: str) -> bool:
+        """Return whether the port is the location or a descendant of it."""
         above: str | None = port
         while above is not None:
             if above == place:
@@ -72,17 +72,17 @@ class World:
         return False
 
     def prices_on(self, origin: str, destination: str, day: date) -> list[Decimal]:
-        """Return the prices of a day between the two places, to cents, in order."""
+        """Return the sorted prices of a day between the two locations, rounded to cents."""
         return sorted(
             to_cents(item.price)
             for item in self.items
             if item.first <= day <= item.last
-            and self.stands_for(origin, item.origin)
-            and self.stands_for(destination, item.destination)
+            and self.is_within(origin, item.origin)
+            and self.is_within(destination, item.destination)
         )
 
     def expect(self, origin: str, destination: str, day: date) -> Expected:
-        """Return what the day must answer for the two places, by walking every item."""
+        """Compute the expected result of the day for the two locations from every item."""
         prices = self.prices_on(origin, destination, day)
         if len(prices) < 3:
             return Expected(len(prices), None)
@@ -96,7 +96,7 @@ def to_cents(amount: Decimal) -> Decimal:
 
 
 def frame_of(items: Sequence[Item], currency: str = "USD") -> pl.DataFrame:
-    """Return the items as a `Slice` of `ingest.readers.price_file` has them."""
+    """Return the items as a frame, as a `Slice` of `ingest.readers.price_file` contains them."""
     rows = [
         (number, item.origin, item.destination, str(item.first), str(item.last), str(item.price), currency)
         for number, item in enumerate(items, start=1)
@@ -113,7 +113,7 @@ def read_items(data: bytes, file_format: FileFormat) -> pl.DataFrame:
 async def apply_frame(
     connection: Connection, frame: pl.DataFrame, on_error: OnError = OnError.REJECT_BATCH
 ) -> tuple[int, BatchOutcome]:
-    """Apply a frame of items as a batch of its own."""
+    """Apply a frame of items as one batch."""
     async with connection.transaction():
         batch_id = await batches.insert_batch(
             connection, on_error=on_error, source="test", idempotency_key=None, payload_sha256=b""
@@ -130,7 +130,7 @@ def by_key(locations: Iterable[Location]) -> Mapping[str, Location]:
 
 
 def by_day(totals: DayTotals, days: DateRange) -> dict[date, tuple[int, int]]:
-    """Return (count, sum in cents) of the days of the range that have either."""
+    """Return (count, sum in cents) of the days with a nonzero count or sum."""
     rows = zip(days.days(), totals.counts, totals.sums, strict=True)
     return {day: (count, total) for day, count, total in rows if count or total}
 

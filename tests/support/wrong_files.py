@@ -1,4 +1,4 @@
-"""Files that are wrong as a whole, made cheaply: each names the code and the words that its batch must end with."""
+"""Unusable price files, each with the code and message of its batch."""
 
 import base64
 import gzip
@@ -15,7 +15,7 @@ from ingest.readers.price_file import MAX_ITEMS, ONE_DAY_COLUMNS
 HEADER = b"origin,destination,date_from,date_to,price,currency\n"
 LINE = b"AAAAA,BBBBB,2024-01-01,2024-01-31,10,USD\n"
 OBJECT = b'{"origin":"AAAAA","destination":"BBBBB","date_from":"2024-01-01","date_to":"2024-01-01","price":1}\n'
-PIECE = 16 << 20
+CHUNK_BYTES = 16 << 20
 SOUND_PARQUET = zlib.decompress(base64.b64decode(
     "eNqNVM1u2kAQXoyDIsqBQ3aFJR+4YCUKSsEtAlcq1RjaJCohQNWQoEiVwRgoDo4wgdBjj32Annrqk/RQ5ZAnyKlPUEU99NJbd2ygbVBLV97d"
     "+fnm25nx2hWopalIwzRcogIlhAT4BEpolEaT3BGlIRoiROBWMUCCNCJlSCgqxe45w16nN3jVcsw2JUxkR+xISSrrZIlMX00WNdvuqDcwRj3n"
@@ -26,39 +26,39 @@ SOUND_PARQUET = zlib.decompress(base64.b64decode(
     "St2DYKg+bp3ZA85vnahav1GFxyRWrji2MXTjm+fTUdcZbMXH7aHLb0Jc3UnvpOKbzYuebcazlpZSm+YDyzLVrGXlVDP9UM3mjJRmqFrGslQr"
     "a7RNTd2S8HYuHvKDf0wV/jP5CXkV6SI="
 ))  # fmt: skip
-"""Two prices, one of them null, without compression. Kept as bytes, so that the bits below stay where they are."""
+"""Two prices, one of them null, without compression. Stored as bytes, so that the bit offsets below stay valid."""
 PANIC_BIT, ABORT_BIT = 241, 240
-"""Bits of SOUND_PARQUET: flipped, the one makes the decoder panic, the other makes it ask for two exabytes of memory."""
+"""Bits of SOUND_PARQUET. Flipped, the first makes the decoder panic, the second makes it allocate two exabytes."""
 
 
 @dataclass(frozen=True)
 class WrongFile:
-    """A file, as pieces that are made when they are asked for, and what its batch is rejected with."""
+    """File of lazily generated chunks, with the expected code and message of its batch."""
 
     name: str
     file_format: str
-    pieces: Callable[[], Iterator[bytes]]
+    chunks: Callable[[], Iterator[bytes]]
     code: str
-    words: str
+    message: str
 
 
-def one(data: bytes) -> Callable[[], Iterator[bytes]]:
-    """Return the file in one piece."""
+def whole(data: bytes) -> Callable[[], Iterator[bytes]]:
+    """Return the data as one chunk."""
     return lambda: iter([data])
 
 
 def bomb(line: bytes, head: bytes = b"") -> Callable[[], Iterator[bytes]]:
-    """Return a gzip file that decompresses to a GiB of the line: members may follow one another, so one is made."""
+    """Return a gzip bomb: a file of repeated members that decompresses to a GiB of the line."""
 
     def pieces() -> Iterator[bytes]:
-        member = gzip.compress(line * (PIECE // len(line)), compresslevel=6)
-        return chain([gzip.compress(head, mtime=0)], repeat(member, (1 << 30) // PIECE))
+        member = gzip.compress(line * (CHUNK_BYTES // len(line)), compresslevel=6)
+        return chain([gzip.compress(head, mtime=0)], repeat(member, (1 << 30) // CHUNK_BYTES))
 
     return pieces
 
 
 def parquet(**given: pl.Expr) -> Callable[[], Iterator[bytes]]:
-    """Return a Parquet file of columns of one layout, as given or of text."""
+    """Return a Parquet file with the columns of the one-day layout, as given or of strings."""
 
     def pieces() -> Iterator[bytes]:
         buffer = io.BytesIO()
@@ -69,12 +69,12 @@ def parquet(**given: pl.Expr) -> Callable[[], Iterator[bytes]]:
     return pieces
 
 
-def nothing(rows: int) -> Callable[[], Iterator[bytes]]:
-    """Return a Parquet file of some kilobytes with so many rows."""
+def null_columns(rows: int) -> Callable[[], Iterator[bytes]]:
+    """Return a Parquet file of a few kilobytes with the number of null rows."""
     return parquet(**{name: pl.repeat(None, rows, dtype=pl.Null) for name in ONE_DAY_COLUMNS})
 
 
-def flipped(bit: int) -> bytes:
+def flip_bit(bit: int) -> bytes:
     """Return SOUND_PARQUET with the bit flipped."""
     data = bytearray(SOUND_PARQUET)
     data[bit // 8] ^= 1 << bit % 8
@@ -82,15 +82,15 @@ def flipped(bit: int) -> bytes:
 
 
 def other_columns() -> bytes:
-    """Return a Parquet file that is about something else."""
+    """Return a Parquet file with unrelated columns."""
     buffer = io.BytesIO()
     pl.DataFrame({"vessel": ["A"], "draught": [1.5]}).write_parquet(buffer)
     return buffer.getvalue()
 
 
 def long_line(head: bytes) -> Callable[[], Iterator[bytes]]:
-    """Return a file with a line of 200 MiB."""
-    return lambda: chain([head], repeat(b"x" * PIECE, (200 << 20) // PIECE))
+    """Return a file that ends with a line of 200 MiB."""
+    return lambda: chain([head], repeat(b"x" * CHUNK_BYTES, (200 << 20) // CHUNK_BYTES))
 
 
 LATIN_1 = HEADER + LINE * 250_000 + "Göteborg,BBBBB,2024-01-01,,1,USD\n".encode("latin-1") + LINE * 10
@@ -100,42 +100,42 @@ CUT_GZIP = gzip.compress(HEADER + LINE * 100_000, mtime=0)[:-2_000]
 BOMB = "compression ratio exceeds 200:1"
 
 WRONG_FILES = [
-    WrongFile("empty", "csv", one(b""), "EMPTY_BATCH", "no rows"),
-    WrongFile("empty gzip", "csv.gz", one(b""), "EMPTY_BATCH", "no rows"),
-    WrongFile("no rows", "csv", one(HEADER + b"\n" * 100_000), "EMPTY_BATCH", "no rows"),
-    WrongFile("cut gzip", "csv.gz", one(CUT_GZIP), "BROKEN_FILE", "truncated gzip data"),
-    WrongFile("not gzip", "ndjson.gz", one(OBJECT), "BROKEN_FILE", "not a gzip file"),
-    WrongFile("wrong header", "csv", one(b"a,b\n1,2\n"), "WRONG_COLUMNS", "unexpected columns a,b; expected origin_code"),
-    WrongFile("half a million columns", "csv", one(b"a," * 500_000 + b"\n" + b"1," * 500_000), "WRONG_COLUMNS", "a,a_"),
-    WrongFile("half a million fields", "csv", one(HEADER + b"1," * 500_000), "BROKEN_FILE", "line 2 has 500001 fields"),
-    WrongFile("latin-1 in UTF-8", "csv", one(LATIN_1), "WRONG_ENCODING", "line 250002 is not valid UTF-8"),
-    WrongFile("UTF-16", "csv", one((HEADER + LINE).decode().encode("utf-16")), "WRONG_ENCODING", "save the file as UTF-8"),
-    WrongFile("UTF-16 unmarked", "csv", one(HEADER.decode().encode("utf-16-be")), "WRONG_ENCODING", "line 1 contains NUL"),
-    WrongFile("UTF-16 objects", "ndjson", one(OBJECT.decode().encode("utf-16-le")), "WRONG_ENCODING", "line 1 contains NUL"),
-    WrongFile("NUL", "csv", one(HEADER + LINE * 9 + b"\0,\0,\0,\0,\0,\0\n"), "WRONG_ENCODING", "line 11 contains NUL"),
-    WrongFile("NUL in a name", "ndjson", one(rb'{"origin\u0000":1}'), "WRONG_COLUMNS", "origin\ufffd"),
-    WrongFile("only quotes", "csv", one(b'"' * PIECE), "BROKEN_FILE", "line 1 is longer than 1 MiB"),
-    WrongFile("open quote", "csv", one(HEADER + b'"' + LINE * 50_000), "BROKEN_FILE", "line 2: unterminated quote"),
+    WrongFile("empty", "csv", whole(b""), "EMPTY_BATCH", "no rows"),
+    WrongFile("empty gzip", "csv.gz", whole(b""), "EMPTY_BATCH", "no rows"),
+    WrongFile("no rows", "csv", whole(HEADER + b"\n" * 100_000), "EMPTY_BATCH", "no rows"),
+    WrongFile("cut gzip", "csv.gz", whole(CUT_GZIP), "BROKEN_FILE", "truncated gzip data"),
+    WrongFile("not gzip", "ndjson.gz", whole(OBJECT), "BROKEN_FILE", "not a gzip file"),
+    WrongFile("wrong header", "csv", whole(b"a,b\n1,2\n"), "WRONG_COLUMNS", "unexpected columns a,b; expected origin_code"),
+    WrongFile("half a million columns", "csv", whole(b"a," * 500_000 + b"\n" + b"1," * 500_000), "WRONG_COLUMNS", "a,a_"),
+    WrongFile("half a million fields", "csv", whole(HEADER + b"1," * 500_000), "BROKEN_FILE", "line 2 has 500001 fields"),
+    WrongFile("latin-1 in UTF-8", "csv", whole(LATIN_1), "WRONG_ENCODING", "line 250002 is not valid UTF-8"),
+    WrongFile("UTF-16", "csv", whole((HEADER + LINE).decode().encode("utf-16")), "WRONG_ENCODING", "save the file as UTF-8"),
+    WrongFile("UTF-16 unmarked", "csv", whole(HEADER.decode().encode("utf-16-be")), "WRONG_ENCODING", "line 1 contains NUL"),
+    WrongFile("UTF-16 objects", "ndjson", whole(OBJECT.decode().encode("utf-16-le")), "WRONG_ENCODING", "line 1 contains NUL"),
+    WrongFile("NUL", "csv", whole(HEADER + LINE * 9 + b"\0,\0,\0,\0,\0,\0\n"), "WRONG_ENCODING", "line 11 contains NUL"),
+    WrongFile("NUL in a name", "ndjson", whole(rb'{"origin\u0000":1}'), "WRONG_COLUMNS", "origin\ufffd"),
+    WrongFile("only quotes", "csv", whole(b'"' * CHUNK_BYTES), "BROKEN_FILE", "line 1 is longer than 1 MiB"),
+    WrongFile("open quote", "csv", whole(HEADER + b'"' + LINE * 50_000), "BROKEN_FILE", "line 2: unterminated quote"),
     WrongFile("200 MiB line", "csv", long_line(HEADER + LINE), "BROKEN_FILE", "line 3 is longer than 1 MiB"),
     WrongFile("200 MiB object", "ndjson", long_line(OBJECT + b'{"origin":"'), "BROKEN_FILE", "line 2 is longer than 1 MiB"),
-    WrongFile("deep lists", "ndjson", one(OBJECT + DEEP), "BROKEN_FILE", "one JSON object"),
-    WrongFile("deep objects", "ndjson", one(DEEPER), "BROKEN_FILE", "one JSON object"),
-    WrongFile("not objects", "ndjson", one(OBJECT + b'5\n"x"\nnull\n'), "BROKEN_FILE", "one JSON object"),
+    WrongFile("deep lists", "ndjson", whole(OBJECT + DEEP), "BROKEN_FILE", "one JSON object"),
+    WrongFile("deep objects", "ndjson", whole(DEEPER), "BROKEN_FILE", "one JSON object"),
+    WrongFile("not objects", "ndjson", whole(OBJECT + b'5\n"x"\nnull\n'), "BROKEN_FILE", "one JSON object"),
     WrongFile("GiB of zeros", "csv.gz", bomb(b"\0"), "BROKEN_FILE", BOMB),
     WrongFile("GiB of newlines", "csv.gz", bomb(b"\n", HEADER), "BROKEN_FILE", BOMB),
     WrongFile("GiB of empty objects", "ndjson.gz", bomb(b"\n", OBJECT), "BROKEN_FILE", BOMB),
     WrongFile("GiB of a valid line", "csv.gz", bomb(LINE, HEADER), "BROKEN_FILE", BOMB),
     WrongFile("GiB of a wrong line", "csv.gz", bomb(b"A,B,C,D,E,F\n", HEADER), "BROKEN_FILE", BOMB),
-    WrongFile("not Parquet", "parquet", one(HEADER + LINE), "BROKEN_FILE", "not a Parquet file"),
-    WrongFile("cut Parquet", "parquet", one(SOUND_PARQUET[:-50]), "BROKEN_FILE", "or damaged"),
-    WrongFile("Parquet that panics", "parquet", one(flipped(PANIC_BIT)), "BROKEN_FILE", "or damaged"),
-    WrongFile("Parquet that aborts", "parquet", one(flipped(ABORT_BIT)), "BROKEN_FILE", "exceeded the memory or time limit"),
-    WrongFile("other Parquet", "parquet", one(other_columns()), "WRONG_COLUMNS", "unexpected columns vessel,draught"),
+    WrongFile("not Parquet", "parquet", whole(HEADER + LINE), "BROKEN_FILE", "not a Parquet file"),
+    WrongFile("cut Parquet", "parquet", whole(SOUND_PARQUET[:-50]), "BROKEN_FILE", "or damaged"),
+    WrongFile("Parquet that panics", "parquet", whole(flip_bit(PANIC_BIT)), "BROKEN_FILE", "or damaged"),
+    WrongFile("Parquet that aborts", "parquet", whole(flip_bit(ABORT_BIT)), "BROKEN_FILE", "exceeded the memory or time limit"),
+    WrongFile("other Parquet", "parquet", whole(other_columns()), "WRONG_COLUMNS", "unexpected columns vessel,draught"),
     WrongFile("nested Parquet", "parquet", parquet(price=pl.concat_list(1, 2)), "WRONG_COLUMNS", "price has type List"),
     WrongFile("times in Parquet", "parquet", parquet(price=pl.duration(days=1)), "WRONG_COLUMNS", "price has type Duration"),
-    WrongFile("no rows in Parquet", "parquet", nothing(0), "EMPTY_BATCH", "no rows"),
-    WrongFile("many rows in Parquet", "parquet", nothing(MAX_ITEMS + 1), "TOO_MANY_ITEMS", "limit 100000000"),
-    WrongFile("few bytes for many rows", "parquet", nothing(5_000_000), "BROKEN_FILE", "more than 100 per byte"),
+    WrongFile("no rows in Parquet", "parquet", null_columns(0), "EMPTY_BATCH", "no rows"),
+    WrongFile("many rows in Parquet", "parquet", null_columns(MAX_ITEMS + 1), "TOO_MANY_ITEMS", "limit 100000000"),
+    WrongFile("few bytes for many rows", "parquet", null_columns(5_000_000), "BROKEN_FILE", "more than 100 per byte"),
     WrongFile("one huge text", "parquet", parquet(day=pl.repeat("x" * 1_000_000, 300)), "BROKEN_FILE", "MiB of text"),
     WrongFile(
         "huge texts",

@@ -11,7 +11,7 @@ from graph.execution.document_limits import QueryLimits, check_limits, parse_lim
 from graph.execution.query_cost import SizeLimits
 from graph.schema import schema
 from tests.support.fixtures.server import Client, Json, running_server
-from tests.support.schema.documents import in_fragments, repeated
+from tests.support.schema.documents import nest_fragments, repeat_field
 
 LIMITS: Json = {
     "max_document_length": 2_000,
@@ -43,7 +43,7 @@ def sized(length: int) -> str:
 
 OVER_AND_UNDER = [
     ("DOCUMENT_TOO_LONG", sized(2_001), sized(2_000)),
-    ("TOO_MANY_TOKENS", repeated("a", 299), None),
+    ("TOO_MANY_TOKENS", repeat_field("a", 299), None),
     ("TOO_MANY_TOKENS", "{ __typename(" + "a: 1 " * 120 + ") }", None),
     ("TOO_MANY_TOKENS", "#\n" * 301 + "{ __typename }", "#\n" * 300 + "{ __typename }"),
     ("QUERY_TOO_DEEP", nested(7), nested(6)),
@@ -53,13 +53,17 @@ OVER_AND_UNDER = [
         None,
     ),
     ("QUERY_TOO_DEEP", "{a" * 45 + "}" * 45, None),
-    ("TOO_MANY_FIELDS", repeated("__typename", 51), repeated("__typename", 50)),
-    ("TOO_MANY_FIELDS", repeated("... { __typename }", 26), repeated("... { __typename }", 25)),
-    ("TOO_MANY_FIELDS", in_fragments("__typename", 5), in_fragments("__typename", 3)),
-    ("TOO_MANY_FIELDS", in_fragments("", 5), None),
-    ("TOO_MANY_ALIASES", repeated("a: __typename", 11), repeated("a: __typename", 10)),
-    ("TOO_MANY_ALIASES", in_fragments("a: __typename", 4), in_fragments("a: __typename", 3)),
-    ("TOO_MANY_DIRECTIVES", repeated("__typename @skip(if: false)", 9), repeated("__typename @skip(if: false)", 8)),
+    ("TOO_MANY_FIELDS", repeat_field("__typename", 51), repeat_field("__typename", 50)),
+    ("TOO_MANY_FIELDS", repeat_field("... { __typename }", 26), repeat_field("... { __typename }", 25)),
+    ("TOO_MANY_FIELDS", nest_fragments("__typename", 5), nest_fragments("__typename", 3)),
+    ("TOO_MANY_FIELDS", nest_fragments("", 5), None),
+    ("TOO_MANY_ALIASES", repeat_field("a: __typename", 11), repeat_field("a: __typename", 10)),
+    ("TOO_MANY_ALIASES", nest_fragments("a: __typename", 4), nest_fragments("a: __typename", 3)),
+    (
+        "TOO_MANY_DIRECTIVES",
+        repeat_field("__typename @skip(if: false)", 9),
+        repeat_field("__typename @skip(if: false)", 8),
+    ),
     ("TOO_MANY_DIRECTIVES", "{ __typename " + "@unknown" * 9 + " }", None),
 ]
 
@@ -102,12 +106,12 @@ def test_document_limits_error_of_the_document_states_the_value_and_the_limit() 
         "Too many aliases: 2, limit 1.",
         "Too many directives: 1, limit 0.",
     ]
-    (error,) = check_limits(parse_limited(in_fragments("", 30), QueryLimits()), QueryLimits())
+    (error,) = check_limits(parse_limited(nest_fragments("", 30), QueryLimits()), QueryLimits())
     assert error.message == "Too many fields and fragment spreads, fragments expanded: over 1,000,000, limit 400."
 
 
 def test_document_limits_apply_to_each_operation_and_not_to_their_sum(client: Client) -> None:
-    query = " ".join(f"query {name} {repeated('a: __typename', 8)}" for name in "AB")
+    query = " ".join(f"query {name} {repeat_field('a: __typename', 8)}" for name in "AB")
     answer = client.http.post("/graphql", json={"query": query, "operationName": "A"}).json()
     assert answer == {"data": {"a": "Query"}}
 
@@ -115,7 +119,7 @@ def test_document_limits_apply_to_each_operation_and_not_to_their_sum(client: Cl
 @pytest.mark.parametrize("field", ["", "__typename", "a: __typename @skip(if: true)", "...f0"])
 def test_document_limits_detect_a_fragment_bomb_within_50_ms(field: str) -> None:
     limits = QueryLimits(max_tokens=10_000)
-    tree = parse_limited(in_fragments(field, BOMB_LEVELS), limits)
+    tree = parse_limited(nest_fragments(field, BOMB_LEVELS), limits)
     began = time.perf_counter()
     excesses = check_limits(tree, limits)
     assert time.perf_counter() - began < 0.05
@@ -130,7 +134,7 @@ def test_document_limits_admit_the_full_introspection_query_by_default() -> None
 
 
 def test_document_validation_errors_are_capped_and_deterministic(client: Client) -> None:
-    query = repeated("averagePrize", 40)
+    query = repeat_field("averagePrize", 40)
     first, second = client.post(query), client.post(query)
     assert first == second
     assert 1 < len(first["errors"]) < 10

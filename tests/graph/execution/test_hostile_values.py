@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 
-from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.batches.uploads import AVERAGES, UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server
 from tests.support.operations import Operation, operations, operations_with_texts
-from tests.support.streams import events
+from tests.support.streams import sse_results
 
 HOSTILE = {
     "NUL": "\0",
@@ -48,9 +48,9 @@ CLIENT_ERROR_CODES = {
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
     """A server over two ports with one batch, shared by the tests of the module."""
-    fill(module_database_url)
+    create_locations(module_database_url)
     with running_server(module_database_url) as client:
-        client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 0})
+        client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 0})
         yield client
 
 
@@ -86,7 +86,7 @@ def test_random_operation_returns_data_or_client_errors(client: Client, operatio
 def test_random_operation_over_sse_returns_one_result_and_completes(client: Client, operation: Operation) -> None:
     body = {"query": operation.query, "variables": operation.variables}
     response = client.http.post("/graphql", json=body, headers={"Accept": "text/event-stream"})
-    answers = list(events(response)) if response.is_success else [response.json()]
+    answers = list(sse_results(response)) if response.is_success else [response.json()]
     assert response.status_code < 500, answers
     (answer,) = answers
     assert answer.get("data") or answer.get("errors")

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.batches.uploads import AVERAGES, UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server
-from tests.support.streams import answers, events, open_socket, subscribe
+from tests.support.streams import open_socket, operation_results, sse_results, subscribe
 
 MAXIMUM = 1_000
 LANE = 'origin: "china", destination: "europe"'
@@ -22,7 +22,7 @@ OVER_LIMIT = f"{{ a: {YEAR} {{ day }} b: {YEAR} {{ day }} c: {YEAR} {{ day }} }}
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
     """A server over two ports, shared by the tests of the module."""
-    fill(module_database_url)
+    create_locations(module_database_url)
     with running_server(module_database_url, max_cost=MAXIMUM, max_errors=3) as client:
         yield client
 
@@ -107,7 +107,7 @@ def test_query_cost_is_reported_only_on_request_and_bypasses_the_cache(client: C
 
 
 def test_query_cost_only_requests_execute_nothing(client: Client) -> None:
-    assert estimate_cost(client, UPLOAD, {"input": {"prices": [GOOD]}}) > 0
+    assert estimate_cost(client, UPLOAD, {"input": {"prices": [VALID_ITEM]}}) > 0
     assert client.ask("{ batches { totalCount } }") == {"batches": {"totalCount": 0}}
 
 
@@ -128,10 +128,10 @@ def test_query_cost_limit_applies_to_sse_and_websocket_operations(client: Client
     watch = f'subscription {{ batchProgress(id: "1") {{ {lanes} }} }}'
     for query in (OVER_LIMIT, watch):
         response = client.http.post("/graphql", json={"query": query}, headers={"Accept": "text/event-stream"})
-        (event,) = events(response)
+        (event,) = sse_results(response)
         with open_socket(str(client.http.base_url)) as socket:
             subscribe(socket, query, {})
-            (message,) = answers(socket)
+            (message,) = operation_results(socket)
         for answer in (event, message):
             assert answer["errors"][0]["extensions"]["code"] == "QUERY_TOO_COSTLY"
 

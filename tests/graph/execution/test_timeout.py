@@ -10,9 +10,10 @@ import psycopg
 import pytest
 
 from tests.faults.world import QueryCase, create_query_cases
-from tests.support.batches.uploads import GOOD, UPLOAD
+from tests.support.batches.uploads import UPLOAD, VALID_ITEM
 from tests.support.fixtures.server import Client, running_server
-from tests.support.streams import answers, open_socket, subscribe, until
+from tests.support.streams import open_socket, operation_results, subscribe
+from tests.support.waiting import eventually
 
 SECONDS = 0.6
 """Less than the two seconds for which a reading connection waits for a lock."""
@@ -38,7 +39,9 @@ def cases(module_database_url: str) -> list[QueryCase]:
 def server_with_short_timeout(database_url: str, pool_size: int) -> Iterator[Client]:
     """Run a server with a short execution timeout that has finished its own queries at startup."""
     with running_server(database_url, execution_seconds=SECONDS, pool_size=pool_size, cache_bytes=0) as client:
-        until(lambda: "etag" in client.http.get("/graphql?query={__typename}").headers, "the data version is unknown")
+        eventually(
+            lambda: "etag" in client.http.get("/graphql?query={__typename}").headers, "the data version is unknown"
+        )
         yield client
 
 
@@ -80,7 +83,7 @@ def test_execution_timeout_responds_504_and_cancels_the_database_statement(
                 assert "data" not in answer.json()
                 assert SECONDS <= answer.elapsed.total_seconds() < 2
                 began = time.monotonic()
-                until(lambda: count_waiting(connection) == 0, "the statement still runs")
+                eventually(lambda: count_waiting(connection) == 0, "the statement still runs")
                 # The statement would have waited for the lock for two seconds.
                 assert time.monotonic() - began < 1
         assert client.ask(AVERAGES, **cases[0].variables) == {"averagePrices": cases[0].days}
@@ -99,7 +102,7 @@ def test_execution_timeout_of_one_query_does_not_affect_other_queries(
         with table_lock(module_database_url, "locations") as connection:
             thread = threading.Thread(target=ask)
             thread.start()
-            until(lambda: count_waiting(connection) == 1, "no statement waits for the lock")
+            eventually(lambda: count_waiting(connection) == 1, "no statement waits for the lock")
             for case in cases[:1] * 20:
                 assert client.ask(AVERAGES, **case.variables) == {"averagePrices": case.days}
             thread.join()
@@ -109,7 +112,7 @@ def test_execution_timeout_of_one_query_does_not_affect_other_queries(
 def test_execution_timeout_does_not_apply_to_the_upload_wait(database_url: str) -> None:
     with running_server(database_url, execution_seconds=SECONDS) as client:
         began = time.monotonic()
-        payload = client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 1_500})["uploadPrices"]
+        payload = client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 1_500})["uploadPrices"]
         assert payload["batch"]["status"] == "QUEUED"
         assert time.monotonic() - began > 1.4
 
@@ -119,6 +122,6 @@ def test_execution_timeout_applies_to_websocket_queries(module_database_url: str
     with server_with_short_timeout(module_database_url, 2) as client:
         with table_lock(module_database_url, "locations"), open_socket(str(client.http.base_url)) as socket:
             subscribe(socket, LOCATIONS, {})
-            (answer,) = answers(socket)
+            (answer,) = operation_results(socket)
         assert answer["errors"][0]["extensions"] == {"code": "EXECUTION_TIMEOUT"}
         assert client.ask(LOCATIONS)

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from tests.support.batches.mutations import REVERT
-from tests.support.batches.uploads import GOOD, UPLOAD, fill
+from tests.support.batches.uploads import UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 
 STATUS = "query ($id: ID!) { batch(id: $id) { status attempts startedAt endedAt failure } }"
@@ -21,7 +21,7 @@ AVERAGES = """{
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
     """A server over two ports, without a worker."""
-    fill(database_url)
+    create_locations(database_url)
     with running_server(database_url) as client:
         yield client
 
@@ -47,7 +47,7 @@ def test_upload_without_a_worker_returns_queued_after_the_wait_and_is_applied_la
     client: Client, database_url: str
 ) -> None:
     started = time.monotonic()
-    batch = upload(client, GOOD, wait_ms=300)
+    batch = upload(client, VALID_ITEM, wait_ms=300)
     assert 0.3 <= time.monotonic() - started < 5
     assert (batch["status"], batch["endedAt"]) == ("QUEUED", None)
     with running_worker(database_url):
@@ -57,29 +57,29 @@ def test_upload_without_a_worker_returns_queued_after_the_wait_and_is_applied_la
 
 
 def test_upload_with_zero_wait_returns_a_queued_batch(client: Client) -> None:
-    assert upload(client, GOOD, wait_ms=0)["status"] == "QUEUED"
+    assert upload(client, VALID_ITEM, wait_ms=0)["status"] == "QUEUED"
 
 
 def test_upload_wait_ends_as_soon_as_the_batch_ends(client: Client, database_url: str) -> None:
     with running_worker(database_url):
-        upload(client, GOOD, wait_ms=20_000)
+        upload(client, VALID_ITEM, wait_ms=20_000)
         started = time.monotonic()
-        assert upload(client, GOOD, wait_ms=20_000)["status"] == "APPLIED"
+        assert upload(client, VALID_ITEM, wait_ms=20_000)["status"] == "APPLIED"
         assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("wait_ms", [-1, 30_001])
 def test_upload_wait_outside_the_limits_is_rejected_and_stores_nothing(client: Client, wait_ms: int) -> None:
-    failure = client.fail(UPLOAD, input={"prices": [GOOD], "waitMs": wait_ms})
+    failure = client.fail(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": wait_ms})
     assert failure["extensions"] == {"code": "INVALID_WAIT", "argument": "waitMs"}
     assert client.ask("{ batches { totalCount } }")["batches"]["totalCount"] == 0
 
 
 def test_revert_restores_the_averages_and_succeeds_only_once(client: Client, database_url: str) -> None:
     with running_worker(database_url):
-        correct = upload(client, *[{**GOOD, "price": price} for price in (1, 2, 6)], wait_ms=20_000)
+        correct = upload(client, *[{**VALID_ITEM, "price": price} for price in (1, 2, 6)], wait_ms=20_000)
         before = client.ask(AVERAGES)
-        wrong = upload(client, GOOD, {**GOOD, "destination": "CNSGH"}, wait_ms=20_000)
+        wrong = upload(client, VALID_ITEM, {**VALID_ITEM, "destination": "CNSGH"}, wait_ms=20_000)
         assert client.ask(AVERAGES) != before
         answer = client.ask(REVERT, id=wrong["id"])["revertBatch"]
         assert answer["userErrors"] == []
@@ -94,7 +94,7 @@ def test_revert_restores_the_averages_and_succeeds_only_once(client: Client, dat
 
 
 def test_revert_of_a_queued_or_unknown_batch_is_rejected(client: Client) -> None:
-    queued = upload(client, GOOD, wait_ms=0)
+    queued = upload(client, VALID_ITEM, wait_ms=0)
     answer = client.ask(REVERT, id=queued["id"])["revertBatch"]
     assert [error["code"] for error in answer["userErrors"]] == ["BATCH_NOT_APPLIED"]
     assert answer["batch"]["status"] == "QUEUED"
@@ -106,7 +106,12 @@ def test_revert_of_a_queued_or_unknown_batch_is_rejected(client: Client) -> None
 def test_batch_rejections_are_paginated(client: Client, database_url: str) -> None:
     query = """query ($id: ID!, $after: String) { batch(id: $id) { rejections(first: 2, after: $after) {
         totalCount pageInfo { hasNextPage endCursor } edges { node { item field code severity message value } } } } }"""
-    items = [GOOD, {**GOOD, "price": "x"}, {**GOOD, "destination": "CNSGH"}, {**GOOD, "origin": "?", "price": "y"}]
+    items = [
+        VALID_ITEM,
+        {**VALID_ITEM, "price": "x"},
+        {**VALID_ITEM, "destination": "CNSGH"},
+        {**VALID_ITEM, "origin": "?", "price": "y"},
+    ]
     with running_worker(database_url):
         batch = upload(client, *items, wait_ms=20_000)
     first = client.ask(query, id=batch["id"])["batch"]["rejections"]

@@ -1,6 +1,6 @@
 """Scope of a batch: its paginated lanes, its days and its progress."""
 
-from tests.support.batches.uploads import GOOD
+from tests.support.batches.uploads import VALID_ITEM
 from tests.support.fixtures.server import Json, running_worker
 from tests.support.fixtures.subscriptions import Watched
 from tests.support.http.subscriptions import upload
@@ -22,8 +22,8 @@ def lanes(batch: Json) -> list[tuple[str, str]]:
 def test_batch_lanes_and_days_are_listed_before_and_after_a_revert(watched: Watched) -> None:
     ports = ("CNSGH", "NLRTM", "USNYC")
     ends = [(origin, destination) for origin in ports for destination in ports if origin != destination][:3]
-    items = [{**GOOD, "origin": origin, "destination": destination} for origin, destination in ends]
-    late = {**GOOD, "dateFrom": "2024-03-05", "dateTo": None}
+    items = [{**VALID_ITEM, "origin": origin, "destination": destination} for origin, destination in ends]
+    late = {**VALID_ITEM, "dateFrom": "2024-03-05", "dateTo": None}
     with running_worker(watched.database_url):
         batch_id = upload(watched, *items, late, wait_ms=20_000)
     for status in ("APPLIED", "REVERTED"):
@@ -38,18 +38,18 @@ def test_batch_lanes_and_days_are_listed_before_and_after_a_revert(watched: Watc
 
 
 def test_batch_lanes_and_days_are_empty_for_a_rejected_batch(watched: Watched) -> None:
-    waiting = upload(watched, {**GOOD, "price": "x"})
+    waiting = upload(watched, {**VALID_ITEM, "price": "x"})
     batch = watched.client.ask(BATCH, id=waiting)["batch"]
     assert (batch["status"], batch["progress"]) == ("QUEUED", 0)
     with running_worker(watched.database_url):
-        rejected = upload(watched, {**GOOD, "price": "x"}, wait_ms=20_000)
+        rejected = upload(watched, {**VALID_ITEM, "price": "x"}, wait_ms=20_000)
     batch = watched.client.ask(BATCH, id=rejected)["batch"]
     assert (batch["status"], batch["progress"], batch["laneCount"]) == ("REJECTED", 1, 0)
     assert (batch["firstDay"], batch["lastDay"], lanes(batch), batch["lanes"]["totalCount"]) == (None, None, [], 0)
 
 
 def test_batch_lanes_reject_an_invalid_page_size_or_cursor(watched: Watched) -> None:
-    batch_id = upload(watched, GOOD)
+    batch_id = upload(watched, VALID_ITEM)
     query = "query ($id: ID!, $first: Int!) { batch(id: $id) { lanes(first: $first) { totalCount } } }"
     assert watched.client.fail(query, id=batch_id, first=501)["extensions"]["code"] == "INVALID_PAGE_SIZE"
     assert watched.client.fail(BATCH, id=batch_id, after="bGFuZTp4")["extensions"]["code"] == "INVALID_CURSOR"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.batches.mutations import ANSWER, MOVE
-from tests.support.batches.uploads import GOOD, fill, upload
+from tests.support.batches.uploads import VALID_ITEM, create_locations, upload
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.processes import ratesgraph
 
@@ -19,7 +19,7 @@ TREE = "{ locations(first: 100) { edges { node { key name parent { slug } } } } 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
     """A server over two ports, one below `europe` and one below `china`, and a worker."""
-    fill(database_url)
+    create_locations(database_url)
     with running_worker(database_url), running_server(database_url) as client:
         yield client
 
@@ -34,7 +34,7 @@ def count(client: Client, origin: str, destination: str) -> int:
 
 
 def test_region_tree_adds_a_region_and_moves_a_port_with_its_prices(client: Client, database_url: str) -> None:
-    upload(client, GOOD, GOOD)
+    upload(client, VALID_ITEM, VALID_ITEM)
     region = {"slug": " Benelux ", "name": "Benelux", "parentSlug": "EUROPE"}
     change = client.ask(REGIONS, regions=[region])["change"]
     assert change == {
@@ -87,7 +87,7 @@ def test_region_tree_reports_invalid_changes_as_user_errors_and_stays_unchanged(
 def test_region_tree_moves_concurrent_with_uploads_leave_totals_correct(client: Client, database_url: str) -> None:
     def send() -> None:
         for _ in range(10):
-            upload(client, *[GOOD] * 5)
+            upload(client, *[VALID_ITEM] * 5)
 
     senders = [threading.Thread(target=send) for _ in range(2)]
     for sender in senders:
@@ -101,7 +101,7 @@ def test_region_tree_moves_concurrent_with_uploads_leave_totals_correct(client: 
 
 
 def test_region_tree_changes_without_a_token_are_rejected(database_url: str) -> None:
-    fill(database_url)
+    create_locations(database_url)
     with running_server(database_url, writes_are_open=False) as client:
         before = client.ask(TREE)
         regions, ports = [{"slug": "a", "name": "A"}], [{"code": "DEHAM", "name": "H", "parentSlug": "europe"}]

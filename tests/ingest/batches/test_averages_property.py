@@ -73,7 +73,7 @@ def _number(value: Decimal | None) -> float | None:
 
 def _possible_parents(world: World, region: str) -> list[str | None]:
     """Return the parents to which a region can be moved without a cycle."""
-    return [None, *(other for other in REGIONS if not world.stands_for(region, other))]
+    return [None, *(other for other in REGIONS if not world.is_within(region, other))]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

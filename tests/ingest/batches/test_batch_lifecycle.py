@@ -149,7 +149,7 @@ class BatchLifecycle(RuleBasedStateMachine):
 
     @rule(place=st.sampled_from([*PORTS, "left", "right"]), parent=st.sampled_from(REGIONS))
     def move(self, place: str, parent: str) -> None:
-        if self.world.stands_for(place, parent):
+        if self.world.is_within(place, parent):
             return
         self.world.parents[place] = parent
         kind = LocationKind.PORT if place in PORTS else LocationKind.REGION

@@ -174,7 +174,7 @@ def test_openexchangerates_days_are_requested_with_the_key_only_in_the_header(so
         ("EUR", date(2026, 3, 5), Decimal("1.111111111111")),
         ("JPY", date(2026, 3, 4), Decimal("0.00625")),
     ]
-    assert source.asked == [(path, f"Token {KEY}") for path in source.bodies]
+    assert source.requests == [(path, f"Token {KEY}") for path in source.bodies]
 
 
 @pytest.mark.parametrize("key", ["\N{DEGREE SIGN}hidden", "hid\nden", "hidden\x00"])
@@ -183,7 +183,7 @@ def test_openexchangerates_key_that_cannot_be_sent_is_rejected_and_not_shown(sou
         fetch_days(source.url, key)
     assert caught.value.code == "RATES_REFUSED"
     assert "hid" not in caught.value.message
-    assert source.asked == []
+    assert source.requests == []
 
 
 def test_openexchangerates_missing_days_are_fetched_in_order_and_limited_ranges() -> None:
@@ -239,7 +239,7 @@ def test_rate_source_unusable_proxy_is_reported_without_its_credentials(monkeypa
 
 @pytest.mark.parametrize("answer", [b"", b"no HTTP at all\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"])
 def test_rate_source_truncated_response_is_rejected(source: RateSource, answer: bytes) -> None:
-    source.dribble = lambda send: send(answer)
+    source.stream_body = lambda send: send(answer)
     assert refused(source.url).startswith("RATES_UNREACHABLE: 127.0.0.1:")
 
 
@@ -253,7 +253,7 @@ def test_rate_source_endless_body_is_rejected_at_the_size_limit(source: RateSour
             send(bytes(10_000))
             sent += 10_000
 
-    source.dribble = pour
+    source.stream_body = pour
     for fetch, limit in ((fetch_ecb, MAX_ARCHIVE_BYTES), (fetch_days, MAX_RESPONSE_BYTES)):
         with pytest.raises(RatesUnavailable, match=f"{limit:,} bytes") as caught:
             fetch(source.url)
@@ -261,7 +261,7 @@ def test_rate_source_endless_body_is_rejected_at_the_size_limit(source: RateSour
 
 
 def test_rate_source_compressed_response_is_not_decompressed(source: RateSource) -> None:
-    source.dribble = lambda send: send(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + b"\x1f\x8b" * 10)
+    source.stream_body = lambda send: send(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + b"\x1f\x8b" * 10)
     with pytest.raises(RatesUnavailable, match="not a valid zip"):
         fetch_ecb(source.url)
 
@@ -275,6 +275,6 @@ def test_rate_source_slow_response_is_rejected_at_the_deadline(
         while not source.ended.wait(0.01):
             send(b"x")
 
-    source.dribble = trickle
+    source.stream_body = trickle
     monkeypatch.setattr(http, "MAX_SECONDS", 0.2)
     assert "does not answer in time" in refused(source.url)

@@ -11,13 +11,13 @@ import httpx
 import psycopg
 import pytest
 
-from tests.support.batches.uploads import GOOD, fill
+from tests.support.batches.uploads import VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.fixtures.subscriptions import Watched
 from tests.support.http.subscriptions import each_transport
 from tests.support.processes import ratesgraph
-from tests.support.streams import open_events, watching
-from tests.support.tokens import bearing, make_token
+from tests.support.streams import open_events, open_subscription
+from tests.support.tokens import authorization_header, create_api_token
 
 UPLOAD = """mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) {
   replayed batch { id status uploader idempotencyKey } userErrors { code }
@@ -48,12 +48,12 @@ class Parties:
 
     def ask(self, token: str, query: str, **variables: object) -> Json:
         """Return the data of the response to a query with the token."""
-        self.client.http.headers.update(bearing(token))
+        self.client.http.headers.update(authorization_header(token))
         return self.client.ask(query, **variables)
 
     def upload(self, token: str, key: str = "monday", price: int = 5) -> Json:
         """Upload an item and return the payload once it is applied."""
-        item = {**GOOD, "price": price}
+        item = {**VALID_ITEM, "price": price}
         payload: Json = self.ask(token, UPLOAD, input={"prices": [item], "waitMs": 20_000, "idempotencyKey": key})[
             "uploadPrices"
         ]
@@ -62,9 +62,9 @@ class Parties:
 
 @pytest.fixture
 def parties(database_url: str) -> Iterator[Parties]:
-    fill(database_url)
-    own, foreign = (make_token(database_url, "upload", name=name) for name in ("own", "foreign"))
-    admin, reader = (make_token(database_url, scope, name=scope) for scope in ("admin", "read"))
+    create_locations(database_url)
+    own, foreign = (create_api_token(database_url, "upload", name=name) for name in ("own", "foreign"))
+    admin, reader = (create_api_token(database_url, scope, name=scope) for scope in ("admin", "read"))
     with running_worker(database_url), running_server(database_url, writes_are_open=False) as client:
         yield Parties(client, str(client.http.base_url), own, foreign, admin, reader)
 
@@ -106,7 +106,7 @@ def test_idempotency_key_is_scoped_to_its_uploader(parties: Parties) -> None:
 
 def test_batch_ownership_follows_the_token_name_after_rotation(parties: Parties, database_url: str) -> None:
     first = parties.upload(parties.uploader)
-    successor = make_token(database_url, "upload", name="own")
+    successor = create_api_token(database_url, "upload", name="own")
     assert parties.upload(successor) == {**first, "replayed": True}
 
 
@@ -121,10 +121,10 @@ def test_batch_revert_is_permitted_only_for_its_uploader_and_admins(parties: Par
 
 
 def test_batch_rejections_download_is_permitted_only_for_its_uploader_and_admins(parties: Parties) -> None:
-    parties.ask(parties.uploader, UPLOAD, input={"prices": [{**GOOD, "price": "x"}], "waitMs": 20_000})
+    parties.ask(parties.uploader, UPLOAD, input={"prices": [{**VALID_ITEM, "price": "x"}], "waitMs": 20_000})
 
     def status(token: str, batch_id: str) -> tuple[int, str]:
-        answer = parties.client.http.get(f"/batches/{batch_id}/rejections.csv", headers=bearing(token))
+        answer = parties.client.http.get(f"/batches/{batch_id}/rejections.csv", headers=authorization_header(token))
         return answer.status_code, answer.text if answer.status_code != 200 else ""
 
     assert [status(token, "1") for token in (parties.uploader, parties.admin)] == [(200, "")] * 2
@@ -139,7 +139,7 @@ def test_batch_progress_subscription_is_permitted_only_for_uploader_and_admins(
     batch_id = parties.upload(parties.uploader)["batch"]["id"]
 
     def first(token: str, id_: str) -> Json:
-        with watching(parties.url, transport, PROGRESS, token, id=id_) as answers:
+        with open_subscription(parties.url, transport, PROGRESS, token, id=id_) as answers:
             return next(answers)
 
     for token in (parties.uploader, parties.admin):
@@ -151,19 +151,19 @@ def test_batch_progress_subscription_is_permitted_only_for_uploader_and_admins(
 @each_transport
 def test_price_changes_subscription_hides_the_batch_from_other_callers(watched: Watched, transport: str) -> None:
     url = watched.database_url
-    own, *others = (make_token(url, "upload", "read", name=name) for name in ("own", "foreign", "other"))
+    own, *others = (create_api_token(url, "upload", "read", name=name) for name in ("own", "foreign", "other"))
     tokens = {
         own: True,
-        make_token(url, "admin"): True,
-        make_token(url, "read"): False,
+        create_api_token(url, "admin"): True,
+        create_api_token(url, "read"): False,
         **dict.fromkeys(others, False),
     }
     with ExitStack() as stack:
-        streams = [stack.enter_context(watching(watched.url, transport, CHANGES, token)) for token in tokens]
+        streams = [stack.enter_context(open_subscription(watched.url, transport, CHANGES, token)) for token in tokens]
         watched.wait_for_watchers(len(tokens))
         stack.enter_context(running_worker(url))
-        watched.client.http.headers.update(bearing(own))
-        batch = watched.client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 0})["uploadPrices"]["batch"]
+        watched.client.http.headers.update(authorization_header(own))
+        batch = watched.client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 0})["uploadPrices"]["batch"]
         for answers, sees_it in zip(streams, tokens.values(), strict=True):
             event = next(answers)["data"]["pricesChanged"]
             assert event.pop("batch") == ({"id": batch["id"], "source": "uploadPrices"} if sees_it else None)
@@ -172,11 +172,11 @@ def test_price_changes_subscription_hides_the_batch_from_other_callers(watched: 
 
 @pytest.mark.parametrize("state", ["queued", "applied", "rejected", "reverted"])
 def test_batch_of_another_uploader_is_byte_for_byte_equal_to_a_missing_one(database_url: str, state: str) -> None:
-    fill(database_url)
-    own, foreign = (make_token(database_url, "upload", name=name) for name in ("own", "foreign"))
+    create_locations(database_url)
+    own, foreign = (create_api_token(database_url, "upload", name=name) for name in ("own", "foreign"))
     with running_server(database_url, writes_are_open=False) as client:
         parties = Parties(client, str(client.http.base_url), own, foreign, "", "")
-        item = {**GOOD, "price": "x"} if state == "rejected" else GOOD
+        item = {**VALID_ITEM, "price": "x"} if state == "rejected" else VALID_ITEM
         options = {"prices": [item], "waitMs": 0 if state == "queued" else 20_000, "idempotencyKey": "monday"}
         with ExitStack() as stack:
             if state != "queued":
@@ -190,13 +190,15 @@ def test_batch_of_another_uploader_is_byte_for_byte_equal_to_a_missing_one(datab
         missing = responses_to(parties, own, MISSING)
         assert not [path for path, found in responses_to(parties, own, batch["id"]).items() if found == missing[path]]
         by_key = {"query": BY_KEY}
-        answers = [client.http.post("/graphql", json=by_key, headers=bearing(token)) for token in (foreign, own)]
+        answers = [
+            client.http.post("/graphql", json=by_key, headers=authorization_header(token)) for token in (foreign, own)
+        ]
         assert [answer.json()["data"]["batchByKey"] for answer in answers] == [None, {"id": batch["id"]}]
 
 
 def responses_to(parties: Parties, token: str, batch_id: str) -> dict[str, object]:
     """Return the response of each access path to a batch: bytes, status and headers."""
-    http, headers = parties.client.http, bearing(token)
+    http, headers = parties.client.http, authorization_header(token)
     path = f"/batches/{batch_id}/rejections.csv"
     stream = {**headers, "Accept": "text/event-stream"}
     body = {"variables": {"id": batch_id}}
@@ -226,8 +228,8 @@ def _first_event(parties: Parties, token: str, batch_id: str) -> bytes:
 
 
 def test_batch_loaded_by_the_cli_is_visible_only_to_admins(database_url: str, tmp_path: Path) -> None:
-    fill(database_url)
-    own, admin = (make_token(database_url, scope, name=scope) for scope in ("upload", "admin"))
+    create_locations(database_url)
+    own, admin = (create_api_token(database_url, scope, name=scope) for scope in ("upload", "admin"))
     (tmp_path / "prices.csv").write_text("origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,1\n")
     ratesgraph(database_url, "prices", "load", tmp_path / "prices.csv")
     with running_server(database_url, writes_are_open=False) as client:
@@ -241,8 +243,8 @@ def test_batch_of_another_uploader_causes_the_same_statements_as_a_missing_one(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The response time depends on the statements. If they are the same, it reveals nothing.
-    fill(database_url)
-    own, foreign = (make_token(database_url, "upload", name=name) for name in ("own", "foreign"))
+    create_locations(database_url)
+    own, foreign = (create_api_token(database_url, "upload", name=name) for name in ("own", "foreign"))
     sent: list[str] = []
     execute = psycopg.AsyncCursor.execute
 
@@ -254,7 +256,7 @@ def test_batch_of_another_uploader_causes_the_same_statements_as_a_missing_one(
 
     with running_server(database_url, writes_are_open=False) as client:
         parties = Parties(client, str(client.http.base_url), own, foreign, "", "")
-        batch = parties.ask(own, UPLOAD, input={"prices": [GOOD], "waitMs": 0})["uploadPrices"]["batch"]
+        batch = parties.ask(own, UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 0})["uploadPrices"]["batch"]
         monkeypatch.setattr(psycopg.AsyncCursor, "execute", recording)
         responses_to(parties, foreign, MISSING)
         missing = list(sent)

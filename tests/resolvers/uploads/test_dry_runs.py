@@ -12,7 +12,7 @@ from db.notifications import BATCHES, DATA, QUEUE
 from db.pool import INGEST, connect
 from db.repositories import locations
 from ingest.exchange_rates.ecb import load_ecb_rates
-from tests.support.batches.uploads import BAD, GOOD, counts, fill
+from tests.support.batches.uploads import INVALID_ITEMS, VALID_ITEM, create_locations, price_counts
 from tests.support.dumps import dump
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 
@@ -31,14 +31,14 @@ mutation ($input: UploadPricesInput!) {
   }
 }
 """
-BACK = {**GOOD, "origin": "NLRTM", "destination": "CNSGH", "dateTo": None}
-THREE = [GOOD, {**GOOD, "price": 200}, {**GOOD, "price": 300.01}]
+BACK = {**VALID_ITEM, "origin": "NLRTM", "destination": "CNSGH", "dateTo": None}
+THREE = [VALID_ITEM, {**VALID_ITEM, "price": 200}, {**VALID_ITEM, "price": 300.01}]
 
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
     """A server over two ports without prices, and a worker."""
-    fill(database_url)
+    create_locations(database_url)
     with running_worker(database_url), running_server(database_url, max_items=1_500) as client:
         yield client
 
@@ -58,8 +58,8 @@ def dry_run(client: Client, *items: Json, **options: object) -> Json:
 
 
 def test_dry_run_preview_matches_the_upload_and_the_resulting_averages(client: Client) -> None:
-    send(client, *THREE[:2], {**GOOD, "dateTo": None, "price": 300}, BACK, BACK)
-    items = [{**GOOD, "price": "-50"}, *[BACK] * 2, {**BACK, "dateFrom": "2024-02-01"}]
+    send(client, *THREE[:2], {**VALID_ITEM, "dateTo": None, "price": 300}, BACK, BACK)
+    items = [{**VALID_ITEM, "price": "-50"}, *[BACK] * 2, {**BACK, "dateFrom": "2024-02-01"}]
     preview = dry_run(client, *items)["preview"]
     there = {"origin": {"code": "CNSGH"}, "destination": {"code": "NLRTM"}}
     back = {"origin": {"code": "NLRTM"}, "destination": {"code": "CNSGH"}}
@@ -101,11 +101,11 @@ def test_dry_run_preview_matches_the_upload_and_the_resulting_averages(client: C
 
 @pytest.mark.parametrize(
     "items",
-    [[*THREE, {**GOOD, "destination": "CNSGH"}], [GOOD, {**GOOD, "price": "x"}]],
+    [[*THREE, {**VALID_ITEM, "destination": "CNSGH"}], [VALID_ITEM, {**VALID_ITEM, "price": "x"}]],
     ids=["valid", "invalid"],
 )
 def test_dry_run_changes_no_row_and_sends_no_notification(client: Client, database_url: str, items: list[Json]) -> None:
-    send(client, *THREE, {**GOOD, "price": "x"}, onError="SKIP_INVALID")
+    send(client, *THREE, {**VALID_ITEM, "price": "x"}, onError="SKIP_INVALID")
     before = dump(database_url)
     with psycopg.connect(database_url, autocommit=True) as listener:
         for channel in (QUEUE, BATCHES, DATA, "end_of_test"):
@@ -118,9 +118,9 @@ def test_dry_run_changes_no_row_and_sends_no_notification(client: Client, databa
 
 
 def test_dry_run_neither_reserves_nor_matches_the_idempotency_key(client: Client) -> None:
-    assert dry_run(client, GOOD, idempotencyKey="k")["preview"]["status"] == "APPLIED"
-    assert send(client, GOOD, idempotencyKey="k")["replayed"] is False
-    other = dry_run(client, GOOD, BACK, idempotencyKey="k")
+    assert dry_run(client, VALID_ITEM, idempotencyKey="k")["preview"]["status"] == "APPLIED"
+    assert send(client, VALID_ITEM, idempotencyKey="k")["replayed"] is False
+    other = dry_run(client, VALID_ITEM, BACK, idempotencyKey="k")
     assert (other["userErrors"], other["preview"]["itemCount"]) == ([], 2)
 
 
@@ -128,8 +128,8 @@ def test_dry_run_neither_reserves_nor_matches_the_idempotency_key(client: Client
     ("items", "options", "code"),
     [
         ([], {}, "EMPTY_BATCH"),
-        ([GOOD] * 1_501, {}, "TOO_MANY_ITEMS"),
-        ([GOOD], {"idempotencyKey": ""}, "INVALID_IDEMPOTENCY_KEY"),
+        ([VALID_ITEM] * 1_501, {}, "TOO_MANY_ITEMS"),
+        ([VALID_ITEM], {"idempotencyKey": ""}, "INVALID_IDEMPOTENCY_KEY"),
     ],
 )
 def test_dry_run_rejected_as_a_whole_has_no_preview(
@@ -141,26 +141,26 @@ def test_dry_run_rejected_as_a_whole_has_no_preview(
 
 
 def test_dry_run_completes_without_a_worker(database_url: str) -> None:
-    fill(database_url)
+    create_locations(database_url)
     with running_server(database_url) as client:
-        assert dry_run(client, GOOD, waitMs=-1)["preview"]["status"] == "APPLIED"
+        assert dry_run(client, VALID_ITEM, waitMs=-1)["preview"]["status"] == "APPLIED"
 
 
 @pytest.mark.parametrize("on_error", ["REJECT_BATCH", "SKIP_INVALID"])
 def test_dry_run_reports_the_same_errors_and_warnings_as_the_upload(client: Client, on_error: str) -> None:
-    odd = {**GOOD, "destination": "CNSGH"}
-    items = [*THREE, odd, *({**GOOD, **change} for change, *_ in BAD), odd]
+    odd = {**VALID_ITEM, "destination": "CNSGH"}
+    items = [*THREE, odd, *({**VALID_ITEM, **change} for change, *_ in INVALID_ITEMS), odd]
     tried = dry_run(client, *items, onError=on_error)
     real = send(client, *items, onError=on_error)
     for key in ("userErrors", "warnings"):
         assert tried[key] == real[key]
-    assert len(tried["userErrors"]) == len(BAD)
+    assert len(tried["userErrors"]) == len(INVALID_ITEMS)
     assert len(tried["warnings"]) == 2
     assert real["batch"] == {key: tried["preview"][key] for key in real["batch"]}
 
 
 def test_dry_run_preview_is_empty_if_an_invalid_item_rejects_the_batch(client: Client) -> None:
-    preview = dry_run(client, *THREE, {**GOOD, "price": "x"})["preview"]
+    preview = dry_run(client, *THREE, {**VALID_ITEM, "price": "x"})["preview"]
     assert (preview["status"], preview["acceptedCount"], preview["rejectedCount"]) == ("REJECTED", 0, 1)
     assert preview["lanes"] == preview["changes"] == []
     assert preview["firstDay"] is preview["lastDay"] is None
@@ -168,19 +168,19 @@ def test_dry_run_preview_is_empty_if_an_invalid_item_rejects_the_batch(client: C
 
 
 def test_dry_run_previews_valid_items_with_skip_invalid(client: Client) -> None:
-    preview = dry_run(client, *THREE, {**GOOD, "price": "x"}, onError="SKIP_INVALID")["preview"]
+    preview = dry_run(client, *THREE, {**VALID_ITEM, "price": "x"}, onError="SKIP_INVALID")["preview"]
     assert (preview["status"], preview["acceptedCount"], preview["rejectedCount"]) == ("APPLIED", 3, 1)
     assert [change["averageAfter"] for change in preview["changes"]] == [200, 200]
     assert preview["newAverageCount"] == 2
 
 
 def test_dry_run_of_only_invalid_items_is_rejected_even_with_skip_invalid(client: Client) -> None:
-    preview = dry_run(client, {**GOOD, "price": "x"}, onError="SKIP_INVALID")["preview"]
+    preview = dry_run(client, {**VALID_ITEM, "price": "x"}, onError="SKIP_INVALID")["preview"]
     assert (preview["status"], preview["rejectedCount"], preview["changes"]) == ("REJECTED", 1, [])
 
 
 def test_dry_run_lists_the_first_thousand_errors_and_counts_all(client: Client) -> None:
-    items = [GOOD, *[{**GOOD, "price": "x"}] * 1_200]
+    items = [VALID_ITEM, *[{**VALID_ITEM, "price": "x"}] * 1_200]
     tried, real = dry_run(client, *items), send(client, *items)
     assert tried["userErrors"] == real["userErrors"]
     assert [error["item"] for error in tried["userErrors"]] == list(range(2, 1_002))
@@ -188,15 +188,18 @@ def test_dry_run_lists_the_first_thousand_errors_and_counts_all(client: Client) 
 
 
 def test_dry_run_omits_averages_that_are_unchanged_to_the_cent(client: Client) -> None:
-    send(client, *[GOOD] * 3)
-    preview = dry_run(client, GOOD, {**GOOD, "price": "100.01"})["preview"]
+    send(client, *[VALID_ITEM] * 3)
+    preview = dry_run(client, VALID_ITEM, {**VALID_ITEM, "price": "100.01"})["preview"]
     assert (preview["status"], preview["changes"], preview["newAverageCount"]) == ("APPLIED", [], 0)
 
 
 def test_dry_run_orders_changes_by_the_rounded_difference(client: Client) -> None:
-    send(client, *[GOOD] * 3)
+    send(client, *[VALID_ITEM] * 3)
     # Both displayed averages change by a cent; exactly, the first one changes by half a cent.
-    items = [{**GOOD, "dateTo": None, "price": "100.02"}, {**GOOD, "dateFrom": "2024-01-02", "price": "100.04"}]
+    items = [
+        {**VALID_ITEM, "dateTo": None, "price": "100.02"},
+        {**VALID_ITEM, "dateFrom": "2024-01-02", "price": "100.04"},
+    ]
     changes = dry_run(client, *items)["preview"]["changes"]
     assert [(change["day"], change["averageAfter"]) for change in changes] == [
         ("2024-01-01", 100.01),
@@ -205,12 +208,12 @@ def test_dry_run_orders_changes_by_the_rounded_difference(client: Client) -> Non
 
 
 def test_dry_run_of_two_prices_previews_no_average(client: Client) -> None:
-    preview = dry_run(client, GOOD, GOOD)["preview"]
+    preview = dry_run(client, VALID_ITEM, VALID_ITEM)["preview"]
     assert (preview["priceDayCount"], preview["changes"], preview["newAverageCount"]) == (4, [], 0)
 
 
 def test_dry_run_counts_new_averages_that_are_not_listed(client: Client) -> None:
-    preview = dry_run(client, *[{**GOOD, "dateTo": "2024-12-31"}] * 3)["preview"]
+    preview = dry_run(client, *[{**VALID_ITEM, "dateTo": "2024-12-31"}] * 3)["preview"]
     assert [change["day"] for change in preview["changes"]] == [f"2024-01-{day:02}" for day in range(1, 11)]
     assert preview["newAverageCount"] == 366
 
@@ -221,7 +224,7 @@ def test_dry_run_previews_averages_of_foreign_currencies_in_dollars(client: Clie
             await load_ecb_rates(connection)
 
     asyncio.run(load())
-    euros = {**GOOD, "dateTo": "2024-01-10", "currency": "EUR", "price": "1000.50"}
+    euros = {**VALID_ITEM, "dateTo": "2024-01-10", "currency": "EUR", "price": "1000.50"}
     preview = dry_run(client, euros, euros, {**euros, "currency": "jpy"})["preview"]
     assert preview["priceDayCount"] == 30
     changes = preview["changes"]
@@ -239,7 +242,7 @@ def test_dry_run_previews_averages_of_foreign_currencies_in_dollars(client: Clie
 
 def test_dry_run_without_a_token_is_rejected(database_url: str) -> None:
     with running_server(database_url, writes_are_open=False) as client:
-        failure = client.fail(UPLOAD, input={"prices": [GOOD], "dryRun": True})
+        failure = client.fail(UPLOAD, input={"prices": [VALID_ITEM], "dryRun": True})
         assert failure["extensions"]["code"] == "UNAUTHENTICATED"
 
 
@@ -247,7 +250,7 @@ def test_dry_run_accepts_literal_items(client: Client) -> None:
     item = '{ dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM", price: 1 }'
     mutation = f"mutation {{ uploadPrices(input: {{ dryRun: true, prices: [{item}] }}) {{ preview {{ itemCount }} }} }}"
     assert client.ask(mutation) == {"uploadPrices": {"preview": {"itemCount": 1}}}
-    assert counts(client) == [0, 0]
+    assert price_counts(client) == [0, 0]
 
 
 class Sender(threading.Thread):
@@ -262,7 +265,7 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         """Send the dry run."""
-        self.payload = dry_run(self._client, GOOD)
+        self.payload = dry_run(self._client, VALID_ITEM)
 
 
 def wait_for_lock(connection: psycopg.Connection) -> None:
@@ -282,7 +285,7 @@ def test_dry_run_queues_behind_others_and_fails_as_busy_after_the_timeout(
         wait_for_lock(holder)
         with monkeypatch.context() as patch:
             patch.setattr("server.ingest_adapter.MAX_QUEUE_SECONDS", 0.05)
-            failure = client.fail(UPLOAD, input={"prices": [GOOD], "dryRun": True})
+            failure = client.fail(UPLOAD, input={"prices": [VALID_ITEM], "dryRun": True})
         assert failure["extensions"]["code"] == "DRY_RUN_BUSY"
         assert "Try again" in failure["message"]
         others = [Sender(client) for _ in range(3)]

@@ -17,16 +17,16 @@ import pytest
 from resolvers.uploads.price_files import PART_BYTES
 from server.http.multipart import EndTrackingMultiPartParser
 from tests.support.batches.price_files import APPLIED, CSV, MIB, form, many_lines, send
-from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.batches.uploads import AVERAGES, UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.http.server_process import serving
-from tests.support.tokens import bearing, make_token
+from tests.support.tokens import authorization_header, create_api_token
 
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
     """A server over two ports without prices, and a worker."""
-    fill(database_url)
+    create_locations(database_url)
     with running_worker(database_url), running_server(database_url) as client:
         yield client
 
@@ -46,7 +46,7 @@ def ndjson(data: bytes) -> bytes:
 @pytest.fixture
 def idle_client(database_url: str) -> Iterator[Client]:
     """A server over two ports, without a worker."""
-    fill(database_url)
+    create_locations(database_url)
     with running_server(database_url) as client:
         yield client
 
@@ -170,7 +170,7 @@ def test_file_upload_idempotency_key_for_other_content_or_options_is_rejected(
 
 
 def test_file_upload_cannot_reuse_the_idempotency_key_of_an_item_upload(idle_client: Client) -> None:
-    idle_client.ask(UPLOAD, input={"prices": [GOOD], "idempotencyKey": "monday", "waitMs": 0})
+    idle_client.ask(UPLOAD, input={"prices": [VALID_ITEM], "idempotencyKey": "monday", "waitMs": 0})
     payload = send(idle_client, CSV, idempotencyKey="monday", waitMs=0)
     assert [error["code"] for error in payload["userErrors"]] == ["IDEMPOTENCY_KEY_REUSED"]
 
@@ -204,10 +204,10 @@ def test_file_upload_is_stored_in_parts_and_read_completely(client: Client, data
 
 
 def test_file_upload_of_64_mib_limits_memory_growth_and_request_latency(database_url: str, tmp_path: Path) -> None:
-    fill(database_url)
+    create_locations(database_url)
     size = 64 * MIB
     (tmp_path / "large.csv").write_bytes(many_lines(MIB) * (size // MIB))
-    token = make_token(database_url, "upload")
+    token = create_api_token(database_url, "upload")
     with serving(database_url) as (process, url):
         httpx.get(f"{url}/readyz").raise_for_status()
         # The peak so far is that of the start, when the exchange rates were loaded: reset it.
@@ -227,7 +227,7 @@ def test_file_upload_of_64_mib_limits_memory_growth_and_request_latency(database
         try:
             with (tmp_path / "large.csv").open("rb") as file:
                 arguments = form(b"", "large.csv", waitMs=0) | {"files": {"0": ("large.csv", file)}}
-                arguments["headers"] |= bearing(token)
+                arguments["headers"] |= authorization_header(token)
                 answer = httpx.post(f"{url}/graphql", **arguments, timeout=60).json()
         finally:
             stop.set()

@@ -1,6 +1,7 @@
-"""Every field that is not for everybody refuses whoever has no token, one that does not hold, or one that is not enough.
+"""Access control: fields require a valid token with a sufficient scope on every transport.
 
-Over JSON, server-sent events and WebSocket; the list of fields is that of the guard, so none can be forgotten.
+The transports are JSON, server-sent events and WebSocket. The list of fields is that of the architecture test,
+so it is complete.
 """
 
 import json
@@ -14,12 +15,12 @@ import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from tests.support.batches.uploads import fill
+from tests.support.batches.uploads import create_locations
 from tests.support.fixtures.server import running_server, running_worker
 from tests.support.processes import ratesgraph
-from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared
-from tests.support.streams import answers, events, open_events, open_socket, subscribe
-from tests.support.tokens import bearing, make_token
+from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared_scopes
+from tests.support.streams import open_events, open_socket, operation_results, sse_results, subscribe
+from tests.support.tokens import authorization_header, create_api_token
 
 LANE = 'origin: "CNSGH", destination: "NLRTM"'
 DAYS = 'dateFrom: "2024-01-01", dateTo: "2024-01-01"'
@@ -43,79 +44,79 @@ OPERATIONS = {
     "upsertPorts": 'mutation { upsertPorts(ports: [{ code: "DEHAM", name: "H", parentSlug: "europe" }]) { addedCount } }',
     "moveLocation": 'mutation { moveLocation(key: "CNSGH", parentSlug: "europe") { addedCount } }',
 }
-"""Each would do or tell something, if it were let."""
+"""Each reads or changes data if it is permitted."""
 NOT_ENOUGH = dict.fromkeys(READ, "upload") | dict.fromkeys(UPLOAD, "read") | dict.fromkeys(ADMIN, "upload")
 ENOUGH = dict.fromkeys(READ, "read") | dict.fromkeys(UPLOAD, "owner") | dict.fromkeys(ADMIN, "admin")
 TRANSPORTS = ("json", "get", "form", "sse", "websocket")
 REFUSALS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}
-PICTURE = """SELECT
+STATE_QUERY = """SELECT
   (SELECT array_agg((id, status, attempts, uploader) ORDER BY id) FROM price_batches),
   (SELECT array_agg((id, parent_id) ORDER BY id) FROM locations),
   (SELECT count(*) FROM audit_entries)"""
 
 
 @dataclass
-class Doors:
-    """A server where reading is open, one where it is not, over one database with a batch, and tokens that do not hold."""
+class AccessServers:
+    """Servers with and without anonymous reads over one database, and their tokens."""
 
     database_url: str
-    open: str
-    closed: str
+    anonymous_url: str
+    token_url: str
     tokens: dict[str, str]
     bad_tokens: dict[str, str]
 
-    def picture(self) -> object:
-        """Return all that an operation of the list could change."""
+    def database_state(self) -> object:
+        """Return the database state that the operations could change."""
         with psycopg.connect(self.database_url) as connection:
-            return connection.execute(PICTURE).fetchone()
+            return connection.execute(STATE_QUERY).fetchone()
 
 
 @pytest.fixture(scope="module")
-def doors(module_database_url: str) -> Iterator[Doors]:
+def servers(module_database_url: str) -> Iterator[AccessServers]:
     url = module_database_url
-    fill(url)
-    revoked = make_token(url, "admin")
+    create_locations(url)
+    revoked = create_api_token(url, "admin")
     ratesgraph(url, "token", "revoke", revoked)
-    valid = make_token(url, "admin")
+    valid = create_api_token(url, "admin")
     bad = {
-        "expired": make_token(url, "admin", expires_at=datetime.now(UTC) - timedelta(seconds=1)),
+        "expired": create_api_token(url, "admin", expires_at=datetime.now(UTC) - timedelta(seconds=1)),
         "revoked": revoked,
         "wrong": f"{valid[:-1]}{'A' if valid[-1] != 'A' else 'B'}",
         "unknown": f"rgt_{'0' * 16}_{'0' * 43}",
         "no token": "admin",
     }
-    tokens = {scope: make_token(url, scope, name=scope) for scope in ("read", "upload", "admin")}
-    tokens["owner"] = make_token(url, "upload", name="owner")
+    tokens = {scope: create_api_token(url, scope, name=scope) for scope in ("read", "upload", "admin")}
+    tokens["owner"] = create_api_token(url, "upload", name="owner")
     with (
         running_server(url, writes_are_open=False) as client,
         running_server(url, writes_are_open=False, anonymous_reads=False) as other,
     ):
-        doors = Doors(url, str(client.http.base_url), str(other.http.base_url), tokens, bad)
+        servers = AccessServers(url, str(client.http.base_url), str(other.http.base_url), tokens, bad)
         keyed = OPERATIONS["uploadPrices"].replace("waitMs: 0", 'waitMs: 20000, idempotencyKey: "monday"')
         with running_worker(url):
-            assert code(doors.open, "json", keyed, tokens["owner"]) == ""
-        # What may be kept is kept when it is refused: neither an answer nor a token that is in use may help anybody else.
+            assert error_code(servers.anonymous_url, "json", keyed, tokens["owner"]) == ""
+        # The response cache and the token cache are filled: neither may grant access to another caller.
         for field in READ:
             for transport in {"json", "get"} & set(transports(field)):
-                assert code(doors.closed, transport, OPERATIONS[field], tokens["read"]) == ""
-        assert code(doors.open, "json", OPERATIONS["batches"], valid) == ""
-        yield doors
+                assert error_code(servers.token_url, transport, OPERATIONS[field], tokens["read"]) == ""
+        assert error_code(servers.anonymous_url, "json", OPERATIONS["batches"], valid) == ""
+        yield servers
 
 
-def code(url: str, transport: str, query: str, token: str | None) -> str:
-    """Return the code of the only error that the operation is answered with, or an empty text for data."""
+def error_code(url: str, transport: str, query: str, token: str | None) -> str:
+    """Return the code of the only error of the response, or an empty string for data."""
     if transport == "websocket":
         try:
             with open_socket(url, token) as socket:
                 subscribe(socket, query, {})
-                answer = next(answers(socket))
+                answer = next(operation_results(socket))
         except ConnectionClosedError as closed:
             is_refusal = closed.rcvd is not None and closed.rcvd.code == 4403
             return closed.rcvd.reason.partition(":")[0] if closed.rcvd and is_refusal else repr(closed)
     else:
         response = send(url, transport, query, token)
         is_stream = response.headers["content-type"].startswith("text/event-stream")
-        answer = next(events(response)) if is_stream else response.json()
+        answer = next(sse_results(response)) if is_stream else response.json()
         found = answer.get("errors", [{}])[0].get("extensions", {}).get("code", "")
         if not is_stream and found in REFUSALS:
             assert response.status_code == REFUSALS[found]
@@ -132,8 +133,8 @@ def code(url: str, transport: str, query: str, token: str | None) -> str:
 
 
 def send(url: str, transport: str, query: str, token: str | None) -> httpx.Response:
-    """Send the operation by one request."""
-    address, headers = f"{url}/graphql", {"Accept": "application/json", **bearing(token)}
+    """Send the operation in one HTTP request."""
+    address, headers = f"{url}/graphql", {"Accept": "application/json", **authorization_header(token)}
     if transport == "get":
         return httpx.get(address, params={"query": query}, headers=headers)
     if transport == "form":
@@ -148,97 +149,118 @@ def send(url: str, transport: str, query: str, token: str | None) -> httpx.Respo
 
 
 def transports(field: str) -> tuple[str, ...]:
-    """Return how the field can be asked for."""
+    """Return the transports that can request the field."""
     kind = OPERATIONS[field].partition(" ")[0]
     left_out = {"subscription": {"json", "get", "form"}, "mutation": {"get"}}.get(kind, set())
     if field == "uploadPriceFile":
-        # Elsewhere there is no file: the refusal is all that can be seen of it.
+        # The other transports cannot carry a file, so only their rejection is tested.
         return TRANSPORTS[0], *TRANSPORTS[2:]
     return tuple(transport for transport in TRANSPORTS if transport not in {*left_out, "form"})
 
 
 def test_access_control_cases_cover_every_declared_field() -> None:
-    assert set(OPERATIONS) == set(declared())
+    assert set(OPERATIONS) == set(declared_scopes())
 
 
 @pytest.mark.parametrize("field", sorted(UPLOAD | ADMIN))
-def test_upload_and_admin_fields_require_a_valid_scoped_token_under_anonymous_reads(doors: Doors, field: str) -> None:
-    before = doors.picture()
+def test_upload_and_admin_fields_require_a_valid_scoped_token_under_anonymous_reads(
+    servers: AccessServers, field: str
+) -> None:
+    before = servers.database_state()
     for transport in transports(field):
-        assert code(doors.open, transport, OPERATIONS[field], None) == "UNAUTHENTICATED"
-        for kind, token in doors.bad_tokens.items():
-            assert code(doors.open, transport, OPERATIONS[field], token) == "UNAUTHENTICATED", kind
-        assert code(doors.open, transport, OPERATIONS[field], doors.tokens[NOT_ENOUGH[field]]) == "FORBIDDEN"
-    assert doors.picture() == before
+        assert error_code(servers.anonymous_url, transport, OPERATIONS[field], None) == "UNAUTHENTICATED"
+        for kind, token in servers.bad_tokens.items():
+            assert error_code(servers.anonymous_url, transport, OPERATIONS[field], token) == "UNAUTHENTICATED", kind
+        assert (
+            error_code(servers.anonymous_url, transport, OPERATIONS[field], servers.tokens[NOT_ENOUGH[field]])
+            == "FORBIDDEN"
+        )
+    assert servers.database_state() == before
 
 
 @pytest.mark.parametrize("field", sorted(OPERATIONS))
-def test_all_fields_require_a_valid_token_with_scope_without_anonymous_reads(doors: Doors, field: str) -> None:
-    before = doors.picture()
+def test_all_fields_require_a_valid_token_with_scope_without_anonymous_reads(
+    servers: AccessServers, field: str
+) -> None:
+    before = servers.database_state()
     for transport in transports(field):
-        for token in (None, *doors.bad_tokens.values()):
-            assert code(doors.closed, transport, OPERATIONS[field], token) == "UNAUTHENTICATED"
-        assert code(doors.closed, transport, OPERATIONS[field], doors.tokens[NOT_ENOUGH[field]]) == "FORBIDDEN"
-    assert doors.picture() == before
+        for token in (None, *servers.bad_tokens.values()):
+            assert error_code(servers.token_url, transport, OPERATIONS[field], token) == "UNAUTHENTICATED"
+        assert (
+            error_code(servers.token_url, transport, OPERATIONS[field], servers.tokens[NOT_ENOUGH[field]])
+            == "FORBIDDEN"
+        )
+    assert servers.database_state() == before
 
 
 @pytest.mark.parametrize("field", sorted({*OPERATIONS} - {"pricesChanged"}))
-def test_token_with_sufficient_or_admin_scope_can_use_each_field(doors: Doors, field: str) -> None:
+def test_token_with_sufficient_or_admin_scope_can_use_each_field(servers: AccessServers, field: str) -> None:
     for transport in transports(field):
         expected = "" if field != "uploadPriceFile" or transport == "form" else "BAD_USER_INPUT"
         for holder in (ENOUGH[field], "admin"):
             if field == "batchByKey" and holder == "admin":
-                continue  # A key is its uploader's own.
-            assert code(doors.closed, transport, OPERATIONS[field], doors.tokens[holder]) == expected, transport
+                continue  # An idempotency key belongs to its uploader.
+            assert error_code(servers.token_url, transport, OPERATIONS[field], servers.tokens[holder]) == expected, (
+                transport
+            )
 
 
 @pytest.mark.parametrize("transport", ["sse", "websocket"])
-def test_prices_changed_stream_starts_for_a_token_with_read_or_admin_scope(doors: Doors, transport: str) -> None:
+def test_prices_changed_stream_starts_for_a_token_with_read_or_admin_scope(
+    servers: AccessServers, transport: str
+) -> None:
     query = OPERATIONS["pricesChanged"]
     for holder in ("read", "admin"):
         if transport == "sse":
-            with open_events(doors.closed, query, {}, doors.tokens[holder]) as response:
+            with open_events(servers.token_url, query, {}, servers.tokens[holder]) as response:
                 assert response.status_code == 200
         else:
-            with open_socket(doors.closed, doors.tokens[holder]) as socket:
+            with open_socket(servers.token_url, servers.tokens[holder]) as socket:
                 subscribe(socket, query, {})
                 subscribe(socket, OPERATIONS["locations"], {}, "2")
-                # Had the first been refused, its refusal would have come before.
-                assert next(answers(socket))["data"]["locations"]["totalCount"] > 0
+                # A rejection of the first operation would have arrived before this result.
+                assert next(operation_results(socket))["data"]["locations"]["totalCount"] > 0
 
 
-def test_anonymous_read_is_allowed_but_an_expired_token_is_rejected(doors: Doors) -> None:
-    assert code(doors.open, "json", OPERATIONS["locations"], None) == ""
-    assert code(doors.open, "json", OPERATIONS["locations"], doors.bad_tokens["expired"]) == "UNAUTHENTICATED"
+def test_anonymous_read_is_allowed_but_an_expired_token_is_rejected(servers: AccessServers) -> None:
+    assert error_code(servers.anonymous_url, "json", OPERATIONS["locations"], None) == ""
+    assert (
+        error_code(servers.anonymous_url, "json", OPERATIONS["locations"], servers.bad_tokens["expired"])
+        == "UNAUTHENTICATED"
+    )
 
 
-def test_operation_is_rejected_as_a_whole_if_any_field_is_not_permitted(doors: Doors) -> None:
+def test_operation_is_rejected_as_a_whole_if_any_field_is_not_permitted(servers: AccessServers) -> None:
     query = "query { locations { totalCount } ...more } fragment more on Query { ... { b: batches { totalCount } } }"
-    assert code(doors.open, "json", query, None) == "UNAUTHENTICATED"
-    assert code(doors.open, "json", query, make_token(doors.database_url, "upload")) == ""
+    assert error_code(servers.anonymous_url, "json", query, None) == "UNAUTHENTICATED"
+    assert error_code(servers.anonymous_url, "json", query, create_api_token(servers.database_url, "upload")) == ""
 
 
-def test_websocket_token_is_accepted_in_the_authorization_header(doors: Doors) -> None:
-    with open_socket(doors.closed, make_token(doors.database_url, "read"), in_header=True) as socket:
+def test_websocket_token_is_accepted_in_the_authorization_header(servers: AccessServers) -> None:
+    with open_socket(servers.token_url, create_api_token(servers.database_url, "read"), in_header=True) as socket:
         subscribe(socket, OPERATIONS["locations"], {})
-        assert next(answers(socket))["data"]["locations"]["totalCount"] > 0
+        assert next(operation_results(socket))["data"]["locations"]["totalCount"] > 0
 
 
 @pytest.mark.parametrize("path", ["1", "999", "x"])
-def test_rejections_download_requires_a_token_with_upload_scope(doors: Doors, path: str) -> None:
+def test_rejections_download_requires_a_token_with_upload_scope(servers: AccessServers, path: str) -> None:
     def status(token: str | None) -> int:
-        return httpx.get(f"{doors.open}/batches/{path}/rejections.csv", headers=bearing(token)).status_code
+        return httpx.get(
+            f"{servers.anonymous_url}/batches/{path}/rejections.csv", headers=authorization_header(token)
+        ).status_code
 
-    assert [status(token) for token in (None, *doors.bad_tokens.values())] == [401] * 6
-    assert status(make_token(doors.database_url, "read")) == 403
-    assert status(make_token(doors.database_url, "upload")) == 404
+    assert [status(token) for token in (None, *servers.bad_tokens.values())] == [401] * 6
+    assert status(create_api_token(servers.database_url, "read")) == 403
+    assert status(create_api_token(servers.database_url, "upload")) == 404
 
 
-def test_dry_run_requires_read_scope_in_addition_to_upload_scope(doors: Doors) -> None:
+def test_dry_run_requires_read_scope_in_addition_to_upload_scope(servers: AccessServers) -> None:
     query = "mutation { uploadPrices(input: { prices: [], dryRun: true }) { userErrors { code } } }"
-    assert code(doors.closed, "json", query, make_token(doors.database_url, "upload", "read")) == ""
+    assert error_code(servers.token_url, "json", query, create_api_token(servers.database_url, "upload", "read")) == ""
     answer = httpx.post(
-        f"{doors.closed}/graphql", json={"query": query}, headers=bearing(make_token(doors.database_url, "upload"))
+        f"{servers.token_url}/graphql",
+        json={"query": query},
+        headers=authorization_header(create_api_token(servers.database_url, "upload")),
     ).json()
     assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 

@@ -1,34 +1,34 @@
-"""The audit trail: whoever changes something leaves an entry, with it or not at all."""
+"""Audit trail: every change and its entry are committed atomically."""
 
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.support.batches.uploads import GOOD, UPLOAD, fill
+from tests.support.batches.uploads import UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, running_server, running_worker
 from tests.support.http.response_cache import MOVE, REVERT
 from tests.support.processes import ratesgraph
-from tests.support.tokens import bearing, make_token
+from tests.support.tokens import authorization_header, create_api_token
 
 Entry = tuple[str, str, int | None, str]
 
 
 def entries(database_url: str) -> list[Entry]:
-    """Return who, what, batch and detail of all entries, the oldest first."""
+    """Return (caller, action, batch, detail) of all entries, oldest first."""
     with psycopg.connect(database_url) as connection:
         return connection.execute("SELECT caller, action, batch_id, detail FROM audit_entries ORDER BY id").fetchall()
 
 
 def test_audit_trail_records_every_write_request_with_its_caller(database_url: str) -> None:
-    fill(database_url)
-    token = make_token(database_url, "admin", name="ops")
+    create_locations(database_url)
+    token = create_api_token(database_url, "admin", name="ops")
     begun = entries(database_url)
     with running_worker(database_url), running_server(database_url) as client:
-        client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 20_000, "idempotencyKey": "k"})
-        client.http.headers.update(bearing(token))
-        client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 20_000, "idempotencyKey": "k"})
-        client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 20_000, "idempotencyKey": "k"})
+        client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 20_000, "idempotencyKey": "k"})
+        client.http.headers.update(authorization_header(token))
+        client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 20_000, "idempotencyKey": "k"})
+        client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 20_000, "idempotencyKey": "k"})
         client.ask(REVERT, id="1")
         client.ask(MOVE)
         assert entries(database_url)[len(begun) :] == [
@@ -40,21 +40,21 @@ def test_audit_trail_records_every_write_request_with_its_caller(database_url: s
 
 
 def test_audit_trail_records_nothing_for_requests_without_changes(client: Client, database_url: str) -> None:
-    fill(database_url)
+    create_locations(database_url)
     begun = entries(database_url)
     client.ask(UPLOAD, input={"prices": []})
-    client.ask(UPLOAD, input={"prices": [GOOD], "dryRun": True})
+    client.ask(UPLOAD, input={"prices": [VALID_ITEM], "dryRun": True})
     client.ask(REVERT, id="1")
     client.ask('mutation { moveLocation(key: "NLRTM", parentSlug: "nowhere") { addedCount } }')
     assert entries(database_url) == begun
 
 
 def test_audit_trail_entry_and_write_are_committed_atomically(client: Client, database_url: str) -> None:
-    fill(database_url)
+    create_locations(database_url)
     with psycopg.connect(database_url) as connection:
         connection.execute("ALTER TABLE audit_entries RENAME TO gone")
         connection.commit()
-        for query, variables in ((UPLOAD, {"input": {"prices": [GOOD]}}), (MOVE, {})):
+        for query, variables in ((UPLOAD, {"input": {"prices": [VALID_ITEM]}}), (MOVE, {})):
             assert client.fail(query, **variables)["extensions"]["code"] == "INTERNAL_ERROR"
         connection.execute("ALTER TABLE gone RENAME TO audit_entries")
         connection.commit()

@@ -1,4 +1,4 @@
-"""How long a token is believed, what that costs, and that no answer leaves to whom it is not for."""
+"""Token authentication: caching, revocation, expiry, and protection of cached responses."""
 
 import asyncio
 import logging
@@ -18,12 +18,13 @@ from db.pool import Pool
 from db.repositories import tokens
 from db.repositories.tokens import ApiToken
 from server.auth.authenticator import MAX_CONCURRENT_LOOKUPS, Authenticator
-from tests.support.batches.uploads import AVERAGES, fill
+from tests.support.batches.uploads import AVERAGES, create_locations
 from tests.support.fixtures.server import Client, running_server
 from tests.support.http.subscriptions import each_transport
 from tests.support.processes import ratesgraph
-from tests.support.streams import answers, open_events, open_socket, subscribe, until
-from tests.support.tokens import bearing, make_token
+from tests.support.streams import open_events, open_socket, operation_results, subscribe
+from tests.support.tokens import authorization_header, create_api_token
+from tests.support.waiting import eventually
 
 CHANGES = 'subscription { pricesChanged(origin: "CNSGH", destination: "NLRTM") { status } }'
 SECOND = 1.0
@@ -31,42 +32,42 @@ SECOND = 1.0
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A client of a server where reading is closed, whose answers are kept."""
-    fill(database_url)
+    """Yield a client of a server that requires a token for reads and caches responses."""
+    create_locations(database_url)
     with running_server(database_url, writes_are_open=False, anonymous_reads=False) as client:
-        token = make_token(database_url, "read")
-        until(lambda: "etag" in get(client, token).headers, "no answer is kept")
+        token = create_api_token(database_url, "read")
+        eventually(lambda: "etag" in get_averages(client, token).headers, "no response is cached")
         yield client
 
 
-def get(client: Client, token: str | None, **headers: str) -> httpx.Response:
-    """Ask for averages by GET."""
-    return client.http.get("/graphql", params={"query": AVERAGES}, headers=bearing(token) | headers)
+def get_averages(client: Client, token: str | None, **headers: str) -> httpx.Response:
+    """Request averages by GET."""
+    return client.http.get("/graphql", params={"query": AVERAGES}, headers=authorization_header(token) | headers)
 
 
-def post(client: Client, token: str | None) -> httpx.Response:
-    """Ask for averages by POST."""
-    return client.http.post("/graphql", json={"query": AVERAGES}, headers=bearing(token))
+def post_averages(client: Client, token: str | None) -> httpx.Response:
+    """Request averages by POST."""
+    return client.http.post("/graphql", json={"query": AVERAGES}, headers=authorization_header(token))
 
 
 def revoke(database_url: str, token: str) -> float:
-    """Revoke a token and return the moment after."""
+    """Revoke a token and return the time after the revocation."""
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE api_tokens SET revoked_at = now() WHERE id = %s", (token[4:20],))
     return time.monotonic()
 
 
 def test_cached_response_is_not_served_to_callers_without_read_scope(client: Client, database_url: str) -> None:
-    reader, uploader = make_token(database_url, "read"), make_token(database_url, "upload")
-    kept = get(client, reader)
-    assert post(client, reader).json() == kept.json()
-    for again in (get(client, reader), post(client, reader)):
+    reader, uploader = create_api_token(database_url, "read"), create_api_token(database_url, "upload")
+    kept = get_averages(client, reader)
+    assert post_averages(client, reader).json() == kept.json()
+    for again in (get_averages(client, reader), post_averages(client, reader)):
         assert again.headers["cache-status"] == "ratesgraph; hit"
     for token, status in [(None, 401), (uploader, 403), (f"{reader[:-1]}_", 401)]:
         for refused in (
-            get(client, token),
-            post(client, token),
-            get(client, token, **{"If-None-Match": kept.headers["etag"]}),
+            get_averages(client, token),
+            post_averages(client, token),
+            get_averages(client, token, **{"If-None-Match": kept.headers["etag"]}),
         ):
             assert refused.status_code == status
             assert refused.headers["cache-control"] == "private, no-store"
@@ -75,33 +76,35 @@ def test_cached_response_is_not_served_to_callers_without_read_scope(client: Cli
 
 
 def test_cache_control_is_private_when_reads_require_a_token(client: Client, database_url: str) -> None:
-    answer = get(client, make_token(database_url, "read"))
+    answer = get_averages(client, create_api_token(database_url, "read"))
     assert answer.headers["cache-control"].startswith("private")
     assert "Authorization" in answer.headers["vary"]
-    not_modified = get(client, make_token(database_url, "read"), **{"If-None-Match": answer.headers["etag"]})
+    not_modified = get_averages(
+        client, create_api_token(database_url, "read"), **{"If-None-Match": answer.headers["etag"]}
+    )
     assert (not_modified.status_code, not_modified.content) == (304, b"")
 
 
 def test_revoked_token_is_rejected_within_one_second(client: Client, database_url: str) -> None:
-    token = make_token(database_url, "read")
-    assert post(client, token).status_code == 200
+    token = create_api_token(database_url, "read")
+    assert post_averages(client, token).status_code == 200
     revoked_at = revoke(database_url, token)
-    until(lambda: post(client, token).status_code == 401, "the token is still believed")
+    eventually(lambda: post_averages(client, token).status_code == 401, "the token is still accepted")
     assert time.monotonic() - revoked_at < SECOND + 0.3
 
 
 def test_token_revoked_by_the_cli_is_rejected(client: Client, database_url: str) -> None:
-    token = make_token(database_url, "read")
-    assert post(client, token).status_code == 200
+    token = create_api_token(database_url, "read")
+    assert post_averages(client, token).status_code == 200
     ratesgraph(database_url, "token", "revoke", token)
-    until(lambda: post(client, token).status_code == 401, "the token is still believed")
+    eventually(lambda: post_averages(client, token).status_code == 401, "the token is still accepted")
 
 
 def test_expired_token_is_rejected_from_its_expiry_time(client: Client, database_url: str) -> None:
     expires_at = datetime.now(UTC) + timedelta(seconds=1.5)
-    token = make_token(database_url, "read", expires_at=expires_at)
-    assert post(client, token).status_code == 200
-    until(lambda: post(client, token).status_code == 401, "the token is still believed")
+    token = create_api_token(database_url, "read", expires_at=expires_at)
+    assert post_averages(client, token).status_code == 200
+    eventually(lambda: post_averages(client, token).status_code == 401, "the token is still accepted")
     assert abs((datetime.now(UTC) - expires_at).total_seconds()) < 0.3
 
 
@@ -111,20 +114,20 @@ def test_subscription_ends_when_its_token_expires_or_is_revoked(
     client: Client, database_url: str, transport: str, why: str
 ) -> None:
     expires_at = datetime.now(UTC) + timedelta(seconds=2) if why == "expired" else None
-    token, url = make_token(database_url, "read", expires_at=expires_at), str(client.http.base_url)
+    token, url = create_api_token(database_url, "read", expires_at=expires_at), str(client.http.base_url)
     if transport == "sse":
         with open_events(url, CHANGES, {}, token) as response:
             if why == "revoked":
                 revoke(database_url, token)
             assert "complete" not in response.read().decode()
-        assert post(client, token).status_code == 401
+        assert post_averages(client, token).status_code == 401
     else:
         with open_socket(url, token) as socket:
             subscribe(socket, CHANGES, {})
             if why == "revoked":
                 revoke(database_url, token)
             with pytest.raises(ConnectionClosedError) as caught:
-                next(answers(socket))
+                next(operation_results(socket))
             assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 4403
 
@@ -132,8 +135,8 @@ def test_subscription_ends_when_its_token_expires_or_is_revoked(
 def test_cached_token_requires_no_database_lookup_per_request(
     client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = make_token(database_url, "read")
-    assert post(client, token).status_code == 200
+    token = create_api_token(database_url, "read")
+    assert post_averages(client, token).status_code == 200
     taken, connection = [0], Pool.connection
 
     def counting(self: Pool) -> object:
@@ -143,22 +146,22 @@ def test_cached_token_requires_no_database_lookup_per_request(
     monkeypatch.setattr(Pool, "connection", counting)
     started = time.monotonic()
     for _ in range(100):
-        assert post(client, token).headers["cache-status"] == "ratesgraph; hit"
-    # What is in use is looked up again twice a second, beside the requests.
+        assert post_averages(client, token).headers["cache-status"] == "ratesgraph; hit"
+    # A token in use is looked up again twice a second, independently of the requests.
     assert taken[0] <= 2 * (time.monotonic() - started) + 1
 
 
 def test_token_last_used_time_is_recorded_only_for_a_correct_secret(client: Client, database_url: str) -> None:
-    used, guessed = make_token(database_url, "read"), make_token(database_url, "read")
-    assert post(client, f"{guessed[:-3]}000").status_code == 401
-    assert post(client, used).status_code == 200
+    used, guessed = create_api_token(database_url, "read"), create_api_token(database_url, "read")
+    assert post_averages(client, f"{guessed[:-3]}000").status_code == 401
+    assert post_averages(client, used).status_code == 200
 
-    def noted() -> set[str]:
+    def used_ids() -> set[str]:
         with psycopg.connect(database_url) as connection:
             return {row[0] for row in connection.execute("SELECT id FROM api_tokens WHERE last_used_at IS NOT NULL")}
 
-    until(lambda: used[4:20] in noted(), "the use of the token is not noted")
-    assert guessed[4:20] not in noted()
+    eventually(lambda: used[4:20] in used_ids(), "the use of the token is not recorded")
+    assert guessed[4:20] not in used_ids()
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Basic dXNlcjpwYXNz", "Token x", "Bearer \xff", "Bearer a b"])
@@ -172,9 +175,9 @@ def test_invalid_token_header_is_rejected_with_a_bearer_challenge(client: Client
 
 def test_token_secrets_are_never_logged(client: Client, database_url: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    token = make_token(database_url, "read")
+    token = create_api_token(database_url, "read")
     for sent in (token, f"{token[:-3]}000"):
-        post(client, sent)
+        post_averages(client, sent)
         with pytest.raises((ConnectionClosedError, AssertionError)), open_socket(str(client.http.base_url), f"{sent}x"):
             pass
     secret = token[21:-3]
@@ -185,12 +188,12 @@ def test_token_secrets_are_never_logged(client: Client, database_url: str, caplo
 def test_uncached_token_is_answered_503_while_the_database_is_unavailable(
     client: Client, postgres: str, database_url: str
 ) -> None:
-    token = make_token(database_url, "read")
+    token = create_api_token(database_url, "read")
     with psycopg.connect(postgres, autocommit=True) as connection:
         name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-        answer = post(client, token)
+        answer = post_averages(client, token)
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"
@@ -233,9 +236,11 @@ def test_concurrent_lookups_of_unknown_tokens_are_limited(database_url: str, mon
     with running_server(database_url, writes_are_open=False) as client, ThreadPoolExecutor(6) as threads:
         guesses = [f"rgt_{number:016}_{'0' * 43}" for number in range(6)]
         url, query = f"{client.http.base_url}/graphql", {"query": "{ __typename }"}
-        answers = [threads.submit(httpx.post, url, json=query, headers=bearing(guess)) for guess in guesses]
+        answers = [
+            threads.submit(httpx.post, url, json=query, headers=authorization_header(guess)) for guess in guesses
+        ]
         try:
-            until(lambda: come == 6 and inside == MAX_CONCURRENT_LOOKUPS, "not all have come")
+            eventually(lambda: come == 6 and inside == MAX_CONCURRENT_LOOKUPS, "not all requests have arrived")
         finally:
             go_on.set()
         assert [answer.result().status_code for answer in answers] == [401] * 6

@@ -1,4 +1,4 @@
-"""JWTs as tokens: which are believed, what they allow, and what their issuer is asked."""
+"""OIDC authentication: validation of JWTs, their scopes, and the cache of the issuer's keys."""
 
 import asyncio
 import base64
@@ -19,8 +19,9 @@ from server.auth import oidc
 from tests.support.fixtures.issuer import AUDIENCE, NAME, Issuer
 from tests.support.fixtures.server import Client, running_server
 from tests.support.processes import ratesgraph
-from tests.support.streams import open_socket, until
-from tests.support.tokens import bearing, make_token
+from tests.support.streams import open_socket
+from tests.support.tokens import authorization_header, create_api_token
+from tests.support.waiting import eventually
 
 READ = "{ locations { totalCount } }"
 PRICE = '{ dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM", price: 1 }'
@@ -29,30 +30,30 @@ UPLOAD = f"mutation {{ uploadPrices(input: {{ waitMs: 0, prices: [{PRICE}] }}) {
 
 @pytest.fixture
 def client(database_url: str, issuer: Issuer) -> Iterator[Client]:
-    """A client of a server where reading is closed, and the issuer's tokens are taken."""
+    """Yield a client of a server that accepts the issuer's tokens and no anonymous reads."""
     with running_server(database_url, writes_are_open=False, anonymous_reads=False, **issuer.settings) as client:
         yield client
 
 
-def ask(client: Client, token: str, query: str = READ) -> httpx.Response:
-    """Ask with the token."""
-    return client.http.post("/graphql", json={"query": query}, headers=bearing(token))
+def send_query(client: Client, token: str, query: str = READ) -> httpx.Response:
+    """Send a query with the token."""
+    return client.http.post("/graphql", json={"query": query}, headers=authorization_header(token))
 
 
-def code(answer: httpx.Response) -> str:
+def error_code(answer: httpx.Response) -> str:
     """Return the code of the only error."""
     (error,) = answer.json()["errors"]
     return str(error["extensions"]["code"])
 
 
 def test_oidc_token_grants_its_scopes_and_names_the_uploader_by_subject(client: Client, issuer: Issuer) -> None:
-    assert ask(client, issuer.sign()).json() == {"data": {"locations": {"totalCount": 0}}}
-    assert code(ask(client, issuer.sign(), UPLOAD)) == "FORBIDDEN"
-    uploaded = ask(client, issuer.sign(scope="email upload"), UPLOAD).json()["data"]["uploadPrices"]
+    assert send_query(client, issuer.sign()).json() == {"data": {"locations": {"totalCount": 0}}}
+    assert error_code(send_query(client, issuer.sign(), UPLOAD)) == "FORBIDDEN"
+    uploaded = send_query(client, issuer.sign(scope="email upload"), UPLOAD).json()["data"]["uploadPrices"]
     assert uploaded == {"batch": {"uploader": "oidc:ada"}}
     for other, expected in (("ada", 1), ("eve", 0), ("admin", 1)):
         scope = "admin" if other == "admin" else "upload"
-        answer = ask(client, issuer.sign(sub=other, scope=scope), "{ batches { totalCount } }").json()
+        answer = send_query(client, issuer.sign(sub=other, scope=scope), "{ batches { totalCount } }").json()
         assert answer["data"]["batches"]["totalCount"] == expected
 
 
@@ -61,7 +62,7 @@ def test_oidc_accepts_rsa_and_ec_keys_and_multiple_audiences(
     client: Client, issuer: Issuer, algorithm: str, kid: str
 ) -> None:
     token = issuer.sign(algorithm=algorithm, kid=kid, aud=["other", AUDIENCE])
-    assert ask(client, token).status_code == 200
+    assert send_query(client, token).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -96,52 +97,52 @@ def test_oidc_accepts_rsa_and_ec_keys_and_multiple_audiences(
 def test_oidc_token_with_an_invalid_claim_or_header_is_rejected(
     client: Client, issuer: Issuer, changed: dict[str, object]
 ) -> None:
-    answer = ask(client, issuer.sign(**changed))  # type: ignore[arg-type]
-    assert (answer.status_code, code(answer)) == (401, "UNAUTHENTICATED")
+    answer = send_query(client, issuer.sign(**changed))  # type: ignore[arg-type]
+    assert (answer.status_code, error_code(answer)) == (401, "UNAUTHENTICATED")
     assert "invalid_token" in answer.headers["www-authenticate"]
 
 
 def test_oidc_token_with_a_fractional_expiry_is_accepted(client: Client, issuer: Issuer) -> None:
-    assert ask(client, issuer.sign(exp=time.time() + 60.5)).status_code == 200
+    assert send_query(client, issuer.sign(exp=time.time() + 60.5)).status_code == 200
 
 
 def test_oidc_token_and_subject_are_accepted_up_to_their_maximum_length(client: Client, issuer: Issuer) -> None:
-    assert ask(client, issuer.sign(sub="a" * oidc.MAX_NAME_LENGTH)).status_code == 200
+    assert send_query(client, issuer.sign(sub="a" * oidc.MAX_NAME_LENGTH)).status_code == 200
     found = {}
     for size in range(5_500, 5_900):
         token = issuer.sign(padding="a" * size)
         if abs(len(token) - oidc.MAX_TOKEN_LENGTH) <= 2:
-            found[len(token)] = ask(client, token).status_code
-    # A claim of one character more makes a token of one or two more.
+            found[len(token)] = send_query(client, token).status_code
+    # One more character in a claim lengthens the token by one or two characters.
     assert {length for length, status in found.items() if status == 200} == {
         length for length in found if length <= oidc.MAX_TOKEN_LENGTH
     }
     assert set(found.values()) == {200, 401}
 
 
-def encode(data: bytes) -> bytes:
-    """Return bytes as they stand in a token."""
+def encode_base64url(data: bytes) -> bytes:
+    """Encode bytes as base64url without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
-def part(value: object) -> bytes:
-    """Return a part of a token."""
-    return encode(json.dumps(value).encode())
+def jwt_segment(value: object) -> bytes:
+    """Return a JWT segment."""
+    return encode_base64url(json.dumps(value).encode())
 
 
 def test_oidc_token_not_signed_by_the_issuer_is_rejected(client: Client, issuer: Issuer) -> None:
     claims = issuer.claims(scope="admin")
-    unsigned = b".".join([part({"alg": "none", "kid": "rsa"}), part(claims), b""]).decode()
-    # The classical attack: the public key, which everybody knows, as the secret of a symmetric signature.
+    unsigned = b".".join([jwt_segment({"alg": "none", "kid": "rsa"}), jwt_segment(claims), b""]).decode()
+    # Algorithm confusion attack: the public key is used as the secret of an HMAC signature.
     public = issuer.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    text = b".".join([part({"alg": "HS256", "kid": "rsa"}), part(claims)])
-    symmetric = (text + b"." + encode(hmac.digest(public, text, "sha256"))).decode()
+    text = b".".join([jwt_segment({"alg": "HS256", "kid": "rsa"}), jwt_segment(claims)])
+    symmetric = (text + b"." + encode_base64url(hmac.digest(public, text, "sha256"))).decode()
     stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     foreign = jwt.encode(claims, stranger, algorithm="RS256", headers={"kid": "rsa"})
     head, _, signature = issuer.sign().split(".")
-    exchanged = f"{head}.{part(claims).decode()}.{signature}"
+    exchanged = f"{head}.{jwt_segment(claims).decode()}.{signature}"
     for token in (unsigned, symmetric, foreign, exchanged, "a.b.c", "..", f"{head}.."):
-        assert code(ask(client, token)) == "UNAUTHENTICATED"
+        assert error_code(send_query(client, token)) == "UNAUTHENTICATED"
 
 
 def test_oidc_token_signed_with_a_published_symmetric_key_is_rejected(client: Client, issuer: Issuer) -> None:
@@ -151,7 +152,7 @@ def test_oidc_token_signed_with_a_published_symmetric_key_is_rejected(client: Cl
         {"kty": "oct", "kid": "oct", "alg": "HS256", "k": base64.urlsafe_b64encode(secret).decode()}
     )
     token = jwt.encode(issuer.claims(), secret, algorithm="HS256", headers={"kid": "oct"})
-    assert code(ask(client, token)) == "UNAUTHENTICATED"
+    assert error_code(send_query(client, token)) == "UNAUTHENTICATED"
 
 
 def test_oidc_keys_are_cached_and_refetched_at_a_limited_rate_for_new_key_ids(
@@ -159,24 +160,24 @@ def test_oidc_keys_are_cached_and_refetched_at_a_limited_rate_for_new_key_ids(
 ) -> None:
     assert issuer.fetches == 0
     for number in range(5):
-        assert ask(client, issuer.sign(sub=f"user {number}")).status_code == 200
-        assert ask(client, issuer.sign(kid=f"key {number}")).status_code == 401
+        assert send_query(client, issuer.sign(sub=f"user {number}")).status_code == 200
+        assert send_query(client, issuer.sign(kid=f"key {number}")).status_code == 401
     assert issuer.fetches == 1
     assert issuer.published is not None
     issuer.published.append({**issuer.published[0], "kid": "new"})
     monkeypatch.setattr(oidc, "MIN_REFETCH_SECONDS", 0.0)
-    assert ask(client, issuer.sign(kid="new")).status_code == 200
+    assert send_query(client, issuer.sign(kid="new")).status_code == 200
     assert issuer.fetches == 2
 
 
 def test_oidc_cached_keys_remain_in_use_while_the_issuer_is_unavailable(
     client: Client, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert ask(client, issuer.sign()).status_code == 200
+    assert send_query(client, issuer.sign()).status_code == 200
     issuer.published = None
     monkeypatch.setattr(oidc, "MIN_REFETCH_SECONDS", 0.0)
     monkeypatch.setattr(oidc, "JWKS_TTL_SECONDS", 0.0)
-    assert ask(client, issuer.sign(sub="another")).status_code == 200
+    assert send_query(client, issuer.sign(sub="another")).status_code == 200
     assert issuer.fetches == 2
 
 
@@ -184,24 +185,24 @@ def test_oidc_without_issuer_keys_responds_503_and_api_tokens_still_work(
     client: Client, issuer: Issuer, database_url: str
 ) -> None:
     issuer.published = None
-    answer = ask(client, issuer.sign())
-    assert (answer.status_code, code(answer)) == (503, "ISSUER_UNAVAILABLE")
+    answer = send_query(client, issuer.sign())
+    assert (answer.status_code, error_code(answer)) == (503, "ISSUER_UNAVAILABLE")
     assert answer.headers["retry-after"] == "2"
-    assert ask(client, make_token(database_url, "read")).status_code == 200
+    assert send_query(client, create_api_token(database_url, "read")).status_code == 200
 
 
 def test_oidc_token_expiry_ends_cached_authentication_and_open_websocket(client: Client, issuer: Issuer) -> None:
     token = issuer.sign(exp=int(time.time()) - oidc.LEEWAY_SECONDS + 3)
-    assert ask(client, token).status_code == 200
+    assert send_query(client, token).status_code == 200
     with open_socket(str(client.http.base_url), token) as socket, pytest.raises(ConnectionClosedError) as caught:
         socket.recv(timeout=20)
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 4403
-    until(lambda: ask(client, token).status_code == 401, "the token is still believed")
+    eventually(lambda: send_query(client, token).status_code == 401, "the token is still accepted")
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "message"),
     [
         ({"RATESGRAPH_OIDC_ISSUER": "https://issuer.example"}, "belong together"),
         ({"RATESGRAPH_OIDC_AUDIENCE": "x", "RATESGRAPH_OIDC_JWKS_URL": "https://x"}, "belong together"),
@@ -215,9 +216,9 @@ def test_oidc_token_expiry_ends_cached_authentication_and_open_websocket(client:
         ),
     ],
 )
-def test_oidc_settings_that_are_incomplete_or_insecure_prevent_startup(settings: dict[str, str], words: str) -> None:
+def test_oidc_settings_that_are_incomplete_or_insecure_prevent_startup(settings: dict[str, str], message: str) -> None:
     line = ratesgraph("postgresql://127.0.0.1:1/x", "serve", exit_code=1, settings=settings).stderr
-    assert words in line
+    assert message in line
     assert line.count("\n") == 1
 
 

@@ -1,4 +1,4 @@
-"""What a command says of a server that is away, refuses, or is somebody else's; and what it never says."""
+"""Errors of the API client for unreachable, rejecting and foreign servers; token secrecy."""
 
 import subprocess
 import threading
@@ -18,7 +18,7 @@ SECONDS = 60
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file of three prices."""
+    """Return a file with three prices."""
     path = tmp_path / "prices.csv"
     path.write_bytes(CSV)
     return path
@@ -29,8 +29,8 @@ def test_unreachable_server_is_reported_in_one_line(file: Path) -> None:
     assert "http://127.0.0.1:1/graphql does not answer: [Errno 111] Connection refused." in one_line(done.stderr)
 
 
-class Stranger(BaseHTTPRequestHandler):
-    """Answers each path with what somebody else's server might, and notes the tokens that it is shown."""
+class ForeignServer(BaseHTTPRequestHandler):
+    """Foreign server: answers each path with an unexpected response and records received tokens."""
 
     ANSWERS = {  # noqa: RUF012
         "/html": (200, b"<html>"),
@@ -45,7 +45,7 @@ class Stranger(BaseHTTPRequestHandler):
     tokens: list[str | None] = []  # noqa: RUF012
 
     def do_POST(self) -> None:
-        """Answer."""
+        """Send the response of the path."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self.tokens.append(self.headers["Authorization"])
         status, body = self.ANSWERS[self.path]
@@ -55,13 +55,13 @@ class Stranger(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_arguments: object) -> None:
-        """Stay quiet."""
+        """Disable logging."""
 
 
 @pytest.fixture
-def stranger() -> Iterator[str]:
-    """The URL of a server that is not ours."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as http:
+def foreign_server() -> Iterator[str]:
+    """Yield the URL of a server of another product."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), ForeignServer) as http:
         thread = threading.Thread(target=http.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{http.server_port}"
@@ -69,7 +69,7 @@ def stranger() -> Iterator[str]:
         thread.join()
 
 
-def test_foreign_server_response_is_reported_in_one_line_without_the_token(stranger: str, file: Path) -> None:
+def test_foreign_server_response_is_reported_in_one_line_without_the_token(foreign_server: str, file: Path) -> None:
     words = {
         "/html": "is not a compatible Ratesgraph endpoint",
         "/moved": "(HTTP 307); its path is usually /graphql",
@@ -80,10 +80,10 @@ def test_foreign_server_response_is_reported_in_one_line_without_the_token(stran
         "/500": "returned INTERNAL_ERROR: Its id is 7.",
         "/503": "does not answer: HTTP 503.",
     }
-    assert set(words) == set(Stranger.ANSWERS)
+    assert set(words) == set(ForeignServer.ANSWERS)
     for path, expected in words.items():
         done = subprocess.run(
-            [COMMAND, "prices", "upload", "--url", stranger + path, file],
+            [COMMAND, "prices", "upload", "--url", foreign_server + path, file],
             env={**environment(None), "RATESGRAPH_TOKEN": TOKEN},
             capture_output=True,
             text=True,
@@ -93,11 +93,11 @@ def test_foreign_server_response_is_reported_in_one_line_without_the_token(stran
         assert done.returncode == 1, path
         assert expected in one_line(done.stderr)
         assert TOKEN not in done.stdout + done.stderr
-    assert set(Stranger.tokens) == {f"Bearer {TOKEN}"}
+    assert set(ForeignServer.tokens) == {f"Bearer {TOKEN}"}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (["--url", "http://prices.example/graphql", "--token", TOKEN], "use https or --insecure"),
         (["--token", f"{TOKEN}\n"], "The token contains invalid characters"),
@@ -107,8 +107,8 @@ def test_foreign_server_response_is_reported_in_one_line_without_the_token(stran
     ],
 )
 def test_unusable_url_or_token_is_reported_in_one_line_without_the_token(
-    file: Path, arguments: list[str], words: str
+    file: Path, arguments: list[str], message: str
 ) -> None:
     line = one_line(ratesgraph(None, "prices", "upload", *arguments, file, exit_code=1).stderr)
-    assert words in line
+    assert message in line
     assert TOKEN not in line

@@ -1,4 +1,4 @@
-"""The real command as processes: start and stop, one clear line for every error, nothing left running."""
+"""Commands as processes: start and stop, one line for each error, no leftover process."""
 
 import signal
 import socket
@@ -21,7 +21,7 @@ PRICES = "origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,10\nCNS
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """A folder with a small tree and two prices."""
+    """Return a folder with a small location tree and two prices."""
     (tmp_path / "regions.csv").write_text(REGIONS)
     (tmp_path / "ports.csv").write_text(PORTS)
     (tmp_path / "prices.csv").write_text(PRICES)
@@ -41,7 +41,7 @@ def test_serve_command_starts_and_stops_the_embedded_database(
         assert "graphiql" in page.text.lower()
         process.send_signal(stop)
         printed, _ = process.communicate(timeout=STOP_SECONDS)
-        # It was told to, so that is no failure to whoever supervises it.
+        # A requested stop is no failure to a process supervisor.
         assert (process.returncode, printed.splitlines()[-1]) == (0, "Stopped.")
     assert not (tmp_path / "data" / "postgresql" / "postmaster.pid").exists()
 
@@ -185,7 +185,7 @@ def test_demo_data_is_loaded_at_startup_and_can_be_queried(tmp_path: Path) -> No
         assert len(answer["averagePrices"]) == 31
         process.send_signal(signal.SIGINT)
         process.wait(timeout=STOP_SECONDS)
-    # The second start finds everything in place.
+    # At the second start all data is already loaded.
     started = time.monotonic()
     with serving(None, "--data-dir", tmp_path / "data") as (_, url):
         assert wait_until_answered(url).status_code == 200

@@ -1,4 +1,4 @@
-"""`ratesgraph token` as a process: a token is shown once, kept as a digest, listed without its secret, and revoked."""
+"""`ratesgraph token` as a process: create, list and revoke tokens stored as digests."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def create(database_url: str, *arguments: str) -> tuple[str, str]:
-    """Create a token and return it with its id; standard output holds nothing else."""
+    """Create a token and return it with its id. Standard output contains nothing else."""
     done = ratesgraph(database_url, "token", "create", *arguments)
     found = TOKEN.fullmatch(done.stdout)
     assert found is not None, done.stdout
@@ -51,7 +51,7 @@ def test_token_create_generates_unique_secrets(database_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (["create", "--name", " ", "--scope", "read"], "--name must be 1–200"),
         (["create", "--name", "x\ny", "--scope", "read"], "--name must be 1–200"),
@@ -60,9 +60,9 @@ def test_token_create_generates_unique_secrets(database_url: str) -> None:
         (["revoke", "0" * 16], "No active token 0000000000000000"),
     ],
 )
-def test_token_command_errors_are_reported_in_one_line(database_url: str, arguments: list[str], words: str) -> None:
+def test_token_command_errors_are_reported_in_one_line(database_url: str, arguments: list[str], message: str) -> None:
     line = ratesgraph(database_url, "token", *arguments, exit_code=1).stderr
-    assert words in line
+    assert message in line
     assert line.count("\n") == 1
 
 

@@ -1,11 +1,10 @@
-"""`ratesgraph prices upload` as a process: what it says, what it leaves behind, and how it goes on after being cut off."""
+"""`ratesgraph prices upload` as a process: messages, results, resumption."""
 
 import csv
 import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +13,12 @@ import httpx
 import pytest
 
 from tests.support.batches.price_files import APPLIED, CSV, MIB, many_lines
-from tests.support.batches.uploads import AVERAGES, fill
+from tests.support.batches.uploads import AVERAGES, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.http.server_process import one_line, serving, wait_until_answered
 from tests.support.processes import COMMAND, environment, ratesgraph
 from tests.support.proxy import Proxy, running_proxy
-from tests.support.streams import until
+from tests.support.waiting import eventually
 
 SECONDS = 60
 BATCHES = "{ batches { edges { node { status source idempotencyKey itemCount } } } }"
@@ -27,22 +26,22 @@ BATCHES = "{ batches { edges { node { status source idempotencyKey itemCount } }
 
 @pytest.fixture
 def server(database_url: str) -> Iterator[Client]:
-    """A server over two ports, and nobody who applies batches."""
-    fill(database_url)
+    """Yield a server with two ports and no worker."""
+    create_locations(database_url)
     with running_server(database_url) as client:
         yield client
 
 
 @pytest.fixture
 def worker(server: Client, database_url: str) -> Iterator[None]:  # noqa: ARG001
-    """A worker for the server's batches."""
+    """Yield a worker that applies the server's batches."""
     with running_worker(database_url):
         yield
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file of three prices."""
+    """Return a file with three prices."""
     path = tmp_path / "prices.csv"
     path.write_bytes(CSV)
     return path
@@ -54,13 +53,13 @@ def url_of(client: Client) -> str:
 
 
 def upload(client: Client, *arguments: str | Path, exit_code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
+    """Run the command until it exits."""
     return ratesgraph(None, "prices", "upload", "--url", url_of(client), *arguments, exit_code=exit_code)
 
 
 @contextmanager
 def uploading(url: str, file: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the command beside the test."""
+    """Run the command in the background during the block."""
     with subprocess.Popen(
         [COMMAND, "prices", "upload", "--url", url, file],
         env=environment(None),
@@ -106,7 +105,7 @@ def test_upload_command_reports_invalid_items_and_writes_rejections(server: Clie
         ("303", "UNKNOWN_PORT", "XXXXX"),
         ("303", "INVALID_PRICE", "abc"),
     }
-    # The outcome is the same when the server knows it already.
+    # A repeated upload reports the same outcome.
     assert "300 of 303 items are invalid" in upload(server, file, exit_code=1).stderr
     assert "3 of 303 items" in upload(server, file, "--on-error", "skip").stdout
     assert server.ask(AVERAGES)["averagePrices"] == APPLIED
@@ -152,10 +151,10 @@ def test_upload_command_reports_a_missing_token_in_one_line(database_url: str, f
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_upload_command_requires_a_valid_token_with_upload_scope(database_url: str, file: Path, workers: str) -> None:
-    fill(database_url)
+    create_locations(database_url)
     create = ["token", "create", "--name", "ERP", "--scope"]
     token, reader = (ratesgraph(database_url, *create, scope).stdout.strip() for scope in ("upload", "read"))
-    # No setting opens writing.
+    # No setting permits anonymous writes.
     settings = {"RATESGRAPH_ANONYMOUS_READS": "false", "RATESGRAPH_OPEN_WRITES": "true", "RATESGRAPH_HOST": "127.0.0.1"}
     with running_worker(database_url), serving(database_url, "--workers", workers, settings=settings) as (_, url):
         wait_until_answered(url)
@@ -171,9 +170,9 @@ def test_upload_command_requires_a_valid_token_with_upload_scope(database_url: s
         ratesgraph(database_url, "token", "revoke", token)
         headers = {"Authorization": f"Bearer {token}"}
         question = {"query": "{ __typename }"}
-        until(
+        eventually(
             lambda: httpx.post(f"{url}/graphql", json=question, headers=headers).status_code == 401,
-            "the token is still believed",
+            "the token is still accepted",
         )
         assert "Invalid token: unknown, expired or revoked" in send(token, 1).stderr
 
@@ -212,11 +211,11 @@ def test_upload_command_interrupted_while_waiting_resumes_without_resending(
 ) -> None:
     file.write_bytes(many_lines(MIB))
     with uploading(url_of(server), file) as process:
-        wait_until(lambda: bool(batches(server)), process)
+        wait_while_running(lambda: bool(batches(server)), process)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=SECONDS) == 130
     with running_proxy(port_of(server)) as proxy:
-        # Enough for questions, not for the file.
+        # Queries fit into this limit, the file does not.
         proxy.stall_after = MIB // 2
         with uploading(proxy.url, file) as process, running_worker(database_url):
             printed, _ = process.communicate(timeout=SECONDS)
@@ -225,18 +224,21 @@ def test_upload_command_interrupted_while_waiting_resumes_without_resending(
     assert len(batches(server)) == 1
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_while_running(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     """Wait until the condition holds, which must be before the process ends."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
+
+    def holds_before_exit() -> bool:
+        if condition():
+            return True
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "too late"
-        time.sleep(0.02)
+        return False
+
+    eventually(holds_before_exit, "the condition does not hold in time", SECONDS)
 
 
 @contextmanager
-def cut_off(proxy: Proxy) -> Iterator[None]:
-    """Take the server away for the block."""
+def disconnect(proxy: Proxy) -> Iterator[None]:
+    """Make the server unreachable during the block."""
     server_behind, proxy.server = proxy.server, None
     proxy.cut()
     yield
@@ -247,9 +249,9 @@ def test_upload_command_resumes_waiting_after_the_server_recovers(
     server: Client, database_url: str, file: Path
 ) -> None:
     with running_proxy(port_of(server)) as proxy, uploading(proxy.url, file) as process:
-        wait_until(lambda: bool(batches(server)), process)
-        with cut_off(proxy), running_worker(database_url):
-            wait_until(lambda: batches(server)[0]["status"] == "APPLIED", process)
+        wait_while_running(lambda: bool(batches(server)), process)
+        with disconnect(proxy), running_worker(database_url):
+            wait_while_running(lambda: batches(server)[0]["status"] == "APPLIED", process)
         printed, complaints = process.communicate(timeout=SECONDS)
         assert (process.returncode, complaints) == (0, "")
         assert "batch 1 applied" in printed
@@ -275,7 +277,7 @@ def test_upload_command_reconnects_after_a_connection_breaks_while_sending(
 
 def test_upload_command_idempotency_key_consists_of_content_hash_and_options(server: Client, file: Path) -> None:
     with uploading(url_of(server), file) as process:
-        wait_until(lambda: bool(batches(server)), process)
+        wait_while_running(lambda: bool(batches(server)), process)
     (batch,) = batches(server)
     digest = json.dumps(batch["idempotencyKey"])
     assert "file:sha256:" in digest

@@ -1,4 +1,4 @@
-"""What a server tells of itself in either profile, and which mixtures of settings it does not start with."""
+"""Profiles: exposed schema details, and rejected combinations of settings."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ from server.config.settings import Settings
 from tests.support.fixtures.server import Client, running_server
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.processes import ratesgraph
-from tests.support.streams import answers, events, open_socket, subscribe
+from tests.support.streams import open_socket, operation_results, sse_results, subscribe
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 INTROSPECTION = [
@@ -33,14 +33,14 @@ DATABASE = "postgresql://127.0.0.1:1/none"
 
 @pytest.fixture(scope="module")
 def production(module_database_url: str) -> Iterator[Client]:
-    """A server in production, which the tests share."""
+    """Yield a server in the production profile, shared by the tests."""
     with running_server(module_database_url, profile="production", writes_are_open=False) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def development(module_database_url: str) -> Iterator[Client]:
-    """A server on one's own machine."""
+    """Yield a server in the development profile."""
     with running_server(module_database_url) as client:
         yield client
 
@@ -50,10 +50,10 @@ def test_introspection_is_allowed_in_development_only(development: Client, produ
         assert development.ask(query)
         assert production.fail(query)["extensions"] == {"code": "INTROSPECTION_CLOSED"}
         event_stream = {"Accept": "text/event-stream"}
-        (event,) = events(production.http.post("/graphql", json={"query": query}, headers=event_stream))
+        (event,) = sse_results(production.http.post("/graphql", json={"query": query}, headers=event_stream))
         with open_socket(str(production.http.base_url)) as socket:
             subscribe(socket, query, {})
-            (message,) = answers(socket)
+            (message,) = operation_results(socket)
         assert {answer["errors"][0]["extensions"]["code"] for answer in (event, message)} == {"INTROSPECTION_CLOSED"}
     assert "data" not in production.post(INTROSPECTION[3])
     assert production.ask("{ __typename }") == {"__typename": "Query"}
@@ -153,5 +153,5 @@ def test_production_profile_applies_in_worker_processes(module_database_url: str
         wait_until_answered(url)
         with open_socket(url) as socket:
             subscribe(socket, INTROSPECTION[0], {})
-            (answer,) = answers(socket)
+            (answer,) = operation_results(socket)
         assert answer["errors"][0]["extensions"] == {"code": "INTROSPECTION_CLOSED"}

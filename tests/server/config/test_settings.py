@@ -1,4 +1,4 @@
-"""What stands in the environment, and what comes of it."""
+"""Settings: values from environment variables, and deprecated names."""
 
 import json
 
@@ -21,7 +21,7 @@ def test_settings_ignore_empty_environment_variables_except_rate_limits(monkeypa
     for field in Settings.model_fields:
         for name in environment_names(field):
             monkeypatch.setenv(name, "")
-    # For these nothing is a word of its own.
+    # For these an empty value is meaningful: it disables the limit.
     assert Settings() == expected.model_copy(update=dict.fromkeys(["rate_limit", "token_rate_limit"], ""))
 
 

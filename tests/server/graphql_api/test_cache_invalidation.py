@@ -1,4 +1,4 @@
-"""Following what changes the data: a name that was asked for while nobody listened is not taken."""
+"""Cache invalidation: a data version that is read during a lost connection is discarded."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,17 +14,17 @@ pytestmark = pytest.mark.anyio
 
 
 class SlowPool:
-    """Finds the name of the state when it is let."""
+    """Pool stub whose reads return when the test provides a result."""
 
     def __init__(self) -> None:
-        self.answers: asyncio.Queue[str] = asyncio.Queue()
+        self.results: asyncio.Queue[str] = asyncio.Queue()
 
     async def read(self, _work: Callable[..., Awaitable[str]]) -> str:
-        return await self.answers.get()
+        return await self.results.get()
 
 
-async def settle() -> None:
-    """Let everything that can go on do so."""
+async def run_pending_callbacks() -> None:
+    """Run the pending callbacks of the event loop."""
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -33,14 +33,14 @@ async def test_cache_version_read_before_a_disconnect_is_discarded() -> None:
     pool, notifications = SlowPool(), Notifications()
     async with track_data_version(cast("Pool", pool), notifications) as version:
         notifications.dispatch(DATA, "")
-        await settle()
+        await run_pending_callbacks()
         notifications.notify_disconnected()
-        pool.answers.put_nowait("before")
-        await settle()
+        pool.results.put_nowait("before")
+        await run_pending_callbacks()
         assert version.name == ""
         notifications.dispatch(DATA, "")
-        pool.answers.put_nowait("after")
-        await settle()
+        pool.results.put_nowait("after")
+        await run_pending_callbacks()
         assert version.name == "after"
 
 
@@ -48,8 +48,8 @@ async def test_cache_version_follows_a_change_notified_during_the_read() -> None
     pool, notifications = SlowPool(), Notifications()
     async with track_data_version(cast("Pool", pool), notifications) as version:
         notifications.dispatch(DATA, "")
-        await settle()
+        await run_pending_callbacks()
         notifications.dispatch(DATA, "12 4 APPLIED")
-        pool.answers.put_nowait("digest")
-        await settle()
+        pool.results.put_nowait("digest")
+        await run_pending_callbacks()
         assert version.name == "12"

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: media types, statuses, documents by name, compression."""
+"""GraphQL over HTTP: media types, statuses, persisted documents, compression."""
 
 import gzip
 import hashlib
@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from server.graphql_api.response import MAX_BYTES_ON_LOOP
-from tests.support.batches.uploads import fill
+from tests.support.batches.uploads import create_locations
 from tests.support.fixtures.server import Client, Json, running_server
 
 RESPONSE_JSON = "application/graphql-response+json"
@@ -21,21 +21,21 @@ DIGEST = hashlib.sha256(QUERY.encode()).hexdigest()
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports."""
-    fill(database_url)
+    """Yield a server with two ports."""
+    create_locations(database_url)
     with running_server(database_url) as client:
         yield client
 
 
 def post(client: Client, body: object, **headers: str) -> httpx.Response:
-    """Send a body of JSON."""
+    """Send a JSON body."""
     return client.http.post(
         "/graphql", content=json.dumps(body), headers={"Content-Type": "application/json"} | headers
     )
 
 
-def code(response: httpx.Response) -> str:
-    """Return the code of the only error of a request that was refused; it is JSON without data, and never stored."""
+def error_code(response: httpx.Response) -> str:
+    """Return the code of the only error of a rejection: JSON without data, not cacheable."""
     answer: Json = response.json()
     assert set(answer) == {"errors"}
     assert response.headers["content-type"].endswith("json; charset=utf-8")
@@ -69,7 +69,7 @@ def test_content_negotiation_selects_the_preferred_media_type(client: Client, ac
 @pytest.mark.parametrize("accept", ["text/plain", "application/xml, image/*", "application/json;q=0", "*/*;q=0"])
 def test_content_negotiation_rejects_unsupported_media_types_with_406(client: Client, accept: str) -> None:
     response = post(client, {"query": QUERY}, Accept=accept)
-    assert (response.status_code, code(response)) == (406, "NOT_ACCEPTABLE")
+    assert (response.status_code, error_code(response)) == (406, "NOT_ACCEPTABLE")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_content_negotiation_rejects_unsupported_media_types_with_406(client: Cl
 def test_request_error_has_no_data_and_a_status_by_media_type(client: Client, query: str, expected: str) -> None:
     for accept, status in (("application/json", 200), (RESPONSE_JSON, 400)):
         response = post(client, {"query": query}, Accept=accept)
-        assert (response.status_code, code(response)) == (status, expected)
+        assert (response.status_code, error_code(response)) == (status, expected)
 
 
 def test_field_error_preserves_other_fields_and_status_200(client: Client) -> None:
@@ -110,7 +110,7 @@ def test_field_error_preserves_other_fields_and_status_200(client: Client) -> No
 def test_malformed_body_is_rejected_with_one_code(client: Client, body: str, expected: str) -> None:
     headers = {"Content-Type": "application/json"}
     response = client.http.post("/graphql", content=body.encode("latin-1"), headers=headers)
-    assert (response.status_code, code(response)) == (400, expected)
+    assert (response.status_code, error_code(response)) == (400, expected)
 
 
 def test_null_request_parameters_are_treated_as_absent(client: Client) -> None:
@@ -125,7 +125,7 @@ def test_null_request_parameters_are_treated_as_absent(client: Client) -> None:
 )  # fmt: skip
 def test_unsupported_content_type_is_rejected_with_415(client: Client, content_type: str) -> None:
     response = post(client, {"query": QUERY}, **{"Content-Type": content_type})
-    assert (response.status_code, code(response)) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    assert (response.status_code, error_code(response)) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
 @pytest.mark.parametrize(
@@ -138,13 +138,21 @@ def test_json_content_type_is_case_insensitive_with_optional_charset(client: Cli
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 def test_unsupported_method_is_rejected_with_405_and_an_allow_header(client: Client, method: str) -> None:
     response = client.http.request(method, "/graphql", json={"query": QUERY})
-    assert (response.status_code, code(response), response.headers["allow"]) == (405, "METHOD_NOT_ALLOWED", "GET, POST")
+    assert (response.status_code, error_code(response), response.headers["allow"]) == (
+        405,
+        "METHOD_NOT_ALLOWED",
+        "GET, POST",
+    )
 
 
 def test_mutation_by_get_is_rejected_with_405(client: Client) -> None:
     query = 'mutation { revertBatch(id: "1") { userErrors { code } } }'
     response = client.http.get("/graphql", params={"query": query})
-    assert (response.status_code, code(response), response.headers["allow"]) == (405, "METHOD_NOT_ALLOWED", "POST")
+    assert (response.status_code, error_code(response), response.headers["allow"]) == (
+        405,
+        "METHOD_NOT_ALLOWED",
+        "POST",
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,17 +162,17 @@ def test_mutation_by_get_is_rejected_with_405(client: Client) -> None:
 )  # fmt: skip
 def test_malformed_query_string_is_rejected_with_400(client: Client, params: dict[str, str], expected: str) -> None:
     response = client.http.get("/graphql", params=params)
-    assert (response.status_code, code(response)) == (400, expected)
+    assert (response.status_code, error_code(response)) == (400, expected)
 
 
 def test_persisted_query_is_registered_once_and_then_executed_by_hash(client: Client) -> None:
     named = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": DIGEST}}}
     missing = post(client, named)
-    assert (missing.status_code, code(missing)) == (200, "PERSISTED_QUERY_NOT_FOUND")
+    assert (missing.status_code, error_code(missing)) == (200, "PERSISTED_QUERY_NOT_FOUND")
     assert missing.json()["errors"][0]["message"] == "PersistedQueryNotFound"
     wrong = post(client, {"query": QUERY + " ", **named})
-    assert (wrong.status_code, code(wrong)) == (400, "PERSISTED_QUERY_MISMATCH")
-    assert code(post(client, named)) == "PERSISTED_QUERY_NOT_FOUND"
+    assert (wrong.status_code, error_code(wrong)) == (400, "PERSISTED_QUERY_MISMATCH")
+    assert error_code(post(client, named)) == "PERSISTED_QUERY_NOT_FOUND"
     assert post(client, {"query": QUERY, **named}).json() == ANSWER
     assert post(client, named).json() == ANSWER
     address = {"extensions": json.dumps(named["extensions"])}
@@ -174,23 +182,26 @@ def test_persisted_query_is_registered_once_and_then_executed_by_hash(client: Cl
 @pytest.mark.parametrize("persisted", [1, {}, {"version": 2, "sha256Hash": DIGEST}, {"version": 1, "sha256Hash": 7}])
 def test_malformed_persisted_query_is_rejected(client: Client, persisted: object) -> None:
     response = post(client, {"query": QUERY, "extensions": {"persistedQuery": persisted}})
-    assert (response.status_code, code(response)) == (400, "BAD_PARAMETER")
+    assert (response.status_code, error_code(response)) == (400, "BAD_PARAMETER")
 
 
 def test_persisted_document_is_executed_by_id_and_can_be_required(database_url: str, tmp_path: Path) -> None:
-    fill(database_url)
+    create_locations(database_url)
     (tmp_path / "china.graphql").write_text(QUERY)
     with running_server(database_url, documents_dir=tmp_path) as client:
         assert post(client, {"documentId": "china"}).json() == ANSWER
         assert post(client, {"documentId": f"sha256:{DIGEST}"}).json() == ANSWER
         assert client.http.get("/graphql", params={"documentId": "china"}).json() == ANSWER
-        assert code(post(client, {"documentId": "../china"})) == "DOCUMENT_NOT_FOUND"
+        assert error_code(post(client, {"documentId": "../china"})) == "DOCUMENT_NOT_FOUND"
         assert post(client, {"query": QUERY}).json() == ANSWER
     with running_server(database_url, documents_dir=tmp_path, persisted_only=True) as client:
         assert post(client, {"documentId": "china"}).json() == ANSWER
-        assert code(post(client, {"query": QUERY})) == "DOCUMENT_REQUIRED"
+        assert error_code(post(client, {"query": QUERY})) == "DOCUMENT_REQUIRED"
         persisted = {"version": 1, "sha256Hash": DIGEST}
-        assert code(post(client, {"query": QUERY, "extensions": {"persistedQuery": persisted}})) == "DOCUMENT_REQUIRED"
+        assert (
+            error_code(post(client, {"query": QUERY, "extensions": {"persistedQuery": persisted}}))
+            == "DOCUMENT_REQUIRED"
+        )
 
 
 def test_long_response_is_compressed_if_gzip_is_accepted(client: Client) -> None:

@@ -1,7 +1,7 @@
-"""What graphql-cop looks for, a public scanner of GraphQL servers, found by nobody in production.
+"""Checks of graphql-cop, a public scanner for GraphQL, against the production profile.
 
-Each check asks as its documentation says, and fails when what the scanner would flag is there
-(https://github.com/dolevf/graphql-cop). It asks without an Accept of its own, as its client does.
+Each check sends the documented request and fails if the scanner would report a finding (https://github.com/dolevf/graphql-cop).
+Requests have the default Accept header, as those of the scanner's client.
 """
 
 import json
@@ -12,12 +12,12 @@ import pytest
 
 from tests.support.fixtures.server import Json, running_server
 
-Ask = Callable[[httpx.Client], httpx.Response]
+Send = Callable[[httpx.Client], httpx.Response]
 
 
 @pytest.fixture(scope="module")
 def anonymous(module_database_url: str) -> Iterator[httpx.Client]:
-    """A stranger at a server in production."""
+    """Yield an anonymous client of a server in the production profile."""
     with (
         running_server(module_database_url, profile="production", writes_are_open=False) as client,
         httpx.Client(base_url=client.http.base_url, headers={"Accept": "*/*"}, timeout=30) as http,
@@ -25,51 +25,51 @@ def anonymous(module_database_url: str) -> Iterator[httpx.Client]:
         yield http
 
 
-def post(query: str) -> Ask:
-    """Return what sends a query as the scanner does."""
+def post(query: str) -> Send:
+    """Return a function that sends a query as the scanner does."""
     return lambda http: http.post("/graphql", json={"query": query, "operationName": "cop"})
 
 
-def get(query: str) -> Ask:
-    """Return what sends a query in the address."""
+def get(query: str) -> Send:
+    """Return a function that sends a query in the query string."""
     return lambda http: http.get("/graphql", params={"query": query})
 
 
 def has_data(answer: Json) -> bool:
-    """Return whether anything was answered."""
+    """Return whether the response has data."""
     return bool(answer.get("data"))
 
 
 def first_error(answer: Json) -> Json:
-    """Return the first error, or nothing."""
+    """Return the first error, or an empty object."""
     errors: list[Json] = answer.get("errors") or [{}]
     return errors[0]
 
 
 CIRCLE = "{ __schema { types " + "{ fields { type " * 4 + "{ name }" + "} }" * 4 + " } }"
-Check = tuple[Ask, Callable[[Json], bool]]
+Check = tuple[Send, Callable[[Json], bool]]
 CHECKS: dict[str, Check] = {
-    "aliases are overloaded": (post("query cop { " + " ".join(f"alias{n}:__typename" for n in range(101)) + " }"), has_data),
-    "requests are batched in arrays": (
+    "alias overloading": (post("query cop { " + " ".join(f"alias{n}:__typename" for n in range(101)) + " }"), has_data),
+    "array batching": (
         lambda http: http.post("/graphql", json=[{"query": "query cop { __typename }"}] * 10),
         lambda answer: not isinstance(answer, dict),
     ),
-    "introspection goes in circles": (post("query cop " + CIRCLE), has_data),
-    "directives are overloaded": (
+    "circular introspection": (post("query cop " + CIRCLE), has_data),
+    "directive overloading": (
         post("query cop { __typename " + "@aa" * 10 + " }"),
         lambda answer: len(answer["errors"]) >= 10,
     ),
-    "fields are repeated": (post("query cop { " + "__typename " * 500 + "}"), has_data),
-    "fields are suggested": (
+    "field duplication": (post("query cop { " + "__typename " * 500 + "}"), has_data),
+    "field suggestions": (
         post("query cop { __schema { directive } }"),
         lambda answer: "Did you mean" in first_error(answer)["message"],
     ),
-    "mutations are taken by GET": (get("mutation cop { __typename }"), has_data),
-    "queries are taken by GET": (get("query cop { __typename }"), has_data),
-    "introspection is open": (post("query cop { __schema { types { name fields { name } } } }"), has_data),
-    "forms are taken": (lambda http: http.post("/graphql", data={"query": "query cop { __typename }"}), has_data),
-    "answers are traced": (post("query cop { __typename }"), lambda answer: "extensions" in answer),
-    "errors tell of exceptions": (
+    "mutations by GET": (get("mutation cop { __typename }"), has_data),
+    "queries by GET": (get("query cop { __typename }"), has_data),
+    "introspection": (post("query cop { __schema { types { name fields { name } } } }"), has_data),
+    "form-encoded requests": (lambda http: http.post("/graphql", data={"query": "query cop { __typename }"}), has_data),
+    "tracing extensions": (post("query cop { __typename }"), lambda answer: "extensions" in answer),
+    "exceptions in errors": (
         post("qwerty cop { abc }"),
         lambda answer: "exception" in json.dumps(first_error(answer)).lower(),
     ),
@@ -91,5 +91,5 @@ def test_graphql_cop_finds_no_graphiql_or_playground_page(anonymous: httpx.Clien
 
 
 def test_graphql_cop_harmless_query_is_answered(anonymous: httpx.Client) -> None:
-    ask, _ = CHECKS["answers are traced"]
+    ask, _ = CHECKS["tracing extensions"]
     assert ask(anonymous).json() == {"data": {"__typename": "Query"}}

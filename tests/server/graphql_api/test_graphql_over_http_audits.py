@@ -1,6 +1,6 @@
-"""The audits of the npm package graphql-http, the reference of GraphQL over HTTP, against a running server: all of them hold.
+"""Audits of the npm package graphql-http, the reference for GraphQL over HTTP.
 
-They are installed by npm into .bench/, which git does not see, and skipped where there is no npm or no registry.
+npm installs them into .bench/, which git ignores. The test is skipped without npm or a registry.
 """
 
 import json
@@ -20,7 +20,7 @@ AUDITS = 61
 
 @pytest.fixture(scope="module")
 def script() -> Path:
-    """The script that audits, beside what it needs."""
+    """Return the audit script, installed alongside its dependencies."""
     wanted = (SOURCES / "package.json").read_bytes()
     marker = INSTALLED / "installed.json"
     if shutil.which("npm") is None:
@@ -33,12 +33,12 @@ def script() -> Path:
         if done.returncode != 0:
             pytest.skip(f"npm could not install the audits: {done.stderr[-200:]}")
         marker.write_bytes(wanted)
-    # A module is looked for from where the script lies.
+    # Node.js resolves modules relative to the folder of the script.
     return Path(shutil.copy(SOURCES / "audit.mjs", INSTALLED))
 
 
 def test_graphql_over_http_audits_all_pass(script: Path, module_database_url: str) -> None:
-    # Four of the audits ask for a part of the schema, so the server tells it.
+    # Four of the audits use introspection, which only the development profile permits.
     with running_server(module_database_url, profile="development") as client:
         command: list[str | Path] = ["node", script, f"{client.http.base_url}/graphql"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)

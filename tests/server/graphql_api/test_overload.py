@@ -1,4 +1,4 @@
-"""Overload of a server whose database is healthy: what is accepted, and how the refused requests are answered."""
+"""Overload of a server with a healthy database: accepted requests and rejections."""
 
 import asyncio
 from datetime import date
@@ -12,8 +12,8 @@ from ingest.tree import change_tree
 from resolvers.loading import day_totals
 from server.auth import authenticator
 from tests.support.fixtures.server import JSON, running_server
-from tests.support.streams import answers, events, open_socket, subscribe
-from tests.support.tokens import bearing
+from tests.support.streams import open_socket, operation_results, sse_results, subscribe
+from tests.support.tokens import authorization_header
 from tests.support.worlds import Item, World, apply_frame, frame_of
 
 WORLD = World({"china": None, "europe": None, "CNSGH": "china", "NLRTM": "europe"}, {"CNSGH", "NLRTM"})
@@ -42,7 +42,7 @@ def fill(database_url: str) -> None:
 
 @pytest.fixture
 def full_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers of the test have a full queue of lanes."""
+    """Make the lane queue of the test's servers full."""
     monkeypatch.setattr(day_totals, "MAX_WAITING_LANES", 0)
 
 
@@ -103,11 +103,11 @@ def test_overload_is_an_error_with_its_code_in_streams(database_url: str, query:
     fill(database_url)
     with running_server(database_url) as client, open_socket(str(client.http.base_url)) as socket:
         subscribe(socket, query, {})
-        (over_socket,) = answers(socket)
+        (over_socket,) = operation_results(socket)
         with client.http.stream(
             "POST", "/graphql", json={"query": query}, headers={"Accept": "text/event-stream"}
         ) as response:
-            (over_sse,) = events(response)
+            (over_sse,) = sse_results(response)
     for answer in (over_socket, over_sse):
         (error,) = answer["errors"]
         assert error["extensions"] == BUSY
@@ -119,7 +119,7 @@ def test_token_lookups_beyond_their_queue_are_refused_as_overload(
     monkeypatch.setattr(authenticator, "MAX_WAITING", 0)
     token = f"rgt_{'0' * 16}_{'0' * 43}"
     with running_server(database_url) as client:
-        response = client.http.post("/graphql", json={"query": "{ __typename }"}, headers=bearing(token))
+        response = client.http.post("/graphql", json={"query": "{ __typename }"}, headers=authorization_header(token))
     assert (response.status_code, response.headers["retry-after"]) == (503, "2")
     (error,) = response.json()["errors"]
     assert error["extensions"] == BUSY

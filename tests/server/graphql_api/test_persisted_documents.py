@@ -1,4 +1,4 @@
-"""The store of automatically persisted documents is an LRU cache, bounded by the characters of its documents."""
+"""Automatically persisted documents: an LRU cache, bounded by its total characters."""
 
 import hashlib
 
@@ -22,7 +22,7 @@ def register(documents: PersistedDocuments, text: str) -> str:
 
 
 def is_known(documents: PersistedDocuments, digest: str) -> bool:
-    """Return whether the hash alone is enough."""
+    """Return whether the hash alone resolves to a document."""
     try:
         documents.resolve_document(Parameters(extensions=persisted(digest)))
     except HttpError as error:
@@ -34,7 +34,7 @@ def is_known(documents: PersistedDocuments, digest: str) -> bool:
 
 @pytest.fixture
 def documents() -> PersistedDocuments:
-    """A store without a folder of registered documents."""
+    """Return a document store without a folder of persisted documents."""
     return PersistedDocuments(None, persisted_only=False)
 
 

@@ -1,4 +1,4 @@
-"""Answers that are kept: never older than the data, the same for every process, bounded, and off by setting."""
+"""Response cache: freshness, ETags equal across servers, bounded size, opt-out."""
 
 import json
 import time
@@ -10,84 +10,95 @@ import pytest
 
 from resolvers.data_version import DataVersion
 from server.graphql_api.response_cache import ENTRY_OVERHEAD_BYTES, CachedResponse, ResponseCache
-from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.batches.uploads import AVERAGES, UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
-from tests.support.http.response_cache import MOVE, REVERT, how, wait_until
+from tests.support.http.response_cache import MOVE, REVERT, cache_status
+from tests.support.waiting import eventually
+
+WAIT_SECONDS = 10
 
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports without prices, and a worker."""
-    fill(database_url)
+    """Yield a server with two ports, no prices, and a worker."""
+    create_locations(database_url)
     with running_worker(database_url), running_server(database_url) as client:
-        wait_until(lambda: "etag" in get(client).headers)
+        eventually(lambda: "etag" in get_averages(client).headers, "the response has no ETag", WAIT_SECONDS)
         yield client
 
 
-def get(client: Client, query: str = AVERAGES, **headers: str) -> httpx.Response:
-    """Ask by GET."""
+def get_averages(client: Client, query: str = AVERAGES, **headers: str) -> httpx.Response:
+    """Send a query by GET."""
     return client.http.get("/graphql", params={"query": query}, headers=headers)
 
 
 def upload(client: Client) -> str:
-    """Upload three prices for each of two days; return the batch's id once they are in."""
-    payload = client.ask(UPLOAD, input={"prices": [GOOD] * 3, "waitMs": 20_000})["uploadPrices"]
+    """Upload three prices for each of two days; return the batch's id after it is applied."""
+    payload = client.ask(UPLOAD, input={"prices": [VALID_ITEM] * 3, "waitMs": 20_000})["uploadPrices"]
     assert payload["batch"]["status"] == "APPLIED"
     batch_id: str = payload["batch"]["id"]
     return batch_id
 
 
-def counts(client: Client) -> list[int]:
-    """Return the numbers of prices of the two days."""
+def price_counts(client: Client) -> list[int]:
+    """Return the price counts of the two days."""
     return [day["priceCount"] for day in client.ask(AVERAGES)["averagePrices"]]
 
 
 def test_cache_serves_a_repeated_query_as_a_hit(client: Client) -> None:
     first = client.http.post("/graphql", json={"query": AVERAGES})
     second = client.http.post("/graphql", json={"query": AVERAGES})
-    assert (how(first), how(second)) == ("ratesgraph; fwd=miss", "ratesgraph; hit")
+    assert (cache_status(first), cache_status(second)) == ("ratesgraph; fwd=miss", "ratesgraph; hit")
     assert first.content == second.content
 
 
 def test_cached_responses_are_not_stale_after_an_upload_returns(client: Client) -> None:
     batches = []
     for number in range(1, 6):
-        assert counts(client) == counts(client) == [3 * number - 3] * 2
+        assert price_counts(client) == price_counts(client) == [3 * number - 3] * 2
         batches.append(upload(client))
-        assert counts(client) == [3 * number] * 2
+        assert price_counts(client) == [3 * number] * 2
     client.ask(REVERT, id=batches[0])
-    assert counts(client) == [12, 12]
+    assert price_counts(client) == [12, 12]
     client.ask(MOVE)
-    assert counts(client) == [0, 0]
+    assert price_counts(client) == [0, 0]
 
 
 def test_cache_of_another_server_is_updated_within_one_second(client: Client, database_url: str) -> None:
     with running_server(database_url) as other:
-        wait_until(lambda: how(get(other)) == "ratesgraph; hit")
-        assert counts(other) == counts(other) == [0, 0]
+        eventually(
+            lambda: cache_status(get_averages(other)) == "ratesgraph; hit",
+            "the other server does not cache",
+            WAIT_SECONDS,
+        )
+        assert price_counts(other) == price_counts(other) == [0, 0]
         upload(client)
         done = time.monotonic()
-        wait_until(lambda: counts(other) == [3, 3])
+        eventually(lambda: price_counts(other) == [3, 3], "the other server does not serve the upload", WAIT_SECONDS)
         assert time.monotonic() - done < 1
 
 
 def test_etag_is_equal_across_servers(client: Client, database_url: str) -> None:
     with running_server(database_url) as other:
-        wait_until(lambda: "etag" in get(other).headers)
-        assert get(client).headers["etag"] == get(other).headers["etag"]
+        eventually(lambda: "etag" in get_averages(other).headers, "the response has no ETag", WAIT_SECONDS)
+        assert get_averages(client).headers["etag"] == get_averages(other).headers["etag"]
         upload(client)
-        wait_until(lambda: get(client).headers["etag"] == get(other).headers["etag"])
+        eventually(
+            lambda: get_averages(client).headers["etag"] == get_averages(other).headers["etag"],
+            "the ETags differ",
+            WAIT_SECONDS,
+        )
 
 
 def test_etag_match_returns_304_until_the_data_changes(client: Client) -> None:
-    first = get(client)
+    first = get_averages(client)
     assert first.headers["cache-control"] == "public, max-age=0, must-revalidate"
     assert first.headers["vary"] == "Accept, Accept-Encoding, GraphQL-Cost"
     tag = first.headers["etag"]
-    again = get(client, **{"If-None-Match": f'"other", {tag}'})
+    again = get_averages(client, **{"If-None-Match": f'"other", {tag}'})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
     upload(client)
-    changed = get(client, **{"If-None-Match": tag})
+    changed = get_averages(client, **{"If-None-Match": tag})
     assert changed.status_code == 200
     assert changed.headers["etag"] != tag
     assert changed.json()["data"]["averagePrices"][0]["priceCount"] == 3
@@ -100,7 +111,7 @@ def test_etag_match_returns_304_until_the_data_changes(client: Client) -> None:
 )  # fmt: skip
 def test_cache_excludes_responses_about_batches(client: Client, query: str) -> None:
     for _ in range(2):
-        response = get(client, query)
+        response = get_averages(client, query)
         assert response.json()["data"]["batches"] == {"totalCount": 0}
         assert response.headers["cache-control"] == "private, no-store"
         assert not {"etag", "cache-status"} & set(response.headers)
@@ -109,7 +120,7 @@ def test_cache_excludes_responses_about_batches(client: Client, query: str) -> N
 def test_cache_excludes_error_responses(client: Client) -> None:
     query = AVERAGES.replace("china", "chyna")
     for _ in range(2):
-        response = get(client, query)
+        response = get_averages(client, query)
         assert response.json()["errors"][0]["extensions"]["code"] == "UNKNOWN_LOCATION"
         assert response.headers["cache-control"] == "private, no-store"
 
@@ -129,21 +140,21 @@ def test_cache_distinguishes_variables_and_operation_names(client: Client) -> No
 
 
 def test_cache_is_bypassed_while_change_notifications_are_unavailable(client: Client, database_url: str) -> None:
-    counts(client)
+    price_counts(client)
     upload(client)
     with psycopg.connect(database_url, autocommit=True) as connection:
         listening = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
         for (pid,) in connection.execute(listening).fetchall():
             connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
-    wait_until(lambda: "etag" not in get(client).headers)
-    assert counts(client) == [3, 3]
-    wait_until(lambda: "etag" in get(client).headers)
+    eventually(lambda: "etag" not in get_averages(client).headers, "the response still has an ETag", WAIT_SECONDS)
+    assert price_counts(client) == [3, 3]
+    eventually(lambda: "etag" in get_averages(client).headers, "the response has no ETag", WAIT_SECONDS)
 
 
 def test_cache_can_be_disabled_by_a_setting(client: Client, database_url: str) -> None:  # noqa: ARG001
     with running_server(database_url, cache_bytes=0) as bare:
-        wait_until(lambda: "etag" in get(bare).headers)
-        assert {how(get(bare)) for _ in range(3)} == {"ratesgraph; fwd=miss"}
+        eventually(lambda: "etag" in get_averages(bare).headers, "the response has no ETag", WAIT_SECONDS)
+        assert {cache_status(get_averages(bare)) for _ in range(3)} == {"ratesgraph; fwd=miss"}
 
 
 def test_cache_is_bounded_and_evicts_the_least_recently_used_entry() -> None:
@@ -165,7 +176,7 @@ def test_cache_is_bounded_and_evicts_the_least_recently_used_entry() -> None:
     answers.put(b"6", CachedResponse(b"x" * 5_000), "1")
     assert answers.get(b"6") is None
     answers.put(b"7", CachedResponse(b""), "0")
-    assert answers.get(b"7") is None, "made from older data"
+    assert answers.get(b"7") is None, "the entry is of an older data version"
     version.on_change("2", "test")
     assert answers.get(b"1") is None
 

@@ -1,4 +1,4 @@
-"""Answers that the processes of one server keep, while prices are uploaded: nobody reads back in time, and all end alike."""
+"""Response caches of several processes during uploads: read-your-writes and monotonic reads."""
 
 import threading
 import time
@@ -9,35 +9,37 @@ import httpx
 import psycopg
 import pytest
 
-from tests.support.batches.uploads import AVERAGES, GOOD, UPLOAD, fill
+from tests.support.batches.uploads import AVERAGES, UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import JSON, running_worker
-from tests.support.http.response_cache import how, wait_until
+from tests.support.http.response_cache import cache_status
 from tests.support.http.server_process import serving
-from tests.support.tokens import bearing, make_token
+from tests.support.tokens import authorization_header, create_api_token
+from tests.support.waiting import eventually
 
 PROCESSES = 3
 UPLOADERS, UPLOADS, READERS = 2, 6, 6
 PRICES = 3
-"""In each upload, for each day."""
+"""Prices per upload and day."""
 FOLLOWED_WITHIN_SECONDS = 1.0
+WAIT_SECONDS = 10
 
 
 @pytest.fixture
 def server(database_url: str) -> Iterator[str]:
-    """The URL of a server of several processes; a worker applies what is uploaded."""
-    fill(database_url)
+    """Yield the URL of a server with several processes and a worker."""
+    create_locations(database_url)
     with (
         running_worker(database_url),
         serving(database_url, "--workers", str(PROCESSES)) as (_, url),
     ):
         with psycopg.connect(database_url, autocommit=True) as connection:
-            # One that is not there yet would leave all the work to the others.
-            wait_until(lambda: count_followers(connection) == PROCESSES)
+            # A process that still starts would leave all requests to the others.
+            eventually(lambda: count_followers(connection) == PROCESSES, "not all processes listen", WAIT_SECONDS)
         yield url
 
 
 def count_followers(connection: psycopg.Connection[tuple[int]]) -> int:
-    """Return how many processes listen to what changes the data."""
+    """Return the number of processes that listen for data changes."""
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN ratesgraph_data'"
     )
@@ -47,31 +49,33 @@ def count_followers(connection: psycopg.Connection[tuple[int]]) -> int:
 
 
 def connect(url: str) -> httpx.Client:
-    """Return a client with one connection, which leads to the same process for as long as it lasts."""
+    """Return a client with one connection, so that all its requests reach the same process."""
     limits = httpx.Limits(max_connections=1)
     return httpx.Client(base_url=url, timeout=30, headers=JSON, limits=limits)
 
 
-def read(client: httpx.Client) -> tuple[int, httpx.Response]:
-    """Return the number of prices of the first day, and the answer that tells it."""
+def read_price_count(client: httpx.Client) -> tuple[int, httpx.Response]:
+    """Return the price count of the first day and the response."""
     response = client.get("/graphql", params={"query": AVERAGES})
     first, second = response.json()["data"]["averagePrices"]
-    # Both days are always in the same batches: an answer is of one moment.
+    # Every batch covers both days, so a consistent snapshot has equal counts.
     assert first == second
     return first["priceCount"], response
 
 
 def upload(client: httpx.Client, token: str) -> None:
     """Upload prices and wait until they are applied."""
-    variables = {"input": {"prices": [GOOD] * PRICES, "waitMs": 20_000}}
-    answer = client.post("/graphql", json={"query": UPLOAD, "variables": variables}, headers=bearing(token)).json()
+    variables = {"input": {"prices": [VALID_ITEM] * PRICES, "waitMs": 20_000}}
+    answer = client.post(
+        "/graphql", json={"query": UPLOAD, "variables": variables}, headers=authorization_header(token)
+    ).json()
     assert answer["data"]["uploadPrices"]["batch"]["status"] == "APPLIED", answer
 
 
 def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(server: str, database_url: str) -> None:
-    token = make_token(database_url, "upload")
+    token = create_api_token(database_url, "upload")
     applied: list[float] = []
-    """When the reply to each upload was there."""
+    """Times at which the response to each upload arrived."""
     stop = threading.Event()
 
     def keep_uploading(_: int) -> None:
@@ -79,8 +83,8 @@ def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(s
             for number in range(1, UPLOADS + 1):
                 upload(client, token)
                 applied.append(time.monotonic())
-                # Its own uploads at least: the others' may have been replied to by another process.
-                assert read(client)[0] >= number * PRICES
+                # Own uploads are visible. Another process may have answered the other uploads.
+                assert read_price_count(client)[0] >= number * PRICES
 
     def keep_reading(_: int) -> int:
         hits, newest = 0, 0
@@ -88,10 +92,10 @@ def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(s
             while not stop.is_set():
                 due = time.monotonic() - FOLLOWED_WITHIN_SECONDS
                 expected = PRICES * sum(moment <= due for moment in list(applied))
-                count, response = read(client)
+                count, response = read_price_count(client)
                 assert count >= max(newest, expected)
                 newest = count
-                hits += how(response) == "ratesgraph; hit"
+                hits += cache_status(response) == "ratesgraph; hit"
         return hits
 
     with ThreadPoolExecutor(UPLOADERS + READERS) as threads:
@@ -100,13 +104,13 @@ def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(s
             list(threads.map(keep_uploading, range(UPLOADERS)))
         finally:
             stop.set()
-        # Otherwise nothing would have been shown about answers that are kept.
+        # Without cache hits the test would prove nothing about the cache.
         assert all(reader.result() for reader in readers)
 
     total = PRICES * UPLOADERS * UPLOADS
     tags = set()
     for _ in range(4 * PROCESSES):
         with connect(server) as client:
-            wait_until(lambda client=client: read(client)[0] == total)  # type: ignore[misc]
-            tags.add(read(client)[1].headers["etag"])
+            eventually(lambda client=client: read_price_count(client)[0] == total, "an upload is missing", WAIT_SECONDS)  # type: ignore[misc]
+            tags.add(read_price_count(client)[1].headers["etag"])
     assert len(tags) == 1

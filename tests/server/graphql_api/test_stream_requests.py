@@ -1,4 +1,4 @@
-"""What a request for a stream may be, and how one that is not to be answered is refused."""
+"""Stream requests: accepted forms and rejections of invalid ones."""
 
 import json
 import logging
@@ -11,11 +11,12 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect as connect_socket
 from websockets.typing import Origin
 
-from tests.support.batches.uploads import GOOD
+from tests.support.batches.uploads import VALID_ITEM
 from tests.support.fixtures.server import Json, running_server
 from tests.support.fixtures.subscriptions import Watched
 from tests.support.http.subscriptions import PROGRESS, each_transport, upload
-from tests.support.streams import PROTOCOL, answers, events, open_socket, receive, subscribe, until
+from tests.support.streams import PROTOCOL, open_socket, operation_results, receive, sse_results, subscribe
+from tests.support.waiting import eventually
 
 EVENT_STREAM = {"Accept": "text/event-stream"}
 MALFORMED: list[str | bytes] = [
@@ -48,8 +49,8 @@ def test_websocket_mutation_requires_a_token(database_url: str) -> None:
         running_server(database_url, writes_are_open=False) as client,
         open_socket(str(client.http.base_url)) as socket,
     ):
-        subscribe(socket, mutation, {"input": {"prices": [GOOD]}})
-        (answer,) = answers(socket)
+        subscribe(socket, mutation, {"input": {"prices": [VALID_ITEM]}})
+        (answer,) = operation_results(socket)
         assert answer["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
 
 
@@ -78,22 +79,22 @@ def test_malformed_websocket_message_closes_the_connection_with_code_4400(watche
 def test_invalid_stream_request_parameters_are_rejected_with_a_code(
     watched: Watched, transport: str, parameters: Json, code: str
 ) -> None:
-    assert refusal(watched.url, transport, parameters) == code
+    assert rejection_code(watched.url, transport, parameters) == code
 
 
-def refusal(url: str, transport: str, parameters: Json) -> str:
-    """Return the code of the only error that the request for a stream is answered with."""
+def rejection_code(url: str, transport: str, parameters: Json) -> str:
+    """Return the code of the only error of the response to a stream request."""
     if transport == "sse":
         response = httpx.post(f"{url}/graphql", json=parameters, headers=EVENT_STREAM)
         answer = (
-            next(events(response))
+            next(sse_results(response))
             if response.headers["content-type"].startswith("text/event-stream")
             else response.json()
         )
     else:
         with open_socket(url) as socket:
             socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": parameters}))
-            answer = next(answers(socket))
+            answer = next(operation_results(socket))
     (error,) = answer["errors"]
     return str(error["extensions"]["code"])
 
@@ -105,21 +106,21 @@ def test_stream_requires_a_persisted_document_if_only_those_are_allowed(
     (tmp_path / "kinds.graphql").write_text("{ __typename }")
     with running_server(database_url, documents_dir=tmp_path, persisted_only=True) as client:
         url = str(client.http.base_url)
-        assert refusal(url, transport, {"query": "{ __typename }"}) == "DOCUMENT_REQUIRED"
+        assert rejection_code(url, transport, {"query": "{ __typename }"}) == "DOCUMENT_REQUIRED"
         with open_socket(url) as socket:
             socket.send('{"id": "1", "type": "subscribe", "payload": {"documentId": "kinds"}}')
-            assert list(answers(socket)) == [{"data": {"__typename": "Query"}}]
+            assert list(operation_results(socket)) == [{"data": {"__typename": "Query"}}]
         response = httpx.post(f"{url}/graphql", json={"documentId": "kinds"}, headers=EVENT_STREAM)
-        assert list(events(response)) == [{"data": {"__typename": "Query"}}]
+        assert list(sse_results(response)) == [{"data": {"__typename": "Query"}}]
 
 
 def test_sse_stream_can_be_requested_by_get_except_for_mutations(watched: Watched) -> None:
-    address, batch_id = f"{watched.url}/graphql", upload(watched, GOOD)
+    address, batch_id = f"{watched.url}/graphql", upload(watched, VALID_ITEM)
     parameters = {"query": PROGRESS, "variables": json.dumps({"id": batch_id})}
     with httpx.stream("GET", address, params=parameters, headers=EVENT_STREAM) as response:
-        assert next(events(response))["data"]["batchProgress"]["status"] == "QUEUED"
+        assert next(sse_results(response))["data"]["batchProgress"]["status"] == "QUEUED"
     mutation = {"query": 'mutation { revertBatch(id: "1") { batch { id } } }'}
-    (answer,) = events(httpx.get(address, params=mutation, headers=EVENT_STREAM))
+    (answer,) = sse_results(httpx.get(address, params=mutation, headers=EVENT_STREAM))
     assert answer["errors"][0]["extensions"] == {"code": "METHOD_NOT_ALLOWED"}
 
 
@@ -143,7 +144,7 @@ def test_sse_request_for_the_query_cost_is_rejected_with_a_hint(watched: Watched
 
 
 @pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
-@pytest.mark.parametrize("seconds", [0.3, 20], ids=["is given up", "leaves"])
+@pytest.mark.parametrize("seconds", [0.3, 20], ids=["times out", "disconnects"])
 def test_access_log_reports_an_incomplete_body_once_at_info_level(
     database_url: str, caplog: pytest.LogCaptureFixture, accept: str, seconds: float
 ) -> None:
@@ -157,9 +158,9 @@ def test_access_log_reports_an_incomplete_body_once_at_info_level(
             sock.sendall(f"{head}\r\n\r\n{{".encode())
             if seconds < 1:
                 assert b" 408 " in sock.recv(65_536)
-        until(lambda: any(record.name == "ratesgraph.requests" for record in caplog.records), "no request has ended")
-    (told,) = [record for record in caplog.records if record.name == "ratesgraph.requests"]
-    assert (told.levelno, getattr(told, "status", 0)) == (logging.INFO, 408 if seconds < 1 else 0)
+        eventually(lambda: any(line.name == "ratesgraph.requests" for line in caplog.records), "no request is logged")
+    (record,) = [line for line in caplog.records if line.name == "ratesgraph.requests"]
+    assert (record.levelno, getattr(record, "status", 0)) == (logging.INFO, 408 if seconds < 1 else 0)
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 

@@ -1,4 +1,4 @@
-"""What may be said on a WebSocket, how much of it and how often; whoever says anything else is told why it is closed."""
+"""WebSocket messages: format, size limit, rate limit, and close codes for violations."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from server.graphql_api.websocket_handler import MAX_MESSAGES
 from tests.support.fixtures.server import running_server
 from tests.support.http.logs import Log, logging_server
 from tests.support.streams import PROTOCOL, open_socket, receive, subscribe
-from tests.support.tokens import bearing, make_token
+from tests.support.tokens import authorization_header, create_api_token
 
 LIMIT = 10_000
 SETTINGS = {"RATESGRAPH_MAX_QUERY_BYTES": str(LIMIT), "RATESGRAPH_RATE_LIMIT": "10000/minute"}
@@ -25,15 +25,15 @@ WATCH = 'subscription { pricesChanged(origin: "CNSGH", destination: "CNSGH") { s
 
 @pytest.fixture(scope="module")
 def log_and_url(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Log, str]]:
-    """A server that the tests share, and its log."""
+    """Yield a server shared by the tests, and its log."""
     path: Path = tmp_path_factory.mktemp("sockets")
     with logging_server(module_database_url, path, **SETTINGS) as (_, url, log):
         yield log, url
         assert not [line for line in log.lines() if line["level"] in ("warning", "error")]
 
 
-def closed(socket: ClientConnection) -> tuple[int, str]:
-    """Return how the server closes the connection, whatever it has sent before."""
+def wait_for_close(socket: ClientConnection) -> tuple[int, str]:
+    """Receive until the server closes the connection; return the close code and reason."""
     while True:
         try:
             socket.recv(timeout=10)
@@ -41,7 +41,7 @@ def closed(socket: ClientConnection) -> tuple[int, str]:
             return (error.rcvd.code, error.rcvd.reason) if error.rcvd else (0, "")
 
 
-def subscribing(query: str, id_: str = "1") -> str:
+def subscribe_message(query: str, id_: str = "1") -> str:
     return json.dumps({"id": id_, "type": "subscribe", "payload": {"query": query}})
 
 
@@ -50,7 +50,7 @@ def test_websocket_close_reason_is_truncated_to_123_bytes(log_and_url: tuple[Log
     _, url = log_and_url
     with open_socket(url) as socket:
         socket.send(json.dumps({"type": letter * 300}))
-        code, reason = closed(socket)
+        code, reason = wait_for_close(socket)
         assert code == 4400
         assert reason.startswith(f"Unknown message type: {letter * 20}")
         assert 115 < len(reason.encode()) <= 123
@@ -59,59 +59,59 @@ def test_websocket_close_reason_is_truncated_to_123_bytes(log_and_url: tuple[Log
 def test_websocket_close_reason_may_quote_a_long_document_or_id(log_and_url: tuple[Log, str]) -> None:
     _, url = log_and_url
     with open_socket(url) as socket:
-        socket.send(subscribing("{ a } " + "x" * 300))
-        assert closed(socket)[0] == 4400
+        socket.send(subscribe_message("{ a } " + "x" * 300))
+        assert wait_for_close(socket)[0] == 4400
     with open_socket(url) as socket:
         for _ in range(2):
-            socket.send(subscribing(WATCH, "x" * 300))
-        assert closed(socket)[0] == 4409
+            socket.send(subscribe_message(WATCH, "x" * 300))
+        assert wait_for_close(socket)[0] == 4409
 
 
 def test_websocket_client_disconnect_before_rejection_logs_no_error(log_and_url: tuple[Log, str]) -> None:
     log, url = log_and_url
-    begin = json.dumps({"type": "connection_init", "payload": bearing("rgt_0123456789abcdef_" + "x" * 43)})
+    begin = json.dumps({"type": "connection_init", "payload": authorization_header("rgt_0123456789abcdef_" + "x" * 43)})
     for _ in range(20):
         with connect(f"{url.replace('http', 'ws', 1)}/graphql", subprotocols=[PROTOCOL]) as socket:
             socket.send(begin)
-            # The token is looked up, and meanwhile nobody is there any more.
+            # The client disconnects during the token lookup.
             socket.socket.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
             socket.socket.shutdown(SHUT_RD)
             socket.socket.close()
     with open_socket(url) as socket:
-        assert asks(socket)
+        assert answers_query(socket)
     assert "Traceback" not in log.text
 
 
-def asks(socket: ClientConnection) -> bool:
-    """Return whether the socket answers a question."""
+def answers_query(socket: ClientConnection) -> bool:
+    """Return whether the WebSocket answers a query."""
     subscribe(socket, TYPENAME, {})
     answer = receive(socket)["payload"]
     return bool(answer == {"data": {"__typename": "Query"}})
 
 
-def padded(length: int, id_: str = "1") -> str:
-    """Return a message of so many bytes that begins an operation."""
-    return subscribing(TYPENAME, id_).ljust(length)
+def padded_message(length: int, id_: str = "1") -> str:
+    """Return a subscribe message of the given length in bytes."""
+    return subscribe_message(TYPENAME, id_).ljust(length)
 
 
 def test_websocket_message_size_limit_is_the_body_limit_or_higher_for_uploaders(
     log_and_url: tuple[Log, str], module_database_url: str
 ) -> None:
     log, url = log_and_url
-    reader = make_token(module_database_url, "read", name="reader")
+    reader = create_api_token(module_database_url, "read", name="reader")
     for token in (None, reader):
         with open_socket(url, token) as socket:
-            socket.send(padded(LIMIT))
+            socket.send(padded_message(LIMIT))
             assert receive(socket)["payload"] == {"data": {"__typename": "Query"}}
             assert receive(socket)["type"] == "complete"
-            # It is bytes that count.
-            socket.send(padded(LIMIT, "x").replace('"x"', '"ä"'))
-            code, reason = closed(socket)
+            # The limit counts bytes, not characters.
+            socket.send(padded_message(LIMIT, "x").replace('"x"', '"ä"'))
+            code, reason = wait_for_close(socket)
             assert (code, reason.partition(":")[0]) == (1009, "PAYLOAD_TOO_LARGE")
             assert "10,000" in reason
     log.find(transport="websocket", codes=["PAYLOAD_TOO_LARGE"], caller="token:reader")
-    with open_socket(url, make_token(module_database_url, "upload")) as socket:
-        socket.send(padded(90 * LIMIT))
+    with open_socket(url, create_api_token(module_database_url, "upload")) as socket:
+        socket.send(padded_message(90 * LIMIT))
         assert receive(socket)["payload"] == {"data": {"__typename": "Query"}}
 
 
@@ -119,22 +119,24 @@ def test_websocket_message_size_limit_before_authentication_is_the_anonymous_one
     log_and_url: tuple[Log, str], module_database_url: str
 ) -> None:
     _, url = log_and_url
-    begin = json.dumps({"type": "connection_init", "payload": bearing(make_token(module_database_url, "upload"))})
+    begin = json.dumps(
+        {"type": "connection_init", "payload": authorization_header(create_api_token(module_database_url, "upload"))}
+    )
     with connect(f"{url.replace('http', 'ws', 1)}/graphql", subprotocols=[PROTOCOL]) as socket:
         socket.send(begin.ljust(LIMIT + 1))
-        assert closed(socket)[0] == 1009
+        assert wait_for_close(socket)[0] == 1009
 
 
 def test_websocket_message_rate_limit_closes_the_connection(log_and_url: tuple[Log, str]) -> None:
     log, url = log_and_url
     with open_socket(url) as socket:
         assert socket.response is not None
-        # The first message has begun the connection.
+        # The first message was the connection_init.
         for _ in range(MAX_MESSAGES - 1):
             socket.send(json.dumps({"type": "ping"}))
             assert receive(socket) == {"type": "pong"}
         socket.send(json.dumps({"type": "pong"}))
-        code, reason = closed(socket)
+        code, reason = wait_for_close(socket)
         assert (code, reason.partition(":")[0]) == (1013, "RATE_LIMITED")
         log.find(request_id=socket.response.headers["x-request-id"], codes=["RATE_LIMITED"], transport="websocket")
 
@@ -143,14 +145,14 @@ def test_websocket_message_rate_limit_ignores_operations_and_completions(log_and
     _, url = log_and_url
     with open_socket(url) as socket:
         for number in range(2 * MAX_MESSAGES):
-            socket.send(subscribing(WATCH, f"a{number}"))
+            socket.send(subscribe_message(WATCH, f"a{number}"))
             socket.send(json.dumps({"id": f"a{number}", "type": "complete"}))
-            socket.send(subscribing(TYPENAME, f"b{number}"))
+            socket.send(subscribe_message(TYPENAME, f"b{number}"))
             assert receive(socket)["type"] == "next"
             assert receive(socket)["type"] == "complete"
-            # It was over by itself already.
+            # The operation has already completed.
             socket.send(json.dumps({"id": f"b{number}", "type": "complete"}))
-        assert asks(socket)
+        assert answers_query(socket)
 
 
 def test_websocket_message_rate_limit_counts_rejected_operations(database_url: str) -> None:
@@ -160,5 +162,5 @@ def test_websocket_message_rate_limit_counts_rejected_operations(database_url: s
     ):
         with suppress(ConnectionClosed):
             for number in range(2 * MAX_MESSAGES):
-                socket.send(subscribing(TYPENAME, str(number)))
-        assert closed(socket)[0] == 1013
+                socket.send(subscribe_message(TYPENAME, str(number)))
+        assert wait_for_close(socket)[0] == 1013

@@ -1,4 +1,4 @@
-"""Every way to say what is wanted, by every way to ask for it: whoever comes in by a door of ours has met all of our rules."""
+"""Content negotiation: every Accept header with every kind of request meets the same rules."""
 
 import json
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ import pytest
 
 from server.http.content_negotiation import MAX_CACHED_HEADERS, MAX_HEADER_LENGTH, memoize_header
 from tests.support.fixtures.server import Client, Json, running_server
-from tests.support.streams import events
+from tests.support.streams import sse_results
 
 JSON, STREAM, PAGE = "application/json", "text/event-stream", "text/html"
-NOT_REGISTERED = "{ locations(first: 1) { totalCount } }"
-WRITING = 'mutation { upsertRegions(regions: [{slug: "world", name: "World"}]) { addedCount } }'
+NOT_PERSISTED = "{ locations(first: 1) { totalCount } }"
+MUTATION = 'mutation { upsertRegions(regions: [{slug: "world", name: "World"}]) { addedCount } }'
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 ACCEPTS = [
@@ -31,7 +31,7 @@ ACCEPTS = [
 
 
 class Request(NamedTuple):
-    """A request of whatever kind."""
+    """HTTP request of any kind."""
 
     method: str = "POST"
     address: str = ""
@@ -39,45 +39,45 @@ class Request(NamedTuple):
     content_type: str = JSON
 
 
-def posted(query: object, **others: object) -> bytes:
-    """Return a body."""
+def json_body(query: object, **others: object) -> bytes:
+    """Return a JSON body."""
     return json.dumps({"query": query, **others}).encode()
 
 
-def encoded(text: str) -> str:
-    """Return the text as it may stand in an address."""
+def percent_encode(text: str) -> str:
+    """Return the text percent-encoded for a query string."""
     return str(httpx.QueryParams({"x": text})).removeprefix("x=")
 
 
-READING = [
-    Request(body=posted(NOT_REGISTERED)),
-    Request(body=posted(NOT_REGISTERED), content_type="application/jsonx"),
-    Request(body=posted(NOT_REGISTERED), content_type="text/plain"),
-    Request(body=posted(NOT_REGISTERED), address="documentId=x"),
-    Request("GET", f"query={encoded(NOT_REGISTERED)}"),
-    Request("GET", f"quer%79={encoded(NOT_REGISTERED)}"),
-    Request("GET", f"%71uery={encoded(NOT_REGISTERED)}&x=query"),
-    Request("GET", f"x=1;query=1&query={encoded(NOT_REGISTERED)}"),
+READ_REQUESTS = [
+    Request(body=json_body(NOT_PERSISTED)),
+    Request(body=json_body(NOT_PERSISTED), content_type="application/jsonx"),
+    Request(body=json_body(NOT_PERSISTED), content_type="text/plain"),
+    Request(body=json_body(NOT_PERSISTED), address="documentId=x"),
+    Request("GET", f"query={percent_encode(NOT_PERSISTED)}"),
+    Request("GET", f"quer%79={percent_encode(NOT_PERSISTED)}"),
+    Request("GET", f"%71uery={percent_encode(NOT_PERSISTED)}&x=query"),
+    Request("GET", f"x=1;query=1&query={percent_encode(NOT_PERSISTED)}"),
 ]
-"""Questions that a server of registered documents does not answer."""
-WRITING_BY_GET = [
-    Request("GET", f"query={encoded(WRITING)}"),
-    Request("GET", f"quer%79={encoded(WRITING)}"),
-    Request("GET", f"query=mutation{encoded(WRITING.removeprefix('mutation'))}&operationName="),
-    Request("GET", f"query={encoded(WRITING)}", posted(WRITING)),
-    Request("HEAD", f"query={encoded(WRITING)}"),
+"""Queries that a server restricted to persisted documents rejects."""
+GET_MUTATIONS = [
+    Request("GET", f"query={percent_encode(MUTATION)}"),
+    Request("GET", f"quer%79={percent_encode(MUTATION)}"),
+    Request("GET", f"query=mutation{percent_encode(MUTATION.removeprefix('mutation'))}&operationName="),
+    Request("GET", f"query={percent_encode(MUTATION)}", json_body(MUTATION)),
+    Request("HEAD", f"query={percent_encode(MUTATION)}"),
 ]
-OTHERS = [
+OTHER_REQUESTS = [
     *(Request(body=body) for body in (b"", b"5", b"[]", b"null", b"{", b'"x"', b"[" * 5_000, b"\xff", b"{}")),
-    Request(body=posted("{ __typename }", operationName=[1])),
-    Request(body=posted("{ __typename }", variables=[1])),
-    Request(body=posted("{ __typename }", extensions={"persistedQuery": 1})),
-    Request(body=posted([1])),
-    Request(body=posted("{ lo")),
-    Request(body=b"[" + posted("{ __typename }") + b"]"),
-    Request(body=posted('subscription { batchProgress(id: "1") { id } }')),
+    Request(body=json_body("{ __typename }", operationName=[1])),
+    Request(body=json_body("{ __typename }", variables=[1])),
+    Request(body=json_body("{ __typename }", extensions={"persistedQuery": 1})),
+    Request(body=json_body([1])),
+    Request(body=json_body("{ lo")),
+    Request(body=b"[" + json_body("{ __typename }") + b"]"),
+    Request(body=json_body('subscription { batchProgress(id: "1") { id } }')),
     Request(body=b"operations=1", content_type="multipart/form-data; boundary=x"),
-    Request(body=posted("{ __typename }"), content_type=""),
+    Request(body=json_body("{ __typename }"), content_type=""),
     Request("GET"),
     Request("GET", "query="),
     Request("GET", "query=mutation{__typename}"),
@@ -87,7 +87,7 @@ OTHERS = [
     Request("GET", "quer%79={__typename}&extensions={%22persistedQuery%22:{}}"),
     Request("GET", "documentId=other"),
     Request("GET", "&".join(["a=1"] * 50)),
-    Request("PUT", body=posted(NOT_REGISTERED)),
+    Request("PUT", body=json_body(NOT_PERSISTED)),
     Request("DELETE"),
     Request("OPTIONS"),
     Request("TRACE"),
@@ -95,8 +95,8 @@ OTHERS = [
 
 
 @pytest.fixture(scope="module")
-def closed(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A server in production that answers one document."""
+def persisted_only_client(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Yield a server in the production profile that accepts one persisted document."""
     folder: Path = tmp_path_factory.mktemp("documents")
     (folder / "kind.graphql").write_text("{ __typename }")
     settings = {"profile": "production", "documents_dir": folder, "persisted_only": True}
@@ -105,14 +105,14 @@ def closed(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def opened(module_database_url: str) -> Iterator[Client]:
-    """A server where everybody may read and write."""
+def open_client(module_database_url: str) -> Iterator[Client]:
+    """Yield a server with anonymous reads and writes."""
     with running_server(module_database_url) as client:
         yield client
 
 
 def send(client: Client, accept: str | list[str] | None, request: Request, **headers: str) -> httpx.Response:
-    """Send the request with exactly these headers; Accept may be on several lines, or on none."""
+    """Send the request with exactly these headers. Accept may occur several times or not at all."""
     accepts = accept if isinstance(accept, list) else [accept]
     made = client.http.build_request(request.method, f"/graphql?{request.address}", content=request.body)
     named = [("Host", made.headers["host"]), ("Content-Length", str(len(request.body)))]
@@ -124,7 +124,7 @@ def send(client: Client, accept: str | list[str] | None, request: Request, **hea
 
 
 def read(response: httpx.Response) -> list[Json]:
-    """Return what is answered, none for a page. Whatever is refused is JSON, or an event, and has a code."""
+    """Return the results of a response, none for a page. Every rejection has a code."""
     assert response.status_code < 500, response.text
     kind = response.headers["content-type"].split(";")[0]
     if kind == PAGE:
@@ -133,7 +133,7 @@ def read(response: httpx.Response) -> list[Json]:
     if response.request.method == "HEAD":
         assert response.status_code >= 400
         return []
-    answers = list(events(response)) if kind == STREAM else [response.json()]
+    answers = list(sse_results(response)) if kind == STREAM else [response.json()]
     assert kind in {STREAM, JSON, "application/graphql-response+json"}
     assert answers
     for answer in answers:
@@ -146,43 +146,47 @@ def read(response: httpx.Response) -> list[Json]:
 
 @pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
 def test_malformed_requests_are_rejected_with_a_code_for_any_accept_header(
-    closed: Client, opened: Client, accept: str | None, caplog: pytest.LogCaptureFixture
+    persisted_only_client: Client, open_client: Client, accept: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for request in (*OTHERS, *READING):
-        for client in (closed, opened):
+    for request in (*OTHER_REQUESTS, *READ_REQUESTS):
+        for client in (persisted_only_client, open_client):
             read(send(client, accept, request))
     assert [record for record in caplog.records if record.exc_info] == []
 
 
 @pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
-def test_only_persisted_documents_are_answered_for_any_accept_header(closed: Client, accept: str | None) -> None:
-    for request in (*READING, *WRITING_BY_GET):
-        for answer in read(send(closed, accept, request)):
+def test_only_persisted_documents_are_answered_for_any_accept_header(
+    persisted_only_client: Client, accept: str | None
+) -> None:
+    for request in (*READ_REQUESTS, *GET_MUTATIONS):
+        for answer in read(send(persisted_only_client, accept, request)):
             assert answer.get("data") is None, request
-    answers = read(send(closed, accept, Request(body=b'{"documentId": "kind"}')))
+    answers = read(send(persisted_only_client, accept, Request(body=b'{"documentId": "kind"}')))
     assert answers[0].get("data") in (None, {"__typename": "Query"})
 
 
 @pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
-def test_mutations_by_get_are_rejected_for_any_accept_header(opened: Client, accept: str | None) -> None:
-    for request in WRITING_BY_GET:
+def test_mutations_by_get_are_rejected_for_any_accept_header(open_client: Client, accept: str | None) -> None:
+    for request in GET_MUTATIONS:
         for site in ("same-origin", "none", "cross-site", ""):
-            for answer in read(send(opened, accept, request, **{"Sec-Fetch-Site": site})):
+            for answer in read(send(open_client, accept, request, **{"Sec-Fetch-Site": site})):
                 assert answer.get("data") is None, request
-    assert opened.ask("{ locations { totalCount } }") == {"locations": {"totalCount": 0}}
+    assert open_client.ask("{ locations { totalCount } }") == {"locations": {"totalCount": 0}}
 
 
 @pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
-def test_csrf_protection_rejects_cross_site_requests_for_any_accept_header(opened: Client, accept: str | None) -> None:
-    for request in (*READING, *WRITING_BY_GET, Request(body=posted(WRITING))):
+def test_csrf_protection_rejects_cross_site_requests_for_any_accept_header(
+    open_client: Client, accept: str | None
+) -> None:
+    for request in (*READ_REQUESTS, *GET_MUTATIONS, Request(body=json_body(MUTATION))):
         for fetched in (
             {"Sec-Fetch-Mode": "navigate"},
             {"Sec-Fetch-Mode": "cors", "Origin": "https://elsewhere.example"},
         ):
-            response = send(opened, accept, request, **{"Sec-Fetch-Site": "cross-site", **fetched})
+            response = send(open_client, accept, request, **{"Sec-Fetch-Site": "cross-site", **fetched})
             assert read(response) or request.method == "HEAD", request
             assert response.status_code == 403, request
-    assert opened.ask("{ locations { totalCount } }") == {"locations": {"totalCount": 0}}
+    assert open_client.ask("{ locations { totalCount } }") == {"locations": {"totalCount": 0}}
 
 
 @pytest.mark.parametrize(
@@ -198,10 +202,10 @@ def test_csrf_protection_rejects_cross_site_requests_for_any_accept_header(opene
     ],
 )  # fmt: skip
 def test_content_negotiation_selects_sse_only_if_named_and_not_outranked(
-    opened: Client, accept: str, kind: str | int
+    open_client: Client, accept: str, kind: str | int
 ) -> None:
-    for request in (Request(body=posted("{ __typename }")), Request("GET", "query={__typename}")):
-        response = send(opened, accept, request, **{"Sec-Fetch-Site": "same-origin"})
+    for request in (Request(body=json_body("{ __typename }")), Request("GET", "query={__typename}")):
+        response = send(open_client, accept, request, **{"Sec-Fetch-Site": "same-origin"})
         (answer,) = read(response)
         if isinstance(kind, int):
             assert (response.status_code, answer["errors"][0]["extensions"]["code"]) == (kind, "NOT_ACCEPTABLE")
@@ -221,19 +225,19 @@ def test_content_negotiation_selects_sse_only_if_named_and_not_outranked(
     ],
 )  # fmt: skip
 def test_content_negotiation_serves_graphiql_only_for_html_without_a_query(
-    opened: Client, closed: Client, accept: str, address: str, is_page: bool
+    open_client: Client, persisted_only_client: Client, accept: str, address: str, is_page: bool
 ) -> None:
-    response = send(opened, accept, Request("GET", address))
+    response = send(open_client, accept, Request("GET", address))
     assert (read(response) == []) == is_page
     assert ("GraphiQL" in response.text) == is_page
-    refused = send(closed, accept, Request("GET", address))
+    refused = send(persisted_only_client, accept, Request("GET", address))
     assert read(refused)
     assert not is_page or refused.status_code == 404
 
 
-def test_content_negotiation_combines_repeated_accept_headers(opened: Client) -> None:
+def test_content_negotiation_combines_repeated_accept_headers(open_client: Client) -> None:
     for accepts, status in (([JSON, STREAM], 200), (["text/plain", JSON], 200), (["text/plain", "image/png"], 406)):
-        response = send(opened, accepts, Request(body=posted("{ __typename }")))
+        response = send(open_client, accepts, Request(body=json_body("{ __typename }")))
         assert (response.status_code, len(read(response))) == (status, 1)
         assert (response.headers["content-type"].startswith(STREAM)) == (STREAM in accepts)
 

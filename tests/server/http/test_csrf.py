@@ -1,4 +1,4 @@
-"""What pages of other sites can have a browser send is refused, unless their origin is allowed. Scripts and tools may ask."""
+"""CSRF protection and CORS: requests that foreign pages can trigger are rejected."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from tests.support.streams import PROTOCOL
 
 QUERY = "{ __typename }"
 ANSWER = {"data": {"__typename": "Query"}}
-FRIEND, STRANGER = "https://app.example.com", "https://elsewhere.example"
+ALLOWED_ORIGIN, FOREIGN_ORIGIN = "https://app.example.com", "https://elsewhere.example"
 JSON, RESPONSE_JSON, ANY = "application/json", "application/graphql-response+json", "*/*"
 NAVIGATION = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 IMAGE = "image/avif,image/webp,*/*;q=0.8"
@@ -20,30 +20,30 @@ IMAGE = "image/avif,image/webp,*/*;q=0.8"
 
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
-    """A server that knows no other origin."""
+    """Yield a server without allowed origins."""
     with running_server(module_database_url) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def open_client(module_database_url: str) -> Iterator[Client]:
-    """A server that pages of a friend may ask."""
-    with running_server(module_database_url, cors_origins=f"{FRIEND}, https://other.example.com") as client:
+    """Yield a server with two allowed origins."""
+    with running_server(module_database_url, cors_origins=f"{ALLOWED_ORIGIN}, https://other.example.com") as client:
         yield client
 
 
 def get(client: Client, **headers: str) -> httpx.Response:
-    """Ask in the address, with exactly these headers."""
+    """Send a query by GET, with exactly these headers."""
     return client.http.get("/graphql", params={"query": QUERY}, headers={"Accept": ANY, **headers})
 
 
 def post(client: Client, **headers: str) -> httpx.Response:
-    """Ask in a body of JSON."""
+    """Send a query in a JSON body."""
     return client.http.post("/graphql", json={"query": QUERY}, headers=headers)
 
 
-def code(response: httpx.Response) -> str:
-    """Return the code of a refusal."""
+def error_code(response: httpx.Response) -> str:
+    """Return the code of a rejection."""
     assert response.status_code == 403
     answer: Json = response.json()
     return str(answer["errors"][0]["extensions"]["code"])
@@ -73,19 +73,19 @@ def test_csrf_protection_rejects_get_queries_from_links_and_images(
     client: Client, accept: str, fetched: dict[str, str]
 ) -> None:
     response = get(client, Accept=accept, **fetched)
-    assert response.status_code == 406 or code(response) == "PREFLIGHT_REQUIRED"
+    assert response.status_code == 406 or error_code(response) == "PREFLIGHT_REQUIRED"
     assert "data" not in response.json()
 
 
-@pytest.mark.parametrize("origin", [{}, {"Origin": STRANGER}, {"Origin": "null"}])
+@pytest.mark.parametrize("origin", [{}, {"Origin": FOREIGN_ORIGIN}, {"Origin": "null"}])
 def test_csrf_protection_rejects_cross_site_requests_without_an_allowed_origin(
     client: Client, open_client: Client, origin: dict[str, str]
 ) -> None:
     foreign = {"Sec-Fetch-Site": "cross-site", "GraphQL-Require-Preflight": "1", **origin}
     for asked in (client, open_client):
         for accept in (JSON, "text/event-stream"):
-            assert code(get(asked, Accept=accept, **foreign)) == "CROSS_SITE_REFUSED"
-            assert code(post(asked, Accept=accept, **foreign)) == "CROSS_SITE_REFUSED"
+            assert error_code(get(asked, Accept=accept, **foreign)) == "CROSS_SITE_REFUSED"
+            assert error_code(post(asked, Accept=accept, **foreign)) == "CROSS_SITE_REFUSED"
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
@@ -101,10 +101,10 @@ def test_csrf_protection_allows_posts_from_same_site_pages_and_tools(client: Cli
 
 
 def test_cors_allowed_origin_can_send_requests_and_read_responses(open_client: Client) -> None:
-    from_friend = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": FRIEND}
+    from_friend = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": ALLOWED_ORIGIN}
     for response in (post(open_client, **from_friend), get(open_client, **from_friend)):
         assert response.json() == ANSWER
-        assert response.headers["access-control-allow-origin"] == FRIEND
+        assert response.headers["access-control-allow-origin"] == ALLOWED_ORIGIN
         assert "Origin" in response.headers["vary"]
         assert "access-control-allow-credentials" not in response.headers
 
@@ -112,9 +112,9 @@ def test_cors_allowed_origin_can_send_requests_and_read_responses(open_client: C
 def test_cors_preflight_succeeds_only_for_allowed_origins(client: Client, open_client: Client) -> None:
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,authorization"}
     for server, origin, allowed in (
-        (open_client, FRIEND, True),
-        (open_client, STRANGER, False),
-        (client, FRIEND, False),
+        (open_client, ALLOWED_ORIGIN, True),
+        (open_client, FOREIGN_ORIGIN, False),
+        (client, ALLOWED_ORIGIN, False),
     ):
         response = server.http.options("/graphql", headers={"Origin": origin, **asked})
         assert response.is_success == allowed
@@ -124,24 +124,26 @@ def test_cors_preflight_succeeds_only_for_allowed_origins(client: Client, open_c
 @pytest.mark.parametrize(
     ("headers", "named"),
     [
-        ({"Origin": STRANGER}, "origin"),
+        ({"Origin": FOREIGN_ORIGIN}, "origin"),
         ({"Access-Control-Request-Method": "DELETE"}, "method"),
         ({"Access-Control-Request-Headers": "x-other"}, "headers"),
-        ({"Origin": STRANGER, "Access-Control-Request-Method": "PUT"}, "origin, method"),
+        ({"Origin": FOREIGN_ORIGIN, "Access-Control-Request-Method": "PUT"}, "origin, method"),
         ({"Access-Control-Request-Private-Network": "true"}, "private-network"),
     ],
 )
 def test_cors_preflight_rejection_has_a_code_and_names_the_cause(
     open_client: Client, headers: dict[str, str], named: str
 ) -> None:
-    asked = {"Origin": FRIEND, "Access-Control-Request-Method": "POST", **headers}
+    asked = {"Origin": ALLOWED_ORIGIN, "Access-Control-Request-Method": "POST", **headers}
     response = open_client.http.options("/graphql", headers=asked)
     (error,) = response.json()["errors"]
     assert (response.status_code, error["extensions"]) == (400, {"code": "CORS_REFUSED"})
     assert named in error["message"]
     assert response.headers["content-type"] == "application/json"
-    # What starlette says to browsers stays as it is.
-    assert response.headers.get("access-control-allow-origin") == (FRIEND if asked["Origin"] == FRIEND else None)
+    # The CORS headers that starlette sends are unchanged.
+    assert response.headers.get("access-control-allow-origin") == (
+        ALLOWED_ORIGIN if asked["Origin"] == ALLOWED_ORIGIN else None
+    )
     assert response.headers["access-control-allow-methods"] == "GET, POST"
     assert "Origin" in response.headers["vary"]
     assert response.headers["x-request-id"]
@@ -149,13 +151,13 @@ def test_cors_preflight_rejection_has_a_code_and_names_the_cause(
 
 def test_cors_wildcard_allows_all_origins(module_database_url: str) -> None:
     with running_server(module_database_url, cors_origins="*") as client:
-        response = post(client, **{"Sec-Fetch-Site": "cross-site", "Origin": STRANGER})
+        response = post(client, **{"Sec-Fetch-Site": "cross-site", "Origin": FOREIGN_ORIGIN})
         assert response.json() == ANSWER
         assert response.headers["access-control-allow-origin"] == "*"
 
 
 def test_cors_allowed_origin_can_open_a_websocket(open_client: Client) -> None:
     address = f"{str(open_client.http.base_url).replace('http', 'ws', 1)}/graphql"
-    with connect(address, subprotocols=[PROTOCOL], origin=Origin(FRIEND)) as socket:
+    with connect(address, subprotocols=[PROTOCOL], origin=Origin(ALLOWED_ORIGIN)) as socket:
         socket.send('{"type": "connection_init"}')
         assert socket.recv(timeout=10) == '{"type":"connection_ack"}'

@@ -1,4 +1,4 @@
-"""Repeated header lines: lists are joined, of a singleton the last line is used."""
+"""Repeated headers: list headers are joined, singleton headers use the last line."""
 
 import pytest
 

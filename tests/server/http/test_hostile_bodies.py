@@ -1,4 +1,4 @@
-"""Bodies and addresses that are no requests, or only just: refused with a 4xx and JSON, quickly, in bounded memory."""
+"""Hostile bodies and URLs: rejected with 4xx and JSON, quickly and in bounded memory."""
 
 import json
 from collections.abc import Iterator
@@ -9,61 +9,61 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 
 from server.runtime.http_protocol import MAX_WEBSOCKET_MESSAGE_BYTES
-from tests.support.hostile import Target, check_quick, codes
+from tests.support.hostile import Target, check_quick, error_codes
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import open_socket, receive
-from tests.support.tokens import bearing, make_token
+from tests.support.tokens import authorization_header, create_api_token
 
 UPLOAD = "mutation ($prices: [PriceInput!]!) { uploadPrices(input: {prices: $prices}) { replayed } }"
 PAGE = "query ($n: Int!) { locations(first: $n) { totalCount } }"
 LIMIT = 100_000
 
 
-def asking(query: str, variables: str) -> bytes:
-    """Return a body whose variables are JSON, or something like it."""
+def request_body(query: str, variables: str) -> bytes:
+    """Return a body with the variables as raw text, which may be invalid JSON."""
     return f'{{"query": {json.dumps(query)}, "variables": {variables}}}'.encode()
 
 
 BODIES = {
     "lists 100,000 deep": (b"[" * 100_000, 400),
     "lists 1,000 deep, closed": (b"[" * 1_000 + b"]" * 1_000, 400),
-    "objects 1,100 deep": (asking(PAGE, '{"n": ' + '{"a": ' * 1_100 + "1" + "}" * 1_100 + "}"), 400),
-    "objects 900 deep": (asking(PAGE, '{"n": ' + '{"a": ' * 900 + "1" + "}" * 900 + "}"), 200),
-    "an integer of 65 bits": (asking(PAGE, '{"n": 18446744073709551616}'), 200),
-    "an integer of 33 bits": (asking(PAGE, '{"n": 8589934592}'), 200),
-    "an integer of 5,000 digits": (asking(PAGE, '{"n": ' + "9" * 5_000 + "}"), 400),
-    "a float beyond all": (asking(PAGE, '{"n": 1e400}'), 400),
-    "not a number": (asking(PAGE, '{"n": NaN}'), 400),
-    "bytes that are no UTF-8": (b'{"query": "\xff\xfe"}', 400),
+    "objects 1,100 deep": (request_body(PAGE, '{"n": ' + '{"a": ' * 1_100 + "1" + "}" * 1_100 + "}"), 400),
+    "objects 900 deep": (request_body(PAGE, '{"n": ' + '{"a": ' * 900 + "1" + "}" * 900 + "}"), 200),
+    "an integer of 65 bits": (request_body(PAGE, '{"n": 18446744073709551616}'), 200),
+    "an integer of 33 bits": (request_body(PAGE, '{"n": 8589934592}'), 200),
+    "an integer of 5,000 digits": (request_body(PAGE, '{"n": ' + "9" * 5_000 + "}"), 400),
+    "a float overflow": (request_body(PAGE, '{"n": 1e400}'), 400),
+    "NaN": (request_body(PAGE, '{"n": NaN}'), 400),
+    "invalid UTF-8": (b'{"query": "\xff\xfe"}', 400),
     "a surrogate in UTF-8": (b'{"query": "\xed\xa0\x80"}', 400),
     "an escaped surrogate": (b'{"query": "\\ud800"}', 400),
-    "an escaped surrogate among the variables": (asking(PAGE, '{"n": "\\udfff"}'), 400),
+    "an escaped surrogate among the variables": (request_body(PAGE, '{"n": "\\udfff"}'), 400),
     "an array": (json.dumps([{"query": "{ __typename }"}] * 10).encode(), 400),
     "a byte order mark": (b'\xef\xbb\xbf{"query": "{ __typename }"}', 400),
     "UTF-16": ('{"query": "{ __typename }"}'.encode("utf-16"), 400),
-    "nothing": (b"", 400),
-    "as many lists as there is room for": (asking(PAGE, '{"n": [' + "[]," * 33_000 + "1]}"), 200),
-    "a byte more than anybody may ask with": (
-        asking("{ __typename }", '{"a": "' + "x" * (LIMIT - 48) + '"}') + b" " * 1_000,
+    "empty body": (b"", 400),
+    "lists up to the body limit": (request_body(PAGE, '{"n": [' + "[]," * 33_000 + "1]}"), 200),
+    "a body above the body limit": (
+        request_body("{ __typename }", '{"a": "' + "x" * (LIMIT - 48) + '"}') + b" " * 1_000,
         413,
     ),
-    "5 MB": (asking("{ __typename" + " " * 5_000_000 + "}", "{}"), 413),
-    "31 MB of lists": (asking("{ __typename }", '{"a": [' + "[]," * 10_300_000 + "1]}"), 413),
+    "5 MB": (request_body("{ __typename" + " " * 5_000_000 + "}", "{}"), 413),
+    "31 MB of lists": (request_body("{ __typename }", '{"a": [' + "[]," * 10_300_000 + "1]}"), 413),
 }
 ITEMS = {
-    "lists 900 deep": asking(UPLOAD, '{"prices": ' + "[" * 900 + "]" * 900 + "}"),
-    "numbers": asking(UPLOAD, '{"prices": [' + ",".join(["1"] * 45_000) + "]}"),
-    "items of which the last is wrong": asking(
+    "lists 900 deep": request_body(UPLOAD, '{"prices": ' + "[" * 900 + "]" * 900 + "}"),
+    "numbers": request_body(UPLOAD, '{"prices": [' + ",".join(["1"] * 45_000) + "]}"),
+    "items with an invalid last one": request_body(
         UPLOAD,
         '{"prices": [' + '{"dateFrom":"","origin":"","destination":"","price":1},' * 1_700 + '{"price": true}]}',
     ),
 }
-"""What somebody sends who may upload."""
+"""Bodies of callers with upload scope."""
 
 
 @pytest.fixture(scope="module")
 def target(module_database_url: str) -> Iterator[Target]:
-    """A server process that the tests share, closed for writing."""
+    """Yield a server process shared by the tests, without anonymous writes."""
     with serving(module_database_url) as (process, url), httpx.Client(base_url=url, timeout=30) as http:
         wait_until_answered(url)
         yield Target(url, process.pid, http)
@@ -77,21 +77,21 @@ def test_hostile_body_is_answered_quickly_with_the_expected_status(target: Targe
     def send() -> httpx.Response:
         return target.post(body, Accept=accept)
 
-    # The largest take longer to arrive.
+    # The transfer of the largest bodies exceeds the time limit.
     response = check_quick(target, send) if len(body) < 1_000_000 else send()
     assert response.status_code == status
     if response.headers["content-type"].startswith("application/json"):
-        assert codes(response)
+        assert error_codes(response)
 
 
 @pytest.mark.parametrize("name", ITEMS)
 def test_hostile_upload_items_are_rejected_quickly_with_a_code(
     target: Target, module_database_url: str, name: str
 ) -> None:
-    token = bearing(make_token(module_database_url, "upload"))
+    token = authorization_header(create_api_token(module_database_url, "upload"))
     response = check_quick(target, lambda: target.post(ITEMS[name], **token))
     assert response.status_code == 200
-    assert "BAD_USER_INPUT" in codes(response) <= {"BAD_USER_INPUT", "INVALID_PRICE", "TOO_MANY_ERRORS"}
+    assert "BAD_USER_INPUT" in error_codes(response) <= {"BAD_USER_INPUT", "INVALID_PRICE", "TOO_MANY_ERRORS"}
 
 
 @pytest.mark.parametrize("token_given", [True, False])
@@ -99,23 +99,23 @@ def test_hostile_upload_items_are_rejected_quickly_with_a_code(
 def test_rejections_download_with_an_impossible_batch_id_is_rejected(
     target: Target, module_database_url: str, id_: str, *, token_given: bool
 ) -> None:
-    token = bearing(make_token(module_database_url, "upload")) if token_given else {}
+    token = authorization_header(create_api_token(module_database_url, "upload")) if token_given else {}
     response = check_quick(target, lambda: target.http.get(f"/batches/{id_}/rejections.csv", headers=token))
     expected = (404, {"UNKNOWN_BATCH"}) if token_given else (401, {"UNAUTHENTICATED"})
-    assert (response.status_code, codes(response)) == expected
+    assert (response.status_code, error_codes(response)) == expected
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_body_limit_is_enforced_to_the_byte(target: Target, *, told: bool) -> None:
+@pytest.mark.parametrize("has_length", [True, False])
+def test_body_limit_is_enforced_to_the_byte(target: Target, *, has_length: bool) -> None:
     def post(length: int) -> httpx.Response:
-        body = asking("{ __typename }", "{}").ljust(length)
-        # A stream without a length goes out in chunks.
-        content = body if told else iter([body[:50_000], body[50_000:]])
+        body = request_body("{ __typename }", "{}").ljust(length)
+        # A stream without a length is sent in chunks.
+        content = body if has_length else iter([body[:50_000], body[50_000:]])
         return target.http.post("/graphql", content=content, headers={"Content-Type": "application/json"})
 
     assert post(LIMIT).json() == {"data": {"__typename": "Query"}}
     refused = post(LIMIT + 1)
-    assert (refused.status_code, codes(refused)) == (413, {"PAYLOAD_TOO_LARGE"})
+    assert (refused.status_code, error_codes(refused)) == (413, {"PAYLOAD_TOO_LARGE"})
 
 
 @pytest.mark.parametrize(
@@ -180,8 +180,8 @@ def test_hostile_query_string_is_rejected_quickly_with_a_code(target: Target, ad
     response = check_quick(
         target, lambda: target.http.get(f"/graphql{address}", headers={"Accept": "application/json"})
     )
-    assert response.status_code == 400 or codes(response) <= {"PERSISTED_QUERY_NOT_FOUND", "GRAPHQL_PARSE_FAILED"}
-    assert codes(response)
+    assert response.status_code == 400 or error_codes(response) <= {"PERSISTED_QUERY_NOT_FOUND", "GRAPHQL_PARSE_FAILED"}
+    assert error_codes(response)
 
 
 @pytest.mark.parametrize(
@@ -201,5 +201,5 @@ def test_unknown_paths_and_methods_are_rejected_with_a_json_error(
     target: Target, path: str, method: str, status: int, code: str
 ) -> None:
     response = check_quick(target, lambda: target.http.request(method, path))
-    assert (response.status_code, codes(response)) == (status, {code})
+    assert (response.status_code, error_codes(response)) == (status, {code})
     assert ("allow" in response.headers) == (status == 405)

@@ -1,4 +1,4 @@
-"""Multipart requests that are not what they should be: each is refused with a code, and none of them costs more than itself."""
+"""Malformed multipart requests: each is rejected with a code, at bounded cost."""
 
 import json
 import resource
@@ -13,7 +13,7 @@ import pytest
 
 from server.http.multipart import MAX_FIELD_BYTES
 from tests.support.batches.price_files import CSV, MUTATION, form, send
-from tests.support.batches.uploads import AVERAGES, fill
+from tests.support.batches.uploads import AVERAGES, create_locations
 from tests.support.fixtures.server import Client, running_server
 from tests.support.http.multipart import (
     FILE,
@@ -23,30 +23,30 @@ from tests.support.http.multipart import (
     OPERATIONS,
     Part,
     batch_count,
-    code,
     encode,
+    error_code,
     open_upload,
     post,
 )
 from tests.support.http.server_process import serving
-from tests.support.tokens import bearing, make_token
+from tests.support.tokens import authorization_header, create_api_token
 
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports with small limits, and nobody who applies batches."""
-    fill(database_url)
+    """Yield a server with two ports, small limits and no worker."""
+    create_locations(database_url)
     with running_server(database_url, max_body_bytes=10_000, max_upload_bytes=LIMIT, pool_size=2) as client:
         yield client
 
 
 def operations(value: object) -> Part:
-    """Return the part that holds the operation."""
+    """Return the `operations` part."""
     return ("operations", None, json.dumps(value).encode())
 
 
 def mapped(value: object) -> Part:
-    """Return the part that holds the map."""
+    """Return the `map` part."""
     return ("map", None, json.dumps(value).encode())
 
 
@@ -66,10 +66,10 @@ def test_multipart_request_without_a_file_executes_its_operation(client: Client)
 
 
 MALFORMED: dict[str, bytes] = {
-    "nothing": b"",
-    "no form at all": b'{"query": "{ __typename }"}',
-    "no end": encode(OPERATIONS, MAP, FILE, end=""),
-    "cut within the file": encode(OPERATIONS, MAP, FILE)[:-40],
+    "empty body": b"",
+    "not a form": b'{"query": "{ __typename }"}',
+    "missing end boundary": encode(OPERATIONS, MAP, FILE, end=""),
+    "truncated file": encode(OPERATIONS, MAP, FILE)[:-40],
     "another boundary": encode(OPERATIONS, MAP, FILE, boundary="abc", end="--abc--"),
     "a broken header": b"--xyz\r\nContent Disposition: form-data\r\n\r\n--xyz--",
     "a part without a name": b"--xyz\r\nContent-Disposition: form-data\r\n\r\nx\r\n--xyz--",
@@ -78,9 +78,9 @@ MALFORMED: dict[str, bytes] = {
     "several operations": encode(OPERATIONS, OPERATIONS, FILE),
     "operations twice and a map": encode(OPERATIONS, OPERATIONS, MAP, FILE),
     "an array of operations": encode(operations([OPERATION]), MAP, FILE),
-    "a text for operations": encode(operations("x"), MAP, FILE),
-    "operations that are no JSON": encode(("operations", None, b"{"), MAP, FILE),
-    "operations that are no UTF-8": encode(("operations", None, b'{"query": "\xff"}'), MAP),
+    "operations as a string": encode(operations("x"), MAP, FILE),
+    "operations in invalid JSON": encode(("operations", None, b"{"), MAP, FILE),
+    "operations in invalid UTF-8": encode(("operations", None, b'{"query": "\xff"}'), MAP),
     "deep operations": encode(("operations", None, b"[" * 100_000), MAP, FILE),
     "large operations": encode(("operations", None, b" " * (MAX_FIELD_BYTES + 1)), MAP, FILE),
     "no map": encode(OPERATIONS, FILE),
@@ -119,14 +119,14 @@ PATHS = [
 def test_malformed_multipart_request_is_rejected_and_stores_nothing(database_url: str, kind: str) -> None:
     with running_server(database_url, max_upload_bytes=2 * MAX_FIELD_BYTES) as client:
         answer = post(client, MALFORMED[kind])
-        assert (answer.status_code, code(answer)) == (400, "BAD_MULTIPART")
+        assert (answer.status_code, error_code(answer)) == (400, "BAD_MULTIPART")
         assert batch_count(client) == 0
 
 
 @pytest.mark.parametrize("change", [{"query": 1}, {"query": None}, {"operationName": ["x"]}, {"documentId": 1}])
 def test_multipart_request_with_invalid_parameters_is_rejected(client: Client, change: dict[str, Any]) -> None:
     answer = post(client, encode(operations({**OPERATION, **change}), MAP, FILE))
-    assert (answer.status_code, code(answer)) == (400, "BAD_PARAMETER")
+    assert (answer.status_code, error_code(answer)) == (400, "BAD_PARAMETER")
     assert batch_count(client) == 0
 
 
@@ -135,15 +135,15 @@ def test_multipart_request_requires_a_persisted_document_if_only_those_are_allow
 ) -> None:
     with running_server(database_url, documents_dir=tmp_path, persisted_only=True) as client:
         answer = post(client, encode(OPERATIONS, MAP, FILE))
-        assert (answer.status_code, code(answer)) == (400, "DOCUMENT_REQUIRED")
+        assert (answer.status_code, error_code(answer)) == (400, "DOCUMENT_REQUIRED")
 
 
 def test_multipart_map_path_that_does_not_lead_to_null_is_rejected(client: Client) -> None:
     for path in PATHS:
         answer = post(client, encode(OPERATIONS, mapped({"0": [path]}), FILE))
-        assert (answer.status_code, code(answer)) == (400, "BAD_MULTIPART"), path
+        assert (answer.status_code, error_code(answer)) == (400, "BAD_MULTIPART"), path
     answer = post(client, encode(OPERATIONS, mapped({"0": ["variables.file"] * 2}), FILE))
-    assert code(answer) == "BAD_MULTIPART"
+    assert error_code(answer) == "BAD_MULTIPART"
     assert batch_count(client) == 0
 
 
@@ -162,7 +162,7 @@ def test_multipart_content_type_with_unusable_boundary_or_charset_is_rejected(
     client: Client, content_type: str
 ) -> None:
     answer = post(client, encode(("operations", None, b'"\xff..'), MAP, FILE), content_type)
-    assert (answer.status_code, code(answer)) == (400, "BAD_MULTIPART")
+    assert (answer.status_code, error_code(answer)) == (400, "BAD_MULTIPART")
 
 
 @pytest.mark.parametrize("value", [None, "prices.csv", {"filename": "a.csv", "read": 1, "seek": 2}])
@@ -185,7 +185,7 @@ def test_multipart_request_requires_a_csrf_header(client: Client, header: str) -
     body = encode(OPERATIONS, MAP, FILE)
     for headers in ({"Origin": "https://elsewhere.example"}, {header: ""}):
         answer = post(client, body, **headers)
-        assert (answer.status_code, code(answer)) == (403, "PREFLIGHT_REQUIRED")
+        assert (answer.status_code, error_code(answer)) == (403, "PREFLIGHT_REQUIRED")
         assert "GraphQL-Require-Preflight" in answer.text
     assert batch_count(client) == 0
     assert post(client, body, **{header: "1"}).status_code == 200
@@ -197,12 +197,12 @@ def test_multipart_upload_without_upload_scope_is_rejected_before_the_body(datab
             assert sock.recv(1_000).startswith(b"HTTP/1.1 401 ")
         for token, expected in [
             (None, (401, "UNAUTHENTICATED")),
-            (make_token(database_url, "read"), (403, "FORBIDDEN")),
+            (create_api_token(database_url, "read"), (403, "FORBIDDEN")),
         ]:
-            client.http.headers.update(bearing(token))
+            client.http.headers.update(authorization_header(token))
             answer = post(client, encode(OPERATIONS, MAP, FILE))
-            assert (answer.status_code, code(answer)) == expected
-        client.http.headers.update(bearing(make_token(database_url, "admin")))
+            assert (answer.status_code, error_code(answer)) == expected
+        client.http.headers.update(authorization_header(create_api_token(database_url, "admin")))
         assert batch_count(client) == 0
 
 
@@ -213,20 +213,20 @@ def test_slow_multipart_uploads_occupy_no_database_connection(client: Client) ->
         # The pool has two connections.
         assert client.ask(AVERAGES)["averagePrices"]
         assert send(client, CSV, waitMs=0)["batch"]["status"] == "QUEUED"
-    # All of them have hung up half-way: nothing is stored, and nobody is worse off.
+    # All slow clients have disconnected: they store nothing and do not affect others.
     assert batch_count(client) == 1
 
 
 def test_multipart_upload_on_a_full_disk_responds_503_and_stores_nothing(database_url: str) -> None:
-    fill(database_url)
-    token = make_token(database_url, "upload")
+    create_locations(database_url)
+    token = create_api_token(database_url, "upload")
     with serving(database_url) as (process, url):
         httpx.get(f"{url}/readyz").raise_for_status()
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
         request = form(CSV + b"\n" * 3_000_000, "prices.csv")
-        request["headers"] |= bearing(token)
+        request["headers"] |= authorization_header(token)
         answer = httpx.post(f"{url}/graphql", **request, timeout=30)
-        assert (answer.status_code, code(answer)) == (503, "NO_ROOM")
+        assert (answer.status_code, error_code(answer)) == (503, "NO_ROOM")
         assert int(answer.headers["retry-after"]) > 0
         assert httpx.get(f"{url}/readyz").status_code == 200
     with psycopg.connect(database_url) as connection:

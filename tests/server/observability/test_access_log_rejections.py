@@ -1,4 +1,4 @@
-"""What the log and the figures tell of requests that are refused by the connection: once each, under the id of the answer."""
+"""Access log and metrics of requests rejected by the HTTP protocol: one record per response."""
 
 import socket
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ import pytest
 from tests.support.http.logs import Log, logging_server
 from tests.support.http.metrics import SCRAPER, SETTINGS, find, scrape
 from tests.support.http.raw_http import BODY, FORM, HEAD, read_all, status_and_code
-from tests.support.streams import until
-from tests.support.tokens import make_token
+from tests.support.tokens import create_api_token
+from tests.support.waiting import eventually
 
 Server = tuple[str, Log]
 ID = b"X-Request-Id: %b\r\n"
@@ -17,14 +17,14 @@ ID = b"X-Request-Id: %b\r\n"
 
 @pytest.fixture(scope="module")
 def server(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that waits half a second for a request, and its log."""
+    """Yield a server with a request timeout of half a second, and its log."""
     settings = {**SETTINGS, "RATESGRAPH_REQUEST_SECONDS": "0.5"}
     with logging_server(module_database_url, tmp_path_factory.mktemp("refusals"), **settings) as (_, url, log):
         yield url, log
 
 
-def say(url: str, words: bytes) -> bytes:
-    """Return what the server answers before it closes."""
+def send_raw(url: str, words: bytes) -> bytes:
+    """Send raw bytes and return the response until the server closes."""
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=15) as sock:
         sock.sendall(words)
@@ -52,18 +52,18 @@ def test_access_log_and_metrics_record_a_rejected_request_once_by_request_id(
     url, log = server
     words, status, code = REQUESTS[name]
     if b"%t" in words:
-        words = words.replace(b"%t", make_token(module_database_url, "upload").encode())
+        words = words.replace(b"%t", create_api_token(module_database_url, "upload").encode())
     before = find(scrape(url, SCRAPER), "ratesgraph_requests_total", status=str(status), code=code)
-    answer = say(url, words.replace(b"%b", name.encode()))
+    answer = send_raw(url, words.replace(b"%b", name.encode()))
     assert status_and_code(answer) == (status, code)
     head = answer.partition(b"\r\n\r\n")[0].lower().split(b"\r\n")
     assert {b"x-request-id: " + name.encode(), b"x-content-type-options: nosniff"} <= set(head)
     line = log.find(request_id=name, event="request", level="info")
     assert (line["status"], line["codes"][0]) == (status, code)
     assert line.get("duration_ms", 0) > (400 if status == 408 else -1)
-    until(
+    eventually(
         lambda: find(scrape(url, SCRAPER), "ratesgraph_requests_total", status=str(status), code=code) == before + 1,
-        "the refusal is not counted",
+        "the rejection is not counted",
     )
     assert len([line for line in log.lines() if line.get("request_id") == name]) == 1
 
@@ -71,6 +71,6 @@ def test_access_log_and_metrics_record_a_rejected_request_once_by_request_id(
 def test_access_log_reports_invalid_http_at_info_level_only(server: Server) -> None:
     url, log = server
     for words in (b"no http\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"):
-        say(url, words)
+        send_raw(url, words)
     log.find(codes=["BAD_HTTP"])
     assert {line["level"] for line in log.lines()} == {"info"}

@@ -1,4 +1,4 @@
-"""What the log and the figures tell of WebSockets: whoever is refused on one is seen as over HTTP."""
+"""Access log and metrics of WebSockets: rejections are recorded as over HTTP."""
 
 import json
 from collections.abc import Iterator
@@ -9,11 +9,12 @@ from websockets.sync.client import connect
 
 from tests.support.http.logs import Log, logging_server
 from tests.support.http.metrics import SCRAPER, SETTINGS, find, scrape
-from tests.support.streams import PROTOCOL, open_socket, receive, subscribe, until
-from tests.support.tokens import make_token
+from tests.support.streams import PROTOCOL, open_socket, receive, subscribe
+from tests.support.tokens import create_api_token
+from tests.support.waiting import eventually
 
 WATCH = 'subscription { pricesChanged(origin: "CNSGH", destination: "CNSGH") { status } }'
-FEW = {
+LIMITS = {
     **SETTINGS,
     "RATESGRAPH_MAX_CALLER_STREAMS": "2",
     "RATESGRAPH_MAX_WEBSOCKET_OPERATIONS": "1",
@@ -24,13 +25,13 @@ Server = tuple[str, Log]
 
 @pytest.fixture(scope="module")
 def server(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that the tests share, and its log."""
-    with logging_server(module_database_url, tmp_path_factory.mktemp("sockets"), **FEW) as (_, url, log):
+    """Yield a server shared by the tests, and its log."""
+    with logging_server(module_database_url, tmp_path_factory.mktemp("sockets"), **LIMITS) as (_, url, log):
         yield url, log
 
 
-def errors(url: str, code: str) -> float:
-    """Return how many errors of the code were counted."""
+def count_errors(url: str, code: str) -> float:
+    """Return the number of counted errors with the code."""
     return find(scrape(url, SCRAPER), "ratesgraph_errors_total", code=code)
 
 
@@ -45,12 +46,12 @@ def test_access_log_and_metrics_record_rejected_websocket_operations(
     with open_socket(url) as socket:
         assert socket.response is not None
         id_ = socket.response.headers["x-request-id"]
-        before = errors(url, code)
+        before = count_errors(url, code)
         for number in "12":
             socket.send(json.dumps({"id": number, "type": "subscribe", "payload": payload}))
             assert receive(socket)["payload"][0]["extensions"]["code"] == code
         assert log.find(request_id=id_, transport="websocket", codes=[code], caller="anyone")["event"] == "request"
-        until(lambda: errors(url, code) == before + 2, "the refusals are not counted")
+        eventually(lambda: count_errors(url, code) == before + 2, "the rejections are not counted")
 
 
 def test_access_log_records_websocket_operations_above_the_limit(server: Server) -> None:
@@ -75,7 +76,7 @@ def test_access_log_records_unauthenticated_websocket_connections(server: Server
 
 def test_access_log_records_rejected_websocket_handshakes_by_request_id(server: Server) -> None:
     url, log = server
-    before = errors(url, "TOO_MANY_STREAMS")
+    before = count_errors(url, "TOO_MANY_STREAMS")
     with open_socket(url), open_socket(url), pytest.raises(InvalidStatus) as refused, open_socket(url):
         pass
     line = log.find(request_id=refused.value.response.headers["x-request-id"])
@@ -86,8 +87,8 @@ def test_access_log_records_rejected_websocket_handshakes_by_request_id(server: 
         "status": 429,
         "codes": ["TOO_MANY_STREAMS"],
     }
-    until(lambda: errors(url, "TOO_MANY_STREAMS") == before + 1, "the refusal is not counted")
-    # A page of another site, for which there is a status alone.
+    eventually(lambda: count_errors(url, "TOO_MANY_STREAMS") == before + 1, "the rejection is not counted")
+    # A page of a foreign origin, which receives only a status.
     headers = {"X-Request-Id": "page", "Origin": "https://elsewhere.example"}
     address = f"{url.replace('http', 'ws', 1)}/graphql"
     with pytest.raises(InvalidStatus), connect(address, subprotocols=[PROTOCOL], additional_headers=headers):
@@ -102,7 +103,7 @@ def test_access_log_reports_slow_websocket_operations_as_warnings(server: Server
       uploadPrices(input: {prices: [{dateFrom: "2024-01-01", dateTo: "2024-01-01", origin: "CNSGH", destination: "CNSGH",
         price: 1}], waitMs: 2000}) { batch { status } }
     }"""
-    with open_socket(url, make_token(module_database_url, "upload")) as socket:
+    with open_socket(url, create_api_token(module_database_url, "upload")) as socket:
         subscribe(socket, upload, {})
         assert receive(socket)["payload"]["data"]["uploadPrices"]["batch"]["status"] == "QUEUED"
     line = log.find(event="slow request", transport="websocket")

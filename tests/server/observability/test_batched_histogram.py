@@ -1,4 +1,4 @@
-"""The batched histogram exports the same samples as `Histogram` of prometheus_client, in one process and in several."""
+"""Batched histogram: the same samples as prometheus_client's `Histogram`."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ Observation = tuple[tuple[str, str], float]
 
 
 class Families:
-    """A registry of fixed families, for the text format."""
+    """Registry of fixed metric families, for the text format."""
 
     def __init__(self, families: list[Metric]) -> None:
         self.families = families
@@ -34,7 +34,7 @@ class Families:
 
 
 def draw_observations(random: Random, count: int) -> list[Observation]:
-    """Return observations of every bucket and of its very bounds."""
+    """Return random observations, which include the bounds of the buckets."""
     return [
         (
             (random.choice(["query", "none"]), random.choice(["hit", "miss", 'a"b'])),
@@ -57,7 +57,7 @@ def add_batches(histogram: BatchedHistogram, observations: list[Observation]) ->
 
 
 def samples(families: list[Metric]) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Return the samples of the text format; sums are rounded, as they are added in another order."""
+    """Return the samples of the text format; rounded sums hide the order of addition."""
     text = generate_latest(Families(families)).decode()
     assert text.startswith(f"# HELP {NAME} How long\n# TYPE {NAME} histogram\n")
     found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
@@ -82,7 +82,7 @@ def test_batched_histogram_equals_histogram(seed: int) -> None:
         expected = list(theirs.collect())
         assembled = list(batched.assemble(ours.collect()))
         assert samples(assembled) == samples(expected)
-        # In one process even the order of the samples is the same.
+        # In one process the order of the samples is also the same.
         texts = [generate_latest(Families(families)) for families in (assembled, expected)]
         names = [[line.rpartition(b" ")[0] for line in text.splitlines()] for text in texts]
         assert names[0] == names[1]
@@ -97,7 +97,7 @@ test.observe(kind, [(tuple(labels), value) for labels, value in observations])
 
 
 def observe(kind: str, observations: list[Observation]) -> None:
-    """Record the observations in this process, by one of the two histograms."""
+    """Record the observations in this process with one of the two histograms."""
     registry = CollectorRegistry()
     if kind == "batched":
         add_batches(BatchedHistogram(NAME, "How long", LABELS, bounds=BUCKETS, registry=registry), observations)

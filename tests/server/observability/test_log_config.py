@@ -1,4 +1,4 @@
-"""A line of the log: what is blacked out in it, and what is left out."""
+"""Log lines: redaction of secrets and omission of messages."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from server.observability.redaction import Redactor
 
 
 def test_log_formatter_omits_or_redacts_exception_messages() -> None:
-    told = {}
+    exceptions = {}
     for include_message in (False, True):
         formatter = make_formatter(style="json", include_message=include_message, secrets=["s3cret-of-ours"])
         try:
@@ -20,9 +20,9 @@ def test_log_formatter_omits_or_redacts_exception_messages() -> None:
             record = logging.LogRecord(
                 "ratesgraph.x", logging.ERROR, "", 1, "it failed", (), (KeyError, error, error.__traceback__)
             )
-        told[include_message] = json.loads(formatter.format(record))["exception"]
-    assert told[False].endswith("builtins.KeyError")
-    assert told[True].endswith("builtins.KeyError: 'some words, […], password=[…] and […]'")
+        exceptions[include_message] = json.loads(formatter.format(record))["exception"]
+    assert exceptions[False].endswith("builtins.KeyError")
+    assert exceptions[True].endswith("builtins.KeyError: 'some words, […], password=[…] and […]'")
 
 
 def test_log_formatter_omits_object_representations_from_asyncio_messages() -> None:
@@ -34,7 +34,7 @@ def test_log_formatter_omits_object_representations_from_asyncio_messages() -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("postgresql://ann:pa/ss@db/x", "[…]@db/x"),
         ("ann:pass@db, host=db password='a b' user=ann", "[…]@db, host=db password=[…] user=ann"),
@@ -43,8 +43,8 @@ def test_log_formatter_omits_object_representations_from_asyncio_messages() -> N
         ("at 12:30 in file.py:12 <Task name='Task-1'>", "at 12:30 in file.py:12 <Task name='Task-1'>"),
     ],
 )
-def test_log_redaction_recognizes_secrets_by_their_format(text: str, told: str) -> None:
-    assert Redactor([]).redact(text) == told
+def test_log_redaction_recognizes_secrets_by_their_format(text: str, expected: str) -> None:
+    assert Redactor([]).redact(text) == expected
 
 
 @pytest.mark.parametrize("part", ["a:b", "a:b/", "a=a:", "password='", "eyJa-"])

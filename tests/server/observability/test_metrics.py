@@ -1,4 +1,4 @@
-"""What Prometheus reads of a running server, in one process and in several, and who may read it."""
+"""Prometheus metrics of a server, in one process and in several, and their access control."""
 
 import os
 import signal
@@ -14,14 +14,15 @@ from tests.support.fixtures.server import Client, running_server
 from tests.support.http.metrics import SCRAPER, SETTINGS, TOKEN, find, scrape
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.http.subscriptions import PROGRESS
-from tests.support.streams import answers, open_socket, subscribe, until
-from tests.support.tokens import bearing, make_token
+from tests.support.streams import open_socket, operation_results, subscribe
+from tests.support.tokens import authorization_header, create_api_token
+from tests.support.waiting import eventually
 
 QUERY = 'query {} {{ location(key: "CNSGH") {{ key }} }}'
 
 
-def ask(url: str, query: str, **headers: str) -> httpx.Response:
-    """Return the answer to a query."""
+def send_query(url: str, query: str, **headers: str) -> httpx.Response:
+    """Send a query and return the response."""
     return httpx.post(f"{url}/graphql", json={"query": query}, headers=headers, timeout=30)
 
 
@@ -31,17 +32,17 @@ def test_metrics_aggregate_requests_over_all_processes(database_url: str, tmp_pa
     settings = {**SETTINGS, "RATESGRAPH_DOCUMENTS_DIR": str(tmp_path)}
     with serving(database_url, "--workers", workers, settings=settings) as (_, url):
         wait_until_answered(url)
-        until(lambda: find(scrape(url), "ratesgraph_processes") == float(workers), "not all processes are counted")
+        eventually(lambda: find(scrape(url), "ratesgraph_processes") == float(workers), "not all processes are counted")
         for number in range(20):
-            # A connection each, so that the processes share them.
-            assert ask(url, QUERY.format(f"Stranger{number}")).status_code == 200
-        ask(url, "{ batches { totalCount } }")
-        ask(url, "{ nothing }")
+            # Each request opens a connection, so that the processes share the requests.
+            assert send_query(url, QUERY.format(f"Stranger{number}")).status_code == 200
+        send_query(url, "{ batches { totalCount } }")
+        send_query(url, "{ nothing }")
         for _ in range(3):
             httpx.post(f"{url}/graphql", json={"documentId": "places"})
         seconds = "ratesgraph_request_seconds_count"
-        # Each process adds up once a second.
-        until(lambda: find(scrape(url), seconds, kind="query") == 24, "not all are counted")
+        # Each process flushes its counts once a second.
+        eventually(lambda: find(scrape(url), seconds, kind="query") == 24, "not all requests are counted")
         samples = scrape(url)
         requests = "ratesgraph_requests_total"
         assert find(samples, requests, kind="query", operation="none", status="200", code="none") == 20
@@ -55,27 +56,29 @@ def test_metrics_aggregate_requests_over_all_processes(database_url: str, tmp_pa
         assert find(samples, "ratesgraph_pool_limit", pool="reading") == 10 * int(workers)
         assert find(samples, "ratesgraph_pool_size", pool="reading") >= 1
         assert find(samples, "ratesgraph_database_up") == 1
-        until(lambda: find(scrape(url), "ratesgraph_response_cache_bytes") > 0, "nothing is cached")
+        eventually(lambda: find(scrape(url), "ratesgraph_response_cache_bytes") > 0, "nothing is cached")
         samples = scrape(url)
         assert find(samples, "ratesgraph_kept_answers_bytes") == find(samples, "ratesgraph_response_cache_bytes")
-        # No stranger can make a series: the names that they have chosen stand nowhere.
+        # A client cannot create a series: no operation name appears in the labels.
         assert "Stranger" not in repr(samples)
 
 
 def test_metrics_drop_a_killed_process_but_preserve_its_request_counts(database_url: str, tmp_path: Path) -> None:
     with serving(database_url, "--workers", "2", settings={**SETTINGS, "TMPDIR": str(tmp_path)}) as (process, url):
         wait_until_answered(url)
-        until(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not both processes are counted")
+        eventually(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not both processes are counted")
         for number in range(10):
-            ask(url, QUERY.format(f"Q{number}"))
-        # A process adds up once a second what it has answered.
-        until(lambda: find(scrape(url), "ratesgraph_requests_total", kind="query") == 10, "not all are counted")
+            send_query(url, QUERY.format(f"Q{number}"))
+        # A process flushes its counts once a second.
+        eventually(
+            lambda: find(scrape(url), "ratesgraph_requests_total", kind="query") == 10, "not all requests are counted"
+        )
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         killed = next(pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes())
         os.kill(int(killed), signal.SIGKILL)
-        until(lambda: not Path(f"/proc/{killed}").exists(), "the process is still there")
-        until(lambda: len(list(tmp_path.glob("*/gauge_*.db"))) == 3, "the process has no successor")
-        until(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not the living are counted")
+        eventually(lambda: not Path(f"/proc/{killed}").exists(), "the killed process is still running")
+        eventually(lambda: len(list(tmp_path.glob("*/gauge_*.db"))) == 3, "the killed process is not replaced")
+        eventually(lambda: find(scrape(url), "ratesgraph_processes") == 2, "the live processes are not counted")
         assert not list(tmp_path.glob(f"*/gauge_*_{killed}.db"))
         assert find(scrape(url), "ratesgraph_requests_total", kind="query") == 10
 
@@ -132,11 +135,11 @@ def test_metrics_are_served_while_the_database_is_unavailable(database_url: str,
         assert samples["ratesgraph_database_up", frozenset()] == 0
         assert not [sample for sample, _ in samples if sample.startswith(("ratesgraph_batches", "ratesgraph_oldest"))]
         assert find(samples, "ratesgraph_pool_limit", pool="reading") == 10
-        until(lambda: find(scrape(url), "ratesgraph_database_up") == 1, "the database has not come back")
+        eventually(lambda: find(scrape(url), "ratesgraph_database_up") == 1, "the database is still unavailable")
 
 
 def test_metrics_count_open_subscriptions(database_url: str) -> None:
-    token = make_token(database_url, "admin")
+    token = create_api_token(database_url, "admin")
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO price_batches (status, on_error, source, payload_sha256)"
@@ -145,10 +148,13 @@ def test_metrics_count_open_subscriptions(database_url: str) -> None:
     with serving(database_url, settings=SETTINGS) as (_, url):
         with open_socket(url, token) as socket:
             subscribe(socket, PROGRESS, {"id": "1"})
-            assert next(answers(socket))["data"]
+            assert next(operation_results(socket))["data"]
             assert find(scrape(url), "ratesgraph_subscriptions_open") == 1
-        until(lambda: find(scrape(url), "ratesgraph_subscriptions_open") == 0, "a subscription is still counted")
-        until(lambda: find(scrape(url), "ratesgraph_requests_total", kind="subscription") == 1, "it is not counted")
+        eventually(lambda: find(scrape(url), "ratesgraph_subscriptions_open") == 0, "a subscription is still counted")
+        eventually(
+            lambda: find(scrape(url), "ratesgraph_requests_total", kind="subscription") == 1,
+            "the request is not counted",
+        )
         assert find(scrape(url), "ratesgraph_request_seconds_count", kind="subscription") == 0
 
 
@@ -157,38 +163,39 @@ def test_metrics_count_invalid_http_requests_by_error_code(client: Client) -> No
     host, port = client.http.base_url.host, client.http.base_url.port
     subprocess.run(["bash", "-c", f"printf 'no http\\r\\n\\r\\n' > /dev/tcp/{host}/{port}"], check=True)
     url = str(client.http.base_url)
-    until(
-        lambda: find(scrape(url, None), "ratesgraph_errors_total", code="BAD_HTTP") == before + 1, "it is not counted"
+    eventually(
+        lambda: find(scrape(url, None), "ratesgraph_errors_total", code="BAD_HTTP") == before + 1,
+        "the request is not counted",
     )
 
 
-def status(url: str, **headers: str) -> int:
-    """Return the status that a scrape with the headers is answered with."""
+def scrape_status(url: str, **headers: str) -> int:
+    """Scrape with the headers and return the status."""
     return httpx.get(f"{url}/metrics", headers=headers).status_code
 
 
 def test_metrics_in_production_require_the_metrics_token_or_admin_scope(database_url: str) -> None:
-    reader, admin = make_token(database_url, "upload", name="erp"), make_token(database_url, "admin")
+    reader, admin = create_api_token(database_url, "upload", name="erp"), create_api_token(database_url, "admin")
     with serving(database_url, settings=SETTINGS) as (_, url):
         refused = httpx.get(f"{url}/metrics")
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"].startswith("Bearer")
-        assert status(url, **bearing(reader)) == 403
-        assert status(url, **bearing(admin)) == 200
-        assert status(url, **SCRAPER) == 200
-        assert status(url, Authorization=f"Bearer {TOKEN}x") == 401
+        assert scrape_status(url, **authorization_header(reader)) == 403
+        assert scrape_status(url, **authorization_header(admin)) == 200
+        assert scrape_status(url, **SCRAPER) == 200
+        assert scrape_status(url, Authorization=f"Bearer {TOKEN}x") == 401
         assert httpx.post(f"{url}/metrics", headers=SCRAPER).status_code == 405
-        # It opens nothing else.
-        assert ask(url, "{ batches { totalCount } }", **SCRAPER).status_code == 401
+        # The metrics token grants no other access.
+        assert send_query(url, "{ batches { totalCount } }", **SCRAPER).status_code == 401
 
 
 def test_metrics_in_development_are_open_to_direct_local_requests_only(database_url: str) -> None:
     settings = {"RATESGRAPH_PROFILE": "development"}
     with serving(database_url, settings=settings) as (_, url):
-        assert status(url) == 200
-        assert status(url, Host="rebound.example") == 401
-        assert status(url, **{"X-Forwarded-For": "203.0.113.9"}) == 401
-        assert status(url, Origin="https://evil.example") == 401
+        assert scrape_status(url) == 200
+        assert scrape_status(url, Host="rebound.example") == 401
+        assert scrape_status(url, **{"X-Forwarded-For": "203.0.113.9"}) == 401
+        assert scrape_status(url, Origin="https://evil.example") == 401
 
 
 def test_metrics_use_the_openmetrics_format_if_accepted_by_the_client(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""Secrets of every setting are redacted by value, in whatever spelling a log line quotes them."""
+"""Redaction: secret settings are removed from log lines in every quoted form."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from server.observability.redaction import REDACTED, Redactor, find_secrets
 
 PLAIN = "pl4in-secret"
 SPECIAL = "p/a?s#s w:o+r@d%41&é'\"\\=x"
-"""Holds every character that URLs, libpq and JSON quote in some way."""
+"""Contains every character that URLs, libpq or JSON escape."""
 
 SETTINGS = {
     "database_url": "postgresql://ann:{}@db.example:5432/rates",
@@ -37,7 +37,7 @@ HIDDEN = {"rate_limit_storage", "openexchangerates_app_id", "metrics_token"}
 
 
 def settings_with(name: str, value: str) -> Settings:
-    """Return the default settings with one that holds the value, without validation."""
+    """Return the default settings with one setting changed to the value, without validation."""
     field = name.partition(" ")[0]
     settings = Settings.model_construct(log_format="json")
     setattr(settings, field, SecretStr(value) if field in HIDDEN else value)
@@ -45,7 +45,7 @@ def settings_with(name: str, value: str) -> Settings:
 
 
 def spellings(secret: str) -> set[str]:
-    """Return how a library may quote the secret."""
+    """Return the forms in which a library may quote the secret."""
     return {
         secret,
         re.sub("%..", lambda octet: octet[0].lower(), quote(secret, safe="")),

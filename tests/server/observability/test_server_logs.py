@@ -1,4 +1,4 @@
-"""What a running server logs, line by line, over real processes: what is to be found there, and what must never be."""
+"""Logs of server processes: their records, and the absence of secrets and arguments."""
 
 import json
 import os
@@ -13,8 +13,9 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.support.http.logs import Log, logging_server
 from tests.support.http.subscriptions import PROGRESS
 from tests.support.processes import COMMAND, environment
-from tests.support.streams import answers, events, open_events, open_socket, subscribe, until
-from tests.support.tokens import bearing, make_token
+from tests.support.streams import open_events, open_socket, operation_results, sse_results, subscribe
+from tests.support.tokens import authorization_header, create_api_token
+from tests.support.waiting import eventually
 
 AVERAGES = """
 query Week($origin: String!) {
@@ -25,8 +26,8 @@ SECRET = "hunter2-hunter2"  # noqa: S105
 ARGUMENT = "WhatSomebodySent"
 
 
-def ask(url: str, query: str, headers: dict[str, str] | None = None, **variables: object) -> httpx.Response:
-    """Return the answer to a query."""
+def send_query(url: str, query: str, headers: dict[str, str] | None = None, **variables: object) -> httpx.Response:
+    """Send a query and return the response."""
     return httpx.post(f"{url}/graphql", json={"query": query, "variables": variables}, headers=headers, timeout=30)
 
 
@@ -34,9 +35,11 @@ def ask(url: str, query: str, headers: dict[str, str] | None = None, **variables
 def test_access_log_writes_one_json_line_per_request_with_its_request_id(
     database_url: str, tmp_path: Path, workers: str
 ) -> None:
-    token = make_token(database_url, "read", name="ERP")
+    token = create_api_token(database_url, "read", name="ERP")
     with logging_server(database_url, tmp_path, "--workers", workers) as (_, url, log):
-        answer = ask(url, AVERAGES, bearing(token) | {"X-Request-Id": "trace.me_1-A"}, origin="CNSGH")
+        answer = send_query(
+            url, AVERAGES, authorization_header(token) | {"X-Request-Id": "trace.me_1-A"}, origin="CNSGH"
+        )
         assert answer.headers["x-request-id"] == "trace.me_1-A"
         line = log.find(request_id="trace.me_1-A")
         assert line.pop("duration_ms") > 0
@@ -60,7 +63,7 @@ def test_access_log_writes_one_json_line_per_request_with_its_request_id(
 def test_access_log_records_cache_status_error_codes_and_unknown_routes(database_url: str, tmp_path: Path) -> None:
     with logging_server(database_url, tmp_path) as (_, url, log):
         for request_id in ("first", "second"):
-            ask(url, AVERAGES, {"X-Request-Id": request_id}, origin="CNSGH")
+            send_query(url, AVERAGES, {"X-Request-Id": request_id}, origin="CNSGH")
         hit = log.find(request_id="second")
         assert (hit["cache"], hit["operation"], hit["rows"]) == ("hit", "Week", 7)
         address = f"{url}/graphql"
@@ -73,9 +76,9 @@ def test_access_log_records_cache_status_error_codes_and_unknown_routes(database
         assert log.find(request_id="third")["cache"] == "304"
         httpx.post(address, json={}, headers={"X-Request-Id": "fourth"})
         assert log.find(request_id="fourth")["codes"] == ["BAD_PARAMETER"]
-        ask(url, AVERAGES, {"X-Request-Id": "fifth"}, origin="XXXXX")
+        send_query(url, AVERAGES, {"X-Request-Id": "fifth"}, origin="XXXXX")
         assert log.find(request_id="fifth")["codes"] == ["UNKNOWN_LOCATION"]
-        ask(url, "mutation { revertBatch(id: 1) { userErrors { code } } }", {"X-Request-Id": "sixth"})
+        send_query(url, "mutation { revertBatch(id: 1) { userErrors { code } } }", {"X-Request-Id": "sixth"})
         refused = log.find(request_id="sixth")
         assert (refused["status"], refused["codes"], refused["caller"]) == (401, ["UNAUTHENTICATED"], "anyone")
         assert httpx.get(f"{url}/no/such/thing", headers={"X-Request-Id": "seventh"}).status_code == 404
@@ -97,22 +100,22 @@ def test_access_log_replaces_an_invalid_request_id_with_a_generated_one(
 def test_log_lines_contain_no_secrets_or_argument_values(
     database_url: str, tmp_path: Path, level: str, words: str
 ) -> None:
-    token = make_token(database_url, "admin")
+    token = create_api_token(database_url, "admin")
     host = conninfo_to_dict(database_url)["host"]
     name = conninfo_to_dict(database_url)["dbname"]
     url_with_password = f"postgresql://postgres:{SECRET}@/{name}?host={host}"
     with logging_server(url_with_password, tmp_path, RATESGRAPH_LOG_LEVEL=level) as (_, url, log):
-        ask(url, AVERAGES, origin=ARGUMENT)
-        ask(url, f'{{ location(key: "{ARGUMENT}") {{ key }} }}')
-        ask(url, "{ batches { totalCount } }", {"Authorization": f"Bearer {ARGUMENT}"})
+        send_query(url, AVERAGES, origin=ARGUMENT)
+        send_query(url, f'{{ location(key: "{ARGUMENT}") {{ key }} }}')
+        send_query(url, "{ batches { totalCount } }", {"Authorization": f"Bearer {ARGUMENT}"})
         httpx.get(f"{url}/{ARGUMENT}", params={"query": ARGUMENT})
         httpx.get(f"{url}/graphql", params={"query": f'{{ location(key: "{ARGUMENT}") {{ key }} }}'})
-        ask(url, "{ batches { totalCount } }", bearing(token[:-3] + "000"))
+        send_query(url, "{ batches { totalCount } }", authorization_header(token[:-3] + "000"))
         with open_socket(url, token) as socket:
             subscribe(socket, PROGRESS, {"id": ARGUMENT})
-            next(answers(socket))
+            next(operation_results(socket))
         with psycopg.connect(database_url, autocommit=True) as connection:
-            # What PostgreSQL says of this quotes the value.
+            # PostgreSQL's error message quotes the value.
             connection.execute(
                 "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql"
                 f" AS $$ BEGIN RAISE '{words}', NEW.idempotency_key; END $$"
@@ -122,7 +125,7 @@ def test_log_lines_contain_no_secrets_or_argument_values(
             )
         price = '{dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM", price: 7}'
         upload = f'uploadPrices(input: {{idempotencyKey: "{ARGUMENT}", prices: [{price}]}}) {{ batch {{ id }} }}'
-        answer = ask(url, f"mutation {{ {upload} }}", bearing(token) | {"X-Request-Id": "broken"})
+        answer = send_query(url, f"mutation {{ {upload} }}", authorization_header(token) | {"X-Request-Id": "broken"})
         (error,) = answer.json()["errors"]
         assert error["extensions"]["code"] == "INTERNAL_ERROR"
         line = log.find(error_id=error["extensions"]["errorId"])
@@ -143,33 +146,33 @@ def test_log_lines_on_a_terminal_are_not_json(database_url: str) -> None:
         try:
             with psycopg.connect(database_url, autocommit=True) as connection:
                 listening = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
-                until(lambda: connection.execute(listening).fetchone() is not None, "the worker does not listen")
+                eventually(lambda: connection.execute(listening).fetchone() is not None, "the worker does not listen")
                 connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
                 )
-            told = os.read(ours, 10_000).decode()
+            printed = os.read(ours, 10_000).decode()
         finally:
             process.terminate()
     os.close(ours)
-    assert "notification connection lost; reconnecting" in told
-    assert "{" not in told
+    assert "notification connection lost; reconnecting" in printed
+    assert "{" not in printed
 
 
 def test_access_log_at_warning_level_reports_slow_requests_only(database_url: str, tmp_path: Path) -> None:
     with logging_server(database_url, tmp_path, RATESGRAPH_LOG_LEVEL="warning") as (_, url, log):
-        assert ask(url, AVERAGES, origin="CNSGH").status_code == 200
+        assert send_query(url, AVERAGES, origin="CNSGH").status_code == 200
     assert log.text == ""
     quick = {"RATESGRAPH_LOG_LEVEL": "warning", "RATESGRAPH_SLOW_SECONDS": "0.000001"}
     with psycopg.connect(database_url) as connection:
         connection.execute("DELETE FROM locations")
     with logging_server(database_url, tmp_path, **quick) as (_, url, log):
-        ask(url, AVERAGES, {"X-Request-Id": "one"}, origin="CNSGH")
+        send_query(url, AVERAGES, {"X-Request-Id": "one"}, origin="CNSGH")
         assert log.find(request_id="one")["event"] == "slow request"
 
 
 def test_access_log_records_start_and_end_of_a_subscription(database_url: str, tmp_path: Path) -> None:
-    token = make_token(database_url, "admin", name="watcher")
+    token = create_api_token(database_url, "admin", name="watcher")
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO price_batches (status, on_error, source, payload_sha256)"
@@ -179,14 +182,14 @@ def test_access_log_records_start_and_end_of_a_subscription(database_url: str, t
     with logging_server(database_url, tmp_path) as (_, url, log):
         with open_socket(url, token) as socket:
             subscribe(socket, query, {"id": "1"})
-            assert next(answers(socket))["data"]
+            assert next(operation_results(socket))["data"]
             begun = log.find(event="subscription")
             assert (begun["operation"], begun["caller"]) == ("Progress", "token:watcher")
         ended = log.find(event="request", transport="websocket")
         assert ended["request_id"] == begun["request_id"]
         assert ended["duration_ms"] > 0
         with open_events(url, query, {"id": "1"}, token) as stream:
-            assert next(events(stream))["data"]
+            assert next(sse_results(stream))["data"]
             assert log.find(event="subscription", request_id=stream.headers["x-request-id"])["kind"] == "subscription"
         ended = log.find(event="request", request_id=stream.headers["x-request-id"])
         assert (ended["kind"], ended["route"], ended["caller"]) == ("subscription", "/graphql", "token:watcher")

@@ -1,4 +1,4 @@
-"""How often one caller may ask: the last request that is taken, the first that is not, and who is counted with whom."""
+"""Fixed-window rate limits: the boundary of a limit, and the key of a caller."""
 
 import json
 from collections.abc import Iterator
@@ -11,23 +11,32 @@ from websockets.sync.client import connect
 from db.repositories import tokens
 from server.config.settings import Settings
 from tests.support.fixtures.server import Client, running_server
-from tests.support.http.rate_limits import LIMIT, PROXY, READ, TOKEN_LIMIT, ask, coming, limited, statuses
+from tests.support.http.rate_limits import (
+    LIMIT,
+    PROXY,
+    READ,
+    TOKEN_LIMIT,
+    forwarded_headers,
+    open_limited_server,
+    send_query,
+    statuses,
+)
 from tests.support.processes import ratesgraph
-from tests.support.streams import PROTOCOL, answers, open_socket, receive, subscribe
-from tests.support.tokens import bearing, make_token
+from tests.support.streams import PROTOCOL, open_socket, operation_results, receive, subscribe
+from tests.support.tokens import authorization_header, create_api_token
 
 
 @pytest.fixture
 def client(module_database_url: str) -> Iterator[Client]:
-    """A client of a server with limits, behind a proxy on this machine."""
-    with limited(module_database_url) as client:
+    """Yield a client of a server with rate limits behind a trusted local proxy."""
+    with open_limited_server(module_database_url) as client:
         yield client
 
 
 def test_rate_limit_headers_count_down_and_the_429_has_retry_after(client: Client) -> None:
     left = []
     for _ in range(LIMIT):
-        answer = ask(client)
+        answer = send_query(client)
         assert answer.json() == {"data": {"locations": {"totalCount": 0}}}
         assert answer.headers["ratelimit-policy"] == f'"address";q={LIMIT};w=86400'
         name, remaining, again = answer.headers["ratelimit"].split(";")
@@ -35,7 +44,7 @@ def test_rate_limit_headers_count_down_and_the_429_has_retry_after(client: Clien
         assert 0 < int(again.removeprefix("t=")) <= 86_400
         left.append(remaining)
     assert left == ["r=4", "r=3", "r=2", "r=1", "r=0"]
-    refused = ask(client)
+    refused = send_query(client)
     assert refused.status_code == 429
     assert refused.headers["content-type"].startswith("application/json")
     (error,) = refused.json()["errors"]
@@ -49,7 +58,7 @@ def test_rate_limit_headers_count_down_and_the_429_has_retry_after(client: Clien
 def test_rate_limit_counts_anonymous_clients_by_address_or_ipv6_network(client: Client) -> None:
     assert statuses(client, LIMIT + 1) == [200] * LIMIT + [429]
     assert statuses(client, 1, "203.0.113.2") == [200]
-    # What is written before the last proxy's word is what the caller says of itself.
+    # Addresses before the last trusted proxy's entry are under the control of the caller.
     assert statuses(client, 1, "198.51.100.7, 203.0.113.1") == [429]
     assert [statuses(client, 1, f"2001:db8:0:1::{host}") for host in range(LIMIT)] == [[200]] * LIMIT
     assert statuses(client, 1, "2001:db8:0:1:ffff::1") == [429]
@@ -59,21 +68,21 @@ def test_rate_limit_counts_anonymous_clients_by_address_or_ipv6_network(client: 
 
 def test_rate_limit_ignores_forwarded_addresses_from_untrusted_proxies(module_database_url: str) -> None:
     for proxies in (None, "192.0.2.1, 10.0.0.0/8"):
-        with limited(module_database_url, trusted_proxies=proxies) as client:
-            found = [ask(client, f"203.0.113.{number}").status_code for number in range(LIMIT + 1)]
+        with open_limited_server(module_database_url, trusted_proxies=proxies) as client:
+            found = [send_query(client, f"203.0.113.{number}").status_code for number in range(LIMIT + 1)]
             assert found == [200] * LIMIT + [429]
 
 
 def test_rate_limit_counts_a_token_independently_of_the_client_address(
     client: Client, module_database_url: str
 ) -> None:
-    ours, theirs = (make_token(module_database_url, "read", name=name) for name in ("ours", "theirs"))
+    first, second = (create_api_token(module_database_url, "read", name=name) for name in ("first", "second"))
     assert statuses(client, LIMIT + 1, "203.0.113.3") == [200] * LIMIT + [429]
-    answer = ask(client, "203.0.113.3", ours)
+    answer = send_query(client, "203.0.113.3", first)
     assert answer.headers["ratelimit-policy"] == f'"token";q={TOKEN_LIMIT};w=86400'
-    found = [ask(client, f"203.0.113.{10 + number}", ours).status_code for number in range(TOKEN_LIMIT)]
+    found = [send_query(client, f"203.0.113.{10 + number}", first).status_code for number in range(TOKEN_LIMIT)]
     assert found == [200] * (TOKEN_LIMIT - 1) + [429]
-    assert statuses(client, 1, token=theirs) == [200]
+    assert statuses(client, 1, token=second) == [200]
 
 
 def test_rate_limit_rejects_token_guessing_before_the_database_lookup(
@@ -86,29 +95,29 @@ def test_rate_limit_rejects_token_guessing_before_the_database_lookup(
         looked_up.append(arguments)
         return await find(*arguments)  # type: ignore[arg-type]
 
-    known, late = (make_token(module_database_url, "read", name=name) for name in ("known", "late"))
-    assert ask(client, "203.0.113.4", known).status_code == 200
+    known, late = (create_api_token(module_database_url, "read", name=name) for name in ("known", "late"))
+    assert send_query(client, "203.0.113.4", known).status_code == 200
     monkeypatch.setattr(tokens, "find_tokens", find_and_count)
     guesses = [f"rgt_{number:016}_{'0' * 43}" for number in range(LIMIT + 1)]
-    assert [ask(client, "203.0.113.4", token).status_code for token in guesses] == [401] * LIMIT + [429]
-    # The token that is in use is looked up meanwhile too, together with no other.
+    assert [send_query(client, "203.0.113.4", token).status_code for token in guesses] == [401] * LIMIT + [429]
+    # The token in use is refreshed meanwhile, in a separate lookup.
     ids = {token_id for _, found in looked_up for token_id in found} - {known.split("_")[1]}  # type: ignore[attr-defined]
     assert ids == {token.split("_")[1] for token in guesses[:LIMIT]}
-    assert ask(client, "203.0.113.4", late).status_code == 429
-    # Questions without a token are used up by it too. Who is known already is not kept from asking, nor is anybody elsewhere.
-    assert ask(client, "203.0.113.4").status_code == 429
-    assert ask(client, "203.0.113.4", known).status_code == 200
-    assert ask(client, "203.0.113.5", late).status_code == 200
+    assert send_query(client, "203.0.113.4", late).status_code == 429
+    # Guesses consume the anonymous limit too. A known token and other addresses are unaffected.
+    assert send_query(client, "203.0.113.4").status_code == 429
+    assert send_query(client, "203.0.113.4", known).status_code == 200
+    assert send_query(client, "203.0.113.5", late).status_code == 200
 
 
 def test_rate_limit_applies_to_token_guessing_at_the_metrics_route(client: Client) -> None:
-    guesses = [coming("203.0.113.6", f"rgt_{number:016}_{'1' * 43}") for number in range(LIMIT + 1)]
+    guesses = [forwarded_headers("203.0.113.6", f"rgt_{number:016}_{'1' * 43}") for number in range(LIMIT + 1)]
     found = [client.http.get("/metrics", headers=headers).status_code for headers in guesses]
     assert found == [401] * LIMIT + [429]
 
 
 def test_rate_limit_counts_every_kind_of_request_except_health_probes(client: Client) -> None:
-    headers = coming("203.0.113.6")
+    headers = forwarded_headers("203.0.113.6")
     stream = {**headers, "Accept": "text/event-stream"}
 
     def get(**more: str) -> httpx.Response:
@@ -136,9 +145,9 @@ def test_rate_limit_counts_every_kind_of_request_except_health_probes(client: Cl
 
 
 def test_rate_limit_applies_to_rejections_downloads_and_sets_headers(client: Client, module_database_url: str) -> None:
-    token = make_token(module_database_url, "upload", name="downloads")
+    token = create_api_token(module_database_url, "upload", name="downloads")
     found = [
-        client.http.get("/batches/1/rejections.csv", headers=coming("203.0.113.7", token))
+        client.http.get("/batches/1/rejections.csv", headers=forwarded_headers("203.0.113.7", token))
         for _ in range(TOKEN_LIMIT + 1)
     ]
     assert [answer.status_code for answer in found] == [404] * TOKEN_LIMIT + [429]
@@ -146,15 +155,15 @@ def test_rate_limit_applies_to_rejections_downloads_and_sets_headers(client: Cli
 
 
 def test_rate_limit_counts_websocket_connections_and_their_operations(module_database_url: str) -> None:
-    with limited(module_database_url) as client:
+    with open_limited_server(module_database_url) as client:
         url = str(client.http.base_url)
         with open_socket(url) as socket:
             for _ in range(LIMIT - 1):
                 subscribe(socket, READ, {})
-                assert next(answers(socket)) == {"data": {"locations": {"totalCount": 0}}}
+                assert next(operation_results(socket)) == {"data": {"locations": {"totalCount": 0}}}
                 assert receive(socket)["type"] == "complete"
             subscribe(socket, READ, {})
-            (error,) = next(answers(socket))["errors"]
+            (error,) = next(operation_results(socket))["errors"]
             assert error["extensions"] == {"code": "RATE_LIMITED"}
             with pytest.raises(InvalidStatus) as refused, open_socket(url):
                 pass
@@ -165,9 +174,9 @@ def test_rate_limit_counts_websocket_connections_and_their_operations(module_dat
 
 
 def test_rate_limit_counts_invalid_websocket_tokens(module_database_url: str) -> None:
-    with limited(module_database_url, rate_limit="3/day") as client:
+    with open_limited_server(module_database_url, rate_limit="3/day") as client:
         url = str(client.http.base_url)
-        # Each is counted twice, as a connection and as a failure.
+        # Each attempt is counted twice: as a connection and as a failed authentication.
         with pytest.raises(ConnectionClosedError) as closed, open_socket(url, "wrong"):
             pass
         assert closed.value.rcvd is not None
@@ -179,11 +188,11 @@ def test_rate_limit_counts_invalid_websocket_tokens(module_database_url: str) ->
 
 
 def test_rate_limit_closes_a_token_guessing_websocket_with_code_1013(module_database_url: str) -> None:
-    with limited(module_database_url, rate_limit="2/day") as client:
+    with open_limited_server(module_database_url, rate_limit="2/day") as client:
         address = str(client.http.base_url).replace("http", "ws", 1)
         with connect(f"{address}/graphql", subprotocols=[PROTOCOL]) as socket:
             assert statuses(client, 3, PROXY, "wrong") == [401, 401, 429]
-            socket.send(json.dumps({"type": "connection_init", "payload": bearing("wrong")}))
+            socket.send(json.dumps({"type": "connection_init", "payload": authorization_header("wrong")}))
             with pytest.raises(ConnectionClosedError) as closed:
                 receive(socket)
         assert closed.value.rcvd is not None
@@ -200,28 +209,28 @@ def test_rate_limit_does_not_apply_to_the_local_admin(module_database_url: str) 
         for _ in range(2):
             with open_socket(url) as socket:
                 subscribe(socket, READ, {})
-                assert "data" in next(answers(socket))
-        # Whoever comes through a proxy is not the admin.
+                assert "data" in next(operation_results(socket))
+        # A request through a proxy is not the local admin.
         assert statuses(client, 2) == [200, 429]
 
 
 def test_rate_limit_is_disabled_by_an_empty_setting(module_database_url: str) -> None:
-    with limited(module_database_url, rate_limit="", token_rate_limit="") as client:
-        token = make_token(module_database_url, "read")
+    with open_limited_server(module_database_url, rate_limit="", token_rate_limit="") as client:
+        token = create_api_token(module_database_url, "read")
         for bearer in (None, token):
-            found = [ask(client, token=bearer) for _ in range(TOKEN_LIMIT + 1)]
+            found = [send_query(client, token=bearer) for _ in range(TOKEN_LIMIT + 1)]
             assert {answer.status_code for answer in found} == {200}
             assert not {"ratelimit", "ratelimit-policy"} & set(found[0].headers)
         assert statuses(client, LIMIT + 1, "203.0.113.1", "wrong") == [401] * (LIMIT + 1)
 
 
 def test_rate_limit_headers_are_omitted_from_publicly_cacheable_responses(module_database_url: str) -> None:
-    with limited(module_database_url, max_age=60) as client:
-        headers = coming("203.0.113.8")
+    with open_limited_server(module_database_url, max_age=60) as client:
+        headers = forwarded_headers("203.0.113.8")
         answer = client.http.get("/graphql", params={"query": READ}, headers=headers)
         assert answer.headers["cache-control"] == "public, max-age=60, must-revalidate"
         assert not {"ratelimit", "ratelimit-policy"} & set(answer.headers)
-        # It was counted all the same.
+        # The cacheable response is counted nevertheless.
         assert (
             client.http.post("/graphql", json={"query": READ}, headers=headers)
             .headers["ratelimit"]
@@ -231,7 +240,7 @@ def test_rate_limit_headers_are_omitted_from_publicly_cacheable_responses(module
 
 def test_rate_limit_headers_are_exposed_to_allowed_cors_origins(module_database_url: str) -> None:
     friend = "https://friend.example"
-    with limited(module_database_url, cors_origins=friend) as client:
+    with open_limited_server(module_database_url, cors_origins=friend) as client:
         found = [
             client.http.post("/graphql", json={"query": READ}, headers={"Origin": friend}) for _ in range(LIMIT + 1)
         ]
@@ -243,7 +252,7 @@ def test_rate_limit_headers_are_exposed_to_allowed_cors_origins(module_database_
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("name", "value", "message"),
     [
         ("RATE_LIMIT", "sometimes", "invalid rate limit"),
         ("TOKEN_RATE_LIMIT", "1/second;600/minute", "invalid rate limit"),
@@ -253,9 +262,9 @@ def test_rate_limit_headers_are_exposed_to_allowed_cors_origins(module_database_
         ("RATE_LIMIT_STORAGE", "floppy://:secret@a", "unknown rate-limit storage"),
     ],
 )
-def test_invalid_rate_limit_settings_prevent_startup_with_a_one_line_error(name: str, value: str, words: str) -> None:
+def test_invalid_rate_limit_settings_prevent_startup_with_a_one_line_error(name: str, value: str, message: str) -> None:
     done = ratesgraph(None, "serve", exit_code=1, settings={f"RATESGRAPH_{name}": value})
-    assert words in done.stderr
+    assert message in done.stderr
     assert "secret" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
 

@@ -1,4 +1,4 @@
-"""Where requests are counted: bounded in memory, shared where a store is named, and not in the way while that is away."""
+"""Rate-limit storage: bounded memory, shared storage, and fallback while it is unavailable."""
 
 import asyncio
 import threading
@@ -17,24 +17,24 @@ from server.http.errors import HttpError
 from server.rate_limiting import shared_storage
 from server.rate_limiting.fixed_window import MAX_TRACKED_CALLERS, FixedWindowLimiter, HeaderList
 from server.rate_limiting.shared_storage import parse_rate_limit
-from tests.support.http.rate_limits import ask, limited, statuses
+from tests.support.http.rate_limits import open_limited_server, send_query, statuses
 from tests.support.http.server_process import serving, wait_until_answered
 
 pytestmark = pytest.mark.anyio
 
 
-class Shelf(Storage):
-    """A store that servers in this process share, where they name it by its URI. It may be taken away, or made to hang."""
+class FakeStorage(Storage):
+    """Fake storage shared by the servers of this process; it can refuse connections or hang."""
 
-    STORAGE_SCHEME = ["async+shelf"]  # noqa: RUF012
+    STORAGE_SCHEME = ["async+fake"]  # noqa: RUF012
     counts: ClassVar[Counter[str]] = Counter()
-    asked = 0
-    state = "there"
+    request_count = 0
+    state = "available"
 
     base_exceptions = OSError
 
     async def incr(self, key: str, expiry: float, amount: int = 1) -> int:  # noqa: ARG002
-        """Count."""
+        """Increment the count."""
         await self._reach()
         self.counts[key] += amount
         return self.counts[key]
@@ -45,54 +45,54 @@ class Shelf(Storage):
         return self.counts[key]
 
     async def _reach(self) -> None:
-        Shelf.asked += 1
-        if self.state == "away":
-            raise ConnectionRefusedError("away")
-        if self.state == "stuck":
+        FakeStorage.request_count += 1
+        if self.state == "unavailable":
+            raise ConnectionRefusedError("unavailable")
+        if self.state == "hanging":
             await asyncio.Event().wait()
 
     async def get_expiry(self, key: str) -> float:
-        """Not asked for."""
+        """Unused."""
         raise NotImplementedError
 
     async def check(self) -> bool:
-        """Not asked for."""
+        """Unused."""
         raise NotImplementedError
 
     async def reset(self) -> int | None:
-        """Begin anew."""
+        """Unused."""
         raise NotImplementedError
 
     async def clear(self, key: str) -> None:
-        """Not asked for."""
+        """Unused."""
         raise NotImplementedError
 
 
-def make_quota(limit: str, *, processes: int = 1, max_callers: int = MAX_TRACKED_CALLERS) -> FixedWindowLimiter:
-    """Return a quota that is counted in this process."""
+def create_limiter(limit: str, *, processes: int = 1, max_callers: int = MAX_TRACKED_CALLERS) -> FixedWindowLimiter:
+    """Return a limiter that counts in this process."""
     item = parse_rate_limit(limit)
     assert item is not None
     return FixedWindowLimiter("address", item, processes=processes, max_callers=max_callers)
 
 
-def left(fields: HeaderList) -> int:
-    """Return how often the caller may ask still."""
+def remaining(fields: HeaderList) -> int:
+    """Return the remaining requests of the window."""
     return int(dict(fields)[b"ratelimit"].split(b";")[1].removeprefix(b"r="))
 
 
-SHELF = {"rate_limit_storage": SecretStr("shelf://here")}
+FAKE_STORAGE = {"rate_limit_storage": SecretStr("fake://storage")}
 
 
 @pytest.fixture
-def shelf() -> Iterator[type[Shelf]]:
-    """The store, empty and in its place."""
-    Shelf.counts, Shelf.asked, Shelf.state = Counter(), 0, "there"
-    yield Shelf
-    Shelf.state = "there"
+def storage() -> Iterator[type[FakeStorage]]:
+    """Yield the fake storage, empty and available."""
+    FakeStorage.counts, FakeStorage.request_count, FakeStorage.state = Counter(), 0, "available"
+    yield FakeStorage
+    FakeStorage.state = "available"
 
 
 async def test_rate_limit_memory_is_bounded_without_background_tasks() -> None:
-    quota = make_quota("2/day")
+    limiter = create_limiter("2/day")
     threads, tasks = threading.active_count(), len(asyncio.all_tasks())
     networks = [
         client_address_key({"client": (f"2001:db8:{number >> 8:x}:{number & 255:x}::1", 1)})
@@ -100,77 +100,77 @@ async def test_rate_limit_memory_is_bounded_without_background_tasks() -> None:
     ]
     assert len(set(networks)) == 100_000
     for network in networks:
-        await quota.hit(network)
-    assert quota.size == MAX_TRACKED_CALLERS
+        await limiter.hit(network)
+    assert limiter.size == MAX_TRACKED_CALLERS
     assert (threading.active_count(), len(asyncio.all_tasks())) == (threads, tasks)
-    # The newest are counted still.
+    # The newest callers are still counted.
     for network in networks[-MAX_TRACKED_CALLERS + 100 :: 5_000]:
-        await quota.hit(network)
+        await limiter.hit(network)
         with pytest.raises(HttpError):
-            await quota.hit(network)
+            await limiter.hit(network)
 
 
 def set_clock(monkeypatch: pytest.MonkeyPatch, now: float) -> None:
-    """Have it be a moment, in seconds since 1970."""
+    """Set the clock, in seconds since 1970."""
     monkeypatch.setattr(time, "time", lambda: now)
 
 
 async def test_rate_limit_evicts_expired_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    quota = make_quota("2/minute", max_callers=10)
+    limiter = create_limiter("2/minute", max_callers=10)
     set_clock(monkeypatch, 1_000.0)
     for number in range(8):
-        await quota.hit(str(number))
-    assert quota.size == 8
+        await limiter.hit(str(number))
+    assert limiter.size == 8
     set_clock(monkeypatch, 1_060.0)
     for number in range(8, 11):
-        await quota.hit(str(number))
-    # Each new one has taken the place of two that had ended.
-    assert quota.size == 5
-    # What an older window held is gone, what the newest hold is not.
-    assert [left(await quota.hit(str(number))) for number in (7, 8, 9, 10)] == [1, 0, 0, 0]
+        await limiter.hit(str(number))
+    # Each new window has replaced two expired ones.
+    assert limiter.size == 5
+    # Counts of older windows are evicted, those of the newest are not.
+    assert [remaining(await limiter.hit(str(number))) for number in (7, 8, 9, 10)] == [1, 0, 0, 0]
     for number in range(11, 40):
-        await quota.hit(str(number))
-    assert quota.size == 10
+        await limiter.hit(str(number))
+    assert limiter.size == 10
 
 
 async def test_rate_limit_window_ends_at_the_announced_retry_after(monkeypatch: pytest.MonkeyPatch) -> None:
-    quota = make_quota("1/minute")
+    limiter = create_limiter("1/minute")
     set_clock(monkeypatch, 1_000.25)
-    await quota.hit("x")
+    await limiter.hit("x")
     with pytest.raises(HttpError) as refused:
-        await quota.hit("x")
+        await limiter.hit("x")
     wait = int(refused.value.headers[b"retry-after"])
     assert 0 < wait <= 60
     set_clock(monkeypatch, 1_000.0 + wait - 0.01)
     with pytest.raises(HttpError):
-        await quota.peek("x")
+        await limiter.peek("x")
     set_clock(monkeypatch, 1_000.25 + wait)
-    await quota.peek("x")
-    await quota.hit("x")
+    await limiter.peek("x")
+    await limiter.hit("x")
 
 
 async def test_rate_limit_windows_of_different_callers_start_at_different_times(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    quota = make_quota("1/minute")
+    limiter = create_limiter("1/minute")
     set_clock(monkeypatch, 1_000.0)
-    waits = {dict(await quota.hit(str(number)))[b"ratelimit"].split(b"t=")[1] for number in range(100)}
+    waits = {dict(await limiter.hit(str(number)))[b"ratelimit"].split(b"t=")[1] for number in range(100)}
     assert len(waits) > 30
 
 
 async def test_rate_limit_admits_callers_after_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    quota = make_quota("1/minute")
+    limiter = create_limiter("1/minute")
     set_clock(monkeypatch, 100_000.0)
-    await quota.hit("x")
+    await limiter.hit("x")
     set_clock(monkeypatch, 1_000.0)
-    await quota.hit("x")
+    await limiter.hit("x")
 
 
 async def test_rate_limit_is_divided_among_processes_without_shared_storage() -> None:
-    quota = make_quota("10/day", processes=4)
-    assert [left(await quota.hit("x")) for _ in range(3)] == [2, 1, 0]
+    limiter = create_limiter("10/day", processes=4)
+    assert [remaining(await limiter.hit("x")) for _ in range(3)] == [2, 1, 0]
     with pytest.raises(HttpError):
-        await quota.hit("x")
+        await limiter.hit("x")
 
 
 def test_rate_limit_holds_over_all_processes_of_a_server(database_url: str) -> None:
@@ -198,31 +198,34 @@ def test_rate_limit_trusts_only_proxies_named_in_the_settings(
     assert found == expected
 
 
-def test_rate_limit_is_shared_by_servers_with_one_storage(database_url: str, shelf: type[Shelf]) -> None:
-    with limited(database_url, **SHELF) as one, limited(database_url, workers=4, **SHELF) as other:
+def test_rate_limit_is_shared_by_servers_with_one_storage(database_url: str, storage: type[FakeStorage]) -> None:
+    with (
+        open_limited_server(database_url, **FAKE_STORAGE) as one,
+        open_limited_server(database_url, workers=4, **FAKE_STORAGE) as other,
+    ):
         assert statuses(one, 2) + statuses(other, 4) == [200] * 5 + [429]
         assert statuses(one, 1) == [429]
-    assert sum(shelf.counts.values()) == 7
+    assert sum(storage.counts.values()) == 7
 
 
-@pytest.mark.parametrize("state", ["away", "stuck"])
+@pytest.mark.parametrize("state", ["unavailable", "hanging"])
 def test_rate_limit_falls_back_to_local_counts_while_storage_is_unavailable(
-    database_url: str, shelf: type[Shelf], state: str
+    database_url: str, storage: type[FakeStorage], state: str
 ) -> None:
-    with limited(database_url, **SHELF) as client:
+    with open_limited_server(database_url, **FAKE_STORAGE) as client:
         assert statuses(client, 2) == [200] * 2
-        shelf.state, shelf.asked = state, 0
+        storage.state, storage.request_count = state, 0
         assert statuses(client, 6) == [200] * 5 + [429]
-        # Only one request had to find out.
-        assert shelf.asked == 1
+        # Only one request reached the unavailable storage.
+        assert storage.request_count == 1
 
 
 def test_rate_limit_uses_shared_storage_again_after_it_recovers(
-    database_url: str, shelf: type[Shelf], monkeypatch: pytest.MonkeyPatch
+    database_url: str, storage: type[FakeStorage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared_storage, "FAILURE_BACKOFF_SECONDS", 0.0)
-    with limited(database_url, **SHELF) as client:
-        shelf.state = "away"
+    with open_limited_server(database_url, **FAKE_STORAGE) as client:
+        storage.state = "unavailable"
         assert statuses(client, 1) == [200]
-        shelf.state = "there"
-        assert ask(client).headers["ratelimit"].startswith('"address";r=4;')
+        storage.state = "available"
+        assert send_query(client).headers["ratelimit"].startswith('"address";r=4;')

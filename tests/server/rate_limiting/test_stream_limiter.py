@@ -1,4 +1,4 @@
-"""How many streams and connections may be open: the last one that is let in, the first that is not, and what makes room."""
+"""Stream and connection limits: the boundary of each limit, and the release of slots."""
 
 import json
 import socket
@@ -13,8 +13,9 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from tests.support.fixtures.server import Client, running_server
-from tests.support.streams import EVENT_SECONDS, answers, open_events, open_socket, receive, subscribe, until
-from tests.support.tokens import bearing, make_token
+from tests.support.streams import EVENT_SECONDS, open_events, open_socket, operation_results, receive, subscribe
+from tests.support.tokens import authorization_header, create_api_token
+from tests.support.waiting import eventually
 
 READ = "{ locations { totalCount } }"
 WATCH = 'subscription { pricesChanged(origin: "CNSGH", destination: "NLRTM") { status } }'
@@ -23,14 +24,14 @@ PROXY = "127.0.0.1"
 
 @contextmanager
 def serving(url: str, *, writes_are_open: bool = False, **settings: object) -> Iterator[Client]:
-    """Run a server over a database that has the lane that is watched."""
+    """Run a server over the database, behind a trusted proxy."""
     with running_server(url, writes_are_open=writes_are_open, trusted_proxies=PROXY, **settings) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def lane_url(module_database_url: str) -> str:
-    """A database with one lane."""
+    """Return a database with one lane."""
     with running_server(module_database_url) as client:
         client.ask('mutation { upsertRegions(regions: [{slug: "world", name: "World"}]) { addedCount } }')
         ports = '{code: "CNSGH", name: "A", parentSlug: "world"}, {code: "NLRTM", name: "B", parentSlug: "world"}'
@@ -38,38 +39,38 @@ def lane_url(module_database_url: str) -> str:
     return module_database_url
 
 
-def code(body: bytes | bytearray) -> str:
-    """Return the code of the only error of an answer."""
+def error_code(body: bytes | bytearray) -> str:
+    """Return the code of the only error of a response."""
     (error,) = json.loads(body)["errors"]
     return str(error["extensions"]["code"])
 
 
-def refused_events(client: Client, token: str | None = None, **headers: str) -> tuple[int, str]:
-    """Return status and code of a stream that is not let in."""
-    headers = {"Accept": "text/event-stream", **bearing(token), **headers}
+def rejected_sse_status(client: Client, token: str | None = None, **headers: str) -> tuple[int, str]:
+    """Open an SSE stream that is rejected; return its status and code."""
+    headers = {"Accept": "text/event-stream", **authorization_header(token), **headers}
     answer = client.http.post("/graphql", json={"query": WATCH}, headers=headers)
     assert int(answer.headers["retry-after"]) > 0
-    return answer.status_code, code(answer.content)
+    return answer.status_code, error_code(answer.content)
 
 
-def refused_socket(client: Client) -> tuple[int, str]:
-    """Return status and code of a WebSocket that is not let in."""
+def rejected_websocket_status(client: Client) -> tuple[int, str]:
+    """Open a WebSocket that is rejected; return its status and code."""
     with pytest.raises(InvalidStatus) as refused, open_socket(str(client.http.base_url)):
         pass
-    return refused.value.response.status_code, code(refused.value.response.body or b"")
+    return refused.value.response.status_code, error_code(refused.value.response.body or b"")
 
 
-def let_in(open_stream: Callable[[], object]) -> None:
-    """Open a stream as soon as it is let in: a server learns a little later that a client has gone."""
+def open_eventually(open_stream: Callable[[], object]) -> None:
+    """Open a stream once a slot is free. A server detects a disconnect with a delay."""
 
-    def try_it() -> bool:
+    def try_open() -> bool:
         try:
             open_stream()
         except (InvalidStatus, AssertionError, ConnectionClosedError):
             return False
         return True
 
-    until(try_it, "no stream was let in again")
+    eventually(try_open, "no stream is accepted again")
 
 
 def test_stream_limit_per_address_counts_sse_and_websocket_and_frees_closed_ones(lane_url: str) -> None:
@@ -78,27 +79,27 @@ def test_stream_limit_per_address_counts_sse_and_websocket_and_frees_closed_ones
         first = opened.enter_context(open_socket(url))
         for _ in range(2):
             opened.enter_context(open_events(url, WATCH, {}))
-        assert refused_events(client) == (429, "TOO_MANY_STREAMS")
-        assert refused_socket(client) == (429, "TOO_MANY_STREAMS")
-        # Others are not kept out, nor are questions.
+        assert rejected_sse_status(client) == (429, "TOO_MANY_STREAMS")
+        assert rejected_websocket_status(client) == (429, "TOO_MANY_STREAMS")
+        # Other callers and plain queries are still accepted.
         assert client.ask(READ) == {"locations": {"totalCount": 3}}
         headers = {"X-Forwarded-For": "203.0.113.1", "Accept": "text/event-stream"}
         body = {"query": WATCH}
         with client.http.stream("POST", "/graphql", json=body, headers=headers) as other:
             assert other.headers["content-type"].startswith("text/event-stream")
         first.close()
-        let_in(lambda: opened.enter_context(open_events(url, WATCH, {})))
-        assert refused_events(client) == (429, "TOO_MANY_STREAMS")
+        open_eventually(lambda: opened.enter_context(open_events(url, WATCH, {})))
+        assert rejected_sse_status(client) == (429, "TOO_MANY_STREAMS")
 
 
 def test_stream_limit_per_token_is_independent_of_the_client_address(lane_url: str) -> None:
-    ours, theirs = (make_token(lane_url, "read", name=name) for name in ("ours", "theirs"))
+    ours, theirs = (create_api_token(lane_url, "read", name=name) for name in ("ours", "theirs"))
     with serving(lane_url, max_caller_streams=2) as client, ExitStack() as opened:
         url = str(client.http.base_url)
-        # A socket is its address's until it is known whom it is for.
+        # A WebSocket counts against its address until its token is known.
         opened.enter_context(open_socket(url, ours))
         opened.enter_context(open_events(url, WATCH, {}, ours))
-        assert refused_events(client, ours) == (429, "TOO_MANY_STREAMS")
+        assert rejected_sse_status(client, ours) == (429, "TOO_MANY_STREAMS")
         with pytest.raises(ConnectionClosedError) as closed, open_socket(url, ours):
             pass
         assert closed.value.rcvd is not None
@@ -106,24 +107,24 @@ def test_stream_limit_per_token_is_independent_of_the_client_address(lane_url: s
         for _ in range(2):
             opened.enter_context(open_socket(url, theirs))
         strangers = [opened.enter_context(open_events(url, WATCH, {})) for _ in range(2)]
-        assert refused_socket(client) == (429, "TOO_MANY_STREAMS")
+        assert rejected_websocket_status(client) == (429, "TOO_MANY_STREAMS")
         strangers[0].close()
-        let_in(lambda: opened.enter_context(open_socket(url)))
+        open_eventually(lambda: opened.enter_context(open_socket(url)))
 
 
 def test_stream_limit_per_process_applies_to_all_callers(lane_url: str) -> None:
-    token = make_token(lane_url, "read")
+    token = create_api_token(lane_url, "read")
     with serving(lane_url, writes_are_open=True, max_streams=3, max_caller_streams=2) as client, ExitStack() as opened:
         url = str(client.http.base_url)
-        # The machine's own admin has as many as there are.
+        # The local admin has no limit per caller.
         mine = [opened.enter_context(open_events(url, WATCH, {})) for _ in range(3)]
-        assert refused_events(client) == (503, "STREAMS_EXHAUSTED")
-        assert refused_events(client, token) == (503, "STREAMS_EXHAUSTED")
-        assert refused_socket(client) == (503, "STREAMS_EXHAUSTED")
+        assert rejected_sse_status(client) == (503, "STREAMS_EXHAUSTED")
+        assert rejected_sse_status(client, token) == (503, "STREAMS_EXHAUSTED")
+        assert rejected_websocket_status(client) == (503, "STREAMS_EXHAUSTED")
         assert client.ask(READ) == {"locations": {"totalCount": 3}}
         mine[0].close()
-        let_in(lambda: opened.enter_context(open_socket(url)))
-        assert refused_socket(client) == (503, "STREAMS_EXHAUSTED")
+        open_eventually(lambda: opened.enter_context(open_socket(url)))
+        assert rejected_websocket_status(client) == (503, "STREAMS_EXHAUSTED")
 
 
 def test_stream_limit_slot_is_released_after_a_rejection_or_single_response(lane_url: str) -> None:
@@ -144,12 +145,14 @@ def test_stream_limit_slot_is_released_after_a_rejection_or_single_response(lane
             with open_socket(url):
                 pass
 
-        # Whoever ends learns it a moment before the server does.
+        # A client sees the end of a request shortly before the server frees its slot.
         for _ in range(3):
-            until(lambda: status(json.dumps({"query": READ}).encode()) == 200, "the place of an answer was kept")
-            until(lambda: status(b"{") == 400, "the place of a refusal was kept")
-            let_in(refuse_token)
-            let_in(connect)
+            eventually(
+                lambda: status(json.dumps({"query": READ}).encode()) == 200, "the slot of a response is not released"
+            )
+            eventually(lambda: status(b"{") == 400, "the slot of a rejection is not released")
+            open_eventually(refuse_token)
+            open_eventually(connect)
 
 
 def test_websocket_operation_limit_is_enforced_until_an_operation_ends(lane_url: str) -> None:
@@ -157,22 +160,22 @@ def test_websocket_operation_limit_is_enforced_until_an_operation_ends(lane_url:
         for number in range(3):
             subscribe(opened, WATCH, {}, str(number))
         subscribe(opened, WATCH, {}, "3")
-        (error,) = _error(opened, "3")
+        (error,) = receive_errors(opened, "3")
         assert error["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
         assert "3" in error["message"]
         subscribe(opened, READ, {}, "4")
-        assert _error(opened, "4")[0]["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
+        assert receive_errors(opened, "4")[0]["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
         opened.send(json.dumps({"id": "0", "type": "complete"}))
         subscribe(opened, READ, {}, "5")
         assert receive(opened)["payload"] == {"data": {"locations": {"totalCount": 3}}}
         assert receive(opened) == {"id": "5", "type": "complete"}
-        # What has ended by itself has made room again.
+        # A completed operation has released its slot.
         subscribe(opened, WATCH, {}, "6")
         subscribe(opened, WATCH, {}, "7")
-        assert _error(opened, "7")[0]["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
+        assert receive_errors(opened, "7")[0]["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
 
 
-def _error(opened: ClientConnection, id_: str) -> list[dict[str, dict[str, str]]]:
+def receive_errors(opened: ClientConnection, id_: str) -> list[dict[str, dict[str, str]]]:
     message = receive(opened)
     assert (message["id"], message["type"]) == (id_, "error")
     errors: list[dict[str, dict[str, str]]] = message["payload"]
@@ -196,10 +199,10 @@ def test_connection_limit_evicts_idle_connections_but_not_busy_ones(lane_url: st
             head, _, body = answer.partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 503 ")
             assert b"\r\nretry-after: 2" in head
-            assert code(body) == "CONNECTIONS_EXHAUSTED"
+            assert error_code(body) == "CONNECTIONS_EXHAUSTED"
             subscribe(busy, READ, {})
-            assert next(answers(busy)) == {"data": {"locations": {"totalCount": 3}}}
-        until(lambda: _lives(url), "no connection was let in again")
+            assert next(operation_results(busy)) == {"data": {"locations": {"totalCount": 3}}}
+        eventually(lambda: is_live(url), "no connection is accepted again")
 
 
 def test_file_descriptor_limit_is_raised_and_caps_the_connection_limit() -> None:
@@ -215,7 +218,7 @@ print(raise_fd_limit(900), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     assert done.stdout.splitlines() == ["150 256", "400 500", "500 600"]
 
 
-def _lives(url: str) -> bool:
+def is_live(url: str) -> bool:
     try:
         return httpx.get(f"{url}/livez").status_code == 200
     except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""The download of a batch's rejections over real HTTP."""
+"""Download of a batch's rejections over HTTP."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ import pytest
 
 from server.routes.rejections import MAX_CONCURRENT_REPORTS
 from tests.support.batches.mutations import REVERT
-from tests.support.batches.uploads import GOOD, UPLOAD, fill
+from tests.support.batches.uploads import UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 
 URLS = "{ batches { edges { node { id rejectionsUrl } } } }"
@@ -21,27 +21,27 @@ MANY = 100_000
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server over two ports that has one connection for reports, and nobody who applies batches."""
-    fill(database_url)
+    """Yield a server with two ports, one connection for reports and no worker."""
+    create_locations(database_url)
     with running_server(database_url, ingest_pool_size=1) as client:
         yield client
 
 
 def upload(client: Client, *items: Json, wait_ms: int = 20_000) -> Json:
-    """Upload and return the batch."""
+    """Upload items and return the batch."""
     batch: Json = client.ask(UPLOAD, input={"prices": items, "waitMs": wait_ms})["uploadPrices"]["batch"]
     return batch
 
 
 def only_error(answer: httpx.Response) -> tuple[int, str]:
-    """Return the status and the code of a refusal."""
+    """Return the status and the code of a rejection."""
     [error] = answer.json()["errors"]
     assert error["message"].endswith(".")
     return answer.status_code, error["extensions"]["code"]
 
 
 def add_rejections(database_url: str, batch_id: str) -> None:
-    """Give the batch, which has none, more rejections than the buffers of a connection hold."""
+    """Insert more rejections for the batch than the buffers of a connection hold."""
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO batch_rejections SELECT %s, 1, 'price', 'INVALID_PRICE', 'ERROR', repeat('m', 100), 'x', n"
@@ -52,7 +52,9 @@ def add_rejections(database_url: str, batch_id: str) -> None:
 
 def test_rejections_are_downloaded_as_csv_from_the_batch_url(client: Client, database_url: str) -> None:
     with running_worker(database_url):
-        batch = upload(client, GOOD, {**GOOD, "price": "x"}, {**GOOD, "destination": "CNSGH", "price": -3})
+        batch = upload(
+            client, VALID_ITEM, {**VALID_ITEM, "price": "x"}, {**VALID_ITEM, "destination": "CNSGH", "price": -3}
+        )
     [edge] = client.ask(URLS)["batches"]["edges"]
     assert edge["node"]["rejectionsUrl"] == f"/batches/{batch['id']}/rejections.csv"
     answer = client.http.get(edge["node"]["rejectionsUrl"])
@@ -86,10 +88,10 @@ def test_rejections_are_downloaded_as_csv_from_the_batch_url(client: Client, dat
 
 def test_rejections_url_is_set_only_for_ended_batches_with_rejections(client: Client, database_url: str) -> None:
     with running_worker(database_url):
-        upload(client, GOOD)
-        upload(client, {**GOOD, "destination": "CNSGH"})
-        upload(client, {**GOOD, "price": "x"})
-    upload(client, {**GOOD, "price": "x"}, wait_ms=0)
+        upload(client, VALID_ITEM)
+        upload(client, {**VALID_ITEM, "destination": "CNSGH"})
+        upload(client, {**VALID_ITEM, "price": "x"})
+    upload(client, {**VALID_ITEM, "price": "x"}, wait_ms=0)
     urls = {edge["node"]["id"]: edge["node"]["rejectionsUrl"] for edge in client.ask(URLS)["batches"]["edges"]}
     assert urls == {"1": None, "2": "/batches/2/rejections.csv", "3": "/batches/3/rejections.csv", "4": None}
     assert client.http.get("/batches/1/rejections.csv").text.count("\n") == 1
@@ -97,7 +99,7 @@ def test_rejections_url_is_set_only_for_ended_batches_with_rejections(client: Cl
 
 def test_rejections_head_request_returns_the_headers_of_get_without_a_body(client: Client, database_url: str) -> None:
     with running_worker(database_url):
-        upload(client, {**GOOD, "price": "x"})
+        upload(client, {**VALID_ITEM, "price": "x"})
     head, get = client.http.head("/batches/1/rejections.csv"), client.http.get("/batches/1/rejections.csv")
     assert (head.status_code, head.content) == (200, b"")
     for name in ("content-type", "content-disposition", "cache-control"):
@@ -111,7 +113,7 @@ def test_rejections_of_an_unknown_batch_respond_404(client: Client, id_: str) ->
 
 
 def test_rejections_of_a_queued_batch_respond_409(client: Client) -> None:
-    batch = upload(client, {**GOOD, "price": "x"}, wait_ms=0)
+    batch = upload(client, {**VALID_ITEM, "price": "x"}, wait_ms=0)
     assert only_error(client.http.get(f"/batches/{batch['id']}/rejections.csv")) == (409, "BATCH_NOT_ENDED")
 
 
@@ -121,7 +123,7 @@ def test_rejections_route_rejects_post_with_405(client: Client) -> None:
 
 def test_rejections_downloads_by_stalled_clients_do_not_block_other_requests(client: Client, database_url: str) -> None:
     with running_worker(database_url):
-        batch = upload(client, GOOD)
+        batch = upload(client, VALID_ITEM)
     add_rejections(database_url, batch["id"])
     url, path = client.http.base_url, f"/batches/{batch['id']}/rejections.csv"
     idle = [socket.create_connection((url.host, url.port or 80)) for _ in range(MAX_CONCURRENT_REPORTS + 2)]
@@ -130,7 +132,7 @@ def test_rejections_downloads_by_stalled_clients_do_not_block_other_requests(cli
             sock.settimeout(20)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {url.host}\r\n\r\n".encode())
-            # The answer begins once the report is written.
+            # The response begins after the report is written.
             assert sock.recv(12) == b"HTTP/1.1 200"
         assert client.http.get(path).text.count("\n") == MANY + 1
         assert client.ask(REVERT, id=batch["id"])["revertBatch"]["userErrors"] == []
@@ -143,7 +145,7 @@ def test_rejections_respond_503_while_the_database_is_unavailable(
     client: Client, postgres: str, database_url: str
 ) -> None:
     with running_worker(database_url):
-        upload(client, {**GOOD, "price": "x"})
+        upload(client, {**VALID_ITEM, "price": "x"})
     with psycopg.connect(postgres, autocommit=True) as connection:
         name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())

@@ -1,4 +1,4 @@
-"""The processes of a server share the connections that are made, however many come at once."""
+"""Accept balancing: the processes of a server share simultaneous connections."""
 
 import socket
 import subprocess
@@ -14,14 +14,14 @@ from server.runtime.accept_balancing import WINDOW_SECONDS, AcceptYielder
 from tests.support.fixtures.server import running_server
 from tests.support.http.metrics import SETTINGS, find, scrape
 from tests.support.http.server_process import serving
-from tests.support.streams import until
+from tests.support.waiting import eventually
 
 TOGETHER, ROUNDS = 64, 4
 ESTABLISHED = "01"
 
 
 def count_connections(process: subprocess.Popen[str], port: int) -> Counter[str]:
-    """Return how many clients each process of a server is connected to, as proc(5) has it."""
+    """Return the number of client connections of each process, read from proc(5)."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     sockets = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{port:04X}") and line[3] == ESTABLISHED}
     counts: Counter[str] = Counter()
@@ -33,7 +33,7 @@ def count_connections(process: subprocess.Popen[str], port: int) -> Counter[str]
 
 def test_accept_balancing_spreads_simultaneous_connections_over_processes(database_url: str) -> None:
     with serving(database_url, "--workers", "2", settings=SETTINGS) as (process, url):
-        until(lambda: find(scrape(url), "ratesgraph_processes") == 2, "not both processes serve")
+        eventually(lambda: find(scrape(url), "ratesgraph_processes") == 2, "fewer than two processes serve")
         port = urlsplit(url).port
         assert port is not None
         shares: Counter[str] = Counter()
@@ -44,34 +44,36 @@ def test_accept_balancing_spreads_simultaneous_connections_over_processes(databa
                     client.setblocking(False)
                 for client in clients:
                     client.connect_ex(("127.0.0.1", port))
-                # Whoever looks meanwhile keeps a core busy, and one process from being quicker than the other.
+                # Polling would occupy a core and distort the balance between the processes.
                 time.sleep(0.3)
-                until(lambda: count_connections(process, port).total() == TOGETHER, "not all are accepted")
+                eventually(
+                    lambda: count_connections(process, port).total() == TOGETHER, "not all connections are accepted"
+                )
                 shares += count_connections(process, port)
-            until(lambda: not count_connections(process, port), "not all are closed")
+            eventually(lambda: not count_connections(process, port), "not all connections are closed")
         assert len(shares) == 2, shares
-        # It is some two fifths; without turns it was between a fifth and as much.
+        # The smaller share is about two fifths. Without balancing it was between one fifth and two fifths.
         assert min(shares.values()) > shares.total() / 4, shares
 
 
 def test_accept_balancing_runs_for_every_accepted_connection(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken: list[int] = []
+    accepted: list[int] = []
     monkeypatch.setattr(
-        AcceptYielder, "yield_after_accept", lambda _turns, connections, _now: taken.append(connections)
+        AcceptYielder, "yield_after_accept", lambda _yielder, connections, _now: accepted.append(connections)
     )
     with running_server(database_url) as client, ExitStack() as stack:
-        begun = len(taken)
+        before = len(accepted)
         for _ in range(3):
             stack.enter_context(socket.create_connection((client.http.base_url.host, client.http.base_url.port or 0)))
-        until(lambda: len(taken) == begun + 3, "not all are accepted")
-        assert taken[-3:] == [taken[-3] + more for more in range(3)]
+        eventually(lambda: len(accepted) == before + 3, "not all connections are accepted")
+        assert accepted[-3:] == [accepted[-3] + more for more in range(3)]
 
 
 def test_accept_balancing_yields_only_while_the_connection_count_grows() -> None:
-    turns = AcceptYielder(processes=2)
-    assert [turns.yield_after_accept(count, 10.0) for count in (1, 2, 3, 3, 2, 3, 4)] == [
+    yielder = AcceptYielder(processes=2)
+    assert [yielder.yield_after_accept(count, 10.0) for count in (1, 2, 3, 3, 2, 3, 4)] == [
         True,
         True,
         True,
@@ -80,8 +82,8 @@ def test_accept_balancing_yields_only_while_the_connection_count_grows() -> None
         False,
         True,
     ]
-    # What was long ago says nothing of what is to come.
-    assert [turns.yield_after_accept(count, 10.1 + WINDOW_SECONDS) for count in (2, 2, 3)] == [True, False, True]
+    # Counts from an earlier window are ignored.
+    assert [yielder.yield_after_accept(count, 10.1 + WINDOW_SECONDS) for count in (2, 2, 3)] == [True, False, True]
 
 
 def test_accept_balancing_does_not_yield_in_a_single_process() -> None:

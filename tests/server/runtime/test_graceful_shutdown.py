@@ -1,4 +1,4 @@
-"""A server that is told to stop stops, whoever watches: streams end properly, and clients learn that they may come again."""
+"""Graceful shutdown: open streams end properly, and clients receive a signal to reconnect."""
 
 import signal
 import socket
@@ -14,17 +14,18 @@ from websockets.exceptions import ConnectionClosedError
 
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.http.subscriptions import PROGRESS
-from tests.support.streams import answers, events, open_events, open_socket, receive, subscribe, until
-from tests.support.tokens import make_token
+from tests.support.streams import open_events, open_socket, operation_results, receive, sse_results, subscribe
+from tests.support.tokens import create_api_token
+from tests.support.waiting import eventually
 
 STOP_SECONDS = 2.0
-LINGER_SECONDS = 1.5
-"""Comes before it: streams go on for as long as others are answered."""
+DRAIN_SECONDS = 1.5
+"""Precedes the stop: streams continue while other requests are answered."""
 
 
 @pytest.fixture
 def queued(database_url: str) -> Iterator[dict[str, object]]:
-    """The variables that name a batch which nobody will ever apply."""
+    """Yield the variables of a queued batch that no worker applies."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO price_batches (status, on_error, source, payload_sha256)"
@@ -37,21 +38,21 @@ def queued(database_url: str) -> Iterator[dict[str, object]]:
 def test_graceful_shutdown_ends_open_streams_after_the_drain_period(
     database_url: str, queued: dict[str, object], workers: str
 ) -> None:
-    token = make_token(database_url, "admin")
-    settings = {"RATESGRAPH_DRAIN_SECONDS": str(LINGER_SECONDS)}
+    token = create_api_token(database_url, "admin")
+    settings = {"RATESGRAPH_DRAIN_SECONDS": str(DRAIN_SECONDS)}
     with serving(database_url, "--workers", workers, settings=settings) as (process, url), ExitStack() as stack:
         wait_until_answered(url)
         web_sockets = [stack.enter_context(open_socket(url, token)) for _ in range(4)]
         for web_socket in web_sockets:
             subscribe(web_socket, PROGRESS, queued)
-            assert next(answers(web_socket))["data"]["batchProgress"]["status"] == "QUEUED"
-        streams = [events(stack.enter_context(open_events(url, PROGRESS, queued, token))) for _ in range(4)]
+            assert next(operation_results(web_socket))["data"]["batchProgress"]["status"] == "QUEUED"
+        streams = [sse_results(stack.enter_context(open_events(url, PROGRESS, queued, token))) for _ in range(4)]
         for stream in streams:
             assert next(stream)["data"]["batchProgress"]["status"] == "QUEUED"
         started = time.monotonic()
         process.send_signal(signal.SIGTERM)
         for stream in streams:
-            # A response that broke off would raise.
+            # An interrupted response would raise.
             assert list(stream) == []
         for web_socket in web_sockets:
             with pytest.raises(ConnectionClosedError) as caught:
@@ -59,7 +60,7 @@ def test_graceful_shutdown_ends_open_streams_after_the_drain_period(
             assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 1012
         printed, _ = process.communicate(timeout=30)
-        assert LINGER_SECONDS < time.monotonic() - started < LINGER_SECONDS + STOP_SECONDS
+        assert DRAIN_SECONDS < time.monotonic() - started < DRAIN_SECONDS + STOP_SECONDS
         for word in ("Traceback", "ERROR", "WARNING"):
             assert word not in printed, printed
 
@@ -77,7 +78,7 @@ def test_drain_closes_the_connection_of_a_request_that_is_already_in_progress(da
             sock.sendall(head)
             assert sock.recv(65_536).startswith(b"HTTP/1.1 100 ")
             process.send_signal(signal.SIGTERM)
-            until(lambda: httpx.get(f"{url}/readyz").status_code == 503, "the server does not drain")
+            eventually(lambda: httpx.get(f"{url}/readyz").status_code == 503, "the server does not drain")
             sock.sendall(body)
             response = sock.recv(65_536)
         assert response.startswith(b"HTTP/1.1 200 ")

@@ -1,4 +1,4 @@
-"""Requests that do not arrive: given up after a time, told so where they had begun, and in nobody's way."""
+"""Request timeout: incomplete requests end with 408 and do not delay other requests."""
 
 import socket
 import time
@@ -9,9 +9,9 @@ import pytest
 
 from server.runtime.http_protocol import MAX_HEAD_BYTES
 from tests.support.batches.price_files import PREFLIGHT
-from tests.support.batches.uploads import GOOD, UPLOAD
+from tests.support.batches.uploads import UPLOAD, VALID_ITEM
 from tests.support.fixtures.server import Client, running_server
-from tests.support.hostile import probing
+from tests.support.hostile import probe_liveness
 from tests.support.http.raw_http import BODY, FORM, HEAD, SECONDS, connect, read_all, status_and_code
 
 EVENTS = HEAD + b"Accept: text/event-stream\r\n"
@@ -20,15 +20,15 @@ ANSWER = b'{"data":{"__typename":"Query"}}'
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[Client]:
-    """A server that waits half a second for a request."""
+    """Yield a server with a request timeout of half a second."""
     with running_server(database_url, request_seconds=SECONDS) as client:
         yield client
 
 
 def send_for(sock: socket.socket, data: bytes, seconds: float) -> None:
-    """Send the data ten times a second for so long."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    """Send the data ten times a second for the given duration."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         sock.sendall(data)
         time.sleep(0.1)
 
@@ -51,7 +51,7 @@ def test_incomplete_request_times_out_with_408(client: Client, begun: bytes) -> 
         began = time.monotonic()
         sock.sendall(begun)
         assert status_and_code(read_all(sock)) == (408, "REQUEST_TIMEOUT")
-        # Timers of the loop are a millisecond off.
+        # Event loop timers deviate by a millisecond.
         assert 0.9 * SECONDS < time.monotonic() - began < SECONDS + 5
 
 
@@ -77,7 +77,7 @@ def test_idle_connection_without_a_request_is_closed_without_a_response(client: 
 
 
 def test_request_timeout_grows_with_the_body_bytes_received(client: Client) -> None:
-    # 20,000 bytes are worth two seconds more.
+    # 20,000 bytes extend the timeout by two seconds.
     body = BODY.ljust(20_001)
     with connect(client) as sock:
         sock.sendall(HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:-1])
@@ -100,7 +100,7 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
         (CHUNKED + b"1\r\n{\r\n0\r\nX-Trailer: ", b"a" * 10_000),
         (b"", b"\r\n" * 5_000),
     ],
-    ids=["extension of a chunk", "trailers", "one trailer", "empty lines"],
+    ids=["chunk extension", "trailers", "one trailer", "empty lines"],
 )
 def test_request_timeout_is_not_extended_by_bytes_outside_the_body(client: Client, begun: bytes, more: bytes) -> None:
     began = time.monotonic()
@@ -112,7 +112,7 @@ def test_request_timeout_is_not_extended_by_bytes_outside_the_body(client: Clien
 
 
 def test_request_timeout_does_not_apply_to_the_response(client: Client) -> None:
-    payload = client.ask(UPLOAD, input={"prices": [GOOD], "waitMs": 1_500})["uploadPrices"]
+    payload = client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 1_500})["uploadPrices"]
     assert payload["batch"]["status"] == "QUEUED"
 
 
@@ -154,10 +154,10 @@ def test_slow_requests_do_not_delay_other_requests(client: Client) -> None:
         sockets = [stack.enter_context(connect(client)) for _ in range(200)]
         for sock in sockets:
             sock.sendall(HEAD + b"Content-Length: 27\r\n\r\n" + BODY[:10])
-        with probing(str(client.http.base_url)) as waits:
+        with probe_liveness(str(client.http.base_url)) as waits:
             answers = [read_all(sock) for sock in sockets]
     assert {status_and_code(answer) for answer in answers} == {(408, "REQUEST_TIMEOUT")}
-    # The median, as a machine that others use too may stop for longer at any time.
+    # The median is robust against pauses of a shared machine.
     assert sorted(waits)[len(waits) // 2] < 0.1
 
 

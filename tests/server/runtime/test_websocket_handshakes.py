@@ -1,4 +1,4 @@
-"""WebSockets that do not come about: every one is refused or given up, and none keeps a connection for good."""
+"""Failed WebSocket handshakes: each is rejected or times out, and releases its connection."""
 
 import threading
 from collections.abc import Iterator
@@ -19,22 +19,22 @@ FIELDS = (
 PLAIN = REQUEST % b"" + FIELDS
 TOO_LARGE, NO_HTTP = (431, "HEAD_TOO_LARGE"), (400, "BAD_HTTP")
 SHAPES = {
-    "a long line": (PLAIN + b"X-Long: " + b"x" * 9_000 + b"\r\n\r\n", TOO_LARGE),
-    "a long name": (PLAIN + b"X" * 9_000 + b": y\r\n\r\n", TOO_LARGE),
-    "a long address": (REQUEST % (b"?" + b"x" * 9_000) + FIELDS + b"\r\n", TOO_LARGE),
-    "many fields": (PLAIN + b"X: y\r\n" * 150 + b"\r\n", TOO_LARGE),
-    "a body": (PLAIN + b"Content-Length: 3\r\n\r\nabc", NO_HTTP),
-    "a body that does not come": (PLAIN + b"Content-Length: 3\r\n\r\n", NO_HTTP),
-    "chunks": (PLAIN + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", NO_HTTP),
-    "chunks that do not come": (PLAIN + b"Transfer-Encoding: chunked\r\n\r\n", NO_HTTP),
-    "an address of other letters": (REQUEST % b"?\xc3\xa4" + FIELDS + b"\r\n", NO_HTTP),
+    "long header value": (PLAIN + b"X-Long: " + b"x" * 9_000 + b"\r\n\r\n", TOO_LARGE),
+    "long header name": (PLAIN + b"X" * 9_000 + b": y\r\n\r\n", TOO_LARGE),
+    "long URL": (REQUEST % (b"?" + b"x" * 9_000) + FIELDS + b"\r\n", TOO_LARGE),
+    "many headers": (PLAIN + b"X: y\r\n" * 150 + b"\r\n", TOO_LARGE),
+    "body": (PLAIN + b"Content-Length: 3\r\n\r\nabc", NO_HTTP),
+    "missing body": (PLAIN + b"Content-Length: 3\r\n\r\n", NO_HTTP),
+    "chunked body": (PLAIN + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", NO_HTTP),
+    "missing chunks": (PLAIN + b"Transfer-Encoding: chunked\r\n\r\n", NO_HTTP),
+    "non-ASCII URL": (REQUEST % b"?\xc3\xa4" + FIELDS + b"\r\n", NO_HTTP),
 }
 LONGEST = PLAIN + b"X-Long: " + b"x" * 7_000 + b"\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
-    """A server that has room for ten connections, one of which is the client's own."""
+    """Yield a server with a limit of ten connections, one of which the client uses."""
     with running_server(module_database_url, max_connections=10) as client:
         yield client
 
@@ -51,7 +51,7 @@ def test_rejected_websocket_handshakes_release_their_connection_slots(client: Cl
     with ExitStack() as opened:
         for head, _ in [*SHAPES.values()] * 3:
             opened.enter_context(connect(client)).sendall(head)
-        # None of them is closed from here.
+        # The client closes none of the connections.
         assert httpx.get(f"{client.http.base_url}/livez").status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""What a connection sends leaves in one piece and in its order, and is not held up by what comes later."""
+"""Write coalescing: the writes of an iteration are sent together, in order, without delay."""
 
 import asyncio
 import json
@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from server.runtime.write_coalescing import MAX_BUFFERED_BYTES, WriteCoalescingTransport
 from tests.support.fixtures.server import Client
 
-QUESTION = json.dumps({"query": "{ locations(first: 1) { totalCount } }"}).encode()
+REQUEST_BODY = json.dumps({"query": "{ locations(first: 1) { totalCount } }"}).encode()
 POST = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(
-    QUESTION
+    REQUEST_BODY
 )
 
 
 class Recorder(asyncio.Transport):
-    """A transport that keeps what is written to it."""
+    """Transport that records its writes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,16 +26,16 @@ class Recorder(asyncio.Transport):
         self.closed = False
 
     def write(self, data: bytes) -> None:  # type: ignore[override]
-        """Keep the data."""
+        """Record the data."""
         assert not self.closed
         self.written.append(data)
 
     def close(self) -> None:
-        """Take no more."""
+        """Reject further writes."""
         self.closed = True
 
     def is_closing(self) -> bool:
-        """Return whether it takes no more."""
+        """Return whether the transport is closed."""
         return self.closed
 
     def pause_reading(self) -> None:
@@ -46,7 +46,7 @@ class Recorder(asyncio.Transport):
 
 
 def open_transport() -> tuple[Recorder, WriteCoalescingTransport]:
-    """Return a transport, and what joins what is written to it."""
+    """Return a recording transport and a coalescing transport around it."""
     recorder = Recorder()
     return recorder, WriteCoalescingTransport(recorder, asyncio.get_running_loop())
 
@@ -110,7 +110,7 @@ def test_write_coalescing_preserves_all_bytes_in_order(steps: list[int | None]) 
 def test_write_coalescing_preserves_the_order_of_pipelined_responses(client: Client) -> None:
     address = (client.http.base_url.host, client.http.base_url.port)
     with socket.create_connection(address, timeout=10) as connection:
-        connection.sendall((POST + QUESTION) * 3 + b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        connection.sendall((POST + REQUEST_BODY) * 3 + b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         received = b""
         while chunk := connection.recv(1 << 16):
             received += chunk
@@ -123,7 +123,7 @@ def test_write_coalescing_delivers_response_head_and_body_together(client: Clien
     address = (client.http.base_url.host, client.http.base_url.port)
     with socket.create_connection(address, timeout=10) as connection:
         for _ in range(20):
-            connection.sendall(POST + QUESTION)
+            connection.sendall(POST + REQUEST_BODY)
             head, _, body = connection.recv(1 << 16).partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200 OK")
             assert json.loads(body).keys() == {"data"}

@@ -1,4 +1,4 @@
-"""Uploads of files: multipart forms, sample files, and the mutation that sends them."""
+"""Uploads of price files: multipart forms, sample files, and the mutation that sends them."""
 
 import json
 from typing import Any
@@ -54,6 +54,6 @@ def send(client: Client, data: bytes, name: str = "prices.csv", **options: objec
 
 
 def many_lines(size: int) -> bytes:
-    """Return a valid CSV file of at least that many bytes."""
+    """Return a valid CSV file of at least the given size in bytes."""
     lines = [b"CNSGH,NLRTM,2024-01-01,%d\n" % (number * 7919 % 10_000) for number in range(size // 24)]
     return b"".join([CSV, *lines])

@@ -1,4 +1,4 @@
-"""Batches in the queue: accept, count, wait for a worker."""
+"""Batches in the queue: insert, count, wait for a worker."""
 
 import asyncio
 from datetime import date
@@ -24,7 +24,7 @@ DEADLINE_SECONDS = 20
 
 
 async def accept(connection: Connection, data: bytes = LINE, file_format: str = "ndjson") -> int:
-    """Put a batch into the queue."""
+    """Insert a batch into the queue and announce it."""
     async with connection.transaction():
         batch_id = await batches.insert_batch(
             connection, on_error=OnError.REJECT_BATCH, source="test", idempotency_key=None, payload_sha256=b""
@@ -35,14 +35,14 @@ async def accept(connection: Connection, data: bytes = LINE, file_format: str = 
     return batch_id
 
 
-async def get(connection: Connection, batch_id: int) -> PriceBatch:
+async def get_batch(connection: Connection, batch_id: int) -> PriceBatch:
     """Return the batch."""
     (batch,) = await batches.get_batches(connection, [batch_id])
     return batch
 
 
 async def count_prices(connection: Connection) -> int:
-    """Return how many prices the day has at the root of the tree, after making sure that all totals are right."""
+    """Verify all totals and return the number of prices of the day at the root of the tree."""
     assert [found async for _, found in verify(connection) if found] == []
     top = by_key(await locations.list_locations(connection))["top"].id
     [days] = await totals.select_day_totals(connection, [(Lane(top, top), DateRange(DAY, DAY))])
@@ -50,9 +50,9 @@ async def count_prices(connection: Connection) -> int:
 
 
 async def wait_for(connection: Connection, batch_id: int, status: BatchStatus) -> PriceBatch:
-    """Return the batch once it has the status."""
+    """Wait until the batch has the status and return it."""
     async with asyncio.timeout(DEADLINE_SECONDS):
-        # What is waited for is in the database, where no event can be set.
-        while (batch := await get(connection, batch_id)).status is not status:  # noqa: ASYNC110
+        # The status is in the database, for which no event exists.
+        while (batch := await get_batch(connection, batch_id)).status is not status:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return batch

@@ -22,10 +22,10 @@ amounts = st.one_of(
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    """Draw a tree to depth 6 whose regions hold ports, regions, both or nothing, and its ports."""
+    """Draw a tree up to depth 6 whose regions contain ports, regions, both or nothing."""
     parents: dict[str, str | None] = {REGIONS[0]: None}
     for number, region in enumerate(REGIONS[1:], start=1):
-        # A chain as often as a bush: the newest region is drawn more often than any other.
+        # The newest region has a higher probability than any other, so that deep chains are as frequent as wide trees.
         parents[region] = draw(st.sampled_from([None, REGIONS[number - 1], *REGIONS[:number]]))
     for port in PORTS:
         parents[port] = draw(st.sampled_from(REGIONS))
@@ -37,5 +37,5 @@ async def clear(connection: Connection) -> None:
 
 
 def as_upload(item: Item) -> PriceItem:
-    """Return the item as the mutation hands it on."""
+    """Convert the item to the form that the mutation passes on."""
     return PriceItem(str(item.first), item.origin, item.destination, str(item.price), str(item.last))

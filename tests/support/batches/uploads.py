@@ -1,4 +1,4 @@
-"""Uploads by mutation: a small world, valid and invalid items, and the operations that send them."""
+"""Uploads by mutation: a small world, valid and invalid items, and their operations."""
 
 import asyncio
 
@@ -29,11 +29,11 @@ AVERAGES = """{
 }"""
 
 
-GOOD = {"dateFrom": "2024-01-01", "dateTo": "2024-01-02", "origin": "CNSGH", "destination": "NLRTM", "price": 100}
+VALID_ITEM = {"dateFrom": "2024-01-01", "dateTo": "2024-01-02", "origin": "CNSGH", "destination": "NLRTM", "price": 100}
 
 
-def fill(database_url: str) -> None:
-    """Make the tree."""
+def create_locations(database_url: str) -> None:
+    """Create the location tree."""
 
     async def work() -> None:
         async with connect(database_url, INGEST) as connection:
@@ -48,12 +48,12 @@ def upload(client: Client, *items: Json, **options: object) -> Json:
     return payload
 
 
-def counts(client: Client) -> list[int]:
-    """Return how many prices the two days have."""
+def price_counts(client: Client) -> list[int]:
+    """Return the price counts of the two days."""
     return [day["priceCount"] for day in client.ask(AVERAGES)["averagePrices"]]
 
 
-BAD: list[tuple[Json, str, str, str]] = [
+INVALID_ITEMS: list[tuple[Json, str, str, str]] = [
     ({"origin": "CNXXX"}, "origin", "UNKNOWN_PORT", "CNXXX"),
     ({"destination": "europe"}, "destination", "NOT_A_PORT", "europe"),
     ({"dateFrom": "20240101"}, "dateFrom", "INVALID_DATE", "20240101"),

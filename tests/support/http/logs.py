@@ -11,13 +11,13 @@ from typing import Any
 import psycopg
 
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.streams import until
+from tests.support.waiting import eventually
 
 Line = dict[str, Any]
 
 
 class Log:
-    """The standard error of a process, which must be JSON from its first line to its last."""
+    """Standard error of a process, in which every line must be JSON."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -30,15 +30,15 @@ class Log:
         return [json.loads(line) for line in self.text.splitlines()]
 
     def find(self, **wanted: object) -> Line:
-        """Wait for a line, and return it."""
+        """Wait for a line with these values and return it."""
         found: list[Line] = []
 
-        def has_come() -> bool:
+        def is_logged() -> bool:
             whole = [json.loads(line) for line in self.text.splitlines(keepends=True) if line.endswith("\n")]
             found[:] = [line for line in whole if wanted.items() <= line.items()]
             return bool(found)
 
-        until(has_come, f"no line has {wanted}")
+        eventually(is_logged, f"no log line has {wanted}")
         return found[0]
 
 
@@ -46,7 +46,7 @@ class Log:
 def logging_server(
     database_url: str, tmp_path: Path, *arguments: str, **settings: str
 ) -> Iterator[tuple[subprocess.Popen[str], str, Log]]:
-    """Serve a database with a port, log every request, and yield the process, its URL and its log."""
+    """Serve a database with a port and log every request; yield process, URL and log."""
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO locations (kind, key, name, search_text) VALUES ('PORT', 'CNSGH', 'Shanghai', '')"
@@ -63,6 +63,6 @@ def logging_server(
         yield process, url, Log(path)
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
-        # Whatever the process has said until its end is JSON.
+        # Every line until the end of the process is JSON.
         for line in Log(path).lines():
             assert {"timestamp", "level", "event"} <= line.keys()

@@ -16,7 +16,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def scrape(url: str, headers: dict[str, str] | None = SCRAPER) -> Samples:
-    """Return every sample of the server by its name and labels."""
+    """Scrape the server and return every sample by name and labels."""
     response = httpx.get(f"{url}/metrics", headers=headers, timeout=20)
     assert response.status_code == 200, response.text
     assert response.headers["cache-control"] == "private, no-store"
@@ -28,7 +28,7 @@ def scrape(url: str, headers: dict[str, str] | None = SCRAPER) -> Samples:
 
 
 def find(samples: Samples, name: str, **labels: str) -> float:
-    """Return the sum of the samples that have these labels, 0 where there is none."""
+    """Return the sum of the samples with these labels, 0 without a match."""
     return sum(
         value for (found, given), value in samples.items() if found == name and labels.items() <= dict(given).items()
     )

@@ -16,7 +16,7 @@ LIMIT = 200_000
 
 
 def encode(*parts: Part, boundary: str = "xyz", end: str = "--xyz--\r\n") -> bytes:
-    """Return the parts (field, file's name, content) as a multipart body."""
+    """Encode the parts (field, file name, content) as a multipart body."""
     body = b""
     for field, name, content in parts:
         file = "" if name is None else f'; filename="{name}"'
@@ -29,12 +29,12 @@ def encode(*parts: Part, boundary: str = "xyz", end: str = "--xyz--\r\n") -> byt
 def post(
     client: Client, body: bytes, content_type: str = "multipart/form-data; boundary=xyz", **headers: str
 ) -> httpx.Response:
-    """Send a body as it is."""
+    """Send a raw body."""
     return client.http.post("/graphql", content=body, headers={"Content-Type": content_type, **(headers or PREFLIGHT)})
 
 
-def code(answer: httpx.Response) -> str:
-    """Return the code of the only error of a refusal, which must have words for people as well."""
+def error_code(answer: httpx.Response) -> str:
+    """Return the code of the only error of a rejection, which must also have a message."""
     assert answer.headers["content-type"].startswith("application/json")
     body = answer.json()
     (error,) = body["errors"]
@@ -45,7 +45,7 @@ def code(answer: httpx.Response) -> str:
 
 
 def batch_count(client: Client) -> int:
-    """Return how many batches there are."""
+    """Return the number of batches."""
     count: int = client.ask("{ batches { totalCount } }")["batches"]["totalCount"]
     return count
 
@@ -63,7 +63,7 @@ FILE: Part = ("0", "prices.csv", CSV)
 
 
 def open_upload(client: Client, *, length: int) -> socket.socket:
-    """Begin to send a form of some length, and send no more than its first bytes."""
+    """Start a form upload with a declared length and send only its first bytes."""
     url = client.http.base_url
     sock = socket.create_connection((url.host, url.port or 80), timeout=10)
     head = (

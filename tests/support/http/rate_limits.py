@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import httpx
 
 from tests.support.fixtures.server import Client, running_server
-from tests.support.tokens import bearing
+from tests.support.tokens import authorization_header
 
 READ = "{ locations { totalCount } }"
 
@@ -18,23 +18,23 @@ PROXY = "127.0.0.1"
 
 
 @contextmanager
-def limited(database_url: str, **settings: object) -> Iterator[Client]:
-    """Run a server that strangers may ask five times a day, and tokens eight times."""
+def open_limited_server(database_url: str, **settings: object) -> Iterator[Client]:
+    """Run a server with a limit of five anonymous requests per day and eight per token."""
     chosen = {"rate_limit": f"{LIMIT}/day", "token_rate_limit": f"{TOKEN_LIMIT}/day", "trusted_proxies": PROXY}
     with running_server(database_url, writes_are_open=False, **{**chosen, **settings}) as client:
         yield client
 
 
-def ask(client: Client, address: str = "203.0.113.1", token: str | None = None) -> httpx.Response:
-    """Ask from an address."""
-    return client.http.post("/graphql", json={"query": READ}, headers=coming(address, token))
+def send_query(client: Client, address: str = "203.0.113.1", token: str | None = None) -> httpx.Response:
+    """Send a query from an address."""
+    return client.http.post("/graphql", json={"query": READ}, headers=forwarded_headers(address, token))
 
 
-def coming(address: str, token: str | None = None) -> dict[str, str]:
-    """Return the headers of a request that a proxy has passed on."""
-    return {"X-Forwarded-For": address, **bearing(token)}
+def forwarded_headers(address: str, token: str | None = None) -> dict[str, str]:
+    """Return the headers of a request that a proxy forwards."""
+    return {"X-Forwarded-For": address, **authorization_header(token)}
 
 
 def statuses(client: Client, count: int, address: str = "203.0.113.1", token: str | None = None) -> list[int]:
-    """Ask so many times."""
-    return [ask(client, address, token).status_code for _ in range(count)]
+    """Send the number of queries and return their statuses."""
+    return [send_query(client, address, token).status_code for _ in range(count)]

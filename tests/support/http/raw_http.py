@@ -23,7 +23,7 @@ def connect(client: Client) -> socket.socket:
 
 
 def read_all(sock: socket.socket) -> bytes:
-    """Return what comes until the server closes."""
+    """Receive until the server closes the connection."""
     parts = []
     while part := sock.recv(65_536):
         parts.append(part)
@@ -31,7 +31,7 @@ def read_all(sock: socket.socket) -> bytes:
 
 
 def status_and_code(answer: bytes) -> tuple[int, str]:
-    """Return the status of a refusal and its code; the server closes after it."""
+    """Return the status and code of a rejection, which must close the connection."""
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"connection: close" in head.lower()
     (error,) = json.loads(body)["errors"]

@@ -1,4 +1,4 @@
-"""A `ratesgraph serve` process: start it, wait for its URL, stop it."""
+"""`ratesgraph serve` as a process: start it, wait for its URL, stop it."""
 
 import os
 import re
@@ -27,7 +27,7 @@ def serving(
     settings: Mapping[str, str] | None = None,
     log: IO[str] | int = subprocess.STDOUT,
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run `serve` on a free port until it says where it answers; yield the process and the URL. It stops without lingering."""
+    """Run `serve` on a free port without a drain period; yield the process and the URL."""
     with subprocess.Popen(
         [COMMAND, "serve", "--port", "0", *arguments],
         env={
@@ -44,7 +44,7 @@ def serving(
         try:
             yield process, _wait_for_url(process)
         finally:
-            # The command stops its database with itself; killed, it would leave one behind.
+            # On SIGTERM the command also stops its database. After SIGKILL the database would remain.
             process.terminate()
             try:
                 process.wait(timeout=STOP_SECONDS)
@@ -64,13 +64,13 @@ def _wait_for_url(process: subprocess.Popen[str]) -> str:
 
 
 def wait_until_answered(url: str) -> httpx.Response:
-    """Ask until somebody answers."""
+    """Poll the readiness probe until the server responds."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
             return httpx.get(f"{url}/readyz", timeout=5)
         except httpx.TransportError:
-            assert time.monotonic() < deadline, "nobody answers"
+            assert time.monotonic() < deadline, "the server does not respond"
             time.sleep(0.05)
 
 

@@ -25,6 +25,6 @@ each_transport = pytest.mark.parametrize("transport", TRANSPORTS)
 
 
 def upload(watched: Watched, *items: Json, wait_ms: int = 0) -> str:
-    """Upload items and return the batch's id."""
+    """Upload items and return the batch id."""
     payload = watched.client.ask(UPLOAD, input={"prices": items, "waitMs": wait_ms})["uploadPrices"]
     return str(payload["batch"]["id"])

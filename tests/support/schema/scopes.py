@@ -20,11 +20,11 @@ ADMIN = {"upsertRegions", "upsertPorts", "moveLocation"}
 
 
 def object_types() -> list[GraphQLObjectType]:
-    """Return the types that have fields."""
+    """Return the object types of the schema."""
     return [type_ for type_ in schema._schema.type_map.values() if isinstance(type_, GraphQLObjectType)]
 
 
-def declared() -> dict[str, AuthScope | None]:
+def declared_scopes() -> dict[str, AuthScope | None]:
     """Return the scope that each field of the root types declares."""
     return {
         name: field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].metadata.get(SCOPE_METADATA_KEY)
