@@ -47,4 +47,4 @@ async def _resync_version(pool: Pool, version: DataVersion, listening: asyncio.E
         else:
             # A change that was announced meanwhile has the better name; one that nobody could hear meanwhile has none.
             if version.epoch == losses:
-                version.name = version.name or found
+                version.initialize(found)

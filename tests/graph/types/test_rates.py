@@ -111,7 +111,7 @@ def test_case_and_space_around_a_currency_do_not_matter(client: Client) -> None:
 def test_an_unknown_currency_names_the_argument_and_suggests(client: Client, typed: str, meant: list[str]) -> None:
     failure = fail(client, currency=typed)
     assert failure["extensions"] == {"code": "UNKNOWN_CURRENCY", "argument": "currency", "suggestions": meant}
-    assert failure["message"].startswith(f"currency: no exchange rate of '{typed.upper()}' is known.")
+    assert failure["message"].startswith(f"currency: no exchange rate known for '{typed.upper()}'.")
     assert all(code in failure["message"] for code in meant)
 
 

@@ -277,7 +277,7 @@ def test_dry_runs_wait_for_each_other_and_not_for_ever(
     client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with psycopg.connect(database_url) as holder:
-        holder.execute(locations.SQL["lock_tree"])
+        holder.execute(locations.SQL["lock_tree_exclusive"])
         first = Sender(client)
         wait_for_lock(holder)
         with monkeypatch.context() as patch:
