@@ -12,7 +12,7 @@ from graphql import GraphQLError
 from strawberry.types import ExecutionResult
 
 from db.connection import Connection
-from db.errors import EmbeddedServerError, MigrationNeeded, driver_errors
+from db.errors import DatabaseError, EmbeddedServerError, MigrationNeeded, ServerBusy, driver_errors
 from db.pool import Pool
 from graph.execution.error_formatting import format_error
 from graph.execution.executable_schema import Schema
@@ -42,6 +42,9 @@ class BrokenPool:
     async def read(self, work: Callable[[Connection], Awaitable[object]]) -> object:
         async with self.connection() as connection:
             return await work(connection)
+
+    def overload_error(self) -> DatabaseError:
+        return ServerBusy()
 
 
 async def ask(query: str, error: Exception, variables: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -110,7 +113,7 @@ async def test_a_value_that_cannot_be_serialized_is_our_fault_and_masked(caplog:
         ("{ averagePrizes }", "GRAPHQL_VALIDATION_FAILED", "averagePrizes"),
         (AVERAGES.replace("2016-01-01", "20160101"), "INVALID_DATE", "20160101"),
         (AVERAGES.replace("2016-01-01", "2017-01-01"), "INVALID_DATE_RANGE", "2017-01-01"),
-        ("{ batches(first: 0) { totalCount } }", "INVALID_PAGE_SIZE", "first is 0"),
+        ("{ batches(first: 0) { totalCount } }", "INVALID_PAGE_SIZE", "first must be between 1 and 500 (got 0)"),
     ],
 )
 async def test_what_a_caller_did_wrong_is_said(query: str, code: str, words: str) -> None:

@@ -41,6 +41,7 @@ class Stranger(BaseHTTPRequestHandler):
         "/403": (403, b"<html>"),
         "/500": (200, b'{"errors": [{"message": "Its id is 7.", "extensions": {"code": "INTERNAL_ERROR"}}]}'),
         "/503": (503, b"busy"),
+        "/busy": (200, b'{"errors": [{"message": "The server is busy.", "extensions": {"code": "SERVER_BUSY"}}]}'),
     }
     tokens: list[str | None] = []  # noqa: RUF012
 
@@ -79,6 +80,7 @@ def test_what_another_server_says_is_one_line_without_the_token(stranger: str, f
         "/403": "refuses: HTTP 403. Give a token",
         "/500": "answers INTERNAL_ERROR: Its id is 7.",
         "/503": "does not answer: HTTP 503.",
+        "/busy": "does not answer: The server is busy.",
     }
     assert set(words) == set(Stranger.ANSWERS)
     for path, expected in words.items():
