@@ -8,7 +8,6 @@ import pytest
 from polars.exceptions import PanicException
 
 from db.connection import Connection
-from db.errors import DatabaseError, DatabaseUnavailable, ServerBusy
 from db.notifications import BATCHES, QUEUE, open_notifications
 from db.pool import INGEST, Pool, open_pool
 from db.repositories import batches, locations, payloads, totals
@@ -131,21 +130,6 @@ async def test_the_queue_tells_its_depth_its_age_and_its_pace(connection: Connec
     await batches.end_batch(connection, first, BatchOutcome(BatchStatus.REJECTED, 1, 0, 1, 0, 0))
     state = await batches.measure_queue(connection)
     assert (state.queued, state.running, state.ended_last_minute) == (1, 0, 1)
-
-
-@pytest.mark.parametrize("error", [ServerBusy, DatabaseUnavailable])
-async def test_worker_releases_its_batch_when_no_connection_is_available(
-    connection: Connection, pool: Pool, monkeypatch: pytest.MonkeyPatch, error: type[DatabaseError]
-) -> None:
-    async def fail(_pool: Pool, _batch_id: int) -> None:
-        raise error
-
-    batch_id = await accept(connection)
-    monkeypatch.setattr(worker, "apply_batch", fail)
-    with pytest.raises(error):
-        await process_next_batch(pool)
-    batch = await get(connection, batch_id)
-    assert (batch.status, batch.attempts, batch.failure) == (BatchStatus.QUEUED, 0, None)
 
 
 @pytest.mark.usefixtures("pool")
