@@ -1,1 +1,4 @@
-"""Immutable domain values that every package may pass around. Standard library only: no SQL, no GraphQL."""
+"""Immutable domain values, shared by all packages.
+
+Standard library only: no SQL, no GraphQL.
+"""

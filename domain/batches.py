@@ -8,7 +8,7 @@ from domain.locations import Lane
 
 
 class BatchStatus(StrEnum):
-    """Where a price batch is in its life."""
+    """Lifecycle state of a price batch."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -19,19 +19,19 @@ class BatchStatus(StrEnum):
 
     @property
     def has_ended(self) -> bool:
-        """Whether no worker will touch the batch again."""
+        """True once no worker will process the batch again."""
         return self not in {BatchStatus.QUEUED, BatchStatus.RUNNING}
 
 
 class OnError(StrEnum):
-    """What one invalid item does to its batch."""
+    """Policy for a batch with invalid items."""
 
     REJECT_BATCH = "REJECT_BATCH"
     SKIP_INVALID = "SKIP_INVALID"
 
 
 class FileFormat(StrEnum):
-    """What a payload's bytes are."""
+    """Encoding of a payload."""
 
     CSV = "csv"
     CSV_GZIP = "csv.gz"
@@ -41,7 +41,7 @@ class FileFormat(StrEnum):
 
 
 class Severity(StrEnum):
-    """Whether a rejection kept its item out (ERROR) or only remarks on it (WARNING)."""
+    """Severity of a rejection: an ERROR excludes its item from the batch, a WARNING does not."""
 
     ERROR = "ERROR"
     WARNING = "WARNING"
@@ -49,9 +49,9 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One problem of one item. `item` counts from 1; `field` is named as in the GraphQL input.
+    """Problem of an item. `item` counts from 1, and `field` is its name in the GraphQL input.
 
-    Both are None where the problem is the whole batch. `number` counts the stored problems of a batch from 1.
+    Both are None for a problem of the whole batch. `number` counts the stored problems of a batch from 1.
     """
 
     item: int | None
@@ -65,11 +65,13 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class PriceBatch:
-    """A batch of prices: what came, what became of it, when.
+    """Batch of prices: its upload, its outcome and the times of both.
 
-    `price_count` is the number of stored rows (an item in a foreign currency may become several);
-    `price_day_count` is the number of daily prices that they stand for, on `lane_count` lanes from `first_day` to
-    `last_day`. `progress` goes from 0 to 1. `uploader` is empty where nobody had to say who it is.
+    Attributes:
+        price_count: Stored rows. An item in a foreign currency may become several.
+        price_day_count: Daily prices of these rows, on `lane_count` lanes from `first_day` to `last_day`.
+        progress: Processed part, from 0 to 1.
+        uploader: Name of the caller; empty for an anonymous upload.
     """
 
     id: int
@@ -98,7 +100,7 @@ class PriceBatch:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """How the queue of batches stands."""
+    """Current state of the batch queue."""
 
     queued: int
     running: int
@@ -108,7 +110,7 @@ class QueueState:
 
 @dataclass(frozen=True, slots=True)
 class BatchPage:
-    """One page of batches, newest first. `total_count` counts every match, not only this page."""
+    """One page of batches, newest first. `total_count` counts all matches, not only this page."""
 
     batches: list[PriceBatch]
     has_next_page: bool
@@ -117,7 +119,7 @@ class BatchPage:
 
 @dataclass(frozen=True, slots=True)
 class RejectionPage:
-    """One page of a batch's rejections, by item. `total_count` counts all of the batch."""
+    """One page of the rejections of a batch, by item. `total_count` counts all of them."""
 
     rejections: list[Rejection]
     has_next_page: bool
@@ -126,7 +128,7 @@ class RejectionPage:
 
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """What applying a batch came to. Where nothing was applied, there are no prices, lanes and days."""
+    """Result of applying a batch. Without an applied item there are no prices, lanes and days."""
 
     status: BatchStatus
     item_count: int
@@ -141,7 +143,7 @@ class BatchOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What a batch's payload is: its format, and in how many parts it is kept."""
+    """Stored payload of a batch: its format, its number of parts and its size."""
 
     format: str
     parts: int
@@ -150,12 +152,12 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class BatchLane:
-    """A lane that a batch touched, port to port, and its position among the batch's lanes, from 1."""
+    """Lane that a batch touched, port to port. `position` counts the lanes of the batch from 1."""
 
     position: int
     lane: Lane
 
     @classmethod
     def at(cls, position: int, origin: int, destination: int) -> "BatchLane":
-        """Build from a row."""
+        """Build a value from a database row."""
         return cls(position, Lane(origin, destination))

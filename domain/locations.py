@@ -1,6 +1,6 @@
 """Locations, lanes and changes of the region tree. Standard library only.
 
-Values created for every query are named tuples: a frozen dataclass takes up to three times as long to create and to hash.
+Values created for every query are named tuples: creating and hashing a frozen dataclass is up to three times as slow.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class LocationKind(StrEnum):
-    """What a location is."""
+    """Kind of a location."""
 
     PORT = "PORT"
     REGION = "REGION"
@@ -17,7 +17,10 @@ class LocationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A port (key: UN/LOCODE in upper case) or a region (key: slug in lower case) of the region tree."""
+    """Port or region of the region tree.
+
+    The key of a port is its UN/LOCODE in upper case. The key of a region is its slug in lower case.
+    """
 
     id: int
     kind: LocationKind
@@ -28,7 +31,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class LocationPage:
-    """One page of a location search. `total_count` counts every match, not only this page."""
+    """One page of a location search. `total_count` counts all matches, not only this page."""
 
     locations: list[Location]
     has_next_page: bool
@@ -37,9 +40,13 @@ class LocationPage:
 
 @dataclass(frozen=True, slots=True)
 class TreeEntry:
-    """A location as somebody wants it: `name` None keeps the name, `parent_key` None makes a root.
+    """Requested state of a location.
 
-    `place` says in words where the wish was read, and `number` which of several it is, from 1.
+    Attributes:
+        name: None preserves the current name.
+        parent_key: None makes the location a root.
+        place: Source of the entry, for messages.
+        number: Position of the entry in its source, from 1.
     """
 
     kind: LocationKind
@@ -52,7 +59,7 @@ class TreeEntry:
 
 @dataclass(frozen=True, slots=True)
 class TreeChange:
-    """What a change of the tree came to, in locations."""
+    """Result of a change of the region tree, in numbers of locations."""
 
     added: int
     moved: int
@@ -60,7 +67,7 @@ class TreeChange:
 
 
 class Lane(NamedTuple):
-    """From one location to another, by id. Either side may be a port or a region."""
+    """Origin and destination, by location ID. Either may be a port or a region."""
 
     origin: int
     destination: int

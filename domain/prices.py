@@ -1,6 +1,6 @@
 """Prices by day: totals, statistics, averages and exchange rates. Standard library only.
 
-Values created for every query are named tuples: a frozen dataclass takes up to three times as long to create and to hash.
+Values created for every query are named tuples: creating and hashing a frozen dataclass is up to three times as slow.
 """
 
 from collections.abc import Sequence
@@ -9,19 +9,19 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 MIN_PRICES_FOR_STATISTICS = 3
-"""Below this many observations a day has no average, low, high or median: one or two would reveal who paid what."""
+"""Days with fewer observations have no average, low, high or median: one or two would reveal individual prices."""
 
 
 def round_half_away(numerator: int, denominator: int) -> int:
-    """Return numerator / denominator rounded to an integer, halves away from zero. `denominator` is positive."""
-    # The half of an odd denominator is rounded down: for whole numerators the quotient is the same.
+    """Divide and round to an integer, halves away from zero. `denominator` must be positive."""
+    # Half of an odd denominator is rounded down: for integer numerators the quotient is the same.
     half = denominator >> 1
     return -((half - numerator) // denominator) if numerator < 0 else (half + numerator) // denominator
 
 
 @dataclass(frozen=True, slots=True)
 class DateRange:
-    """Days from `first` to `last`, both inclusive."""
+    """Range of days from `first` to `last`, both inclusive."""
 
     first: date
     last: date
@@ -30,12 +30,15 @@ class DateRange:
         return (self.last - self.first).days + 1
 
     def days(self) -> list[date]:
-        """Every day of the range, in order."""
+        """Return the days of the range, in order."""
         return [self.first + timedelta(days=offset) for offset in range(len(self))]
 
 
 class DayTotals(NamedTuple):
-    """The sum (US cents) and the number of the observations of each day of a range on one lane, as columns."""
+    """Sum (in US cents) and count of the observations of one lane, as one column each.
+
+    Each column has one entry per day of the range.
+    """
 
     sums: list[int]
     counts: list[int]
@@ -43,9 +46,9 @@ class DayTotals(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DayStatistics:
-    """Statistics of one day on one lane, from the observations themselves.
+    """Statistics of one day on one lane, computed from the observations.
 
-    All prices are US cents; the median is in half cents, so that the mean of two middle prices stays a whole number.
+    All prices are in US cents. The median is in half cents, so that the mean of two middle prices is an integer.
     """
 
     day: date
@@ -57,9 +60,9 @@ class DayStatistics:
 
 
 class DailyAverages(NamedTuple):
-    """The answer for each day of a range, as columns, in USD. Every figure but the count is None below three observations.
+    """Prices of each day of a range in USD, as columns.
 
-    `lows`, `highs` and `medians` are empty when nobody asked for them.
+    Below three observations each figure except the count is None. `lows`, `highs` and `medians` are empty unless requested.
     """
 
     days: DateRange
@@ -72,7 +75,10 @@ class DailyAverages(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ExchangeRate:
-    """US dollars for one unit of a currency on a day, and the day whose published rate that is; None where none is known."""
+    """US dollars per unit of a currency on a day, and the publication day of that rate.
+
+    Both are None if no rate is known.
+    """
 
     day: date
     usd_per_unit: float | None

@@ -1,4 +1,4 @@
-"""What each field means, without GraphQL or SQL in it: averages, locations, batches.
+"""Meaning of each GraphQL field without GraphQL or SQL: averages, locations, batches, rates.
 
-Functions take the request's context and return values of `domain.batches`. What a caller did wrong is a RequestError.
+Functions accept the request's context and return values of `domain`. An error of the client is a RequestError.
 """

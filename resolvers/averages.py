@@ -1,4 +1,4 @@
-"""Average prices by day: what the totals say, and on request what the observations add to it."""
+"""Average prices by day from the totals, and on request statistics from the observations."""
 
 from collections.abc import Awaitable, Callable, MutableSequence, Sequence
 from datetime import date
@@ -14,11 +14,14 @@ from resolvers.locations import resolve_lanes
 
 Loaded = TypeVar("Loaded")
 PendingLane = tuple[int, Lane, DateRange]
-"""The position of a question, and what is to be loaded for it."""
+"""Position of a query, and the key to load for it."""
 
 
 class AveragePricesQuery(NamedTuple):
-    """What one `averagePrices` asks for. Low, high and median are read from the observations, and only `with_statistics`."""
+    """Arguments of one `averagePrices` field.
+
+    Low, high and median are computed from the observations, and only `with_statistics`.
+    """
 
     date_from: date
     date_to: date
@@ -28,57 +31,60 @@ class AveragePricesQuery(NamedTuple):
 
 
 async def average_prices(
-    context: RequestContext, questions: Sequence[AveragePricesQuery]
+    context: RequestContext, queries: Sequence[AveragePricesQuery]
 ) -> list[DailyAverages | Exception]:
-    """Return for each question the averages of every day of its range, in order, or why there are none.
+    """Return the averages of each day of each query's range, or the query's error.
 
-    That is a RequestError (INVALID_DATE_RANGE, DATE_RANGE_TOO_LONG, UNKNOWN_LOCATION) or a DatabaseError. All questions share
-    their round trips.
+    An error is a RequestError (INVALID_DATE_RANGE, DATE_RANGE_TOO_LONG, UNKNOWN_LOCATION) or a DatabaseError. All queries
+    share their round trips.
     """
-    answers: list[DailyAverages | Exception | None] = [None] * len(questions)
-    sound: list[tuple[int, DateRange]] = []
-    for position, question in enumerate(questions):
+    results: list[DailyAverages | Exception | None] = [None] * len(queries)
+    valid: list[tuple[int, DateRange]] = []
+    for position, query in enumerate(queries):
         try:
-            sound.append((position, check_range(question.date_from, question.date_to, context.app.limits.max_days)))
+            valid.append((position, check_range(query.date_from, query.date_to, context.app.limits.max_days)))
         except RequestError as error:
-            answers[position] = error
-    asked = [questions[position] for position, _ in sound]
-    lanes = await resolve_lanes(context, [(question.origin, question.destination) for question in asked])
-    plain: list[PendingLane] = []
-    detailed: list[PendingLane] = []
-    for (position, days), question, lane in zip(sound, asked, lanes, strict=True):
+            results[position] = error
+    valid_queries = [queries[position] for position, _ in valid]
+    lanes = await resolve_lanes(context, [(query.origin, query.destination) for query in valid_queries])
+    totals_only: list[PendingLane] = []
+    with_statistics: list[PendingLane] = []
+    for (position, days), query, lane in zip(valid, valid_queries, lanes, strict=True):
         if isinstance(lane, Exception):
-            answers[position] = lane
+            results[position] = lane
         else:
-            (detailed if question.with_statistics else plain).append((position, lane, days))
-    if plain:
-        await _load_into(plain, context.load_totals, _averages_from_totals, answers)
-    if detailed:
-        await _load_into(detailed, context.loaders.day_statistics.load_many, _averages_with_statistics, answers)
-    return answers  # type: ignore[return-value]  # each has its answer now
+            (with_statistics if query.with_statistics else totals_only).append((position, lane, days))
+    if totals_only:
+        await _load_into(totals_only, context.load_totals, _averages_from_totals, results)
+    if with_statistics:
+        await _load_into(with_statistics, context.loaders.day_statistics.load_many, _averages_with_statistics, results)
+    return results  # type: ignore[return-value]  # no entry is None any more
 
 
 async def _load_into(
-    places: Sequence[PendingLane],
+    pending: Sequence[PendingLane],
     load_many: Callable[[list[LaneDays]], Awaitable[Sequence[Loaded]]],
-    write: Callable[[DateRange, Loaded], DailyAverages],
-    answers: MutableSequence[DailyAverages | Exception | None],
+    to_averages: Callable[[DateRange, Loaded], DailyAverages],
+    results: MutableSequence[DailyAverages | Exception | None],
 ) -> None:
-    """Put the answers where they are missing."""
+    """Load the pending lanes and store each result, or the error, at its position."""
     try:
-        found = await load_many([(lane, days) for _, lane, days in places])
+        loaded = await load_many([(lane, days) for _, lane, days in pending])
     except DatabaseError as error:
-        for position, _, _ in places:
-            answers[position] = error
+        for position, _, _ in pending:
+            results[position] = error
     else:
-        for (position, _, days), loaded in zip(places, found, strict=True):
-            answers[position] = write(days, loaded)
+        for (position, _, days), value in zip(pending, loaded, strict=True):
+            results[position] = to_averages(days, value)
 
 
 def check_range(
     date_from: date, date_to: date, max_days: int, *, names: tuple[str, str] = ("dateFrom", "dateTo")
 ) -> DateRange:
-    """Return the range, or raise RequestError when it runs backwards or is too long. `names` are the arguments'."""
+    """Return the range of days. Raise RequestError (INVALID_DATE_RANGE, DATE_RANGE_TOO_LONG).
+
+    `names` are the names of both arguments, for messages.
+    """
     name_from, name_to = names
     if date_from > date_to:
         raise RequestError(
@@ -90,7 +96,7 @@ def check_range(
     if len(days) > max_days:
         raise RequestError(
             "DATE_RANGE_TOO_LONG",
-            f"{len(days)} days are asked for; at most {max_days} are answered at once.",
+            f"Date range too long: {len(days)} days, limit {max_days}.",
             argument=name_to,
             maxDays=max_days,
         )
@@ -98,12 +104,12 @@ def check_range(
 
 
 def cents_ratio_to_usd(numerator: int, denominator: int) -> float:
-    """Return numerator / denominator US cents in US dollars, rounded to cents, halves away from zero."""
+    """Divide US cents and return US dollars, rounded to cents, halves away from zero."""
     return round_half_away(numerator, denominator) / 100
 
 
 def _averages_from_totals(days: DateRange, totals: DayTotals) -> DailyAverages:
-    # `usd`, written out: for as many days as answers have, two calls each would take as long again.
+    # `cents_ratio_to_usd`, inlined: two calls per day would double the time of a response.
     averages = [
         None
         if count < MIN_PRICES_FOR_STATISTICS

@@ -1,4 +1,4 @@
-"""Who asks, and what that one may do. How a caller is recognised is the server's business."""
+"""Caller of a request and its permissions. The server authenticates callers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from functools import cached_property
 
 
 class AuthScope(StrEnum):
-    """What a caller may do."""
+    """Permission of a caller."""
 
     READ = "read"
     UPLOAD = "upload"
@@ -16,10 +16,10 @@ class AuthScope(StrEnum):
 
 @dataclass(frozen=True)
 class Caller:
-    """Whoever sends a request. Without a name it is anyone: then nothing is its own.
+    """Sender of requests. A caller without a name is anonymous and owns nothing.
 
-    `name` is also what its batches and idempotency keys are known by. Whoever has the scope `admin` has all of them. A caller
-    lives as long as its token is in use, so what every request asks of it is found out once.
+    `name` identifies the owner of batches and idempotency keys. A caller with the scope `admin` may access all of them. A
+    caller is cached as long as its token is in use, so its derived attributes are computed once.
     """
 
     name: str = ""
@@ -27,27 +27,30 @@ class Caller:
 
     @cached_property
     def label(self) -> str:
-        """What the caller is called in the audit trail."""
+        """Name of the caller in the audit trail."""
         return self.name or "anyone"
 
     @cached_property
     def can_read(self) -> bool:
-        """Whether the caller may know prices and locations."""
+        """True if the caller may read prices and locations."""
         return AuthScope.READ in self.scopes
 
     @cached_property
     def is_admin(self) -> bool:
-        """Whether the caller may do and see everything."""
+        """True if the caller has all permissions."""
         return AuthScope.ADMIN in self.scopes
 
     def can_see(self, uploader: str) -> bool:
-        """Return whether the caller may see what was uploaded under the name."""
+        """Return whether the caller may see the batches of the uploader."""
         return self.is_admin or self.name == uploader != ""
 
 
 def caller_with_scopes(name: str, scopes: Iterable[str], *, reads_are_open: bool) -> Caller:
-    """Return a caller with the scopes of these names, as far as there are such, and with all that they bring along."""
-    found = {scope for scope in AuthScope if scope in scopes}
+    """Return a caller with the scopes of these names; unknown names are ignored.
+
+    `admin` includes all scopes. `reads_are_open` adds `read`.
+    """
+    granted = {scope for scope in AuthScope if scope in scopes}
     if reads_are_open:
-        found.add(AuthScope.READ)
-    return Caller(name, frozenset(AuthScope) if AuthScope.ADMIN in found else frozenset(found))
+        granted.add(AuthScope.READ)
+    return Caller(name, frozenset(AuthScope) if AuthScope.ADMIN in granted else frozenset(granted))

@@ -1,4 +1,4 @@
-"""What a request brings along: connections, limits, loaders, and its caller."""
+"""Contexts of resolvers: one per process with shared resources, and one per request."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,12 +19,12 @@ from resolvers.loading.request_loaders import Loaders
 from resolvers.price_changes import PriceChanges
 
 PreviewUpload = Callable[[BinaryIO, FileFormat, OnError], Awaitable[Preview]]
-"""Tries a file of prices in a format of payloads."""
+"""Dry-runs a price file in one of the payload formats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one request may ask for. The server's settings fill it."""
+    """Limits of one request, from the server's settings."""
 
     max_days: int = 3_660
     max_items: int = 100_000
@@ -35,12 +35,15 @@ class Limits:
 
 @dataclass(slots=True)
 class AppContext:
-    """What all requests of a process share.
+    """Context that all requests of a process share.
 
-    `revert_batch`, `change_tree` and `preview_upload` are the ingest engine's, handed in so that resolvers need not know it.
-    The first two also take who does it, for the audit trail; a change that would break the tree is returned as its problem.
-    `file_turns` lets a few requests at once store a file. `version` names the state of the data. `known_ids` has the ids of
-    locations by key in lower case, as ids neither change nor go.
+    Attributes:
+        revert_batch, change_tree, preview_upload: Functions of the ingest engine, injected so that resolvers do not import it.
+            The first two also accept the name of the caller for the audit trail. `change_tree` returns a Rejection for a change
+            that would make the tree invalid.
+        file_upload_semaphore: Limits the requests that store a file at the same time.
+        version: Identifies the state of the data.
+        location_id_cache: IDs of locations by key in lower case. IDs never change, and locations are never deleted.
     """
 
     pool: Pool
@@ -69,7 +72,7 @@ class RequestContext:
         """`id()` of each syntax node that selects price statistics, set by the executor; None: unknown."""
 
     async def load_totals(self, lanes: Sequence[LaneDays]) -> list[DayTotals]:
-        """Return the totals of the lanes. Raise ServerBusy when the queue of lanes is full, or another DatabaseError.
+        """Return the totals of the lanes. Raise ServerBusy when the queue of lanes is full.
 
         Only the first call of a request can be refused for a full queue. The executor makes one call per field, and the fast
         path one call for all fields, so this gives both the same result.
@@ -81,5 +84,5 @@ class RequestContext:
 
     @cached_property
     def loaders(self) -> Loaders:
-        """What the request has loaded so far. Few need it, so it is made at its first use."""
+        """Data loaders of the request. Few requests need them, so they are created at first use."""
         return Loaders(self.app.pool)

@@ -1,45 +1,77 @@
-"""Names the state of the data that answers are made from, so that an answer can be kept until it changes."""
+"""Version of the data behind cached responses: it changes with the data."""
 
 import uuid
 from collections import deque
+from dataclasses import dataclass, replace
 
 MAX_ANNOUNCED = 1_000
+"""Recent changes that are remembered. They are needed only for changes that a request reports after their announcement."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionState:
+    """State of the data as this process knows it.
+
+    Attributes:
+        base: Transaction of the last announced change, or empty while the version is unknown.
+        pending: Changes that are committed but not announced yet, in order. Responses already include them.
+        salt: Random names of the invalidations since the last announced change.
+    """
+
+    base: str = ""
+    pending: tuple[str, ...] = ()
+    salt: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the state, equal in every process; empty while the version is unknown."""
+        return "+".join((self.base, *self.pending, *self.salt)) if self.base else ""
 
 
 class DataVersion:
-    """The name of the data's state; equal names mean equal answers, in every process. It is empty while nothing is known.
+    """Tracks the version of the data; equal names mean equal responses, in every process.
 
-    The name is that of the last change whose announcement arrived. PostgreSQL announces in the order of the commits, so
-    processes that listen agree.
+    The version is the last announced change. PostgreSQL announces changes in commit order, so all listening processes agree.
+
+    Attributes:
+        name: Name of the current state; empty while it is unknown.
+        epoch: Number of times that the version became unknown.
     """
 
     def __init__(self) -> None:
         self.name = ""
         self.epoch = 0
-        """How often it was not known any more."""
+        self._state = VersionState()
         self._announced: deque[str] = deque(maxlen=MAX_ANNOUNCED)
-        self._expected: dict[str, None] = {}
+
+    def initialize(self, fingerprint: str) -> None:
+        """Set the version to the stored state's fingerprint, unless a change was announced already."""
+        if not self._state.base:
+            self._set(VersionState(fingerprint))
 
     def on_change(self, transaction: str, change: str) -> None:
-        """Take note of a change that has been announced: its transaction, and what it was."""
+        """Process the announcement of a change."""
         self._announced.append(change)
-        self._expected.pop(change, None)
-        # What is known to be committed, and was told to somebody, is in the answers although its announcement is not here.
-        self.name = "+".join((transaction, *self._expected))
+        pending = tuple(other for other in self._state.pending if other != change)
+        self._set(VersionState(transaction, pending))
 
     def expect_change(self, change: str) -> None:
-        """Make sure that the name has changed with a change that this process knows to be committed, and will hear of."""
-        if self.name and change not in self._announced and change not in self._expected:
-            self._expected[change] = None
-            self.name = f"{self.name}+{change}"
+        """Switch to a new version for a committed change whose announcement is yet to arrive."""
+        state = self._state
+        if state.base and change not in self._announced and change not in state.pending:
+            self._set(replace(state, pending=(*state.pending, change)))
 
     def invalidate(self) -> None:
-        """Have a name that no answer was kept under."""
-        if self.name:
-            self.name = f"{self.name}+{uuid.uuid4()}"
+        """Switch to a version name that was never used, which invalidates all cached responses."""
+        if self._state.base:
+            self._set(replace(self._state, salt=(*self._state.salt, str(uuid.uuid4()))))
 
     def reset(self) -> None:
-        """Know no more: what is announced now may not be heard."""
-        self.name = ""
+        """Forget the version: notifications may be lost from now on."""
         self.epoch += 1
-        self._expected.clear()
+        self._set(VersionState())
+
+    def _set(self, state: VersionState) -> None:
+        self._state = state
+        # Every cached request reads the name: hence an attribute instead of a property.
+        self.name = state.name

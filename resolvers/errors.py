@@ -1,4 +1,7 @@
-"""What a caller can do wrong with a question. Problems of uploaded items are data instead: see `resolvers.uploads.batches`."""
+"""Errors of requests, with a code for clients.
+
+Problems of uploaded items are data instead: see `resolvers.uploads.batches`.
+"""
 
 from db.errors import DatabaseError, DatabaseUnavailable, ServerBusy, StatementTimeout
 
@@ -13,10 +16,10 @@ TEMPORARY_ERRORS: tuple[type[DatabaseError], ...] = tuple(PUBLIC_DATABASE_ERRORS
 
 
 class RequestError(Exception):
-    """The question cannot be answered as it was asked.
+    """Error of the client: the request cannot be answered as it was sent.
 
-    `extensions` (a code for programs, and details such as the argument and suggestions) goes out beside the message,
-    because GraphQL errors take that attribute over from the exception that caused them.
+    `extensions` holds a code for programs, and details such as the argument and suggestions. It becomes part of the response,
+    because a GraphQL error copies this attribute from the exception that caused it.
     """
 
     def __init__(self, code: str, message: str, **details: object) -> None:

@@ -1,4 +1,4 @@
-"""Finding locations: by code or slug, by search, and what to suggest when nothing is found."""
+"""Lookup of locations by code or slug, search by text, and suggestions for unknown keys."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,9 +19,12 @@ MIN_NAME_SCORE = 80
 
 
 async def find_location(context: RequestContext, key: str) -> Location | None:
-    """Return the port or region with this code or slug, or None. Case and space around it do not matter."""
+    """Return the port or region with this code or slug, or None.
+
+    Case and surrounding space are ignored.
+    """
     key = key.strip()
-    # Codes and slugs are short and ASCII: nothing else needs to reach the database.
+    # Codes and slugs are short ASCII strings: other keys are not queried.
     if not key or len(key) > MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         return None
     return await context.loaders.location_by_key.load(key.lower())
@@ -36,21 +39,21 @@ async def resolve_lane(context: RequestContext, origin: str, destination: str) -
 
 
 async def resolve_lanes(context: RequestContext, ends: Sequence[tuple[str, str]]) -> list[Lane | Exception]:
-    """Return the lane between each two codes or slugs, or the RequestError or DatabaseError of looking for it."""
+    """Return the lane, or the RequestError or DatabaseError, for each pair of codes or slugs."""
     known = context.app.location_id_cache
     lanes: list[Lane | Exception] = []
     for origin, destination in ends:
         start, end = known.get(origin.strip().lower()), known.get(destination.strip().lower())
         if start is None or end is None:
-            # Those that are not known are the exception, so all are looked for again.
-            return await asyncio.gather(*(_resolve_lane(context, *places) for places in ends))
+            # Uncached locations are the exception, so all pairs are resolved again.
+            return await asyncio.gather(*(_resolve_lane(context, *pair) for pair in ends))
         lanes.append(Lane(start, end))
     return lanes
 
 
 async def _resolve_lane(context: RequestContext, origin: str, destination: str) -> Lane | Exception:
     try:
-        # Both are asked for at once, so that they share a round trip with each other and with the request's other lanes.
+        # Concurrent, so that both share one round trip with each other and with the other lanes of the request.
         first, last = await asyncio.gather(find_location(context, origin), find_location(context, destination))
         if first is None:
             return await unknown_location(context, "origin", origin)
@@ -63,20 +66,20 @@ async def _resolve_lane(context: RequestContext, origin: str, destination: str) 
 
 
 async def unknown_location(context: RequestContext, argument: str, key: str) -> RequestError:
-    """Return the error for a location that was not found (UNKNOWN_LOCATION): the argument, and what may be meant."""
+    """Return an UNKNOWN_LOCATION error with the argument and suggestions."""
     wanted = key.strip()[:MAX_KEY_LENGTH].encode(errors="replace").decode()
     suggestions = await _suggest(context, locations.normalize_for_search(wanted))
     hint = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
     return RequestError(
         "UNKNOWN_LOCATION",
-        f"{argument}: no port or region is called {wanted!r}.{hint}",
+        f"{argument}: unknown location {wanted!r}.{hint}",
         argument=argument,
         suggestions=suggestions,
     )
 
 
 async def _suggest(context: RequestContext, key: str) -> list[str]:
-    """Return up to MAX_SUGGESTIONS codes or slugs that look like the key, or whose names do."""
+    """Return up to MAX_SUGGESTIONS codes or slugs of locations with a similar key or name."""
     known = await context.app.pool.read(locations.list_locations)
     return await asyncio.to_thread(_closest_matches, key, known)
 
@@ -102,7 +105,10 @@ def _closest_matches(wanted: str, known: list[Location]) -> list[str]:
 async def search_locations(
     context: RequestContext, *, search: str | None, kind: LocationKind | None, first: int, after_id: int | None
 ) -> LocationPage:
-    """Return a page of the locations whose name or key holds the text, by name; no text finds all of them."""
+    """Return a page of the locations whose name or key contains the text, by name.
+
+    Without a text all locations match.
+    """
     if search is not None and "\x00" in search:
         return LocationPage([], has_next_page=False, total_count=0)
     search = None if search is None else search[:200].encode(errors="replace").decode()

@@ -1,4 +1,7 @@
-"""Exchange rates by day, as prices are converted at them (`currency_conversion`): a property test holds the two together."""
+"""Exchange rates by day, as `currency_conversion` applies them to prices.
+
+A property test compares the two.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -15,7 +18,7 @@ from resolvers.errors import RequestError
 MAX_SHOWN_LENGTH = 63
 MAX_SUGGESTIONS = 3
 MIN_SCORE = 60
-"""Two of three letters."""
+"""Similarity of two codes, in percent: two of three letters are equal."""
 
 
 async def exchange_rates(
@@ -42,18 +45,19 @@ async def exchange_rates(
 
 
 def rates_by_day(published: Sequence[tuple[date, int]], newest: date, days: DateRange) -> list[ExchangeRate]:
-    """Return the rate that holds on each of the days, from (published day, rate in 10⁻¹²) in order of the days.
+    """Return the effective rate of each day.
 
-    It is the last one published, unless that is more than MAX_RATE_AGE_DAYS older than the day. After `newest`, the newest
-    day with a rate of any currency, nobody can know better: what holds on that day holds on.
+    `published` holds (published day, rate in 10⁻¹²) in order of the days. The effective rate is the last published rate,
+    unless that is more than MAX_RATE_AGE_DAYS older than the day. `newest` is the newest day with a rate of any currency.
+    Later days have the rate of that day.
     """
     entries = []
-    begun = 0
+    published_count = 0
     for day in days.days():
-        while begun < len(published) and published[begun][0] <= day:
-            begun += 1
-        published_day, rate = published[begun - 1] if begun else (date.min, 0)
-        if begun and (min(day, newest) - published_day).days <= rates.MAX_RATE_AGE_DAYS:
+        while published_count < len(published) and published[published_count][0] <= day:
+            published_count += 1
+        published_day, rate = published[published_count - 1] if published_count else (date.min, 0)
+        if published_count and (min(day, newest) - published_day).days <= rates.MAX_RATE_AGE_DAYS:
             entries.append(ExchangeRate(day, rate / rates.RATE_UNITS, published_day))
         else:
             entries.append(ExchangeRate(day, None, None))
@@ -69,7 +73,7 @@ def _unknown_currency(code: str, known: Iterable[str]) -> RequestError:
     hint = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
     return RequestError(
         "UNKNOWN_CURRENCY",
-        f"currency: no exchange rate of {wanted!r} is known.{hint}",
+        f"currency: no exchange rate known for {wanted!r}.{hint}",
         argument="currency",
         suggestions=suggestions,
     )

@@ -1,7 +1,7 @@
-"""What callers watch: a batch until it has ended, and the prices of a lane.
+"""Subscriptions to the progress of a batch and to the price changes of a lane.
 
-Whoever watches holds no connection while nothing happens. A notification only says that it is time to look, so one that is
-lost delays an event and loses none. Between two events the database may be away: then one looks again until it is back.
+A subscription holds no database connection between events. A notification only triggers a poll, so a lost one delays an event
+and loses none. During a database outage the subscription polls until the database answers again.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from resolvers.price_changes import ChangesSince, LaneSubscription
 from resolvers.uploads.batches import find_batch, follow_batch
 
 POLL_SECONDS = 5.0
-"""How long a change of prices may go unnoticed when its notification was lost."""
+"""Maximum delay of an event whose notification was lost."""
 
 
 async def subscribe_to_batch(context: RequestContext, batch_id: int | None) -> AsyncGenerator[PriceBatch, None]:
-    """Return a stream of the batch as it stands, then at every change until it has ended.
+    """Return a stream of the batch's current state and of each change until it has ended.
 
     Raise RequestError (UNKNOWN_BATCH).
     """
@@ -35,10 +35,10 @@ async def subscribe_to_batch(context: RequestContext, batch_id: int | None) -> A
 async def subscribe_to_prices(
     context: RequestContext, origin: str, destination: str
 ) -> AsyncGenerator[PriceBatch, None]:
-    """Return a stream of the batches that are applied or taken back from now on and touch the lane.
+    """Return a stream of the batches on the lane that are applied or reverted from now on.
 
-    Each is told exactly once, as it stands when it is told: one that was applied and taken back since the last look is told
-    once, as reverted. The lane's regions stand for the ports that are below them when a batch is told. Raise RequestError
+    Each change is one event, with the batch in its current state. A batch that was applied and reverted since the last poll is
+    one event, as reverted. A region stands for the ports that are below it at the time of the event. Raise RequestError
     (UNKNOWN_LOCATION), and TOO_FAR_BEHIND within the stream.
     """
     lane = await resolve_lane(context, origin, destination)
@@ -47,34 +47,34 @@ async def subscribe_to_prices(
 
 
 async def _follow_batch(context: RequestContext, batch_id: int) -> AsyncGenerator[PriceBatch, None]:
-    is_news = False
+    is_first = True
     async with aclosing(follow_batch(context, batch_id)) as states:
         async for batch in states:
-            if is_news:
+            if not is_first:
                 _refresh(context, batch)
             yield batch
-            is_news = True
+            is_first = False
 
 
-async def _follow_prices(context: RequestContext, watch: LaneSubscription) -> AsyncGenerator[PriceBatch, None]:
+async def _follow_prices(context: RequestContext, subscription: LaneSubscription) -> AsyncGenerator[PriceBatch, None]:
     with context.app.notifications.subscribe(DATA) as changed:
         while True:
             changed.clear()
             try:
-                found = await context.app.price_changes.poll(watch)
+                changes = await context.app.price_changes.poll(subscription)
             except TEMPORARY_ERRORS:
-                found = ChangesSince(watch.cursor, [])
-            watch = replace(watch, cursor=found.cursor)
-            for batch in found.batches:
+                changes = ChangesSince(subscription.cursor, [])
+            subscription = replace(subscription, cursor=changes.cursor)
+            for batch in changes.batches:
                 _refresh(context, batch)
                 yield batch
-            # A notification may be lost, so look every now and then.
+            # A notification may be lost, hence the polling.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), POLL_SECONDS)
 
 
 def _refresh(context: RequestContext, batch: PriceBatch) -> None:
-    """Make sure that neither the event nor a question that it leads to is answered from before it."""
+    """Ensure that neither the event nor a query that follows it is answered with older data."""
     context.loaders.clear()
     if batch.status in {BatchStatus.APPLIED, BatchStatus.REVERTED}:
         context.app.version.expect_change(f"{batch.id} {batch.status}")

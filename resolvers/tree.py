@@ -1,4 +1,4 @@
-"""Changing the region tree while everything runs: averages follow exactly."""
+"""Changes of the region tree at run time. Averages of affected regions are updated exactly."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ MAX_ENTRIES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class TreeOutcome:
-    """The locations as they stand now, what the change came to, or why it was refused; then nothing has changed."""
+    """Result of a tree change: the current locations and counts, or the errors."""
 
     locations: list[Location] = field(default_factory=list)
     change: TreeChange = field(default_factory=lambda: TreeChange(0, 0, 0))
@@ -23,10 +23,10 @@ class TreeOutcome:
 async def upsert_locations(
     context: RequestContext, kind: LocationKind, wanted: Sequence[tuple[str, str, str | None]]
 ) -> TreeOutcome:
-    """Add or update (key, name, parent key) as one change; totals follow every location that moves."""
+    """Add or update locations (key, name, parent key) as one change, including their totals."""
     if not 0 < len(wanted) <= MAX_ENTRIES:
         code = "TOO_MANY_ITEMS" if wanted else "EMPTY_BATCH"
-        message = f"{len(wanted)} locations; a change has 1 to {MAX_ENTRIES:,}"
+        message = f"a change must contain 1 to {MAX_ENTRIES:,} locations (got {len(wanted):,})"
         return TreeOutcome(user_errors=[Rejection(None, None, code, message, None)])
     entries = [
         TreeEntry(kind, key, name, parent, f"item {number}", number)
@@ -36,10 +36,10 @@ async def upsert_locations(
 
 
 async def move_location(context: RequestContext, key: str, parent_key: str | None) -> TreeOutcome:
-    """Hang a location under another region, or make a region a root."""
+    """Move a location to another parent region, or make a region a root."""
     location = await find_location(context, key)
     if location is None:
-        problem = Rejection(None, "key", "UNKNOWN_LOCATION", "there is no such port or region", None)
+        problem = Rejection(None, "key", "UNKNOWN_LOCATION", "unknown location", None)
         return TreeOutcome(user_errors=[problem])
     return await _change(context, [TreeEntry(location.kind, location.key, None, parent_key, "the move")])
 
@@ -48,7 +48,7 @@ async def _change(context: RequestContext, entries: Sequence[TreeEntry]) -> Tree
     change = await context.app.change_tree(entries, context.caller.label)
     if isinstance(change, Rejection):
         return TreeOutcome(user_errors=[change])
-    # What the request has loaded so far may have moved, and answers that are kept no longer hold.
+    # Loaded locations may have moved, and cached responses may be stale.
     context.loaders.clear()
     context.app.version.invalidate()
     keys = [entry.key.strip().lower() for entry in entries]

@@ -1,1 +1,1 @@
-"""Spans and the per-request record: what layers report while a request is processed. Standard library only."""
+"""Spans and the per-request record, filled in by all layers. Standard library only."""

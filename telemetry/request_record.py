@@ -1,7 +1,7 @@
-"""What is noted of a request on its way, by whoever happens to know it, and told by the server when it has ended.
+"""Per-request record that all layers fill in and the access log reads at the end.
 
-Nothing that a caller has sent is noted but the name of an operation, which can be nothing but a name: no argument, no variable,
-no text of a document, no token.
+The name of an operation is the only text of the client in it, and it can be nothing but a GraphQL name. Arguments, variables,
+documents and tokens are never recorded.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,19 +12,22 @@ HIT, MISS, UNCHANGED = "hit", "miss", "304"
 QUERY, SUBSCRIPTION = "query", "subscription"
 
 
-def _no_tracking(_notes: "RequestRecord") -> AbstractContextManager[None]:
+def _no_tracking(_record: "RequestRecord") -> AbstractContextManager[None]:
     return nullcontext()
 
 
 class RequestRecord:
-    """A request, or an operation on a WebSocket.
+    """Record of a request, or of one operation on a WebSocket.
 
-    `kind` is that of its operation; `rows` are the entries of the lists that it was answered with; `cache` is HIT, MISS or
-    UNCHANGED for an answer that can be kept. `codes` are those of its errors, each once. `watch` is entered while a
-    subscription is open.
+    Attributes:
+        kind: Kind of the operation.
+        rows: Number of entries in the lists of the response.
+        cache: HIT, MISS or UNCHANGED for a cacheable response, else empty.
+        codes: Distinct codes of the errors.
+        track: Returns the context manager to enter while a subscription is open.
     """
 
-    # Of most requests little is noted. So what is not costs nothing.
+    # Class attributes as defaults: most requests set few of them, and the others cost nothing.
     caller: str = ""
     kind: str = ""
     operation: str | None = None
@@ -36,67 +39,67 @@ class RequestRecord:
     trace_id: str = ""
 
     def __init__(
-        self, request_id: bytes, watch: Callable[["RequestRecord"], AbstractContextManager[None]] = _no_tracking
+        self, request_id: bytes, track: Callable[["RequestRecord"], AbstractContextManager[None]] = _no_tracking
     ) -> None:
         self.request_id = request_id
-        self.track = watch
+        self.track = track
 
 
-current_record: ContextVar[RequestRecord | None] = ContextVar("notes", default=None)
-"""Those of the request that is being answered here."""
+current_record: ContextVar[RequestRecord | None] = ContextVar("request_record", default=None)
+"""Record of the request that the current task processes."""
 
 
 def start_operation_record() -> None:
-    """Begin the notes of another operation of the same caller on the same connection."""
-    if (notes := current_record.get()) is not None:
-        another = RequestRecord(notes.request_id, notes.track)
-        another.caller, another.trace_id = notes.caller, notes.trace_id
-        current_record.set(another)
+    """Start the record of another operation of the same caller on the same connection."""
+    if (record := current_record.get()) is not None:
+        next_record = RequestRecord(record.request_id, record.track)
+        next_record.caller, next_record.trace_id = record.caller, record.trace_id
+        current_record.set(next_record)
 
 
 def record_caller(label: str) -> None:
-    """Note who asks."""
-    if (notes := current_record.get()) is not None:
-        notes.caller = label
+    """Record the caller."""
+    if (record := current_record.get()) is not None:
+        record.caller = label
 
 
 def record_registered() -> None:
-    """Note that the document is one of those that the operator has registered."""
-    if (notes := current_record.get()) is not None:
-        notes.is_registered = True
+    """Record that the document is one of the operator's registered documents."""
+    if (record := current_record.get()) is not None:
+        record.is_registered = True
 
 
 def record_operation(kind: str, name: str | None) -> None:
-    """Note what is to be executed."""
-    if (notes := current_record.get()) is not None:
-        notes.kind, notes.operation = kind, name
+    """Record the operation that is about to be executed."""
+    if (record := current_record.get()) is not None:
+        record.kind, record.operation = kind, name
 
 
 def record_cache(cache: str) -> None:
-    """Note that the answer is one that can be kept, as only those to queries are, and whether it was."""
-    if (notes := current_record.get()) is not None:
-        notes.kind, notes.cache = QUERY, cache
+    """Record the cache status of a cacheable response. Only responses to queries are cacheable."""
+    if (record := current_record.get()) is not None:
+        record.kind, record.cache = QUERY, cache
 
 
 def record_code(code: object) -> None:
-    """Note the code of an error that the caller is told."""
-    if (notes := current_record.get()) is not None and isinstance(code, str) and code not in notes.codes:
-        notes.codes = (*notes.codes, code)
+    """Record the code of an error in the response."""
+    if (record := current_record.get()) is not None and isinstance(code, str) and code not in record.codes:
+        record.codes = (*record.codes, code)
 
 
 def record_rows(data: Mapping[str, object] | None) -> None:
-    """Note how many entries the lists hold that an answer consists of, or the pages of its connections."""
-    if (notes := current_record.get()) is not None and data is not None:
+    """Record the number of entries in the lists and connection pages at the root of a response."""
+    if (record := current_record.get()) is not None and data is not None:
         rows = 0
         for value in data.values():
             if isinstance(value, dict):
                 value = value.get("edges")
             if isinstance(value, list):
                 rows += len(value)
-        notes.rows = rows
+        record.rows = rows
 
 
 def track_subscription() -> AbstractContextManager[None]:
-    """Return what is entered while a subscription is open."""
-    notes = current_record.get()
-    return nullcontext() if notes is None else notes.track(notes)
+    """Return the context manager to enter while a subscription is open."""
+    record = current_record.get()
+    return nullcontext() if record is None else record.track(record)

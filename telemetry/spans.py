@@ -1,6 +1,6 @@
-"""Where work is told to whoever traces it: to nobody, unless the server has set somebody.
+"""Tracing interface: other packages report work as spans, and the server installs a tracer.
 
-Then it costs no more than looking at one name. What is told is what kind of work it is and how much, never what with.
+Without a tracer a span costs one lookup of a global name. Spans contain the kind and the amount of work, never its arguments.
 """
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -15,40 +15,43 @@ Attributes = Mapping[str, str | int]
 
 
 class Span(Protocol):
-    """The work of a request as a whole."""
+    """Span of a whole request."""
 
     trace_id: str
 
     def set_attributes(self, attributes: Attributes) -> None:
-        """Add what is known by now."""
+        """Add attributes to the span."""
 
 
 class Tracer(Protocol):
-    """Whoever traces."""
+    """Receiver of spans."""
 
     def request(
         self, name: str, headers: Sequence[tuple[bytes, bytes]], attributes: Attributes
     ) -> AbstractContextManager[Span]:
-        """Return what is entered while a request is answered. Its headers may tell what it is a part of."""
+        """Return the context manager of a request's span. Its headers may name a parent span."""
 
     def span(
         self, name: str, attributes: Attributes | None = None, links: Sequence[object] | None = None
     ) -> AbstractContextManager[object]:
-        """Return what is entered while a part of the work is done, for what is at work here or for others (`causes`)."""
+        """Return the context manager of a span.
+
+        Its parent is the first of `links`, by default the current span. It is linked with the others.
+        """
 
     def current(self) -> object:
-        """Return what is at work here, as a cause of what is done elsewhere."""
+        """Return the current span, as a link for a span of another task."""
 
 
 tracer: Tracer | None = None
 NO_SPAN = nullcontext()
-"""What is entered instead of a span where nobody traces."""
+"""Stands in for a span without a tracer."""
 
 
 def traced(
     work: Callable[P, Coroutine[Any, Any, R]],
 ) -> Callable[P, Coroutine[Any, Any, R]]:
-    """Have the work told under its name."""
+    """Decorate a coroutine function so that each call is a span with the function's name."""
     name = work.__name__.strip("_").replace("_", " ")
 
     @wraps(work)

@@ -91,7 +91,7 @@ class CoalescingLoader(Generic[Key, Value]):
             self._idle += 1
 
     def _next_batch(self) -> list[PendingLoad[Key, Value]]:
-        """Dequeue the pending loads of the next round trip. The first one is included whatever its size."""
+        """Dequeue the loads of the next round trip. The first one is included whatever its size."""
         batch: list[PendingLoad[Key, Value]] = []
         count = 0
         while self._pending and (not batch or count + len(self._pending[0][0]) <= self._max_batch_size):

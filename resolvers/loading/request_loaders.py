@@ -1,4 +1,4 @@
-"""Gather what the fields of one request ask for, so that each kind of question costs one round trip."""
+"""Data loaders of one request: the keys of its fields share one round trip per kind of data."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property, partial
@@ -15,13 +15,13 @@ from telemetry.spans import traced
 
 
 class Loaders:
-    """The loaders of one request: what one field has loaded, the others of the same request share."""
+    """Data loaders of one request. Its fields share the loaded values."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    # Made at their first use: few requests need more than one. None refers back to this object: a cycle would wait for a
-    # collection of garbage, and a thousand a second keep the collector busy.
+    # Created at first use: few requests need more than one. None refers back to this object: the reference cycle would need
+    # the garbage collector, and a thousand cycles per second are a load on it.
 
     @cached_property
     def location_by_key(self) -> DataLoader[str, Location | None]:
@@ -30,12 +30,12 @@ class Loaders:
 
     @cached_property
     def location_by_id(self) -> DataLoader[int, Location | None]:
-        """Ports and regions."""
+        """Ports and regions by ID."""
         return DataLoader(partial(_load_by_id, self._pool))
 
     @cached_property
     def children(self) -> DataLoader[int, list[Location]]:
-        """What stands directly below a region."""
+        """Locations directly below a region."""
         return DataLoader(partial(_load_children, self._pool))
 
     @cached_property
@@ -55,11 +55,11 @@ class Loaders:
 
     @cached_property
     def has_rejections(self) -> DataLoader[int, bool]:
-        """Whether a batch has any problem."""
+        """True for a batch with rejections."""
         return DataLoader(partial(_load_has_rejections, self._pool))
 
     def clear(self) -> None:
-        """Drop what was loaded, after the request itself has changed it."""
+        """Drop all loaded values. Called after the request itself has changed them."""
         for name, loader in list(vars(self).items()):
             if isinstance(loader, DataLoader):
                 delattr(self, name)
@@ -109,9 +109,9 @@ async def _load_related(
 
 
 @traced
-async def _load_day_statistics(pool: Pool, asked: list[LaneDays]) -> Sequence[list[DayStatistics]]:
+async def _load_day_statistics(pool: Pool, keys: list[LaneDays]) -> Sequence[list[DayStatistics]]:
     async def select(connection: Connection) -> list[list[DayStatistics]]:
-        return [await prices.select_day_statistics(connection, lane, days) for lane, days in asked]
+        return [await prices.select_day_statistics(connection, lane, days) for lane, days in keys]
 
     return await pool.read(select)
 

@@ -1,1 +1,1 @@
-"""Uploads of prices: batches, stored payloads, files, dry runs."""
+"""Uploads of prices: batches, stored payloads, files and dry runs."""

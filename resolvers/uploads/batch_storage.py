@@ -1,4 +1,4 @@
-"""Storing what was uploaded: payload, batch and audit entry in one transaction, before anything is answered."""
+"""Storage of uploads: payload, batch and audit entry, in one transaction."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -11,7 +11,7 @@ from resolvers.context import RequestContext
 
 async def store_batch(
     context: RequestContext,
-    parts: Callable[[], AsyncIterator[bytes]],
+    chunks: Callable[[], AsyncIterator[bytes]],
     file_format: FileFormat,
     *,
     on_error: OnError,
@@ -19,9 +19,9 @@ async def store_batch(
     idempotency_key: str | None,
     digest: bytes,
 ) -> int | None:
-    """Store what was uploaded with its batch in one transaction; return its id, or None when the key was used before.
+    """Store an upload and its batch. Return the batch ID, or None for a used idempotency key.
 
-    With a key it is tried again where the connection was lost: had it been stored all the same, the key tells.
+    With a key, the transaction is retried after a lost connection: if the first try was committed, the retry finds its key.
     """
 
     async def write(connection: Connection) -> int | None:
@@ -37,7 +37,7 @@ async def store_batch(
             if batch_id is None:
                 return None
             part = 0
-            async for data in parts():
+            async for data in chunks():
                 await payloads.insert_payload(connection, batch_id=batch_id, part=part, format=file_format, data=data)
                 part += 1
             await audit.insert_entry(connection, context.caller.label, Action.UPLOAD, batch_id=batch_id, detail=source)

@@ -1,4 +1,4 @@
-"""Price batches: accept an upload durably, wait for its end, look it up, take it back."""
+"""Price batches: store an upload durably, wait for its end, find and revert it."""
 
 import asyncio
 import contextlib
@@ -21,14 +21,14 @@ from resolvers.uploads.items import PriceItem, encode_items
 
 MAX_KEY_LENGTH = 200
 MAX_USER_ERRORS = 1_000
-"""How many problems of items an answer lists; the batch's counts are exact all the same."""
+"""Maximum number of item problems in a response. The counts of the batch include all of them."""
 POLL_SECONDS = 1.0
-INVALID_TEXT = Rejection(None, "prices", "INVALID_TEXT", "a text holds half of a surrogate pair", None)
+INVALID_TEXT = Rejection(None, "prices", "INVALID_TEXT", "text contains an unpaired surrogate", None)
 
 
 @dataclass(frozen=True, slots=True)
 class UploadResult:
-    """What became of an upload: the batch, unless it was refused as a whole, and every problem as data."""
+    """Result of an upload: its problems, and the batch unless the upload was refused as a whole."""
 
     batch: PriceBatch | None
     replayed: bool = False
@@ -38,7 +38,7 @@ class UploadResult:
 
 @dataclass(frozen=True, slots=True)
 class RevertResult:
-    """What became of taking a batch back: the batch, and why not."""
+    """Result of a revert: the batch, and the errors that prevented the revert."""
 
     batch: PriceBatch | None
     user_errors: list[Rejection]
@@ -52,9 +52,10 @@ async def upload_prices(
     idempotency_key: str | None,
     wait_ms: int,
 ) -> UploadResult:
-    """Store the items with their batch in one transaction, then wait up to `wait_ms` until a worker has ended it.
+    """Store the items with their batch in one transaction, then wait for its end.
 
-    The same key with the same items returns the first batch and stores nothing. Raise RequestError (INVALID_WAIT).
+    The wait ends after `wait_ms`. If the idempotency key was used with the same items, return the first batch and store
+    nothing. Raise RequestError (INVALID_WAIT).
     """
     check_wait(context, wait_ms)
     problem = validate_items(items, context.app.limits.max_items) or validate_idempotency_key(idempotency_key)
@@ -77,33 +78,35 @@ async def upload_prices(
 
 
 def check_wait(context: RequestContext, wait_ms: int) -> None:
-    """Raise RequestError (INVALID_WAIT) for a wait that no upload may ask for."""
+    """Raise RequestError (INVALID_WAIT) if `wait_ms` is out of range."""
     if not 0 <= wait_ms <= context.app.limits.max_wait_ms:
         raise RequestError(
-            "INVALID_WAIT", f"waitMs is {wait_ms}; it is 0 to {context.app.limits.max_wait_ms}.", argument="waitMs"
+            "INVALID_WAIT",
+            f"waitMs must be between 0 and {context.app.limits.max_wait_ms} (got {wait_ms}).",
+            argument="waitMs",
         )
 
 
 def validate_items(items: Sequence[object], max_items: int) -> Rejection | None:
-    """Return why as many items cannot be accepted at all."""
+    """Return the rejection of an empty or too large upload, or None."""
     if not items:
-        return Rejection(None, "prices", "EMPTY_BATCH", "there is no item in it", None)
+        return Rejection(None, "prices", "EMPTY_BATCH", "the upload contains no items", None)
     if len(items) > max_items:
-        message = f"{len(items)} items; at most {max_items} are taken at once: split the upload"
+        message = f"too many items: {len(items)}, limit {max_items}; split the upload"
         return Rejection(None, "prices", "TOO_MANY_ITEMS", message, None)
     return None
 
 
 def validate_idempotency_key(key: str | None) -> Rejection | None:
-    """Return why the idempotency key cannot be one."""
+    """Return the rejection of a malformed idempotency key, or None."""
     if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
-        message = f"an idempotency key has 1 to {MAX_KEY_LENGTH} printable characters"
+        message = f"an idempotency key must be 1 to {MAX_KEY_LENGTH} printable characters"
         return Rejection(None, "idempotencyKey", "INVALID_IDEMPOTENCY_KEY", message, None)
     return None
 
 
 def _encode_and_digest(items: Sequence[PriceItem], on_error: OnError) -> tuple[bytes, bytes]:
-    """Return the items as NDJSON, and the digest by which a replay is told from another upload."""
+    """Return the items as NDJSON, and the digest that identifies a replay of the same upload."""
     data = encode_items(items)
     return data, hashlib.sha256(on_error.encode() + b"\n" + data).digest()
 
@@ -115,12 +118,15 @@ async def _single_chunk(data: bytes) -> AsyncIterator[bytes]:
 async def build_upload_result(
     context: RequestContext, batch_id: int | None, *, idempotency_key: str | None, digest: bytes, wait_ms: int
 ) -> UploadResult:
-    """Wait up to `wait_ms` for the end of the batch that `store` returned, or of the first one with its key."""
+    """Wait up to `wait_ms` for the end of the batch, and return its result.
+
+    `batch_id` None stands for the first batch with the idempotency key.
+    """
     if batch_id is not None:
         return await _build_for_batch(context, batch_id, replayed=False, wait_ms=wait_ms)
     first = None if idempotency_key is None else await find_batch_by_key(context, idempotency_key)
     if first is None or first.payload_sha256 != digest:
-        message = "the key was used before for another upload: choose a new one for a new upload"
+        message = "idempotency key already used with different content; choose a new key"
         problem = Rejection(None, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", message, idempotency_key)
         return UploadResult(None, user_errors=[problem])
     return await _build_for_batch(context, first.id, replayed=True, wait_ms=wait_ms)
@@ -130,19 +136,19 @@ async def _build_for_batch(context: RequestContext, batch_id: int, *, replayed: 
     batch = await _wait_for_end(context, batch_id, wait_ms / 1_000)
     if batch is not None and batch.status is BatchStatus.APPLIED:
         context.app.version.expect_change(f"{batch_id} {BatchStatus.APPLIED}")
-    found = await context.app.pool.read(
+    rejections = await context.app.pool.read(
         lambda connection: batches.list_rejections(connection, batch_id, limit=MAX_USER_ERRORS)
     )
     return UploadResult(
         batch,
         replayed,
-        user_errors=[rejection for rejection in found if rejection.severity is Severity.ERROR],
-        warnings=[rejection for rejection in found if rejection.severity is Severity.WARNING],
+        user_errors=[rejection for rejection in rejections if rejection.severity is Severity.ERROR],
+        warnings=[rejection for rejection in rejections if rejection.severity is Severity.WARNING],
     )
 
 
 async def _wait_for_end(context: RequestContext, batch_id: int, seconds: float) -> PriceBatch | None:
-    """Return the batch once it has ended, or as it stands when the time is up."""
+    """Return the batch once it has ended, or its state when the time is up."""
     batch = None
     async with aclosing(follow_batch(context, batch_id, seconds)) as states:
         async for state in states:
@@ -190,7 +196,7 @@ async def follow_batch(
 async def _poll_batch(
     context: RequestContext, batch_id: int, last_state: PriceBatch | None, deadline: Deadline
 ) -> PriceBatch | None:
-    """Return the batch, or its last state where the database does not answer. Return None for an unknown batch.
+    """Return the batch, or None if it is unknown. Return its last state during an outage.
 
     Before the first answer there is no state to return: then the errors of the database are raised.
     """
@@ -207,22 +213,22 @@ async def _poll_batch(
 
 
 async def revert_batch(context: RequestContext, batch_id: int | None) -> RevertResult:
-    """Take an applied batch back, exactly and once; of what the caller does not see it is as if it were not there."""
-    seen = None if batch_id is None else await find_batch(context, batch_id)
-    status = None if seen is None else await context.app.revert_batch(seen.id, context.caller.label)
+    """Revert an applied batch, exactly and once. A batch that the caller may not see is unknown."""
+    visible = None if batch_id is None else await find_batch(context, batch_id)
+    status = None if visible is None else await context.app.revert_batch(visible.id, context.caller.label)
     if status is None or batch_id is None:
-        problem = Rejection(None, "id", "UNKNOWN_BATCH", "there is no such batch", None)
+        problem = Rejection(None, "id", "UNKNOWN_BATCH", "unknown batch", None)
         return RevertResult(None, [problem])
     batch = await find_batch(context, batch_id)
     if status is BatchStatus.APPLIED:
         context.app.version.expect_change(f"{batch_id} {BatchStatus.REVERTED}")
         return RevertResult(batch, [])
-    message = f"the batch is {status.value}; only an applied batch can be reverted, and only once"
+    message = f"batch status is {status.value}; only applied batches can be reverted, once"
     return RevertResult(batch, [Rejection(None, "id", "BATCH_NOT_APPLIED", message, None)])
 
 
 async def list_rejections(context: RequestContext, batch_id: int, *, first: int, after: int | None) -> RejectionPage:
-    """Return a page of the batch's problems, by item."""
+    """Return a page of the rejections of the batch, by item."""
 
     async def select(connection: Connection) -> tuple[list[Rejection], int]:
         found = await batches.list_rejections(connection, batch_id, after=after or 0, limit=first + 1)
@@ -233,19 +239,19 @@ async def list_rejections(context: RequestContext, batch_id: int, *, first: int,
 
 
 async def rejections_url(context: RequestContext, batch_id: int) -> str | None:
-    """Return the path under which the batch's problems can be downloaded, or None when it has none."""
+    """Return the path of the batch's rejection report, or None if it has no rejections."""
     has_rejections = await context.loaders.has_rejections.load(batch_id)
     return f"/batches/{batch_id}/rejections.csv" if has_rejections else None
 
 
 async def find_batch(context: RequestContext, batch_id: int) -> PriceBatch | None:
-    """Return the batch, or None: also for one that the caller may not see."""
+    """Return the batch, or None if it does not exist or the caller may not see it."""
     found = await context.app.pool.read(lambda connection: batches.get_batches(connection, [batch_id]))
     return found[0] if found and context.caller.can_see(found[0].uploader) else None
 
 
 async def find_batch_by_key(context: RequestContext, idempotency_key: str) -> PriceBatch | None:
-    """Return the batch that was accepted of the caller under the key, or None; also for a text that cannot be one."""
+    """Return the caller's batch with the idempotency key, or None, also for a malformed key."""
     if validate_idempotency_key(idempotency_key) is not None:
         return None
     return await context.app.pool.read(
@@ -270,7 +276,7 @@ async def list_batches(
 
 
 def parse_batch_id(text: str) -> int | None:
-    """Return the id that the text stands for, or None when no batch can have it."""
+    """Return the batch ID, or None for a text that cannot be one."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
@@ -278,6 +284,6 @@ def check_page_size(first: int, max_page_size: int) -> int:
     """Return `first`, or raise RequestError (INVALID_PAGE_SIZE)."""
     if not 1 <= first <= max_page_size:
         raise RequestError(
-            "INVALID_PAGE_SIZE", f"first is {first}; a page has 1 to {max_page_size} entries.", argument="first"
+            "INVALID_PAGE_SIZE", f"first must be between 1 and {max_page_size} (got {first}).", argument="first"
         )
     return first

@@ -1,4 +1,4 @@
-"""Dry runs: what would become of an upload, while nothing changes."""
+"""Dry runs: the result that an upload would have, without changing anything."""
 
 import asyncio
 import io
@@ -20,7 +20,10 @@ from resolvers.uploads.price_files import UploadedFile, detect_file_format
 
 @dataclass(frozen=True, slots=True)
 class AverageChange:
-    """A day of a lane whose average would change, in US dollars; before, there may be none."""
+    """Average of a day that the upload would change, in US dollars.
+
+    `average_before` is None if the day has no average yet.
+    """
 
     origin: Location
     destination: Location
@@ -33,7 +36,7 @@ class AverageChange:
 
 @dataclass(frozen=True, slots=True)
 class UploadPreview:
-    """What an upload would come to: its outcome, its first lanes, and the averages that it would move most."""
+    """Preview of an upload: its outcome, its first lanes and the largest changes of averages."""
 
     outcome: BatchOutcome
     lanes: list[tuple[Location, Location]]
@@ -43,7 +46,7 @@ class UploadPreview:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What would become of an upload, with every problem as data; without a preview it would be refused as a whole."""
+    """Result of a dry run. An upload without a preview would be refused as a whole."""
 
     preview: UploadPreview | None = None
     user_errors: list[Rejection] = field(default_factory=list)
@@ -53,7 +56,7 @@ class DryRun:
 async def dry_run_prices(
     context: RequestContext, items: Sequence[PriceItem], *, on_error: OnError, idempotency_key: str | None
 ) -> DryRun:
-    """Return what would become of the items. Raise RequestError (DRY_RUN_BUSY)."""
+    """Dry-run an upload of items. Raise RequestError (DRY_RUN_BUSY)."""
     problem = validate_items(items, context.app.limits.max_items)
     if problem is not None:
         return DryRun(user_errors=[problem])
@@ -69,18 +72,18 @@ async def dry_run_prices(
 async def _dry_run_payload(
     context: RequestContext, file: BinaryIO, file_format: FileFormat, *, on_error: OnError, idempotency_key: str | None
 ) -> DryRun:
-    """Return what would become of the prices in a file, in one of the formats of payloads. Raise RequestError (DRY_RUN_BUSY).
+    """Dry-run a payload. Raise RequestError (DRY_RUN_BUSY).
 
-    The key is checked in form, but neither taken nor looked up. The file is the caller's to close.
+    The idempotency key is validated, but neither stored nor looked up. The caller closes the file.
     """
     problem = validate_idempotency_key(idempotency_key)
     if problem is not None:
         return DryRun(user_errors=[problem])
-    found = await context.app.preview_upload(file, file_format, on_error)
+    preview = await context.app.preview_upload(file, file_format, on_error)
     return DryRun(
-        await _describe(context, found),
-        user_errors=[rejection for rejection in found.rejections if rejection.severity is Severity.ERROR],
-        warnings=[rejection for rejection in found.rejections if rejection.severity is Severity.WARNING],
+        await _describe(context, preview),
+        user_errors=[rejection for rejection in preview.rejections if rejection.severity is Severity.ERROR],
+        warnings=[rejection for rejection in preview.rejections if rejection.severity is Severity.WARNING],
     )
 
 
@@ -92,7 +95,7 @@ async def dry_run_price_file(
     on_error: OnError,
     idempotency_key: str | None,
 ) -> DryRun:
-    """Return what would become of an uploaded file. Raise RequestError (DRY_RUN_BUSY)."""
+    """Dry-run an upload of a file. Raise RequestError (DRY_RUN_BUSY)."""
     found = detect_file_format(file, file_format)
     if isinstance(found, Rejection):
         return DryRun(user_errors=[found])
@@ -100,11 +103,11 @@ async def dry_run_price_file(
 
 
 async def _describe(context: RequestContext, preview: Preview) -> UploadPreview:
-    ports = await _load_ports(context, [*preview.lanes, *(move.lane for move in preview.deltas)])
+    ports = await _load_ports(context, [*preview.lanes, *(delta.lane for delta in preview.deltas)])
     return UploadPreview(
         preview.outcome,
         lanes=[(ports[lane.origin], ports[lane.destination]) for lane in preview.lanes],
-        changes=[_to_change(move, ports) for move in preview.deltas],
+        changes=[_to_change(delta, ports) for delta in preview.deltas],
         new_average_count=preview.new_average_count,
     )
 

@@ -1,4 +1,4 @@
-"""The items of an upload, decoded and encoded in C: a batch of ten thousand costs milliseconds."""
+"""Items of an upload, decoded and encoded in C: ten thousand need milliseconds."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class PriceItem(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
-    """One item as it is sent and stored: `PriceInput` of the schema, field by field."""
+    """One item as sent and stored: the fields of `PriceInput` in the schema."""
 
     date_from: str
     origin: str
@@ -17,9 +17,9 @@ class PriceItem(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=F
 
 
 def decode_items(values: object) -> list[PriceItem] | None:
-    """Return the items of decoded JSON, or None where they are not what GraphQL's own coercion would accept.
+    """Return the items of decoded JSON, or None if the GraphQL coercion would reject them.
 
-    Whoever gets None lets GraphQL coerce, and so find the words for what is wrong.
+    After None the caller runs the GraphQL coercion, which produces the error message.
     """
     try:
         return msgspec.convert(values, list[PriceItem])
@@ -28,5 +28,5 @@ def decode_items(values: object) -> list[PriceItem] | None:
 
 
 def encode_items(items: Sequence[PriceItem]) -> bytes:
-    """Return the items as NDJSON. Raise UnicodeEncodeError for a text that holds half of a surrogate pair."""
+    """Return the items as NDJSON. Raise UnicodeEncodeError for an unpaired surrogate."""
     return msgspec.json.Encoder().encode_lines(items)

@@ -1,4 +1,4 @@
-"""Files of prices: read and stored part by part, so that none is ever whole in memory."""
+"""Uploads of price files, read and stored in chunks so that no file is fully in memory."""
 
 import asyncio
 import hashlib
@@ -13,27 +13,27 @@ from resolvers.uploads.batch_storage import store_batch
 from resolvers.uploads.batches import UploadResult, build_upload_result, check_wait, validate_idempotency_key
 
 PART_BYTES = 4 * 1024 * 1024
-"""What is in memory of a file at a time, and what a worker reads of it at a time."""
+"""Size of a chunk in memory, and of a stored part that a worker reads."""
 MAX_SOURCE_LENGTH = 200
 
 
 @runtime_checkable
 class UploadedFile(Protocol):
-    """A file that came with a request. It is complete, and lies outside of memory unless it is small."""
+    """Complete file of a request, on disk unless it is small."""
 
     @property
     def filename(self) -> str | None:
-        """What the caller calls it."""
+        """Name of the file, from the client."""
 
     @property
     def file(self) -> BinaryIO:
-        """The same, for threads."""
+        """Blocking interface to the file, for threads."""
 
     async def read(self, size: int = -1) -> bytes:
-        """Return up to `size` bytes, none at the end."""
+        """Return up to `size` bytes; none at the end of the file."""
 
     async def seek(self, offset: int) -> None:
-        """Read on from there."""
+        """Set the position of the next read."""
 
 
 async def upload_price_file(
@@ -45,10 +45,10 @@ async def upload_price_file(
     idempotency_key: str | None,
     wait_ms: int,
 ) -> UploadResult:
-    """Store the file with its batch in one transaction, then wait up to `wait_ms` until a worker has ended it.
+    """Store the file with its batch in one transaction, then wait up to `wait_ms` for its end.
 
-    Without a format the file's name tells it. The same key with the same content, format and `on_error` returns the first
-    batch and stores nothing. Raise RequestError (INVALID_WAIT).
+    Without a format, the file name determines it. If the idempotency key was used with the same content, format and
+    `on_error`, return the first batch and store nothing. Raise RequestError (INVALID_WAIT).
     """
     check_wait(context, wait_ms)
     found = detect_file_format(file, file_format)
@@ -58,8 +58,8 @@ async def upload_price_file(
         return UploadResult(None, user_errors=[problem])
     digest = await _digest(file, found, on_error)
     if digest is None:
-        return UploadResult(None, user_errors=[Rejection(None, "file", "EMPTY_BATCH", "there is no byte in it", None)])
-    # However many files arrive at once, storing them leaves connections for reading.
+        return UploadResult(None, user_errors=[Rejection(None, "file", "EMPTY_BATCH", "the file is empty", None)])
+    # The semaphore leaves connections for reads, however many files arrive at the same time.
     async with context.app.file_upload_semaphore:
         batch_id = await store_batch(
             context,
@@ -73,18 +73,18 @@ async def upload_price_file(
     return await build_upload_result(context, batch_id, idempotency_key=idempotency_key, digest=digest, wait_ms=wait_ms)
 
 
-def detect_file_format(file: UploadedFile, given: FileFormat | None) -> FileFormat | Rejection:
-    """Return what the file is: what the caller says, or what its name promises."""
+def detect_file_format(file: UploadedFile, file_format: FileFormat | None) -> FileFormat | Rejection:
+    """Return the given format, or else the format of the file name's extension."""
     name = base_name(file.filename)
-    found = given or find_format(name)
-    if found is not None:
-        return found
-    message = f"the file's name must end in one of {', '.join(SUFFIXES)}, or `format` must say what it is"
+    detected = file_format or find_format(name)
+    if detected is not None:
+        return detected
+    message = f"unsupported file name: expected extension {', '.join(SUFFIXES)} or the `format` argument"
     return Rejection(None, "file", "UNKNOWN_FORMAT", message, name or None)
 
 
 def base_name(filename: str | None) -> str:
-    """Return the printable end of a file's name, without folders, up to MAX_SOURCE_LENGTH characters from its end."""
+    """Return the last MAX_SOURCE_LENGTH printable characters of a file name without folders."""
     base = (filename or "").replace("\\", "/").rpartition("/")[2]
     return "".join(filter(str.isprintable, base)).strip()[-MAX_SOURCE_LENGTH:]
 
@@ -96,7 +96,7 @@ async def _chunks(file: UploadedFile) -> AsyncIterator[bytes]:
 
 
 async def _digest(file: UploadedFile, file_format: FileFormat, on_error: OnError) -> bytes | None:
-    """Return what tells a replay from another upload, or None when the file is empty."""
+    """Return the digest that identifies a replay of the same upload, or None for an empty file."""
     digest = hashlib.sha256(f"{on_error}\n{file_format}\n".encode())
     empty = True
     async for data in _chunks(file):

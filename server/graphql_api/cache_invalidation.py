@@ -47,4 +47,4 @@ async def _resync_version(pool: Pool, version: DataVersion, listening: asyncio.E
         else:
             # A change announced during the query has set a newer name. A changed epoch means that notifications were lost.
             if version.epoch == epoch:
-                version.name = version.name or fingerprint
+                version.initialize(fingerprint)

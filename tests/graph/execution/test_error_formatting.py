@@ -113,7 +113,7 @@ async def test_error_formatting_masks_and_logs_an_unserializable_value(caplog: p
         ("{ averagePrizes }", "GRAPHQL_VALIDATION_FAILED", "averagePrizes"),
         (AVERAGES.replace("2016-01-01", "20160101"), "INVALID_DATE", "20160101"),
         (AVERAGES.replace("2016-01-01", "2017-01-01"), "INVALID_DATE_RANGE", "2017-01-01"),
-        ("{ batches(first: 0) { totalCount } }", "INVALID_PAGE_SIZE", "first is 0"),
+        ("{ batches(first: 0) { totalCount } }", "INVALID_PAGE_SIZE", "first must be between 1 and 500 (got 0)"),
     ],
 )
 async def test_error_formatting_shows_the_code_and_message_of_client_errors(query: str, code: str, words: str) -> None:

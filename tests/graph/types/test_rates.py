@@ -114,7 +114,7 @@ def test_exchange_rates_of_an_unknown_currency_name_the_argument_and_suggest_cod
 ) -> None:
     failure = fail(client, currency=typed)
     assert failure["extensions"] == {"code": "UNKNOWN_CURRENCY", "argument": "currency", "suggestions": meant}
-    assert failure["message"].startswith(f"currency: no exchange rate of '{typed.upper()}' is known.")
+    assert failure["message"].startswith(f"currency: no exchange rate known for '{typed.upper()}'.")
     assert all(code in failure["message"] for code in meant)
 
 

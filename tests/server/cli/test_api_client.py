@@ -41,6 +41,7 @@ class ForeignServer(BaseHTTPRequestHandler):
         "/403": (403, b"<html>"),
         "/500": (200, b'{"errors": [{"message": "Its id is 7.", "extensions": {"code": "INTERNAL_ERROR"}}]}'),
         "/503": (503, b"busy"),
+        "/busy": (200, b'{"errors": [{"message": "The server is busy.", "extensions": {"code": "SERVER_BUSY"}}]}'),
     }
     tokens: list[str | None] = []  # noqa: RUF012
 
@@ -79,6 +80,7 @@ def test_foreign_server_response_is_reported_in_one_line_without_the_token(forei
         "/403": "rejected the request: HTTP 403. Provide a token",
         "/500": "returned INTERNAL_ERROR: Its id is 7.",
         "/503": "does not answer: HTTP 503.",
+        "/busy": "does not answer: The server is busy.",
     }
     assert set(words) == set(ForeignServer.ANSWERS)
     for path, expected in words.items():
