@@ -34,11 +34,11 @@ serve: $(STAMP) ## Start PostgreSQL, load the demo data once, serve on http://12
 
 .PHONY: test
 test: $(STAMP) ## Run the whole test suite on four workers
-	@$(BIN)/python -m pytest -n 4 --dist loadgroup --durations 20
+	@$(BIN)/python -m pytest -n 4 --no-loadscope-reorder --durations 20
 
 .PHONY: test-fast
 test-fast: $(STAMP) ## Run the tests that start no process and wait for no timeout (under a minute, for the inner loop)
-	@$(BIN)/python -m pytest -q -n 4 --dist loadgroup -m 'not slow'
+	@$(BIN)/python -m pytest -q -n 4 -m 'not slow'
 
 .PHONY: lint
 lint: $(STAMP) ## Check style, formatting and types, and the installed packages for known vulnerabilities
