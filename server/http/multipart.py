@@ -83,7 +83,7 @@ async def _parse_form(request: Request) -> FormData:
         raise bad_multipart("Malformed multipart body.") from error
     except OSError as error:
         log.warning("storing an uploaded file failed", exc_info=error)
-        message = "The server cannot store the file at the moment Try again later."
+        message = "The server cannot store the file at the moment. Try again later."
         raise HttpError("NO_ROOM", message, status=503, headers=RETRY_AFTER) from error
 
 

@@ -77,16 +77,20 @@ def _spellings(character: str) -> Iterator[str]:
         yield "".join(rf"\\x{octet:02x}" for octet in octets)
 
 
+SECRET_URLS = {"rate_limit_storage"}
+"""Secret settings that are URLs: only the password and secret parameters are redacted, not the host."""
+
+
 def find_secrets(settings: Settings) -> set[str]:
     """Return the secrets in all settings, as they are written there and URL-decoded."""
     found: set[str] = set()
-    for value in settings.__dict__.values():
+    for name, value in settings.__dict__.items():
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if not isinstance(text, str):
             continue
         if "://" in text:
             found.update(_find_url_secrets(text))
-        elif isinstance(value, SecretStr):
+        if isinstance(value, SecretStr) and name not in SECRET_URLS:
             found.add(text)
         found.update(_find_conninfo_passwords(text))
     return {spelling for secret in found for spelling in (secret, unquote(secret), unquote_plus(secret))}

@@ -95,7 +95,7 @@ def test_password_that_is_not_quoted_in_its_url_is_redacted(secret: str) -> None
         assert Redactor(find_secrets(settings)).redact(f"<<{secret}>>") == f"<<{REDACTED}>>"
 
 
-def test_what_is_no_secret_is_not_redacted() -> None:
+def test_redaction_leaves_other_values_unchanged() -> None:
     settings = Settings.model_construct(
         database_url="postgresql://ratesgraph@db.example/rates?sslmode=require&application_name=ratesgraph",
         oidc_issuer="https://issuer.example",
@@ -105,3 +105,10 @@ def test_what_is_no_secret_is_not_redacted() -> None:
     )
     assert find_secrets(settings) == set()
     assert find_secrets(Settings.model_construct()) == set()
+
+
+@pytest.mark.parametrize("name", ["metrics_token", "openexchangerates_app_id"])
+def test_redaction_covers_a_token_that_looks_like_a_url(name: str) -> None:
+    secret = "scheme://0123456789abcdef"  # noqa: S105
+    settings = Settings.model_construct(**{name: SecretStr(secret)})
+    assert Redactor(find_secrets(settings)).redact(f"<<{secret}>>") == f"<<{REDACTED}>>"
