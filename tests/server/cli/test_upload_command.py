@@ -140,7 +140,7 @@ def test_upload_command_uploads_a_reverted_file_only_with_the_again_option(serve
 def test_upload_command_reports_a_file_above_the_body_limit_in_one_line(database_url: str, file: Path) -> None:
     with running_server(database_url, max_upload_bytes=1_000_000) as client:
         file.write_bytes(many_lines(MIB))
-        assert "at most 1,000,000 bytes" in one_line(upload(client, file, exit_code=1).stderr)
+        assert "the limit is 1,000,000 bytes" in one_line(upload(client, file, exit_code=1).stderr)
 
 
 def test_upload_command_reports_a_missing_token_in_one_line(database_url: str, file: Path) -> None:

@@ -71,7 +71,7 @@ def test_drain_closes_the_connection_of_a_request_that_is_already_in_progress(da
         b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
     )
-    with serving(database_url, settings={"RATESGRAPH_LINGER_SECONDS": "5"}) as (process, url):
+    with serving(database_url, settings={"RATESGRAPH_DRAIN_SECONDS": "5"}) as (process, url):
         wait_until_answered(url)
         address = urlsplit(url)
         with socket.create_connection((address.hostname, address.port), timeout=15) as sock:
