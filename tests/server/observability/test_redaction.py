@@ -110,5 +110,5 @@ def test_redaction_leaves_other_values_unchanged() -> None:
 @pytest.mark.parametrize("name", ["metrics_token", "openexchangerates_app_id"])
 def test_redaction_covers_a_token_that_looks_like_a_url(name: str) -> None:
     secret = "scheme://0123456789abcdef"  # noqa: S105
-    settings = Settings.model_construct(**{name: SecretStr(secret)})
+    settings = Settings.model_construct().model_copy(update={name: SecretStr(secret)})
     assert Redactor(find_secrets(settings)).redact(f"<<{secret}>>") == f"<<{REDACTED}>>"
