@@ -9,7 +9,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "sql"
 NAMES: dict[bytes, str] = {}
-"""Subject and section of each statement."""
+"""Name of each statement by its text, for example `tokens.find_tokens`: SQL file and section."""
 HEADER = re.compile(r"^-- (?P<name>[a-z][a-z0-9_]*) --$")
 
 

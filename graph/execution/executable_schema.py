@@ -56,7 +56,10 @@ class OperationResult(NamedTuple):
 
 
 class OperationNotAllowed(Exception):
-    """Refusal of an operation by its kind, with a `code`; kind None: no such operation."""
+    """The operation does not exist, or its kind is not allowed over this transport.
+
+    `kind` is None for an operation that does not exist. `code` is the error code.
+    """
 
     def __init__(self, kind: OperationType | None) -> None:
         match kind:

@@ -143,7 +143,7 @@ def _add_to_ancestors(totals: MonthTotals, side: str, parents: Int64) -> MonthTo
 
 
 def _add_up(totals: MonthTotals, origin: Int64, destination: Int64, rows: Int64) -> MonthTotals:
-    """Sum the selected rows of the totals by their new location pairs."""
+    """Return the sums of `rows` of the totals, grouped by the pairs of `origin` and `destination`."""
     places = int(max(origin.max(), destination.max())) + 1
     pair = origin * places + destination
     order = np.argsort(pair, kind="stable")

@@ -1,4 +1,7 @@
-"""HTTP responses of the GraphQL endpoint: headers, encoding, compression."""
+"""HTTP responses of the GraphQL endpoint: headers, encoding, compression.
+
+Event streams (`sse`) and the GraphiQL page send their own responses; `endpoint` adds the rate-limit headers to them.
+"""
 
 import asyncio
 from typing import Any

@@ -8,7 +8,7 @@ from server.cli.console import out, print_error
 
 
 def schema(*, check: bool) -> bool:
-    """Print the schema; with `check`, return whether `schema.graphql` in this folder equals it."""
+    """Print the schema; with `check`, return whether `schema.graphql` in the current directory equals it."""
     sdl = f"{graphql_schema.as_str()}\n"
     if not check:
         sys.stdout.write(sdl)
