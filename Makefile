@@ -40,7 +40,7 @@ test: $(STAMP) ## Run the whole test suite on four workers
 	@$(BIN)/python -m pytest -n 4 --no-loadscope-reorder --durations 20
 
 .PHONY: test-fast
-test-fast: $(STAMP) ## Run the tests that start no process and wait for no timeout (under a minute, for the inner loop)
+test-fast: $(STAMP) ## Run the quick tests: no processes, timeouts or many examples (about a minute, for the inner loop)
 	@$(BIN)/python -m pytest -q -n 4 -m 'not slow'
 
 .PHONY: lint
