@@ -28,6 +28,7 @@ from server.auth.access_control import AccessControl
 from server.auth.identity import Identity
 from server.graphql_api.persisted_documents import PersistedDocuments
 from server.http.errors import HttpError
+from server.http.headers import parse_headers
 from server.http.request_params import validate_params
 from server.observability.access_log import logged_operation
 from telemetry.request_record import start_operation_record
@@ -151,7 +152,7 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
         await super().handle_connection_init(message)
 
     async def _authenticate(self, payload: Mapping[str, object]) -> Identity:
-        headers = dict(self._scope["headers"])
+        headers = parse_headers(self._scope["headers"])
         authorization = [value for name, value in payload.items() if name.lower() == "authorization"]
         if authorization:
             headers[b"authorization"] = str(authorization[0]).encode("latin-1", "replace")

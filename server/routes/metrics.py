@@ -25,6 +25,7 @@ from graph.execution.authorization import require_scopes
 from resolvers.caller import AuthScope
 from server.auth.access_control import AccessControl
 from server.auth.same_host import is_same_host_request
+from server.http.headers import parse_headers
 from server.observability import metrics
 from server.routes.guarded import guarded
 from telemetry.request_record import record_caller
@@ -62,7 +63,7 @@ def metrics_route(token: SecretStr | None, *, is_open: bool) -> Route:
 
 async def _require_access(request: Request, token: SecretStr | None, *, is_open: bool) -> None:
     """Raise HttpError or PermissionDenied unless the client may read the metrics."""
-    headers = dict(request.scope["headers"])
+    headers = parse_headers(request.scope["headers"])
     authorization = headers.get(b"authorization")
     if authorization is None and is_open and is_same_host_request(headers):
         return

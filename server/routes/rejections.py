@@ -21,6 +21,7 @@ from resolvers.caller import Caller
 from resolvers.uploads.batches import parse_batch_id
 from server.auth.access_control import AccessControl
 from server.http.errors import HttpError
+from server.http.headers import parse_headers
 from server.ingest_adapter import report_rejections
 from server.routes.guarded import guarded
 
@@ -39,7 +40,9 @@ def rejections_route() -> Route:
     @guarded
     async def download(request: Request) -> Response:
         access_control: AccessControl = request.state.access_control
-        identity, rate_limit_headers = await access_control.authorize(request.scope, dict(request.scope["headers"]))
+        identity, rate_limit_headers = await access_control.authorize(
+            request.scope, parse_headers(request.scope["headers"])
+        )
         response = await _handle(request, identity.caller, report_slots)
         response.raw_headers.extend(rate_limit_headers)
         return response
