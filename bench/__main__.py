@@ -11,14 +11,14 @@ from functools import partial
 
 from rich.console import Console
 
-from bench.batches import bench_ingest
-from bench.billion import bench_billion
-from bench.database import bench_server
-from bench.http import bench_http
+from bench.data.database import bench_server
+from bench.http.comparison import bench_http
+from bench.ingest.batches import bench_ingest
 from bench.machine import print_machine
-from bench.reads import bench_reads
+from bench.reads.averages import bench_reads
+from bench.reads.billion import bench_billion
 from bench.scale import FULL, QUICK, Scale, make_console
-from bench.uploads import bench_uploads
+from bench.uploads.mutation_uploads import bench_uploads
 
 Measure = Callable[[Console, str, Scale], Coroutine[None, None, None]]
 SUBJECTS: dict[str, Measure] = {

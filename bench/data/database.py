@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from bench.world import tree_entries
+from bench.data.world import tree_entries
 from db.connection import Connection
 from db.embedded import embedded_server
 from db.migrate import migrate

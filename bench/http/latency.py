@@ -8,14 +8,14 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from bench.load import Request, Runner, check_equal_responses, measure_interleaved
-from bench.queries import PATH, create_bodies, create_body, create_lanes_body
-from bench.reads import LANES
+from bench.data.world import ORIGINS, port
+from bench.http.load import Request, Runner, check_equal_responses, measure_interleaved
+from bench.http.queries import PATH, create_bodies, create_body, create_lanes_body
+from bench.http.servers import Server, ratesgraph
+from bench.http.targets import Goal, World, print_loads
+from bench.http.throughput import MONTH, ROOT_TO_ROOT
+from bench.reads.averages import LANES
 from bench.scale import Scale
-from bench.servers import Server, ratesgraph
-from bench.targets import Goal, World, print_loads
-from bench.throughput import MONTH, ROOT_TO_ROOT
-from bench.world import ORIGINS, port
 
 PACED_CONNECTIONS = 64
 """Clients that pause between requests: enough that waiting clients do not throttle the others."""

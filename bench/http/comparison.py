@@ -13,18 +13,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.database import apply_csv, open_world
-from bench.latency import measure_lanes, measure_memory, measure_size, measure_tail, resident_mb
-from bench.load import WRK_MISSING, has_wrk
+from bench.data.database import apply_csv, open_world
+from bench.data.world import Shape, make_csv
+from bench.http.latency import measure_lanes, measure_memory, measure_size, measure_tail, resident_mb
+from bench.http.load import WRK_MISSING, has_wrk
+from bench.http.servers import CORES, NPM_MISSING, PROCESSES, database_url, install_peers, peer_versions, ratesgraph
+from bench.http.targets import Goal, World
+from bench.http.throughput import CACHE_BYTES, measure_cached, measure_recursion, measure_totals
 from bench.scale import QUICK, Scale
-from bench.servers import CORES, NPM_MISSING, PROCESSES, database_url, install_peers, peer_versions, ratesgraph
-from bench.targets import Goal, World
-from bench.throughput import CACHE_BYTES, measure_cached, measure_recursion, measure_totals
-from bench.world import Shape, make_csv
 
 START = date(2025, 1, 1)
 SPAN = 365 - 30 + 1
-SQL = Path(__file__).parent / "peers"
+SQL = Path(__file__).parents[1] / "peers"
 
 
 @dataclass(frozen=True, slots=True)

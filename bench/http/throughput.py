@@ -7,13 +7,13 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from bench.load import Request, Runner, check_equal_responses, measure_interleaved
-from bench.queries import PATH, Places, create_bodies, create_body, create_query_string
-from bench.reads import LANES
+from bench.data.world import ROOT
+from bench.http.load import Request, Runner, check_equal_responses, measure_interleaved
+from bench.http.queries import PATH, Places, create_bodies, create_body, create_query_string
+from bench.http.servers import CORES, PROCESSES, Server, bare, mercurius, postgraphile, ratesgraph, stock_strawberry
+from bench.http.targets import Goal, World, compare_rates, print_loads
+from bench.reads.averages import LANES
 from bench.scale import Scale
-from bench.servers import CORES, PROCESSES, Server, bare, mercurius, postgraphile, ratesgraph, stock_strawberry
-from bench.targets import Goal, World, compare_rates, print_loads
-from bench.world import ROOT
 from domain.prices import DateRange
 
 ROOT_TO_ROOT = (ROOT, ROOT)

@@ -18,11 +18,11 @@ from psycopg.conninfo import make_conninfo
 from rich.console import Console
 from rich.table import Table
 
-from bench.database import open_world, uploader_headers
-from bench.file_uploads import bench_file_uploads
+from bench.data.database import open_world, uploader_headers
+from bench.data.world import SEED, Shape, make_csv
 from bench.processes import running_server, running_workers
 from bench.scale import Scale
-from bench.world import SEED, Shape, make_csv
+from bench.uploads.file_uploads import bench_file_uploads
 
 DATABASE = "bench_uploads"
 ITEMS, BATCHES, LARGE_ITEMS = 10_000, 20, 100_000

@@ -13,10 +13,10 @@ from psycopg.errors import QueryCanceled
 from rich.console import Console
 from rich.table import Table
 
-from bench.compaction import bench_compaction, bench_row_limit
-from bench.database import apply_csv, clear_prices, find_ids, open_world, read_figure
+from bench.data.database import apply_csv, clear_prices, find_ids, open_world, read_figure
+from bench.data.world import ORIGINS, ROOT, SEED, Shape, make_csv, port, region_of
+from bench.reads.compaction import bench_compaction, bench_row_limit
 from bench.scale import Scale
-from bench.world import ORIGINS, ROOT, SEED, Shape, make_csv, port, region_of
 from db.connection import Connection
 from db.repositories import prices, totals
 from domain.locations import Lane

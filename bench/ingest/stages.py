@@ -5,8 +5,8 @@ from collections.abc import Callable
 from statistics import median
 from typing import TypeVar
 
-from bench.copy_baseline import BATCH_ID, copy_binary, iterate_chunks, read_items
-from bench.database import clear_prices
+from bench.data.database import clear_prices
+from bench.ingest.copy_baseline import BATCH_ID, copy_binary, iterate_chunks, read_items
 from bench.scale import time_call
 from db.connection import Connection
 from db.repositories import locations, totals

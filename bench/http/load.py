@@ -13,7 +13,7 @@ import orjson
 
 from bench.scale import QUICK, Scale
 
-SCRIPT = Path(__file__).parent / "peers" / "load.lua"
+SCRIPT = Path(__file__).parents[1] / "peers" / "load.lua"
 WRK_MISSING = "wrk is not installed (`apt install wrk`, `brew install wrk`): HTTP is not measured."
 CONNECTIONS = 16
 """Concurrent requests: enough to saturate every process and the database."""

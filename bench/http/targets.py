@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from rich.console import Console
 from rich.table import Table
 
-from bench.load import Runner
+from bench.http.load import Runner
 from domain.prices import DateRange
 
 

@@ -8,9 +8,9 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from bench.database import apply_csv, find_ids, open_world
+from bench.data.database import apply_csv, find_ids, open_world
+from bench.data.world import ORIGINS, SEED, Shape, make_csv, port
 from bench.scale import Scale
-from bench.world import ORIGINS, SEED, Shape, make_csv, port
 from db.connection import Connection
 from db.repositories import totals
 from domain.locations import Lane

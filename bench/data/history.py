@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+from bench.data.world import SEED, Shape, make_csv
 from bench.scale import Scale
-from bench.world import SEED, Shape, make_csv
 
 DAILY_PRICES = 1_000_000_000
 FILE_ITEMS = 1_000_000

@@ -23,7 +23,7 @@ import psycopg
 from bench.processes import NO_RATE_LIMIT
 from server.runtime.child_processes import COMMAND
 
-SOURCES = Path(__file__).parent / "peers"
+SOURCES = Path(__file__).parents[1] / "peers"
 INSTALLED = SOURCES.parents[1] / ".bench" / "node"
 NPM_MISSING = "npm is not installed: the Node.js peers are skipped."
 CORES = min(len(os.sched_getaffinity(0)), 8)

@@ -11,11 +11,11 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from bench.copy_baseline import copy_binary, copy_text, observe, write_sorted_binary, write_text
-from bench.database import apply_csv, clear_prices, open_world, read_figure
+from bench.data.database import apply_csv, clear_prices, open_world, read_figure
+from bench.data.world import Shape, make_csv
+from bench.ingest.copy_baseline import copy_binary, copy_text, observe, write_sorted_binary, write_text
+from bench.ingest.stages import measure_stages
 from bench.scale import Scale, time_call
-from bench.stages import measure_stages
-from bench.world import Shape, make_csv
 from db.connection import Connection
 
 START = date(2025, 1, 1)

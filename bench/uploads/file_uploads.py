@@ -15,11 +15,11 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from bench.database import clear_prices, open_world, uploader_headers
-from bench.naive_baseline import load_naively
+from bench.data.database import clear_prices, open_world, uploader_headers
+from bench.data.world import SEED, Shape, make_csv
 from bench.processes import peak_memory, running_server, running_workers
 from bench.scale import Scale, time_call
-from bench.world import SEED, Shape, make_csv
+from bench.uploads.naive_baseline import load_naively
 from db.connection import Connection
 from domain.batches import FileFormat, OnError
 from ingest.batches.load import load_file

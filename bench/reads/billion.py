@@ -1,8 +1,9 @@
 """`bench billion`: load a billion daily prices, a million items per file, and query them.
 
-`bench.history` defines the files. Each is written just before it is loaded, and removed afterwards; writing is not counted. The
-queries are those of `bench reads`, as loaded and again at one row per key. They alternate with the same queries to a database
-that has only the first file, so that both see the same noise. The server runs with autovacuum, as in production.
+`bench.data.history` defines the files. Each is written just before it is loaded, and removed afterwards; writing is not
+counted. The queries are those of `bench reads`, as loaded and again at one row per key. They alternate with the same
+queries to a database that has only the first file, so that both see the same noise. The server runs with autovacuum, as in
+production.
 """
 
 import os
@@ -21,12 +22,12 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from bench.database import find_ids, open_world, read_figure
-from bench.history import DAILY_PRICES, HISTORY_DAYS, START, History, plan_history, write_files
+from bench.data.database import find_ids, open_world, read_figure
+from bench.data.history import DAILY_PRICES, HISTORY_DAYS, START, History, plan_history, write_files
+from bench.data.world import ORIGINS, PORTS, ROOT, port
 from bench.processes import family_memory, peak_memory, track_peak
-from bench.reads import LANES, MOST_ROWS, RANGES, WARM_UP_CALLS, QueryKey
+from bench.reads.averages import LANES, MOST_ROWS, RANGES, WARM_UP_CALLS, QueryKey
 from bench.scale import Scale
-from bench.world import ORIGINS, PORTS, ROOT, port
 from db.connection import Connection
 from db.repositories import totals
 from domain.locations import Lane

@@ -1,0 +1,1 @@
+"""Synthetic data of the benchmarks, and the temporary PostgreSQL that holds it."""

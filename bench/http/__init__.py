@@ -1,0 +1,1 @@
+"""`bench http`: Ratesgraph compared with its peers over HTTP."""

@@ -1,0 +1,1 @@
+"""`bench ingest`: a complete apply compared with a bare COPY, and the time of its stages."""

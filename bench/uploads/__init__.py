@@ -1,0 +1,1 @@
+"""`bench uploads`: uploads by mutation and by file, through real processes."""
