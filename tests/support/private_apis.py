@@ -1,7 +1,7 @@
 """Private and undocumented parts of libraries that the product uses.
 
 A library may change such a part in any release. So `pyproject.toml` bounds each of these libraries, and
-`tests/architecture/test_private_apis.py` checks every part.
+`tests/architecture/dependencies/test_private_apis.py` checks every part.
 """
 
 from dataclasses import dataclass, field

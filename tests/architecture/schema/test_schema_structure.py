@@ -13,7 +13,7 @@ from graphql import Node, Visitor, parse, print_ast, visit
 from graph.schema import schema
 from tests.support.source import ROOT
 
-PUBLISHED = ROOT / "tests" / "architecture" / "schema_structure.graphql"
+PUBLISHED = ROOT / "tests" / "architecture" / "schema" / "schema_structure.graphql"
 
 BARE = """
 type A implements B { b(c: [Int!]! = [1]): D @deprecated(reason: "old") }
