@@ -95,9 +95,12 @@ def require_csrf_header(headers: Headers) -> None:
         raise HttpError("PREFLIGHT_REQUIRED", message, status=403)
 
 
-def require_csrf_safe_get(headers: Headers, *, names_json: bool) -> None:
-    """Raise HttpError (PREFLIGHT_REQUIRED) for a GET query that a link or image could send."""
-    if names_json or has_csrf_header(headers):
+def require_csrf_safe_get(headers: Headers, *, names_format: bool) -> None:
+    """Raise HttpError (PREFLIGHT_REQUIRED) for a GET query that a link or image could send.
+
+    `names_format` says whether the Accept header names a format of GraphQL responses.
+    """
+    if names_format or has_csrf_header(headers):
         return
     if headers.get(b"sec-fetch-site") in SAFE_SITES or headers.get(b"sec-fetch-mode") in SCRIPT_MODES:
         return

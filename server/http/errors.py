@@ -11,13 +11,18 @@ from starlette.responses import Response
 
 from db.errors import DatabaseError, ServerBusy
 from graph.execution.authorization import PermissionDenied
-from graph.execution.executable_schema import OperationResult
+from graph.execution.executable_schema import OperationNotAllowed, OperationResult
 from telemetry.request_record import record_code
 
 log = logging.getLogger("ratesgraph.server")
 
 REALM = 'Bearer realm="ratesgraph"'
 RETRY_AFTER = {b"retry-after": b"2"}
+STATUS_OF_REFUSED_OPERATION: dict[str, tuple[int, dict[bytes, bytes]]] = {
+    "UNKNOWN_OPERATION": (400, {}),
+    "STREAM_REQUIRED": (406, {}),
+    "METHOD_NOT_ALLOWED": (405, {b"allow": b"POST"}),
+}
 CODE_BY_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
@@ -59,6 +64,12 @@ def forbidden(error: PermissionDenied) -> HttpError:
         return unauthenticated(str(error), was_given=False)
     challenge = f'{REALM}, error="insufficient_scope", scope="{" ".join(error.scopes)}"'
     return HttpError(error.code, str(error), status=403, headers={b"www-authenticate": challenge.encode()})
+
+
+def operation_not_allowed(error: OperationNotAllowed) -> HttpError:
+    """Return the error of an operation that is unknown, or not allowed over this transport."""
+    status, headers = STATUS_OF_REFUSED_OPERATION[error.code]
+    return HttpError(error.code, str(error), status=status, headers=headers)
 
 
 def unavailable(error: DatabaseError) -> HttpError:

@@ -8,11 +8,16 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from server.graphql_api.sse import TRANSPORT
 from server.http.content_negotiation import MAX_CACHED_HEADERS, MAX_HEADER_LENGTH, memoize_header
 from tests.support.fixtures.server import Client, Json, running_server
+from tests.support.http.multipart import encode
 from tests.support.streams import sse_results
 
 JSON, STREAM, PAGE = "application/json", "text/event-stream", "text/html"
+RESPONSE_JSON = "application/graphql-response+json"
+EVERY_FORM = f"{RESPONSE_JSON}, application/graphql+json, {JSON}, {STREAM}, multipart/mixed"
+"""Accept header of clients that name every form they can read, without weights."""
 NOT_PERSISTED = "{ locations(first: 1) { totalCount } }"
 MUTATION = 'mutation { upsertRegions(regions: [{slug: "world", name: "World"}]) { addedCount } }'
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -194,14 +199,17 @@ def test_csrf_protection_rejects_cross_site_requests_for_any_accept_header(
     [
         (STREAM, STREAM), ("Text/Event-Stream", STREAM), ("text/event-stream;x=1;q=0.5", STREAM),
         ("*/*;q=0, text/event-stream", STREAM), ("text/html, text/event-stream", STREAM),
-        ("application/json, text/event-stream", STREAM), ("*/*, text/event-stream", STREAM),
+        ("application/json;q=0, text/event-stream", STREAM), ("multipart/mixed, text/event-stream", STREAM),
+        ("application/json, text/event-stream", JSON), ("*/*, text/event-stream", JSON),
+        ("text/event-stream, application/json;q=0.1", JSON), ("text/event-stream, */*;q=0.001", JSON),
         ("text/event-stream;q=0.1, application/json", JSON), ("text/event-stream;q=0, */*", JSON),
+        ("multipart/mixed, application/json;q=0.1", JSON), (EVERY_FORM, RESPONSE_JSON),
         (f"{JSON}, text/event-streamx", JSON), ("text/event-streamx", 406), ("text/event-stream;q=0", 406),
         ("text/event-stream;q=nan", 406), ("multipart/mixed", 406), ('text/plain;x="a,text/event-stream,b"', 406),
         (f"{JSON}, " * 2_000 + JSON, 406),
     ],
 )  # fmt: skip
-def test_content_negotiation_selects_sse_only_if_named_and_not_outranked(
+def test_queries_are_answered_in_json_wherever_it_is_acceptable(
     open_client: Client, accept: str, kind: str | int
 ) -> None:
     for request in (Request(body=json_body("{ __typename }")), Request("GET", "query={__typename}")):
@@ -235,11 +243,55 @@ def test_content_negotiation_serves_graphiql_only_for_html_without_a_query(
     assert not is_page or refused.status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("accept", "status", "kind"),
+    [
+        (STREAM, 200, STREAM), (EVERY_FORM, 200, STREAM), ("application/json, text/event-stream;q=0.1", 200, STREAM),
+        ("text/event-stream, multipart/mixed", 200, STREAM), ("*/*, text/event-stream", 200, STREAM),
+        (JSON, 406, JSON), ("*/*", 406, JSON), ("application/json, text/event-stream;q=0", 406, JSON),
+    ],
+)  # fmt: skip
+def test_subscriptions_get_an_event_stream_wherever_it_is_named(
+    open_client: Client, accept: str, status: int, kind: str
+) -> None:
+    subscription = 'subscription Watch { batchProgress(id: "1") { status } }'
+    for request in (
+        Request(body=json_body(subscription)),
+        Request(body=json_body(f"query Other {{ __typename }} {subscription}", operationName="Watch")),
+    ):
+        response = send(open_client, accept, request)
+        (answer,) = read(response)
+        assert (response.status_code, response.headers["content-type"].split(";")[0]) == (status, kind)
+        (error,) = answer["errors"]
+        assert error["extensions"]["code"] == ("STREAM_REQUIRED" if status == 406 else "UNKNOWN_BATCH")
+
+
+@pytest.mark.parametrize("accept", ["text/plain", "multipart/mixed", "application/jsonx", f"{STREAM};q=0"])
+@pytest.mark.parametrize("content_type", [JSON, "text/plain", "multipart/form-data; boundary=xyz"])
+def test_mutations_that_cannot_be_answered_are_not_applied(open_client: Client, accept: str, content_type: str) -> None:
+    body = encode(("operations", None, json_body(MUTATION)), ("map", None, b"{}")) if "xyz" in content_type else None
+    request = Request(body=body or json_body(MUTATION), content_type=content_type)
+    answers = [send(open_client, accept, request, **{"GraphQL-Require-Preflight": "1"})]
+    if content_type == "text/plain":
+        answers += [send(open_client, form, request) for form in (JSON, STREAM, EVERY_FORM)]
+    assert [answer.status_code for answer in answers] == [406, 415, 415, 415][: len(answers)]
+    assert open_client.ask("{ locations { totalCount } }") == {"locations": {"totalCount": 0}}
+
+
+def test_event_stream_lines_end_in_line_feeds(open_client: Client) -> None:
+    response = send(open_client, STREAM, Request(body=json_body("{ __typename }")))
+    assert response.text == 'event: next\ndata: {"data":{"__typename":"Query"}}\n\nevent: complete\ndata: \n\n'
+    assert TRANSPORT.heartbeat_message(str) == ": ping\n\n"
+
+
 def test_content_negotiation_combines_repeated_accept_headers(open_client: Client) -> None:
-    for accepts, status in (([JSON, STREAM], 200), (["text/plain", JSON], 200), (["text/plain", "image/png"], 406)):
+    for accepts, status in (
+        ([JSON, STREAM], 200), (["text/plain", JSON], 200), (["text/plain", STREAM], 200),
+        (["text/plain", "image/png"], 406),
+    ):  # fmt: skip
         response = send(open_client, accepts, Request(body=json_body("{ __typename }")))
         assert (response.status_code, len(read(response))) == (status, 1)
-        assert (response.headers["content-type"].startswith(STREAM)) == (STREAM in accepts)
+        assert (response.headers["content-type"].startswith(STREAM)) == (accepts == ["text/plain", STREAM])
 
 
 def test_header_memo_is_bounded_and_skips_long_headers() -> None:
