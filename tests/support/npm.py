@@ -53,7 +53,7 @@ def _install_packages(sources: Path, installed: Path) -> None:
 
 def run_script(folder: Path, name: str, *arguments: str) -> str:
     """Run an installed script and return its output. Fail with its standard error."""
-    command = ["node", folder / name, *arguments]
+    command = ["node", str(folder / name), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -1,23 +1,15 @@
 """Content negotiation: every Accept header with every kind of request meets the same rules."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import pytest
 
-from server.graphql_api.sse import TRANSPORT
 from server.http.content_negotiation import MAX_CACHED_HEADERS, MAX_HEADER_LENGTH, memoize_header
-from tests.support.fixtures.server import Client, Json, running_server
-from tests.support.http.multipart import encode
-from tests.support.streams import sse_results
+from tests.support.fixtures.server import Client, running_server
+from tests.support.http.negotiation import EVERY_FORM, JSON, PAGE, RESPONSE_JSON, STREAM, Request, json_body, read, send
 
-JSON, STREAM, PAGE = "application/json", "text/event-stream", "text/html"
-RESPONSE_JSON = "application/graphql-response+json"
-EVERY_FORM = f"{RESPONSE_JSON}, application/graphql+json, {JSON}, {STREAM}, multipart/mixed"
-"""Accept header of clients that name every form they can read, without weights."""
 NOT_PERSISTED = "{ locations(first: 1) { totalCount } }"
 MUTATION = 'mutation { upsertRegions(regions: [{slug: "world", name: "World"}]) { addedCount } }'
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -33,20 +25,6 @@ ACCEPTS = [
     "multipart/mixed, text/event-stream", "\xe4\xff", ";,;,", "text/event-stream" + "x" * 30_000, "text/html," * 3_000,
     f"{JSON}, " * 2_000 + STREAM, '"\\' * 400, '"\\' * 4_000,
 ]  # fmt: skip
-
-
-class Request(NamedTuple):
-    """HTTP request of any kind."""
-
-    method: str = "POST"
-    address: str = ""
-    body: bytes = b""
-    content_type: str = JSON
-
-
-def json_body(query: object, **others: object) -> bytes:
-    """Return a JSON body."""
-    return json.dumps({"query": query, **others}).encode()
 
 
 def percent_encode(text: str) -> str:
@@ -114,39 +92,6 @@ def open_client(module_database_url: str) -> Iterator[Client]:
     """Yield a server with anonymous reads and writes."""
     with running_server(module_database_url) as client:
         yield client
-
-
-def send(client: Client, accept: str | list[str] | None, request: Request, **headers: str) -> httpx.Response:
-    """Send the request with exactly these headers. Accept may occur several times or not at all."""
-    accepts = accept if isinstance(accept, list) else [accept]
-    made = client.http.build_request(request.method, f"/graphql?{request.address}", content=request.body)
-    named = [("Host", made.headers["host"]), ("Content-Length", str(len(request.body)))]
-    named += [("Accept", line) for line in accepts if line is not None]
-    named += [("Content-Type", request.content_type)] if request.content_type else []
-    named += [(name, value) for name, value in headers.items() if value]
-    made.headers = httpx.Headers([(name.encode(), value.encode("latin-1")) for name, value in named])
-    return client.http.send(made)
-
-
-def read(response: httpx.Response) -> list[Json]:
-    """Return the results of a response, none for a page. Every rejection has a code."""
-    assert response.status_code < 500, response.text
-    kind = response.headers["content-type"].split(";")[0]
-    if kind == PAGE:
-        assert response.status_code == 200
-        return []
-    if response.request.method == "HEAD":
-        assert response.status_code >= 400
-        return []
-    answers = list(sse_results(response)) if kind == STREAM else [response.json()]
-    assert kind in {STREAM, JSON, "application/graphql-response+json"}
-    assert answers
-    for answer in answers:
-        assert answer.get("errors") or (answer["data"] is not None and response.status_code == 200)
-        for error in answer.get("errors", ()):
-            assert error["message"]
-            assert error["extensions"]["code"] != "INTERNAL_ERROR", answer
-    return answers
 
 
 @pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
@@ -241,47 +186,6 @@ def test_content_negotiation_serves_graphiql_only_for_html_without_a_query(
     refused = send(persisted_only_client, accept, Request("GET", address))
     assert read(refused)
     assert not is_page or refused.status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("accept", "status", "kind"),
-    [
-        (STREAM, 200, STREAM), (EVERY_FORM, 200, STREAM), ("application/json, text/event-stream;q=0.1", 200, STREAM),
-        ("text/event-stream, multipart/mixed", 200, STREAM), ("*/*, text/event-stream", 200, STREAM),
-        (JSON, 406, JSON), ("*/*", 406, JSON), ("application/json, text/event-stream;q=0", 406, JSON),
-    ],
-)  # fmt: skip
-def test_subscriptions_get_an_event_stream_wherever_it_is_named(
-    open_client: Client, accept: str, status: int, kind: str
-) -> None:
-    subscription = 'subscription Watch { batchProgress(id: "1") { status } }'
-    for request in (
-        Request(body=json_body(subscription)),
-        Request(body=json_body(f"query Other {{ __typename }} {subscription}", operationName="Watch")),
-    ):
-        response = send(open_client, accept, request)
-        (answer,) = read(response)
-        assert (response.status_code, response.headers["content-type"].split(";")[0]) == (status, kind)
-        (error,) = answer["errors"]
-        assert error["extensions"]["code"] == ("STREAM_REQUIRED" if status == 406 else "UNKNOWN_BATCH")
-
-
-@pytest.mark.parametrize("accept", ["text/plain", "multipart/mixed", "application/jsonx", f"{STREAM};q=0"])
-@pytest.mark.parametrize("content_type", [JSON, "text/plain", "multipart/form-data; boundary=xyz"])
-def test_mutations_that_cannot_be_answered_are_not_applied(open_client: Client, accept: str, content_type: str) -> None:
-    body = encode(("operations", None, json_body(MUTATION)), ("map", None, b"{}")) if "xyz" in content_type else None
-    request = Request(body=body or json_body(MUTATION), content_type=content_type)
-    answers = [send(open_client, accept, request, **{"GraphQL-Require-Preflight": "1"})]
-    if content_type == "text/plain":
-        answers += [send(open_client, form, request) for form in (JSON, STREAM, EVERY_FORM)]
-    assert [answer.status_code for answer in answers] == [406, 415, 415, 415][: len(answers)]
-    assert open_client.ask("{ locations { totalCount } }") == {"locations": {"totalCount": 0}}
-
-
-def test_event_stream_lines_end_in_line_feeds(open_client: Client) -> None:
-    response = send(open_client, STREAM, Request(body=json_body("{ __typename }")))
-    assert response.text == 'event: next\ndata: {"data":{"__typename":"Query"}}\n\nevent: complete\ndata: \n\n'
-    assert TRANSPORT.heartbeat_message(str) == ": ping\n\n"
 
 
 def test_content_negotiation_combines_repeated_accept_headers(open_client: Client) -> None:
