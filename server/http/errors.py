@@ -2,6 +2,8 @@
 
 import logging
 import uuid
+from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -23,6 +25,7 @@ STATUS_OF_REFUSED_OPERATION: dict[str, tuple[int, dict[bytes, bytes]]] = {
     "STREAM_REQUIRED": (406, {}),
     "METHOD_NOT_ALLOWED": (405, {b"allow": b"POST"}),
 }
+NOT_FOUND = "Not found. The GraphQL endpoint is /graphql."
 CODE_BY_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
@@ -46,6 +49,19 @@ class HttpError(Exception):
         """Return the response body."""
         return orjson.dumps({"errors": [self.to_graphql_error()]})
 
+    def encode(self, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """Return the bytes of a response that announces the end of the connection, with these further headers."""
+        body = self.body()
+        fields = [
+            *headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            *self.headers.items(),
+        ]
+        status_line = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}".encode()
+        return b"\r\n".join([status_line, *map(b": ".join, fields), b"", body])
+
     def to_response(self) -> Response:
         """Return the response."""
         headers = {name.decode(): value.decode() for name, value in self.headers.items()}
@@ -64,6 +80,11 @@ def forbidden(error: PermissionDenied) -> HttpError:
         return unauthenticated(str(error), was_given=False)
     challenge = f'{REALM}, error="insufficient_scope", scope="{" ".join(error.scopes)}"'
     return HttpError(error.code, str(error), status=403, headers={b"www-authenticate": challenge.encode()})
+
+
+def not_found() -> HttpError:
+    """Return a 404 for an unknown path."""
+    return HttpError("NOT_FOUND", NOT_FOUND, status=404)
 
 
 def operation_not_allowed(error: OperationNotAllowed) -> HttpError:
@@ -111,7 +132,7 @@ def handle_http_exception(request: Request, error: Exception) -> Response:
     """Return the response to an unknown path or method (starlette exception handler)."""
     assert isinstance(error, HTTPException)  # noqa: S101
     message = {
-        404: "Not found. The GraphQL endpoint is /graphql.",
+        404: NOT_FOUND,
         405: f"Method {request.method} is not allowed here.",
     }.get(error.status_code, error.detail)
     headers = {name.lower().encode(): value.encode() for name, value in (error.headers or {}).items()}

@@ -16,7 +16,8 @@ import uvicorn
 from server.app import create_app
 from server.cli.console import CommandError, open_database, out, read_settings
 from server.config.profiles import choose_profile, find_unsafe_combination
-from server.config.settings import Settings, find_former_names
+from server.config.setting_names import find_former_names
+from server.config.settings import Settings
 from server.observability import log_config
 from server.observability.metrics import multiprocess_dir
 from server.runtime.child_processes import run_command, worker_subprocess
