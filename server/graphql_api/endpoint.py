@@ -21,7 +21,7 @@ from server.graphql_api.response import HIT, MISS, NO_STORE, Headers, ResponseWr
 from server.graphql_api.response_cache import CachedResponse, CacheKey, ResponseCache
 from server.graphql_api.sse import send_sse
 from server.http.body_limit import BodyLimits
-from server.http.content_negotiation import RESPONSE_JSON, is_json, parse_accept
+from server.http.content_negotiation import RESPONSE_JSON, is_identity, is_json, parse_accept
 from server.http.csrf import OriginPolicy, require_csrf_header, require_csrf_safe_get
 from server.http.errors import HttpError, forbidden, http_error_for_outcome, operation_not_allowed
 from server.http.headers import parse_headers
@@ -220,7 +220,15 @@ class GraphQLEndpoint:
         await writer.send_cached(response, headers | MISS if is_shared else NO_STORE, status)
 
     def _limit_body(self, receive: Receive, writer: ResponseWriter) -> Receive:
-        """Return `receive` with the caller's body limit. It raises HttpError (PAYLOAD_TOO_LARGE)."""
+        """Return `receive` with the caller's body limit. It raises HttpError (PAYLOAD_TOO_LARGE).
+
+        Raise HttpError (UNSUPPORTED_CONTENT_ENCODING) for a compressed body: a few bytes could fill the memory.
+        """
+        if b"content-encoding" in writer.request and not is_identity(writer.request[b"content-encoding"]):
+            message = "Unsupported Content-Encoding: send the body uncompressed (a price file may itself be a .gz)."
+            raise HttpError(
+                "UNSUPPORTED_CONTENT_ENCODING", message, status=415, headers={b"accept-encoding": b"identity"}
+            )
         may_upload = writer.caller.scopes >= UPLOAD_SCOPES
         return self._body_limits.limit_receive(receive, writer.request, may_upload=may_upload)
 

@@ -126,6 +126,12 @@ def is_json(content_type: bytes) -> bool:
 
 
 @memoize_header(default=False)
+def is_identity(content_encoding: bytes) -> bool:
+    """Return whether the Content-Encoding of a body is none at all."""
+    return content_encoding.strip().lower() in {b"", b"identity"}
+
+
+@memoize_header(default=False)
 def accepts_gzip(accept_encoding: bytes) -> bool:
     """Return whether the Accept-Encoding header lists gzip with a weight above 0."""
     return any(name in {b"gzip", b"x-gzip"} and weight > 0 for name, weight in _parse_ranges(accept_encoding))

@@ -59,6 +59,8 @@ OWNERS = [
         {
             "connection_made": "transport",
             "connection_lost": "exc",
+            "_should_upgrade": "",
+            "_unset_keepalive_if_required": "",
             "data_received": "data",
             "handle_websocket_upgrade": "",
             "on_message_begin": "",
@@ -67,7 +69,6 @@ OWNERS = [
             "on_message_complete": "",
             "send_400_response": "msg",
             "shutdown": "",
-            "_should_upgrade": "",
         },
     ),
     Owner(
@@ -260,8 +261,8 @@ OWNERS = [
         "starlette",
         "starlette.formparsers:MultiPartParser",
         "server/http/multipart.py",
-        (),
-        {"on_end": "", "parse": ""},
+        ("_current_part",),
+        {"on_end": "", "on_headers_finished": "", "parse": ""},
     ),
     Owner(
         "starlette",
