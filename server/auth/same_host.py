@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 PROXY_HEADERS = frozenset(
     {
@@ -56,4 +57,9 @@ def is_same_host_request(headers: Headers) -> bool:
     host, origin = headers.get(b"host", b""), headers.get(b"origin")
     if LOOPBACK_HOST.fullmatch(host) is None or (origin is not None and origin.partition(b"://")[2] != host):
         return False
-    return PROXY_HEADERS.isdisjoint(headers) and not any(name.startswith(PROXY_PREFIXES) for name in headers)
+    return not any(map(_is_proxy_header, headers))
+
+
+@lru_cache(maxsize=200)
+def _is_proxy_header(name: bytes) -> bool:
+    return name in PROXY_HEADERS or name.startswith(PROXY_PREFIXES)
