@@ -29,7 +29,7 @@ from strawberry.types.graphql import OperationType
 from graph.execution.authorization import required_scopes
 from graph.execution.average_prices_plan import FIELD, AveragePricesPlan, create_plan
 from graph.execution.document_limits import QueryLimits, check_limits, parse_limited
-from graph.execution.query_cost import Cost, CostAnalyzer, SizeLimits
+from graph.execution.query_cost import CostAnalyzer, OperationCost, SizeLimits
 from graph.types.averages import STATISTICS
 from resolvers.caller import AuthScope
 
@@ -75,7 +75,7 @@ class Operation:
     is_shared: bool
     is_introspective: bool
     scopes: frozenset[AuthScope]
-    cost: Cost
+    cost: OperationCost
     plan: AveragePricesPlan | None
     statistics_fields: frozenset[int]
 

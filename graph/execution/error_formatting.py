@@ -16,6 +16,9 @@ from telemetry.request_record import record_code
 
 log = logging.getLogger("ratesgraph.graph")
 
+MAX_MESSAGE_LENGTH = 1_000
+"""Maximum characters of an error message. A validation error may quote a whole literal of the document."""
+
 
 def format_error(error: GraphQLError) -> GraphQLError:
     """Return the error for the client: with a code, and masked if it is internal."""
@@ -58,6 +61,8 @@ def format_errors(errors: Sequence[GraphQLError] | None, max_errors: int) -> lis
         message = f"{omitted:,} more errors omitted."
         formatted.append(GraphQLError(message, extensions={"code": "TOO_MANY_ERRORS"}))
     for error in formatted:
+        if len(error.message) > MAX_MESSAGE_LENGTH:
+            error.message = f"{error.message[: MAX_MESSAGE_LENGTH - 1]}…"
         record_code((error.extensions or {}).get("code"))
     return formatted
 

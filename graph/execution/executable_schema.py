@@ -7,6 +7,7 @@ the extensions.
 
 from collections.abc import Collection, Iterable, Sequence
 from copy import copy
+from functools import partial
 from inspect import isawaitable
 from typing import Any, NamedTuple, Self
 
@@ -23,7 +24,8 @@ from graph.execution.column_completion import ColumnarExecutionContext
 from graph.execution.document_cache import Document, DocumentCache, Operation
 from graph.execution.document_limits import QueryLimits
 from graph.execution.error_formatting import format_errors
-from graph.execution.query_cost import SizeLimits
+from graph.execution.query_cost import Price, SizeLimits
+from graph.execution.response_meter import ResponseMeter, find_excess
 from graph.execution.timeout import Deadline, ExecutionTimeout
 from graph.execution.variable_decoding import decode_variables
 from resolvers.context import Limits, RequestContext
@@ -44,7 +46,7 @@ class OperationResult(NamedTuple):
 
     Attributes:
         is_shared: the result is the same for every caller with the `read` scope until prices or locations change.
-        cost: None for an invalid document.
+        price: None for an invalid document.
 
     """
 
@@ -52,7 +54,7 @@ class OperationResult(NamedTuple):
     errors: list[GraphQLFormattedError]
     was_executed: bool
     is_shared: bool
-    cost: int | None
+    price: Price | None
 
 
 class OperationNotAllowed(Exception):
@@ -129,8 +131,8 @@ class Schema(strawberry.Schema):
             return ExecutionResult(None, self.format_errors(document))
         operation = select_operation(document, operation_name, tuple(allowed_operation_types or ANY_OPERATION))
         variables = variable_values or {}
-        cost = operation.cost.evaluate(variables)
-        return ExecutionResult(*await self._run(document, operation, variables, context_value, cost))
+        price = operation.cost.total.evaluate(variables)
+        return ExecutionResult(*await self._run(document, operation, variables, context_value, price))
 
     async def execute_operation(
         self,
@@ -142,7 +144,7 @@ class Schema(strawberry.Schema):
         only_queries: bool,
         only_cost: bool = False,
     ) -> OperationResult:
-        """Execute an operation and return its result in serializable form, or only its cost.
+        """Execute an operation and return its result in serializable form, or only its price.
 
         Raise OperationNotAllowed or PermissionDenied if it is refused.
         """
@@ -152,15 +154,15 @@ class Schema(strawberry.Schema):
                 None, [error.formatted for error in self.format_errors(document) or ()], False, False, None
             )
         operation = select_operation(document, operation_name, ONLY_QUERIES if only_queries else QUERIES_AND_MUTATIONS)
-        cost = operation.cost.evaluate(variables)
+        price = operation.cost.total.evaluate(variables)
         record_operation(operation.kind.value, operation.name)
         if only_cost:
-            return OperationResult(None, [], False, False, cost)
-        data, errors = await self._run(document, operation, variables, context, cost)
+            return OperationResult(None, [], False, False, price)
+        data, errors = await self._run(document, operation, variables, context, price)
         record_rows(data)
         if not errors:
-            return OperationResult(data, [], True, operation.is_shared, cost)
-        return OperationResult(data, [error.formatted for error in errors], was_executed(data, errors), False, cost)
+            return OperationResult(data, [], True, operation.is_shared, price)
+        return OperationResult(data, [error.formatted for error in errors], was_executed(data, errors), False, price)
 
     async def _run(
         self,
@@ -168,7 +170,7 @@ class Schema(strawberry.Schema):
         operation: Operation,
         variables: dict[str, Any],
         context: RequestContext,
-        cost: int,
+        price: Price,
     ) -> Result:
         with (
             spans.NO_SPAN
@@ -176,7 +178,7 @@ class Schema(strawberry.Schema):
             else spans.tracer.span(operation.kind.value, operation.span_attributes)
         ):
             require_scopes(context.caller, operation.scopes)
-            if refusal := self._policy_error(operation, context, cost):
+            if refusal := self._policy_error(operation, context, price):
                 return None, [refusal]
             execution = self._execute(document, operation, variables, context)
             if operation.kind is not OperationType.QUERY:
@@ -215,23 +217,18 @@ class Schema(strawberry.Schema):
             "hide_suggestions": not self.suggest,
             "executor_class": ColumnarExecutionContext,
             "operation_extensions": None,
+            "open_meter": partial(ResponseMeter, operation.cost, variables, self.limits),
         }
 
-    def _policy_error(self, operation: Operation, context: RequestContext, cost: int) -> GraphQLError | None:
-        """Return an error if the operation is too costly or needs disabled introspection."""
-        if cost > self.limits.max_cost:
-            return self._cost_error(cost)
+    def _policy_error(self, operation: Operation, context: RequestContext, price: Price) -> GraphQLError | None:
+        """Return an error if the operation exceeds a limit or needs disabled introspection."""
+        if (excess := find_excess(price, self.limits)) is not None:
+            record_code(excess.code)
+            return GraphQLError(str(excess), extensions=excess.extensions)
         if operation.is_introspective and not may_introspect(context):
             record_code("INTROSPECTION_CLOSED")
             return GraphQLError(INTROSPECTION_DISABLED, extensions={"code": "INTROSPECTION_CLOSED"})
         return None
-
-    def _cost_error(self, cost: int) -> GraphQLError:
-        """Return the error of an operation that exceeds the cost limit."""
-        record_code("QUERY_TOO_COSTLY")
-        max_cost = self.limits.max_cost
-        message = f"Query cost {cost:,} exceeds the limit of {max_cost:,}; request fewer days, lanes or entries."
-        return GraphQLError(message, extensions={"code": "QUERY_TOO_COSTLY", "cost": cost, "maxCost": max_cost})
 
     def _timeout_error(self) -> GraphQLError:
         """Return the error of a query that exceeded the timeout."""

@@ -56,7 +56,7 @@ class StreamingSchema(Schema):
         except PermissionDenied as error:
             yield PreExecutionError(None, [error.as_graphql_error()])
             return
-        if refusal := self._policy_error(operation, context, operation.cost.evaluate(variables)):
+        if refusal := self._policy_error(operation, context, operation.cost.total.evaluate(variables)):
             yield PreExecutionError(None, [refusal])
             return
         # Only the start is traced: a subscription may last for days.

@@ -7,6 +7,7 @@ from graph.decoded_items import DecodedItems
 from graph.types.batches import PriceBatch, to_batch
 from graph.types.previews import UploadPreview, to_preview
 from graph.types.scalars import PriceAmount
+from graph.value_sizes import MAX_MESSAGE_LENGTH
 from resolvers.uploads.batches import RevertResult, UploadResult
 from resolvers.uploads.dry_runs import DryRun
 from resolvers.uploads.items import PriceItem
@@ -130,7 +131,7 @@ def to_user_error(rejection: Rejection) -> UserError:
         item=rejection.item,
         field=rejection.field,
         code=rejection.code,
-        message=rejection.message,
+        message=rejection.message[:MAX_MESSAGE_LENGTH],
         value=rejection.value,
     )
 

@@ -199,7 +199,7 @@ class GraphQLEndpoint:
     async def _serve_uncached(self, parameters: Parameters, method: str, state: State, writer: ResponseWriter) -> None:
         """Execute the operation without the cache.
 
-        Responses with `extensions.cost` and those of callers without the read scope must not reach other callers.
+        Responses with a reported cost and those of callers without the read scope must not reach other callers.
         """
         status, response, _ = await self._execute(None, parameters, method, state, writer)
         await writer.send_cached(response, NO_STORE, status)
@@ -240,7 +240,7 @@ class GraphQLEndpoint:
             raise _to_http_error(error) from error
         if result.errors and (http_error := http_error_for_outcome(result)):
             raise http_error
-        response = CachedResponse(encode_result(result, self._schema.limits.max_cost if writer.cost_mode else None))
+        response = CachedResponse(encode_result(result, self._schema.limits if writer.cost_mode else None))
         is_shared = result.is_shared and writer.caller.can_read
         if is_shared and cache_key is not None:
             state["response_cache"].put(cache_key, response, version)

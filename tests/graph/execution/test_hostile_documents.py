@@ -37,7 +37,8 @@ DOCUMENTS = {
     "the same field above the limit": (repeat_field("__typename", 401), "TOO_MANY_FIELDS"),
     "fields that could clash": (repeat_field('region(slug: "a") { name }', 100), None),
     "misspelt fields": (repeat_field("avragePrises", 390), "GRAPHQL_VALIDATION_FAILED"),
-    "misspelt long field": ("{ " + "averagePrices" * 3_000 + " }", "GRAPHQL_VALIDATION_FAILED"),
+    "misspelt long field": ("{ " + "averagePrices" * 9 + " }", "GRAPHQL_VALIDATION_FAILED"),
+    "a name of 39,000 characters": ("{ " + "averagePrices" * 3_000 + " }", "NAME_TOO_LONG"),
     "unknown directives": ("{ __typename " + "@a" * 480 + " }", "TOO_MANY_DIRECTIVES"),
     "cyclic introspection": (
         "{ __schema { types " + "{ fields { type " * 5 + "{ name }" + "} }" * 5 + " } }",
