@@ -45,7 +45,7 @@ MAX_MESSAGES, WINDOW_SECONDS = 100, 60.0
 
 Clients ping every ten seconds, if at all.
 """
-MAX_ID_LENGTH = 128
+MAX_ID_LENGTH = 500
 """Maximum characters of an operation's ID, which each of its messages repeats. Clients send UUIDs or numbers."""
 MAX_REASON_BYTES = 120
 """Maximum length of a close reason.
