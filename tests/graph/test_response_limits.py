@@ -9,6 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 
 from db.pool import INGEST, connect
+from graph.value_sizes import MAX_MESSAGE_LENGTH
 from ingest.tree import change_tree
 from server.graphql_api.websocket_handler import MAX_ID_LENGTH
 from tests.support.batches.uploads import VALID_ITEM, create_locations, upload
@@ -210,6 +211,17 @@ def test_error_message_that_quotes_a_long_literal_is_cut(client: Client) -> None
     failure = client.fail(f'{{ locations(first: "{"one" * 10_000}") {{ totalCount }} }}')
     assert len(failure["message"]) == 1_000
     assert failure["message"].endswith("…")
+
+
+def test_user_error_message_that_quotes_many_keys_is_cut(client: Client) -> None:
+    slugs = [f"{number:063}" for number in range(20)]
+    regions = [
+        {"slug": slug, "name": "Ring", "parentSlug": parent}
+        for slug, parent in zip(slugs, slugs[1:] + slugs[:1], strict=True)
+    ]
+    query = "mutation ($regions: [RegionInput!]!) { upsertRegions(regions: $regions) { userErrors { code message } } }"
+    (error,) = client.ask(query, regions=regions)["upsertRegions"]["userErrors"]
+    assert len(error["message"]) == MAX_MESSAGE_LENGTH
 
 
 def test_websocket_operation_id_length_limit_is_inclusive(client: Client) -> None:

@@ -54,6 +54,12 @@ DOCUMENTS = {
         '{ averagePrices(dateFrom: "1000-01-01", dateTo: "1999-12-31", origin: "a", destination: "b") { day } }',
         "DATE_RANGE_TOO_LONG",
     ),
+    "long aliases of ten years": (
+        '{ averagePrices(dateFrom: "2014-01-01", dateTo: "2023-12-31", origin: "a", destination: "b") { '
+        + " ".join(f"{'x' * 126}{number}: averagePrice" for number in range(10, 69))
+        + " } }",
+        "RESPONSE_TOO_LARGE",
+    ),
     "nested lists in pages": (
         "{ locations(first: 500) { edges { node { ancestors { ancestors { ancestors { key } } } } } } }",
         "QUERY_TOO_COSTLY",
