@@ -24,7 +24,7 @@ from tests.support.worlds import Item, World, by_day, by_key, days_between
 
 pytestmark = pytest.mark.anyio
 
-BATCHES, WORKERS, REVERTERS, MOVES = 60, 3, 4, 12
+BATCHES, WORKERS, REVERTERS, MOVES = 30, 3, 4, 8
 FIRST, LAST = date(2024, 1, 20), date(2024, 2, 15)
 PORTS = ["AAAAA", "BBBBB", "CCCCC", "DDDDD"]
 REGIONS: dict[str, str | None] = {"top": None, "left": "top", "right": "top", "deep": "left"}
