@@ -13,7 +13,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from server.config.network import is_loopback
-from server.rate_limiting.shared_storage import open_shared_storage, parse_rate_limit
+from server.rate_limiting.shared_storage import create_shared_storage, parse_rate_limit
 
 MAY_BE_EMPTY = {"rate_limit", "token_rate_limit"}
 
@@ -237,7 +237,7 @@ class Settings(BaseSettings):
     def check_storage(cls, value: SecretStr | None) -> SecretStr | None:
         """Reject an unknown storage, or one whose client package is not installed."""
         try:
-            open_shared_storage(value)
+            create_shared_storage(value)
         except Exception as error:
             # The message may quote the URI with its password.
             raise ValueError(f"unknown rate-limit storage or missing client package ({type(error).__name__})") from None
