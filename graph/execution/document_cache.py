@@ -26,6 +26,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.graphql import OperationType
 
+from graph.errors.argument_errors import describe_invalid_arguments
 from graph.execution.authorization import required_scopes
 from graph.execution.average_prices_plan import FIELD, AveragePricesPlan, create_plan
 from graph.execution.document_limits import QueryLimits, check_limits, parse_limited
@@ -187,7 +188,7 @@ class DocumentCache:
             self._schema, tree, RULES, max_errors=MAX_VALIDATION_ERRORS, hide_suggestions=not self._suggest
         )
         if errors:
-            return errors
+            return describe_invalid_arguments(tree, errors)
         nodes = [node for node in tree.definitions if isinstance(node, OperationDefinitionNode)]
         fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
         cost_analyzer = CostAnalyzer(self._schema, fragments, self._sizes)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from graphql import FieldNode, GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
 
+from graph.errors.argument_errors import ArgumentError, with_variable
 from resolvers.errors import PUBLIC_DATABASE_ERRORS, RequestError
 from telemetry.request_record import record_code
 
@@ -22,6 +23,8 @@ MAX_MESSAGE_LENGTH = 1_000
 
 def format_error(error: GraphQLError) -> GraphQLError:
     """Return the error for the client: with a code, and masked if it is internal."""
+    if isinstance(error, ArgumentError):
+        return error
     cause: BaseException = error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
@@ -31,7 +34,7 @@ def format_error(error: GraphQLError) -> GraphQLError:
             error, "BAD_USER_INPUT" if error.path or error.original_error else "GRAPHQL_VALIDATION_FAILED"
         )
     if isinstance(cause, RequestError):
-        return error
+        return with_variable(error)
     if isinstance(cause, StrawberryInputCoercionError):
         return _with_code(error, "BAD_USER_INPUT")
     for kind, code in PUBLIC_DATABASE_ERRORS.items():

@@ -19,6 +19,7 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from graph.errors.argument_errors import ArgumentError, describe_invalid_variables
 from graph.execution.authorization import may_introspect, require_scopes
 from graph.execution.column_completion import ColumnarExecutionContext
 from graph.execution.document_cache import Document, DocumentCache, Operation
@@ -88,8 +89,8 @@ def select_operation(document: Document, name: str | None, allowed: Collection[O
 
 
 def was_executed(data: object, errors: Sequence[GraphQLError] | None) -> bool:
-    """Return whether the operation was executed: only errors of its execution have a path."""
-    return data is not None or any(error.path for error in errors or ())
+    """Return whether the operation was executed: only errors of its execution, and of arguments, have a path."""
+    return data is not None or any(error.path and not isinstance(error, ArgumentError) for error in errors or ())
 
 
 class Schema(strawberry.Schema):
@@ -203,7 +204,7 @@ class Schema(strawberry.Schema):
             **self._executor_options(operation, variables, context),
         )
         result: CoreResult = await execution if isawaitable(execution) else execution
-        return result.data, self.format_errors(result.errors)
+        return result.data, self._format_execution_errors(document, operation, variables, result.errors)
 
     def _executor_options(
         self, operation: Operation, variables: dict[str, Any], context: RequestContext
@@ -235,6 +236,19 @@ class Schema(strawberry.Schema):
         seconds = self._deadline.seconds
         message = f"Query timed out after {seconds:g} s; request less data at once."
         return GraphQLError(message, extensions={"code": "EXECUTION_TIMEOUT"})
+
+    def _format_execution_errors(
+        self,
+        document: Document,
+        operation: Operation,
+        variables: dict[str, Any],
+        errors: Sequence[GraphQLError] | None,
+    ) -> list[GraphQLError] | None:
+        """Return the errors of the executor for the client, with those of variables in the terms of GraphQL."""
+        if not errors:
+            return None
+        described = describe_invalid_variables(document.tree, operation.node, variables, errors)
+        return self.format_errors(described)
 
     def format_errors(self, errors: Sequence[GraphQLError] | None) -> list[GraphQLError] | None:
         """Return the errors of a result for the client, or None if there are none."""

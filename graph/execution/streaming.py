@@ -70,7 +70,8 @@ class StreamingSchema(Schema):
             )
             results = await subscription if isawaitable(subscription) else subscription
         if isinstance(results, CoreResult):
-            yield PreExecutionError(None, self.format_errors(results.errors))
+            errors = self._format_execution_errors(document, operation, variables, results.errors)
+            yield PreExecutionError(None, errors)
             return
         try:
             async with aclosing(results):  # type: ignore[type-var]

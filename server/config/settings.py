@@ -148,7 +148,7 @@ class Settings(BaseSettings):
         description="Seconds that browsers and proxies may reuse the response to a GET without revalidation",
     )
     documents_dir: Path | None = Field(
-        default=None, description="Folder of persisted documents (`*.graphql`), which requests name by `documentId`"
+        default=None, description="Folder of registered documents (`*.graphql`, manifests in JSON), or one manifest"
     )
     persisted_only: bool = Field(
         default=False,

@@ -49,6 +49,7 @@ def test_rate_limit_in_redis_is_exact_across_servers_and_processes(redis: RedisS
     ):
         wait_until_answered(url)
         urls = [f"{url}/graphql", f"{client.http.base_url}/graphql"] * 20
+        address, answers = "", list[httpx.Response]()
         for number in range(MAX_ROUNDS):
             address = f"203.0.113.{number}"
             answers = send_at_once(urls, address)
