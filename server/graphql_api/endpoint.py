@@ -5,7 +5,8 @@ anything is parsed, a document is parsed once, and no object is built per reques
 this class. Only WebSockets are delegated, to `server.graphql_api.websocket_view`.
 """
 
-from collections.abc import Awaitable, Mapping
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -16,12 +17,13 @@ from graph.execution.executable_schema import ONLY_QUERIES, QUERIES_AND_MUTATION
 from graph.execution.streaming import StreamingSchema
 from resolvers.context import RequestContext
 from server.auth.access_control import AccessControl, with_headers
+from server.auth.authenticator import MAX_AGE_SECONDS
 from server.graphql_api.persisted_documents import PersistedDocuments
 from server.graphql_api.response import HIT, MISS, NO_STORE, Headers, ResponseWriter, encode_result
 from server.graphql_api.response_cache import CachedResponse, CacheKey, ResponseCache
 from server.graphql_api.sse import send_sse
-from server.http.body_limit import BodyLimits
-from server.http.content_negotiation import RESPONSE_JSON, is_identity, is_json, parse_accept
+from server.http.body_limit import BodyLimits, ClientDisconnected, receive_body
+from server.http.content_negotiation import RESPONSE_JSON, is_json, parse_accept
 from server.http.csrf import OriginPolicy, require_csrf_header, require_csrf_safe_get
 from server.http.errors import HttpError, forbidden, http_error_for_outcome, operation_not_allowed
 from server.http.headers import parse_headers
@@ -32,10 +34,6 @@ from telemetry.request_record import UNCHANGED, record_cache
 METHODS = {"GET", "POST"}
 REPORTED_COST, ONLY_COST = b"report", b"only"
 State = Mapping[str, Any]
-
-
-class ClientDisconnected(Exception):
-    """The client disconnected before its request was complete."""
 
 
 class GraphQLEndpoint:
@@ -181,7 +179,7 @@ class GraphQLEndpoint:
 
     async def _serve_post(self, scope: Scope, receive: Receive, writer: ResponseWriter) -> None:
         """Serve an operation in a JSON body, from the cache if possible."""
-        body = await self._receive_json(receive, writer)
+        body = await self._receive_json(scope, receive, writer)
         if writer.bypasses_cache:
             await self._serve_parsed(parse_body(body), None, {}, scope, receive, writer)
             return
@@ -197,6 +195,7 @@ class GraphQLEndpoint:
         require_csrf_header(writer.request)
         require_scopes(writer.caller, UPLOAD_SCOPES)
         async with parsed_multipart_request(Request(scope, self._limit_body(receive, writer))) as parameters:
+            await _authenticate_again(scope, writer)
             if self._needs_stream(parameters, writer):
                 await self._serve_events(parameters, scope, receive, writer)
                 return
@@ -220,26 +219,25 @@ class GraphQLEndpoint:
         await writer.send_cached(response, headers | MISS if is_shared else NO_STORE, status)
 
     def _limit_body(self, receive: Receive, writer: ResponseWriter) -> Receive:
-        """Return `receive` with the caller's body limit. It raises HttpError (PAYLOAD_TOO_LARGE).
-
-        Raise HttpError (UNSUPPORTED_CONTENT_ENCODING) for a compressed body: a few bytes could fill the memory.
-        """
-        if b"content-encoding" in writer.request and not is_identity(writer.request[b"content-encoding"]):
-            message = "Unsupported Content-Encoding: send the body uncompressed (a price file may itself be a .gz)."
-            raise HttpError(
-                "UNSUPPORTED_CONTENT_ENCODING", message, status=415, headers={b"accept-encoding": b"identity"}
-            )
+        """Return `receive` with the caller's body limit. Raise HttpError, as `BodyLimits.limit_receive` does."""
         may_upload = writer.caller.scopes >= UPLOAD_SCOPES
         return self._body_limits.limit_receive(receive, writer.request, may_upload=may_upload)
 
-    def _receive_json(self, receive: Receive, writer: ResponseWriter) -> Awaitable[bytes]:
-        """Return the JSON body. Raise HttpError (UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE)."""
+    async def _receive_json(self, scope: Scope, receive: Receive, writer: ResponseWriter) -> bytes:
+        """Return the JSON body.
+
+        Raise HttpError (UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, and the errors of `AccessControl.authenticate`).
+        """
         if not is_json(writer.request.get(b"content-type", b"")):
             message = (
                 "Content-Type must be application/json with UTF-8 encoding (or multipart/form-data for file uploads)."
             )
             raise HttpError("UNSUPPORTED_MEDIA_TYPE", message, status=415)
-        return _receive_body(self._limit_body(receive, writer))
+        started_at = time.monotonic()
+        body = await receive_body(self._limit_body(receive, writer))
+        if time.monotonic() > started_at + MAX_AGE_SECONDS:
+            await _authenticate_again(scope, writer)
+        return body
 
     async def _execute(
         self, cache_key: CacheKey | None, parameters: Parameters, scope: Scope, writer: ResponseWriter
@@ -265,7 +263,7 @@ class GraphQLEndpoint:
             raise operation_not_allowed(error) from error
         if result.errors and (http_error := http_error_for_outcome(result)):
             raise http_error
-        response = CachedResponse(encode_result(result, self._schema.limits.max_cost if writer.cost_mode else None))
+        response = CachedResponse(encode_result(result, self._schema.limits if writer.cost_mode else None))
         is_shared = cache_key is not None and result.is_shared
         if cache_key is not None and is_shared:
             state["response_cache"].put(cache_key, response, version)
@@ -273,15 +271,11 @@ class GraphQLEndpoint:
         return 400 if is_request_error else 200, response, is_shared
 
 
-async def _receive_body(receive: Receive) -> bytes:
-    parts = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnected
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
+async def _authenticate_again(scope: Scope, writer: ResponseWriter) -> None:
+    """Refuse the caller if its token expired or was revoked while the body arrived. Raise HttpError."""
+    access_control: AccessControl = scope["state"]["access_control"]
+    writer.identity = await access_control.authenticate(scope, writer.request)
+    writer.caller = writer.identity.caller
 
 
 def _wants_page(scope: Scope) -> bool:
