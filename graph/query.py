@@ -11,11 +11,11 @@ from domain.locations import LocationKind
 from domain.prices import ExchangeRate as ExchangeRateModel
 from graph.columns import ColumnarList
 from graph.execution.authorization import requires
+from graph.relay.connections import Connection, decode_cursor
 from graph.types.arguments import After, BatchId, First, Info, LocationKey
 from graph.types.averages import STATISTICS, DailyAverage, to_columns
 from graph.types.batches import PriceBatch, to_batch, to_batch_connection
 from graph.types.locations import Location, Port, Region, to_location, to_location_connection
-from graph.types.pagination import Connection, decode_cursor
 from graph.types.rates import Currency, ExchangeRate
 from resolvers import averages, locations, rates
 from resolvers.caller import AuthScope

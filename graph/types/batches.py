@@ -6,9 +6,9 @@ import strawberry
 
 from domain.batches import BatchPage, BatchStatus, OnError
 from domain.batches import PriceBatch as BatchModel
+from graph.relay.connections import Connection, decode_cursor, to_connection
 from graph.types.arguments import After, First, Info
 from graph.types.lanes import Lane, to_lane_connection
-from graph.types.pagination import Connection, decode_cursor, to_connection
 from graph.types.rejections import RejectionType, to_rejection_connection
 from resolvers.lanes import list_lanes
 from resolvers.uploads.batches import check_page_size, list_rejections, rejections_url

@@ -3,8 +3,8 @@
 import strawberry
 
 from domain.locations import Location as LocationModel
+from graph.relay.connections import Connection, to_connection
 from graph.types.locations import Port
-from graph.types.pagination import Connection, to_connection
 from resolvers.lanes import LanePage
 
 

@@ -6,8 +6,8 @@ import strawberry
 
 from domain.locations import Location as LocationModel
 from domain.locations import LocationKind, LocationPage
+from graph.relay.connections import Connection, to_connection
 from graph.types.arguments import Info
-from graph.types.pagination import Connection, to_connection
 
 strawberry.enum(LocationKind, description="The kind of a location.")
 

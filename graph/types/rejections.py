@@ -3,7 +3,7 @@
 import strawberry
 
 from domain.batches import RejectionPage, Severity
-from graph.types.pagination import Connection, to_connection
+from graph.relay.connections import Connection, to_connection
 
 strawberry.enum(Severity, description="Whether a rejection excluded its item (ERROR) or not (WARNING).")
 
