@@ -13,20 +13,6 @@ from graph.types.rejections import RejectionType, to_rejection_connection
 from resolvers.lanes import list_lanes
 from resolvers.uploads.batches import check_page_size, list_rejections, rejections_url
 
-strawberry.enum(
-    BatchStatus,
-    description=(
-        "The processing status of a price batch. It is QUEUED, then RUNNING, and ends as APPLIED, REJECTED (because of its"
-        " items) or FAILED (because of repeated internal errors). An applied batch becomes REVERTED by `revertBatch`."
-    ),
-)
-strawberry.enum(
-    OnError,
-    description=(
-        "The effect of an invalid item on its batch: REJECT_BATCH applies no item, SKIP_INVALID applies all valid items."
-    ),
-)
-
 
 @strawberry.type(description="A batch of uploaded prices: its content, its processing and its result.")
 class PriceBatch:

@@ -9,8 +9,6 @@ from domain.locations import LocationKind, LocationPage
 from graph.relay.connections import Connection, to_connection
 from graph.types.arguments import Info
 
-strawberry.enum(LocationKind, description="The kind of a location.")
-
 
 @strawberry.interface(description="An origin or destination of prices: a port or a region of the region tree.")
 class Location:

@@ -4,8 +4,7 @@ import strawberry
 
 from domain.batches import RejectionPage, Severity
 from graph.relay.connections import Connection, to_connection
-
-strawberry.enum(Severity, description="Whether a rejection excluded its item (ERROR) or not (WARNING).")
+from graph.types.enums import ProblemCode
 
 
 @strawberry.type(name="Rejection", description="A stored problem of an item of a batch.")
@@ -14,7 +13,7 @@ class RejectionType:
         description="Number of the item, counting from 1; null if the problem concerns the whole batch."
     )
     field: str | None = strawberry.field(description="The field of the item.")
-    code: str = strawberry.field(description="Machine-readable kind of problem.")
+    code: ProblemCode = strawberry.field(description="Machine-readable kind of problem.")
     severity: Severity = strawberry.field(description="Whether the problem excluded the item.")
     message: str = strawberry.field(description="Human-readable description of the problem.")
     value: str | None = strawberry.field(description="The value that was sent.")
@@ -28,7 +27,7 @@ def to_rejection_connection(page: RejectionPage, *, after: str | None) -> Connec
             RejectionType(
                 item=rejection.item,
                 field=rejection.field,
-                code=rejection.code,
+                code=ProblemCode.of(rejection.code),
                 severity=rejection.severity,
                 message=rejection.message,
                 value=rejection.value,

@@ -43,6 +43,7 @@ SSE, SCHEMA, STREAMING = (
     "graph/execution/streaming.py",
 )
 COLUMNS, DOCUMENTS = "graph/execution/column_completion.py", "graph/execution/document_cache.py"
+ENUMS = "graph/types/enums.py"
 PIPELINE, METRICS, EMBEDDED = "db/pipeline.py", "server/observability/metrics.py", "db/embedded.py"
 
 HTTPTOOLS = "uvicorn.protocols.http.httptools_impl"
@@ -145,6 +146,8 @@ OWNERS = [
         {"stream": f"{EXECUTE} operation_extensions allowed_operation_types"},
     ),
     Owner("strawberry-graphql", "strawberry.types.info:Info", "graph/query.py", ("_raw_info",)),
+    Owner("strawberry-graphql", "strawberry.types.enum:StrawberryEnumDefinition", ENUMS, ("values",)),
+    Owner("strawberry-graphql", "strawberry.types.enum:EnumValue", ENUMS, ("description", "name")),
     Owner(
         "strawberry-graphql",
         "strawberry.schema.schema_converter:GraphQLCoreConverter",
