@@ -11,8 +11,8 @@ from domain.locations import LocationKind
 from domain.prices import ExchangeRate as ExchangeRateModel
 from graph.columns import ColumnarList
 from graph.execution.authorization import requires
-from graph.relay.connections import Connection, decode_cursor
-from graph.types.arguments import After, BatchId, First, Info, LocationKey
+from graph.relay.connections import After, Before, Connection, First, Last, parse_page
+from graph.types.arguments import BatchId, Info, LocationKey
 from graph.types.averages import STATISTICS, DailyAverage, to_columns
 from graph.types.batches import PriceBatch, to_batch, to_batch_connection
 from graph.types.locations import Location, Port, Region, to_location, to_location_connection
@@ -123,17 +123,13 @@ class Query:
         kind: Annotated[
             LocationKind | None, strawberry.argument(description="Return only ports or only regions.")
         ] = None,
-        first: First = 50,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
     ) -> Connection[Location]:
-        page = await locations.search_locations(
-            info.context,
-            search=search,
-            kind=kind,
-            first=batches.check_page_size(first, info.context.app.limits.max_page_size),
-            after_id=decode_cursor("location", after),
-        )
-        return to_location_connection(page, after=after)
+        request = parse_page(info.context, "location", first=first, after=after, last=last, before=before)
+        return to_location_connection(await locations.search_locations(info.context, request, search=search, kind=kind))
 
     @strawberry.field(
         description="The batch with this ID; null if none is visible to the caller.",
@@ -163,16 +159,13 @@ class Query:
     async def batches(
         self,
         info: Info,
-        first: First = 50,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
         status: Annotated[
             BatchStatus | None, strawberry.argument(description="Return only batches with this status.")
         ] = None,
     ) -> Connection[PriceBatch]:
-        page = await batches.list_batches(
-            info.context,
-            status=status,
-            first=batches.check_page_size(first, info.context.app.limits.max_page_size),
-            before_id=decode_cursor("batch", after),
-        )
-        return to_batch_connection(page, after=after)
+        request = parse_page(info.context, "batch", first=first, after=after, last=last, before=before)
+        return to_batch_connection(await batches.list_batches(info.context, request, status=status))

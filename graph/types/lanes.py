@@ -3,9 +3,10 @@
 import strawberry
 
 from domain.locations import Location as LocationModel
+from domain.pages import Page
 from graph.relay.connections import Connection, to_connection
 from graph.types.locations import Port
-from resolvers.lanes import LanePage
+from resolvers.lanes import NumberedLane
 
 
 @strawberry.type(description="A pair of an origin port and a destination port.")
@@ -19,7 +20,7 @@ def to_lane(origin: LocationModel, destination: LocationModel) -> Lane:
     return Lane(origin=Port(model=origin), destination=Port(model=destination))
 
 
-def to_lane_connection(page: LanePage, *, after: str | None, total_count: int) -> Connection[Lane]:
+def to_lane_connection(page: Page[NumberedLane]) -> Connection[Lane]:
     """Return the page as a Relay connection."""
-    lanes = [(position, to_lane(origin, destination)) for position, origin, destination in page.lanes]
-    return to_connection("lane", lanes, has_next_page=page.has_next_page, after=after, total_count=total_count)
+    lanes = ((position, to_lane(origin, destination)) for position, origin, destination in page.entries)
+    return to_connection("lane", page, lanes)

@@ -5,7 +5,8 @@ from typing import Annotated
 import strawberry
 
 from domain.locations import Location as LocationModel
-from domain.locations import LocationKind, LocationPage
+from domain.locations import LocationKind
+from domain.pages import Page
 from graph.relay.connections import Connection, to_connection
 from graph.types.arguments import Info
 
@@ -69,9 +70,6 @@ def to_location(model: LocationModel) -> Location:
     return Port(model=model) if model.kind is LocationKind.PORT else Region(model=model)
 
 
-def to_location_connection(page: LocationPage, *, after: str | None) -> Connection[Location]:
+def to_location_connection(page: Page[LocationModel]) -> Connection[Location]:
     """Return the page as a Relay connection."""
-    locations = [(location.id, to_location(location)) for location in page.locations]
-    return to_connection(
-        "location", locations, has_next_page=page.has_next_page, after=after, total_count=page.total_count
-    )
+    return to_connection("location", page, ((location.id, to_location(location)) for location in page.entries))

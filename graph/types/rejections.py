@@ -2,7 +2,8 @@
 
 import strawberry
 
-from domain.batches import RejectionPage, Severity
+from domain.batches import Rejection, Severity
+from domain.pages import Page
 from graph.relay.connections import Connection, to_connection
 from graph.types.enums import ProblemCode
 
@@ -19,7 +20,7 @@ class RejectionType:
     value: str | None = strawberry.field(description="The value that was sent.")
 
 
-def to_rejection_connection(page: RejectionPage, *, after: str | None) -> Connection[RejectionType]:
+def to_rejection_connection(page: Page[Rejection]) -> Connection[RejectionType]:
     """Return the page as a Relay connection."""
     rejections = [
         (
@@ -33,8 +34,6 @@ def to_rejection_connection(page: RejectionPage, *, after: str | None) -> Connec
                 value=rejection.value,
             ),
         )
-        for rejection in page.rejections
+        for rejection in page.entries
     ]
-    return to_connection(
-        "rejection", rejections, has_next_page=page.has_next_page, after=after, total_count=page.total_count
-    )
+    return to_connection("rejection", page, rejections)
