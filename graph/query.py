@@ -1,4 +1,7 @@
-"""Root query type."""
+"""Root query type.
+
+Every field is nullable: a field that fails is null next to its error, and the other fields of the request keep their data.
+"""
 
 from datetime import date
 from typing import Annotated
@@ -69,7 +72,7 @@ class Query:
         description=(
             "The rates at which prices are converted to US dollars: one entry for each day of the range, in order."
         ),
-        graphql_type=list[ExchangeRate],
+        graphql_type=list[ExchangeRate] | None,
         metadata=requires(AuthScope.READ),
     )
     async def exchange_rates(
@@ -127,7 +130,7 @@ class Query:
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> Connection[Location]:
+    ) -> Connection[Location] | None:
         request = parse_page(info.context, "location", first=first, after=after, last=last, before=before)
         return to_location_connection(await locations.search_locations(info.context, request, search=search, kind=kind))
 
@@ -166,6 +169,6 @@ class Query:
         status: Annotated[
             BatchStatus | None, strawberry.argument(description="Return only batches with this status.")
         ] = None,
-    ) -> Connection[PriceBatch]:
+    ) -> Connection[PriceBatch] | None:
         request = parse_page(info.context, "batch", first=first, after=after, last=last, before=before)
         return to_batch_connection(await batches.list_batches(info.context, request, status=status))

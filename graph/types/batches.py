@@ -57,14 +57,14 @@ class PriceBatch:
     @strawberry.field(description="All problems of the items, ordered by item.")
     async def rejections(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> Connection[RejectionType]:
+    ) -> Connection[RejectionType] | None:
         request = parse_page(info.context, "rejection", first=first, after=after, last=last, before=before)
         return to_rejection_connection(await list_rejections(info.context, int(self.id), request))
 
     @strawberry.field(description="The lanes with prices of this batch, even after it has been reverted.")
     async def lanes(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> Connection[Lane]:
+    ) -> Connection[Lane] | None:
         request = parse_page(info.context, "lane", first=first, after=after, last=last, before=before)
         return to_lane_connection(await list_lanes(info.context, int(self.id), request, total_count=self.lane_count))
 

@@ -35,7 +35,7 @@ class Location:
         return None if parent is None else Region(model=parent)
 
     @strawberry.field(description="All regions above this location, nearest first.")
-    async def ancestors(self, info: Info) -> list[Annotated["Region", strawberry.lazy("graph.types.locations")]]:
+    async def ancestors(self, info: Info) -> list[Annotated["Region", strawberry.lazy("graph.types.locations")]] | None:
         return [Region(model=ancestor) for ancestor in await info.context.loaders.ancestors.load(self.model.id)]
 
 
@@ -57,11 +57,11 @@ class Region(Location):
         return self.model.key
 
     @strawberry.field(description="The ports and regions directly below this region, ordered by name.")
-    async def children(self, info: Info) -> list[Location]:
+    async def children(self, info: Info) -> list[Location] | None:
         return [to_location(child) for child in await info.context.loaders.children.load(self.model.id)]
 
     @strawberry.field(description="The ports below this region at any depth, ordered by name.")
-    async def ports(self, info: Info) -> list[Port]:
+    async def ports(self, info: Info) -> list[Port] | None:
         return [Port(model=port) for port in await info.context.loaders.ports_below.load(self.model.id)]
 
 
