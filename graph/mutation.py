@@ -23,6 +23,7 @@ from graph.types.uploads import (
 )
 from resolvers import tree
 from resolvers.caller import AuthScope
+from resolvers.relay.global_ids import parse_batch_id
 from resolvers.uploads import batches, dry_runs, price_files
 from resolvers.uploads.price_files import UploadedFile
 
@@ -102,7 +103,7 @@ class Mutation:
         metadata=requires(AuthScope.UPLOAD),
     )
     async def revert_batch(self, info: Info, id: BatchId) -> RevertBatchPayload | None:  # noqa: A002
-        return to_revert_payload(await batches.revert_batch(info.context, batches.parse_batch_id(id)))
+        return to_revert_payload(await batches.revert_batch(info.context, parse_batch_id(id)))
 
     @strawberry.mutation(
         description="Create regions, or update those with an existing slug. If a region moves, averages are updated exactly.",

@@ -13,7 +13,7 @@ from graph.types.arguments import BatchId, Info, LocationKey
 from graph.types.batches import PriceBatch, to_batch
 from resolvers import subscriptions
 from resolvers.caller import AuthScope, Caller
-from resolvers.uploads.batches import parse_batch_id
+from resolvers.relay.global_ids import parse_batch_id
 
 
 @strawberry.type(description="A change of prices on a lane. The averages of its days need to be fetched again.")

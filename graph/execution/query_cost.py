@@ -154,6 +154,9 @@ class CostAnalyzer:
                 read_first, read_last = self._reader(arguments.get(first)), self._reader(arguments.get(last))
                 max_days = self._limits.max_days
                 return lambda variables: _count_days(read_first(variables), read_last(variables), max_days)
+        if "ids" in field.args:
+            read_ids, max_page_size = self._reader(arguments.get("ids")), self._limits.max_page_size
+            return lambda variables: _count_ids(read_ids(variables), max_page_size)
         if "first" in field.args:
             read_first, read_last = self._reader(arguments.get("first")), self._reader(arguments.get("last"))
             max_page_size = self._limits.max_page_size
@@ -178,6 +181,12 @@ def _count_days(first: object, last: object, max_days: int) -> int:
     except ValueError:
         return 0
     return days if 0 < days <= max_days else 0
+
+
+def _count_ids(ids: object, max_page_size: int) -> int:
+    # GraphQL accepts a single value in place of a list.
+    count = len(ids) if isinstance(ids, list) else 1
+    return count if count <= max_page_size else 0
 
 
 def _count_entries(first: object, last: object, max_page_size: int) -> int:

@@ -11,4 +11,4 @@ Info = strawberry.Info[RequestContext, None]
 LocationKey = Annotated[
     str, strawberry.argument(description="The code of a port (`CNSGH`) or the slug of a region (`north_europe_main`).")
 ]
-BatchId = Annotated[strawberry.ID, strawberry.argument(description="The ID of the batch.")]
+BatchId = Annotated[strawberry.ID, strawberry.argument(description="The global ID or the number of the batch.")]

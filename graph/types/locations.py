@@ -8,14 +8,22 @@ from domain.locations import Location as LocationModel
 from domain.locations import LocationKind
 from domain.pages import Page
 from graph.relay.connections import Connection, to_connection
+from graph.relay.nodes import Node
 from graph.types.arguments import Info
+from resolvers.relay.global_ids import encode_location_id
 
 
 @strawberry.interface(description="An origin or destination of prices: a port or a region of the region tree.")
-class Location:
+class Location(Node):
     """Fields that ports and regions share."""
 
     model: strawberry.Private[LocationModel]
+
+    @strawberry.field(
+        description="The global ID; it does not change when the location moves or is renamed. Pass it to `node`."
+    )
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(encode_location_id(self.model))
 
     @strawberry.field(
         description="The code of a port or the slug of a region, as accepted by arguments such as `averagePrices(origin:)`."

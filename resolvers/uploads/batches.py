@@ -274,8 +274,3 @@ async def list_batches(
 
     found, total = await context.app.pool.read(select)
     return Page.of_rows(request, found, total)
-
-
-def parse_batch_id(text: str) -> int | None:
-    """Return the batch ID, or None for a text that cannot be one."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None

@@ -40,10 +40,10 @@ def state(answer: Json) -> tuple[str, float]:
 
 
 def change(answer: Json) -> tuple[str, str]:
-    """Return the id and the status of the batch that changed prices."""
+    """Return the number and the status of the batch that changed prices."""
     assert "errors" not in answer, answer
     batch = answer["data"]["pricesChanged"]["batch"]
-    return batch["id"], batch["status"]
+    return str(batch["number"]), batch["status"]
 
 
 def count_prices(watched: Watched) -> int:

@@ -90,7 +90,7 @@ def test_revert_restores_the_averages_and_succeeds_only_once(client: Client, dat
         assert [error["code"] for error in again["userErrors"]] == ["BATCH_NOT_APPLIED"]
         assert client.ask(AVERAGES) == before
     with psycopg.connect(database_url) as connection:
-        assert connection.execute("SELECT DISTINCT batch_id FROM prices").fetchall() == [(int(correct["id"]),)]
+        assert connection.execute("SELECT DISTINCT batch_id FROM prices").fetchall() == [(correct["number"],)]
 
 
 def test_revert_of_a_queued_or_unknown_batch_is_rejected(client: Client) -> None:
