@@ -26,3 +26,8 @@ class RequestError(Exception):
         super().__init__(message)
         self.code = code
         self.extensions: dict[str, object] = {"code": code, **details}
+
+    def within(self, argument: str) -> "RequestError":
+        """Return the error of a field of an input object, whose message begins with it, as located in an argument."""
+        details = {**self.extensions, "argument": f"{argument}.{self.extensions['argument']}"}
+        return RequestError(message=f"{argument}.{self}", **details)  # type: ignore[arg-type]

@@ -49,6 +49,8 @@ INTROSPECTION_COST = 500
 
 A full introspection takes 11 ms, as long as 500 to 1,000 days of averages.
 """
+LIST_ARGUMENTS = ("ids", "lanes")
+"""Arguments with one value for each object that is looked up or watched."""
 DATE_ARGUMENTS = (("dateFrom", "dateTo"), ("from", "to"))
 
 Variables = Mapping[str, Any]
@@ -154,9 +156,10 @@ class CostAnalyzer:
                 read_first, read_last = self._reader(arguments.get(first)), self._reader(arguments.get(last))
                 max_days = self._limits.max_days
                 return lambda variables: _count_days(read_first(variables), read_last(variables), max_days)
-        if "ids" in field.args:
-            read_ids, max_page_size = self._reader(arguments.get("ids")), self._limits.max_page_size
-            return lambda variables: _count_ids(read_ids(variables), max_page_size)
+        for name in LIST_ARGUMENTS:
+            if name in field.args:
+                read_list = self._reader(arguments.get(name))
+                return lambda variables: _count_values(read_list(variables))
         if "first" in field.args:
             read_first, read_last = self._reader(arguments.get("first")), self._reader(arguments.get("last"))
             max_page_size = self._limits.max_page_size
@@ -183,10 +186,9 @@ def _count_days(first: object, last: object, max_days: int) -> int:
     return days if 0 < days <= max_days else 0
 
 
-def _count_ids(ids: object, max_page_size: int) -> int:
-    # GraphQL accepts a single value in place of a list.
-    count = len(ids) if isinstance(ids, list) else 1
-    return count if count <= max_page_size else 0
+def _count_values(values: object) -> int:
+    # GraphQL accepts a single value in place of a list, and a list argument may be omitted.
+    return len(values) if isinstance(values, list) else 1
 
 
 def _count_entries(first: object, last: object, max_page_size: int) -> int:

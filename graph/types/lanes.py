@@ -5,7 +5,8 @@ import strawberry
 from domain.locations import Location as LocationModel
 from domain.pages import Page
 from graph.relay.connections import Connection, to_connection
-from graph.types.locations import Port
+from graph.types.arguments import LOCATION_KEY
+from graph.types.locations import Location, Port
 from resolvers.lanes import NumberedLane
 
 
@@ -13,6 +14,18 @@ from resolvers.lanes import NumberedLane
 class Lane:
     origin: Port = strawberry.field(description="The port of departure.")
     destination: Port = strawberry.field(description="The port of arrival.")
+
+
+@strawberry.type(description="A lane of a subscription: a port or region on either side.")
+class SubscribedLane:
+    origin: Location = strawberry.field(description="The origin, as subscribed.")
+    destination: Location = strawberry.field(description="The destination, as subscribed.")
+
+
+@strawberry.input(description="A lane: a port or region on either side.")
+class LaneInput:
+    origin: str = strawberry.field(description=LOCATION_KEY)
+    destination: str = strawberry.field(description=LOCATION_KEY)
 
 
 def to_lane(origin: LocationModel, destination: LocationModel) -> Lane:

@@ -95,7 +95,6 @@ def test_query_cost_is_computed_from_the_maximum_result_size(
         ("query ($n: Int!) { batches(first: $n) { edges { node { id } } } }", {"n": 10**30}),
         ("query ($n: Int!) { batches(first: $n) { edges { node { id } } } }", {"n": -1}),
         ("query ($n: Int!) { batches(last: $n) { edges { node { id } } } }", {"n": -1}),
-        ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["x"] * 501}),
         ("query ($n: Int!) { batches(first: 5, last: $n) { edges { node { id } } } }", {"n": 5}),
         ("query ($n: Int!) { batches(first: $n) { edges { node { id } } } }", {"n": [1]}),
     ],
