@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosedError
 from resolvers.relay.global_ids import encode_global_id
 from tests.support.batches.uploads import create_locations
 from tests.support.fixtures.server import running_server, running_worker
-from tests.support.processes import ratesgraph
+from tests.support.in_process import ratesgraph_in_process
 from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared_scopes
 from tests.support.streams import open_events, open_socket, operation_results, sse_results, subscribe
 from tests.support.tokens import authorization_header, create_api_token
@@ -79,7 +79,7 @@ def servers(module_database_url: str) -> Iterator[AccessServers]:
     url = module_database_url
     create_locations(url)
     revoked = create_api_token(url, "admin")
-    ratesgraph(url, "token", "revoke", revoked)
+    ratesgraph_in_process(url, "token", "revoke", revoked)
     valid = create_api_token(url, "admin")
     bad = {
         "expired": create_api_token(url, "admin", expires_at=datetime.now(UTC) - timedelta(seconds=1)),

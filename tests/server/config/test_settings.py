@@ -5,7 +5,7 @@ import json
 import pytest
 
 from server.config.settings import Settings, environment_names, find_former_names
-from tests.support.processes import ratesgraph
+from tests.support.in_process import ratesgraph_in_process
 
 RENAMED = {
     "RATESGRAPH_DRAIN_SECONDS": ("RATESGRAPH_LINGER_SECONDS", "drain_seconds", 3.0, 4.0),
@@ -48,7 +48,7 @@ def test_former_names_in_use_are_found() -> None:
 
 def test_former_setting_name_is_logged_as_deprecated_at_start() -> None:
     settings = {"RATESGRAPH_ONLY_REGISTERED": "false", "RATESGRAPH_TRACES": "false", "RATESGRAPH_LOG_FORMAT": "json"}
-    done = ratesgraph("postgresql:///nowhere", "serve", "--port", "0", settings=settings, exit_code=1)
+    done = ratesgraph_in_process("postgresql:///nowhere", "serve", "--port", "0", settings=settings, exit_code=1)
     line = json.loads(done.stderr.splitlines()[0])
     assert (line["level"], line["setting"], line["use"]) == (
         "warning",

@@ -19,11 +19,11 @@ ANSWER = {"data": {"location": {"key": "china"}}}
 DIGEST = hashlib.sha256(QUERY.encode()).hexdigest()
 
 
-@pytest.fixture
-def client(database_url: str) -> Iterator[Client]:
-    """Yield a server with two ports."""
-    create_locations(database_url)
-    with running_server(database_url) as client:
+@pytest.fixture(scope="module")
+def client(module_database_url: str) -> Iterator[Client]:
+    """Yield a server with two ports for all tests, which only read."""
+    create_locations(module_database_url)
+    with running_server(module_database_url) as client:
         yield client
 
 
