@@ -56,7 +56,7 @@ class Loaders:
 
     @cached_property
     def batch_by_id(self) -> DataLoader[int, PriceBatch | None]:
-        """Batches by number, whoever may see them."""
+        """Batches by number, of all uploaders: the caller checks the ownership."""
         return DataLoader(partial(_load_batches, self._pool))
 
     @cached_property
