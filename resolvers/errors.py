@@ -3,6 +3,8 @@
 Problems of uploaded items are data instead: see `resolvers.uploads.batches`.
 """
 
+import json
+
 from db.errors import DatabaseError, DatabaseUnavailable, ServerBusy, StatementTimeout
 
 PUBLIC_DATABASE_ERRORS: dict[type[DatabaseError], str] = {
@@ -27,7 +29,16 @@ class RequestError(Exception):
         self.code = code
         self.extensions: dict[str, object] = {"code": code, **details}
 
-    def within(self, argument: str) -> "RequestError":
-        """Return the error of a field of an input object, whose message begins with it, as located in an argument."""
-        details = {**self.extensions, "argument": f"{argument}.{self.extensions['argument']}"}
-        return RequestError(message=f"{argument}.{self}", **details)  # type: ignore[arg-type]
+    def in_list(self, argument: str, position: int) -> "RequestError":
+        """Return the error for an entry of a list argument. Its own argument becomes the field of the entry.
+
+        The message must begin with the name of that argument.
+        """
+        details = {**self.extensions, "argument": argument, "field": f"[{position}].{self.extensions['argument']}"}
+        return RequestError(message=f"{argument}[{position}].{self}", **details)  # type: ignore[arg-type]
+
+
+def quote(text: str, max_length: int) -> str:
+    """Return the beginning of a client's text as a GraphQL string, for a message."""
+    shown = text if len(text) <= max_length else f"{text[:max_length]}…"
+    return json.dumps(shown, ensure_ascii=False).encode(errors="replace").decode()

@@ -72,7 +72,7 @@ async def _resolve_lanes(
     resolved = await resolve_lanes(context, lanes)
     for position, lane in enumerate(resolved):
         if isinstance(lane, RequestError):
-            raise lane.within(f"lanes.{position}")
+            raise lane.in_list("lanes", position)
         if isinstance(lane, Exception):
             raise lane
     return list(dict.fromkeys(lane for lane in resolved if isinstance(lane, Lane)))

@@ -82,6 +82,8 @@ def _query_limits(settings: Settings) -> QueryLimits:
         settings.max_directives,
         settings.max_cost,
         settings.max_errors,
+        settings.max_name_length,
+        settings.max_response_bytes,
     )
 
 

@@ -56,7 +56,7 @@ class StreamingSchema(Schema):
         except PermissionDenied as error:
             yield PreExecutionError(None, [error.as_graphql_error()])
             return
-        if refusal := self._policy_error(operation, context, operation.cost.evaluate(variables)):
+        if refusal := self._policy_error(operation, context, operation.cost.total.evaluate(variables)):
             yield PreExecutionError(None, [refusal])
             return
         # Only the start is traced: a subscription may last for days.
@@ -70,7 +70,8 @@ class StreamingSchema(Schema):
             )
             results = await subscription if isawaitable(subscription) else subscription
         if isinstance(results, CoreResult):
-            yield PreExecutionError(None, self.format_errors(results.errors))
+            errors = self._format_execution_errors(document, operation, variables, results.errors)
+            yield PreExecutionError(None, errors)
             return
         try:
             async with aclosing(results):  # type: ignore[type-var]

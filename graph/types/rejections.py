@@ -6,6 +6,7 @@ from domain.batches import Rejection, Severity
 from domain.pages import Page
 from graph.relay.connections import Connection, to_connection
 from graph.types.enums import ProblemCode
+from graph.value_sizes import MAX_MESSAGE_LENGTH
 
 
 @strawberry.type(name="Rejection", description="A stored problem of an item of a batch.")
@@ -30,7 +31,7 @@ def to_rejection_connection(page: Page[Rejection]) -> Connection[RejectionType]:
                 field=rejection.field,
                 code=ProblemCode.of(rejection.code),
                 severity=rejection.severity,
-                message=rejection.message,
+                message=rejection.message[:MAX_MESSAGE_LENGTH],
                 value=rejection.value,
             ),
         )

@@ -5,7 +5,8 @@ anything is parsed, a document is parsed once, and no object is built per reques
 this class. Only WebSockets are delegated, to `server.graphql_api.websocket_view`.
 """
 
-from collections.abc import Awaitable, Mapping
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from graph.execution.executable_schema import ONLY_QUERIES, QUERIES_AND_MUTATION
 from graph.execution.streaming import StreamingSchema
 from resolvers.context import RequestContext
 from server.auth.access_control import AccessControl, with_headers
+from server.auth.authenticator import MAX_AGE_SECONDS
 from server.auth.identity import Identity
 from server.graphql_api.persisted_documents import PersistedDocuments
 from server.graphql_api.response import HIT, MISS, NO_STORE, Headers, ResponseWriter, encode_result
@@ -138,7 +140,7 @@ class GraphQLEndpoint:
             if scope["method"] == "GET":
                 parameters, kinds = parse_query_string(scope["query_string"]), ONLY_QUERIES
             else:
-                parameters, kinds = parse_body(await self._receive_json(receive, writer)), QUERIES_AND_MUTATIONS
+                parameters, kinds = parse_body(await self._receive_json(scope, receive, writer)), QUERIES_AND_MUTATIONS
             results = await self._schema.stream(
                 self._documents.resolve_document(parameters),
                 parameters.variables,
@@ -176,7 +178,7 @@ class GraphQLEndpoint:
 
     async def _serve_post(self, scope: Scope, receive: Receive, writer: ResponseWriter) -> None:
         """Serve an operation in a JSON body, from the cache if possible."""
-        body, state = await self._receive_json(receive, writer), scope["state"]
+        body, state = await self._receive_json(scope, receive, writer), scope["state"]
         if writer.cost_mode or not writer.caller.can_read:
             await self._serve_uncached(parse_body(body), "POST", state, writer)
             return
@@ -193,13 +195,14 @@ class GraphQLEndpoint:
         require_csrf_header(writer.request)
         require_scopes(writer.caller, UPLOAD_SCOPES)
         async with parsed_multipart_request(Request(scope, self._limit_body(receive, writer))) as parameters:
+            await _authenticate_again(scope, writer)
             status, response, _ = await self._execute(None, parameters, "POST", scope["state"], writer)
         await writer.send_cached(response, NO_STORE, status)
 
     async def _serve_uncached(self, parameters: Parameters, method: str, state: State, writer: ResponseWriter) -> None:
         """Execute the operation without the cache.
 
-        Responses with `extensions.cost` and those of callers without the read scope must not reach other callers.
+        Responses with a reported cost and those of callers without the read scope must not reach other callers.
         """
         status, response, _ = await self._execute(None, parameters, method, state, writer)
         await writer.send_cached(response, NO_STORE, status)
@@ -209,14 +212,21 @@ class GraphQLEndpoint:
         may_upload = writer.caller.scopes >= UPLOAD_SCOPES
         return self._body_limits.limit_receive(receive, writer.request, may_upload=may_upload)
 
-    def _receive_json(self, receive: Receive, writer: ResponseWriter) -> Awaitable[bytes]:
-        """Return the JSON body. Raise HttpError (UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE)."""
+    async def _receive_json(self, scope: Scope, receive: Receive, writer: ResponseWriter) -> bytes:
+        """Return the JSON body.
+
+        Raise HttpError (UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, and the errors of `AccessControl.authenticate`).
+        """
         if not is_json(writer.request.get(b"content-type", b"")):
             message = (
                 "Content-Type must be application/json with UTF-8 encoding (or multipart/form-data for file uploads)."
             )
             raise HttpError("UNSUPPORTED_MEDIA_TYPE", message, status=415)
-        return _receive_body(self._limit_body(receive, writer))
+        started_at = time.monotonic()
+        body = await _receive_body(self._limit_body(receive, writer))
+        if time.monotonic() > started_at + MAX_AGE_SECONDS:
+            await _authenticate_again(scope, writer)
+        return body
 
     async def _execute(
         self, cache_key: bytes | None, parameters: Parameters, method: str, state: State, writer: ResponseWriter
@@ -240,12 +250,18 @@ class GraphQLEndpoint:
             raise _to_http_error(error) from error
         if result.errors and (http_error := http_error_for_outcome(result)):
             raise http_error
-        response = CachedResponse(encode_result(result, self._schema.limits.max_cost if writer.cost_mode else None))
+        response = CachedResponse(encode_result(result, self._schema.limits if writer.cost_mode else None))
         is_shared = result.is_shared and writer.caller.can_read
         if is_shared and cache_key is not None:
             state["response_cache"].put(cache_key, response, version)
         is_request_error = writer.media_type == RESPONSE_JSON and result.errors and not result.was_executed
         return 400 if is_request_error else 200, response, is_shared
+
+
+async def _authenticate_again(scope: Scope, writer: ResponseWriter) -> None:
+    """Refuse the caller if its token expired or was revoked while the body arrived. Raise HttpError."""
+    access_control: AccessControl = scope["state"]["access_control"]
+    writer.caller = (await access_control.authenticate(scope, writer.request)).caller
 
 
 async def _receive_body(receive: Receive) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from starlette.types import Send
 
+from graph.execution.document_limits import QueryLimits
 from graph.execution.executable_schema import OperationResult
 from resolvers.caller import Caller
 from server.graphql_api.response_cache import CachedResponse
@@ -89,13 +90,16 @@ class ResponseWriter:
         await self._send({"type": "http.response.body", "body": body})
 
 
-def encode_result(result: OperationResult, max_cost: int | None) -> bytes:
-    """Return the response body. With `max_cost`, it reports the cost in `extensions`."""
-    if not result.errors and max_cost is None:
+def encode_result(result: OperationResult, reported_limits: QueryLimits | None) -> bytes:
+    """Return the response body. With limits, it reports the price and the limits in `extensions`."""
+    if not result.errors and reported_limits is None:
         return orjson.dumps({"data": result.data})
     body: dict[str, Any] = {"errors": result.errors} if result.errors else {}
     if result.was_executed or not result.errors:
         body["data"] = result.data
-    if max_cost is not None and result.cost is not None:
-        body["extensions"] = {"cost": {"requested": result.cost, "maximum": max_cost}}
+    if reported_limits is not None and (price := result.price) is not None:
+        body["extensions"] = {
+            "cost": {"requested": price.entries, "maximum": reported_limits.max_cost},
+            "bytes": {"requested": price.bytes, "maximum": reported_limits.max_response_bytes},
+        }
     return orjson.dumps(body)

@@ -43,7 +43,8 @@ class HttpError(Exception):
 
     def to_response(self) -> Response:
         """Return the response."""
-        headers = {name.decode(): value.decode() for name, value in self.headers.items()}
+        headers = {"cache-control": "private, no-store"}
+        headers |= {name.decode(): value.decode() for name, value in self.headers.items()}
         return Response(self.body(), self.status, headers, media_type="application/json")
 
 

@@ -54,7 +54,7 @@ def test_page_size_is_limited_inclusively_from_one_to_the_maximum(client: Client
         assert client.ask(query, first=first)
     for first in (0, 41):
         failure = client.fail(query, first=first)
-        assert failure["extensions"] == {"code": "INVALID_PAGE_SIZE", "argument": "first"}
+        assert failure["extensions"] == {"code": "INVALID_PAGE_SIZE", "argument": "first", "variable": "first"}
 
 
 def test_document_limits_on_tokens_are_inclusive_and_admit_fifty_lanes_by_default(client: Client) -> None:
@@ -81,7 +81,8 @@ def test_upload_wait_limits_are_inclusive(client: Client) -> None:
         assert upload(client, [VALID_ITEM], waitMs=wait_ms)["batch"]
     for wait_ms in (-1, 30_001):
         failure = client.fail(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": wait_ms})
-        assert failure["extensions"] == {"code": "INVALID_WAIT", "argument": "waitMs"}
+        wait = {"argument": "input", "field": "waitMs", "variable": "input"}
+        assert failure["extensions"] == {"code": "INVALID_WAIT", **wait}
 
 
 def test_idempotency_key_length_limits_are_inclusive(client: Client) -> None:

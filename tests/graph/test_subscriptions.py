@@ -207,10 +207,12 @@ def test_subscription_to_an_unknown_lane_names_its_position(watched: Watched) ->
     (error,) = answer["errors"]
     assert error["extensions"] == {
         "code": "UNKNOWN_LOCATION",
-        "argument": "lanes.1.destination",
+        "argument": "lanes",
+        "field": "[1].destination",
+        "variable": "lanes",
         "suggestions": ["europe"],
     }
-    assert error["message"].startswith("lanes.1.destination: unknown location")
+    assert error["message"].startswith("lanes[1].destination: unknown location")
 
 
 def listener_pids(connection: psycopg.Connection) -> set[int]:

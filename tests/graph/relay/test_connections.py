@@ -143,4 +143,4 @@ def test_connection_rejects_contradictory_sizes_and_foreign_cursors(
     client: Client, name: str, arguments: Json, code: str, argument: str
 ) -> None:
     query = f"{VARIABLES}{CONNECTIONS[name].format(fields=f'{name}{ARGUMENTS} {PAGE}')}"
-    assert client.fail(query, **arguments)["extensions"] == {"code": code, "argument": argument}
+    assert client.fail(query, **arguments)["extensions"] == {"code": code, "argument": argument, "variable": argument}

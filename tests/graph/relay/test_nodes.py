@@ -75,7 +75,10 @@ def test_node_ids_of_all_paths_to_an_object_are_equal(client: Client) -> None:
 @pytest.mark.parametrize("text", MALFORMED)
 def test_node_with_a_malformed_id_is_a_client_error(client: Client, text: str) -> None:
     failure = client.fail(NODE, id=text)
-    assert (failure["path"], failure["extensions"]) == (["node"], {"code": "INVALID_ID", "argument": "id"})
+    assert (failure["path"], failure["extensions"]) == (
+        ["node"],
+        {"code": "INVALID_ID", "argument": "id", "variable": "id"},
+    )
 
 
 @pytest.mark.parametrize("text", UNKNOWN)
@@ -89,14 +92,17 @@ def test_nodes_are_returned_in_order_with_an_error_for_each_malformed_id(client:
     found = [None if node is None else node["id"] for node in answer["data"]["nodes"]]
     assert found == [ids[0], None, CHINA, None, ids[0], SHANGHAI]
     (error,) = answer["errors"]
-    assert (error["path"], error["extensions"]) == (["nodes", 1], {"code": "INVALID_ID", "argument": "ids"})
+    assert (error["path"], error["extensions"]) == (
+        ["nodes", 1],
+        {"code": "INVALID_ID", "argument": "ids", "variable": "ids"},
+    )
 
 
 def test_nodes_are_limited_in_number(client: Client) -> None:
     assert client.ask(NODES, ids=[]) == {"nodes": []}
     assert len(client.ask(NODES, ids=[CHINA] * MAX_PAGE_SIZE)["nodes"]) == MAX_PAGE_SIZE
     failure = client.fail(NODES, ids=[CHINA] * (MAX_PAGE_SIZE + 1))
-    assert failure["extensions"] == {"code": "TOO_MANY_IDS", "argument": "ids"}
+    assert failure["extensions"] == {"code": "TOO_MANY_IDS", "argument": "ids", "variable": "ids"}
 
 
 def test_node_refetches_pages_of_a_batch(client: Client) -> None:

@@ -134,7 +134,7 @@ def test_location_pages_concatenate_to_the_full_list(client: Client, size: int) 
 @pytest.mark.parametrize("after", ["x", "bG9jYXRpb246", "YmF0Y2g6MQ==", "bG9jYXRpb246eA==", "é", "=" * 999])
 def test_location_cursor_that_is_invalid_is_rejected(client: Client, after: str) -> None:
     failure = client.fail(SEARCH, after=after)
-    assert failure["extensions"] == {"code": "INVALID_CURSOR", "argument": "after"}
+    assert failure["extensions"] == {"code": "INVALID_CURSOR", "argument": "after", "variable": "after"}
 
 
 def test_location_page_after_a_cursor_beyond_every_id_is_empty(client: Client) -> None:
