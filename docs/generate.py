@@ -152,7 +152,8 @@ def _schema_lines() -> Iterator[str]:
 def _members(kind: GraphQLNamedType) -> Iterator[str]:
     match kind:
         case GraphQLEnumType():
-            yield from ("", *(f"- `{value}`" for value in kind.values))
+            yield from ("", "| value | meaning |", "| --- | --- |")
+            yield from (f"| `{name}` | {_cell(value.description)} |" for name, value in kind.values.items())
         case GraphQLInputObjectType():
             yield from ("", *_table("field", kind.fields))
         case GraphQLObjectType() | GraphQLInterfaceType():

@@ -109,24 +109,6 @@ class QueueState:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchPage:
-    """One page of batches, newest first. `total_count` counts all matches, not only this page."""
-
-    batches: list[PriceBatch]
-    has_next_page: bool
-    total_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class RejectionPage:
-    """One page of the rejections of a batch, by item. `total_count` counts all of them."""
-
-    rejections: list[Rejection]
-    has_next_page: bool
-    total_count: int
-
-
-@dataclass(frozen=True, slots=True)
 class BatchOutcome:
     """Result of applying a batch. Without an applied item there are no prices, lanes and days."""
 

@@ -30,15 +30,6 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
-class LocationPage:
-    """One page of a location search. `total_count` counts all matches, not only this page."""
-
-    locations: list[Location]
-    has_next_page: bool
-    total_count: int
-
-
-@dataclass(frozen=True, slots=True)
 class TreeEntry:
     """Requested state of a location.
 

@@ -1,4 +1,7 @@
-"""Root mutation type. Each field declares the scope that it requires."""
+"""Root mutation type. Each field declares the scope that it requires.
+
+Every field is nullable: if a later mutation of a request fails, the client still learns the results of the earlier ones.
+"""
 
 from typing import Annotated
 
@@ -20,6 +23,7 @@ from graph.types.uploads import (
 )
 from resolvers import tree
 from resolvers.caller import AuthScope
+from resolvers.relay.global_ids import parse_batch_id
 from resolvers.uploads import batches, dry_runs, price_files
 from resolvers.uploads.price_files import UploadedFile
 
@@ -37,7 +41,7 @@ class Mutation:
         self,
         info: Info,
         input: Annotated[UploadPricesInput, strawberry.argument(description="The batch.")],  # noqa: A002
-    ) -> UploadPricesPayload:
+    ) -> UploadPricesPayload | None:
         if input.dry_run:
             check_dry_run(info.context.caller)
             dry_run = await dry_runs.dry_run_prices(
@@ -70,7 +74,7 @@ class Mutation:
         input: Annotated[  # noqa: A002
             UploadPriceFileInput | None, strawberry.argument(description="Options for the upload.")
         ] = None,
-    ) -> UploadPricesPayload:
+    ) -> UploadPricesPayload | None:
         options = input or UploadPriceFileInput()
         if options.dry_run:
             check_dry_run(info.context.caller)
@@ -98,8 +102,8 @@ class Mutation:
         ),
         metadata=requires(AuthScope.UPLOAD),
     )
-    async def revert_batch(self, info: Info, id: BatchId) -> RevertBatchPayload:  # noqa: A002
-        return to_revert_payload(await batches.revert_batch(info.context, batches.parse_batch_id(id)))
+    async def revert_batch(self, info: Info, id: BatchId) -> RevertBatchPayload | None:  # noqa: A002
+        return to_revert_payload(await batches.revert_batch(info.context, parse_batch_id(id)))
 
     @strawberry.mutation(
         description="Create regions, or update those with an existing slug. If a region moves, averages are updated exactly.",
@@ -109,7 +113,7 @@ class Mutation:
         self,
         info: Info,
         regions: Annotated[list[RegionInput], strawberry.argument(description="The regions, in any order.")],
-    ) -> ChangeTreePayload:
+    ) -> ChangeTreePayload | None:
         return to_tree_payload(await tree.upsert_locations(info.context, LocationKind.REGION, to_entries(regions)))
 
     @strawberry.mutation(
@@ -118,7 +122,7 @@ class Mutation:
     )
     async def upsert_ports(
         self, info: Info, ports: Annotated[list[PortInput], strawberry.argument(description="The ports, in any order.")]
-    ) -> ChangeTreePayload:
+    ) -> ChangeTreePayload | None:
         return to_tree_payload(await tree.upsert_locations(info.context, LocationKind.PORT, to_entries(ports)))
 
     @strawberry.mutation(
@@ -133,5 +137,5 @@ class Mutation:
             str | None,
             strawberry.argument(description="The slug of the new parent; omit it to make the region a root."),
         ] = None,
-    ) -> ChangeTreePayload:
+    ) -> ChangeTreePayload | None:
         return to_tree_payload(await tree.move_location(info.context, key, parent_slug))

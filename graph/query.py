@@ -1,4 +1,7 @@
-"""Root query type."""
+"""Root query type.
+
+Every field is nullable: a field that fails is null next to its error, and the other fields of the request keep their data.
+"""
 
 from datetime import date
 from typing import Annotated
@@ -7,18 +10,23 @@ import strawberry
 from strawberry.types.nodes import SelectedField, Selection
 
 from domain.batches import BatchStatus
+from domain.batches import PriceBatch as PriceBatchModel
 from domain.locations import LocationKind
 from domain.prices import ExchangeRate as ExchangeRateModel
 from graph.columns import ColumnarList
 from graph.execution.authorization import requires
-from graph.types.arguments import After, BatchId, First, Info, LocationKey
+from graph.relay.connections import After, Before, Connection, First, Last, parse_page
+from graph.relay.nodes import Node
+from graph.types.arguments import BatchId, Info, LocationKey
 from graph.types.averages import STATISTICS, DailyAverage, to_columns
 from graph.types.batches import PriceBatch, to_batch, to_batch_connection
 from graph.types.locations import Location, Port, Region, to_location, to_location_connection
-from graph.types.pagination import Connection, decode_cursor
 from graph.types.rates import Currency, ExchangeRate
 from resolvers import averages, locations, rates
 from resolvers.caller import AuthScope
+from resolvers.errors import RequestError
+from resolvers.relay.global_ids import parse_batch_id
+from resolvers.relay.nodes import NodeModel, find_node, find_nodes
 from resolvers.uploads import batches
 
 
@@ -41,6 +49,10 @@ def _selects_statistics(info: Info) -> bool:
     if fields is not None and (not fields or fields.isdisjoint(map(id, info._raw_info.field_nodes))):
         return False
     return any(_selects(field.selections, STATISTICS) for field in info.selected_fields)
+
+
+def _to_node(model: NodeModel) -> Node:
+    return to_batch(model) if isinstance(model, PriceBatchModel) else to_location(model)
 
 
 @strawberry.type(description="Root query type: average prices, exchange rates, locations and batches.")
@@ -69,7 +81,7 @@ class Query:
         description=(
             "The rates at which prices are converted to US dollars: one entry for each day of the range, in order."
         ),
-        graphql_type=list[ExchangeRate],
+        graphql_type=list[ExchangeRate] | None,
         metadata=requires(AuthScope.READ),
     )
     async def exchange_rates(
@@ -80,6 +92,39 @@ class Query:
         date_to: Annotated[date, strawberry.argument(name="to", description="The last day, inclusive.")],
     ) -> list[ExchangeRateModel]:
         return await rates.exchange_rates(info.context, currency=currency, date_from=date_from, date_to=date_to)
+
+    @strawberry.field(
+        description=(
+            "The object with this global ID; null if none is visible to the caller. A batch also requires the scope of `batch`."
+        ),
+        metadata=requires(AuthScope.READ),
+    )
+    async def node(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The global ID of the object.")],  # noqa: A002
+    ) -> Node | None:
+        model = await find_node(info.context, id)
+        return None if model is None else _to_node(model)
+
+    @strawberry.field(
+        description="The objects with these global IDs, in their order; null for each that `node` would not find.",
+        metadata=requires(AuthScope.READ),
+        graphql_type=list[Node | None] | None,
+    )
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[
+            list[strawberry.ID],
+            strawberry.argument(description="The global IDs, at most as many as a page has entries."),
+        ],
+    ) -> list[Node | RequestError | None]:
+        # The executor turns an exception in a list into the error of that entry.
+        return [
+            model if model is None or isinstance(model, RequestError) else _to_node(model)
+            for model in await find_nodes(info.context, ids)
+        ]
 
     @strawberry.field(
         description="The port or region with this code or slug; null if none exists.",
@@ -123,24 +168,20 @@ class Query:
         kind: Annotated[
             LocationKind | None, strawberry.argument(description="Return only ports or only regions.")
         ] = None,
-        first: First = 50,
+        first: First = None,
         after: After = None,
-    ) -> Connection[Location]:
-        page = await locations.search_locations(
-            info.context,
-            search=search,
-            kind=kind,
-            first=batches.check_page_size(first, info.context.app.limits.max_page_size),
-            after_id=decode_cursor("location", after),
-        )
-        return to_location_connection(page, after=after)
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Location] | None:
+        request = parse_page(info.context, "location", first=first, after=after, last=last, before=before)
+        return to_location_connection(await locations.search_locations(info.context, request, search=search, kind=kind))
 
     @strawberry.field(
-        description="The batch with this ID; null if none is visible to the caller.",
+        description="The batch with this ID or number; null if none is visible to the caller.",
         metadata=requires(AuthScope.UPLOAD),
     )
     async def batch(self, info: Info, id: BatchId) -> PriceBatch | None:  # noqa: A002
-        number = batches.parse_batch_id(id)
+        number = parse_batch_id(id)
         batch = None if number is None else await batches.find_batch(info.context, number)
         return None if batch is None else to_batch(batch)
 
@@ -163,16 +204,13 @@ class Query:
     async def batches(
         self,
         info: Info,
-        first: First = 50,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
         status: Annotated[
             BatchStatus | None, strawberry.argument(description="Return only batches with this status.")
         ] = None,
-    ) -> Connection[PriceBatch]:
-        page = await batches.list_batches(
-            info.context,
-            status=status,
-            first=batches.check_page_size(first, info.context.app.limits.max_page_size),
-            before_id=decode_cursor("batch", after),
-        )
-        return to_batch_connection(page, after=after)
+    ) -> Connection[PriceBatch] | None:
+        request = parse_page(info.context, "batch", first=first, after=after, last=last, before=before)
+        return to_batch_connection(await batches.list_batches(info.context, request, status=status))

@@ -13,6 +13,7 @@ from graph.execution.streaming import StreamingSchema
 from graph.mutation import Mutation
 from graph.query import Query
 from graph.subscription import Subscription
+from graph.types.enums import ENUMS
 from graph.types.locations import Port, Region
 from graph.types.scalars import SCALARS
 
@@ -31,6 +32,6 @@ schema = StreamingSchema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[Port, Region],
+    types=[Port, Region, *ENUMS],
     config=StrawberryConfig(scalar_map=SCALARS, name_converter=CachedNameConverter()),
 )

@@ -3,20 +3,28 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import date
+from typing import Annotated
 
 import strawberry
 
 from domain.batches import BatchStatus
 from domain.batches import PriceBatch as BatchModel
+from domain.locations import Lane as LaneModel
 from graph.execution.authorization import requires
-from graph.types.arguments import BatchId, Info, LocationKey
+from graph.types.arguments import LOCATION_KEY, BatchId, Info
 from graph.types.batches import PriceBatch, to_batch
+from graph.types.lanes import LaneInput, SubscribedLane
+from graph.types.locations import to_location
 from resolvers import subscriptions
 from resolvers.caller import AuthScope, Caller
-from resolvers.uploads.batches import parse_batch_id
+from resolvers.relay.global_ids import parse_batch_id
+
+LaneEnd = Annotated[str | None, strawberry.argument(description=f"{LOCATION_KEY} Required unless `lanes` is given.")]
 
 
-@strawberry.type(description="A change of prices on a lane. The averages of its days need to be fetched again.")
+@strawberry.type(
+    description="A change of prices on subscribed lanes. The averages of its days need to be fetched again."
+)
 class PricesChanged:
     status: BatchStatus = strawberry.field(description="Whether prices were added (APPLIED) or reverted (REVERTED).")
     first_day: date | None = strawberry.field(description="The first day with changed prices on any lane of the batch.")
@@ -24,9 +32,20 @@ class PricesChanged:
     batch: PriceBatch | None = strawberry.field(
         description="The batch that was applied or reverted; null unless the caller uploaded it or is an admin."
     )
+    changed_lanes: strawberry.Private[list[LaneModel]]
+
+    @strawberry.field(description="The subscribed lanes with changed prices, in the order of the subscription.")
+    async def lanes(self, info: Info) -> list[SubscribedLane] | None:
+        ids = sorted({end for lane in self.changed_lanes for end in lane})
+        found = await info.context.loaders.location_by_id.load_many(ids)
+        # Locations are never deleted.
+        ends = {model.id: to_location(model) for model in found if model is not None}
+        return [
+            SubscribedLane(origin=ends[lane.origin], destination=ends[lane.destination]) for lane in self.changed_lanes
+        ]
 
 
-@strawberry.type(description="Root subscription type: the progress of a batch and the price changes of a lane.")
+@strawberry.type(description="Root subscription type: the progress of a batch and the price changes of lanes.")
 class Subscription:
     @strawberry.subscription(
         description=(
@@ -39,16 +58,24 @@ class Subscription:
 
     @strawberry.subscription(
         description=(
-            "Each batch that is applied or reverted from now on and has prices between ports of the two locations."
-            " Changes of the region tree are not reported."
+            "Each batch that is applied or reverted from now on and has prices between ports of the two locations, or of the"
+            " locations of one of the lanes. Changes of the region tree are not reported."
         ),
         metadata=requires(AuthScope.READ),
     )
     async def prices_changed(
-        self, info: Info, origin: LocationKey, destination: LocationKey
+        self,
+        info: Info,
+        origin: LaneEnd = None,
+        destination: LaneEnd = None,
+        lanes: Annotated[
+            list[LaneInput] | None,
+            strawberry.argument(description="1 to 100 lanes, in place of `origin` and `destination`."),
+        ] = None,
     ) -> AsyncGenerator[PricesChanged, None]:
+        keys = None if lanes is None else [(lane.origin, lane.destination) for lane in lanes]
         return _to_changes(
-            await subscriptions.subscribe_to_prices(info.context, origin, destination), info.context.caller
+            await subscriptions.subscribe_to_prices(info.context, origin, destination, keys), info.context.caller
         )
 
 
@@ -58,8 +85,16 @@ async def _to_batches(models: AsyncGenerator[BatchModel, None]) -> AsyncGenerato
             yield to_batch(model)
 
 
-async def _to_changes(models: AsyncGenerator[BatchModel, None], caller: Caller) -> AsyncGenerator[PricesChanged, None]:
-    async with aclosing(models):
-        async for model in models:
-            batch = to_batch(model) if caller.can_see(model.uploader) else None
-            yield PricesChanged(status=model.status, first_day=model.first_day, last_day=model.last_day, batch=batch)
+async def _to_changes(
+    changes: AsyncGenerator[subscriptions.LanesChanged, None], caller: Caller
+) -> AsyncGenerator[PricesChanged, None]:
+    async with aclosing(changes):
+        async for change in changes:
+            model = change.batch
+            yield PricesChanged(
+                status=model.status,
+                first_day=model.first_day,
+                last_day=model.last_day,
+                batch=to_batch(model) if caller.can_see(model.uploader) else None,
+                changed_lanes=change.lanes,
+            )

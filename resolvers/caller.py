@@ -1,6 +1,6 @@
 """Caller of a request and its permissions. The server authenticates callers."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -43,6 +43,15 @@ class Caller:
     def can_see(self, uploader: str) -> bool:
         """Return whether the caller may see the batches of the uploader."""
         return self.is_admin or self.name == uploader != ""
+
+
+def describe_denial(caller: Caller, missing: Collection[AuthScope]) -> tuple[str, str]:
+    """Return the code and the message of a refusal because of missing scopes."""
+    noun = "scope" if len(missing) == 1 else "scopes"
+    scopes = f"{noun} {' and '.join(f'`{scope}`' for scope in sorted(missing))}"
+    if caller.name:
+        return "FORBIDDEN", f"This token lacks the required {scopes}."
+    return "UNAUTHENTICATED", f"A token with {scopes} is required."
 
 
 def caller_with_scopes(name: str, scopes: Iterable[str], *, reads_are_open: bool) -> Caller:

@@ -38,6 +38,14 @@ class RequestError(Exception):
         self.code = code
         self.extensions: dict[str, object] = {"code": code, **details}
 
+    def in_list(self, argument: str, position: int) -> "RequestError":
+        """Return the error for an entry of a list argument. Its own argument becomes the field of the entry.
+
+        The message must begin with the name of that argument.
+        """
+        details = {**self.extensions, "argument": argument, "field": f"[{position}].{self.extensions['argument']}"}
+        return RequestError(message=f"{argument}[{position}].{self}", **details)  # type: ignore[arg-type]
+
 
 def quote(text: str, max_length: int) -> str:
     """Return the beginning of a client's text as a GraphQL string, for a message."""

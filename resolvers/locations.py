@@ -8,7 +8,8 @@ from rapidfuzz import fuzz, process
 from db.connection import Connection
 from db.errors import DatabaseError
 from db.repositories import locations
-from domain.locations import Lane, Location, LocationKind, LocationPage
+from domain.locations import Lane, Location, LocationKind
+from domain.pages import Page, PageRequest
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError, quote
 
@@ -103,21 +104,20 @@ def _closest_matches(wanted: str, known: list[Location]) -> list[str]:
 
 
 async def search_locations(
-    context: RequestContext, *, search: str | None, kind: LocationKind | None, first: int, after_id: int | None
-) -> LocationPage:
+    context: RequestContext, request: PageRequest, *, search: str | None, kind: LocationKind | None
+) -> Page[Location]:
     """Return a page of the locations whose name or key contains the text, by name.
 
     Without a text all locations match.
     """
     if search is not None and "\x00" in search:
-        return LocationPage([], has_next_page=False, total_count=0)
+        return Page([], has_previous_page=False, has_next_page=False, total_count=0)
     search = None if search is None else search[:200].encode(errors="replace").decode()
 
     async def select(connection: Connection) -> tuple[list[Location], int]:
-        found = await locations.search_locations(
-            connection, search=search, kind=kind, after_id=after_id, limit=first + 1
-        )
+        read = locations.search_locations_backward if request.is_backward else locations.search_locations
+        found = await read(connection, request, search=search, kind=kind)
         return found, await locations.count_locations(connection, search=search, kind=kind)
 
     found, total = await context.app.pool.read(select)
-    return LocationPage(found[:first], has_next_page=len(found) > first, total_count=total)
+    return Page.of_rows(request, found, total)

@@ -10,7 +10,8 @@ from functools import partial
 
 from db.errors import StatementTimeout
 from db.pool import Pool
-from db.repositories import batches, lanes
+from db.repositories import batches
+from db.repositories.lanes import list_touched
 from domain.batches import PriceBatch
 from domain.locations import Lane
 from resolvers.errors import RequestError
@@ -24,18 +25,26 @@ BATCHES_PER_STATEMENT = 5
 
 @dataclass(frozen=True, slots=True)
 class LaneSubscription:
-    """Subscription to a lane. `cursor` is the position of its last poll; None before the first."""
+    """Subscription to lanes. `cursor` is the position of its last poll; None before the first."""
 
-    lane: Lane
+    lanes: frozenset[Lane]
     cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
+class PriceChange:
+    """Batch that was applied or reverted, and the subscribed lanes that it touched."""
+
+    batch: PriceBatch
+    lanes: frozenset[Lane]
+
+
+@dataclass(frozen=True, slots=True)
 class ChangesSince:
-    """Result of a poll: the new cursor, and the batches that touched the lane, in order."""
+    """Result of a poll: the new cursor, and the changes of the lanes, in order."""
 
     cursor: str | None
-    batches: list[PriceBatch]
+    changes: list[PriceChange]
 
 
 class PriceChanges:
@@ -68,23 +77,24 @@ async def _fetch_changes(pool: Pool, subscriptions: Sequence[LaneSubscription]) 
         }
         behind = {cursor for cursor, (_, ids) in changes.items() if 0 < len(ids) <= MAX_LAG_BATCHES}
         changed = sorted({id_ for cursor in behind for id_ in changes[cursor][1]})
-        lanes_behind = sorted({subscription.lane for subscription in subscriptions if subscription.cursor in behind})
-        touched: set[tuple[int, Lane]] = set()
+        lanes_behind = sorted({lane for each in subscriptions if each.cursor in behind for lane in each.lanes})
+        touched: dict[int, set[Lane]] = {}
         for start in range(0, len(changed), BATCHES_PER_STATEMENT):
             ids = changed[start : start + BATCHES_PER_STATEMENT]
-            touched.update(await lanes.list_touched(connection, ids, lanes_behind))
-        touching = {id_ for id_, _ in touched}
-        models = await batches.get_batches(connection, sorted(touching)) if touching else []
+            for id_, lane in await list_touched(connection, ids, lanes_behind):
+                touched.setdefault(id_, set()).add(lane)
+        models = await batches.get_batches(connection, sorted(touched)) if touched else []
     by_id = {model.id: model for model in models}
     return [
-        _to_result(subscription.lane, *changes[subscription.cursor], touched, by_id) for subscription in subscriptions
+        _to_result(subscription.lanes, *changes[subscription.cursor], touched, by_id) for subscription in subscriptions
     ]
 
 
 def _to_result(
-    lane: Lane, cursor: str, ids: Sequence[int], touched: set[tuple[int, Lane]], by_id: dict[int, PriceBatch]
+    lanes: frozenset[Lane], cursor: str, ids: Sequence[int], touched: dict[int, set[Lane]], by_id: dict[int, PriceBatch]
 ) -> ChangesSince | Exception:
     if len(ids) > MAX_LAG_BATCHES:
         message = f"Subscription fell more than {MAX_LAG_BATCHES} batches behind; resubscribe."
         return RequestError("TOO_FAR_BEHIND", message)
-    return ChangesSince(cursor, [by_id[id_] for id_ in ids if (id_, lane) in touched])
+    found = ((id_, lanes & touched[id_]) for id_ in ids if id_ in touched)
+    return ChangesSince(cursor, [PriceChange(by_id[id_], hit) for id_, hit in found if hit])

@@ -7,6 +7,7 @@ from psycopg.rows import args_row, class_row
 from db.connection import Connection
 from db.sql import load_sections
 from domain.batches import BatchOutcome, BatchStatus, OnError, PriceBatch, QueueState, Rejection, Severity
+from domain.pages import PageRequest
 
 SQL = load_sections("batches")
 
@@ -70,16 +71,31 @@ async def find_batch_by_key(connection: Connection, idempotency_key: str, upload
 
 
 async def list_batches(
-    connection: Connection, *, status: BatchStatus | None, uploader: str | None, before_id: int | None, limit: int
+    connection: Connection, page: PageRequest, *, status: BatchStatus | None, uploader: str | None
 ) -> list[PriceBatch]:
-    """Return up to `limit` batches, newest first.
-
-    The filters are optional: a status, an uploader, and `before_id` for batches older than the given one.
-    """
+    """Return up to `page.limit` batches, newest first, optionally of one status or one uploader."""
     async with connection.cursor(row_factory=args_row(_batch)) as cursor:
-        parameters = {"status": status, "uploader": uploader, "before_id": before_id, "limit": limit}
-        await cursor.execute(SQL["list_batches"], parameters)
+        await cursor.execute(SQL["list_batches"], _page_parameters(page, status, uploader))
         return await cursor.fetchall()
+
+
+async def list_batches_backward(
+    connection: Connection, page: PageRequest, *, status: BatchStatus | None, uploader: str | None
+) -> list[PriceBatch]:
+    """Return the last `page.limit` batches of the same list, newest first."""
+    async with connection.cursor(row_factory=args_row(_batch)) as cursor:
+        await cursor.execute(SQL["list_batches_backward"], _page_parameters(page, status, uploader))
+        return (await cursor.fetchall())[::-1]
+
+
+def _page_parameters(page: PageRequest, status: BatchStatus | None, uploader: str | None) -> dict[str, object]:
+    return {
+        "status": status,
+        "uploader": uploader,
+        "after_id": page.after,
+        "before_id": page.before,
+        "limit": page.limit,
+    }
 
 
 async def count_batches(connection: Connection, *, status: BatchStatus | None, uploader: str | None) -> int:

@@ -8,6 +8,7 @@ from psycopg.rows import args_row
 from db.connection import Connection
 from db.sql import load_sections
 from domain.locations import Location, LocationKind
+from domain.pages import PageRequest
 
 SQL = load_sections("locations")
 
@@ -76,16 +77,31 @@ async def list_ports_below(connection: Connection, ids: Sequence[int]) -> list[t
 
 
 async def search_locations(
-    connection: Connection, *, search: str | None, kind: LocationKind | None, after_id: int | None, limit: int
+    connection: Connection, page: PageRequest, *, search: str | None, kind: LocationKind | None
 ) -> list[Location]:
-    """Return up to `limit` locations whose name or key contains `search`, by name.
-
-    With `after_id`, the list starts behind that location.
-    """
-    parameters = {"pattern": _pattern(search), "kind": kind, "after_id": after_id, "limit": limit}
+    """Return up to `page.limit` locations whose name or key contains `search`, by name."""
     async with connection.cursor(row_factory=args_row(_location)) as cursor:
-        await cursor.execute(SQL["search_locations"], parameters)
+        await cursor.execute(SQL["search_locations"], _page_parameters(page, search, kind))
         return await cursor.fetchall()
+
+
+async def search_locations_backward(
+    connection: Connection, page: PageRequest, *, search: str | None, kind: LocationKind | None
+) -> list[Location]:
+    """Return the last `page.limit` locations of the same list, by name."""
+    async with connection.cursor(row_factory=args_row(_location)) as cursor:
+        await cursor.execute(SQL["search_locations_backward"], _page_parameters(page, search, kind))
+        return (await cursor.fetchall())[::-1]
+
+
+def _page_parameters(page: PageRequest, search: str | None, kind: LocationKind | None) -> dict[str, object]:
+    return {
+        "pattern": _pattern(search),
+        "kind": kind,
+        "after_id": page.after,
+        "before_id": page.before,
+        "limit": page.limit,
+    }
 
 
 async def count_locations(connection: Connection, *, search: str | None, kind: LocationKind | None) -> int:

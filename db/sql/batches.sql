@@ -37,8 +37,8 @@ FROM price_batches
 WHERE idempotency_key = %(idempotency_key)s AND uploader = %(uploader)s
 
 -- list_batches --
--- One row per batch older than the cursor, of one uploader or of all, newest first. The caller requests one extra row to detect
--- a next page. Uses price_batches_pkey, with a status price_batches_status_idx, with an uploader price_batches_uploader_idx.
+-- One row per batch between the cursors, of one uploader or of all, newest first. The caller requests one extra row to detect a
+-- further page. Uses price_batches_pkey, with a status price_batches_status_idx, with an uploader price_batches_uploader_idx.
 SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count, accepted_count, rejected_count,
        price_count, price_day_count, lane_count, first_day, last_day, attempts, failure, created_at, started_at, ended_at,
        reverted_at, uploader,
@@ -48,9 +48,27 @@ SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count
        END::float AS progress
 FROM price_batches
 WHERE (%(status)s::text IS NULL OR status = %(status)s)
-  AND (%(before_id)s::bigint IS NULL OR id < %(before_id)s)
+  AND (%(after_id)s::bigint IS NULL OR id < %(after_id)s)
+  AND (%(before_id)s::bigint IS NULL OR id > %(before_id)s)
   AND (%(uploader)s::text IS NULL OR uploader = %(uploader)s)
 ORDER BY id DESC
+LIMIT %(limit)s
+
+-- list_batches_backward --
+-- The rows of list_batches from the end of the list: one row per batch, oldest first. Uses the same indexes.
+SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count, accepted_count, rejected_count,
+       price_count, price_day_count, lane_count, first_day, last_day, attempts, failure, created_at, started_at, ended_at,
+       reverted_at, uploader,
+       CASE status WHEN 'QUEUED' THEN 0
+                   WHEN 'RUNNING' THEN coalesce((SELECT progress FROM batch_progress p WHERE p.batch_id = price_batches.id), 0)
+                   ELSE 1
+       END::float AS progress
+FROM price_batches
+WHERE (%(status)s::text IS NULL OR status = %(status)s)
+  AND (%(after_id)s::bigint IS NULL OR id < %(after_id)s)
+  AND (%(before_id)s::bigint IS NULL OR id > %(before_id)s)
+  AND (%(uploader)s::text IS NULL OR uploader = %(uploader)s)
+ORDER BY id
 LIMIT %(limit)s
 
 -- count_batches --

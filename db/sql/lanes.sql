@@ -17,9 +17,9 @@ LIMIT %(limit)s
 -- One row per batch and watched lane (its position, counted from 1) if the batch has a lane between ports below the two ends.
 -- Uses batch_lanes_pkey and locations_parent_id_idx.
 WITH RECURSIVE below AS (
+    -- Distinct ends first: with many watched lanes, comparing each location with the arrays is quadratic.
     SELECT id AS location, id
-    FROM locations
-    WHERE id = ANY(%(origins)s) OR id = ANY(%(destinations)s)
+    FROM (SELECT unnest(%(origins)s::integer[]) UNION SELECT unnest(%(destinations)s::integer[])) AS ends (id)
     UNION
     SELECT b.location, l.id FROM below b JOIN locations l ON l.parent_id = b.id
 ), touched AS MATERIALIZED (

@@ -58,15 +58,30 @@ WHERE l.kind = 'PORT'
 ORDER BY b.of_id, l.search_text, l.id
 
 -- search_locations --
--- One row per match after the cursor, in search order. The caller requests one extra row to detect a next page. A search reads
--- the table in the order of locations_search_order_idx.
+-- One row per match between the cursors, in search order. The caller requests one extra row to detect a further page. A search
+-- reads the table in the order of locations_search_order_idx.
 SELECT id, kind, key, name, parent_id
 FROM locations
 WHERE (%(pattern)s::text IS NULL OR search_text LIKE %(pattern)s)
   AND (%(kind)s::text IS NULL OR kind = %(kind)s)
   AND (%(after_id)s::bigint IS NULL
        OR (search_text, id) > (SELECT search_text, id FROM locations WHERE id = %(after_id)s))
+  AND (%(before_id)s::bigint IS NULL
+       OR (search_text, id) < (SELECT search_text, id FROM locations WHERE id = %(before_id)s))
 ORDER BY search_text, id
+LIMIT %(limit)s
+
+-- search_locations_backward --
+-- The rows of search_locations from the end of the list, in reverse order. Uses the same index.
+SELECT id, kind, key, name, parent_id
+FROM locations
+WHERE (%(pattern)s::text IS NULL OR search_text LIKE %(pattern)s)
+  AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+  AND (%(after_id)s::bigint IS NULL
+       OR (search_text, id) > (SELECT search_text, id FROM locations WHERE id = %(after_id)s))
+  AND (%(before_id)s::bigint IS NULL
+       OR (search_text, id) < (SELECT search_text, id FROM locations WHERE id = %(before_id)s))
+ORDER BY search_text DESC, id DESC
 LIMIT %(limit)s
 
 -- count_locations --

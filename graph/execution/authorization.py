@@ -10,7 +10,7 @@ from collections.abc import Collection
 from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
-from resolvers.caller import AuthScope, Caller
+from resolvers.caller import AuthScope, Caller, describe_denial
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
 from telemetry.request_record import record_code
@@ -34,13 +34,9 @@ class PermissionDenied(Exception):
     """Refusal of an operation whose caller lacks scopes: its `code`, and the missing `scopes`."""
 
     def __init__(self, caller: Caller, scopes: Collection[AuthScope]) -> None:
-        self.code = "FORBIDDEN" if caller.name else "UNAUTHENTICATED"
         self.scopes = sorted(scopes)
-        noun = "scope" if len(self.scopes) == 1 else "scopes"
-        missing = f"{noun} {' and '.join(f'`{scope}`' for scope in self.scopes)}"
-        super().__init__(
-            f"This token lacks the required {missing}." if caller.name else f"A token with {missing} is required."
-        )
+        self.code, message = describe_denial(caller, self.scopes)
+        super().__init__(message)
         record_code(self.code)
 
     def as_graphql_error(self) -> GraphQLError:

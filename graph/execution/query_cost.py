@@ -32,6 +32,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from graph.relay.connections import DEFAULT_PAGE_SIZE
 from graph.types.averages import STATISTICS
 from graph.value_sizes import largest_typename, largest_value
 
@@ -220,19 +221,22 @@ class CostAnalyzer:
                 read_first, read_last = self._reader(arguments.get(first)), self._reader(arguments.get(last))
                 max_days = self._limits.max_days
                 return lambda variables: _count_days(read_first(variables), read_last(variables), max_days)
+        if "ids" in field.args:
+            read_ids = self._reader(arguments.get("ids"))
+            return lambda variables: _count_values(read_ids(variables))
         if "first" in field.args:
-            read = self._reader(arguments.get("first"), field.args["first"].default_value)
+            read_first, read_last = self._reader(arguments.get("first")), self._reader(arguments.get("last"))
             max_page_size = self._limits.max_page_size
-            return lambda variables: _count_entries(read(variables), max_page_size)
+            return lambda variables: _count_entries(read_first(variables), read_last(variables), max_page_size)
         return None
 
-    def _reader(self, node: ValueNode | None, default: object = None) -> Callable[[Variables], Any]:
+    def _reader(self, node: ValueNode | None) -> Callable[[Variables], Any]:
         """Return a function that reads the value of an argument from the variables."""
         if isinstance(node, VariableNode):
             name = node.name.value
-            fallback = self._defaults.get(name, default)
+            fallback = self._defaults.get(name)
             return lambda variables: variables.get(name, fallback)
-        value = default if node is None else value_from_ast_untyped(node)
+        value = None if node is None else value_from_ast_untyped(node)
         return lambda _variables: value
 
 
@@ -250,7 +254,15 @@ def _count_days(first: object, last: object, max_days: int) -> int:
     return days if 0 < days <= max_days else 0
 
 
-def _count_entries(first: object, max_page_size: int) -> int:
-    if isinstance(first, int | float) and 0 < first <= max_page_size:
-        return int(first)
-    return 0
+def _count_values(values: object) -> int:
+    # GraphQL accepts a single value in place of a list.
+    return len(values) if isinstance(values, list) else 1
+
+
+def _count_entries(first: object, last: object, max_page_size: int) -> int:
+    if first is None and last is None:
+        return min(DEFAULT_PAGE_SIZE, max_page_size)
+    if first is not None and last is not None:
+        return 0
+    size = last if first is None else first
+    return int(size) if isinstance(size, int | float) and 0 < size <= max_page_size else 0

@@ -8,9 +8,6 @@ from resolvers.context import RequestContext
 
 Info = strawberry.Info[RequestContext, None]
 
-LocationKey = Annotated[
-    str, strawberry.argument(description="The code of a port (`CNSGH`) or the slug of a region (`north_europe_main`).")
-]
-First = Annotated[int, strawberry.argument(description="Maximum number of entries to return.")]
-After = Annotated[str | None, strawberry.argument(description="The cursor of the entry after which the page starts.")]
-BatchId = Annotated[strawberry.ID, strawberry.argument(description="The ID of the batch.")]
+LOCATION_KEY = "The code of a port (`CNSGH`) or the slug of a region (`north_europe_main`)."
+LocationKey = Annotated[str, strawberry.argument(description=LOCATION_KEY)]
+BatchId = Annotated[strawberry.ID, strawberry.argument(description="The global ID or the number of the batch.")]

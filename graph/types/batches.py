@@ -4,33 +4,24 @@ from datetime import date, datetime
 
 import strawberry
 
-from domain.batches import BatchPage, BatchStatus, OnError
+from domain.batches import BatchStatus, OnError
 from domain.batches import PriceBatch as BatchModel
-from graph.types.arguments import After, First, Info
+from domain.pages import Page
+from graph.relay.connections import After, Before, Connection, First, Last, parse_page, to_connection
+from graph.relay.nodes import Node
+from graph.types.arguments import Info
 from graph.types.lanes import Lane, to_lane_connection
-from graph.types.pagination import Connection, decode_cursor, to_connection
 from graph.types.rejections import RejectionType, to_rejection_connection
 from resolvers.lanes import list_lanes
-from resolvers.uploads.batches import check_page_size, list_rejections, rejections_url
-
-strawberry.enum(
-    BatchStatus,
-    description=(
-        "The processing status of a price batch. It is QUEUED, then RUNNING, and ends as APPLIED, REJECTED (because of its"
-        " items) or FAILED (because of repeated internal errors). An applied batch becomes REVERTED by `revertBatch`."
-    ),
-)
-strawberry.enum(
-    OnError,
-    description=(
-        "The effect of an invalid item on its batch: REJECT_BATCH applies no item, SKIP_INVALID applies all valid items."
-    ),
-)
+from resolvers.relay.global_ids import encode_batch_id
+from resolvers.uploads.batches import list_rejections, rejections_url
 
 
 @strawberry.type(description="A batch of uploaded prices: its content, its processing and its result.")
-class PriceBatch:
-    id: strawberry.ID = strawberry.field(description="The ID of the batch.")
+class PriceBatch(Node):
+    number: int = strawberry.field(
+        description="The number of the batch, for people; arguments accept it in place of the ID."
+    )
     status: BatchStatus = strawberry.field(description="The processing status.")
     on_error: OnError = strawberry.field(description="The effect of an invalid item on the batch.")
     source: str = strawberry.field(description="The origin of the batch: a mutation or the name of a file.")
@@ -67,25 +58,23 @@ class PriceBatch:
     )
     reverted_at: datetime | None = strawberry.field(description="When the batch was reverted; null if it was not.")
 
+    @strawberry.field(description="The global ID. Pass it to `node` or `batch`.")
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(encode_batch_id(self.number))
+
     @strawberry.field(description="All problems of the items, ordered by item.")
-    async def rejections(self, info: Info, first: First = 50, after: After = None) -> Connection[RejectionType]:
-        page = await list_rejections(
-            info.context,
-            int(self.id),
-            first=check_page_size(first, info.context.app.limits.max_page_size),
-            after=decode_cursor("rejection", after),
-        )
-        return to_rejection_connection(page, after=after)
+    async def rejections(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[RejectionType] | None:
+        request = parse_page(info.context, "rejection", first=first, after=after, last=last, before=before)
+        return to_rejection_connection(await list_rejections(info.context, self.number, request))
 
     @strawberry.field(description="The lanes with prices of this batch, even after it has been reverted.")
-    async def lanes(self, info: Info, first: First = 50, after: After = None) -> Connection[Lane]:
-        page = await list_lanes(
-            info.context,
-            int(self.id),
-            first=check_page_size(first, info.context.app.limits.max_page_size),
-            after=decode_cursor("lane", after),
-        )
-        return to_lane_connection(page, after=after, total_count=self.lane_count)
+    async def lanes(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Lane] | None:
+        request = parse_page(info.context, "lane", first=first, after=after, last=last, before=before)
+        return to_lane_connection(await list_lanes(info.context, self.number, request, total_count=self.lane_count))
 
     @strawberry.field(
         description=(
@@ -94,13 +83,13 @@ class PriceBatch:
         )
     )
     async def rejections_url(self, info: Info) -> str | None:
-        return await rejections_url(info.context, int(self.id))
+        return await rejections_url(info.context, self.number)
 
 
 def to_batch(model: BatchModel) -> PriceBatch:
     """Return the batch as its GraphQL type."""
     return PriceBatch(
-        id=strawberry.ID(str(model.id)),
+        number=model.id,
         status=model.status,
         on_error=model.on_error,
         source=model.source,
@@ -123,7 +112,6 @@ def to_batch(model: BatchModel) -> PriceBatch:
     )
 
 
-def to_batch_connection(page: BatchPage, *, after: str | None) -> Connection[PriceBatch]:
+def to_batch_connection(page: Page[BatchModel]) -> Connection[PriceBatch]:
     """Return the page as a Relay connection."""
-    batches = [(batch.id, to_batch(batch)) for batch in page.batches]
-    return to_connection("batch", batches, has_next_page=page.has_next_page, after=after, total_count=page.total_count)
+    return to_connection("batch", page, ((batch.id, to_batch(batch)) for batch in page.entries))

@@ -5,18 +5,25 @@ from typing import Annotated
 import strawberry
 
 from domain.locations import Location as LocationModel
-from domain.locations import LocationKind, LocationPage
+from domain.locations import LocationKind
+from domain.pages import Page
+from graph.relay.connections import Connection, to_connection
+from graph.relay.nodes import Node
 from graph.types.arguments import Info
-from graph.types.pagination import Connection, to_connection
-
-strawberry.enum(LocationKind, description="The kind of a location.")
+from resolvers.relay.global_ids import encode_location_id
 
 
 @strawberry.interface(description="An origin or destination of prices: a port or a region of the region tree.")
-class Location:
+class Location(Node):
     """Fields that ports and regions share."""
 
     model: strawberry.Private[LocationModel]
+
+    @strawberry.field(
+        description="The global ID; it does not change when the location moves or is renamed. Pass it to `node`."
+    )
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(encode_location_id(self.model))
 
     @strawberry.field(
         description="The code of a port or the slug of a region, as accepted by arguments such as `averagePrices(origin:)`."
@@ -36,7 +43,7 @@ class Location:
         return None if parent is None else Region(model=parent)
 
     @strawberry.field(description="All regions above this location, nearest first.")
-    async def ancestors(self, info: Info) -> list[Annotated["Region", strawberry.lazy("graph.types.locations")]]:
+    async def ancestors(self, info: Info) -> list[Annotated["Region", strawberry.lazy("graph.types.locations")]] | None:
         return [Region(model=ancestor) for ancestor in await info.context.loaders.ancestors.load(self.model.id)]
 
 
@@ -58,11 +65,11 @@ class Region(Location):
         return self.model.key
 
     @strawberry.field(description="The ports and regions directly below this region, ordered by name.")
-    async def children(self, info: Info) -> list[Location]:
+    async def children(self, info: Info) -> list[Location] | None:
         return [to_location(child) for child in await info.context.loaders.children.load(self.model.id)]
 
     @strawberry.field(description="The ports below this region at any depth, ordered by name.")
-    async def ports(self, info: Info) -> list[Port]:
+    async def ports(self, info: Info) -> list[Port] | None:
         return [Port(model=port) for port in await info.context.loaders.ports_below.load(self.model.id)]
 
 
@@ -71,9 +78,6 @@ def to_location(model: LocationModel) -> Location:
     return Port(model=model) if model.kind is LocationKind.PORT else Region(model=model)
 
 
-def to_location_connection(page: LocationPage, *, after: str | None) -> Connection[Location]:
+def to_location_connection(page: Page[LocationModel]) -> Connection[Location]:
     """Return the page as a Relay connection."""
-    locations = [(location.id, to_location(location)) for location in page.locations]
-    return to_connection(
-        "location", locations, has_next_page=page.has_next_page, after=after, total_count=page.total_count
-    )
+    return to_connection("location", page, ((location.id, to_location(location)) for location in page.entries))

@@ -2,11 +2,11 @@
 
 import strawberry
 
-from domain.batches import RejectionPage, Severity
-from graph.types.pagination import Connection, to_connection
+from domain.batches import Rejection, Severity
+from domain.pages import Page
+from graph.relay.connections import Connection, to_connection
+from graph.types.enums import ProblemCode
 from graph.value_sizes import MAX_MESSAGE_LENGTH
-
-strawberry.enum(Severity, description="Whether a rejection excluded its item (ERROR) or not (WARNING).")
 
 
 @strawberry.type(name="Rejection", description="A stored problem of an item of a batch.")
@@ -15,13 +15,13 @@ class RejectionType:
         description="Number of the item, counting from 1; null if the problem concerns the whole batch."
     )
     field: str | None = strawberry.field(description="The field of the item.")
-    code: str = strawberry.field(description="Machine-readable kind of problem.")
+    code: ProblemCode = strawberry.field(description="Machine-readable kind of problem.")
     severity: Severity = strawberry.field(description="Whether the problem excluded the item.")
     message: str = strawberry.field(description="Human-readable description of the problem.")
     value: str | None = strawberry.field(description="The value that was sent.")
 
 
-def to_rejection_connection(page: RejectionPage, *, after: str | None) -> Connection[RejectionType]:
+def to_rejection_connection(page: Page[Rejection]) -> Connection[RejectionType]:
     """Return the page as a Relay connection."""
     rejections = [
         (
@@ -29,14 +29,12 @@ def to_rejection_connection(page: RejectionPage, *, after: str | None) -> Connec
             RejectionType(
                 item=rejection.item,
                 field=rejection.field,
-                code=rejection.code,
+                code=ProblemCode.of(rejection.code),
                 severity=rejection.severity,
                 message=rejection.message[:MAX_MESSAGE_LENGTH],
                 value=rejection.value,
             ),
         )
-        for rejection in page.rejections
+        for rejection in page.entries
     ]
-    return to_connection(
-        "rejection", rejections, has_next_page=page.has_next_page, after=after, total_count=page.total_count
-    )
+    return to_connection("rejection", page, rejections)

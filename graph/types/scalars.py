@@ -1,7 +1,7 @@
 """Custom scalars: strict dates, lossless price amounts, uploaded files."""
 
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Any, NewType
 
 import strawberry
@@ -87,6 +87,13 @@ SCALARS: dict[object, ScalarDefinition] = {
         serialize=date.isoformat,
         parse_value=parse_date,
         parse_literal=_parse_date_literal,
+    ),
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="A date with a time of day and its UTC offset, as in RFC 3339, such as `2026-01-31T12:00:00.123456+00:00`.",
+        specified_by_url="https://datatracker.ietf.org/doc/html/rfc3339",
+        serialize=datetime.isoformat,
+        parse_value=datetime.fromisoformat,
     ),
     UploadedFile: strawberry.scalar(
         name="Upload",

@@ -5,14 +5,13 @@ import strawberry
 from domain.batches import FileFormat, OnError, Rejection
 from graph.decoded_items import DecodedItems
 from graph.types.batches import PriceBatch, to_batch
+from graph.types.enums import ProblemCode
 from graph.types.previews import UploadPreview, to_preview
 from graph.types.scalars import PriceAmount
 from graph.value_sizes import MAX_MESSAGE_LENGTH
 from resolvers.uploads.batches import RevertResult, UploadResult
 from resolvers.uploads.dry_runs import DryRun
 from resolvers.uploads.items import PriceItem
-
-strawberry.enum(FileFormat, description="The format of a price file.")
 
 # The two upload inputs share these descriptions. A common base class would change the published order of their fields.
 ON_ERROR = "The effect of an invalid item on the batch."
@@ -109,7 +108,7 @@ class UserError:
         description="Number of the item, counting from 1; null if the problem concerns the whole request."
     )
     field: str | None = strawberry.field(description="The field of the input.")
-    code: str = strawberry.field(description="Machine-readable kind of problem.")
+    code: ProblemCode = strawberry.field(description="Machine-readable kind of problem.")
     message: str = strawberry.field(description="Human-readable description of the problem.")
     value: str | None = strawberry.field(description="The value that was sent.")
 
@@ -142,7 +141,7 @@ def to_user_error(rejection: Rejection) -> UserError:
     return UserError(
         item=rejection.item,
         field=rejection.field,
-        code=rejection.code,
+        code=ProblemCode.of(rejection.code),
         message=rejection.message[:MAX_MESSAGE_LENGTH],
         value=rejection.value,
     )

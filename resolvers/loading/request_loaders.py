@@ -8,6 +8,7 @@ from strawberry.dataloader import DataLoader
 from db.connection import Connection
 from db.pool import Pool
 from db.repositories import batches, locations, prices
+from domain.batches import PriceBatch
 from domain.locations import Location
 from domain.prices import DayStatistics
 from resolvers.loading.day_totals import LaneDays
@@ -52,6 +53,11 @@ class Loaders:
     def day_statistics(self) -> DataLoader[LaneDays, list[DayStatistics]]:
         """Statistics by day."""
         return DataLoader(partial(_load_day_statistics, self._pool))
+
+    @cached_property
+    def batch_by_id(self) -> DataLoader[int, PriceBatch | None]:
+        """Batches by number, of all uploaders: the caller checks the ownership."""
+        return DataLoader(partial(_load_batches, self._pool))
 
     @cached_property
     def has_rejections(self) -> DataLoader[int, bool]:
@@ -114,6 +120,13 @@ async def _load_day_statistics(pool: Pool, keys: list[LaneDays]) -> Sequence[lis
         return [await prices.select_day_statistics(connection, lane, days) for lane, days in keys]
 
     return await pool.read(select)
+
+
+@traced
+async def _load_batches(pool: Pool, batch_ids: list[int]) -> Sequence[PriceBatch | None]:
+    batches_found = await pool.read(lambda connection: batches.get_batches(connection, batch_ids))
+    found = {batch.id: batch for batch in batches_found}
+    return [found.get(batch_id) for batch_id in batch_ids]
 
 
 @traced

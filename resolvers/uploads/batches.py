@@ -13,7 +13,8 @@ from functools import partial
 from db.connection import Connection
 from db.notifications import BATCHES
 from db.repositories import batches
-from domain.batches import BatchPage, BatchStatus, FileFormat, OnError, PriceBatch, Rejection, RejectionPage, Severity
+from domain.batches import BatchStatus, FileFormat, OnError, PriceBatch, Rejection, Severity
+from domain.pages import Page, PageRequest
 from resolvers.context import RequestContext
 from resolvers.errors import TEMPORARY_ERRORS, RequestError
 from resolvers.uploads.batch_storage import store_batch
@@ -228,15 +229,16 @@ async def revert_batch(context: RequestContext, batch_id: int | None) -> RevertR
     return RevertResult(batch, [Rejection(None, "id", "BATCH_NOT_APPLIED", message, None)])
 
 
-async def list_rejections(context: RequestContext, batch_id: int, *, first: int, after: int | None) -> RejectionPage:
+async def list_rejections(context: RequestContext, batch_id: int, request: PageRequest) -> Page[Rejection]:
     """Return a page of the rejections of the batch, by item."""
 
-    async def select(connection: Connection) -> tuple[list[Rejection], int]:
-        found = await batches.list_rejections(connection, batch_id, after=after or 0, limit=first + 1)
-        return found, await batches.count_rejections(connection, batch_id)
+    async def select(connection: Connection) -> Page[Rejection]:
+        total = await batches.count_rejections(connection, batch_id)
+        start, end = request.window(total)
+        found = await batches.list_rejections(connection, batch_id, after=start, limit=end - start)
+        return Page(found, has_previous_page=start > 0, has_next_page=end < total, total_count=total)
 
-    found, total = await context.app.pool.read(select)
-    return RejectionPage(found[:first], has_next_page=len(found) > first, total_count=total)
+    return await context.app.pool.read(select)
 
 
 async def rejections_url(context: RequestContext, batch_id: int) -> str | None:
@@ -261,30 +263,15 @@ async def find_batch_by_key(context: RequestContext, idempotency_key: str) -> Pr
 
 
 async def list_batches(
-    context: RequestContext, *, status: BatchStatus | None, first: int, before_id: int | None
-) -> BatchPage:
+    context: RequestContext, request: PageRequest, *, status: BatchStatus | None
+) -> Page[PriceBatch]:
     """Return a page of the batches that the caller may see, newest first."""
     uploader = None if context.caller.is_admin else context.caller.name
 
     async def select(connection: Connection) -> tuple[list[PriceBatch], int]:
-        found = await batches.list_batches(
-            connection, status=status, uploader=uploader, before_id=before_id, limit=first + 1
-        )
+        read = batches.list_batches_backward if request.is_backward else batches.list_batches
+        found = await read(connection, request, status=status, uploader=uploader)
         return found, await batches.count_batches(connection, status=status, uploader=uploader)
 
     found, total = await context.app.pool.read(select)
-    return BatchPage(found[:first], has_next_page=len(found) > first, total_count=total)
-
-
-def parse_batch_id(text: str) -> int | None:
-    """Return the batch ID, or None for a text that cannot be one."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
-
-
-def check_page_size(first: int, max_page_size: int) -> int:
-    """Return `first`, or raise RequestError (INVALID_PAGE_SIZE)."""
-    if not 1 <= first <= max_page_size:
-        raise RequestError(
-            "INVALID_PAGE_SIZE", f"first must be between 1 and {max_page_size} (got {first}).", argument="first"
-        )
-    return first
+    return Page.of_rows(request, found, total)

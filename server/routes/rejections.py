@@ -18,7 +18,7 @@ from db.pool import Pool
 from db.repositories import batches
 from graph.execution.authorization import UPLOAD_SCOPES, require_scopes
 from resolvers.caller import Caller
-from resolvers.uploads.batches import parse_batch_id
+from resolvers.relay.global_ids import parse_batch_id
 from server.auth.access_control import AccessControl
 from server.http.errors import HttpError
 from server.http.headers import parse_headers

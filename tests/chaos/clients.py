@@ -13,7 +13,7 @@ from tests.support.tokens import authorization_header
 
 UPLOAD = """
 mutation ($input: UploadPricesInput!) {
-  uploadPrices(input: $input) { replayed batch { id status } userErrors { code } }
+  uploadPrices(input: $input) { replayed batch { number status } userErrors { code } }
 }
 """
 REVERT = "mutation ($id: ID!) { revertBatch(id: $id) { batch { id status } userErrors { code } } }"
@@ -64,7 +64,7 @@ class Client:
         payload = answer["uploadPrices"]
         if payload["batch"] is None or (again and not payload["replayed"]):
             raise UnexpectedResponse(f"upload {batch.key}: {payload}")
-        batch_id = int(payload["batch"]["id"])
+        batch_id = int(payload["batch"]["number"])
         self._ledger.acknowledge(batch, batch_id)
         if batch.reverted and not again and batch.end == "REVERTED":
             self._to_revert.append(batch_id)

@@ -15,7 +15,7 @@ from tests.support.tokens import authorization_header, create_api_token
 UPLOADS = 60
 BREAK_EVERY = 3
 UPLOAD = """
-mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) { batch { id } userErrors { code } } }
+mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) { batch { number } userErrors { code } } }
 """
 UPLOAD_FILE = """
 mutation ($file: Upload!, $key: String) {
@@ -48,12 +48,12 @@ def test_upload_over_broken_connections_is_not_duplicated_and_succeeds_with_a_ke
             answer = http.post("/graphql", json=body).json()
             if is_keyed or "errors" not in answer:
                 assert answer["data"]["uploadPrices"]["userErrors"] == []
-                stored.append(answer["data"]["uploadPrices"]["batch"]["id"])
+                stored.append(answer["data"]["uploadPrices"]["batch"]["number"])
             else:
                 assert answer["errors"][0]["extensions"]["code"] == "DATABASE_UNAVAILABLE"
     with psycopg.connect(database_url) as connection:
         rows = connection.execute("SELECT id FROM price_batches WHERE source = 'uploadPrices'").fetchall()
-    found = {str(id_) for (id_,) in rows}
+    found = {number for (number,) in rows}
     assert len(stored) == len(set(stored))
     assert set(stored) <= found
     assert len(found) == UPLOADS if is_keyed else len(found) <= UPLOADS

@@ -38,7 +38,7 @@ def client(module_database_url: str) -> Iterator[Client]:
         running_worker(module_database_url),
         running_server(module_database_url, max_items=MAX_ITEMS, max_page_size=40) as client,
     ):
-        assert upload(client, [VALID_ITEM])["batch"]["id"] == "1"
+        assert upload(client, [VALID_ITEM])["batch"]["number"] == 1
         yield client
 
 

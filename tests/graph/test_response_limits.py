@@ -69,7 +69,7 @@ def client(module_database_url: str) -> Iterator[Client]:
 
     asyncio.run(extend())
     with running_server(module_database_url) as unlimited, running_worker(module_database_url):
-        assert upload(unlimited, VALID_ITEM)["batch"]["id"] == "1"
+        assert upload(unlimited, VALID_ITEM)["batch"]["number"] == 1
     with running_server(module_database_url, max_response_bytes=MAX_BYTES) as client:
         yield client
 
@@ -130,7 +130,7 @@ def test_response_limit_applies_to_every_transport(client: Client) -> None:
 
 @pytest.mark.parametrize("transport", ["websocket", "sse"])
 def test_response_limit_refuses_a_subscription_before_it_starts(client: Client, transport: str) -> None:
-    rejections = f"rejections(first: 500) {{ edges {{ node {{ {NAME}: code }} }} }}"
+    rejections = f"rejections(first: 500) {{ edges {{ node {{ {NAME}: field }} }} }}"
     query = f'subscription {{ batchProgress(id: "1") {{ {rejections} }} }}'
     with open_subscription(str(client.http.base_url), transport, query) as answers:
         assert find_codes(next(answers)) == {EXCEEDED}

@@ -40,10 +40,10 @@ def state(answer: Json) -> tuple[str, float]:
 
 
 def change(answer: Json) -> tuple[str, str]:
-    """Return the id and the status of the batch that changed prices."""
+    """Return the number and the status of the batch that changed prices."""
     assert "errors" not in answer, answer
     batch = answer["data"]["pricesChanged"]["batch"]
-    return batch["id"], batch["status"]
+    return str(batch["number"]), batch["status"]
 
 
 def count_prices(watched: Watched) -> int:
@@ -142,6 +142,77 @@ def test_subscription_to_price_changes_follows_the_current_region_tree(watched: 
         watched.client.ask('mutation { moveLocation(key: "USNYC", parentSlug: "europe") { userErrors { code } } }')
         (batch_id,) = watched.apply(ELSEWHERE)
         assert change(next(answers)) == (batch_id, "APPLIED")
+
+
+LANES = """subscription ($lanes: [LaneInput!]) {
+  pricesChanged(lanes: $lanes) { status lanes { origin { key } destination { key } } batch { number } }
+}"""
+
+
+def lane(origin: str, destination: str) -> Json:
+    """Return the lane as an argument."""
+    return {"origin": origin, "destination": destination}
+
+
+def named(*lanes: tuple[str, str]) -> list[Json]:
+    """Return the lanes as an event names them."""
+    return [{"origin": {"key": origin}, "destination": {"key": destination}} for origin, destination in lanes]
+
+
+@each_transport
+def test_subscription_to_price_changes_of_several_lanes_names_the_changed_ones(
+    watched: Watched, transport: str
+) -> None:
+    lanes = [lane("usa", "asia"), lane("cnsgh", "Europe "), lane("asia", "NLRTM"), lane("CNSGH", "europe")]
+    with open_subscription(watched.url, transport, LANES, lanes=lanes) as answers:
+        watched.wait_for_watchers(1)
+        _, there, back = watched.apply(ELSEWHERE, THERE, ("USNYC", "CNSGH"))
+        events = [next(answers)["data"]["pricesChanged"] for _ in range(2)]
+    assert events == [
+        {"status": "APPLIED", "lanes": named(("CNSGH", "europe"), ("asia", "NLRTM")), "batch": {"number": int(there)}},
+        {"status": "APPLIED", "lanes": named(("usa", "asia")), "batch": {"number": int(back)}},
+    ]
+
+
+def test_subscription_to_price_changes_of_one_lane_names_it(watched: Watched) -> None:
+    query = CHANGES.replace("batch { number status }", "lanes { origin { key } destination { key } }")
+    with open_subscription(watched.url, "sse", query, **ASIA_TO_EUROPE) as answers:
+        watched.wait_for_watchers(1)
+        watched.apply(THERE)
+        changed = next(answers)["data"]["pricesChanged"]["lanes"]
+    assert changed == named(("asia", "europe"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "(lanes: [])",
+        '(origin: "asia")',
+        '(destination: "asia")',
+        '(origin: "asia", destination: null)',
+        '(origin: "asia", destination: "europe", lanes: [{ origin: "asia", destination: "europe" }])',
+        "(lanes: [" + '{ origin: "asia", destination: "europe" }' * 101 + "])",
+    ],
+)
+def test_subscription_to_price_changes_requires_one_lane_or_a_bounded_list(watched: Watched, arguments: str) -> None:
+    with open_subscription(watched.url, "sse", f"subscription {{ pricesChanged{arguments} {{ status }} }}") as answers:
+        (answer,) = answers
+    assert answer["errors"][0]["extensions"] == {"code": "INVALID_LANES", "argument": "lanes"}
+
+
+def test_subscription_to_an_unknown_lane_names_its_position(watched: Watched) -> None:
+    lanes = [lane("asia", "europe"), lane("asia", "europa")]
+    with open_subscription(watched.url, "websocket", LANES, lanes=lanes) as answers:
+        (answer,) = answers
+    (error,) = answer["errors"]
+    assert error["extensions"] == {
+        "code": "UNKNOWN_LOCATION",
+        "argument": "lanes",
+        "field": "[1].destination",
+        "variable": "lanes",
+        "suggestions": ["europe"],
+    }
+    assert error["message"].startswith("lanes[1].destination: unknown location")
 
 
 def listener_pids(connection: psycopg.Connection) -> set[int]:

@@ -51,7 +51,7 @@ async def test_price_changes_polls_of_all_lanes_share_three_statements(
 ) -> None:
     changes = PriceChanges(pool)
     lanes = {(a, b): Lane(places[a].id, places[b].id) for a in places for b in places}
-    starts = await asyncio.gather(*(changes.poll(LaneSubscription(lane, None)) for lane in lanes.values()))
+    starts = await asyncio.gather(*(changes.poll(LaneSubscription(frozenset([lane]), None)) for lane in lanes.values()))
     assert len(starts) == 49
     there = await apply(connection, ("CNSGH", "NLRTM"))
     both = await apply(connection, ("CNSGH", "NLRTM"), ("USNYC", "CNSGH"))
@@ -63,11 +63,15 @@ async def test_price_changes_polls_of_all_lanes_share_three_statements(
         return await execute(self, query, *args, **kwargs)
 
     monkeypatch.setattr(psycopg.AsyncCursor, "execute", counting)
-    watches = [LaneSubscription(lane, start.cursor) for lane, start in zip(lanes.values(), starts, strict=True)]
+    watches = [
+        LaneSubscription(frozenset([lane]), start.cursor) for lane, start in zip(lanes.values(), starts, strict=True)
+    ]
     found = await asyncio.gather(*(changes.poll(watch) for watch in watches))
     assert len(sent) == 3
     reported = {
-        ends: [batch.id for batch in poll.batches] for ends, poll in zip(lanes, found, strict=True) if poll.batches
+        ends: [change.batch.id for change in poll.changes]
+        for ends, poll in zip(lanes, found, strict=True)
+        if poll.changes
     }
     asia, europe, usa = ("asia", "china", "CNSGH"), ("europe", "NLRTM"), ("usa", "USNYC")
     assert reported == {
@@ -82,18 +86,20 @@ async def test_price_changes_rejects_a_lagging_subscription_and_serves_the_other
     monkeypatch.setattr(price_changes, "MAX_LAG_BATCHES", 2)
     monkeypatch.setattr(price_changes, "BATCHES_PER_STATEMENT", 1)
     changes = PriceChanges(pool)
-    lane = Lane(places["asia"].id, places["europe"].id)
-    behind = (await changes.poll(LaneSubscription(lane, None))).cursor
+    lanes = frozenset([Lane(places["asia"].id, places["europe"].id)])
+    behind = (await changes.poll(LaneSubscription(lanes, None))).cursor
     await apply(connection, ("CNSGH", "NLRTM"))
-    near = (await changes.poll(LaneSubscription(lane, behind))).cursor
+    near = (await changes.poll(LaneSubscription(lanes, behind))).cursor
     applied = [await apply(connection, ("CNSGH", "NLRTM")) for _ in range(2)]
     slow, quick = await asyncio.gather(
-        changes.poll(LaneSubscription(lane, behind)), changes.poll(LaneSubscription(lane, near)), return_exceptions=True
+        changes.poll(LaneSubscription(lanes, behind)),
+        changes.poll(LaneSubscription(lanes, near)),
+        return_exceptions=True,
     )
     assert isinstance(slow, RequestError)
     assert slow.code == "TOO_FAR_BEHIND"
     assert isinstance(quick, price_changes.ChangesSince)
-    assert [batch.id for batch in quick.batches] == applied
+    assert [change.batch.id for change in quick.changes] == applied
 
 
 async def test_price_changes_poll_failure_fails_concurrent_polls_and_the_next_succeeds(
@@ -104,7 +110,7 @@ async def test_price_changes_poll_failure_fails_concurrent_polls_and_the_next_su
     async with pool.connection() as taken:
         pid = taken.info.backend_pid
         await connection.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
-    watches = [LaneSubscription(lane, None)] * 3
+    watches = [LaneSubscription(frozenset([lane]), None)] * 3
     failed = await asyncio.gather(*(changes.poll(watch) for watch in watches), return_exceptions=True)
     start, *_ = await asyncio.gather(*(changes.poll(watch) for watch in watches), return_exceptions=True)
     assert all(isinstance(result, DatabaseUnavailable) for result in failed)
@@ -115,11 +121,27 @@ async def test_price_changes_poll_continues_after_one_subscriber_is_cancelled(
     pool: Pool, places: dict[str, Location]
 ) -> None:
     changes = PriceChanges(pool)
-    watch = LaneSubscription(Lane(places["asia"].id, places["europe"].id), None)
+    watch = LaneSubscription(frozenset([Lane(places["asia"].id, places["europe"].id)]), None)
     async with pool.connection():
         # The poll waits for the only connection of the pool.
         cancelled, remaining = asyncio.create_task(changes.poll(watch)), asyncio.create_task(changes.poll(watch))
         await asyncio.sleep(0)
         cancelled.cancel()
-    assert (await remaining).batches == []
+    assert (await remaining).changes == []
     assert cancelled.cancelled()
+
+
+async def test_price_changes_name_the_touched_lanes_of_each_subscription(
+    pool: Pool, connection: Connection, places: dict[str, Location]
+) -> None:
+    changes = PriceChanges(pool)
+    there, back, never = (
+        Lane(places[origin].id, places[destination].id)
+        for origin, destination in (("asia", "NLRTM"), ("usa", "china"), ("europe", "asia"))
+    )
+    watched = [frozenset([there, back, never]), frozenset([there, never]), frozenset([never])]
+    cursors = [(await changes.poll(LaneSubscription(lanes, None))).cursor for lanes in watched]
+    await apply(connection, ("CNSGH", "NLRTM"), ("USNYC", "CNSGH"))
+    polls = [LaneSubscription(lanes, cursor) for lanes, cursor in zip(watched, cursors, strict=True)]
+    found = [[change.lanes for change in (await changes.poll(poll)).changes] for poll in polls]
+    assert found == [[{there, back}], [{there}], []]

@@ -108,7 +108,7 @@ def _with_texts(
         variables = {
             argument: build_value(definition.type, (argument,), leaf) for argument, definition in field.args.items()
         }
-        variables |= {"first": 1} if "first" in variables else {}
+        variables |= {"first": 1, "last": None} if "first" in variables else {}
         query = f"{kind} ({definitions}) {{ {before}{name}({given}){select_any(field.type)}{after} }}"
         yield f"{name}.{'.'.join(wanted)}", Operation(query, variables)
 
@@ -246,7 +246,8 @@ def operations(draw: st.DrawFn) -> Operation:
         for argument, definition in field.args.items():
             variable = f"v{next(numbers)}"
             definitions.append(f"${variable}: {definition.type}")
-            variables[variable] = draw(inputs(definition.type))
+            is_omitted = not isinstance(definition.type, GraphQLNonNull) and draw(st.booleans())
+            variables[variable] = None if is_omitted else draw(inputs(definition.type))
             given.append(f"{argument}: ${variable}")
         arguments = f"({', '.join(given)})" if given else ""
         directive = draw(st.sampled_from(["", "", "", " @include(if: true)", " @skip(if: true)"]))

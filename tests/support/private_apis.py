@@ -43,6 +43,7 @@ SSE, SCHEMA, STREAMING = (
     "graph/execution/streaming.py",
 )
 COLUMNS, DOCUMENTS = "graph/execution/column_completion.py", "graph/execution/document_cache.py"
+ENUMS = "graph/types/enums.py"
 PIPELINE, METRICS = "db/pipeline.py", "server/observability/metrics.py"
 
 HTTPTOOLS = "uvicorn.protocols.http.httptools_impl"
@@ -146,6 +147,8 @@ OWNERS = [
         {"stream": f"{EXECUTE} operation_extensions allowed_operation_types"},
     ),
     Owner("strawberry-graphql", "strawberry.types.info:Info", "graph/query.py", ("_raw_info",)),
+    Owner("strawberry-graphql", "strawberry.types.enum:StrawberryEnumDefinition", ENUMS, ("values",)),
+    Owner("strawberry-graphql", "strawberry.types.enum:EnumValue", ENUMS, ("description", "name")),
     Owner(
         "strawberry-graphql",
         "strawberry.schema.schema_converter:GraphQLCoreConverter",

@@ -9,7 +9,7 @@ from server.cli.console import err, print_error, print_line
 SHOWN_REJECTIONS = 20
 
 
-def print_outcome(name: str, batch_id: str, outcome: BatchOutcome, rejections: list[Rejection]) -> None:
+def print_outcome(name: str, batch_id: int, outcome: BatchOutcome, rejections: list[Rejection]) -> None:
     """Print the first problems as a table and the result as one line."""
     item_count, rejected_count = outcome.item_count, outcome.rejected_count
     if outcome.status is not BatchStatus.APPLIED and not item_count and rejections:

@@ -65,5 +65,5 @@ def _load_one(url: str, file: Path, on_error: OnError, disk_space: DiskSpace | N
     except FileRejected as error:
         print_error(f"{file.name}: {error.code}: {error.message}")
         return False
-    print_outcome(file.name, str(batch_id), outcome, rejections)
+    print_outcome(file.name, batch_id, outcome, rejections)
     return outcome.status is BatchStatus.APPLIED

@@ -25,10 +25,10 @@ POLL_SECONDS = 0.3
 PAGE_SIZE = 500
 REPORT_COLUMNS = ("file", "item", "field", "code", "severity", "message", "value")
 
-BATCH_BY_KEY = "query ($key: String!) { batchByKey(idempotencyKey: $key) { id status } }"
+BATCH_BY_KEY = "query ($key: String!) { batchByKey(idempotencyKey: $key) { number status } }"
 UPLOAD = """
 mutation ($file: Upload!, $input: UploadPriceFileInput!) {
-  uploadPriceFile(file: $file, input: $input) { batch { id } userErrors { code message } }
+  uploadPriceFile(file: $file, input: $input) { batch { number } userErrors { code message } }
 }
 """
 BATCH = """
@@ -102,14 +102,14 @@ def _upload_one(client: ApiClient, file: Path, on_error: OnError, report: Report
     return _report_outcome(client, file, batch_id, batch, report, had_ended=had_ended)
 
 
-def _upload_unless_known(client: ApiClient, file: Path, on_error: OnError, *, again: bool) -> tuple[str, bool]:
-    """Send the file unless the server has it; return the batch's ID and whether it had ended."""
+def _upload_unless_known(client: ApiClient, file: Path, on_error: OnError, *, again: bool) -> tuple[int, bool]:
+    """Send the file unless the server has it; return the batch's number and whether it had ended."""
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     key = f"again:{uuid.uuid4()}" if again else f"file:sha256:{digest}:{on_error}"
     known = client.query(BATCH_BY_KEY, key=key)["batchByKey"]
     if known is not None:
-        return known["id"], BatchStatus(known["status"]).has_ended
+        return known["number"], BatchStatus(known["status"]).has_ended
     with progress_bar(DownloadColumn(), TransferSpeedColumn()) as progress:
         task = progress.add_task(f"{file.name}: sending", total=file.stat().st_size)
         with _ProgressFile(file, lambda position: progress.update(task, completed=position)) as content:
@@ -118,7 +118,7 @@ def _upload_unless_known(client: ApiClient, file: Path, on_error: OnError, *, ag
     if payload["batch"] is None:
         (problem, *_) = payload["userErrors"]
         raise UploadRejected(f"{problem['code']}: {problem['message']}")
-    return payload["batch"]["id"], False
+    return payload["batch"]["number"], False
 
 
 class _ProgressFile(io.BufferedReader):
@@ -135,7 +135,7 @@ class _ProgressFile(io.BufferedReader):
         return data
 
 
-def _wait_for_end(client: ApiClient, file: Path, batch_id: str) -> Json:
+def _wait_for_end(client: ApiClient, file: Path, batch_id: int) -> Json:
     """Return the batch once it has reached a final status."""
     with progress_bar() as progress:
         task = progress.add_task(f"{file.name}: waiting for a worker", total=1.0)
@@ -152,7 +152,7 @@ def _wait_for_end(client: ApiClient, file: Path, batch_id: str) -> Json:
 
 
 def _report_outcome(
-    client: ApiClient, file: Path, batch_id: str, batch: Json, report: Report | None, *, had_ended: bool
+    client: ApiClient, file: Path, batch_id: int, batch: Json, report: Report | None, *, had_ended: bool
 ) -> bool:
     """Print the result of the file and return whether it was applied."""
     if report is not None:
@@ -178,7 +178,7 @@ def _report_outcome(
     return outcome.status is BatchStatus.APPLIED
 
 
-def _read_rejections(client: ApiClient, batch_id: str, limit: int | None = None) -> Iterator[Rejection]:
+def _read_rejections(client: ApiClient, batch_id: int, limit: int | None = None) -> Iterator[Rejection]:
     """Yield the batch's problems in the order of its items: all, or the first `limit`."""
     after = None
     while True:

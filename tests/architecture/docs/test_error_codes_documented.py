@@ -7,13 +7,18 @@ well.
 import ast
 import re
 
+from graph.types.enums import ProblemCode
 from server.config.setting_names import environment_names
 from server.config.settings import Settings
 from tests.support.source import PRODUCT, ROOT, modules
 
 LITERAL = re.compile(r"[A-Z]+(_[A-Z0-9]+)*")
 MIN_LENGTH = 4
-ROW = re.compile(r"^\| `([A-Z_]+)` \|", re.MULTILINE)
+ROW = re.compile(r"^\| `([A-Z_]+)` \|[^|]*\| ([^|]+) \|", re.MULTILINE)
+DATA_PLACES = {"userErrors", "item", "file", "tree"}
+"""Places where a code is the value of a field, and therefore a member of the enum `ProblemCode`."""
+ENUM_MODULE = "graph/types/enums.py"
+"""Lists the members of `ProblemCode`: a code that occurs nowhere else is not in use."""
 STATUSES = {"QUEUED", "RUNNING", "APPLIED", "REJECTED", "FAILED", "REVERTED"}
 OTHER_ENUM_VALUES = {"ERROR", "WARNING", "PORT", "REGION", "REJECT_BATCH", "SKIP_INVALID"}
 HTTP_WORDS = {"POST", "HEAD", "DENY"}
@@ -26,7 +31,8 @@ def literals() -> set[str]:
     """Return the string literals in capitals of all product modules, without names of settings."""
     found = {
         node.value
-        for _, tree in modules(*PRODUCT)
+        for path, tree in modules(*PRODUCT)
+        if path != ENUM_MODULE
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
@@ -34,9 +40,19 @@ def literals() -> set[str]:
     return {text for text in found if len(text) >= MIN_LENGTH and LITERAL.fullmatch(text)} - settings
 
 
+def rows() -> list[tuple[str, set[str]]]:
+    """Return each code of the reference with the places where it appears."""
+    text = (ROOT / "docs/reference/error-codes.md").read_text(encoding="utf-8")
+    return [(code, set(places.split(", "))) for code, places in ROW.findall(text)]
+
+
 def test_error_codes_are_all_documented_once_in_order() -> None:
-    rows = ROW.findall((ROOT / "docs/reference/error-codes.md").read_text(encoding="utf-8"))
-    assert rows == sorted(literals() - OTHER_WORDS)
+    assert [code for code, _ in rows()] == sorted(literals() - OTHER_WORDS)
+
+
+def test_error_codes_that_are_data_are_the_members_of_their_enum() -> None:
+    members = [code.value for code in ProblemCode if code is not ProblemCode.OTHER]
+    assert members == [code for code, places in rows() if places & DATA_PLACES]
 
 
 def test_error_codes_exemptions_all_occur_in_the_product() -> None:

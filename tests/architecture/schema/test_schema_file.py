@@ -5,7 +5,7 @@ So every change of the API is visible in a diff.
 
 from collections.abc import Iterator
 
-from graphql import GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType
+from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType
 
 from graph.schema import schema
 from tests.support.source import ROOT
@@ -14,13 +14,15 @@ LIBRARY_TYPES = {"PageInfo"}
 
 
 def described() -> Iterator[tuple[str, str | None]]:
-    """Yield (name, description) of every type, field, argument and input field of the product."""
+    """Yield (name, description) of every type, field, argument, input field and enum value of the product."""
     for name, kind in schema._schema.type_map.items():
         if name.startswith("__") or name in LIBRARY_TYPES:
             continue
         yield name, kind.description
         if isinstance(kind, GraphQLInputObjectType):
             yield from ((f"{name}.{field}", value.description) for field, value in kind.fields.items())
+        if isinstance(kind, GraphQLEnumType):
+            yield from ((f"{name}.{value}", definition.description) for value, definition in kind.values.items())
         if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
             for field, value in kind.fields.items():
                 yield f"{name}.{field}", value.description
@@ -31,7 +33,7 @@ def test_schema_file_matches_the_code() -> None:
     assert (ROOT / "schema.graphql").read_text(encoding="utf-8") == f"{schema.as_str()}\n", "run `make schema`"
 
 
-def test_schema_describes_every_type_field_and_argument() -> None:
+def test_schema_describes_every_type_field_argument_and_enum_value() -> None:
     places = dict(described())
-    assert "Query.averagePrices(dateFrom)" in places
+    assert {"Query.averagePrices(dateFrom)", "PortInput.code", "BatchStatus.QUEUED"} <= set(places)
     assert not [place for place, description in places.items() if not (description or "").strip()]

@@ -4,12 +4,15 @@ A missing scope restricts a field to admins. A wrong scope opens it to too many 
 checks each field of the list over real connections.
 """
 
-from graphql import get_named_type
+from graphql import GraphQLField, get_named_type, is_abstract_type
 
+from graph.schema import schema
 from resolvers.caller import AuthScope
 from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared_scopes, object_types
 
 BATCH_FIELDS = {
+    "Query.node",
+    "Query.nodes",
     "Query.batch",
     "Query.batchByKey",
     "PriceBatchEdge.node",
@@ -33,6 +36,13 @@ BATCH_CONTENT_FIELDS = {
 PARTS = {"Rejection", "RejectionConnection", "RejectionEdge", "LaneConnection", "LaneEdge"}
 
 
+def leads_to_batch(field: GraphQLField) -> bool:
+    """Return whether the value of the field may be a batch, itself or as the type of an interface."""
+    type_ = get_named_type(field.type)
+    possible = schema._schema.get_possible_types(type_) if is_abstract_type(type_) else [type_]
+    return "PriceBatch" in {each.name for each in possible}
+
+
 def test_scopes_of_root_fields_are_declared_as_expected() -> None:
     expected = (
         dict.fromkeys(READ, AuthScope.READ)
@@ -47,7 +57,7 @@ def test_scopes_batch_is_reachable_only_through_guarded_fields() -> None:
         f"{type_.name}.{name}"
         for type_ in object_types()
         for name, field in type_.fields.items()
-        if get_named_type(field.type).name == "PriceBatch"
+        if leads_to_batch(field)
     }
     assert fields == BATCH_FIELDS
 

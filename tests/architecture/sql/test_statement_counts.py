@@ -15,6 +15,7 @@ from db.pool import API, Pool, open_pool
 from db.repositories import totals
 from graph.schema import schema
 from ingest.tree import change_tree
+from resolvers.relay.global_ids import encode_batch_id, encode_global_id
 from tests.support.contexts import reading_context
 from tests.support.worlds import Item, World, apply_frame, frame_of
 
@@ -137,3 +138,14 @@ async def test_batch_lanes_query_executes_three_statements(pool: Pool, statement
     data = await ask(pool, query)
     assert len(data["batch"]["lanes"]["edges"]) == len(PORTS)
     assert len(statements) == 3
+
+
+async def test_nodes_query_executes_one_statement_per_kind_of_object(pool: Pool, statements: list[str]) -> None:
+    ports = [encode_global_id("Port", port) for port in PORTS]
+    ids = ", ".join(
+        f'"{id_}"' for id_ in [*ports, encode_global_id("Region", "few"), encode_batch_id(1), encode_batch_id(2)]
+    )
+    single = " ".join(f'a{number}: node(id: "{id_}") {{ id }}' for number, id_ in enumerate(ports))
+    data = await ask(pool, f"{{ nodes(ids: [{ids}]) {{ id }} {single} }}")
+    assert [None if node is None else node["id"] for node in data["nodes"]][:-3] == ports
+    assert len(statements) == 2

@@ -91,7 +91,7 @@ def test_revert_restores_the_averages_and_succeeds_only_once(client: Client, dat
         assert [error["code"] for error in again["userErrors"]] == ["BATCH_NOT_APPLIED"]
         assert client.ask(AVERAGES) == before
     with psycopg.connect(database_url) as connection:
-        assert connection.execute("SELECT DISTINCT batch_id FROM prices").fetchall() == [(int(correct["id"]),)]
+        assert connection.execute("SELECT DISTINCT batch_id FROM prices").fetchall() == [(correct["number"],)]
 
 
 def test_revert_of_a_queued_or_unknown_batch_is_rejected(client: Client) -> None:
@@ -127,3 +127,13 @@ def test_batch_rejections_are_paginated(client: Client, database_url: str) -> No
         (4, "INVALID_PRICE", "y"),
     }
     assert not second["pageInfo"]["hasNextPage"]
+
+
+def test_batch_rejection_with_a_code_of_a_newer_version_is_reported_as_other(client: Client, database_url: str) -> None:
+    with running_worker(database_url):
+        batch = upload(client, {**VALID_ITEM, "price": "x"}, wait_ms=20_000)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE batch_rejections SET code = 'FROM_THE_FUTURE', message = 'read this'")
+    query = "query ($id: ID!) { batch(id: $id) { rejections { edges { node { code message } } } } }"
+    (edge,) = client.ask(query, id=batch["id"])["batch"]["rejections"]["edges"]
+    assert edge["node"] == {"code": "OTHER", "message": "read this"}

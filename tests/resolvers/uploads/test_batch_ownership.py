@@ -11,6 +11,7 @@ import httpx
 import psycopg
 import pytest
 
+from resolvers.relay.global_ids import encode_batch_id, parse_batch_id
 from tests.support.batches.uploads import VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.fixtures.subscriptions import Watched
@@ -24,6 +25,8 @@ UPLOAD = """mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) 
 } }"""
 BY_ID = "query ($id: ID!) { batch(id: $id) { id } }"
 BY_KEY = 'query { batchByKey(idempotencyKey: "monday") { id } }'
+NODE = "query ($id: ID!) { node(id: $id) { id } }"
+NODES = "query ($id: ID!) { nodes(ids: [$id]) { id } }"
 LIST = "query ($first: Int) { batches(first: $first) { totalCount edges { cursor node { id } } pageInfo { hasNextPage } } }"
 REVERT = (
     "mutation ($id: ID!) { revertBatch(id: $id) { batch { id status } userErrors { item field code message value } } }"
@@ -32,7 +35,7 @@ PROGRESS = "subscription ($id: ID!) { batchProgress(id: $id) { id } }"
 CHANGES = """subscription {
   pricesChanged(origin: "CNSGH", destination: "NLRTM") { status firstDay lastDay batch { id source } }
 }"""
-MISSING = "999"
+MISSING = encode_batch_id(999)
 
 
 @dataclass
@@ -127,9 +130,9 @@ def test_batch_rejections_download_is_permitted_only_for_its_uploader_and_admins
         answer = parties.client.http.get(f"/batches/{batch_id}/rejections.csv", headers=authorization_header(token))
         return answer.status_code, answer.text if answer.status_code != 200 else ""
 
-    assert [status(token, "1") for token in (parties.uploader, parties.admin)] == [(200, "")] * 2
-    assert status(parties.other_uploader, "1") == status(parties.other_uploader, MISSING)
-    assert status(parties.other_uploader, "1")[0] == 404
+    assert [status(token, encode_batch_id(1)) for token in (parties.uploader, parties.admin)] == [(200, "")] * 2
+    assert status(parties.other_uploader, encode_batch_id(1)) == status(parties.other_uploader, MISSING)
+    assert status(parties.other_uploader, encode_batch_id(1))[0] == 404
 
 
 @each_transport
@@ -202,8 +205,12 @@ def responses_to(parties: Parties, token: str, batch_id: str) -> dict[str, objec
     path = f"/batches/{batch_id}/rejections.csv"
     stream = {**headers, "Accept": "text/event-stream"}
     body = {"variables": {"id": batch_id}}
+    by_number = {"query": BY_ID, "variables": {"id": parse_batch_id(batch_id)}}
     found: dict[str, httpx.Response | bytes] = {
         "batch": http.post("/graphql", json={"query": BY_ID, **body}, headers=headers),
+        "batch by number": http.post("/graphql", json=by_number, headers=headers),
+        "node": http.post("/graphql", json={"query": NODE, **body}, headers=headers),
+        "nodes": http.post("/graphql", json={"query": NODES, **body}, headers=headers),
         "batch by GET": http.get(
             "/graphql", params={"query": BY_ID, "variables": f'{{"id":"{batch_id}"}}'}, headers=headers
         ),
@@ -236,7 +243,7 @@ def test_batch_loaded_by_the_cli_is_visible_only_to_admins(database_url: str, tm
         parties = Parties(client, str(client.http.base_url), own, "", admin, "")
         assert parties.ask(admin, LIST)["batches"]["totalCount"] == 1
         assert parties.ask(own, LIST)["batches"]["totalCount"] == 0
-        assert responses_to(parties, own, "1") == responses_to(parties, own, MISSING)
+        assert responses_to(parties, own, encode_batch_id(1)) == responses_to(parties, own, MISSING)
 
 
 def test_batch_of_another_uploader_causes_the_same_statements_as_a_missing_one(
@@ -262,5 +269,5 @@ def test_batch_of_another_uploader_causes_the_same_statements_as_a_missing_one(
         missing = list(sent)
         sent.clear()
         responses_to(parties, foreign, batch["id"])
-    assert len(missing) == 7
+    assert len(missing) == 10
     assert sent == missing

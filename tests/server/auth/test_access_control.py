@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
+from resolvers.relay.global_ids import encode_global_id
 from tests.support.batches.uploads import create_locations
 from tests.support.fixtures.server import running_server, running_worker
 from tests.support.in_process import ratesgraph_in_process
@@ -28,6 +29,8 @@ PRICES = f'prices: [{{ {DAYS}, {LANE}, price: 1 }}, {{ {DAYS}, {LANE}, price: "x
 OPERATIONS = {
     "averagePrices": f"{{ averagePrices({DAYS}, {LANE}) {{ day }} }}",
     "exchangeRates": '{ exchangeRates(currency: "USD", from: "2024-01-01", to: "2024-01-01") { day } }',
+    "node": f'{{ node(id: "{encode_global_id("Port", "CNSGH")}") {{ id }} }}',
+    "nodes": f'{{ nodes(ids: ["{encode_global_id("Region", "china")}"]) {{ id }} }}',
     "location": '{ location(key: "CNSGH") { key } }',
     "locations": "{ locations { totalCount } }",
     "port": '{ port(code: "CNSGH") { key } }',

@@ -45,11 +45,12 @@ def test_subscription_to_an_unknown_location_suggests_similar_keys(watched: Watc
 @pytest.mark.parametrize(
     ("query", "code"),
     [
-        ("subscription { pricesChanged { batch { id } } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription { pricesChanged { batch { id } } }", "INVALID_LANES"),
+        ("subscription { pricesChanged(lanes: [{}]) { batch { id } } }", "GRAPHQL_VALIDATION_FAILED"),
         ('subscription { batchProgress(id: "1") { id } pricesChanged { batch { id } } }', "GRAPHQL_VALIDATION_FAILED"),
     ],
 )
-def test_invalid_subscription_is_answered_with_a_validation_error(
+def test_invalid_subscription_is_answered_with_an_error(
     watched: Watched, transport: str, query: str, code: str
 ) -> None:
     with open_subscription(watched.url, transport, query) as found:

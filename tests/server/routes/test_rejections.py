@@ -14,7 +14,7 @@ from tests.support.batches.mutations import REVERT
 from tests.support.batches.uploads import UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 
-URLS = "{ batches { edges { node { id rejectionsUrl } } } }"
+URLS = "{ batches { edges { node { number rejectionsUrl } } } }"
 SAME_PORT = ["CNSGH", "CNSGH", "2024-01-01", "2024-01-02", "-3", "USD"]
 MANY = 100_000
 
@@ -40,13 +40,13 @@ def only_error(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, error["extensions"]["code"]
 
 
-def add_rejections(database_url: str, batch_id: str) -> None:
+def add_rejections(database_url: str, number: int) -> None:
     """Insert more rejections for the batch than the buffers of a connection hold."""
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO batch_rejections SELECT %s, 1, 'price', 'INVALID_PRICE', 'ERROR', repeat('m', 100), 'x', n"
             " FROM generate_series(1, %s) n",
-            (batch_id, MANY),
+            (number, MANY),
         )
 
 
@@ -56,11 +56,11 @@ def test_rejections_are_downloaded_as_csv_from_the_batch_url(client: Client, dat
             client, VALID_ITEM, {**VALID_ITEM, "price": "x"}, {**VALID_ITEM, "destination": "CNSGH", "price": -3}
         )
     [edge] = client.ask(URLS)["batches"]["edges"]
-    assert edge["node"]["rejectionsUrl"] == f"/batches/{batch['id']}/rejections.csv"
+    assert edge["node"]["rejectionsUrl"] == f"/batches/{batch['number']}/rejections.csv"
     answer = client.http.get(edge["node"]["rejectionsUrl"])
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert answer.headers["content-disposition"] == f'attachment; filename="batch-{batch["id"]}-rejections.csv"'
+    assert answer.headers["content-disposition"] == f'attachment; filename="batch-{batch["number"]}-rejections.csv"'
     assert int(answer.headers["content-length"]) == len(answer.content)
     header, *rows = csv.reader(io.StringIO(answer.text, newline=""))
     assert (
@@ -92,8 +92,8 @@ def test_rejections_url_is_set_only_for_ended_batches_with_rejections(client: Cl
         upload(client, {**VALID_ITEM, "destination": "CNSGH"})
         upload(client, {**VALID_ITEM, "price": "x"})
     upload(client, {**VALID_ITEM, "price": "x"}, wait_ms=0)
-    urls = {edge["node"]["id"]: edge["node"]["rejectionsUrl"] for edge in client.ask(URLS)["batches"]["edges"]}
-    assert urls == {"1": None, "2": "/batches/2/rejections.csv", "3": "/batches/3/rejections.csv", "4": None}
+    urls = {edge["node"]["number"]: edge["node"]["rejectionsUrl"] for edge in client.ask(URLS)["batches"]["edges"]}
+    assert urls == {1: None, 2: "/batches/2/rejections.csv", 3: "/batches/3/rejections.csv", 4: None}
     assert client.http.get("/batches/1/rejections.csv").text.count("\n") == 1
 
 
@@ -112,6 +112,14 @@ def test_rejections_of_an_unknown_batch_respond_404(client: Client, id_: str) ->
     assert only_error(client.http.get(f"/batches/{id_}/rejections.csv")) == (404, "UNKNOWN_BATCH")
 
 
+def test_rejections_are_downloaded_by_global_id_too(client: Client, database_url: str) -> None:
+    with running_worker(database_url):
+        batch = upload(client, {**VALID_ITEM, "price": "x"})
+    by_number, by_id = (client.http.get(f"/batches/{batch[key]}/rejections.csv") for key in ("number", "id"))
+    assert by_id.content == by_number.content
+    assert by_id.headers["content-disposition"] == by_number.headers["content-disposition"]
+
+
 def test_rejections_of_a_queued_batch_respond_409(client: Client) -> None:
     batch = upload(client, {**VALID_ITEM, "price": "x"}, wait_ms=0)
     assert only_error(client.http.get(f"/batches/{batch['id']}/rejections.csv")) == (409, "BATCH_NOT_ENDED")
@@ -124,7 +132,7 @@ def test_rejections_route_rejects_post_with_405(client: Client) -> None:
 def test_rejections_downloads_by_stalled_clients_do_not_block_other_requests(client: Client, database_url: str) -> None:
     with running_worker(database_url):
         batch = upload(client, VALID_ITEM)
-    add_rejections(database_url, batch["id"])
+    add_rejections(database_url, batch["number"])
     url, path = client.http.base_url, f"/batches/{batch['id']}/rejections.csv"
     idle = [socket.create_connection((url.host, url.port or 80)) for _ in range(MAX_CONCURRENT_REPORTS + 2)]
     try:

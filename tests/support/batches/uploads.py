@@ -14,7 +14,9 @@ UPLOAD = """
 mutation ($input: UploadPricesInput!) {
   uploadPrices(input: $input) {
     replayed
-    batch { id status onError source idempotencyKey itemCount acceptedCount rejectedCount priceDayCount createdAt endedAt }
+    batch {
+      id number status onError source idempotencyKey itemCount acceptedCount rejectedCount priceDayCount createdAt endedAt
+    }
     userErrors { item field code message value }
     warnings { item field code }
   }

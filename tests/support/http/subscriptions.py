@@ -11,7 +11,7 @@ PROGRESS = "subscription ($id: ID!) { batchProgress(id: $id) { id status progres
 
 
 CHANGES = """subscription ($origin: String!, $destination: String!) {
-  pricesChanged(origin: $origin, destination: $destination) { batch { id status } }
+  pricesChanged(origin: $origin, destination: $destination) { batch { number status } }
 }"""
 
 
@@ -25,6 +25,6 @@ each_transport = pytest.mark.parametrize("transport", TRANSPORTS)
 
 
 def upload(watched: Watched, *items: Json, wait_ms: int = 0) -> str:
-    """Upload items and return the batch id."""
+    """Upload items and return the number of the batch."""
     payload = watched.client.ask(UPLOAD, input={"prices": items, "waitMs": wait_ms})["uploadPrices"]
-    return str(payload["batch"]["id"])
+    return str(payload["batch"]["number"])

@@ -10,7 +10,7 @@ from resolvers.caller import AuthScope
 ROOTS = ("Query", "Mutation", "Subscription")
 
 
-READ = {"averagePrices", "exchangeRates", "location", "locations", "port", "region", "pricesChanged"}
+READ = {"averagePrices", "exchangeRates", "location", "locations", "node", "nodes", "port", "region", "pricesChanged"}
 
 
 UPLOAD = {"batch", "batchByKey", "batches", "batchProgress", "uploadPrices", "uploadPriceFile", "revertBatch"}

@@ -1,0 +1,1 @@
+"""Relay specifications: cursor connections."""

@@ -1,0 +1,142 @@
+"""Enums: a description of every value, and the codes of problems that are reported as data.
+
+The enums of `domain` know no GraphQL, so their values are described here.
+"""
+
+from enum import Enum
+
+import strawberry
+from strawberry.types.enum import StrawberryEnumDefinition
+
+from domain.batches import BatchStatus, FileFormat, OnError, Severity
+from domain.locations import LocationKind
+
+
+def describe_enum(kind: type[Enum], description: str, **values: str) -> type[Enum]:
+    """Register an enum with a description of itself and of each value, and return it."""
+    strawberry.enum(kind, description=description)
+    definition: StrawberryEnumDefinition = kind.__strawberry_definition__  # type: ignore[attr-defined]
+    for value in definition.values:
+        value.description = values[value.name]
+    return kind
+
+
+ENUMS = [
+    describe_enum(
+        BatchStatus,
+        "The processing status of a price batch. A batch is QUEUED, then RUNNING, and ends as APPLIED, REJECTED or FAILED.",
+        QUEUED="The batch is stored and waits for a worker.",
+        RUNNING="A worker processes the batch, or will retry it after a failed attempt.",
+        APPLIED="The prices of the batch count.",
+        REJECTED="No price of the batch counts, because of its items.",
+        FAILED="No price of the batch counts, because of repeated internal errors; `failure` has the reason.",
+        REVERTED="The batch was applied, and `revertBatch` has removed its prices.",
+    ),
+    describe_enum(
+        OnError,
+        "The effect of an invalid item on its batch.",
+        REJECT_BATCH="No item is applied if one is invalid.",
+        SKIP_INVALID="All valid items are applied, and the invalid ones are reported.",
+    ),
+    describe_enum(
+        FileFormat,
+        "The format of a price file.",
+        CSV="Comma-separated values with a header line, in UTF-8.",
+        CSV_GZIP="A CSV file compressed by gzip.",
+        NDJSON="One JSON object per line, in UTF-8.",
+        NDJSON_GZIP="An NDJSON file compressed by gzip.",
+        PARQUET="An Apache Parquet file.",
+    ),
+    describe_enum(
+        Severity,
+        "Whether a rejection excluded its item from the batch.",
+        ERROR="The item was excluded.",
+        WARNING="The item was applied.",
+    ),
+    describe_enum(
+        LocationKind,
+        "The kind of a location.",
+        PORT="A port, identified by its UN/LOCODE.",
+        REGION="A region, which stands for all ports below it at any depth.",
+    ),
+]
+"""The enums of `domain`, registered for the schema."""
+
+
+@strawberry.enum(description="The kind of a problem that is reported as data. Later versions may add codes.")
+class ProblemCode(Enum):
+    """Codes of `domain.batches.Rejection` that clients may receive."""
+
+    BATCH_NOT_APPLIED = strawberry.enum_value(
+        "BATCH_NOT_APPLIED", description="Only applied batches can be reverted, once."
+    )
+    BROKEN_FILE = strawberry.enum_value(
+        "BROKEN_FILE", description="The file cannot be read to its end, or only at an unjustified price."
+    )
+    DATE_RANGE_TOO_LONG = strawberry.enum_value(
+        "DATE_RANGE_TOO_LONG", description="The price holds for more than 3,660 days."
+    )
+    DUPLICATE_LOCATION = strawberry.enum_value("DUPLICATE_LOCATION", description="A code or slug is listed twice.")
+    EMPTY_BATCH = strawberry.enum_value("EMPTY_BATCH", description="The upload, file or change contains no items.")
+    IDEMPOTENCY_KEY_REUSED = strawberry.enum_value(
+        "IDEMPOTENCY_KEY_REUSED",
+        description="The idempotency key was used before for an upload with different content.",
+    )
+    INVALID_CODE = strawberry.enum_value("INVALID_CODE", description="The code of a port is not a UN/LOCODE.")
+    INVALID_DATE = strawberry.enum_value(
+        "INVALID_DATE", description="The text is not a valid date (YYYY-MM-DD) between 1970 and 2100."
+    )
+    INVALID_DATE_RANGE = strawberry.enum_value("INVALID_DATE_RANGE", description="The period ends before it begins.")
+    INVALID_IDEMPOTENCY_KEY = strawberry.enum_value(
+        "INVALID_IDEMPOTENCY_KEY", description="The idempotency key is empty, too long or not printable."
+    )
+    INVALID_NAME = strawberry.enum_value("INVALID_NAME", description="The name is empty, too long or not printable.")
+    INVALID_PRICE = strawberry.enum_value("INVALID_PRICE", description="The price is not a finite decimal number.")
+    INVALID_SLUG = strawberry.enum_value(
+        "INVALID_SLUG", description="The slug of a region has invalid characters or is too long."
+    )
+    INVALID_TEXT = strawberry.enum_value("INVALID_TEXT", description="A text contains an unpaired surrogate.")
+    LOCATION_CLASH = strawberry.enum_value("LOCATION_CLASH", description="A code is also a slug, or the reverse.")
+    MISSING_VALUE = strawberry.enum_value("MISSING_VALUE", description="A field is empty.")
+    NOT_A_PORT = strawberry.enum_value("NOT_A_PORT", description="The location is a region where a port is required.")
+    NO_EXCHANGE_RATE = strawberry.enum_value(
+        "NO_EXCHANGE_RATE", description="The currency has no rate for one of the days."
+    )
+    PAYLOAD_GONE = strawberry.enum_value("PAYLOAD_GONE", description="The uploaded payload has expired.")
+    PRICE_OUT_OF_RANGE = strawberry.enum_value(
+        "PRICE_OUT_OF_RANGE", description="The price is beyond ±10,000,000 US dollars."
+    )
+    REGION_CYCLE = strawberry.enum_value("REGION_CYCLE", description="The region would be below itself.")
+    SAME_PORT = strawberry.enum_value("SAME_PORT", description="A warning: origin and destination are equal.")
+    TOO_MANY_ITEMS = strawberry.enum_value(
+        "TOO_MANY_ITEMS", description="The upload, file or change contains too many items."
+    )
+    UNKNOWN_BATCH = strawberry.enum_value(
+        "UNKNOWN_BATCH", description="There is no such batch, or it belongs to another caller."
+    )
+    UNKNOWN_CURRENCY = strawberry.enum_value(
+        "UNKNOWN_CURRENCY", description="The currency has no exchange rate on any day."
+    )
+    UNKNOWN_FORMAT = strawberry.enum_value(
+        "UNKNOWN_FORMAT", description="The name of the file has no known extension, and `format` is missing."
+    )
+    UNKNOWN_LOCATION = strawberry.enum_value("UNKNOWN_LOCATION", description="No port or region has this key.")
+    UNKNOWN_PARENT = strawberry.enum_value("UNKNOWN_PARENT", description="The parent is missing, unknown or a port.")
+    UNKNOWN_PORT = strawberry.enum_value("UNKNOWN_PORT", description="No port has this code.")
+    WRONG_COLUMNS = strawberry.enum_value(
+        "WRONG_COLUMNS", description="The columns of the file fit no layout, or hold lists, bytes or durations."
+    )
+    WRONG_ENCODING = strawberry.enum_value(
+        "WRONG_ENCODING", description="The file is not UTF-8, or contains NUL characters."
+    )
+    OTHER = strawberry.enum_value(
+        "OTHER", description="A problem that this version of the server does not know; see its message."
+    )
+
+    @classmethod
+    def of(cls, code: str) -> "ProblemCode":
+        """Return the member of a code. A newer worker may have stored one that this process does not know."""
+        try:
+            return cls(code)
+        except ValueError:
+            return cls.OTHER
