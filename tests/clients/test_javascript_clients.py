@@ -1,78 +1,100 @@
-"""GraphQL clients for JavaScript against a real server: queries, mutations, uploads, subscriptions.
+"""GraphQL clients for JavaScript against a real server: queries, pages, mutations, uploads, subscriptions, errors.
 
-Each client has a script in this folder, which runs the operations of `scenario.mjs` and prints what the client returned. A
-further client needs its package in `package.json`, `npm install` in this folder for the lock file, its script, and an entry
-in `CLIENTS`.
+Each client has a script in `javascript/`, which runs the operations of `scenario.mjs` and prints what the client returned. A
+further client needs its package in `package.json`, `npm install` in that folder for the lock file, its script, and an entry in
+`CLIENTS`. The documentation of clients shows parts of these scripts.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from graphql import GraphQLObjectType, build_schema, get_named_type
 
-from tests.support.batches.uploads import create_locations
-from tests.support.fixtures.server import Json, running_server, running_worker
-from tests.support.npm import install_scripts, run_script
+from tests.support.clients import EXPECTED, LOCATIONS, PAGES, REFUSED, drop_type_names, open_world
+from tests.support.fixtures.server import Json
+from tests.support.npm import install_scripts, run_script, run_tool
+from tests.support.source import ROOT
 
-CLIENTS = [("urql.mjs", "urql-core-5"), ("urql.mjs", "urql-core-6")]
-"""Script of each client, with further arguments."""
-DAYS = ("2024-01-01", "2024-01-02")
-APPLIED = {"batch": {"status": "APPLIED", "acceptedCount": 3}, "userErrors": []}
-EXPECTED = {
-    "before": [{"day": day, "averagePrice": None, "priceCount": 0} for day in DAYS],
-    "uploaded": APPLIED,
-    "sent": APPLIED,
-    "progress": [{"status": "APPLIED", "progress": 1}],
-    "after": [
-        {"day": day, "averagePrice": average, "priceCount": 3} for day, average in zip(DAYS, (30, 2), strict=True)
-    ],
-    "refused": ["GRAPHQL_VALIDATION_FAILED"],
+pytestmark = pytest.mark.slow
+
+JSON_TYPE = "application/graphql-response+json"
+POST = ["POST", JSON_TYPE, False]
+URQL = {
+    "pages": PAGES,
+    "refused": REFUSED,
+    # Method, media type and whether there is an ETag: three operations, the subscription, a query by GET, the others.
+    "statuses": [POST, POST, POST, ["POST", "text/event-stream", False], ["GET", JSON_TYPE, True], *[POST] * 8],
 }
-"""What every client returns to an application, without the fields that the client adds, such as `__typename`."""
+ENTRIES: dict[str, list[Json]] = {
+    "locations": [{"key": key} for key in LOCATIONS],
+    "batches": [{"number": number} for number in (3, 2, 1)],
+    "lanes": [{"origin": {"code": code}} for code in ("NLRTM", "CNSGH")],
+    "rejections": [{"item": item, "code": "UNKNOWN_PORT"} for item in (3, 4)],
+}
+"""Entries of each connection of the schema, as Relay pages through it one by one."""
+CONNECTIONS = {name: {"forward": entries, "backward": entries} for name, entries in ENTRIES.items()}
+CLIENTS: dict[str, Json] = {
+    "urql.mjs urql-core-5": URQL,
+    "urql.mjs @urql/core": URQL,
+    "graphcache.mjs": {"merged": LOCATIONS, "cached": "REVERTED", "refused": REFUSED},
+    "apollo.mjs": {
+        "pages": PAGES,
+        "merged": LOCATIONS,
+        "cached": "REVERTED",
+        "refused": REFUSED,
+        "sentByGet": ["hash"],
+    },
+    "graphql-request.mjs": {"pages": PAGES, "refused": REFUSED},
+    "relay.mjs": {"cached": "REVERTED", "unexpected": 0, "connections": CONNECTIONS},
+    "built/typed/client.js text": {"pages": PAGES},
+}
+"""Script of each client with its arguments, and the results that it has in addition to those of all clients.
+
+`merged` and `cached` need a normalized cache. A compiler prevents `refused`.
+"""
 
 
 @pytest.fixture(scope="module")
 def scripts() -> Path:
-    """Return the folder of the scripts, installed alongside their packages."""
-    return install_scripts(Path(__file__).parent)
+    """Return the folder of the scripts, installed alongside their packages and with compiled documents."""
+    folder = install_scripts(ROOT / "tests" / "clients" / "javascript")
+    (folder / "schema.graphql").write_bytes((ROOT / "schema.graphql").read_bytes())
+    (folder / "relay" / "__generated__").mkdir(exist_ok=True)
+    run_tool(folder, "relay-compiler", "relay.config.json")
+    run_tool(folder, "graphql-codegen")
+    run_tool(folder, "tsc", "--project", "typed")
+    return folder
 
 
-@contextmanager
-def open_world(database_url: str) -> Iterator[str]:
-    """Run a server and a worker with a small world; yield the server's URL."""
-    create_locations(database_url)
-    with running_server(database_url) as client, running_worker(database_url):
-        yield str(client.http.base_url)
+def check_client(scripts: Path, url: str, client: str, additional: Json) -> None:
+    """Run the script of a client and compare its results, without the type names that some clients add."""
+    name, *arguments = client.split()
+    output = json.loads(run_script(scripts, name, url, *arguments))
+    results = {name: drop_type_names(result) for name, result in output.items()}
+    expected = EXPECTED | additional
+    assert {name: results.get(name) for name in expected} == expected
 
 
-def drop_type_names(value: object) -> object:
-    """Return the decoded JSON without `__typename`, which some clients add to each object."""
-    if isinstance(value, dict):
-        return {name: drop_type_names(member) for name, member in value.items() if name != "__typename"}
-    return [drop_type_names(entry) for entry in value] if isinstance(value, list) else value
-
-
-@pytest.mark.parametrize("arguments", CLIENTS, ids=" ".join)
-def test_client_reads_uploads_and_subscribes(scripts: Path, database_url: str, arguments: tuple[str, ...]) -> None:
-    name, *others = arguments
+@pytest.mark.parametrize(("client", "additional"), CLIENTS.items(), ids=CLIENTS)
+def test_client_reads_uploads_and_subscribes(scripts: Path, database_url: str, client: str, additional: Json) -> None:
     with open_world(database_url) as url:
-        results: Json = json.loads(run_script(scripts, name, url, *others))
-    assert {name: drop_type_names(results[name]) for name in EXPECTED} == EXPECTED
+        check_client(scripts, url, client, additional)
 
 
-@pytest.mark.parametrize("package", ["urql-core-5", "urql-core-6"])
-def test_urql_receives_json_except_for_subscriptions(scripts: Path, database_url: str, package: str) -> None:
-    with open_world(database_url) as url:
-        results: Json = json.loads(run_script(scripts, "urql.mjs", url, package))
-    # Method, media type and whether there is an ETag, in the order of the scenario.
-    json_type = "application/graphql-response+json"
-    assert results["statuses"] == [
-        ["POST", json_type, False],
-        ["POST", json_type, False],
-        ["POST", json_type, False],
-        ["POST", "text/event-stream", False],
-        ["GET", json_type, True],
-        ["POST", json_type, False],
-    ]
+def test_registered_documents_of_graphql_codegen_run(scripts: Path, database_url: str) -> None:
+    manifest = scripts / "typed" / "gql" / "persisted-documents.json"
+    with open_world(database_url, {"documents_dir": manifest, "persisted_only": True}) as url:
+        check_client(scripts, url, "built/typed/client.js registered", {"pages": PAGES})
+
+
+def test_relay_pages_every_connection_of_the_schema() -> None:
+    types = build_schema((ROOT / "schema.graphql").read_text()).type_map.values()
+    objects = [type_ for type_ in types if isinstance(type_, GraphQLObjectType)]
+    connections = {
+        name
+        for type_ in objects
+        for name, field in type_.fields.items()
+        if str(get_named_type(field.type)).endswith("Connection")
+    }
+    assert connections == CONNECTIONS.keys()

@@ -10,6 +10,7 @@ import pytest
 from tests.support.source import ROOT
 
 INSTALL_SECONDS = 300
+RUN_SECONDS = 120
 MANIFESTS = ("package.json", "package-lock.json", ".npmrc")
 
 
@@ -27,8 +28,7 @@ def install_scripts(sources: Path) -> Path:
         # Several processes of the test run may need the same packages.
         fcntl.flock(lock, fcntl.LOCK_EX)
         _install_packages(sources, installed)
-        for script in sources.glob("*.mjs"):
-            shutil.copy(script, installed)
+        shutil.copytree(sources, installed, dirs_exist_ok=True)
     return installed
 
 
@@ -53,7 +53,15 @@ def _install_packages(sources: Path, installed: Path) -> None:
 
 def run_script(folder: Path, name: str, *arguments: str) -> str:
     """Run an installed script and return its output. Fail with its standard error."""
-    command = ["node", str(folder / name), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+    return _run(folder, "node", name, *arguments)
+
+
+def run_tool(folder: Path, name: str, *arguments: str) -> str:
+    """Run a command of an installed package and return its output. Fail with what it printed."""
+    return _run(folder, str(folder / "node_modules" / ".bin" / name), *arguments)
+
+
+def _run(folder: Path, *command: str) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -1,6 +1,6 @@
 // The operations that every client sends, as each of them is used in an application. A client's script runs them in this order
 // and passes what the client returned to `report`. `test_javascript_clients.py` compares that with the same expected results
-// for all clients.
+// for all clients. Clients with a compiler have the same operations in `operations.graphql` or in tagged templates.
 
 export const [url] = process.argv.slice(2);
 
@@ -49,6 +49,57 @@ export const PROGRESS = `
   subscription Progress($id: ID!) {
     batchProgress(id: $id) { status progress }
   }`;
+
+/** A page of a connection, in either direction. */
+export const PAGE = `
+  query Page($first: Int, $after: String, $last: Int, $before: String) {
+    locations(first: $first, after: $after, last: $last, before: $before) {
+      edges {
+        node { id key }
+      }
+      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    }
+  }`;
+
+/** Pages through all locations forward, then backward. `ask` takes variables and returns data. */
+export const readPages = async (ask) => {
+  const forward = [];
+  const backward = [];
+  const keys = ({ edges }) => edges.map(({ node }) => node.key);
+  for (let page, after = null; page?.pageInfo.hasNextPage ?? true; after = page.pageInfo.endCursor) {
+    page = (await ask({ first: 3, after })).locations;
+    forward.push(keys(page));
+  }
+  for (let page, before = null; page?.pageInfo.hasPreviousPage ?? true; before = page.pageInfo.startCursor) {
+    page = (await ask({ last: 3, before })).locations;
+    backward.push(keys(page));
+  }
+  return { forward, backward };
+};
+
+/** A refetch of the file's batch by its global ID. */
+export const NODE = `
+  query BatchNode($id: ID!) {
+    node(id: $id) {
+      id
+      ... on PriceBatch { status }
+    }
+  }`;
+
+/** A mutation that changes the batch. A normalized cache then shows the new status wherever the batch is. */
+export const REVERT = `
+  mutation Revert($id: ID!) {
+    revertBatch(id: $id) {
+      batch { id status }
+      userErrors { code }
+    }
+  }`;
+
+/** A lane with an error of its field: `averagePrices` is null and the error names the argument. */
+export const UNKNOWN_LANE = { origin: 'atlantis', destination: 'europe' };
+
+/** The code and the argument of each GraphQL error. */
+export const describe = (errors) => errors.map(({ extensions: { code, argument } }) => [code, argument]);
 
 /** A query that the server refuses before execution. */
 export const REFUSED = 'query Refused { unknownField }';

@@ -1,0 +1,105 @@
+// urql with its normalized cache, with the schema, over GET where possible, and subscriptions over WebSocket.
+import { readFile } from 'node:fs/promises';
+import { Client, fetchExchange, subscriptionExchange } from '@urql/core';
+import { cacheExchange } from '@urql/exchange-graphcache';
+import { relayPagination } from '@urql/exchange-graphcache/extras';
+import { buildSchema, introspectionFromSchema } from 'graphql';
+import { createClient } from 'graphql-ws';
+import WebSocket from 'ws';
+import {
+  AVERAGES, FILE_INPUT, FORM_HEADERS, LANE, NODE, PAGE, PRICES, PROGRESS, REFUSED, REVERT, UNKNOWN_LANE, UPLOAD, UPLOAD_FILE, createFile,
+  describe, report, url,
+} from './scenario.mjs';
+
+const schema = introspectionFromSchema(buildSchema(await readFile('schema.graphql', 'utf8')));
+const sockets = createClient({ url: `${url.replace('http', 'ws')}/graphql`, webSocketImpl: WebSocket });
+
+// Averages have no ID, so the cache cannot know which of them an upload changes.
+const dropAverages = (_result, _variables, cache) => {
+  for (const { fieldName, arguments: variables } of cache.inspectFields('Query')) {
+    if (fieldName === 'averagePrices') cache.invalidate('Query', fieldName, variables);
+  }
+};
+
+const client = new Client({
+  url: `${url}/graphql`,
+  exchanges: [
+    cacheExchange({
+      schema,
+      // Objects without an identity belong to the field that returned them.
+      keys: Object.fromEntries(
+        ['AverageChange', 'DailyAverage', 'ExchangeRate', 'Lane', 'PricesChanged', 'Rejection', 'SubscribedLane', 'UploadPreview',
+          'UserError'].map((type) => [type, () => null]),
+      ),
+      resolvers: {
+        Query: { locations: relayPagination(), batches: relayPagination() },
+        PriceBatch: { lanes: relayPagination(), rejections: relayPagination() },
+      },
+      updates: { Mutation: { uploadPrices: dropAverages, uploadPriceFile: dropAverages, revertBatch: dropAverages } },
+    }),
+    fetchExchange,
+    subscriptionExchange({
+      forwardSubscription: ({ query, variables }) => ({
+        subscribe: (sink) => ({ unsubscribe: sockets.subscribe({ query, variables }, sink) }),
+      }),
+    }),
+  ],
+  preferGetMethod: 'within-url-limit',
+});
+
+const read = ({ data, error }) => {
+  if (error) throw error;
+  return data;
+};
+const query = async (text, variables, requestPolicy = 'network-only') =>
+  read(await client.query(text, variables, { requestPolicy }).toPromise());
+
+const before = await query(AVERAGES, LANE);
+const uploaded = read(await client.mutation(UPLOAD, { input: PRICES }).toPromise());
+const upload = client.mutation(
+  UPLOAD_FILE,
+  { file: createFile(), input: FILE_INPUT },
+  { fetchOptions: { headers: FORM_HEADERS } },
+);
+const { batch: { id, ...batch }, userErrors } = read(await upload.toPromise()).uploadPriceFile;
+
+const progress = [];
+await new Promise((resolve, reject) => {
+  client.subscription(PROGRESS, { id }).subscribe(({ data, error, hasNext }) => {
+    if (error) reject(error);
+    else if (hasNext) progress.push(data.batchProgress);
+    else resolve();
+  });
+});
+
+// The uploads removed the averages from the cache.
+const after = await query(AVERAGES, LANE, 'cache-first');
+
+// The cache merges the pages of a connection into one list.
+let { locations: page } = await query(PAGE, { first: 3 });
+while (page.pageInfo.hasNextPage) {
+  ({ locations: page } = await query(PAGE, { first: 3, after: page.pageInfo.endCursor }));
+}
+
+// The result of a mutation updates the batch in the cache, wherever it was read from.
+const refetched = (await query(NODE, { id })).node.status;
+const reverted = read(await client.mutation(REVERT, { id }).toPromise()).revertBatch.batch.status;
+const cached = (await query(NODE, { id }, 'cache-only')).node.status;
+
+const failed = await client.query(AVERAGES, UNKNOWN_LANE).toPromise();
+const refused = await client.query(REFUSED, {}).toPromise();
+
+await sockets.dispose();
+report({
+  before: before.averagePrices,
+  uploaded: uploaded.uploadPrices,
+  sent: { batch, userErrors },
+  progress,
+  after: after.averagePrices,
+  merged: page.edges.map(({ node }) => node.key),
+  refetched,
+  reverted,
+  cached,
+  failed: describe(failed.error.graphQLErrors),
+  refused: describe(refused.error.graphQLErrors),
+});
