@@ -1,5 +1,6 @@
 """The scenario that GraphQL clients of other projects run against a server: its world and its expected results."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,6 +34,13 @@ def open_world(database_url: str, settings: Json | None = None) -> Iterator[str]
     create_locations(database_url)
     with running_server(database_url, **(settings or {})) as client, running_worker(database_url):
         yield str(client.http.base_url).rstrip("/")
+
+
+def check_results(output: str, additional: Json) -> None:
+    """Compare what the script of a client printed with the results of all clients and additional ones."""
+    results = {name: drop_type_names(result) for name, result in json.loads(output).items()}
+    expected = EXPECTED | additional
+    assert {name: results.get(name) for name in expected} == expected
 
 
 def drop_type_names(value: object) -> object:

@@ -1,67 +1,31 @@
-"""Installation of npm packages for tests, into .bench/, which git ignores."""
+"""Packages of npm and scripts of Node.js that tests run."""
 
-import fcntl
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.source import ROOT
+from tests.support.installs import install_once, run_command
 
-INSTALL_SECONDS = 300
-RUN_SECONDS = 120
 MANIFESTS = ("package.json", "package-lock.json", ".npmrc")
+INSTALL = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 
 
 def install_scripts(sources: Path) -> Path:
     """Install the packages of a folder and copy its scripts next to them; return that folder.
 
-    Node.js resolves modules relative to the folder of a script. The test is skipped if npm or its registry is missing. The
-    packages remain installed until the manifests change.
+    Node.js resolves modules relative to the folder of a script. The test is skipped if npm or its registry is missing.
     """
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed")
-    installed = ROOT / ".bench" / sources.name
-    installed.mkdir(parents=True, exist_ok=True)
-    with (installed / "lock").open("w") as lock:
-        # Several processes of the test run may need the same packages.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _install_packages(sources, installed)
-        shutil.copytree(sources, installed, dirs_exist_ok=True)
-    return installed
-
-
-def _install_packages(sources: Path, installed: Path) -> None:
-    manifests = {name: (sources / name).read_bytes() for name in MANIFESTS}
-    wanted, marker = b"\n".join(manifests.values()), installed / "installed"
-    if marker.exists() and marker.read_bytes() == wanted:
-        return
-    for name, content in manifests.items():
-        (installed / name).write_bytes(content)
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    try:
-        done = subprocess.run(
-            command, cwd=installed, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"npm could not install {sources.name} within {INSTALL_SECONDS} s")
-    if done.returncode != 0:
-        pytest.skip(f"npm could not install {sources.name}: {done.stderr[-200:]}")
-    marker.write_bytes(wanted)
+    return install_once(sources, sources.name, MANIFESTS, INSTALL)
 
 
 def run_script(folder: Path, name: str, *arguments: str) -> str:
     """Run an installed script and return its output. Fail with its standard error."""
-    return _run(folder, "node", name, *arguments)
+    return run_command(folder, "node", name, *arguments)
 
 
 def run_tool(folder: Path, name: str, *arguments: str) -> str:
     """Run a command of an installed package and return its output. Fail with what it printed."""
-    return _run(folder, str(folder / "node_modules" / ".bin" / name), *arguments)
-
-
-def _run(folder: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return run_command(folder, str(folder / "node_modules" / ".bin" / name), *arguments)

@@ -1,0 +1,47 @@
+"""GraphQL clients for Python against a real server, with the scenario of the JavaScript clients.
+
+Each client has a virtual environment of its own, because some need another version of graphql-core than the server. A further
+client needs its pins, `NAME-requirements.txt`, and a script, `NAME_client.py`, in `python/`.
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.clients import PAGES, REFUSED, check_results, open_world
+from tests.support.installs import install_once, run_command
+from tests.support.source import ROOT
+
+pytestmark = pytest.mark.slow
+
+SOURCES = ROOT / "tests" / "clients" / "python"
+
+
+def install_client(name: str) -> Path:
+    """Install the packages of a client into a virtual environment; return the folder with the scripts next to it.
+
+    The test is skipped if the registry cannot be reached.
+    """
+    pins = f"{name}-requirements.txt"
+    uv = (sys.executable, "-m", "uv")
+    create = (*uv, "venv", "--quiet", "--clear", "--python", sys.executable, ".venv")
+    install = (*uv, "pip", "install", "--quiet", "--python", ".venv/bin/python", "--requirement", pins)
+    folder = install_once(SOURCES, f"python-{name}", [pins], create, install)
+    (folder / "schema.graphql").write_bytes((ROOT / "schema.graphql").read_bytes())
+    return folder
+
+
+def test_gql_reads_uploads_and_subscribes(database_url: str) -> None:
+    folder = install_client("gql")
+    with open_world(database_url) as url:
+        output = run_command(folder, ".venv/bin/python", "gql_client.py", url)
+    check_results(output, {"pages": PAGES, "refused": REFUSED})
+
+
+def test_client_of_ariadne_codegen_reads_uploads_and_subscribes(database_url: str) -> None:
+    folder = install_client("ariadne")
+    run_command(folder, ".venv/bin/ariadne-codegen")
+    with open_world(database_url) as url:
+        output = run_command(folder, ".venv/bin/python", "ariadne_client.py", url)
+    check_results(output, {"pages": PAGES})
