@@ -5,12 +5,13 @@ further client needs its package in `package.json`, `npm install` in that folder
 `CLIENTS`. The documentation of clients shows parts of these scripts.
 """
 
+import json
 from pathlib import Path
 
 import pytest
 from graphql import GraphQLObjectType, build_schema, get_named_type
 
-from tests.support.clients import LOCATIONS, PAGES, REFUSED, check_results, open_world
+from tests.support.clients import APPLIED, LOCATIONS, PAGES, REFUSED, check_results, open_world
 from tests.support.fixtures.server import Json
 from tests.support.npm import install_scripts, run_script, run_tool
 from tests.support.source import ROOT
@@ -82,6 +83,13 @@ def test_registered_documents_of_graphql_codegen_run(scripts: Path, database_url
     manifest = scripts / "typed" / "gql" / "persisted-documents.json"
     with open_world(database_url, {"documents_dir": manifest, "persisted_only": True}) as url:
         check_client(scripts, url, "built/typed/client.js registered", {"pages": PAGES})
+
+
+def test_page_behind_vite_uploads_and_subscribes(scripts: Path, database_url: str) -> None:
+    with open_world(database_url) as url:
+        results = json.loads(run_script(scripts, "vite.mjs", url))
+    finished = [{"status": "APPLIED", "progress": 1}]
+    assert results == {"sent": APPLIED, "overEvents": finished, "overSocket": finished}
 
 
 def test_relay_pages_every_connection_of_the_schema() -> None:
