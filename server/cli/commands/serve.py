@@ -16,7 +16,8 @@ import uvicorn
 from server.app import create_app
 from server.cli.console import CommandError, open_database, out, read_settings
 from server.config.profiles import choose_profile, find_unsafe_combination
-from server.config.settings import Settings, find_former_names
+from server.config.setting_names import find_former_names
+from server.config.settings import Settings
 from server.graphql_api.registered_documents import RegisteredDocuments, UnreadableDocuments
 from server.observability import log_config
 from server.observability.metrics import multiprocess_dir
@@ -90,7 +91,7 @@ def serve(overrides: dict[str, object], *, demo: bool | None) -> None:
             with_demo = settings.database_url is None if demo is None else demo
             run_command(direct_url, "prepare", "--demo" if with_demo else "--no-demo")
             if settings.database_url is None:
-                with worker_subprocess(database_url):
+                with worker_subprocess(database_url, settings.data_dir):
                     _run_until_signal(settings, database_url, sock)
             else:
                 out.print("This process applies no uploads: start `ratesgraph worker` on this or another machine.")
@@ -164,6 +165,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
     # Server processes are spawned, not forked, and read their settings from the environment.
     os.environ["RATESGRAPH_PROFILE"] = choose_profile(settings)
     os.environ["RATESGRAPH_WORKERS"] = str(settings.workers)
+    os.environ["RATESGRAPH_DATA_DIR"] = str(settings.data_dir.resolve())
     os.environ["DATABASE_URL"] = database_url
     os.environ["RATESGRAPH_DIRECT_URL"] = settings.direct_url or database_url
     config = uvicorn.Config(

@@ -8,7 +8,8 @@ import ast
 import re
 
 from graph.types.enums import ProblemCode
-from server.config.settings import Settings, environment_names
+from server.config.setting_names import environment_names
+from server.config.settings import Settings
 from tests.support.source import PRODUCT, ROOT, modules
 
 LITERAL = re.compile(r"[A-Z]+(_[A-Z0-9]+)*")
@@ -22,7 +23,8 @@ STATUSES = {"QUEUED", "RUNNING", "APPLIED", "REJECTED", "FAILED", "REVERTED"}
 OTHER_ENUM_VALUES = {"ERROR", "WARNING", "PORT", "REGION", "REJECT_BATCH", "SKIP_INVALID"}
 HTTP_WORDS = {"POST", "HEAD", "DENY"}
 ENVIRONMENT = {"OTEL_SERVICE_NAME", "POLARS_MAX_THREADS", "PROMETHEUS_MULTIPROC_DIR", "RATESGRAPH_TOKEN"}
-OTHER_WORDS = STATUSES | OTHER_ENUM_VALUES | HTTP_WORDS | ENVIRONMENT
+FILES = {"PG_VERSION"}
+OTHER_WORDS = STATUSES | OTHER_ENUM_VALUES | HTTP_WORDS | ENVIRONMENT | FILES
 
 
 def literals() -> set[str]:

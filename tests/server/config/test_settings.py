@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 
-from server.config.settings import Settings, environment_names, find_former_names
+from server.config.setting_names import environment_names, find_former_names
+from server.config.settings import Settings
 from tests.support.in_process import ratesgraph_in_process
 
 RENAMED = {
@@ -23,6 +25,13 @@ def test_settings_ignore_empty_environment_variables_except_rate_limits(monkeypa
             monkeypatch.setenv(name, "")
     # For these an empty value is meaningful: it disables the limit.
     assert Settings() == expected.model_copy(update=dict.fromkeys(["rate_limit", "token_rate_limit"], ""))
+
+
+@pytest.mark.parametrize("value", ["X-A:", "X-A\nX-B", "X-Ä", "X-A;X-B"])
+def test_cors_headers_that_are_no_header_names_are_rejected(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("RATESGRAPH_CORS_HEADERS", value)
+    with pytest.raises(ValidationError, match="cors_headers"):
+        Settings()
 
 
 @pytest.mark.parametrize(("name", "former"), [(name, row[0]) for name, row in RENAMED.items()])

@@ -96,7 +96,7 @@ MALFORMED: dict[str, bytes] = {
     "a map with numbers": encode(OPERATIONS, mapped({"0": [1]}), FILE),
     "a file that is not sent": encode(OPERATIONS, MAP),
     "a file that the map does not name": encode(OPERATIONS, mapped({}), FILE),
-    "a text where the file should be": encode(OPERATIONS, MAP, ("0", None, CSV)),
+    "two files without names": encode(OPERATIONS, mapped({"0": [], "1": []}), ("0", None, CSV), ("1", None, CSV)),
     "two files": encode(OPERATIONS, mapped({"0": ["variables.file"], "1": ["variables.list.0"]}), FILE, ("1", "b.csv", CSV)),
     "too many fields": encode(OPERATIONS, MAP, *[("x", None, b"")] * 100, FILE),
 }  # fmt: skip
