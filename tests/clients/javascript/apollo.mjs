@@ -14,17 +14,14 @@ import {
 } from './scenario.mjs';
 
 const sentByGet = new Set();
-const fetchAndRecord = (target, options) => {
+const send = globalThis.fetch;
+globalThis.fetch = (target, options) => {
   if (options.method === 'GET') sentByGet.add(new URL(target).searchParams.has('query') ? 'text' : 'hash');
-  return fetch(target, options);
+  return send(target, options);
 };
 
 const sha256 = (text) => createHash('sha256').update(text).digest('hex');
-const http = new UploadHttpLink({
-  uri: `${url}/graphql`,
-  headers: { 'GraphQL-Require-Preflight': '1' },
-  fetch: fetchAndRecord,
-});
+const http = new UploadHttpLink({ uri: `${url}/graphql`, headers: { 'GraphQL-Require-Preflight': '1' } });
 const sockets = createClient({ url: `${url.replace('http', 'ws')}/graphql`, webSocketImpl: WebSocket });
 
 const client = new ApolloClient({

@@ -12,9 +12,13 @@ import {
 } from './scenario.mjs';
 
 const schema = introspectionFromSchema(buildSchema(await readFile('schema.graphql', 'utf8')));
+// Objects without an identity, such as averages, belong to the field that returned them.
+const withoutId = schema.__schema.types.filter(
+  ({ kind, fields }) => kind === 'OBJECT' && !fields.some(({ name }) => name === 'id'),
+);
 const sockets = createClient({ url: `${url.replace('http', 'ws')}/graphql`, webSocketImpl: WebSocket });
 
-// Averages have no ID, so the cache cannot know which of them an upload changes.
+// The cache cannot know which averages an upload changes.
 const dropAverages = (_result, _variables, cache) => {
   for (const { fieldName, arguments: variables } of cache.inspectFields('Query')) {
     if (fieldName === 'averagePrices') cache.invalidate('Query', fieldName, variables);
@@ -26,11 +30,7 @@ const client = new Client({
   exchanges: [
     cacheExchange({
       schema,
-      // Objects without an identity belong to the field that returned them.
-      keys: Object.fromEntries(
-        ['AverageChange', 'DailyAverage', 'ExchangeRate', 'Lane', 'PricesChanged', 'Rejection', 'SubscribedLane', 'UploadPreview',
-          'UserError'].map((type) => [type, () => null]),
-      ),
+      keys: Object.fromEntries(withoutId.map(({ name }) => [name, () => null])),
       resolvers: {
         Query: { locations: relayPagination(), batches: relayPagination() },
         PriceBatch: { lanes: relayPagination(), rejections: relayPagination() },
