@@ -37,7 +37,13 @@ CONNECTIONS = {name: {"forward": entries, "backward": entries} for name, entries
 CLIENTS: dict[str, Json] = {
     "urql.mjs urql-core-5": URQL,
     "urql.mjs @urql/core": URQL,
-    "graphcache.mjs": {"merged": LOCATIONS, "cached": "REVERTED", "refused": REFUSED},
+    "graphcache.mjs": {
+        "merged": LOCATIONS,
+        "cached": "REVERTED",
+        "refused": REFUSED,
+        # The client sends the text of an unknown hash by GET as well; Apollo Client sends it by POST.
+        "sentByGet": ["hash", "text"],
+    },
     "apollo.mjs": {
         "pages": PAGES,
         "merged": LOCATIONS,

@@ -1,8 +1,9 @@
-// urql with its normalized cache, with the schema, over GET where possible, and subscriptions over WebSocket.
+// urql with its normalized cache, with the schema, persisted queries over GET, and subscriptions over WebSocket.
 import { readFile } from 'node:fs/promises';
 import { Client, fetchExchange, subscriptionExchange } from '@urql/core';
 import { cacheExchange } from '@urql/exchange-graphcache';
 import { relayPagination } from '@urql/exchange-graphcache/extras';
+import { persistedExchange } from '@urql/exchange-persisted';
 import { buildSchema, introspectionFromSchema } from 'graphql';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
@@ -10,6 +11,13 @@ import {
   AVERAGES, FILE_INPUT, FORM_HEADERS, LANE, NODE, PAGE, PRICES, PROGRESS, REFUSED, REVERT, UNKNOWN_LANE, UPLOAD, UPLOAD_FILE, createFile,
   describe, report, url,
 } from './scenario.mjs';
+
+const sentByGet = new Set();
+const send = globalThis.fetch;
+globalThis.fetch = (target, options) => {
+  if (options.method === 'GET') sentByGet.add(new URL(target).searchParams.has('query') ? 'text' : 'hash');
+  return send(target, options);
+};
 
 const schema = introspectionFromSchema(buildSchema(await readFile('schema.graphql', 'utf8')));
 // Objects without an identity, such as averages, belong to the field that returned them.
@@ -37,6 +45,8 @@ const client = new Client({
       },
       updates: { Mutation: { uploadPrices: dropAverages, uploadPriceFile: dropAverages, revertBatch: dropAverages } },
     }),
+    // Queries go out as hashes by GET.
+    persistedExchange({ preferGetForPersistedQueries: true }),
     fetchExchange,
     subscriptionExchange({
       forwardSubscription: ({ query, variables }) => ({
@@ -44,7 +54,6 @@ const client = new Client({
       }),
     }),
   ],
-  preferGetMethod: 'within-url-limit',
 });
 
 const read = ({ data, error }) => {
@@ -102,4 +111,5 @@ report({
   cached,
   failed: describe(failed.error.graphQLErrors),
   refused: describe(refused.error.graphQLErrors),
+  sentByGet: [...sentByGet],
 });

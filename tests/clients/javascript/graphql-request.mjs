@@ -10,7 +10,6 @@ const client = new GraphQLClient(`${url}/graphql`);
 // A GET query needs this header, because a link or an image could have sent it otherwise.
 const getClient = new GraphQLClient(`${url}/graphql`, {
   method: 'GET',
-  jsonSerializer: { parse: JSON.parse, stringify: JSON.stringify },
   headers: { 'GraphQL-Require-Preflight': '1' },
 });
 // `singleConnection: false` is the default: one request for each subscription, the "distinct connections mode".
