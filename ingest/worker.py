@@ -15,10 +15,11 @@ from contextlib import asynccontextmanager
 from polars.exceptions import PanicException
 
 from db.background import background_task
-from db.errors import DatabaseError, DatabaseUnavailable, ServerBusy
+from db.errors import DatabaseError, DatabaseUnavailable, LockTimeout, ServerBusy
 from db.notifications import QUEUE, Notifications, open_notifications
 from db.pool import INGEST, Pool, open_pool
 from db.repositories import batches, payloads
+from domain.batch_size import DEFAULT_LIMITS, BatchLimits
 from domain.batches import BatchOutcome, BatchStatus
 from ingest.batches.apply import ProgressCallback, apply_slices, copy_rejections
 from ingest.batches.validation import file_rejection
@@ -44,7 +45,12 @@ Then they are released to the queue.
 
 
 async def run_worker(
-    database_url: str, stop: asyncio.Event, *, concurrency: int = 1, payload_days: int = PAYLOAD_DAYS
+    database_url: str,
+    stop: asyncio.Event,
+    *,
+    concurrency: int = 1,
+    payload_days: int = PAYLOAD_DAYS,
+    limits: BatchLimits = DEFAULT_LIMITS,
 ) -> None:
     """Apply batches, `concurrency` at once, until `stop` is set.
 
@@ -54,7 +60,7 @@ async def run_worker(
         open_pool(database_url, INGEST, max_size=2 * concurrency + 1) as pool,
         open_notifications(database_url, QUEUE) as notifications,
     ):
-        consumers = [asyncio.create_task(_consume_queue(pool, notifications, stop)) for _ in range(concurrency)]
+        consumers = [asyncio.create_task(_consume_queue(pool, notifications, stop, limits)) for _ in range(concurrency)]
         async with background_task(_run_maintenance(pool, stop, payload_days)):
             await stop.wait()
             _, unfinished = await asyncio.wait(consumers, timeout=STOP_SECONDS)
@@ -63,17 +69,20 @@ async def run_worker(
             await asyncio.gather(*consumers, return_exceptions=True)
 
 
-async def _consume_queue(pool: Pool, notifications: Notifications, stop: asyncio.Event) -> None:
+async def _consume_queue(pool: Pool, notifications: Notifications, stop: asyncio.Event, limits: BatchLimits) -> None:
     with notifications.subscribe(QUEUE) as notified:
         while not stop.is_set():
             notified.clear()
             try:
-                has_processed = await process_next_batch(pool)
+                has_processed = await process_next_batch(pool, limits)
             except DatabaseUnavailable as error:
                 log.warning("database is unavailable (%s); retrying", _cause_name(error))
                 has_processed = False
             except ServerBusy:
                 log.warning("no database connection available; retrying")
+                has_processed = False
+            except LockTimeout:
+                log.warning("waited too long for a change of the region tree; retrying")
                 has_processed = False
             except Exception:
                 log.exception("processing the next batch failed; retrying")
@@ -95,10 +104,11 @@ async def wait_first(*events: asyncio.Event, timeout: float) -> None:  # noqa: A
         wait.cancel()
 
 
-async def process_next_batch(pool: Pool) -> bool:
+async def process_next_batch(pool: Pool, limits: BatchLimits = DEFAULT_LIMITS) -> bool:
     """Try to apply the next batch of the queue; return False if no batch is due.
 
-    A failure is recorded with the batch, which is retried later. Losing the database does not count as an attempt.
+    A failure is recorded with the batch, which is retried later. Losing the database, or waiting too long for a lock, does not
+    count as an attempt.
     """
     async with pool.connection() as connection:
         await batches.fail_exhausted(connection, max_attempts=MAX_ATTEMPTS)
@@ -106,8 +116,8 @@ async def process_next_batch(pool: Pool) -> bool:
     if batch_id is None:
         return False
     try:
-        await apply_batch(pool, batch_id)
-    except (DatabaseUnavailable, ServerBusy, asyncio.CancelledError):
+        await apply_batch(pool, batch_id, limits)
+    except (DatabaseUnavailable, ServerBusy, LockTimeout, asyncio.CancelledError):
         await asyncio.shield(_release_batch(pool, batch_id))
         raise
     # PanicException of polars is not an Exception.
@@ -128,7 +138,7 @@ async def _release_batch(pool: Pool, batch_id: int) -> None:
             await batches.release_attempt(connection, batch_id)
 
 
-async def apply_batch(pool: Pool, batch_id: int) -> None:
+async def apply_batch(pool: Pool, batch_id: int, limits: BatchLimits = DEFAULT_LIMITS) -> None:
     """Claim, apply and end a queued batch in one transaction.
 
     Do nothing if the batch has ended or another process has claimed it.
@@ -143,7 +153,7 @@ async def apply_batch(pool: Pool, batch_id: int) -> None:
         ):
             try:
                 outcome = await apply_slices(
-                    connection, batch_id, lambda: read_slices(file, file_format), on_error, report
+                    connection, batch_id, lambda: read_slices(file, file_format), on_error, report, limits=limits
                 )
             except FileRejected as error:
                 await copy_rejections(connection, batch_id, file_rejection(error.code, error.message))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from db.connection import Connection
 from db.repositories import batches
+from domain.batch_size import BatchLimits
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection
 from ingest.batches.load import AlreadyLoaded, load_file
 from ingest.errors import FileRejected
@@ -15,12 +16,13 @@ from server.cli.console import open_database, print_error, print_line, progress_
 def load(files: list[Path], *, skip_invalid: bool, again: bool, data_dir: Path | None) -> bool:
     """Load each file as a separate batch and return whether all were applied."""
     on_error = OnError.SKIP_INVALID if skip_invalid else OnError.REJECT_BATCH
-    with open_database(read_settings(data_dir=data_dir)) as url:
-        loaded = [_load_one(url, file, on_error, again=again) for file in files]
+    settings = read_settings(data_dir=data_dir)
+    with open_database(settings) as url:
+        loaded = [_load_one(url, file, on_error, settings.batch_limits(), again=again) for file in files]
     return all(loaded)
 
 
-def _load_one(url: str, file: Path, on_error: OnError, *, again: bool) -> bool:
+def _load_one(url: str, file: Path, on_error: OnError, limits: BatchLimits, *, again: bool) -> bool:
     """Load one file, print the result, and return whether it was applied."""
     try:
         file_format = format_of(file)
@@ -38,6 +40,7 @@ def _load_one(url: str, file: Path, on_error: OnError, *, again: bool) -> bool:
                     source=file.name,
                     on_error=on_error,
                     again=again,
+                    limits=limits,
                     report=report,
                 )
                 return batch_id, outcome, await batches.list_rejections(connection, batch_id, limit=SHOWN_REJECTIONS)
