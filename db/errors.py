@@ -2,7 +2,8 @@
 
     DatabaseError
     ├── DatabaseUnavailable   no connection was available in time
-    │   └── ConnectionLost    a connection could not be opened or broke: reads may be retried
+    │   ├── ConnectionLost    a connection could not be opened or broke: reads may be retried
+    │   └── DiskFull          the database has no room to store anything; it may still answer reads
     ├── ServerBusy            this process has more work than its connections can do; the database is healthy
     ├── StatementTimeout      a statement or idle timeout ended the work
     │   └── LockTimeout       the work waited too long for a lock of other work
@@ -33,6 +34,10 @@ class DatabaseUnavailable(DatabaseError):
 
 class ConnectionLost(DatabaseUnavailable):
     """The database cannot be reached right now. Try again shortly."""
+
+
+class DiskFull(DatabaseUnavailable):
+    """The database's disk is full; nothing was stored. Retry when the operator has freed disk space."""
 
 
 class ServerBusy(DatabaseError):
@@ -81,6 +86,8 @@ def driver_errors() -> Iterator[None]:
         raise StatementTimeout from error
     except (PoolTimeout, PoolClosed, TooManyRequests) as error:
         raise DatabaseUnavailable from error
+    except pg.DiskFull as error:
+        raise DiskFull from error
     except psycopg.OperationalError as error:
         raise (ConnectionLost if _is_lost(error) else DatabaseUnavailable) from error
     except (pg.UndefinedTable, pg.UndefinedColumn) as error:

@@ -1,6 +1,6 @@
 """Check for running processes.
 
-It finds users of the embedded server, and metrics files of processes that have ended.
+It finds metrics files of processes that have ended.
 """
 
 import os

@@ -15,7 +15,8 @@ from contextlib import asynccontextmanager
 from polars.exceptions import PanicException
 
 from db.background import background_task
-from db.errors import DatabaseError, DatabaseUnavailable, LockTimeout, ServerBusy
+from db.embedded.disk_space import DiskSpace
+from db.errors import DatabaseError, DatabaseUnavailable, DiskFull, LockTimeout, ServerBusy
 from db.notifications import QUEUE, Notifications, open_notifications
 from db.pool import INGEST, Pool, open_pool
 from db.repositories import batches, payloads
@@ -34,6 +35,8 @@ MAX_ATTEMPTS = 5
 POLL_SECONDS = 1.0
 """Polling interval: covers lost notifications and batches whose time to retry has come."""
 MAINTENANCE_SECONDS = 30.0
+DISK_FULL_SECONDS = 10.0
+"""Pause after a batch has met a full disk: each attempt writes as much again before it fails."""
 PROGRESS_SECONDS = 0.5
 """Interval at which a running batch reports its progress."""
 PAYLOAD_DAYS = 7
@@ -50,17 +53,22 @@ async def run_worker(
     *,
     concurrency: int = 1,
     payload_days: int = PAYLOAD_DAYS,
+    disk_space: DiskSpace | None = None,
     limits: BatchLimits = DEFAULT_LIMITS,
 ) -> None:
     """Apply batches, `concurrency` at once, until `stop` is set.
 
-    Then finish or release the running batches. Payloads are stored until `payload_days` after the end of their batch.
+    Then finish or release the running batches. Payloads are stored until `payload_days` after the end of their batch. No batch
+    begins while `disk_space` has too little room.
     """
     async with (
         open_pool(database_url, INGEST, max_size=2 * concurrency + 1) as pool,
         open_notifications(database_url, QUEUE) as notifications,
     ):
-        consumers = [asyncio.create_task(_consume_queue(pool, notifications, stop, limits)) for _ in range(concurrency)]
+        consumers = [
+            asyncio.create_task(_consume_queue(pool, notifications, stop, limits, disk_space))
+            for _ in range(concurrency)
+        ]
         async with background_task(_run_maintenance(pool, stop, payload_days)):
             await stop.wait()
             _, unfinished = await asyncio.wait(consumers, timeout=STOP_SECONDS)
@@ -69,12 +77,21 @@ async def run_worker(
             await asyncio.gather(*consumers, return_exceptions=True)
 
 
-async def _consume_queue(pool: Pool, notifications: Notifications, stop: asyncio.Event, limits: BatchLimits) -> None:
+async def _consume_queue(
+    pool: Pool, notifications: Notifications, stop: asyncio.Event, limits: BatchLimits, disk_space: DiskSpace | None
+) -> None:
     with notifications.subscribe(QUEUE) as notified:
         while not stop.is_set():
             notified.clear()
+            if disk_space is not None and disk_space.find_shortage() is not None:
+                await wait_first(stop, timeout=POLL_SECONDS)
+                continue
             try:
                 has_processed = await process_next_batch(pool, limits)
+            except DiskFull:
+                log.error("database disk is full; retrying in %g s", DISK_FULL_SECONDS)
+                await wait_first(stop, timeout=DISK_FULL_SECONDS)
+                continue
             except DatabaseUnavailable as error:
                 log.warning("database is unavailable (%s); retrying", _cause_name(error))
                 has_processed = False

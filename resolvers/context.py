@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import BinaryIO
 
+from db.embedded.disk_space import DiskSpace
 from db.notifications import Notifications
 from db.pool import Pool
 from db.repositories.previews import Preview
@@ -44,6 +45,7 @@ class AppContext:
             The first two also accept the name of the caller for the audit trail. `change_tree` returns a Rejection for a change
             that would make the tree invalid.
         file_upload_semaphore: Limits the requests that store a file at the same time.
+        disk_space: Guard of the disk with the data, or None if the database is not the embedded one.
         version: Identifies the state of the data.
         location_id_cache: IDs of locations by key in lower case. IDs never change, and locations are never deleted.
     """
@@ -57,6 +59,7 @@ class AppContext:
     change_tree: Callable[[Sequence[TreeEntry], str], Awaitable[TreeChange | Rejection]]
     preview_upload: PreviewUpload
     file_upload_semaphore: asyncio.Semaphore
+    disk_space: DiskSpace | None = None
     version: DataVersion = field(default_factory=DataVersion)
     schema_is_open: bool = True
     location_id_cache: dict[str, int] = field(default_factory=dict)

@@ -5,16 +5,25 @@ Problems of uploaded items are data instead: see `resolvers.uploads.batches`.
 
 import json
 
-from db.errors import DatabaseError, DatabaseUnavailable, ServerBusy, StatementTimeout
+from db.errors import DatabaseError, DatabaseUnavailable, DiskFull, ServerBusy, StatementTimeout
 
 PUBLIC_DATABASE_ERRORS: dict[type[DatabaseError], str] = {
+    DiskFull: "NO_ROOM",
     DatabaseUnavailable: "DATABASE_UNAVAILABLE",
     ServerBusy: "SERVER_BUSY",
     StatementTimeout: "STATEMENT_TIMEOUT",
 }
-"""Temporary database errors that clients may see, with their codes. Their messages name no host, query or path."""
+"""Temporary database errors that clients may see, with their codes. Subclasses stand first.
+
+Their messages name no host, query or path.
+"""
 TEMPORARY_ERRORS: tuple[type[DatabaseError], ...] = tuple(PUBLIC_DATABASE_ERRORS)
 """Errors that a stream outlasts: it polls again later."""
+
+
+def find_public_code(error: BaseException) -> str | None:
+    """Return the code of a temporary database error, or None for any other error."""
+    return next((code for kind, code in PUBLIC_DATABASE_ERRORS.items() if isinstance(error, kind)), None)
 
 
 class RequestError(Exception):

@@ -11,6 +11,7 @@ from typing import TypedDict
 
 from starlette.applications import Starlette
 
+from db.embedded.disk_space import open_disk_space
 from db.notifications import BATCHES, DATA, open_notifications
 from db.pool import API, INGEST, Pool, open_pool
 from resolvers.context import AppContext, Limits
@@ -103,6 +104,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                     change_tree=partial(ingest_adapter.change_tree, ingest_pool, settings.max_moved_lane_months),
                     preview_upload=ingest_adapter.create_previewer(ingest_pool, settings.batch_limits()),
                     file_upload_semaphore=asyncio.Semaphore(MAX_CONCURRENT_FILE_UPLOADS),
+                    disk_space=open_disk_space(settings.data_dir, database_url, settings.min_free_bytes),
                     version=version,
                     schema_is_open=choose_profile(settings) is Profile.DEVELOPMENT,
                 )

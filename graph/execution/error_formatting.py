@@ -12,7 +12,7 @@ from graphql import FieldNode, GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
 
 from graph.errors.argument_errors import ArgumentError, with_variable
-from resolvers.errors import PUBLIC_DATABASE_ERRORS, RequestError
+from resolvers.errors import RequestError, find_public_code
 from telemetry.request_record import record_code
 
 log = logging.getLogger("ratesgraph.graph")
@@ -37,9 +37,8 @@ def format_error(error: GraphQLError) -> GraphQLError:
         return with_variable(error)
     if isinstance(cause, StrawberryInputCoercionError):
         return _with_code(error, "BAD_USER_INPUT")
-    for kind, code in PUBLIC_DATABASE_ERRORS.items():
-        if isinstance(cause, kind):
-            return GraphQLError(str(cause), error.nodes, path=error.path, extensions={"code": code})
+    if (code := find_public_code(cause)) is not None:
+        return GraphQLError(str(cause), error.nodes, path=error.path, extensions={"code": code})
     error_id = uuid.uuid4().hex[:12]
     # The name of the field: the path consists of aliases, which are client input.
     field = error.nodes[0].name.value if error.nodes and isinstance(error.nodes[0], FieldNode) else "an operation"

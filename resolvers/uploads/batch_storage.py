@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Callable
 
 from db.connection import Connection
+from db.errors import DatabaseUnavailable
 from db.repositories import audit, batches, payloads
 from db.repositories.audit import Action
 from domain.batches import FileFormat, OnError
 from resolvers.context import RequestContext
+from resolvers.errors import RequestError
 
 
 async def store_batch(
@@ -22,6 +24,7 @@ async def store_batch(
     """Store an upload and its batch. Return the batch ID, or None for a used idempotency key.
 
     With a key, the transaction is retried after a lost connection: if the first try was committed, the retry finds its key.
+    Raise RequestError (NO_ROOM) if the disk has no room for it. A replay needs none.
     """
 
     async def write(connection: Connection) -> int | None:
@@ -38,13 +41,25 @@ async def store_batch(
                 return None
             part = 0
             async for data in chunks():
+                require_room(context, len(data))
                 await payloads.insert_payload(connection, batch_id=batch_id, part=part, format=file_format, data=data)
                 part += 1
             await audit.insert_entry(connection, context.caller.label, Action.UPLOAD, batch_id=batch_id, detail=source)
             await batches.announce_batch(connection)
             return batch_id
 
-    if idempotency_key is not None:
-        return await context.app.pool.write_idempotent(write)
-    async with context.app.pool.connection() as connection:
-        return await write(connection)
+    try:
+        if idempotency_key is not None:
+            return await context.app.pool.write_idempotent(write)
+        async with context.app.pool.connection() as connection:
+            return await write(connection)
+    except DatabaseUnavailable:
+        # A full disk may be the reason for the outage, and is the more useful answer.
+        require_room(context)
+        raise
+
+
+def require_room(context: RequestContext, size: int = 0) -> None:
+    """Raise RequestError (NO_ROOM) unless the disk has room for `size` more bytes above its reserve."""
+    if context.app.disk_space is not None and (shortage := context.app.disk_space.find_shortage(size)) is not None:
+        raise RequestError("NO_ROOM", str(shortage), **shortage.details)

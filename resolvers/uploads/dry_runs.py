@@ -13,6 +13,7 @@ from domain.locations import Lane, Location
 from domain.prices import MIN_PRICES_FOR_STATISTICS
 from resolvers.averages import cents_ratio_to_usd
 from resolvers.context import RequestContext
+from resolvers.uploads.batch_storage import require_room
 from resolvers.uploads.batches import INVALID_TEXT, validate_idempotency_key, validate_items
 from resolvers.uploads.items import PriceItem, encode_items, validate_size
 from resolvers.uploads.price_files import UploadedFile, detect_file_format
@@ -56,7 +57,7 @@ class DryRun:
 async def dry_run_prices(
     context: RequestContext, items: Sequence[PriceItem], *, on_error: OnError, idempotency_key: str | None
 ) -> DryRun:
-    """Dry-run an upload of items. Raise RequestError (DRY_RUN_BUSY)."""
+    """Dry-run an upload of items. Raise RequestError (DRY_RUN_BUSY, NO_ROOM)."""
     limits = context.app.limits
     problem = validate_items(items, limits.max_items) or await asyncio.to_thread(validate_size, items, limits.batch)
     if problem is not None:
@@ -73,13 +74,14 @@ async def dry_run_prices(
 async def _dry_run_payload(
     context: RequestContext, file: BinaryIO, file_format: FileFormat, *, on_error: OnError, idempotency_key: str | None
 ) -> DryRun:
-    """Dry-run a payload. Raise RequestError (DRY_RUN_BUSY).
+    """Dry-run a payload, which needs as much room as an upload. Raise RequestError (DRY_RUN_BUSY, NO_ROOM).
 
     The idempotency key is validated, but neither stored nor looked up. The caller closes the file.
     """
     problem = validate_idempotency_key(idempotency_key)
     if problem is not None:
         return DryRun(user_errors=[problem])
+    require_room(context)
     preview = await context.app.preview_upload(file, file_format, on_error)
     return DryRun(
         await _describe(context, preview),
@@ -96,7 +98,7 @@ async def dry_run_price_file(
     on_error: OnError,
     idempotency_key: str | None,
 ) -> DryRun:
-    """Dry-run an upload of a file. Raise RequestError (DRY_RUN_BUSY)."""
+    """Dry-run an upload of a file. Raise RequestError (DRY_RUN_BUSY, NO_ROOM)."""
     found = detect_file_format(file, file_format)
     if isinstance(found, Rejection):
         return DryRun(user_errors=[found])

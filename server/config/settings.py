@@ -39,6 +39,11 @@ class Settings(UploadSettings):
         " commands, batch reverts, changes of the location tree and dry runs",
     )
     data_dir: Path = Field(default=Path(".ratesgraph"), description="Data folder of the embedded server")
+    min_free_bytes: int = Field(
+        default=500_000_000,
+        ge=0,
+        description="Free bytes that uploads must leave on the disk of the embedded server; 0: no reserve",
+    )
     profile: Literal["development", "production"] | None = Field(
         default=None,
         description="Deployment profile; if unset, development for the embedded server on a loopback address, otherwise"

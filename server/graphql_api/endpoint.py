@@ -194,7 +194,9 @@ class GraphQLEndpoint:
         """Serve an operation with a file. Headers and scopes are checked before the body is read."""
         require_csrf_header(writer.request)
         require_scopes(writer.caller, UPLOAD_SCOPES)
-        async with parsed_multipart_request(Request(scope, self._limit_body(receive, writer))) as parameters:
+        request = Request(scope, self._limit_body(receive, writer))
+        disk_space = scope["state"]["app_context"].disk_space
+        async with parsed_multipart_request(request, disk_space) as parameters:
             await _authenticate_again(scope, writer)
             if self._needs_stream(parameters, writer):
                 await self._serve_events(parameters, scope, receive, writer)

@@ -11,9 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from db.errors import DatabaseError, ServerBusy
+from db.embedded.disk_space import Shortage
+from db.errors import DatabaseError
 from graph.execution.authorization import PermissionDenied
 from graph.execution.executable_schema import OperationNotAllowed, OperationResult
+from resolvers.errors import find_public_code
 from telemetry.request_record import record_code
 
 log = logging.getLogger("ratesgraph.server")
@@ -30,20 +32,29 @@ CODE_BY_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
 class HttpError(Exception):
-    """Rejection of a request, with a code, a message and an HTTP status."""
+    """Rejection of a request, with a code, a message and an HTTP status.
+
+    `details` stand next to the code in the extensions of the error.
+    """
 
     def __init__(
-        self, code: str, message: str, *, status: int = 400, headers: dict[bytes, bytes] | None = None
+        self,
+        code: str,
+        message: str,
+        *,
+        status: int = 400,
+        headers: dict[bytes, bytes] | None = None,
+        details: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
-        self.headers = headers or {}
+        self.headers, self.details = headers or {}, details or {}
         # Every error that is created is also sent.
         record_code(code)
 
     def to_graphql_error(self) -> dict[str, Any]:
         """Return the entry for the `errors` list."""
-        return {"message": self.message, "extensions": {"code": self.code}}
+        return {"message": self.message, "extensions": {**self.details, "code": self.code}}
 
     def body(self) -> bytes:
         """Return the response body."""
@@ -99,12 +110,18 @@ def unavailable(error: DatabaseError) -> HttpError:
 
     The reason is an outage, or an overload of this process.
     """
-    code = "SERVER_BUSY" if isinstance(error, ServerBusy) else "DATABASE_UNAVAILABLE"
+    code = find_public_code(error) or "DATABASE_UNAVAILABLE"
     return HttpError(code, str(error), status=503, headers=RETRY_AFTER)
+
+
+def no_room(shortage: Shortage) -> HttpError:
+    """Return a 503 for an upload that the disk has no room for."""
+    return HttpError("NO_ROOM", str(shortage), status=503, headers=RETRY_AFTER, details=shortage.details)
 
 
 STATUS_BY_CODE: dict[str, tuple[int, dict[bytes, bytes]]] = {
     "DATABASE_UNAVAILABLE": (503, RETRY_AFTER),
+    "NO_ROOM": (503, RETRY_AFTER),
     # 503 on purpose: a proxy or load balancer should send the next requests to another instance.
     "SERVER_BUSY": (503, RETRY_AFTER),
     # Not 503: proxies and load balancers would consider the instance down. The query is too expensive, and a retry, also at
@@ -126,7 +143,7 @@ def http_error_for_outcome(outcome: OperationResult) -> HttpError | None:
     if code not in STATUS_BY_CODE:
         return None
     status, headers = STATUS_BY_CODE[code]
-    return HttpError(code, first["message"], status=status, headers=headers)
+    return HttpError(code, first["message"], status=status, headers=headers, details=first["extensions"])
 
 
 def handle_http_exception(request: Request, error: Exception) -> Response:

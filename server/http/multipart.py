@@ -16,7 +16,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from server.http.errors import RETRY_AFTER, HttpError
+from db.embedded.disk_space import DiskSpace
+from server.http.errors import RETRY_AFTER, HttpError, no_room
 from server.http.request_params import Parameters, validate_params
 
 log = logging.getLogger("ratesgraph.server")
@@ -62,22 +63,25 @@ class OperationMultiPartParser(MultiPartParser):
 
 
 @asynccontextmanager
-async def parsed_multipart_request(request: Request) -> AsyncIterator[Parameters]:
+async def parsed_multipart_request(request: Request, disk_space: DiskSpace | None = None) -> AsyncIterator[Parameters]:
     """Parse the whole form and yield its parameters, with the file among the variables.
 
-    The spooled file is deleted at the end of the block. Raise HttpError (BAD_MULTIPART, BAD_PARAMETER; NO_ROOM if the disk is
-    full; PAYLOAD_TOO_LARGE from the body limit).
+    The spooled file is deleted at the end of the block. Raise HttpError (BAD_MULTIPART, BAD_PARAMETER; NO_ROOM if the disk of
+    the spooled file or of the database is full; PAYLOAD_TOO_LARGE from the body limit).
     """
-    form = await _parse_form(request)
+    form = await _parse_form(request, disk_space)
     try:
         yield validate_params(_parse_operation(form))
     finally:
         await form.close()
 
 
-async def _parse_form(request: Request) -> FormData:
+async def _parse_form(request: Request, disk_space: DiskSpace | None) -> FormData:
     async def chunks() -> AsyncGenerator[bytes, None]:
         async for chunk in request.stream():
+            # Spooled files and the database usually share a disk. A file that the database would refuse is not spooled either.
+            if disk_space is not None and (shortage := disk_space.find_shortage(len(chunk))) is not None:
+                raise no_room(shortage)
             yield chunk
         # Raised while the parser reads, so that it closes the spooled file.
         if not reader.has_ended:

@@ -5,6 +5,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from db.errors import DatabaseError
+from resolvers.context import AppContext
 
 
 def health_routes() -> list[Route]:
@@ -21,8 +22,13 @@ async def readyz(request: Request) -> Response:
     """Readiness probe: the database answers and the server is not draining."""
     if request.state.drain_state.unready:
         return PlainTextResponse("the server is draining\n", status_code=503)
+    app_context: AppContext = request.state.app_context
+    shortage = None if app_context.disk_space is None else app_context.disk_space.find_shortage()
+    # Without room for uploads the server still answers queries.
+    details = "" if shortage is None else f"{shortage}\n"
     try:
-        await request.state.app_context.pool.ping()
+        await app_context.pool.ping()
     except DatabaseError:
-        return PlainTextResponse("the database does not answer\n", status_code=503, headers={"Retry-After": "2"})
-    return PlainTextResponse("ready\n")
+        text = f"the database does not answer\n{details}"
+        return PlainTextResponse(text, status_code=503, headers={"Retry-After": "2"})
+    return PlainTextResponse(f"ready\n{details}")

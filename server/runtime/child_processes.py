@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 log = logging.getLogger("ratesgraph.server")
@@ -42,14 +43,18 @@ def run_command(database_url: str, *arguments: str) -> None:
 
 
 @contextmanager
-def worker_subprocess(database_url: str) -> Iterator[None]:
-    """Run a worker process for the duration of the block. Restart it if it dies."""
+def worker_subprocess(database_url: str, data_dir: Path) -> Iterator[None]:
+    """Run a worker process for the duration of the block. Restart it if it dies.
+
+    It is a user of the data folder of its own: if this process is killed, the worker ends and stops the database.
+    """
+    options = ["--with-parent", "--data-dir", str(data_dir.resolve())]
     ending = threading.Event()
     running: list[subprocess.Popen[bytes]] = []
 
     def start() -> None:
         # A new session: Ctrl-C in the terminal reaches only the parent, which stops the worker gracefully.
-        running[:] = [_start(database_url, "worker", "--with-parent", stdin=subprocess.PIPE, start_new_session=True)]
+        running[:] = [_start(database_url, "worker", *options, stdin=subprocess.PIPE, start_new_session=True)]
 
     def watch() -> None:
         while not ending.is_set():

@@ -6,10 +6,12 @@ that clients open new connections. Then the server stops accepting connections, 
 streams in a way that makes clients reconnect.
 
 Ctrl-C skips the drain, because a user waits at the terminal. A process that is replaced by another on the same socket stops
-accepting at once, because the other process accepts. It also stays ready, because the server as a whole does.
+accepting at once, because the other process accepts. It also stays ready, because the server as a whole does. A process whose
+supervisor was killed stops without a drain: it would hold the port for good.
 """
 
 import asyncio
+import multiprocessing
 import signal
 import socket
 import threading
@@ -46,10 +48,17 @@ class DrainingServer(uvicorn.Server):
     _skip_drain = _is_replaced = _is_draining = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the server, and install the handler of REPLACED_SIGNAL."""
+        """Start the server, install the handler of REPLACED_SIGNAL, and watch the supervisor if there is one."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(REPLACED_SIGNAL, self._on_replaced)
+        if (supervisor := multiprocessing.parent_process()) is not None:
+            # The sentinel becomes readable when the process ends, however it ends.
+            asyncio.get_running_loop().add_reader(supervisor.sentinel, self._on_supervisor_ended, supervisor.sentinel)
         await super().startup(sockets=sockets)
+
+    def _on_supervisor_ended(self, sentinel: int) -> None:
+        asyncio.get_running_loop().remove_reader(sentinel)
+        self._skip_drain = self.should_exit = True
 
     def _on_replaced(self, _signal: int, _frame: FrameType | None) -> None:
         self._is_replaced = self.should_exit = True

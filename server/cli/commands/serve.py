@@ -91,7 +91,7 @@ def serve(overrides: dict[str, object], *, demo: bool | None) -> None:
             with_demo = settings.database_url is None if demo is None else demo
             run_command(direct_url, "prepare", "--demo" if with_demo else "--no-demo")
             if settings.database_url is None:
-                with worker_subprocess(database_url):
+                with worker_subprocess(database_url, settings.data_dir):
                     _run_until_signal(settings, database_url, sock)
             else:
                 out.print("This process applies no uploads: start `ratesgraph worker` on this or another machine.")
@@ -165,6 +165,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
     # Server processes are spawned, not forked, and read their settings from the environment.
     os.environ["RATESGRAPH_PROFILE"] = choose_profile(settings)
     os.environ["RATESGRAPH_WORKERS"] = str(settings.workers)
+    os.environ["RATESGRAPH_DATA_DIR"] = str(settings.data_dir.resolve())
     os.environ["DATABASE_URL"] = database_url
     os.environ["RATESGRAPH_DIRECT_URL"] = settings.direct_url or database_url
     config = uvicorn.Config(

@@ -3,11 +3,13 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
+from db.embedded.disk_space import open_disk_space
 from ingest.worker import run_worker
 from server.cli.console import open_database, out, read_settings
-from server.config.settings import Settings
 from server.observability import log_config
 
 
@@ -18,16 +20,23 @@ def worker(*, concurrency: int, with_parent: bool, data_dir: Path | None) -> Non
     with open_database(settings) as url:
         if not with_parent:
             out.print(f"Applying batches, {concurrency} at once (press Ctrl-C to stop).")
-        asyncio.run(_work_until_signal(url, settings, concurrency=concurrency, with_parent=with_parent))
+        disk_space = open_disk_space(settings.data_dir, url, settings.min_free_bytes)
+        work = partial(
+            run_worker,
+            url,
+            concurrency=concurrency,
+            payload_days=settings.payload_days,
+            limits=settings.batch_limits(),
+            disk_space=disk_space,
+        )
+        asyncio.run(_work_until_signal(work, with_parent=with_parent))
 
 
-async def _work_until_signal(url: str, settings: Settings, *, concurrency: int, with_parent: bool) -> None:
+async def _work_until_signal(work: Callable[[asyncio.Event], Awaitable[None]], *, with_parent: bool) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if with_parent:
         # The parent process holds the other end of the pipe: however it dies, this end closes.
         loop.add_reader(sys.stdin.fileno(), stop.set)
-    await run_worker(
-        url, stop, concurrency=concurrency, payload_days=settings.payload_days, limits=settings.batch_limits()
-    )
+    await work(stop)

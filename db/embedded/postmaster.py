@@ -1,0 +1,206 @@
+"""Process of the embedded PostgreSQL (its "postmaster"): find, start, await, stop.
+
+Process IDs in files are never trusted: after a crash the number may belong to any program. A process counts as the server if
+it is a `postgres` of the owner of the data, and works on this data folder.
+"""
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from psycopg import pq
+
+from db.embedded.cluster import Cluster
+from db.embedded.usage import StartAbandoned
+from db.errors import EmbeddedServerError
+
+log = logging.getLogger("ratesgraph.db")
+
+POLL_SECONDS = 0.05
+ANSWER_SECONDS = 60.0
+"""Time limit for a running server to react to connections at all. Crash recovery, which it reports, may last longer."""
+REPORT_SECONDS = 10.0
+"""Duration of a start after which the log mentions crash recovery."""
+STOP_STEPS = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 15.0), (signal.SIGKILL, 5.0))
+"""Signals that stop PostgreSQL (fast shutdown, immediate shutdown, end of the process), and seconds to wait after each."""
+MAX_PID = 2**31 - 1
+MAX_LOG_BYTES = 20_000
+
+
+class Postmaster:
+    """Server process, started by this process or by another one.
+
+    `log_offset` is the size of the server's log at its start.
+    """
+
+    def __init__(self, process: psutil.Process, log_offset: int = 0) -> None:
+        self._process = process
+        self.log_offset = log_offset
+
+    def is_alive(self) -> bool:
+        """Return whether the process runs. Its ID alone is not enough: another process may have it by now."""
+        try:
+            if not self._process.is_running():
+                return False
+            if self._process.status() != psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return False
+        # If it was a child of this process, its exit code must be collected.
+        with suppress(ChildProcessError):
+            os.waitpid(self._process.pid, os.WNOHANG)
+        return False
+
+    def stop(self) -> None:
+        """Stop the server and wait for its end: gracefully, then by force."""
+        for number, seconds in STOP_STEPS:
+            # psutil signals no process that has received the ID since.
+            with suppress(psutil.NoSuchProcess):
+                self._process.send_signal(number)
+            deadline = time.monotonic() + seconds
+            while self.is_alive():
+                if time.monotonic() > deadline:
+                    log.error("embedded PostgreSQL did not stop within %g s of %s", seconds, number.name)
+                    break
+                time.sleep(POLL_SECONDS)
+            else:
+                return
+
+
+def find_postmaster(cluster: Cluster) -> Postmaster | None:
+    """Return the server process of the data folder, or None if it does not run."""
+    owner = cluster.data.stat().st_uid
+    found: dict[int, psutil.Process] = {}
+    for pid in psutil.pids():
+        with suppress(psutil.Error):
+            process = psutil.Process(pid)
+            if process.name() == "postgres" and process.uids().real == owner and _is_postmaster(process, cluster.data):
+                found[pid] = process
+    for process in found.values():
+        with suppress(psutil.Error):
+            # A process that the server has just forked looks like the server itself.
+            if process.ppid() not in found:
+                return Postmaster(process)
+    return None
+
+
+def _is_postmaster(process: psutil.Process, data: Path) -> bool:
+    """Return whether a `postgres` process is the server of the folder, not a child of it and not in single-user mode."""
+    arguments = process.cmdline()
+    if process.status() == psutil.STATUS_ZOMBIE or "--single" in arguments or "-D" not in arguments[:-1]:
+        return False
+    return _is_same_folder(arguments[arguments.index("-D") + 1], data)
+
+
+def _is_same_folder(path: str, data: Path) -> bool:
+    try:
+        return Path(path).samefile(data)
+    except OSError:
+        return False
+
+
+def start(cluster: Cluster) -> Postmaster:
+    """Start the server process. The caller has checked that none runs."""
+    _remove_stale_lock_files(cluster)
+    with cluster.open_log() as file:
+        log_offset = file.tell()
+        child = subprocess.Popen(  # noqa: S603
+            cluster.server_command(),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C in the terminal must reach only the users of the server. The last of them stops it.
+            start_new_session=True,
+            **cluster.process_options(),
+        )
+    # The server may outlive this process, so its end is found as that of a server which another process started.
+    child.returncode = 0
+    return Postmaster(psutil.Process(child.pid), log_offset)
+
+
+def wait_until_ready(cluster: Cluster, postmaster: Postmaster, abandoned: threading.Event) -> None:
+    """Wait until the server accepts connections, however long crash recovery takes.
+
+    Raise EmbeddedServerError if its process ends or does not react, StartAbandoned if `abandoned` is set.
+    """
+    started = answered = time.monotonic()
+    is_reported = False
+    while True:
+        match pq.PGconn.ping(f"{cluster.url}&connect_timeout=2".encode()):
+            case pq.Ping.OK:
+                return
+            case pq.Ping.REJECT:
+                answered = time.monotonic()
+        if not postmaster.is_alive():
+            raise EmbeddedServerError(_describe_failure(cluster, postmaster.log_offset))
+        if time.monotonic() > answered + ANSWER_SECONDS:
+            raise EmbeddedServerError(
+                f"The embedded PostgreSQL in {cluster.data} runs, but does not answer. See {cluster.log}."
+            )
+        if not is_reported and time.monotonic() > started + REPORT_SECONDS:
+            is_reported = True
+            log.warning("embedded PostgreSQL is still starting; crash recovery may take minutes")
+        if abandoned.wait(POLL_SECONDS):
+            raise StartAbandoned
+
+
+def _describe_failure(cluster: Cluster, log_offset: int) -> str:
+    """Return the message for a server that ended during its start, with the last error that it has logged since."""
+    with cluster.log.open("rb") as file:
+        file.seek(max(log_offset, file.seek(0, os.SEEK_END) - MAX_LOG_BYTES))
+        text = file.read().decode(errors="replace")
+    # "the database system is starting up" and the like are answers to early clients.
+    reasons = re.findall(r"(?:FATAL|PANIC): +(?!the database system is)(.+)", text)
+    reason = f": {reasons[-1]}" if reasons else ""
+    return (
+        f"The embedded PostgreSQL could not be started in {cluster.data}{reason}. "
+        f"See {cluster.log}, choose another --data-dir, or set DATABASE_URL."
+    )
+
+
+def _remove_stale_lock_files(cluster: Cluster) -> None:
+    """Remove lock files that would keep PostgreSQL from starting for ever.
+
+    PostgreSQL itself replaces a lock file of a process that is gone. It refuses to start if the number belongs to another
+    program by now, and if the file is empty or damaged, as a full disk or a power failure leaves it.
+    """
+    for path in cluster.lock_files:
+        try:
+            first_line = path.read_bytes().partition(b"\n")[0].strip()
+        except FileNotFoundError:
+            continue
+        if (problem := _find_staleness(first_line, cluster)) is not None:
+            path.unlink()
+            log.warning("removed the stale lock file %s of the embedded PostgreSQL: %s", path.name, problem)
+
+
+def _find_staleness(first_line: bytes, cluster: Cluster) -> str | None:
+    """Return why PostgreSQL could not replace a lock file with this first line, or None if it can."""
+    # In single-user mode the number is negative.
+    if not re.fullmatch(rb"-?[1-9][0-9]{0,9}", first_line) or abs(int(first_line)) > MAX_PID:
+        return "it contains no process ID"
+    try:
+        process = psutil.Process(abs(int(first_line)))
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return f"process {process.pid} has ended"
+        if process.name() == "postgres" and _works_in(process, cluster.data):
+            return None
+    except psutil.NoSuchProcess:
+        return None
+    return f"process {process.pid} is another program"
+
+
+def _works_in(process: psutil.Process, data: Path) -> bool:
+    """Return whether a `postgres` process works on the data folder, in any mode."""
+    arguments = process.cmdline()
+    # Only root and the owner may see the working folder of a process.
+    with suppress(psutil.AccessDenied):
+        arguments.append(process.cwd())
+    return any(_is_same_folder(path, data) for path in arguments)

@@ -1,0 +1,65 @@
+"""Locks that count the processes that use a data folder, without process IDs.
+
+The kernel releases a lock (flock) when its process ends, however it ends. A killed process therefore never counts as a user,
+and neither does the process that received its ID since.
+"""
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+POLL_SECONDS = 0.05
+"""Interval at which a process tries again to obtain a lock that another one holds."""
+
+
+class StartAbandoned(Exception):
+    """The process is ending and does not need the server any more."""
+
+
+class FolderUsage:
+    """This process's use of a data folder: a lock to start and stop the server, and one that all users share."""
+
+    def __init__(self, folder: Path) -> None:
+        flags = os.O_RDWR | os.O_CREAT
+        self._control = os.open(folder / "control.lock", flags, 0o600)
+        self._users = os.open(folder / "users.lock", flags, 0o600)
+
+    @contextmanager
+    def control(self, abandoned: threading.Event) -> Iterator[None]:
+        """Hold the right to start and stop the server for the block.
+
+        Raise StartAbandoned if `abandoned` is set while another process holds it.
+        """
+        while not _try_lock(self._control):
+            if abandoned.wait(POLL_SECONDS):
+                raise StartAbandoned
+        try:
+            yield
+        finally:
+            fcntl.flock(self._control, fcntl.LOCK_UN)
+
+    def join(self) -> None:
+        """Become a user of the folder until the process ends. The caller has the control of the server."""
+        fcntl.flock(self._users, fcntl.LOCK_SH)
+
+    def leave(self) -> bool:
+        """Cease to be a user, and return whether it was the last one. The caller has the control of the server."""
+        is_last = _try_lock(self._users)
+        fcntl.flock(self._users, fcntl.LOCK_UN)
+        return is_last
+
+    def close(self) -> None:
+        """Close the files."""
+        os.close(self._control)
+        os.close(self._users)
+
+
+def _try_lock(file: int) -> bool:
+    """Lock the file exclusively unless another process has locked it, and return whether it did."""
+    with suppress(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False

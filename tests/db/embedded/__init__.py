@@ -1,0 +1,1 @@
+"""Embedded PostgreSQL: starts, crashes, users and stale files, with real processes."""

@@ -1,0 +1,143 @@
+"""Embedded server: restarts after crashes, its users, and folders of every kind."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from db.embedded.server import embedded_server
+from db.errors import EmbeddedServerError
+from tests.support.embedded import answers, other_user, postgres_processes, postmaster_of
+from tests.support.memory import temporary_folder
+from tests.support.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def data_dir() -> Iterator[Path]:
+    """Yield a data folder with a stopped database cluster."""
+    with temporary_folder() as folder:
+        with embedded_server(folder):
+            pass
+        assert postgres_processes(folder) == []
+        yield folder
+
+
+def test_embedded_server_restarts_after_each_kill(data_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with embedded_server(data_dir) as url:
+        for count in (1, 2, 3):
+            killed = postmaster_of(data_dir)
+            killed.kill()
+            killed.wait(10)
+            started = "embedded PostgreSQL runs again after"
+            assert eventually(lambda: caplog.text.count(started) == count, "the server was not started again") < 10  # noqa: B023
+            assert answers(url)
+        assert caplog.text.count("embedded PostgreSQL has ended unexpectedly; starting it again") == 3
+    assert postgres_processes(data_dir) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM])
+def test_embedded_server_restarts_after_a_stop_from_outside(data_dir: Path, number: signal.Signals) -> None:
+    with embedded_server(data_dir) as url:
+        stopped = postmaster_of(data_dir)
+        stopped.send_signal(number)
+        stopped.wait(20)
+        eventually(lambda: answers(url), "the server was not started again")
+
+
+def test_embedded_server_recovers_from_a_killed_backend(data_dir: Path) -> None:
+    with embedded_server(data_dir) as url:
+        with psycopg.connect(url) as connection:
+            os.kill(connection.info.backend_pid, signal.SIGKILL)
+            with pytest.raises(psycopg.OperationalError):
+                connection.execute("SELECT pg_sleep(20)")
+        eventually(lambda: answers(url), "the server did not recover")
+
+
+def test_embedded_server_stops_although_another_user_was_killed(data_dir: Path) -> None:
+    with embedded_server(data_dir), other_user(data_dir) as other:
+        other.kill()
+        other.wait()
+    assert postgres_processes(data_dir) == []
+
+
+def test_embedded_server_runs_until_its_last_user_ends(data_dir: Path) -> None:
+    with other_user(data_dir) as first:
+        with embedded_server(data_dir) as url:
+            first.stdin and first.stdin.close()
+            assert first.wait() == 0
+            assert answers(url)
+        assert postgres_processes(data_dir) == []
+    with other_user(data_dir) as first:
+        with embedded_server(data_dir) as url:
+            pass
+        assert answers(url)
+        first.stdin and first.stdin.close()
+        assert first.wait() == 0
+    assert postgres_processes(data_dir) == []
+
+
+def test_embedded_server_survives_the_kill_of_the_process_that_started_it(data_dir: Path) -> None:
+    with other_user(data_dir) as first, embedded_server(data_dir) as url:
+        first.kill()
+        first.wait()
+        postmaster_of(data_dir).kill()
+        eventually(lambda: answers(url), "the server was not started again")
+    assert postgres_processes(data_dir) == []
+
+
+def test_embedded_server_left_behind_by_a_killed_process_is_joined_and_stopped(data_dir: Path) -> None:
+    with other_user(data_dir) as first:
+        first.kill()
+        first.wait()
+    left = postmaster_of(data_dir)
+    with embedded_server(data_dir) as url:
+        assert postmaster_of(data_dir) == left
+        assert answers(url)
+    assert postgres_processes(data_dir) == []
+
+
+@pytest.mark.parametrize("name", ["with blank", "with,comma", "with 'quotes\" & 100%", "x" * 120])
+def test_embedded_server_accepts_any_folder_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # PostgreSQL and libpq would otherwise both read the port from here.
+    monkeypatch.setenv("PGPORT", "6543")
+    with temporary_folder() as folder, embedded_server(folder / name) as url, psycopg.connect(url) as connection:
+        found = connection.execute("SHOW data_directory").fetchone()
+        assert found == (str(folder / name / "postgresql"),)
+
+
+def test_embedded_server_replaces_an_interrupted_creation() -> None:
+    with temporary_folder() as folder:
+        (folder / "postgresql.new" / "base").mkdir(parents=True)
+        (folder / "postgresql.new" / "PG_VERSION").write_text("18\n")
+        with embedded_server(folder) as url:
+            assert answers(url)
+        assert not (folder / "postgresql.new").exists()
+
+
+def test_embedded_server_leaves_a_folder_of_other_files_alone(tmp_path: Path) -> None:
+    (tmp_path / "postgresql").mkdir()
+    (tmp_path / "postgresql" / "letter.txt").write_text("Dear")
+    with (
+        pytest.raises(EmbeddedServerError, match="contains files but no PostgreSQL database"),
+        embedded_server(tmp_path),
+    ):
+        pass
+    assert [path.name for path in (tmp_path / "postgresql").iterdir()] == ["letter.txt"]
+
+
+def test_embedded_server_reports_the_last_error_of_postgresql() -> None:
+    with temporary_folder() as folder:
+        with embedded_server(folder):
+            pass
+        (folder / "postgresql" / "ratesgraph.conf").write_text("")
+        with (folder / "postgresql" / "postgresql.conf").open("a") as file:
+            file.write("shared_buffers = none\n")
+        with (
+            pytest.raises(EmbeddedServerError, match=r"could not be started in .*configuration file"),
+            embedded_server(folder),
+        ):
+            pass
+        assert postgres_processes(folder) == []
