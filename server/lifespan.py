@@ -60,7 +60,11 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[State]]
 def request_limits(settings: Settings) -> Limits:
     """Return the limits of a single request."""
     return Limits(
-        settings.max_days, settings.max_items, settings.max_page_size, execution_seconds=settings.execution_seconds
+        settings.max_days,
+        settings.max_items,
+        settings.max_page_size,
+        execution_seconds=settings.execution_seconds,
+        batch=settings.batch_limits(),
     )
 
 
@@ -97,8 +101,8 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                     notifications=notifications,
                     price_changes=PriceChanges(pool),
                     revert_batch=partial(ingest_adapter.revert_batch, ingest_pool),
-                    change_tree=partial(ingest_adapter.change_tree, ingest_pool),
-                    preview_upload=ingest_adapter.create_previewer(ingest_pool),
+                    change_tree=partial(ingest_adapter.change_tree, ingest_pool, settings.max_moved_lane_months),
+                    preview_upload=ingest_adapter.create_previewer(ingest_pool, settings.batch_limits()),
                     file_upload_semaphore=asyncio.Semaphore(MAX_CONCURRENT_FILE_UPLOADS),
                     disk_space=open_disk_space(settings.data_dir, database_url, settings.min_free_bytes),
                     version=version,

@@ -12,6 +12,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from server.config.network import is_loopback
+from server.config.upload_settings import UploadSettings
 from server.rate_limiting.shared_storage import create_shared_storage, parse_rate_limit
 
 MAY_BE_EMPTY = {"rate_limit", "token_rate_limit"}
@@ -22,7 +23,7 @@ def _renamed(name: str, former_name: str) -> AliasChoices:
     return AliasChoices(name, former_name)
 
 
-class Settings(BaseSettings):
+class Settings(UploadSettings):
     """Server settings, read from the variables `RATESGRAPH_…` and `DATABASE_URL`."""
 
     model_config = SettingsConfigDict(env_prefix="RATESGRAPH_", extra="ignore")
@@ -59,7 +60,6 @@ class Settings(BaseSettings):
         description="Database connections per server process for batch reverts, tree changes and dry runs",
     )
     max_days: int = Field(default=3_660, ge=1, description="Maximum number of days in one `averagePrices` query")
-    max_items: int = Field(default=100_000, ge=1, description="Maximum number of items in one `uploadPrices` mutation")
     max_page_size: int = Field(default=500, ge=1, description="Maximum number of entries in one page of a connection")
     max_document_length: int = Field(default=50_000, ge=100, description="Maximum characters of a GraphQL document")
     max_tokens: int = Field(default=1_200, ge=10, description="Maximum number of tokens in a GraphQL document")
