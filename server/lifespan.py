@@ -19,14 +19,16 @@ from resolvers.price_changes import PriceChanges
 from server import ingest_adapter
 from server.auth.access_control import AccessControl
 from server.auth.authenticator import JwtAuthenticator, open_authenticator
+from server.config.network import parse_networks
 from server.config.profiles import Profile, choose_profile
 from server.config.settings import Settings
 from server.graphql_api.cache_invalidation import track_data_version
 from server.graphql_api.response_cache import ResponseCache
 from server.observability.metrics import MetricsRecorder, open_metrics
 from server.runtime.accept_balancing import AcceptYielder
-from server.runtime.connection_limit import raise_fd_limit
+from server.runtime.connection_limit import ConnectionLimiter, raise_fd_limit
 from server.runtime.graceful_shutdown import DrainState
+from server.runtime.slow_readers import SlowReaders
 
 MAX_CONCURRENT_FILE_UPLOADS = 2
 """Maximum number of connections of the read pool that store uploaded files."""
@@ -42,7 +44,8 @@ class State(TypedDict):
     ingest_pool: Pool
     response_cache: ResponseCache
     access_control: AccessControl
-    max_connections: int
+    connection_limiter: ConnectionLimiter
+    slow_readers: SlowReaders
     accept_yielder: AcceptYielder
     drain_state: DrainState
     metrics_recorder: MetricsRecorder
@@ -85,6 +88,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
             ) as authenticator,
         ):
             response_cache = ResponseCache(version, settings.cache_bytes)
+            slow_readers = SlowReaders(settings.stall_seconds, settings.max_unread_bytes)
             async with open_metrics({"reading": pool, "ingest": ingest_pool}, lambda: response_cache.size) as recorder:
                 _tune_garbage_collector()
                 app_context = AppContext(
@@ -105,7 +109,8 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                     ingest_pool=ingest_pool,
                     response_cache=response_cache,
                     access_control=AccessControl(authenticator, settings),
-                    max_connections=raise_fd_limit(settings.max_connections),
+                    connection_limiter=_create_connection_limiter(settings, slow_readers),
+                    slow_readers=slow_readers,
                     accept_yielder=AcceptYielder(processes=settings.workers),
                     drain_state=DrainState(),
                     metrics_recorder=recorder,
@@ -116,6 +121,13 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                 )
 
     return lifespan
+
+
+def _create_connection_limiter(settings: Settings, slow_readers: SlowReaders) -> ConnectionLimiter:
+    max_connections = raise_fd_limit(settings.max_connections)
+    return ConnectionLimiter(
+        max_connections, settings.max_address_connections, parse_networks(settings.trusted_proxies), slow_readers
+    )
 
 
 def _open_tracing(settings: Settings) -> AbstractAsyncContextManager[None]:

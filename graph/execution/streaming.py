@@ -22,6 +22,12 @@ from telemetry.request_record import record_operation, track_subscription
 class StreamingSchema(Schema):
     """Schema that also executes subscriptions, with the same cache and error formatting."""
 
+    def is_query(self, query: str, operation_name: str | None) -> bool:
+        """Return whether the operation is a valid query."""
+        document = self.documents.get(query)
+        operation = document.find_operation(operation_name) if isinstance(document, Document) else None
+        return operation is not None and operation.kind is Kind.QUERY
+
     async def stream(
         self,
         query: str | None,

@@ -3,8 +3,6 @@
 A test in `tests/architecture` compares their documentation with this class.
 """
 
-from collections.abc import Iterable
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -12,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from server.config.network import is_loopback
+from server.config.network import is_loopback, parse_networks
 from server.rate_limiting.shared_storage import open_shared_storage, parse_rate_limit
 
 MAY_BE_EMPTY = {"rate_limit", "token_rate_limit"}
@@ -107,6 +105,18 @@ class Settings(BaseSettings):
         description="Addresses and networks of proxies whose `X-Forwarded-For` is trusted, separated by commas",
     )
     max_connections: int = Field(default=900, ge=1, description="Maximum number of open connections per server process")
+    max_address_connections: int = Field(
+        default=300, ge=1, description="Maximum number of open connections per client address and server process"
+    )
+    max_unread_bytes: int = Field(
+        default=256_000_000,
+        ge=1_000_000,
+        description="Bytes of responses that clients have yet to read, per server process; above it the slowest readers are"
+        " disconnected",
+    )
+    stall_seconds: float = Field(
+        default=30, gt=0, description="Seconds after which a client that does not read its response is disconnected"
+    )
     max_streams: int = Field(
         default=500, ge=1, description="Maximum number of open event streams and WebSockets per server process"
     )
@@ -252,8 +262,7 @@ class Settings(BaseSettings):
 
         uvicorn would trust them by accident, or ignore them.
         """
-        for part in filter(None, (value or "").split(",")):
-            ip_network(part.strip(), strict=True)
+        parse_networks(value)
         return value
 
     @model_validator(mode="after")
@@ -275,25 +284,3 @@ class Settings(BaseSettings):
         if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname or "")):
             raise ValueError("RATESGRAPH_OIDC_JWKS_URL must begin with https://")
         return self
-
-
-def environment_names(field: str) -> list[str]:
-    """Return the environment variables of a field of `Settings`, the present name first."""
-    match Settings.model_fields[field].validation_alias:
-        case AliasChoices(choices=choices):
-            return [str(choice) for choice in choices]
-        case None:
-            return [f"RATESGRAPH_{field.upper()}"]
-        case alias:
-            return [str(alias)]
-
-
-def find_former_names(environment: Iterable[str]) -> dict[str, str]:
-    """Return the former setting names among the variables. Each maps to its present name."""
-    present = {name.upper() for name in environment}
-    return {
-        former: name
-        for name, *former_names in map(environment_names, Settings.model_fields)
-        for former in former_names
-        if former in present
-    }

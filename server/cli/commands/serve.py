@@ -16,7 +16,8 @@ import uvicorn
 from server.app import create_app
 from server.cli.console import CommandError, open_database, out, read_settings
 from server.config.profiles import choose_profile, find_unsafe_combination
-from server.config.settings import Settings, find_former_names
+from server.config.setting_names import find_former_names
+from server.config.settings import Settings
 from server.observability import log_config
 from server.observability.metrics import multiprocess_dir
 from server.runtime.child_processes import run_command, worker_subprocess
@@ -30,11 +31,17 @@ TERMINATED = 128 + signal.SIGTERM
 ORIGIN, DESTINATION = "china_main", "north_europe_main"
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket bound to the address. Raise CommandError if the address is not available."""
+def listen(host: str, port: int, stall_seconds: float) -> socket.socket:
+    """Return a socket bound to the address. Raise CommandError if the address is not available.
+
+    Its connections are reset when sent data is not acknowledged for `stall_seconds`, where the system supports it (RFC 5482).
+    Otherwise an event stream to a machine that has vanished would stay open for a quarter of an hour.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(stall_seconds * 1_000))
     try:
         sock.bind((host, port))
     except OSError as error:
@@ -80,7 +87,7 @@ def serve(overrides: dict[str, object], *, demo: bool | None) -> None:
         check_tracing()
     # SIGTERM unwinds the stack as Ctrl-C does, so that the embedded database is stopped in any phase.
     signal.signal(signal.SIGTERM, _raise_system_exit)
-    with listen(settings.host, settings.port) as sock:
+    with listen(settings.host, settings.port, settings.stall_seconds) as sock:
         if settings.database_url is None:
             out.print(f"Starting the embedded PostgreSQL in {settings.data_dir}/")
         with open_database(settings) as direct_url:

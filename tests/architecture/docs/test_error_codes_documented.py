@@ -7,7 +7,8 @@ well.
 import ast
 import re
 
-from server.config.settings import Settings, environment_names
+from server.config.setting_names import environment_names
+from server.config.settings import Settings
 from tests.support.source import PRODUCT, ROOT, modules
 
 LITERAL = re.compile(r"[A-Z]+(_[A-Z0-9]+)*")

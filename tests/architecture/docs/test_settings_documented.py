@@ -6,7 +6,8 @@ A row begins with the variable and its default, both as code. Without a default,
 import re
 from pathlib import Path
 
-from server.config.settings import Settings, environment_names
+from server.config.setting_names import environment_names
+from server.config.settings import Settings
 from tests.support.source import ROOT
 
 ROW = re.compile(r"^\|\s*`(?P<name>RATESGRAPH_[A-Z0-9_]+|DATABASE_URL)`\s*\|\s*(?P<default>[^|]*?)\s*\|", re.MULTILINE)

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from server.config.settings import Settings, environment_names, find_former_names
+from server.config.setting_names import environment_names, find_former_names
+from server.config.settings import Settings
 from tests.support.processes import ratesgraph
 
 RENAMED = {
