@@ -25,7 +25,7 @@ from server.config.settings import Settings
 from server.graphql_api.cache_invalidation import track_data_version
 from server.graphql_api.response_cache import ResponseCache
 from server.observability.metrics import MetricsRecorder, open_metrics
-from server.runtime.accept_balancing import AcceptYielder
+from server.runtime.accept_balancing import AcceptYielder, BacklogAcceptor
 from server.runtime.connection_limit import ConnectionLimiter, raise_fd_limit
 from server.runtime.graceful_shutdown import DrainState
 from server.runtime.slow_readers import SlowReaders
@@ -47,6 +47,7 @@ class State(TypedDict):
     connection_limiter: ConnectionLimiter
     slow_readers: SlowReaders
     accept_yielder: AcceptYielder
+    backlog_acceptor: BacklogAcceptor
     drain_state: DrainState
     metrics_recorder: MetricsRecorder
     stopping: asyncio.Event
@@ -112,6 +113,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                     connection_limiter=_create_connection_limiter(settings, slow_readers),
                     slow_readers=slow_readers,
                     accept_yielder=AcceptYielder(processes=settings.workers),
+                    backlog_acceptor=BacklogAcceptor(),
                     drain_state=DrainState(),
                     metrics_recorder=recorder,
                     stopping=asyncio.Event(),

@@ -22,9 +22,9 @@ from telemetry.request_record import record_operation, track_subscription
 class StreamingSchema(Schema):
     """Schema that also executes subscriptions, with the same cache and error formatting."""
 
-    def is_query(self, query: str, operation_name: str | None) -> bool:
+    async def is_query(self, query: str, operation_name: str | None) -> bool:
         """Return whether the operation is a valid query."""
-        document = self.documents.get(query)
+        document = await self.get_document(query)
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
         return operation is not None and operation.kind is Kind.QUERY
 
@@ -43,7 +43,7 @@ class StreamingSchema(Schema):
         Each operation has a separate context, because operations of one connection must not share loaded data.
         """
         context = RequestContext(context_value.app, context_value.caller)
-        document = self.documents.get(query or "")
+        document = await self.get_document(query or "")
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
         if operation is not None:
             record_operation(operation.kind.value, operation.name)

@@ -268,7 +268,7 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
 
         A query waits while earlier ones are unread. Mutations do not, because they may wait for their batch.
         """
-        is_query = cast("StreamingSchema", self.schema).is_query(operation.query, operation.operation_name)
+        is_query = await cast("StreamingSchema", self.schema).is_query(operation.query, operation.operation_name)
         async with self._query_slots if is_query else contextlib.nullcontext():
             with self._logged():
                 await super().run_operation(operation)

@@ -18,6 +18,7 @@ from types import FrameType
 
 import uvicorn
 
+from server.runtime.accept_balancing import BacklogAcceptor
 from server.runtime.http_protocol import LimitedHttpProtocol
 
 REPLACED_SIGNAL = signal.SIGUSR1
@@ -50,6 +51,12 @@ class DrainingServer(uvicorn.Server):
         if threading.current_thread() is threading.main_thread():
             signal.signal(REPLACED_SIGNAL, self._on_replaced)
         await super().startup(sockets=sockets)
+        if self.started:
+            acceptor: BacklogAcceptor = self.lifespan.state["backlog_acceptor"]
+            acceptor.start(sockets or (), self._create_protocol)
+
+    def _create_protocol(self) -> LimitedHttpProtocol:
+        return LimitedHttpProtocol(self.config, self.server_state, self.lifespan.state)
 
     def _on_replaced(self, _signal: int, _frame: FrameType | None) -> None:
         self._is_replaced = self.should_exit = True
@@ -69,6 +76,7 @@ class DrainingServer(uvicorn.Server):
             self._is_draining = True
             await self._drain(seconds)
             self._is_draining = False
+        self._stop_accepting()
         await super().shutdown(sockets)
 
     async def _drain(self, seconds: float) -> None:
@@ -89,5 +97,7 @@ class DrainingServer(uvicorn.Server):
             await asyncio.sleep(ARRIVAL_SECONDS)
 
     def _stop_accepting(self) -> None:
+        acceptor: BacklogAcceptor = self.lifespan.state["backlog_acceptor"]
+        acceptor.stop()
         for server in self.servers:
             server.close()

@@ -85,7 +85,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.app = ReservedApp(self.app, self._refusal)
             self._seconds = min(self._seconds, RESERVED_SECONDS)
         self._timer = self.loop.call_later(self._seconds, self._check_request_timeout)
-        self.app_state["accept_yielder"].yield_after_accept(len(self.connections), self.loop.time())
+        now = self.loop.time()
+        self.app_state["backlog_acceptor"].check_after_accept(now)
+        self.app_state["accept_yielder"].yield_after_accept(len(self.connections), now)
 
     @property
     def is_idle(self) -> bool:
