@@ -18,7 +18,6 @@ from server.http.errors import HttpError
 from server.observability.access_log import REQUEST_ID_HEADER, get_request_record, log_rejected_request
 from server.runtime.connection_limit import RESERVED_SECONDS, ConnectionLimiter, ReservedApp
 from server.runtime.handshake_limits import check_handshake
-from server.runtime.pipelining import PipelinedFlowControl
 from server.runtime.slow_readers import SlowReaders
 from server.runtime.websocket_protocol import MAX_WEBSOCKET_MESSAGE_BYTES, WebSocketProtocol
 from server.runtime.write_coalescing import WriteCoalescingTransport
@@ -73,7 +72,6 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         # The protocol is then notified of every buffer that is not empty (`pause_writing`).
         transport.set_write_buffer_limits(0)
         super().connection_made(WriteCoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
-        self.flow = PipelinedFlowControl(self.transport, self.pipeline)
         self._state = IDLE
         self._waiting_since = self.loop.time()
         self._head_bytes = self._body_bytes = 0

@@ -53,13 +53,6 @@ UVICORN = [
     ),
     Owner("uvicorn", "uvicorn.protocols.http.flow_control", HTTP, ("HIGH_WATER_LIMIT",)),
     Owner("uvicorn", "uvicorn.protocols.http.flow_control:FlowControl", HTTP, ("read_paused", "write_paused")),
-    Owner(
-        "uvicorn",
-        "uvicorn.protocols.http.flow_control:FlowControl",
-        "server/runtime/pipelining.py",
-        (),
-        {"__init__": "transport", "resume_reading": ""},
-    ),
     Owner("uvicorn", "uvicorn.server:ServerState", HTTP, ("default_headers",)),
     Owner(
         "uvicorn",
