@@ -3,6 +3,8 @@
 Problems of uploaded items are data instead: see `resolvers.uploads.batches`.
 """
 
+import json
+
 from db.errors import DatabaseError, DatabaseUnavailable, ServerBusy, StatementTimeout
 
 PUBLIC_DATABASE_ERRORS: dict[type[DatabaseError], str] = {
@@ -26,3 +28,9 @@ class RequestError(Exception):
         super().__init__(message)
         self.code = code
         self.extensions: dict[str, object] = {"code": code, **details}
+
+
+def quote(text: str, max_length: int) -> str:
+    """Return the beginning of a client's text as a GraphQL string, for a message."""
+    shown = text if len(text) <= max_length else f"{text[:max_length]}…"
+    return json.dumps(shown, ensure_ascii=False).encode(errors="replace").decode()

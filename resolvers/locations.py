@@ -10,7 +10,7 @@ from db.errors import DatabaseError
 from db.repositories import locations
 from domain.locations import Lane, Location, LocationKind, LocationPage
 from resolvers.context import RequestContext
-from resolvers.errors import RequestError
+from resolvers.errors import RequestError, quote
 
 MAX_KEY_LENGTH = 63
 MAX_SUGGESTIONS = 3
@@ -72,7 +72,7 @@ async def unknown_location(context: RequestContext, argument: str, key: str) -> 
     hint = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
     return RequestError(
         "UNKNOWN_LOCATION",
-        f"{argument}: unknown location {wanted!r}.{hint}",
+        f"{argument}: unknown location {quote(wanted, MAX_KEY_LENGTH)}.{hint}",
         argument=argument,
         suggestions=suggestions,
     )

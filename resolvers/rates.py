@@ -13,7 +13,7 @@ from db.repositories import rates
 from domain.prices import DateRange, ExchangeRate
 from resolvers.averages import check_range
 from resolvers.context import RequestContext
-from resolvers.errors import RequestError
+from resolvers.errors import RequestError, quote
 
 MAX_SHOWN_LENGTH = 63
 MAX_SUGGESTIONS = 3
@@ -73,7 +73,7 @@ def _unknown_currency(code: str, known: Iterable[str]) -> RequestError:
     hint = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
     return RequestError(
         "UNKNOWN_CURRENCY",
-        f"currency: no exchange rate known for {wanted!r}.{hint}",
+        f"currency: no exchange rate known for {quote(wanted, MAX_SHOWN_LENGTH)}.{hint}",
         argument="currency",
         suggestions=suggestions,
     )

@@ -20,7 +20,7 @@ from server.graphql_api.persisted_documents import PersistedDocuments
 from server.graphql_api.websocket_view import WebSocketGraphQLView
 from server.http.body_limit import BodyLimits
 from server.http.csrf import OriginPolicy
-from server.http.errors import handle_http_exception
+from server.http.errors import handle_http_exception, not_found
 from server.lifespan import create_lifespan, request_limits
 from server.observability.access_log import AccessLogMiddleware, TracingMiddleware
 from server.routes.health import health_routes
@@ -34,7 +34,7 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     `writes_are_open` gives same-host requests all scopes without a token, unless anonymous reads are disabled.
     """
     is_open = choose_profile(settings) is Profile.DEVELOPMENT
-    origins = OriginPolicy(settings.cors_origins)
+    origins = OriginPolicy(settings.cors_origins, settings.cors_headers)
     endpoint = _create_endpoint(settings, origins, is_open=is_open)
     router = RouterWithoutErrorMiddleware(
         routes=[
@@ -82,6 +82,8 @@ def _query_limits(settings: Settings) -> QueryLimits:
         settings.max_directives,
         settings.max_cost,
         settings.max_errors,
+        settings.max_name_length,
+        settings.max_response_bytes,
     )
 
 
@@ -106,9 +108,12 @@ class FastRoute:
         self._router, self._path, self._route = router, path, route
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Pass the request to the fast route or to the router."""
-        is_fast = scope["type"] != "lifespan" and scope["path"] == self._path
-        return (self._route if is_fast else self._router)(scope, receive, send)
+        """Pass the request to the fast route or to the router, which has no other route for WebSockets."""
+        if scope["type"] != "lifespan" and scope["path"] == self._path:
+            return self._route(scope, receive, send)
+        if scope["type"] == "websocket":
+            return not_found().to_response()(scope, receive, send)
+        return self._router(scope, receive, send)
 
 
 def create_app_from_environment() -> ASGIApp:

@@ -25,6 +25,7 @@ from server.config.settings import Settings
 from server.graphql_api.cache_invalidation import track_data_version
 from server.graphql_api.response_cache import ResponseCache
 from server.observability.metrics import MetricsRecorder, open_metrics
+from server.rate_limiting.shared_storage import open_shared_storage
 from server.runtime.accept_balancing import AcceptYielder, BacklogAcceptor
 from server.runtime.connection_limit import ConnectionLimiter, raise_fd_limit
 from server.runtime.graceful_shutdown import DrainState
@@ -87,6 +88,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                 reads_are_open=settings.anonymous_reads,
                 writes_are_open=writes_are_open,
             ) as authenticator,
+            open_shared_storage(settings.rate_limit_storage) as shared_storage,
         ):
             response_cache = ResponseCache(version, settings.cache_bytes)
             slow_readers = SlowReaders(settings.stall_seconds, settings.max_unread_bytes)
@@ -109,7 +111,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                     app_context=app_context,
                     ingest_pool=ingest_pool,
                     response_cache=response_cache,
-                    access_control=AccessControl(authenticator, settings),
+                    access_control=AccessControl(authenticator, settings, shared_storage),
                     connection_limiter=_create_connection_limiter(settings, slow_readers),
                     slow_readers=slow_readers,
                     accept_yielder=AcceptYielder(processes=settings.workers),

@@ -14,7 +14,12 @@ SQL = load_sections("tokens")
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """Stored token: its public part as the ID, and a digest of the whole token."""
+    """Stored token: its public part as the ID, and a digest of the whole token.
+
+    Attributes:
+        seconds_left: Seconds until the token expires by the clock of the database, or None if it never expires.
+        is_use_due: Whether a use of the token should be recorded now.
+    """
 
     id: str
     name: str
@@ -24,6 +29,8 @@ class ApiToken:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    seconds_left: float | None
+    is_use_due: bool
 
 
 async def insert_token(

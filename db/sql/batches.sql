@@ -62,13 +62,15 @@ WHERE (%(status)s::text IS NULL OR status = %(status)s) AND (%(uploader)s::text 
 -- begin_attempt --
 -- At most one row: the due batch that has waited longest. It is marked in a separate transaction, so that an attempt counts even
 -- if it kills its worker. No other worker tries the batch before next_attempt_at. A batch whose row is locked is being applied.
--- Uses price_batches_waiting_idx.
+-- A queued batch is always due. No wait is longer than 60 seconds: a later time means that the clock was set back since, and
+-- must not delay the batch. Uses price_batches_waiting_idx.
 UPDATE price_batches
 SET status = 'RUNNING', attempts = attempts + 1, started_at = coalesce(started_at, clock_timestamp()),
     next_attempt_at = clock_timestamp() + least(power(2, attempts + 1), 60) * interval '1 second'
 WHERE id = (
     SELECT id FROM price_batches
-    WHERE status IN ('QUEUED', 'RUNNING') AND next_attempt_at <= clock_timestamp() AND attempts < %(max_attempts)s
+    WHERE status IN ('QUEUED', 'RUNNING') AND attempts < %(max_attempts)s
+      AND (status = 'QUEUED' OR next_attempt_at NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '60 seconds')
     ORDER BY next_attempt_at, id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
@@ -89,12 +91,14 @@ SET failure = %(failure)s,
 WHERE id = %(batch_id)s AND status = 'RUNNING'
 
 -- fail_exhausted --
--- One row per batch without remaining attempts that no worker holds: it fails permanently. Uses price_batches_waiting_idx.
+-- One row per batch without remaining attempts that no worker holds: it fails permanently. The condition on the time is that of
+-- begin_attempt. Uses price_batches_waiting_idx.
 UPDATE price_batches
 SET status = 'FAILED', ended_at = clock_timestamp(), failure = coalesce(failure, 'every attempt ended its worker')
 WHERE id IN (
     SELECT id FROM price_batches
-    WHERE status = 'RUNNING' AND next_attempt_at <= clock_timestamp() AND attempts >= %(max_attempts)s
+    WHERE status = 'RUNNING' AND attempts >= %(max_attempts)s
+      AND next_attempt_at NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '60 seconds'
     FOR UPDATE SKIP LOCKED
 )
 RETURNING id, pg_notify('ratesgraph_batches', id::text)
@@ -109,11 +113,12 @@ FOR UPDATE SKIP LOCKED
 
 -- measure_queue --
 -- One row: the numbers of queued and running batches, the age of the oldest in seconds, and the number that ended in the last
--- minute. Uses price_batches_waiting_idx and price_batches_ended_at_idx.
+-- minute. Times later than now come from a clock that was set back. Uses price_batches_waiting_idx and price_batches_ended_at_idx.
 SELECT count(*) FILTER (WHERE status = 'QUEUED') AS queued,
        count(*) FILTER (WHERE status = 'RUNNING') AS running,
-       coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float AS oldest_seconds,
-       (SELECT count(*) FROM price_batches WHERE ended_at > clock_timestamp() - interval '1 minute') AS ended_last_minute
+       greatest(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float AS oldest_seconds,
+       (SELECT count(*) FROM price_batches
+        WHERE ended_at BETWEEN clock_timestamp() - interval '1 minute' AND clock_timestamp()) AS ended_last_minute
 FROM price_batches
 WHERE status IN ('QUEUED', 'RUNNING')
 

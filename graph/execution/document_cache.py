@@ -26,10 +26,11 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.graphql import OperationType
 
+from graph.errors.argument_errors import describe_invalid_arguments
 from graph.execution.authorization import required_scopes
 from graph.execution.average_prices_plan import FIELD, AveragePricesPlan, create_plan
 from graph.execution.document_limits import QueryLimits, check_limits, parse_limited
-from graph.execution.query_cost import Cost, CostAnalyzer, SizeLimits
+from graph.execution.query_cost import CostAnalyzer, OperationCost, SizeLimits
 from graph.types.averages import STATISTICS
 from resolvers.caller import AuthScope
 
@@ -75,7 +76,7 @@ class Operation:
     is_shared: bool
     is_introspective: bool
     scopes: frozenset[AuthScope]
-    cost: Cost
+    cost: OperationCost
     plan: AveragePricesPlan | None
     statistics_fields: frozenset[int]
 
@@ -190,7 +191,7 @@ class DocumentCache:
             self._schema, tree, RULES, max_errors=MAX_VALIDATION_ERRORS, hide_suggestions=not self._suggest
         )
         if errors:
-            return errors
+            return describe_invalid_arguments(tree, errors)
         nodes = [node for node in tree.definitions if isinstance(node, OperationDefinitionNode)]
         fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
         cost_analyzer = CostAnalyzer(self._schema, fragments, self._sizes)

@@ -19,6 +19,8 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    Token,
+    TokenKind,
     parse,
 )
 
@@ -30,7 +32,7 @@ LONG_NUMBER = re.compile(rf"[0-9]{{{MAX_DIGITS + 1},}}")
 
 @dataclass(frozen=True, slots=True)
 class QueryLimits:
-    """Limits on documents, query costs and reported errors, set from the server settings."""
+    """Limits on documents, query costs, responses and reported errors, set from the server settings."""
 
     max_length: int = 50_000
     """Maximum length in characters.
@@ -45,6 +47,9 @@ class QueryLimits:
     max_directives: int = 40
     max_cost: int = 50_000
     max_errors: int = 50
+    max_name_length: int = 128
+    """A response repeats its names once per entry, and errors quote the other names."""
+    max_response_bytes: int = 32_000_000
 
 
 class Size(NamedTuple):
@@ -80,7 +85,7 @@ def parse_limited(text: str, limits: QueryLimits) -> DocumentNode:
         message = f"Number too long: {len(number[0]):,} digits, limit {MAX_DIGITS:,}."
         raise _limit_error("GRAPHQL_PARSE_FAILED", message)
     try:
-        return parse(text, max_lexical_tokens=limits.max_tokens, max_comments=limits.max_tokens)
+        tree = parse(text, max_lexical_tokens=limits.max_tokens, max_comments=limits.max_tokens)
     except GraphQLError as error:
         if "contains more than" in error.message:
             # The parser stops at the limit, so the number of tokens is unknown.
@@ -88,6 +93,21 @@ def parse_limited(text: str, limits: QueryLimits) -> DocumentNode:
         if "nested too deeply" in error.message:
             raise _depth_error(limits) from error
         raise
+    _check_names(tree, limits)
+    return tree
+
+
+def _check_names(tree: DocumentNode, limits: QueryLimits) -> None:
+    """Raise GraphQLError for the first name that is too long: an alias, or any other name of the document."""
+    assert tree.loc is not None  # noqa: S101
+    token: Token | None = tree.loc.start_token
+    while token is not None:
+        if token.kind is TokenKind.NAME and len(token.value or "") > limits.max_name_length:
+            message = f"Name too long: {len(token.value or ''):,} characters, limit {limits.max_name_length:,}."
+            raise GraphQLError(
+                message, source=tree.loc.source, positions=[token.start], extensions={"code": "NAME_TOO_LONG"}
+            )
+        token = token.next
 
 
 def check_limits(tree: DocumentNode, limits: QueryLimits) -> list[GraphQLError]:

@@ -11,14 +11,20 @@ from collections.abc import Sequence
 from graphql import FieldNode, GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
 
+from graph.errors.argument_errors import ArgumentError, with_variable
 from resolvers.errors import PUBLIC_DATABASE_ERRORS, RequestError
 from telemetry.request_record import record_code
 
 log = logging.getLogger("ratesgraph.graph")
 
+MAX_MESSAGE_LENGTH = 1_000
+"""Maximum characters of an error message. A validation error may quote a whole literal of the document."""
+
 
 def format_error(error: GraphQLError) -> GraphQLError:
     """Return the error for the client: with a code, and masked if it is internal."""
+    if isinstance(error, ArgumentError):
+        return error
     cause: BaseException = error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
@@ -28,7 +34,7 @@ def format_error(error: GraphQLError) -> GraphQLError:
             error, "BAD_USER_INPUT" if error.path or error.original_error else "GRAPHQL_VALIDATION_FAILED"
         )
     if isinstance(cause, RequestError):
-        return error
+        return with_variable(error)
     if isinstance(cause, StrawberryInputCoercionError):
         return _with_code(error, "BAD_USER_INPUT")
     for kind, code in PUBLIC_DATABASE_ERRORS.items():
@@ -58,6 +64,8 @@ def format_errors(errors: Sequence[GraphQLError] | None, max_errors: int) -> lis
         message = f"{omitted:,} more errors omitted."
         formatted.append(GraphQLError(message, extensions={"code": "TOO_MANY_ERRORS"}))
     for error in formatted:
+        if len(error.message) > MAX_MESSAGE_LENGTH:
+            error.message = f"{error.message[: MAX_MESSAGE_LENGTH - 1]}…"
         record_code((error.extensions or {}).get("code"))
     return formatted
 

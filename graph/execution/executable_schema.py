@@ -7,6 +7,7 @@ the extensions.
 
 from collections.abc import Collection, Iterable, Sequence
 from copy import copy
+from functools import partial
 from inspect import isawaitable
 from typing import Any, NamedTuple, Self
 
@@ -19,12 +20,14 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from graph.admission import CostBudget, Turnstile
+from graph.errors.argument_errors import ArgumentError, describe_invalid_variables
 from graph.execution.authorization import may_introspect, require_scopes
 from graph.execution.column_completion import ColumnarExecutionContext
 from graph.execution.document_cache import Document, DocumentCache, Operation
 from graph.execution.document_limits import QueryLimits
 from graph.execution.error_formatting import format_errors
-from graph.execution.query_cost import SizeLimits
+from graph.execution.query_cost import Price, SizeLimits
+from graph.execution.response_meter import ResponseMeter, find_excess
 from graph.execution.timeout import Deadline, ExecutionTimeout
 from graph.execution.variable_decoding import decode_variables
 from resolvers.context import Limits, RequestContext
@@ -50,7 +53,7 @@ class OperationResult(NamedTuple):
 
     Attributes:
         is_shared: the result is the same for every caller with the `read` scope until prices or locations change.
-        cost: None for an invalid document.
+        price: None for an invalid document.
 
     """
 
@@ -58,7 +61,7 @@ class OperationResult(NamedTuple):
     errors: list[GraphQLFormattedError]
     was_executed: bool
     is_shared: bool
-    cost: int | None
+    price: Price | None
 
 
 class OperationNotAllowed(Exception):
@@ -92,8 +95,8 @@ def select_operation(document: Document, name: str | None, allowed: Collection[O
 
 
 def was_executed(data: object, errors: Sequence[GraphQLError] | None) -> bool:
-    """Return whether the operation was executed: only errors of its execution have a path."""
-    return data is not None or any(error.path for error in errors or ())
+    """Return whether the operation was executed: only errors of its execution, and of arguments, have a path."""
+    return data is not None or any(error.path and not isinstance(error, ArgumentError) for error in errors or ())
 
 
 class Schema(strawberry.Schema):
@@ -145,8 +148,8 @@ class Schema(strawberry.Schema):
             return ExecutionResult(None, self.format_errors(document))
         operation = select_operation(document, operation_name, tuple(allowed_operation_types or ANY_OPERATION))
         variables = variable_values or {}
-        cost = operation.cost.evaluate(variables)
-        return ExecutionResult(*await self._run(document, operation, variables, context_value, cost))
+        price = operation.cost.total.evaluate(variables)
+        return ExecutionResult(*await self._run(document, operation, variables, context_value, price))
 
     async def execute_operation(
         self,
@@ -158,7 +161,7 @@ class Schema(strawberry.Schema):
         only_queries: bool,
         only_cost: bool = False,
     ) -> OperationResult:
-        """Execute an operation and return its result in serializable form, or only its cost.
+        """Execute an operation and return its result in serializable form, or only its price.
 
         Raise OperationNotAllowed or PermissionDenied if it is refused.
         """
@@ -168,15 +171,15 @@ class Schema(strawberry.Schema):
                 None, [error.formatted for error in self.format_errors(document) or ()], False, False, None
             )
         operation = select_operation(document, operation_name, ONLY_QUERIES if only_queries else QUERIES_AND_MUTATIONS)
-        cost = operation.cost.evaluate(variables)
+        price = operation.cost.total.evaluate(variables)
         record_operation(operation.kind.value, operation.name)
         if only_cost:
-            return OperationResult(None, [], False, False, cost)
-        data, errors = await self._run(document, operation, variables, context, cost)
+            return OperationResult(None, [], False, False, price)
+        data, errors = await self._run(document, operation, variables, context, price)
         record_rows(data)
         if not errors:
-            return OperationResult(data, [], True, operation.is_shared, cost)
-        return OperationResult(data, [error.formatted for error in errors], was_executed(data, errors), False, cost)
+            return OperationResult(data, [], True, operation.is_shared, price)
+        return OperationResult(data, [error.formatted for error in errors], was_executed(data, errors), False, price)
 
     async def _run(
         self,
@@ -184,7 +187,7 @@ class Schema(strawberry.Schema):
         operation: Operation,
         variables: dict[str, Any],
         context: RequestContext,
-        cost: int,
+        price: Price,
     ) -> Result:
         with (
             spans.NO_SPAN
@@ -192,14 +195,14 @@ class Schema(strawberry.Schema):
             else spans.tracer.span(operation.kind.value, operation.span_attributes)
         ):
             require_scopes(context.caller, operation.scopes)
-            if refusal := self._policy_error(operation, context, cost):
+            if refusal := self._policy_error(operation, context, price):
                 return None, [refusal]
             execution = self._execute(document, operation, variables, context)
             if operation.kind is not OperationType.QUERY:
                 # A mutation has no timeout: it must not stop half-way, and an upload waits for up to its `waitMs`.
                 return await execution
             try:
-                return await self._deadline.run(self._cost_budget.run(execution, cost))
+                return await self._deadline.run(self._cost_budget.run(execution, price.entries))
             except ExecutionTimeout:
                 return None, [self._timeout_error()]
 
@@ -217,7 +220,7 @@ class Schema(strawberry.Schema):
             **self._executor_options(operation, variables, context),
         )
         result: CoreResult = await execution if isawaitable(execution) else execution
-        return result.data, self.format_errors(result.errors)
+        return result.data, self._format_execution_errors(document, operation, variables, result.errors)
 
     def _executor_options(
         self, operation: Operation, variables: dict[str, Any], context: RequestContext
@@ -231,29 +234,37 @@ class Schema(strawberry.Schema):
             "hide_suggestions": not self.suggest,
             "executor_class": ColumnarExecutionContext,
             "operation_extensions": None,
+            "open_meter": partial(ResponseMeter, operation.cost, variables, self.limits),
         }
 
-    def _policy_error(self, operation: Operation, context: RequestContext, cost: int) -> GraphQLError | None:
-        """Return an error if the operation is too costly or needs disabled introspection."""
-        if cost > self.limits.max_cost:
-            return self._cost_error(cost)
+    def _policy_error(self, operation: Operation, context: RequestContext, price: Price) -> GraphQLError | None:
+        """Return an error if the operation exceeds a limit or needs disabled introspection."""
+        if (excess := find_excess(price, self.limits)) is not None:
+            record_code(excess.code)
+            return GraphQLError(str(excess), extensions=excess.extensions)
         if operation.is_introspective and not may_introspect(context):
             record_code("INTROSPECTION_CLOSED")
             return GraphQLError(INTROSPECTION_DISABLED, extensions={"code": "INTROSPECTION_CLOSED"})
         return None
-
-    def _cost_error(self, cost: int) -> GraphQLError:
-        """Return the error of an operation that exceeds the cost limit."""
-        record_code("QUERY_TOO_COSTLY")
-        max_cost = self.limits.max_cost
-        message = f"Query cost {cost:,} exceeds the limit of {max_cost:,}; request fewer days, lanes or entries."
-        return GraphQLError(message, extensions={"code": "QUERY_TOO_COSTLY", "cost": cost, "maxCost": max_cost})
 
     def _timeout_error(self) -> GraphQLError:
         """Return the error of a query that exceeded the timeout."""
         seconds = self._deadline.seconds
         message = f"Query timed out after {seconds:g} s; request less data at once."
         return GraphQLError(message, extensions={"code": "EXECUTION_TIMEOUT"})
+
+    def _format_execution_errors(
+        self,
+        document: Document,
+        operation: Operation,
+        variables: dict[str, Any],
+        errors: Sequence[GraphQLError] | None,
+    ) -> list[GraphQLError] | None:
+        """Return the errors of the executor for the client, with those of variables in the terms of GraphQL."""
+        if not errors:
+            return None
+        described = describe_invalid_variables(document.tree, operation.node, variables, errors)
+        return self.format_errors(described)
 
     def format_errors(self, errors: Sequence[GraphQLError] | None) -> list[GraphQLError] | None:
         """Return the errors of a result for the client, or None if there are none."""

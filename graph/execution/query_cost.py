@@ -1,37 +1,39 @@
-"""Query cost analysis: estimates the number of returned entries before execution.
+"""Query cost analysis: computes the maximum entries and bytes of a response before execution.
 
 Most entries are days of lanes. A field that returns objects costs as many as it may return, and multiplies the cost of its
 selection. The size of a list by days is its days, of a connection its page, of any other list a guess, of a single object one.
-Scalar fields are free, except for those computed from individual prices. A document is analyzed once and reduced to a short
-sum. Only the sizes that depend on variables are evaluated per request.
+Scalar fields cost no entries, except for those computed from individual prices. A document is analyzed once and reduced to a
+short sum. Only the sizes that depend on variables are evaluated per request.
+
+Bytes are a maximum and no guess: response names, punctuation, and the longest value of each field. Lists of unknown length add
+none before execution. `graph.execution.response_meter` counts them when they are read.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLField,
-    GraphQLInterfaceType,
-    GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
     ValueNode,
     VariableNode,
     get_named_type,
-    is_leaf_type,
     is_list_type,
     is_non_null_type,
     value_from_ast_untyped,
 )
 
 from graph.types.averages import STATISTICS
+from graph.value_sizes import largest_typename, largest_value
 
 LIST_SIZE = 10
 """Assumed length of a list without size arguments.
@@ -48,6 +50,13 @@ INTROSPECTION_COST = 500
 
 A full introspection takes 11 ms, as long as 500 to 1,000 days of averages.
 """
+ENVELOPE_BYTES = len('{"data":{}}')
+NAME_BYTES = len('"":,')
+"""Punctuation of a field, besides the characters of its response name."""
+VALUE_BYTES = len("null")
+"""Bytes of a list or an object apart from its content: brackets, or null in its place."""
+ENTRY_BYTES = len("{},")
+PAGED = ("Connection", "Edge")
 DATE_ARGUMENTS = (("dateFrom", "dateTo"), ("from", "to"))
 
 Variables = Mapping[str, Any]
@@ -62,19 +71,57 @@ class SizeLimits:
     max_page_size: int
 
 
+class Price(NamedTuple):
+    """Maximum entries and bytes of a response. Lists of unknown length count as some entries and no bytes."""
+
+    entries: int
+    bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Cost formula: a fixed cost, plus the size of each part times the cost per entry."""
+    """Cost formula: fixed entries and bytes, plus the size of each part times the cost per entry."""
 
-    fixed: int
+    entries: int = 0
+    bytes: int = 0
     parts: tuple[tuple[Size, "Cost"], ...] = ()
 
-    def evaluate(self, variables: Variables) -> int:
-        """Return the cost with these variables. Values of a wrong type cost nothing."""
-        cost = self.fixed
-        for size, child_cost in self.parts:
-            cost += size(variables) * child_cost.evaluate(variables)
-        return cost
+    def evaluate(self, variables: Variables) -> Price:
+        """Return the price with these variables. Values of a wrong type cost nothing."""
+        entries, size = self.entries, self.bytes
+        for count_entries, cost in self.parts:
+            count = count_entries(variables)
+            # A price is only created for nested parts: most queries have none, and it takes as long as the rest.
+            entry = cost.evaluate(variables) if cost.parts else cost
+            entries += count * entry.entries
+            size += count * entry.bytes
+        return Price(entries, size)
+
+    def plus(self, *others: "Cost") -> "Cost":
+        """Return the sum of the costs."""
+        costs = (self, *others)
+        parts = tuple(part for cost in costs for part in cost.parts)
+        return Cost(sum(cost.entries for cost in costs), sum(cost.bytes for cost in costs), parts)
+
+    def times(self, size: Size | int) -> "Cost":
+        """Return the cost of as many entries."""
+        if not isinstance(size, int):
+            return Cost(parts=((size, self),))
+        if not self.parts:
+            return Cost(size * self.entries, size * self.bytes)
+        return Cost(parts=((lambda _variables: size, self),))
+
+    def without_bytes(self) -> "Cost":
+        """Return the cost with entries only."""
+        return Cost(self.entries, 0, tuple((size, cost.without_bytes()) for size, cost in self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class OperationCost:
+    """Cost of an operation, and the cost per entry of each list of unknown length by `id()` of its node."""
+
+    total: Cost
+    list_entries: Mapping[int, Cost]
 
 
 class CostAnalyzer:
@@ -87,7 +134,7 @@ class CostAnalyzer:
         self._fragments = fragments
         self._limits = limits
 
-    def analyze(self, operation: OperationDefinitionNode) -> Cost:
+    def analyze(self, operation: OperationDefinitionNode) -> OperationCost:
         """Return the cost of a valid operation.
 
         Fields with `@skip` or `@include` are counted even if the directive excludes them.
@@ -97,55 +144,75 @@ class CostAnalyzer:
             for node in operation.variable_definitions or ()
             if node.default_value is not None
         }
+        self._list_entries: dict[int, Cost] = {}
         root = self._schema.get_root_type(operation.operation)
-        return self._selection_cost(operation.selection_set, root, 0)
+        total = self._selection_cost(operation.selection_set, root).plus(Cost(0, ENVELOPE_BYTES))
+        return OperationCost(total, self._list_entries)
 
-    def _selection_cost(self, selections: SelectionSetNode, parent: Any, fixed: int) -> Cost:  # noqa: ANN401
-        """Return the sum of the costs of the selections and the fixed cost."""
-        parts: list[tuple[Size, Cost]] = []
-        for node in selections.selections:
-            if isinstance(node, FieldNode):
-                cost = self._field_cost(node, parent)
-            elif isinstance(node, FragmentSpreadNode):
-                fragment = self._fragments[node.name.value]
-                kind = self._schema.get_type(fragment.type_condition.name.value)
-                cost = self._selection_cost(fragment.selection_set, kind, 0)
-            else:
-                assert isinstance(node, InlineFragmentNode)  # noqa: S101
-                condition = node.type_condition
-                kind = parent if condition is None else self._schema.get_type(condition.name.value)
-                cost = self._selection_cost(node.selection_set, kind, 0)
-            fixed += cost.fixed
-            parts.extend(cost.parts)
-        return Cost(fixed, tuple(parts))
+    def _selection_cost(self, selections: SelectionSetNode, parent: Any, page: Size | int = 1) -> Cost:  # noqa: ANN401
+        """Return the sum of the costs of the selections. `page` is the size of the parent if it is a connection."""
+        return Cost().plus(*(self._node_cost(node, parent, page) for node in selections.selections))
 
-    def _field_cost(self, node: FieldNode, parent: GraphQLObjectType | GraphQLInterfaceType) -> Cost:
+    def _node_cost(self, node: SelectionNode, parent: Any, page: Size | int) -> Cost:  # noqa: ANN401
+        if isinstance(node, FieldNode):
+            return self._field_cost(node, parent, page)
+        if isinstance(node, FragmentSpreadNode):
+            fragment = self._fragments[node.name.value]
+            kind = self._schema.get_type(fragment.type_condition.name.value)
+            return self._selection_cost(fragment.selection_set, kind, page)
+        assert isinstance(node, InlineFragmentNode)  # noqa: S101
+        condition = node.type_condition
+        kind = parent if condition is None else self._schema.get_type(condition.name.value)
+        return self._selection_cost(node.selection_set, kind, page)
+
+    def _field_cost(self, node: FieldNode, parent: Any, page: Size | int) -> Cost:  # noqa: ANN401
+        """Return the cost of a field with its response name."""
         name = node.name.value
-        if name.startswith("__"):
-            return Cost(0 if name == "__typename" else INTROSPECTION_COST)
-        field = parent.fields[name]
-        inner = get_named_type(field.type)
-        if node.selection_set is None or is_leaf_type(inner):
-            return Cost(STATISTIC_COST if name in STATISTICS else 0)
-        if parent.name.endswith(("Connection", "Edge")):
-            # The connection itself has already counted the page.
-            return self._selection_cost(node.selection_set, inner, 0)
-        child_cost = self._selection_cost(node.selection_set, inner, 1)
-        size = self._find_size(node, field)
-        if isinstance(size, int):
-            if not child_cost.parts:
-                return Cost(size * child_cost.fixed)
-            constant = size
-            return Cost(0, ((lambda _variables: constant, child_cost),))
-        return Cost(0, ((size, child_cost),))
+        response_name = name if node.alias is None else node.alias.value
+        own_bytes = len(response_name) + NAME_BYTES
+        if name == "__typename":
+            return Cost(bytes=own_bytes + largest_typename(self._schema, parent))
+        field = self._schema.get_field(parent, name)
+        assert field is not None  # noqa: S101
+        if node.selection_set is not None:
+            return self._object_cost(node, parent, field, page).plus(Cost(0, own_bytes + VALUE_BYTES))
+        value = Cost(STATISTIC_COST if name in STATISTICS else 0, largest_value(name, get_named_type(field.type)))
+        if _is_list(field):
+            value = self._unsized_list(node, value.plus(Cost(0, len(",")))).plus(Cost(0, VALUE_BYTES))
+        return value.plus(Cost(0, own_bytes))
 
-    def _find_size(self, node: FieldNode, field: GraphQLField) -> Size | int:
+    def _object_cost(self, node: FieldNode, parent: Any, field: GraphQLField, page: Size | int) -> Cost:  # noqa: ANN401
+        """Return the cost of the objects of a field."""
+        inner: Any = get_named_type(field.type)
+        assert node.selection_set is not None  # noqa: S101
+        if parent.name.endswith(PAGED):
+            # The connection itself has already counted the entries of the page.
+            content = self._selection_cost(node.selection_set, inner)
+            return content.plus(Cost(0, ENTRY_BYTES)).times(page) if _is_list(field) else content
+        size = self._find_size(node, field)
+        if inner.name.endswith("Connection"):
+            page = 1 if size is None else size
+            return self._selection_cost(node.selection_set, inner, page).plus(Cost(1).times(page))
+        content = self._selection_cost(node.selection_set, inner)
+        if node.name.value.startswith("__"):
+            return Cost(INTROSPECTION_COST, content.bytes)
+        if not _is_list(field):
+            return content.plus(Cost(1))
+        content = content.plus(Cost(1, ENTRY_BYTES))
+        return self._unsized_list(node, content) if size is None else content.times(size)
+
+    def _unsized_list(self, node: FieldNode, entry: Cost) -> Cost:
+        """Return the cost of a list of unknown length. Its bytes are counted when it is read."""
+        self._list_entries[id(node)] = entry
+        return entry.without_bytes().times(LIST_SIZE)
+
+    def _find_size(self, node: FieldNode, field: GraphQLField) -> Size | int | None:
+        """Return the size that the arguments determine, or None without such arguments."""
         arguments = {argument.name.value: argument.value for argument in node.arguments or ()}
         size = self._size_reader(field, arguments)
-        if size is None:
-            kind = field.type.of_type if is_non_null_type(field.type) else field.type
-            return LIST_SIZE if is_list_type(kind) else 1
-        return size if any(isinstance(value, VariableNode) for value in arguments.values()) else size({})
+        if size is None or any(isinstance(value, VariableNode) for value in arguments.values()):
+            return size
+        return size({})
 
     def _size_reader(self, field: GraphQLField, arguments: Mapping[str, ValueNode]) -> Size | None:
         for first, last in DATE_ARGUMENTS:
@@ -167,6 +234,10 @@ class CostAnalyzer:
             return lambda variables: variables.get(name, fallback)
         value = default if node is None else value_from_ast_untyped(node)
         return lambda _variables: value
+
+
+def _is_list(field: GraphQLField) -> bool:
+    return is_list_type(field.type.of_type if is_non_null_type(field.type) else field.type)
 
 
 def _count_days(first: object, last: object, max_days: int) -> int:

@@ -28,6 +28,12 @@ class StreamingSchema(Schema):
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
         return operation is not None and operation.kind is Kind.QUERY
 
+    def is_subscription(self, query: str, operation_name: str | None) -> bool:
+        """Return whether the operation is a subscription; False for an invalid document."""
+        document = self.documents.get(query)
+        operation = document.find_operation(operation_name) if isinstance(document, Document) else None
+        return operation is not None and operation.kind is Kind.SUBSCRIPTION
+
     async def stream(
         self,
         query: str | None,
@@ -62,7 +68,7 @@ class StreamingSchema(Schema):
         except PermissionDenied as error:
             yield PreExecutionError(None, [error.as_graphql_error()])
             return
-        if refusal := self._policy_error(operation, context, operation.cost.evaluate(variables)):
+        if refusal := self._policy_error(operation, context, operation.cost.total.evaluate(variables)):
             yield PreExecutionError(None, [refusal])
             return
         # Only the start is traced: a subscription may last for days.
@@ -76,7 +82,8 @@ class StreamingSchema(Schema):
             )
             results = await subscription if isawaitable(subscription) else subscription
         if isinstance(results, CoreResult):
-            yield PreExecutionError(None, self.format_errors(results.errors))
+            errors = self._format_execution_errors(document, operation, variables, results.errors)
+            yield PreExecutionError(None, errors)
             return
         try:
             async with aclosing(results):  # type: ignore[type-var]

@@ -16,7 +16,7 @@ from resolvers.uploads.items import PriceItem, decode_items
 
 def _wrap_decoded(decoded: list[PriceItem]) -> list[dict[str, object]]:
     """Return a list with a single input object that carries the decoded items."""
-    return [{"dateFrom": "", "origin": "", "destination": "", "price": DecodedItems(decoded)}]
+    return [{"price": DecodedItems(decoded)}]
 
 
 def _type_name(node: TypeNode) -> str:

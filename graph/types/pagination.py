@@ -38,7 +38,7 @@ def to_connection(
     edges = [Edge(cursor=encode_cursor(kind, id_), node=node) for id_, node in entries]
     page_info = PageInfo(
         has_next_page=has_next_page,
-        has_previous_page=after is not None,
+        has_previous_page=bool(after),
         start_cursor=edges[0].cursor if edges else None,
         end_cursor=edges[-1].cursor if edges else None,
     )
@@ -51,11 +51,11 @@ def encode_cursor(kind: str, id_: int) -> str:
 
 
 def decode_cursor(kind: str, cursor: str | None, argument: str = "after") -> int | None:
-    """Return the ID in the cursor, or None without a cursor.
+    """Return the ID in the cursor, or None without a cursor. An empty one counts as none, as grids send it for page one.
 
     Raise RequestError (INVALID_CURSOR) for any text that is not a cursor of this kind of list.
     """
-    if cursor is None:
+    if not cursor:
         return None
     try:
         cursor_kind, _, id_ = base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii").partition(":")

@@ -4,6 +4,7 @@ import strawberry
 
 from domain.batches import RejectionPage, Severity
 from graph.types.pagination import Connection, to_connection
+from graph.value_sizes import MAX_MESSAGE_LENGTH
 
 strawberry.enum(Severity, description="Whether a rejection excluded its item (ERROR) or not (WARNING).")
 
@@ -30,7 +31,7 @@ def to_rejection_connection(page: RejectionPage, *, after: str | None) -> Connec
                 field=rejection.field,
                 code=rejection.code,
                 severity=rejection.severity,
-                message=rejection.message,
+                message=rejection.message[:MAX_MESSAGE_LENGTH],
                 value=rejection.value,
             ),
         )

@@ -5,10 +5,11 @@ from datetime import date
 from typing import Any, NewType
 
 import strawberry
-from graphql import FloatValueNode, GraphQLError, IntValueNode, StringValueNode, ValueNode
+from graphql import FloatValueNode, GraphQLError, IntValueNode, StringValueNode, ValueNode, print_ast
 from strawberry.types.scalar import ScalarDefinition
 
 from graph.decoded_items import DecodedItems
+from graph.errors.printed_values import MAX_TEXT_LENGTH, print_value
 from resolvers.uploads.price_files import UploadedFile
 
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -25,8 +26,22 @@ def parse_date(value: object) -> date:
             return date.fromisoformat(value)
         except ValueError:
             pass
-    shown = repr(value)[:40].encode("ascii", "replace").decode()
-    raise GraphQLError(f"{shown} is not a valid date (expected YYYY-MM-DD).", extensions={"code": "INVALID_DATE"})
+    raise _invalid_date(print_value(value))
+
+
+def _parse_date_literal(node: ValueNode, _variables: dict[str, Any] | None = None) -> date:
+    if isinstance(node, StringValueNode):
+        try:
+            return parse_date(node.value)
+        except GraphQLError:
+            raise _invalid_date(print_value(node.value), node) from None
+    raise _invalid_date(print_ast(node)[:MAX_TEXT_LENGTH], node)
+
+
+def _invalid_date(shown: str, node: ValueNode | None = None) -> GraphQLError:
+    return GraphQLError(
+        f"{shown} is not a valid date (expected YYYY-MM-DD).", node, extensions={"code": "INVALID_DATE"}
+    )
 
 
 def _parse_amount(value: object) -> PriceAmount | DecodedItems:
@@ -49,8 +64,17 @@ def _parse_upload(value: object) -> UploadedFile:
     # JSON and GraphQL literals cannot represent a file: only a multipart request supplies one.
     if isinstance(value, UploadedFile):
         return value
-    raise GraphQLError(
+    raise _invalid_upload()
+
+
+def _parse_upload_literal(node: ValueNode, _variables: dict[str, Any] | None = None) -> UploadedFile:
+    raise _invalid_upload(node)
+
+
+def _invalid_upload(node: ValueNode | None = None) -> GraphQLError:
+    return GraphQLError(
         "Upload values must be sent as a multipart request (graphql-multipart-request-spec).",
+        node,
         extensions={"code": "INVALID_UPLOAD"},
     )
 
@@ -62,12 +86,14 @@ SCALARS: dict[object, ScalarDefinition] = {
         specified_by_url="https://scalars.graphql.org/andimarek/local-date",
         serialize=date.isoformat,
         parse_value=parse_date,
+        parse_literal=_parse_date_literal,
     ),
     UploadedFile: strawberry.scalar(
         name="Upload",
         description="A file, sent as a part of a multipart request.",
         specified_by_url="https://github.com/jaydenseric/graphql-multipart-request-spec",
         parse_value=_parse_upload,
+        parse_literal=_parse_upload_literal,
     ),
     PriceAmount: strawberry.scalar(
         name="PriceAmount",

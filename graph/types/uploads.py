@@ -7,6 +7,7 @@ from graph.decoded_items import DecodedItems
 from graph.types.batches import PriceBatch, to_batch
 from graph.types.previews import UploadPreview, to_preview
 from graph.types.scalars import PriceAmount
+from graph.value_sizes import MAX_MESSAGE_LENGTH
 from resolvers.uploads.batches import RevertResult, UploadResult
 from resolvers.uploads.dry_runs import DryRun
 from resolvers.uploads.items import PriceItem
@@ -19,6 +20,7 @@ WAIT_MS = (
     "Time to wait for the batch to finish, in milliseconds, at most 30,000; after that, the batch is returned as QUEUED or"
     " RUNNING."
 )
+REQUIRED = "Required: an item without it is reported in `userErrors` with the code `MISSING_VALUE`."
 DRY_RUN = (
     "Validate only: return the problems and a `preview` without changing anything. The idempotency key remains unused."
 )
@@ -26,15 +28,26 @@ DRY_RUN = (
 
 @strawberry.input(description="A price of one port-to-port lane for each day of a period.")
 class PriceInput:
-    """Unparsed values: they are validated with the batch, and problems are reported per item."""
+    """Unparsed values: they are validated with the batch, and problems are reported per item.
 
-    date_from: str = strawberry.field(description="The first day of the period, `YYYY-MM-DD`.")
+    Every field is nullable: a null in one item, as tools write it for NaN, must not refuse the thousands of others.
+    """
+
+    date_from: str | None = strawberry.field(
+        default=None, description=f"The first day of the period, `YYYY-MM-DD`. {REQUIRED}"
+    )
     date_to: str | None = strawberry.field(
         default=None, description="The last day of the period, inclusive, `YYYY-MM-DD`; omit it for a single day."
     )
-    origin: str = strawberry.field(description="The UN/LOCODE of the port of departure.")
-    destination: str = strawberry.field(description="The UN/LOCODE of the port of arrival.")
-    price: PriceAmount = strawberry.field(description="The price. Zero and negative prices are valid.")
+    origin: str | None = strawberry.field(
+        default=None, description=f"The UN/LOCODE of the port of departure. {REQUIRED}"
+    )
+    destination: str | None = strawberry.field(
+        default=None, description=f"The UN/LOCODE of the port of arrival. {REQUIRED}"
+    )
+    price: PriceAmount | None = strawberry.field(
+        default=None, description=f"The price. Zero and negative prices are valid. {REQUIRED}"
+    )
     currency: str | None = strawberry.field(
         default="USD", description="The ISO 4217 code of the currency; each day is converted at the rate of that day."
     )
@@ -130,7 +143,7 @@ def to_user_error(rejection: Rejection) -> UserError:
         item=rejection.item,
         field=rejection.field,
         code=rejection.code,
-        message=rejection.message,
+        message=rejection.message[:MAX_MESSAGE_LENGTH],
         value=rejection.value,
     )
 

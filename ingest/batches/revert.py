@@ -31,11 +31,16 @@ PARSED_BYTES = 8 << 20
 async def revert_batch(connection: Connection, batch_id: int, *, by: str = COMMAND) -> BatchStatus | None:
     """Revert an applied batch in one transaction; return its previous status, or None.
 
-    None means that no such batch exists. A batch that is not APPLIED is left unchanged. The totals follow the current tree,
-    even if ports have moved since.
+    None means that no such batch exists. A batch that is not APPLIED is left unchanged, and a batch that is being applied is
+    not waited for. The totals follow the current tree, even if ports have moved since.
     """
+    found = await batches.get_batches(connection, [batch_id])
+    # A worker holds the lock of the row until the batch has been applied, which may take minutes.
+    if not found or found[0].status is not BatchStatus.APPLIED:
+        return found[0].status if found else None
     async with connection.transaction():
         await locations.lock_tree_shared(connection)
+        # A concurrent revert of the same batch may have ended in the meantime.
         status = await batches.lock_batch(connection, batch_id)
         if status is not BatchStatus.APPLIED:
             return status

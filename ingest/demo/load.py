@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from importlib.resources import files
 
@@ -11,25 +11,28 @@ from db.connection import Connection
 from db.repositories import batches
 from domain.batches import OnError
 from ingest.batches.apply import apply_slices
-from ingest.demo.generate import generate_prices
+from ingest.demo.generate import MONTHS, generate_prices
 from ingest.readers.price_file import Slice
 from ingest.tree import change_tree, read_ports, read_regions
 
 SOURCE = "synthetic demo prices"
 
 
-async def load_demo(connection: Connection, *, report: Callable[[float], None]) -> int:
-    """Load tree and prices up to today; return the number of daily prices.
+async def load_demo(
+    connection: Connection, *, report: Callable[[float], None], today: date | None = None, months: int = MONTHS
+) -> int:
+    """Load tree and prices of some months up to a day, by default the current one; return the number of daily prices.
 
     `report` receives the fraction done (0 to 1).
     """
     folder = files("ingest.demo")
     regions = read_regions(folder.joinpath("regions.csv").read_bytes(), "regions.csv")
     ports = read_ports(folder.joinpath("ports.csv").read_bytes(), "ports.csv")
-    today = datetime.now(UTC).date()
+    last_day = today or datetime.now(UTC).date()
     async with connection.transaction():
         await change_tree(connection, [*regions, *ports])
-        quarters = await asyncio.to_thread(lambda: list(generate_prices([port.key for port in ports], today)))
+        keys, areas = [port.key for port in ports], [port.parent_key or "" for port in ports]
+        quarters = await asyncio.to_thread(lambda: list(generate_prices(keys, areas, last_day, months)))
         days = 0
         for number, (label, items) in enumerate(quarters, start=1):
             key = f"demo:{label}"

@@ -83,7 +83,8 @@ def check_wait(context: RequestContext, wait_ms: int) -> None:
         raise RequestError(
             "INVALID_WAIT",
             f"waitMs must be between 0 and {context.app.limits.max_wait_ms} (got {wait_ms}).",
-            argument="waitMs",
+            argument="input",
+            field="waitMs",
         )
 
 

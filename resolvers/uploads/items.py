@@ -6,12 +6,15 @@ import msgspec
 
 
 class PriceItem(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
-    """One item as sent and stored: the fields of `PriceInput` in the schema."""
+    """One item as sent and stored: the fields of `PriceInput` in the schema.
 
-    date_from: str
-    origin: str
-    destination: str
-    price: int | float | str
+    The order of the fields is part of the digest that recognises a replay.
+    """
+
+    date_from: str | None = None
+    origin: str | None = None
+    destination: str | None = None
+    price: int | float | str | None = None
     date_to: str | None = None
     currency: str | None = "USD"
 

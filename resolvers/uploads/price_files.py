@@ -79,7 +79,8 @@ def detect_file_format(file: UploadedFile, file_format: FileFormat | None) -> Fi
     detected = file_format or find_format(name)
     if detected is not None:
         return detected
-    message = f"unsupported file name: expected extension {', '.join(SUFFIXES)} or the `format` argument"
+    problem = "unsupported file name" if name else "the file part has no file name"
+    message = f"{problem}: expected extension {', '.join(SUFFIXES)} or the `format` argument"
     return Rejection(None, "file", "UNKNOWN_FORMAT", message, name or None)
 
 

@@ -17,7 +17,7 @@ from server.config.settings import Settings
 from server.http.errors import HttpError
 from server.http.headers import parse_headers
 from server.rate_limiting.fixed_window import FixedWindowLimiter, HeaderList
-from server.rate_limiting.shared_storage import open_shared_storage, parse_rate_limit
+from server.rate_limiting.shared_storage import SharedStorage, parse_rate_limit
 from server.rate_limiting.stream_limiter import StreamLimiter
 from telemetry.request_record import record_caller
 
@@ -33,13 +33,12 @@ class AccessControl:
         message_bytes: Maximum size of a WebSocket message from callers without the upload scope.
     """
 
-    def __init__(self, authenticator: Authenticator, settings: Settings) -> None:
+    def __init__(self, authenticator: Authenticator, settings: Settings, shared: SharedStorage | None) -> None:
         self._authenticator = authenticator
         self.stream_limiter = StreamLimiter(settings.max_streams, settings.max_caller_streams)
         self.message_bytes = settings.max_query_bytes
         # Without shared storage each process counts separately, so the limit is divided among them.
-        processes = settings.workers if settings.rate_limit_storage is None else 1
-        shared = open_shared_storage(settings.rate_limit_storage)
+        processes = settings.workers if shared is None else 1
         self._addresses, self._failures, self._tokens = (
             limit and FixedWindowLimiter(name, limit, shared, processes=processes)
             for name, limit in (

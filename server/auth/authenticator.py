@@ -3,6 +3,9 @@
 Tokens in use are refreshed twice a second with one statement. A cached token is trusted for at most one second after it was
 last confirmed. Every process therefore rejects a revoked token within a second, independently of notifications. A request with
 a cached token costs a dictionary lookup and a digest. The refresh also records the time of last use, every ten minutes.
+
+The clock of the database decides when a token expires. It reports the remaining seconds, which the process measures with its
+monotonic clock. The system clocks of the processes may therefore be wrong, or be set, without any effect on tokens.
 """
 
 import asyncio
@@ -13,7 +16,6 @@ import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -34,7 +36,6 @@ MAX_AGE_SECONDS = 1.0
 REFRESH_SECONDS = 0.5
 IDLE_SECONDS = 60.0
 """A token unused for this long leaves the cache."""
-LAST_USED_INTERVAL = timedelta(minutes=10)
 MAX_CONCURRENT_LOOKUPS = 2
 """Connections of the read pool that lookups of unknown tokens may occupy."""
 INVALID_TOKEN = "Invalid token: unknown, expired or revoked."  # noqa: S105
@@ -64,7 +65,7 @@ class _CachedToken:
 
         The cache entry was found by the public ID. The comparison runs in constant time.
         """
-        return hmac.compare_digest(self.secret_sha256, hash_token(token)) and self.identity.expires_at > time.time()
+        return hmac.compare_digest(self.secret_sha256, hash_token(token)) and self.identity.remaining() > 0
 
     def touch(self) -> Identity:
         """Record the use and return the identity."""
@@ -178,8 +179,9 @@ class Authenticator:
                     del self._cached_tokens[token_id]
             elif cached is None:
                 self._cached_tokens[token_id] = self._to_cached(token, queried_at)
-            else:
-                cached.confirmed_at = max(cached.confirmed_at, queried_at)
+            elif queried_at > cached.confirmed_at:
+                cached.confirmed_at = queried_at
+                cached.identity.expires_at = _expiry(token, queried_at)
 
     async def _fetch_and_touch(
         self, token_ids: Collection[str], connection: Connection
@@ -189,14 +191,13 @@ class Authenticator:
         Recording is idempotent, so a retry of the read is safe.
         """
         queried_at = time.monotonic()
-        used_before = datetime.now(UTC) - LAST_USED_INTERVAL
         valid = {token.id: token for token in await tokens.find_tokens(connection, token_ids)}
         to_touch = [
             token.id
             for token in valid.values()
             if token.id in self._cached_tokens
             and self._cached_tokens[token.id].used_at > -math.inf
-            and (token.last_used_at is None or token.last_used_at < used_before)
+            and token.is_use_due
         ]
         if to_touch:
             await tokens.touch_tokens(connection, to_touch)
@@ -204,8 +205,12 @@ class Authenticator:
 
     def _to_cached(self, token: ApiToken, queried_at: float) -> _CachedToken:
         caller = caller_with_scopes(f"token:{token.name}", token.scopes, reads_are_open=self._reads_are_open)
-        expires_at = math.inf if token.expires_at is None else token.expires_at.timestamp()
-        return _CachedToken(token.secret_sha256, Identity(caller, expires_at), queried_at)
+        return _CachedToken(token.secret_sha256, Identity(caller, _expiry(token, queried_at)), queried_at)
+
+
+def _expiry(token: ApiToken, queried_at: float) -> float:
+    """Return when the token expires, as a time of the monotonic clock."""
+    return math.inf if token.seconds_left is None else queried_at + token.seconds_left
 
 
 def _parse_authorization(authorization: bytes) -> tuple[str, str, str | None]:

@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from resolvers.caller import Caller
 
-MAX_TIMER_SECONDS = 1e8
-"""About three years. A later expiry needs no timer, because no process runs that long."""
+RECHECK_SECONDS = 5.0
+"""Interval at which a stream checks its expiry again.
+
+A timer does not follow a clock that is set, nor the sleep of a machine.
+"""
 
 
 @dataclass(eq=False, slots=True)
@@ -18,26 +22,32 @@ class Identity:
 
     Attributes:
         caller: The caller with its name and scopes.
-        expires_at: Expiry in seconds since 1970.
+        expires_at: Expiry, as a time of `clock` in seconds.
+        clock: Clock of the expiry. `time.monotonic` does not follow changes of the system time.
         revoked: Set when the token is revoked.
         active_streams: Number of streams that were opened with this identity.
     """
 
     caller: Caller
     expires_at: float = math.inf
+    clock: Callable[[], float] = time.monotonic
     revoked: asyncio.Event = field(default_factory=asyncio.Event)
     active_streams: int = 0
+
+    def remaining(self) -> float:
+        """Return the seconds until the expiry; zero or less once it has passed."""
+        return self.expires_at - self.clock()
 
     async def wait_until_expired(self) -> None:
         """Wait until the identity expires or is revoked.
 
         Streams opened with it are closed at that point.
         """
-        remaining = self.expires_at - time.time()
-        timeout = remaining if remaining < MAX_TIMER_SECONDS else None
         self.active_streams += 1
         try:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.revoked.wait(), timeout)
+            while (remaining := self.remaining()) > 0 and not self.revoked.is_set():
+                timeout = None if remaining == math.inf else min(remaining, RECHECK_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.revoked.wait(), timeout)
         finally:
             self.active_streams -= 1

@@ -67,7 +67,7 @@ class OidcAuthenticator:
     def get_cached(self, token: str) -> Identity | None:
         """Return the identity of a cached token that has not expired, or None."""
         cached = self._cached_tokens.get(hashlib.sha256(token.encode()).digest())
-        return cached if cached is not None and cached.expires_at > time.time() else None
+        return cached if cached is not None and cached.remaining() > 0 else None
 
     async def authenticate(self, token: str) -> Identity:
         """Return the identity of a token.
@@ -78,7 +78,7 @@ class OidcAuthenticator:
         cached = self._cached_tokens.get(digest)
         if cached is None:
             cached = self._cached_tokens[digest] = await self._verify(token)
-        if cached.expires_at <= time.time():
+        if cached.remaining() <= 0:
             self._cached_tokens.pop(digest, None)
             raise unauthenticated(INVALID_TOKEN, was_given=True)
         return cached
@@ -111,7 +111,8 @@ class OidcAuthenticator:
             raise unauthenticated(message, was_given=True)
         scopes = scope.split(" ") if isinstance(scope, str) else []
         caller = caller_with_scopes(f"oidc:{name}", scopes, reads_are_open=self._reads_are_open)
-        return Identity(caller, claims["exp"] + LEEWAY_SECONDS)
+        # `exp` is a time of the system clock, which the issuer and the server keep correct.
+        return Identity(caller, claims["exp"] + LEEWAY_SECONDS, time.time)
 
     async def _find_key(self, key_id: object) -> jwt.PyJWK | None:
         """Return the key with the ID; a token without a key ID uses the issuer's only key."""

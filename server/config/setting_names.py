@@ -1,4 +1,4 @@
-"""Environment variables of the settings, with their former names."""
+"""Names of the environment variables of the settings, with their former names."""
 
 from collections.abc import Iterable
 

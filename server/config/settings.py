@@ -11,7 +11,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from server.config.network import is_loopback, parse_networks
-from server.rate_limiting.shared_storage import open_shared_storage, parse_rate_limit
+from server.rate_limiting.shared_storage import create_shared_storage, parse_rate_limit
 
 MAY_BE_EMPTY = {"rate_limit", "token_rate_limit"}
 
@@ -55,9 +55,7 @@ class Settings(BaseSettings):
     max_days: int = Field(default=3_660, ge=1, description="Maximum number of days in one `averagePrices` query")
     max_items: int = Field(default=100_000, ge=1, description="Maximum number of items in one `uploadPrices` mutation")
     max_page_size: int = Field(default=500, ge=1, description="Maximum number of entries in one page of a connection")
-    max_document_length: int = Field(
-        default=50_000, ge=100, description="Maximum length of a GraphQL document in characters"
-    )
+    max_document_length: int = Field(default=50_000, ge=100, description="Maximum characters of a GraphQL document")
     max_tokens: int = Field(default=1_200, ge=10, description="Maximum number of tokens in a GraphQL document")
     max_depth: int = Field(default=20, ge=1, description="Maximum nesting depth of the fields of an operation")
     max_fields: int = Field(
@@ -77,12 +75,12 @@ class Settings(BaseSettings):
         description="Maximum cost of an operation: days of averages, page entries, and the levels between",
     )
     max_errors: int = Field(default=50, ge=1, description="Maximum number of errors in one response")
+    max_name_length: int = Field(default=128, ge=1, description="Maximum characters of an alias or other name")
+    max_response_bytes: int = Field(default=32_000_000, ge=1_000, description="Maximum size of a response in bytes")
     max_query_bytes: int = Field(
         default=100_000, ge=1_000, description="Maximum request body in bytes for callers without the upload scope"
     )
-    max_body_bytes: int = Field(
-        default=32_000_000, ge=1_000, description="Maximum request body in bytes, without files"
-    )
+    max_body_bytes: int = Field(default=32_000_000, ge=1_000, description="Maximum request body without files in bytes")
     max_upload_bytes: int = Field(
         default=512_000_000, ge=1_000, description="Maximum size of a multipart request in bytes, with its file"
     )
@@ -151,6 +149,11 @@ class Settings(BaseSettings):
     cors_origins: str | None = Field(
         default=None, description="Origins whose pages may send requests, separated by blanks or commas; `*`: all"
     )
+    cors_headers: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~, -]+$",
+        description="Further request headers that these pages may send, separated by blanks or commas; `*`: all",
+    )
     cache_bytes: int = Field(
         default=64_000_000, ge=0, description="Size of the response cache per server process in bytes; 0 disables it"
     )
@@ -160,7 +163,7 @@ class Settings(BaseSettings):
         description="Seconds that browsers and proxies may reuse the response to a GET without revalidation",
     )
     documents_dir: Path | None = Field(
-        default=None, description="Folder of persisted documents (`*.graphql`), which requests name by `documentId`"
+        default=None, description="Folder of registered documents (`*.graphql`, manifests in JSON), or one manifest"
     )
     persisted_only: bool = Field(
         default=False,
@@ -249,7 +252,7 @@ class Settings(BaseSettings):
     def check_storage(cls, value: SecretStr | None) -> SecretStr | None:
         """Reject an unknown storage, or one whose client package is not installed."""
         try:
-            open_shared_storage(value)
+            create_shared_storage(value)
         except Exception as error:
             # The message may quote the URI with its password.
             raise ValueError(f"unknown rate-limit storage or missing client package ({type(error).__name__})") from None

@@ -5,7 +5,8 @@ anything is parsed, a document is parsed once, and no object is built per reques
 this class. Only WebSockets are delegated, to `server.graphql_api.websocket_view`.
 """
 
-from collections.abc import Awaitable, Mapping
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -16,15 +17,15 @@ from graph.execution.executable_schema import ONLY_QUERIES, QUERIES_AND_MUTATION
 from graph.execution.streaming import StreamingSchema
 from resolvers.context import RequestContext
 from server.auth.access_control import AccessControl, with_headers
-from server.auth.identity import Identity
+from server.auth.authenticator import MAX_AGE_SECONDS
 from server.graphql_api.persisted_documents import PersistedDocuments
 from server.graphql_api.response import HIT, MISS, NO_STORE, Headers, ResponseWriter, encode_result
-from server.graphql_api.response_cache import CachedResponse, ResponseCache
+from server.graphql_api.response_cache import CachedResponse, CacheKey, ResponseCache
 from server.graphql_api.sse import send_sse
-from server.http.body_limit import BodyLimits
-from server.http.content_negotiation import JSON, RESPONSE_JSON, AcceptedMedia, is_json, parse_accept
+from server.http.body_limit import BodyLimits, ClientDisconnected, receive_body
+from server.http.content_negotiation import RESPONSE_JSON, is_json, parse_accept
 from server.http.csrf import OriginPolicy, require_csrf_header, require_csrf_safe_get
-from server.http.errors import HttpError, forbidden, http_error_for_outcome
+from server.http.errors import HttpError, forbidden, http_error_for_outcome, operation_not_allowed
 from server.http.headers import parse_headers
 from server.http.multipart import is_multipart, parsed_multipart_request
 from server.http.request_params import Parameters, parse_body, parse_query_string
@@ -33,10 +34,6 @@ from telemetry.request_record import UNCHANGED, record_cache
 METHODS = {"GET", "POST"}
 REPORTED_COST, ONLY_COST = b"report", b"only"
 State = Mapping[str, Any]
-
-
-class ClientDisconnected(Exception):
-    """The client disconnected before its request was complete."""
 
 
 class GraphQLEndpoint:
@@ -77,20 +74,18 @@ class GraphQLEndpoint:
             return
         headers = parse_headers(scope["headers"])
         accepted = parse_accept(headers.get(b"accept", b""))
-        writer = ResponseWriter(send, headers, accepted.media_type or JSON, self._vary)
+        writer = ResponseWriter(send, headers, accepted, self._vary)
         try:
             access_control: AccessControl = scope["state"]["access_control"]
             identity, writer.rate_limit_headers = await access_control.authorize(scope, headers)
-            writer.caller = identity.caller
+            writer.identity, writer.caller = identity, identity.caller
             if accepted.html and _wants_page(scope):
                 await self._serve_graphiql(scope, receive, send, writer)
                 return
             method = scope["method"]
-            self._negotiate(method, accepted, writer)
-            if accepted.events:
-                await self._serve_sse(scope, receive, send, writer, identity)
-            elif method == "GET":
-                await self._serve_get(scope, writer)
+            self._negotiate(method, writer)
+            if method == "GET":
+                await self._serve_get(scope, receive, writer)
             elif is_multipart(headers.get(b"content-type", b"")):
                 await self._serve_multipart(scope, receive, writer)
             else:
@@ -102,18 +97,23 @@ class GraphQLEndpoint:
         except ClientDisconnected:
             return
 
-    def _negotiate(self, method: str, accepted: AcceptedMedia, writer: ResponseWriter) -> None:
-        """Check the origin, method and headers. Raise HttpError if no response can satisfy them."""
+    def _negotiate(self, method: str, writer: ResponseWriter) -> None:
+        """Check the origin, method and headers. Raise HttpError if no response can satisfy them.
+
+        This precedes the execution: a mutation must not be applied if the client cannot read the response.
+        """
         self._origins.check(writer.request)
         if writer.cost_mode is not None and writer.cost_mode not in {REPORTED_COST, ONLY_COST}:
             raise HttpError("BAD_PARAMETER", "The GraphQL-Cost header must be `report` or `only`.")
-        if accepted.events and method in METHODS:
-            return
-        if accepted.media_type is None:
-            message = "Not acceptable: this endpoint produces application/json or application/graphql-response+json."
+        accepted = writer.accepted
+        if accepted.media_type is None and not accepted.events:
+            message = (
+                "Not acceptable: this endpoint produces application/json, application/graphql-response+json or, if "
+                "named, text/event-stream."
+            )
             raise HttpError("NOT_ACCEPTABLE", message, status=406)
         if method == "GET":
-            require_csrf_safe_get(writer.request, names_json=accepted.names_json)
+            require_csrf_safe_get(writer.request, names_format=accepted.names_format)
         elif method != "POST":
             message = f"Method {method} is not allowed; use GET or POST."
             raise HttpError("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"GET, POST"})
@@ -126,36 +126,42 @@ class GraphQLEndpoint:
             )
         await self._graphiql(scope, receive, with_headers(send, writer.rate_limit_headers))
 
-    async def _serve_sse(
-        self, scope: Scope, receive: Receive, send: Send, writer: ResponseWriter, identity: Identity
+    async def _serve_events(
+        self, parameters: Parameters, scope: Scope, receive: Receive, writer: ResponseWriter
     ) -> None:
         """Send the results of an operation as server-sent events. GET cannot run mutations."""
+        if writer.cost_mode:
+            message = "GraphQL-Cost is not supported for event streams; send Accept: application/json."
+            raise HttpError("BAD_PARAMETER", message)
         access_control: AccessControl = scope["state"]["access_control"]
-        with access_control.stream_limiter.acquire(access_control.stream_owner(scope, identity)):
-            if writer.cost_mode:
-                message = "GraphQL-Cost is not supported for event streams; send Accept: application/json."
-                raise HttpError("BAD_PARAMETER", message)
-            if scope["method"] == "GET":
-                parameters, kinds = parse_query_string(scope["query_string"]), ONLY_QUERIES
-            else:
-                parameters, kinds = parse_body(await self._receive_json(receive, writer)), QUERIES_AND_MUTATIONS
+        with access_control.stream_limiter.acquire(access_control.stream_owner(scope, writer.identity)):
             results = await self._schema.stream(
                 self._documents.resolve_document(parameters),
                 parameters.variables,
                 RequestContext(scope["state"]["app_context"], writer.caller),
                 operation_name=parameters.operation_name,
-                allowed_operation_types=kinds,
+                allowed_operation_types=ONLY_QUERIES if scope["method"] == "GET" else QUERIES_AND_MUTATIONS,
             )
-            await send_sse(results, identity, scope, receive, with_headers(send, writer.rate_limit_headers))
+            send = with_headers(writer.asgi_send, writer.rate_limit_headers)
+            await send_sse(results, writer.identity, scope, receive, send)
 
-    async def _serve_get(self, scope: Scope, writer: ResponseWriter) -> None:
+    def _needs_stream(self, parameters: Parameters, writer: ResponseWriter) -> bool:
+        """Return whether the response is an event stream: for a subscription, or if no JSON is acceptable."""
+        accepted = writer.accepted
+        return accepted.events and (
+            accepted.media_type is None
+            or self._schema.is_subscription(self._documents.resolve_document(parameters), parameters.operation_name)
+        )
+
+    async def _serve_get(self, scope: Scope, receive: Receive, writer: ResponseWriter) -> None:
         """Serve a query in the query string: with 304, from the cache, or by execution."""
         query_string, state = scope["query_string"], scope["state"]
-        if writer.cost_mode or not writer.caller.can_read:
-            await self._serve_uncached(parse_query_string(query_string), "GET", state, writer)
+        if writer.bypasses_cache:
+            await self._serve_parsed(parse_query_string(query_string), None, {}, scope, receive, writer)
             return
         cache: ResponseCache = state["response_cache"]
-        etag = cache.etag(query_string)
+        key = ("GET", query_string)
+        etag = cache.etag(key)
         headers: Headers = {b"etag": etag, b"cache-control": self._cache_control} if etag else NO_STORE
         if etag and self._max_age:
             # Shared caches may send this response to other callers, so it must not carry this caller's rate limit.
@@ -165,66 +171,83 @@ class GraphQLEndpoint:
             record_cache(UNCHANGED)
             await writer.send_not_modified(headers)
             return
-        response = cache.get(query_string)
+        response = cache.get(key)
         if response is not None:
             await writer.send_cached(response, headers | HIT)
             return
-        status, response, is_shared = await self._execute(
-            query_string, parse_query_string(query_string), "GET", state, writer
-        )
-        await writer.send_cached(response, headers | MISS if is_shared else NO_STORE, status)
+        await self._serve_parsed(parse_query_string(query_string), key, headers, scope, receive, writer)
 
     async def _serve_post(self, scope: Scope, receive: Receive, writer: ResponseWriter) -> None:
         """Serve an operation in a JSON body, from the cache if possible."""
-        body, state = await self._receive_json(receive, writer), scope["state"]
-        if writer.cost_mode or not writer.caller.can_read:
-            await self._serve_uncached(parse_body(body), "POST", state, writer)
+        body = await self._receive_json(scope, receive, writer)
+        if writer.bypasses_cache:
+            await self._serve_parsed(parse_body(body), None, {}, scope, receive, writer)
             return
-        cache: ResponseCache = state["response_cache"]
-        response = cache.get(body)
+        key = ("POST", body)
+        response = scope["state"]["response_cache"].get(key)
         if response is not None:
             await writer.send_cached(response, HIT)
             return
-        status, response, is_shared = await self._execute(body, parse_body(body), "POST", state, writer)
-        await writer.send_cached(response, MISS if is_shared else NO_STORE, status)
+        await self._serve_parsed(parse_body(body), key, {}, scope, receive, writer)
 
     async def _serve_multipart(self, scope: Scope, receive: Receive, writer: ResponseWriter) -> None:
         """Serve an operation with a file. Headers and scopes are checked before the body is read."""
         require_csrf_header(writer.request)
         require_scopes(writer.caller, UPLOAD_SCOPES)
         async with parsed_multipart_request(Request(scope, self._limit_body(receive, writer))) as parameters:
-            status, response, _ = await self._execute(None, parameters, "POST", scope["state"], writer)
+            await _authenticate_again(scope, writer)
+            if self._needs_stream(parameters, writer):
+                await self._serve_events(parameters, scope, receive, writer)
+                return
+            status, response, _ = await self._execute(None, parameters, scope, writer)
         await writer.send_cached(response, NO_STORE, status)
 
-    async def _serve_uncached(self, parameters: Parameters, method: str, state: State, writer: ResponseWriter) -> None:
-        """Execute the operation without the cache.
-
-        Responses with `extensions.cost` and those of callers without the read scope must not reach other callers.
-        """
-        status, response, _ = await self._execute(None, parameters, method, state, writer)
-        await writer.send_cached(response, NO_STORE, status)
+    async def _serve_parsed(
+        self,
+        parameters: Parameters,
+        cache_key: CacheKey | None,
+        headers: Headers,
+        scope: Scope,
+        receive: Receive,
+        writer: ResponseWriter,
+    ) -> None:
+        """Execute the operation. Send `headers` with a response that may be shared."""
+        if self._needs_stream(parameters, writer):
+            await self._serve_events(parameters, scope, receive, writer)
+            return
+        status, response, is_shared = await self._execute(cache_key, parameters, scope, writer)
+        await writer.send_cached(response, headers | MISS if is_shared else NO_STORE, status)
 
     def _limit_body(self, receive: Receive, writer: ResponseWriter) -> Receive:
-        """Return `receive` with the caller's body limit. It raises HttpError (PAYLOAD_TOO_LARGE)."""
+        """Return `receive` with the caller's body limit. Raise HttpError, as `BodyLimits.limit_receive` does."""
         may_upload = writer.caller.scopes >= UPLOAD_SCOPES
         return self._body_limits.limit_receive(receive, writer.request, may_upload=may_upload)
 
-    def _receive_json(self, receive: Receive, writer: ResponseWriter) -> Awaitable[bytes]:
-        """Return the JSON body. Raise HttpError (UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE)."""
+    async def _receive_json(self, scope: Scope, receive: Receive, writer: ResponseWriter) -> bytes:
+        """Return the JSON body.
+
+        Raise HttpError (UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, and the errors of `AccessControl.authenticate`).
+        """
         if not is_json(writer.request.get(b"content-type", b"")):
             message = (
                 "Content-Type must be application/json with UTF-8 encoding (or multipart/form-data for file uploads)."
             )
             raise HttpError("UNSUPPORTED_MEDIA_TYPE", message, status=415)
-        return _receive_body(self._limit_body(receive, writer))
+        started_at = time.monotonic()
+        body = await receive_body(self._limit_body(receive, writer))
+        if time.monotonic() > started_at + MAX_AGE_SECONDS:
+            await _authenticate_again(scope, writer)
+        return body
 
     async def _execute(
-        self, cache_key: bytes | None, parameters: Parameters, method: str, state: State, writer: ResponseWriter
+        self, cache_key: CacheKey | None, parameters: Parameters, scope: Scope, writer: ResponseWriter
     ) -> tuple[int, CachedResponse, bool]:
         """Return the status, the response, and whether it may be shared until the data changes.
 
-        Shared responses are cached under `cache_key`, if given. Raise HttpError or PermissionDenied.
+        Shared responses are cached under `cache_key`. None means that the response must not reach other callers. Raise
+        HttpError or PermissionDenied.
         """
+        state: State = scope["state"]
         document = self._documents.resolve_document(parameters)
         version = state["app_context"].version.name
         try:
@@ -233,30 +256,26 @@ class GraphQLEndpoint:
                 parameters.variables,
                 parameters.operation_name,
                 RequestContext(state["app_context"], writer.caller),
-                only_queries=method == "GET",
+                only_queries=scope["method"] == "GET",
                 only_cost=writer.cost_mode == ONLY_COST,
             )
         except OperationNotAllowed as error:
-            raise _to_http_error(error) from error
+            raise operation_not_allowed(error) from error
         if result.errors and (http_error := http_error_for_outcome(result)):
             raise http_error
-        response = CachedResponse(encode_result(result, self._schema.limits.max_cost if writer.cost_mode else None))
-        is_shared = result.is_shared and writer.caller.can_read
-        if is_shared and cache_key is not None:
+        response = CachedResponse(encode_result(result, self._schema.limits if writer.cost_mode else None))
+        is_shared = cache_key is not None and result.is_shared
+        if cache_key is not None and is_shared:
             state["response_cache"].put(cache_key, response, version)
         is_request_error = writer.media_type == RESPONSE_JSON and result.errors and not result.was_executed
         return 400 if is_request_error else 200, response, is_shared
 
 
-async def _receive_body(receive: Receive) -> bytes:
-    parts = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnected
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
+async def _authenticate_again(scope: Scope, writer: ResponseWriter) -> None:
+    """Refuse the caller if its token expired or was revoked while the body arrived. Raise HttpError."""
+    access_control: AccessControl = scope["state"]["access_control"]
+    writer.identity = await access_control.authenticate(scope, writer.request)
+    writer.caller = writer.identity.caller
 
 
 def _wants_page(scope: Scope) -> bool:
@@ -265,15 +284,3 @@ def _wants_page(scope: Scope) -> bool:
         return False
     parameters = parse_query_string(scope["query_string"])
     return not (parameters.query or parameters.document_id or parameters.extensions)
-
-
-HTTP_ERRORS: dict[str, tuple[int, Headers]] = {
-    "UNKNOWN_OPERATION": (400, {}),
-    "STREAM_REQUIRED": (406, {}),
-    "METHOD_NOT_ALLOWED": (405, {b"allow": b"POST"}),
-}
-
-
-def _to_http_error(error: OperationNotAllowed) -> HttpError:
-    status, headers = HTTP_ERRORS[error.code]
-    return HttpError(error.code, str(error), status=status, headers=headers)

@@ -1,7 +1,8 @@
-"""Persisted documents: registered ones from a folder, and automatic persisted queries (APQ).
+"""Persisted documents: registered ones, and automatic persisted queries (APQ).
 
 With APQ a client sends only the SHA-256 hash of a document. It sends the text as well if the server does not know the hash
-(https://www.apollographql.com/docs/apollo-server/performance/apq).
+(https://www.apollographql.com/docs/apollo-server/performance/apq). Clients name registered documents in the same way, or by
+`documentId`.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from cachetools import LRUCache
 
+from server.graphql_api.registered_documents import RegisteredDocuments
 from server.http.errors import HttpError
 from server.http.request_params import Parameters
 from telemetry.request_record import record_registered
@@ -19,16 +21,20 @@ MAX_TOTAL_CHARS = 1_000_000
 The least recently used documents are evicted first.
 """
 MAX_DOCUMENT_CHARS = MAX_TOTAL_CHARS // 10
+ONLY_REGISTERED = (
+    "Only registered documents are allowed; send the text of one, its `documentId` or its `persistedQuery.sha256Hash`."
+)
 
 
 class PersistedDocuments:
     """Store of documents by ID or hash.
 
-    With `persisted_only`, only the documents in the folder are accepted.
+    With `persisted_only`, only registered documents are accepted.
     """
 
-    def __init__(self, folder: Path | None, *, persisted_only: bool) -> None:
-        self._registered = _read_folder(folder) if folder else {}
+    def __init__(self, path: Path | None, *, persisted_only: bool) -> None:
+        """Read the registered documents of a folder or manifest. Raise UnreadableDocuments."""
+        self._registered = RegisteredDocuments(path)
         self._persisted_only = persisted_only
         self._automatic: LRUCache[str, str] = LRUCache(MAX_TOTAL_CHARS, getsizeof=len)
 
@@ -38,26 +44,39 @@ class PersistedDocuments:
         Raise HttpError with a different code for each kind of failure.
         """
         if request.document_id is not None:
-            text = self._registered.get(request.document_id)
-            if text is None:
-                raise HttpError("DOCUMENT_NOT_FOUND", "No document is registered under this documentId.")
-            record_registered()
-            return text
-        if self._persisted_only:
-            raise HttpError("DOCUMENT_REQUIRED", "Only persisted documents are allowed; send a `documentId`.")
+            return self._resolve_registered(request.document_id, "documentId")
         persisted = request.extensions.get("persistedQuery")
         if persisted is not None:
-            return self._resolve_automatic(request.query, persisted)
+            return self._resolve_hash(request.query, _sha256_hash(persisted))
+        if self._persisted_only:
+            return self._resolve_text(request.query)
         if not request.query:
             raise HttpError("BAD_PARAMETER", "Missing `query`.")
         return request.query
 
-    def _resolve_automatic(self, text: str | None, persisted: object) -> str:
-        match persisted:
-            case {"version": 1, "sha256Hash": str(digest)}:
-                pass
-            case _:
-                raise HttpError("BAD_PARAMETER", "extensions.persistedQuery must be {version: 1, sha256Hash}.")
+    def _resolve_registered(self, id_: str, parameter: str) -> str:
+        text = self._registered.find_by_id(id_)
+        if text is None:
+            raise HttpError("DOCUMENT_NOT_FOUND", f"No document is registered under this {parameter}.")
+        record_registered()
+        return text
+
+    def _resolve_text(self, text: str | None) -> str:
+        """Return the registered document with this text. Raise HttpError (DOCUMENT_REQUIRED)."""
+        document = None if text is None else self._registered.find_by_text(text)
+        if document is None:
+            raise HttpError("DOCUMENT_REQUIRED", ONLY_REGISTERED)
+        record_registered()
+        return document
+
+    def _resolve_hash(self, text: str | None, digest: str) -> str:
+        registered = self._registered.find_by_id(digest)
+        if text is None and (registered is not None or self._persisted_only):
+            return self._resolve_registered(digest, "sha256Hash")
+        if registered is not None and registered == self._registered.find_by_text(text or ""):
+            # The ID in a manifest need not be the SHA-256 of the text.
+            record_registered()
+            return registered
         if text is None:
             cached = self._automatic.get(digest)
             if cached is None:
@@ -66,15 +85,16 @@ class PersistedDocuments:
             return cached
         if hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest() != digest:
             raise HttpError("PERSISTED_QUERY_MISMATCH", "sha256Hash does not match the query.")
+        if self._persisted_only:
+            return self._resolve_text(text)
         if digest not in self._automatic and len(text) <= MAX_DOCUMENT_CHARS:
             self._automatic[digest] = text
         return text
 
 
-def _read_folder(folder: Path) -> dict[str, str]:
-    """Return the folder's documents, keyed by file name and by `sha256:` plus the text's hash."""
-    documents = {}
-    for file in sorted(folder.glob("*.graphql")):
-        text = file.read_text(encoding="utf-8")
-        documents[file.stem] = documents[f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"] = text
-    return documents
+def _sha256_hash(persisted: object) -> str:
+    """Return the hash in `extensions.persistedQuery`. Raise HttpError (BAD_PARAMETER)."""
+    match persisted:
+        case {"version": 1, "sha256Hash": str(digest)}:
+            return digest
+    raise HttpError("BAD_PARAMETER", "extensions.persistedQuery must be {version: 1, sha256Hash}.")

@@ -9,10 +9,12 @@ from typing import Any
 import orjson
 from starlette.types import Send
 
+from graph.execution.document_limits import QueryLimits
 from graph.execution.executable_schema import OperationResult
 from resolvers.caller import Caller
+from server.auth.identity import Identity
 from server.graphql_api.response_cache import CachedResponse
-from server.http.content_negotiation import CONTENT_TYPES, accepts_gzip
+from server.http.content_negotiation import CONTENT_TYPES, JSON, AcceptedMedia, accepts_gzip
 from server.http.errors import HttpError
 from server.rate_limiting.fixed_window import HeaderList
 
@@ -36,21 +38,33 @@ class ResponseWriter:
 
     Attributes:
         request: the headers of the request.
-        media_type: the negotiated media type.
+        accepted: the result of content negotiation.
+        media_type: the media type of a single response.
         cost_mode: the value of the GraphQL-Cost header, if any.
-        caller: the authenticated caller.
+        identity, caller: the authenticated caller.
+        asgi_send: the function that sends the messages of the response.
         rate_limit_headers: RateLimit, then RateLimit-Policy; empty if there is no limit or another caller may see them.
     """
 
     caller = Caller()
+    identity = Identity(caller)
     rate_limit_headers: HeaderList = []  # noqa: RUF012
 
-    def __init__(self, send: Send, request: Headers, media_type: bytes, vary: bytes) -> None:
-        self._send = send
+    def __init__(self, send: Send, request: Headers, accepted: AcceptedMedia, vary: bytes) -> None:
+        self.asgi_send = send
         self.request = request
-        self.media_type = media_type
+        self.accepted = accepted
+        self.media_type = accepted.media_type or JSON
         self._vary = vary
         self.cost_mode = request.get(COST_HEADER)
+
+    @property
+    def bypasses_cache(self) -> bool:
+        """Return whether the response must neither come from the cache nor be stored in it.
+
+        So it is for responses with `extensions.cost`, for callers without the read scope, and for event streams.
+        """
+        return bool(self.cost_mode) or not self.caller.can_read or self.accepted.media_type is None
 
     async def send_cached(self, response: CachedResponse, headers: Headers, status: int = 200) -> None:
         """Send a JSON body, compressed with gzip if the client accepts that."""
@@ -69,8 +83,8 @@ class ResponseWriter:
         headers, which the client received with the response.
         """
         own = [(b"vary", self._vary), *self.rate_limit_headers[:1], *headers.items()]
-        await self._send({"type": "http.response.start", "status": 304, "headers": own})
-        await self._send({"type": "http.response.body", "body": b""})
+        await self.asgi_send({"type": "http.response.start", "status": 304, "headers": own})
+        await self.asgi_send({"type": "http.response.body", "body": b""})
 
     async def send_error(self, error: HttpError) -> None:
         """Send the error of a request that was not executed."""
@@ -85,17 +99,20 @@ class ResponseWriter:
             *self.rate_limit_headers,
             *headers.items(),
         ]
-        await self._send({"type": "http.response.start", "status": status, "headers": own})
-        await self._send({"type": "http.response.body", "body": body})
+        await self.asgi_send({"type": "http.response.start", "status": status, "headers": own})
+        await self.asgi_send({"type": "http.response.body", "body": body})
 
 
-def encode_result(result: OperationResult, max_cost: int | None) -> bytes:
-    """Return the response body. With `max_cost`, it reports the cost in `extensions`."""
-    if not result.errors and max_cost is None:
+def encode_result(result: OperationResult, reported_limits: QueryLimits | None) -> bytes:
+    """Return the response body. With limits, it reports the price and the limits in `extensions`."""
+    if not result.errors and reported_limits is None:
         return orjson.dumps({"data": result.data})
     body: dict[str, Any] = {"errors": result.errors} if result.errors else {}
     if result.was_executed or not result.errors:
         body["data"] = result.data
-    if max_cost is not None and result.cost is not None:
-        body["extensions"] = {"cost": {"requested": result.cost, "maximum": max_cost}}
+    if reported_limits is not None and (price := result.price) is not None:
+        body["extensions"] = {
+            "cost": {"requested": price.entries, "maximum": reported_limits.max_cost},
+            "bytes": {"requested": price.bytes, "maximum": reported_limits.max_response_bytes},
+        }
     return orjson.dumps(body)

@@ -11,6 +11,12 @@ from telemetry.request_record import HIT, MISS, QUERY, current_record
 ENTRY_OVERHEAD_BYTES = 500
 """Memory of an entry in addition to its key and its bodies."""
 
+CacheKey = tuple[str, bytes]
+"""Method, and the bytes that it sends the request in: the query string of GET, the body of POST.
+
+The method separates the two. The same bytes can be a query string and a body, with different meanings.
+"""
+
 
 @dataclass(slots=True)
 class CachedResponse:
@@ -34,7 +40,7 @@ class CachedResponse:
 
 
 class ResponseCache:
-    """LRU cache of responses at the current data version, keyed by the bytes of the request.
+    """LRU cache of responses at the current data version, keyed by method and bytes of the request.
 
     Only shared responses are cached: all callers with the read scope receive the same one. It depends only on the document, the
     variables and the operation name, which the bytes contain.
@@ -43,11 +49,11 @@ class ResponseCache:
     def __init__(self, version: DataVersion, max_bytes: int) -> None:
         self._version = version
         self._max_bytes = max_bytes
-        self._entries: OrderedDict[bytes, CachedResponse] = OrderedDict()
+        self._entries: OrderedDict[CacheKey, CachedResponse] = OrderedDict()
         self._cached_version = version.name
         self.size = 0
 
-    def get(self, request: bytes) -> CachedResponse | None:
+    def get(self, request: CacheKey) -> CachedResponse | None:
         """Return the cached response at the current version, and record the hit."""
         response = self._get_current(request)
         if response is None:
@@ -62,13 +68,13 @@ class ResponseCache:
             )
         return response
 
-    def _get_current(self, request: bytes) -> CachedResponse | None:
+    def _get_current(self, request: CacheKey) -> CachedResponse | None:
         if self._cached_version != self._version.name:
             self._entries.clear()
             self.size, self._cached_version = 0, self._version.name
         return self._entries.get(request) if self._cached_version else None
 
-    def put(self, request: bytes, response: CachedResponse, version: str) -> None:
+    def put(self, request: CacheKey, response: CachedResponse, version: str) -> None:
         """Cache the response computed at `version`, unless it is outdated or too large."""
         if (record := current_record.get()) is not None:
             record.cache = MISS
@@ -92,20 +98,21 @@ class ResponseCache:
             oldest, evicted = self._entries.popitem(last=False)
             self.size -= _size(oldest, evicted)
 
-    def etag(self, request: bytes) -> bytes | None:
+    def etag(self, request: CacheKey) -> bytes | None:
         """Return the ETag of the request at the current data version, or None if that is unknown."""
         response = self._get_current(request)
         if response is not None and response.etag is not None:
             return response.etag
         if not self._version.name:
             return None
-        digest = hashlib.blake2b(self._version.name.encode() + b"\0" + request, digest_size=12)
+        method, content = request
+        digest = hashlib.blake2b(b"\0".join((self._version.name.encode(), method.encode(), content)), digest_size=12)
         etag = f'W/"{digest.hexdigest()}"'.encode()
         if response is not None:
             response.etag = etag
         return etag
 
 
-def _size(request: bytes, response: CachedResponse) -> int:
+def _size(request: CacheKey, response: CachedResponse) -> int:
     """Return the memory of an entry. The gzip form counts, as it may be added at any time."""
-    return len(request) + 2 * len(response.body) + ENTRY_OVERHEAD_BYTES
+    return len(request[1]) + 2 * len(response.body) + ENTRY_OVERHEAD_BYTES

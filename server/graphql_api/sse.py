@@ -23,7 +23,23 @@ from strawberry.types import ExecutionResult
 
 from server.auth.identity import Identity
 
-TRANSPORT = SSETransport()
+
+class LineFeedTransport(SSETransport):
+    """Encoder of events whose lines end in LF.
+
+    The base class writes CRLF, which the standard permits as well, but common clients split events at two line feeds.
+    """
+
+    def encode_event(self, event: str, data: str | None = None) -> str:
+        """Return the event. `data` must be a single line, as orjson writes it."""
+        return f"event: {event}\ndata: {data or ''}\n\n"
+
+    def encode_comment(self, comment: str) -> str:
+        """Return the comment, which clients ignore."""
+        return f": {comment}\n\n"
+
+
+TRANSPORT = LineFeedTransport()
 
 
 async def send_sse(results: StreamResult, identity: Identity, scope: Scope, receive: Receive, send: Send) -> None:

@@ -51,6 +51,8 @@ MAX_CONCURRENT_QUERIES = 4
 
 A result has up to some megabytes, and a client may start a hundred operations without reading one.
 """
+MAX_ID_LENGTH = 500
+"""Maximum characters of an operation's ID, which each of its messages repeats. Clients send UUIDs or numbers."""
 MAX_REASON_BYTES = 120
 """Maximum length of a close reason.
 
@@ -236,6 +238,9 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
         """Start the operation, or send an error if a limit is reached or its document is unknown."""
         if not self.connection_acknowledged:
             await super().handle_subscribe(message)
+            return
+        if len(message["id"]) > MAX_ID_LENGTH:
+            await self.handle_invalid_message(f"The operation ID exceeds {MAX_ID_LENGTH} characters")
             return
         # The task of the operation inherits the record through its context.
         start_operation_record()

@@ -19,7 +19,7 @@ from resolvers.caller import Caller
 from resolvers.context import RequestContext
 from server.graphql_api.persisted_documents import PersistedDocuments
 from server.graphql_api.websocket_handler import OrjsonWebSocketAdapter, TransportWSHandler
-from server.http.csrf import OriginPolicy
+from server.http.csrf import OriginPolicy, cross_site_refused
 
 
 class WebSocketGraphQLView(GraphQL[RequestContext, None]):
@@ -48,6 +48,10 @@ class WebSocketGraphQLView(GraphQL[RequestContext, None]):
         if scope["type"] != "websocket":
             raise ValueError("the view serves only WebSocket connections")
         await super().__call__(scope, receive, send)
+
+    async def reject_websocket(self, request: WebSocket) -> WebSocket:  # noqa: ARG002
+        """Raise HttpError (CROSS_SITE_REFUSED) for a page of an origin that is not allowed."""
+        raise cross_site_refused()
 
     async def get_context(
         self,

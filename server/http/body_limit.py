@@ -9,8 +9,13 @@ from dataclasses import dataclass
 
 from starlette.types import Message, Receive
 
+from server.http.content_negotiation import is_identity
 from server.http.errors import HttpError
 from server.http.multipart import is_multipart
+
+
+class ClientDisconnected(Exception):
+    """The client disconnected before its request was complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,13 @@ class BodyLimits:
         """Return a `receive` that enforces the limit.
 
         Raise HttpError (PAYLOAD_TOO_LARGE) at once if Content-Length exceeds the limit. Without a length the returned `receive`
-        raises it when the limit is passed.
+        raises it when the limit is passed. Raise HttpError (UNSUPPORTED_CONTENT_ENCODING) for a compressed body, which would
+        grow beyond the limit.
         """
+        if b"content-encoding" in headers and not is_identity(headers[b"content-encoding"]):
+            message = "Unsupported Content-Encoding: send the body uncompressed (a price file may itself be a .gz)."
+            accepted = {b"accept-encoding": b"identity"}
+            raise HttpError("UNSUPPORTED_CONTENT_ENCODING", message, status=415, headers=accepted)
         if not may_upload:
             limit, suffix = self.query, " without the upload scope"
         else:
@@ -44,6 +54,18 @@ class BodyLimits:
             raise _too_large(limit, suffix)
         # The usual case: the HTTP server enforces Content-Length.
         return receive
+
+
+async def receive_body(receive: Receive) -> bytes:
+    """Return the whole body. Raise ClientDisconnected."""
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
 
 
 def _limited_receive(receive: Receive, limit: int, suffix: str) -> Receive:

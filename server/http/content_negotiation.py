@@ -39,15 +39,16 @@ class AcceptedMedia(NamedTuple):
 
     Attributes:
         media_type: The JSON media type of a single response, or None if the client accepts neither.
-        events: The header names text/event-stream and prefers nothing else to it.
+        events: The header names text/event-stream, whatever its weight. Queries and mutations are nevertheless answered in
+            JSON if `media_type` is not None, so that a client that lists all forms it can read gets the plainest one.
         html: The header names text/html and prefers nothing else to it.
-        names_json: The header names a GraphQL media type, as no link, image or form of a web page does.
+        names_format: The header names one of these types except HTML, as no link, image or form of a web page does.
     """
 
     media_type: bytes | None
     events: bool = False
     html: bool = False
-    names_json: bool = False
+    names_format: bool = False
 
 
 NOT_ACCEPTABLE = AcceptedMedia(None)
@@ -86,9 +87,11 @@ def parse_accept(accept: bytes) -> AcceptedMedia:
     best = max(weights, key=lambda media_type: weights[media_type][1], default=None)
     json_weight = 0.0 if best is None else weights[best][1]
     events, html = named.get(EVENT_STREAM, 0.0), named.get(HTML, 0.0)
-    names_json = not named.keys().isdisjoint(CONTENT_TYPES)
     return AcceptedMedia(
-        best if json_weight else None, 0 < events >= json_weight, 0 < html >= max(events, json_weight), names_json
+        best if json_weight else None,
+        events > 0,
+        0 < html >= max(events, json_weight),
+        events > 0 or not named.keys().isdisjoint(CONTENT_TYPES),
     )
 
 
@@ -120,6 +123,12 @@ def is_json(content_type: bytes) -> bool:
         value.strip(b"\"' ") for key, _, value in (piece.partition(b"=") for piece in parameters) if key == b"charset"
     ]
     return name == JSON and all(charset in {b"utf-8", b"utf8"} for charset in charsets)
+
+
+@memoize_header(default=False)
+def is_identity(content_encoding: bytes) -> bool:
+    """Return whether the Content-Encoding of a body is none at all."""
+    return content_encoding.strip().lower() in {b"", b"identity"}
 
 
 @memoize_header(default=False)

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers as RequestHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
+from strawberry.http.websocket_origin import normalize_allowed_origins
 
 from server.http.errors import HttpError
 
@@ -32,13 +33,39 @@ CORS_HEADERS = [
     "Content-Type",
     "Authorization",
     "If-None-Match",
+    "Cache-Control",
+    "Pragma",
     "GraphQL-Cost",
     "GraphQL-Require-Preflight",
     "Apollo-Require-Preflight",
     "X-Apollo-Operation-Name",
+    "Apollographql-Client-Name",
+    "Apollographql-Client-Version",
+    "Last-Event-ID",
     "X-Request-Id",
     "X-Requested-With",
+    "Traceparent",
+    "Tracestate",
+    "Baggage",
+    "Sentry-Trace",
 ]
+"""Headers that pages of allowed origins may send.
+
+Those of the API, those that libraries for HTTP, GraphQL and event streams add, and those of tracing: W3C Trace Context, W3C
+Baggage and Sentry.
+"""
+EXPOSED_HEADERS = [
+    "Allow",
+    "Cache-Status",
+    "Content-Disposition",
+    "ETag",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Request-Id",
+]
+"""Headers of responses that these pages may read, in addition to the safelisted ones."""
 
 BODY_HEADERS = {b"content-length", b"content-type"}
 
@@ -46,18 +73,19 @@ Headers = Mapping[bytes, bytes]
 
 
 class OriginPolicy:
-    """Allowed origins of cross-site pages: none, some, or all (`*`)."""
+    """Allowed origins of cross-site pages: none, some, or all (`*`), and further headers that they may send."""
 
-    def __init__(self, setting: str | None) -> None:
-        self.allowed = (setting or "").replace(",", " ").split()
+    def __init__(self, origins: str | None, request_headers: str | None = None) -> None:
+        # As browsers send them, and as the view of WebSockets compares them.
+        self.allowed = sorted(normalize_allowed_origins(_parse_list(origins)))
+        self._request_headers = _parse_list(request_headers)
 
     def check(self, headers: Headers) -> None:
         """Raise HttpError (CROSS_SITE_REFUSED) for a page whose origin is not allowed."""
         if headers.get(b"sec-fetch-site") != b"cross-site" or "*" in self.allowed:
             return
         if headers.get(b"origin", b"").decode("latin-1") not in self.allowed:
-            message = "Cross-site request refused: the page's origin is not in RATESGRAPH_CORS_ORIGINS."
-            raise HttpError("CROSS_SITE_REFUSED", message, status=403)
+            raise cross_site_refused()
 
     def wrap_with_cors(self, app: ASGIApp) -> ASGIApp:
         """Return the application wrapped with CORS headers for the allowed origins, if any."""
@@ -67,10 +95,16 @@ class OriginPolicy:
             app,
             allow_origins=self.allowed,
             allow_methods=["GET", "POST"],
-            allow_headers=CORS_HEADERS,
-            expose_headers=["ETag", "Cache-Status", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"],
+            allow_headers=[*CORS_HEADERS, *self._request_headers],
+            expose_headers=EXPOSED_HEADERS,
             max_age=3_600,
         )
+
+
+def cross_site_refused() -> HttpError:
+    """Return the error for a page of an origin that is not allowed."""
+    message = "Cross-site request refused: the page's origin is not in RATESGRAPH_CORS_ORIGINS."
+    return HttpError("CROSS_SITE_REFUSED", message, status=403)
 
 
 class JsonCorsMiddleware(CORSMiddleware):
@@ -88,6 +122,11 @@ class JsonCorsMiddleware(CORSMiddleware):
         return HttpError("CORS_REFUSED", message, status=response.status_code, headers=headers).to_response()
 
 
+def _parse_list(setting: str | None) -> list[str]:
+    """Return the entries of a setting, separated by blanks or commas."""
+    return (setting or "").replace(",", " ").split()
+
+
 def require_csrf_header(headers: Headers) -> None:
     """Raise HttpError (PREFLIGHT_REQUIRED) for a form that any web page could have sent."""
     if not has_csrf_header(headers):
@@ -95,9 +134,12 @@ def require_csrf_header(headers: Headers) -> None:
         raise HttpError("PREFLIGHT_REQUIRED", message, status=403)
 
 
-def require_csrf_safe_get(headers: Headers, *, names_json: bool) -> None:
-    """Raise HttpError (PREFLIGHT_REQUIRED) for a GET query that a link or image could send."""
-    if names_json or has_csrf_header(headers):
+def require_csrf_safe_get(headers: Headers, *, names_format: bool) -> None:
+    """Raise HttpError (PREFLIGHT_REQUIRED) for a GET query that a link or image could send.
+
+    `names_format` says whether the Accept header names a format of GraphQL responses.
+    """
+    if names_format or has_csrf_header(headers):
         return
     if headers.get(b"sec-fetch-site") in SAFE_SITES or headers.get(b"sec-fetch-mode") in SCRIPT_MODES:
         return

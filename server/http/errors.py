@@ -2,6 +2,8 @@
 
 import logging
 import uuid
+from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -11,13 +13,19 @@ from starlette.responses import Response
 
 from db.errors import DatabaseError, ServerBusy
 from graph.execution.authorization import PermissionDenied
-from graph.execution.executable_schema import OperationResult
+from graph.execution.executable_schema import OperationNotAllowed, OperationResult
 from telemetry.request_record import record_code
 
 log = logging.getLogger("ratesgraph.server")
 
 REALM = 'Bearer realm="ratesgraph"'
 RETRY_AFTER = {b"retry-after": b"2"}
+STATUS_OF_REFUSED_OPERATION: dict[str, tuple[int, dict[bytes, bytes]]] = {
+    "UNKNOWN_OPERATION": (400, {}),
+    "STREAM_REQUIRED": (406, {}),
+    "METHOD_NOT_ALLOWED": (405, {b"allow": b"POST"}),
+}
+NOT_FOUND = "Not found. The GraphQL endpoint is /graphql."
 CODE_BY_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
@@ -41,9 +49,23 @@ class HttpError(Exception):
         """Return the response body."""
         return orjson.dumps({"errors": [self.to_graphql_error()]})
 
+    def encode(self, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """Return the bytes of a response that announces the end of the connection, with these further headers."""
+        body = self.body()
+        fields = [
+            *headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            *self.headers.items(),
+        ]
+        status_line = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}".encode()
+        return b"\r\n".join([status_line, *map(b": ".join, fields), b"", body])
+
     def to_response(self) -> Response:
         """Return the response."""
-        headers = {name.decode(): value.decode() for name, value in self.headers.items()}
+        headers = {"cache-control": "private, no-store"}
+        headers |= {name.decode(): value.decode() for name, value in self.headers.items()}
         return Response(self.body(), self.status, headers, media_type="application/json")
 
 
@@ -59,6 +81,17 @@ def forbidden(error: PermissionDenied) -> HttpError:
         return unauthenticated(str(error), was_given=False)
     challenge = f'{REALM}, error="insufficient_scope", scope="{" ".join(error.scopes)}"'
     return HttpError(error.code, str(error), status=403, headers={b"www-authenticate": challenge.encode()})
+
+
+def not_found() -> HttpError:
+    """Return a 404 for an unknown path."""
+    return HttpError("NOT_FOUND", NOT_FOUND, status=404)
+
+
+def operation_not_allowed(error: OperationNotAllowed) -> HttpError:
+    """Return the error of an operation that is unknown, or not allowed over this transport."""
+    status, headers = STATUS_OF_REFUSED_OPERATION[error.code]
+    return HttpError(error.code, str(error), status=status, headers=headers)
 
 
 def unavailable(error: DatabaseError) -> HttpError:
@@ -100,7 +133,7 @@ def handle_http_exception(request: Request, error: Exception) -> Response:
     """Return the response to an unknown path or method (starlette exception handler)."""
     assert isinstance(error, HTTPException)  # noqa: S101
     message = {
-        404: "Not found. The GraphQL endpoint is /graphql.",
+        404: NOT_FOUND,
         405: f"Method {request.method} is not allowed here.",
     }.get(error.status_code, error.detail)
     headers = {name.lower().encode(): value.encode() for name, value in (error.headers or {}).items()}

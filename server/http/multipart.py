@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
@@ -21,7 +22,8 @@ from server.http.request_params import Parameters, validate_params
 log = logging.getLogger("ratesgraph.server")
 
 MAX_FILES = 1
-MAX_FIELDS = 2
+TEXT_FIELDS = (b"operations", b"map")
+MAX_FIELDS = len(TEXT_FIELDS)
 MAX_FIELD_BYTES = 1024 * 1024
 """Limit for `operations` and `map`, which are decoded on the event loop.
 
@@ -37,10 +39,22 @@ def is_multipart(content_type: bytes) -> bool:
     return content_type.partition(b";")[0].strip().lower() == b"multipart/form-data"
 
 
-class EndTrackingMultiPartParser(MultiPartParser):
-    """Starlette's multipart parser that also records whether the final boundary was read."""
+class OperationMultiPartParser(MultiPartParser):
+    """Starlette's multipart parser, for forms of two known text fields and files.
+
+    Attributes:
+        has_ended: whether the final boundary was read.
+    """
 
     has_ended = False
+
+    def on_headers_finished(self) -> None:
+        """Begin a part. Every part except `operations` and `map` is a file, also without a file name."""
+        part = self._current_part
+        _, options = parse_options_header(part.content_disposition)
+        if b"filename" not in options and options.get(b"name") not in {None, *TEXT_FIELDS}:
+            part.content_disposition = (part.content_disposition or b"") + b'; filename=""'
+        super().on_headers_finished()
 
     def on_end(self) -> None:
         """Record that the final boundary was read."""
@@ -69,7 +83,7 @@ async def _parse_form(request: Request) -> FormData:
         if not reader.has_ended:
             raise MultiPartException("Truncated multipart body: the final boundary is missing.")
 
-    reader = EndTrackingMultiPartParser(
+    reader = OperationMultiPartParser(
         request.headers, chunks(), max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
     )
     try:

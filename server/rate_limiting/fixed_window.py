@@ -12,6 +12,7 @@ task or a thread.)
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from zlib import crc32
@@ -30,22 +31,27 @@ MAX_TRACKED_CALLERS = 50_000
 
 @dataclass(slots=True, eq=False)
 class _Window:
-    """One caller's count in the current window, which ends at a time in seconds since 1970."""
+    """One caller's count in the current window, which ends at a time of the limiter's clock."""
 
     key: str
     ends_at: float
     count: int = 0
 
     def increment(self, shared: int | None) -> int:
-        """Return the shared count, or the incremented local one if the storage is unavailable."""
-        if shared is not None:
-            return shared
-        self.count += 1
+        """Count one request and return the shared count, or the local one if that is higher or the only one.
+
+        The local count continues from the shared one when the storage is unavailable, or has lost its counts.
+        """
+        self.count = max(self.count + 1, shared or 0)
         return self.count
 
 
 class FixedWindowLimiter:
-    """Fixed-window rate limiter with one counter per caller."""
+    """Fixed-window rate limiter with one counter per caller.
+
+    Windows in memory follow the monotonic clock, so that setting the system clock neither opens nor closes them. With shared
+    storage the number of the window must be the same on all machines, so it follows the system clock.
+    """
 
     def __init__(
         self,
@@ -59,6 +65,7 @@ class FixedWindowLimiter:
         """Divide the limit among `processes` that count separately."""
         self._name = name
         self._shared = shared
+        self._clock: Callable[[], float] = time.monotonic if shared is None else time.time
         self._amount = -(-limit.amount // processes)
         self._seconds = limit.get_expiry()
         self._policy = (b"ratelimit-policy", f'"{name}";q={self._amount};w={self._seconds}'.encode())
@@ -73,7 +80,7 @@ class FixedWindowLimiter:
 
     async def hit(self, key: str) -> HeaderList:
         """Count one request and return the rate-limit headers. Raise HttpError (RATE_LIMITED, 429)."""
-        now = time.time()
+        now = self._clock()
         window = self._find_window(key, now)
         shared = await self._shared.incr(window.key, self._seconds) if self._shared else None
         remaining = self._amount - window.increment(shared)
@@ -84,19 +91,19 @@ class FixedWindowLimiter:
 
     async def peek(self, key: str) -> None:
         """Raise HttpError (RATE_LIMITED, 429) if no request remains, without counting one."""
-        now = time.time()
+        now = self._clock()
         window = self._find_window(key, now)
         shared = await self._shared.get(window.key) if self._shared else None
-        if (window.count if shared is None else shared) >= self._amount:
+        if max(window.count, shared or 0) >= self._amount:
             raise self._rate_limited(ceil(window.ends_at - now))
 
     async def record(self, key: str) -> None:
         """Count one request, even over the limit."""
-        window = self._find_window(key, time.time())
+        window = self._find_window(key, self._clock())
         window.increment(await self._shared.incr(window.key, self._seconds) if self._shared else None)
 
     def _find_window(self, key: str, now: float) -> _Window:
-        """Return the caller's current window. If the clock was set back, start a new one."""
+        """Return the caller's current window. If the system clock was set back, start a new one."""
         window = self._windows.get(key)
         if window is not None and now < window.ends_at <= now + self._seconds:
             return window

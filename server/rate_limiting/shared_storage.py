@@ -1,12 +1,16 @@
 """Shared rate-limit counters for several machines, in any storage of the library `limits`."""
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
 
 from limits import RateLimitItem, parse_many
-from limits.aio.storage import Storage
+from limits.aio.storage import RedisStorage, Storage
+from limits.aio.storage.redis.redispy import RedispyBridge
 from limits.storage import storage_from_string
 from pydantic import SecretStr
 
@@ -42,6 +46,15 @@ class SharedStorage:
         """Return the value of a counter."""
         return await self._call_storage(lambda: self._storage.get(key))
 
+    async def close(self) -> None:
+        """Close the connections to Redis. The clients of other storages have no method for it."""
+        if isinstance(self._storage, RedisStorage) and isinstance(self._storage.bridge, RedispyBridge):
+            # A server that hangs must not delay the end of the process.
+            with contextlib.suppress(Exception):
+                client: Any = self._storage.bridge.get_connection()
+                async with asyncio.timeout(STORAGE_SECONDS):
+                    await client.aclose()
+
     async def _call_storage(self, call: Callable[[], Awaitable[int]]) -> int | None:
         if time.monotonic() < self._unavailable_until:
             return None
@@ -72,8 +85,8 @@ def parse_rate_limit(text: str | None) -> RateLimitItem | None:
     return limit
 
 
-def open_shared_storage(secret: SecretStr | None) -> SharedStorage | None:
-    """Return the counters at a storage URI of `limits`, or None to count in memory."""
+def create_shared_storage(secret: SecretStr | None) -> SharedStorage | None:
+    """Return the counters at a storage URI of `limits`, not yet connected, or None to count in memory."""
     if secret is None:
         return None
     uri = secret.get_secret_value()
@@ -83,3 +96,14 @@ def open_shared_storage(secret: SecretStr | None) -> SharedStorage | None:
     storage = storage_from_string(async_uri, **options)
     assert isinstance(storage, Storage)  # noqa: S101
     return SharedStorage(storage)
+
+
+@asynccontextmanager
+async def open_shared_storage(secret: SecretStr | None) -> AsyncIterator[SharedStorage | None]:
+    """Yield the counters of `create_shared_storage`; close their connections at the end."""
+    shared = create_shared_storage(secret)
+    try:
+        yield shared
+    finally:
+        if shared is not None:
+            await shared.close()

@@ -7,9 +7,9 @@ seconds, plus a second for each part of the body that has arrived. One timer per
 
 import asyncio
 import enum
-from collections.abc import Sequence
 from typing import Any, cast
 
+import httptools
 from starlette.types import Scope
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -18,8 +18,8 @@ from server.http.errors import HttpError
 from server.observability.access_log import REQUEST_ID_HEADER, get_request_record, log_rejected_request
 from server.runtime.connection_limit import RESERVED_SECONDS, ConnectionLimiter, ReservedApp
 from server.runtime.handshake_limits import check_handshake
+from server.runtime.request_head import check_head, encode_head_without_upgrade
 from server.runtime.slow_readers import SlowReaders
-from server.runtime.websocket_protocol import MAX_WEBSOCKET_MESSAGE_BYTES, WebSocketProtocol
 from server.runtime.write_coalescing import WriteCoalescingTransport
 from telemetry.request_record import RequestRecord
 
@@ -75,6 +75,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._state = IDLE
         self._waiting_since = self.loop.time()
         self._head_bytes = self._body_bytes = 0
+        self._head_error: HttpError | None = None
         self._seconds: float = self.app_state["request_seconds"]
         self._limiter: ConnectionLimiter = self.app_state["connection_limiter"]
         self._slow_readers: SlowReaders = self.app_state["slow_readers"]
@@ -124,12 +125,61 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse the data. Refuse the request if its head is too long."""
-        HttpToolsProtocol.data_received(self, data)
-        if self._state is HEAD:
+        if len(data) > MAX_HEAD_BYTES - self._head_bytes:
+            self._parse_in_pieces(data)
+        else:
+            self._parse(data)
+
+    def _parse(self, data: bytes | memoryview) -> None:
+        had_body = self._state is BODY
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._is_websocket():
+                self.handle_websocket_upgrade()
+            else:
+                self._ignore_upgrade(data[upgrade.args[0] :])
+        # A head that follows a body in the same data begins somewhere in the middle.
+        if self._state is HEAD and not had_body:
             self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+
+    def _parse_in_pieces(self, data: bytes) -> None:
+        """Parse as much as a head may have, then the rest: a complete head would otherwise pass the limit in one piece."""
+        remaining = memoryview(data)
+        while remaining and not self.transport.is_closing() and self.transport.get_protocol() is self:
+            room = MAX_HEAD_BYTES - self._head_bytes
+            if not room:
                 message = f"Request headers too large: the limit is {MAX_HEAD_BYTES:,} bytes."
                 self._refuse(HttpError("HEAD_TOO_LARGE", message, status=431))
+                return
+            self._parse(remaining[:room])
+            remaining = remaining[room:]
+
+    def _is_websocket(self) -> bool:
+        return HttpToolsProtocol._should_upgrade(self)
+
+    def _should_upgrade(self) -> bool:
+        """Return True, so that the base class starts no application while the parser is at an upgrade of any kind."""
+        return True
+
+    def _ignore_upgrade(self, remaining: bytes | memoryview) -> None:
+        """Serve a request that offers another protocol, such as h2c, without it (RFC 9110, section 7.8).
+
+        The parser has skipped the body as data of that protocol. So a new one parses the request again, without the offer.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            message = "CONNECT is not allowed: this server is not a proxy."
+            self._refuse(HttpError("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"GET, POST"}))
+            return
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parse(encode_head_without_upgrade(method, self.url, self.headers))
+        if remaining and not self.transport.is_closing():
+            self._parse(remaining)
 
     def on_message_begin(self) -> None:
         """Restart the time limit for a new request.
@@ -141,17 +191,22 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         HttpToolsProtocol.on_message_begin(self)
         self._waiting_since = self.loop.time()
         self._state = HEAD
-        self._head_bytes = self._body_bytes = 0
+        self._body_bytes = 0
 
     def on_headers_complete(self) -> None:
-        """Start the application. Refuse invalid WebSocket handshakes."""
+        """Start the application. Raise HttpError for an invalid head; `send_400_response` then sends it."""
+        version = self.parser.get_http_version()
+        self._head_error = check_head(self.headers, version)
+        if self._head_error is not None:
+            raise self._head_error
         self._state = BODY
+        self._head_bytes = 0
         HttpToolsProtocol.on_headers_complete(self)
         if self.app_state["drain_state"].close_connections or self._refusal is not None:
             # While the server drains (`server.runtime.graceful_shutdown`), each response is the last on its connection.
             self.set_connection_close()
-        if self.parser.should_upgrade() and self._should_upgrade():
-            error = self._refusal or check_handshake(self.url, self.headers)
+        if self.parser.should_upgrade() and self._is_websocket():
+            error = self._refusal or check_handshake(self.parser.get_method(), version, self.url, self.headers)
             if error is not None:
                 self._refuse(error)
 
@@ -169,7 +224,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Refuse data that is not HTTP, unless an earlier response is in progress."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started):
-            self._refuse(HttpError("BAD_HTTP", msg))
+            self._refuse(self._head_error or HttpError("BAD_HTTP", msg))
         elif cycle.response_started:
             self.transport.close()
         else:
@@ -230,7 +285,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             record.status, request_id = error.status, record.request_id
             record.codes = (error.code, *record.codes)
         headers = [*self.server_state.default_headers, (REQUEST_ID_HEADER, request_id)]
-        self.transport.write(_encode_error(error, headers))
+        self.transport.write(error.encode(headers))
         self.transport.close()
 
     def _request_record(self) -> RequestRecord | None:
@@ -239,41 +294,3 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if cycle is None or self._state is HEAD or not cycle.more_body or cycle.response_started:
             return None
         return get_request_record(cast("Scope", cycle.scope))
-
-
-REASONS = {
-    400: b"Bad Request",
-    408: b"Request Timeout",
-    429: b"Too Many Requests",
-    431: b"Request Header Fields Too Large",
-    503: b"Service Unavailable",
-}
-
-
-def _encode_error(error: HttpError, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """Return the bytes of an error response, which announces the end of the connection."""
-    body = error.body()
-    fields = [
-        *headers,
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(body)),
-        (b"connection", b"close"),
-        *error.headers.items(),
-    ]
-    return b"\r\n".join(
-        [b"HTTP/1.1 %d %b" % (error.status, REASONS[error.status]), *map(b": ".join, fields), b"", body]
-    )
-
-
-def uvicorn_options(trusted_proxies: str | None) -> dict[str, Any]:
-    """Return the uvicorn options of every server of the application."""
-    return {
-        "http": LimitedHttpProtocol,
-        "ws": WebSocketProtocol,
-        "ws_max_size": MAX_WEBSOCKET_MESSAGE_BYTES,
-        "server_header": False,
-        "headers": [("X-Content-Type-Options", "nosniff")],
-        # The client address is read from proxy headers only if the settings name a proxy.
-        "proxy_headers": bool(trusted_proxies),
-        "forwarded_allow_ips": trusted_proxies or "",
-    }

@@ -4,8 +4,6 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -17,6 +15,7 @@ from tests.chaos.database import CrashableServer, crashable_server
 from tests.faults.readers import QUERY, Reading, Readings, reading
 from tests.faults.world import QueryCase, create_query_cases
 from tests.support.http.server_process import serving, wait_until_answered
+from tests.support.memory import temporary_folder
 from tests.support.waiting import eventually
 
 SETTINGS = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_LOG_LEVEL": "error"}
@@ -33,7 +32,7 @@ TOLERANCE_SECONDS = 1.0
 @pytest.fixture(scope="module")
 def crashable() -> Iterator[tuple[CrashableServer, list[QueryCase]]]:
     """A database that can be crashed, and queries about it."""
-    with TemporaryDirectory(prefix="ratesgraph-") as folder, crashable_server(Path(folder)) as server:
+    with temporary_folder() as folder, crashable_server(folder) as server:
         migrate(server.url)
         yield server, create_query_cases(server.url)
 

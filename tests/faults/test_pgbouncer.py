@@ -23,6 +23,7 @@ from tests.faults.readers import Readings, reading
 from tests.faults.world import QueryCase, create_query_cases
 from tests.support.fixtures.server import running_worker
 from tests.support.http.server_process import serving, wait_until_answered
+from tests.support.memory import temporary_folder
 from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually
 
@@ -155,7 +156,7 @@ def test_pgbouncer_reads_are_correct_and_survive_its_restart(
 
 
 def test_pgbouncer_reads_survive_an_outage_of_the_database(any_command: str) -> None:
-    with TemporaryDirectory(prefix="ratesgraph-") as folder, crashable_server(Path(folder)) as server:
+    with temporary_folder() as folder, crashable_server(folder) as server:
         migrate(server.url)
         cases = create_query_cases(server.url)
         settings = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_DIRECT_URL": server.url, "RATESGRAPH_LOG_LEVEL": "error"}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.fixtures.server import running_server
-from tests.support.processes import ratesgraph
+from tests.support.in_process import ratesgraph_in_process
 
 QUERY = """
 query ($from: Date!, $to: Date!, $origin: String!, $destination: String!) {
@@ -34,11 +34,14 @@ def expected_day(golden: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_reference_prices_match_the_golden_averages_and_statistics(reference: Path, database_url: str) -> None:
-    loaded = ratesgraph(
+    loaded = ratesgraph_in_process(
         database_url, "locations", "load", "--regions", reference / "regions.csv", "--ports", reference / "ports.csv"
     )
     assert "163 locations added" in loaded.stdout
-    assert "53,056 of 53,056 items" in ratesgraph(database_url, "prices", "load", reference / "prices.csv.gz").stdout
+    assert (
+        "53,056 of 53,056 items"
+        in ratesgraph_in_process(database_url, "prices", "load", reference / "prices.csv.gz").stdout
+    )
     lanes = json.loads((reference / "golden.json").read_text())
     assert len(lanes) == 28
     with running_server(database_url) as client:
@@ -55,4 +58,4 @@ def test_reference_prices_match_the_golden_averages_and_statistics(reference: Pa
             assert without_statistics["averagePrices"] == [
                 {name: day[name] for name in ("day", "averagePrice", "priceCount")} for day in days
             ]
-    assert "All averages verified" in ratesgraph(database_url, "verify").stdout
+    assert "All averages verified" in ratesgraph_in_process(database_url, "verify").stdout

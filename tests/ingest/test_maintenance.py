@@ -1,4 +1,4 @@
-"""Maintenance: verification, repair and compaction of totals, ECB rates, demo data."""
+"""Maintenance: verification, repair and compaction of totals, ECB rates."""
 
 from datetime import date
 from decimal import Decimal
@@ -11,7 +11,6 @@ from db.repositories import locations, rates, totals
 from domain.locations import Lane
 from domain.prices import DateRange
 from ingest.compact import compact
-from ingest.demo.generate import LANES, generate_prices
 from ingest.exchange_rates.ecb import load_ecb_rates
 from ingest.tree import change_tree
 from ingest.verify import verify
@@ -122,16 +121,3 @@ async def test_exchange_rates_of_the_ecb_load_once_and_match_currency_converter(
     assert len(newest_days) > 40
     assert newest_days["EUR"] == newest_days["GBP"] == max(newest_days.values())
     assert newest_days["SKK"] == date(2008, 12, 31)
-
-
-def test_demo_prices_are_deterministic_and_cover_all_lanes_over_two_years() -> None:
-    ports = [f"P{number:03}" for number in range(200)]
-    today = date(2026, 7, 15)
-    quarters = dict(generate_prices(ports, today))
-    again = dict(generate_prices(ports, today))
-    assert all(quarters[label].equals(again[label]) for label in quarters)
-    lanes = {lane for part in quarters.values() for lane in part.select("origin", "destination").unique().rows()}
-    assert len(lanes) == LANES >= 2_000
-    assert all(origin != destination for origin, destination in lanes)
-    assert min(part["date_from"].min() for part in quarters.values()) == "2024-07-14"  # type: ignore[type-var]
-    assert max(part["date_to"].max() for part in quarters.values()) == "2026-07-15"  # type: ignore[type-var]

@@ -240,3 +240,35 @@ def test_notification_channels_match_the_sql_files() -> None:
     assert f"'{QUEUE}'".encode() in batches.SQL["announce_batch"]
     for section in ("end_batch", "mark_reverted", "fail_exhausted", "report_progress"):
         assert f"'{BATCHES}'".encode() in batches.SQL[section]
+
+
+@pytest.mark.parametrize("is_retry", [False, True])
+async def test_worker_starts_a_batch_after_the_database_clock_was_set_back(
+    connection: Connection, pool: Pool, *, is_retry: bool
+) -> None:
+    batch_id = await accept(connection)
+    if is_retry:
+        await batches.begin_attempt(connection, max_attempts=MAX_ATTEMPTS)
+        assert not await process_next_batch(pool)
+    # Times of the future are what a clock leaves behind that was an hour fast.
+    await connection.execute(
+        "UPDATE price_batches SET created_at = created_at + interval '1 hour',"
+        " next_attempt_at = next_attempt_at + interval '1 hour', started_at = started_at + interval '1 hour'"
+    )
+    assert (await batches.measure_queue(connection)).oldest_seconds == 0
+    assert await process_next_batch(pool)
+    assert (await get_batch(connection, batch_id)).status is BatchStatus.APPLIED
+    await connection.execute("UPDATE price_batches SET ended_at = ended_at + interval '1 hour'")
+    assert (await batches.measure_queue(connection)).ended_last_minute == 0
+
+
+async def test_worker_fails_an_exhausted_batch_after_the_database_clock_was_set_back(
+    connection: Connection, pool: Pool
+) -> None:
+    deadly = await accept(connection)
+    for _ in range(MAX_ATTEMPTS):
+        await batches.begin_attempt(connection, max_attempts=MAX_ATTEMPTS)
+        await make_due(connection)
+    await connection.execute("UPDATE price_batches SET next_attempt_at = next_attempt_at + interval '1 hour'")
+    assert not await process_next_batch(pool)
+    assert (await get_batch(connection, deadly)).status is BatchStatus.FAILED

@@ -1,9 +1,10 @@
 """Operations generated from the schema: random valid ones, and one for each string input."""
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from graphql import (
     GraphQLEnumType,
@@ -15,6 +16,7 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
+    GraphQLString,
     Undefined,
     get_named_type,
     is_leaf_type,
@@ -109,6 +111,96 @@ def _with_texts(
         variables |= {"first": 1} if "first" in variables else {}
         query = f"{kind} ({definitions}) {{ {before}{name}({given}){select_any(field.type)}{after} }}"
         yield f"{name}.{'.'.join(wanted)}", Operation(query, variables)
+
+
+@dataclass(frozen=True, slots=True)
+class WrongOperation:
+    """Operation with a wrong value, the argument and input field that has it, and the path of its field."""
+
+    query: str
+    variables: Json
+    argument: str
+    field: str
+    path: list[str]
+
+
+WRONG: dict[str, object] = {"Boolean": "x", "Int": "x", "String": {"a": None}, "ID": True, "Upload": "x"}
+"""Value of the wrong type for each scalar; an object by default."""
+
+
+def operations_with_wrong_values(*, as_variable: bool) -> Iterator[WrongOperation]:
+    """Yield operations with one wrong value each, for every argument and input field of the schema."""
+    for kind, root in (
+        ("query", CORE.query_type),
+        ("mutation", CORE.mutation_type),
+        ("subscription", CORE.subscription_type),
+    ):
+        assert root is not None
+        for name, field in root.fields.items():
+            yield from _with_wrong_values(kind, "", [], name, field, as_variable=as_variable)
+    batch = CORE.get_type("PriceBatch")
+    assert isinstance(batch, GraphQLObjectType)
+    for name, field in batch.fields.items():
+        yield from _with_wrong_values(
+            "query", 'mine: batch(id: "1") { ', ["mine"], name, field, as_variable=as_variable
+        )
+
+
+def _with_wrong_values(
+    kind: str, before: str, outer: list[str], name: str, field: GraphQLField, *, as_variable: bool
+) -> Iterator[WrongOperation]:
+    usual_values = {
+        argument: (definition.type, _usual(definition.type, argument)) for argument, definition in field.args.items()
+    }
+    for argument, definition in field.args.items():
+        for below, value in _wrong_values(definition.type, argument):
+            values = {**usual_values, argument: (definition.type, value)}
+            if as_variable:
+                types = ", ".join(f"${each}: {each_type}" for each, (each_type, _) in values.items())
+                given = ", ".join(f"{each}: ${each}" for each in values)
+                head, variables = f"{kind} ({types})", {each: each_value for each, (_, each_value) in values.items()}
+            else:
+                given = ", ".join(f"{each}: {print_literal(*value)}" for each, value in values.items())
+                head, variables = kind, {}
+            query = f"{head} {{ {before}x: {name}({given}){select_any(field.type)}{' }' if before else ''} }}"
+            yield WrongOperation(query, variables, argument, below, [*outer, "x"])
+
+
+def _usual(kind: GraphQLInputType, name: str) -> object:
+    return build_value(kind, (name,), usual)
+
+
+def _wrong_values(kind: GraphQLInputType, name: str, below: str = "") -> Iterator[tuple[str, object]]:
+    """Yield wrong values of a type, with the path of the input field that is wrong."""
+    if isinstance(kind, GraphQLNonNull):
+        yield below, None
+        yield from _wrong_values(kind.of_type, name, below)
+    elif isinstance(kind, GraphQLList):
+        for path, value in _wrong_values(kind.of_type, name, f"{below}[0]"):
+            yield path, [value]
+    elif isinstance(kind, GraphQLInputObjectType):
+        yield below, 5
+        yield below, {**cast("Json", _usual(kind, name)), "unknown": 1}
+        for each, field in kind.fields.items():
+            for path, value in _wrong_values(field.type, each, f"{below}.{each}" if below else each):
+                yield path, {**cast("Json", _usual(kind, name)), each: value}
+    else:
+        yield below, WRONG.get(kind.name, {"a": None})
+
+
+def print_literal(kind: GraphQLInputType, value: object) -> str:
+    """Return a JSON value as a GraphQL literal."""
+    named = get_named_type(kind)
+    if isinstance(value, list):
+        return f"[{', '.join(print_literal(kind, each) for each in value)}]"
+    if isinstance(value, dict):
+        fields = named.fields if isinstance(named, GraphQLInputObjectType) else {}
+        entries = (
+            f"{name}: {print_literal(fields[name].type if name in fields else GraphQLString, each)}"
+            for name, each in value.items()
+        )
+        return f"{{ {', '.join(entries)} }}"
+    return value if isinstance(value, str) and isinstance(named, GraphQLEnumType) else json.dumps(value)
 
 
 days = st.dates().map(str) | st.sampled_from(["2024-01-01", "2024-01-31", "2016-W01-1", "20240101", ""])

@@ -156,8 +156,8 @@ OWNERS = [
         "starlette",
         "starlette.formparsers:MultiPartParser",
         "server/http/multipart.py",
-        (),
-        {"on_end": "", "parse": ""},
+        ("_current_part",),
+        {"on_end": "", "on_headers_finished": "", "parse": ""},
     ),
     Owner(
         "starlette",

@@ -43,6 +43,7 @@ UVICORN = [
             "send_400_response": "msg",
             "shutdown": "",
             "_should_upgrade": "",
+            "_unset_keepalive_if_required": "",
         },
     ),
     Owner(

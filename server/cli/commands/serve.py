@@ -19,12 +19,13 @@ from server.cli.console import CommandError, open_database, out, read_settings
 from server.config.profiles import choose_profile, find_unsafe_combination
 from server.config.setting_names import find_former_names
 from server.config.settings import Settings
+from server.graphql_api.registered_documents import RegisteredDocuments, UnreadableDocuments
 from server.observability import log_config
 from server.observability.metrics import multiprocess_dir
 from server.runtime.child_processes import run_command, worker_subprocess
 from server.runtime.graceful_shutdown import DrainingServer
-from server.runtime.http_protocol import uvicorn_options
 from server.runtime.supervisor import Supervisor
+from server.runtime.uvicorn_options import uvicorn_options
 
 log = logging.getLogger("ratesgraph.server")
 
@@ -86,6 +87,7 @@ def serve(overrides: dict[str, object], *, demo: bool | None) -> None:
         log.warning("setting %s is deprecated: use %s", former, name, extra={"setting": former, "use": name})
     if settings.traces:
         check_tracing()
+    check_documents(settings)
     # SIGTERM unwinds the stack as Ctrl-C does, so that the embedded database is stopped in any phase.
     signal.signal(signal.SIGTERM, _raise_system_exit)
     with listen(settings.host, settings.port, settings.stall_seconds) as sock:
@@ -111,6 +113,18 @@ def check_tracing() -> None:
     except ImportError as error:
         message = "RATESGRAPH_TRACES requires the `tracing` extra: pip install 'ratesgraph[tracing]'."
         raise CommandError(message) from error
+
+
+def check_documents(settings: Settings) -> None:
+    """Raise CommandError if the registered documents cannot be read, or if there are none where they are required."""
+    try:
+        documents = RegisteredDocuments(settings.documents_dir)
+    except UnreadableDocuments as error:
+        raise CommandError(f"RATESGRAPH_DOCUMENTS_DIR: {error}") from error
+    if settings.persisted_only and not documents:
+        raise CommandError(
+            f"RATESGRAPH_PERSISTED_ONLY: {settings.documents_dir} registers no document, so nothing would be answered."
+        )
 
 
 def _raise_system_exit(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -62,19 +62,18 @@ def list_all(data_dir: Path | None) -> None:
     """Print all tokens as a table, without their secrets, of which only hashes are stored."""
     with open_database(read_settings(data_dir=data_dir)) as url:
         all_tokens = run_with_connection(tokens.list_tokens, url)
-    now = datetime.now(UTC)
     table = Table("id", "name", "scopes", "created", "expires", "last used", "state")
     for token in all_tokens:
         times = (token.created_at, token.expires_at, token.last_used_at)
         shown = ("" if time is None else f"{time:%Y-%m-%d %H:%M}" for time in times)
-        table.add_row(token.id, token.name, " ".join(token.scopes), *shown, _state(token, now))
+        table.add_row(token.id, token.name, " ".join(token.scopes), *shown, _state(token))
     out.print(table, markup=False)
 
 
-def _state(token: ApiToken, now: datetime) -> str:
+def _state(token: ApiToken) -> str:
     if token.revoked_at is not None:
         return "revoked"
-    return "expired" if token.expires_at is not None and token.expires_at <= now else "valid"
+    return "expired" if token.seconds_left is not None and token.seconds_left <= 0 else "valid"
 
 
 def revoke(token: str, data_dir: Path | None) -> None:

@@ -30,6 +30,7 @@ LIBRARIES = {
     "uvicorn": {"server"},
     "strawberry": {
         "graph",
+        "server/http/csrf.py",
         "server/graphql_api/sse.py",
         "server/graphql_api/websocket_view.py",
         "server/graphql_api/graphiql.py",

@@ -29,6 +29,7 @@ from resolvers.loading import day_totals
 from resolvers.locations import resolve_lanes
 from tests.support.contexts import reading_context
 from tests.support.schema.columns import FIELDS
+from tests.support.schema.stock_errors import describe_stock_errors
 from tests.support.worlds import Item, World, apply_frame, frame_of
 
 DAY = date(2024, 1, 1)
@@ -108,11 +109,17 @@ def requests(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     return draw(documents()), variables
 
 
-def sort_errors(errors: list[GraphQLError] | None) -> list[dict[str, Any]]:
+def sort_errors(query: str, variables: dict[str, Any], errors: list[GraphQLError] | None) -> list[dict[str, Any]]:
     """Return the errors as the response contains them, sorted because their order is random."""
-    found = [dict(error.formatted) for error in format_errors(errors, 100) or ()]
+    described = describe_stock_errors(query, variables, errors or [])
+    found = [dict(error.formatted) for error in format_errors(described, 100) or ()]
     # Of the validation errors of a document, the first ones are enough.
     return sorted(found if any("path" in error for error in found) else found[:MAX_VALIDATION_ERRORS], key=str)
+
+
+def sorted_errors(result: ExecutionResult) -> list[dict[str, Any]]:
+    """Return the sorted errors of a result whose errors are already formatted."""
+    return sorted((dict(error.formatted) for error in result.errors or ()), key=str)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -130,17 +137,12 @@ def test_fast_path_matches_the_executor_in_data_and_errors(
                 expected = await stock.execute(query, variables, reading_context(pool))
                 got = await schema.execute(query, variables, reading_context(pool))
                 assert got.data == expected.data, query
-                assert sort_errors(got.errors) == sort_errors(expected.errors), query
+                assert sorted_errors(got) == sort_errors(query, variables, expected.errors), query
 
     asyncio.run(compare())
 
 
 PARALLEL_REQUESTS, ALIASES = 28, 30
-
-
-def sorted_errors(result: ExecutionResult) -> list[dict[str, Any]]:
-    """Return the sorted errors of a result whose errors are already formatted."""
-    return sorted((dict(error.formatted) for error in result.errors or ()), key=str)
 
 
 def parallel_document(number: int) -> str:
@@ -182,8 +184,8 @@ def test_fast_path_matches_the_executor_for_concurrent_requests_and_overload(
             *(engine.execute(text, {}, context) for text, context in zip(documents, contexts, strict=True))
         )
         return [
-            (result.data, sort_errors(result.errors) if engine is stock else sorted_errors(result))
-            for result in results
+            (result.data, sort_errors(text, {}, result.errors) if engine is stock else sorted_errors(result))
+            for text, result in zip(documents, results, strict=True)
         ]
 
     async def compare() -> None:

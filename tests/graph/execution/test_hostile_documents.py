@@ -37,7 +37,8 @@ DOCUMENTS = {
     "the same field above the limit": (repeat_field("__typename", 401), "TOO_MANY_FIELDS"),
     "fields that could clash": (repeat_field('region(slug: "a") { name }', 100), None),
     "misspelt fields": (repeat_field("avragePrises", 390), "GRAPHQL_VALIDATION_FAILED"),
-    "misspelt long field": ("{ " + "averagePrices" * 3_000 + " }", "GRAPHQL_VALIDATION_FAILED"),
+    "misspelt long field": ("{ " + "averagePrices" * 9 + " }", "GRAPHQL_VALIDATION_FAILED"),
+    "a name of 39,000 characters": ("{ " + "averagePrices" * 3_000 + " }", "NAME_TOO_LONG"),
     "unknown directives": ("{ __typename " + "@a" * 480 + " }", "TOO_MANY_DIRECTIVES"),
     "cyclic introspection": (
         "{ __schema { types " + "{ fields { type " * 5 + "{ name }" + "} }" * 5 + " } }",
@@ -52,6 +53,12 @@ DOCUMENTS = {
     "averages of a thousand years": (
         '{ averagePrices(dateFrom: "1000-01-01", dateTo: "1999-12-31", origin: "a", destination: "b") { day } }',
         "DATE_RANGE_TOO_LONG",
+    ),
+    "long aliases of ten years": (
+        '{ averagePrices(dateFrom: "2014-01-01", dateTo: "2023-12-31", origin: "a", destination: "b") { '
+        + " ".join(f"{'x' * 126}{number}: averagePrice" for number in range(10, 69))
+        + " } }",
+        "RESPONSE_TOO_LARGE",
     ),
     "nested lists in pages": (
         "{ locations(first: 500) { edges { node { ancestors { ancestors { ancestors { key } } } } } } }",

@@ -91,4 +91,4 @@ def test_random_operation_over_sse_returns_one_result_and_completes(client: Clie
     (answer,) = answers
     assert answer.get("data") or answer.get("errors")
     assert {error["extensions"]["code"] for error in answer.get("errors", ())} <= CLIENT_ERROR_CODES, answer
-    assert not response.is_success or response.text.rstrip().endswith("event: complete\r\ndata:")
+    assert not response.is_success or response.text.rstrip().endswith("event: complete\ndata:")

@@ -71,7 +71,8 @@ def test_upload_wait_ends_as_soon_as_the_batch_ends(client: Client, database_url
 @pytest.mark.parametrize("wait_ms", [-1, 30_001])
 def test_upload_wait_outside_the_limits_is_rejected_and_stores_nothing(client: Client, wait_ms: int) -> None:
     failure = client.fail(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": wait_ms})
-    assert failure["extensions"] == {"code": "INVALID_WAIT", "argument": "waitMs"}
+    wait = {"argument": "input", "field": "waitMs", "variable": "input"}
+    assert failure["extensions"] == {"code": "INVALID_WAIT", **wait}
     assert client.ask("{ batches { totalCount } }")["batches"]["totalCount"] == 0
 
 

@@ -131,10 +131,16 @@ def test_location_pages_concatenate_to_the_full_list(client: Client, size: int) 
     assert keys == search(client)
 
 
-@pytest.mark.parametrize("after", ["", "x", "bG9jYXRpb246", "YmF0Y2g6MQ==", "bG9jYXRpb246eA==", "é", "=" * 999])
+def test_location_page_after_an_empty_cursor_is_the_first_page(client: Client) -> None:
+    first, empty = client.ask(SEARCH, first=2, after=None), client.ask(SEARCH, first=2, after="")
+    assert first == empty
+    assert empty["locations"]["pageInfo"]["hasPreviousPage"] is False
+
+
+@pytest.mark.parametrize("after", [" ", "x", "bG9jYXRpb246", "YmF0Y2g6MQ==", "bG9jYXRpb246eA==", "é", "=" * 999])
 def test_location_cursor_that_is_invalid_is_rejected(client: Client, after: str) -> None:
     failure = client.fail(SEARCH, after=after)
-    assert failure["extensions"] == {"code": "INVALID_CURSOR", "argument": "after"}
+    assert failure["extensions"] == {"code": "INVALID_CURSOR", "argument": "after", "variable": "after"}
 
 
 def test_location_page_after_a_cursor_beyond_every_id_is_empty(client: Client) -> None:

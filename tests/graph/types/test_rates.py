@@ -113,8 +113,9 @@ def test_exchange_rates_of_an_unknown_currency_name_the_argument_and_suggest_cod
     client: Client, typed: str, meant: list[str]
 ) -> None:
     failure = fail(client, currency=typed)
-    assert failure["extensions"] == {"code": "UNKNOWN_CURRENCY", "argument": "currency", "suggestions": meant}
-    assert failure["message"].startswith(f"currency: no exchange rate known for '{typed.upper()}'.")
+    named = {"argument": "currency", "variable": "currency"}
+    assert failure["extensions"] == {"code": "UNKNOWN_CURRENCY", **named, "suggestions": meant}
+    assert failure["message"].startswith(f'currency: no exchange rate known for "{typed.upper()}".')
     assert all(code in failure["message"] for code in meant)
 
 
@@ -152,11 +153,12 @@ def test_exchange_rates_request_with_a_lone_surrogate_is_rejected_with_400(clien
 
 def test_exchange_rates_accept_the_maximum_date_range_and_reject_invalid_ranges(client: Client) -> None:
     failure = fail(client, **{"from": "2024-03-12"})
-    assert failure["extensions"] == {"code": "INVALID_DATE_RANGE", "argument": "from"}
+    assert failure["extensions"] == {"code": "INVALID_DATE_RANGE", "argument": "from", "variable": "from"}
     assert failure["message"] == "from (2024-03-12) is after to (2024-03-11)."
     assert len(ask(client, "EUR", "2024-01-01", "2025-02-03")) == 400
     failure = fail(client, **{"from": "2024-01-01", "to": "2025-02-04"})
-    assert failure["extensions"] == {"code": "DATE_RANGE_TOO_LONG", "argument": "to", "maxDays": 400}
+    named = {"argument": "to", "variable": "to"}
+    assert failure["extensions"] == {"code": "DATE_RANGE_TOO_LONG", **named, "maxDays": 400}
     assert fail(client, to="20240311")["extensions"]["code"] == "INVALID_DATE"
 
 

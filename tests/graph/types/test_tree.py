@@ -8,7 +8,7 @@ import pytest
 from tests.support.batches.mutations import ANSWER, MOVE
 from tests.support.batches.uploads import VALID_ITEM, create_locations, upload
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
-from tests.support.processes import ratesgraph
+from tests.support.in_process import ratesgraph_in_process
 
 REGIONS = f"mutation ($regions: [RegionInput!]!) {{ change: upsertRegions(regions: $regions) {ANSWER} }}"
 PORTS = f"mutation ($ports: [PortInput!]!) {{ change: upsertPorts(ports: $ports) {ANSWER} }}"
@@ -54,7 +54,7 @@ def test_region_tree_adds_a_region_and_moves_a_port_with_its_prices(client: Clie
     change = client.ask(PORTS, ports=[rotterdam, antwerp])["change"]
     assert (change["addedCount"], change["movedCount"]) == (1, 1)
     assert [count(client, "china", place) for place in ("benelux", "europe", "NLRTM")] == [0, 2, 2]
-    ratesgraph(database_url, "verify")
+    ratesgraph_in_process(database_url, "verify")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_region_tree_moves_concurrent_with_uploads_leave_totals_correct(client: 
     for sender in senders:
         sender.join()
     assert [count(client, "china", place) for place in ("china", "europe", "NLRTM")] == [0, 100, 100]
-    ratesgraph(database_url, "verify")
+    ratesgraph_in_process(database_url, "verify")
 
 
 def test_region_tree_changes_without_a_token_are_rejected(database_url: str) -> None:

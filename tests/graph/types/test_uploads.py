@@ -126,10 +126,38 @@ def test_upload_accepts_the_maximum_number_of_items(client: Client) -> None:
     assert upload(client, *[VALID_ITEM] * 50)["batch"]["acceptedCount"] == 50
 
 
-@pytest.mark.parametrize("price", [True, None, [1], {"a": 1}])
+@pytest.mark.parametrize("price", [True, [1], {"a": 1}])
 def test_upload_price_of_an_unsupported_type_is_rejected_as_a_graphql_error(client: Client, price: object) -> None:
-    failure = client.fail(UPLOAD, input={"prices": [{**VALID_ITEM, "price": price}]})
-    assert failure["extensions"]["code"] in {"INVALID_PRICE", "BAD_USER_INPUT"}
+    failure = client.fail(UPLOAD, input={"prices": [VALID_ITEM, {**VALID_ITEM, "price": price}]})
+    assert failure["extensions"] == {
+        "code": "INVALID_PRICE",
+        "argument": "input",
+        "field": "prices[1].price",
+        "variable": "input",
+    }
+
+
+@pytest.mark.parametrize("field", ["dateFrom", "origin", "destination", "price"])
+@pytest.mark.parametrize("is_null", [True, False])
+def test_upload_item_without_a_required_value_is_a_problem_of_the_item(
+    client: Client, field: str, *, is_null: bool
+) -> None:
+    item: Json = {name: value for name, value in VALID_ITEM.items() if name != field}
+    if is_null:
+        item[field] = None
+    payload = upload(client, VALID_ITEM, item, {**VALID_ITEM, "currency": None}, onError="SKIP_INVALID")
+    assert payload["userErrors"] == [
+        {"item": 2, "field": field, "code": "MISSING_VALUE", "message": f"{field} is missing", "value": None}
+    ]
+    assert (payload["batch"]["status"], payload["batch"]["acceptedCount"]) == ("APPLIED", 2)
+
+
+def test_upload_item_with_literal_nulls_is_a_problem_of_the_item(client: Client) -> None:
+    mutation = """mutation { uploadPrices(input: { prices: [{ dateFrom: null, origin: null, price: null }] }) {
+        userErrors { item field code } } }"""
+    assert client.ask(mutation)["uploadPrices"]["userErrors"] == [
+        {"item": 1, "field": field, "code": "MISSING_VALUE"} for field in ("origin", "destination", "dateFrom", "price")
+    ]
 
 
 def test_idempotency_key_with_equal_items_returns_the_first_batch(client: Client) -> None:

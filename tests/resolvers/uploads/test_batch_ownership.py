@@ -15,7 +15,7 @@ from tests.support.batches.uploads import VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.fixtures.subscriptions import Watched
 from tests.support.http.subscriptions import each_transport
-from tests.support.processes import ratesgraph
+from tests.support.in_process import ratesgraph_in_process
 from tests.support.streams import open_events, open_subscription
 from tests.support.tokens import authorization_header, create_api_token
 
@@ -231,7 +231,7 @@ def test_batch_loaded_by_the_cli_is_visible_only_to_admins(database_url: str, tm
     create_locations(database_url)
     own, admin = (create_api_token(database_url, scope, name=scope) for scope in ("upload", "admin"))
     (tmp_path / "prices.csv").write_text("origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,1\n")
-    ratesgraph(database_url, "prices", "load", tmp_path / "prices.csv")
+    ratesgraph_in_process(database_url, "prices", "load", tmp_path / "prices.csv")
     with running_server(database_url, writes_are_open=False) as client:
         parties = Parties(client, str(client.http.base_url), own, "", admin, "")
         assert parties.ask(admin, LIST)["batches"]["totalCount"] == 1

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import subprocess
 import threading
 import time
@@ -15,10 +16,11 @@ import psycopg
 import pytest
 
 from resolvers.uploads.price_files import PART_BYTES
-from server.http.multipart import EndTrackingMultiPartParser
-from tests.support.batches.price_files import APPLIED, CSV, MIB, form, many_lines, send
+from server.http.multipart import OperationMultiPartParser
+from tests.support.batches.price_files import APPLIED, CSV, MIB, MUTATION, form, many_lines, send
 from tests.support.batches.uploads import AVERAGES, UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.http.multipart import MAP, encode, post
 from tests.support.http.server_process import serving
 from tests.support.tokens import authorization_header, create_api_token
 
@@ -80,7 +82,7 @@ def test_file_upload_dry_run_previews_every_format(
     idle_client: Client, monkeypatch: pytest.MonkeyPatch, data: bytes, name: str, *, spooled: bool
 ) -> None:
     if spooled:
-        monkeypatch.setattr(EndTrackingMultiPartParser, "spool_max_size", 1)
+        monkeypatch.setattr(OperationMultiPartParser, "spool_max_size", 1)
     payload = send(idle_client, data, name, dryRun=True)
     assert (payload["batch"], payload["userErrors"]) == (None, [])
     assert payload["preview"] == {"status": "APPLIED", "acceptedCount": 3, "newAverageCount": 1}
@@ -96,6 +98,24 @@ def test_file_upload_format_option_overrides_the_file_name(client: Client) -> No
     assert send(client, gzip.compress(CSV, mtime=0), "export 7", format="CSV_GZIP")["batch"]["status"] == "APPLIED"
     rejected = send(client, CSV, "prices.csv", format="PARQUET")
     assert [error["code"] for error in rejected["userErrors"]] == ["BROKEN_FILE"]
+
+
+def test_file_upload_without_a_file_name_needs_the_format_option(client: Client) -> None:
+    def send_unnamed(content: bytes, **options: object) -> Json:
+        variables = {"file": None, "input": {"waitMs": 20_000, **options}}
+        text = {"query": MUTATION, "variables": variables}
+        body = encode(("operations", None, json.dumps(text).encode()), MAP, ("0", None, content))
+        answer: Json = post(client, body).json()["data"]["uploadPriceFile"]
+        return answer
+
+    batch = send_unnamed(CSV, format="CSV")["batch"]
+    assert (batch["status"], batch["source"]) == ("APPLIED", "uploadPriceFile")
+    rejected = send_unnamed(CSV)
+    assert rejected["batch"] is None
+    (error,) = rejected["userErrors"]
+    assert (error["field"], error["code"], error["value"]) == ("file", "UNKNOWN_FORMAT", None)
+    # Longer than a text field may be.
+    assert send_unnamed(many_lines(2 * MIB), format="CSV")["batch"]["status"] == "APPLIED"
 
 
 @pytest.mark.parametrize(

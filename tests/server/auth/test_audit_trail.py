@@ -8,6 +8,7 @@ import pytest
 from tests.support.batches.uploads import UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, running_server, running_worker
 from tests.support.http.response_cache import MOVE, REVERT
+from tests.support.in_process import ratesgraph_in_process
 from tests.support.processes import ratesgraph
 from tests.support.tokens import authorization_header, create_api_token
 
@@ -67,12 +68,12 @@ def test_audit_trail_records_cli_commands_and_the_audit_command_lists_them(datab
     (tmp_path / "regions.csv").write_text("slug,name,parent_slug\ntop,Top,\n")
     (tmp_path / "ports.csv").write_text("code,name,parent_slug\nCNSGH,Shanghai,top\nNLRTM,Rotterdam,top\n")
     (tmp_path / "prices.csv").write_text("origin_code,destination_code,day,price\nCNSGH,NLRTM,2024-01-01,10\n")
-    ratesgraph(
+    ratesgraph_in_process(
         database_url, "locations", "load", "--regions", tmp_path / "regions.csv", "--ports", tmp_path / "ports.csv"
     )
-    ratesgraph(database_url, "prices", "load", tmp_path / "prices.csv")
-    token = ratesgraph(database_url, "token", "create", "--name", "ERP", "--scope", "upload").stdout.strip()
-    ratesgraph(database_url, "token", "revoke", token)
+    ratesgraph_in_process(database_url, "prices", "load", tmp_path / "prices.csv")
+    token = ratesgraph_in_process(database_url, "token", "create", "--name", "ERP", "--scope", "upload").stdout.strip()
+    ratesgraph_in_process(database_url, "token", "revoke", token)
     token_id = token[4:20]
     assert entries(database_url) == [
         ("command", "change tree", None, "3 added, 0 moved: top, CNSGH, NLRTM"),
@@ -80,13 +81,13 @@ def test_audit_trail_records_cli_commands_and_the_audit_command_lists_them(datab
         ("command", "create token", None, f"{token_id} of ERP: upload"),
         ("command", "revoke token", None, f"{token_id} of ERP"),
     ]
-    shown = ratesgraph(database_url, "audit", "--limit", "2").stdout
+    shown = ratesgraph_in_process(database_url, "audit", "--limit", "2").stdout
     assert shown.index("revoke token") < shown.index("create token")
     assert "prices.csv" not in shown
     assert token not in shown
-    assert "prices.csv" in ratesgraph(database_url, "audit", "--since", "2024-01-01").stdout
-    assert "prices.csv" not in ratesgraph(database_url, "audit", "--since", "2100-01-01T12:30").stdout
-    assert "--since" in ratesgraph(database_url, "audit", "--since", "yesterday", exit_code=2).stderr
+    assert "prices.csv" in ratesgraph_in_process(database_url, "audit", "--since", "2024-01-01").stdout
+    assert "prices.csv" not in ratesgraph_in_process(database_url, "audit", "--since", "2100-01-01T12:30").stdout
+    assert "--since" in ratesgraph_in_process(database_url, "audit", "--since", "yesterday", exit_code=2).stderr
 
 
 @pytest.mark.usefixtures("client")

@@ -21,7 +21,7 @@ from server.auth.authenticator import MAX_CONCURRENT_LOOKUPS, Authenticator
 from tests.support.batches.uploads import AVERAGES, create_locations
 from tests.support.fixtures.server import Client, running_server
 from tests.support.http.subscriptions import each_transport
-from tests.support.processes import ratesgraph
+from tests.support.in_process import ratesgraph_in_process
 from tests.support.streams import open_events, open_socket, operation_results, subscribe
 from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually
@@ -96,7 +96,7 @@ def test_revoked_token_is_rejected_within_one_second(client: Client, database_ur
 def test_token_revoked_by_the_cli_is_rejected(client: Client, database_url: str) -> None:
     token = create_api_token(database_url, "read")
     assert post_averages(client, token).status_code == 200
-    ratesgraph(database_url, "token", "revoke", token)
+    ratesgraph_in_process(database_url, "token", "revoke", token)
     eventually(lambda: post_averages(client, token).status_code == 401, "the token is still accepted")
 
 

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosedError
 from server.auth import oidc
 from tests.support.fixtures.issuer import AUDIENCE, NAME, Issuer
 from tests.support.fixtures.server import Client, running_server
-from tests.support.processes import ratesgraph
+from tests.support.in_process import ratesgraph_in_process
 from tests.support.streams import open_socket
 from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually
@@ -217,7 +217,7 @@ def test_oidc_token_expiry_ends_cached_authentication_and_open_websocket(client:
     ],
 )
 def test_oidc_settings_that_are_incomplete_or_insecure_prevent_startup(settings: dict[str, str], message: str) -> None:
-    line = ratesgraph("postgresql://127.0.0.1:1/x", "serve", exit_code=1, settings=settings).stderr
+    line = ratesgraph_in_process("postgresql://127.0.0.1:1/x", "serve", exit_code=1, settings=settings).stderr
     assert message in line
     assert line.count("\n") == 1
 

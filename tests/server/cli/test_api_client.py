@@ -1,6 +1,5 @@
 """Errors of the API client for unreachable, rejecting and foreign servers; token secrecy."""
 
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,10 +9,10 @@ import pytest
 
 from tests.support.batches.price_files import CSV
 from tests.support.http.server_process import one_line
-from tests.support.processes import COMMAND, environment, ratesgraph
+from tests.support.in_process import ratesgraph_in_process
+from tests.support.processes import ratesgraph
 
 TOKEN = "s3cret-token"  # noqa: S105
-SECONDS = 60
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ class ForeignServer(BaseHTTPRequestHandler):
 def foreign_server() -> Iterator[str]:
     """Yield the URL of a server of another product."""
     with ThreadingHTTPServer(("127.0.0.1", 0), ForeignServer) as http:
-        thread = threading.Thread(target=http.serve_forever)
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield f"http://127.0.0.1:{http.server_port}"
         http.shutdown()
@@ -84,15 +83,16 @@ def test_foreign_server_response_is_reported_in_one_line_without_the_token(forei
     }
     assert set(words) == set(ForeignServer.ANSWERS)
     for path, expected in words.items():
-        done = subprocess.run(
-            [COMMAND, "prices", "upload", "--url", foreign_server + path, file],
-            env={**environment(None), "RATESGRAPH_TOKEN": TOKEN},
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
+        done = ratesgraph_in_process(
+            None,
+            "prices",
+            "upload",
+            "--url",
+            foreign_server + path,
+            file,
+            exit_code=1,
+            settings={"RATESGRAPH_TOKEN": TOKEN},
         )
-        assert done.returncode == 1, path
         assert expected in one_line(done.stderr)
         assert TOKEN not in done.stdout + done.stderr
     assert set(ForeignServer.tokens) == {f"Bearer {TOKEN}"}
@@ -111,6 +111,6 @@ def test_foreign_server_response_is_reported_in_one_line_without_the_token(forei
 def test_unusable_url_or_token_is_reported_in_one_line_without_the_token(
     file: Path, arguments: list[str], message: str
 ) -> None:
-    line = one_line(ratesgraph(None, "prices", "upload", *arguments, file, exit_code=1).stderr)
+    line = one_line(ratesgraph_in_process(None, "prices", "upload", *arguments, file, exit_code=1).stderr)
     assert message in line
     assert TOKEN not in line

@@ -1,4 +1,4 @@
-"""Commands as processes: start and stop, one line for each error, no leftover process."""
+"""Commands: start and stop, one line for each error, no leftover process."""
 
 import signal
 import socket
@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from tests.support.http.server_process import START_SECONDS, STOP_SECONDS, one_line, serving, wait_until_answered
+from tests.support.in_process import ratesgraph_in_process
 from tests.support.processes import COMMAND, ratesgraph
 from tests.support.source import ROOT
 
@@ -70,14 +71,14 @@ def test_embedded_server_accepts_anonymous_uploads(files: Path, workers: str) ->
 def test_commands_migrate_load_compact_and_verify_a_database(files: Path, empty_database_url: str) -> None:
     url = empty_database_url
     assert "migrations applied" in ratesgraph(url, "migrate").stdout
-    assert "up to date" in ratesgraph(url, "migrate").stdout
+    assert "up to date" in ratesgraph_in_process(url, "migrate").stdout
     tree: list[str | Path] = ["--regions", files / "regions.csv", "--ports", files / "ports.csv"]
     assert ratesgraph(url, "locations", "load", *tree).stdout == "3 locations added, 0 moved, 0 unchanged.\n"
-    assert ratesgraph(url, "locations", "load", *tree).stdout == "0 locations added, 0 moved, 3 unchanged.\n"
+    assert ratesgraph_in_process(url, "locations", "load", *tree).stdout == "0 locations added, 0 moved, 3 unchanged.\n"
     loaded = ratesgraph(url, "prices", "load", files / "prices.csv").stdout
     assert "applied, 2 of 2 items, 2 daily prices." in loaded
-    assert "already loaded as batch" in ratesgraph(url, "prices", "load", files / "prices.csv").stdout
-    assert "applied" in ratesgraph(url, "prices", "load", files / "prices.csv", "--again").stdout
+    assert "already loaded as batch" in ratesgraph_in_process(url, "prices", "load", files / "prices.csv").stdout
+    assert "applied" in ratesgraph_in_process(url, "prices", "load", files / "prices.csv", "--again").stdout
     assert "rows" in ratesgraph(url, "compact").stdout
     assert (
         ratesgraph(url, "queue").stdout == "0 batches queued, 0 running, none waiting; 2 finished in the last minute.\n"
@@ -85,48 +86,54 @@ def test_commands_migrate_load_compact_and_verify_a_database(files: Path, empty_
     assert "All averages verified" in ratesgraph(url, "verify").stdout
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("UPDATE price_totals SET price_sums[1] = 1")
-    failed = ratesgraph(url, "verify", exit_code=1)
+    failed = ratesgraph_in_process(url, "verify", exit_code=1)
     assert "CNSGH" in failed.stdout
     assert "differences" in failed.stderr
-    ratesgraph(url, "verify", "--repair", exit_code=1)
-    ratesgraph(url, "verify")
+    ratesgraph_in_process(url, "verify", "--repair", exit_code=1)
+    ratesgraph_in_process(url, "verify")
 
 
 def test_prices_load_rejects_a_file_with_invalid_items_or_skips_them(files: Path, database_url: str) -> None:
-    ratesgraph(database_url, "locations", "load", "--regions", files / "regions.csv", "--ports", files / "ports.csv")
+    ratesgraph_in_process(
+        database_url, "locations", "load", "--regions", files / "regions.csv", "--ports", files / "ports.csv"
+    )
     (files / "bad.csv").write_text(PRICES + "CNSGH,XXXXX,2024-01-01,abc\n")
-    rejected = ratesgraph(database_url, "prices", "load", files / "bad.csv", exit_code=1)
+    rejected = ratesgraph_in_process(database_url, "prices", "load", files / "bad.csv", exit_code=1)
     assert "UNKNOWN_PORT" in rejected.stderr
     assert "INVALID_PRICE" in rejected.stderr
     assert "no price changed" in rejected.stderr
     with psycopg.connect(database_url) as connection:
         assert connection.execute("SELECT count(*) FROM prices").fetchone() == (0,)
-    skipped = ratesgraph(database_url, "prices", "load", files / "bad.csv", "--on-error", "skip")
+    skipped = ratesgraph_in_process(database_url, "prices", "load", files / "bad.csv", "--on-error", "skip")
     assert "2 of 3 items" in skipped.stdout
 
 
 def test_prices_load_loads_a_valid_file_despite_a_broken_one(files: Path, database_url: str) -> None:
-    ratesgraph(database_url, "locations", "load", "--regions", files / "regions.csv", "--ports", files / "ports.csv")
+    ratesgraph_in_process(
+        database_url, "locations", "load", "--regions", files / "regions.csv", "--ports", files / "ports.csv"
+    )
     (files / "broken.csv.gz").write_bytes(b"no gzip")
-    done = ratesgraph(database_url, "prices", "load", files / "broken.csv.gz", files / "prices.csv", exit_code=1)
+    done = ratesgraph_in_process(
+        database_url, "prices", "load", files / "broken.csv.gz", files / "prices.csv", exit_code=1
+    )
     assert "broken.csv.gz: BROKEN_FILE" in done.stderr
     assert "2 of 2 items" in done.stdout
 
 
 def test_operator_errors_are_reported_in_one_line(files: Path, empty_database_url: str) -> None:
     nowhere = "postgresql://postgres@127.0.0.1:1/postgres"
-    assert "cannot be reached" in one_line(ratesgraph(nowhere, "migrate", exit_code=1).stderr)
+    assert "cannot be reached" in one_line(ratesgraph_in_process(nowhere, "migrate", exit_code=1).stderr)
     tree: list[str | Path] = ["--regions", files / "regions.csv", "--ports", files / "ports.csv"]
-    assert "ratesgraph migrate" in one_line(ratesgraph(empty_database_url, "verify", exit_code=1).stderr)
+    assert "ratesgraph migrate" in one_line(ratesgraph_in_process(empty_database_url, "verify", exit_code=1).stderr)
     assert "ratesgraph migrate" in one_line(
-        ratesgraph(empty_database_url, "locations", "load", *tree, exit_code=1).stderr
+        ratesgraph_in_process(empty_database_url, "locations", "load", *tree, exit_code=1).stderr
     )
     (files / "ports.csv").write_text("code,name,parent_slug\nCNSGH,Shanghai,nowhere\n")
-    ratesgraph(empty_database_url, "migrate")
-    refused = ratesgraph(empty_database_url, "locations", "load", *tree, exit_code=1)
+    ratesgraph_in_process(empty_database_url, "migrate")
+    refused = ratesgraph_in_process(empty_database_url, "locations", "load", *tree, exit_code=1)
     assert "UNKNOWN_PARENT: ports.csv:2" in one_line(refused.stderr)
     (files / "file").touch()
-    assert one_line(ratesgraph(None, "migrate", "--data-dir", files / "file", exit_code=1).stderr)
+    assert one_line(ratesgraph_in_process(None, "migrate", "--data-dir", files / "file", exit_code=1).stderr)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -134,8 +141,8 @@ def test_operator_errors_are_reported_in_one_line(files: Path, empty_database_ur
         assert "Choose another --port" in one_line(
             ratesgraph(empty_database_url, "serve", "--port", port, exit_code=1).stderr
         )
-    assert "Usage" in ratesgraph(None, "locations", "load", exit_code=2).stderr
-    assert "does not exist" in ratesgraph(None, "prices", "load", files / "nothing.csv", exit_code=2).stderr
+    assert "Usage" in ratesgraph_in_process(None, "locations", "load", exit_code=2).stderr
+    assert "does not exist" in ratesgraph_in_process(None, "prices", "load", files / "nothing.csv", exit_code=2).stderr
 
 
 def test_schema_command_prints_and_checks_the_schema(tmp_path: Path) -> None:
@@ -169,7 +176,7 @@ def test_schema_command_prints_and_checks_the_schema(tmp_path: Path) -> None:
     ],
 )
 def test_every_command_prints_its_usage(command: str) -> None:
-    assert "Usage" in ratesgraph(None, *command.split(), "--help").stdout
+    assert "Usage" in ratesgraph_in_process(None, *command.split(), "--help").stdout
 
 
 def test_demo_data_is_loaded_at_startup_and_can_be_queried(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""`ratesgraph rates refresh` as a process, against a rate source on loopback."""
+"""`ratesgraph rates refresh` against a rate source on loopback."""
 
 import asyncio
 import socket
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ import pytest
 from db.pool import INGEST, connect
 from ingest.exchange_rates.ecb import store_rates
 from ingest.exchange_rates.refresh import RATES
+from tests.support.in_process import ratesgraph_in_process
 from tests.support.processes import ratesgraph
 from tests.support.rate_sources import RateSource, ecb_zip, rate_source, table_of
 
@@ -43,7 +45,13 @@ def store_euro(database_url: str, day: date) -> None:
     asyncio.run(store())
 
 
-def refresh(database_url: str, source: str, exit_code: int = 0, key: str | None = None) -> str:
+def refresh(
+    database_url: str,
+    source: str,
+    exit_code: int = 0,
+    key: str | None = None,
+    run: Callable[..., subprocess.CompletedProcess[str]] = ratesgraph_in_process,
+) -> str:
     """Run the command with both sources at the URL; return its single line without the key."""
     settings = {
         "RATESGRAPH_ECB_RATES_URL": f"{source}/eurofxref-hist.zip",
@@ -52,7 +60,7 @@ def refresh(database_url: str, source: str, exit_code: int = 0, key: str | None 
     }
     if key is not None:
         settings["RATESGRAPH_OPENEXCHANGERATES_APP_ID"] = key
-    done = ratesgraph(database_url, "rates", "refresh", exit_code=exit_code, settings=settings)
+    done = run(database_url, "rates", "refresh", exit_code=exit_code, settings=settings)
     printed, nothing = (done.stdout, done.stderr) if exit_code == 0 else (done.stderr, done.stdout)
     assert nothing == ""
     assert KEY not in printed
@@ -171,5 +179,5 @@ def test_rates_refresh_reports_an_unreachable_source_in_one_line(database_url: s
 
 
 def test_rates_refresh_checks_the_database_before_any_request(empty_database_url: str, source: RateSource) -> None:
-    assert "ratesgraph migrate" in refresh(empty_database_url, source.url, exit_code=1)
+    assert "ratesgraph migrate" in refresh(empty_database_url, source.url, exit_code=1, run=ratesgraph)
     assert source.requests == []

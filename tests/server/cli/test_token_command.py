@@ -1,6 +1,8 @@
-"""`ratesgraph token` as a process: create, list and revoke tokens stored as digests."""
+"""`ratesgraph token`: create, list and revoke tokens stored as digests."""
 
 import re
+import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -8,15 +10,17 @@ import pytest
 
 from server.cli.commands.tokens import parse_expiry
 from server.cli.console import CommandError
+from tests.support.in_process import ratesgraph_in_process
 from tests.support.processes import ratesgraph
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
 TOKEN = re.compile(r"rgt_([0-9a-f]{16})_[A-Za-z0-9_-]{43}\n")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def create(database_url: str, *arguments: str) -> tuple[str, str]:
+def create(database_url: str, *arguments: str, run: Command = ratesgraph_in_process) -> tuple[str, str]:
     """Create a token and return it with its id. Standard output contains nothing else."""
-    done = ratesgraph(database_url, "token", "create", *arguments)
+    done = run(database_url, "token", "create", *arguments)
     found = TOKEN.fullmatch(done.stdout)
     assert found is not None, done.stdout
     assert done.stdout.strip() not in done.stderr
@@ -24,7 +28,9 @@ def create(database_url: str, *arguments: str) -> tuple[str, str]:
 
 
 def test_token_create_prints_the_token_once_and_does_not_store_its_secret(database_url: str) -> None:
-    token, token_id = create(database_url, "--name", "ERP of ACME", "--scope", "upload", "--scope", "read")
+    token, token_id = create(
+        database_url, "--name", "ERP of ACME", "--scope", "upload", "--scope", "read", run=ratesgraph
+    )
     with psycopg.connect(database_url) as connection:
         kept = connection.execute("SELECT t::text FROM api_tokens t").fetchone()
     assert kept is not None
@@ -39,10 +45,13 @@ def test_token_create_prints_the_token_once_and_does_not_store_its_secret(databa
 def test_token_revoke_accepts_id_or_token_and_succeeds_only_once(database_url: str) -> None:
     for number in (0, 1):
         made = create(database_url, "--name", "x", "--scope", "admin", "--expires", "never")
-        assert f"Revoked token {made[1]} of x." in ratesgraph(database_url, "token", "revoke", made[number]).stdout
-        again = ratesgraph(database_url, "token", "revoke", made[1], exit_code=1)
+        assert (
+            f"Revoked token {made[1]} of x."
+            in ratesgraph_in_process(database_url, "token", "revoke", made[number]).stdout
+        )
+        again = ratesgraph_in_process(database_url, "token", "revoke", made[1], exit_code=1)
         assert again.stderr == f"No active token {made[1]}.\n"
-    assert ratesgraph(database_url, "token", "list").stdout.count("revoked") == 2
+    assert ratesgraph_in_process(database_url, "token", "list").stdout.count("revoked") == 2
 
 
 def test_token_create_generates_unique_secrets(database_url: str) -> None:
@@ -61,14 +70,17 @@ def test_token_create_generates_unique_secrets(database_url: str) -> None:
     ],
 )
 def test_token_command_errors_are_reported_in_one_line(database_url: str, arguments: list[str], message: str) -> None:
-    line = ratesgraph(database_url, "token", *arguments, exit_code=1).stderr
+    line = ratesgraph_in_process(database_url, "token", *arguments, exit_code=1).stderr
     assert message in line
     assert line.count("\n") == 1
 
 
 def test_token_create_requires_a_known_scope(database_url: str) -> None:
-    assert "--scope" in ratesgraph(database_url, "token", "create", "--name", "x", exit_code=2).stderr
-    assert "root" in ratesgraph(database_url, "token", "create", "--name", "x", "--scope", "root", exit_code=2).stderr
+    assert "--scope" in ratesgraph_in_process(database_url, "token", "create", "--name", "x", exit_code=2).stderr
+    assert (
+        "root"
+        in ratesgraph_in_process(database_url, "token", "create", "--name", "x", "--scope", "root", exit_code=2).stderr
+    )
 
 
 @pytest.mark.parametrize(

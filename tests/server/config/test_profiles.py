@@ -11,7 +11,7 @@ from server.config.profiles import Profile, choose_profile, find_unsafe_combinat
 from server.config.settings import Settings
 from tests.support.fixtures.server import Client, running_server
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.processes import ratesgraph
+from tests.support.in_process import ratesgraph_in_process
 from tests.support.streams import open_socket, operation_results, sse_results, subscribe
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -136,14 +136,14 @@ def test_profile_defaults_to_development_only_for_a_local_embedded_database(
     ],
 )
 def test_unsafe_settings_prevent_startup_with_a_one_line_error(settings: dict[str, str], named: str) -> None:
-    done = ratesgraph(DATABASE, "serve", "--port", "0", settings=settings, exit_code=1)
+    done = ratesgraph_in_process(DATABASE, "serve", "--port", "0", settings=settings, exit_code=1)
     assert named in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_cors_wildcard_prevents_startup_of_the_embedded_server(tmp_path: object) -> None:
     arguments = ["serve", "--port", "0", "--data-dir", str(tmp_path)]
-    done = ratesgraph(None, *arguments, settings={"RATESGRAPH_CORS_ORIGINS": "*"}, exit_code=1)
+    done = ratesgraph_in_process(None, *arguments, settings={"RATESGRAPH_CORS_ORIGINS": "*"}, exit_code=1)
     assert "RATESGRAPH_CORS_ORIGINS" in done.stderr
 
 

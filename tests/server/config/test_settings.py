@@ -3,10 +3,11 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from server.config.setting_names import environment_names, find_former_names
 from server.config.settings import Settings
-from tests.support.processes import ratesgraph
+from tests.support.in_process import ratesgraph_in_process
 
 RENAMED = {
     "RATESGRAPH_DRAIN_SECONDS": ("RATESGRAPH_LINGER_SECONDS", "drain_seconds", 3.0, 4.0),
@@ -24,6 +25,13 @@ def test_settings_ignore_empty_environment_variables_except_rate_limits(monkeypa
             monkeypatch.setenv(name, "")
     # For these an empty value is meaningful: it disables the limit.
     assert Settings() == expected.model_copy(update=dict.fromkeys(["rate_limit", "token_rate_limit"], ""))
+
+
+@pytest.mark.parametrize("value", ["X-A:", "X-A\nX-B", "X-Ä", "X-A;X-B"])
+def test_cors_headers_that_are_no_header_names_are_rejected(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("RATESGRAPH_CORS_HEADERS", value)
+    with pytest.raises(ValidationError, match="cors_headers"):
+        Settings()
 
 
 @pytest.mark.parametrize(("name", "former"), [(name, row[0]) for name, row in RENAMED.items()])
@@ -49,7 +57,7 @@ def test_former_names_in_use_are_found() -> None:
 
 def test_former_setting_name_is_logged_as_deprecated_at_start() -> None:
     settings = {"RATESGRAPH_ONLY_REGISTERED": "false", "RATESGRAPH_TRACES": "false", "RATESGRAPH_LOG_FORMAT": "json"}
-    done = ratesgraph("postgresql:///nowhere", "serve", "--port", "0", settings=settings, exit_code=1)
+    done = ratesgraph_in_process("postgresql:///nowhere", "serve", "--port", "0", settings=settings, exit_code=1)
     line = json.loads(done.stderr.splitlines()[0])
     assert (line["level"], line["setting"], line["use"]) == (
         "warning",

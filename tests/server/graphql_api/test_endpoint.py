@@ -19,11 +19,11 @@ ANSWER = {"data": {"location": {"key": "china"}}}
 DIGEST = hashlib.sha256(QUERY.encode()).hexdigest()
 
 
-@pytest.fixture
-def client(database_url: str) -> Iterator[Client]:
-    """Yield a server with two ports."""
-    create_locations(database_url)
-    with running_server(database_url) as client:
+@pytest.fixture(scope="module")
+def client(module_database_url: str) -> Iterator[Client]:
+    """Yield a server with two ports for all tests, which only read."""
+    create_locations(module_database_url)
+    with running_server(module_database_url) as client:
         yield client
 
 
@@ -196,12 +196,11 @@ def test_persisted_document_is_executed_by_id_and_can_be_required(database_url: 
         assert post(client, {"query": QUERY}).json() == ANSWER
     with running_server(database_url, documents_dir=tmp_path, persisted_only=True) as client:
         assert post(client, {"documentId": "china"}).json() == ANSWER
-        assert error_code(post(client, {"query": QUERY})) == "DOCUMENT_REQUIRED"
-        persisted = {"version": 1, "sha256Hash": DIGEST}
-        assert (
-            error_code(post(client, {"query": QUERY, "extensions": {"persistedQuery": persisted}}))
-            == "DOCUMENT_REQUIRED"
-        )
+        extensions = {"persistedQuery": {"version": 1, "sha256Hash": DIGEST}}
+        for request in {"query": QUERY}, {"extensions": extensions}, {"query": QUERY, "extensions": extensions}:
+            assert post(client, request).json() == ANSWER
+        assert error_code(post(client, {"query": QUERY.replace(" ", "  ", 1)})) == "DOCUMENT_REQUIRED"
+        assert error_code(post(client, {})) == "DOCUMENT_REQUIRED"
 
 
 def test_long_response_is_compressed_if_gzip_is_accepted(client: Client) -> None:

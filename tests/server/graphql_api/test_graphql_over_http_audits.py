@@ -4,44 +4,18 @@ npm installs them into .bench/, which git ignores. The test is skipped without n
 """
 
 import json
-import shutil
-import subprocess
-from pathlib import Path
-
-import pytest
 
 from tests.support.fixtures.server import Json, running_server
+from tests.support.npm import install_scripts, run_script
 from tests.support.source import ROOT
 
-SOURCES = ROOT / "tests" / "audit"
-INSTALLED = ROOT / ".bench" / "audit"
 AUDITS = 61
 
 
-@pytest.fixture(scope="module")
-def script() -> Path:
-    """Return the audit script, installed alongside its dependencies."""
-    wanted = (SOURCES / "package.json").read_bytes()
-    marker = INSTALLED / "installed.json"
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed")
-    if not marker.exists() or marker.read_bytes() != wanted:
-        INSTALLED.mkdir(parents=True, exist_ok=True)
-        (INSTALLED / "package.json").write_bytes(wanted)
-        command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]
-        done = subprocess.run(command, cwd=INSTALLED, capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode != 0:
-            pytest.skip(f"npm could not install the audits: {done.stderr[-200:]}")
-        marker.write_bytes(wanted)
-    # Node.js resolves modules relative to the folder of the script.
-    return Path(shutil.copy(SOURCES / "audit.mjs", INSTALLED))
-
-
-def test_graphql_over_http_audits_all_pass(script: Path, module_database_url: str) -> None:
+def test_graphql_over_http_audits_all_pass(module_database_url: str) -> None:
+    scripts = install_scripts(ROOT / "tests" / "audit")
     # Four of the audits use introspection, which only the development profile permits.
     with running_server(module_database_url, profile="development") as client:
-        command: list[str | Path] = ["node", script, f"{client.http.base_url}/graphql"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    results: list[Json] = json.loads(done.stdout)
+        results: list[Json] = json.loads(run_script(scripts, "audit.mjs", f"{client.http.base_url}/graphql"))
     assert [result for result in results if result["status"] != "ok"] == []
     assert len(results) == AUDITS

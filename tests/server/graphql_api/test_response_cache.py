@@ -12,6 +12,7 @@ from resolvers.data_version import DataVersion
 from server.graphql_api.response_cache import ENTRY_OVERHEAD_BYTES, CachedResponse, ResponseCache
 from tests.support.batches.uploads import AVERAGES, UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.http.raw_http import connect, read_all
 from tests.support.http.response_cache import MOVE, REVERT, cache_status
 from tests.support.waiting import eventually
 
@@ -161,24 +162,39 @@ def test_cache_is_bounded_and_evicts_the_least_recently_used_entry() -> None:
     version = DataVersion()
     version.on_change("1", "test")
     answers = ResponseCache(version, max_bytes=4 * (ENTRY_OVERHEAD_BYTES + 201))
-    assert answers.get(b"0") is None
-    for name in (b"1", b"2", b"3", b"4"):
-        answers.put(name, CachedResponse(b"x" * 100), "1")
-    assert answers.get(b"1") is not None
-    answers.put(b"5", CachedResponse(b"x" * 100), "1")
-    assert [answers.get(name) is not None for name in (b"1", b"2", b"3", b"4", b"5")] == [
-        True,
-        False,
-        True,
-        True,
-        True,
-    ]
-    answers.put(b"6", CachedResponse(b"x" * 5_000), "1")
-    assert answers.get(b"6") is None
-    answers.put(b"7", CachedResponse(b""), "0")
-    assert answers.get(b"7") is None, "the entry is of an older data version"
+    keys = [("POST", b"%d" % number) for number in range(8)]
+    assert answers.get(keys[0]) is None
+    for key in keys[1:5]:
+        answers.put(key, CachedResponse(b"x" * 100), "1")
+    assert answers.get(keys[1]) is not None
+    answers.put(keys[5], CachedResponse(b"x" * 100), "1")
+    assert [answers.get(key) is not None for key in keys[1:6]] == [True, False, True, True, True]
+    answers.put(keys[6], CachedResponse(b"x" * 5_000), "1")
+    assert answers.get(keys[6]) is None
+    answers.put(keys[7], CachedResponse(b""), "0")
+    assert answers.get(keys[7]) is None, "the entry is of an older data version"
     version.on_change("2", "test")
-    assert answers.get(b"1") is None
+    assert answers.get(keys[1]) is None
+
+
+@pytest.mark.parametrize("methods", [("GET", "POST"), ("POST", "GET")])
+def test_cache_separates_a_query_string_from_a_body_of_the_same_bytes(client: Client, methods: tuple[str, str]) -> None:
+    # A JSON object and a query string, with another query in each. Blanks and quotes of clients are percent-encoded, but the
+    # HTTP parser accepts quotes in a URL.
+    request = b'{"query":"{body:locations{totalCount}}","x":"&query={url:locations{totalCount}}&"}'
+    answers: dict[str, list[Json]] = {"GET": [], "POST": []}
+    for method in methods * 2:
+        head = b"Host: localhost\r\nAccept: application/json\r\nConnection: close\r\n"
+        if method == "GET":
+            sent = b"GET /graphql?%b HTTP/1.1\r\n%b\r\n" % (request, head)
+        else:
+            head += b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(request)
+            sent = b"POST /graphql HTTP/1.1\r\n%b\r\n%b" % (head, request)
+        with connect(client) as sock:
+            sock.sendall(sent)
+            answers[method].append(json.loads(read_all(sock).partition(b"\r\n\r\n")[2]))
+    count = {"totalCount": 4}
+    assert answers == {"GET": [{"data": {"url": count}}] * 2, "POST": [{"data": {"body": count}}] * 2}
 
 
 def test_variables_in_the_query_string_are_parsed_as_json(client: Client) -> None:

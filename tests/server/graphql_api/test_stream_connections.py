@@ -30,14 +30,15 @@ def only_error(watched: Watched, transport: str, query: str, **variables: object
 @pytest.mark.parametrize("id_", ["0", "x", "-1", "9" * 40, ""])
 def test_subscription_to_an_unknown_batch_is_rejected(watched: Watched, transport: str, id_: str) -> None:
     error = only_error(watched, transport, PROGRESS, id=id_)
-    assert error["extensions"] == {"code": "UNKNOWN_BATCH", "argument": "id"}
+    assert error["extensions"] == {"code": "UNKNOWN_BATCH", "argument": "id", "variable": "id"}
     assert error["path"] == ["batchProgress"]
 
 
 @each_transport
 def test_subscription_to_an_unknown_location_suggests_similar_keys(watched: Watched, transport: str) -> None:
     error = only_error(watched, transport, CHANGES, origin="CNSGH", destination="europa")
-    assert error["extensions"] == {"code": "UNKNOWN_LOCATION", "argument": "destination", "suggestions": ["europe"]}
+    named = {"argument": "destination", "variable": "destination"}
+    assert error["extensions"] == {"code": "UNKNOWN_LOCATION", **named, "suggestions": ["europe"]}
 
 
 @each_transport

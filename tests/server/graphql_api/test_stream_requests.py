@@ -106,7 +106,7 @@ def test_stream_requires_a_persisted_document_if_only_those_are_allowed(
     (tmp_path / "kinds.graphql").write_text("{ __typename }")
     with running_server(database_url, documents_dir=tmp_path, persisted_only=True) as client:
         url = str(client.http.base_url)
-        assert rejection_code(url, transport, {"query": "{ __typename }"}) == "DOCUMENT_REQUIRED"
+        assert rejection_code(url, transport, {"query": "{ other: __typename }"}) == "DOCUMENT_REQUIRED"
         with open_socket(url) as socket:
             socket.send('{"id": "1", "type": "subscribe", "payload": {"documentId": "kinds"}}')
             assert list(operation_results(socket)) == [{"data": {"__typename": "Query"}}]

@@ -1,18 +1,15 @@
 """Content negotiation: every Accept header with every kind of request meets the same rules."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import pytest
 
 from server.http.content_negotiation import MAX_CACHED_HEADERS, MAX_HEADER_LENGTH, memoize_header
-from tests.support.fixtures.server import Client, Json, running_server
-from tests.support.streams import sse_results
+from tests.support.fixtures.server import Client, running_server
+from tests.support.http.negotiation import EVERY_FORM, JSON, PAGE, RESPONSE_JSON, STREAM, Request, json_body, read, send
 
-JSON, STREAM, PAGE = "application/json", "text/event-stream", "text/html"
 NOT_PERSISTED = "{ locations(first: 1) { totalCount } }"
 MUTATION = 'mutation { upsertRegions(regions: [{slug: "world", name: "World"}]) { addedCount } }'
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -28,20 +25,6 @@ ACCEPTS = [
     "multipart/mixed, text/event-stream", "\xe4\xff", ";,;,", "text/event-stream" + "x" * 30_000, "text/html," * 3_000,
     f"{JSON}, " * 2_000 + STREAM, '"\\' * 400, '"\\' * 4_000,
 ]  # fmt: skip
-
-
-class Request(NamedTuple):
-    """HTTP request of any kind."""
-
-    method: str = "POST"
-    address: str = ""
-    body: bytes = b""
-    content_type: str = JSON
-
-
-def json_body(query: object, **others: object) -> bytes:
-    """Return a JSON body."""
-    return json.dumps({"query": query, **others}).encode()
 
 
 def percent_encode(text: str) -> str:
@@ -111,39 +94,6 @@ def open_client(module_database_url: str) -> Iterator[Client]:
         yield client
 
 
-def send(client: Client, accept: str | list[str] | None, request: Request, **headers: str) -> httpx.Response:
-    """Send the request with exactly these headers. Accept may occur several times or not at all."""
-    accepts = accept if isinstance(accept, list) else [accept]
-    made = client.http.build_request(request.method, f"/graphql?{request.address}", content=request.body)
-    named = [("Host", made.headers["host"]), ("Content-Length", str(len(request.body)))]
-    named += [("Accept", line) for line in accepts if line is not None]
-    named += [("Content-Type", request.content_type)] if request.content_type else []
-    named += [(name, value) for name, value in headers.items() if value]
-    made.headers = httpx.Headers([(name.encode(), value.encode("latin-1")) for name, value in named])
-    return client.http.send(made)
-
-
-def read(response: httpx.Response) -> list[Json]:
-    """Return the results of a response, none for a page. Every rejection has a code."""
-    assert response.status_code < 500, response.text
-    kind = response.headers["content-type"].split(";")[0]
-    if kind == PAGE:
-        assert response.status_code == 200
-        return []
-    if response.request.method == "HEAD":
-        assert response.status_code >= 400
-        return []
-    answers = list(sse_results(response)) if kind == STREAM else [response.json()]
-    assert kind in {STREAM, JSON, "application/graphql-response+json"}
-    assert answers
-    for answer in answers:
-        assert answer.get("errors") or (answer["data"] is not None and response.status_code == 200)
-        for error in answer.get("errors", ()):
-            assert error["message"]
-            assert error["extensions"]["code"] != "INTERNAL_ERROR", answer
-    return answers
-
-
 @pytest.mark.parametrize("accept", ACCEPTS, ids=range(len(ACCEPTS)))
 def test_malformed_requests_are_rejected_with_a_code_for_any_accept_header(
     persisted_only_client: Client, open_client: Client, accept: str | None, caplog: pytest.LogCaptureFixture
@@ -194,14 +144,17 @@ def test_csrf_protection_rejects_cross_site_requests_for_any_accept_header(
     [
         (STREAM, STREAM), ("Text/Event-Stream", STREAM), ("text/event-stream;x=1;q=0.5", STREAM),
         ("*/*;q=0, text/event-stream", STREAM), ("text/html, text/event-stream", STREAM),
-        ("application/json, text/event-stream", STREAM), ("*/*, text/event-stream", STREAM),
+        ("application/json;q=0, text/event-stream", STREAM), ("multipart/mixed, text/event-stream", STREAM),
+        ("application/json, text/event-stream", JSON), ("*/*, text/event-stream", JSON),
+        ("text/event-stream, application/json;q=0.1", JSON), ("text/event-stream, */*;q=0.001", JSON),
         ("text/event-stream;q=0.1, application/json", JSON), ("text/event-stream;q=0, */*", JSON),
+        ("multipart/mixed, application/json;q=0.1", JSON), (EVERY_FORM, RESPONSE_JSON),
         (f"{JSON}, text/event-streamx", JSON), ("text/event-streamx", 406), ("text/event-stream;q=0", 406),
         ("text/event-stream;q=nan", 406), ("multipart/mixed", 406), ('text/plain;x="a,text/event-stream,b"', 406),
         (f"{JSON}, " * 2_000 + JSON, 406),
     ],
 )  # fmt: skip
-def test_content_negotiation_selects_sse_only_if_named_and_not_outranked(
+def test_queries_are_answered_in_json_wherever_it_is_acceptable(
     open_client: Client, accept: str, kind: str | int
 ) -> None:
     for request in (Request(body=json_body("{ __typename }")), Request("GET", "query={__typename}")):
@@ -236,10 +189,13 @@ def test_content_negotiation_serves_graphiql_only_for_html_without_a_query(
 
 
 def test_content_negotiation_combines_repeated_accept_headers(open_client: Client) -> None:
-    for accepts, status in (([JSON, STREAM], 200), (["text/plain", JSON], 200), (["text/plain", "image/png"], 406)):
+    for accepts, status in (
+        ([JSON, STREAM], 200), (["text/plain", JSON], 200), (["text/plain", STREAM], 200),
+        (["text/plain", "image/png"], 406),
+    ):  # fmt: skip
         response = send(open_client, accepts, Request(body=json_body("{ __typename }")))
         assert (response.status_code, len(read(response))) == (status, 1)
-        assert (response.headers["content-type"].startswith(STREAM)) == (STREAM in accepts)
+        assert (response.headers["content-type"].startswith(STREAM)) == (accepts == ["text/plain", STREAM])
 
 
 def test_header_memo_is_bounded_and_skips_long_headers() -> None:

@@ -121,6 +121,62 @@ def test_cors_preflight_succeeds_only_for_allowed_origins(client: Client, open_c
         assert (response.headers.get("access-control-allow-origin") == origin) == allowed
 
 
+SENT_BY_LIBRARIES = [
+    "traceparent", "tracestate", "baggage", "sentry-trace", "apollographql-client-name", "apollographql-client-version",
+    "cache-control", "pragma", "last-event-id", "x-requested-with", "x-request-id", "if-none-match", "graphql-cost",
+    "graphql-require-preflight", "apollo-require-preflight", "x-apollo-operation-name", "accept", "accept-language",
+]  # fmt: skip
+
+
+def preflight(client: Client, headers: str, method: str = "POST") -> httpx.Response:
+    """Send the preflight of a page of the allowed origin."""
+    asked = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": headers}
+    return client.http.options("/graphql", headers={"Origin": ALLOWED_ORIGIN, **asked})
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_cors_preflight_allows_the_headers_of_tracing_and_graphql_clients(open_client: Client, method: str) -> None:
+    for headers in (*SENT_BY_LIBRARIES, ", ".join(SENT_BY_LIBRARIES).upper()):
+        assert preflight(open_client, headers, method).status_code == 200, headers
+    response = preflight(open_client, ",".join(SENT_BY_LIBRARIES), method)
+    assert response.status_code == 200
+    allowed = response.headers["access-control-allow-headers"].lower().split(", ")
+    assert set(SENT_BY_LIBRARIES) <= set(allowed)
+    assert response.headers["access-control-max-age"] == "3600"
+    assert "access-control-allow-credentials" not in response.headers
+
+
+def test_cors_setting_allows_further_headers(module_database_url: str) -> None:
+    for setting, allowed in (("X-Tenant, x-datadog-trace-id", True), ("*", True), (None, False)):
+        with running_server(module_database_url, cors_origins=ALLOWED_ORIGIN, cors_headers=setting) as client:
+            assert preflight(client, "content-type,x-tenant,X-Datadog-Trace-Id").is_success == allowed
+            assert preflight(client, "traceparent").is_success
+
+
+def test_cors_exposes_the_headers_that_the_server_sends(module_database_url: str) -> None:
+    settings = {"cors_origins": ALLOWED_ORIGIN, "rate_limit": "3/day"}
+    with running_server(module_database_url, writes_are_open=False, **settings) as client:
+        responses = [get(client, Accept=JSON, Origin=ALLOWED_ORIGIN) for _ in range(4)]
+    exposed = {name.lower() for name in responses[0].headers["access-control-expose-headers"].split(", ")}
+    assert [response.status_code for response in responses] == [200, 200, 200, 429]
+    for name in ("etag", "cache-status", "ratelimit", "ratelimit-policy", "x-request-id"):
+        assert name in responses[0].headers
+    assert "retry-after" in responses[-1].headers
+    # Safelisted by the Fetch standard, of no use to a page, or those of CORS itself.
+    others = {"cache-control", "content-length", "content-type", "date", "vary", "x-content-type-options"}
+    for response in responses:
+        sent = {name for name in response.headers if not name.startswith("access-control-")}
+        assert sent <= exposed | others
+        assert response.headers["access-control-allow-origin"] == ALLOWED_ORIGIN
+    assert {"www-authenticate", "content-disposition", "allow"} <= exposed
+
+
+def test_cors_origins_are_normalized_like_those_of_websockets(module_database_url: str) -> None:
+    with running_server(module_database_url, cors_origins="HTTPS://App.Example.com:443/") as client:
+        assert preflight(client, "content-type").is_success
+        assert post(client, **{"Sec-Fetch-Site": "cross-site", "Origin": ALLOWED_ORIGIN}).json() == ANSWER
+
+
 @pytest.mark.parametrize(
     ("headers", "named"),
     [

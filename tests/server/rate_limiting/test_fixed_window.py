@@ -21,7 +21,7 @@ from tests.support.http.rate_limits import (
     send_query,
     statuses,
 )
-from tests.support.processes import ratesgraph
+from tests.support.in_process import ratesgraph_in_process
 from tests.support.streams import PROTOCOL, open_socket, operation_results, receive, subscribe
 from tests.support.tokens import authorization_header, create_api_token
 
@@ -263,7 +263,7 @@ def test_rate_limit_headers_are_exposed_to_allowed_cors_origins(module_database_
     ],
 )
 def test_invalid_rate_limit_settings_prevent_startup_with_a_one_line_error(name: str, value: str, message: str) -> None:
-    done = ratesgraph(None, "serve", exit_code=1, settings={f"RATESGRAPH_{name}": value})
+    done = ratesgraph_in_process(None, "serve", exit_code=1, settings={f"RATESGRAPH_{name}": value})
     assert message in done.stderr
     assert "secret" not in done.stderr
     assert len(done.stderr.splitlines()) == 1

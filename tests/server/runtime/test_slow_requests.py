@@ -18,10 +18,10 @@ EVENTS = HEAD + b"Accept: text/event-stream\r\n"
 ANSWER = b'{"data":{"__typename":"Query"}}'
 
 
-@pytest.fixture
-def client(database_url: str) -> Iterator[Client]:
-    """Yield a server with a request timeout of half a second."""
-    with running_server(database_url, request_seconds=SECONDS) as client:
+@pytest.fixture(scope="module")
+def client(module_database_url: str) -> Iterator[Client]:
+    """Yield a server with a request timeout of half a second for all tests."""
+    with running_server(module_database_url, request_seconds=SECONDS) as client:
         yield client
 
 

@@ -2,8 +2,10 @@
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 
+import anyio.to_thread
 import pytest
 
 from server.runtime.websocket_protocol import WebSocketProtocol
@@ -72,11 +74,27 @@ def test_websocket_flood_of_small_frames_closes_the_connection(
     assert CLOSED in received or b"\x11\x30WebSocket message must be valid JSON" in received
 
 
-def test_websocket_flood_before_the_handshake_is_complete_closes_the_connection(client: Client) -> None:
+def test_websocket_flood_before_the_handshake_is_complete_closes_the_connection(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_begun, may_go_on = threading.Event(), threading.Event()
+
+    async def wait(*_: object) -> None:
+        has_begun.set()
+        await anyio.to_thread.run_sync(may_go_on.wait)
+
+    monkeypatch.setattr("server.auth.access_control.AccessControl.check_rate_limit", wait)
     with connect(client) as sock:
-        sock.sendall(HANDSHAKE)
-        sock.sendall(websocket_frame(PING) * FLOOD)
-        assert CLOSED in read_until_closed(sock)
+        try:
+            sock.sendall(HANDSHAKE)
+            # Data that arrives together with the head would be dropped.
+            assert has_begun.wait(15)
+            sock.sendall(websocket_frame(PING) * FLOOD)
+        finally:
+            may_go_on.set()
+        received = read_until_closed(sock)
+    assert received.startswith(b"HTTP/1.1 101 ")
+    assert CLOSED in received
 
 
 def test_websocket_flood_is_handled_in_steps_between_other_requests(

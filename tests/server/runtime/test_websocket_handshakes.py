@@ -29,6 +29,22 @@ SHAPES = {
     "missing chunks": (PLAIN + b"Transfer-Encoding: chunked\r\n\r\n", NO_HTTP),
     "non-ASCII URL": (REQUEST % b"?\xc3\xa4" + FIELDS + b"\r\n", NO_HTTP),
 }
+KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+REFUSED = {
+    "an old version": (PLAIN.replace(b"Version: 13", b"Version: 8") + b"\r\n", (426, "UPGRADE_REQUIRED")),
+    "no version": (PLAIN.replace(b"Sec-WebSocket-Version: 13\r\n", b"") + b"\r\n", (426, "UPGRADE_REQUIRED")),
+    "no key": (PLAIN.replace(KEY + b"\r\n", b"") + b"\r\n", NO_HTTP),
+    "a short key": (PLAIN.replace(KEY, b"Sec-WebSocket-Key: eA==") + b"\r\n", NO_HTTP),
+    "two keys": (PLAIN + KEY + b"\r\n\r\n", NO_HTTP),
+    "a malformed extension": (PLAIN + b"Sec-WebSocket-Extensions: ;\r\n\r\n", NO_HTTP),
+    "POST": (PLAIN.replace(b"GET", b"POST", 1) + b"\r\n", NO_HTTP),
+    "HTTP/1.0": (PLAIN.replace(b"HTTP/1.1", b"HTTP/1.0", 1) + b"\r\n", NO_HTTP),
+    "no Host": (PLAIN.replace(b"Host: localhost\r\n", b"") + b"\r\n", NO_HTTP),
+    "two Hosts": (PLAIN + b"Host: elsewhere.example\r\n\r\n", NO_HTTP),
+    "another path": (PLAIN.replace(b"/graphql", b"/livez", 1) + b"\r\n", (404, "NOT_FOUND")),
+    "an unknown path": (PLAIN.replace(b"/graphql", b"/", 1) + b"\r\n", (404, "NOT_FOUND")),
+    "a foreign origin": (PLAIN + b"Origin: https://elsewhere.example\r\n\r\n", (403, "CROSS_SITE_REFUSED")),
+}
 LONGEST = PLAIN + b"X-Long: " + b"x" * 7_000 + b"\r\n\r\n"
 
 
@@ -45,6 +61,20 @@ def test_oversized_or_malformed_websocket_handshake_is_rejected(client: Client, 
     with connect(client) as sock:
         sock.sendall(head)
         assert status_and_code(read_all(sock)) == refusal
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_refused_websocket_handshake_has_a_code(client: Client, kind: str) -> None:
+    request, refusal = REFUSED[kind]
+    with connect(client) as sock:
+        sock.sendall(request)
+        answer = read_all(sock)
+    assert status_and_code(answer) == refusal
+    assert b"content-type: application/json" in answer.lower()
+    assert b"x-request-id: " in answer.lower()
+    if refusal[0] == 426:
+        # RFC 6455, section 4.4.
+        assert b"sec-websocket-version: 13\r\n" in answer.lower()
 
 
 def test_rejected_websocket_handshakes_release_their_connection_slots(client: Client) -> None:

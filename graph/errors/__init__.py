@@ -1,0 +1,1 @@
+"""Errors of arguments and variables, in the terms of GraphQL."""

@@ -1,0 +1,136 @@
+"""Errors of arguments: each names the argument, the variable, the input field and the path, in the terms of GraphQL.
+
+graphql-core reports the location only, and prints variables as Python does. Errors are described after it has found them, so
+a valid request costs nothing.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    VariableNode,
+)
+
+from graph.errors.argument_uses import ArgumentUse, ArgumentUses, index_arguments, join_fields
+from graph.errors.printed_values import print_value
+
+VARIABLE = re.compile(r"Variable '\$(?P<name>\w+)' has invalid value(?: at (?P<path>\S+))?: ", re.ASCII)
+"""Beginning of the message of an invalid variable."""
+STEP = re.compile(r"\.(\w+)|\[(\d+)\]", re.ASCII)
+FOUND = re.compile(r"(?P<words>cannot represent[^:]* value|[Ff]ound): .*", re.DOTALL)
+"""End of a message that prints a value."""
+NOT_NULL = "not to be None."
+MISSING_ARGUMENT = re.compile(r"^Argument '[^']*\((?P<name>\w+):\)'", re.ASCII)
+
+
+class ArgumentError(GraphQLError):
+    """Error of an argument that was found before execution. Its path leads to the field with the argument."""
+
+
+def describe_invalid_arguments(tree: DocumentNode, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+    """Return the validation errors of a document, with those of arguments as ArgumentError."""
+    uses = index_arguments(tree)
+    return [_describe_literal(error, uses) for error in errors]
+
+
+def describe_invalid_variables(
+    tree: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any], errors: Iterable[GraphQLError]
+) -> list[GraphQLError]:
+    """Return the errors of an execution, with those of variables as ArgumentError."""
+    uses = index_arguments(tree, operation)
+    return [
+        _describe_variable(error, match, uses, variables)
+        if error.path is None and (match := VARIABLE.match(error.message))
+        else _describe_missing_variable(error, uses)
+        for error in errors
+    ]
+
+
+def with_variable(error: GraphQLError) -> GraphQLError:
+    """Return the error of a resolver with the variable that supplied the argument it names, if any."""
+    details = error.extensions or {}
+    node = error.nodes[0] if error.nodes else None
+    if "argument" not in details or not isinstance(node, FieldNode):
+        return error
+    value = next((each.value for each in node.arguments or () if each.name.value == details["argument"]), None)
+    if isinstance(value, ObjectValueNode):
+        value = next((each.value for each in value.fields if each.name.value == details.get("field")), None)
+    if isinstance(value, VariableNode):
+        error.extensions = {**details, "variable": value.name.value}
+    return error
+
+
+def _describe_literal(error: GraphQLError, uses: ArgumentUses) -> GraphQLError:
+    if not error.nodes:
+        return error
+    nodes = [uses.take_original(node) if node.loc is None else node for node in error.nodes]
+    use = uses.find(nodes[0])
+    if use is None:
+        return error
+    if use.argument is None and isinstance(nodes[0], FieldNode | DirectiveNode):
+        missing = MISSING_ARGUMENT.match(error.message)
+        if missing is None:
+            return error
+        use = ArgumentUse(missing["name"], "", None, use.path)
+    details = _details(use, "GRAPHQL_VALIDATION_FAILED", error)
+    return ArgumentError(_in_graphql_words(error.message), nodes, path=use.path or None, extensions=details)
+
+
+def _describe_variable(
+    error: GraphQLError, match: re.Match[str], uses: ArgumentUses, variables: Mapping[str, Any]
+) -> GraphQLError:
+    name, path = match["name"], match["path"] or ""
+    use = uses.by_variable.get(name) or ArgumentUse(None, "", name, ())
+    shown = print_value(_value_at(variables.get(name), path))
+    reason = _in_graphql_words(error.message[match.end() :], shown)
+    below = path.removeprefix(".")
+    message = f"Variable '${name}' has invalid value{f' at {below}' if below else ''}: {reason}"
+    use = ArgumentUse(use.argument, join_fields(use.field, below), name, use.path)
+    return ArgumentError(message, error.nodes, path=use.path or None, extensions=_details(use, "BAD_USER_INPUT", error))
+
+
+def _describe_missing_variable(error: GraphQLError, uses: ArgumentUses) -> GraphQLError:
+    """Describe an argument whose nullable variable is null. The executor reports it at the argument's value."""
+    use = uses.find(error.nodes[0]) if error.path and error.nodes else None
+    if use is None or use.argument is None:
+        return error
+    details = _details(use, "BAD_USER_INPUT", error)
+    return GraphQLError(_in_graphql_words(error.message), error.nodes, path=error.path, extensions=details)
+
+
+def _details(use: ArgumentUse, code: str, error: GraphQLError) -> dict[str, Any]:
+    named = {"argument": use.argument, "field": use.field or None, "variable": use.variable}
+    return {
+        "code": code,
+        **(error.extensions or {}),
+        **{key: value for key, value in named.items() if value is not None},
+    }
+
+
+def _in_graphql_words(message: str, shown: str | None = None) -> str:
+    """Return a message of graphql-core without Python's `None`, and with its value printed as `shown`."""
+    if message.endswith(NOT_NULL):
+        return f"{message.removesuffix(NOT_NULL)}not to be null."
+    if shown is None:
+        return message
+    return FOUND.sub(lambda found: f"{found['words']}: {shown}.", message)
+
+
+def _value_at(value: object, path: str) -> object:
+    """Return the value at a path such as `.prices[0].price`. A single value stands for a list of one."""
+    for name, index in STEP.findall(path):
+        match value:
+            case dict() if name:
+                value = value.get(name)
+            case list() if index and int(index) < len(value):
+                value = value[int(index)]
+            case _:
+                return value
+    return value
