@@ -22,17 +22,15 @@ from telemetry.request_record import record_operation, track_subscription
 class StreamingSchema(Schema):
     """Schema that also executes subscriptions, with the same cache and error formatting."""
 
-    async def is_query(self, query: str, operation_name: str | None) -> bool:
-        """Return whether the operation is a valid query."""
+    async def get_kind(self, query: str, operation_name: str | None) -> Kind | None:
+        """Return the kind of the operation, or None if the document is invalid or has no such operation."""
         document = await self.get_document(query)
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
-        return operation is not None and operation.kind is Kind.QUERY
+        return None if operation is None else operation.kind
 
-    def is_subscription(self, query: str, operation_name: str | None) -> bool:
+    async def is_subscription(self, query: str, operation_name: str | None) -> bool:
         """Return whether the operation is a subscription; False for an invalid document."""
-        document = self.documents.get(query)
-        operation = document.find_operation(operation_name) if isinstance(document, Document) else None
-        return operation is not None and operation.kind is Kind.SUBSCRIPTION
+        return await self.get_kind(query, operation_name) is Kind.SUBSCRIPTION
 
     async def stream(
         self,

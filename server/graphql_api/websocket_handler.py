@@ -21,6 +21,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     Message,
     SubscribeMessage,
 )
+from strawberry.types.graphql import OperationType
 
 from graph.execution.authorization import UPLOAD_SCOPES
 from graph.execution.streaming import StreamingSchema
@@ -273,8 +274,8 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
 
         A query waits while earlier ones are unread. Mutations do not, because they may wait for their batch.
         """
-        is_query = await cast("StreamingSchema", self.schema).is_query(operation.query, operation.operation_name)
-        async with self._query_slots if is_query else contextlib.nullcontext():
+        kind = await cast("StreamingSchema", self.schema).get_kind(operation.query, operation.operation_name)
+        async with self._query_slots if kind is OperationType.QUERY else contextlib.nullcontext():
             with self._logged():
                 await super().run_operation(operation)
 
