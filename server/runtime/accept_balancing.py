@@ -17,8 +17,8 @@ YIELD_SECONDS = 1e-9
 WINDOW_SECONDS = 0.1
 SLOW_ITERATION_SECONDS = 0.02
 """Duration of an iteration of the event loop after which waiting connections are accepted at once."""
-MAX_ACCEPTS = 100
-"""Maximum number of connections that are accepted at once: a few milliseconds."""
+MAX_ACCEPTS = 1_000
+"""Maximum number of connections that are accepted at once, in less than 0.1 s. With 100 a probe waited for up to 4.7 s."""
 
 
 class AcceptYielder:
@@ -72,7 +72,9 @@ class BacklogAcceptor:
         """Measure the current iteration of the event loop, and accept waiting connections if it is slow."""
         if self._accepted_at is None and self._sockets:
             self._accepted_at = now
-            asyncio.get_running_loop().call_soon(self._check)
+            # The second callback runs after everything that became ready together with this connection.
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._check)
 
     def _check(self) -> None:
         loop = asyncio.get_running_loop()

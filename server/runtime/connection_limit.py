@@ -7,6 +7,7 @@ dead one, and restarted.
 
 import asyncio
 import resource
+from collections import Counter
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
@@ -24,7 +25,7 @@ RESERVED_FDS = 100
 They are for database connections, uploads in progress, the reserve for probes and internal use.
 """
 RESERVED_CONNECTIONS = 20
-"""Connections above the limit that may query a probe. The oldest one makes room for a new one."""
+"""Connections above the limit that may query a probe."""
 RESERVED_SECONDS = 2.0
 """Time limit for the request on a reserved connection to arrive."""
 
@@ -87,9 +88,18 @@ class ConnectionLimiter:
             self._by_address.setdefault(key, {})[connection] = None
             return None
         if len(self._reserved) >= RESERVED_CONNECTIONS:
-            next(iter(self._reserved)).transport.abort()
+            self._evict_reserved()
         self._reserved[connection] = None
         return refusal
+
+    def _evict_reserved(self) -> None:
+        """Abort the oldest connection of the address with most connections in the reserve."""
+        keys = {connection: self._address_key(connection) for connection in self._reserved}
+        counts = Counter(keys.values())
+        oldest = max(keys, key=lambda connection: counts[keys[connection]])
+        # It is lost only in the next iteration of the event loop, before which more connections may come.
+        del self._reserved[oldest]
+        oldest.transport.abort()
 
     def replace(self, old: Connection, new: Connection) -> None:
         """Pass the slot of a connection on to the protocol that continues it."""
