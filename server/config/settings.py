@@ -3,7 +3,6 @@
 A test in `tests/architecture` compares their documentation with this class.
 """
 
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -11,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from server.config.network import is_loopback
+from server.config.network import is_loopback, parse_networks
 from server.config.upload_settings import UploadSettings
 from server.rate_limiting.shared_storage import create_shared_storage, parse_rate_limit
 
@@ -109,6 +108,18 @@ class Settings(UploadSettings):
         description="Addresses and networks of proxies whose `X-Forwarded-For` is trusted, separated by commas",
     )
     max_connections: int = Field(default=900, ge=1, description="Maximum number of open connections per server process")
+    max_address_connections: int = Field(
+        default=300, ge=1, description="Maximum number of open connections per client address and server process"
+    )
+    max_unread_bytes: int = Field(
+        default=256_000_000,
+        ge=1_000_000,
+        description="Bytes of responses that clients have yet to read, per server process; above it the slowest readers are"
+        " disconnected",
+    )
+    stall_seconds: float = Field(
+        default=30, gt=0, description="Seconds after which a client that does not read its response is disconnected"
+    )
     max_streams: int = Field(
         default=500, ge=1, description="Maximum number of open event streams and WebSockets per server process"
     )
@@ -259,8 +270,7 @@ class Settings(UploadSettings):
 
         uvicorn would trust them by accident, or ignore them.
         """
-        for part in filter(None, (value or "").split(",")):
-            ip_network(part.strip(), strict=True)
+        parse_networks(value)
         return value
 
     @model_validator(mode="after")
