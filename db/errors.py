@@ -5,7 +5,8 @@
     │   ├── ConnectionLost    a connection could not be opened or broke: reads may be retried
     │   └── DiskFull          the database has no room to store anything; it may still answer reads
     ├── ServerBusy            this process has more work than its connections can do; the database is healthy
-    ├── StatementTimeout      a statement, lock or idle timeout ended the work
+    ├── StatementTimeout      a statement or idle timeout ended the work
+    │   └── LockTimeout       the work waited too long for a lock of other work
     ├── MigrationNeeded       the schema is missing or older than this code
     └── EmbeddedServerError   the embedded PostgreSQL could not be started
 
@@ -47,6 +48,10 @@ class StatementTimeout(DatabaseError):
     """The database query timed out. Request less data or try again."""
 
 
+class LockTimeout(StatementTimeout):
+    """The database query timed out while it waited for other work. Try again shortly."""
+
+
 class MigrationNeeded(DatabaseError):
     """The database has no current Ratesgraph schema. Run `ratesgraph migrate` first."""
 
@@ -75,7 +80,9 @@ def driver_errors() -> Iterator[None]:
     """Convert driver exceptions of the block into this module's errors, chained to them."""
     try:
         yield
-    except (pg.QueryCanceled, pg.LockNotAvailable, pg.IdleInTransactionSessionTimeout) as error:
+    except pg.LockNotAvailable as error:
+        raise LockTimeout from error
+    except (pg.QueryCanceled, pg.IdleInTransactionSessionTimeout) as error:
         raise StatementTimeout from error
     except (PoolTimeout, PoolClosed, TooManyRequests) as error:
         raise DatabaseUnavailable from error

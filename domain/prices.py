@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
 
+EARLIEST_DAY, LATEST_DAY = date(1970, 1, 1), date(2100, 12, 31)
+"""First and last day for which a price may be valid."""
 MIN_PRICES_FOR_STATISTICS = 3
-"""Days with fewer observations have no average, low, high or median: one or two would reveal individual prices."""
+"""Days with fewer observations have no average, low, high or median.
+
+It is a minimum sample. It does not keep single prices secret: averages of nested regions can be subtracted (SECURITY.md).
+"""
 
 
 def round_half_away(numerator: int, denominator: int) -> int:

@@ -34,6 +34,7 @@ class Mutation:
         description=(
             "Upload a batch of prices. The response confirms that the batch is stored durably. A worker then applies the batch."
             " The response waits up to `waitMs` for the result. Invalid items are reported in `userErrors`."
+            " Items valid for more than 31 days are limited in price days and lane-months (`BATCH_TOO_LARGE`)."
         ),
         metadata=requires(AuthScope.UPLOAD),
     )
@@ -126,7 +127,10 @@ class Mutation:
         return to_tree_payload(await tree.upsert_locations(info.context, LocationKind.PORT, to_entries(ports)))
 
     @strawberry.mutation(
-        description="Move a port or region to another parent region. Averages of all affected regions are updated exactly.",
+        description=(
+            "Move a port or region to another parent region. Averages of all affected regions are updated exactly. The number"
+            " of lane-months that a change moves is limited (`TREE_CHANGE_TOO_LARGE`)."
+        ),
         metadata=requires(AuthScope.ADMIN),
     )
     async def move_location(

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from db.connection import Connection
-from db.repositories import audit, locations, totals, versions
+from db.repositories import audit, locations, versions
 from db.repositories.audit import COMMAND, Action
 from domain.locations import Location, LocationKind, TreeChange, TreeEntry
 from ingest.errors import TreeRejected
+from ingest.tree_totals import move_totals
 
 CODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}")
 """A UN/LOCODE: country, then three letters or digits 2 to 9 (UNECE Recommendation 16)."""
@@ -125,23 +126,30 @@ def normalize(entry: TreeEntry) -> TreeEntry:
     return normalized
 
 
-async def change_tree(connection: Connection, entries: Sequence[TreeEntry], *, by: str = COMMAND) -> TreeChange:
+async def change_tree(
+    connection: Connection,
+    entries: Sequence[TreeEntry],
+    *,
+    by: str = COMMAND,
+    max_moved_rows: int | None = None,
+    report: Callable[[float], None] = lambda _fraction: None,
+) -> TreeChange:
     """Add or update the locations in one transaction; the totals follow moved locations.
 
-    Raise TreeRejected, and change nothing, if the result would not be a tree.
+    Readers see the tree and the totals before the change until it commits. Batches wait for it, dry runs and reverts too. Raise
+    TreeRejected, and change nothing, if the result would not be a tree, or if the moved lanes have more than `max_moved_rows`
+    rows of totals (TREE_CHANGE_TOO_LARGE). `report` receives the fraction of the totals that have moved (0 to 1).
     """
     async with connection.transaction():
         await locations.lock_tree_exclusive(connection)
-        before = {location.key.lower(): location for location in await locations.list_locations(connection)}
+        tree = await locations.list_locations(connection)
+        before = {location.key.lower(): location for location in tree}
         PlannedTree(entries, before).check()
-        await totals.store_ancestors(connection)
         named = [(entry.kind, entry.key, entry.name) for entry in entries if entry.name is not None]
         await locations.upsert_locations(connection, named)
         changed = await locations.set_parents(connection, [(entry.key, entry.parent_key) for entry in entries])
         if before and changed:
-            await totals.create_day_sums(connection)
-            await totals.collect_tree_change(connection)
-            await totals.pack_day_sums(connection)
+            await move_totals(connection, tree, max_rows=max_moved_rows, report=report)
         change = _compare(entries, before)
         named_first = ", ".join(entry.key for entry in entries[:MAX_AUDITED_KEYS])
         detail = f"{change.added} added, {change.moved} moved: {named_first}"

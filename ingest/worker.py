@@ -16,10 +16,11 @@ from polars.exceptions import PanicException
 
 from db.background import background_task
 from db.embedded.disk_space import DiskSpace
-from db.errors import DatabaseError, DatabaseUnavailable, DiskFull, ServerBusy
+from db.errors import DatabaseError, DatabaseUnavailable, DiskFull, LockTimeout, ServerBusy
 from db.notifications import QUEUE, Notifications, open_notifications
 from db.pool import INGEST, Pool, open_pool
 from db.repositories import batches, payloads
+from domain.batch_size import DEFAULT_LIMITS, BatchLimits
 from domain.batches import BatchOutcome, BatchStatus
 from ingest.batches.apply import ProgressCallback, apply_slices, copy_rejections
 from ingest.batches.validation import file_rejection
@@ -53,6 +54,7 @@ async def run_worker(
     concurrency: int = 1,
     payload_days: int = PAYLOAD_DAYS,
     disk_space: DiskSpace | None = None,
+    limits: BatchLimits = DEFAULT_LIMITS,
 ) -> None:
     """Apply batches, `concurrency` at once, until `stop` is set.
 
@@ -64,7 +66,8 @@ async def run_worker(
         open_notifications(database_url, QUEUE) as notifications,
     ):
         consumers = [
-            asyncio.create_task(_consume_queue(pool, notifications, stop, disk_space)) for _ in range(concurrency)
+            asyncio.create_task(_consume_queue(pool, notifications, stop, limits, disk_space))
+            for _ in range(concurrency)
         ]
         async with background_task(_run_maintenance(pool, stop, payload_days)):
             await stop.wait()
@@ -75,7 +78,7 @@ async def run_worker(
 
 
 async def _consume_queue(
-    pool: Pool, notifications: Notifications, stop: asyncio.Event, disk_space: DiskSpace | None
+    pool: Pool, notifications: Notifications, stop: asyncio.Event, limits: BatchLimits, disk_space: DiskSpace | None
 ) -> None:
     with notifications.subscribe(QUEUE) as notified:
         while not stop.is_set():
@@ -84,7 +87,7 @@ async def _consume_queue(
                 await wait_first(stop, timeout=POLL_SECONDS)
                 continue
             try:
-                has_processed = await process_next_batch(pool)
+                has_processed = await process_next_batch(pool, limits)
             except DiskFull:
                 log.error("database disk is full; retrying in %g s", DISK_FULL_SECONDS)
                 await wait_first(stop, timeout=DISK_FULL_SECONDS)
@@ -94,6 +97,9 @@ async def _consume_queue(
                 has_processed = False
             except ServerBusy:
                 log.warning("no database connection available; retrying")
+                has_processed = False
+            except LockTimeout:
+                log.warning("waited too long for a change of the region tree; retrying")
                 has_processed = False
             except Exception:
                 log.exception("processing the next batch failed; retrying")
@@ -115,10 +121,11 @@ async def wait_first(*events: asyncio.Event, timeout: float) -> None:  # noqa: A
         wait.cancel()
 
 
-async def process_next_batch(pool: Pool) -> bool:
+async def process_next_batch(pool: Pool, limits: BatchLimits = DEFAULT_LIMITS) -> bool:
     """Try to apply the next batch of the queue; return False if no batch is due.
 
-    A failure is recorded with the batch, which is retried later. Losing the database does not count as an attempt.
+    A failure is recorded with the batch, which is retried later. Losing the database, or waiting too long for a lock, does not
+    count as an attempt.
     """
     async with pool.connection() as connection:
         await batches.fail_exhausted(connection, max_attempts=MAX_ATTEMPTS)
@@ -126,8 +133,8 @@ async def process_next_batch(pool: Pool) -> bool:
     if batch_id is None:
         return False
     try:
-        await apply_batch(pool, batch_id)
-    except (DatabaseUnavailable, ServerBusy, asyncio.CancelledError):
+        await apply_batch(pool, batch_id, limits)
+    except (DatabaseUnavailable, ServerBusy, LockTimeout, asyncio.CancelledError):
         await asyncio.shield(_release_batch(pool, batch_id))
         raise
     # PanicException of polars is not an Exception.
@@ -148,7 +155,7 @@ async def _release_batch(pool: Pool, batch_id: int) -> None:
             await batches.release_attempt(connection, batch_id)
 
 
-async def apply_batch(pool: Pool, batch_id: int) -> None:
+async def apply_batch(pool: Pool, batch_id: int, limits: BatchLimits = DEFAULT_LIMITS) -> None:
     """Claim, apply and end a queued batch in one transaction.
 
     Do nothing if the batch has ended or another process has claimed it.
@@ -163,7 +170,7 @@ async def apply_batch(pool: Pool, batch_id: int) -> None:
         ):
             try:
                 outcome = await apply_slices(
-                    connection, batch_id, lambda: read_slices(file, file_format), on_error, report
+                    connection, batch_id, lambda: read_slices(file, file_format), on_error, report, limits=limits
                 )
             except FileRejected as error:
                 await copy_rejections(connection, batch_id, file_rejection(error.code, error.message))

@@ -10,6 +10,7 @@ from db.embedded.disk_space import DiskSpace
 from db.notifications import Notifications
 from db.pool import Pool
 from db.repositories.previews import Preview
+from domain.batch_size import DEFAULT_LIMITS, BatchLimits
 from domain.batches import BatchStatus, FileFormat, OnError, Rejection
 from domain.locations import TreeChange, TreeEntry
 from domain.prices import DayTotals
@@ -32,6 +33,7 @@ class Limits:
     max_page_size: int = 500
     max_wait_ms: int = 30_000
     execution_seconds: float = 15
+    batch: BatchLimits = DEFAULT_LIMITS
 
 
 @dataclass(slots=True)

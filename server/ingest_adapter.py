@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from db.pool import Pool
 from db.repositories.previews import Preview
+from domain.batch_size import BatchLimits
 from domain.batches import BatchStatus, FileFormat, OnError, Rejection
 from domain.locations import TreeChange, TreeEntry
 from ingest.errors import TreeRejected
@@ -37,23 +38,29 @@ async def revert_batch(pool: Pool, batch_id: int, by: str) -> BatchStatus | None
         return status
 
 
-async def change_tree(pool: Pool, entries: Sequence[TreeEntry], by: str) -> TreeChange | Rejection:
-    """Add, update or move locations. Return the rejection if the tree would become invalid."""
+async def change_tree(pool: Pool, max_moved_rows: int, entries: Sequence[TreeEntry], by: str) -> TreeChange | Rejection:
+    """Add, update or move locations.
+
+    Return the rejection if the tree would become invalid, or if more than `max_moved_rows` rows of totals would move.
+    """
     engine = await _import_ingest("tree")
     try:
         async with pool.connection() as connection:
             normalized = [engine.normalize(entry) for entry in entries]
-            change: TreeChange = await engine.change_tree(connection, normalized, by=by)
+            change: TreeChange = await engine.change_tree(connection, normalized, by=by, max_moved_rows=max_moved_rows)
             return change
     except TreeRejected as error:
         return Rejection(error.number, None, error.code, error.message, None)
 
 
-async def _preview_upload(pool: Pool, file: BinaryIO, file_format: FileFormat, on_error: OnError) -> Preview:
+async def _preview_upload(
+    pool: Pool, file: BinaryIO, file_format: FileFormat, on_error: OnError, limits: BatchLimits
+) -> Preview:
     """Run an upload without storing it and return the preview."""
     engine, files = await _import_ingest("batches.preview"), await _import_ingest("readers.price_file")
     async with pool.connection() as connection:
-        preview: Preview = await engine.preview(connection, files.read_slices(file, file_format), on_error)
+        slices = files.read_slices(file, file_format)
+        preview: Preview = await engine.preview(connection, slices, on_error, limits=limits)
         return preview
 
 
@@ -64,7 +71,7 @@ async def report_rejections(pool: Pool, batch_id: int) -> AsyncGenerator[bytes]:
     return report
 
 
-def create_previewer(ingest_pool: Pool) -> PreviewUpload:
+def create_previewer(ingest_pool: Pool, limits: BatchLimits) -> PreviewUpload:
     """Return the function that runs dry runs, one at a time per process.
 
     It raises RequestError (DRY_RUN_BUSY) if the queue is too long.
@@ -79,7 +86,7 @@ def create_previewer(ingest_pool: Pool) -> PreviewUpload:
             message = f"Dry-run queue is full: waited {MAX_QUEUE_SECONDS:g} s. Try again shortly."
             raise RequestError("DRY_RUN_BUSY", message) from None
         try:
-            return await _preview_upload(ingest_pool, file, file_format, on_error)
+            return await _preview_upload(ingest_pool, file, file_format, on_error, limits)
         finally:
             lock.release()
 

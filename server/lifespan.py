@@ -20,15 +20,17 @@ from resolvers.price_changes import PriceChanges
 from server import ingest_adapter
 from server.auth.access_control import AccessControl
 from server.auth.authenticator import JwtAuthenticator, open_authenticator
+from server.config.network import parse_networks
 from server.config.profiles import Profile, choose_profile
 from server.config.settings import Settings
 from server.graphql_api.cache_invalidation import track_data_version
 from server.graphql_api.response_cache import ResponseCache
 from server.observability.metrics import MetricsRecorder, open_metrics
 from server.rate_limiting.shared_storage import open_shared_storage
-from server.runtime.accept_balancing import AcceptYielder
-from server.runtime.connection_limit import raise_fd_limit
+from server.runtime.accept_balancing import AcceptYielder, BacklogAcceptor
+from server.runtime.connection_limit import ConnectionLimiter, raise_fd_limit
 from server.runtime.graceful_shutdown import DrainState
+from server.runtime.slow_readers import SlowReaders
 
 MAX_CONCURRENT_FILE_UPLOADS = 2
 """Maximum number of connections of the read pool that store uploaded files."""
@@ -44,8 +46,10 @@ class State(TypedDict):
     ingest_pool: Pool
     response_cache: ResponseCache
     access_control: AccessControl
-    max_connections: int
+    connection_limiter: ConnectionLimiter
+    slow_readers: SlowReaders
     accept_yielder: AcceptYielder
+    backlog_acceptor: BacklogAcceptor
     drain_state: DrainState
     metrics_recorder: MetricsRecorder
     stopping: asyncio.Event
@@ -60,7 +64,11 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[State]]
 def request_limits(settings: Settings) -> Limits:
     """Return the limits of a single request."""
     return Limits(
-        settings.max_days, settings.max_items, settings.max_page_size, execution_seconds=settings.execution_seconds
+        settings.max_days,
+        settings.max_items,
+        settings.max_page_size,
+        execution_seconds=settings.execution_seconds,
+        batch=settings.batch_limits(),
     )
 
 
@@ -88,6 +96,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
             open_shared_storage(settings.rate_limit_storage) as shared_storage,
         ):
             response_cache = ResponseCache(version, settings.cache_bytes)
+            slow_readers = SlowReaders(settings.stall_seconds, settings.max_unread_bytes)
             async with open_metrics({"reading": pool, "ingest": ingest_pool}, lambda: response_cache.size) as recorder:
                 _tune_garbage_collector()
                 app_context = AppContext(
@@ -97,8 +106,8 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                     notifications=notifications,
                     price_changes=PriceChanges(pool),
                     revert_batch=partial(ingest_adapter.revert_batch, ingest_pool),
-                    change_tree=partial(ingest_adapter.change_tree, ingest_pool),
-                    preview_upload=ingest_adapter.create_previewer(ingest_pool),
+                    change_tree=partial(ingest_adapter.change_tree, ingest_pool, settings.max_moved_lane_months),
+                    preview_upload=ingest_adapter.create_previewer(ingest_pool, settings.batch_limits()),
                     file_upload_semaphore=asyncio.Semaphore(MAX_CONCURRENT_FILE_UPLOADS),
                     disk_space=open_disk_space(settings.data_dir, database_url, settings.min_free_bytes),
                     version=version,
@@ -109,8 +118,10 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                     ingest_pool=ingest_pool,
                     response_cache=response_cache,
                     access_control=AccessControl(authenticator, settings, shared_storage),
-                    max_connections=raise_fd_limit(settings.max_connections),
+                    connection_limiter=_create_connection_limiter(settings, slow_readers),
+                    slow_readers=slow_readers,
                     accept_yielder=AcceptYielder(processes=settings.workers),
+                    backlog_acceptor=BacklogAcceptor(),
                     drain_state=DrainState(),
                     metrics_recorder=recorder,
                     stopping=asyncio.Event(),
@@ -120,6 +131,13 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                 )
 
     return lifespan
+
+
+def _create_connection_limiter(settings: Settings, slow_readers: SlowReaders) -> ConnectionLimiter:
+    max_connections = raise_fd_limit(settings.max_connections)
+    return ConnectionLimiter(
+        max_connections, settings.max_address_connections, parse_networks(settings.trusted_proxies), slow_readers
+    )
 
 
 def _open_tracing(settings: Settings) -> AbstractAsyncContextManager[None]:

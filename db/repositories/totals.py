@@ -7,9 +7,9 @@ from collections.abc import AsyncIterable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
-from psycopg.rows import class_row
+from psycopg.rows import args_row, class_row
 
 from db.connection import Connection
 from db.pipeline import execute_pipelined
@@ -34,6 +34,24 @@ class Difference:
     expected_count: int
     actual_sum: int
     actual_count: int
+
+
+class MovedLanes(NamedTuple):
+    """Totals of the lanes that a tree change moves: number of rows, first and last month, and number of the last part."""
+
+    row_count: int
+    first_month: date | None
+    last_month: date | None
+    last_part: int | None
+
+
+class PackedTotals(NamedTuple):
+    """Rows of totals of one month as columns in PostgreSQL's binary format. Arrays have 31 elements, one per day."""
+
+    origins: bytes
+    destinations: bytes
+    price_sums: bytes
+    price_counts: bytes
 
 
 async def select_day_totals(connection: Connection, requests: Sequence[tuple[Lane, DateRange]]) -> list[DayTotals]:
@@ -110,14 +128,30 @@ async def compact_keys(
     return None if row is None else ((row[0], row[1], row[2]), row[3])
 
 
-async def store_ancestors(connection: Connection) -> None:
-    """Store the ancestors of all locations before the tree changes, for `collect_tree_change`."""
-    await connection.execute(SQL["store_ancestors"])
+async def store_moved_lanes(connection: Connection, moved: Sequence[int], *, part_lanes: int) -> None:
+    """Store the lanes with totals and with an end among the moved ports, in parts of `part_lanes` lanes."""
+    await connection.execute(SQL["store_moved_lanes"], {"moved": list(moved), "part_lanes": part_lanes})
 
 
-async def collect_tree_change(connection: Connection) -> None:
-    """Collect the difference that the tree change since `store_ancestors` makes to each pair."""
-    await connection.execute(SQL["collect_tree_change"])
+async def analyze_moved_lanes(connection: Connection) -> None:
+    """Update the planner statistics of the moved lanes."""
+    await connection.execute(SQL["analyze_moved_lanes"])
+
+
+async def measure_moved_lanes(connection: Connection) -> MovedLanes:
+    """Return the size of the moved lanes' totals."""
+    async with connection.cursor(row_factory=args_row(MovedLanes)) as cursor:
+        await cursor.execute(SQL["measure_moved_lanes"])
+        (measured,) = await cursor.fetchall()
+        return measured
+
+
+async def read_moved_month(connection: Connection, month: date, part: int) -> PackedTotals | None:
+    """Return the totals of one part of the moved lanes in one month, or None if there are none."""
+    async with connection.cursor(binary=True) as cursor:
+        await cursor.execute(SQL["read_moved_month"], {"month": month, "part": part})
+        (columns,) = await cursor.fetchall()
+        return None if columns[0] is None else PackedTotals(*columns)
 
 
 async def pack_day_sums(connection: Connection) -> None:

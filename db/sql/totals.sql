@@ -102,61 +102,49 @@ FROM crowded
 ORDER BY origin DESC, destination DESC, month DESC
 LIMIT 1
 
--- store_ancestors --
--- One row per location and ancestor of it (itself included), before a change of the tree.
-CREATE TEMPORARY TABLE ancestors_before ON COMMIT DROP AS
-WITH RECURSIVE ancestors AS (
-    SELECT id AS location, id AS ancestor FROM locations
-    UNION
-    SELECT a.location, l.parent_id FROM ancestors a JOIN locations l ON l.id = a.ancestor WHERE l.parent_id IS NOT NULL
-)
-SELECT location, ancestor FROM ancestors
-
--- collect_tree_change --
--- Fills day_sums with the difference that a change of the tree makes, from the port-to-port totals of the ports whose
--- ancestors changed. With A the ancestors before, B after and T the port-to-port totals: B·T·B − A·T·A = (B−A)·T·B + A·T·(B−A).
-WITH RECURSIVE ancestors_after AS (
-    SELECT id AS location, id AS ancestor FROM locations
-    UNION
-    SELECT a.location, l.parent_id FROM ancestors_after a JOIN locations l ON l.id = a.ancestor WHERE l.parent_id IS NOT NULL
-), change AS MATERIALIZED (
-    SELECT location, ancestor, sum(weight) AS weight
-    FROM (
-        SELECT location, ancestor, 1 AS weight FROM ancestors_after
-        UNION ALL
-        SELECT location, ancestor, -1 FROM ancestors_before
-    ) AS both_trees
-    JOIN locations port ON port.id = location AND port.kind = 'PORT'
-    GROUP BY location, ancestor
-    HAVING sum(weight) <> 0
-), from_moved AS MATERIALIZED (
-    SELECT c.ancestor AS origin, t.destination, t.first_day + (part.position - 1)::integer AS day,
-           sum(c.weight * part.price_sum) AS price_sum, sum(c.weight * part.price_count) AS price_count
-    FROM change c
-    JOIN price_totals t ON t.origin = c.location
-    JOIN locations port ON port.id = t.destination AND port.kind = 'PORT'
-    CROSS JOIN LATERAL unnest(t.price_sums, t.price_counts) WITH ORDINALITY AS part(price_sum, price_count, position)
-    GROUP BY c.ancestor, t.destination, day
-), to_moved AS MATERIALIZED (
-    SELECT t.origin, c.ancestor AS destination, t.first_day + (part.position - 1)::integer AS day,
-           sum(c.weight * part.price_sum) AS price_sum, sum(c.weight * part.price_count) AS price_count
-    FROM change c
-    JOIN locations port ON port.kind = 'PORT'
-    JOIN price_totals t ON t.origin = port.id AND t.destination = c.location
-    CROSS JOIN LATERAL unnest(t.price_sums, t.price_counts) WITH ORDINALITY AS part(price_sum, price_count, position)
-    GROUP BY t.origin, c.ancestor, day
-)
-INSERT INTO day_sums
-SELECT origin, destination, day, sum(price_sum), sum(price_count)
+-- store_moved_lanes --
+-- One row per lane (port to port) with totals and with an end among the moved ports, numbered in parts of part_lanes lanes. Uses
+-- price_totals_lane_month_idx: a range scan per moved origin, and a probe per other port and moved destination.
+CREATE TEMPORARY TABLE moved_lanes ON COMMIT DROP AS
+SELECT origin, destination, min(month) AS first_month, max(month) AS last_month, count(*) AS row_count,
+       (row_number() OVER (ORDER BY origin, destination) - 1) / %(part_lanes)s AS part
 FROM (
-    SELECT m.origin, b.ancestor AS destination, m.day, m.price_sum, m.price_count
-    FROM from_moved m JOIN ancestors_after b ON b.location = m.destination
+    SELECT t.origin, t.destination, t.month
+    FROM price_totals t
+    JOIN locations port ON port.id = t.destination AND port.kind = 'PORT'
+    WHERE t.origin = ANY(%(moved)s::integer[])
     UNION ALL
-    SELECT a.ancestor, m.destination, m.day, m.price_sum, m.price_count
-    FROM to_moved m JOIN ancestors_before a ON a.location = m.origin
-) AS difference
-GROUP BY origin, destination, day
-HAVING sum(price_sum) <> 0 OR sum(price_count) <> 0
+    SELECT t.origin, t.destination, t.month
+    FROM locations port
+    CROSS JOIN unnest(%(moved)s::integer[]) AS moved(id)
+    JOIN price_totals t ON t.origin = port.id AND t.destination = moved.id
+    WHERE port.kind = 'PORT' AND NOT port.id = ANY(%(moved)s::integer[])
+) AS moved_rows
+GROUP BY origin, destination
+
+-- analyze_moved_lanes --
+-- Updates the planner statistics: autovacuum does not analyze temporary tables.
+ANALYZE moved_lanes
+
+-- measure_moved_lanes --
+-- One row: the number of rows of totals of all moved lanes, their first and last month and last part (NULL without lanes).
+SELECT coalesce(sum(row_count), 0)::bigint, min(first_month), max(last_month), max(part) FROM moved_lanes
+
+-- read_moved_month --
+-- One row: the totals of one part of the moved lanes in one month, as columns in PostgreSQL's binary format; NULL without totals.
+-- The arrays are padded to 31 days, so all have the same width. A few large values cost a fraction of as many rows as totals.
+-- Uses price_totals_lane_month_idx: a probe per lane.
+SELECT string_agg(int4send(t.origin), ''), string_agg(int4send(t.destination), ''),
+       string_agg(array_send(
+           array_fill(0::bigint, ARRAY[before]) || t.price_sums || array_fill(0::bigint, ARRAY[31 - before - cardinality(t.price_sums)])
+       ), ''),
+       string_agg(array_send(
+           array_fill(0, ARRAY[before]) || t.price_counts || array_fill(0, ARRAY[31 - before - cardinality(t.price_counts)])
+       ), '')
+FROM moved_lanes l
+JOIN price_totals t ON t.origin = l.origin AND t.destination = l.destination AND t.month = %(month)s
+CROSS JOIN LATERAL (SELECT t.first_day - t.month AS before) AS month_days
+WHERE l.part = %(part)s AND %(month)s BETWEEN l.first_month AND l.last_month
 
 -- pack_day_sums --
 -- Appends one row per pair of locations and month from day_sums. Days in between that have no sum become 0.

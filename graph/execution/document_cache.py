@@ -163,15 +163,18 @@ class DocumentCache:
         self._valid = TextCache[Document](MAX_DOCUMENTS, MAX_TOTAL_CHARS)
         self._invalid = TextCache[list[GraphQLError]](MAX_INVALID_DOCUMENTS, MAX_INVALID_CHARS)
 
-    def get(self, text: str) -> Document | list[GraphQLError]:
-        """Return the document, or its errors."""
+    def find(self, text: str) -> Document | list[GraphQLError] | None:
+        """Return the document or its errors if they are cached."""
         try:
             return self._valid[text]
         except KeyError:
-            pass
-        errors = self._invalid.get(text)
-        if errors is not None:
-            return errors
+            return self._invalid.get(text)
+
+    def get(self, text: str) -> Document | list[GraphQLError]:
+        """Return the document, or its errors."""
+        cached = self.find(text)
+        if cached is not None:
+            return cached
         parsed = self._parse_and_validate(text)
         if isinstance(parsed, Document):
             self._valid[text] = parsed

@@ -19,6 +19,7 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from graph.admission import CostBudget, Turnstile
 from graph.errors.argument_errors import ArgumentError, describe_invalid_variables
 from graph.execution.authorization import may_introspect, require_scopes
 from graph.execution.column_completion import ColumnarExecutionContext
@@ -37,6 +38,11 @@ from telemetry.request_record import record_code, record_operation, record_rows
 ANY_OPERATION = tuple(OperationType)
 ONLY_QUERIES: tuple[OperationType, ...] = (OperationType.QUERY,)
 INTROSPECTION_DISABLED = "Introspection is disabled."
+CONCURRENT_COST = 4
+"""Maximum total cost of the queries in execution, in multiples of the maximum cost of a query.
+
+A query of the maximum cost occupies the event loop for 40 ms.
+"""
 QUERIES_AND_MUTATIONS = (OperationType.QUERY, OperationType.MUTATION)
 Result = tuple[dict[str, Any] | None, list[GraphQLError] | None]
 """The data of an operation, or None if it was not executed, and its formatted errors."""
@@ -113,8 +119,18 @@ class Schema(strawberry.Schema):
         self.limits = limits
         self.suggest = suggest
         self._deadline = Deadline(request_limits.execution_seconds)
+        self._cost_budget = CostBudget(CONCURRENT_COST * limits.max_cost)
+        self._parse_turnstile = Turnstile()
         sizes = SizeLimits(request_limits.max_days, request_limits.max_page_size)
         self.documents = DocumentCache(self._schema, limits, sizes, suggest=suggest)
+
+    async def get_document(self, text: str) -> Document | list[GraphQLError]:
+        """Return the document, or its errors. Only one new document is parsed in an iteration of the event loop."""
+        cached = self.documents.find(text)
+        if cached is not None:
+            return cached
+        await self._parse_turnstile.wait()
+        return self.documents.get(text)
 
     async def execute(
         self,
@@ -127,7 +143,7 @@ class Schema(strawberry.Schema):
         operation_extensions: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> ExecutionResult:
         """Execute an operation. Raise OperationNotAllowed or PermissionDenied if it is refused."""
-        document = self.documents.get(query or "")
+        document = await self.get_document(query or "")
         if isinstance(document, list):
             return ExecutionResult(None, self.format_errors(document))
         operation = select_operation(document, operation_name, tuple(allowed_operation_types or ANY_OPERATION))
@@ -149,7 +165,7 @@ class Schema(strawberry.Schema):
 
         Raise OperationNotAllowed or PermissionDenied if it is refused.
         """
-        document = self.documents.get(text)
+        document = await self.get_document(text)
         if isinstance(document, list):
             return OperationResult(
                 None, [error.formatted for error in self.format_errors(document) or ()], False, False, None
@@ -186,7 +202,7 @@ class Schema(strawberry.Schema):
                 # A mutation has no timeout: it must not stop half-way, and an upload waits for up to its `waitMs`.
                 return await execution
             try:
-                return await self._deadline.run(execution)
+                return await self._deadline.run(self._cost_budget.run(execution, price.entries))
             except ExecutionTimeout:
                 return None, [self._timeout_error()]
 

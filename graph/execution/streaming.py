@@ -22,11 +22,15 @@ from telemetry.request_record import record_operation, track_subscription
 class StreamingSchema(Schema):
     """Schema that also executes subscriptions, with the same cache and error formatting."""
 
-    def is_subscription(self, query: str, operation_name: str | None) -> bool:
-        """Return whether the operation is a subscription; False for an invalid document."""
-        document = self.documents.get(query)
+    async def get_kind(self, query: str, operation_name: str | None) -> Kind | None:
+        """Return the kind of the operation, or None if the document is invalid or has no such operation."""
+        document = await self.get_document(query)
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
-        return operation is not None and operation.kind is Kind.SUBSCRIPTION
+        return None if operation is None else operation.kind
+
+    async def is_subscription(self, query: str, operation_name: str | None) -> bool:
+        """Return whether the operation is a subscription; False for an invalid document."""
+        return await self.get_kind(query, operation_name) is Kind.SUBSCRIPTION
 
     async def stream(
         self,
@@ -43,7 +47,7 @@ class StreamingSchema(Schema):
         Each operation has a separate context, because operations of one connection must not share loaded data.
         """
         context = RequestContext(context_value.app, context_value.caller)
-        document = self.documents.get(query or "")
+        document = await self.get_document(query or "")
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
         if operation is not None:
             record_operation(operation.kind.value, operation.name)

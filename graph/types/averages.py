@@ -4,7 +4,7 @@ from datetime import date
 
 import strawberry
 
-from domain.prices import DailyAverages, DateRange
+from domain.prices import EARLIEST_DAY, LATEST_DAY, DailyAverages, DateRange
 from graph.columns import ColumnarList
 
 USD = "in US dollars, rounded to 2 decimals (half away from zero); null if the day has fewer than 3 prices"
@@ -33,7 +33,7 @@ class DailyAverage:
 STATISTICS = frozenset({"lowPrice", "highPrice", "medianPrice"})
 """The fields that are computed from individual prices instead of totals."""
 
-EARLIEST, LATEST = date(1970, 1, 1).toordinal(), date(2100, 12, 31).toordinal()
+EARLIEST, LATEST = EARLIEST_DAY.toordinal(), LATEST_DAY.toordinal()
 ISO_DAYS = [date.fromordinal(day).isoformat() for day in range(EARLIEST, LATEST + 1)]
 """ISO 8601 text of every day that can have a price.
 

@@ -70,6 +70,9 @@ class ProblemCode(Enum):
     BATCH_NOT_APPLIED = strawberry.enum_value(
         "BATCH_NOT_APPLIED", description="Only applied batches can be reverted, once."
     )
+    BATCH_TOO_LARGE = strawberry.enum_value(
+        "BATCH_TOO_LARGE", description="Items that are valid for long have too many price days or lane-months."
+    )
     BROKEN_FILE = strawberry.enum_value(
         "BROKEN_FILE", description="The file cannot be read to its end, or only at an unjustified price."
     )
@@ -97,7 +100,7 @@ class ProblemCode(Enum):
     )
     INVALID_TEXT = strawberry.enum_value("INVALID_TEXT", description="A text contains an unpaired surrogate.")
     LOCATION_CLASH = strawberry.enum_value("LOCATION_CLASH", description="A code is also a slug, or the reverse.")
-    MISSING_VALUE = strawberry.enum_value("MISSING_VALUE", description="A field is empty.")
+    MISSING_VALUE = strawberry.enum_value("MISSING_VALUE", description="A field is absent, null or empty.")
     NOT_A_PORT = strawberry.enum_value("NOT_A_PORT", description="The location is a region where a port is required.")
     NO_EXCHANGE_RATE = strawberry.enum_value(
         "NO_EXCHANGE_RATE", description="The currency has no rate for one of the days."
@@ -110,6 +113,9 @@ class ProblemCode(Enum):
     SAME_PORT = strawberry.enum_value("SAME_PORT", description="A warning: origin and destination are equal.")
     TOO_MANY_ITEMS = strawberry.enum_value(
         "TOO_MANY_ITEMS", description="The upload, file or change contains too many items."
+    )
+    TREE_CHANGE_TOO_LARGE = strawberry.enum_value(
+        "TREE_CHANGE_TOO_LARGE", description="The change would move too many lane-months of averages."
     )
     UNKNOWN_BATCH = strawberry.enum_value(
         "UNKNOWN_BATCH", description="There is no such batch, or it belongs to another caller."

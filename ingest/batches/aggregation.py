@@ -6,8 +6,8 @@ their days. Port pairs are then added to their parents, one level of the tree at
 on the destination's.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -64,9 +64,30 @@ def totals_by_month(observations: LaneDays, locations: Iterable[Location]) -> It
     """
     ids, parents = _index_tree(locations)
     for lanes in _total_lanes(observations, ids):
-        totals = _add_to_ancestors(lanes, "origin", parents)
-        totals = _add_to_ancestors(totals, "destination", parents)
+        totals = _add_to_all_ancestors(lanes, parents)
         yield MonthTotals(totals.month, ids[totals.origin], ids[totals.destination], totals.sums, totals.counts)
+
+
+def move_lanes(lanes: MonthTotals, before: Iterable[Location], after: Sequence[Location]) -> MonthTotals:
+    """Return the difference that a change of the tree makes to the totals of one month.
+
+    `lanes` are the totals, port to port, of all lanes with a moved end, and `after` holds all locations of `before`. Pairs
+    without a difference are left out. With A the ancestors before, B after and T the lanes: B·T·B − A·T·A.
+    """
+    parents_before = {location.id: location.parent_id for location in before}
+    ids, parents = _index_tree(after)
+    _, former_parents = _index_tree(replace(location, parent_id=parents_before.get(location.id)) for location in after)
+    origin, destination = np.searchsorted(ids, lanes.origin), np.searchsorted(ids, lanes.destination)
+    indexed = replace(lanes, origin=origin, destination=destination)
+    removed = _add_to_all_ancestors(indexed, former_parents)
+    both = _stack(
+        [_add_to_all_ancestors(indexed, parents), replace(removed, sums=-removed.sums, counts=-removed.counts)]
+    )
+    total = _add_up(both, both.origin, both.destination, np.arange(len(both)))
+    rows = np.flatnonzero((total.sums != 0).any(axis=1) | (total.counts != 0).any(axis=1))
+    return MonthTotals(
+        total.month, ids[total.origin[rows]], ids[total.destination[rows]], total.sums[rows], total.counts[rows]
+    )
 
 
 def _index_tree(locations: Iterable[Location]) -> tuple[Int64, Int64]:
@@ -122,6 +143,11 @@ def _total_month(month: int, lane: Int64, rows: Int64, observations: LaneDays, p
     counts = np.bincount(start, minlength=cells) - np.bincount(after, minlength=cells)
     sums, counts = (np.cumsum(part.reshape(-1, DAYS + 1), axis=1)[:, :DAYS] for part in (sums, counts))
     return MonthTotals(month, lanes // places, lanes % places, sums, counts)
+
+
+def _add_to_all_ancestors(totals: MonthTotals, parents: Int64) -> MonthTotals:
+    """Return the totals with rows added for every pair of ancestors."""
+    return _add_to_ancestors(_add_to_ancestors(totals, "origin", parents), "destination", parents)
 
 
 def _add_to_ancestors(totals: MonthTotals, side: str, parents: Int64) -> MonthTotals:

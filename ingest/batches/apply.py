@@ -6,7 +6,7 @@ the totals up to a limit, so memory is bounded whatever the batch's size.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 
 import numpy as np
@@ -15,12 +15,13 @@ import polars as pl
 
 from db.connection import Connection
 from db.repositories import batches, lanes, locations, prices, totals, versions
+from domain.batch_size import DEFAULT_LIMITS, BatchLimits
 from domain.batches import BatchOutcome, BatchStatus, OnError
 from domain.locations import Location
 from ingest.batches.aggregation import LaneDays, MonthTotals, month_of, totals_by_month
 from ingest.batches.copy_encoding import copy_stream, encode_prices, encode_totals
 from ingest.batches.counts import BatchCounts
-from ingest.batches.pipeline import process_slices
+from ingest.batches.pipeline import ProcessedSlice, process_slices
 from ingest.readers.price_file import Slice
 
 PRICES_SHARE = 0.7
@@ -39,6 +40,7 @@ COPIED_REJECTIONS = 50_000
 LANE_DAYS = ("origin", "destination", "first_day", "last_day", "usd_cents")
 Slices = Callable[[], Iterator[Slice]]
 """Opens the items of a batch; may be called again for a second pass."""
+ProcessedSlices = AsyncGenerator[ProcessedSlice]
 ProgressCallback = Callable[[str, float], None]
 """Receives the current stage and the fraction of the items read so far (0 to 1)."""
 
@@ -52,34 +54,45 @@ def no_progress(_stage: str, _fraction: float) -> None:
 
 
 async def apply_slices(
-    connection: Connection, batch_id: int, slices: Slices, on_error: OnError, report: ProgressCallback = no_progress
+    connection: Connection,
+    batch_id: int,
+    slices: Slices,
+    on_error: OnError,
+    report: ProgressCallback = no_progress,
+    *,
+    limits: BatchLimits = DEFAULT_LIMITS,
 ) -> BatchOutcome:
     """Append the observations and totals of the items, or only their rejections.
 
     Runs in the caller's transaction, under a savepoint. An all-or-nothing batch is applied optimistically and rolled back at
-    its first invalid item. Raise FileRejected if the items cannot be read to their end; then nothing has been appended.
+    its first invalid item. Raise FileRejected if the items cannot be read to their end or exceed the limits; then nothing has
+    been appended.
     """
     await locations.lock_tree_shared(connection)
     tree = await locations.list_locations(connection)
+
+    def process() -> ProcessedSlices:
+        return process_slices(connection, slices(), tree, limits)
+
     try:
         async with connection.transaction():
-            return await _store(connection, batch_id, slices(), tree, on_error, report)
+            return await _store(connection, batch_id, process(), tree, on_error, report)
     except _InvalidItem:
         # The savepoint was rolled back. A second pass lists the problems of all items.
         async with connection.transaction():
-            return await _collect_rejections(connection, batch_id, slices(), tree, report)
+            return await _collect_rejections(connection, batch_id, process(), report)
 
 
 async def _store(
     connection: Connection,
     batch_id: int,
-    slices: Iterator[Slice],
+    slices: ProcessedSlices,
     tree: list[Location],
     on_error: OnError,
     report: ProgressCallback,
 ) -> BatchOutcome:
     counts, pending = BatchCounts(), list[pl.DataFrame]()
-    async with aclosing(process_slices(connection, slices, tree)) as parts:
+    async with aclosing(slices) as parts:
         async for processed in parts:
             if on_error is OnError.REJECT_BATCH and processed.rejected:
                 raise _InvalidItem
@@ -102,10 +115,10 @@ async def _store(
 
 
 async def _collect_rejections(
-    connection: Connection, batch_id: int, slices: Iterator[Slice], tree: list[Location], report: ProgressCallback
+    connection: Connection, batch_id: int, slices: ProcessedSlices, report: ProgressCallback
 ) -> BatchOutcome:
     counts = BatchCounts()
-    async with aclosing(process_slices(connection, slices, tree)) as parts:
+    async with aclosing(slices) as parts:
         async for processed in parts:
             report("listing problems", processed.fraction_read)
             await copy_rejections(connection, batch_id, processed.rejections, before=counts.rejections)

@@ -15,11 +15,14 @@ import polars as pl
 
 from db.connection import Connection
 from db.repositories import rates
+from domain.batch_size import SHORT_ITEM_DAYS, BatchLimits, BatchSize
 from domain.batches import Severity
 from domain.locations import Location
 from domain.prices import DateRange
+from ingest.batches.aggregation import month_of
 from ingest.batches.currency_conversion import UNIX_EPOCH, Converted, ExchangeRates, convert_to_usd
 from ingest.batches.validation import CheckedItems, check_items
+from ingest.errors import FileRejected
 from ingest.readers.prefetch import prefetch
 from ingest.readers.price_file import Slice
 
@@ -50,13 +53,14 @@ class ProcessedSlice:
 
 
 async def process_slices(
-    connection: Connection, slices: Iterator[Slice], tree: list[Location]
+    connection: Connection, slices: Iterator[Slice], tree: list[Location], limits: BatchLimits
 ) -> AsyncGenerator[ProcessedSlice]:
     """Yield the processed slices in order.
 
-    Close the generator with `aclosing`. Raise FileRejected as `read_slices` does.
+    Close the generator with `aclosing`. Raise FileRejected as `read_slices` does, and for a batch that exceeds the limits
+    (BATCH_TOO_LARGE). The slice that exceeds them and those after it are not yielded.
     """
-    async with aclosing(prefetch(_check(slices, tree))) as parts:
+    async with aclosing(prefetch(check_slices(slices, tree, limits))) as parts:
         async for fraction, items, checked in parts:
             converted = await _convert(connection, checked)
             rejections = pl.concat([checked.rejections, converted.rejections])
@@ -66,10 +70,19 @@ async def process_slices(
             yield ProcessedSlice(fraction, items, rejections, observations)
 
 
-def _check(slices: Iterator[Slice], tree: Iterable[Location]) -> Iterator[tuple[float, int, CheckedItems]]:
-    """Yield (fraction read, item count, checked items), split at about MAX_ROWS observations."""
+def check_slices(
+    slices: Iterator[Slice], tree: Iterable[Location], limits: BatchLimits
+) -> Iterator[tuple[float, int, CheckedItems]]:
+    """Yield (fraction read, item count, checked items), split at about MAX_ROWS observations.
+
+    Raise FileRejected (BATCH_TOO_LARGE) instead of the slice with which the batch exceeds the limits.
+    """
+    size = BatchSize(limits)
     for piece in slices:
         checked = check_items(piece.items, tree)
+        _add_long_items(size, checked.valid)
+        if (excess := size.describe_excess()) is not None:
+            raise FileRejected("BATCH_TOO_LARGE", excess)
         cuts = _split_points(checked.valid)
         if not cuts:
             yield piece.fraction_read, len(piece.items), checked
@@ -84,6 +97,22 @@ def _check(slices: Iterator[Slice], tree: Iterable[Location]) -> Iterator[tuple[
                 CheckedItems(checked.valid.filter(within), checked.rejections.filter(within)),
             )
             after = last
+
+
+def _add_long_items(size: BatchSize, valid: pl.DataFrame) -> None:
+    """Count the valid items of a slice that are valid for more than SHORT_ITEM_DAYS."""
+    days = valid["last_day"] - valid["first_day"] + 1
+    is_long = days > SHORT_ITEM_DAYS
+    if not is_long.any():
+        return
+    long = valid.filter(is_long)
+    first_month, last_month = (month_of(long[name].to_numpy()).astype(np.int64) for name in ("first_day", "last_day"))
+    months = last_month - first_month + 1
+    lane = long["origin"].to_numpy().astype(np.int64) * 2**24 + long["destination"].to_numpy()
+    # One number per item and month: 24 bits for each port, 11 for the month.
+    month = np.arange(months.sum()) - np.repeat(np.cumsum(months) - months - first_month, months)
+    lane_months = pl.Series(np.repeat(lane, months) * 2**11 + month)
+    size.add(int(days.filter(is_long).sum()), lane_months.unique().to_list())
 
 
 def _split_points(valid: pl.DataFrame) -> list[int]:

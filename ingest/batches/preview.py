@@ -13,9 +13,10 @@ import polars as pl
 from db.connection import Connection
 from db.repositories import locations, previews
 from db.repositories.previews import Preview
+from domain.batch_size import BatchLimits
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection, Severity
 from domain.locations import Lane, Location
-from ingest.batches.apply import LANE_DAYS, MAX_PENDING_ROWS, build_totals
+from ingest.batches.apply import LANE_DAYS, MAX_PENDING_ROWS, ProcessedSlices, build_totals
 from ingest.batches.copy_encoding import copy_stream
 from ingest.batches.counts import BatchCounts
 from ingest.batches.pipeline import ProcessedSlice, process_slices
@@ -27,7 +28,9 @@ MAX_LANES = 100
 MAX_DELTAS = 10
 
 
-async def preview(connection: Connection, slices: Iterator[Slice], on_error: OnError) -> Preview:
+async def preview(
+    connection: Connection, slices: Iterator[Slice], on_error: OnError, *, limits: BatchLimits
+) -> Preview:
     """Return the outcome that the items would have as a batch.
 
     The work runs in a transaction that is rolled back and, as a batch does, holds the shared tree lock. The averages are
@@ -37,7 +40,7 @@ async def preview(connection: Connection, slices: Iterator[Slice], on_error: OnE
         async with connection.transaction(force_rollback=True):
             await locations.lock_tree_shared(connection)
             ports = await asyncio.to_thread(_without_parents, await locations.list_locations(connection))
-            return await _preview(connection, slices, ports, on_error)
+            return await _preview(connection, process_slices(connection, slices, ports, limits), ports, on_error)
     except FileRejected as error:
         problem = Rejection(None, None, error.code, error.message, None, number=1)
         return Preview(BatchOutcome(BatchStatus.REJECTED, 0, 0, 0), [problem])
@@ -49,11 +52,11 @@ def _without_parents(tree: list[Location]) -> list[Location]:
 
 
 async def _preview(
-    connection: Connection, slices: Iterator[Slice], ports: list[Location], on_error: OnError
+    connection: Connection, slices: ProcessedSlices, ports: list[Location], on_error: OnError
 ) -> Preview:
     counts, rejections, pending = BatchCounts(), list[Rejection](), list[pl.DataFrame]()
     await previews.create_previewed_totals(connection)
-    async with aclosing(process_slices(connection, slices, ports)) as parts:
+    async with aclosing(slices) as parts:
         async for processed in parts:
             await asyncio.to_thread(_collect, processed, counts, rejections)
             if on_error is OnError.REJECT_BATCH and counts.rejected:

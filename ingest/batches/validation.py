@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
 import polars as pl
 
 from db.repositories.prices import MAX_VALIDITY_DAYS
 from domain.batches import Severity
 from domain.locations import Location, LocationKind
+from domain.prices import EARLIEST_DAY, LATEST_DAY
 
-EARLIEST, LATEST = date(1970, 1, 1), date(2100, 12, 31)
 MAX_AMOUNT = 900_000_000_000
 """Maximum amount in any currency. Up to it, a double represents four decimals exactly."""
 
@@ -115,7 +114,7 @@ def _interpret(items: pl.DataFrame, locations: Iterable[Location]) -> pl.DataFra
     def day(column: str) -> pl.Expr:
         parsed = pl.col(column).str.to_date("%Y-%m-%d", strict=False)
         # The pattern is needed because the parser also accepts 2016-1-1.
-        return pl.when(pl.col(column).str.contains(DATE) & parsed.is_between(EARLIEST, LATEST)).then(parsed)
+        return pl.when(pl.col(column).str.contains(DATE) & parsed.is_between(EARLIEST_DAY, LATEST_DAY)).then(parsed)
 
     def location(column: str) -> pl.Expr:
         return pl.col(column).str.to_uppercase().replace_strict(keys, ids, default=None, return_dtype=pl.Int32)
@@ -165,7 +164,7 @@ def _check_port(frame: pl.DataFrame, side: str) -> pl.DataFrame:
 def _check_date(frame: pl.DataFrame, column: str, parsed: str) -> pl.DataFrame:
     field = {"date_from": "dateFrom", "date_to": "dateTo"}[column]
     text, day = pl.col(column), pl.col(parsed)
-    message = f"not a valid date between {EARLIEST.year} and {LATEST.year} (YYYY-MM-DD)"
+    message = f"not a valid date between {EARLIEST_DAY.year} and {LATEST_DAY.year} (YYYY-MM-DD)"
     return rejection_rows(frame, text.is_not_null() & day.is_null(), field, "INVALID_DATE", message, text)
 
 

@@ -18,7 +18,7 @@ from domain.pages import Page, PageRequest
 from resolvers.context import RequestContext
 from resolvers.errors import TEMPORARY_ERRORS, RequestError
 from resolvers.uploads.batch_storage import store_batch
-from resolvers.uploads.items import PriceItem, encode_items
+from resolvers.uploads.items import PriceItem, encode_items, validate_size
 
 MAX_KEY_LENGTH = 200
 MAX_USER_ERRORS = 1_000
@@ -59,7 +59,11 @@ async def upload_prices(
     nothing. Raise RequestError (INVALID_WAIT).
     """
     check_wait(context, wait_ms)
-    problem = validate_items(items, context.app.limits.max_items) or validate_idempotency_key(idempotency_key)
+    problem = (
+        validate_items(items, context.app.limits.max_items)
+        or validate_idempotency_key(idempotency_key)
+        or await asyncio.to_thread(validate_size, items, context.app.limits.batch)
+    )
     if problem is not None:
         return UploadResult(None, user_errors=[problem])
     try:

@@ -15,7 +15,7 @@ from resolvers.averages import cents_ratio_to_usd
 from resolvers.context import RequestContext
 from resolvers.uploads.batch_storage import require_room
 from resolvers.uploads.batches import INVALID_TEXT, validate_idempotency_key, validate_items
-from resolvers.uploads.items import PriceItem, encode_items
+from resolvers.uploads.items import PriceItem, encode_items, validate_size
 from resolvers.uploads.price_files import UploadedFile, detect_file_format
 
 
@@ -58,7 +58,8 @@ async def dry_run_prices(
     context: RequestContext, items: Sequence[PriceItem], *, on_error: OnError, idempotency_key: str | None
 ) -> DryRun:
     """Dry-run an upload of items. Raise RequestError (DRY_RUN_BUSY, NO_ROOM)."""
-    problem = validate_items(items, context.app.limits.max_items)
+    limits = context.app.limits
+    problem = validate_items(items, limits.max_items) or await asyncio.to_thread(validate_size, items, limits.batch)
     if problem is not None:
         return DryRun(user_errors=[problem])
     try:

@@ -167,6 +167,12 @@ def load_locations(
     ports: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="CSV file with code,name,parent_slug.")
     ] = None,
+    large: Annotated[
+        bool,
+        typer.Option(
+            "--large", help="Move any number of lane-months (RATESGRAPH_MAX_MOVED_LANE_MONTHS); uploads wait."
+        ),
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Add or update regions and ports.
@@ -175,7 +181,7 @@ def load_locations(
     """
     if regions is None and ports is None:
         raise typer.BadParameter("Specify --regions, --ports or both.")
-    _run_command("locations", "load", regions=regions, ports=ports, data_dir=data_dir)
+    _run_command("locations", "load", regions=regions, ports=ports, large=large, data_dir=data_dir)
 
 
 @prices_app.callback()

@@ -1,7 +1,7 @@
-"""Loopback hosts, and the keys by which anonymous clients are counted."""
+"""Loopback hosts, networks of proxies, and the keys by which anonymous clients are counted."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +21,25 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def parse_networks(text: str | None) -> list[Network]:
+    """Return the networks of a list separated by commas. Raise ValueError for anything else."""
+    return [ipaddress.ip_network(part.strip(), strict=True) for part in filter(None, (text or "").split(","))]
+
+
+def is_in_networks(host: str, networks: Iterable[Network]) -> bool:
+    """Return whether the host is an address in one of the networks."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    # A socket for IPv6 and IPv4 reports IPv4 clients in this form.
+    unmapped = getattr(address, "ipv4_mapped", None) or address
+    return any(unmapped in network for network in networks)
 
 
 def client_address_key(scope: Mapping[str, Any]) -> str:

@@ -3,7 +3,6 @@
 A test in `tests/architecture` compares their documentation with this class.
 """
 
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -11,7 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from server.config.network import is_loopback
+from server.config.network import is_loopback, parse_networks
+from server.config.upload_settings import UploadSettings
 from server.rate_limiting.shared_storage import create_shared_storage, parse_rate_limit
 
 MAY_BE_EMPTY = {"rate_limit", "token_rate_limit"}
@@ -22,7 +22,7 @@ def _renamed(name: str, former_name: str) -> AliasChoices:
     return AliasChoices(name, former_name)
 
 
-class Settings(BaseSettings):
+class Settings(UploadSettings):
     """Server settings, read from the variables `RATESGRAPH_…` and `DATABASE_URL`."""
 
     model_config = SettingsConfigDict(env_prefix="RATESGRAPH_", extra="ignore")
@@ -59,7 +59,6 @@ class Settings(BaseSettings):
         description="Database connections per server process for batch reverts, tree changes and dry runs",
     )
     max_days: int = Field(default=3_660, ge=1, description="Maximum number of days in one `averagePrices` query")
-    max_items: int = Field(default=100_000, ge=1, description="Maximum number of items in one `uploadPrices` mutation")
     max_page_size: int = Field(default=500, ge=1, description="Maximum number of entries in one page of a connection")
     max_document_length: int = Field(default=50_000, ge=100, description="Maximum characters of a GraphQL document")
     max_tokens: int = Field(default=1_200, ge=10, description="Maximum number of tokens in a GraphQL document")
@@ -109,6 +108,18 @@ class Settings(BaseSettings):
         description="Addresses and networks of proxies whose `X-Forwarded-For` is trusted, separated by commas",
     )
     max_connections: int = Field(default=900, ge=1, description="Maximum number of open connections per server process")
+    max_address_connections: int = Field(
+        default=300, ge=1, description="Maximum number of open connections per client address and server process"
+    )
+    max_unread_bytes: int = Field(
+        default=256_000_000,
+        ge=1_000_000,
+        description="Bytes of responses that clients have yet to read, per server process; above it the slowest readers are"
+        " disconnected",
+    )
+    stall_seconds: float = Field(
+        default=30, gt=0, description="Seconds after which a client that does not read its response is disconnected"
+    )
     max_streams: int = Field(
         default=500, ge=1, description="Maximum number of open event streams and WebSockets per server process"
     )
@@ -259,8 +270,7 @@ class Settings(BaseSettings):
 
         uvicorn would trust them by accident, or ignore them.
         """
-        for part in filter(None, (value or "").split(",")):
-            ip_network(part.strip(), strict=True)
+        parse_networks(value)
         return value
 
     @model_validator(mode="after")

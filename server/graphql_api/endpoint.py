@@ -145,13 +145,13 @@ class GraphQLEndpoint:
             send = with_headers(writer.asgi_send, writer.rate_limit_headers)
             await send_sse(results, writer.identity, scope, receive, send)
 
-    def _needs_stream(self, parameters: Parameters, writer: ResponseWriter) -> bool:
+    async def _needs_stream(self, parameters: Parameters, writer: ResponseWriter) -> bool:
         """Return whether the response is an event stream: for a subscription, or if no JSON is acceptable."""
         accepted = writer.accepted
-        return accepted.events and (
-            accepted.media_type is None
-            or self._schema.is_subscription(self._documents.resolve_document(parameters), parameters.operation_name)
-        )
+        if not accepted.events or accepted.media_type is None:
+            return accepted.events
+        text = self._documents.resolve_document(parameters)
+        return await self._schema.is_subscription(text, parameters.operation_name)
 
     async def _serve_get(self, scope: Scope, receive: Receive, writer: ResponseWriter) -> None:
         """Serve a query in the query string: with 304, from the cache, or by execution."""
@@ -198,7 +198,7 @@ class GraphQLEndpoint:
         disk_space = scope["state"]["app_context"].disk_space
         async with parsed_multipart_request(request, disk_space) as parameters:
             await _authenticate_again(scope, writer)
-            if self._needs_stream(parameters, writer):
+            if await self._needs_stream(parameters, writer):
                 await self._serve_events(parameters, scope, receive, writer)
                 return
             status, response, _ = await self._execute(None, parameters, scope, writer)
@@ -214,7 +214,7 @@ class GraphQLEndpoint:
         writer: ResponseWriter,
     ) -> None:
         """Execute the operation. Send `headers` with a response that may be shared."""
-        if self._needs_stream(parameters, writer):
+        if await self._needs_stream(parameters, writer):
             await self._serve_events(parameters, scope, receive, writer)
             return
         status, response, is_shared = await self._execute(cache_key, parameters, scope, writer)

@@ -21,8 +21,10 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     Message,
     SubscribeMessage,
 )
+from strawberry.types.graphql import OperationType
 
 from graph.execution.authorization import UPLOAD_SCOPES
+from graph.execution.streaming import StreamingSchema
 from resolvers.context import RequestContext
 from server.auth.access_control import AccessControl
 from server.auth.identity import Identity
@@ -44,6 +46,11 @@ MAX_MESSAGES, WINDOW_SECONDS = 100, 60.0
 """Limit of messages that neither start nor end an operation.
 
 Clients ping every ten seconds, if at all.
+"""
+MAX_CONCURRENT_QUERIES = 4
+"""Maximum number of queries of one WebSocket whose result is computed or unread.
+
+A result has up to some megabytes, and a client may start a hundred operations without reading one.
 """
 MAX_ID_LENGTH = 500
 """Maximum characters of an operation's ID, which each of its messages repeats. Clients send UUIDs or numbers."""
@@ -124,6 +131,10 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
     """Messages of the current window that are not part of an operation."""
     _late_completes = 0
     """Number of `complete` messages that are accepted for operations that have already ended."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **options)
+        self._query_slots = asyncio.Semaphore(MAX_CONCURRENT_QUERIES)
 
     async def handle(self) -> None:
         """Handle the client's messages until one side closes the connection."""
@@ -259,9 +270,14 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
             raise HttpError("TOO_MANY_OPERATIONS", message, status=429)
 
     async def run_operation(self, operation: Operation[RequestContext, None]) -> None:
-        """Run the operation and log it when it has ended."""
-        with self._logged():
-            await super().run_operation(operation)
+        """Run the operation and log it when it has ended.
+
+        A query waits while earlier ones are unread. Mutations do not, because they may wait for their batch.
+        """
+        kind = await cast("StreamingSchema", self.schema).get_kind(operation.query, operation.operation_name)
+        async with self._query_slots if kind is OperationType.QUERY else contextlib.nullcontext():
+            with self._logged():
+                await super().run_operation(operation)
 
     async def handle_task_exception(self, error: Exception) -> None:
         """Log the error unless it only reports that the client has disconnected."""

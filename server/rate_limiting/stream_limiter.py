@@ -1,6 +1,6 @@
-"""Concurrency limits for event streams and WebSockets.
+"""Concurrency limits for event streams, WebSockets and downloads.
 
-Streams are long-lived: each one holds a file descriptor and memory.
+Streams are long-lived: each one holds a file descriptor and memory or disk space.
 """
 
 from collections import Counter

@@ -1,28 +1,31 @@
 """`GET /batches/{id}/rejections.csv`: the rejections of a batch as a download.
 
 The report is written to a temporary file before the response starts. A slow client therefore holds only an unlinked file, and
-neither a database connection nor one of the few report slots. Failures can still be reported by a status code.
+neither a database connection nor one of the few report slots. Failures can still be reported by a status code. The number of
+files is bounded, and a client that does not read loses its connection (`server.runtime.slow_readers`).
 """
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from db.pool import Pool
 from db.repositories import batches
 from graph.execution.authorization import UPLOAD_SCOPES, require_scopes
-from resolvers.caller import Caller
 from resolvers.relay.global_ids import parse_batch_id
 from server.auth.access_control import AccessControl
+from server.auth.identity import Identity
 from server.http.errors import HttpError
 from server.http.headers import parse_headers
 from server.ingest_adapter import report_rejections
+from server.rate_limiting.stream_limiter import StreamLimiter
 from server.routes.guarded import guarded
 
 MAX_CONCURRENT_REPORTS = 2
@@ -30,12 +33,31 @@ MAX_CONCURRENT_REPORTS = 2
 
 Each uses a whole core, so further requests wait.
 """
+MAX_DOWNLOADS, MAX_CALLER_DOWNLOADS = 20, 5
+"""Maximum number of open downloads of a process, in total and per caller.
+
+Each holds its report on disk, some 300 bytes per rejection, until the client has read it.
+"""
 CHUNK_BYTES = 256 << 10
+
+
+class DownloadResponse(StreamingResponse):
+    """Streaming response that releases its resources when it ends, however it ends."""
+
+    def __init__(self, content: AsyncIterator[bytes], headers: dict[str, str], resources: ExitStack) -> None:
+        super().__init__(content, headers=headers)
+        self._resources = resources
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        with self._resources:
+            await super().__call__(scope, receive, send)
 
 
 def rejections_route() -> Route:
     """Return the route for GET and HEAD. HEAD requests do not write a report."""
     report_slots = asyncio.Semaphore(MAX_CONCURRENT_REPORTS)
+    limiter = StreamLimiter(MAX_DOWNLOADS, MAX_CALLER_DOWNLOADS)
 
     @guarded
     async def download(request: Request) -> Response:
@@ -43,7 +65,7 @@ def rejections_route() -> Route:
         identity, rate_limit_headers = await access_control.authorize(
             request.scope, parse_headers(request.scope["headers"])
         )
-        response = await _handle(request, identity.caller, report_slots)
+        response = await _handle(request, identity, report_slots, limiter)
         response.raw_headers.extend(rate_limit_headers)
         return response
 
@@ -51,8 +73,11 @@ def rejections_route() -> Route:
 
 
 @guarded
-async def _handle(request: Request, caller: Caller, report_slots: asyncio.Semaphore) -> Response:
+async def _handle(
+    request: Request, identity: Identity, report_slots: asyncio.Semaphore, limiter: StreamLimiter
+) -> Response:
     """Return the report. Callers without the upload scope are refused before any lookup."""
+    caller = identity.caller
     require_scopes(caller, UPLOAD_SCOPES)
     batch_id = parse_batch_id(request.path_params["id"])
     pool: Pool = request.state.app_context.pool
@@ -69,11 +94,14 @@ async def _handle(request: Request, caller: Caller, report_slots: asyncio.Semaph
     }
     if request.method == "HEAD":
         return StreamingResponse(_empty_body(), headers=headers)
-    async with report_slots:
-        file = await _write_report(request, batch_id)
-    headers["Content-Length"] = str(file.seek(0, 2))
-    file.seek(0)
-    return StreamingResponse(_read_chunks(file), headers=headers)
+    access_control: AccessControl = request.state.access_control
+    with ExitStack() as resources:
+        resources.enter_context(limiter.acquire(access_control.stream_owner(request.scope, identity)))
+        async with report_slots:
+            file = resources.enter_context(await _write_report(request, batch_id))
+        headers["Content-Length"] = str(file.seek(0, 2))
+        file.seek(0)
+        return DownloadResponse(_read_chunks(file), headers, resources.pop_all())
 
 
 async def _write_report(request: Request, batch_id: int) -> BinaryIO:
@@ -92,9 +120,8 @@ async def _write_report(request: Request, batch_id: int) -> BinaryIO:
 
 
 async def _read_chunks(file: BinaryIO) -> AsyncIterator[bytes]:
-    with file:
-        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-            yield chunk
+    while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+        yield chunk
 
 
 async def _empty_body() -> AsyncIterator[bytes]:

@@ -1,21 +1,40 @@
-"""Connection limit of a process (`max_connections`): file descriptors, and eviction of idle connections."""
+"""Connection limits of a process: in total, per client address, and the reserve for probes.
+
+At a limit, a connection that is stuck or idle makes room for the new one. If there is none, the new connection is admitted to a
+small reserve, in which only the probes of monitoring are answered. So a server that clients have filled is not mistaken for a
+dead one, and restarted.
+"""
 
 import asyncio
 import resource
+from collections import Counter
 from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server.config.network import client_address_key, is_in_networks
+from server.http.errors import RETRY_AFTER, HttpError
+from server.observability.access_log import PROBES, REQUEST_ID_HEADER, log_rejected_request
+from server.runtime.slow_readers import SlowReaders
 
 RESERVED_FDS = 100
 """File descriptors that are not used by clients.
 
-They are for database connections, uploads in progress and internal use.
+They are for database connections, uploads in progress, the reserve for probes and internal use.
 """
+RESERVED_CONNECTIONS = 20
+"""Connections above the limit that may query a probe."""
+RESERVED_SECONDS = 2.0
+"""Time limit for the request on a reserved connection to arrive."""
 
 
-class Evictable(Protocol):
-    """Connection that can be closed while it is idle."""
+class Connection(Protocol):
+    """Connection that the limiter counts."""
 
     transport: asyncio.Transport
+    client: tuple[str, int] | None
 
     @property
     def is_idle(self) -> bool:
@@ -32,21 +51,107 @@ def raise_fd_limit(connections: int) -> int:
     return connections if soft == resource.RLIM_INFINITY else max(min(connections, soft - RESERVED_FDS), 1)
 
 
-def has_room(count: int, max_connections: int, others: Iterable[Evictable]) -> bool:
-    """Return whether a new connection is within the limit. An idle connection is evicted if needed.
+class ConnectionLimiter:
+    """Limiter of the open connections of one process, in total and per client address.
 
-    `count` includes the new connection, and `others` does not.
+    Trusted proxies and clients at a Unix socket have no limit of their own, because each of them carries the requests of many.
     """
-    return count <= max_connections or evict_idle_connection(others)
 
+    def __init__(
+        self,
+        max_connections: int,
+        max_per_address: int,
+        trusted_proxies: Iterable[IPv4Network | IPv6Network],
+        slow_readers: SlowReaders,
+    ) -> None:
+        self._max_connections = max_connections
+        self._max_per_address = max_per_address
+        self._trusted_proxies = tuple(trusted_proxies)
+        self._slow_readers = slow_readers
+        # Dictionaries serve as sets that keep the order: the oldest connection comes first.
+        self._open: dict[Connection, None] = {}
+        self._reserved: dict[Connection, None] = {}
+        self._by_address: dict[str, dict[Connection, None]] = {}
 
-def evict_idle_connection(connections: Iterable[Evictable]) -> bool:
-    """Close one idle connection. Return whether there was one.
+    def admit(self, connection: Connection) -> HttpError | None:
+        """Count the connection. Return the error of all its requests except probes if a limit is reached."""
+        key = self._address_key(connection)
+        same_address = self._by_address.get(key, {})
+        if key and len(same_address) >= self._max_per_address and not self._evict(same_address):
+            message = f"Too many connections of this address (limit {self._max_per_address:,}); close one first."
+            refusal = HttpError("TOO_MANY_CONNECTIONS", message, status=429, headers=RETRY_AFTER)
+        elif len(self._open) >= self._max_connections and not self._evict(self._open):
+            message = "The server has reached its connection limit. Try again shortly."
+            refusal = HttpError("CONNECTIONS_EXHAUSTED", message, status=503, headers=RETRY_AFTER)
+        else:
+            self._open[connection] = None
+            self._by_address.setdefault(key, {})[connection] = None
+            return None
+        if len(self._reserved) >= RESERVED_CONNECTIONS:
+            self._evict_reserved()
+        self._reserved[connection] = None
+        return refusal
 
-    Its client may send a request at this very moment. To the client, this is the same as an expired keep-alive connection.
-    """
-    for connection in connections:
-        if connection.is_idle:
-            connection.transport.close()
+    def _evict_reserved(self) -> None:
+        """Abort the oldest connection of the address with most connections in the reserve."""
+        keys = {connection: self._address_key(connection) for connection in self._reserved}
+        counts = Counter(keys.values())
+        oldest = max(keys, key=lambda connection: counts[keys[connection]])
+        # It is lost only in the next iteration of the event loop, before which more connections may come.
+        del self._reserved[oldest]
+        oldest.transport.abort()
+
+    def replace(self, old: Connection, new: Connection) -> None:
+        """Pass the slot of a connection on to the protocol that continues it."""
+        self.release(old)
+        self._open[new] = None
+        self._by_address.setdefault(self._address_key(new), {})[new] = None
+
+    def release(self, connection: Connection) -> None:
+        """Free the slot of a connection that was lost."""
+        self._reserved.pop(connection, None)
+        if connection not in self._open:
+            return
+        del self._open[connection]
+        key = self._address_key(connection)
+        same_address = self._by_address[key]
+        del same_address[connection]
+        if not same_address:
+            del self._by_address[key]
+
+    def _address_key(self, connection: Connection) -> str:
+        """Return the key that counts the connections of an address; empty for a proxy."""
+        client = connection.client
+        if client is None or (self._trusted_proxies and is_in_networks(client[0], self._trusted_proxies)):
+            return ""
+        return client_address_key({"client": client})
+
+    def _evict(self, connections: Iterable[Connection]) -> bool:
+        """Close a connection that is stuck, or else an idle one. Return whether there was one.
+
+        The client of an idle connection may send a request at this very moment. To the client, this is the same as an expired
+        keep-alive connection.
+        """
+        if self._slow_readers.reset_stuck(connection.transport for connection in connections):
             return True
-    return False
+        idle = next((connection for connection in connections if connection.is_idle), None)
+        if idle is not None:
+            idle.transport.close()
+        return idle is not None
+
+
+class ReservedApp:
+    """ASGI application of a connection in the reserve: probes are answered, other requests refused."""
+
+    def __init__(self, app: ASGIApp, refusal: HttpError) -> None:
+        self._app, self._refusal = app, refusal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request. The response is the last one on its connection."""
+        if scope["path"] in PROBES:
+            await self._app(scope, receive, send)
+            return
+        response = self._refusal.to_response()
+        request_id = log_rejected_request(self._refusal, scope["headers"], 0.0)
+        response.raw_headers += [(REQUEST_ID_HEADER, request_id), (b"connection", b"close")]
+        await response(scope, receive, send)

@@ -20,6 +20,7 @@ from types import FrameType
 
 import uvicorn
 
+from server.runtime.accept_balancing import BacklogAcceptor
 from server.runtime.http_protocol import LimitedHttpProtocol
 
 REPLACED_SIGNAL = signal.SIGUSR1
@@ -55,6 +56,12 @@ class DrainingServer(uvicorn.Server):
             # The sentinel becomes readable when the process ends, however it ends.
             asyncio.get_running_loop().add_reader(supervisor.sentinel, self._on_supervisor_ended, supervisor.sentinel)
         await super().startup(sockets=sockets)
+        if self.started:
+            acceptor: BacklogAcceptor = self.lifespan.state["backlog_acceptor"]
+            acceptor.start(sockets or (), self._create_protocol)
+
+    def _create_protocol(self) -> LimitedHttpProtocol:
+        return LimitedHttpProtocol(self.config, self.server_state, self.lifespan.state)
 
     def _on_supervisor_ended(self, sentinel: int) -> None:
         asyncio.get_running_loop().remove_reader(sentinel)
@@ -78,6 +85,7 @@ class DrainingServer(uvicorn.Server):
             self._is_draining = True
             await self._drain(seconds)
             self._is_draining = False
+        self._stop_accepting()
         await super().shutdown(sockets)
 
     async def _drain(self, seconds: float) -> None:
@@ -98,5 +106,7 @@ class DrainingServer(uvicorn.Server):
             await asyncio.sleep(ARRIVAL_SECONDS)
 
     def _stop_accepting(self) -> None:
+        acceptor: BacklogAcceptor = self.lifespan.state["backlog_acceptor"]
+        acceptor.stop()
         for server in self.servers:
             server.close()

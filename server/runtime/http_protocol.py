@@ -2,25 +2,24 @@
 
 Uvicorn limits neither the arrival time of a request nor the length of its head. Here a request must arrive within some
 seconds, plus a second for each part of the body that has arrived. One timer per connection checks this, not one per request.
-At the connection limit a new connection replaces an idle one, or is refused if none is idle.
+`server.runtime.slow_readers` limits the time for the response, and `server.runtime.connection_limit` the connections.
 """
 
 import asyncio
 import enum
-from collections.abc import Iterator
 from typing import Any, cast
 
 import httptools
 from starlette.types import Scope
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from server.http.errors import RETRY_AFTER, HttpError
+from server.http.errors import HttpError
 from server.observability.access_log import REQUEST_ID_HEADER, get_request_record, log_rejected_request
-from server.runtime.connection_limit import has_room
+from server.runtime.connection_limit import RESERVED_SECONDS, ConnectionLimiter, ReservedApp
 from server.runtime.handshake_limits import check_handshake
 from server.runtime.request_head import check_head, encode_head_without_upgrade
+from server.runtime.slow_readers import SlowReaders
 from server.runtime.write_coalescing import WriteCoalescingTransport
 from telemetry.request_record import RequestRecord
 
@@ -30,11 +29,10 @@ MIN_BYTES_PER_SECOND = 10_000
 The time limit grows by one second per this many bytes. Half a gigabyte is allowed 14 hours.
 """
 MAX_HEAD_BYTES = HIGH_WATER_LIMIT
-MAX_WEBSOCKET_MESSAGE_BYTES = 1_000_000
-"""Maximum length of a WebSocket message.
+MAX_PIPELINED_REQUESTS = 100
+"""Maximum number of requests that wait for the response to an earlier one on the same connection.
 
-Messages are decoded on the event loop, and a megabyte of the worst JSON blocks it for 80 ms. Callers without the upload
-scope have a lower limit.
+A waiting request takes a hundred times its bytes in memory. Browsers and proxies do not pipeline.
 """
 
 
@@ -61,34 +59,51 @@ IDLE, HEAD, BODY, RESPONDING = RequestState
 class LimitedHttpProtocol(HttpToolsProtocol):
     """Uvicorn protocol with limits for arrival times, request heads and connections.
 
-    The state of the lifespan supplies `request_seconds`, `max_connections` and `accept_yielder`. The protocol sets `stopping`
-    when the server stops, because the lifespan itself ends only after the last response. Methods that run for every request
-    call the base class by name: before Python 3.12, `super()` is slower than the rest of such a method.
+    The state of the lifespan supplies `request_seconds`, `connection_limiter`, `slow_readers` and `accept_yielder`. The
+    protocol sets `stopping` when the server stops, because the lifespan itself ends only after the last response. Methods that
+    run for every request call the base class by name: before Python 3.12, `super()` is slower than the rest of such a method.
     """
+
+    _refusal: HttpError | None = None
+    """Error of all requests except probes, on a connection above a limit."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer of the first request, and enforce the connection limit."""
+        # The protocol is then notified of every buffer that is not empty (`pause_writing`).
+        transport.set_write_buffer_limits(0)
         super().connection_made(WriteCoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
         self._state = IDLE
         self._waiting_since = self.loop.time()
         self._head_bytes = self._body_bytes = 0
         self._head_error: HttpError | None = None
         self._seconds: float = self.app_state["request_seconds"]
+        self._limiter: ConnectionLimiter = self.app_state["connection_limiter"]
+        self._slow_readers: SlowReaders = self.app_state["slow_readers"]
+        self._refusal = self._limiter.admit(self)
+        if self._refusal is not None:
+            self.app = ReservedApp(self.app, self._refusal)
+            self._seconds = min(self._seconds, RESERVED_SECONDS)
         self._timer = self.loop.call_later(self._seconds, self._check_request_timeout)
-        if not has_room(len(self.connections), self.app_state["max_connections"], self._other_connections()):
-            message = "The server has reached its connection limit. Try again shortly."
-            self._refuse(HttpError("CONNECTIONS_EXHAUSTED", message, status=503, headers=RETRY_AFTER))
-        self.app_state["accept_yielder"].yield_after_accept(len(self.connections), self.loop.time())
+        now = self.loop.time()
+        self.app_state["backlog_acceptor"].check_after_accept(now)
+        self.app_state["accept_yielder"].yield_after_accept(len(self.connections), now)
 
     @property
     def is_idle(self) -> bool:
         """Return whether no request or response is in progress."""
-        if self.transport.is_closing() or self._state is HEAD:
+        if self.transport.is_closing() or self._state is HEAD or self.flow.write_paused:
             return False
         return self._state is IDLE or self.cycle.response_complete
 
-    def _other_connections(self) -> Iterator["LimitedHttpProtocol"]:
-        return (other for other in self.connections if other is not self and isinstance(other, LimitedHttpProtocol))
+    def pause_writing(self) -> None:
+        """Limit the time for the client to read what has been written."""
+        super().pause_writing()
+        self._slow_readers.add(self.transport)
+
+    def resume_writing(self) -> None:
+        """End the time limit: all data has been sent."""
+        super().resume_writing()
+        self._slow_readers.discard(self.transport)
 
     def set_connection_close(self) -> None:
         """Send `Connection: close` with the response, unless it has started."""
@@ -102,8 +117,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the timer."""
+        """Cancel the timers, and free the slot of the connection."""
         self._timer.cancel()
+        self._slow_readers.discard(self.transport)
+        self._limiter.release(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -165,7 +182,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._parse(remaining)
 
     def on_message_begin(self) -> None:
-        """Restart the time limit for a new request."""
+        """Restart the time limit for a new request.
+
+        Raise OverflowError, which ends the parsing, if too many requests wait: the last of them ends the connection.
+        """
+        if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:
+            raise OverflowError("too many pipelined requests")
         HttpToolsProtocol.on_message_begin(self)
         self._waiting_since = self.loop.time()
         self._state = HEAD
@@ -180,11 +202,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._state = BODY
         self._head_bytes = 0
         HttpToolsProtocol.on_headers_complete(self)
-        if self.app_state["drain_state"].close_connections:
+        if self.app_state["drain_state"].close_connections or self._refusal is not None:
             # While the server drains (`server.runtime.graceful_shutdown`), each response is the last on its connection.
             self.set_connection_close()
         if self.parser.should_upgrade() and self._is_websocket():
-            error = check_handshake(self.parser.get_method(), version, self.url, self.headers)
+            error = self._refusal or check_handshake(self.parser.get_method(), version, self.url, self.headers)
             if error is not None:
                 self._refuse(error)
 
@@ -217,6 +239,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._timer.cancel()
         super().handle_websocket_upgrade()
         websocket: Any = self.transport.get_protocol()
+        self._limiter.replace(self, websocket)
         if not websocket.handshake_initiated:
             # The library could not parse the head, and would leave the connection open without a response.
             self._refuse(HttpError("BAD_HTTP", "Malformed WebSocket handshake."))
@@ -271,27 +294,3 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if cycle is None or self._state is HEAD or not cycle.more_body or cycle.response_started:
             return None
         return get_request_record(cast("Scope", cycle.scope))
-
-
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """WebSocket protocol that does not log a refused handshake as an error."""
-
-    async def send(self, message: Any) -> None:  # noqa: ANN401
-        """Send the message. A refusal also completes the handshake."""
-        await super().send(message)
-        if self.close_sent:
-            self.handshake_complete = True
-
-
-def uvicorn_options(trusted_proxies: str | None) -> dict[str, Any]:
-    """Return the uvicorn options of every server of the application."""
-    return {
-        "http": LimitedHttpProtocol,
-        "ws": WebSocketProtocol,
-        "ws_max_size": MAX_WEBSOCKET_MESSAGE_BYTES,
-        "server_header": False,
-        "headers": [("X-Content-Type-Options", "nosniff")],
-        # The client address is read from proxy headers only if the settings name a proxy.
-        "proxy_headers": bool(trusted_proxies),
-        "forwarded_allow_ips": trusted_proxies or "",
-    }

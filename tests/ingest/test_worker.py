@@ -137,7 +137,7 @@ async def test_worker_retries_a_poison_batch_and_then_fails_it_with_a_reason(
 async def test_worker_counts_a_polars_panic_as_a_failed_attempt(
     connection: Connection, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def panic(*_arguments: object) -> None:
+    async def panic(*_arguments: object, **_options: object) -> None:
         raise PanicException("index out of bounds")
 
     batch_id = await accept(connection)
@@ -184,7 +184,7 @@ async def test_worker_returns_its_batch_to_the_queue_when_stopped(
     monkeypatch.setattr(worker, "STOP_SECONDS", 0.05)
     started = asyncio.Event()
 
-    async def hang(*_arguments: object) -> None:
+    async def hang(*_arguments: object, **_options: object) -> None:
         started.set()
         await asyncio.Event().wait()
 

@@ -4,7 +4,7 @@ import pytest
 
 from db.connection import Connection
 from db.errors import DatabaseError, DatabaseUnavailable, ServerBusy
-from db.pool import INGEST, Pool, open_pool
+from db.pool import INGEST, open_pool
 from db.repositories import batches, payloads
 from domain.batches import BatchStatus, OnError
 from ingest import worker
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 async def test_worker_releases_its_batch_when_no_connection_is_available(
     connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch, error: type[DatabaseError]
 ) -> None:
-    async def fail(_pool: Pool, _batch_id: int) -> None:
+    async def fail(*_arguments: object) -> None:
         raise error
 
     monkeypatch.setattr(worker, "apply_batch", fail)

@@ -4,38 +4,9 @@ A library may change such a part in any release. So `pyproject.toml` bounds each
 `tests/architecture/dependencies/test_private_apis.py` checks every part.
 """
 
-from dataclasses import dataclass, field
+from tests.support.library_parts import Owner, Part
+from tests.support.uvicorn_apis import UVICORN
 
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Module, class or function (`module:name`) of a library whose parts the product uses.
-
-    `methods` maps each method to its parameters without `self`; the empty name is the owner itself.
-    """
-
-    library: str
-    path: str
-    needed_by: str
-    attributes: tuple[str, ...] = ()
-    methods: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Part of a library: an attribute, or a callable with its parameters."""
-
-    owner: Owner
-    name: str
-    parameters: tuple[str, ...] | None = None
-
-    def __str__(self) -> str:
-        """Return the library, the part and the file that needs it."""
-        return f"{self.owner.library}: {self.owner.path} {self.name} for {self.owner.needed_by}"
-
-
-HTTP, SUPERVISOR = "server/runtime/http_protocol.py", "server/runtime/supervisor.py"
-SHUTDOWN, SERVE = "server/runtime/graceful_shutdown.py", "server/cli/commands/serve.py"
 WEBSOCKET, VIEW = "server/graphql_api/websocket_handler.py", "server/graphql_api/websocket_view.py"
 SSE, SCHEMA, STREAMING = (
     "server/graphql_api/sse.py",
@@ -46,88 +17,12 @@ COLUMNS, DOCUMENTS = "graph/execution/column_completion.py", "graph/execution/do
 ENUMS = "graph/types/enums.py"
 PIPELINE, METRICS = "db/pipeline.py", "server/observability/metrics.py"
 
-HTTPTOOLS = "uvicorn.protocols.http.httptools_impl"
 TRANSPORT_WS = "strawberry.subscriptions.protocols.graphql_transport_ws.handlers"
 RULES = "strawberry.schema.validation_rules"
 EXECUTE = "query variable_values context_value root_value operation_name"
 
 OWNERS = [
-    Owner(
-        "uvicorn",
-        f"{HTTPTOOLS}:HttpToolsProtocol",
-        HTTP,
-        ("app_state", "connections", "cycle", "flow", "headers", "loop", "parser", "server_state", "transport", "url"),
-        {
-            "connection_made": "transport",
-            "connection_lost": "exc",
-            "_should_upgrade": "",
-            "_unset_keepalive_if_required": "",
-            "data_received": "data",
-            "handle_websocket_upgrade": "",
-            "on_message_begin": "",
-            "on_headers_complete": "",
-            "on_body": "body",
-            "on_message_complete": "",
-            "send_400_response": "msg",
-            "shutdown": "",
-        },
-    ),
-    Owner(
-        "uvicorn",
-        f"{HTTPTOOLS}:RequestResponseCycle",
-        HTTP,
-        ("keep_alive", "more_body", "response_complete", "response_started", "scope"),
-    ),
-    Owner("uvicorn", "uvicorn.protocols.http.flow_control", HTTP, ("HIGH_WATER_LIMIT",)),
-    Owner("uvicorn", "uvicorn.protocols.http.flow_control:FlowControl", HTTP, ("read_paused",)),
-    Owner("uvicorn", "uvicorn.server:ServerState", HTTP, ("default_headers",)),
-    Owner(
-        "uvicorn",
-        "uvicorn.protocols.websockets.websockets_sansio_impl:WebSocketsSansIOProtocol",
-        HTTP,
-        ("close_sent", "handshake_complete", "handshake_initiated"),
-        {"send": "message"},
-    ),
-    Owner(
-        "uvicorn",
-        "uvicorn.server:Server",
-        SHUTDOWN,
-        ("lifespan", "server_state", "servers", "should_exit"),
-        {"startup": "sockets", "shutdown": "sockets", "handle_exit": "sig frame"},
-    ),
-    Owner("uvicorn", "uvicorn.server:ServerState", SHUTDOWN, ("connections",)),
-    Owner("uvicorn", "uvicorn.lifespan.on:LifespanOn", SHUTDOWN, ("state",)),
-    Owner("uvicorn", "uvicorn.server:Server", SERVE, ("started", "should_exit"), {"startup": "sockets"}),
-    Owner("uvicorn", "uvicorn.config:Config", SERVE, ("backlog",)),
-    Owner("uvicorn", "uvicorn.config", SUPERVISOR, ("STARTUP_FAILURE",)),
-    Owner(
-        "uvicorn",
-        "uvicorn.supervisors.multiprocess:Process",
-        SUPERVISOR,
-        ("_server", "config", "exitcode", "pid", "process", "server"),
-        {
-            "__init__": "config sockets",
-            "is_alive": "timeout",
-            "is_ready": "timeout",
-            "join": "",
-            "kill": "",
-            "start": "",
-            "terminate": "",
-        },
-    ),
-    Owner(
-        "uvicorn",
-        "uvicorn.supervisors.multiprocess:Multiprocess",
-        SUPERVISOR,
-        ("config", "processes", "processes_num", "should_exit", "signal_queue", "sockets"),
-        {
-            "__init__": "config sockets",
-            "init_processes": "",
-            "join_all": "",
-            "keep_subprocess_alive": "",
-            "restart_all": "",
-        },
-    ),
+    *UVICORN,
     Owner(
         "strawberry-graphql",
         "strawberry.schema.schema:Schema",

@@ -5,6 +5,7 @@ from pathlib import Path
 from db.connection import Connection
 from db.embedded.disk_space import DiskSpace, open_disk_space
 from db.repositories import batches
+from domain.batch_size import BatchLimits
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection
 from ingest.batches.load import AlreadyLoaded, load_file
 from ingest.errors import FileRejected
@@ -27,11 +28,13 @@ def load(files: list[Path], *, skip_invalid: bool, again: bool, data_dir: Path |
     settings = read_settings(data_dir=data_dir)
     with open_database(settings) as url:
         disk_space = open_disk_space(settings.data_dir, url, settings.min_free_bytes)
-        loaded = [_load_one(url, file, on_error, disk_space, again=again) for file in files]
+        loaded = [_load_one(url, file, on_error, settings.batch_limits(), disk_space, again=again) for file in files]
     return all(loaded)
 
 
-def _load_one(url: str, file: Path, on_error: OnError, disk_space: DiskSpace | None, *, again: bool) -> bool:
+def _load_one(
+    url: str, file: Path, on_error: OnError, limits: BatchLimits, disk_space: DiskSpace | None, *, again: bool
+) -> bool:
     """Load one file, print the result, and return whether it was applied.
 
     Raise CommandError if the disk of the embedded server has no room.
@@ -54,6 +57,7 @@ def _load_one(url: str, file: Path, on_error: OnError, disk_space: DiskSpace | N
                     source=file.name,
                     on_error=on_error,
                     again=again,
+                    limits=limits,
                     report=report,
                 )
                 return batch_id, outcome, await batches.list_rejections(connection, batch_id, limit=SHOWN_REJECTIONS)

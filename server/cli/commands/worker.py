@@ -22,7 +22,12 @@ def worker(*, concurrency: int, with_parent: bool, data_dir: Path | None) -> Non
             out.print(f"Applying batches, {concurrency} at once (press Ctrl-C to stop).")
         disk_space = open_disk_space(settings.data_dir, url, settings.min_free_bytes)
         work = partial(
-            run_worker, url, concurrency=concurrency, payload_days=settings.payload_days, disk_space=disk_space
+            run_worker,
+            url,
+            concurrency=concurrency,
+            payload_days=settings.payload_days,
+            limits=settings.batch_limits(),
+            disk_space=disk_space,
         )
         asyncio.run(_work_until_signal(work, with_parent=with_parent))
 

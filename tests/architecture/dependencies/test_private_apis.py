@@ -21,7 +21,8 @@ from starlette.middleware.cors import CORSMiddleware
 from websockets import http11
 
 from tests.support.class_names import is_private, is_self, names_of
-from tests.support.private_apis import PARTS, Part
+from tests.support.library_parts import Part
+from tests.support.private_apis import PARTS
 from tests.support.source import PRODUCT, ROOT, modules
 
 NAMED_TUPLE = {"_asdict", "_fields", "_make", "_replace"}

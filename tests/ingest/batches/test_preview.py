@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from db.connection import Connection
 from db.pool import INGEST, Pool, connect, open_pool
 from db.repositories import locations
+from domain.batch_size import DEFAULT_LIMITS
 from domain.batches import BatchOutcome, BatchStatus, FileFormat, OnError
 from domain.prices import DailyAverages
 from ingest.batches import aggregation, pipeline, preview
@@ -57,7 +58,7 @@ items = st.builds(
 def dry_run_context(pool: Pool) -> RequestContext:
     """Return the context of a request with permission for dry runs."""
     context = reading_context(pool)
-    context.app.preview_upload = create_previewer(pool)
+    context.app.preview_upload = create_previewer(pool, DEFAULT_LIMITS)
     return context
 
 

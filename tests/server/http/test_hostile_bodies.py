@@ -8,7 +8,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from server.runtime.http_protocol import MAX_WEBSOCKET_MESSAGE_BYTES
+from server.runtime.websocket_protocol import MAX_WEBSOCKET_MESSAGE_BYTES
 from tests.support.hostile import Target, check_quick, error_codes
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import open_socket, receive

@@ -193,6 +193,7 @@ def test_connection_limit_evicts_idle_connections_but_not_busy_ones(lane_url: st
         assert idle.recv(1) == b""
         with open_socket(url) as busy:
             refused = opened.enter_context(socket.create_connection(address, EVENT_SECONDS))
+            refused.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             answer = b""
             while piece := refused.recv(4_096):
                 answer += piece

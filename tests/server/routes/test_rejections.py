@@ -4,6 +4,8 @@ import csv
 import io
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -13,6 +15,8 @@ from server.routes.rejections import MAX_CONCURRENT_REPORTS
 from tests.support.batches.mutations import REVERT
 from tests.support.batches.uploads import UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.http.slow_reading import connect_with_small_buffers, get_request, seconds_until_reset
+from tests.support.waiting import eventually
 
 URLS = "{ batches { edges { node { number rejectionsUrl } } } }"
 SAME_PORT = ["CNSGH", "CNSGH", "2024-01-01", "2024-01-02", "-3", "USD"]
@@ -40,13 +44,13 @@ def only_error(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, error["extensions"]["code"]
 
 
-def add_rejections(database_url: str, number: int) -> None:
+def add_rejections(database_url: str, number: int, count: int = MANY) -> None:
     """Insert more rejections for the batch than the buffers of a connection hold."""
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO batch_rejections SELECT %s, 1, 'price', 'INVALID_PRICE', 'ERROR', repeat('m', 100), 'x', n"
             " FROM generate_series(1, %s) n",
-            (number, MANY),
+            (number, count),
         )
 
 
@@ -147,6 +151,38 @@ def test_rejections_downloads_by_stalled_clients_do_not_block_other_requests(cli
     finally:
         for sock in idle:
             sock.close()
+
+
+def count_unlinked_files() -> int:
+    """Return the number of unlinked files that this process, which runs the server, holds."""
+    links = [path.readlink() for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    return sum(link.name.endswith("(deleted)") for link in links)
+
+
+def test_rejections_downloads_are_limited_and_release_their_files(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.routes.rejections.MAX_DOWNLOADS", 2)
+    create_locations(database_url)
+    with running_server(database_url, stall_seconds=1.0) as client, ExitStack() as opened:
+        with running_worker(database_url):
+            batch = upload(client, VALID_ITEM)
+        add_rejections(database_url, batch["number"], 10_000)
+        path, before = f"/batches/{batch['id']}/rejections.csv", count_unlinked_files()
+        unread = [opened.enter_context(connect_with_small_buffers(client)) for _ in range(2)]
+        for sock in unread:
+            sock.sendall(get_request(path))
+            # The response begins after the report is written.
+            assert sock.recv(12) == b"HTTP/1.1 200"
+        assert count_unlinked_files() == before + 2
+        refused = client.http.get(path)
+        assert only_error(refused) == (503, "STREAMS_EXHAUSTED")
+        assert refused.headers["retry-after"] == "2"
+        for sock in unread:
+            seconds_until_reset(sock)
+        eventually(lambda: count_unlinked_files() == before, "the files are not released")
+        assert client.http.get(path).text.count("\n") == 10_001
+        eventually(lambda: count_unlinked_files() == before, "the file is not released")
 
 
 def test_rejections_respond_503_while_the_database_is_unavailable(

@@ -1,5 +1,6 @@
 """Accept balancing: the processes of a server share simultaneous connections."""
 
+import asyncio
 import socket
 import subprocess
 import time
@@ -10,7 +11,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from server.runtime.accept_balancing import WINDOW_SECONDS, AcceptYielder
+from server.runtime.accept_balancing import (
+    MAX_ACCEPTS,
+    SLOW_ITERATION_SECONDS,
+    WINDOW_SECONDS,
+    AcceptYielder,
+    BacklogAcceptor,
+)
 from tests.support.fixtures.server import running_server
 from tests.support.http.metrics import SETTINGS, find, scrape
 from tests.support.http.server_process import serving
@@ -88,3 +95,33 @@ def test_accept_balancing_yields_only_while_the_connection_count_grows() -> None
 
 def test_accept_balancing_does_not_yield_in_a_single_process() -> None:
     assert not AcceptYielder(processes=1).yield_after_accept(1, 10.0)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("seconds", "expected"), [(0.0, 0), (2 * SLOW_ITERATION_SECONDS, 10)])
+async def test_backlog_acceptor_accepts_all_waiting_connections_after_a_slow_iteration(
+    seconds: float, expected: int
+) -> None:
+    assert expected < MAX_ACCEPTS
+    accepted: list[asyncio.Protocol] = []
+
+    def create_protocol() -> asyncio.Protocol:
+        accepted.append(asyncio.Protocol())
+        return accepted[-1]
+
+    acceptor, loop = BacklogAcceptor(), asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listening, ExitStack() as opened:
+        listening.setblocking(False)
+        acceptor.start([listening], create_protocol)
+        for _ in range(10):
+            opened.enter_context(socket.create_connection(listening.getsockname()))
+        acceptor.check_after_accept(loop.time())
+        time.sleep(seconds)  # noqa: ASYNC251
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert len(accepted) == expected
+        acceptor.stop()
+        acceptor.check_after_accept(loop.time() - 1)
+        opened.enter_context(socket.create_connection(listening.getsockname()))
+        await asyncio.sleep(0)
+        assert len(accepted) == expected

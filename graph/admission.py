@@ -1,0 +1,84 @@
+"""Admission of operations, so that a burst of expensive ones does not occupy the event loop.
+
+All tasks that are ready run before the loop serves its sockets again. Three hundred queries of the maximum cost that arrive
+together would keep it busy for twelve seconds, in which no probe is answered.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+class CostBudget:
+    """Weighted semaphore that bounds the total cost of the queries in execution.
+
+    A query whose cost exceeds the whole budget must not be passed. Waiting queries are admitted in the order of their arrival.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._available = total
+        self._waiting = deque[tuple[int, asyncio.Future[None]]]()
+
+    async def run(self, work: Coroutine[Any, Any, Result], cost: int) -> Result:
+        """Return the result of the work, which starts when the budget has room for its cost."""
+        if self._waiting or cost > self._available:
+            try:
+                await self._wait(cost)
+            except BaseException:
+                work.close()
+                raise
+        else:
+            self._available -= cost
+        try:
+            return await work
+        finally:
+            self._available += cost
+            self._admit_waiting()
+
+    async def _wait(self, cost: int) -> None:
+        admission = asyncio.get_running_loop().create_future()
+        self._waiting.append((cost, admission))
+        try:
+            await admission
+        except BaseException:
+            if not admission.cancelled():
+                # It was admitted and cancelled in the same iteration of the event loop.
+                self._available += cost
+            self._admit_waiting()
+            raise
+
+    def _admit_waiting(self) -> None:
+        while self._waiting:
+            cost, admission = self._waiting[0]
+            if not admission.cancelled():
+                if cost > self._available:
+                    return
+                self._available -= cost
+                admission.set_result(None)
+            self._waiting.popleft()
+
+
+class Turnstile:
+    """Gate that lets one task pass in each iteration of the event loop."""
+
+    def __init__(self) -> None:
+        self._waiting = deque[asyncio.Future[None]]()
+
+    async def wait(self) -> None:
+        """Wait for the next iteration in which no earlier task passes."""
+        loop = asyncio.get_running_loop()
+        turn = loop.create_future()
+        self._waiting.append(turn)
+        if len(self._waiting) == 1:
+            loop.call_soon(self._pass_next)
+        await turn
+
+    def _pass_next(self) -> None:
+        turn = self._waiting.popleft()
+        if self._waiting:
+            self._waiting[0].get_loop().call_soon(self._pass_next)
+        if not turn.done():
+            turn.set_result(None)

@@ -1,0 +1,191 @@
+"""Clients that do not read their response: disconnected after a time limit, or earlier to make room."""
+
+import json
+import threading
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from graph.execution.streaming import StreamingSchema
+from tests.support.batches.uploads import create_locations
+from tests.support.fixtures.server import Client, running_server
+from tests.support.http.raw_http import connect, read_all
+from tests.support.http.slow_reading import (
+    LARGE,
+    MEDIUM,
+    connect_with_small_buffers,
+    get_request,
+    graphql_request,
+    is_reset,
+    open_raw_websocket,
+    seconds_until_reset,
+    subscribe_frame,
+)
+from tests.support.streams import open_socket, receive, subscribe
+from tests.support.waiting import eventually
+
+STALL_SECONDS = 0.4
+LONG_STALL_SECONDS = 2.4
+"""A connection is stuck after a sixth of it."""
+EVENTS = "Accept: text/event-stream"
+
+
+@pytest.fixture(scope="module")
+def lane_url(module_database_url: str) -> str:
+    """Return a database with two ports."""
+    create_locations(module_database_url)
+    return module_database_url
+
+
+@pytest.fixture(scope="module")
+def client(lane_url: str) -> Iterator[Client]:
+    """Yield a server with a short time limit for readers."""
+    with running_server(lane_url, stall_seconds=STALL_SECONDS) as client:
+        yield client
+
+
+@pytest.mark.parametrize("field", ["Accept: application/json", EVENTS, "Connection: close"])
+def test_client_that_does_not_read_its_response_is_disconnected(client: Client, field: str) -> None:
+    with connect_with_small_buffers(client) as sock:
+        sock.sendall(graphql_request(LARGE, field))
+        assert seconds_until_reset(sock) > STALL_SECONDS / 2
+
+
+def test_client_that_trickles_its_response_is_disconnected(client: Client) -> None:
+    with connect_with_small_buffers(client) as sock:
+        sock.sendall(graphql_request(LARGE))
+
+        def trickle() -> bool:
+            sock.recv(10)
+            return is_reset(sock, STALL_SECONDS / 10)
+
+        assert eventually(trickle, "the connection is not reset") < 10 * STALL_SECONDS
+
+
+def test_client_that_reads_slowly_but_steadily_receives_the_whole_response(client: Client) -> None:
+    with connect_with_small_buffers(client) as sock:
+        sock.sendall(graphql_request(MEDIUM, "Connection: close"))
+        began, answer = time.monotonic(), b""
+        while part := sock.recv(4_096):
+            answer += part
+            time.sleep(0.015)
+    assert time.monotonic() - began > 1.5 * STALL_SECONDS
+    assert len(json.loads(answer.partition(b"\r\n\r\n")[2])["data"]["averagePrices"]) == 3_659
+
+
+def test_client_that_pauses_for_less_than_the_time_limit_keeps_its_connection(client: Client) -> None:
+    with connect_with_small_buffers(client) as sock:
+        sock.sendall(graphql_request(LARGE) + get_request("/livez"))
+        time.sleep(STALL_SECONDS / 3)
+        answer = b""
+        while not answer.endswith(b"alive\n"):
+            part = sock.recv(65_536)
+            assert part
+            answer += part
+
+
+def test_websocket_client_that_does_not_read_is_disconnected(client: Client) -> None:
+    with connect_with_small_buffers(client) as sock:
+        open_raw_websocket(sock)
+        sock.sendall(subscribe_frame(LARGE, "1"))
+        assert seconds_until_reset(sock) > STALL_SECONDS / 2
+
+
+def test_pipelining_client_that_does_not_read_is_disconnected(client: Client) -> None:
+    with connect_with_small_buffers(client) as sock:
+        sock.sendall(graphql_request(MEDIUM) * 20)
+        assert seconds_until_reset(sock) > STALL_SECONDS / 2
+
+
+def test_stuck_connection_makes_room_at_the_connection_limit(lane_url: str) -> None:
+    with (
+        running_server(lane_url, max_connections=3, stall_seconds=LONG_STALL_SECONDS, request_seconds=60) as client,
+        ExitStack() as opened,
+    ):
+        idle = opened.enter_context(connect(client))
+        stuck = [opened.enter_context(connect_with_small_buffers(client)) for _ in range(2)]
+        for sock in stuck:
+            sock.sendall(graphql_request(LARGE))
+        time.sleep(LONG_STALL_SECONDS / 4)
+        assert client.http.post("/graphql", json={"query": "{ __typename }"}).status_code == 200
+        assert min(seconds_until_reset(sock) for sock in stuck) < LONG_STALL_SECONDS / 2
+        idle.sendall(get_request("/livez"))
+        assert idle.recv(65_536).endswith(b"alive\n")
+
+
+def test_slowest_readers_are_disconnected_above_the_limit_of_unread_bytes(lane_url: str) -> None:
+    with (
+        running_server(lane_url, max_unread_bytes=1_000_000, stall_seconds=LONG_STALL_SECONDS) as client,
+        ExitStack() as opened,
+    ):
+        stuck = [opened.enter_context(connect_with_small_buffers(client)) for _ in range(3)]
+        for sock in stuck:
+            sock.sendall(graphql_request(LARGE))
+        resets = sorted(seconds_until_reset(sock) for sock in stuck)
+        # Two resets suffice to stay below the limit. The third connection has its whole time.
+        assert resets[0] < LONG_STALL_SECONDS / 2
+
+
+def test_websocket_queries_wait_while_their_client_does_not_read(
+    lane_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    stream = StreamingSchema.stream
+
+    async def counted(self: StreamingSchema, query: str, *args: Any, **options: Any) -> AsyncGenerator[Any, None]:  # noqa: ANN401
+        started.append(query)
+        return await stream(self, query, *args, **options)
+
+    monkeypatch.setattr(StreamingSchema, "stream", counted)
+    with running_server(lane_url) as client, connect_with_small_buffers(client) as sock:
+        open_raw_websocket(sock)
+        for number in range(20):
+            sock.sendall(subscribe_frame(MEDIUM, str(number)))
+        for _ in range(20):
+            assert client.http.get("/livez").status_code == 200
+        assert 0 < len(started) <= 5
+        end, tail, completed = b'"type":"complete"', b"", 0
+        while completed < 20:
+            received = tail + sock.recv(65_536)
+            completed += received.count(end)
+            tail = received[1 - len(end) :]
+    assert len(started) == 20
+
+
+def test_websocket_queries_do_not_wait_for_subscriptions(client: Client) -> None:
+    watch = 'subscription { pricesChanged(origin: "CNSGH", destination: "NLRTM") { status } }'
+    with open_socket(str(client.http.base_url)) as opened:
+        for number in range(10):
+            subscribe(opened, watch, {}, str(number))
+        subscribe(opened, "{ __typename }", {}, "query")
+        assert receive(opened)["payload"] == {"data": {"__typename": "Query"}}
+
+
+def test_reading_clients_are_served_while_others_do_not_read(lane_url: str) -> None:
+    with running_server(lane_url) as client, ExitStack() as opened:
+        for _ in range(30):
+            opened.enter_context(connect_with_small_buffers(client)).sendall(graphql_request(MEDIUM))
+        answers: list[bytes] = []
+
+        def ask() -> None:
+            with connect(client) as sock:
+                sock.sendall(graphql_request(MEDIUM, "Connection: close"))
+                answers.append(read_all(sock))
+
+        threads = [threading.Thread(target=ask) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [answer[:15] for answer in answers] == [b"HTTP/1.1 200 OK"] * 5
+
+
+def test_pipelined_requests_beyond_the_limit_end_the_connection(client: Client) -> None:
+    with connect(client) as sock:
+        sock.sendall(get_request("/livez") * 300)
+        answer = read_all(sock)
+    assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"alive\n") == 101
+    assert answer.rpartition(b"HTTP/1.1 200 OK")[2].count(b"connection: close") == 1
