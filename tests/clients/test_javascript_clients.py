@@ -6,6 +6,7 @@ further client needs its package in `package.json`, `npm install` in that folder
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ ENTRIES: dict[str, list[Json]] = {
 }
 """Entries of each connection of the schema, as Relay pages through it one by one."""
 CONNECTIONS = {name: {"forward": entries, "backward": entries} for name, entries in ENTRIES.items()}
+RELAY = {"cached": "REVERTED", "unexpected": 0, "connections": CONNECTIONS}
 CLIENTS: dict[str, Json] = {
     "urql.mjs urql-core-5": URQL,
     "urql.mjs @urql/core": URQL,
@@ -52,7 +54,7 @@ CLIENTS: dict[str, Json] = {
         "sentByGet": ["hash"],
     },
     "graphql-request.mjs": {"pages": PAGES, "refused": REFUSED},
-    "relay.mjs": {"cached": "REVERTED", "unexpected": 0, "connections": CONNECTIONS},
+    "relay.mjs __generated__": RELAY,
     "built/typed/client.js text": {"pages": PAGES},
 }
 """Script of each client with its arguments, and the results that it has in addition to those of all clients.
@@ -66,8 +68,12 @@ def scripts() -> Path:
     """Return the folder of the scripts, installed alongside their packages and with compiled documents."""
     folder = install_scripts(ROOT / "tests" / "clients" / "javascript")
     (folder / "schema.graphql").write_bytes((ROOT / "schema.graphql").read_bytes())
-    (folder / "relay" / "__generated__").mkdir(exist_ok=True)
-    run_tool(folder, "relay-compiler", "relay.config.json")
+    # The compiler adds documents to the manifest, and only those that it writes anew.
+    (folder / "relay" / "persisted.json").write_text("{}")
+    for documents, config in (("__generated__", "relay.config.json"), ("registered", "relay.registered.config.json")):
+        shutil.rmtree(folder / "relay" / documents, ignore_errors=True)
+        (folder / "relay" / documents).mkdir()
+        run_tool(folder, "relay-compiler", config)
     run_tool(folder, "graphql-codegen")
     run_tool(folder, "tsc", "--project", "typed")
     return folder
@@ -85,10 +91,19 @@ def test_client_reads_uploads_and_subscribes(scripts: Path, database_url: str, c
         check_client(scripts, url, client, additional)
 
 
-def test_registered_documents_of_graphql_codegen_run(scripts: Path, database_url: str) -> None:
-    manifest = scripts / "typed" / "gql" / "persisted-documents.json"
-    with open_world(database_url, {"documents_dir": manifest, "persisted_only": True}) as url:
-        check_client(scripts, url, "built/typed/client.js registered", {"pages": PAGES})
+@pytest.mark.parametrize(
+    ("client", "manifest", "additional"),
+    [
+        ("built/typed/client.js registered", "typed/gql/persisted-documents.json", {"pages": PAGES}),
+        ("relay.mjs registered", "relay/persisted.json", RELAY),
+    ],
+    ids=["graphql-codegen", "relay-compiler"],
+)
+def test_manifest_of_a_compiler_registers_its_documents(
+    scripts: Path, database_url: str, client: str, manifest: str, additional: Json
+) -> None:
+    with open_world(database_url, {"documents_dir": scripts / manifest, "persisted_only": True}) as url:
+        check_client(scripts, url, client, additional)
 
 
 def test_page_behind_vite_uploads_and_subscribes(scripts: Path, database_url: str) -> None:

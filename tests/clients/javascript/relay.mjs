@@ -1,4 +1,5 @@
-// Relay's runtime with documents that its compiler generated from `relay/`. Subscriptions go over WebSocket.
+// Relay's runtime with documents that its compiler generated from `relay/`. Subscriptions go over WebSocket. The second argument
+// is the folder of the documents: with their texts, or with their IDs for a server that executes registered documents only.
 //
 // A build with Relay's Babel plugin replaces the tagged templates by the compiled documents. Node.js loads them by name.
 import { createRequire } from 'node:module';
@@ -12,23 +13,27 @@ const {
   getSelector, requestSubscription,
 } = relay;
 const require = createRequire(import.meta.url);
-const load = (name) => require(`./relay/__generated__/${name}.graphql.js`);
+const load = (name) => require(`./relay/${process.argv[3]}/${name}.graphql.js`);
 
 const errors = [];
 
-const createBody = (query, variables, uploadables) => {
-  if (!uploadables) return JSON.stringify({ query, variables });
+// The compiler sets `id` instead of `text` if it writes a manifest.
+const reference = ({ id, text }) => (id ? { documentId: id } : { query: text });
+
+const createBody = (request, variables, uploadables) => {
+  const operations = JSON.stringify({ ...reference(request), variables });
+  if (!uploadables) return operations;
   const form = new FormData();
   const names = Object.keys(uploadables);
-  form.set('operations', JSON.stringify({ query, variables }));
+  form.set('operations', operations);
   form.set('map', JSON.stringify(Object.fromEntries(names.map((name) => [name, [`variables.${name}`]]))));
   for (const name of names) form.set(name, uploadables[name]);
   return form;
 };
 
-const fetchOperation = async ({ text }, variables, _cacheConfig, uploadables) => {
+const fetchOperation = async (request, variables, _cacheConfig, uploadables) => {
   const headers = uploadables ? { 'GraphQL-Require-Preflight': '1' } : { 'Content-Type': 'application/json' };
-  const body = createBody(text, variables, uploadables);
+  const body = createBody(request, variables, uploadables);
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: { Accept: 'application/graphql-response+json, application/json', ...headers },
@@ -41,8 +46,9 @@ const fetchOperation = async ({ text }, variables, _cacheConfig, uploadables) =>
 };
 
 const sockets = createClient({ url: `${url.replace('http', 'ws')}/graphql`, webSocketImpl: WebSocket });
-const subscribe = ({ text, name }, variables) =>
-  Observable.create((sink) => sockets.subscribe({ query: text, operationName: name, variables }, sink));
+// graphql-ws requires the property `query`.
+const subscribe = (request, variables) =>
+  Observable.create((sink) => sockets.subscribe({ query: '', ...reference(request), variables }, sink));
 
 const environment = new Environment({
   network: Network.create(fetchOperation, subscribe),
