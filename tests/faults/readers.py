@@ -22,7 +22,7 @@ query ($from: Date!, $to: Date!, $origin: String!, $destination: String!) {
 }
 """
 TIMEOUT_SECONDS = 40.0
-PAUSE_SECONDS = 0.01
+PAUSE_SECONDS = 0.03
 """Pause between two requests of a reader, so that a dozen readers leave CPU time for the server and the database."""
 
 

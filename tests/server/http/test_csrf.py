@@ -154,13 +154,14 @@ def test_cors_setting_allows_further_headers(module_database_url: str) -> None:
 
 
 def test_cors_exposes_the_headers_that_the_server_sends(module_database_url: str) -> None:
-    settings = {"cors_origins": ALLOWED_ORIGIN, "rate_limit": "3/day"}
+    settings = {"cors_origins": ALLOWED_ORIGIN, "rate_limit": "20/day"}
     with running_server(module_database_url, writes_are_open=False, **settings) as client:
-        responses = [get(client, Accept=JSON, Origin=ALLOWED_ORIGIN) for _ in range(4)]
+        # The first responses may lack an ETag, until the server knows the version of the data.
+        responses = [get(client, Accept=JSON, Origin=ALLOWED_ORIGIN) for _ in range(21)]
     exposed = {name.lower() for name in responses[0].headers["access-control-expose-headers"].split(", ")}
-    assert [response.status_code for response in responses] == [200, 200, 200, 429]
+    assert [response.status_code for response in responses] == [200] * 20 + [429]
     for name in ("etag", "cache-status", "ratelimit", "ratelimit-policy", "x-request-id"):
-        assert name in responses[0].headers
+        assert name in responses[-2].headers
     assert "retry-after" in responses[-1].headers
     # Safelisted by the Fetch standard, of no use to a page, or those of CORS itself.
     others = {"cache-control", "content-length", "content-type", "date", "vary", "x-content-type-options"}

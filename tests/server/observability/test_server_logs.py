@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,13 @@ query Week($origin: String!) {
 """
 SECRET = "hunter2-hunter2"  # noqa: S105
 ARGUMENT = "WhatSomebodySent"
+
+
+@pytest.fixture(scope="module")
+def logged(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Log]]:
+    """Yield the URL and the log of a server that several tests share; each finds its lines by their request IDs."""
+    with logging_server(module_database_url, tmp_path_factory.mktemp("log")) as (_, url, log):
+        yield url, log
 
 
 def send_query(url: str, query: str, headers: dict[str, str] | None = None, **variables: object) -> httpx.Response:
@@ -60,40 +68,36 @@ def test_access_log_writes_one_json_line_per_request_with_its_request_id(
         }
 
 
-def test_access_log_records_cache_status_error_codes_and_unknown_routes(database_url: str, tmp_path: Path) -> None:
-    with logging_server(database_url, tmp_path) as (_, url, log):
-        for request_id in ("first", "second"):
-            send_query(url, AVERAGES, {"X-Request-Id": request_id}, origin="CNSGH")
-        hit = log.find(request_id="second")
-        assert (hit["cache"], hit["operation"], hit["rows"]) == ("hit", "Week", 7)
-        address = f"{url}/graphql"
-        accept = {"Accept": "application/json"}
-        got = httpx.get(address, params={"query": '{ location(key: "CNSGH") { key } }'}, headers=accept)
-        again = httpx.get(
-            str(got.url), headers=accept | {"If-None-Match": got.headers["etag"], "X-Request-Id": "third"}
-        )
-        assert again.status_code == 304
-        assert log.find(request_id="third")["cache"] == "304"
-        httpx.post(address, json={}, headers={"X-Request-Id": "fourth"})
-        assert log.find(request_id="fourth")["codes"] == ["BAD_PARAMETER"]
-        send_query(url, AVERAGES, {"X-Request-Id": "fifth"}, origin="XXXXX")
-        assert log.find(request_id="fifth")["codes"] == ["UNKNOWN_LOCATION"]
-        send_query(url, "mutation { revertBatch(id: 1) { userErrors { code } } }", {"X-Request-Id": "sixth"})
-        refused = log.find(request_id="sixth")
-        assert (refused["status"], refused["codes"], refused["caller"]) == (401, ["UNAUTHENTICATED"], "anyone")
-        assert httpx.get(f"{url}/no/such/thing", headers={"X-Request-Id": "seventh"}).status_code == 404
-        assert log.find(request_id="seventh")["route"] == "none"
+def test_access_log_records_cache_status_error_codes_and_unknown_routes(logged: tuple[str, Log]) -> None:
+    url, log = logged
+    for request_id in ("first", "second"):
+        send_query(url, AVERAGES, {"X-Request-Id": request_id}, origin="CNSGH")
+    hit = log.find(request_id="second")
+    assert (hit["cache"], hit["operation"], hit["rows"]) == ("hit", "Week", 7)
+    address = f"{url}/graphql"
+    accept = {"Accept": "application/json"}
+    got = httpx.get(address, params={"query": '{ location(key: "CNSGH") { key } }'}, headers=accept)
+    again = httpx.get(str(got.url), headers=accept | {"If-None-Match": got.headers["etag"], "X-Request-Id": "third"})
+    assert again.status_code == 304
+    assert log.find(request_id="third")["cache"] == "304"
+    httpx.post(address, json={}, headers={"X-Request-Id": "fourth"})
+    assert log.find(request_id="fourth")["codes"] == ["BAD_PARAMETER"]
+    send_query(url, AVERAGES, {"X-Request-Id": "fifth"}, origin="XXXXX")
+    assert log.find(request_id="fifth")["codes"] == ["UNKNOWN_LOCATION"]
+    send_query(url, "mutation { revertBatch(id: 1) { userErrors { code } } }", {"X-Request-Id": "sixth"})
+    refused = log.find(request_id="sixth")
+    assert (refused["status"], refused["codes"], refused["caller"]) == (401, ["UNAUTHENTICATED"], "anyone")
+    assert httpx.get(f"{url}/no/such/thing", headers={"X-Request-Id": "seventh"}).status_code == 404
+    assert log.find(request_id="seventh")["route"] == "none"
 
 
 @pytest.mark.parametrize("sent", ["", "a b", "a" * 65, "ä", 'x"y', "a\tb"])
-def test_access_log_replaces_an_invalid_request_id_with_a_generated_one(
-    database_url: str, tmp_path: Path, sent: str
-) -> None:
-    with logging_server(database_url, tmp_path) as (_, url, log):
-        answer = httpx.get(f"{url}/graphql", headers={b"X-Request-Id": sent.encode()})
-        made = answer.headers["x-request-id"]
-        assert len(made) == 16
-        assert log.find(request_id=made)["status"] == answer.status_code
+def test_access_log_replaces_an_invalid_request_id_with_a_generated_one(logged: tuple[str, Log], sent: str) -> None:
+    url, log = logged
+    answer = httpx.get(f"{url}/graphql", headers={b"X-Request-Id": sent.encode()})
+    made = answer.headers["x-request-id"]
+    assert len(made) == 16
+    assert log.find(request_id=made)["status"] == answer.status_code
 
 
 @pytest.mark.parametrize(("level", "words"), [("info", "% is wrong"), ("debug", "password=% is wrong")])
