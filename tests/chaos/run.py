@@ -26,7 +26,7 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.scale import CLIENTS, Scale
 from tests.chaos.supervised_process import running_processes
 from tests.chaos.uploads import make_world
-from tests.support.processes import COMMAND, environment
+from tests.support.commands.processes import COMMAND, environment
 from tests.support.tokens import create_api_token
 
 

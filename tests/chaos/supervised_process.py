@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.processes import COMMAND, environment
+from tests.support.commands.processes import COMMAND, environment
 
 RESTART_SECONDS = 0.2
 STOP_SECONDS = 40.0

@@ -13,9 +13,9 @@ import pytest
 from graphql import GraphQLObjectType, build_schema, get_named_type
 
 from tests.support.clients import APPLIED, LOCATIONS, PAGES, REFUSED, check_results, open_world
+from tests.support.code.source import ROOT
+from tests.support.commands.npm import install_scripts, run_script, run_tool
 from tests.support.fixtures.server import Json
-from tests.support.npm import install_scripts, run_script, run_tool
-from tests.support.source import ROOT
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.clients import PAGES, REFUSED, check_results, open_world
-from tests.support.installs import install_once, run_command
-from tests.support.source import ROOT
+from tests.support.code.source import ROOT
+from tests.support.commands.installs import install_once, run_command
 
 pytestmark = pytest.mark.slow
 

@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from tests.support.batches.uploads import AVERAGES, VALID_ITEM, create_locations
+from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.fixtures.issuer import Issuer
 from tests.support.fixtures.server import JSON, running_worker
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.in_process import ratesgraph_in_process
 from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually
 

@@ -14,10 +14,10 @@ from db.embedded.server import embedded_server
 from db.migrate import migrate
 from tests.faults.readers import Readings, reading
 from tests.faults.world import QueryCase, create_query_cases
-from tests.support.embedded import answers, other_user, postgres_processes, postmaster_of
+from tests.support.commands.processes import ratesgraph
+from tests.support.databases.embedded import answers, other_user, postgres_processes, postmaster_of
+from tests.support.databases.memory import temporary_folder
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.memory import temporary_folder
-from tests.support.processes import ratesgraph
 from tests.support.waiting import eventually
 
 SETTINGS = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_LOG_LEVEL": "error"}

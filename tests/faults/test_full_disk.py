@@ -16,10 +16,10 @@ from db.errors import EmbeddedServerError
 from db.migrate import migrate
 from tests.faults.world import create_query_cases
 from tests.support.batches.price_files import CSV, form
-from tests.support.embedded import answers, postgres_processes, postmaster_of
+from tests.support.commands.processes import ratesgraph
+from tests.support.databases.embedded import answers, postgres_processes, postmaster_of
+from tests.support.databases.small_disk import SmallDisk, small_disk
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.processes import ratesgraph
-from tests.support.small_disk import SmallDisk, small_disk
 from tests.support.waiting import eventually
 
 DISK_MEGABYTES = 400

@@ -14,8 +14,8 @@ from server.config.settings import Settings
 from tests.chaos.database import CrashableServer, crashable_server
 from tests.faults.readers import QUERY, Reading, Readings, reading
 from tests.faults.world import QueryCase, create_query_cases
+from tests.support.databases.memory import temporary_folder
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.memory import temporary_folder
 from tests.support.waiting import eventually
 
 SETTINGS = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_LOG_LEVEL": "error"}

@@ -21,9 +21,9 @@ from tests.chaos.database import crashable_server
 from tests.chaos.run import find_free_port
 from tests.faults.readers import Readings, reading
 from tests.faults.world import QueryCase, create_query_cases
+from tests.support.databases.memory import temporary_folder
 from tests.support.fixtures.server import running_worker
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.memory import temporary_folder
 from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually
 

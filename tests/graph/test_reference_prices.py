@@ -5,8 +5,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
+from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.fixtures.server import running_server
-from tests.support.in_process import ratesgraph_in_process
 
 QUERY = """
 query ($from: Date!, $to: Date!, $origin: String!, $destination: String!) {

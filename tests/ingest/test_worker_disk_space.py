@@ -12,7 +12,7 @@ from ingest import worker
 from ingest.tree import change_tree
 from ingest.worker import run_worker
 from tests.support.batches.queue import WORLD, accept, get_batch, wait_for
-from tests.support.disk_full import raise_disk_full
+from tests.support.databases.disk_full import raise_disk_full
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.source import ROOT
+from tests.support.code.source import ROOT
 
 SOUND = {"name": "sound", "version": "1.0", "vulns": []}
 WEAK = {

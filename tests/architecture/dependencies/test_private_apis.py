@@ -20,10 +20,10 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from websockets import http11
 
-from tests.support.class_names import is_private, is_self, names_of
-from tests.support.library_parts import Part
-from tests.support.private_apis import PARTS
-from tests.support.source import PRODUCT, ROOT, modules
+from tests.support.code.class_names import is_private, is_self, names_of
+from tests.support.code.library_parts import Part
+from tests.support.code.private_apis import PARTS
+from tests.support.code.source import PRODUCT, ROOT, modules
 
 NAMED_TUPLE = {"_asdict", "_fields", "_make", "_replace"}
 """Public methods of named tuples, whose underscore avoids clashes with fields."""
@@ -141,13 +141,13 @@ def test_private_apis_listed_are_used_by_their_files() -> None:
         name = part.owner.path.rpartition(":")[2] if part.name == "__init__" else part.name
         if name not in source(part.owner.needed_by):
             unused.append(str(part))
-    assert not unused, "remove them from tests/support/private_apis.py"
+    assert not unused, "remove them from tests/support/code/private_apis.py"
 
 
 def test_private_apis_used_by_the_product_are_all_listed() -> None:
     listed = {(part.owner.needed_by, part.name) for part in PARTS if is_private(part.name)}
     used = {*used_on_self(), *used_on_others(), *private_imports(), *names_in_strings()}
-    assert used == listed, "add the part to tests/support/private_apis.py, and bound its library in pyproject.toml"
+    assert used == listed, "add the part to tests/support/code/private_apis.py, and bound its library in pyproject.toml"
 
 
 def test_private_api_check_detects_a_missing_name() -> None:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from packaging.requirements import Requirement
 
-from tests.support.private_apis import OWNERS
-from tests.support.source import PRODUCT, ROOT, modules
+from tests.support.code.private_apis import OWNERS
+from tests.support.code.source import PRODUCT, ROOT, modules
 
 SOURCE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 TEXT = " ".join(SOURCE.split())

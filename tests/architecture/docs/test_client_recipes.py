@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from tests.support.source import ROOT
+from tests.support.code.source import ROOT
 
 SOURCES = ROOT / "tests" / "clients"
 LANGUAGES = ("javascript", "json", "python", "toml", "typescript")

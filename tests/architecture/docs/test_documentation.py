@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from docs.generate import create_pages
-from tests.support.source import ROOT
+from tests.support.code.source import ROOT
 
 README_BYTES = 6_000
 LINE_LENGTH = 130

@@ -10,7 +10,7 @@ import re
 from graph.types.enums import ProblemCode
 from server.config.setting_names import environment_names
 from server.config.settings import Settings
-from tests.support.source import PRODUCT, ROOT, modules
+from tests.support.code.source import PRODUCT, ROOT, modules
 
 LITERAL = re.compile(r"[A-Z]+(_[A-Z0-9]+)*")
 MIN_LENGTH = 4

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from server.config.setting_names import environment_names
 from server.config.settings import Settings
-from tests.support.source import ROOT
+from tests.support.code.source import ROOT
 
 ROW = re.compile(r"^\|\s*`(?P<name>RATESGRAPH_[A-Z0-9_]+|DATABASE_URL)`\s*\|\s*(?P<default>[^|]*?)\s*\|", re.MULTILINE)
 NOTHING = {"", "none", "-", "–", "—"}

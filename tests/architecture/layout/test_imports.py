@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.support.source import PRODUCT, imported, modules
+from tests.support.code.source import PRODUCT, imported, modules
 
 ALLOWED_IMPORTS = {
     "server": {"server", "graph", "resolvers", "ingest", "db", "telemetry", "domain"},

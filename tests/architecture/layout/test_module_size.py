@@ -1,6 +1,6 @@
 """Guard of module size: a module stays short enough to be read in one go."""
 
-from tests.support.source import PRODUCT, ROOT
+from tests.support.code.source import PRODUCT, ROOT
 
 MAX_LINES = 300
 """Good code of this kind has a median module under 170 lines. Twice that is two subjects."""

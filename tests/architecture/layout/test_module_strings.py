@@ -9,7 +9,7 @@ import importlib.util
 import re
 from collections.abc import Iterator
 
-from tests.support.source import PRODUCT, ROOT, modules
+from tests.support.code.source import PRODUCT, ROOT, modules
 
 NAME = re.compile(rf"({'|'.join(PRODUCT)})(\.[A-Za-z_][A-Za-z0-9_]*)+")
 ATTRIBUTES = re.compile(rf"(?P<module>({'|'.join(PRODUCT)})(\.[a-z_0-9]+)*):(?P<attribute>\w+)")

@@ -1,6 +1,6 @@
 """Guard of the test layout: test modules share helpers only through tests/support."""
 
-from tests.support.source import imported, modules
+from tests.support.code.source import imported, modules
 
 
 def test_no_test_module_imports_another() -> None:

@@ -6,7 +6,7 @@ Open work belongs in a decision record.
 import re
 from pathlib import Path
 
-from tests.support.source import ROOT, texts
+from tests.support.code.source import ROOT, texts
 
 # XXX is also the code of "no currency" (ISO 4217), so it counts only in a comment.
 TO_DO = re.compile(r"\b(TODO|FIXME)\b|(#|--|<!--).*\bXXX\b")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.source import PRODUCT, ROOT
+from tests.support.code.source import PRODUCT, ROOT
 
 SKIPPED = {".git", ".venv", "node_modules", ".bench", ".ratesgraph"}
 YAML_FILES = [

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from hatchling.builders.wheel import WheelBuilder
 
-from tests.support.source import PRODUCT, ROOT
+from tests.support.code.source import PRODUCT, ROOT
 
 
 def test_wheel_contains_exactly_the_product(tmp_path: Path) -> None:

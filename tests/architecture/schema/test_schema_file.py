@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType
 
 from graph.schema import schema
-from tests.support.source import ROOT
+from tests.support.code.source import ROOT
 
 LIBRARY_TYPES = {"PageInfo"}
 

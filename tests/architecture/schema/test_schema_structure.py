@@ -11,7 +11,7 @@ import pytest
 from graphql import Node, Visitor, parse, print_ast, visit
 
 from graph.schema import schema
-from tests.support.source import ROOT
+from tests.support.code.source import ROOT
 
 PUBLISHED = ROOT / "tests" / "architecture" / "schema" / "schema_structure.graphql"
 

@@ -8,7 +8,7 @@ import pytest
 
 import db.sql
 from db.sql import FOLDER, SqlFileError, load_sections
-from tests.support.source import modules
+from tests.support.code.source import modules
 
 SECTIONS = sorted((path.stem, name) for path in FOLDER.glob("*.sql") for name in load_sections(path.stem))
 

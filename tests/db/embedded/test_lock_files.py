@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from db.embedded.server import embedded_server
-from tests.support.embedded import answers, postgres_processes, postmaster_of
-from tests.support.memory import temporary_folder
+from tests.support.databases.embedded import answers, postgres_processes, postmaster_of
+from tests.support.databases.memory import temporary_folder
 from tests.support.waiting import eventually
 
 NAMES = ["postmaster.pid", ".s.PGSQL.5432.lock"]

@@ -10,8 +10,8 @@ import pytest
 
 from db.embedded.server import embedded_server
 from db.errors import EmbeddedServerError
-from tests.support.embedded import answers, other_user, postgres_processes, postmaster_of
-from tests.support.memory import temporary_folder
+from tests.support.databases.embedded import answers, other_user, postgres_processes, postmaster_of
+from tests.support.databases.memory import temporary_folder
 from tests.support.waiting import eventually
 
 

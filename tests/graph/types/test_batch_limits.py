@@ -9,9 +9,9 @@ import pytest
 from tests.support.batches.mutations import MOVE
 from tests.support.batches.price_files import send
 from tests.support.batches.uploads import VALID_ITEM, create_locations, upload
+from tests.support.commands.in_process import ratesgraph_in_process
+from tests.support.commands.processes import COMMAND, environment
 from tests.support.fixtures.server import Client, running_server, running_worker
-from tests.support.in_process import ratesgraph_in_process
-from tests.support.processes import COMMAND, environment
 
 LONG_ITEM = {**VALID_ITEM, "dateTo": "2024-02-01"}
 HEADER, LONG_LINE = b"origin,destination,date_from,date_to,price\n", b"CNSGH,NLRTM,2015-01-01,2024-12-31,100\n"

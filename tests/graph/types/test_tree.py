@@ -7,8 +7,8 @@ import pytest
 
 from tests.support.batches.mutations import ANSWER, MOVE
 from tests.support.batches.uploads import VALID_ITEM, create_locations, upload
+from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
-from tests.support.in_process import ratesgraph_in_process
 
 REGIONS = f"mutation ($regions: [RegionInput!]!) {{ change: upsertRegions(regions: $regions) {ANSWER} }}"
 PORTS = f"mutation ($ports: [PortInput!]!) {{ change: upsertPorts(ports: $ports) {ANSWER} }}"

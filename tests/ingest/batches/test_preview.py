@@ -30,7 +30,7 @@ from resolvers.uploads.dry_runs import AverageChange, DryRun
 from server.ingest_adapter import create_previewer
 from tests.support.batches.strategies import amounts, as_upload, clear, worlds
 from tests.support.contexts import reading_context
-from tests.support.dumps import dump
+from tests.support.databases.dumps import dump
 from tests.support.worlds import Item, World, apply_frame, by_key, frame_of
 
 Day = tuple[str, str, date]

@@ -12,9 +12,9 @@ import pytest
 from db.pool import INGEST, connect
 from ingest.demo.load import load_demo
 from ingest.exchange_rates.ecb import load_ecb_rates
+from tests.support.code.source import ROOT
 from tests.support.fixtures.database import fresh_database
 from tests.support.fixtures.server import Client, Json, running_server
-from tests.support.source import ROOT
 from tests.support.streams import sse_results
 
 TODAY, MONTHS = date(2026, 7, 15), 8

@@ -13,7 +13,7 @@ from db.pool import INGEST, connect
 from db.repositories import batches, payloads
 from domain.batches import BatchStatus, OnError, PriceBatch
 from ingest.tree import change_tree
-from tests.support.processes import COMMAND, environment
+from tests.support.commands.processes import COMMAND, environment
 from tests.support.worlds import World
 from tests.support.wrong_files import HEADER, LINE, SOUND_PARQUET, WRONG_FILES, WrongFile
 

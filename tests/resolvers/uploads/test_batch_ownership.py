@@ -13,10 +13,10 @@ import pytest
 
 from resolvers.relay.global_ids import encode_batch_id, parse_batch_id
 from tests.support.batches.uploads import VALID_ITEM, create_locations
+from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.fixtures.subscriptions import Watched
 from tests.support.http.subscriptions import each_transport
-from tests.support.in_process import ratesgraph_in_process
 from tests.support.streams import open_events, open_subscription
 from tests.support.tokens import authorization_header, create_api_token
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.batches.price_files import CSV, form
-from tests.support.disk_full import raise_disk_full
+from tests.support.databases.disk_full import raise_disk_full
 from tests.support.fixtures.server import running_server
 
 UPLOAD = """mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) { batch { status } } }"""

@@ -13,7 +13,7 @@ from db.pool import INGEST, connect
 from db.repositories import locations
 from ingest.exchange_rates.ecb import load_ecb_rates
 from tests.support.batches.uploads import INVALID_ITEMS, VALID_ITEM, create_locations, price_counts
-from tests.support.dumps import dump
+from tests.support.databases.dumps import dump
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 
 UPLOAD = """

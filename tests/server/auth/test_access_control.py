@@ -17,8 +17,8 @@ from websockets.exceptions import ConnectionClosedError
 
 from resolvers.relay.global_ids import encode_global_id
 from tests.support.batches.uploads import create_locations
+from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.fixtures.server import running_server, running_worker
-from tests.support.in_process import ratesgraph_in_process
 from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared_scopes
 from tests.support.streams import open_events, open_socket, operation_results, sse_results, subscribe
 from tests.support.tokens import authorization_header, create_api_token

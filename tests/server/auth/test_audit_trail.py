@@ -6,10 +6,10 @@ import psycopg
 import pytest
 
 from tests.support.batches.uploads import UPLOAD, VALID_ITEM, create_locations
+from tests.support.commands.in_process import ratesgraph_in_process
+from tests.support.commands.processes import ratesgraph
 from tests.support.fixtures.server import Client, running_server, running_worker
 from tests.support.http.response_cache import MOVE, REVERT
-from tests.support.in_process import ratesgraph_in_process
-from tests.support.processes import ratesgraph
 from tests.support.tokens import authorization_header, create_api_token
 
 Entry = tuple[str, str, int | None, str]

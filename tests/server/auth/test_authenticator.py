@@ -19,9 +19,9 @@ from db.repositories import tokens
 from db.repositories.tokens import ApiToken
 from server.auth.authenticator import MAX_CONCURRENT_LOOKUPS, Authenticator
 from tests.support.batches.uploads import AVERAGES, create_locations
+from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.fixtures.server import Client, running_server
 from tests.support.http.subscriptions import each_transport
-from tests.support.in_process import ratesgraph_in_process
 from tests.support.streams import open_events, open_socket, operation_results, subscribe
 from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually

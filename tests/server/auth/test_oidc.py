@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from websockets.exceptions import ConnectionClosedError
 
 from server.auth import oidc
+from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.fixtures.issuer import AUDIENCE, NAME, Issuer
 from tests.support.fixtures.server import Client, running_server
-from tests.support.in_process import ratesgraph_in_process
 from tests.support.streams import open_socket
 from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually

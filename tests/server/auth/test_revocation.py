@@ -15,10 +15,10 @@ from websockets.sync.client import ClientConnection
 
 from tests.support.batches.price_files import CSV, MUTATION
 from tests.support.batches.uploads import AVERAGES, UPLOAD, VALID_ITEM, create_locations
+from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.fixtures.server import JSON, Client, running_server
 from tests.support.http.multipart import encode
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.in_process import ratesgraph_in_process
 from tests.support.streams import open_events, open_socket, subscribe
 from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually

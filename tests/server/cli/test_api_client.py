@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.batches.price_files import CSV
+from tests.support.commands.in_process import ratesgraph_in_process
+from tests.support.commands.processes import ratesgraph
 from tests.support.http.server_process import one_line
-from tests.support.in_process import ratesgraph_in_process
-from tests.support.processes import ratesgraph
 
 TOKEN = "s3cret-token"  # noqa: S105
 

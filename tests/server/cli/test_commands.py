@@ -10,10 +10,10 @@ import httpx
 import psycopg
 import pytest
 
+from tests.support.code.source import ROOT
+from tests.support.commands.in_process import ratesgraph_in_process
+from tests.support.commands.processes import COMMAND, ratesgraph
 from tests.support.http.server_process import START_SECONDS, STOP_SECONDS, one_line, serving, wait_until_answered
-from tests.support.in_process import ratesgraph_in_process
-from tests.support.processes import COMMAND, ratesgraph
-from tests.support.source import ROOT
 
 REGIONS = "slug,name,parent_slug\ntop,Top,\n"
 PORTS = "code,name,parent_slug\nCNSGH,Shanghai,top\nNLRTM,Rotterdam,top\n"

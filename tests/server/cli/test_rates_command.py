@@ -14,8 +14,8 @@ import pytest
 from db.pool import INGEST, connect
 from ingest.exchange_rates.ecb import store_rates
 from ingest.exchange_rates.refresh import RATES
-from tests.support.in_process import ratesgraph_in_process
-from tests.support.processes import ratesgraph
+from tests.support.commands.in_process import ratesgraph_in_process
+from tests.support.commands.processes import ratesgraph
 from tests.support.rate_sources import RateSource, ecb_zip, rate_source, table_of
 
 KEY = "0123456789abcdef0123456789abcdef"

@@ -10,8 +10,8 @@ import pytest
 
 from server.cli.commands.tokens import parse_expiry
 from server.cli.console import CommandError
-from tests.support.in_process import ratesgraph_in_process
-from tests.support.processes import ratesgraph
+from tests.support.commands.in_process import ratesgraph_in_process
+from tests.support.commands.processes import ratesgraph
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 TOKEN = re.compile(r"rgt_([0-9a-f]{16})_[A-Za-z0-9_-]{43}\n")

@@ -9,9 +9,9 @@ import pytest
 
 from server.config.profiles import Profile, choose_profile, find_unsafe_combination
 from server.config.settings import Settings
+from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.fixtures.server import Client, running_server
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.in_process import ratesgraph_in_process
 from tests.support.streams import open_socket, operation_results, sse_results, subscribe
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

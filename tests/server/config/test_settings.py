@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from server.config.setting_names import environment_names, find_former_names
 from server.config.settings import Settings
-from tests.support.in_process import ratesgraph_in_process
+from tests.support.commands.in_process import ratesgraph_in_process
 
 RENAMED = {
     "RATESGRAPH_DRAIN_SECONDS": ("RATESGRAPH_LINGER_SECONDS", "drain_seconds", 3.0, 4.0),

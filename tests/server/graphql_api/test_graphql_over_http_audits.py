@@ -5,9 +5,9 @@ npm installs them into .bench/, which git ignores. The test is skipped without n
 
 import json
 
+from tests.support.code.source import ROOT
+from tests.support.commands.npm import install_scripts, run_script
 from tests.support.fixtures.server import Json, running_server
-from tests.support.npm import install_scripts, run_script
-from tests.support.source import ROOT
 
 AUDITS = 61
 

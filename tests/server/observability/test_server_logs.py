@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.support.commands.processes import COMMAND, environment
 from tests.support.http.logs import Log, logging_server
 from tests.support.http.subscriptions import PROGRESS
-from tests.support.processes import COMMAND, environment
 from tests.support.streams import open_events, open_socket, operation_results, sse_results, subscribe
 from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually

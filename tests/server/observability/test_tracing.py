@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from telemetry import spans
+from tests.support.commands.processes import environment
 from tests.support.fixtures.collector import Collector
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.processes import environment
 from tests.support.streams import open_socket, operation_results, subscribe
 from tests.support.tokens import create_api_token
 from tests.support.waiting import eventually

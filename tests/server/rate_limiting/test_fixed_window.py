@@ -10,6 +10,7 @@ from websockets.sync.client import connect
 
 from db.repositories import tokens
 from server.config.settings import Settings
+from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.fixtures.server import Client, running_server
 from tests.support.http.rate_limits import (
     LIMIT,
@@ -21,7 +22,6 @@ from tests.support.http.rate_limits import (
     send_query,
     statuses,
 )
-from tests.support.in_process import ratesgraph_in_process
 from tests.support.streams import PROTOCOL, open_socket, operation_results, receive, subscribe
 from tests.support.tokens import authorization_header, create_api_token
 

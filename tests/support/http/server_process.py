@@ -12,7 +12,7 @@ from typing import IO
 
 import httpx
 
-from tests.support.processes import COMMAND, environment
+from tests.support.commands.processes import COMMAND, environment
 
 START_SECONDS = 60
 

@@ -1,6 +1,6 @@
 """Private and undocumented parts of uvicorn that the product uses."""
 
-from tests.support.library_parts import Owner
+from tests.support.code.library_parts import Owner
 
 FRAMES = "server/runtime/websocket_protocol.py"
 HTTP, SUPERVISOR = "server/runtime/http_protocol.py", "server/runtime/supervisor.py"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.installs import install_once, run_command
+from tests.support.commands.installs import install_once, run_command
 
 MANIFESTS = ("package.json", "package-lock.json", ".npmrc")
 INSTALL = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PRODUCT = ("domain", "telemetry", "graph", "resolvers", "db", "ingest", "server")
 FOLDERS = (*PRODUCT, "tests", "bench", "docs", ".ci", ".github")
 TEXT = {".py", ".sql", ".md", ".toml", ".graphql", ".csv", ".json", ".yml", ".yaml", ".sh", ".html", ".js", ".css", ""}

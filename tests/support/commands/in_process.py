@@ -13,7 +13,7 @@ from unittest import mock
 
 from server.cli.console import err, out
 from server.cli.main import main
-from tests.support.processes import environment
+from tests.support.commands.processes import environment
 
 
 def ratesgraph_in_process(

@@ -4,8 +4,8 @@ A library may change such a part in any release. So `pyproject.toml` bounds each
 `tests/architecture/dependencies/test_private_apis.py` checks every part.
 """
 
-from tests.support.library_parts import Owner, Part
-from tests.support.uvicorn_apis import UVICORN
+from tests.support.code.library_parts import Owner, Part
+from tests.support.code.uvicorn_apis import UVICORN
 
 WEBSOCKET, VIEW = "server/graphql_api/websocket_handler.py", "server/graphql_api/websocket_view.py"
 SSE, SCHEMA, STREAMING = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.source import ROOT
+from tests.support.code.source import ROOT
 
 INSTALL_SECONDS = 300
 RUN_SECONDS = 120

@@ -1,0 +1,1 @@
+"""Reading of the project's own code and of the libraries it relies on."""

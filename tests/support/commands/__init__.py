@@ -1,0 +1,1 @@
+"""Commands that tests run: `ratesgraph`, and programs of other ecosystems."""

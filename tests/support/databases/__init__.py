@@ -1,0 +1,1 @@
+"""Database servers and their disks, and what they contain."""
