@@ -55,15 +55,12 @@ def decode_global_id(text: str) -> GlobalId | None:
 def parse_batch_id(text: str) -> int | None:
     """Return the number of a batch, given by its number or global ID, or None for another text."""
     if text.isdigit():
-        return _parse_number(text)
+        return parse_batch_key(text)
     global_id = decode_global_id(text)
     return None if global_id is None or global_id.type_name != BATCH else parse_batch_key(global_id.key)
 
 
 def parse_batch_key(key: str) -> int | None:
-    """Return the number of a batch from the key of its global ID, or None for a key that no batch has."""
-    return None if key.startswith("0") else _parse_number(key)
-
-
-def _parse_number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_NUMBER_DIGITS else None
+    """Return the number of a batch in its only spelling, or None for a text that no batch has as its key."""
+    is_canonical = key.isascii() and key.isdigit() and not key.startswith("0") and len(key) <= MAX_NUMBER_DIGITS
+    return int(key) if is_canonical else None
