@@ -2,19 +2,19 @@
 
 The number of items does not bound the cost of a batch: an item may be valid for ten years. A price in a foreign currency is
 stored once per published rate, and the averages of its lane are stored per month, for every pair of regions above it. Items of
-up to SHORT_ITEM_DAYS are not counted, because their number bounds their cost.
+one day are not counted: each is one price in one lane-month, so their number bounds their cost.
 """
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
-SHORT_ITEM_DAYS = 31
-"""Longest validity of an item that is not counted: it has at most 31 price days and three lane-months."""
+SHORT_ITEM_DAYS = 1
+"""Longest validity of an item that is not counted. From two days on, an item may touch more lane-months than one."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """Limits on the items of one batch that are valid for more than SHORT_ITEM_DAYS.
+    """Limits on the items of one batch that are valid for more than one day.
 
     Attributes:
         max_price_days: Sum of the days of these items.
@@ -37,7 +37,7 @@ class BatchSize:
         self._lane_months: set[Hashable] = set()
 
     def add(self, price_days: int, lane_months: Iterable[Hashable]) -> None:
-        """Count items that are valid for more than SHORT_ITEM_DAYS: the sum of their days, and their pairs of lane and month.
+        """Count items that are valid for more than one day: the sum of their days, and their pairs of lane and month.
 
         Repeated pairs count once. No pair is read once the price days exceed their limit, which bounds memory.
         """
@@ -56,6 +56,6 @@ class BatchSize:
 
 def _describe(unit: str, found: int, limit: int) -> str:
     return (
-        f"too many {unit}: {found:,} in items valid for more than {SHORT_ITEM_DAYS} days, limit {limit:,};"
+        f"too many {unit}: {found:,} in items valid for more than one day, limit {limit:,};"
         " split the upload into smaller batches"
     )

@@ -34,7 +34,7 @@ class Mutation:
         description=(
             "Upload a batch of prices. The response confirms that the batch is stored durably. A worker then applies the batch."
             " The response waits up to `waitMs` for the result. Invalid items are reported in `userErrors`."
-            " Items valid for more than 31 days are limited in price days and lane-months (`BATCH_TOO_LARGE`)."
+            " Items valid for more than one day are limited in price days and lane-months (`BATCH_TOO_LARGE`)."
         ),
         metadata=requires(AuthScope.UPLOAD),
     )

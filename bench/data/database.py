@@ -15,10 +15,14 @@ from db.embedded.server import embedded_server
 from db.migrate import migrate
 from db.pool import INGEST, connect
 from db.repositories import locations
+from domain.batch_size import BatchLimits
 from domain.batches import FileFormat, OnError
 from ingest.batches.load import load_file
 from ingest.tree import change_tree
 from server.auth.token_management import create_token
+
+UNLIMITED = BatchLimits(max_price_days=10**12, max_lane_months=10**12)
+"""A million items of 30 days exceed the default limits."""
 
 
 @contextmanager
@@ -65,7 +69,13 @@ async def find_ids(connection: Connection) -> dict[str, int]:
 async def apply_csv(connection: Connection, data: bytes) -> None:
     """Apply a complete batch, from its bytes to the commit."""
     await load_file(
-        connection, io.BytesIO(data), FileFormat.CSV, source="bench", on_error=OnError.REJECT_BATCH, again=True
+        connection,
+        io.BytesIO(data),
+        FileFormat.CSV,
+        source="bench",
+        on_error=OnError.REJECT_BATCH,
+        again=True,
+        limits=UNLIMITED,
     )
 
 

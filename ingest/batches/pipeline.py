@@ -100,7 +100,7 @@ def check_slices(
 
 
 def _add_long_items(size: BatchSize, valid: pl.DataFrame) -> None:
-    """Count the valid items of a slice that are valid for more than SHORT_ITEM_DAYS."""
+    """Count the valid items of a slice that are valid for more than one day."""
     days = valid["last_day"] - valid["first_day"] + 1
     is_long = days > SHORT_ITEM_DAYS
     if not is_long.any():

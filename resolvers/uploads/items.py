@@ -74,7 +74,7 @@ def _number_lane_months(spans: Iterable[Span]) -> Iterator[int]:
 def _list_long_spans(items: Sequence[PriceItem]) -> Iterator[Span]:
     """Yield the number of days, the lane, the first and the last day of each long item."""
     for item in items:
-        if item.date_from is None or item.date_to is None:
+        if item.date_from is None or item.date_to is None or item.date_from == item.date_to:
             continue
         try:
             first, last = date.fromisoformat(item.date_from.strip()), date.fromisoformat(item.date_to.strip())

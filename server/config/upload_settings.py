@@ -3,9 +3,9 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from domain.batch_size import DEFAULT_LIMITS, SHORT_ITEM_DAYS, BatchLimits
+from domain.batch_size import DEFAULT_LIMITS, BatchLimits
 
-LONG_ITEMS = f"of the items of one batch that are valid for more than {SHORT_ITEM_DAYS} days"
+LONG_ITEMS = "of the items of one batch that are valid for more than one day"
 
 
 class UploadSettings(BaseSettings):

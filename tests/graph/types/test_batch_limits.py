@@ -34,10 +34,10 @@ def client(database_url: str) -> Iterator[Client]:
 
 
 def test_upload_of_too_many_price_days_stores_no_batch(client: Client) -> None:
-    short_items = [VALID_ITEM] * 40
+    short_items = [{**VALID_ITEM, "dateTo": VALID_ITEM["dateFrom"]}] * 40
     payload = upload(client, LONG_ITEM, LONG_ITEM, *short_items, idempotencyKey="k")
     message = (
-        "too many price days: 64 in items valid for more than 31 days, limit 63; split the upload into smaller batches"
+        "too many price days: 64 in items valid for more than one day, limit 63; split the upload into smaller batches"
     )
     assert payload["batch"] is None
     assert payload["userErrors"] == [

@@ -70,29 +70,29 @@ async def count_rows(connection: Connection) -> int:
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        (BatchLimits(max_price_days=99), "too many price days: 100 in items valid for more than 31 days, limit 99"),
-        (BatchLimits(max_lane_months=3), "too many lane-months: 4 in items valid for more than 31 days, limit 3"),
+        (BatchLimits(max_price_days=99), "too many price days: 100 in items valid for more than one day, limit 99"),
+        (BatchLimits(max_lane_months=3), "too many lane-months: 4 in items valid for more than one day, limit 3"),
     ],
 )
 async def test_batch_with_too_many_days_or_months_is_rejected_without_a_trace(
     world: Connection, limits: BatchLimits, message: str, on_error: OnError
 ) -> None:
     # The short items are in slices of their own, before and after the long ones. January and February of A-B count once.
-    text = 2 * line(31) + line(32) + line(36) + line(32, "CCCCC") + line(1)
+    text = 2 * line(1) + line(32) + line(36) + line(32, "CCCCC") + line(1)
     with pytest.raises(FileRejected) as caught:
         await load(world, text, limits, on_error)
     assert caught.value.code == "BATCH_TOO_LARGE"
     assert caught.value.message == f"{message}; split the upload into smaller batches"
     assert await count_rows(world) == 0
     exact = BatchLimits(max_price_days=100, max_lane_months=4)
-    assert (await load(world, text, exact, on_error)).price_day_count == 163
+    assert (await load(world, text, exact, on_error)).price_day_count == 103
 
 
 @pytest.mark.anyio
 async def test_batch_limits_count_neither_short_nor_invalid_items(world: Connection) -> None:
-    text = 40 * line(31) + line(32, "XXXXX") + line(4_000) + line(32).replace("10\n", "ten\n")
+    text = 40 * line(1) + line(32, "XXXXX") + line(4_000) + line(32).replace("10\n", "ten\n")
     outcome = await load(world, text, BatchLimits(1, 1), OnError.SKIP_INVALID)
-    assert (outcome.accepted_count, outcome.rejected_count, outcome.price_day_count) == (40, 3, 40 * 31)
+    assert (outcome.accepted_count, outcome.rejected_count, outcome.price_day_count) == (40, 3, 40)
 
 
 @pytest.mark.anyio
@@ -124,11 +124,29 @@ def test_default_batch_limits_admit_many_short_items_and_refuse_few_long_ones() 
     assert size.describe_excess() is None
 
 
+@pytest.mark.parametrize("days", [2, 7, 30, 31])
+def test_default_batch_limits_count_items_of_any_length_above_one_day(days: int) -> None:
+    # Over the end of a month, each on a lane of its own.
+    first = date(2024, 6, 30)
+    last = first + timedelta(days=days - 1)
+    items = [PriceItem(str(first), f"A{number}", "BBBBB", 1, str(last)) for number in range(50_001)]
+    assert validate_size(items[:50_000], DEFAULT_LIMITS) is None
+    problem = validate_size(items, DEFAULT_LIMITS)
+    assert problem is not None
+    assert problem.message.startswith("too many lane-months: ")
+
+
+def test_default_batch_limits_admit_a_full_mutation_of_one_day_items() -> None:
+    for last in (None, "2024-01-31"):
+        items = [PriceItem("2024-01-31", f"A{number}", "BBBBB", 1, last) for number in range(100_000)]
+        assert validate_size(items, DEFAULT_LIMITS) is None
+
+
 @st.composite
 def price_items(draw: st.DrawFn) -> PriceItem:
     """Draw an item on one of a few lanes, near the shortest validity that counts."""
     first = FIRST + timedelta(days=draw(st.integers(0, 60)))
-    last = first + timedelta(days=draw(st.sampled_from([0, 30, 31, 59, 120, 3_659, 3_660])))
+    last = first + timedelta(days=draw(st.sampled_from([0, 1, 30, 31, 59, 120, 3_659, 3_660])))
     ends = st.sampled_from([*PORTS, " aaaaa"])
     return PriceItem(f"{first} ", draw(ends), draw(ends), "10", str(last) if draw(st.booleans()) else None)
 
