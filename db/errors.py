@@ -5,6 +5,7 @@
     │   ├── ConnectionLost    a connection could not be opened or broke: reads may be retried
     │   └── DiskFull          the database has no room to store anything; it may still answer reads
     ├── ServerBusy            this process has more work than its connections can do; the database is healthy
+    ├── TreeChangeRunning     the work waits for a change of the region tree
     ├── StatementTimeout      a statement or idle timeout ended the work
     │   └── LockTimeout       the work waited too long for a lock of other work
     ├── MigrationNeeded       the schema is missing or older than this code
@@ -42,6 +43,10 @@ class DiskFull(DatabaseUnavailable):
 
 class ServerBusy(DatabaseError):
     """The server is busy: too many requests are waiting. Try again shortly."""
+
+
+class TreeChangeRunning(DatabaseError):
+    """A change of the region tree is being applied, and this work must wait for it. Try again when it has ended."""
 
 
 class StatementTimeout(DatabaseError):

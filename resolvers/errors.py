@@ -5,12 +5,13 @@ Problems of uploaded items are data instead: see `resolvers.uploads.batches`.
 
 import json
 
-from db.errors import DatabaseError, DatabaseUnavailable, DiskFull, ServerBusy, StatementTimeout
+from db.errors import DatabaseError, DatabaseUnavailable, DiskFull, ServerBusy, StatementTimeout, TreeChangeRunning
 
 PUBLIC_DATABASE_ERRORS: dict[type[DatabaseError], str] = {
     DiskFull: "NO_ROOM",
     DatabaseUnavailable: "DATABASE_UNAVAILABLE",
     ServerBusy: "SERVER_BUSY",
+    TreeChangeRunning: "TREE_CHANGE_RUNNING",
     StatementTimeout: "STATEMENT_TIMEOUT",
 }
 """Temporary database errors that clients may see, with their codes. Subclasses stand first.

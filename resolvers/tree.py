@@ -7,6 +7,7 @@ from domain.batches import Rejection
 from domain.locations import Location, LocationKind, TreeChange, TreeEntry
 from resolvers.context import RequestContext
 from resolvers.locations import find_location
+from resolvers.uploads.batch_storage import require_room
 
 MAX_ENTRIES = 10_000
 
@@ -45,6 +46,8 @@ async def move_location(context: RequestContext, key: str, parent_key: str | Non
 
 
 async def _change(context: RequestContext, entries: Sequence[TreeEntry]) -> TreeOutcome:
+    """Apply the change. Raise RequestError (NO_ROOM): moved averages are stored next to the old ones."""
+    require_room(context)
     change = await context.app.change_tree(entries, context.caller.label)
     if isinstance(change, Rejection):
         return TreeOutcome(user_errors=[change])

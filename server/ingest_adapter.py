@@ -5,12 +5,15 @@ import runs in a thread, because it lasts a quarter of a second.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import BinaryIO
 
+from db.errors import LockTimeout, ServerBusy, TreeChangeRunning
 from db.pool import Pool
+from db.repositories import locations
 from db.repositories.previews import Preview
 from domain.batch_size import BatchLimits
 from domain.batches import BatchStatus, FileFormat, OnError, Rejection
@@ -30,22 +33,42 @@ async def _import_ingest(module: str) -> ModuleType:
     return await asyncio.to_thread(import_module, f"ingest.{module}")
 
 
-async def revert_batch(pool: Pool, batch_id: int, by: str) -> BatchStatus | None:
-    """Revert an applied batch. Return its previous status, or None if it does not exist."""
+@asynccontextmanager
+async def explain_waits(reading_pool: Pool) -> AsyncIterator[None]:
+    """Raise TreeChangeRunning for work of the block that waited in vain while a change of the tree is applied.
+
+    Such work waits for the lock of the tree, or for a connection of the ingest pool because others wait for that lock.
+    """
+    try:
+        yield
+    except (ServerBusy, LockTimeout, TimeoutError) as error:
+        if await reading_pool.read(locations.is_tree_changing):
+            raise TreeChangeRunning from error
+        raise
+
+
+async def revert_batch(pool: Pool, reading_pool: Pool, batch_id: int, by: str) -> BatchStatus | None:
+    """Revert an applied batch. Return its previous status, or None if it does not exist.
+
+    Raise TreeChangeRunning if it waited too long for a change of the tree.
+    """
     engine = await _import_ingest("batches.revert")
-    async with pool.connection() as connection:
+    async with explain_waits(reading_pool), pool.connection() as connection:
         status: BatchStatus | None = await engine.revert_batch(connection, batch_id, by=by)
         return status
 
 
-async def change_tree(pool: Pool, max_moved_rows: int, entries: Sequence[TreeEntry], by: str) -> TreeChange | Rejection:
+async def change_tree(
+    pool: Pool, reading_pool: Pool, max_moved_rows: int, entries: Sequence[TreeEntry], by: str
+) -> TreeChange | Rejection:
     """Add, update or move locations.
 
-    Return the rejection if the tree would become invalid, or if more than `max_moved_rows` rows of totals would move.
+    Return the rejection if the tree would become invalid, or if more than `max_moved_rows` rows of totals would move. Raise
+    TreeChangeRunning if it waited too long for another change.
     """
     engine = await _import_ingest("tree")
     try:
-        async with pool.connection() as connection:
+        async with explain_waits(reading_pool), pool.connection() as connection:
             normalized = [engine.normalize(entry) for entry in entries]
             change: TreeChange = await engine.change_tree(connection, normalized, by=by, max_moved_rows=max_moved_rows)
             return change
@@ -71,22 +94,24 @@ async def report_rejections(pool: Pool, batch_id: int) -> AsyncGenerator[bytes]:
     return report
 
 
-def create_previewer(ingest_pool: Pool, limits: BatchLimits) -> PreviewUpload:
+def create_previewer(ingest_pool: Pool, reading_pool: Pool, limits: BatchLimits) -> PreviewUpload:
     """Return the function that runs dry runs, one at a time per process.
 
-    It raises RequestError (DRY_RUN_BUSY) if the queue is too long.
+    It raises RequestError (DRY_RUN_BUSY) if the queue is too long, and TreeChangeRunning if a change of the tree is the
+    reason.
     """
     lock = asyncio.Lock()
 
     async def preview_upload(file: BinaryIO, file_format: FileFormat, on_error: OnError) -> Preview:
         try:
-            async with asyncio.timeout(MAX_QUEUE_SECONDS):
+            async with explain_waits(reading_pool), asyncio.timeout(MAX_QUEUE_SECONDS):
                 await lock.acquire()
         except TimeoutError:
             message = f"Dry-run queue is full: waited {MAX_QUEUE_SECONDS:g} s. Try again shortly."
             raise RequestError("DRY_RUN_BUSY", message) from None
         try:
-            return await _preview_upload(ingest_pool, file, file_format, on_error, limits)
+            async with explain_waits(reading_pool):
+                return await _preview_upload(ingest_pool, file, file_format, on_error, limits)
         finally:
             lock.release()
 

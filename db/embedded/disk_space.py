@@ -1,4 +1,4 @@
-"""Free space on the disk of the embedded PostgreSQL, and the reserve that uploads must leave.
+"""Free space on the disk of the embedded PostgreSQL, and the reserve that changes of the data must leave.
 
 A data folder without any room is worse than a refused upload: PostgreSQL cannot write its log, ends, and cannot even recover.
 """
@@ -34,7 +34,7 @@ class Shortage:
     def __str__(self) -> str:
         """Return the message for a client."""
         return (
-            f"The server's disk is full: {self.free_bytes:,} bytes are free, and an upload requires"
+            f"The server's disk is full: {self.free_bytes:,} bytes are free, and this change requires"
             f" {self.required_bytes:,}. Retry when the operator has freed disk space."
         )
 

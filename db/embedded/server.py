@@ -13,13 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from db.embedded.cluster import Cluster, cluster_in
-from db.embedded.disk_space import WAL_SEGMENT_BYTES, DiskSpace, describe_full_disk
+from db.embedded.disk_space import WAL_SEGMENT_BYTES, DiskSpace, describe_full_disk, free_bytes
 from db.embedded.postmaster import Postmaster, find_postmaster, start, wait_until_ready
 from db.embedded.usage import FolderUsage, StartAbandoned
 from db.errors import EmbeddedServerError
 
 log = logging.getLogger("ratesgraph.db")
 
+FIRST_START_BYTES = 600_000_000
+"""Free bytes that a first start requires: the database with the demo data occupies 500 MB, without them 100 MB."""
 POLL_SECONDS = 0.2
 """Interval at which a user checks that the server runs."""
 FIRST_PAUSE_SECONDS = 0.5
@@ -45,6 +47,8 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
     try:
         with _reported_errors(cluster), usage.control(never):
             usage.join()
+            if not cluster.exists():
+                _require_room(cluster)
             cluster.create()
             postmaster = _ensure_running(cluster, never)
         supervisor = threading.Thread(target=_supervise, args=(cluster, usage, postmaster, ending), daemon=True)
@@ -75,6 +79,15 @@ def _reported_errors(cluster: Cluster) -> Iterator[None]:
             f"The embedded PostgreSQL could not be started in {cluster.data}: {reason}. "
             f"See {cluster.log}, choose another --data-dir, or set DATABASE_URL."
         ) from error
+
+
+def _require_room(cluster: Cluster) -> None:
+    """Raise EmbeddedServerError unless the disk has room for a new database, which would otherwise be left half loaded."""
+    if (free := free_bytes(cluster.data.parent)) < FIRST_START_BYTES:
+        raise EmbeddedServerError(
+            f"The embedded PostgreSQL was not set up in {cluster.data}: the disk has {free:,} free bytes, and a first start"
+            f" requires {FIRST_START_BYTES:,}. Free disk space, choose another --data-dir, or set DATABASE_URL."
+        )
 
 
 def _ensure_running(cluster: Cluster, abandoned: threading.Event) -> Postmaster:

@@ -150,3 +150,9 @@ async def lock_tree_exclusive(connection: Connection) -> None:
     Wait until the transactions of batches have ended.
     """
     await connection.execute(SQL["lock_tree_exclusive"])
+
+
+async def is_tree_changing(connection: Connection) -> bool:
+    """Return whether a change of the tree is being applied, or waits for running batches. It takes no lock."""
+    row = await (await connection.execute(SQL["is_tree_changing"])).fetchone()
+    return row is not None and bool(row[0])

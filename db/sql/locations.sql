@@ -114,3 +114,11 @@ SELECT pg_advisory_xact_lock_shared(7263002)
 -- lock_tree_exclusive --
 -- Waits until no batch is being applied, then locks the tree exclusively until the transaction ends.
 SELECT pg_advisory_xact_lock(7263002)
+
+-- is_tree_changing --
+-- Whether a transaction of this database holds the exclusive lock of the tree or waits for it.
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND (classid, objid, objsubid) = (0, 7263002, 1)
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)

@@ -17,7 +17,7 @@ from domain.batches import BatchStatus, FileFormat, OnError, PriceBatch, Rejecti
 from domain.pages import Page, PageRequest
 from resolvers.context import RequestContext
 from resolvers.errors import TEMPORARY_ERRORS, RequestError
-from resolvers.uploads.batch_storage import store_batch
+from resolvers.uploads.batch_storage import require_room, store_batch
 from resolvers.uploads.items import PriceItem, encode_items, validate_size
 
 MAX_KEY_LENGTH = 200
@@ -219,8 +219,13 @@ async def _poll_batch(
 
 
 async def revert_batch(context: RequestContext, batch_id: int | None) -> RevertResult:
-    """Revert an applied batch, exactly and once. A batch that the caller may not see is unknown."""
+    """Revert an applied batch, exactly and once. A batch that the caller may not see is unknown.
+
+    Raise RequestError (NO_ROOM): a revert stores the negative of the batch's totals.
+    """
     visible = None if batch_id is None else await find_batch(context, batch_id)
+    if visible is not None and visible.status is BatchStatus.APPLIED:
+        require_room(context)
     status = None if visible is None else await context.app.revert_batch(visible.id, context.caller.label)
     if status is None or batch_id is None:
         problem = Rejection(None, "id", "UNKNOWN_BATCH", "unknown batch", None)

@@ -143,7 +143,10 @@ class ApiClient:
         code, message = _first_error(errors)
         status = response.status_code
         match status, code:
-            case (429 | 502 | 503 | 504, _) | (_, "DATABASE_UNAVAILABLE" | "SERVER_BUSY" | "STATEMENT_TIMEOUT"):
+            case (429 | 502 | 503 | 504, _) | (
+                _,
+                "DATABASE_UNAVAILABLE" | "SERVER_BUSY" | "STATEMENT_TIMEOUT" | "TREE_CHANGE_RUNNING",
+            ):
                 raise _TransientError(message or f"HTTP {status}")
             case (413, _):
                 raise UploadRejected(

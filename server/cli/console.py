@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from db.connection import Connection
+from db.embedded.disk_space import open_disk_space
 from db.embedded.server import embedded_server
 from db.errors import DatabaseError
 from db.pool import INGEST, connect
@@ -77,6 +78,13 @@ def progress_bar(*columns: ProgressColumn) -> Iterator[Progress]:
 
 class CommandError(Exception):
     """Failure of a command; the message states the reason and the remedy."""
+
+
+def require_room(settings: Settings, database_url: str, subject: str) -> None:
+    """Raise CommandError (NO_ROOM) unless the disk of the embedded server has its reserve of free bytes."""
+    disk_space = open_disk_space(settings.data_dir, database_url, settings.min_free_bytes)
+    if disk_space is not None and (shortage := disk_space.find_shortage()) is not None:
+        raise CommandError(f"{subject}: NO_ROOM: {shortage}")
 
 
 def print_line(message: str) -> None:

@@ -124,6 +124,7 @@ STATUS_BY_CODE: dict[str, tuple[int, dict[bytes, bytes]]] = {
     "NO_ROOM": (503, RETRY_AFTER),
     # 503 on purpose: a proxy or load balancer should send the next requests to another instance.
     "SERVER_BUSY": (503, RETRY_AFTER),
+    "TREE_CHANGE_RUNNING": (503, RETRY_AFTER),
     # Not 503: proxies and load balancers would consider the instance down. The query is too expensive, and a retry, also at
     # another instance, would time out as well.
     "EXECUTION_TIMEOUT": (504, {}),

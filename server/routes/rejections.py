@@ -24,7 +24,7 @@ from server.auth.access_control import AccessControl
 from server.auth.identity import Identity
 from server.http.errors import HttpError
 from server.http.headers import parse_headers
-from server.ingest_adapter import report_rejections
+from server.ingest_adapter import explain_waits, report_rejections
 from server.rate_limiting.stream_limiter import StreamLimiter
 from server.routes.guarded import guarded
 
@@ -108,7 +108,10 @@ async def _write_report(request: Request, batch_id: int) -> BinaryIO:
     """Return the report in a temporary file. Stop early if the client disconnects."""
     file = TemporaryFile(prefix="ratesgraph-")  # noqa: SIM115
     try:
-        async with aclosing(await report_rejections(request.state.ingest_pool, batch_id)) as chunks:
+        async with (
+            explain_waits(request.state.app_context.pool),
+            aclosing(await report_rejections(request.state.ingest_pool, batch_id)) as chunks,
+        ):
             async for chunk in chunks:
                 if await request.is_disconnected():
                     break

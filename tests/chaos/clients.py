@@ -17,7 +17,13 @@ mutation ($input: UploadPricesInput!) {
 }
 """
 REVERT = "mutation ($id: ID!) { revertBatch(id: $id) { batch { id status } userErrors { code } } }"
-TRANSIENT_CODES = {"DATABASE_UNAVAILABLE", "SERVER_BUSY", "STATEMENT_TIMEOUT", "INTERNAL_ERROR"}
+TRANSIENT_CODES = {
+    "DATABASE_UNAVAILABLE",
+    "SERVER_BUSY",
+    "STATEMENT_TIMEOUT",
+    "TREE_CHANGE_RUNNING",
+    "INTERNAL_ERROR",
+}
 """Error codes of transient failures, which a client retries."""
 TIMEOUT_SECONDS, SHORT_TIMEOUT_SECONDS = 15.0, 0.03
 Json = dict[str, Any]

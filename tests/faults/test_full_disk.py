@@ -1,5 +1,6 @@
 """A full disk of the embedded PostgreSQL: uploads are refused in time, and no state is final."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,11 @@ from tests.support.waiting import eventually
 DISK_MEGABYTES = 400
 MIN_FREE_BYTES = 40_000_000
 SETTINGS = {"RATESGRAPH_MIN_FREE_BYTES": str(MIN_FREE_BYTES), "RATESGRAPH_DATABASE_WAIT_SECONDS": "1"}
+CHANGES = [
+    'mutation { upsertRegions(regions: [{slug: "far", name: "Far"}]) { userErrors { code } } }',
+    'mutation { upsertPorts(ports: [{code: "CNSGH", name: "New", parentSlug: "far"}]) { userErrors { code } } }',
+    'mutation { moveLocation(key: "CNSGH", parentSlug: "far") { userErrors { code } } }',
+]
 QUERY = '{ averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-01", origin: "CNSGH", destination: "NLRTM") { day } }'
 UPLOAD = """mutation ($input: UploadPricesInput!) {
   uploadPrices(input: $input) { replayed batch { status } preview { status } }
@@ -36,9 +42,11 @@ PRICE = {"dateFrom": "2024-01-01", "origin": "CNSGH", "destination": "NLRTM", "p
 def disk() -> Iterator[SmallDisk]:
     """Yield a small disk that holds a data folder with a little world."""
     with small_disk(DISK_MEGABYTES) as disk:
-        with embedded_server(disk.folder / "data") as url:
-            migrate(url)
-            create_query_cases(url)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(server, "FIRST_START_BYTES", 0)
+            with embedded_server(disk.folder / "data") as url:
+                migrate(url)
+                create_query_cases(url)
         yield disk
 
 
@@ -61,6 +69,10 @@ class FullDiskClient:
     def query(self) -> Any:  # noqa: ANN401
         """Return the averages of a day."""
         return self._http.post("/graphql", json={"query": QUERY}).json()["data"]["averagePrices"]
+
+    def post(self, query: str) -> httpx.Response:
+        """Send an operation."""
+        return self._http.post("/graphql", json={"query": query})
 
     def upload(self, **options: object) -> httpx.Response:
         """Upload one price."""
@@ -106,6 +118,9 @@ def test_uploads_are_refused_before_the_disk_is_full(disk: SmallDisk, tmp_path: 
     with serving_disk(disk, tmp_path, "--workers", workers) as client:
         first = client.upload(idempotencyKey=f"first {workers}").json()["data"]["uploadPrices"]
         assert first == {"replayed": False, "batch": {"status": "APPLIED"}, "preview": None}
+        found = client.post(f'{{ batchByKey(idempotencyKey: "first {workers}") {{ id }} }}').json()
+        batch_id = found["data"]["batchByKey"]["id"]
+        changes = [*CHANGES, f'mutation {{ revertBatch(id: "{batch_id}") {{ userErrors {{ code }} }} }}']
         disk.fill(leave=MIN_FREE_BYTES // 2)
         for send in (client.upload, client.upload_file):
             for is_dry in (False, True):
@@ -120,7 +135,15 @@ def test_uploads_are_refused_before_the_disk_is_full(disk: SmallDisk, tmp_path: 
         (tmp_path / "prices.csv").write_bytes(CSV)
         load: list[str | Path] = ["prices", "load", tmp_path / "prices.csv", "--data-dir", disk.folder / "data"]
         assert "NO_ROOM" in ratesgraph(None, *load, settings=SETTINGS, exit_code=1).stderr
+        for change in changes:
+            assert refused(client.post(change))["requiredBytes"] == MIN_FREE_BYTES
+        (tmp_path / "regions.csv").write_text("slug,name,parent_slug\nnew,New,\n")
+        for command in (["locations", "load", "--regions", tmp_path / "regions.csv"], ["rates", "refresh"]):
+            options: list[str | Path] = [*command, "--data-dir", disk.folder / "data"]
+            assert "NO_ROOM" in ratesgraph(None, *options, settings=SETTINGS, exit_code=1).stderr
         disk.empty()
+        for change in changes:
+            assert "errors" not in client.post(change).json()
         assert client.readyz() == (200, ["ready"])
         assert client.upload().json()["data"]["uploadPrices"]["batch"] == {"status": "APPLIED"}
         assert client.upload_file().json()["data"]["uploadPriceFile"]["batch"]["status"] == "APPLIED"
@@ -175,3 +198,11 @@ def test_embedded_server_on_a_full_disk_names_the_reason() -> None:
         disk.fill(leave=1_000_000)
         with pytest.raises(EmbeddedServerError, match="the disk is full"), embedded_server(disk.folder / "data"):
             pass
+
+
+def test_first_start_with_too_little_room_says_how_much_it_requires() -> None:
+    with small_disk(420) as disk:
+        message = re.escape(f"the disk has {disk.free_bytes:,} free bytes, and a first start requires 600,000,000.")
+        with pytest.raises(EmbeddedServerError, match=message), embedded_server(disk.folder / "data"):
+            pass
+        assert not (disk.folder / "data" / "postgresql").exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 from db.connection import Connection
 from domain.locations import TreeChange
 from ingest.tree import change_tree, read_ports, read_regions
-from server.cli.console import open_database, out, progress_bar, read_settings, run_with_connection
+from server.cli.console import open_database, out, progress_bar, read_settings, require_room, run_with_connection
 
 
 def load(regions: Path | None, ports: Path | None, data_dir: Path | None, *, large: bool) -> None:
@@ -15,6 +15,7 @@ def load(regions: Path | None, ports: Path | None, data_dir: Path | None, *, lar
     settings = read_settings(data_dir=data_dir)
     max_moved_rows = None if large else settings.max_moved_lane_months
     with open_database(settings) as url, progress_bar() as progress:
+        require_room(settings, url, "The tree was not changed")
         task = progress.add_task("changing the tree", total=1.0)
 
         async def work(connection: Connection) -> TreeChange:

@@ -3,23 +3,22 @@
 from pathlib import Path
 
 from db.connection import Connection
-from db.embedded.disk_space import DiskSpace, open_disk_space
 from db.repositories import batches
-from domain.batch_size import BatchLimits
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection
 from ingest.batches.load import AlreadyLoaded, load_file
 from ingest.errors import FileRejected
 from ingest.readers.price_file import format_of
 from server.cli.commands.batch_report import SHOWN_REJECTIONS, print_outcome
 from server.cli.console import (
-    CommandError,
     open_database,
     print_error,
     print_line,
     progress_bar,
     read_settings,
+    require_room,
     run_with_connection,
 )
+from server.config.settings import Settings
 
 
 def load(files: list[Path], *, skip_invalid: bool, again: bool, data_dir: Path | None) -> bool:
@@ -27,20 +26,16 @@ def load(files: list[Path], *, skip_invalid: bool, again: bool, data_dir: Path |
     on_error = OnError.SKIP_INVALID if skip_invalid else OnError.REJECT_BATCH
     settings = read_settings(data_dir=data_dir)
     with open_database(settings) as url:
-        disk_space = open_disk_space(settings.data_dir, url, settings.min_free_bytes)
-        loaded = [_load_one(url, file, on_error, settings.batch_limits(), disk_space, again=again) for file in files]
+        loaded = [_load_one(settings, url, file, on_error, again=again) for file in files]
     return all(loaded)
 
 
-def _load_one(
-    url: str, file: Path, on_error: OnError, limits: BatchLimits, disk_space: DiskSpace | None, *, again: bool
-) -> bool:
+def _load_one(settings: Settings, url: str, file: Path, on_error: OnError, *, again: bool) -> bool:
     """Load one file, print the result, and return whether it was applied.
 
     Raise CommandError if the disk of the embedded server has no room.
     """
-    if disk_space is not None and (shortage := disk_space.find_shortage()) is not None:
-        raise CommandError(f"{file.name}: NO_ROOM: {shortage}")
+    require_room(settings, url, file.name)
     try:
         file_format = format_of(file)
         with file.open("rb") as data, progress_bar() as progress:
@@ -57,7 +52,7 @@ def _load_one(
                     source=file.name,
                     on_error=on_error,
                     again=again,
-                    limits=limits,
+                    limits=settings.batch_limits(),
                     report=report,
                 )
                 return batch_id, outcome, await batches.list_rejections(connection, batch_id, limit=SHOWN_REJECTIONS)

@@ -7,7 +7,7 @@ from pathlib import Path
 from db.repositories import rates
 from ingest.exchange_rates.ecb import store_rates
 from ingest.exchange_rates.refresh import days_to_fetch, fetch_ecb_rates, fetch_openexchangerates
-from server.cli.console import open_database, out, progress_bar, read_settings, run_with_connection
+from server.cli.console import open_database, out, progress_bar, read_settings, require_room, run_with_connection
 
 
 def refresh(data_dir: Path | None) -> None:
@@ -17,6 +17,7 @@ def refresh(data_dir: Path | None) -> None:
     key = settings.openexchangerates_app_id
     missing_days = 0
     with open_database(settings) as url, progress_bar() as progress:
+        require_room(settings, url, "No rates were fetched")
         progress.add_task("Fetching exchange rates", total=None)
         # Fetching may last a minute, so no database connection is held meanwhile.
         newest = _newest_day(url)

@@ -58,7 +58,7 @@ items = st.builds(
 def dry_run_context(pool: Pool) -> RequestContext:
     """Return the context of a request with permission for dry runs."""
     context = reading_context(pool)
-    context.app.preview_upload = create_previewer(pool, DEFAULT_LIMITS)
+    context.app.preview_upload = create_previewer(pool, pool, DEFAULT_LIMITS)
     return context
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from db.notifications import BATCHES, DATA, QUEUE
 from db.pool import INGEST, connect
-from db.repositories import locations
 from ingest.exchange_rates.ecb import load_ecb_rates
 from tests.support.batches.uploads import INVALID_ITEMS, VALID_ITEM, create_locations, price_counts
 from tests.support.databases.dumps import dump
@@ -269,18 +268,17 @@ class Sender(threading.Thread):
 
 
 def wait_for_lock(connection: psycopg.Connection) -> None:
-    """Wait until a statement waits for the lock of the tree."""
+    """Wait until a statement waits for a lock."""
     deadline = time.monotonic() + 15
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    while connection.execute(waiting).fetchone() == (0,):
-        assert time.monotonic() < deadline, "no statement waits for the lock of the tree"
+    while connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
+        assert time.monotonic() < deadline, "no statement waits for a lock"
 
 
 def test_dry_run_queues_behind_others_and_fails_as_busy_after_the_timeout(
     client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with psycopg.connect(database_url) as holder:
-        holder.execute(locations.SQL["lock_tree_exclusive"])
+        holder.execute("LOCK TABLE price_totals IN ACCESS EXCLUSIVE MODE")
         first = Sender(client)
         wait_for_lock(holder)
         with monkeypatch.context() as patch:
