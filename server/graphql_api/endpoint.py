@@ -26,8 +26,8 @@ from server.http.body_limit import BodyLimits, ClientDisconnected, receive_body
 from server.http.content_negotiation import RESPONSE_JSON, is_json, parse_accept
 from server.http.csrf import OriginPolicy, require_csrf_header, require_csrf_safe_get
 from server.http.errors import HttpError, forbidden, http_error_for_outcome, operation_not_allowed
-from server.http.headers import parse_headers
 from server.http.multipart import is_multipart, parsed_multipart_request
+from server.http.request_headers import parse_headers
 from server.http.request_params import Parameters, parse_body, parse_query_string
 from telemetry.request_record import UNCHANGED, record_cache
 

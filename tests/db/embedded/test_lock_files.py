@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from db.embedded.server import embedded_server
+from db.embedded.supervisor import embedded_server
 from tests.support.databases.embedded import answers, postgres_processes, postmaster_of
 from tests.support.databases.memory import temporary_folder
 from tests.support.waiting import eventually
