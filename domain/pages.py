@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Part of an ordered list: at most `size` entries between two entries, from its start or end.
+    """Requested page of an ordered list: at most `size` entries between two entries.
 
     Attributes:
         after, before: IDs or numbers of the entries that enclose the page; None for the start and the end of the list.
@@ -27,7 +27,11 @@ class PageRequest:
         return self.size + 1
 
     def window(self, total_count: int) -> tuple[int, int]:
-        """Return the page of a list numbered from 1: the number before its first entry, and that of its last."""
+        """Return the range of entries on the page: `start` (exclusive) and `end` (inclusive).
+
+        The entries are numbered from 1, and `after` and `before` are such numbers. In a list of 10 entries, the page of 3
+        entries after entry 2 is (2, 5): entries 3, 4 and 5.
+        """
         end = total_count if self.before is None else min(self.before - 1, total_count)
         start = min(self.after or 0, total_count)
         if self.is_backward:

@@ -119,7 +119,10 @@ def _base_prices(regions: Sequence[str]) -> npt.NDArray[np.float64]:
 
 
 def _great_circle_km(latitude: npt.NDArray[np.float64], longitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the distances between all points by the haversine formula; the arguments are radians."""
+    """Return the distances between all points by the haversine formula.
+
+    The arguments are radians.
+    """
     half_latitude = (latitude[:, None] - latitude[None, :]) / 2
     half_longitude = (longitude[:, None] - longitude[None, :]) / 2
     chord = np.sin(half_latitude) ** 2 + np.outer(np.cos(latitude), np.cos(latitude)) * np.sin(half_longitude) ** 2

@@ -74,7 +74,9 @@ async def dry_run_prices(
 async def _dry_run_payload(
     context: RequestContext, file: BinaryIO, file_format: FileFormat, *, on_error: OnError, idempotency_key: str | None
 ) -> DryRun:
-    """Dry-run a payload, which needs as much room as an upload. Raise RequestError (DRY_RUN_BUSY, NO_ROOM).
+    """Dry-run a payload, which needs as much room as an upload.
+
+    Raise RequestError (DRY_RUN_BUSY, NO_ROOM).
 
     The idempotency key is validated, but neither stored nor looked up. The caller closes the file.
     """

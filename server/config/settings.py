@@ -266,9 +266,9 @@ class Settings(UploadSettings):
     @field_validator("trusted_proxies")
     @classmethod
     def check_proxies(cls, value: str | None) -> str | None:
-        """Reject values that are neither an address nor a network.
+        """Reject values that are neither an address nor a network, such as `*` or `10.0.0`.
 
-        uvicorn would trust them by accident, or ignore them.
+        uvicorn trusts every client for `*`, and ignores a name that it cannot parse.
         """
         parse_networks(value)
         return value

@@ -146,7 +146,10 @@ class GraphQLEndpoint:
             await send_sse(results, writer.identity, scope, receive, send)
 
     async def _needs_stream(self, parameters: Parameters, writer: ResponseWriter) -> bool:
-        """Return whether the response is an event stream: for a subscription, or if no JSON is acceptable."""
+        """Return whether the response is an event stream.
+
+        It is for a subscription, and if the client accepts no JSON.
+        """
         accepted = writer.accepted
         if not accepted.events or accepted.media_type is None:
             return accepted.events
@@ -221,7 +224,10 @@ class GraphQLEndpoint:
         await writer.send_cached(response, headers | MISS if is_shared else NO_STORE, status)
 
     def _limit_body(self, receive: Receive, writer: ResponseWriter) -> Receive:
-        """Return `receive` with the caller's body limit. Raise HttpError, as `BodyLimits.limit_receive` does."""
+        """Return `receive` with the caller's body limit.
+
+        Raise HttpError, as `BodyLimits.limit_receive` does.
+        """
         may_upload = writer.caller.scopes >= UPLOAD_SCOPES
         return self._body_limits.limit_receive(receive, writer.request, may_upload=may_upload)
 
@@ -274,7 +280,7 @@ class GraphQLEndpoint:
 
 
 async def _authenticate_again(scope: Scope, writer: ResponseWriter) -> None:
-    """Refuse the caller if its token expired or was revoked while the body arrived. Raise HttpError."""
+    """Raise HttpError if the caller's token expired or was revoked while the body arrived."""
     access_control: AccessControl = scope["state"]["access_control"]
     writer.identity = await access_control.authenticate(scope, writer.request)
     writer.caller = writer.identity.caller

@@ -73,7 +73,10 @@ Headers = Mapping[bytes, bytes]
 
 
 class OriginPolicy:
-    """Allowed origins of cross-site pages: none, some, or all (`*`), and further headers that they may send."""
+    """Allowed origins of cross-site pages: none, some, or all (`*`).
+
+    It also holds the additional headers that these pages may send.
+    """
 
     def __init__(self, origins: str | None, request_headers: str | None = None) -> None:
         # As browsers send them, and as the view of WebSockets compares them.

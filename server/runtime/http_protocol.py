@@ -147,7 +147,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
 
     def _parse_in_pieces(self, data: bytes) -> None:
-        """Parse as much as a head may have, then the rest: a complete head would otherwise pass the limit in one piece."""
+        """Parse the bytes of a maximum head, then the rest, so that no larger head is accepted."""
         remaining = memoryview(data)
         while remaining and not self.transport.is_closing() and self.transport.get_protocol() is self:
             room = MAX_HEAD_BYTES - self._head_bytes
@@ -162,13 +162,14 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         return HttpToolsProtocol._should_upgrade(self)
 
     def _should_upgrade(self) -> bool:
-        """Return True, so that the base class starts no application while the parser is at an upgrade of any kind."""
+        """Return True, so that the base class starts no application at an upgrade of any kind."""
         return True
 
     def _ignore_upgrade(self, remaining: bytes | memoryview) -> None:
-        """Serve a request that offers another protocol, such as h2c, without it (RFC 9110, section 7.8).
+        """Serve a request that offers another protocol, such as h2c, over HTTP/1.1.
 
-        The parser has skipped the body as data of that protocol. So a new one parses the request again, without the offer.
+        RFC 9110, section 7.8, permits this. The parser has skipped the body as data of that protocol. So a new one parses the
+        request again, without the offer.
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
@@ -194,7 +195,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._body_bytes = 0
 
     def on_headers_complete(self) -> None:
-        """Start the application. Raise HttpError for an invalid head; `send_400_response` then sends it."""
+        """Start the application. Raise HttpError for an invalid head (see `send_400_response`)."""
         version = self.parser.get_http_version()
         self._head_error = check_head(self.headers, version)
         if self._head_error is not None:

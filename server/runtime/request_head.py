@@ -1,4 +1,4 @@
-"""Checks of a request's head that the HTTP parser leaves to the server (RFC 9110 and RFC 9112).
+"""Checks of a request head that the HTTP parser leaves to the server (RFC 9110, RFC 9112).
 
 The parser itself refuses what makes the length of a message ambiguous: a second or malformed Content-Length,
 Transfer-Encoding next to Content-Length, folded lines, a blank before a colon. What it passes on is checked here: proxies and

@@ -1,4 +1,4 @@
-"""A full disk of the embedded PostgreSQL: uploads are refused in time, and no state is final."""
+"""A full disk of the embedded PostgreSQL: uploads are refused in time, and it recovers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,7 @@
-"""Lock files of the embedded server that a crash left behind: no start fails, no other process is touched."""
+"""Stale lock files of the embedded server: no start fails, no other process is touched.
+
+A crash leaves such files behind.
+"""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Closed reads: without a token, no path returns anything but a refusal when anonymous reads are disabled."""
+"""Disabled anonymous reads: without a token, every path returns nothing but a refusal."""
 
 import hashlib
 import json

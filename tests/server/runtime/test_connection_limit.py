@@ -1,4 +1,4 @@
-"""Connection limits: per client address, and the reserve in which a full server answers probes."""
+"""Connection limits per client address, and the reserve for probes of a full server."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
