@@ -1,4 +1,4 @@
-"""Pages of ordered lists: what is requested, and what is returned. Standard library only."""
+"""Pages of ordered lists: request and result. Standard library only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Page(Generic[T]):
     def of_rows(cls, request: PageRequest, rows: Sequence[T], total_count: int) -> "Page[T]":
         """Return the page of up to `request.limit` rows, which are in the order of the list.
 
-        A cursor in the request counts as an entry outside the page, because it was taken from one.
+        A cursor in the request counts as an entry outside the page, because it points to one.
         """
         has_more, follows, precedes = len(rows) > request.size, request.after is not None, request.before is not None
         if request.is_backward:

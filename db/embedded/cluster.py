@@ -30,7 +30,7 @@ max_connections = 200
 """
 INCLUDE = "\ninclude 'ratesgraph.conf'\n"
 PORT = 5432
-"""Part of the socket's name. Given explicitly, because both ends would otherwise read PGPORT."""
+"""Part of the socket's name. It is set explicitly: server and client would otherwise read PGPORT."""
 SUPERUSER = "postgres"
 SYSTEM_USER = "pgserver"
 """System account of the server if the command runs as root, which PostgreSQL refuses to do."""

@@ -26,9 +26,9 @@ POLL_SECONDS = 0.2
 FIRST_PAUSE_SECONDS = 0.5
 """Pause after the first restart, which itself follows at once."""
 MAX_PAUSE_SECONDS = 10.0
-"""Longest pause between two attempts to restart the server. It serves again at most so long after a full disk has room."""
+"""Longest pause between two attempts to restart the server, such as after a full disk has room again."""
 BACKOFF_RESET_SECONDS = 60.0
-"""Lifetime after which the death of the server no longer counts as a repeated one."""
+"""Uptime after which the next crash of the server no longer counts as a repeated one."""
 
 
 @contextmanager

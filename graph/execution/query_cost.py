@@ -53,7 +53,7 @@ A full introspection takes 11 ms, as long as 500 to 1,000 days of averages.
 """
 ENVELOPE_BYTES = len('{"data":{}}')
 NAME_BYTES = len('"":,')
-"""Punctuation of a field, besides the characters of its response name."""
+"""Punctuation of a field, in addition to the characters of its response name."""
 VALUE_BYTES = len("null")
 """Bytes of a list or an object apart from its content: brackets, or null in its place."""
 ENTRY_BYTES = len("{},")
@@ -108,7 +108,7 @@ class Cost:
         return Cost(sum(cost.entries for cost in costs), sum(cost.bytes for cost in costs), parts)
 
     def times(self, size: Size | int) -> "Cost":
-        """Return the cost of as many entries."""
+        """Return the cost of `size` entries."""
         if not isinstance(size, int):
             return Cost(parts=((size, self),))
         if not self.parts:

@@ -148,7 +148,7 @@ class GraphQLEndpoint:
     async def _needs_stream(self, parameters: Parameters, writer: ResponseWriter) -> bool:
         """Return whether the response is an event stream.
 
-        It is for a subscription, and if the client accepts no JSON.
+        It is one for a subscription, or if the client accepts no JSON.
         """
         accepted = writer.accepted
         if not accepted.events or accepted.media_type is None:

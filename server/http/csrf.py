@@ -126,7 +126,7 @@ class JsonCorsMiddleware(CORSMiddleware):
 
 
 def _parse_list(setting: str | None) -> list[str]:
-    """Return the entries of a setting, separated by blanks or commas."""
+    """Return the entries of a setting, separated by spaces or commas."""
     return (setting or "").replace(",", " ").split()
 
 

@@ -1,7 +1,7 @@
 """Checks of a request head that the HTTP parser leaves to the server (RFC 9110, RFC 9112).
 
 The parser itself refuses what makes the length of a message ambiguous: a second or malformed Content-Length,
-Transfer-Encoding next to Content-Length, folded lines, a blank before a colon. What it passes on is checked here: proxies and
+Transfer-Encoding next to Content-Length, folded lines, a space before a colon. What it passes on is checked here: proxies and
 caches in front of the server must not understand a request in another way than the server does.
 """
 

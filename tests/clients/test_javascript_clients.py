@@ -70,7 +70,7 @@ def scripts() -> Path:
     """Return the folder of the scripts, with installed packages and compiled documents."""
     folder = install_scripts(ROOT / "tests" / "clients" / "javascript")
     (folder / "schema.graphql").write_bytes((ROOT / "schema.graphql").read_bytes())
-    # The compiler adds documents to the manifest, and only those that it writes anew.
+    # The compiler adds a document to the manifest only when it writes the document's artifact.
     (folder / "relay" / "persisted.json").write_text("{}")
     for documents, config in (("__generated__", "relay.config.json"), ("registered", "relay.registered.config.json")):
         shutil.rmtree(folder / "relay" / documents, ignore_errors=True)
