@@ -1,9 +1,7 @@
 """Errors of arguments: each names the argument, input field, variable and path.
 
-Values are printed in GraphQL notation.
-
-graphql-core reports the location only, and prints variables as Python does. Errors are described after it has found them, so
-a valid request costs nothing.
+Values are printed in GraphQL notation. graphql-core reports the location only, and prints variables as Python does. Errors
+are described after it has found them, so a valid request costs nothing.
 """
 
 import re

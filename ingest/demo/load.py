@@ -23,9 +23,7 @@ async def load_demo(
 ) -> int:
     """Load the demo tree and prices of some months; return the number of daily prices.
 
-    The last day is `today`, by default the current day.
-
-    `report` receives the fraction done (0 to 1).
+    The last day is `today`, by default the current day. `report` receives the fraction done (0 to 1).
     """
     folder = files("ingest.demo")
     regions = read_regions(folder.joinpath("regions.csv").read_bytes(), "regions.csv")

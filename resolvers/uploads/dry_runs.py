@@ -76,9 +76,8 @@ async def _dry_run_payload(
 ) -> DryRun:
     """Dry-run a payload, which needs as much room as an upload.
 
-    Raise RequestError (DRY_RUN_BUSY, NO_ROOM).
-
-    The idempotency key is validated, but neither stored nor looked up. The caller closes the file.
+    Raise RequestError (DRY_RUN_BUSY, NO_ROOM). The idempotency key is validated, but neither stored nor looked up. The caller
+    closes the file.
     """
     problem = validate_idempotency_key(idempotency_key)
     if problem is not None:

@@ -1,10 +1,9 @@
 """GraphQL clients for JavaScript against a real server.
 
-They run queries, pages, mutations, uploads, subscriptions and errors.
-
-Each client has a script in `javascript/`, which runs the operations of `scenario.mjs` and prints what the client returned. A
-further client needs its package in `package.json`, `npm install` in that folder for the lock file, its script, and an entry in
-`CLIENTS`. The documentation of clients shows parts of these scripts.
+They run queries, pages, mutations, uploads, subscriptions and errors. Each client has a script in `javascript/`, which runs
+the operations of `scenario.mjs` and prints what the client returned. A further client needs its package in `package.json`,
+`npm install` in that folder for the lock file, its script, and an entry in `CLIENTS`. The documentation of clients shows
+parts of these scripts.
 """
 
 import json

@@ -1,9 +1,7 @@
 """Guard of nullability: the error of a field leaves the data of its neighbours.
 
-So a field that can fail is nullable.
-
-A null in a non-null field makes its parent null, up to the whole response. A resolver that awaits something reads from
-the database, and may fail. Values of an object that was loaded as a whole may be non-null.
+So a field that can fail is nullable. A null in a non-null field makes its parent null, up to the whole response. A resolver
+that awaits something reads from the database, and may fail. Values of an object that was loaded as a whole may be non-null.
 """
 
 import inspect

@@ -21,9 +21,8 @@ def ratesgraph_in_process(
 ) -> subprocess.CompletedProcess[str]:
     """Run the command like `ratesgraph`, but inside this process.
 
-    It saves the start of an interpreter.
-
-    For tests of messages and results. Each command also has a test that runs it as a process.
+    It saves the start of an interpreter in tests of messages and results. Each command also has a test that runs it as a
+    process.
     """
     argv = ["ratesgraph", *map(str, arguments)]
     variables = {**environment(database_url), **(settings or {})}
