@@ -110,7 +110,7 @@ class LimitedHttpProtocol(BoundedParsingProtocol):
         self._body_bytes = self._framing_bytes = 0
 
     def on_headers_complete(self) -> None:
-        """Start the application. Raise HttpError for an invalid head; `send_400_response` then sends it."""
+        """Start the application. Raise HttpError for an invalid head (see `send_400_response`)."""
         version = self.parser.get_http_version()
         self._head_error = check_head(self.headers, version, self.url)
         if self._head_error is not None:

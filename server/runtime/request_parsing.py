@@ -1,7 +1,7 @@
-"""Parsing of requests with bounds, and the checks that the HTTP parser leaves to the server (RFC 9110 and RFC 9112).
+"""Bounded parsing of requests, with checks that the parser omits (RFC 9110, RFC 9112).
 
 The parser itself refuses what makes the length of a message ambiguous: a second or malformed Content-Length,
-Transfer-Encoding next to Content-Length, folded lines, a blank before a colon. What it passes on is checked here: proxies and
+Transfer-Encoding next to Content-Length, folded lines, a space before a colon. What it passes on is checked here: proxies and
 caches in front of the server must not understand a request in another way than the server does.
 """
 
@@ -58,7 +58,7 @@ def encode_head_without_upgrade(method: bytes, url: bytes, headers: Sequence[tup
 
 
 def _check_absolute_target(target: bytes, host: bytes) -> HttpError | None:
-    """Return the error of a target that names another host than the Host header, which would otherwise be ignored."""
+    """Return the error of a target that names another host than the Host header."""
     absolute = ABSOLUTE_TARGET.match(target)
     if absolute is None or absolute[1].lower() == host.lower():
         return None
@@ -118,7 +118,10 @@ IDLE, HEAD, BODY, RESPONDING = RequestState
 
 
 class BoundedParsingProtocol(HttpToolsProtocol):
-    """Uvicorn protocol that bounds the bytes of a request outside its body: head, chunk headers and trailers."""
+    """Uvicorn protocol that limits the bytes of a request outside its body.
+
+    These are its head, chunk headers and trailers.
+    """
 
     _state = IDLE
     _head_bytes = _body_bytes = 0
@@ -163,7 +166,7 @@ class BoundedParsingProtocol(HttpToolsProtocol):
             self.refuse(HttpError("HEAD_TOO_LARGE", message, status=431))
 
     def _parse_in_pieces(self, data: bytes) -> None:
-        """Parse as much as a head may have, then the rest: a complete head would otherwise pass the limit in one piece."""
+        """Parse the bytes of a maximum head, then the rest, so that no larger head is accepted."""
         remaining = memoryview(data)
         while remaining and not self.transport.is_closing() and self.transport.get_protocol() is self:
             room = MAX_HEAD_BYTES - self._head_bytes
@@ -178,13 +181,14 @@ class BoundedParsingProtocol(HttpToolsProtocol):
         return HttpToolsProtocol._should_upgrade(self)
 
     def _should_upgrade(self) -> bool:
-        """Return True, so that the base class starts no application while the parser is at an upgrade of any kind."""
+        """Return True, so that the base class starts no application at an upgrade of any kind."""
         return True
 
     def _ignore_upgrade(self, remaining: bytes | memoryview) -> None:
-        """Serve a request that offers another protocol, such as h2c, without it (RFC 9110, section 7.8).
+        """Serve a request that offers another protocol, such as h2c, over HTTP/1.1.
 
-        The parser has skipped the body as data of that protocol. So a new one parses the request again, without the offer.
+        RFC 9110, section 7.8, permits this. The parser has skipped the body as data of that protocol. So a new one parses the
+        request again, without the offer.
         """
         method = self.parser.get_method()
         if method == b"CONNECT":

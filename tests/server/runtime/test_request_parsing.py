@@ -1,4 +1,7 @@
-"""Heads of requests that RFC 9110 and RFC 9112 forbid: each is refused with a code before the application sees it."""
+"""Request heads that RFC 9110 and RFC 9112 forbid.
+
+Each is refused with a code before the application receives it.
+"""
 
 import json
 import socket
