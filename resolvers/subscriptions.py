@@ -9,11 +9,12 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from db.notifications import DATA
 from domain.batches import BatchStatus, PriceBatch
 from domain.locations import Lane
-from resolvers.context import RequestContext
+from resolvers.context import RequestContext, current_result_slot
 from resolvers.errors import TEMPORARY_ERRORS, RequestError
 from resolvers.locations import resolve_lane, resolve_lanes
 from resolvers.price_changes import ChangesSince, LaneSubscription
@@ -23,6 +24,7 @@ POLL_SECONDS = 5.0
 """Maximum delay of an event whose notification was lost."""
 MAX_LANES = 100
 """Maximum number of lanes of a subscription: all lanes of a table or chart, and a bounded poll."""
+Event = TypeVar("Event")
 LaneKeys = tuple[str, str]
 """Origin and destination of a lane, each a code or slug."""
 
@@ -45,7 +47,7 @@ async def subscribe_to_batch(context: RequestContext, batch_id: int | None) -> A
     """
     if batch_id is None or await find_batch(context, batch_id) is None:
         raise RequestError("UNKNOWN_BATCH", "There is no batch with this id.", argument="id")
-    return _follow_batch(context, batch_id)
+    return _limit_results(_follow_batch(context, batch_id))
 
 
 async def subscribe_to_prices(
@@ -60,7 +62,7 @@ async def subscribe_to_prices(
     ordered = await _resolve_lanes(context, origin, destination, lanes)
     watched = frozenset(ordered)
     start = await context.app.price_changes.poll(LaneSubscription(watched, None))
-    return _follow_prices(context, LaneSubscription(watched, start.cursor), ordered)
+    return _limit_results(_follow_prices(context, LaneSubscription(watched, start.cursor), ordered))
 
 
 async def _resolve_lanes(
@@ -79,6 +81,15 @@ async def _resolve_lanes(
         if isinstance(lane, Exception):
             raise lane
     return list(dict.fromkeys(lane for lane in resolved if isinstance(lane, Lane)))
+
+
+async def _limit_results(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    """Yield each event when its result may be computed, and keep its slot until the next one is requested."""
+    slot = current_result_slot.get()
+    async with aclosing(events):
+        async for event in events:
+            async with slot or contextlib.nullcontext():
+                yield event
 
 
 async def _follow_batch(context: RequestContext, batch_id: int) -> AsyncGenerator[PriceBatch, None]:

@@ -15,7 +15,7 @@ from db.notifications import BATCHES
 from db.repositories import batches
 from domain.batches import BatchStatus, FileFormat, OnError, PriceBatch, Rejection, Severity
 from domain.pages import Page, PageRequest
-from resolvers.context import RequestContext
+from resolvers.context import RequestContext, current_result_slot
 from resolvers.errors import TEMPORARY_ERRORS, RequestError
 from resolvers.uploads.batch_storage import store_batch
 from resolvers.uploads.items import PriceItem, encode_items, validate_size
@@ -154,9 +154,15 @@ async def _build_for_batch(context: RequestContext, batch_id: int, *, replayed: 
 
 
 async def _wait_for_end(context: RequestContext, batch_id: int, seconds: float) -> PriceBatch | None:
-    """Return the batch once it has ended, or its state when the time is up."""
-    batch = None
-    async with aclosing(follow_batch(context, batch_id, seconds)) as states:
+    """Return the batch once it has ended, or its state when the time is up.
+
+    Meanwhile the operation leaves its result slot to others of the connection.
+    """
+    batch, slot = None, current_result_slot.get()
+    async with (
+        slot.released() if slot is not None and seconds > 0 else contextlib.nullcontext(),
+        aclosing(follow_batch(context, batch_id, seconds)) as states,
+    ):
         async for state in states:
             batch = state
     return batch

@@ -48,6 +48,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **options)
         self._limiter: ConnectionLimiter = self.app_state["connection_limiter"]
         self._slow_readers: SlowReaders = self.app_state["slow_readers"]
+        self._waiting_bytes = 0
         self._unparsed = bytearray()
         self._next_step: asyncio.Handle | None = None
         self._step_frames = self._small_frames = 0
@@ -103,14 +104,26 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
         A refusal also completes the handshake.
         """
-        while not self.writable.is_set():
-            # All waiting senders wake at once, and only the first one may write.
-            await self.writable.wait()
+        if not self.writable.is_set():
+            await self._wait_until_writable(len(message.get("text") or message.get("bytes") or b""))
         await super().send(message)
         if self.close_sent:
             self.handshake_complete = True
         if self._unparsed:
             self._continue_later()
+
+    async def _wait_until_writable(self, message_bytes: int) -> None:
+        """Wait for the earlier messages to be read, and count the one that waits as unread."""
+        self._waiting_bytes += message_bytes
+        try:
+            while not self.writable.is_set():
+                # All waiting senders wake at once, and only the first one may write.
+                await self.writable.wait()
+        finally:
+            self._waiting_bytes -= message_bytes
+
+    def _count_waiting_bytes(self) -> int:
+        return self._waiting_bytes
 
     def handle_ping(self) -> None:
         """Count a ping frame and send a pong."""
@@ -160,7 +173,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def pause_writing(self) -> None:
         """Limit the time for the client to read what has been written."""
         super().pause_writing()
-        self._slow_readers.add(self.transport)
+        self._slow_readers.add(self.transport, self._count_waiting_bytes)
 
     def resume_writing(self) -> None:
         """End the time limit: all data has been sent."""
