@@ -51,3 +51,11 @@ def quote(text: str, max_length: int) -> str:
     """Return the beginning of a client's text as a GraphQL string, for a message."""
     shown = text if len(text) <= max_length else f"{text[:max_length]}…"
     return json.dumps(shown, ensure_ascii=False).encode(errors="replace").decode()
+
+
+def describe_unknown_batch(batch_id: int | None) -> str:
+    """Return what was not found. None stands for an ID that names no batch.
+
+    A batch of another caller and one that does not exist are described alike.
+    """
+    return "no such batch" if batch_id is None else f"no batch {batch_id} that you may see"

@@ -189,6 +189,21 @@ def test_every_command_prints_its_usage(command: str) -> None:
     assert "Usage" in ratesgraph_in_process(None, *command.split(), "--help").stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["token", "create", "--name", "x", "--scope", "foo"],
+            "'--scope': 'foo' is not one of 'read', 'upload', 'admin'",
+        ),
+        (["audit", "--since", "0"], "'--since': '0' does not match the formats"),
+        (["serve", "--port", "x"], "'--port': Input should be a valid integer"),
+    ],
+)
+def test_invalid_options_are_reported_with_the_allowed_values(arguments: list[str], words: str) -> None:
+    assert words in " ".join(ratesgraph_in_process(None, *arguments, exit_code=2).stderr.split())
+
+
 def test_demo_data_is_loaded_at_startup_and_can_be_queried(tmp_path: Path) -> None:
     with serving(None, "--data-dir", tmp_path / "data") as (process, url):
         query = """{
