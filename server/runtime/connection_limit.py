@@ -8,7 +8,8 @@ dead one, and restarted.
 import asyncio
 import resource
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
@@ -41,6 +42,13 @@ class Connection(Protocol):
         """Return whether no request or response is in progress."""
 
 
+class HttpConnection(Connection, Protocol):
+    """Connection that carries HTTP requests."""
+
+    def refuse(self, error: HttpError) -> None:
+        """Send the error and close the connection."""
+
+
 def raise_fd_limit(connections: int) -> int:
     """Raise the limit of file descriptors, and return the number of connections it allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -70,10 +78,11 @@ class ConnectionLimiter:
         self._slow_readers = slow_readers
         # Dictionaries serve as sets that keep the order: the oldest connection comes first.
         self._open: dict[Connection, None] = {}
-        self._reserved: dict[Connection, None] = {}
+        self._reserved: dict[Connection, Callable[[], None]] = {}
+        """Connections in the reserve, each with the function that refuses it."""
         self._by_address: dict[str, dict[Connection, None]] = {}
 
-    def admit(self, connection: Connection) -> HttpError | None:
+    def admit(self, connection: HttpConnection) -> HttpError | None:
         """Count the connection. Return the error of all its requests except probes if a limit is reached."""
         key = self._address_key(connection)
         same_address = self._by_address.get(key, {})
@@ -89,17 +98,20 @@ class ConnectionLimiter:
             return None
         if len(self._reserved) >= RESERVED_CONNECTIONS:
             self._evict_reserved()
-        self._reserved[connection] = None
+        self._reserved[connection] = partial(connection.refuse, refusal)
         return refusal
 
     def _evict_reserved(self) -> None:
-        """Abort the oldest connection of the address with most connections in the reserve."""
+        """Refuse the oldest connection of the address with most connections in the reserve."""
         keys = {connection: self._address_key(connection) for connection in self._reserved}
         counts = Counter(keys.values())
         oldest = max(keys, key=lambda connection: counts[keys[connection]])
         # It is lost only in the next iteration of the event loop, before which more connections may come.
-        del self._reserved[oldest]
-        oldest.transport.abort()
+        refuse = self._reserved.pop(oldest)
+        if oldest.is_idle:
+            refuse()
+        else:
+            oldest.transport.abort()
 
     def replace(self, old: Connection, new: Connection) -> None:
         """Pass the slot of a connection on to the protocol that continues it."""

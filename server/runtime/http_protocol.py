@@ -153,7 +153,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             room = MAX_HEAD_BYTES - self._head_bytes
             if not room:
                 message = f"Request headers too large: the limit is {MAX_HEAD_BYTES:,} bytes."
-                self._refuse(HttpError("HEAD_TOO_LARGE", message, status=431))
+                self.refuse(HttpError("HEAD_TOO_LARGE", message, status=431))
                 return
             self._parse(remaining[:room])
             remaining = remaining[room:]
@@ -173,7 +173,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         method = self.parser.get_method()
         if method == b"CONNECT":
             message = "CONNECT is not allowed: this server is not a proxy."
-            self._refuse(HttpError("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"GET, POST"}))
+            self.refuse(HttpError("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"GET, POST"}))
             return
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
@@ -208,7 +208,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade() and self._is_websocket():
             error = self._refusal or check_handshake(self.parser.get_method(), version, self.url, self.headers)
             if error is not None:
-                self._refuse(error)
+                self.refuse(error)
 
     def on_body(self, body: bytes) -> None:
         """Count the body bytes, which extend the time limit. Chunk headers and trailers do not."""
@@ -224,7 +224,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Refuse data that is not HTTP, unless an earlier response is in progress."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started):
-            self._refuse(self._head_error or HttpError("BAD_HTTP", msg))
+            self.refuse(self._head_error or HttpError("BAD_HTTP", msg))
         elif cycle.response_started:
             self.transport.close()
         else:
@@ -242,7 +242,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._limiter.replace(self, websocket)
         if not websocket.handshake_initiated:
             # The library could not parse the head, and would leave the connection open without a response.
-            self._refuse(HttpError("BAD_HTTP", "Malformed WebSocket handshake."))
+            self.refuse(HttpError("BAD_HTTP", "Malformed WebSocket handshake."))
         self.loop.call_later(self._seconds, self._check_handshake_timeout, websocket)
 
     def _check_handshake_timeout(self, websocket: Any) -> None:  # noqa: ANN401
@@ -268,12 +268,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def _on_request_timeout(self) -> None:
         if self._state is HEAD or (self._state is BODY and not self.cycle.response_started):
             message = "Request timeout: the request was not received in time."
-            self._refuse(HttpError("REQUEST_TIMEOUT", message, status=408))
+            self.refuse(HttpError("REQUEST_TIMEOUT", message, status=408))
         else:
             # No request has begun, or its response has already started.
             self.transport.close()
 
-    def _refuse(self, error: HttpError) -> None:
+    def refuse(self, error: HttpError) -> None:
         """Send the error and close the connection. The application sees a disconnect."""
         record = self._request_record()
         if record is None:

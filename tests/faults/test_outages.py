@@ -150,7 +150,8 @@ def test_outage_rejects_requests_above_the_waiting_limit_quickly(
             body = {"query": QUERY, "variables": cases[0].variables}
             return await asyncio.gather(*(http.post(f"{url}/graphql", json=body) for _ in range(MAX_WAITING + 200)))
 
-    settings = {**SETTINGS, "RATESGRAPH_DATABASE_WAIT_SECONDS": "6"}
+    many = {"RATESGRAPH_MAX_CONNECTIONS": "5000", "RATESGRAPH_MAX_ADDRESS_CONNECTIONS": "5000"}
+    settings = {**SETTINGS, **many, "RATESGRAPH_DATABASE_WAIT_SECONDS": "6"}
     with serving(server.url, settings=settings) as (_, url):
         wait_until_answered(url)
         with outage(server):

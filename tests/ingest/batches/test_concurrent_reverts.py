@@ -48,10 +48,10 @@ async def test_revert_does_not_wait_for_a_batch_that_is_being_applied(
 ) -> None:
     has_started, may_end = asyncio.Event(), asyncio.Event()
 
-    async def apply_slowly(*arguments: object) -> object:
+    async def apply_slowly(*arguments: object, **options: object) -> object:
         has_started.set()
         await may_end.wait()
-        return await apply_slices(*arguments)  # type: ignore[arg-type]
+        return await apply_slices(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(worker, "apply_slices", apply_slowly)
     batch_id = await accept(connection)

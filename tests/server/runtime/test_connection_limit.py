@@ -99,7 +99,9 @@ def test_reserve_for_probes_replaces_its_oldest_connections(lane_url: str) -> No
     with filled_server(lane_url, max_connections=3) as client, ExitStack() as opened:
         silent = [opened.enter_context(connect(client)) for _ in range(60)]
         assert ask(client, get_request("/livez")).endswith(b"alive\n")
-        assert silent[0].recv(1) == b""
+        refusal = silent[0].recv(65_536)
+        assert refusal.startswith(b"HTTP/1.1 503 ")
+        assert b"CONNECTIONS_EXHAUSTED" in refusal
         # The newest ones are still in the reserve.
         silent[-1].sendall(get_request("/livez"))
         assert silent[-1].recv(65_536).endswith(b"alive\n")

@@ -1,6 +1,7 @@
 """Clients that do not read their response: disconnected after a time limit, or earlier to make room."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import AsyncGenerator, Iterator
@@ -109,6 +110,8 @@ def test_stuck_connection_makes_room_at_the_connection_limit(lane_url: str) -> N
         stuck = [opened.enter_context(connect_with_small_buffers(client)) for _ in range(2)]
         for sock in stuck:
             sock.sendall(graphql_request(LARGE))
+        for sock in stuck:
+            assert sock.recv(1, socket.MSG_PEEK), "the response has not begun"
         time.sleep(LONG_STALL_SECONDS / 4)
         assert client.http.post("/graphql", json={"query": "{ __typename }"}).status_code == 200
         assert min(seconds_until_reset(sock) for sock in stuck) < LONG_STALL_SECONDS / 2
