@@ -26,6 +26,10 @@ def find_public_code(error: BaseException) -> str | None:
     return next((code for kind, code in PUBLIC_DATABASE_ERRORS.items() if isinstance(error, kind)), None)
 
 
+UNKNOWN_BATCH_MESSAGE = "there is no batch with this id that you may see"
+"""Message for a batch of another caller and for one that does not exist. It has no number: the two stay equal byte for byte."""
+
+
 class RequestError(Exception):
     """Error of the client: the request cannot be answered as it was sent.
 
@@ -51,11 +55,3 @@ def quote(text: str, max_length: int) -> str:
     """Return the beginning of a client's text as a GraphQL string, for a message."""
     shown = text if len(text) <= max_length else f"{text[:max_length]}…"
     return json.dumps(shown, ensure_ascii=False).encode(errors="replace").decode()
-
-
-def describe_unknown_batch(batch_id: int | None) -> str:
-    """Return what was not found. None stands for an ID that names no batch.
-
-    A batch of another caller and one that does not exist are described alike.
-    """
-    return "no such batch" if batch_id is None else f"no batch {batch_id} that you may see"
