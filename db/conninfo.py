@@ -1,4 +1,4 @@
-"""libpq connection strings: their validation, and the reason why a connection failed, without secrets."""
+"""libpq connection strings: their validation, and reasons of failed connections."""
 
 import re
 
@@ -41,9 +41,9 @@ def is_connection_string(text: str) -> bool:
 
 
 def describe_outage(database_url: str, error: DatabaseUnavailable) -> str | None:
-    """Return the database's name and address and the reason of the failure, or None if the driver gave no reason.
+    """Return the database's name and address and the reason of the failure.
 
-    The password appears nowhere in it.
+    The password appears nowhere in it. Return None if the driver gave no reason.
     """
     cause = error.__cause__
     if not isinstance(cause, psycopg.OperationalError) or isinstance(cause, PoolTimeout | psycopg.errors.DiskFull):

@@ -86,7 +86,10 @@ async def _consume_queue(
     limits: BatchLimits,
     disk_space: DiskSpace | None,
 ) -> None:
-    """Process batches until `stop` is set. All consumers share `needs_migration`, so that one of them reports it."""
+    """Process batches until `stop` is set.
+
+    All consumers share `needs_migration`, so that one of them reports it.
+    """
     with notifications.subscribe(QUEUE) as notified:
         while not stop.is_set():
             notified.clear()

@@ -19,7 +19,10 @@ async def has_demo_lane(connection: Connection) -> bool:
 
 
 def create_greeting(settings: Settings, url: str) -> str:
-    """Return the line that names the address. Only where GraphiQL is served does it suggest a browser."""
+    """Return the line that names the address.
+
+    Only where GraphiQL is served does it suggest a browser.
+    """
     hint = " Open it in a browser, or paste:" if choose_profile(settings) is Profile.DEVELOPMENT else ""
     if not hint and not settings.persisted_only:
         hint = " Try it:"
@@ -27,7 +30,10 @@ def create_greeting(settings: Settings, url: str) -> str:
 
 
 def create_example(settings: Settings, url: str, *, is_demo: bool) -> str | None:
-    """Return a curl command whose query this server answers, or None if only registered documents are answered."""
+    """Return a curl command whose query this server answers.
+
+    Return None if only registered documents are answered.
+    """
     if settings.persisted_only:
         return None
     token = "" if settings.anonymous_reads else " -H 'Authorization: Bearer rgt_…'"

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from db.connection import Connection
 from db.conninfo import describe_outage
-from db.embedded.server import embedded_server
+from db.embedded.supervisor import embedded_server
 from db.errors import DatabaseError, DatabaseUnavailable
 from db.pool import INGEST, connect
 from ingest.errors import IngestError

@@ -38,7 +38,10 @@ def find_former_names(environment: Iterable[str]) -> dict[str, str]:
 
 
 def find_unknown_names(environment: Iterable[str]) -> dict[str, str | None]:
-    """Return the variables with the settings' prefix that name no setting. Each maps to a similar setting, or None."""
+    """Return the variables with the settings' prefix that name no setting.
+
+    Each maps to a similar setting, or None.
+    """
     known = {name for field in Settings.model_fields for name in environment_names(field)} | OTHER_NAMES
     present = {name.upper() for name in environment if name.upper().startswith(PREFIX)}
     unknown = sorted(name for name in present - known if not name.startswith(OTHER_PREFIXES))

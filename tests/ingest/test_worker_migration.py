@@ -1,4 +1,4 @@
-"""Worker on a database without the current schema: it waits for the migration and says so once."""
+"""Worker without the current schema: it waits for the migration and says so once."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Errors about a value that an enum lacks: they list the allowed values where the schema is open."""
+"""Errors about values of enums: they list the allowed ones where the schema is open."""
 
 from collections.abc import Iterator
 

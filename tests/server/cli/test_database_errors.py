@@ -1,4 +1,4 @@
-"""Errors of commands about the database: the address and the reason are named, the password is not."""
+"""Database errors of commands: they name address and reason, but no password."""
 
 import socket
 from pathlib import Path
