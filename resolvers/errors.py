@@ -26,6 +26,10 @@ def find_public_code(error: BaseException) -> str | None:
     return next((code for kind, code in PUBLIC_DATABASE_ERRORS.items() if isinstance(error, kind)), None)
 
 
+UNKNOWN_BATCH_MESSAGE = "there is no batch with this id that you may see"
+"""Message for a batch of another caller and for one that does not exist. It has no number: the two stay equal byte for byte."""
+
+
 class RequestError(Exception):
     """Error of the client: the request cannot be answered as it was sent.
 

@@ -15,7 +15,7 @@ from db.notifications import DATA
 from domain.batches import BatchStatus, PriceBatch
 from domain.locations import Lane
 from resolvers.context import RequestContext, current_result_slot
-from resolvers.errors import TEMPORARY_ERRORS, RequestError
+from resolvers.errors import TEMPORARY_ERRORS, UNKNOWN_BATCH_MESSAGE, RequestError
 from resolvers.locations import resolve_lane, resolve_lanes
 from resolvers.price_changes import ChangesSince, LaneSubscription
 from resolvers.uploads.batches import find_batch, follow_batch
@@ -46,7 +46,7 @@ async def subscribe_to_batch(context: RequestContext, batch_id: int | None) -> A
     Raise RequestError (UNKNOWN_BATCH).
     """
     if batch_id is None or await find_batch(context, batch_id) is None:
-        raise RequestError("UNKNOWN_BATCH", "There is no batch with this id.", argument="id")
+        raise RequestError("UNKNOWN_BATCH", f"id: {UNKNOWN_BATCH_MESSAGE}.", argument="id")
     return _limit_results(_follow_batch(context, batch_id))
 
 

@@ -12,7 +12,9 @@ from graphql import (
     DirectiveNode,
     DocumentNode,
     FieldNode,
+    GraphQLEnumType,
     GraphQLError,
+    GraphQLSchema,
     ObjectValueNode,
     OperationDefinitionNode,
     VariableNode,
@@ -26,6 +28,8 @@ VARIABLE = re.compile(r"Variable '\$(?P<name>\w+)' has invalid value(?: at (?P<p
 STEP = re.compile(r"\.(\w+)|\[(\d+)\]", re.ASCII)
 FOUND = re.compile(r"(?P<words>cannot represent[^:]* value|[Ff]ound): .*", re.DOTALL)
 """End of a message that prints a value."""
+ENUM = re.compile(r"does not exist in '(?P<name>\w+)' enum|Enum '(?P<named>\w+)' cannot represent", re.ASCII)
+"""Part of a message about a value that an enum lacks."""
 NOT_NULL = "not to be None."
 MISSING_ARGUMENT = re.compile(r"^Argument '[^']*\((?P<name>\w+):\)'", re.ASCII)
 
@@ -37,19 +41,31 @@ class ArgumentError(GraphQLError):
     """
 
 
-def describe_invalid_arguments(tree: DocumentNode, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
-    """Return the validation errors of a document, with those of arguments as ArgumentError."""
+def describe_invalid_arguments(
+    tree: DocumentNode, errors: Sequence[GraphQLError], shown_schema: GraphQLSchema | None
+) -> list[GraphQLError]:
+    """Return the validation errors of a document, with those of arguments as ArgumentError.
+
+    With `shown_schema`, the errors of enums list the allowed values.
+    """
     uses = index_arguments(tree)
-    return [_describe_literal(error, uses) for error in errors]
+    return [_describe_literal(error, uses, shown_schema) for error in errors]
 
 
 def describe_invalid_variables(
-    tree: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any], errors: Iterable[GraphQLError]
+    tree: DocumentNode,
+    operation: OperationDefinitionNode,
+    variables: Mapping[str, Any],
+    errors: Iterable[GraphQLError],
+    shown_schema: GraphQLSchema | None,
 ) -> list[GraphQLError]:
-    """Return the errors of an execution, with those of variables as ArgumentError."""
+    """Return the errors of an execution, with those of variables as ArgumentError.
+
+    With `shown_schema`, the errors of enums list the allowed values.
+    """
     uses = index_arguments(tree, operation)
     return [
-        _describe_variable(error, match, uses, variables)
+        _describe_variable(error, match, uses, variables, shown_schema)
         if error.path is None and (match := VARIABLE.match(error.message))
         else _describe_missing_variable(error, uses)
         for error in errors
@@ -70,7 +86,7 @@ def with_variable(error: GraphQLError) -> GraphQLError:
     return error
 
 
-def _describe_literal(error: GraphQLError, uses: ArgumentUses) -> GraphQLError:
+def _describe_literal(error: GraphQLError, uses: ArgumentUses, shown_schema: GraphQLSchema | None) -> GraphQLError:
     if not error.nodes:
         return error
     nodes = [uses.take_original(node) if node.loc is None else node for node in error.nodes]
@@ -83,16 +99,21 @@ def _describe_literal(error: GraphQLError, uses: ArgumentUses) -> GraphQLError:
             return error
         use = ArgumentUse(missing["name"], "", None, use.path)
     details = _details(use, "GRAPHQL_VALIDATION_FAILED", error)
-    return ArgumentError(_in_graphql_words(error.message), nodes, path=use.path or None, extensions=details)
+    message = _with_enum_values(_in_graphql_words(error.message), shown_schema)
+    return ArgumentError(message, nodes, path=use.path or None, extensions=details)
 
 
 def _describe_variable(
-    error: GraphQLError, match: re.Match[str], uses: ArgumentUses, variables: Mapping[str, Any]
+    error: GraphQLError,
+    match: re.Match[str],
+    uses: ArgumentUses,
+    variables: Mapping[str, Any],
+    shown_schema: GraphQLSchema | None,
 ) -> GraphQLError:
     name, path = match["name"], match["path"] or ""
     use = uses.by_variable.get(name) or ArgumentUse(None, "", name, ())
     shown = print_value(_value_at(variables.get(name), path))
-    reason = _in_graphql_words(error.message[match.end() :], shown)
+    reason = _with_enum_values(_in_graphql_words(error.message[match.end() :], shown), shown_schema)
     below = path.removeprefix(".")
     message = f"Variable '${name}' has invalid value{f' at {below}' if below else ''}: {reason}"
     use = ArgumentUse(use.argument, join_fields(use.field, below), name, use.path)
@@ -130,6 +151,14 @@ def _in_graphql_words(message: str, shown: str | None = None) -> str:
     if shown is None:
         return message
     return FOUND.sub(lambda found: f"{found['words']}: {shown}.", message)
+
+
+def _with_enum_values(message: str, schema: GraphQLSchema | None) -> str:
+    """Return the message, with the values of the enum if it is about one."""
+    if schema is None or (match := ENUM.search(message)) is None:
+        return message
+    enum = schema.get_type(match["name"] or match["named"])
+    return f"{message} Allowed values: {', '.join(enum.values)}." if isinstance(enum, GraphQLEnumType) else message
 
 
 def _value_at(value: object, path: str) -> object:

@@ -274,7 +274,8 @@ class Schema(strawberry.Schema):
         """
         if not errors:
             return None
-        described = describe_invalid_variables(document.tree, operation.node, variables, errors)
+        shown_schema = self._schema if self.suggest else None
+        described = describe_invalid_variables(document.tree, operation.node, variables, errors, shown_schema)
         return self.format_errors(described)
 
     def format_errors(self, errors: Sequence[GraphQLError] | None) -> list[GraphQLError] | None:

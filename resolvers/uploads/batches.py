@@ -16,7 +16,7 @@ from db.repositories import batches
 from domain.batches import BatchStatus, FileFormat, OnError, PriceBatch, Rejection, Severity
 from domain.pages import Page, PageRequest
 from resolvers.context import RequestContext, current_result_slot
-from resolvers.errors import TEMPORARY_ERRORS, RequestError
+from resolvers.errors import TEMPORARY_ERRORS, UNKNOWN_BATCH_MESSAGE, RequestError
 from resolvers.uploads.batch_storage import store_batch
 from resolvers.uploads.items import PriceItem, encode_items, validate_size
 
@@ -98,7 +98,7 @@ def validate_items(items: Sequence[object], max_items: int) -> Rejection | None:
     if not items:
         return Rejection(None, "prices", "EMPTY_BATCH", "the upload contains no items", None)
     if len(items) > max_items:
-        message = f"too many items: {len(items)}, limit {max_items}; split the upload"
+        message = f"too many items: {len(items):,}, limit {max_items:,}; split the upload"
         return Rejection(None, "prices", "TOO_MANY_ITEMS", message, None)
     return None
 
@@ -229,7 +229,7 @@ async def revert_batch(context: RequestContext, batch_id: int | None) -> RevertR
     visible = None if batch_id is None else await find_batch(context, batch_id)
     status = None if visible is None else await context.app.revert_batch(visible.id, context.caller.label)
     if status is None or batch_id is None:
-        problem = Rejection(None, "id", "UNKNOWN_BATCH", "unknown batch", None)
+        problem = Rejection(None, "id", "UNKNOWN_BATCH", UNKNOWN_BATCH_MESSAGE, None)
         return RevertResult(None, [problem])
     batch = await find_batch(context, batch_id)
     if status is BatchStatus.APPLIED:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from server.config.database_url import DatabaseUrl
 from server.config.network import is_loopback, parse_networks
 from server.config.upload_settings import UploadSettings
 from server.rate_limiting.shared_storage import create_shared_storage, parse_rate_limit
@@ -27,12 +28,12 @@ class Settings(UploadSettings):
 
     model_config = SettingsConfigDict(env_prefix="RATESGRAPH_", extra="ignore")
 
-    database_url: str | None = Field(
+    database_url: DatabaseUrl | None = Field(
         default=None,
         validation_alias="DATABASE_URL",
         description="PostgreSQL to use, as a libpq URL; if unset, the embedded server is started",
     )
-    direct_url: str | None = Field(
+    direct_url: DatabaseUrl | None = Field(
         default=None,
         description="The same database without PgBouncer, for work that needs its own session: notifications, workers,"
         " commands, batch reverts, changes of the location tree and dry runs",

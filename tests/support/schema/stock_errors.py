@@ -18,6 +18,6 @@ def describe_stock_errors(
         return list(errors)
     (operation,) = (node for node in tree.definitions if isinstance(node, OperationDefinitionNode))
     return [
-        error if error.path or isinstance(error, ArgumentError) else describe_invalid_arguments(tree, [error])[0]
-        for error in describe_invalid_variables(tree, operation, variables, errors)
+        error if error.path or isinstance(error, ArgumentError) else describe_invalid_arguments(tree, [error], None)[0]
+        for error in describe_invalid_variables(tree, operation, variables, errors, None)
     ]
