@@ -68,7 +68,10 @@ class AppContext:
 
 
 class ResultSlot:
-    """Slot of one operation for a result that is computed, encoded or unread, among the slots of its connection."""
+    """Slot of one operation for a result that is computed, encoded or unread.
+
+    The operations of a connection share a number of slots.
+    """
 
     def __init__(self, slots: asyncio.Semaphore) -> None:
         self._slots = slots
@@ -85,7 +88,10 @@ class ResultSlot:
 
     @asynccontextmanager
     async def released(self) -> AsyncGenerator[None, None]:
-        """Free the slot while the block waits. If the block fails, the operation ends without the slot."""
+        """Free the slot while the block waits.
+
+        If the block fails, the operation ends without the slot.
+        """
         await self.__aexit__()
         yield
         await self.__aenter__()

@@ -84,7 +84,10 @@ async def _resolve_lanes(
 
 
 async def _limit_results(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
-    """Yield each event when its result may be computed, and keep its slot until the next one is requested."""
+    """Yield each event when its result may be computed.
+
+    The slot of the result is held until the next event is requested.
+    """
     slot = current_result_slot.get()
     async with aclosing(events):
         async for event in events:

@@ -210,7 +210,7 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
             await self.handle_invalid_message("Failed to parse message")
 
     async def handle_ping(self, message: PingMessage) -> None:  # noqa: ARG002
-        """Answer in a task, because the pong may wait for the client to read, and its next messages must not."""
+        """Answer the ping in a task, because the pong may have to wait for the client."""
         self._due_pongs += 1
         if self._pong_task is None or self._pong_task.done():
             self._pong_task = asyncio.create_task(self._send_pongs())

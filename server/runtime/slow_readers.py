@@ -53,7 +53,7 @@ class Backlog:
         self.credit = min(self.credit + read_bytes / min_rate, max_credit) - seconds
 
     def _measure(self) -> None:
-        """Count the bytes that the process holds, and those that have been written and not acknowledged."""
+        """Count the bytes that the process holds and those that are not acknowledged."""
         size = self.transport.get_write_buffer_size()
         self.held_bytes = size + self._count_waiting()
         # Messages that join those in wait must not hide that the client reads.
