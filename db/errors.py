@@ -38,7 +38,7 @@ class ConnectionLost(DatabaseUnavailable):
 
 
 class DiskFull(DatabaseUnavailable):
-    """The database's disk is full; nothing was stored. Retry when the operator has freed disk space."""
+    """The database's disk is full; nothing was stored. Retry when it has free space again."""
 
 
 class ServerBusy(DatabaseError):
@@ -46,7 +46,7 @@ class ServerBusy(DatabaseError):
 
 
 class TreeChangeRunning(DatabaseError):
-    """A change of the region tree is being applied, and this work must wait for it. Try again when it has ended."""
+    """A change of the region tree is being applied. Try again when it has ended."""
 
 
 class StatementTimeout(DatabaseError):

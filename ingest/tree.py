@@ -96,7 +96,8 @@ def _read(data: bytes, file: str, kind: LocationKind) -> Iterable[TreeEntry]:
     try:
         header = [column.strip().lower() for column in next(reader, [])]
         if header != columns:
-            raise TreeRejected("WRONG_COLUMNS", f"{file}:1: the columns must be {','.join(columns)}")
+            shown = _printable(",".join(header)[:MAX_NAME_LENGTH]) or "none"
+            raise TreeRejected("WRONG_COLUMNS", f"{file}:1: the columns must be {','.join(columns)}, found {shown}")
         for number, row in enumerate(filter(None, reader), start=1):
             yield _entry(row, kind, f"{file}:{reader.line_num}", number)
     except csv.Error as error:

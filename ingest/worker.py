@@ -16,7 +16,7 @@ from polars.exceptions import PanicException
 
 from db.background import background_task
 from db.embedded.disk_space import DiskSpace
-from db.errors import DatabaseError, DatabaseUnavailable, DiskFull, LockTimeout, ServerBusy
+from db.errors import DatabaseError, DatabaseUnavailable, DiskFull, LockTimeout, MigrationNeeded, ServerBusy
 from db.notifications import QUEUE, Notifications, open_notifications
 from db.pool import INGEST, Pool, open_pool
 from db.repositories import batches, payloads
@@ -59,14 +59,15 @@ async def run_worker(
     """Apply batches, `concurrency` at once, until `stop` is set.
 
     Then finish or release the running batches. Payloads are stored until `payload_days` after the end of their batch. No batch
-    begins while `disk_space` has too little room.
+    begins while `disk_space` has too little room, or before the schema is migrated.
     """
+    needs_migration = asyncio.Event()
     async with (
         open_pool(database_url, INGEST, max_size=2 * concurrency + 1) as pool,
         open_notifications(database_url, QUEUE) as notifications,
     ):
         consumers = [
-            asyncio.create_task(_consume_queue(pool, notifications, stop, limits, disk_space))
+            asyncio.create_task(_consume_queue(pool, notifications, stop, needs_migration, limits, disk_space))
             for _ in range(concurrency)
         ]
         async with background_task(_run_maintenance(pool, stop, payload_days)):
@@ -78,8 +79,17 @@ async def run_worker(
 
 
 async def _consume_queue(
-    pool: Pool, notifications: Notifications, stop: asyncio.Event, limits: BatchLimits, disk_space: DiskSpace | None
+    pool: Pool,
+    notifications: Notifications,
+    stop: asyncio.Event,
+    needs_migration: asyncio.Event,
+    limits: BatchLimits,
+    disk_space: DiskSpace | None,
 ) -> None:
+    """Process batches until `stop` is set.
+
+    All consumers share `needs_migration`, so that one of them reports it.
+    """
     with notifications.subscribe(QUEUE) as notified:
         while not stop.is_set():
             notified.clear()
@@ -88,6 +98,12 @@ async def _consume_queue(
                 continue
             try:
                 has_processed = await process_next_batch(pool, limits)
+                needs_migration.clear()
+            except MigrationNeeded as error:
+                if not needs_migration.is_set():
+                    log.error("%s The worker waits until then.", error)
+                needs_migration.set()
+                has_processed = False
             except DiskFull:
                 log.error("database disk is full; retrying in %g s", DISK_FULL_SECONDS)
                 await wait_first(stop, timeout=DISK_FULL_SECONDS)
@@ -124,8 +140,8 @@ async def wait_first(*events: asyncio.Event, timeout: float) -> None:  # noqa: A
 async def process_next_batch(pool: Pool, limits: BatchLimits = DEFAULT_LIMITS) -> bool:
     """Try to apply the next batch of the queue; return False if no batch is due.
 
-    A failure is recorded with the batch, which is retried later. Losing the database, or waiting too long for a lock, does not
-    count as an attempt.
+    A failure is recorded with the batch, which is retried later. Losing the database, waiting too long for a lock, or an
+    outdated schema does not count as an attempt.
     """
     async with pool.connection() as connection:
         await batches.fail_exhausted(connection, max_attempts=MAX_ATTEMPTS)
@@ -134,7 +150,7 @@ async def process_next_batch(pool: Pool, limits: BatchLimits = DEFAULT_LIMITS) -
         return False
     try:
         await apply_batch(pool, batch_id, limits)
-    except (DatabaseUnavailable, ServerBusy, LockTimeout, asyncio.CancelledError):
+    except (DatabaseUnavailable, ServerBusy, LockTimeout, MigrationNeeded, asyncio.CancelledError):
         await asyncio.shield(_release_batch(pool, batch_id))
         raise
     # PanicException of polars is not an Exception.
@@ -211,5 +227,8 @@ async def _run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) -
                 await compact(connection)
                 await batches.clear_progress(connection)
                 await payloads.delete_old_payloads(connection, days=payload_days)
+        except MigrationNeeded:
+            # The consumers of the queue report it.
+            continue
         except DatabaseError as error:
             log.warning("maintenance failed (%s); retrying later", _cause_name(error))

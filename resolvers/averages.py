@@ -96,7 +96,7 @@ def check_range(
     if len(days) > max_days:
         raise RequestError(
             "DATE_RANGE_TOO_LONG",
-            f"Date range too long: {len(days)} days, limit {max_days}.",
+            f"Date range too long: {len(days):,} days, limit {max_days:,}; request fewer days.",
             argument=name_to,
             maxDays=max_days,
         )

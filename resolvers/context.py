@@ -1,7 +1,9 @@
 """Contexts of resolvers: one per process with shared resources, and one per request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import BinaryIO
@@ -63,6 +65,40 @@ class AppContext:
     version: DataVersion = field(default_factory=DataVersion)
     schema_is_open: bool = True
     location_id_cache: dict[str, int] = field(default_factory=dict)
+
+
+class ResultSlot:
+    """Slot of one operation for a result that is computed, encoded or unread.
+
+    The operations of a connection share a number of slots.
+    """
+
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots = slots
+        self._is_held = False
+
+    async def __aenter__(self) -> None:
+        await self._slots.acquire()
+        self._is_held = True
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._is_held:
+            self._is_held = False
+            self._slots.release()
+
+    @asynccontextmanager
+    async def released(self) -> AsyncGenerator[None, None]:
+        """Free the slot while the block waits.
+
+        If the block fails, the operation ends without the slot.
+        """
+        await self.__aexit__()
+        yield
+        await self.__aenter__()
+
+
+current_result_slot: ContextVar[ResultSlot | None] = ContextVar("current_result_slot", default=None)
+"""Slot of the operation of this task, or None if its transport limits the results in another way."""
 
 
 class RequestContext:

@@ -27,6 +27,10 @@ def find_public_code(error: BaseException) -> str | None:
     return next((code for kind, code in PUBLIC_DATABASE_ERRORS.items() if isinstance(error, kind)), None)
 
 
+UNKNOWN_BATCH_MESSAGE = "there is no batch with this id that you may see"
+"""Message for a batch of another caller and for one that does not exist. It has no number: the two stay equal byte for byte."""
+
+
 class RequestError(Exception):
     """Error of the client: the request cannot be answered as it was sent.
 
@@ -40,9 +44,9 @@ class RequestError(Exception):
         self.extensions: dict[str, object] = {"code": code, **details}
 
     def in_list(self, argument: str, position: int) -> "RequestError":
-        """Return the error for an entry of a list argument. Its own argument becomes the field of the entry.
+        """Return this error as the error of entry `position` of a list argument.
 
-        The message must begin with the name of that argument.
+        `origin` becomes `lanes[3].origin`, in the message too, which must begin with the name of the argument.
         """
         details = {**self.extensions, "argument": argument, "field": f"[{position}].{self.extensions['argument']}"}
         return RequestError(message=f"{argument}[{position}].{self}", **details)  # type: ignore[arg-type]

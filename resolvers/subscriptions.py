@@ -9,12 +9,13 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from db.notifications import DATA
 from domain.batches import BatchStatus, PriceBatch
 from domain.locations import Lane
-from resolvers.context import RequestContext
-from resolvers.errors import TEMPORARY_ERRORS, RequestError
+from resolvers.context import RequestContext, current_result_slot
+from resolvers.errors import TEMPORARY_ERRORS, UNKNOWN_BATCH_MESSAGE, RequestError
 from resolvers.locations import resolve_lane, resolve_lanes
 from resolvers.price_changes import ChangesSince, LaneSubscription
 from resolvers.uploads.batches import find_batch, follow_batch
@@ -23,13 +24,17 @@ POLL_SECONDS = 5.0
 """Maximum delay of an event whose notification was lost."""
 MAX_LANES = 100
 """Maximum number of lanes of a subscription: all lanes of a table or chart, and a bounded poll."""
+Event = TypeVar("Event")
 LaneKeys = tuple[str, str]
 """Origin and destination of a lane, each a code or slug."""
 
 
 @dataclass(frozen=True, slots=True)
 class LanesChanged:
-    """Event of a subscription to prices: the batch, and the subscribed lanes with changed prices, in their order."""
+    """Event of a subscription to prices: the batch, and the subscribed lanes that it changed.
+
+    The lanes are in the order of the subscription.
+    """
 
     batch: PriceBatch
     lanes: list[Lane]
@@ -41,8 +46,8 @@ async def subscribe_to_batch(context: RequestContext, batch_id: int | None) -> A
     Raise RequestError (UNKNOWN_BATCH).
     """
     if batch_id is None or await find_batch(context, batch_id) is None:
-        raise RequestError("UNKNOWN_BATCH", "There is no batch with this id.", argument="id")
-    return _follow_batch(context, batch_id)
+        raise RequestError("UNKNOWN_BATCH", f"id: {UNKNOWN_BATCH_MESSAGE}.", argument="id")
+    return _limit_results(_follow_batch(context, batch_id))
 
 
 async def subscribe_to_prices(
@@ -57,7 +62,7 @@ async def subscribe_to_prices(
     ordered = await _resolve_lanes(context, origin, destination, lanes)
     watched = frozenset(ordered)
     start = await context.app.price_changes.poll(LaneSubscription(watched, None))
-    return _follow_prices(context, LaneSubscription(watched, start.cursor), ordered)
+    return _limit_results(_follow_prices(context, LaneSubscription(watched, start.cursor), ordered))
 
 
 async def _resolve_lanes(
@@ -76,6 +81,18 @@ async def _resolve_lanes(
         if isinstance(lane, Exception):
             raise lane
     return list(dict.fromkeys(lane for lane in resolved if isinstance(lane, Lane)))
+
+
+async def _limit_results(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    """Yield each event when its result may be computed.
+
+    The slot of the result is held until the next event is requested.
+    """
+    slot = current_result_slot.get()
+    async with aclosing(events):
+        async for event in events:
+            async with slot or contextlib.nullcontext():
+                yield event
 
 
 async def _follow_batch(context: RequestContext, batch_id: int) -> AsyncGenerator[PriceBatch, None]:

@@ -46,7 +46,10 @@ async def move_location(context: RequestContext, key: str, parent_key: str | Non
 
 
 async def _change(context: RequestContext, entries: Sequence[TreeEntry]) -> TreeOutcome:
-    """Apply the change. Raise RequestError (NO_ROOM): moved averages are stored next to the old ones."""
+    """Apply the change.
+
+    Raise RequestError (NO_ROOM): moved averages are stored next to the old ones.
+    """
     require_room(context)
     change = await context.app.change_tree(entries, context.caller.label)
     if isinstance(change, Rejection):

@@ -35,7 +35,7 @@ async def _import_ingest(module: str) -> ModuleType:
 
 @asynccontextmanager
 async def explain_waits(reading_pool: Pool) -> AsyncIterator[None]:
-    """Raise TreeChangeRunning for work of the block that waited in vain while a change of the tree is applied.
+    """Raise TreeChangeRunning if the block waited in vain while the tree is changed.
 
     Such work waits for the lock of the tree, or for a connection of the ingest pool because others wait for that lock.
     """

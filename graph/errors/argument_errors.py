@@ -1,7 +1,7 @@
-"""Errors of arguments: each names the argument, the variable, the input field and the path, in the terms of GraphQL.
+"""Errors of arguments: each names the argument, input field, variable and path.
 
-graphql-core reports the location only, and prints variables as Python does. Errors are described after it has found them, so
-a valid request costs nothing.
+Values are printed in GraphQL notation. graphql-core reports the location only, and prints variables as Python does. Errors
+are described after it has found them, so a valid request costs nothing.
 """
 
 import re
@@ -12,7 +12,9 @@ from graphql import (
     DirectiveNode,
     DocumentNode,
     FieldNode,
+    GraphQLEnumType,
     GraphQLError,
+    GraphQLSchema,
     ObjectValueNode,
     OperationDefinitionNode,
     VariableNode,
@@ -26,27 +28,44 @@ VARIABLE = re.compile(r"Variable '\$(?P<name>\w+)' has invalid value(?: at (?P<p
 STEP = re.compile(r"\.(\w+)|\[(\d+)\]", re.ASCII)
 FOUND = re.compile(r"(?P<words>cannot represent[^:]* value|[Ff]ound): .*", re.DOTALL)
 """End of a message that prints a value."""
+ENUM = re.compile(r"does not exist in '(?P<name>\w+)' enum|Enum '(?P<named>\w+)' cannot represent", re.ASCII)
+"""Part of a message about a value that an enum lacks."""
 NOT_NULL = "not to be None."
 MISSING_ARGUMENT = re.compile(r"^Argument '[^']*\((?P<name>\w+):\)'", re.ASCII)
 
 
 class ArgumentError(GraphQLError):
-    """Error of an argument that was found before execution. Its path leads to the field with the argument."""
+    """Error of an argument that was found before execution.
+
+    Its path leads to the field with the argument.
+    """
 
 
-def describe_invalid_arguments(tree: DocumentNode, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
-    """Return the validation errors of a document, with those of arguments as ArgumentError."""
+def describe_invalid_arguments(
+    tree: DocumentNode, errors: Sequence[GraphQLError], shown_schema: GraphQLSchema | None
+) -> list[GraphQLError]:
+    """Return the validation errors of a document, with those of arguments as ArgumentError.
+
+    With `shown_schema`, the errors of enums list the allowed values.
+    """
     uses = index_arguments(tree)
-    return [_describe_literal(error, uses) for error in errors]
+    return [_describe_literal(error, uses, shown_schema) for error in errors]
 
 
 def describe_invalid_variables(
-    tree: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any], errors: Iterable[GraphQLError]
+    tree: DocumentNode,
+    operation: OperationDefinitionNode,
+    variables: Mapping[str, Any],
+    errors: Iterable[GraphQLError],
+    shown_schema: GraphQLSchema | None,
 ) -> list[GraphQLError]:
-    """Return the errors of an execution, with those of variables as ArgumentError."""
+    """Return the errors of an execution, with those of variables as ArgumentError.
+
+    With `shown_schema`, the errors of enums list the allowed values.
+    """
     uses = index_arguments(tree, operation)
     return [
-        _describe_variable(error, match, uses, variables)
+        _describe_variable(error, match, uses, variables, shown_schema)
         if error.path is None and (match := VARIABLE.match(error.message))
         else _describe_missing_variable(error, uses)
         for error in errors
@@ -54,7 +73,7 @@ def describe_invalid_variables(
 
 
 def with_variable(error: GraphQLError) -> GraphQLError:
-    """Return the error of a resolver with the variable that supplied the argument it names, if any."""
+    """Return a resolver's error with the variable that supplied the argument it names, if any."""
     details = error.extensions or {}
     node = error.nodes[0] if error.nodes else None
     if "argument" not in details or not isinstance(node, FieldNode):
@@ -67,7 +86,7 @@ def with_variable(error: GraphQLError) -> GraphQLError:
     return error
 
 
-def _describe_literal(error: GraphQLError, uses: ArgumentUses) -> GraphQLError:
+def _describe_literal(error: GraphQLError, uses: ArgumentUses, shown_schema: GraphQLSchema | None) -> GraphQLError:
     if not error.nodes:
         return error
     nodes = [uses.take_original(node) if node.loc is None else node for node in error.nodes]
@@ -80,16 +99,21 @@ def _describe_literal(error: GraphQLError, uses: ArgumentUses) -> GraphQLError:
             return error
         use = ArgumentUse(missing["name"], "", None, use.path)
     details = _details(use, "GRAPHQL_VALIDATION_FAILED", error)
-    return ArgumentError(_in_graphql_words(error.message), nodes, path=use.path or None, extensions=details)
+    message = _with_enum_values(_in_graphql_words(error.message), shown_schema)
+    return ArgumentError(message, nodes, path=use.path or None, extensions=details)
 
 
 def _describe_variable(
-    error: GraphQLError, match: re.Match[str], uses: ArgumentUses, variables: Mapping[str, Any]
+    error: GraphQLError,
+    match: re.Match[str],
+    uses: ArgumentUses,
+    variables: Mapping[str, Any],
+    shown_schema: GraphQLSchema | None,
 ) -> GraphQLError:
     name, path = match["name"], match["path"] or ""
     use = uses.by_variable.get(name) or ArgumentUse(None, "", name, ())
     shown = print_value(_value_at(variables.get(name), path))
-    reason = _in_graphql_words(error.message[match.end() :], shown)
+    reason = _with_enum_values(_in_graphql_words(error.message[match.end() :], shown), shown_schema)
     below = path.removeprefix(".")
     message = f"Variable '${name}' has invalid value{f' at {below}' if below else ''}: {reason}"
     use = ArgumentUse(use.argument, join_fields(use.field, below), name, use.path)
@@ -97,7 +121,10 @@ def _describe_variable(
 
 
 def _describe_missing_variable(error: GraphQLError, uses: ArgumentUses) -> GraphQLError:
-    """Describe an argument whose nullable variable is null. The executor reports it at the argument's value."""
+    """Describe an argument whose nullable variable is null.
+
+    The executor reports it at the argument's value.
+    """
     use = uses.find(error.nodes[0]) if error.path and error.nodes else None
     if use is None or use.argument is None:
         return error
@@ -115,7 +142,10 @@ def _details(use: ArgumentUse, code: str, error: GraphQLError) -> dict[str, Any]
 
 
 def _in_graphql_words(message: str, shown: str | None = None) -> str:
-    """Return a message of graphql-core without Python's `None`, and with its value printed as `shown`."""
+    """Return a message of graphql-core in GraphQL notation.
+
+    Python's `None` is replaced, and the value is printed as `shown`.
+    """
     if message.endswith(NOT_NULL):
         return f"{message.removesuffix(NOT_NULL)}not to be null."
     if shown is None:
@@ -123,8 +153,19 @@ def _in_graphql_words(message: str, shown: str | None = None) -> str:
     return FOUND.sub(lambda found: f"{found['words']}: {shown}.", message)
 
 
+def _with_enum_values(message: str, schema: GraphQLSchema | None) -> str:
+    """Return the message, with the values of the enum if it is about one."""
+    if schema is None or (match := ENUM.search(message)) is None:
+        return message
+    enum = schema.get_type(match["name"] or match["named"])
+    return f"{message} Allowed values: {', '.join(enum.values)}." if isinstance(enum, GraphQLEnumType) else message
+
+
 def _value_at(value: object, path: str) -> object:
-    """Return the value at a path such as `.prices[0].price`. A single value stands for a list of one."""
+    """Return the value at a path such as `.prices[0].price`.
+
+    A single value stands for a list of one.
+    """
     for name, index in STEP.findall(path):
         match value:
             case dict() if name:

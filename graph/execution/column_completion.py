@@ -1,9 +1,9 @@
-"""Executor that completes a list of objects from columns in one step, and charges other lists to a meter.
+"""Executor that completes a list of objects from columns in one step.
 
-The stock executor resolves and completes every field of every object separately. For 365 days of three fields this occupies
-the event loop for 8 to 10 ms. This executor collects the selection once per list and builds the objects from whole columns.
-Field collection handles aliases, fragments, directives and `__typename`, so they behave as in the stock executor.
-`tests/graph/execution/test_column_completion.py` compares the two.
+It charges other lists to a meter. The stock executor resolves and completes every field of every object separately. For 365
+days of three fields this occupies the event loop for 8 to 10 ms. This executor collects the selection once per list and
+builds the objects from whole columns. Field collection handles aliases, fragments, directives and `__typename`, so they
+behave as in the stock executor. `tests/graph/execution/test_column_completion.py` compares the two.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,10 @@ from graph.execution.response_meter import ResponseMeter
 
 
 class ColumnarExecutionContext(StrawberryGraphQLCoreExecutionContext):
-    """Execution context that completes a ColumnarList in one step and limits the length of other lists."""
+    """Execution context that completes each ColumnarList in one step.
+
+    It limits the length of other lists.
+    """
 
     _meter: ResponseMeter | None = None
 

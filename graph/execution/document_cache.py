@@ -191,7 +191,7 @@ class DocumentCache:
             self._schema, tree, RULES, max_errors=MAX_VALIDATION_ERRORS, hide_suggestions=not self._suggest
         )
         if errors:
-            return describe_invalid_arguments(tree, errors)
+            return describe_invalid_arguments(tree, errors, self._schema if self._suggest else None)
         nodes = [node for node in tree.definitions if isinstance(node, OperationDefinitionNode)]
         fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
         cost_analyzer = CostAnalyzer(self._schema, fragments, self._sizes)

@@ -1,12 +1,12 @@
-"""Query cost analysis: computes the maximum entries and bytes of a response before execution.
+"""Query cost analysis: computes the maximum entries and bytes of a response in advance.
 
 Most entries are days of lanes. A field that returns objects costs as many as it may return, and multiplies the cost of its
-selection. The size of a list by days is its days, of a connection its page, of any other list a guess, of a single object one.
-Scalar fields cost no entries, except for those computed from individual prices. A document is analyzed once and reduced to a
-short sum. Only the sizes that depend on variables are evaluated per request.
+selection. The size of a list by days is its days, of a connection its page, of any other list an estimate, of a single object
+one. Scalar fields cost no entries, except for those computed from individual prices. A document is analyzed once and reduced
+to a short sum. Only the sizes that depend on variables are evaluated per request.
 
-Bytes are a maximum and no guess: response names, punctuation, and the longest value of each field. Lists of unknown length add
-none before execution. `graph.execution.response_meter` counts them when they are read.
+Bytes are an upper bound, not an estimate: response names, punctuation, and the longest value of each field. Lists of unknown
+length add none before execution. `graph.execution.response_meter` counts them when they are read.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,7 +53,7 @@ A full introspection takes 11 ms, as long as 500 to 1,000 days of averages.
 """
 ENVELOPE_BYTES = len('{"data":{}}')
 NAME_BYTES = len('"":,')
-"""Punctuation of a field, besides the characters of its response name."""
+"""Punctuation of a field, in addition to the characters of its response name."""
 VALUE_BYTES = len("null")
 """Bytes of a list or an object apart from its content: brackets, or null in its place."""
 ENTRY_BYTES = len("{},")
@@ -72,8 +72,11 @@ class SizeLimits:
     max_page_size: int
 
 
-class Price(NamedTuple):
-    """Maximum entries and bytes of a response. Lists of unknown length count as some entries and no bytes."""
+class CostEstimate(NamedTuple):
+    """Estimated maximum entries and bytes of a response.
+
+    Lists of unknown length count as some entries and no bytes.
+    """
 
     entries: int
     bytes: int
@@ -81,22 +84,22 @@ class Price(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Cost formula: fixed entries and bytes, plus the size of each part times the cost per entry."""
+    """Cost formula: fixed entries and bytes, plus a sum of sizes times their cost per entry."""
 
     entries: int = 0
     bytes: int = 0
     parts: tuple[tuple[Size, "Cost"], ...] = ()
 
-    def evaluate(self, variables: Variables) -> Price:
-        """Return the price with these variables. Values of a wrong type cost nothing."""
+    def evaluate(self, variables: Variables) -> CostEstimate:
+        """Return the estimate with these variables. Values of a wrong type cost nothing."""
         entries, size = self.entries, self.bytes
         for count_entries, cost in self.parts:
             count = count_entries(variables)
-            # A price is only created for nested parts: most queries have none, and it takes as long as the rest.
+            # An estimate is only created for nested parts: most queries have none, and it takes as long as the rest.
             entry = cost.evaluate(variables) if cost.parts else cost
             entries += count * entry.entries
             size += count * entry.bytes
-        return Price(entries, size)
+        return CostEstimate(entries, size)
 
     def plus(self, *others: "Cost") -> "Cost":
         """Return the sum of the costs."""
@@ -105,7 +108,7 @@ class Cost:
         return Cost(sum(cost.entries for cost in costs), sum(cost.bytes for cost in costs), parts)
 
     def times(self, size: Size | int) -> "Cost":
-        """Return the cost of as many entries."""
+        """Return the cost of `size` entries."""
         if not isinstance(size, int):
             return Cost(parts=((size, self),))
         if not self.parts:
@@ -119,7 +122,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class OperationCost:
-    """Cost of an operation, and the cost per entry of each list of unknown length by `id()` of its node."""
+    """Cost of an operation.
+
+    `list_entries` holds the cost per entry of each list of unknown length, by `id()` of its node.
+    """
 
     total: Cost
     list_entries: Mapping[int, Cost]
@@ -151,7 +157,10 @@ class CostAnalyzer:
         return OperationCost(total, self._list_entries)
 
     def _selection_cost(self, selections: SelectionSetNode, parent: Any, page: Size | int = 1) -> Cost:  # noqa: ANN401
-        """Return the sum of the costs of the selections. `page` is the size of the parent if it is a connection."""
+        """Return the sum of the costs of the selections.
+
+        `page` is the size of the parent if it is a connection.
+        """
         return Cost().plus(*(self._node_cost(node, parent, page) for node in selections.selections))
 
     def _node_cost(self, node: SelectionNode, parent: Any, page: Size | int) -> Cost:  # noqa: ANN401

@@ -23,7 +23,10 @@ class StreamingSchema(Schema):
     """Schema that also executes subscriptions, with the same cache and error formatting."""
 
     async def get_kind(self, query: str, operation_name: str | None) -> Kind | None:
-        """Return the kind of the operation, or None if the document is invalid or has no such operation."""
+        """Return the kind of the operation.
+
+        Return None if the document is invalid or has no such operation.
+        """
         document = await self.get_document(query)
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
         return None if operation is None else operation.kind

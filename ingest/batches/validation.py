@@ -174,7 +174,8 @@ def _check_period(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([
         rejection_rows(frame, days < 1, "dateTo", "INVALID_DATE_RANGE", "dateTo is before dateFrom", period),
         rejection_rows(frame, days > MAX_VALIDITY_DAYS, "dateTo", "DATE_RANGE_TOO_LONG",
-                       f"the price is valid for more than {MAX_VALIDITY_DAYS} days", period),
+                       pl.format("the price is valid for {},{} days, limit {}; split the period", days // 1_000,
+                                 (days % 1_000).cast(pl.String).str.zfill(3), pl.lit(f"{MAX_VALIDITY_DAYS:,}")), period),
     ])  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def read_frames(path: str, size: int, *, rows: int) -> Iterator[tuple[pl.DataFra
     as_items(scan.collect_schema().to_frame(), 1)
     items = scan.select(pl.len()).collect().item()
     if items > MAX_ITEMS:
-        raise FileRejected("TOO_MANY_ITEMS", f"too many items: {items}, limit {MAX_ITEMS}; split the file")
+        raise FileRejected("TOO_MANY_ITEMS", f"too many items: {items:,}, limit {MAX_ITEMS:,}; split the file")
     if items > max(MIN_ITEM_LIMIT, MAX_ITEMS_PER_BYTE * size):
         message = (
             f"{items} items in {size} bytes: more than {MAX_ITEMS_PER_BYTE} per byte (possible decompression bomb)"

@@ -4,7 +4,7 @@ Only the file as a whole is checked here. `ingest.batches.validation` interprets
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -15,13 +15,11 @@ from polars.exceptions import PanicException, PolarsError
 from db.repositories.payloads import SUFFIXES, find_format
 from domain.batches import FileFormat
 from ingest.errors import FileRejected
+from ingest.readers.columns import ONE_DAY_COLUMNS, OPTIONAL_COLUMN, PERIOD_COLUMNS, find_layout, normal_name
 from ingest.readers.line_blocks import MAX_LINES, Block, read_blocks
 from ingest.readers.parquet import read_parquet
 
 ITEM_COLUMNS = ("origin", "destination", "date_from", "date_to", "price", "currency")
-ONE_DAY_COLUMNS = ("origin_code", "destination_code", "day", "price")
-PERIOD_COLUMNS = ("origin", "destination", "date_from", "date_to", "price")
-OPTIONAL_COLUMN = "currency"
 MAX_HEADER_BYTES = 4_096
 """Longer than any valid header."""
 MAX_ITEMS = 100_000_000
@@ -69,7 +67,7 @@ def read_slices(file: BinaryIO, file_format: FileFormat) -> Iterator[Slice]:
         items = as_items(frame, first)
         first += len(items)
         if first - 1 > MAX_ITEMS:
-            raise FileRejected("TOO_MANY_ITEMS", f"too many items: limit {MAX_ITEMS}; split the file")
+            raise FileRejected("TOO_MANY_ITEMS", f"too many items: limit {MAX_ITEMS:,}; split the file")
         if is_csv and all(items[name].null_count() for name in ITEM_COLUMNS):
             # A blank line in a CSV is not an item, but it counts as a line.
             items = items.filter(pl.any_horizontal(pl.col(ITEM_COLUMNS).is_not_null()))
@@ -97,7 +95,7 @@ def _read_csv(blocks: Iterator[Block]) -> Iterator[pl.DataFrame]:
         if not header:
             header = _first_line(data)
             # Check the header first: the parser would create a column for each comma.
-            _find_layout(
+            find_layout(
                 pl.read_csv(io.BytesIO(header[:MAX_HEADER_BYTES]), infer_schema=False, raise_if_empty=False).columns
             )
         try:
@@ -137,36 +135,17 @@ def _read_ndjson(blocks: Iterator[Block]) -> Iterator[pl.DataFrame]:
 
 def _ndjson_schema(data: bytes) -> dict[str, type[pl.String]]:
     names = pl.read_ndjson(io.BytesIO(_first_line(data.lstrip()))).columns
-    found = {_normal_name(name) for name in names}
+    found = {normal_name(name) for name in names}
     layout = ONE_DAY_COLUMNS if "day" in found else PERIOD_COLUMNS
     absent = [name for name in (*layout, OPTIONAL_COLUMN) if name not in found]
-    _find_layout([*names, *absent])
+    find_layout([*names, *absent])
     return dict.fromkeys([*names, *absent], pl.String)
-
-
-def _normal_name(name: str) -> str:
-    """Return a column's name in lower case; the mutation's field names are accepted too."""
-    name = name.strip()
-    return {"dateFrom": "date_from", "dateTo": "date_to"}.get(name, name.lower())
-
-
-def _find_layout(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the layout with these columns, in any order. Raise FileRejected (WRONG_COLUMNS)."""
-    found = [_normal_name(name) for name in names]
-    for layout in (ONE_DAY_COLUMNS, PERIOD_COLUMNS):
-        if len(set(found)) == len(found) and set(layout) <= set(found) <= {*layout, OPTIONAL_COLUMN}:
-            return layout
-    raise FileRejected(
-        "WRONG_COLUMNS",
-        f"unexpected columns {','.join(found)[:200]}; expected {','.join(ONE_DAY_COLUMNS)} or"
-        f" {','.join(PERIOD_COLUMNS)}, each with or without {OPTIONAL_COLUMN}",
-    )
 
 
 def _name_columns(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with ITEM_COLUMNS, from either of the two layouts."""
-    layout = _find_layout(frame.columns)
-    frame = frame.rename(_normal_name)
+    layout = find_layout(frame.columns)
+    frame = frame.rename(normal_name)
     if OPTIONAL_COLUMN not in frame.columns:
         frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(OPTIONAL_COLUMN))
     if layout is ONE_DAY_COLUMNS:

@@ -1,7 +1,8 @@
 """Global IDs: opaque, unique across types, and the same on every server.
 
-The text is base64 of a type and its key: the code of a port, the slug of a region, the number of a batch. An object has exactly
-one ID, so client caches can use it as their key. Source: GraphQL Global Object Identification Specification.
+The string is the base64 encoding of a type and its key: the code of a port, the slug of a region, the number of a batch. An
+object has exactly one ID, so client caches can use it as their key. Source: GraphQL Global Object Identification
+Specification.
 """
 
 import base64
@@ -40,7 +41,7 @@ def encode_batch_id(number: int) -> str:
 
 
 def decode_global_id(text: str) -> GlobalId | None:
-    """Return the type and key of a global ID, or None for a text that is none."""
+    """Return the type and key of a global ID, or None if the string is not a global ID."""
     if len(text) > MAX_LENGTH:
         return None
     try:
@@ -53,7 +54,7 @@ def decode_global_id(text: str) -> GlobalId | None:
 
 
 def parse_batch_id(text: str) -> int | None:
-    """Return the number of a batch, given by its number or global ID, or None for another text."""
+    """Return the number of a batch, given by number or global ID, or None for any other string."""
     if text.isdigit():
         return parse_batch_key(text)
     global_id = decode_global_id(text)
@@ -61,6 +62,6 @@ def parse_batch_id(text: str) -> int | None:
 
 
 def parse_batch_key(key: str) -> int | None:
-    """Return the number of a batch in its only spelling, or None for a text that no batch has as its key."""
+    """Return the number of a batch in its only spelling, or None if no batch can have the key."""
     is_canonical = key.isascii() and key.isdigit() and not key.startswith("0") and len(key) <= MAX_NUMBER_DIGITS
     return int(key) if is_canonical else None

@@ -15,8 +15,8 @@ from db.notifications import BATCHES
 from db.repositories import batches
 from domain.batches import BatchStatus, FileFormat, OnError, PriceBatch, Rejection, Severity
 from domain.pages import Page, PageRequest
-from resolvers.context import RequestContext
-from resolvers.errors import TEMPORARY_ERRORS, RequestError
+from resolvers.context import RequestContext, current_result_slot
+from resolvers.errors import TEMPORARY_ERRORS, UNKNOWN_BATCH_MESSAGE, RequestError
 from resolvers.uploads.batch_storage import require_room, store_batch
 from resolvers.uploads.items import PriceItem, encode_items, validate_size
 
@@ -98,7 +98,7 @@ def validate_items(items: Sequence[object], max_items: int) -> Rejection | None:
     if not items:
         return Rejection(None, "prices", "EMPTY_BATCH", "the upload contains no items", None)
     if len(items) > max_items:
-        message = f"too many items: {len(items)}, limit {max_items}; split the upload"
+        message = f"too many items: {len(items):,}, limit {max_items:,}; split the upload"
         return Rejection(None, "prices", "TOO_MANY_ITEMS", message, None)
     return None
 
@@ -154,9 +154,15 @@ async def _build_for_batch(context: RequestContext, batch_id: int, *, replayed: 
 
 
 async def _wait_for_end(context: RequestContext, batch_id: int, seconds: float) -> PriceBatch | None:
-    """Return the batch once it has ended, or its state when the time is up."""
-    batch = None
-    async with aclosing(follow_batch(context, batch_id, seconds)) as states:
+    """Return the batch once it has ended, or its state when the time is up.
+
+    Meanwhile the operation leaves its result slot to others of the connection.
+    """
+    batch, slot = None, current_result_slot.get()
+    async with (
+        slot.released() if slot is not None and seconds > 0 else contextlib.nullcontext(),
+        aclosing(follow_batch(context, batch_id, seconds)) as states,
+    ):
         async for state in states:
             batch = state
     return batch
@@ -228,7 +234,7 @@ async def revert_batch(context: RequestContext, batch_id: int | None) -> RevertR
         require_room(context)
     status = None if visible is None else await context.app.revert_batch(visible.id, context.caller.label)
     if status is None or batch_id is None:
-        problem = Rejection(None, "id", "UNKNOWN_BATCH", "unknown batch", None)
+        problem = Rejection(None, "id", "UNKNOWN_BATCH", UNKNOWN_BATCH_MESSAGE, None)
         return RevertResult(None, [problem])
     batch = await find_batch(context, batch_id)
     if status is BatchStatus.APPLIED:

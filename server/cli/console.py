@@ -1,6 +1,8 @@
 """Shared parts of the commands: output, progress bars, error messages and database access."""
 
 import asyncio
+import logging
+import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -8,31 +10,47 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from db.connection import Connection
+from db.conninfo import describe_outage
 from db.embedded.disk_space import open_disk_space
-from db.embedded.server import embedded_server
-from db.errors import DatabaseError
+from db.embedded.supervisor import embedded_server
+from db.errors import DatabaseError, DatabaseUnavailable
 from db.pool import INGEST, connect
 from ingest.errors import IngestError
+from server.config.setting_names import environment_names, find_former_names, find_unknown_names
 from server.config.settings import Settings
 from server.observability import log_config
 
+log = logging.getLogger("ratesgraph.server")
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+
+PIPED_WIDTH = 10_000
+"""Characters of a line that is not printed on a terminal, where nothing needs to be cut."""
 
 T = TypeVar("T")
 
 
 @contextmanager
-def open_database(settings: Settings) -> Iterator[str]:
+def open_database(settings: Settings, *, announce: bool = True) -> Iterator[str]:
     """Yield a database URL; without DATABASE_URL, run the embedded server for the block.
 
-    The URL bypasses a connection pooler if the settings name a direct one, because commands need a session.
+    The URL bypasses a connection pooler if the settings name a direct one, because commands need a session. Raise CommandError
+    with the reason if the database of DATABASE_URL cannot be reached. With `announce`, the embedded server is named on standard
+    error unless its folder was chosen.
     """
     if settings.database_url is not None:
-        yield settings.direct_url or settings.database_url
+        url = settings.direct_url or settings.database_url
+        try:
+            yield url
+        except DatabaseUnavailable as error:
+            raise CommandError(describe_outage(url, error) or str(error)) from error
         return
+    if announce and "data_dir" not in settings.model_fields_set:
+        err.print(f"Using the embedded PostgreSQL in {settings.data_dir}/ (DATABASE_URL is not set).", soft_wrap=True)
     with embedded_server(settings.data_dir) as url:
         yield url
 
@@ -48,6 +66,15 @@ def read_settings(**overrides: object) -> Settings:
     settings = Settings().model_copy(update=options)
     log_config.configure_logging(settings, auto="console")
     return settings
+
+
+def warn_about_variables() -> None:
+    """Log each environment variable that has a former name of a setting, or the name of none."""
+    for former, name in find_former_names(os.environ).items():
+        log.warning("setting %s is deprecated: use %s", former, name, extra={"setting": former, "use": name})
+    for unknown, similar in find_unknown_names(os.environ).items():
+        hint = f"; did you mean {similar}?" if similar else ""
+        log.warning("unknown setting %s is ignored%s", unknown, hint, extra={"setting": unknown})
 
 
 def run_with_connection(work: Callable[[Connection], Coroutine[Any, Any, T]], database_url: str) -> T:
@@ -81,7 +108,7 @@ class CommandError(Exception):
 
 
 def require_room(settings: Settings, database_url: str, subject: str) -> None:
-    """Raise CommandError (NO_ROOM) unless the disk of the embedded server has its reserve of free bytes."""
+    """Raise CommandError (NO_ROOM) unless the embedded server has its reserve of disk space."""
     disk_space = open_disk_space(settings.data_dir, database_url, settings.min_free_bytes)
     if disk_space is not None and (shortage := disk_space.find_shortage()) is not None:
         raise CommandError(f"{subject}: NO_ROOM: {shortage}")
@@ -92,9 +119,21 @@ def print_line(message: str) -> None:
     out.print(message, markup=False, soft_wrap=True)
 
 
+def print_table(table: Table, console: Console = out) -> None:
+    """Print a table: as wide as its cells, or on a terminal as wide as that at most."""
+    if not console.is_terminal:
+        console = Console(file=console.file, highlight=False, width=PIPED_WIDTH)
+    console.print(table, markup=False)
+
+
 def print_error(message: str) -> None:
     """Print an error message on standard error as one unwrapped line."""
     err.print(message, style="red", markup=False, soft_wrap=True)
+
+
+def _variable(name: str) -> str:
+    """Return the environment variable of a field of the settings; an alias is one already."""
+    return environment_names(name)[0] if name in Settings.model_fields else name
 
 
 def describe_error(error: Exception) -> str | None:
@@ -106,8 +145,11 @@ def describe_error(error: Exception) -> str | None:
             return str(error)
         case ValidationError():
             first = error.errors()[0]
-            setting = ".".join(str(part) for part in first["loc"])
-            return f"Setting {setting}: {first['msg']}" if setting else first["msg"].removeprefix("Value error, ")
+            message = first["msg"].removeprefix("Value error, ")
+            setting = ".".join(_variable(str(part)) for part in first["loc"])
+            if not setting:
+                return message
+            return f"{setting}{' ' if message.startswith('must ') else ': '}{message}"
         case OSError():
             return f"{error.filename or 'Input or output'}: {error.strerror or error}"
     return None

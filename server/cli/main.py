@@ -13,8 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from resolvers.caller import AuthScope
+from server.cli.usage_errors import PlainGroup
 
 app = typer.Typer(
+    cls=PlainGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -30,8 +32,7 @@ app.add_typer(rates_app, name="rates")
 app.add_typer(token_app, name="token")
 
 DataDir = Annotated[
-    Path | None,
-    typer.Option("--data-dir", help="Data folder of the embedded PostgreSQL (default: .ratesgraph)."),
+    Path | None, typer.Option("--data-dir", help="Data folder of the embedded PostgreSQL (default: .ratesgraph).")
 ]
 
 

@@ -1,10 +1,18 @@
-"""Names of the environment variables of the settings, with their former names."""
+"""Names of the environment variables of the settings: present, former and misspelt ones."""
 
 from collections.abc import Iterable
 
 from pydantic import AliasChoices
+from rapidfuzz import fuzz, process
 
 from server.config.settings import Settings
+
+PREFIX = "RATESGRAPH_"
+OTHER_NAMES = {"RATESGRAPH_TOKEN"}
+"""Variables of commands that are no setting of the server."""
+OTHER_PREFIXES = ("RATESGRAPH_TEST_",)
+MIN_SCORE = 70
+"""Similarity of a misspelt name and its suggestion, in percent without the prefix."""
 
 
 def environment_names(field: str) -> list[str]:
@@ -27,3 +35,20 @@ def find_former_names(environment: Iterable[str]) -> dict[str, str]:
         for former in former_names
         if former in present
     }
+
+
+def find_unknown_names(environment: Iterable[str]) -> dict[str, str | None]:
+    """Return the variables with the settings' prefix that name no setting.
+
+    Each maps to a similar setting, or None.
+    """
+    known = {name for field in Settings.model_fields for name in environment_names(field)} | OTHER_NAMES
+    present = {name.upper() for name in environment if name.upper().startswith(PREFIX)}
+    unknown = sorted(name for name in present - known if not name.startswith(OTHER_PREFIXES))
+    return {name: _find_similar(name, known) for name in unknown}
+
+
+def _find_similar(name: str, known: Iterable[str]) -> str | None:
+    choices = {each: each.removeprefix(PREFIX) for each in sorted(known)}
+    match = process.extractOne(name.removeprefix(PREFIX), choices, scorer=fuzz.ratio, score_cutoff=MIN_SCORE)
+    return None if match is None else str(match[2])

@@ -9,7 +9,9 @@ of the results. Clients reconnect in both cases. A stream also ends in this way 
 receives the reason when it reconnects with the same token.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import cast
 
 import anyio
@@ -45,11 +47,28 @@ TRANSPORT = LineFeedTransport()
 async def send_sse(results: StreamResult, identity: Identity, scope: Scope, receive: Receive, send: Send) -> None:
     """Send the results as they arrive, until the server stops or the identity expires."""
 
+    unsent: str | None = None
+    is_sent = asyncio.Event()
+
     async def encode_events() -> AsyncGenerator[str, None]:
+        nonlocal unsent
         async for result in results:
             # Incremental delivery is not used, so each item is a complete result.
-            yield TRANSPORT.encode_next(process_result(cast("ExecutionResult", result)), _encode)
+            unsent = TRANSPORT.encode_next(process_result(cast("ExecutionResult", result)), _encode)
+            yield unsent
+            # The queue of the merged stream would take a second event, and compute a third.
+            await is_sent.wait()
+            is_sent.clear()
         yield TRANSPORT.encode_complete()
+
+    async def report_sent(chunks: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+        nonlocal unsent
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+                if chunk is unsent:
+                    unsent = None
+                    is_sent.set()
 
     with_heartbeat = merge_stream_with_heartbeat(
         encode_events,
@@ -58,7 +77,9 @@ async def send_sse(results: StreamResult, identity: Identity, scope: Scope, rece
         send_initial_heartbeat=TRANSPORT.send_initial_heartbeat,
     )
     ends = [scope["state"]["stopping"].wait, identity.wait_until_expired]
-    await TerminableStreamingResponse(with_heartbeat(), ends, headers=dict(TRANSPORT.headers))(scope, receive, send)
+    await TerminableStreamingResponse(report_sent(with_heartbeat()), ends, headers=dict(TRANSPORT.headers))(
+        scope, receive, send
+    )
 
 
 def _encode(data: object) -> str:

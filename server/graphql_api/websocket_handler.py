@@ -19,18 +19,19 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Bas
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     ConnectionInitMessage,
     Message,
+    PingMessage,
     SubscribeMessage,
 )
 from strawberry.types.graphql import OperationType
 
 from graph.execution.authorization import UPLOAD_SCOPES
 from graph.execution.streaming import StreamingSchema
-from resolvers.context import RequestContext
+from resolvers.context import RequestContext, ResultSlot, current_result_slot
 from server.auth.access_control import AccessControl
 from server.auth.identity import Identity
 from server.graphql_api.persisted_documents import PersistedDocuments
 from server.http.errors import HttpError
-from server.http.headers import parse_headers
+from server.http.request_headers import parse_headers
 from server.http.request_params import validate_params
 from server.observability.access_log import logged_operation
 from telemetry.request_record import start_operation_record
@@ -47,18 +48,12 @@ MAX_MESSAGES, WINDOW_SECONDS = 100, 60.0
 
 Clients ping every ten seconds, if at all.
 """
-MAX_CONCURRENT_QUERIES = 4
-"""Maximum number of queries of one WebSocket whose result is computed or unread.
-
-A result has up to some megabytes, and a client may start a hundred operations without reading one.
-"""
+MAX_PENDING_RESULTS = 4
+"""Maximum number of results of one WebSocket that are computed, encoded or unread. Each has up to some megabytes."""
 MAX_ID_LENGTH = 500
 """Maximum characters of an operation's ID, which each of its messages repeats. Clients send UUIDs or numbers."""
 MAX_REASON_BYTES = 120
-"""Maximum length of a close reason.
-
-A close frame has room for 3 bytes more (RFC 6455, section 5.5).
-"""
+"""Maximum length of a close reason. A close frame has room for 3 bytes more (RFC 6455, section 5.5)."""
 
 
 class OrjsonWebSocketAdapter(ASGIWebSocketAdapter):
@@ -129,12 +124,14 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
     _expiry_task: asyncio.Task[None] | None = None
     _messages, _window_ends_at = 0, 0.0
     """Messages of the current window that are not part of an operation."""
+    _pong_task: asyncio.Task[None] | None = None
+    _due_pongs = 0
     _late_completes = 0
     """Number of `complete` messages that are accepted for operations that have already ended."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **options)
-        self._query_slots = asyncio.Semaphore(MAX_CONCURRENT_QUERIES)
+        self._result_slots = asyncio.Semaphore(MAX_PENDING_RESULTS)
 
     async def handle(self) -> None:
         """Handle the client's messages until one side closes the connection."""
@@ -193,9 +190,10 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
             await self.websocket.close(code=FORBIDDEN, reason="The token has expired or was revoked.")
 
     async def shutdown(self) -> None:
-        """Cancel the running operations and the expiry timer."""
-        if self._expiry_task is not None:
-            self._expiry_task.cancel()
+        """Cancel the running operations, the expiry timer and unsent pongs."""
+        for task in (self._expiry_task, self._pong_task):
+            if task is not None:
+                task.cancel()
         await super().shutdown()
 
     async def handle_message(self, message: Message) -> None:
@@ -210,6 +208,18 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
         except (TypeError, ValueError, AttributeError):
             # Operations run in tasks of their own, so these errors mean that the message has a wrong shape.
             await self.handle_invalid_message("Failed to parse message")
+
+    async def handle_ping(self, message: PingMessage) -> None:  # noqa: ARG002
+        """Answer the ping in a task, because the pong may have to wait for the client."""
+        self._due_pongs += 1
+        if self._pong_task is None or self._pong_task.done():
+            self._pong_task = asyncio.create_task(self._send_pongs())
+
+    async def _send_pongs(self) -> None:
+        with contextlib.suppress(WebSocketDisconnected):
+            while self._due_pongs:
+                self._due_pongs -= 1
+                await self.send_message({"type": "pong"})
 
     def _is_operation_message(self, message: Message) -> bool:
         """Return whether the message starts or completes an operation.
@@ -272,10 +282,13 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
     async def run_operation(self, operation: Operation[RequestContext, None]) -> None:
         """Run the operation and log it when it has ended.
 
-        A query waits while earlier ones are unread. Mutations do not, because they may wait for their batch.
+        It waits while earlier results are unread. A subscription waits for each of its events instead, and a mutation has no
+        slot while it waits for its batch (`resolvers.context.ResultSlot`).
         """
         kind = await cast("StreamingSchema", self.schema).get_kind(operation.query, operation.operation_name)
-        async with self._query_slots if kind is OperationType.QUERY else contextlib.nullcontext():
+        slot = ResultSlot(self._result_slots)
+        current_result_slot.set(slot)
+        async with contextlib.nullcontext() if kind is OperationType.SUBSCRIPTION else slot:
             with self._logged():
                 await super().run_operation(operation)
 

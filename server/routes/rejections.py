@@ -19,11 +19,12 @@ from starlette.types import Receive, Scope, Send
 from db.pool import Pool
 from db.repositories import batches
 from graph.execution.authorization import UPLOAD_SCOPES, require_scopes
+from resolvers.errors import UNKNOWN_BATCH_MESSAGE
 from resolvers.relay.global_ids import parse_batch_id
 from server.auth.access_control import AccessControl
 from server.auth.identity import Identity
 from server.http.errors import HttpError
-from server.http.headers import parse_headers
+from server.http.request_headers import parse_headers
 from server.ingest_adapter import explain_waits, report_rejections
 from server.rate_limiting.stream_limiter import StreamLimiter
 from server.routes.guarded import guarded
@@ -83,7 +84,7 @@ async def _handle(
     pool: Pool = request.state.app_context.pool
     found = [] if batch_id is None else await pool.read(lambda connection: batches.get_batches(connection, [batch_id]))
     if batch_id is None or not found or not caller.can_see(found[0].uploader):
-        raise HttpError("UNKNOWN_BATCH", "There is no such batch.", status=404)
+        raise HttpError("UNKNOWN_BATCH", f"{UNKNOWN_BATCH_MESSAGE.capitalize()}.", status=404)
     if not found[0].status.has_ended:
         message = f"Batch status is {found[0].status.value}; the report is available once it has finished."
         raise HttpError("BATCH_NOT_ENDED", message, status=409)

@@ -15,7 +15,7 @@ import socket
 import struct
 import sys
 import termios
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from server.observability.metrics import record_error
 
@@ -39,22 +39,25 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Backlog:
     """Unread data of one connection, and the time credit of its client."""
 
-    def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
+    def __init__(self, transport: asyncio.Transport, seconds: float, count_waiting: Callable[[], int]) -> None:
         self.transport = transport
+        self._count_waiting = count_waiting
         self.credit = seconds
-        self.buffered_bytes, self._unread_bytes = self._measure()
+        self._measure()
 
     def update(self, seconds: float, max_credit: float, min_rate: float) -> None:
         """Charge the seconds that have passed, and credit the bytes that the client has read."""
         before = self._unread_bytes
-        self.buffered_bytes, self._unread_bytes = self._measure()
+        self._measure()
         read_bytes = max(0, before - self._unread_bytes)
         self.credit = min(self.credit + read_bytes / min_rate, max_credit) - seconds
 
-    def _measure(self) -> tuple[int, int]:
-        """Return the bytes in the buffer of the process, and the same with those in the socket."""
+    def _measure(self) -> None:
+        """Count the bytes that the process holds and those that are not acknowledged."""
         size = self.transport.get_write_buffer_size()
-        return size, size + _count_unacknowledged(self.transport.get_extra_info("socket").fileno())
+        self.held_bytes = size + self._count_waiting()
+        # Messages that join those in wait must not hide that the client reads.
+        self._unread_bytes = size + _count_unacknowledged(self.transport.get_extra_info("socket").fileno())
 
 
 class SlowReaders:
@@ -72,9 +75,12 @@ class SlowReaders:
         self._timer: asyncio.TimerHandle | None = None
         self._checked_at = 0.0
 
-    def add(self, transport: asyncio.Transport) -> None:
-        """Watch a transport whose write buffer is not empty."""
-        self._backlogs[transport] = Backlog(transport, self._seconds)
+    def add(self, transport: asyncio.Transport, count_waiting: Callable[[], int] = int) -> None:
+        """Watch a transport whose write buffer is not empty.
+
+        `count_waiting` returns the bytes of messages that wait until the buffer is empty.
+        """
+        self._backlogs[transport] = Backlog(transport, self._seconds, count_waiting)
         if self._timer is None:
             self._schedule()
 
@@ -102,13 +108,13 @@ class SlowReaders:
     def _check(self) -> None:
         """Reset the connections that have no credit left. Repeat until no connection is watched."""
         seconds = asyncio.get_running_loop().time() - self._checked_at
-        excess = sum(backlog.buffered_bytes for backlog in self._backlogs.values()) - self._max_bytes
+        excess = sum(backlog.held_bytes for backlog in self._backlogs.values()) - self._max_bytes
         min_rate = MIN_BYTES_PER_SECOND if excess <= 0 else MIN_BYTES_PER_SECOND_UNDER_PRESSURE
         for backlog in self._backlogs.values():
             backlog.update(seconds, self._seconds, min_rate)
         for backlog in sorted(self._backlogs.values(), key=_credit):
             if backlog.credit <= 0 or (excess > 0 and self._is_stuck(backlog)):
-                excess -= backlog.buffered_bytes
+                excess -= backlog.held_bytes
                 self._reset(backlog)
         self._timer = None
         if self._backlogs:
@@ -120,7 +126,7 @@ class SlowReaders:
         record_error("RESPONSE_NOT_READ")
         log.info(
             "connection reset: its client does not read",
-            extra={"code": "RESPONSE_NOT_READ", "unread_bytes": backlog.buffered_bytes},
+            extra={"code": "RESPONSE_NOT_READ", "unread_bytes": backlog.held_bytes},
         )
         backlog.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         backlog.transport.abort()

@@ -48,6 +48,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **options)
         self._limiter: ConnectionLimiter = self.app_state["connection_limiter"]
         self._slow_readers: SlowReaders = self.app_state["slow_readers"]
+        self._waiting_bytes = 0
         self._unparsed = bytearray()
         self._next_step: asyncio.Handle | None = None
         self._step_frames = self._small_frames = 0
@@ -92,45 +93,60 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._next_step = self.loop.call_soon(self._parse)
 
     async def receive(self) -> Any:  # noqa: ANN401
-        """Return the next message. Parse on when there is none left."""
+        """Return the next message. Resume parsing when the queue is empty."""
         message = await super().receive()
         if self._unparsed:
             self._continue_later()
         return message
 
     async def send(self, message: Any) -> None:  # noqa: ANN401
-        """Send the message when the client has read the earlier ones. A refusal also completes the handshake."""
-        while not self.writable.is_set():
-            # All waiting senders wake at once, and only the first one may write.
-            await self.writable.wait()
+        """Send the message when the client has read the earlier ones.
+
+        A refusal also completes the handshake.
+        """
+        if not self.writable.is_set():
+            await self._wait_until_writable(len(message.get("text") or message.get("bytes") or b""))
         await super().send(message)
         if self.close_sent:
             self.handshake_complete = True
         if self._unparsed:
             self._continue_later()
 
+    async def _wait_until_writable(self, message_bytes: int) -> None:
+        """Wait for the earlier messages to be read, and count the one that waits as unread."""
+        self._waiting_bytes += message_bytes
+        try:
+            while not self.writable.is_set():
+                # All waiting senders wake at once, and only the first one may write.
+                await self.writable.wait()
+        finally:
+            self._waiting_bytes -= message_bytes
+
+    def _count_waiting_bytes(self) -> int:
+        return self._waiting_bytes
+
     def handle_ping(self) -> None:
-        """Count the frame, and send a pong."""
+        """Count a ping frame and send a pong."""
         self._count_frame(is_small=True)
         super().handle_ping()
 
     def handle_pong(self, event: Frame) -> None:
-        """Count the frame."""
+        """Count a pong frame."""
         self._count_frame(is_small=True)
         super().handle_pong(event)
 
     def handle_text(self, event: Frame) -> None:
-        """Count the frame, and begin a message."""
+        """Count a text frame and begin a message."""
         self._count_frame(is_small=_is_small_fragment(event))
         super().handle_text(event)
 
     def handle_bytes(self, event: Frame) -> None:
-        """Count the frame, and begin a message."""
+        """Count a binary frame and begin a message."""
         self._count_frame(is_small=_is_small_fragment(event))
         super().handle_bytes(event)
 
     def handle_cont(self, event: Frame) -> None:
-        """Count the frame, and continue a message."""
+        """Count a continuation frame and append it to the message."""
         self._count_frame(is_small=_is_small_fragment(event))
         super().handle_cont(event)
 
@@ -157,7 +173,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def pause_writing(self) -> None:
         """Limit the time for the client to read what has been written."""
         super().pause_writing()
-        self._slow_readers.add(self.transport)
+        self._slow_readers.add(self.transport, self._count_waiting_bytes)
 
     def resume_writing(self) -> None:
         """End the time limit: all data has been sent."""

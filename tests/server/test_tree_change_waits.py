@@ -1,4 +1,4 @@
-"""Work that waits for a long change of the region tree: it waits or says why it was refused; uploads are stored."""
+"""Work that meets a long change of the region tree: it waits, or names the change."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ from tests.support.fixtures.server import Client, running_server, running_worker
 
 ITEM = {**VALID_ITEM, "price": "invalid"}
 DRY_RUN = "mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) { preview { status } } }"
-MESSAGE = "A change of the region tree is being applied, and this work must wait for it. Try again when it has ended."
+MESSAGE = "A change of the region tree is being applied. Try again when it has ended."
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from itertools import chain, repeat
 
 import polars as pl
 
-from ingest.readers.price_file import MAX_ITEMS, ONE_DAY_COLUMNS
+from ingest.readers.columns import ONE_DAY_COLUMNS
+from ingest.readers.price_file import MAX_ITEMS
 
 HEADER = b"origin,destination,date_from,date_to,price,currency\n"
 LINE = b"AAAAA,BBBBB,2024-01-01,2024-01-31,10,USD\n"
@@ -134,7 +135,7 @@ WRONG_FILES = [
     WrongFile("nested Parquet", "parquet", parquet(price=pl.concat_list(1, 2)), "WRONG_COLUMNS", "price has type List"),
     WrongFile("times in Parquet", "parquet", parquet(price=pl.duration(days=1)), "WRONG_COLUMNS", "price has type Duration"),
     WrongFile("no rows in Parquet", "parquet", null_columns(0), "EMPTY_BATCH", "no rows"),
-    WrongFile("many rows in Parquet", "parquet", null_columns(MAX_ITEMS + 1), "TOO_MANY_ITEMS", "limit 100000000"),
+    WrongFile("many rows in Parquet", "parquet", null_columns(MAX_ITEMS + 1), "TOO_MANY_ITEMS", "limit 100,000,000"),
     WrongFile("few bytes for many rows", "parquet", null_columns(5_000_000), "BROKEN_FILE", "more than 100 per byte"),
     WrongFile("one huge text", "parquet", parquet(day=pl.repeat("x" * 1_000_000, 300)), "BROKEN_FILE", "MiB of text"),
     WrongFile(

@@ -1,10 +1,10 @@
 """Report of a batch on the console, shared by `prices load` and `prices upload`."""
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from domain.batches import BatchOutcome, BatchStatus, Rejection
-from server.cli.console import err, print_error, print_line
+from server.cli.console import err, print_error, print_line, print_table
 
 SHOWN_REJECTIONS = 20
 
@@ -17,18 +17,25 @@ def print_outcome(name: str, batch_id: int, outcome: BatchOutcome, rejections: l
         print_error(f"{name}: {rejections[0].code}: {rejections[0].message}")
         return
     if rejections:
-        table = Table("item", "field", "code", "message", "value", title=Text(f"{name}: the first problems"))
+        table = Table(
+            Column("item", no_wrap=True),
+            "field",
+            Column("code", no_wrap=True),
+            "message",
+            "value",
+            title=Text(f"{name}: the first problems"),
+        )
         for rejection in rejections:
             row = (rejection.item, rejection.field, rejection.code, rejection.message, rejection.value)
             table.add_row(*("" if cell is None else str(cell) for cell in row))
-        err.print(table, markup=False)
+        print_table(table, err)
     if outcome.status is BatchStatus.APPLIED:
         print_line(
             f"{name}: batch {batch_id} applied, {outcome.accepted_count:,} of {item_count:,} items,"
             f" {outcome.price_day_count:,} daily prices."
         )
     else:
+        advice = "no item is valid" if rejected_count == item_count else "--on-error skip skips them"
         print_error(
-            f"{name}: rejected, {rejected_count:,} of {item_count:,} items are invalid;"
-            " no price changed (--on-error skip skips them)."
+            f"{name}: rejected, {rejected_count:,} of {item_count:,} items are invalid; no price changed ({advice})."
         )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from db.connection import Connection
 from db.migrate import migrate as apply_migrations
@@ -12,7 +12,15 @@ from ingest import compact as compaction
 from ingest import verify as verification
 from ingest.demo.load import load_demo
 from ingest.exchange_rates.ecb import load_ecb_rates
-from server.cli.console import open_database, out, print_error, progress_bar, read_settings, run_with_connection
+from server.cli.console import (
+    open_database,
+    out,
+    print_error,
+    print_table,
+    progress_bar,
+    read_settings,
+    run_with_connection,
+)
 
 SHOWN_DIFFERENCES = 20
 
@@ -92,14 +100,15 @@ def verify(*, repair: bool, data_dir: Path | None) -> bool:
     if not differences:
         out.print(f"All averages verified ({months} months).")
         return True
-    table = Table("day", "origin", "destination", "prices", "in totals", "sum, USD", "in totals, USD")
+    keys = (Column(name, no_wrap=True) for name in ("day", "origin", "destination"))
+    table = Table(*keys, "prices", "in totals", "sum, USD", "in totals, USD")
     for difference in differences[:SHOWN_DIFFERENCES]:
         table.add_row(
             str(difference.day), difference.origin, difference.destination,
             str(difference.expected_count), str(difference.actual_count),
             f"{difference.expected_sum / 100:,.2f}", f"{difference.actual_sum / 100:,.2f}",
         )  # fmt: skip
-    out.print(table)
+    print_table(table)
     advice = "The totals were rebuilt." if repair else "Run `ratesgraph verify --repair` to rebuild the totals."
     print_error(f"{len(differences):,} differences in {months} months. {advice}")
     return False

@@ -1,23 +1,28 @@
 """`ratesgraph serve`: starts the database, loads demo data and runs the server."""
 
-import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
-import orjson
 import uvicorn
 
 from server.app import create_app
-from server.cli.console import CommandError, open_database, out, read_settings
+from server.cli.banner import create_example, create_greeting, has_demo_lane
+from server.cli.console import (
+    CommandError,
+    open_database,
+    out,
+    print_line,
+    read_settings,
+    run_with_connection,
+    warn_about_variables,
+)
 from server.config.profiles import choose_profile, find_unsafe_combination
-from server.config.setting_names import find_former_names
 from server.config.settings import Settings
 from server.graphql_api.registered_documents import RegisteredDocuments, UnreadableDocuments
 from server.observability import log_config
@@ -27,10 +32,7 @@ from server.runtime.graceful_shutdown import DrainingServer
 from server.runtime.supervisor import Supervisor
 from server.runtime.uvicorn_options import uvicorn_options
 
-log = logging.getLogger("ratesgraph.server")
-
 TERMINATED = 128 + signal.SIGTERM
-ORIGIN, DESTINATION = "china_main", "north_europe_main"
 
 
 def listen(host: str, port: int, stall_seconds: float) -> socket.socket:
@@ -48,19 +50,11 @@ def listen(host: str, port: int, stall_seconds: float) -> socket.socket:
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another --port.") from error
+        raise CommandError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Choose another --port, or set RATESGRAPH_PORT."
+        ) from error
     sock.set_inheritable(True)
     return sock
-
-
-def example_curl_command(url: str) -> str:
-    """Return a curl command that queries the averages of the last week."""
-    today = datetime.now(UTC).date()
-    query = (
-        f'{{ averagePrices(dateFrom: "{today - timedelta(days=6)}", dateTo: "{today}",'
-        f' origin: "{ORIGIN}", destination: "{DESTINATION}") {{ day averagePrice priceCount }} }}'
-    )
-    return f"curl -s {url} -H 'Content-Type: application/json' -d '{orjson.dumps({'query': query}).decode()}'"
 
 
 class AnnouncingServer(DrainingServer):
@@ -83,8 +77,7 @@ def serve(overrides: dict[str, object], *, demo: bool | None) -> None:
     if unsafe := find_unsafe_combination(settings):
         raise CommandError(f"Unsafe configuration: {unsafe}")
     log_config.configure_logging(settings)
-    for former, name in find_former_names(os.environ).items():
-        log.warning("setting %s is deprecated: use %s", former, name, extra={"setting": former, "use": name})
+    warn_about_variables()
     if settings.traces:
         check_tracing()
     check_documents(settings)
@@ -93,16 +86,17 @@ def serve(overrides: dict[str, object], *, demo: bool | None) -> None:
     with listen(settings.host, settings.port, settings.stall_seconds) as sock:
         if settings.database_url is None:
             out.print(f"Starting the embedded PostgreSQL in {settings.data_dir}/")
-        with open_database(settings) as direct_url:
+        with open_database(settings, announce=False) as direct_url:
             database_url = settings.database_url or direct_url
             with_demo = settings.database_url is None if demo is None else demo
             run_command(direct_url, "prepare", "--demo" if with_demo else "--no-demo")
+            is_demo = run_with_connection(has_demo_lane, direct_url)
             if settings.database_url is None:
                 with worker_subprocess(database_url, settings.data_dir):
-                    _run_until_signal(settings, database_url, sock)
+                    _run_until_signal(settings, database_url, sock, is_demo=is_demo)
             else:
                 out.print("This process applies no uploads: start `ratesgraph worker` on this or another machine.")
-                _run_until_signal(settings, database_url, sock)
+                _run_until_signal(settings, database_url, sock, is_demo=is_demo)
     out.print("Stopped.")
 
 
@@ -116,7 +110,10 @@ def check_tracing() -> None:
 
 
 def check_documents(settings: Settings) -> None:
-    """Raise CommandError if the registered documents cannot be read, or if there are none where they are required."""
+    """Raise CommandError if the registered documents cannot be read.
+
+    Also raise it if they are required and there are none.
+    """
     try:
         documents = RegisteredDocuments(settings.documents_dir)
     except UnreadableDocuments as error:
@@ -131,13 +128,13 @@ def _raise_system_exit(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(TERMINATED)
 
 
-def _run_until_signal(settings: Settings, database_url: str, sock: socket.socket) -> None:
+def _run_until_signal(settings: Settings, database_url: str, sock: socket.socket, *, is_demo: bool) -> None:
     """Run the server; return normally when a signal stops it.
 
     uvicorn raises the signal again after its shutdown; SIGTERM and Ctrl-C count as success.
     """
     try:
-        _run(settings, database_url, sock)
+        _run(settings, database_url, sock, is_demo=is_demo)
     except KeyboardInterrupt:
         return
     except SystemExit as ended:
@@ -145,16 +142,15 @@ def _run_until_signal(settings: Settings, database_url: str, sock: socket.socket
             raise
 
 
-def _run(settings: Settings, database_url: str, sock: socket.socket) -> None:
+def _run(settings: Settings, database_url: str, sock: socket.socket, *, is_demo: bool) -> None:
     writes_are_open = settings.writes_are_open(embedded=settings.database_url is None)
     host, port = sock.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/graphql"
 
     def announce() -> None:
-        out.print(
-            f"\nRatesgraph answers at [bold]{url}[/bold] (press Ctrl-C to stop). Open it in a browser, or paste:\n"
-        )
-        out.print(example_curl_command(url), soft_wrap=True)
+        print_line(f"\n{create_greeting(settings, url)}")
+        if example := create_example(settings, url, is_demo=is_demo):
+            print_line(f"\n{example}")
 
     options = {
         # uvicorn warns about every malformed request, so a client could flood the log. The access log covers these.

@@ -5,13 +5,22 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from db.repositories import tokens
 from db.repositories.tokens import ApiToken
 from server.auth.token_management import create_token, parse_token_reference, revoke_token
-from server.cli.console import CommandError, err, open_database, out, print_line, read_settings, run_with_connection
+from server.cli.console import (
+    CommandError,
+    err,
+    open_database,
+    print_line,
+    print_table,
+    read_settings,
+    run_with_connection,
+)
 
+ID_LENGTH = 16
 MAX_NAME_LENGTH = 200
 MAX_DAYS = 36_500
 
@@ -62,12 +71,14 @@ def list_all(data_dir: Path | None) -> None:
     """Print all tokens as a table, without their secrets, of which only hashes are stored."""
     with open_database(read_settings(data_dir=data_dir)) as url:
         all_tokens = run_with_connection(tokens.list_tokens, url)
-    table = Table("id", "name", "scopes", "created", "expires", "last used", "state")
+    table = Table(
+        Column("id", no_wrap=True, min_width=ID_LENGTH), "name", "scopes", "created", "expires", "last used", "state"
+    )
     for token in all_tokens:
         times = (token.created_at, token.expires_at, token.last_used_at)
         shown = ("" if time is None else f"{time:%Y-%m-%d %H:%M}" for time in times)
         table.add_row(token.id, token.name, " ".join(token.scopes), *shown, _state(token))
-    out.print(table, markup=False)
+    print_table(table)
 
 
 def _state(token: ApiToken) -> str:

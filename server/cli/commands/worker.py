@@ -9,7 +9,7 @@ from pathlib import Path
 
 from db.embedded.disk_space import open_disk_space
 from ingest.worker import run_worker
-from server.cli.console import open_database, out, read_settings
+from server.cli.console import open_database, out, read_settings, warn_about_variables
 from server.observability import log_config
 
 
@@ -19,6 +19,7 @@ def worker(*, concurrency: int, with_parent: bool, data_dir: Path | None) -> Non
     log_config.configure_logging(settings)
     with open_database(settings) as url:
         if not with_parent:
+            warn_about_variables()
             out.print(f"Applying batches, {concurrency} at once (press Ctrl-C to stop).")
         disk_space = open_disk_space(settings.data_dir, url, settings.min_free_bytes)
         work = partial(

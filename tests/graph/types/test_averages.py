@@ -169,6 +169,9 @@ def test_average_prices_accept_the_maximum_date_range_and_reject_one_day_more(cl
     extensions = fail(client, to="2025-02-04")
     assert extensions["code"] == "DATE_RANGE_TOO_LONG"
     assert extensions["maxDays"] == 400
+    lane = {"origin": "CNSGH", "destination": "europe"}
+    error = client.fail(QUERY, **{"from": "1974-01-01", "to": "2099-12-31"}, **lane)
+    assert error["message"] == "Date range too long: 46,021 days, limit 400; request fewer days."
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,11 @@ def test_revert_of_a_queued_or_unknown_batch_is_rejected(client: Client) -> None
     answer = client.ask(REVERT, id=queued["id"])["revertBatch"]
     assert [error["code"] for error in answer["userErrors"]] == ["BATCH_NOT_APPLIED"]
     assert answer["batch"]["status"] == "QUEUED"
+    message = "there is no batch with this id that you may see"
     for id_ in ("999", "x", ""):
         answer = client.ask(REVERT, id=id_)["revertBatch"]
-        assert (answer["batch"], answer["userErrors"][0]["code"]) == (None, "UNKNOWN_BATCH")
+        error = answer["userErrors"][0]
+        assert (answer["batch"], error["code"], error["message"]) == (None, "UNKNOWN_BATCH", message)
 
 
 def test_batch_rejections_are_paginated(client: Client, database_url: str) -> None:

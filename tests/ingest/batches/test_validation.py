@@ -83,6 +83,16 @@ def test_validation_reports_the_field_and_code_of_each_error(
     assert checked.valid["item"].to_list() == [1]
 
 
+def test_validation_states_the_length_of_a_period_that_is_too_long() -> None:
+    checked = check(
+        {"date_from": "2000-01-01", "date_to": "2027-05-18"}, {"date_from": "2000-01-01", "date_to": "2100-12-31"}
+    )
+    assert checked.rejections["message"].to_list() == [
+        "the price is valid for 10,000 days, limit 3,660; split the period",
+        "the price is valid for 36,890 days, limit 3,660; split the period",
+    ]
+
+
 def test_validation_reports_all_errors_of_an_item() -> None:
     checked = check({"origin": "X", "destination": "Y", "price": "Z", "date_from": "W"})
     assert set(checked.rejections["code"]) == {"UNKNOWN_PORT", "INVALID_PRICE", "INVALID_DATE"}

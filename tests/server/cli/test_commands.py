@@ -108,6 +108,16 @@ def test_prices_load_rejects_a_file_with_invalid_items_or_skips_them(files: Path
     assert "2 of 3 items" in skipped.stdout
 
 
+def test_prices_load_suggests_skipping_only_if_an_item_is_valid(files: Path, database_url: str) -> None:
+    ratesgraph_in_process(
+        database_url, "locations", "load", "--regions", files / "regions.csv", "--ports", files / "ports.csv"
+    )
+    (files / "bad.csv").write_text(PRICES.splitlines()[0] + "\nCNSGH,XXXXX,2024-01-01,abc\n")
+    for options in [], ["--on-error", "skip"]:
+        rejected = ratesgraph_in_process(database_url, "prices", "load", files / "bad.csv", *options, exit_code=1)
+        assert "rejected, 1 of 1 items are invalid; no price changed (no item is valid)." in rejected.stderr
+
+
 def test_prices_load_loads_a_valid_file_despite_a_broken_one(files: Path, database_url: str) -> None:
     ratesgraph_in_process(
         database_url, "locations", "load", "--regions", files / "regions.csv", "--ports", files / "ports.csv"
@@ -138,7 +148,7 @@ def test_operator_errors_are_reported_in_one_line(files: Path, empty_database_ur
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        assert "Choose another --port" in one_line(
+        assert "Choose another --port, or set RATESGRAPH_PORT" in one_line(
             ratesgraph(empty_database_url, "serve", "--port", port, exit_code=1).stderr
         )
     assert "Usage" in ratesgraph_in_process(None, "locations", "load", exit_code=2).stderr
@@ -177,6 +187,21 @@ def test_schema_command_prints_and_checks_the_schema(tmp_path: Path) -> None:
 )
 def test_every_command_prints_its_usage(command: str) -> None:
     assert "Usage" in ratesgraph_in_process(None, *command.split(), "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["token", "create", "--name", "x", "--scope", "foo"],
+            "'--scope': 'foo' is not one of 'read', 'upload', 'admin'",
+        ),
+        (["audit", "--since", "0"], "'--since': '0' does not match the formats"),
+        (["serve", "--port", "x"], "'--port': Input should be a valid integer"),
+    ],
+)
+def test_invalid_options_are_reported_with_the_allowed_values(arguments: list[str], words: str) -> None:
+    assert words in " ".join(ratesgraph_in_process(None, *arguments, exit_code=2).stderr.split())
 
 
 def test_demo_data_is_loaded_at_startup_and_can_be_queried(tmp_path: Path) -> None:

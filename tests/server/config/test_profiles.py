@@ -132,7 +132,7 @@ def test_profile_defaults_to_development_only_for_a_local_embedded_database(
     [
         ({"RATESGRAPH_PROFILE": "development", "RATESGRAPH_HOST": "0.0.0.0"}, "RATESGRAPH_PROFILE"),  # noqa: S104
         ({"RATESGRAPH_PERSISTED_ONLY": "true"}, "RATESGRAPH_PERSISTED_ONLY"),
-        ({"RATESGRAPH_PROFILE": "testing"}, "profile"),
+        ({"RATESGRAPH_PROFILE": "testing"}, "RATESGRAPH_PROFILE"),
     ],
 )
 def test_unsafe_settings_prevent_startup_with_a_one_line_error(settings: dict[str, str], named: str) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from server.config.setting_names import environment_names, find_former_names
+from server.config.setting_names import environment_names, find_former_names, find_unknown_names
 from server.config.settings import Settings
 from tests.support.commands.in_process import ratesgraph_in_process
 
@@ -53,6 +53,32 @@ def test_former_names_in_use_are_found() -> None:
     assert find_former_names([*former, *RENAMED, "PATH"]) == former
     assert find_former_names(RENAMED) == {}
     assert find_former_names(["ratesgraph_open_reads"]) == {"RATESGRAPH_OPEN_READS": "RATESGRAPH_ANONYMOUS_READS"}
+
+
+def test_unknown_settings_are_found_with_a_similar_name() -> None:
+    known = ["RATESGRAPH_TOKEN", "RATESGRAPH_TEST_ANYTHING", "RATESGRAPH_PORT", "PATH", *RENAMED]
+    assert find_unknown_names([*known, *(row[0] for row in RENAMED.values())]) == {}
+    assert find_unknown_names(["RATESGRAPH_MAXDAYS", "ratesgraph_prot", "RATESGRAPH_ZZZZ", "DATABASE_URI"]) == {
+        "RATESGRAPH_MAXDAYS": "RATESGRAPH_MAX_DAYS",
+        "RATESGRAPH_PROT": "RATESGRAPH_PORT",
+        "RATESGRAPH_ZZZZ": None,
+    }
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["worker"]])
+def test_unknown_setting_is_logged_at_start(command: list[str]) -> None:
+    settings = {"RATESGRAPH_MAX_DAY": "3", "RATESGRAPH_LOG_FORMAT": "json"}
+    done = ratesgraph_in_process("postgresql:///nowhere?host=/nonexistent", *command, settings=settings, exit_code=1)
+    line = json.loads(done.stderr.splitlines()[0])
+    assert line["level"] == "warning"
+    assert line["event"] == "unknown setting RATESGRAPH_MAX_DAY is ignored; did you mean RATESGRAPH_MAX_DAYS?"
+
+
+def test_invalid_setting_is_reported_by_the_name_of_its_variable() -> None:
+    for name, value in {"RATESGRAPH_PORT": "x", "RATESGRAPH_DRAIN_SECONDS": "-1", "RATESGRAPH_RATE_LIMIT": "x"}.items():
+        line = ratesgraph_in_process(None, "queue", settings={name: value}, exit_code=1).stderr
+        assert line.startswith(f"{name}: ")
+        assert "Value error" not in line
 
 
 def test_former_setting_name_is_logged_as_deprecated_at_start() -> None:

@@ -1,6 +1,10 @@
-"""Clients that do not read their response: disconnected after a time limit, or earlier to make room."""
+"""Clients that do not read their response.
+
+They are disconnected after a time limit, or earlier to make room.
+"""
 
 import json
+import pkgutil
 import socket
 import threading
 import time
@@ -9,14 +13,17 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from strawberry.types import ExecutionResult
 
 from graph.execution.streaming import StreamingSchema
-from tests.support.batches.uploads import create_locations
+from server.graphql_api.websocket_handler import MAX_PENDING_RESULTS
+from tests.support.batches.uploads import UPLOAD, VALID_ITEM, create_locations, upload
 from tests.support.fixtures.server import Client, running_server
 from tests.support.http.raw_http import connect, read_all
 from tests.support.http.slow_reading import (
     LARGE,
     MEDIUM,
+    TEXT,
     connect_with_small_buffers,
     get_request,
     graphql_request,
@@ -24,6 +31,7 @@ from tests.support.http.slow_reading import (
     open_raw_websocket,
     seconds_until_reset,
     subscribe_frame,
+    websocket_frame,
 )
 from tests.support.streams import open_socket, receive, subscribe
 from tests.support.waiting import eventually
@@ -31,6 +39,7 @@ from tests.support.waiting import eventually
 STALL_SECONDS = 0.4
 LONG_STALL_SECONDS = 2.4
 """A connection is stuck after a sixth of it."""
+TYPENAME = "{ __typename }"
 EVENTS = "Accept: text/event-stream"
 
 
@@ -113,7 +122,7 @@ def test_stuck_connection_makes_room_at_the_connection_limit(lane_url: str) -> N
         for sock in stuck:
             assert sock.recv(1, socket.MSG_PEEK), "the response has not begun"
         time.sleep(LONG_STALL_SECONDS / 4)
-        assert client.http.post("/graphql", json={"query": "{ __typename }"}).status_code == 200
+        assert client.http.post("/graphql", json={"query": TYPENAME}).status_code == 200
         assert min(seconds_until_reset(sock) for sock in stuck) < LONG_STALL_SECONDS / 2
         idle.sendall(get_request("/livez"))
         assert idle.recv(65_536).endswith(b"alive\n")
@@ -158,12 +167,98 @@ def test_websocket_queries_wait_while_their_client_does_not_read(
     assert len(started) == 20
 
 
+@pytest.mark.parametrize(
+    ("operation", "place"),
+    [
+        ("mutation { revertBatch(id: 999) { userErrors { code } } }", "resolvers.uploads.batches.revert_batch"),
+        ("subscription { batchProgress(id: 1) { status } }", "graph.subscription.to_batch"),
+    ],
+)
+def test_websocket_mutations_and_events_wait_while_their_client_does_not_read(
+    lane_url: str, monkeypatch: pytest.MonkeyPatch, operation: str, place: str
+) -> None:
+    computed: list[object] = []
+    function = pkgutil.resolve_name(place)
+
+    def counted(*args: object) -> object:
+        computed.append(args)
+        return function(*args)
+
+    with running_server(lane_url) as client, connect_with_small_buffers(client) as sock:
+        upload(client, VALID_ITEM, waitMs=0, idempotencyKey="unread")
+        monkeypatch.setattr(place, counted)
+        open_raw_websocket(sock)
+        sock.sendall(subscribe_frame(LARGE, "large"))
+        assert sock.recv(1, socket.MSG_PEEK), "the response has not begun"
+        for number in range(20):
+            sock.sendall(subscribe_frame(operation, str(number)))
+        eventually(lambda: computed, "nothing is computed")
+        for _ in range(20):
+            assert client.http.get("/livez").status_code == 200
+        assert len(computed) <= MAX_PENDING_RESULTS
+        # None of these messages waits for the results.
+        sock.sendall(websocket_frame(TEXT, b'{"type":"ping"}'))
+        for number in range(20):
+            sock.sendall(websocket_frame(TEXT, json.dumps({"id": str(number), "type": "complete"}).encode()))
+        for _ in range(20):
+            assert client.http.get("/livez").status_code == 200
+        sock.sendall(subscribe_frame(TYPENAME, "last"))
+        answer = b""
+        while b'"id":"last","type":"complete"' not in answer[-1_000:]:
+            answer += sock.recv(65_536)
+    assert b'{"__typename":"Query"}' in answer
+    assert b'{"type":"pong"}' in answer
+    # The operations were completed before the client read.
+    assert len(computed) <= MAX_PENDING_RESULTS
+
+
+def test_websocket_mutations_that_wait_for_their_batch_do_not_delay_others(client: Client) -> None:
+    with open_socket(str(client.http.base_url)) as opened:
+        for number in range(2 * MAX_PENDING_RESULTS):
+            subscribe(opened, UPLOAD, {"input": {"prices": [VALID_ITEM], "waitMs": 800}}, str(number))
+        subscribe(opened, TYPENAME, {}, "query")
+        assert receive(opened)["id"] == "query"
+        completed = 0
+        while completed <= 2 * MAX_PENDING_RESULTS:
+            completed += receive(opened)["type"] == "complete"
+
+
+def test_messages_of_a_websocket_that_wait_are_unread_bytes(lane_url: str) -> None:
+    with (
+        running_server(lane_url, max_unread_bytes=1_000_000, stall_seconds=LONG_STALL_SECONDS) as client,
+        connect_with_small_buffers(client) as sock,
+    ):
+        open_raw_websocket(sock)
+        for number in range(3):
+            sock.sendall(subscribe_frame(LARGE, str(number)))
+        assert seconds_until_reset(sock) < LONG_STALL_SECONDS / 2
+
+
+def test_event_stream_computes_one_event_ahead_of_its_client(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[int] = []
+
+    async def results(*_: object, **__: object) -> AsyncGenerator[ExecutionResult, None]:
+        async def events() -> AsyncGenerator[ExecutionResult, None]:
+            for number in range(10):
+                computed.append(number)
+                yield ExecutionResult({"text": "x" * 5_000_000}, None)
+
+        return events()
+
+    monkeypatch.setattr(StreamingSchema, "stream", results)
+    with connect_with_small_buffers(client) as sock:
+        sock.sendall(graphql_request(TYPENAME, EVENTS))
+        assert not is_reset(sock, STALL_SECONDS / 2)
+        # The first event is in the buffer of the transport.
+        assert computed == [0, 1]
+
+
 def test_websocket_queries_do_not_wait_for_subscriptions(client: Client) -> None:
     watch = 'subscription { pricesChanged(origin: "CNSGH", destination: "NLRTM") { status } }'
     with open_socket(str(client.http.base_url)) as opened:
         for number in range(10):
             subscribe(opened, watch, {}, str(number))
-        subscribe(opened, "{ __typename }", {}, "query")
+        subscribe(opened, TYPENAME, {}, "query")
         assert receive(opened)["payload"] == {"data": {"__typename": "Query"}}
 
 

@@ -76,6 +76,7 @@ OWNERS = [
             "handle_connection_init": "message",
             "handle_invalid_message": "error_message",
             "handle_message": "message",
+            "handle_ping": "message",
             "handle_subscribe": "message",
             "handle_task_exception": "error",
             "run_operation": "operation",

@@ -11,13 +11,13 @@ from graph.errors.argument_errors import ArgumentError, describe_invalid_argumen
 def describe_stock_errors(
     query: str, variables: Mapping[str, Any], errors: Sequence[GraphQLError]
 ) -> list[GraphQLError]:
-    """Return the errors of a query with one operation, as the product's schema returns them before formatting."""
+    """Return the errors of a query with one operation before the product formats them."""
     try:
         tree = parse(query)
     except GraphQLSyntaxError:
         return list(errors)
     (operation,) = (node for node in tree.definitions if isinstance(node, OperationDefinitionNode))
     return [
-        error if error.path or isinstance(error, ArgumentError) else describe_invalid_arguments(tree, [error])[0]
-        for error in describe_invalid_variables(tree, operation, variables, errors)
+        error if error.path or isinstance(error, ArgumentError) else describe_invalid_arguments(tree, [error], None)[0]
+        for error in describe_invalid_variables(tree, operation, variables, errors, None)
     ]
