@@ -111,7 +111,8 @@ class StreamingSchema(Schema):
     ) -> "Events | list[GraphQLError] | None":
         """Return the source events of a subscription, or the errors of its start."""
         options = self._executor_options(operation, variables, context)
-        executor = options.pop("executor_class").build(self._schema, document.tree, **options)
+        build, values = options.pop("executor_class").build, options.pop("variable_values")
+        executor = build(self._schema, document.tree, raw_variable_values=values, **options)
         if isinstance(executor, list):
             return executor
         opening = create_source_event_stream(executor)
