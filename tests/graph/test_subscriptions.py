@@ -302,7 +302,7 @@ def test_subscription_event_has_the_deadline_of_a_query_and_the_next_one_follows
         running_server(database_url, execution_seconds=1e-6) as impatient,
         open_subscription(str(impatient.http.base_url), transport, query, **ASIA_TO_EUROPE) as answers,
     ):
-        eventually(lambda: len(watched.api_connections()) > 1, "the subscription has not started")
+        watched.wait_for_watchers(1)
         for _ in range(2):
             watched.apply(THERE)
             answer = next(answers)
