@@ -1,4 +1,7 @@
-"""Check of a commit message: `type(scope): imperative summary`, at most 72 characters, then a blank line and the reason."""
+"""Check of a commit message: `type(scope): imperative summary`, then the reason.
+
+The first line has at most 72 characters, and a blank line follows it.
+"""
 
 import re
 import sys

@@ -37,7 +37,7 @@ class ConnectionLost(DatabaseUnavailable):
 
 
 class DiskFull(DatabaseUnavailable):
-    """The database's disk is full; nothing was stored. Retry when the operator has freed disk space."""
+    """The database's disk is full; nothing was stored. Retry when it has free space again."""
 
 
 class ServerBusy(DatabaseError):

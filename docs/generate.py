@@ -1,4 +1,4 @@
-"""Generator of the reference pages that are derived from code: the command line and the schema.
+"""Generator of the reference pages that are derived from code: command line and schema.
 
 `make reference` writes the pages. `tests/architecture` compares them with the code.
 """

@@ -37,9 +37,9 @@ class BatchSize:
         self._lane_months: set[Hashable] = set()
 
     def add(self, price_days: int, lane_months: Iterable[Hashable]) -> None:
-        """Count items that are valid for more than SHORT_ITEM_DAYS: the sum of their days, and their pairs of lane and month.
+        """Count the days and lane-months of items that are valid for more than SHORT_ITEM_DAYS.
 
-        Repeated pairs count once. No pair is read once the price days exceed their limit, which bounds memory.
+        Repeated lane-months count once. None is read once the price days exceed their limit, which bounds memory.
         """
         self._price_days += price_days
         if self._price_days <= self._limits.max_price_days:

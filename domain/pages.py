@@ -1,4 +1,4 @@
-"""Pages of ordered lists: what is requested, and what is returned. Standard library only."""
+"""Pages of ordered lists: request and result. Standard library only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Part of an ordered list: at most `size` entries between two entries, from its start or end.
+    """Requested page of an ordered list: at most `size` entries between two entries.
 
     Attributes:
         after, before: IDs or numbers of the entries that enclose the page; None for the start and the end of the list.
@@ -27,7 +27,11 @@ class PageRequest:
         return self.size + 1
 
     def window(self, total_count: int) -> tuple[int, int]:
-        """Return the page of a list numbered from 1: the number before its first entry, and that of its last."""
+        """Return the range of entries on the page: `start` (exclusive) and `end` (inclusive).
+
+        The entries are numbered from 1, and `after` and `before` are such numbers. In a list of 10 entries, the page of 3
+        entries after entry 2 is (2, 5): entries 3, 4 and 5.
+        """
         end = total_count if self.before is None else min(self.before - 1, total_count)
         start = min(self.after or 0, total_count)
         if self.is_backward:
@@ -50,7 +54,7 @@ class Page(Generic[T]):
     def of_rows(cls, request: PageRequest, rows: Sequence[T], total_count: int) -> "Page[T]":
         """Return the page of up to `request.limit` rows, which are in the order of the list.
 
-        A cursor in the request counts as an entry outside the page, because it was taken from one.
+        A cursor in the request counts as an entry outside the page, because it points to one.
         """
         has_more, follows, precedes = len(rows) > request.size, request.after is not None, request.before is not None
         if request.is_backward:

@@ -1,7 +1,7 @@
 """Maximum size in JSON of each scalar value that a response may contain.
 
-The bytes of a response are computed from these sizes before it exists. A text is therefore never longer than its bound here.
-The module that accepts or stores it enforces the same length.
+The bytes of a response are computed from these sizes before it exists. A string is therefore never longer than its maximum
+here. The module that accepts or stores it enforces the same length.
 """
 
 from graphql import GraphQLEnumType, GraphQLNamedOutputType, GraphQLNamedType, GraphQLObjectType, GraphQLSchema

@@ -55,7 +55,10 @@ async def move_totals(
 
 
 def _find_moved_ports(before: Sequence[Location], after: Sequence[Location]) -> list[int]:
-    """Return the IDs of the ports that have other ancestors than before. New ports have no totals yet."""
+    """Return the IDs of the ports that have other ancestors than before.
+
+    New ports have no totals yet.
+    """
     known, present = ({location.id: location.parent_id for location in tree} for tree in (before, after))
     return [
         location.id

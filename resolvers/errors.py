@@ -39,9 +39,9 @@ class RequestError(Exception):
         self.extensions: dict[str, object] = {"code": code, **details}
 
     def in_list(self, argument: str, position: int) -> "RequestError":
-        """Return the error for an entry of a list argument. Its own argument becomes the field of the entry.
+        """Return this error as the error of entry `position` of a list argument.
 
-        The message must begin with the name of that argument.
+        `origin` becomes `lanes[3].origin`, in the message too, which must begin with the name of the argument.
         """
         details = {**self.extensions, "argument": argument, "field": f"[{position}].{self.extensions['argument']}"}
         return RequestError(message=f"{argument}[{position}].{self}", **details)  # type: ignore[arg-type]

@@ -29,7 +29,10 @@ LaneKeys = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class LanesChanged:
-    """Event of a subscription to prices: the batch, and the subscribed lanes with changed prices, in their order."""
+    """Event of a subscription to prices: the batch, and the subscribed lanes that it changed.
+
+    The lanes are in the order of the subscription.
+    """
 
     batch: PriceBatch
     lanes: list[Lane]

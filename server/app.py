@@ -108,7 +108,10 @@ class FastRoute:
         self._router, self._path, self._route = router, path, route
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Pass the request to the fast route or to the router, which has no other route for WebSockets."""
+        """Pass the request to the fast route or to the router.
+
+        The router has no other route for WebSockets.
+        """
         if scope["type"] != "lifespan" and scope["path"] == self._path:
             return self._route(scope, receive, send)
         if scope["type"] == "websocket":

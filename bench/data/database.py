@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from bench.data.world import tree_entries
 from db.connection import Connection
-from db.embedded.server import embedded_server
+from db.embedded.supervisor import embedded_server
 from db.migrate import migrate
 from db.pool import INGEST, connect
 from db.repositories import locations

@@ -1,4 +1,4 @@
-"""Data folder of the embedded PostgreSQL (a "database cluster"): creation, settings, owner and URL.
+"""Data folder of the embedded PostgreSQL (a database cluster): creation, settings and URL.
 
 Only the programs come from the wheel. Its Python package is never imported, because it trusts process IDs in files.
 """
@@ -30,7 +30,7 @@ max_connections = 200
 """
 INCLUDE = "\ninclude 'ratesgraph.conf'\n"
 PORT = 5432
-"""Part of the socket's name. Given explicitly, because both ends would otherwise read PGPORT."""
+"""Part of the socket's name. It is set explicitly: server and client would otherwise read PGPORT."""
 SUPERUSER = "postgres"
 SYSTEM_USER = "pgserver"
 """System account of the server if the command runs as root, which PostgreSQL refuses to do."""
@@ -59,7 +59,7 @@ class Cluster:
 
     @cached_property
     def socket_dir(self) -> Path:
-        """Folder of the server's socket: the data folder, or one in /tmp if the path does not suit a socket.
+        """Folder of the server's socket: the data folder, or one in /tmp if its path is unsuitable.
 
         It depends on the identity of the data folder alone, so that every process finds the same one.
         """
@@ -122,7 +122,10 @@ class Cluster:
         new.rename(self.data)
 
     def configure(self) -> None:
-        """Write the settings, and grant the server's system user access to the folders if this is root."""
+        """Write the settings.
+
+        As root, also grant the server's system user access to the folders.
+        """
         include = self.data / "ratesgraph.conf"
         if not include.exists() or include.read_text() != SETTINGS:
             include.write_text(SETTINGS)
@@ -137,7 +140,10 @@ class Cluster:
             self._create_socket_dir()
 
     def _create_socket_dir(self) -> None:
-        """Create the folder of the socket. Raise EmbeddedServerError if another user may have created it."""
+        """Create the folder of the socket.
+
+        Raise EmbeddedServerError if another user may have created it.
+        """
         owner = self.data.stat()
         self.socket_dir.mkdir(mode=0o700, exist_ok=True)
         found = self.socket_dir.lstat()
@@ -147,7 +153,10 @@ class Cluster:
             raise EmbeddedServerError(f"{self.socket_dir} belongs to another user. Choose a shorter --data-dir.")
 
     def open_log(self) -> BinaryIO:
-        """Open the log to append to it. It belongs to the owner of the data, who may also run `pg_ctl`."""
+        """Open the log for appending.
+
+        It belongs to the owner of the data, who may also run `pg_ctl`.
+        """
         file = self.log.open("ab")
         owner = self.data.stat()
         os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
@@ -164,7 +173,10 @@ class Cluster:
 
 
 def _owner_options() -> dict[str, Any]:
-    """Return the options of `subprocess` that drop the rights of root. Create the system user if it does not exist."""
+    """Return the options of `subprocess` that drop root privileges.
+
+    Create the system user if it does not exist.
+    """
     if os.geteuid() != 0:
         return {}
     try:

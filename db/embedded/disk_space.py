@@ -1,6 +1,6 @@
-"""Free space on the disk of the embedded PostgreSQL, and the reserve that uploads must leave.
+"""Free space on the disk of the embedded PostgreSQL, and the reserve that uploads leave.
 
-A data folder without any room is worse than a refused upload: PostgreSQL cannot write its log, ends, and cannot even recover.
+A full disk is worse than a refused upload: PostgreSQL cannot write its WAL, shuts down and cannot recover.
 """
 
 import errno
@@ -40,7 +40,7 @@ class Shortage:
 
 
 class DiskSpace:
-    """Guard of the disk with the data: at least `min_free_bytes` remain free for PostgreSQL itself."""
+    """Guard of the disk with the data: keeps `min_free_bytes` free for PostgreSQL itself."""
 
     def __init__(self, folder: Path, min_free_bytes: int) -> None:
         self._folder = folder
@@ -48,9 +48,9 @@ class DiskSpace:
         self._is_short = False
 
     def find_shortage(self, size: int = 0) -> Shortage | None:
-        """Return the shortage that would remain after `size` more bytes, or None. Log its begin and its end.
+        """Return the shortage that would remain after `size` more bytes, or None.
 
-        It takes 3 µs (`statvfs`), so it may be called for each part of an upload.
+        Log when it begins and ends. The call takes 3 µs (`statvfs`), so it may be made for each part of an upload.
         """
         try:
             free, required = free_bytes(self._folder), self._min_free_bytes + size
@@ -71,7 +71,7 @@ class DiskSpace:
 
 
 def open_disk_space(data_dir: Path, database_url: str, min_free_bytes: int) -> DiskSpace | None:
-    """Return the guard of the embedded server's disk, or None if the URL leads to another database."""
+    """Return the guard of the embedded server's disk, or None if the URL names another database."""
     cluster = cluster_in(data_dir)
     if not (cluster.exists() and cluster.url == database_url):
         return None
@@ -85,7 +85,7 @@ def free_bytes(folder: Path) -> int:
 
 
 def describe_full_disk(folder: Path, error: Exception) -> str | None:
-    """Return the reason for a failed start on a full disk or an exhausted quota, or None for another reason."""
+    """Return the reason if a start failed on a full disk or an exhausted quota, or None."""
     free = free_bytes(next(path for path in (folder, *folder.parents) if path.exists()))
     is_full = free < WAL_SEGMENT_BYTES or (isinstance(error, OSError) and error.errno in FULL)
     if is_full or any(text in str(error) for text in FULL_TEXTS):

@@ -45,7 +45,10 @@ class Postmaster:
         self.log_offset = log_offset
 
     def is_alive(self) -> bool:
-        """Return whether the process runs. Its ID alone is not enough: another process may have it by now."""
+        """Return whether the process is running.
+
+        Its ID alone is not enough: another process may have received it since.
+        """
         try:
             if not self._process.is_running():
                 return False
@@ -92,7 +95,10 @@ def find_postmaster(cluster: Cluster) -> Postmaster | None:
 
 
 def _is_postmaster(process: psutil.Process, data: Path) -> bool:
-    """Return whether a `postgres` process is the server of the folder, not a child of it and not in single-user mode."""
+    """Return whether a `postgres` process is the server of the folder.
+
+    A child process of the server and a process in single-user mode are not.
+    """
     arguments = process.cmdline()
     if process.status() == psutil.STATUS_ZOMBIE or "--single" in arguments or "-D" not in arguments[:-1]:
         return False
@@ -152,7 +158,10 @@ def wait_until_ready(cluster: Cluster, postmaster: Postmaster, abandoned: thread
 
 
 def _describe_failure(cluster: Cluster, log_offset: int) -> str:
-    """Return the message for a server that ended during its start, with the last error that it has logged since."""
+    """Return the message for a server that ended during its start.
+
+    It contains the last error that the server has logged since.
+    """
     with cluster.log.open("rb") as file:
         file.seek(max(log_offset, file.seek(0, os.SEEK_END) - MAX_LOG_BYTES))
         text = file.read().decode(errors="replace")
@@ -166,7 +175,7 @@ def _describe_failure(cluster: Cluster, log_offset: int) -> str:
 
 
 def _remove_stale_lock_files(cluster: Cluster) -> None:
-    """Remove lock files that would keep PostgreSQL from starting for ever.
+    """Remove lock files that would prevent PostgreSQL from starting forever.
 
     PostgreSQL itself replaces a lock file of a process that is gone. It refuses to start if the number belongs to another
     program by now, and if the file is empty or damaged, as a full disk or a power failure leaves it.
@@ -182,7 +191,7 @@ def _remove_stale_lock_files(cluster: Cluster) -> None:
 
 
 def _find_staleness(first_line: bytes, cluster: Cluster) -> str | None:
-    """Return why PostgreSQL could not replace a lock file with this first line, or None if it can."""
+    """Return why PostgreSQL could not replace a lock file with this first line, or None."""
     # In single-user mode the number is negative.
     if not re.fullmatch(rb"-?[1-9][0-9]{0,9}", first_line) or abs(int(first_line)) > MAX_PID:
         return "it contains no process ID"

@@ -20,7 +20,10 @@ class StartAbandoned(Exception):
 
 
 class FolderUsage:
-    """This process's use of a data folder: a lock to start and stop the server, and one that all users share."""
+    """Locks of this process on a data folder.
+
+    The control lock allows one process to start and stop the server. All users share the other lock.
+    """
 
     def __init__(self, folder: Path) -> None:
         flags = os.O_RDWR | os.O_CREAT
@@ -42,11 +45,14 @@ class FolderUsage:
             fcntl.flock(self._control, fcntl.LOCK_UN)
 
     def join(self) -> None:
-        """Become a user of the folder until the process ends. The caller has the control of the server."""
+        """Use the folder until the process ends. The caller holds `control()`."""
         fcntl.flock(self._users, fcntl.LOCK_SH)
 
     def leave(self) -> bool:
-        """Cease to be a user, and return whether it was the last one. The caller has the control of the server."""
+        """Stop using the folder, and return whether this was the last user.
+
+        The caller holds `control()`.
+        """
         is_last = _try_lock(self._users)
         fcntl.flock(self._users, fcntl.LOCK_UN)
         return is_last

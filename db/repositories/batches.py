@@ -82,7 +82,7 @@ async def list_batches(
 async def list_batches_backward(
     connection: Connection, page: PageRequest, *, status: BatchStatus | None, uploader: str | None
 ) -> list[PriceBatch]:
-    """Return the last `page.limit` batches of the same list, newest first."""
+    """Like `list_batches`, but return the last page."""
     async with connection.cursor(row_factory=args_row(_batch)) as cursor:
         await cursor.execute(SQL["list_batches_backward"], _page_parameters(page, status, uploader))
         return (await cursor.fetchall())[::-1]

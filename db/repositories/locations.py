@@ -88,7 +88,7 @@ async def search_locations(
 async def search_locations_backward(
     connection: Connection, page: PageRequest, *, search: str | None, kind: LocationKind | None
 ) -> list[Location]:
-    """Return the last `page.limit` locations of the same list, by name."""
+    """Like `search_locations`, but return the last page."""
     async with connection.cursor(row_factory=args_row(_location)) as cursor:
         await cursor.execute(SQL["search_locations_backward"], _page_parameters(page, search, kind))
         return (await cursor.fetchall())[::-1]

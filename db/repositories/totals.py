@@ -37,7 +37,10 @@ class Difference:
 
 
 class MovedLanes(NamedTuple):
-    """Totals of the lanes that a tree change moves: number of rows, first and last month, and number of the last part."""
+    """Size of the totals of the lanes that a tree change moves, and their number of parts.
+
+    `last_part` is the number of the last part; parts are numbered from 0.
+    """
 
     row_count: int
     first_month: date | None
@@ -46,7 +49,10 @@ class MovedLanes(NamedTuple):
 
 
 class PackedTotals(NamedTuple):
-    """Rows of totals of one month as columns in PostgreSQL's binary format. Arrays have 31 elements, one per day."""
+    """Totals of one month as columns in PostgreSQL's binary format.
+
+    The arrays have 31 elements, one per day.
+    """
 
     origins: bytes
     destinations: bytes
@@ -129,7 +135,10 @@ async def compact_keys(
 
 
 async def store_moved_lanes(connection: Connection, moved: Sequence[int], *, part_lanes: int) -> None:
-    """Store the lanes with totals and with an end among the moved ports, in parts of `part_lanes` lanes."""
+    """Store the lanes that have totals and a moved port at an end.
+
+    They are numbered in parts of `part_lanes` lanes.
+    """
     await connection.execute(SQL["store_moved_lanes"], {"moved": list(moved), "part_lanes": part_lanes})
 
 

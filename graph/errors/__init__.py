@@ -1,1 +1,1 @@
-"""Errors of arguments and variables, in the terms of GraphQL."""
+"""Errors of arguments and variables, in GraphQL notation."""

@@ -1,7 +1,7 @@
-"""Errors of arguments: each names the argument, the variable, the input field and the path, in the terms of GraphQL.
+"""Errors of arguments: each names the argument, input field, variable and path.
 
-graphql-core reports the location only, and prints variables as Python does. Errors are described after it has found them, so
-a valid request costs nothing.
+Values are printed in GraphQL notation. graphql-core reports the location only, and prints variables as Python does. Errors
+are described after it has found them, so a valid request costs nothing.
 """
 
 import re
@@ -31,7 +31,10 @@ MISSING_ARGUMENT = re.compile(r"^Argument '[^']*\((?P<name>\w+):\)'", re.ASCII)
 
 
 class ArgumentError(GraphQLError):
-    """Error of an argument that was found before execution. Its path leads to the field with the argument."""
+    """Error of an argument that was found before execution.
+
+    Its path leads to the field with the argument.
+    """
 
 
 def describe_invalid_arguments(tree: DocumentNode, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
@@ -54,7 +57,7 @@ def describe_invalid_variables(
 
 
 def with_variable(error: GraphQLError) -> GraphQLError:
-    """Return the error of a resolver with the variable that supplied the argument it names, if any."""
+    """Return a resolver's error with the variable that supplied the argument it names, if any."""
     details = error.extensions or {}
     node = error.nodes[0] if error.nodes else None
     if "argument" not in details or not isinstance(node, FieldNode):
@@ -97,7 +100,10 @@ def _describe_variable(
 
 
 def _describe_missing_variable(error: GraphQLError, uses: ArgumentUses) -> GraphQLError:
-    """Describe an argument whose nullable variable is null. The executor reports it at the argument's value."""
+    """Describe an argument whose nullable variable is null.
+
+    The executor reports it at the argument's value.
+    """
     use = uses.find(error.nodes[0]) if error.path and error.nodes else None
     if use is None or use.argument is None:
         return error
@@ -115,7 +121,10 @@ def _details(use: ArgumentUse, code: str, error: GraphQLError) -> dict[str, Any]
 
 
 def _in_graphql_words(message: str, shown: str | None = None) -> str:
-    """Return a message of graphql-core without Python's `None`, and with its value printed as `shown`."""
+    """Return a message of graphql-core in GraphQL notation.
+
+    Python's `None` is replaced, and the value is printed as `shown`.
+    """
     if message.endswith(NOT_NULL):
         return f"{message.removesuffix(NOT_NULL)}not to be null."
     if shown is None:
@@ -124,7 +133,10 @@ def _in_graphql_words(message: str, shown: str | None = None) -> str:
 
 
 def _value_at(value: object, path: str) -> object:
-    """Return the value at a path such as `.prices[0].price`. A single value stands for a list of one."""
+    """Return the value at a path such as `.prices[0].price`.
+
+    A single value stands for a list of one.
+    """
     for name, index in STEP.findall(path):
         match value:
             case dict() if name:

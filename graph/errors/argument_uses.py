@@ -1,4 +1,7 @@
-"""Index of the arguments of a document: which argument a node or variable belongs to, and the path of its field."""
+"""Index of the arguments of a document, by node and by variable.
+
+It leads from a node or variable to its argument and to the path of the field.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,7 +30,7 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class ArgumentUse:
-    """Place of a value: its argument, the input field inside the argument, the variable and the path of the field.
+    """Place of a value in a document: argument, input field, variable and path of the field.
 
     `argument` is None for the field as a whole. `field` is empty for the argument as a whole.
     """
@@ -51,9 +54,10 @@ class ArgumentUses:
         return None if node.loc is None else self.by_position.get(node.loc.start)
 
     def take_original(self, copy: Node) -> Node:
-        """Return the node of the document with the text of a copy, which has no location, unless another copy took it.
+        """Return the node of the document that a copy without location was made from.
 
-        graphql-core copies lists and objects before it validates a scalar.
+        graphql-core copies lists and objects before it validates a scalar. The original is the first node with the same
+        text. It is removed from the index, so that another copy with this text leads to the next such node.
         """
         text = print_ast(copy)
         for node in sorted(self._composites, key=_start):
@@ -77,7 +81,7 @@ def _start(node: Node) -> int:
 
 
 def index_arguments(tree: DocumentNode, operation: OperationDefinitionNode | None = None) -> ArgumentUses:
-    """Return the uses of the arguments in the operation, by default in all operations of the document.
+    """Return the uses of the arguments in the operation, or in all operations without one.
 
     The document need not be valid.
     """
@@ -97,7 +101,10 @@ def _index_selections(
     seen: set[str],
     uses: ArgumentUses,
 ) -> None:
-    """Index the fields below a path. Each fragment is visited once, because nested repetition grows exponentially."""
+    """Index the fields below a path.
+
+    Each fragment is visited once, because nested repetition grows exponentially.
+    """
     for node in selections.selections:
         here = path
         inner: SelectionSetNode | None = None
@@ -152,7 +159,7 @@ def _variable(node: ValueNode) -> str | None:
 
 
 def _index_variables(operation: OperationDefinitionNode, uses: ArgumentUses) -> None:
-    """Index the definitions of the variables, with their default values, as the first use of each."""
+    """Index the variable definitions and default values as the first use of each variable."""
     for definition in operation.variable_definitions or ():
         name = definition.variable.name.value
         use = uses.by_variable.get(name) or ArgumentUse(None, "", name, ())

@@ -1,4 +1,4 @@
-"""Executor that completes a list of objects from columns in one step, and other lists in turns within a limit.
+"""Executor that completes lists from columns in one step, and other lists in turns.
 
 The stock executor resolves and completes every field of every object separately. For 365 days of three fields this occupies
 the event loop for 8 to 10 ms. This executor collects the selection once per list and builds the objects from whole columns.
@@ -27,7 +27,10 @@ from graph.execution.response_meter import RepeatedExcess, ResponseMeter
 
 
 class ColumnarExecutionContext(StrawberryGraphQLCoreExecutionContext):
-    """Execution context that completes a ColumnarList in one step and limits the length of other lists."""
+    """Execution context that completes each ColumnarList in one step.
+
+    It limits the length of other lists.
+    """
 
     _meter: ResponseMeter | None = None
 
@@ -94,9 +97,11 @@ class ColumnarExecutionContext(StrawberryGraphQLCoreExecutionContext):
         step: int,
         work: int,
     ) -> list[Any]:
-        """Return the completed list, of which `step` entries are completed in an iteration of the event loop.
+        """Return the completed list, completed in parts of `step` entries.
 
-        `work` is the work per entry. Raise RepeatedExcess if another list has exceeded a limit meanwhile.
+        One part is completed in an iteration of the event loop. `work` is the work per entry.
+
+        Raise RepeatedExcess if another list has exceeded a limit meanwhile.
         """
         assert self._work_queue is not None  # noqa: S101
         assert self._meter is not None  # noqa: S101
@@ -130,7 +135,7 @@ class ColumnarExecutionContext(StrawberryGraphQLCoreExecutionContext):
         field_details_list: Any,  # noqa: ANN401
         path: Any,  # noqa: ANN401
     ) -> None:
-        """Add the error of a nullable field to those of the response, unless the client learns nothing from it.
+        """Add the error of a nullable field to those of the response, if it is useful.
 
         A repeated excess is left out, and errors above the limit of a response are only counted.
         """

@@ -32,7 +32,7 @@ LONG_NUMBER = re.compile(rf"[0-9]{{{MAX_DIGITS + 1},}}")
 
 @dataclass(frozen=True, slots=True)
 class QueryLimits:
-    """Limits on documents, query costs, responses and reported errors, set from the server settings."""
+    """Limits on documents, query costs, responses and errors, set from the server settings."""
 
     max_length: int = 50_000
     """Maximum length in characters.
@@ -98,7 +98,10 @@ def parse_limited(text: str, limits: QueryLimits) -> DocumentNode:
 
 
 def _check_names(tree: DocumentNode, limits: QueryLimits) -> None:
-    """Raise GraphQLError for the first name that is too long: an alias, or any other name of the document."""
+    """Raise GraphQLError for the first name that is too long.
+
+    Aliases and all other names of the document are checked.
+    """
     assert tree.loc is not None  # noqa: S101
     token: Token | None = tree.loc.start_token
     while token is not None:

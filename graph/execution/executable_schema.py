@@ -26,7 +26,7 @@ from graph.execution.column_completion import ColumnarExecutionContext
 from graph.execution.document_cache import Document, DocumentCache, Operation
 from graph.execution.document_limits import QueryLimits
 from graph.execution.error_formatting import format_errors
-from graph.execution.query_cost import Price, SizeLimits
+from graph.execution.query_cost import CostEstimate, SizeLimits
 from graph.execution.response_meter import ResponseMeter, find_excess
 from graph.execution.timeout import Deadline, ExecutionTimeout
 from graph.execution.variable_decoding import decode_variables
@@ -56,7 +56,7 @@ class OperationResult(NamedTuple):
 
     Attributes:
         is_shared: the result is the same for every caller with the `read` scope until prices or locations change.
-        price: None for an invalid document.
+        estimate: None for an invalid document.
 
     """
 
@@ -64,7 +64,7 @@ class OperationResult(NamedTuple):
     errors: list[GraphQLFormattedError]
     was_executed: bool
     is_shared: bool
-    price: Price | None
+    estimate: CostEstimate | None
 
 
 class OperationNotAllowed(Exception):
@@ -98,7 +98,10 @@ def select_operation(document: Document, name: str | None, allowed: Collection[O
 
 
 def was_executed(data: object, errors: Sequence[GraphQLError] | None) -> bool:
-    """Return whether the operation was executed: only errors of its execution, and of arguments, have a path."""
+    """Return whether the operation was executed.
+
+    Only errors of execution and of arguments have a path.
+    """
     return data is not None or any(error.path and not isinstance(error, ArgumentError) for error in errors or ())
 
 
@@ -129,7 +132,10 @@ class Schema(strawberry.Schema):
         self.documents = DocumentCache(self._schema, limits, sizes, suggest=suggest)
 
     async def get_document(self, text: str) -> Document | list[GraphQLError]:
-        """Return the document, or its errors. Only one new document is parsed in an iteration of the event loop."""
+        """Return the document, or its errors.
+
+        Only one new document is parsed in an iteration of the event loop.
+        """
         cached = self.documents.find(text)
         if cached is not None:
             return cached
@@ -152,8 +158,8 @@ class Schema(strawberry.Schema):
             return ExecutionResult(None, self.format_errors(document))
         operation = select_operation(document, operation_name, tuple(allowed_operation_types or ANY_OPERATION))
         variables = variable_values or {}
-        price = operation.cost.total.evaluate(variables)
-        return ExecutionResult(*await self._run(document, operation, variables, context_value, price))
+        estimate = operation.cost.total.evaluate(variables)
+        return ExecutionResult(*await self._run(document, operation, variables, context_value, estimate))
 
     async def execute_operation(
         self,
@@ -165,7 +171,7 @@ class Schema(strawberry.Schema):
         only_queries: bool,
         only_cost: bool = False,
     ) -> OperationResult:
-        """Execute an operation and return its result in serializable form, or only its price.
+        """Execute an operation and return its serializable result, or only the estimated cost.
 
         Raise OperationNotAllowed or PermissionDenied if it is refused.
         """
@@ -175,15 +181,15 @@ class Schema(strawberry.Schema):
                 None, [error.formatted for error in self.format_errors(document) or ()], False, False, None
             )
         operation = select_operation(document, operation_name, ONLY_QUERIES if only_queries else QUERIES_AND_MUTATIONS)
-        price = operation.cost.total.evaluate(variables)
+        estimate = operation.cost.total.evaluate(variables)
         record_operation(operation.kind.value, operation.name)
         if only_cost:
-            return OperationResult(None, [], False, False, price)
-        data, errors = await self._run(document, operation, variables, context, price)
+            return OperationResult(None, [], False, False, estimate)
+        data, errors = await self._run(document, operation, variables, context, estimate)
         record_rows(data)
         if not errors:
-            return OperationResult(data, [], True, operation.is_shared, price)
-        return OperationResult(data, [error.formatted for error in errors], was_executed(data, errors), False, price)
+            return OperationResult(data, [], True, operation.is_shared, estimate)
+        return OperationResult(data, [error.formatted for error in errors], was_executed(data, errors), False, estimate)
 
     async def _run(
         self,
@@ -191,7 +197,7 @@ class Schema(strawberry.Schema):
         operation: Operation,
         variables: dict[str, Any],
         context: RequestContext,
-        price: Price,
+        estimate: CostEstimate,
     ) -> Result:
         with (
             spans.NO_SPAN
@@ -199,20 +205,20 @@ class Schema(strawberry.Schema):
             else spans.tracer.span(operation.kind.value, operation.span_attributes)
         ):
             require_scopes(context.caller, operation.scopes)
-            if refusal := self._policy_error(operation, context, price):
+            if refusal := self._policy_error(operation, context, estimate):
                 return None, [refusal]
             execution = self._execute(document, operation, variables, context)
             if operation.kind is not OperationType.QUERY:
                 # A mutation has no timeout: it must not stop half-way, and an upload waits for up to its `waitMs`.
                 return await execution
             try:
-                return await self._run_bounded(execution, operation, price)
+                return await self._run_bounded(execution, operation, estimate)
             except ExecutionTimeout:
                 return None, [self._timeout_error()]
 
-    def _run_bounded(self, work: Coroutine[Any, Any, T], operation: Operation, price: Price) -> Awaitable[T]:
-        """Return the result of the work within the cost budget. Raise ExecutionTimeout at the deadline."""
-        cost = operation.cost.bound_entries(price, self.limits.max_cost)
+    def _run_bounded(self, work: Coroutine[Any, Any, T], operation: Operation, estimate: CostEstimate) -> Awaitable[T]:
+        """Return the result of the work within the budget. Raise ExecutionTimeout if late."""
+        cost = operation.cost.bound_entries(estimate, self.limits.max_cost)
         return self._deadline.run(self._cost_budget.run(work, cost))
 
     async def _execute(
@@ -248,9 +254,11 @@ class Schema(strawberry.Schema):
             "max_errors": self.limits.max_errors,
         }
 
-    def _policy_error(self, operation: Operation, context: RequestContext, price: Price) -> GraphQLError | None:
+    def _policy_error(
+        self, operation: Operation, context: RequestContext, estimate: CostEstimate
+    ) -> GraphQLError | None:
         """Return an error if the operation exceeds a limit or needs disabled introspection."""
-        if (excess := find_excess(price, self.limits)) is not None:
+        if (excess := find_excess(estimate, self.limits)) is not None:
             record_code(excess.code)
             return GraphQLError(str(excess), extensions=excess.extensions)
         if operation.is_introspective and not may_introspect(context):
@@ -271,7 +279,10 @@ class Schema(strawberry.Schema):
         variables: dict[str, Any],
         errors: Sequence[GraphQLError] | None,
     ) -> list[GraphQLError] | None:
-        """Return the errors of the executor for the client, with those of variables in the terms of GraphQL."""
+        """Return the errors of the executor for the client.
+
+        Errors of variables are described in GraphQL notation.
+        """
         if not errors:
             return None
         # Those above the limit are only counted.

@@ -1,13 +1,12 @@
-"""Query cost analysis: computes the maximum entries and bytes of a response before execution.
+"""Query cost analysis: computes the maximum entries and bytes of a response in advance.
 
 Most entries are days of lanes. A field that returns objects costs as many as it may return, and multiplies the cost of its
-selection. The size of a list by days is its days, of a connection its page, of any other list a guess, of a single object one.
-Five fields of an entry cost as much as another entry, unless the list is completed from columns; so do statistics, which are
-computed from individual prices. A document is analyzed once and reduced to a
-short sum. Only the sizes that depend on variables are evaluated per request.
+selection. The size of a list by days is its days, of a connection its page, of any other list an estimate, of a single object
+one. Five fields cost as much as an entry, unless their list is completed from columns. A document is analyzed once and
+reduced to a short sum. Only the sizes that depend on variables are evaluated per request.
 
-Bytes are a maximum and no guess: response names, punctuation, and the longest value of each field. Lists of unknown length add
-none before execution. `graph.execution.response_meter` counts them when they are read.
+Bytes are an upper bound, not an estimate: response names, punctuation, and the longest value of each field. Lists of unknown
+length add none before execution. `graph.execution.response_meter` counts them when they are read.
 """
 
 from collections.abc import Callable, Mapping
@@ -60,7 +59,7 @@ A full introspection takes 11 ms, as long as 500 to 1,000 days of averages.
 """
 ENVELOPE_BYTES = len('{"data":{}}')
 NAME_BYTES = len('"":,')
-"""Punctuation of a field, besides the characters of its response name."""
+"""Punctuation of a field, in addition to the characters of its response name."""
 VALUE_BYTES = len("null")
 """Bytes of a list or an object apart from its content: brackets, or null in its place."""
 ENTRY_BYTES = len("{},")
@@ -79,8 +78,8 @@ class SizeLimits:
     max_page_size: int
 
 
-class Price(NamedTuple):
-    """Maximum entries and bytes of a response. Lists of unknown length count as some entries and no bytes."""
+class CostEstimate(NamedTuple):
+    """Maximum entries and bytes of a response; an unsized list has some entries and no bytes."""
 
     entries: int
     bytes: int
@@ -98,16 +97,16 @@ class Cost:
     parts: tuple[tuple[Size, "Cost"], ...] = ()
     fields: int = 0
 
-    def evaluate(self, variables: Variables) -> Price:
-        """Return the price with these variables. Values of a wrong type cost nothing."""
+    def evaluate(self, variables: Variables) -> CostEstimate:
+        """Return the estimate with these variables. Values of a wrong type cost nothing."""
         entries, size = self.entries, self.bytes
         for count_entries, cost in self.parts:
             count = count_entries(variables)
-            # A price is only created for nested parts: most queries have none, and it takes as long as the rest.
+            # An estimate is only created for nested parts: most queries have none, and it takes as long as the rest.
             entry = cost.evaluate(variables) if cost.parts else cost
             entries += count * entry.entries
             size += count * entry.bytes
-        return Price(entries, size)
+        return CostEstimate(entries, size)
 
     def plus(self, *others: "Cost") -> "Cost":
         """Return the sum of the costs."""
@@ -117,7 +116,7 @@ class Cost:
         return Cost(entries, size, parts, sum(cost.fields for cost in costs))
 
     def times(self, size: Size | int) -> "Cost":
-        """Return the cost of as many entries."""
+        """Return the cost of `size` entries."""
         if not isinstance(size, int):
             return Cost(parts=((size, self),))
         if not self.parts:
@@ -135,21 +134,18 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class OperationCost:
-    """Cost of an operation and of its lists, by `id()` of their nodes.
+    """Cost of an operation, and by `id()` of their nodes of its lists.
 
-    Attributes:
-        list_entries: the cost per entry of each list of unknown length.
-        list_fields: the number of fields per entry of each list of objects.
-
+    `list_entries` has the cost per entry of lists of unknown length, `list_fields` the fields per entry of lists of objects.
     """
 
     total: Cost
     list_entries: Mapping[int, Cost]
     list_fields: Mapping[int, int]
 
-    def bound_entries(self, price: Price, maximum: int) -> int:
-        """Return the entries that the execution may have: more than the price if lists are of unknown length."""
-        return min(UNKNOWN_FACTOR * price.entries, maximum) if self.list_entries else price.entries
+    def bound_entries(self, estimate: CostEstimate, maximum: int) -> int:
+        """Return the entries that the execution may have: more than the estimate if lists are of unknown length."""
+        return min(UNKNOWN_FACTOR * estimate.entries, maximum) if self.list_entries else estimate.entries
 
 
 class CostAnalyzer:
@@ -179,7 +175,10 @@ class CostAnalyzer:
         return OperationCost(total, self._list_entries, self._list_fields)
 
     def _selection_cost(self, selections: SelectionSetNode, parent: Any, page: Size | int = 1) -> Cost:  # noqa: ANN401
-        """Return the sum of the costs of the selections. `page` is the size of the parent if it is a connection."""
+        """Return the sum of the costs of the selections.
+
+        `page` is the size of the parent if it is a connection.
+        """
         return Cost().plus(*(self._node_cost(node, parent, page) for node in selections.selections))
 
     def _node_cost(self, node: SelectionNode, parent: Any, page: Size | int) -> Cost:  # noqa: ANN401

@@ -10,40 +10,40 @@ from collections.abc import Sequence
 from graphql import FieldNode
 
 from graph.execution.document_limits import QueryLimits
-from graph.execution.query_cost import OperationCost, Price, Variables
+from graph.execution.query_cost import CostEstimate, OperationCost, Variables
 from resolvers.errors import RequestError
 
 
-def find_excess(price: Price, limits: QueryLimits) -> RequestError | None:
-    """Return the error of a response that exceeds a limit (QUERY_TOO_COSTLY, RESPONSE_TOO_LARGE)."""
-    if price.entries > limits.max_cost:
+def find_excess(estimate: CostEstimate, limits: QueryLimits) -> RequestError | None:
+    """Return the error of a response over a limit (QUERY_TOO_COSTLY, RESPONSE_TOO_LARGE)."""
+    if estimate.entries > limits.max_cost:
         return RequestError(
             "QUERY_TOO_COSTLY",
-            f"Query cost {price.entries:,} exceeds the limit of {limits.max_cost:,}; request fewer days, lanes or entries.",
-            cost=price.entries,
+            f"Query cost {estimate.entries:,} exceeds the limit of {limits.max_cost:,}; request fewer days, lanes or entries.",
+            cost=estimate.entries,
             maxCost=limits.max_cost,
         )
-    if price.bytes > limits.max_response_bytes:
+    if estimate.bytes > limits.max_response_bytes:
         return RequestError(
             "RESPONSE_TOO_LARGE",
-            f"Response of up to {price.bytes:,} bytes exceeds the limit of {limits.max_response_bytes:,};"
+            f"Response of up to {estimate.bytes:,} bytes exceeds the limit of {limits.max_response_bytes:,};"
             " request fewer days, lanes, entries or fields, or use shorter aliases.",
-            bytes=price.bytes,
+            bytes=estimate.bytes,
             maxBytes=limits.max_response_bytes,
         )
     return None
 
 
 class RepeatedExcess(RequestError):
-    """The error of a list of a response that has exceeded a limit before. The first one is enough for the client."""
+    """Error of a list of a response that has exceeded a limit before."""
 
 
 class ResponseMeter:
-    """Meter of one response: its maximum bytes, and the entries and fields of its lists of unknown length."""
+    """Meter of one response: its maximum bytes, and the content of its unsized lists."""
 
     def __init__(self, cost: OperationCost, variables: Variables, limits: QueryLimits) -> None:
         self._cost, self._variables, self._limits = cost, variables, limits
-        self._price = Price(0, cost.total.evaluate(variables).bytes)
+        self._estimate = CostEstimate(0, cost.total.evaluate(variables).bytes)
         self._excess: RequestError | None = None
 
     def check(self) -> None:
@@ -52,20 +52,20 @@ class ResponseMeter:
             raise RepeatedExcess(message=str(first), **first.extensions)  # type: ignore[arg-type]
 
     def charge(self, nodes: Sequence[FieldNode], length: int) -> int:
-        """Count a list that these nodes select, unless its size was known before, and return the work per entry.
+        """Count a list that these nodes select, and return the work per entry.
 
         Raise RequestError (RESPONSE_TOO_LARGE, QUERY_TOO_COSTLY). The work of an entry is itself and the number of its fields.
         """
         self.check()
         work = 1 + sum(self._cost.list_fields.get(id(node), 0) for node in nodes)
-        entries, size = self._price
+        entries, size = self._estimate
         for node in nodes:
             cost = self._cost.list_entries.get(id(node))
             if cost is not None:
                 entries += length * (1 + cost.fields)
                 size += length * cost.evaluate(self._variables).bytes
-        self._price = Price(entries, size)
-        if (excess := find_excess(self._price, self._limits)) is not None:
+        self._estimate = CostEstimate(entries, size)
+        if (excess := find_excess(self._estimate, self._limits)) is not None:
             self._excess = excess
             raise excess
         return work

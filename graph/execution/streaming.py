@@ -21,7 +21,7 @@ from strawberry.types.graphql import OperationType as Kind
 from graph.execution.authorization import PermissionDenied, require_scopes
 from graph.execution.document_cache import Document, Operation
 from graph.execution.executable_schema import OperationNotAllowed, Schema, was_executed
-from graph.execution.query_cost import Price
+from graph.execution.query_cost import CostEstimate
 from graph.execution.timeout import ExecutionTimeout
 from resolvers.context import RequestContext
 from telemetry import spans
@@ -39,7 +39,10 @@ class StreamingSchema(Schema):
     """Schema that also executes subscriptions, with the same cache and error formatting."""
 
     async def get_kind(self, query: str, operation_name: str | None) -> Kind | None:
-        """Return the kind of the operation, or None if the document is invalid or has no such operation."""
+        """Return the kind of the operation.
+
+        Return None if the document is invalid or has no such operation.
+        """
         document = await self.get_document(query)
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
         return None if operation is None else operation.kind
@@ -82,8 +85,8 @@ class StreamingSchema(Schema):
         except PermissionDenied as error:
             yield PreExecutionError(None, [error.as_graphql_error()])
             return
-        price = operation.cost.total.evaluate(variables)
-        if refusal := self._policy_error(operation, context, price):
+        estimate = operation.cost.total.evaluate(variables)
+        if refusal := self._policy_error(operation, context, estimate):
             yield PreExecutionError(None, [refusal])
             return
         # Only the start is traced: a subscription may last for days.
@@ -96,7 +99,7 @@ class StreamingSchema(Schema):
         if not isinstance(events, Events):
             yield PreExecutionError(None, self._format_execution_errors(document, operation, variables, events))
             return
-        results = map_source_to_response_event(*events, partial(self._execute_event, operation, price))
+        results = map_source_to_response_event(*events, partial(self._execute_event, operation, estimate))
         try:
             async with aclosing(results):
                 with track_subscription():
@@ -119,10 +122,10 @@ class StreamingSchema(Schema):
         source = await opening if isawaitable(opening) else opening
         return source.errors if isinstance(source, CoreResult) else Events(executor, source)
 
-    async def _execute_event(self, operation: Operation, price: Price, executor: Executor[Any]) -> CoreResult:
+    async def _execute_event(self, operation: Operation, estimate: CostEstimate, executor: Executor[Any]) -> CoreResult:
         """Return the result of an event, within the budget and the deadline of a query."""
         try:
-            return await self._run_bounded(_complete_event(executor), operation, price)
+            return await self._run_bounded(_complete_event(executor), operation, estimate)
         except ExecutionTimeout:
             return CoreResult(None, [self._timeout_error()])
 

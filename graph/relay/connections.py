@@ -102,9 +102,10 @@ def encode_cursor(kind: str, id_: int) -> str:
 
 
 def decode_cursor(kind: str, cursor: str | None, argument: str) -> int | None:
-    """Return the ID in the cursor, or None without a cursor; an empty text is none.
+    """Return the ID in the cursor, or None without a cursor.
 
-    Raise RequestError (INVALID_CURSOR) for any other text that is not a cursor of this kind of list.
+    An empty string counts as no cursor. Raise RequestError (INVALID_CURSOR) for any other string that is not a cursor of
+    this kind of list.
     """
     if not cursor:
         return None

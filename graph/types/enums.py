@@ -74,7 +74,7 @@ class ProblemCode(Enum):
         "BATCH_TOO_LARGE", description="Items that are valid for long have too many price days or lane-months."
     )
     BROKEN_FILE = strawberry.enum_value(
-        "BROKEN_FILE", description="The file cannot be read to its end, or only at an unjustified price."
+        "BROKEN_FILE", description="The file cannot be read to its end, or only at a disproportionate cost."
     )
     DATE_RANGE_TOO_LONG = strawberry.enum_value(
         "DATE_RANGE_TOO_LONG", description="The price holds for more than 3,660 days."
@@ -141,7 +141,10 @@ class ProblemCode(Enum):
 
     @classmethod
     def of(cls, code: str) -> "ProblemCode":
-        """Return the member of a code. A newer worker may have stored one that this process does not know."""
+        """Return the member of a code.
+
+        A newer worker may have stored a code that this process does not know.
+        """
         try:
             return cls(code)
         except ValueError:

@@ -71,8 +71,9 @@ def totals_by_month(observations: LaneDays, locations: Iterable[Location]) -> It
 def move_lanes(lanes: MonthTotals, before: Iterable[Location], after: Sequence[Location]) -> MonthTotals:
     """Return the difference that a change of the tree makes to the totals of one month.
 
-    `lanes` are the totals, port to port, of all lanes with a moved end, and `after` holds all locations of `before`. Pairs
-    without a difference are left out. With A the ancestors before, B after and T the lanes: B·T·B − A·T·A.
+    `lanes` are the totals, port to port, of all lanes with a moved end, and `after` holds all locations of `before`. The result
+    is the lanes' totals added up to all ancestors in the tree `after`, minus the same for the tree `before`. Pairs without a
+    difference are left out.
     """
     parents_before = {location.id: location.parent_id for location in before}
     ids, parents = _index_tree(after)
@@ -169,7 +170,7 @@ def _add_to_ancestors(totals: MonthTotals, side: str, parents: Int64) -> MonthTo
 
 
 def _add_up(totals: MonthTotals, origin: Int64, destination: Int64, rows: Int64) -> MonthTotals:
-    """Return the sums of `rows` of the totals, grouped by the pairs of `origin` and `destination`."""
+    """Return the sums of some rows, grouped by the pairs of `origin` and `destination`."""
     places = int(max(origin.max(), destination.max())) + 1
     pair = origin * places + destination
     order = np.argsort(pair, kind="stable")

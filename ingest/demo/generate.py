@@ -1,7 +1,7 @@
 """Generator of plausible synthetic prices.
 
 It models a base price per lane, a trend, a season, noise, thin lanes, gaps, and several sources per lane and day. The base
-price grows with the distance of the lane. Exports from Asia cost more than the way back, because ships return half empty.
+price grows with the distance of the lane. Exports from Asia cost more than the return trip, because ships return half empty.
 """
 
 import csv
@@ -20,7 +20,7 @@ MONTHS = 24
 VALIDITY_DAYS = 28
 EARTH_RADIUS_KM = 6_371
 USD_FIXED, USD_PER_KM = 400, 0.13
-"""Base price of a container: handling at both ends, and the distance by sea, for which the great circle stands."""
+"""Base price of a container: handling at both ends, and the distance by sea, approximated by the great circle."""
 THIN_SHARE = 0.15
 GAP_SHARE = 0.06
 EURO_SHARE = 0.03
@@ -73,7 +73,7 @@ def generate_prices(
 
 
 def main_ports() -> list[str]:
-    """Return the ports that people try first.
+    """Return the main ports, which users are likely to query first.
 
     Every lane between two of them in different regions has an average on every day.
     """
@@ -119,7 +119,10 @@ def _base_prices(regions: Sequence[str]) -> npt.NDArray[np.float64]:
 
 
 def _great_circle_km(latitude: npt.NDArray[np.float64], longitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the distances between all points by the haversine formula; the arguments are radians."""
+    """Return the distances between all points by the haversine formula.
+
+    The arguments are radians.
+    """
     half_latitude = (latitude[:, None] - latitude[None, :]) / 2
     half_longitude = (longitude[:, None] - longitude[None, :]) / 2
     chord = np.sin(half_latitude) ** 2 + np.outer(np.cos(latitude), np.cos(latitude)) * np.sin(half_longitude) ** 2

@@ -21,9 +21,9 @@ SOURCE = "synthetic demo prices"
 async def load_demo(
     connection: Connection, *, report: Callable[[float], None], today: date | None = None, months: int = MONTHS
 ) -> int:
-    """Load tree and prices of some months up to a day, by default the current one; return the number of daily prices.
+    """Load the demo tree and prices of some months; return the number of daily prices.
 
-    `report` receives the fraction done (0 to 1).
+    The last day is `today`, by default the current day. `report` receives the fraction done (0 to 1).
     """
     folder = files("ingest.demo")
     regions = read_regions(folder.joinpath("regions.csv").read_bytes(), "regions.csv")

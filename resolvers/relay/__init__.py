@@ -1,1 +1,1 @@
-"""Global object identification: IDs that are unique across types, and the objects that they identify."""
+"""Global object identification: IDs that are unique across types, and their objects."""

@@ -1,7 +1,8 @@
 """Global IDs: opaque, unique across types, and the same on every server.
 
-The text is base64 of a type and its key: the code of a port, the slug of a region, the number of a batch. An object has exactly
-one ID, so client caches can use it as their key. Source: GraphQL Global Object Identification Specification.
+The string is the base64 encoding of a type and its key: the code of a port, the slug of a region, the number of a batch. An
+object has exactly one ID, so client caches can use it as their key. Source: GraphQL Global Object Identification
+Specification.
 """
 
 import base64
@@ -40,7 +41,7 @@ def encode_batch_id(number: int) -> str:
 
 
 def decode_global_id(text: str) -> GlobalId | None:
-    """Return the type and key of a global ID, or None for a text that is none."""
+    """Return the type and key of a global ID, or None if the string is not a global ID."""
     if len(text) > MAX_LENGTH:
         return None
     try:
@@ -53,7 +54,7 @@ def decode_global_id(text: str) -> GlobalId | None:
 
 
 def parse_batch_id(text: str) -> int | None:
-    """Return the number of a batch, given by its number or global ID, or None for another text."""
+    """Return the number of a batch, given by number or global ID, or None for any other string."""
     if text.isdigit():
         return _parse_number(text)
     global_id = decode_global_id(text)
@@ -61,7 +62,7 @@ def parse_batch_id(text: str) -> int | None:
 
 
 def parse_batch_key(key: str) -> int | None:
-    """Return the number of a batch from the key of its global ID, or None for a key that no batch has."""
+    """Return the batch number in the key of a global ID, or None if no batch can have the key."""
     return None if key.startswith("0") else _parse_number(key)
 
 

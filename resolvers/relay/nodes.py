@@ -28,7 +28,10 @@ async def find_node(context: RequestContext, text: str) -> NodeModel | None:
 
 
 async def find_nodes(context: RequestContext, texts: Sequence[str]) -> list[NodeModel | RequestError | None]:
-    """Return the object, None or the error of each global ID, in their order. Raise RequestError (TOO_MANY_IDS)."""
+    """Return the object, None or the error of each global ID, in their order.
+
+    Raise RequestError (TOO_MANY_IDS).
+    """
     max_ids = context.app.limits.max_page_size
     if len(texts) > max_ids:
         message = f"ids may contain at most {max_ids} entries (got {len(texts)})."

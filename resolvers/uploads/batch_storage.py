@@ -60,6 +60,6 @@ async def store_batch(
 
 
 def require_room(context: RequestContext, size: int = 0) -> None:
-    """Raise RequestError (NO_ROOM) unless the disk has room for `size` more bytes above its reserve."""
+    """Raise RequestError (NO_ROOM) unless `size` more bytes leave the reserve of the disk free."""
     if context.app.disk_space is not None and (shortage := context.app.disk_space.find_shortage(size)) is not None:
         raise RequestError("NO_ROOM", str(shortage), **shortage.details)

@@ -74,9 +74,10 @@ async def dry_run_prices(
 async def _dry_run_payload(
     context: RequestContext, file: BinaryIO, file_format: FileFormat, *, on_error: OnError, idempotency_key: str | None
 ) -> DryRun:
-    """Dry-run a payload, which needs as much room as an upload. Raise RequestError (DRY_RUN_BUSY, NO_ROOM).
+    """Dry-run a payload, which needs as much room as an upload.
 
-    The idempotency key is validated, but neither stored nor looked up. The caller closes the file.
+    Raise RequestError (DRY_RUN_BUSY, NO_ROOM). The idempotency key is validated, but neither stored nor looked up. The caller
+    closes the file.
     """
     problem = validate_idempotency_key(idempotency_key)
     if problem is not None:

@@ -46,10 +46,10 @@ def encode_items(items: Sequence[PriceItem]) -> bytes:
 
 
 def validate_size(items: Sequence[PriceItem], limits: BatchLimits) -> Rejection | None:
-    """Return the rejection (BATCH_TOO_LARGE) of items with too many price days or lane-months, or None.
+    """Return the rejection of items with too many price days or lane-months, or None.
 
-    Items whose dates the ingest engine would reject are not counted. Call it in a thread: 100,000 items take up to a quarter
-    of a second.
+    Its code is BATCH_TOO_LARGE. Items whose dates the ingest engine would reject are not counted. Call it in a thread:
+    100,000 items take up to a quarter of a second.
     """
     spans = list(_list_long_spans(items))
     size = BatchSize(limits)

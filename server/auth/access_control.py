@@ -15,7 +15,7 @@ from server.auth.identity import Identity
 from server.config.network import client_address_key
 from server.config.settings import Settings
 from server.http.errors import HttpError
-from server.http.headers import parse_headers
+from server.http.request_headers import parse_headers
 from server.rate_limiting.fixed_window import FixedWindowLimiter, HeaderList
 from server.rate_limiting.shared_storage import SharedStorage, parse_rate_limit
 from server.rate_limiting.stream_limiter import StreamLimiter

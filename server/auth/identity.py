@@ -12,7 +12,7 @@ from resolvers.caller import Caller
 RECHECK_SECONDS = 5.0
 """Interval at which a stream checks its expiry again.
 
-A timer does not follow a clock that is set, nor the sleep of a machine.
+A timer follows neither a change of the system clock nor the suspension of the machine.
 """
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from db.connection import Connection
-from db.embedded.server import embedded_server
+from db.embedded.supervisor import embedded_server
 from db.errors import DatabaseError
 from db.pool import INGEST, connect
 from ingest.errors import IngestError

@@ -152,12 +152,12 @@ class Settings(UploadSettings):
         description="Seconds that a stopping server still answers requests, closing each connection after its response",
     )
     cors_origins: str | None = Field(
-        default=None, description="Origins whose pages may send requests, separated by blanks or commas; `*`: all"
+        default=None, description="Origins whose pages may send requests, separated by spaces or commas; `*`: all"
     )
     cors_headers: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~, -]+$",
-        description="Further request headers that these pages may send, separated by blanks or commas; `*`: all",
+        description="Further request headers that these pages may send, separated by spaces or commas; `*`: all",
     )
     cache_bytes: int = Field(
         default=64_000_000, ge=0, description="Size of the response cache per server process in bytes; 0 disables it"
@@ -266,9 +266,9 @@ class Settings(UploadSettings):
     @field_validator("trusted_proxies")
     @classmethod
     def check_proxies(cls, value: str | None) -> str | None:
-        """Reject values that are neither an address nor a network.
+        """Reject values that are neither an address nor a network, such as `*` or `10.0.0`.
 
-        uvicorn would trust them by accident, or ignore them.
+        uvicorn trusts every client for `*`, and ignores a name that it cannot parse.
         """
         parse_networks(value)
         return value

@@ -1,4 +1,7 @@
-"""Settings that bound the cost of one upload and of one change of the region tree, for servers, workers and commands alike."""
+"""Settings that bound the cost of one upload and of one change of the region tree.
+
+Servers, workers and commands share them.
+"""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings

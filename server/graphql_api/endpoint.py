@@ -26,8 +26,8 @@ from server.http.body_limit import BodyLimits, ClientDisconnected, receive_body
 from server.http.content_negotiation import RESPONSE_JSON, is_json, parse_accept
 from server.http.csrf import OriginPolicy, require_csrf_header, require_csrf_safe_get
 from server.http.errors import HttpError, forbidden, http_error_for_outcome, operation_not_allowed
-from server.http.headers import parse_headers
 from server.http.multipart import is_multipart, parsed_multipart_request
+from server.http.request_headers import parse_headers
 from server.http.request_params import Parameters, parse_body, parse_query_string
 from telemetry.request_record import UNCHANGED, record_cache
 
@@ -146,7 +146,10 @@ class GraphQLEndpoint:
             await send_sse(results, writer.identity, scope, receive, send)
 
     async def _needs_stream(self, parameters: Parameters, writer: ResponseWriter) -> bool:
-        """Return whether the response is an event stream: for a subscription, or if no JSON is acceptable."""
+        """Return whether the response is an event stream.
+
+        It is one for a subscription, or if the client accepts no JSON.
+        """
         accepted = writer.accepted
         if not accepted.events or accepted.media_type is None:
             return accepted.events
@@ -221,7 +224,10 @@ class GraphQLEndpoint:
         await writer.send_cached(response, headers | MISS if is_shared else NO_STORE, status)
 
     def _limit_body(self, receive: Receive, writer: ResponseWriter) -> Receive:
-        """Return `receive` with the caller's body limit. Raise HttpError, as `BodyLimits.limit_receive` does."""
+        """Return `receive` with the caller's body limit.
+
+        Raise HttpError, as `BodyLimits.limit_receive` does.
+        """
         may_upload = writer.caller.scopes >= UPLOAD_SCOPES
         return self._body_limits.limit_receive(receive, writer.request, may_upload=may_upload)
 
@@ -274,7 +280,7 @@ class GraphQLEndpoint:
 
 
 async def _authenticate_again(scope: Scope, writer: ResponseWriter) -> None:
-    """Refuse the caller if its token expired or was revoked while the body arrived. Raise HttpError."""
+    """Raise HttpError if the caller's token expired or was revoked while the body arrived."""
     access_control: AccessControl = scope["state"]["access_control"]
     writer.identity = await access_control.authenticate(scope, writer.request)
     writer.caller = writer.identity.caller

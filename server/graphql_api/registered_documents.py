@@ -1,4 +1,4 @@
-"""Registered documents, read from a folder of texts and from the manifests that GraphQL tools write.
+"""Registered documents, read from a folder of texts or from manifests of GraphQL tools.
 
 A manifest is JSON in one of two forms:
 
@@ -21,14 +21,17 @@ BYTE_ORDER_MARK = "\ufeff"
 
 
 class UnreadableDocuments(Exception):
-    """A file of registered documents cannot be read, or contradicts another one. The message names the file."""
+    """A file of registered documents is unreadable or contradicts another one.
+
+    The message names the file.
+    """
 
 
 class RegisteredDocuments:
     """Registered documents by ID, hash and text.
 
-    A hash is the SHA-256 of the text. Editors and version control change line ends, so the hash of the text with either line
-    end, with and without the last one, refers to the same document.
+    A hash is the SHA-256 of the text. Editors and version control change line endings. So the hash of the text with LF or CRLF
+    line endings, with or without the final newline, refers to the same document.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -48,7 +51,7 @@ class RegisteredDocuments:
         return self._by_id.get(id_)
 
     def find_by_text(self, text: str) -> str | None:
-        """Return the registered document with this text, whatever its line ends, or None."""
+        """Return the registered document with this text, whatever its line endings, or None."""
         return self._by_text.get(_normalize(text))
 
     def _register(self, file: Path, id_: str, text: str) -> None:
@@ -56,19 +59,22 @@ class RegisteredDocuments:
         document = self._by_text.setdefault(normal, normal)
         if self._by_id.setdefault(id_, document) != document:
             raise UnreadableDocuments(f"{file}: the ID {id_} is registered twice, with different documents.")
-        for variant in {text, normal, *_with_line_ends(normal)}:
+        for variant in {text, normal, *_with_line_endings(normal)}:
             digest = hashlib.sha256(variant.encode()).hexdigest()
             self._by_id.setdefault(digest, document)
             self._by_id.setdefault(f"sha256:{digest}", document)
 
 
 def _normalize(text: str) -> str:
-    """Return the text without a byte order mark, with LF, and without line ends after it."""
+    """Return the text without a byte order mark, with LF, and without trailing newlines."""
     return text.removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n").rstrip("\n")
 
 
-def _with_line_ends(normal: str) -> Iterator[str]:
-    """Yield the text with the line ends of either system, with and without the last one and a byte order mark."""
+def _with_line_endings(normal: str) -> Iterator[str]:
+    """Yield the text with LF and with CRLF line endings.
+
+    Each comes with and without the final newline and a byte order mark.
+    """
     for ended in (normal, f"{normal}\n"):
         for text in (ended, ended.replace("\n", "\r\n")):
             yield from (text, BYTE_ORDER_MARK + text)

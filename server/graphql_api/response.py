@@ -62,7 +62,7 @@ class ResponseWriter:
     def bypasses_cache(self) -> bool:
         """Return whether the response must neither come from the cache nor be stored in it.
 
-        So it is for responses with `extensions.cost`, for callers without the read scope, and for event streams.
+        This applies to responses with `extensions.cost`, to callers without the read scope, and to event streams.
         """
         return bool(self.cost_mode) or not self.caller.can_read or self.accepted.media_type is None
 
@@ -104,15 +104,18 @@ class ResponseWriter:
 
 
 def encode_result(result: OperationResult, reported_limits: QueryLimits | None) -> bytes:
-    """Return the response body. With limits, it reports the price and the limits in `extensions`."""
+    """Return the response body.
+
+    With limits, it reports the estimated cost and the limits in `extensions`.
+    """
     if not result.errors and reported_limits is None:
         return orjson.dumps({"data": result.data})
     body: dict[str, Any] = {"errors": result.errors} if result.errors else {}
     if result.was_executed or not result.errors:
         body["data"] = result.data
-    if reported_limits is not None and (price := result.price) is not None:
+    if reported_limits is not None and (estimate := result.estimate) is not None:
         body["extensions"] = {
-            "cost": {"requested": price.entries, "maximum": reported_limits.max_cost},
-            "bytes": {"requested": price.bytes, "maximum": reported_limits.max_response_bytes},
+            "cost": {"requested": estimate.entries, "maximum": reported_limits.max_cost},
+            "bytes": {"requested": estimate.bytes, "maximum": reported_limits.max_response_bytes},
         }
     return orjson.dumps(body)

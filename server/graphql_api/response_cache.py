@@ -40,10 +40,10 @@ class CachedResponse:
 
 
 class ResponseCache:
-    """LRU cache of responses at the current data version, keyed by method and bytes of the request.
+    """LRU cache of responses at the current data version.
 
-    Only shared responses are cached: all callers with the read scope receive the same one. It depends only on the document, the
-    variables and the operation name, which the bytes contain.
+    The key is the method and the bytes of the request. Only shared responses are cached: all callers with the read scope
+    receive the same one. It depends only on the document, the variables and the operation name, which the bytes contain.
     """
 
     def __init__(self, version: DataVersion, max_bytes: int) -> None:

@@ -30,7 +30,7 @@ from server.auth.access_control import AccessControl
 from server.auth.identity import Identity
 from server.graphql_api.persisted_documents import PersistedDocuments
 from server.http.errors import HttpError
-from server.http.headers import parse_headers
+from server.http.request_headers import parse_headers
 from server.http.request_params import validate_params
 from server.observability.access_log import logged_operation
 from telemetry.request_record import start_operation_record

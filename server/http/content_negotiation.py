@@ -40,9 +40,9 @@ class AcceptedMedia(NamedTuple):
     Attributes:
         media_type: The JSON media type of a single response, or None if the client accepts neither.
         events: The header names text/event-stream, whatever its weight. Queries and mutations are nevertheless answered in
-            JSON if `media_type` is not None, so that a client that lists all forms it can read gets the plainest one.
+            JSON if `media_type` is not None, so that a client that lists all forms it can read gets the simplest one.
         html: The header names text/html and prefers nothing else to it.
-        names_format: The header names one of these types except HTML, as no link, image or form of a web page does.
+        names_format: The header names one of these types except HTML, which links, images and forms cannot do.
     """
 
     media_type: bytes | None
@@ -127,7 +127,7 @@ def is_json(content_type: bytes) -> bool:
 
 @memoize_header(default=False)
 def is_identity(content_encoding: bytes) -> bool:
-    """Return whether the Content-Encoding of a body is none at all."""
+    """Return whether the Content-Encoding of a body is absent or `identity`."""
     return content_encoding.strip().lower() in {b"", b"identity"}
 
 

@@ -73,7 +73,10 @@ Headers = Mapping[bytes, bytes]
 
 
 class OriginPolicy:
-    """Allowed origins of cross-site pages: none, some, or all (`*`), and further headers that they may send."""
+    """Allowed origins of cross-site pages: none, some, or all (`*`).
+
+    It also holds the additional headers that these pages may send.
+    """
 
     def __init__(self, origins: str | None, request_headers: str | None = None) -> None:
         # As browsers send them, and as the view of WebSockets compares them.
@@ -123,7 +126,7 @@ class JsonCorsMiddleware(CORSMiddleware):
 
 
 def _parse_list(setting: str | None) -> list[str]:
-    """Return the entries of a setting, separated by blanks or commas."""
+    """Return the entries of a setting, separated by spaces or commas."""
     return (setting or "").replace(",", " ").split()
 
 

@@ -61,7 +61,7 @@ class HttpError(Exception):
         return orjson.dumps({"errors": [self.to_graphql_error()]})
 
     def encode(self, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-        """Return the bytes of a response that announces the end of the connection, with these further headers."""
+        """Return the bytes of a response that sends `Connection: close` and these further headers."""
         body = self.body()
         fields = [
             *headers,

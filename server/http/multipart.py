@@ -50,7 +50,10 @@ class OperationMultiPartParser(MultiPartParser):
     has_ended = False
 
     def on_headers_finished(self) -> None:
-        """Begin a part. Every part except `operations` and `map` is a file, also without a file name."""
+        """Begin a part.
+
+        Every part except `operations` and `map` is a file, even without a file name.
+        """
         part = self._current_part
         _, options = parse_options_header(part.content_disposition)
         if b"filename" not in options and options.get(b"name") not in {None, *TEXT_FIELDS}:

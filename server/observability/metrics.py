@@ -19,8 +19,8 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from db.background import background_task
 from db.pool import Pool
-from db.processes import process_exists
 from server.observability.batched_histogram import BatchedHistogram
+from server.observability.processes import process_exists
 from telemetry.request_record import SUBSCRIPTION, RequestRecord
 
 MULTIPROCESS_DIR_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"

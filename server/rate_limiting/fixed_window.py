@@ -38,9 +38,10 @@ class _Window:
     count: int = 0
 
     def increment(self, shared: int | None) -> int:
-        """Count one request and return the shared count, or the local one if that is higher or the only one.
+        """Count one request locally, and return the higher of the local and the shared count.
 
-        The local count continues from the shared one when the storage is unavailable, or has lost its counts.
+        `shared` is None if there is no shared count: without shared storage, or while it is unavailable. The local count then
+        continues from the last shared one. It also does if the storage has lost its counts.
         """
         self.count = max(self.count + 1, shared or 0)
         return self.count

@@ -86,7 +86,10 @@ def parse_rate_limit(text: str | None) -> RateLimitItem | None:
 
 
 def create_shared_storage(secret: SecretStr | None) -> SharedStorage | None:
-    """Return the counters at a storage URI of `limits`, not yet connected, or None to count in memory."""
+    """Return the counters at a storage URI of `limits`, or None to count in memory.
+
+    They are not connected yet.
+    """
     if secret is None:
         return None
     uri = secret.get_secret_value()

@@ -25,7 +25,7 @@ from graph.execution.authorization import require_scopes
 from resolvers.caller import AuthScope
 from server.auth.access_control import AccessControl
 from server.auth.same_host import is_same_host_request
-from server.http.headers import parse_headers
+from server.http.request_headers import parse_headers
 from server.observability import metrics
 from server.routes.guarded import guarded
 from telemetry.request_record import record_caller

@@ -23,7 +23,7 @@ from resolvers.relay.global_ids import parse_batch_id
 from server.auth.access_control import AccessControl
 from server.auth.identity import Identity
 from server.http.errors import HttpError
-from server.http.headers import parse_headers
+from server.http.request_headers import parse_headers
 from server.ingest_adapter import report_rejections
 from server.rate_limiting.stream_limiter import StreamLimiter
 from server.routes.guarded import guarded

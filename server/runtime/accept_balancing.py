@@ -69,7 +69,10 @@ class BacklogAcceptor:
         self._sockets = []
 
     def check_after_accept(self, now: float) -> None:
-        """Measure the current iteration of the event loop, and accept waiting connections if it is slow."""
+        """Measure the current iteration of the event loop.
+
+        If it is slow, accept the waiting connections.
+        """
         if self._accepted_at is None and self._sockets:
             self._accepted_at = now
             # The second callback runs after everything that became ready together with this connection.

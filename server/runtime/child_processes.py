@@ -46,7 +46,7 @@ def run_command(database_url: str, *arguments: str) -> None:
 def worker_subprocess(database_url: str, data_dir: Path) -> Iterator[None]:
     """Run a worker process for the duration of the block. Restart it if it dies.
 
-    It is a user of the data folder of its own: if this process is killed, the worker ends and stops the database.
+    The worker counts as a separate user of the data folder: if this process is killed, the worker ends and stops the database.
     """
     options = ["--with-parent", "--data-dir", str(data_dir.resolve())]
     ending = threading.Event()

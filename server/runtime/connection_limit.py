@@ -1,8 +1,8 @@
 """Connection limits of a process: in total, per client address, and the reserve for probes.
 
 At a limit, a connection that is stuck or idle makes room for the new one. If there is none, the new connection is admitted to a
-small reserve, in which only the probes of monitoring are answered. So a server that clients have filled is not mistaken for a
-dead one, and restarted.
+small reserve, in which only the probes of monitoring are answered. So a full server is not mistaken for a dead one and
+restarted.
 """
 
 import asyncio
@@ -83,7 +83,10 @@ class ConnectionLimiter:
         self._by_address: dict[str, dict[Connection, None]] = {}
 
     def admit(self, connection: HttpConnection) -> HttpError | None:
-        """Count the connection. Return the error of all its requests except probes if a limit is reached."""
+        """Count the connection.
+
+        If a limit is reached, return the error that answers all its requests except probes.
+        """
         key = self._address_key(connection)
         same_address = self._by_address.get(key, {})
         if key and len(same_address) >= self._max_per_address and not self._evict(same_address):
@@ -114,7 +117,7 @@ class ConnectionLimiter:
             oldest.transport.abort()
 
     def replace(self, old: Connection, new: Connection) -> None:
-        """Pass the slot of a connection on to the protocol that continues it."""
+        """Transfer the slot from the HTTP to the WebSocket protocol of an upgraded connection."""
         self.release(old)
         self._open[new] = None
         self._by_address.setdefault(self._address_key(new), {})[new] = None
@@ -153,7 +156,7 @@ class ConnectionLimiter:
 
 
 class ReservedApp:
-    """ASGI application of a connection in the reserve: probes are answered, other requests refused."""
+    """ASGI application of a reserved connection: answers probes and refuses other requests."""
 
     def __init__(self, app: ASGIApp, refusal: HttpError) -> None:
         self._app, self._refusal = app, refusal

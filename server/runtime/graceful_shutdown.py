@@ -7,7 +7,7 @@ streams in a way that makes clients reconnect.
 
 Ctrl-C skips the drain, because a user waits at the terminal. A process that is replaced by another on the same socket stops
 accepting at once, because the other process accepts. It also stays ready, because the server as a whole does. A process whose
-supervisor was killed stops without a drain: it would hold the port for good.
+supervisor was killed stops without a drain: it would hold the port forever.
 """
 
 import asyncio
@@ -49,7 +49,10 @@ class DrainingServer(uvicorn.Server):
     _skip_drain = _is_replaced = _is_draining = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the server, install the handler of REPLACED_SIGNAL, and watch the supervisor if there is one."""
+        """Start the server and install the handler of REPLACED_SIGNAL.
+
+        If there is a supervisor, watch it.
+        """
         if threading.current_thread() is threading.main_thread():
             signal.signal(REPLACED_SIGNAL, self._on_replaced)
         if (supervisor := multiprocessing.parent_process()) is not None:

@@ -22,7 +22,10 @@ VERSION = b"13"
 def check_handshake(
     method: bytes, http_version: str, url: bytes, headers: Sequence[tuple[bytes, bytes]]
 ) -> HttpError | None:
-    """Return the error of a handshake that the websockets library would refuse or could not parse, or None."""
+    """Return the error of a handshake that the websockets library would refuse, or None.
+
+    That includes handshakes that it could not parse.
+    """
     lines = [len(name) + len(value) for name, value in headers]
     if max(len(url), *lines) > MAX_HANDSHAKE_LINE_BYTES or len(lines) > MAX_HANDSHAKE_FIELDS:
         message = (

@@ -6,19 +6,16 @@ seconds, plus a second for each part of the body that has arrived. One timer per
 """
 
 import asyncio
-import enum
 from typing import Any, cast
 
-import httptools
 from starlette.types import Scope
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from server.http.errors import HttpError
 from server.observability.access_log import REQUEST_ID_HEADER, get_request_record, log_rejected_request
 from server.runtime.connection_limit import RESERVED_SECONDS, ConnectionLimiter, ReservedApp
 from server.runtime.handshake_limits import check_handshake
-from server.runtime.request_head import check_head, encode_head_without_upgrade
+from server.runtime.request_parsing import BODY, HEAD, IDLE, RESPONDING, BoundedParsingProtocol, check_head
 from server.runtime.slow_readers import SlowReaders
 from server.runtime.write_coalescing import WriteCoalescingTransport
 from telemetry.request_record import RequestRecord
@@ -28,7 +25,6 @@ MIN_BYTES_PER_SECOND = 10_000
 
 The time limit grows by one second per this many bytes. Half a gigabyte is allowed 14 hours.
 """
-MAX_HEAD_BYTES = HIGH_WATER_LIMIT
 MAX_PIPELINED_REQUESTS = 100
 """Maximum number of requests that wait for the response to an earlier one on the same connection.
 
@@ -36,27 +32,7 @@ A waiting request takes a hundred times its bytes in memory. Browsers and proxie
 """
 
 
-class RequestState(enum.Enum):
-    """Part of the latest request on a connection that has arrived."""
-
-    IDLE = enum.auto()
-    """No request has begun on this connection."""
-    HEAD = enum.auto()
-    """The request has begun, and its head is incomplete."""
-    BODY = enum.auto()
-    """The head is complete, and the application processes the request while the body arrives."""
-    RESPONDING = enum.auto()
-    """The request is complete.
-
-    `cycle.response_complete` says whether its response is complete too.
-    """
-
-
-IDLE, HEAD, BODY, RESPONDING = RequestState
-"""Module constants, because reading an attribute of an enum class is slower."""
-
-
-class LimitedHttpProtocol(HttpToolsProtocol):
+class LimitedHttpProtocol(BoundedParsingProtocol):
     """Uvicorn protocol with limits for arrival times, request heads and connections.
 
     The state of the lifespan supplies `request_seconds`, `connection_limiter`, `slow_readers` and `accept_yielder`. The
@@ -72,9 +48,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         # The protocol is then notified of every buffer that is not empty (`pause_writing`).
         transport.set_write_buffer_limits(0)
         super().connection_made(WriteCoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
-        self._state = IDLE
         self._waiting_since = self.loop.time()
-        self._head_bytes = self._body_bytes = 0
         self._head_error: HttpError | None = None
         self._seconds: float = self.app_state["request_seconds"]
         self._limiter: ConnectionLimiter = self.app_state["connection_limiter"]
@@ -123,64 +97,6 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._limiter.release(self)
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        """Parse the data. Refuse the request if its head is too long."""
-        if len(data) > MAX_HEAD_BYTES - self._head_bytes:
-            self._parse_in_pieces(data)
-        else:
-            self._parse(data)
-
-    def _parse(self, data: bytes | memoryview) -> None:
-        had_body = self._state is BODY
-        self._unset_keepalive_if_required()
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
-        except httptools.HttpParserUpgrade as upgrade:
-            if self._is_websocket():
-                self.handle_websocket_upgrade()
-            else:
-                self._ignore_upgrade(data[upgrade.args[0] :])
-        # A head that follows a body in the same data begins somewhere in the middle.
-        if self._state is HEAD and not had_body:
-            self._head_bytes += len(data)
-
-    def _parse_in_pieces(self, data: bytes) -> None:
-        """Parse as much as a head may have, then the rest: a complete head would otherwise pass the limit in one piece."""
-        remaining = memoryview(data)
-        while remaining and not self.transport.is_closing() and self.transport.get_protocol() is self:
-            room = MAX_HEAD_BYTES - self._head_bytes
-            if not room:
-                message = f"Request headers too large: the limit is {MAX_HEAD_BYTES:,} bytes."
-                self.refuse(HttpError("HEAD_TOO_LARGE", message, status=431))
-                return
-            self._parse(remaining[:room])
-            remaining = remaining[room:]
-
-    def _is_websocket(self) -> bool:
-        return HttpToolsProtocol._should_upgrade(self)
-
-    def _should_upgrade(self) -> bool:
-        """Return True, so that the base class starts no application while the parser is at an upgrade of any kind."""
-        return True
-
-    def _ignore_upgrade(self, remaining: bytes | memoryview) -> None:
-        """Serve a request that offers another protocol, such as h2c, without it (RFC 9110, section 7.8).
-
-        The parser has skipped the body as data of that protocol. So a new one parses the request again, without the offer.
-        """
-        method = self.parser.get_method()
-        if method == b"CONNECT":
-            message = "CONNECT is not allowed: this server is not a proxy."
-            self.refuse(HttpError("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"GET, POST"}))
-            return
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._parse(encode_head_without_upgrade(method, self.url, self.headers))
-        if remaining and not self.transport.is_closing():
-            self._parse(remaining)
-
     def on_message_begin(self) -> None:
         """Restart the time limit for a new request.
 
@@ -191,12 +107,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         HttpToolsProtocol.on_message_begin(self)
         self._waiting_since = self.loop.time()
         self._state = HEAD
-        self._body_bytes = 0
+        self._body_bytes = self._framing_bytes = 0
 
     def on_headers_complete(self) -> None:
-        """Start the application. Raise HttpError for an invalid head; `send_400_response` then sends it."""
+        """Start the application. Raise HttpError for an invalid head (see `send_400_response`)."""
         version = self.parser.get_http_version()
-        self._head_error = check_head(self.headers, version)
+        self._head_error = check_head(self.headers, version, self.url)
         if self._head_error is not None:
             raise self._head_error
         self._state = BODY
@@ -205,15 +121,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self.app_state["drain_state"].close_connections or self._refusal is not None:
             # While the server drains (`server.runtime.graceful_shutdown`), each response is the last on its connection.
             self.set_connection_close()
-        if self.parser.should_upgrade() and self._is_websocket():
+        if not self.parser.should_upgrade():
+            # The parser reports trailer fields as header fields. They must not act as such (RFC 9110, section 6.5.1).
+            self.headers = []
+        elif self._is_websocket():
             error = self._refusal or check_handshake(self.parser.get_method(), version, self.url, self.headers)
             if error is not None:
                 self.refuse(error)
-
-    def on_body(self, body: bytes) -> None:
-        """Count the body bytes, which extend the time limit. Chunk headers and trailers do not."""
-        self._body_bytes += len(body)
-        HttpToolsProtocol.on_body(self, body)
 
     def on_message_complete(self) -> None:
         """End the time limit: the request is complete."""
@@ -278,7 +192,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         record = self._request_record()
         if record is None:
             seconds = 0.0 if self._state is RESPONDING else self.loop.time() - self._waiting_since
-            headers = () if self._state is IDLE else self.headers
+            headers = [] if self._state is IDLE else list(self.scope["headers"])
             request_id = log_rejected_request(error, headers, seconds)
         else:
             # The application's part of the request ends now and is logged then.

@@ -1,4 +1,4 @@
-"""Options of uvicorn that every server of the application has."""
+"""uvicorn options shared by the single server and the supervised ones."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from server.runtime.websocket_protocol import MAX_WEBSOCKET_MESSAGE_BYTES, WebSo
 
 
 def uvicorn_options(trusted_proxies: str | None) -> dict[str, Any]:
-    """Return the uvicorn options of every server of the application."""
+    """Return the uvicorn options shared by the single server and the supervised ones."""
     return {
         "http": LimitedHttpProtocol,
         "ws": WebSocketProtocol,

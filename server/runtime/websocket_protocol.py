@@ -92,14 +92,17 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._next_step = self.loop.call_soon(self._parse)
 
     async def receive(self) -> Any:  # noqa: ANN401
-        """Return the next message. Parse on when there is none left."""
+        """Return the next message. Resume parsing when the queue is empty."""
         message = await super().receive()
         if self._unparsed:
             self._continue_later()
         return message
 
     async def send(self, message: Any) -> None:  # noqa: ANN401
-        """Send the message when the client has read the earlier ones. A refusal also completes the handshake."""
+        """Send the message when the client has read the earlier ones.
+
+        A refusal also completes the handshake.
+        """
         while not self.writable.is_set():
             # All waiting senders wake at once, and only the first one may write.
             await self.writable.wait()
@@ -110,27 +113,27 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._continue_later()
 
     def handle_ping(self) -> None:
-        """Count the frame, and send a pong."""
+        """Count a ping frame and send a pong."""
         self._count_frame(is_small=True)
         super().handle_ping()
 
     def handle_pong(self, event: Frame) -> None:
-        """Count the frame."""
+        """Count a pong frame."""
         self._count_frame(is_small=True)
         super().handle_pong(event)
 
     def handle_text(self, event: Frame) -> None:
-        """Count the frame, and begin a message."""
+        """Count a text frame and begin a message."""
         self._count_frame(is_small=_is_small_fragment(event))
         super().handle_text(event)
 
     def handle_bytes(self, event: Frame) -> None:
-        """Count the frame, and begin a message."""
+        """Count a binary frame and begin a message."""
         self._count_frame(is_small=_is_small_fragment(event))
         super().handle_bytes(event)
 
     def handle_cont(self, event: Frame) -> None:
-        """Count the frame, and continue a message."""
+        """Count a continuation frame and append it to the message."""
         self._count_frame(is_small=_is_small_fragment(event))
         super().handle_cont(event)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from db.embedded.server import embedded_server
+from db.embedded.supervisor import embedded_server
 
 PG_CTL_SECONDS = "90"
 """Timeout of pg_ctl: on a busy machine, including recovery after a crash."""

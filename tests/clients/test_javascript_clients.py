@@ -1,8 +1,9 @@
-"""GraphQL clients for JavaScript against a real server: queries, pages, mutations, uploads, subscriptions, errors.
+"""GraphQL clients for JavaScript against a real server.
 
-Each client has a script in `javascript/`, which runs the operations of `scenario.mjs` and prints what the client returned. A
-further client needs its package in `package.json`, `npm install` in that folder for the lock file, its script, and an entry in
-`CLIENTS`. The documentation of clients shows parts of these scripts.
+They run queries, pages, mutations, uploads, subscriptions and errors. Each client has a script in `javascript/`, which runs
+the operations of `scenario.mjs` and prints what the client returned. A further client needs its package in `package.json`,
+`npm install` in that folder for the lock file, its script, and an entry in `CLIENTS`. The documentation of clients shows
+parts of these scripts.
 """
 
 import json
@@ -65,10 +66,10 @@ CLIENTS: dict[str, Json] = {
 
 @pytest.fixture(scope="module")
 def scripts() -> Path:
-    """Return the folder of the scripts, installed alongside their packages and with compiled documents."""
+    """Return the folder of the scripts, with installed packages and compiled documents."""
     folder = install_scripts(ROOT / "tests" / "clients" / "javascript")
     (folder / "schema.graphql").write_bytes((ROOT / "schema.graphql").read_bytes())
-    # The compiler adds documents to the manifest, and only those that it writes anew.
+    # The compiler adds a document to the manifest only when it writes the document's artifact.
     (folder / "relay" / "persisted.json").write_text("{}")
     for documents, config in (("__generated__", "relay.config.json"), ("registered", "relay.registered.config.json")):
         shutil.rmtree(folder / "relay" / documents, ignore_errors=True)

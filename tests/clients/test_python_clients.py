@@ -1,7 +1,8 @@
-"""GraphQL clients for Python against a real server, with the scenario of the JavaScript clients.
+"""GraphQL clients for Python against a real server.
 
-Each client has a virtual environment of its own, because some need another version of graphql-core than the server. A further
-client needs its pins, `NAME-requirements.txt`, and a script, `NAME_client.py`, in `python/`.
+The scenario is that of the JavaScript clients. Each client has a virtual environment of its own, because some need another
+version of graphql-core than the server. A further client needs its pins, `NAME-requirements.txt`, and a script,
+`NAME_client.py`, in `python/`.
 """
 
 import sys
@@ -19,9 +20,9 @@ SOURCES = ROOT / "tests" / "clients" / "python"
 
 
 def install_client(name: str) -> Path:
-    """Install the packages of a client into a virtual environment; return the folder with the scripts next to it.
+    """Install the packages of a client into a virtual environment.
 
-    The test is skipped if the registry cannot be reached.
+    Return the folder with the scripts next to it. The test is skipped if the registry cannot be reached.
     """
     pins = f"{name}-requirements.txt"
     uv = (sys.executable, "-m", "uv")

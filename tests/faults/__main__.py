@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from db.embedded.server import embedded_server
+from db.embedded.supervisor import embedded_server
 from db.migrate import migrate
 from tests.faults.restarts import Figures, restart_repeatedly
 

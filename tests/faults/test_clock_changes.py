@@ -1,6 +1,7 @@
-"""A server whose system clock is set forwards and backwards, while the clock of the database is correct.
+"""A server whose system clock is set forwards and backwards.
 
-The clock of the process is changed by libfaketime, which reads its offset from a file at every query of the time.
+The clock of the database stays correct. The clock of the process is changed by libfaketime, which reads its offset from a
+file at every query of the time.
 """
 
 from collections.abc import Iterator

@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from db.embedded.server import embedded_server
+from db.embedded.supervisor import embedded_server
 from db.migrate import migrate
 from tests.faults.readers import Readings, reading
 from tests.faults.world import QueryCase, create_query_cases

@@ -1,4 +1,4 @@
-"""A full disk of the embedded PostgreSQL: uploads are refused in time, and no state is final."""
+"""A full disk of the embedded PostgreSQL: uploads are refused in time, and it recovers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +9,9 @@ import httpx
 import psycopg
 import pytest
 
-from db.embedded import server
+from db.embedded import supervisor
 from db.embedded.cluster import cluster_in
-from db.embedded.server import embedded_server
+from db.embedded.supervisor import embedded_server
 from db.errors import EmbeddedServerError
 from db.migrate import migrate
 from tests.faults.world import create_query_cases
@@ -156,7 +156,7 @@ def test_restart_on_a_full_disk_is_tried_until_there_is_room(
     disk: SmallDisk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # Time to fill the disk before the first attempt.
-    monkeypatch.setattr(server, "POLL_SECONDS", 2.0)
+    monkeypatch.setattr(supervisor, "POLL_SECONDS", 2.0)
     with embedded_server(disk.folder / "data") as url:
         postmaster = postmaster_of(disk.folder / "data")
         postmaster.kill()

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Query:
-    """Query that runs until it is told to end."""
+    """Query that runs until the test ends it."""
 
     def __init__(self, budget: CostBudget, cost: int) -> None:
         self.started, self.ended = asyncio.Event(), asyncio.Event()

@@ -15,7 +15,7 @@ from graph.execution.document_limits import MAX_DIGITS, QueryLimits, parse_limit
 from resolvers.tree import MAX_ENTRIES
 from resolvers.uploads.batches import MAX_USER_ERRORS
 from server.http.multipart import MAX_FIELD_BYTES
-from server.runtime.http_protocol import MAX_HEAD_BYTES
+from server.runtime.request_parsing import MAX_HEAD_BYTES
 from server.runtime.websocket_protocol import MAX_WEBSOCKET_MESSAGE_BYTES
 from tests.support.batches.uploads import UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker

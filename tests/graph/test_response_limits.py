@@ -1,4 +1,4 @@
-"""Limits on response names and response bytes, over every transport and for every kind of field."""
+"""Limits on response names and response bytes, over every transport and for every field."""
 
 import asyncio
 import hashlib

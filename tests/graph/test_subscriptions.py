@@ -15,7 +15,7 @@ from db.repositories import batches
 from domain.batches import BatchOutcome, BatchStatus
 from resolvers import price_changes, subscriptions
 from tests.support.batches.uploads import VALID_ITEM
-from tests.support.fixtures.server import Json, running_server, running_worker
+from tests.support.fixtures.server import Json, running_worker
 from tests.support.fixtures.subscriptions import Watched
 from tests.support.http.subscriptions import ASIA_TO_EUROPE, CHANGES, ELSEWHERE, PROGRESS, THERE, each_transport, upload
 from tests.support.streams import TRANSPORTS, open_subscription
@@ -291,20 +291,3 @@ def test_subscription_survives_repeated_loss_of_database_connections(
         outcome = BatchOutcome(BatchStatus.REJECTED, 1, 0, 1)
         run_work(watched, lambda connection: batches.end_batch(connection, int(batch_id), outcome))
         assert [state(answer) for answer in progress] == [("REJECTED", 1)]
-
-
-@each_transport
-def test_subscription_event_has_the_deadline_of_a_query_and_the_next_one_follows(
-    database_url: str, watched: Watched, transport: str
-) -> None:
-    query = CHANGES.replace("batch { number status }", "lanes { origin { name } }")
-    with (
-        running_server(database_url, execution_seconds=1e-6) as impatient,
-        open_subscription(str(impatient.http.base_url), transport, query, **ASIA_TO_EUROPE) as answers,
-    ):
-        watched.wait_for_watchers(1)
-        for _ in range(2):
-            watched.apply(THERE)
-            answer = next(answers)
-            assert answer["data"] is None, answer
-            assert [error["extensions"]["code"] for error in answer["errors"]] == ["EXECUTION_TIMEOUT"], answer

@@ -1,4 +1,7 @@
-"""Uploads, reverts, moves, compaction and verification at once: the totals stay equal to a plain-Python oracle."""
+"""Uploads, reverts, moves, compaction and verification at the same time.
+
+The totals stay equal to a plain-Python oracle.
+"""
 
 import asyncio
 import random

@@ -1,4 +1,7 @@
-"""Totals after tree changes of any kind, their bound, and the state that readers and batches see meanwhile."""
+"""Totals after tree changes of any kind, and their limit.
+
+Readers and batches see a consistent state meanwhile.
+"""
 
 from dataclasses import replace
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""A worker without room on the database's disk: batches wait, and no attempt counts against them."""
+"""A worker on a full disk: batches wait, and no attempt counts against them."""
 
 import asyncio
 from pathlib import Path

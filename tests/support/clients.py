@@ -1,4 +1,4 @@
-"""The scenario that GraphQL clients of other projects run against a server: its world and its expected results."""
+"""Scenario that GraphQL clients of other projects run: its world and its expected results."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def open_world(database_url: str, settings: Json | None = None) -> Iterator[str]
 
 
 def check_results(output: str, additional: Json) -> None:
-    """Compare what the script of a client printed with the results of all clients and additional ones."""
+    """Compare the output of a client's script with the results of all clients and some more."""
     results = {name: drop_type_names(result) for name, result in json.loads(output).items()}
     expected = EXPECTED | additional
     assert {name: results.get(name) for name in expected} == expected

@@ -115,7 +115,7 @@ def _with_texts(
 
 @dataclass(frozen=True, slots=True)
 class WrongOperation:
-    """Operation with a wrong value, the argument and input field that has it, and the path of its field."""
+    """Operation with a wrong value, with its argument, input field and path of the field."""
 
     query: str
     variables: Json
@@ -129,7 +129,10 @@ WRONG: dict[str, object] = {"Boolean": "x", "Int": "x", "String": {"a": None}, "
 
 
 def operations_with_wrong_values(*, as_variable: bool) -> Iterator[WrongOperation]:
-    """Yield operations with one wrong value each, for every argument and input field of the schema."""
+    """Yield operations with one wrong value each.
+
+    They cover every argument and input field of the schema.
+    """
     for kind, root in (
         ("query", CORE.query_type),
         ("mutation", CORE.mutation_type),

@@ -9,7 +9,10 @@ from server.cli.console import open_database, out, progress_bar, read_settings, 
 
 
 def load(regions: Path | None, ports: Path | None, data_dir: Path | None, *, large: bool) -> None:
-    """Load one or both files as one change of the tree. With `large`, it may move any number of lane-months."""
+    """Load one or both files as one change of the tree.
+
+    With `large`, it may move any number of lane-months.
+    """
     entries = [] if regions is None else read_regions(regions.read_bytes(), regions.name)
     entries += [] if ports is None else read_ports(ports.read_bytes(), ports.name)
     settings = read_settings(data_dir=data_dir)

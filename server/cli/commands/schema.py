@@ -8,7 +8,10 @@ from server.cli.console import out, print_error
 
 
 def schema(*, check: bool) -> bool:
-    """Print the schema; with `check`, return whether `schema.graphql` in the current directory equals it."""
+    """Print the schema.
+
+    With `check`, instead return whether `schema.graphql` in the current directory equals it.
+    """
     sdl = f"{graphql_schema.as_str()}\n"
     if not check:
         sys.stdout.write(sdl)

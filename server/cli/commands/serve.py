@@ -116,7 +116,10 @@ def check_tracing() -> None:
 
 
 def check_documents(settings: Settings) -> None:
-    """Raise CommandError if the registered documents cannot be read, or if there are none where they are required."""
+    """Raise CommandError if the registered documents cannot be read.
+
+    Also raise it if they are required and there are none.
+    """
     try:
         documents = RegisteredDocuments(settings.documents_dir)
     except UnreadableDocuments as error:

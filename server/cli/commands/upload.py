@@ -103,7 +103,10 @@ def _upload_one(client: ApiClient, file: Path, on_error: OnError, report: Report
 
 
 def _upload_unless_known(client: ApiClient, file: Path, on_error: OnError, *, again: bool) -> tuple[int, bool]:
-    """Send the file unless the server has it; return the batch's number and whether it had ended."""
+    """Send the file unless the server has it.
+
+    Return the batch's number and whether it had ended.
+    """
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     key = f"again:{uuid.uuid4()}" if again else f"file:sha256:{digest}:{on_error}"

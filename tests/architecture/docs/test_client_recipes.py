@@ -1,4 +1,4 @@
-"""Guard of the recipes for GraphQL clients: the code that they show is code that `tests/clients/` runs."""
+"""Guard of the recipes for GraphQL clients: they show code that `tests/clients/` runs."""
 
 import re
 from collections.abc import Iterator

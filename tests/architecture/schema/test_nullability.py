@@ -1,7 +1,7 @@
-"""Guard of nullability: a field that can fail is nullable, so that its error leaves the data of its neighbours.
+"""Guard of nullability: the error of a field leaves the data of its neighbours.
 
-A null in a non-null field makes its parent null, up to the whole response. A resolver that awaits something reads from
-the database, and may fail. Values of an object that was loaded as a whole may be non-null.
+So a field that can fail is nullable. A null in a non-null field makes its parent null, up to the whole response. A resolver
+that awaits something reads from the database, and may fail. Values of an object that was loaded as a whole may be non-null.
 """
 
 import inspect
@@ -17,7 +17,7 @@ ROOTS = {"Query", "Mutation"}
 
 
 def fields() -> Iterator[tuple[str, str, GraphQLField]]:
-    """Yield (type, name, field) of every object and interface type of the product except the subscriptions."""
+    """Yield (type, name, field) of every object and interface type except Subscription."""
     for name, kind in schema._schema.type_map.items():
         is_product = not name.startswith("__") and name != "Subscription"
         if is_product and isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):

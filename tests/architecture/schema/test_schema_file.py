@@ -14,7 +14,10 @@ LIBRARY_TYPES = {"PageInfo"}
 
 
 def described() -> Iterator[tuple[str, str | None]]:
-    """Yield (name, description) of every type, field, argument, input field and enum value of the product."""
+    """Yield (name, description) of everything in the product's schema.
+
+    That is every type, field, argument, input field and enum value.
+    """
     for name, kind in schema._schema.type_map.items():
         if name.startswith("__") or name in LIBRARY_TYPES:
             continue

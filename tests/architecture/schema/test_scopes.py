@@ -37,7 +37,7 @@ PARTS = {"Rejection", "RejectionConnection", "RejectionEdge", "LaneConnection", 
 
 
 def leads_to_batch(field: GraphQLField) -> bool:
-    """Return whether the value of the field may be a batch, itself or as the type of an interface."""
+    """Return whether the field may return a batch, directly or through an interface."""
     type_ = get_named_type(field.type)
     possible = schema._schema.get_possible_types(type_) if is_abstract_type(type_) else [type_]
     return "PriceBatch" in {each.name for each in possible}

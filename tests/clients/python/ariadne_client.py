@@ -1,4 +1,7 @@
-"""The client that ariadne-codegen generates from `operations.graphql`, with typed inputs and results."""
+"""Client that ariadne-codegen generates, with typed inputs and results.
+
+Its operations are in `operations.graphql`.
+"""
 
 import asyncio
 import io

@@ -1,4 +1,7 @@
-"""Values of the operations in `operations.graphql`, which all Python clients send, and the output of their results."""
+"""Variables of the operations that all Python clients send, and output of the results.
+
+The operations are in `operations.graphql`.
+"""
 
 import json
 import sys

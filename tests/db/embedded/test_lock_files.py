@@ -1,4 +1,7 @@
-"""Lock files of the embedded server that a crash left behind: no start fails, no other process is touched."""
+"""Stale lock files of the embedded server: no start fails, no other process is touched.
+
+A crash leaves such files behind.
+"""
 
 import os
 import subprocess
@@ -9,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from db.embedded.server import embedded_server
+from db.embedded.supervisor import embedded_server
 from tests.support.databases.embedded import answers, postgres_processes, postmaster_of
 from tests.support.databases.memory import temporary_folder
 from tests.support.waiting import eventually

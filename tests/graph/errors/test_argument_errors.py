@@ -1,4 +1,7 @@
-"""Errors of arguments: each argument of the schema is named, with locations and path, in the terms of GraphQL."""
+"""Errors of arguments, in GraphQL notation.
+
+For each argument of the schema they contain its name, the locations and the path.
+"""
 
 import asyncio
 import re

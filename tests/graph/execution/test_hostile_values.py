@@ -24,7 +24,7 @@ HOSTILE = {
     "a path": "../../../../etc/passwd",
     "another path": "..\\..\\c:\\windows\x00.csv",
     "a URL": "file:///etc/passwd",
-    "line ends": "a\r\nSet-Cookie: a=b\r\n\r\n",
+    "line endings": "a\r\nSet-Cookie: a=b\r\n\r\n",
     "markup": "<script>alert(1)</script>",
     "right-to-left override": "\u202e\u2066",
     "noncharacters": "\ufffe\uffff",

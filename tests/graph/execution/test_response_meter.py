@@ -1,4 +1,7 @@
-"""Response size: no response exceeds the limit, and its maximum is known before or while it is read."""
+"""Response size: no response exceeds the limit.
+
+The maximum is known before the response is read, or while it is read.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -143,13 +146,13 @@ def test_response_limit_is_inclusive(filled_database_url: str) -> None:
     operation = Operation(EVERY_FIELD["averages"], {})
 
     async def compare(pool: Pool) -> None:
-        price = (await run(pool, operation, LIMITS, only_cost=True)).price
-        assert price is not None
-        at_limit = await run(pool, operation, replace(LIMITS, max_response_bytes=price.bytes))
-        assert (at_limit.errors, len(encode(at_limit)) <= price.bytes) == ([], True)
-        above = await run(pool, operation, replace(LIMITS, max_response_bytes=price.bytes - 1))
+        estimate = (await run(pool, operation, LIMITS, only_cost=True)).estimate
+        assert estimate is not None
+        at_limit = await run(pool, operation, replace(LIMITS, max_response_bytes=estimate.bytes))
+        assert (at_limit.errors, len(encode(at_limit)) <= estimate.bytes) == ([], True)
+        above = await run(pool, operation, replace(LIMITS, max_response_bytes=estimate.bytes - 1))
         (error,) = above.errors
-        assert error["extensions"] == {"code": EXCEEDED, "bytes": price.bytes, "maxBytes": price.bytes - 1}
+        assert error["extensions"] == {"code": EXCEEDED, "bytes": estimate.bytes, "maxBytes": estimate.bytes - 1}
         assert above.data is None
         assert not above.was_executed
 
@@ -160,13 +163,13 @@ def test_response_of_27_lanes_of_five_years_is_far_below_the_default_limit(fille
     lane = f'averagePrices({FIVE_YEARS}, origin: "CNSGH", destination: "NLRTM") {{ day averagePrice priceCount }}'
     operation = Operation("{" + " ".join(f"CNSGH_NLRTM_{number}: {lane}" for number in range(27)) + "}", {})
 
-    async def price(pool: Pool) -> None:
-        found = (await run(pool, operation, LIMITS, only_cost=True)).price
+    async def check_estimate(pool: Pool) -> None:
+        found = (await run(pool, operation, LIMITS, only_cost=True)).estimate
         assert found is not None
         assert found.entries == 27 * 1_827
         assert found.bytes < LIMITS.max_response_bytes // 5
 
-    with_pool(filled_database_url, price)
+    with_pool(filled_database_url, check_estimate)
 
 
 def test_entries_of_lists_of_unknown_length_are_limited_by_the_cost_too(filled_database_url: str) -> None:

@@ -1,4 +1,7 @@
-"""Relay connections: every page, forward and backward, is the part of the list that the specification defines."""
+"""Relay connections: every page equals the part of the list that the specification defines.
+
+Forward and backward pages are tested.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +28,10 @@ ARGUMENTS = "(first: $first, after: $after, last: $last, before: $before)"
 
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
-    """A server over four locations and five batches, the first with four lanes and five rejections."""
+    """Yield a client of a server with four locations and five batches.
+
+    The first batch has four lanes and five rejections.
+    """
     create_locations(module_database_url)
     lanes = [
         {**VALID_ITEM, "origin": origin, "destination": destination} for origin, destination in product(PORTS, PORTS)

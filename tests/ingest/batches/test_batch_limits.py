@@ -1,4 +1,7 @@
-"""Limits on price days and lane-months: the same for files, queued batches and items of a mutation."""
+"""Limits on price days and lane-months.
+
+They are the same for files, queued batches and items of a mutation.
+"""
 
 import io
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Examples of the documentation, run against the demo data: each of them must show something."""
+"""Examples of the documentation, run against the demo data: each must return data."""
 
 import asyncio
 import json

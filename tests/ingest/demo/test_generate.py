@@ -1,4 +1,7 @@
-"""Synthetic prices: deterministic, full at both edges, plausible, and complete on the lanes that people try first."""
+"""Synthetic prices: deterministic, complete at both edges, and plausible.
+
+Lanes between main ports have an average on every day.
+"""
 
 from datetime import date
 from functools import lru_cache

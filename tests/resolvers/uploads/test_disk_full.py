@@ -8,7 +8,7 @@ from tests.support.fixtures.server import running_server
 
 UPLOAD = """mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) { batch { status } } }"""
 INPUT = {"prices": [{"dateFrom": "2024-01-01", "origin": "CNSGH", "destination": "NLRTM", "price": 7}], "waitMs": 0}
-MESSAGE = "The database's disk is full; nothing was stored. Retry when the operator has freed disk space."
+MESSAGE = "The database's disk is full; nothing was stored. Retry when it has free space again."
 
 
 @pytest.mark.parametrize("is_keyed", [True, False])

@@ -1,4 +1,4 @@
-"""Closed reads: without a token, no path returns anything but a refusal when anonymous reads are disabled."""
+"""Disabled anonymous reads: without a token, every path returns nothing but a refusal."""
 
 import hashlib
 import json
@@ -96,7 +96,7 @@ def closed(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -
     (folder / "averages.graphql").write_text(DOCUMENT)
     token = create_api_token(url, "read", "upload")
     settings = {"anonymous_reads": False, "documents_dir": folder}
-    # Open writes do not open the reads: not even callers on the same machine are let in.
+    # Open writes do not open the reads: not even callers on the same machine are admitted.
     with running_worker(url), running_server(url, writes_are_open=True, **settings) as client:
         authorized = authorization_header(token)
         client.http.headers.update(authorized)

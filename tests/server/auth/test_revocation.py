@@ -1,4 +1,4 @@
-"""Revocation of a token while it is in use: slow uploads, connections that stay open, several processes."""
+"""Revocation of a token in use: slow uploads, open connections, several processes."""
 
 import hashlib
 import json

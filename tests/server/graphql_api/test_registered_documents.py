@@ -1,4 +1,4 @@
-"""Registered documents: files with any line ends, manifests of other tools, and each way to refer to a document."""
+"""Registered documents: line endings, manifests of tools, and ways to refer to a document."""
 
 import hashlib
 import json
@@ -36,11 +36,11 @@ def error_code(documents: PersistedDocuments, request: Parameters) -> str:
 
 
 VARIANTS = {
-    "no line end": TEXT,
-    "line end": f"{TEXT}\n",
-    "line ends of Windows": f"{TEXT}\n".replace("\n", "\r\n"),
+    "no final newline": TEXT,
+    "final newline": f"{TEXT}\n",
+    "line endings of Windows": f"{TEXT}\n".replace("\n", "\r\n"),
     "byte order mark": f"\ufeff{TEXT}\n",
-    "byte order mark and line ends of Windows": f"\ufeff{TEXT}\n".replace("\n", "\r\n"),
+    "byte order mark and line endings of Windows": f"\ufeff{TEXT}\n".replace("\n", "\r\n"),
 }
 
 

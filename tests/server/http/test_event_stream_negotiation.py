@@ -1,4 +1,7 @@
-"""Negotiation of event streams: who gets one, in which form, and that nothing is applied without an answer."""
+"""Negotiation of event streams: which requests get one, and in which form.
+
+Nothing is applied without a response.
+"""
 
 from collections.abc import Iterator
 

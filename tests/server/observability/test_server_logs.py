@@ -29,7 +29,10 @@ ARGUMENT = "WhatSomebodySent"
 
 @pytest.fixture(scope="module")
 def logged(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Log]]:
-    """Yield the URL and the log of a server that several tests share; each finds its lines by their request IDs."""
+    """Yield the URL and the log of a server that several tests share.
+
+    Each test finds its lines by their request IDs.
+    """
     with logging_server(module_database_url, tmp_path_factory.mktemp("log")) as (_, url, log):
         yield url, log
 

@@ -1,4 +1,7 @@
-"""Rate limits counted in a real Redis: exact across processes, and bounded while it is killed, hung, full or restarted."""
+"""Rate limits counted in a real Redis: exact across processes.
+
+They stay bounded while Redis is killed, hung, full or restarted.
+"""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""Connection limits: per client address, and the reserve in which a full server answers probes."""
+"""Connection limits per client address, and the reserve for probes of a full server."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -37,7 +37,7 @@ def filled_server(lane_url: str, **settings: Any) -> Iterator[Client]:  # noqa: 
 
 
 def ask(client: Client, request: bytes, source: str = "") -> bytes:
-    """Send a request on a connection of its own, and return the response."""
+    """Send a request on a new connection, and return the response."""
     with connect_with_small_buffers(client, source) as sock:
         sock.sendall(request)
         return read_all(sock)

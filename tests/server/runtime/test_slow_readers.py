@@ -1,4 +1,7 @@
-"""Clients that do not read their response: disconnected after a time limit, or earlier to make room."""
+"""Clients that do not read their response.
+
+They are disconnected after a time limit, or earlier to make room.
+"""
 
 import json
 import socket

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from server.runtime.http_protocol import MAX_HEAD_BYTES
+from server.runtime.request_parsing import MAX_HEAD_BYTES
 from tests.support.batches.price_files import PREFLIGHT
 from tests.support.batches.uploads import UPLOAD, VALID_ITEM
 from tests.support.fixtures.server import Client, running_server

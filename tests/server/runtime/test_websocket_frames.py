@@ -1,4 +1,7 @@
-"""WebSocket frames: floods of control frames and small fragments, and frames that arrive together."""
+"""WebSocket frames: floods of control frames and of small fragments.
+
+Frames that arrive together are tested too.
+"""
 
 import json
 import socket

@@ -4,6 +4,7 @@ from tests.support.code.library_parts import Owner
 
 FRAMES = "server/runtime/websocket_protocol.py"
 HTTP, SUPERVISOR = "server/runtime/http_protocol.py", "server/runtime/supervisor.py"
+PARSING = "server/runtime/request_parsing.py"
 SHUTDOWN, SERVE = "server/runtime/graceful_shutdown.py", "server/cli/commands/serve.py"
 
 HTTPTOOLS = "uvicorn.protocols.http.httptools_impl"
@@ -24,6 +25,7 @@ UVICORN = [
             "loop",
             "parser",
             "pipeline",
+            "scope",
             "server_state",
             "transport",
             "url",
@@ -32,16 +34,26 @@ UVICORN = [
             "__init__": "config server_state app_state _loop",
             "connection_made": "transport",
             "connection_lost": "exc",
-            "data_received": "data",
             "handle_websocket_upgrade": "",
             "on_message_begin": "",
             "on_headers_complete": "",
-            "on_body": "body",
             "on_message_complete": "",
             "pause_writing": "",
             "resume_writing": "",
             "send_400_response": "msg",
             "shutdown": "",
+        },
+    ),
+    Owner(
+        "uvicorn",
+        f"{HTTPTOOLS}:HttpToolsProtocol",
+        PARSING,
+        ("headers", "parser", "transport", "url"),
+        {
+            "data_received": "data",
+            "handle_websocket_upgrade": "",
+            "on_body": "body",
+            "send_400_response": "msg",
             "_should_upgrade": "",
             "_unset_keepalive_if_required": "",
         },
@@ -52,7 +64,7 @@ UVICORN = [
         HTTP,
         ("keep_alive", "more_body", "response_complete", "response_started", "scope"),
     ),
-    Owner("uvicorn", "uvicorn.protocols.http.flow_control", HTTP, ("HIGH_WATER_LIMIT",)),
+    Owner("uvicorn", "uvicorn.protocols.http.flow_control", PARSING, ("HIGH_WATER_LIMIT",)),
     Owner("uvicorn", "uvicorn.protocols.http.flow_control:FlowControl", HTTP, ("read_paused", "write_paused")),
     Owner("uvicorn", "uvicorn.server:ServerState", HTTP, ("default_headers",)),
     Owner(
@@ -74,7 +86,6 @@ UVICORN = [
         ),
         {
             "connection_lost": "exc",
-            "data_received": "data",
             "handle_bytes": "event",
             "handle_cont": "event",
             "handle_ping": "",

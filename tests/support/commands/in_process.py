@@ -19,9 +19,10 @@ from tests.support.commands.processes import environment
 def ratesgraph_in_process(
     database_url: str | None, *arguments: str | Path, exit_code: int = 0, settings: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command like `ratesgraph`, but inside this process, which saves the start of an interpreter.
+    """Run the command like `ratesgraph`, but inside this process.
 
-    For tests of messages and results. Each command also has a test that runs it as a process.
+    It saves the start of an interpreter in tests of messages and results. Each command also has a test that runs it as a
+    process.
     """
     argv = ["ratesgraph", *map(str, arguments)]
     variables = {**environment(database_url), **(settings or {})}
@@ -47,7 +48,10 @@ def ratesgraph_in_process(
 
 @contextmanager
 def _preserved_logging() -> Iterator[None]:
-    """Run the block without a log configuration, as a process starts, and restore that of the tests."""
+    """Run the block without a log configuration, as a process starts.
+
+    Restore the configuration of the tests afterwards.
+    """
     root = logging.getLogger()
     handlers, hook = root.handlers[:], threading.excepthook
     levels = {logger: logger.level for logger in (root, *map(logging.getLogger, ("ratesgraph", "strawberry.ws")))}

@@ -12,7 +12,7 @@ import psycopg
 USER_SCRIPT = """
 import sys
 from pathlib import Path
-from db.embedded.server import embedded_server
+from db.embedded.supervisor import embedded_server
 with embedded_server(Path(sys.argv[1])) as url:
     print(url, flush=True)
     sys.stdin.read()

@@ -24,7 +24,7 @@ class SmallDisk:
 
     def fill(self, leave: int = 0) -> None:
         """Fill the disk up to the number of bytes."""
-        # Other processes write at the same time, so that the room may be gone before it is taken.
+        # Other processes write at the same time, so the room may be gone before this process uses it.
         with self._ballast.open("ab") as file, suppress(OSError):
             if (missing := self.free_bytes - leave) > 0:
                 os.posix_fallocate(file.fileno(), file.tell(), missing)

@@ -55,7 +55,7 @@ def seconds_until_reset(sock: socket.socket, timeout: float = 10) -> float:
 
 
 def is_reset(sock: socket.socket, timeout: float) -> bool:
-    """Return whether the server resets the connection within the timeout, without reading from it."""
+    """Return whether the server resets the unread connection within the timeout."""
     poll = select.poll()
     poll.register(sock, 0)
     return bool(poll.poll(timeout * 1_000))

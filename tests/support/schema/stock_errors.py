@@ -11,7 +11,7 @@ from graph.errors.argument_errors import ArgumentError, describe_invalid_argumen
 def describe_stock_errors(
     query: str, variables: Mapping[str, Any], errors: Sequence[GraphQLError]
 ) -> list[GraphQLError]:
-    """Return the errors of a query with one operation, as the product's schema returns them before formatting."""
+    """Return the errors of a query with one operation before the product formats them."""
     try:
         tree = parse(query)
     except GraphQLSyntaxError:

@@ -1,11 +1,15 @@
-"""Heads of requests that RFC 9110 and RFC 9112 forbid: each is refused with a code before the application sees it."""
+"""Request heads that RFC 9110 and RFC 9112 forbid.
+
+Each is refused with a code before the application receives it.
+"""
 
 import json
+import socket
 from collections.abc import Iterator
 
 import pytest
 
-from server.runtime.http_protocol import MAX_HEAD_BYTES
+from server.runtime.request_parsing import MAX_HEAD_BYTES
 from tests.support.fixtures.server import Client, running_server
 from tests.support.http.raw_http import BODY, connect, read_all, status_and_code
 
@@ -31,6 +35,11 @@ REFUSED = {
     "a Host with a user": (POST + LENGTH + b"Host: a@localhost\r\n" + END + BODY, BAD),
     "a Host with a blank": (POST + LENGTH + b"Host: a localhost\r\n" + END + BODY, BAD),
     "a long Host": (POST + LENGTH + b"Host: %b\r\n" % (b"a" * 300) + END + BODY, BAD),
+    "a long port in Host": (POST + LENGTH + b"Host: localhost:999999\r\n" + END + BODY, BAD),
+    "another host in the target": (
+        POST.replace(b"/graphql", b"http://elsewhere.example/graphql") + SENT + END + BODY,
+        BAD,
+    ),
     # RFC 9112, sections 6.1 and 7.
     "gzip before chunked": (POST + HOST + b"Transfer-Encoding: gzip, chunked\r\n" + END + CHUNKS, UNIMPLEMENTED),
     "gzip and chunked": (POST + HOST + b"Transfer-Encoding: gzip\r\n" + CHUNKED + END + CHUNKS, UNIMPLEMENTED),
@@ -157,3 +166,64 @@ def test_refused_content_coding_names_the_accepted_one(client: Client) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "br"}
     response = client.http.post("/graphql", content=BODY, headers=headers)
     assert (response.status_code, response.headers["accept-encoding"]) == (415, "identity")
+
+
+def with_trailers(trailers: bytes, head: bytes = HOST) -> bytes:
+    """Return a chunked request with trailer fields."""
+    return POST + head + CHUNKED + END + CHUNKS[:-2] + trailers + END
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [
+        b"Host: elsewhere.example",
+        b"Origin: http://elsewhere.example",
+        b"Authorization: Bearer unknown",
+        b"Content-Type: text/plain",
+        b"Content-Encoding: gzip",
+        b"Accept: text/plain",
+        b"X-Forwarded-For: 203.0.113.1",
+    ],
+)
+def test_trailer_field_does_not_act_as_a_header(client: Client, trailer: bytes) -> None:
+    with connect(client) as sock:
+        sock.sendall(with_trailers(trailer + b"\r\n"))
+        answer = read_all(sock)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b'{"data":{"__typename":"Query"}}')
+
+
+def test_trailer_host_does_not_make_a_request_local(module_database_url: str) -> None:
+    body = b'{"query": "{ batches { totalCount } }"}'
+    chunks = b"%x\r\n%b\r\n0\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n" % (len(body), body)
+    with running_server(module_database_url, writes_are_open=True) as client, connect(client) as sock:
+        sock.sendall(POST + b"Host: elsewhere.example\r\n" + CHUNKED + END + chunks)
+        answer = read_all(sock)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"UNAUTHENTICATED" in answer
+
+
+@pytest.mark.parametrize(
+    ("begun", "more"),
+    [(b"0\r\n", b"a: b\r\n" * 100), (b"0\r\nX-Long: ", b"a" * 1_000), (b"1;", b"a" * 1_000)],
+    ids=["trailers", "one trailer", "chunk extension"],
+)
+def test_bytes_outside_the_body_are_limited(client: Client, begun: bytes, more: bytes) -> None:
+    with connect(client) as sock, pytest.raises(ConnectionError):
+        # The buffers of the connection take some megabytes more than the server reads.
+        send_repeatedly(sock, POST + HOST + CHUNKED + END + begun, more, 100 * MAX_HEAD_BYTES)
+
+
+def send_repeatedly(sock: socket.socket, begun: bytes, more: bytes, size: int) -> None:
+    """Send the beginning of a request, then the same bytes again and again up to a size."""
+    sock.sendall(begun)
+    for _ in range(0, size, len(more)):
+        sock.sendall(more)
+
+
+def test_chunk_headers_of_a_long_body_are_not_limited(client: Client) -> None:
+    body = BODY.ljust(2 * MAX_HEAD_BYTES)
+    chunks = b"".join(b"2\r\n%b\r\n" % body[start : start + 2] for start in range(0, len(body), 2)) + b"0\r\n\r\n"
+    with connect(client) as sock:
+        sock.sendall(POST + HOST + CHUNKED + END + chunks)
+        assert read_all(sock).endswith(b'{"data":{"__typename":"Query"}}')

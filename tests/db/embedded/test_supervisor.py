@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from db.embedded.server import embedded_server
+from db.embedded.supervisor import embedded_server
 from db.errors import EmbeddedServerError
 from tests.support.databases.embedded import answers, other_user, postgres_processes, postmaster_of
 from tests.support.databases.memory import temporary_folder

@@ -1,7 +1,4 @@
-"""Check for running processes.
-
-It finds metrics files of processes that have ended.
-"""
+"""Check for running processes, which finds the metrics files of processes that have ended."""
 
 import os
 

@@ -3,7 +3,7 @@
 import pytest
 
 from server.http.content_negotiation import accepts_gzip, parse_accept
-from server.http.headers import parse_headers
+from server.http.request_headers import parse_headers
 
 Raw = list[tuple[bytes, bytes]]
 ONCE: Raw = [

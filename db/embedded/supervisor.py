@@ -1,7 +1,8 @@
-"""Embedded PostgreSQL for a block of code: started or joined, supervised, and stopped by its last user.
+"""Supervisor of the embedded PostgreSQL: starts or joins, restarts and stops the server.
 
-It serves development, tests and small installations; `DATABASE_URL` replaces it. Clients connect over a Unix socket. Every
-process that uses it watches over it, so a server that dies is started again while anyone needs it.
+The last process that uses the server stops it. The embedded server is for development, tests and small installations;
+`DATABASE_URL` replaces it. Clients connect over a Unix socket. Every process that uses the server supervises it, so it is
+restarted after a crash while a process uses it.
 """
 
 import logging
@@ -25,9 +26,9 @@ POLL_SECONDS = 0.2
 FIRST_PAUSE_SECONDS = 0.5
 """Pause after the first restart, which itself follows at once."""
 MAX_PAUSE_SECONDS = 10.0
-"""Longest pause between two attempts to restart the server. It serves again at most so long after a full disk has room."""
+"""Longest pause between two attempts to restart the server, such as after a full disk has room again."""
 BACKOFF_RESET_SECONDS = 60.0
-"""Lifetime after which the death of the server no longer counts as a repeated one."""
+"""Uptime after which the next crash of the server no longer counts as a repeated one."""
 
 
 @contextmanager
@@ -63,7 +64,10 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
 
 @contextmanager
 def _reported_errors(cluster: Cluster) -> Iterator[None]:
-    """Convert the errors of a start into EmbeddedServerError, which names a full disk as the reason."""
+    """Convert the errors of a start into EmbeddedServerError.
+
+    If the disk is full, the error says so.
+    """
     try:
         yield
     except (OSError, subprocess.SubprocessError, EmbeddedServerError) as error:
@@ -80,7 +84,7 @@ def _reported_errors(cluster: Cluster) -> Iterator[None]:
 def _ensure_running(cluster: Cluster, abandoned: threading.Event) -> Postmaster:
     """Return the running server, started if necessary, once it accepts connections.
 
-    The caller has the control of the server. Raise StartAbandoned if `abandoned` is set.
+    The caller holds `FolderUsage.control()`. Raise StartAbandoned if `abandoned` is set.
     """
     running = find_postmaster(cluster)
     if running is None:
@@ -114,7 +118,7 @@ def _supervise(cluster: Cluster, usage: FolderUsage, postmaster: Postmaster, end
             except EmbeddedServerError as error:
                 log.error("%s Trying again in %g s.", error, pause)
             except Exception:
-                # The thread must not end here: the database would stay away until the process ends.
+                # The thread must not end here: the database would stay unavailable until the process ends.
                 log.exception("restart of the embedded PostgreSQL failed; trying again in %g s", pause)
             else:
                 log.warning("embedded PostgreSQL runs again after %.1f s", time.monotonic() - restarted_at)
