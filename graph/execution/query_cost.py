@@ -87,7 +87,7 @@ class CostEstimate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Cost formula: fixed entries and bytes, plus the size of each part times the cost per entry.
+    """Cost formula: entries and bytes, plus the size of each part times its cost per entry.
 
     `fields` counts the fields of one object, with those of single objects below it and without those of lists.
     """
@@ -144,7 +144,7 @@ class OperationCost:
     list_fields: Mapping[int, int]
 
     def bound_entries(self, estimate: CostEstimate, maximum: int) -> int:
-        """Return the entries that the execution may have: more than the estimate if lists are of unknown length."""
+        """Return the entries to admit: more than the estimate if lists are unsized."""
         return min(UNKNOWN_FACTOR * estimate.entries, maximum) if self.list_entries else estimate.entries
 
 
