@@ -61,6 +61,62 @@ class CostBudget:
             self._waiting.popleft()
 
 
+class WorkQueue:
+    """Queue that bounds the work of all tasks in one iteration of the event loop.
+
+    Work that does not fit is admitted in the order of its arrival, up to `quantum` per iteration, or a single larger piece.
+    """
+
+    def __init__(self, quantum: int) -> None:
+        self.quantum = quantum
+        self._used = 0
+        self._waiting = deque[tuple[int, asyncio.Future[None]]]()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def try_start(self, work: int) -> bool:
+        """Return whether the work may start in this iteration, and count it if so."""
+        if asyncio.get_running_loop() is not self._loop:
+            self._reset()
+        if self._waiting or self._used + work > self.quantum:
+            return False
+        self._count(work)
+        return True
+
+    async def wait(self, work: int) -> None:
+        """Wait until the work may start."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._reset()
+        turn = loop.create_future()
+        self._waiting.append((work, turn))
+        if len(self._waiting) == 1 and not self._used:
+            loop.call_soon(self._admit_waiting)
+        await turn
+
+    def _reset(self) -> None:
+        """Forget the work of a closed loop."""
+        self._loop = asyncio.get_running_loop()
+        self._used = 0
+        self._waiting.clear()
+
+    def _count(self, work: int) -> None:
+        """Count the work. The first one of an iteration schedules the next."""
+        if not self._used:
+            asyncio.get_running_loop().call_soon(self._admit_waiting)
+        self._used += work
+
+    def _admit_waiting(self) -> None:
+        self._used = 0
+        while self._waiting:
+            work, turn = self._waiting[0]
+            if not turn.done():
+                if self._used and self._used + work > self.quantum:
+                    return
+                self._count(work)
+                turn.set_result(None)
+            self._waiting.popleft()
+
+
 class Turnstile:
     """Gate that lets one task pass in each iteration of the event loop."""
 

@@ -13,11 +13,12 @@ from db.notifications import Notifications
 from db.pool import Pool
 from db.repositories.previews import Preview
 from domain.batch_size import DEFAULT_LIMITS, BatchLimits
-from domain.batches import BatchStatus, FileFormat, OnError, Rejection
-from domain.locations import TreeChange, TreeEntry
+from domain.batches import BatchStatus, FileFormat, OnError, PriceBatch, Rejection
+from domain.locations import Location, TreeChange, TreeEntry
 from domain.prices import DayTotals
 from resolvers.caller import Caller
 from resolvers.data_version import DataVersion
+from resolvers.errors import RequestError
 from resolvers.loading.day_totals import DayTotalsLoader, LaneDays
 from resolvers.loading.request_loaders import Loaders
 from resolvers.price_changes import PriceChanges
@@ -122,6 +123,11 @@ class RequestContext:
             self.app.totals.check_capacity()
             self._is_admitted = True
         return await self.app.totals.load_many(lanes)
+
+    @cached_property
+    def found_nodes(self) -> dict[str, asyncio.Task[Location | PriceBatch | RequestError | None]]:
+        """Lookups of global IDs by the ID, which fields with the same IDs share."""
+        return {}
 
     @cached_property
     def loaders(self) -> Loaders:

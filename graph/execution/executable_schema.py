@@ -5,11 +5,11 @@ small query itself. Here a document is parsed and validated once, lists are comp
 the extensions.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Collection, Coroutine, Iterable, Sequence
 from copy import copy
 from functools import partial
 from inspect import isawaitable
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import strawberry
 from graphql import ExecutionResult as CoreResult
@@ -19,7 +19,7 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from graph.admission import CostBudget, Turnstile
+from graph.admission import CostBudget, Turnstile, WorkQueue
 from graph.errors.argument_errors import ArgumentError, describe_invalid_variables
 from graph.execution.authorization import may_introspect, require_scopes
 from graph.execution.column_completion import ColumnarExecutionContext
@@ -43,7 +43,10 @@ CONCURRENT_COST = 4
 
 A query of the maximum cost occupies the event loop for 40 ms.
 """
+WORK_PER_ITERATION = 1_000
+"""Entries and fields of lists that are completed in one iteration of the event loop: 5 to 20 ms."""
 QUERIES_AND_MUTATIONS = (OperationType.QUERY, OperationType.MUTATION)
+T = TypeVar("T")
 Result = tuple[dict[str, Any] | None, list[GraphQLError] | None]
 """The data of an operation, or None if it was not executed, and its formatted errors."""
 
@@ -123,6 +126,7 @@ class Schema(strawberry.Schema):
         self.suggest = suggest
         self._deadline = Deadline(request_limits.execution_seconds)
         self._cost_budget = CostBudget(CONCURRENT_COST * limits.max_cost)
+        self._work_queue = WorkQueue(WORK_PER_ITERATION)
         self._parse_turnstile = Turnstile()
         sizes = SizeLimits(request_limits.max_days, request_limits.max_page_size)
         self.documents = DocumentCache(self._schema, limits, sizes, suggest=suggest)
@@ -208,9 +212,14 @@ class Schema(strawberry.Schema):
                 # A mutation has no timeout: it must not stop half-way, and an upload waits for up to its `waitMs`.
                 return await execution
             try:
-                return await self._deadline.run(self._cost_budget.run(execution, estimate.entries))
+                return await self._run_bounded(execution, operation, estimate)
             except ExecutionTimeout:
                 return None, [self._timeout_error()]
+
+    def _run_bounded(self, work: Coroutine[Any, Any, T], operation: Operation, estimate: CostEstimate) -> Awaitable[T]:
+        """Return the result of the work within the budget. Raise ExecutionTimeout if late."""
+        cost = operation.cost.bound_entries(estimate, self.limits.max_cost)
+        return self._deadline.run(self._cost_budget.run(work, cost))
 
     async def _execute(
         self, document: Document, operation: Operation, variables: dict[str, Any], context: RequestContext
@@ -241,6 +250,8 @@ class Schema(strawberry.Schema):
             "executor_class": ColumnarExecutionContext,
             "operation_extensions": None,
             "open_meter": partial(ResponseMeter, operation.cost, variables, self.limits),
+            "work_queue": self._work_queue,
+            "max_errors": self.limits.max_errors,
         }
 
     def _policy_error(
@@ -275,8 +286,10 @@ class Schema(strawberry.Schema):
         if not errors:
             return None
         shown_schema = self._schema if self.suggest else None
-        described = describe_invalid_variables(document.tree, operation.node, variables, errors, shown_schema)
-        return self.format_errors(described)
+        # Errors above the limit are only counted.
+        shown, others = errors[: self.limits.max_errors], errors[self.limits.max_errors :]
+        described = describe_invalid_variables(document.tree, operation.node, variables, shown, shown_schema)
+        return self.format_errors([*described, *others])
 
     def format_errors(self, errors: Sequence[GraphQLError] | None) -> list[GraphQLError] | None:
         """Return the errors of a result for the client, or None if there are none."""

@@ -1,12 +1,19 @@
 """Execution of streamed operations, for WebSocket connections and server-sent events."""
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Iterable
 from contextlib import aclosing
+from functools import partial
 from inspect import isawaitable
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import ExecutionResult as CoreResult
-from graphql import GraphQLError, subscribe
+from graphql import (
+    Executor,
+    GraphQLError,
+    create_source_event_stream,
+    execute_subscription_event,
+    map_source_to_response_event,
+)
 from strawberry.schema.schema import StreamResult
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType as Kind
@@ -14,9 +21,18 @@ from strawberry.types.graphql import OperationType as Kind
 from graph.execution.authorization import PermissionDenied, require_scopes
 from graph.execution.document_cache import Document, Operation
 from graph.execution.executable_schema import OperationNotAllowed, Schema, was_executed
+from graph.execution.query_cost import CostEstimate
+from graph.execution.timeout import ExecutionTimeout
 from resolvers.context import RequestContext
 from telemetry import spans
 from telemetry.request_record import record_operation, track_subscription
+
+
+class Events(NamedTuple):
+    """Source events of a subscription, and the executor that completes them."""
+
+    executor: Executor[Any]
+    source: AsyncIterable[Any]
 
 
 class StreamingSchema(Schema):
@@ -69,7 +85,8 @@ class StreamingSchema(Schema):
         except PermissionDenied as error:
             yield PreExecutionError(None, [error.as_graphql_error()])
             return
-        if refusal := self._policy_error(operation, context, operation.cost.total.evaluate(variables)):
+        estimate = operation.cost.total.evaluate(variables)
+        if refusal := self._policy_error(operation, context, estimate):
             yield PreExecutionError(None, [refusal])
             return
         # Only the start is traced: a subscription may last for days.
@@ -78,22 +95,44 @@ class StreamingSchema(Schema):
             if spans.tracer is None
             else spans.tracer.span(operation.kind.value, operation.span_attributes)
         ):
-            subscription = subscribe(
-                self._schema, document.tree, **self._executor_options(operation, variables, context)
-            )
-            results = await subscription if isawaitable(subscription) else subscription
-        if isinstance(results, CoreResult):
-            errors = self._format_execution_errors(document, operation, variables, results.errors)
-            yield PreExecutionError(None, errors)
+            events = await self._open_events(document, operation, variables, context)
+        if not isinstance(events, Events):
+            yield PreExecutionError(None, self._format_execution_errors(document, operation, variables, events))
             return
+        results = map_source_to_response_event(*events, partial(self._execute_event, operation, estimate))
         try:
-            async with aclosing(results):  # type: ignore[type-var]
+            async with aclosing(results):
                 with track_subscription():
                     async for result in results:
                         yield ExecutionResult(result.data, self.format_errors(result.errors))
         except Exception as error:
             # The executor does not catch exceptions of the source stream.
             yield ExecutionResult(None, self.format_errors([GraphQLError(str(error), original_error=error)]))
+
+    async def _open_events(
+        self, document: Document, operation: Operation, variables: dict[str, Any], context: RequestContext
+    ) -> "Events | list[GraphQLError] | None":
+        """Return the source events of a subscription, or the errors of its start."""
+        options = self._executor_options(operation, variables, context)
+        build, values = options.pop("executor_class").build, options.pop("variable_values")
+        executor = build(self._schema, document.tree, raw_variable_values=values, **options)
+        if isinstance(executor, list):
+            return executor
+        opening = create_source_event_stream(executor)
+        source = await opening if isawaitable(opening) else opening
+        return source.errors if isinstance(source, CoreResult) else Events(executor, source)
+
+    async def _execute_event(self, operation: Operation, estimate: CostEstimate, executor: Executor[Any]) -> CoreResult:
+        """Return the result of an event, within the budget and the deadline of a query."""
+        try:
+            return await self._run_bounded(_complete_event(executor), operation, estimate)
+        except ExecutionTimeout:
+            return CoreResult(None, [self._timeout_error()])
+
+
+async def _complete_event(executor: Executor[Any]) -> CoreResult:
+    execution = execute_subscription_event(executor)
+    return await execution if isawaitable(execution) else execution
 
 
 async def _single_result_stream(execution: Awaitable[ExecutionResult]) -> StreamResult:

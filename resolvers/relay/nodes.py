@@ -12,6 +12,8 @@ from resolvers.locations import find_location
 from resolvers.relay.global_ids import BATCH, decode_global_id, encode_location_id, parse_batch_key
 
 NodeModel = Location | PriceBatch
+MAX_ID_ERRORS = 20
+"""Maximum number of IDs that fail alone. With more of them the list fails as a whole."""
 
 
 async def find_node(context: RequestContext, text: str) -> NodeModel | None:
@@ -34,8 +36,20 @@ async def find_nodes(context: RequestContext, texts: Sequence[str]) -> list[Node
     if len(texts) > max_ids:
         message = f"ids may contain at most {max_ids} entries (got {len(texts)})."
         raise RequestError("TOO_MANY_IDS", message, argument="ids")
-    # Concurrent, so that all IDs of a kind share one statement.
-    return await asyncio.gather(*(_find(context, text, "ids") for text in texts))
+    # Concurrent, so that all IDs of a kind share one statement. Fields with the same IDs share the lookups.
+    found = context.found_nodes
+    missing = [text for text in dict.fromkeys(texts) if text not in found]
+    for text in missing:
+        found[text] = asyncio.ensure_future(_find(context, text, "ids"))
+    nodes = await asyncio.gather(*(found[text] for text in texts))
+    errors = [node for node in nodes if isinstance(node, RequestError)]
+    if len(errors) > MAX_ID_ERRORS:
+        # One error tells as much as hundreds, each of which takes as long as a node.
+        raise RequestError(
+            message=f"{errors[0]} {len(errors):,} of the {len(texts):,} IDs failed.",
+            **errors[0].extensions,  # type: ignore[arg-type]
+        )
+    return nodes
 
 
 async def _find(context: RequestContext, text: str, argument: str) -> NodeModel | RequestError | None:

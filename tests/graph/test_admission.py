@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from graph.admission import CostBudget, Turnstile
+from graph.admission import CostBudget, Turnstile, WorkQueue
 
 pytestmark = pytest.mark.anyio
 
@@ -94,3 +94,23 @@ async def test_turnstile_lets_one_task_pass_per_iteration() -> None:
         counts.add(len(passed) - before)
     assert passed == [0, 2, 3, 4]
     assert counts <= {0, 1}
+
+
+async def test_work_queue_bounds_the_work_of_an_iteration_and_keeps_the_order() -> None:
+    queue, started = WorkQueue(10), list[int]()
+
+    async def work(amount: int) -> None:
+        if not queue.try_start(amount):
+            await queue.wait(amount)
+        started.append(amount)
+
+    amounts = [6, 4, 5, 3, 25, 1, 9, 9, 2]
+    tasks = [asyncio.create_task(work(amount)) for amount in amounts]
+    tasks[3].cancel()
+    done = list[list[int]]()
+    while not all(task.done() for task in tasks):
+        before = len(started)
+        await asyncio.sleep(0)
+        done.append(started[before:])
+    assert [part for part in done if part] == [[6, 4], [5], [25], [1, 9], [9], [2]]
+    assert queue.try_start(10)

@@ -15,6 +15,7 @@ from graphql import (
     GraphQLObjectType,
     get_introspection_query,
     get_named_type,
+    graphql_sync,
     is_introspection_type,
 )
 from hypothesis import HealthCheck, given, settings
@@ -185,6 +186,59 @@ def test_entries_of_lists_of_unknown_length_are_limited_by_the_cost_too(filled_d
         assert codes(await run(pool, thrice, limits)) == {"QUERY_TOO_COSTLY"}
 
     with_pool(filled_database_url, compare)
+
+
+def test_fields_of_lists_of_unknown_length_are_limited_by_the_cost_and_refused_once(filled_database_url: str) -> None:
+    names = " ".join(f"a{number}: __typename" for number in range(48))
+    types = f"types {{ fields {{ {names} }} }}"
+    operation = Operation(f"{{ __schema {{ {types} }} }}", {})
+
+    async def run_twice(pool: Pool) -> None:
+        # The types have some 200 fields, each with 48 names here.
+        (error,) = (await run(pool, operation, replace(LIMITS, max_cost=5_000))).errors
+        assert error["extensions"]["code"] == "QUERY_TOO_COSTLY"
+        assert (await run(pool, operation, LIMITS)).errors == []
+
+    with_pool(filled_database_url, run_twice)
+
+
+def test_long_lists_are_completed_in_turns_and_equal_those_of_the_stock_executor(filled_database_url: str) -> None:
+    operation = Operation(get_introspection_query(), {})
+
+    async def compare(pool: Pool) -> None:
+        turns = 0
+
+        async def count_turns() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        await run(pool, operation, LIMITS, only_cost=True)
+        counter = asyncio.create_task(count_turns())
+        result = await run(pool, operation, LIMITS)
+        counter.cancel()
+        assert result.data == graphql_sync(schema._schema, operation.query).data
+        # Nothing is read from the database: each turn is one of the executor.
+        assert turns > 5
+
+    with_pool(filled_database_url, compare)
+
+
+def test_errors_above_the_limit_of_a_response_are_counted_and_not_built(filled_database_url: str) -> None:
+    fields = " ".join(f'a{number}: nodes(ids: ["x", "y", "z"]) {{ id }}' for number in range(10))
+    counting = limited(replace(LIMITS, max_errors=4))
+
+    async def count(pool: Pool) -> None:
+        result = await counting.execute_operation(f"{{ {fields} }}", {}, None, reading_context(pool), only_queries=True)
+        assert [error["extensions"]["code"] for error in result.errors] == ["INVALID_ID"] * 4 + ["TOO_MANY_ERRORS"]
+        assert result.errors[-1]["message"] == "26 more errors omitted."
+        built: list[Any] = []
+        counting.format_errors = built.extend  # type: ignore[method-assign, assignment]
+        await counting.execute_operation(f"{{ {fields} }}", {}, None, reading_context(pool), only_queries=True)
+        assert (len(built), len(set(map(id, built)))) == (30, 4)
+
+    with_pool(filled_database_url, count)
 
 
 def test_every_text_of_the_schema_has_a_bound() -> None:

@@ -98,6 +98,17 @@ def test_nodes_are_returned_in_order_with_an_error_for_each_malformed_id(client:
     )
 
 
+def test_nodes_with_many_malformed_ids_fail_with_one_error(module_database_url: str, client: Client) -> None:
+    assert len(client.post(NODES, {"ids": ["?"] * MAX_PAGE_SIZE})["errors"]) == MAX_PAGE_SIZE
+    with running_server(module_database_url) as default:
+        answer = default.post(NODES, {"ids": ["?"] * 21 + [CHINA]})
+    assert answer["data"] == {"nodes": None}
+    (error,) = answer["errors"]
+    assert error["path"] == ["nodes"]
+    assert error["message"].endswith("21 of the 22 IDs failed.")
+    assert error["extensions"] == {"code": "INVALID_ID", "argument": "ids", "variable": "ids"}
+
+
 def test_nodes_are_limited_in_number(client: Client) -> None:
     assert client.ask(NODES, ids=[]) == {"nodes": []}
     assert len(client.ask(NODES, ids=[CHINA] * MAX_PAGE_SIZE)["nodes"]) == MAX_PAGE_SIZE
