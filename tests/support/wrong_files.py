@@ -94,7 +94,8 @@ def long_line(head: bytes) -> Callable[[], Iterator[bytes]]:
     return lambda: chain([head], repeat(b"x" * CHUNK_BYTES, (200 << 20) // CHUNK_BYTES))
 
 
-LATIN_1 = HEADER + LINE * 250_000 + "Göteborg,BBBBB,2024-01-01,,1,USD\n".encode("latin-1") + LINE * 10
+ONE_DAY = b"AAAAA,BBBBB,2024-01-01,,10,USD\n"
+LATIN_1 = HEADER + ONE_DAY * 250_000 + "Göteborg,BBBBB,2024-01-01,,1,USD\n".encode("latin-1") + LINE * 10
 DEEP = b'{"origin":' + b"[" * 400_000 + b"]" * 400_000 + b"}\n"
 DEEPER = b'{"origin":' * 90_000 + b"1" + b"}" * 90_000 + b"\n"
 CUT_GZIP = gzip.compress(HEADER + LINE * 100_000, mtime=0)[:-2_000]

@@ -257,8 +257,8 @@ def test_rate_limit_headers_are_exposed_to_allowed_cors_origins(module_database_
         ("RATE_LIMIT", "sometimes", "invalid rate limit"),
         ("TOKEN_RATE_LIMIT", "1/second;600/minute", "invalid rate limit"),
         ("RATE_LIMIT", "0/minute", "reject every request"),
-        ("TRUSTED_PROXIES", "proxy.example", "trusted_proxies"),
-        ("TRUSTED_PROXIES", "*", "trusted_proxies"),
+        ("TRUSTED_PROXIES", "proxy.example", "TRUSTED_PROXIES"),
+        ("TRUSTED_PROXIES", "*", "TRUSTED_PROXIES"),
         ("RATE_LIMIT_STORAGE", "floppy://:secret@a", "unknown rate-limit storage"),
     ],
 )
