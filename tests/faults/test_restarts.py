@@ -91,7 +91,7 @@ def is_listening(pid: int, url: str) -> bool:
 
 
 def test_supervisor_handles_a_crash_and_sigterm_while_a_process_drains(database_url: str) -> None:
-    drain_seconds = 6.0
+    drain_seconds = 10.0
     settings = {"RATESGRAPH_DRAIN_SECONDS": str(drain_seconds)}
     with serving(database_url, "--workers", "2", settings=settings) as (process, url):
         wait_until_answered(url)
