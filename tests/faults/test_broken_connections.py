@@ -43,7 +43,7 @@ def readers_through_proxy(database_url: str, cases: list[QueryCase]) -> Iterator
     with running_database_proxy(database_url) as (proxy, url), serving(url, settings=SETTINGS) as (_, server_url):
         wait_until_answered(server_url)
         with reading(server_url, cases, persistent=4, short_lived=4) as readings:
-            wait_for(readings, 50)
+            readings.wait_for(50)
             yield proxy, readings
             eventually(
                 lambda: all(one.is_correct for one in readings.all[-30:]), "the responses do not become correct again"
@@ -51,12 +51,6 @@ def readers_through_proxy(database_url: str, cases: list[QueryCase]) -> Iterator
         assert all(one.status != 200 or one.is_correct for one in readings.all)
         assert max(one.seconds for one in readings.all) < EXECUTION_SECONDS + TOLERANCE_SECONDS
         eventually(lambda: is_idle(database_url), "connections are left behind")
-
-
-def wait_for(readings: Readings, count: int) -> None:
-    """Wait for a number of further responses."""
-    count += len(readings.all)
-    eventually(lambda: len(readings.all) >= count, "no request is answered", 60)
 
 
 def is_idle(database_url: str) -> bool:
@@ -87,7 +81,7 @@ def test_connection_pool_replaces_connections_that_are_cut_or_reset(
     with readers_through_proxy(module_database_url, cases) as (proxy, readings):
         for _ in range(10):
             breaking(proxy)
-            wait_for(readings, 20)
+            readings.wait_for(20)
     assert readings.incorrect == []
 
 
@@ -98,7 +92,7 @@ def test_connection_pool_replaces_connections_terminated_by_the_database(
         proxy.slow_close = 0.3
         for _ in range(5):
             terminate(module_database_url)
-            wait_for(readings, 20)
+            readings.wait_for(20)
     assert readings.incorrect == []
 
 
@@ -107,7 +101,7 @@ def test_connection_pool_serves_correct_results_over_a_slow_network(
 ) -> None:
     with readers_through_proxy(module_database_url, cases) as (proxy, readings):
         proxy.latency = 0.05
-        wait_for(readings, 100)
+        readings.wait_for(100)
         proxy.latency = 0
     assert readings.incorrect == []
 
@@ -157,7 +151,7 @@ def test_stalled_database_does_not_delay_readiness_probes_or_metrics(module_data
 def test_connection_pool_replaces_half_open_connections(module_database_url: str, cases: list[QueryCase]) -> None:
     with readers_through_proxy(module_database_url, cases) as (proxy, readings):
         proxy.half_open()
-        wait_for(readings, 100)
+        readings.wait_for(100)
         # PostgreSQL must detect by itself the remaining ends of the connections.
         terminate(module_database_url)
     assert all(has_expected_status(one) for one in readings.all)
@@ -198,6 +192,6 @@ def test_client_disconnects_leave_no_busy_or_extra_database_connections(
                 proxy.cut()
             assert all(one.is_correct or one.status == 0 for one in broken.all)
         with reading(url, cases, persistent=2, short_lived=2) as readings:
-            wait_for(readings, 50)
+            readings.wait_for(50)
         assert readings.incorrect == []
         eventually(lambda: is_idle(module_database_url), "connections are left behind")

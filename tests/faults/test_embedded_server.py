@@ -12,7 +12,7 @@ import pytest
 
 from db.embedded.supervisor import embedded_server
 from db.migrate import migrate
-from tests.faults.readers import Readings, reading
+from tests.faults.readers import reading
 from tests.faults.world import QueryCase, create_query_cases
 from tests.support.commands.processes import ratesgraph
 from tests.support.databases.embedded import answers, other_user, postgres_processes, postmaster_of
@@ -46,14 +46,6 @@ def serving_folder(folder: Path, workers: int = 1) -> Iterator[tuple[subprocess.
         yield served
 
 
-def wait_for(readings: Readings, count: int) -> None:
-    """Wait for a number of further correct responses."""
-    before = len(readings.all)
-    eventually(
-        lambda: sum(one.is_correct for one in readings.all[before:]) >= count, "no request is answered any more", 60
-    )
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 def test_kill_of_the_embedded_database_under_load_fails_no_read(
     world: tuple[Path, list[QueryCase]], workers: int
@@ -61,11 +53,11 @@ def test_kill_of_the_embedded_database_under_load_fails_no_read(
     folder, cases = world
     with serving_folder(folder, workers) as (_, url), reading(url, cases, persistent=4, short_lived=4) as readings:
         for _ in range(3):
-            wait_for(readings, 100)
+            readings.wait_for_correct(100)
             killed = postmaster_of(folder)
             killed.kill()
             killed.wait(10)
-        wait_for(readings, 200)
+        readings.wait_for_correct(200)
         assert readings.incorrect == []
         assert max(one.seconds for one in readings.all) < 8
         # The worker has found the database again, too.
@@ -78,10 +70,10 @@ def test_kill_of_the_embedded_database_under_load_fails_no_read(
 def test_kill_of_a_backend_under_load_fails_no_read(world: tuple[Path, list[QueryCase]]) -> None:
     folder, cases = world
     with serving_folder(folder) as (_, url), reading(url, cases, persistent=4, short_lived=4) as readings:
-        wait_for(readings, 100)
+        readings.wait_for_correct(100)
         backend = next(one for one in postgres_processes(folder) if "[local]" in " ".join(one.cmdline()))
         backend.kill()
-        wait_for(readings, 200)
+        readings.wait_for_correct(200)
         assert readings.incorrect == []
 
 

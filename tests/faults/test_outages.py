@@ -12,7 +12,7 @@ from db.migrate import migrate
 from db.outage import MAX_WAITING
 from server.config.settings import Settings
 from tests.chaos.database import CrashableServer, crashable_server
-from tests.faults.readers import QUERY, Reading, Readings, reading
+from tests.faults.readers import QUERY, Reading, reading
 from tests.faults.world import QueryCase, create_query_cases
 from tests.support.databases.memory import temporary_folder
 from tests.support.http.server_process import serving, wait_until_answered
@@ -47,15 +47,6 @@ def outage(server: CrashableServer) -> Iterator[float]:
         server.start()
 
 
-def wait_for(readings: Readings, count: int) -> None:
-    """Wait for a number of further responses."""
-    count += len(readings.all)
-    deadline = time.monotonic() + 60
-    while len(readings.all) < count:
-        assert time.monotonic() < deadline, "no request is answered any more"
-        time.sleep(0.01)
-
-
 def pause_until(moment: float) -> None:
     """Wait until a point in time, to extend the outage."""
     time.sleep(max(0.0, moment - time.monotonic()))
@@ -66,11 +57,11 @@ def test_outage_of_five_seconds_fails_no_request(crashable: tuple[CrashableServe
     with serving(server.url, settings=SETTINGS) as (_, url):
         wait_until_answered(url)
         with reading(url, cases, persistent=6, short_lived=6) as readings:
-            wait_for(readings, 200)
+            readings.wait_for(200)
             with outage(server) as since:
                 pause_until(since + OUTAGE_SECONDS)
             until = time.monotonic()
-            wait_for(readings, 200)
+            readings.wait_for(200)
         assert readings.incorrect == []
         assert until - since >= OUTAGE_SECONDS
         # The requests waited for the database, and not much longer.
@@ -91,14 +82,14 @@ def test_outage_beyond_the_wait_limit_responds_503_quickly_until_recovery(
     with serving(server.url, settings=SETTINGS) as (_, url):
         wait_until_answered(url)
         with reading(url, cases, persistent=4, short_lived=4) as readings:
-            wait_for(readings, 100)
+            readings.wait_for(100)
             with outage(server) as since:
                 pause_until(since + OUTAGE_SECONDS)
                 with reading(url, cases, persistent=2, short_lived=2) as late_readings:
                     pause_until(since + DEFAULT_SECONDS + 4)
             until = time.monotonic()
             eventually(lambda: readings.all[-1].is_correct, "no request is answered again")
-            wait_for(readings, 200)
+            readings.wait_for(200)
         assert all(one.is_correct or is_outage_error(one) for one in readings.all)
         # No request waits longer than the database wait.
         assert max(one.seconds for one in readings.between(since - 1, until - 3)) < DEFAULT_SECONDS + TOLERANCE_SECONDS

@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from db.migrate import migrate
 from tests.chaos.database import crashable_server
 from tests.chaos.run import find_free_port
-from tests.faults.readers import Readings, reading
+from tests.faults.readers import reading
 from tests.faults.world import QueryCase, create_query_cases
 from tests.support.databases.memory import temporary_folder
 from tests.support.fixtures.server import running_worker
@@ -132,12 +132,6 @@ def cases(database_url: str) -> list[QueryCase]:
     return create_query_cases(database_url)
 
 
-def wait_for(readings: Readings, count: int) -> None:
-    """Wait for a number of further responses."""
-    count += len(readings.all)
-    eventually(lambda: len(readings.all) >= count, "no request is answered", 60)
-
-
 def test_pgbouncer_reads_are_correct_and_survive_its_restart(
     command: str, database_url: str, cases: list[QueryCase]
 ) -> None:
@@ -146,12 +140,12 @@ def test_pgbouncer_reads_are_correct_and_survive_its_restart(
         wait_until_answered(url)
         # More readers than connections to PostgreSQL: the connections are shared.
         with reading(url, cases, persistent=8, short_lived=8) as readings:
-            wait_for(readings, 500)
+            readings.wait_for(500)
             for _ in range(2):
                 bouncer.kill()
                 time.sleep(1)
                 bouncer.start()
-                wait_for(readings, 100)
+                readings.wait_for(100)
         assert readings.incorrect == []
 
 
@@ -166,12 +160,12 @@ def test_pgbouncer_reads_survive_an_outage_of_the_database(any_command: str) -> 
         ):
             wait_until_answered(url)
             with reading(url, cases, persistent=4, short_lived=4) as readings:
-                wait_for(readings, 100)
+                readings.wait_for(100)
                 server.crash()
                 # Longer than the pool waits for a connection, which PgBouncer still provides.
                 time.sleep(4)
                 server.start()
-                wait_for(readings, 100)
+                readings.wait_for(100)
             assert readings.incorrect == []
 
 

@@ -21,7 +21,7 @@ MESSAGE = "A change of the region tree is being applied. Try again when it has e
 
 @pytest.fixture
 def client(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """A server whose work gives up early, with two applied batches, the second with a rejection."""
+    """A server with short timeouts and two applied batches, the second with a rejection."""
     monkeypatch.setattr(pool, "POOL_TIMEOUT_SECONDS", 0.3)
     monkeypatch.setattr("server.lifespan.INGEST", replace(pool.INGEST, lock_timeout=1_500))
     create_locations(database_url)
@@ -51,7 +51,7 @@ def assert_refused(response: httpx.Response) -> None:
     assert response.json() == {"errors": [{"message": MESSAGE, "extensions": {"code": "TREE_CHANGE_RUNNING"}}]}
 
 
-def test_work_that_waits_in_vain_for_a_tree_change_names_it(client: Client, database_url: str) -> None:
+def test_work_that_times_out_behind_a_tree_change_names_it(client: Client, database_url: str) -> None:
     report = f"{client.http.base_url}/batches/2/rejections.csv"
     bodies = requests() * 2
     with ThreadPoolExecutor(len(bodies)) as threads, psycopg.connect(database_url) as holder:
