@@ -66,7 +66,8 @@ def test_unknown_settings_are_found_with_a_similar_name() -> None:
 
 
 @pytest.mark.parametrize("command", [["serve", "--port", "0"], ["worker"]])
-def test_unknown_setting_is_logged_at_start(command: list[str]) -> None:
+def test_unknown_setting_is_logged_at_start(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("db.pool.OPEN_SECONDS", 0.2)
     settings = {"RATESGRAPH_MAX_DAY": "3", "RATESGRAPH_LOG_FORMAT": "json"}
     done = ratesgraph_in_process("postgresql:///nowhere?host=/nonexistent", *command, settings=settings, exit_code=1)
     line = json.loads(done.stderr.splitlines()[0])
