@@ -119,7 +119,10 @@ def test_rate_limit_applies_to_token_guessing_at_the_metrics_route(client: Clien
 
 
 def wait_for_etag(client: Client) -> None:
-    """Wait until the server knows the version of its data, without using up the limit of any one address."""
+    """Wait until the server knows the version of its data.
+
+    Each request comes from another address, so that no limit is used up.
+    """
     addresses = (f"2001:db8:{number:x}::1" for number in itertools.count(1))
 
     def responds_with_etag() -> bool:
