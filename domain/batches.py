@@ -38,6 +38,7 @@ class FileFormat(StrEnum):
     NDJSON = "ndjson"
     NDJSON_GZIP = "ndjson.gz"
     PARQUET = "parquet"
+    XLSX = "xlsx"
 
 
 class Severity(StrEnum):

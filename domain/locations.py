@@ -3,9 +3,18 @@
 Values created for every query are named tuples: creating and hashing a frozen dataclass is up to three times as slow.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+SPACED_CODE = r"(?i)^([A-Z]{2})\s+([A-Z2-9]{3})$"
+"""A UN/LOCODE as UNECE prints it, with a blank after the country: `NL RTM`. No slug has a blank."""
+
+
+def normalize_code(text: str) -> str:
+    """Return a code or slug trimmed, and a UN/LOCODE without the blank after the country."""
+    return re.sub(SPACED_CODE, r"\1\2", text.strip())
 
 
 class LocationKind(StrEnum):

@@ -63,8 +63,8 @@ class Mutation:
 
     @strawberry.mutation(
         description=(
-            "Upload a price file (CSV, NDJSON or Parquet) as a GraphQL multipart request. The response confirms that the file"
-            " is stored durably. It is applied like a batch of `uploadPrices`."
+            "Upload a price file (CSV, NDJSON, Parquet or Excel) as a GraphQL multipart request. The response confirms that"
+            " the file is stored durably. It is applied like a batch of `uploadPrices`."
         ),
         metadata=requires(AuthScope.UPLOAD),
     )

@@ -1,7 +1,5 @@
-"""Region tree: reads region and port files, validates changes and applies them."""
+"""Region tree: validates changes and applies them."""
 
-import csv
-import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +8,7 @@ from typing import NamedTuple
 from db.connection import Connection
 from db.repositories import audit, locations, versions
 from db.repositories.audit import COMMAND, Action
-from domain.locations import Location, LocationKind, TreeChange, TreeEntry
+from domain.locations import Location, LocationKind, TreeChange, TreeEntry, normalize_code
 from ingest.errors import TreeRejected
 from ingest.tree_totals import move_totals
 
@@ -21,8 +19,6 @@ MAX_NAME_LENGTH = 200
 MAX_SLUG_LENGTH = 63
 MAX_AUDITED_KEYS = 10
 """Maximum number of a change's locations that the audit entry lists by key."""
-REGION_COLUMNS = ["slug", "name", "parent_slug"]
-PORT_COLUMNS = ["code", "name", "parent_slug"]
 
 
 class Rule(NamedTuple):
@@ -75,51 +71,14 @@ def _require(rules: Iterable[Rule], entry: TreeEntry) -> None:
             raise TreeRejected(rule.code, f"{entry.place}: {rule.message(entry)}", entry.number)
 
 
-def read_regions(data: bytes, name: str) -> list[TreeEntry]:
-    """Read `slug,name,parent_slug`; an empty parent makes a root. Raise TreeRejected."""
-    return list(_read(data, name, LocationKind.REGION))
-
-
-def read_ports(data: bytes, name: str) -> list[TreeEntry]:
-    """Read `code,name,parent_slug`; every port has a region. Raise TreeRejected."""
-    return list(_read(data, name, LocationKind.PORT))
-
-
-def _read(data: bytes, file: str, kind: LocationKind) -> Iterable[TreeEntry]:
-    columns = REGION_COLUMNS if kind is LocationKind.REGION else PORT_COLUMNS
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise TreeRejected("WRONG_ENCODING", f"{file}:{line}: not UTF-8") from error
-    reader = csv.reader(io.StringIO(text), strict=True)
-    try:
-        header = [column.strip().lower() for column in next(reader, [])]
-        if header != columns:
-            shown = _printable(",".join(header)[:MAX_NAME_LENGTH]) or "none"
-            raise TreeRejected("WRONG_COLUMNS", f"{file}:1: the columns must be {','.join(columns)}, found {shown}")
-        for number, row in enumerate(filter(None, reader), start=1):
-            yield _entry(row, kind, f"{file}:{reader.line_num}", number)
-    except csv.Error as error:
-        raise TreeRejected("BROKEN_FILE", f"{file}:{reader.line_num}: not readable as CSV ({error})") from error
-
-
-def _entry(row: Sequence[str], kind: LocationKind, place: str, number: int) -> TreeEntry:
-    if len(row) != 3:
-        raise TreeRejected("WRONG_COLUMNS", f"{place}: expected 3 fields, got {len(row)}")
-    key, name, parent = row
-    return normalize(TreeEntry(kind, key, name, parent, place, number))
-
-
 def normalize(entry: TreeEntry) -> TreeEntry:
     """Return the entry trimmed and in its canonical case.
 
     Raise TreeRejected for an invalid key or name, or a port without parent.
     """
-    key = entry.key.strip()
     normalized = replace(
         entry,
-        key=key.upper() if entry.kind is LocationKind.PORT else key.lower(),
+        key=normalize_code(entry.key).upper() if entry.kind is LocationKind.PORT else entry.key.strip().lower(),
         name=None if entry.name is None else entry.name.strip(),
         parent_key=(entry.parent_key or "").strip().lower() or None,
     )

@@ -3,28 +3,24 @@
 import asyncio
 from collections.abc import Sequence
 
-from rapidfuzz import fuzz, process
-
 from db.connection import Connection
 from db.errors import DatabaseError
 from db.repositories import locations
-from domain.locations import Lane, Location, LocationKind
+from db.repositories.locations import SimilarLocations
+from domain.locations import Lane, Location, LocationKind, normalize_code
 from domain.pages import Page, PageRequest
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError, quote
 
 MAX_KEY_LENGTH = 63
-MAX_SUGGESTIONS = 3
-MIN_KEY_SCORE = 60
-MIN_NAME_SCORE = 80
 
 
 async def find_location(context: RequestContext, key: str) -> Location | None:
     """Return the port or region with this code or slug, or None.
 
-    Case and surrounding space are ignored.
+    Case and surrounding space are ignored, and the blank in a UN/LOCODE such as `NL RTM`.
     """
-    key = key.strip()
+    key = normalize_code(key)
     # Codes and slugs are short ASCII strings: other keys are not queried.
     if not key or len(key) > MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         return None
@@ -69,7 +65,7 @@ async def _resolve_lane(context: RequestContext, origin: str, destination: str) 
 async def unknown_location(context: RequestContext, argument: str, key: str) -> RequestError:
     """Return an UNKNOWN_LOCATION error with the argument and suggestions."""
     wanted = key.strip()[:MAX_KEY_LENGTH].encode(errors="replace").decode()
-    suggestions = await _suggest(context, locations.normalize_for_search(wanted))
+    suggestions = await _suggest(context, wanted)
     hint = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
     return RequestError(
         "UNKNOWN_LOCATION",
@@ -79,28 +75,10 @@ async def unknown_location(context: RequestContext, argument: str, key: str) -> 
     )
 
 
-async def _suggest(context: RequestContext, key: str) -> list[str]:
-    """Return up to MAX_SUGGESTIONS codes or slugs of locations with a similar key or name."""
+async def _suggest(context: RequestContext, text: str) -> list[str]:
+    """Return the codes or slugs of locations with a similar key or name."""
     known = await context.app.pool.read(locations.list_locations)
-    return await asyncio.to_thread(_closest_matches, key, known)
-
-
-def _closest_matches(wanted: str, known: list[Location]) -> list[str]:
-    if not wanted:
-        return []
-    keys = [location.key for location in known]
-    by_key = process.extract(
-        wanted, [key.lower() for key in keys], scorer=fuzz.ratio, score_cutoff=MIN_KEY_SCORE, limit=MAX_SUGGESTIONS
-    )
-    by_name = process.extract(
-        wanted,
-        [locations.normalize_for_search(location.name) for location in known],
-        scorer=fuzz.ratio,
-        score_cutoff=MIN_NAME_SCORE,
-        limit=MAX_SUGGESTIONS,
-    )
-    ranked = sorted([*by_key, *by_name], key=lambda match: -match[1])
-    return list(dict.fromkeys(keys[position] for _, _, position in ranked))[:MAX_SUGGESTIONS]
+    return await asyncio.to_thread(lambda: SimilarLocations(known).closest_keys(text))
 
 
 async def search_locations(

@@ -6,8 +6,6 @@ A property test compares the two.
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from rapidfuzz import fuzz, process
-
 from db.connection import Connection
 from db.repositories import rates
 from domain.prices import DateRange, ExchangeRate
@@ -16,9 +14,6 @@ from resolvers.context import RequestContext
 from resolvers.errors import RequestError, quote
 
 MAX_SHOWN_LENGTH = 63
-MAX_SUGGESTIONS = 3
-MIN_SCORE = 60
-"""Similarity of two codes, in percent: two of three letters are equal."""
 
 
 async def exchange_rates(
@@ -66,10 +61,7 @@ def rates_by_day(published: Sequence[tuple[date, int]], newest: date, days: Date
 
 def _unknown_currency(code: str, known: Iterable[str]) -> RequestError:
     wanted = code[:MAX_SHOWN_LENGTH].encode(errors="replace").decode()
-    matches = process.extract(
-        wanted, sorted({*known, "USD"}), scorer=fuzz.ratio, score_cutoff=MIN_SCORE, limit=MAX_SUGGESTIONS
-    )
-    suggestions = [match for match, _, _ in matches]
+    suggestions = rates.closest_currencies(wanted, known)
     hint = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
     return RequestError(
         "UNKNOWN_CURRENCY",

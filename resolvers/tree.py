@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from domain.batches import Rejection
-from domain.locations import Location, LocationKind, TreeChange, TreeEntry
+from domain.locations import Location, LocationKind, TreeChange, TreeEntry, normalize_code
 from resolvers.context import RequestContext
 from resolvers.locations import find_location
 from resolvers.uploads.batch_storage import require_room
@@ -57,6 +57,6 @@ async def _change(context: RequestContext, entries: Sequence[TreeEntry]) -> Tree
     # Loaded locations may have moved, and cached responses may be stale.
     context.loaders.clear()
     context.app.version.invalidate()
-    keys = [entry.key.strip().lower() for entry in entries]
+    keys = [normalize_code(entry.key).lower() for entry in entries]
     found = await context.loaders.location_by_key.load_many(keys)
     return TreeOutcome([location for location in found if location is not None], change)

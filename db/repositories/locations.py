@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from anyascii import anyascii
 from psycopg.rows import args_row
+from rapidfuzz import fuzz, process
 
 from db.connection import Connection
 from db.sql import load_sections
@@ -12,10 +13,38 @@ from domain.pages import PageRequest
 
 SQL = load_sections("locations")
 
+MAX_SUGGESTIONS = 3
+MIN_KEY_SCORE = 60
+MIN_NAME_SCORE = 80
+"""Similarity to a key or a name, in percent, of the text that it is suggested for."""
+
 
 def normalize_for_search(text: str) -> str:
     """Return the text without accents and case: `Malmö` and `MALMO` become `malmo`."""
     return anyascii(text).casefold()
+
+
+class SimilarLocations:
+    """Search for the locations whose key or name resembles a text, for suggestions."""
+
+    def __init__(self, locations: Iterable[Location]) -> None:
+        pairs = [(location.key, normalize_for_search(location.name)) for location in locations]
+        self._keys = [key for key, _ in pairs]
+        self._lower_keys = [key.lower() for key in self._keys]
+        self._names = [name for _, name in pairs]
+
+    def closest_keys(self, text: str) -> list[str]:
+        """Return up to MAX_SUGGESTIONS keys, the most similar first."""
+        wanted = normalize_for_search(text)
+        if not wanted:
+            return []
+        matches = [
+            match
+            for texts, least in ((self._lower_keys, MIN_KEY_SCORE), (self._names, MIN_NAME_SCORE))
+            for match in process.extract(wanted, texts, scorer=fuzz.ratio, score_cutoff=least, limit=MAX_SUGGESTIONS)
+        ]
+        ranked = sorted(matches, key=lambda match: -match[1])
+        return list(dict.fromkeys(self._keys[position] for _, _, position in ranked))[:MAX_SUGGESTIONS]
 
 
 def _location(id: int, kind: str, key: str, name: str, parent_id: int | None) -> Location:  # noqa: A002

@@ -4,25 +4,9 @@ from psycopg.rows import args_row, class_row
 
 from db.connection import Connection
 from db.sql import load_sections
-from domain.batches import FileFormat, Payload
+from domain.batches import Payload
 
 SQL = load_sections("payloads")
-
-SUFFIXES = {
-    ".csv": FileFormat.CSV,
-    ".csv.gz": FileFormat.CSV_GZIP,
-    ".ndjson": FileFormat.NDJSON,
-    ".ndjson.gz": FileFormat.NDJSON_GZIP,
-    ".jsonl": FileFormat.NDJSON,
-    ".jsonl.gz": FileFormat.NDJSON_GZIP,
-    ".parquet": FileFormat.PARQUET,
-}
-
-
-def find_format(name: str) -> FileFormat | None:
-    """Return the format for the suffix of a file name, case-insensitively, or None if unknown."""
-    matching = (file_format for suffix, file_format in SUFFIXES.items() if name.lower().endswith(suffix))
-    return next(matching, None)
 
 
 async def insert_payload(connection: Connection, *, batch_id: int, part: int, format: str, data: bytes) -> None:  # noqa: A002

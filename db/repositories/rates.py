@@ -7,6 +7,8 @@ The shared constants are defined here too. Price conversion (`ingest.batches.cur
 from collections.abc import Iterable, Sequence
 from datetime import date
 
+from rapidfuzz import fuzz, process
+
 from db.connection import Connection
 from db.sql import load_sections
 from domain.prices import DateRange
@@ -19,6 +21,42 @@ RATE_UNITS = 10**12
 """Rates are integers in units of 10⁻¹² US dollars per unit of a currency: 12 decimals."""
 MAX_USD_PER_UNIT = 10**6
 """Upper bound of a rate: no currency is worth more. In units of 10⁻¹² it fits into 64 bits."""
+
+MAX_SUGGESTIONS = 3
+MIN_SCORE = 60
+"""Similarity of two codes, in percent: two of three letters are equal."""
+TRADE_NAMES = {
+    "CNY": "RMB CNH YUAN RENMINBI CN¥ ¥",
+    "USD": "$ US$ USD$ $US US DOLLAR DOLLARS USDOLLAR USDOLLARS",
+    "EUR": "€ EURO EUROS",
+    "GBP": "£ STG UKP STERLING POUND POUNDS",
+    "JPY": "YEN JP¥ ¥ 円",
+    "INR": "RS INR. ₹ RUPEE RUPEES",
+    "KRW": "₩ WON",
+    "SGD": "S$",
+    "HKD": "HK$",
+    "AUD": "A$ AU$",
+    "CAD": "C$ CA$",
+    "NZD": "NZ$",
+    "BRL": "R$ REAL REAIS",
+    "TWD": "NT$ NTD",
+    "AED": "DHS DH DIRHAM",
+    "CHF": "SFR FR. FRANKEN",
+    "TRY": "TL ₺",
+    "PLN": "ZL ZŁ",
+    "DKK": "KR KR. DKR",
+    "NOK": "KR KR. NKR",
+    "SEK": "KR KR. SKR",
+}
+"""Words and signs, without blanks, that trade uses for a currency instead of its ISO 4217 code."""
+
+
+def closest_currencies(text: str, known: Iterable[str]) -> list[str]:
+    """Return up to MAX_SUGGESTIONS known currencies, or the US dollar, that a text may mean."""
+    word, codes = "".join(text.upper().split()), sorted({*known, "USD"})
+    meant = [code for code, names in TRADE_NAMES.items() if word in names.split() and code in codes]
+    similar = process.extract(word, codes, scorer=fuzz.ratio, score_cutoff=MIN_SCORE, limit=MAX_SUGGESTIONS)
+    return meant or [code for code, _, _ in similar]
 
 
 def days_to_read(days: DateRange, newest: date) -> DateRange:

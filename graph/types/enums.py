@@ -41,11 +41,12 @@ ENUMS = [
     describe_enum(
         FileFormat,
         "The format of a price file.",
-        CSV="Comma-separated values with a header line, in UTF-8.",
+        CSV="Lines of values in UTF-8, with a header that shows whether commas, semicolons, tabs or bars separate them.",
         CSV_GZIP="A CSV file compressed by gzip.",
         NDJSON="One JSON object per line, in UTF-8.",
         NDJSON_GZIP="An NDJSON file compressed by gzip.",
         PARQUET="An Apache Parquet file.",
+        XLSX="An Excel workbook (.xlsx) with prices in one visible sheet.",
     ),
     describe_enum(
         Severity,
@@ -76,6 +77,10 @@ class ProblemCode(Enum):
     BROKEN_FILE = strawberry.enum_value(
         "BROKEN_FILE", description="The file cannot be read to its end, or only at a disproportionate cost."
     )
+    CSV_DIALECT = strawberry.enum_value(
+        "CSV_DIALECT",
+        description="A warning: the fields of a CSV file are not separated by commas; the message says how they are read.",
+    )
     DATE_RANGE_TOO_LONG = strawberry.enum_value(
         "DATE_RANGE_TOO_LONG", description="The price holds for more than 3,660 days."
     )
@@ -92,6 +97,9 @@ class ProblemCode(Enum):
     INVALID_DATE_RANGE = strawberry.enum_value("INVALID_DATE_RANGE", description="The period ends before it begins.")
     INVALID_IDEMPOTENCY_KEY = strawberry.enum_value(
         "INVALID_IDEMPOTENCY_KEY", description="The idempotency key is empty, too long or not printable."
+    )
+    INVALID_JSON = strawberry.enum_value(
+        "INVALID_JSON", description="The line of an NDJSON file is not one JSON object."
     )
     INVALID_NAME = strawberry.enum_value("INVALID_NAME", description="The name is empty, too long or not printable.")
     INVALID_PRICE = strawberry.enum_value("INVALID_PRICE", description="The price is not a finite decimal number.")
@@ -111,6 +119,10 @@ class ProblemCode(Enum):
     )
     REGION_CYCLE = strawberry.enum_value("REGION_CYCLE", description="The region would be below itself.")
     SAME_PORT = strawberry.enum_value("SAME_PORT", description="A warning: origin and destination are equal.")
+    SHEET_CHOSEN = strawberry.enum_value(
+        "SHEET_CHOSEN",
+        description="A warning: the workbook has other sheets with values, which were not read; the message names them.",
+    )
     TOO_MANY_ITEMS = strawberry.enum_value(
         "TOO_MANY_ITEMS", description="The upload, file or change contains too many items."
     )
@@ -124,16 +136,17 @@ class ProblemCode(Enum):
         "UNKNOWN_CURRENCY", description="The currency has no exchange rate on any day."
     )
     UNKNOWN_FORMAT = strawberry.enum_value(
-        "UNKNOWN_FORMAT", description="The name of the file has no known extension, and `format` is missing."
+        "UNKNOWN_FORMAT", description="The content of the file is of a format that cannot be read, such as PDF."
     )
     UNKNOWN_LOCATION = strawberry.enum_value("UNKNOWN_LOCATION", description="No port or region has this key.")
     UNKNOWN_PARENT = strawberry.enum_value("UNKNOWN_PARENT", description="The parent is missing, unknown or a port.")
     UNKNOWN_PORT = strawberry.enum_value("UNKNOWN_PORT", description="No port has this code.")
     WRONG_COLUMNS = strawberry.enum_value(
-        "WRONG_COLUMNS", description="The columns of the file fit no layout, or hold lists, bytes or durations."
+        "WRONG_COLUMNS",
+        description="The columns of the file, or the keys of an NDJSON line, fit no layout, or hold lists, bytes or durations.",
     )
     WRONG_ENCODING = strawberry.enum_value(
-        "WRONG_ENCODING", description="The file is not UTF-8, or contains NUL characters."
+        "WRONG_ENCODING", description="The file, or a line of it, is not UTF-8, or contains NUL characters."
     )
     OTHER = strawberry.enum_value(
         "OTHER", description="A problem that this version of the server does not know; see its message."

@@ -78,7 +78,7 @@ class UploadPricesInput:
 class UploadPriceFileInput:
     format: FileFormat | None = strawberry.field(
         default=None,
-        description="The format of the file; by default, it is derived from the file name extension, such as `.csv.gz`.",
+        description="The format of the file, where its content could be of several; the content decides otherwise.",
     )
     on_error: OnError = strawberry.field(default=OnError.REJECT_BATCH, description=ON_ERROR)
     idempotency_key: str | None = strawberry.field(
@@ -122,7 +122,9 @@ class UploadPricesPayload:
         description="Whether the batch was created by an earlier upload with the same idempotency key."
     )
     user_errors: list[UserError] = strawberry.field(description="The problems of the upload, at most the first 1,000.")
-    warnings: list[UserError] = strawberry.field(description="Warnings about items that were accepted.")
+    warnings: list[UserError] = strawberry.field(
+        description="Warnings about items that were accepted, and about how the file was read."
+    )
     preview: UploadPreview | None = strawberry.field(
         default=None, description="The expected result of the upload; null unless it is a dry run."
     )

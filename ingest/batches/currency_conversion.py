@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from db.repositories.rates import MAX_RATE_AGE_DAYS, RATE_UNITS
+from db.repositories.rates import MAX_RATE_AGE_DAYS, RATE_UNITS, closest_currencies
+from ingest.batches.suggestions import MAX_COMPARED_CURRENCIES, MAX_COMPARED_LENGTH, describe_suggestions
 from ingest.batches.validation import rejection_rows
 
 MAX_PRICE_CENTS = 1_000_000_000
@@ -83,15 +84,14 @@ def convert_to_usd(items: pl.DataFrame, rates: ExchangeRates, known_currencies: 
             usd_cents=_divide_half_away(pl.col("amount"), 100),
         )
     ]
-    rejections = []
+    in_foreign = items.filter(~is_usd)
+    is_known = pl.col("currency").is_in(list(known_currencies))
+    rejections = [_reject_unknown(in_foreign.filter(~is_known), known_currencies)]
     for (currency,), foreign in (
-        items.filter(~is_usd).partition_by("currency", as_dict=True, maintain_order=True).items()
+        in_foreign.filter(is_known).partition_by("currency", as_dict=True, maintain_order=True).items()
     ):
         history = rates.histories.get(currency)
-        if currency not in known_currencies:
-            message = f"no exchange rates for currency {currency[:20]}"
-            rejections.append(_reject_currency(foreign, "UNKNOWN_CURRENCY", message))
-        elif history is None:
+        if history is None:
             rejections.append(_reject_no_rate(foreign))
         else:
             converted, failed = _convert_currency(foreign, history, rates.newest_day)
@@ -121,8 +121,13 @@ def _divide_half_away(value: pl.Expr, divisor: int) -> pl.Expr:
     return value.sign() * ((value.abs() + divisor // 2) // divisor)
 
 
-def _reject_currency(items: pl.DataFrame, code: str, message: str) -> pl.DataFrame:
-    return rejection_rows(items, pl.lit(True), "currency", code, message, pl.col("currency"))
+def _reject_unknown(items: pl.DataFrame, known: Iterable[str]) -> pl.DataFrame:
+    currency = pl.col("currency")
+    texts = items["currency"].unique(maintain_order=True).head(MAX_COMPARED_CURRENCIES)
+    hints = {text: describe_suggestions(closest_currencies(text[:MAX_COMPARED_LENGTH], known)) for text in texts}
+    hint = currency.replace_strict(list(hints), list(hints.values()), default="", return_dtype=pl.String)
+    message = pl.format("no exchange rates for currency {}{}", currency.str.slice(0, 20), hint)
+    return rejection_rows(items, pl.lit(True), "currency", "UNKNOWN_CURRENCY", message, currency)
 
 
 def _reject_no_rate(items: pl.DataFrame) -> pl.DataFrame:

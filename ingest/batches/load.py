@@ -25,7 +25,7 @@ class AlreadyLoaded(Exception):
 async def load_file(
     connection: Connection,
     file: BinaryIO,
-    file_format: FileFormat,
+    declared: FileFormat | None,
     *,
     source: str,
     on_error: OnError,
@@ -48,7 +48,7 @@ async def load_file(
         if batch_id is None:
             first = await batches.find_batch_by_key(connection, key or "")
             raise AlreadyLoaded(first.id if first else 0)
-        slices = partial(read_slices, file, file_format)
+        slices = partial(read_slices, file, declared)
         outcome = await apply_slices(connection, batch_id, slices, on_error, report, limits=limits)
         await batches.end_batch(connection, batch_id, outcome)
         await audit.insert_entry(connection, COMMAND, Action.UPLOAD, batch_id=batch_id, detail=source)

@@ -5,13 +5,15 @@ conversion then needs a query of the exchange rates, on the caller's connection.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
+from polars.exceptions import PanicException
 
 from db.connection import Connection
 from db.repositories import rates
@@ -21,10 +23,13 @@ from domain.locations import Location
 from domain.prices import DateRange
 from ingest.batches.aggregation import month_of
 from ingest.batches.currency_conversion import UNIX_EPOCH, Converted, ExchangeRates, convert_to_usd
-from ingest.batches.validation import CheckedItems, check_items
+from ingest.batches.suggestions import PortSuggestions
+from ingest.batches.validation import CheckedItems, check_items, file_rejection, line_rejections
 from ingest.errors import FileRejected
 from ingest.readers.prefetch import prefetch
 from ingest.readers.price_file import Slice
+
+T = TypeVar("T")
 
 MAX_ROWS = 1_000_000
 """Observations per conversion step.
@@ -60,7 +65,7 @@ async def process_slices(
     Close the generator with `aclosing`. Raise FileRejected as `read_slices` does, and for a batch that exceeds the limits
     (BATCH_TOO_LARGE). The slice that exceeds them and those after it are not yielded.
     """
-    async with aclosing(prefetch(check_slices(slices, tree, limits))) as parts:
+    async with aclosing(prefetch(_reject_panics(check_slices(slices, tree, limits)))) as parts:
         async for fraction, items, checked in parts:
             converted = await _convert(connection, checked)
             rejections = pl.concat([checked.rejections, converted.rejections])
@@ -70,6 +75,18 @@ async def process_slices(
             yield ProcessedSlice(fraction, items, rejections, observations)
 
 
+def _reject_panics(parts: Iterator[T]) -> Iterator[T]:
+    """Yield the parts. Raise FileRejected (BROKEN_FILE) for a value at which polars panics.
+
+    PanicException is not an Exception: it would pass the handlers of a request or command. Reading the value again would end
+    alike. polars itself writes the place of the panic to standard error.
+    """
+    try:
+        yield from parts
+    except PanicException as error:
+        raise FileRejected("BROKEN_FILE", "the file contains a value that cannot be processed") from error
+
+
 def check_slices(
     slices: Iterator[Slice], tree: Iterable[Location], limits: BatchLimits
 ) -> Iterator[tuple[float, int, CheckedItems]]:
@@ -77,9 +94,10 @@ def check_slices(
 
     Raise FileRejected (BATCH_TOO_LARGE) instead of the slice with which the batch exceeds the limits.
     """
-    size = BatchSize(limits)
+    size, tree = BatchSize(limits), list(tree)
+    suggestions = PortSuggestions(tree)
     for piece in slices:
-        checked = check_items(piece.items, tree)
+        checked = _check_slice(piece, tree, suggestions)
         _add_long_items(size, checked.valid)
         if (excess := size.describe_excess()) is not None:
             raise FileRejected("BATCH_TOO_LARGE", excess)
@@ -89,7 +107,8 @@ def check_slices(
             continue
         after = 0
         for last in [*cuts, int(piece.items["item"].max())]:  # type: ignore[arg-type]
-            within = pl.col("item").is_between(after + 1, last)
+            # The warnings about the file, which have no item, belong to the first part.
+            within = pl.col("item").is_between(after + 1, last).fill_null(after == 0)
             count = piece.items.select(within.sum()).item()
             yield (
                 piece.fraction_read,
@@ -97,6 +116,16 @@ def check_slices(
                 CheckedItems(checked.valid.filter(within), checked.rejections.filter(within)),
             )
             after = last
+
+
+def _check_slice(piece: Slice, tree: Sequence[Location], suggestions: PortSuggestions) -> CheckedItems:
+    """Validate a slice, with the problems and the note of its reader."""
+    if not len(piece.problems) and piece.note is None:
+        return check_items(piece.items, tree, suggestions)
+    readable = piece.items.join(piece.problems, on="item", how="anti", maintain_order="left")
+    checked = check_items(readable, tree, suggestions)
+    notes = [] if piece.note is None else [file_rejection(*piece.note, Severity.WARNING)]
+    return CheckedItems(checked.valid, pl.concat([*notes, line_rejections(piece.problems), checked.rejections]))
 
 
 def _add_long_items(size: BatchSize, valid: pl.DataFrame) -> None:
@@ -141,7 +170,7 @@ async def _convert(connection: Connection, checked: CheckedItems) -> Converted:
         days = rates.days_to_read(DateRange(first, last), newest)
         found = await rates.list_rates(connection, sorted(known), days)
         exchange = await asyncio.to_thread(ExchangeRates.from_rows, found, newest)
-    return await asyncio.to_thread(convert_to_usd, items, exchange, known)
+    return await asyncio.to_thread(convert_to_usd, items, exchange, set(newest_days))
 
 
 def _find_foreign(currencies: pl.Series) -> set[str]:

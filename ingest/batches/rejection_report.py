@@ -42,10 +42,9 @@ async def report_rejections(pool: Pool, batch_id: int) -> AsyncGenerator[bytes]:
             if page is None:
                 return
             problems = await asyncio.to_thread(_read_page, page)
-            if originals is None:
-                of_the_file = problems["item"].has_nulls()
-                originals = Originals(iter(())) if of_the_file else await _open_originals(stack, pool, batch_id)
-            yield await asyncio.to_thread(_to_csv, problems, originals)
+            if originals is None and not problems["item"].is_null().all():
+                originals = await _open_originals(stack, pool, batch_id)
+            yield await asyncio.to_thread(_to_csv, problems, originals or Originals(iter(())))
             after += PAGE_ROWS
 
 
@@ -57,8 +56,13 @@ class Originals:
         self._items = NO_ITEMS
 
     def original_line_for(self, problems: pl.DataFrame) -> pl.DataFrame:
-        """Return the problems joined with ITEM_COLUMNS of their items; calls must be in item order."""
-        parts = []
+        """Return the problems joined with ITEM_COLUMNS of their items.
+
+        Calls must be in item order, problems without an item first.
+        """
+        of_the_file = problems.filter(pl.col("item").is_null())
+        parts = [of_the_file.join(NO_ITEMS, on="item", how="left")]
+        problems = problems.slice(len(of_the_file))
         while len(problems):
             items = self._read_to(problems["item"][0])
             count = problems["item"].search_sorted(items["item"][-1], side="right") if len(items) else len(problems)

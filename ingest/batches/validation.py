@@ -1,14 +1,15 @@
 """Validation of a batch's items, column by column; every problem becomes a rejection row."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from db.repositories.prices import MAX_VALIDITY_DAYS
 from domain.batches import Severity
-from domain.locations import Location, LocationKind
+from domain.locations import SPACED_CODE, Location, LocationKind
 from domain.prices import EARLIEST_DAY, LATEST_DAY
+from ingest.batches.suggestions import PortSuggestions
 
 MAX_AMOUNT = 900_000_000_000
 """Maximum amount in any currency. Up to it, a double represents four decimals exactly."""
@@ -22,6 +23,19 @@ REJECTION_SCHEMA = {
     "value": pl.String,
 }
 DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+DATE_MISTAKES = {
+    r"^[0-9]{1,2}[./-][0-9]{1,2}[./-]([0-9]{2}|[0-9]{4})$": "a date in another order; write YYYY-MM-DD",
+    r"^[1-9][0-9]{4}(\.[0-9]+)?$": "a date as a number, as Excel stores it; write YYYY-MM-DD",
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]": "a date with a time of day; write YYYY-MM-DD",
+}
+PRICE_MISTAKES = {
+    r"^[+-]?[0-9]{1,3}([,.'’\s][0-9]{3})+([.,][0-9]+)?$": "a price with thousands separators; write 1234.56",
+    r"^[+-]?[0-9]*,[0-9]+$": "a decimal comma, which only CSV separated by semicolons may have; write 1234.56",
+    r"^(\p{Sc}|[A-Za-z]{1,3}\p{Sc}?)\s*[+-]?[0-9][0-9.,]*$|^[+-]?[0-9][0-9.,]*\s*(\p{Sc}|[A-Za-z]{3})$": (
+        "a price with its currency, which has a field of its own; write 1234.56"
+    ),
+}
+"""Patterns of usual mistakes, with the messages that describe them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +71,50 @@ def rejection_rows(
     )
 
 
+def line_rejections(problems: pl.DataFrame) -> pl.DataFrame:
+    """Return the problems of a `Slice` as rejections."""
+    return problems.select(
+        "item",
+        "field",
+        "code",
+        pl.lit(Severity.ERROR.value).alias("severity"),
+        sanitize_text(pl.col("message")),
+        sanitize_text(pl.col("value")),
+    )
+
+
 def sanitize_text(text: pl.Expr) -> pl.Expr:
     """Return the text without NUL, which PostgreSQL cannot store, and cut to a readable length."""
     return text.str.slice(0, 200).str.replace_all("\x00", "\ufffd", literal=True)
 
 
-def file_rejection(code: str, message: str) -> pl.DataFrame:
-    """Return the single rejection, without an item, of a batch that is unusable as a whole."""
+def file_rejection(code: str, message: str, severity: Severity = Severity.ERROR) -> pl.DataFrame:
+    """Return a rejection without an item.
+
+    It is the only one of a batch that is unusable as a whole, or a warning about a file.
+    """
     # The message may quote the file, which may contain NUL.
-    row = (None, None, code, Severity.ERROR.value, message.replace("\x00", "\ufffd"), None)
+    row = (None, None, code, severity.value, message.replace("\x00", "\ufffd"), None)
     return pl.DataFrame([row], schema=REJECTION_SCHEMA, orient="row")
 
 
-def check_items(items: pl.DataFrame, locations: Iterable[Location]) -> CheckedItems:
+def check_items(
+    items: pl.DataFrame,
+    locations: Sequence[Location],
+    suggestions: PortSuggestions | None = None,
+) -> CheckedItems:
     """Validate items in the form of a `Slice` against the known ports.
 
-    Currencies are validated during their conversion.
+    Currencies are validated during their conversion. The suggestions of the batch limit their cost for all of its slices.
     """
+    suggestions = suggestions or PortSuggestions(locations)
     frame = _interpret(items, locations)
     # Most items of most batches are valid: one cheap expression selects those that need the detailed checks.
     suspects = frame.filter(~_is_valid_expr())
     rejections = pl.concat(
         [
-            _check_port(suspects, "origin"),
-            _check_port(suspects, "destination"),
+            _check_port(suspects, "origin", suggestions),
+            _check_port(suspects, "destination", suggestions),
             _reject_missing(suspects, "date_from", "dateFrom"),
             _check_date(suspects, "date_from", "first"),
             _check_date(suspects, "date_to", "last"),
@@ -116,17 +150,22 @@ def _interpret(items: pl.DataFrame, locations: Iterable[Location]) -> pl.DataFra
         # The pattern is needed because the parser also accepts 2016-1-1.
         return pl.when(pl.col(column).str.contains(DATE) & parsed.is_between(EARLIEST_DAY, LATEST_DAY)).then(parsed)
 
-    def location(column: str) -> pl.Expr:
-        return pl.col(column).str.to_uppercase().replace_strict(keys, ids, default=None, return_dtype=pl.Int32)
+    def location(text: pl.Expr) -> pl.Expr:
+        return text.str.to_uppercase().replace_strict(keys, ids, default=None, return_dtype=pl.Int32)
 
-    return items.with_columns(
-        origin_id=location("origin") if keys else pl.lit(None, dtype=pl.Int32),
-        destination_id=location("destination") if keys else pl.lit(None, dtype=pl.Int32),
+    frame = items.with_columns(
+        origin_id=location(pl.col("origin")) if keys else pl.lit(None, dtype=pl.Int32),
+        destination_id=location(pl.col("destination")) if keys else pl.lit(None, dtype=pl.Int32),
         first=day("date_from"),
         last=pl.when(pl.col("date_to").is_null()).then(day("date_from")).otherwise(day("date_to")),
         number=pl.col("price").cast(pl.Float64, strict=False),
         currency=pl.col("currency").str.to_uppercase().fill_null("USD"),
     )
+    for side in ("origin", "destination"):
+        if keys and frame[f"{side}_id"].null_count() > frame[side].null_count():
+            without_blank = location(pl.col(side).str.replace(SPACED_CODE, "${1}${2}"))
+            frame = frame.with_columns(pl.col(f"{side}_id").fill_null(without_blank))
+    return frame
 
 
 def _period_days() -> pl.Expr:
@@ -149,13 +188,15 @@ def _reject_missing(frame: pl.DataFrame, column: str, field: str) -> pl.DataFram
     return rejection_rows(frame, pl.col(column).is_null(), field, "MISSING_VALUE", f"{field} is missing", pl.lit(None))
 
 
-def _check_port(frame: pl.DataFrame, side: str) -> pl.DataFrame:
+def _check_port(frame: pl.DataFrame, side: str, suggestions: PortSuggestions) -> pl.DataFrame:
     text, location_id = pl.col(side), pl.col(f"{side}_id")
     quoted = text.str.slice(0, 60)
+    is_unknown = text.is_not_null() & location_id.is_null()
+    hints = suggestions.hints(frame.filter(is_unknown)[side].unique(maintain_order=True))
+    hint = text.replace_strict(list(hints), list(hints.values()), default="", return_dtype=pl.String)
     return pl.concat([
         _reject_missing(frame, side, side),
-        rejection_rows(frame, text.is_not_null() & location_id.is_null(), side, "UNKNOWN_PORT",
-                       pl.format("{} is not a known port", quoted), text),
+        rejection_rows(frame, is_unknown, side, "UNKNOWN_PORT", pl.format("{} is not a known port{}", quoted, hint), text),
         rejection_rows(frame, location_id < 0, side, "NOT_A_PORT",
                        pl.format("{} is a region; prices must be between ports", quoted), text),
     ])  # fmt: skip
@@ -164,8 +205,17 @@ def _check_port(frame: pl.DataFrame, side: str) -> pl.DataFrame:
 def _check_date(frame: pl.DataFrame, column: str, parsed: str) -> pl.DataFrame:
     field = {"date_from": "dateFrom", "date_to": "dateTo"}[column]
     text, day = pl.col(column), pl.col(parsed)
-    message = f"not a valid date between {EARLIEST_DAY.year} and {LATEST_DAY.year} (YYYY-MM-DD)"
+    usual = f"not a valid date between {EARLIEST_DAY.year} and {LATEST_DAY.year} (YYYY-MM-DD)"
+    message = _describe_mistake(text, DATE_MISTAKES, usual)
     return rejection_rows(frame, text.is_not_null() & day.is_null(), field, "INVALID_DATE", message, text)
+
+
+def _describe_mistake(text: pl.Expr, mistakes: Mapping[str, str], usual: str) -> pl.Expr:
+    """Return the message of the first pattern that the text has, or the usual one."""
+    return pl.coalesce(
+        *(pl.when(text.str.contains(pattern)).then(pl.lit(message)) for pattern, message in mistakes.items()),
+        pl.lit(usual),
+    )
 
 
 def _check_period(frame: pl.DataFrame) -> pl.DataFrame:
@@ -184,7 +234,8 @@ def _check_price(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([
         _reject_missing(frame, "price", "price"),
         rejection_rows(frame, text.is_not_null() & (number.is_null() | number.is_nan() | number.is_infinite()),
-                       "price", "INVALID_PRICE", "not a decimal number such as 1234.56", text),
+                       "price", "INVALID_PRICE",
+                       _describe_mistake(text, PRICE_MISTAKES, "not a decimal number such as 1234.56"), text),
         rejection_rows(frame, number.is_finite() & (number.abs() > MAX_AMOUNT), "price", "PRICE_OUT_OF_RANGE",
                        "price out of range (limit ±10,000,000 USD)", text),
     ])  # fmt: skip

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import partial
@@ -12,8 +13,9 @@ from db.repositories import batches
 from domain.batches import OnError
 from ingest.batches.apply import apply_slices
 from ingest.demo.generate import MONTHS, generate_prices
+from ingest.location_files import read_ports, read_regions
 from ingest.readers.price_file import Slice
-from ingest.tree import change_tree, read_ports, read_regions
+from ingest.tree import change_tree
 
 SOURCE = "synthetic demo prices"
 
@@ -26,8 +28,8 @@ async def load_demo(
     The last day is `today`, by default the current day. `report` receives the fraction done (0 to 1).
     """
     folder = files("ingest.demo")
-    regions = read_regions(folder.joinpath("regions.csv").read_bytes(), "regions.csv")
-    ports = read_ports(folder.joinpath("ports.csv").read_bytes(), "ports.csv")
+    regions = read_regions(io.BytesIO(folder.joinpath("regions.csv").read_bytes()), "regions.csv")
+    ports = read_ports(io.BytesIO(folder.joinpath("ports.csv").read_bytes()), "ports.csv")
     last_day = today or datetime.now(UTC).date()
     async with connection.transaction():
         await change_tree(connection, [*regions, *ports])

@@ -1,10 +1,8 @@
 """Splits a text file of any size into blocks of whole lines, in bounded memory.
 
-gzip files are decompressed on the fly, and every block is valid UTF-8. `ingest.readers.price_file` parses the lines.
+gzip files are decompressed on the fly. `ingest.readers.csv_file` and `ingest.readers.ndjson` parse the lines.
 """
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -13,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.errors import FileRejected
+from ingest.readers.csv_dialect import unify_line_ends
+from ingest.readers.text_chunks import read_chunks
 
 BLOCK_BYTES = 8 << 20
 MAX_LINES = 250_000
@@ -30,6 +30,7 @@ Prices reach about ten, equal lines a thousand.
 """
 MIN_TEXT_LIMIT_BYTES = 4 << 20
 """The compression ratio is not checked up to this decompressed size."""
+ADVICE = "save the file as UTF-8 (Excel: CSV UTF-8)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,12 @@ class Block:
 def read_blocks(file: BinaryIO, *, gzipped: bool, quoted: bool) -> Iterator[Block]:
     """Yield the text of the file in order.
 
-    With `quoted`, a newline between quotes does not end a line. Raise FileRejected (BROKEN_FILE, WRONG_ENCODING) if the
-    file is damaged; damage may show only at its end.
+    A CR alone ends a line too. With `quoted`, a newline between quotes does not end a line, and every block is valid UTF-8.
+    Raise FileRejected (BROKEN_FILE, WRONG_ENCODING) if the file is damaged; damage may show only at its end.
     """
-    text = gzip.GzipFile(fileobj=_SmallReads(file), mode="rb") if gzipped else file  # type: ignore[call-overload]
     rest, line, total = b"", 1, 0
-    while chunk := _read(text):
+    chunks = read_chunks(file, gzipped=gzipped, size=BLOCK_BYTES)
+    for chunk in unify_line_ends(chunks):
         total += len(chunk)
         if total > MAX_TEXT_BYTES:
             raise FileRejected("BROKEN_FILE", f"decompressed size exceeds {MAX_TEXT_BYTES >> 30} GiB; split the file")
@@ -62,7 +63,8 @@ def read_blocks(file: BinaryIO, *, gzipped: bool, quoted: bool) -> Iterator[Bloc
             stop = int(ends[min(last, len(ends) - 1)])
             block = Block(data[start:stop], line)
             _require_short_lines(block, ends[last + 1 - MAX_LINES : last + 1] - start)
-            _require_utf8(block)
+            if quoted:
+                _require_utf8(block)
             yield block
             line += block.data.count(b"\n")
             start = stop
@@ -71,31 +73,9 @@ def read_blocks(file: BinaryIO, *, gzipped: bool, quoted: bool) -> Iterator[Bloc
             raise _line_error(line, rest)
     if rest:
         block = Block(rest, line)
-        _require_utf8(block)
+        if quoted:
+            _require_utf8(block)
         yield block
-
-
-class _SmallReads:
-    """File wrapper that limits the size of reads.
-
-    The file's position then approximates how many compressed bytes the text so far was decompressed from.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def read(self, size: int) -> bytes:
-        """Return up to 8 KiB."""
-        return self._file.read(min(size, 8 << 10))
-
-
-def _read(text: BinaryIO | gzip.GzipFile) -> bytes:
-    try:
-        return text.read(BLOCK_BYTES)
-    except EOFError as error:
-        raise FileRejected("BROKEN_FILE", "truncated gzip data") from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise FileRejected("BROKEN_FILE", "not a gzip file, or damaged") from error
 
 
 def _line_ends(data: bytes, *, quoted: bool) -> npt.NDArray[np.int64]:
@@ -126,11 +106,13 @@ def _require_utf8(block: Block) -> None:
     if (nul := block.data.find(b"\0")) >= 0:
         # Text contains no NUL, but UTF-16 is full of them.
         line = block.first_line + block.data.count(b"\n", 0, nul)
-        raise FileRejected("WRONG_ENCODING", f"line {line} contains NUL characters; save the file as UTF-8")
+        raise FileRejected("WRONG_ENCODING", f"line {line} contains NUL characters, as UTF-16 does; {ADVICE}")
     if block.data.isascii():
         return
     try:
         block.data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = block.first_line + block.data.count(b"\n", 0, error.start)
-        raise FileRejected("WRONG_ENCODING", f"line {line} is not valid UTF-8; save the file as UTF-8") from error
+        byte = block.data[error.start : error.start + 1]
+        found = f"byte 0x{byte.hex().upper()}, {byte.decode('cp1252', 'replace')!r} in Windows-1252"
+        raise FileRejected("WRONG_ENCODING", f"line {line} is not valid UTF-8 ({found}); {ADVICE}") from error

@@ -100,7 +100,7 @@ async def dry_run_price_file(
     idempotency_key: str | None,
 ) -> DryRun:
     """Dry-run an upload of a file. Raise RequestError (DRY_RUN_BUSY, NO_ROOM)."""
-    found = detect_file_format(file, file_format)
+    found = await detect_file_format(file, file_format)
     if isinstance(found, Rejection):
         return DryRun(user_errors=[found])
     return await _dry_run_payload(context, file.file, found, on_error=on_error, idempotency_key=idempotency_key)

@@ -9,6 +9,7 @@ import msgspec
 from db.repositories.prices import MAX_VALIDITY_DAYS
 from domain.batch_size import SHORT_ITEM_DAYS, BatchLimits, BatchSize
 from domain.batches import Rejection
+from domain.locations import normalize_code
 from domain.prices import EARLIEST_DAY, LATEST_DAY
 
 Span = tuple[int, tuple[str, str], date, date]
@@ -86,7 +87,7 @@ def _list_long_spans(items: Sequence[PriceItem]) -> Iterator[Span]:
 
 
 def _normal_code(code: str | None) -> str:
-    return (code or "").strip().upper()
+    return normalize_code(code or "").upper()
 
 
 def _month(day: date) -> int:

@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 from typing import BinaryIO, Protocol, runtime_checkable
 
-from db.repositories.payloads import SUFFIXES, find_format
 from domain.batches import FileFormat, OnError, Rejection
+from domain.file_formats import detect_format, find_format
 from resolvers.context import RequestContext
 from resolvers.uploads.batch_storage import store_batch
 from resolvers.uploads.batches import UploadResult, build_upload_result, check_wait, validate_idempotency_key
@@ -47,11 +48,12 @@ async def upload_price_file(
 ) -> UploadResult:
     """Store the file with its batch in one transaction, then wait up to `wait_ms` for its end.
 
-    Without a format, the file name determines it. If the idempotency key was used with the same content, format and
-    `on_error`, return the first batch and store nothing. Raise RequestError (INVALID_WAIT).
+    The first bytes determine the format; the given one, or else the file name, only where they fit several. If the idempotency
+    key was used with the same content, format and `on_error`, return the first batch and store nothing. Raise RequestError
+    (INVALID_WAIT).
     """
     check_wait(context, wait_ms)
-    found = detect_file_format(file, file_format)
+    found = await detect_file_format(file, file_format)
     if isinstance(found, Rejection):
         return UploadResult(None, user_errors=[found])
     if (problem := validate_idempotency_key(idempotency_key)) is not None:
@@ -73,15 +75,11 @@ async def upload_price_file(
     return await build_upload_result(context, batch_id, idempotency_key=idempotency_key, digest=digest, wait_ms=wait_ms)
 
 
-def detect_file_format(file: UploadedFile, file_format: FileFormat | None) -> FileFormat | Rejection:
-    """Return the given format, or else the format of the file name's extension."""
+async def detect_file_format(file: UploadedFile, file_format: FileFormat | None) -> FileFormat | Rejection:
+    """Return the format of the content, or a rejection that names the file (UNKNOWN_FORMAT)."""
     name = base_name(file.filename)
-    detected = file_format or find_format(name)
-    if detected is not None:
-        return detected
-    problem = "unsupported file name" if name else "the file part has no file name"
-    message = f"{problem}: expected extension {', '.join(SUFFIXES)} or the `format` argument"
-    return Rejection(None, "file", "UNKNOWN_FORMAT", message, name or None)
+    found = await asyncio.to_thread(detect_format, file.file, file_format or find_format(name))
+    return replace(found, value=name or None) if isinstance(found, Rejection) else found
 
 
 def base_name(filename: str | None) -> str:

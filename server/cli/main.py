@@ -163,10 +163,10 @@ def locations() -> None:
 @locations_app.command("load")
 def load_locations(
     regions: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV file with slug,name,parent_slug.")
+        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV file or workbook with slug,name,parent_slug.")
     ] = None,
     ports: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV file with code,name,parent_slug.")
+        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV file or workbook with code,name,parent_slug.")
     ] = None,
     large: Annotated[
         bool,
@@ -197,7 +197,7 @@ def load_prices(
     again: Annotated[bool, typer.Option("--again", help="Load files even if they were loaded before.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Load CSV, NDJSON or Parquet files (.gz too), each as one batch.
+    """Load CSV, NDJSON, Parquet or Excel files, each as one batch.
 
     Columns: origin_code,destination_code,day,price or origin,destination,date_from,date_to,price; optionally currency.
 
@@ -225,7 +225,7 @@ def upload_prices(
         Path | None, typer.Option(metavar="OUT.csv", help="Write all problems of items to this file.")
     ] = None,
 ) -> None:
-    """Upload CSV, NDJSON or Parquet files (.gz too), each as one batch.
+    """Upload CSV, NDJSON, Parquet or Excel files, each as one batch.
 
     Waits until the batches are applied. Exits with 1 if any file was not applied.
 

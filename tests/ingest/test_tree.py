@@ -1,24 +1,27 @@
 """Region and port files: loads, updates, and rejections with file and line but no effect."""
 
+import io
+
 import pytest
 
 from db.connection import Connection
 from db.repositories import locations
 from domain.locations import LocationKind, TreeChange, TreeEntry
 from ingest.errors import TreeRejected
-from ingest.tree import change_tree, read_ports, read_regions
+from ingest.location_files import read_ports, read_regions
+from ingest.tree import change_tree
 
 pytestmark = pytest.mark.anyio
 
 REGIONS = b"slug,name,parent_slug\nbaltic,Baltic,north\nnorth,North,\n"
-PORTS = b"code,name,parent_slug\nsemma,Malm\xc3\xb6,baltic\nPLGDN,Gdansk,north\n"
+PORTS = b"code,name,parent_slug\nse mma,Malm\xc3\xb6,baltic\nPLGDN,Gdansk,north\n"
 
 
 async def load(connection: Connection, regions: bytes | None = REGIONS, ports: bytes | None = PORTS) -> TreeChange:
     """Load both files as the command does."""
     entries: list[TreeEntry] = []
-    entries += read_regions(regions, "regions.csv") if regions is not None else []
-    entries += read_ports(ports, "ports.csv") if ports is not None else []
+    entries += read_regions(io.BytesIO(regions), "regions.csv") if regions is not None else []
+    entries += read_ports(io.BytesIO(ports), "ports.csv") if ports is not None else []
     return await change_tree(connection, entries)
 
 
@@ -62,11 +65,6 @@ async def test_region_tree_reload_updates_names_and_parents_only(connection: Con
         (b"slug,name,parent_slug\nsemma,Clash,north\n", None, "LOCATION_CLASH", "regions.csv:2"),
         (b"slug,name,parent_slug\nplgdy,X,\n", b"code,name,parent_slug\nPLGDY,X,north\n", "DUPLICATE_LOCATION", "ports.csv:2"),
         (b"slug,name,parent_slug\nx,X,\nX,Again,\n", None, "DUPLICATE_LOCATION", "x is a duplicate of regions.csv:2"),
-        (b"slug,name,parent_slug\n\xff,X,\n", None, "WRONG_ENCODING", "regions.csv:2"),
-        (b"slug,name\nx,X\n", None, "WRONG_COLUMNS", "regions.csv:1: the columns must be slug,name,parent_slug, found"),
-        (b"", None, "WRONG_COLUMNS", "found none"),
-        (b"slug,name,parent_slug\nx,X\n", None, "WRONG_COLUMNS", "regions.csv:2"),
-        (b'slug,name,parent_slug\n"x,X,\n', None, "BROKEN_FILE", "regions.csv"),
         (b"slug,name,parent_slug\nno spaces,X,\n", None, "INVALID_SLUG", "regions.csv:2"),
         (b"slug,name,parent_slug\nx,,\n", None, "INVALID_NAME", "regions.csv:2"),
         (None, b"code,name,parent_slug\nHAMBURG,Hamburg,north\n", "INVALID_CODE", "ports.csv:2"),

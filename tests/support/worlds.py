@@ -105,7 +105,7 @@ def frame_of(items: Sequence[Item], currency: str = "USD") -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"item": pl.UInt32, **text}, orient="row")
 
 
-def read_items(data: bytes, file_format: FileFormat) -> pl.DataFrame:
+def read_items(data: bytes, file_format: FileFormat | None) -> pl.DataFrame:
     """Return all items of a file."""
     return pl.concat([part.items for part in read_slices(io.BytesIO(data), file_format)])
 

@@ -3,20 +3,24 @@
 from rich.table import Column, Table
 from rich.text import Text
 
-from domain.batches import BatchOutcome, BatchStatus, Rejection
+from domain.batches import BatchOutcome, BatchStatus, Rejection, Severity
 from server.cli.console import err, print_error, print_line, print_table
 
 SHOWN_REJECTIONS = 20
 
 
 def print_outcome(name: str, batch_id: int, outcome: BatchOutcome, rejections: list[Rejection]) -> None:
-    """Print the first problems as a table and the result as one line."""
+    """Print the notes about the file, the first problems as a table, and the result as one line."""
     item_count, rejected_count = outcome.item_count, outcome.rejected_count
     if outcome.status is not BatchStatus.APPLIED and not item_count and rejections:
         # No item could be read.
         print_error(f"{name}: {rejections[0].code}: {rejections[0].message}")
         return
-    if rejections:
+    notes = [rejection for rejection in rejections if rejection.item is None and rejection.severity is Severity.WARNING]
+    for note in notes:
+        print_line(f"{name}: note: {note.message}.")
+    problems = [rejection for rejection in rejections if rejection not in notes]
+    if problems:
         table = Table(
             Column("item", no_wrap=True),
             "field",
@@ -25,7 +29,7 @@ def print_outcome(name: str, batch_id: int, outcome: BatchOutcome, rejections: l
             "value",
             title=Text(f"{name}: the first problems"),
         )
-        for rejection in rejections:
+        for rejection in problems:
             row = (rejection.item, rejection.field, rejection.code, rejection.message, rejection.value)
             table.add_row(*("" if cell is None else str(cell) for cell in row))
         print_table(table, err)

@@ -1,11 +1,21 @@
 """`ratesgraph locations`: loads the region tree from files."""
 
+from functools import partial
 from pathlib import Path
 
 from db.connection import Connection
-from domain.locations import TreeChange
-from ingest.tree import change_tree, read_ports, read_regions
-from server.cli.console import open_database, out, progress_bar, read_settings, require_room, run_with_connection
+from domain.locations import TreeChange, TreeEntry
+from ingest.location_files import read_ports, read_regions
+from ingest.tree import change_tree
+from server.cli.console import (
+    open_database,
+    out,
+    print_line,
+    progress_bar,
+    read_settings,
+    require_room,
+    run_with_connection,
+)
 
 
 def load(regions: Path | None, ports: Path | None, data_dir: Path | None, *, large: bool) -> None:
@@ -13,8 +23,11 @@ def load(regions: Path | None, ports: Path | None, data_dir: Path | None, *, lar
 
     With `large`, it may move any number of lane-months.
     """
-    entries = [] if regions is None else read_regions(regions.read_bytes(), regions.name)
-    entries += [] if ports is None else read_ports(ports.read_bytes(), ports.name)
+    entries = list[TreeEntry]()
+    for path, read in ((regions, read_regions), (ports, read_ports)):
+        if path is not None:
+            with path.open("rb") as file:
+                entries += read(file, path.name, partial(_print_note, path.name))
     settings = read_settings(data_dir=data_dir)
     max_moved_rows = None if large else settings.max_moved_lane_months
     with open_database(settings) as url, progress_bar() as progress:
@@ -31,3 +44,7 @@ def load(regions: Path | None, ports: Path | None, data_dir: Path | None, *, lar
 
         change = run_with_connection(work, url)
     out.print(f"{change.added:,} locations added, {change.moved:,} moved, {change.unchanged:,} unchanged.")
+
+
+def _print_note(name: str, note: str) -> None:
+    print_line(f"{name}: note: {note}.")

@@ -5,9 +5,9 @@ from pathlib import Path
 from db.connection import Connection
 from db.repositories import batches
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection
+from domain.file_formats import find_format
 from ingest.batches.load import AlreadyLoaded, load_file
 from ingest.errors import FileRejected
-from ingest.readers.price_file import format_of
 from server.cli.commands.batch_report import SHOWN_REJECTIONS, print_outcome
 from server.cli.console import (
     open_database,
@@ -37,7 +37,6 @@ def _load_one(settings: Settings, url: str, file: Path, on_error: OnError, *, ag
     """
     require_room(settings, url, file.name)
     try:
-        file_format = format_of(file)
         with file.open("rb") as data, progress_bar() as progress:
             task = progress.add_task(f"{file.name}: starting", total=1.0)
 
@@ -48,7 +47,7 @@ def _load_one(settings: Settings, url: str, file: Path, on_error: OnError, *, ag
                 batch_id, outcome = await load_file(
                     connection,
                     data,
-                    file_format,
+                    find_format(file.name),
                     source=file.name,
                     on_error=on_error,
                     again=again,

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from rich.progress import DownloadColumn, TransferSpeedColumn
 
-from db.repositories.payloads import SUFFIXES, find_format
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection, Severity
 from server.cli.api_client import ApiClient, Json, UploadRejected, open_client
 from server.cli.commands.batch_report import SHOWN_REJECTIONS, print_outcome
@@ -87,9 +86,6 @@ def _open_report(stack: ExitStack, path: Path) -> Report:
 
 def _upload_one(client: ApiClient, file: Path, on_error: OnError, report: Report | None, *, again: bool) -> bool:
     """Upload one file, print the result, and return whether it was applied."""
-    if find_format(file.name) is None:
-        print_error(f"{file.name}: UNKNOWN_FORMAT: unsupported file name: expected extension {', '.join(SUFFIXES)}")
-        return False
     try:
         batch_id, had_ended = _upload_unless_known(client, file, on_error, again=again)
         batch = _wait_for_end(client, file, batch_id)

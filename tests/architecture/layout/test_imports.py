@@ -51,6 +51,7 @@ LIBRARIES = {
     },
     "polars": {"ingest"},
     "numpy": {"ingest"},
+    "python_calamine": {"ingest/readers/excel"},
 }
 
 

@@ -111,6 +111,10 @@ def test_average_prices_return_only_selected_statistics_via_fragments_and_aliase
     assert client.ask(query, **{"with": False})["averagePrices"] == [{"__typename": "DailyAverage"}]
 
 
+def test_average_prices_accept_the_blank_that_unece_prints_in_a_code(client: Client) -> None:
+    assert ask(client, " cn sgh ", "NL RTM") == ask(client, "CNSGH", "NLRTM")
+
+
 def test_average_prices_of_several_lanes_equal_those_of_separate_requests(client: Client) -> None:
     fields = [
         f'a{number}: averagePrices(dateFrom: "2024-01-01", dateTo: "2024-01-03", origin: "CNSGH", destination: "{place}")'

@@ -108,7 +108,10 @@ def test_exchange_rates_ignore_case_and_whitespace_in_the_currency(client: Clien
     assert ask(client, "\teur ", "2024-03-08", "2024-03-11") == ask(client, "EUR", "2024-03-08", "2024-03-11")
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("EUX", ["EUR"]), ("euro", ["EUR"]), ("US", ["USD"]), ("QQQ", [])])
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("EUX", ["EUR"]), ("euro", ["EUR"]), ("€", ["EUR"]), ("US$", ["USD"]), ("US", ["USD"]), ("QQQ", [])],
+)
 def test_exchange_rates_of_an_unknown_currency_name_the_argument_and_suggest_codes(
     client: Client, typed: str, meant: list[str]
 ) -> None:

@@ -50,7 +50,7 @@ def test_region_tree_adds_a_region_and_moves_a_port_with_its_prices(client: Clie
     client.ask(MOVE, key="benelux")
     assert [count(client, "china", place) for place in ("benelux", "europe", "NLRTM")] == [2, 0, 2]
     rotterdam = {"code": "NLRTM", "name": "Rotterdam", "parentSlug": "europe"}
-    antwerp = {"code": "BEANR", "name": "Antwerpen", "parentSlug": "benelux"}
+    antwerp = {"code": "be anr", "name": "Antwerpen", "parentSlug": "benelux"}
     change = client.ask(PORTS, ports=[rotterdam, antwerp])["change"]
     assert (change["addedCount"], change["movedCount"]) == (1, 1)
     assert [count(client, "china", place) for place in ("benelux", "europe", "NLRTM")] == [0, 2, 2]

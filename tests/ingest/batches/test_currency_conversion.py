@@ -1,5 +1,6 @@
 """Conversion to US dollars, compared with a plain-Python implementation for every day."""
 
+import time
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -102,6 +103,28 @@ def test_currency_conversion_distinguishes_missing_rates_from_unknown_currencies
         (2, "NO_EXCHANGE_RATE"),
     ]
     assert converted.observations["item"].to_list() == [3]
+
+
+def test_currency_conversion_suggests_the_codes_of_trade_names_and_similar_codes() -> None:
+    texts = ["RMB", "US$", "€", "EURO", "STG", "¥", "EUT", "QQQ"]
+    items = items_of(*((BEGIN, BEGIN, 1, text) for text in texts))
+    converted = convert_to_usd(items, ExchangeRates({}, 0), {"CNY", "EUR", "GBP", "JPY"})
+    suggestions = ["CNY", "USD", "EUR", "EUR", "GBP", "CNY or JPY", "EUR", None]
+    assert converted.rejections["message"].to_list() == [
+        f"no exchange rates for currency {text}{f'; did you mean {meant}?' if meant else ''}"
+        for text, meant in zip(texts, suggestions, strict=True)
+    ]
+
+
+def test_currency_conversion_of_a_million_unknown_currencies_takes_seconds() -> None:
+    item = items_of((BEGIN, BEGIN, 1, ""))
+    number = pl.int_range(1, 1_000_001, dtype=pl.UInt32, eager=True)
+    items = item.drop("item", "currency").join(pl.DataFrame({"item": number}), how="cross")
+    items = items.with_columns(currency=pl.col("item").cast(pl.String)).select(item.columns)
+    start = time.perf_counter()
+    converted = convert_to_usd(items, ExchangeRates({}, 0), {"EUR"})
+    assert len(converted.rejections) == 1_000_000
+    assert time.perf_counter() - start < 20
 
 
 def test_currency_conversion_limits_prices_to_ten_million_dollars() -> None:

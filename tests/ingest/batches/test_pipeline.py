@@ -2,7 +2,7 @@
 
 import gzip
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import date
 from decimal import Decimal
 
@@ -13,15 +13,19 @@ from hypothesis import strategies as st
 
 from db.connection import Connection
 from db.repositories import batches, lanes, locations
-from domain.batches import BatchLane, BatchOutcome, BatchStatus, FileFormat, OnError
+from db.repositories.previews import Preview
+from domain.batch_size import DEFAULT_LIMITS
+from domain.batches import BatchLane, BatchOutcome, BatchStatus, FileFormat, OnError, Rejection
 from domain.locations import Lane
 from ingest.batches import aggregation, apply, pipeline
 from ingest.batches.load import load_file
+from ingest.batches.pipeline import process_slices
+from ingest.batches.preview import preview
 from ingest.batches.revert import revert_batch
 from ingest.errors import FileRejected
 from ingest.exchange_rates.ecb import load_ecb_rates
 from ingest.readers import line_blocks, price_file
-from ingest.readers.price_file import read_slices
+from ingest.readers.price_file import Slice, read_slices
 from ingest.tree import change_tree
 from ingest.verify import verify
 from tests.support.worlds import World, by_key, read_items
@@ -52,6 +56,13 @@ async def load(
     """Load the text as a batch."""
     data = text.encode() if isinstance(text, str) else text
     return await load_file(connection, io.BytesIO(data), file_format, source="test", on_error=on_error)
+
+
+def panicking_slices() -> Iterator[Slice]:
+    """Yield slices until polars panics: it prints no day of this number."""
+    yield from read_slices(io.BytesIO((HEADER + GOOD).encode()), FileFormat.CSV)
+    pl.Series([2**31 - 1], dtype=pl.Int32).cast(pl.Date).cast(pl.String)
+    raise AssertionError("polars did not panic")
 
 
 async def count_rows(connection: Connection) -> int:
@@ -183,7 +194,7 @@ def test_pipeline_rejects_a_csv_quote_that_does_not_close_with_its_line() -> Non
 
 def test_pipeline_rejects_a_csv_file_of_many_columns_with_a_short_message() -> None:
     with pytest.raises(FileRejected) as caught:
-        read_items(b"," * 500_000 + b"\n" + b"," * 500_000, FileFormat.CSV)
+        read_items(b"a," * 500_000 + b"\n" + b"," * 500_000, FileFormat.CSV)
     assert caught.value.code == "WRONG_COLUMNS"
     assert len(caught.value.message) < 500
 
@@ -205,3 +216,16 @@ def test_pipeline_preserves_parquet_prices_and_item_numbers_across_slices(monkey
     items = read_items(buffer.getvalue(), FileFormat.PARQUET)
     assert items["item"].to_list() == list(range(1, 11))
     assert [Decimal(price) for price in items["price"]] == prices
+
+
+@pytest.mark.anyio
+async def test_pipeline_rejects_a_file_with_a_value_at_which_polars_panics(small: Connection) -> None:
+    tree = await locations.list_locations(small)
+    with pytest.raises(FileRejected) as caught:
+        async for _ in process_slices(small, panicking_slices(), tree, DEFAULT_LIMITS):
+            pass
+    assert caught.value.code == "BROKEN_FILE"
+    assert await preview(small, panicking_slices(), OnError.REJECT_BATCH, limits=DEFAULT_LIMITS) == Preview(
+        BatchOutcome(BatchStatus.REJECTED, 0, 0, 0),
+        [Rejection(None, None, "BROKEN_FILE", caught.value.message, None, number=1)],
+    )

@@ -152,6 +152,26 @@ async def test_rejection_report_of_a_file_rejected_as_a_whole_has_one_row(connec
     assert (row["item"], row["code"], row["origin"]) == ("", "BROKEN_FILE", "")
 
 
+@pytest.mark.parametrize("page_rows", [1, 2, 100])
+async def test_rejection_report_of_a_csv_dialect_can_be_corrected_and_sent_again(
+    connection: Connection, pool: Pool, monkeypatch: pytest.MonkeyPatch, page_rows: int
+) -> None:
+    monkeypatch.setattr(rejection_report, "PAGE_ROWS", page_rows)
+    line = "AAAAA;BBBBB;2024-01-01;2024-01-31;1450,50;USD\n"
+    lines = [line, line.replace("BBBBB", "BBBBC"), line.replace("1450,50", "1.450"), "AAAAA;BBBBB;2024-01-01\n"]
+    batch_id = await reject(connection, pool, HEADER.replace(",", ";") + "".join(lines))
+    note, *rows = rows_of(await read_report(pool, batch_id))
+    assert [note[name] for name in ("item", "severity", "code", "origin")] == ["", "WARNING", "CSV_DIALECT", ""]
+    assert [(row["item"], row["code"], row["price"]) for row in rows] == [
+        ("2", "UNKNOWN_PORT", "1450.50"),
+        ("3", "INVALID_PRICE", "1.450"),
+        ("4", "MISSING_VALUE", ""),
+    ]
+    [batch] = await batches.get_batches(connection, [batch_id])
+    assert (batch.status, batch.item_count, batch.accepted_count) == (BatchStatus.APPLIED, 4, 1)
+    assert batch.attempts == 1
+
+
 async def test_rejection_report_without_problems_has_only_a_header(connection: Connection, pool: Pool) -> None:
     batch_id = await reject(connection, pool, HEADER + GOOD)
     assert await read_report(pool, batch_id) == (",".join(REPORT_COLUMNS) + "\r\n").encode()

@@ -7,6 +7,8 @@ import pytest
 
 from db.repositories.prices import MAX_VALIDITY_DAYS
 from domain.locations import Location, LocationKind
+from ingest.batches import suggestions
+from ingest.batches.suggestions import PortSuggestions
 from ingest.batches.validation import MAX_AMOUNT, CheckedItems, check_items
 
 PLACES = [
@@ -81,6 +83,84 @@ def test_validation_reports_the_field_and_code_of_each_error(
     checked = check({}, change)
     assert checked.rejections.select("item", "field", "code").rows() == [(2, field, code)]
     assert checked.valid["item"].to_list() == [1]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("31.12.2025", "a date in another order; write YYYY-MM-DD"),
+        ("12/31/2025", "a date in another order; write YYYY-MM-DD"),
+        ("1-5-26", "a date in another order; write YYYY-MM-DD"),
+        ("46022", "a date as a number, as Excel stores it; write YYYY-MM-DD"),
+        ("46022.25", "a date as a number, as Excel stores it; write YYYY-MM-DD"),
+        ("2024-01-01 00:00:00", "a date with a time of day; write YYYY-MM-DD"),
+        ("2024-01-01T12:00:00Z", "a date with a time of day; write YYYY-MM-DD"),
+        ("2101-01-01", "not a valid date between 1970 and 2100 (YYYY-MM-DD)"),
+        ("20240101", "not a valid date between 1970 and 2100 (YYYY-MM-DD)"),
+    ],
+)
+def test_validation_describes_usual_mistakes_in_dates(text: str, words: str) -> None:
+    assert check({"date_from": text}).rejections.select("code", "message", "value").rows() == [
+        ("INVALID_DATE", words, text)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("1,234.50", "a price with thousands separators; write 1234.56"),
+        ("1.234,50", "a price with thousands separators; write 1234.56"),
+        ("1 234", "a price with thousands separators; write 1234.56"),
+        ("-1'234.5", "a price with thousands separators; write 1234.56"),
+        ("1,234", "a price with thousands separators; write 1234.56"),
+        ("1450,5", "a decimal comma, which only CSV separated by semicolons may have; write 1234.56"),
+        ("$1450.50", "a price with its currency, which has a field of its own; write 1234.56"),
+        ("US$ 1,450", "a price with its currency, which has a field of its own; write 1234.56"),
+        ("1450 EUR", "a price with its currency, which has a field of its own; write 1234.56"),
+        ("abc", "not a decimal number such as 1234.56"),
+        ("=A1*2", "not a decimal number such as 1234.56"),
+    ],
+)
+def test_validation_describes_usual_mistakes_in_prices(text: str, words: str) -> None:
+    assert check({"price": text}).rejections.select("code", "message", "value").rows() == [
+        ("INVALID_PRICE", words, text)
+    ]
+
+
+def test_validation_accepts_the_blank_that_unece_prints_in_a_code() -> None:
+    checked = check({"origin": "CN SGH", "destination": "nl\xa0rtm"}, {"origin": "C NSGH"}, {"origin": "CN  XXX"})
+    assert checked.valid.select("item", "origin", "destination").rows() == [(1, 3, 2)]
+    assert checked.rejections.select("item", "code", "value").rows() == [
+        (2, "UNKNOWN_PORT", "C NSGH"),
+        (3, "UNKNOWN_PORT", "CN  XXX"),
+    ]
+
+
+def test_validation_suggests_ports_of_similar_code_or_name() -> None:
+    texts = ["CNSGX", "Shanghai", "ROTTERDAM", "north_europa", "?", "x" * 5_000]
+    changes: list[dict[str, str | None]] = [{"origin": text} for text in texts]
+    checked = check(*changes)
+    assert checked.rejections["message"].to_list() == [
+        "CNSGX is not a known port; did you mean CNSGH?",
+        "Shanghai is not a known port; did you mean CNSGH?",
+        "ROTTERDAM is not a known port; did you mean NLRTM?",
+        "north_europa is not a known port",
+        "? is not a known port",
+        f"{'x' * 60} is not a known port",
+    ]
+
+
+def test_validation_of_a_million_unknown_ports_suggests_within_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suggestions, "MAX_COMPARISONS", 40)
+    batch = PortSuggestions(PLACES)
+    frame = pl.DataFrame({"item": range(1, 1_000_001)}, schema={"item": pl.UInt32})
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in GOOD.items())
+    frame = frame.with_columns(origin=pl.format("CNSG{}", "item"))
+    for hinted in (10, 0):
+        # Both slices of a batch share the limit: ten codes were compared with two names and two codes.
+        messages = check_items(frame, PLACES, batch).rejections["message"]
+        assert messages.str.contains("did you mean").sum() == hinted
+        frame = frame.with_columns(origin=pl.format("CNSH{}", "item"))
 
 
 def test_validation_states_the_length_of_a_period_that_is_too_long() -> None:

@@ -3,6 +3,7 @@
 Lanes between main ports have an average on every day.
 """
 
+import io
 from datetime import date
 from functools import lru_cache
 from importlib.resources import files
@@ -10,10 +11,10 @@ from importlib.resources import files
 import polars as pl
 
 from ingest.demo.generate import LANES, generate_prices, main_ports
-from ingest.tree import read_ports
+from ingest.location_files import read_ports
 
 TODAY = date(2026, 7, 15)
-PORTS = read_ports(files("ingest.demo").joinpath("ports.csv").read_bytes(), "ports.csv")
+PORTS = read_ports(io.BytesIO(files("ingest.demo").joinpath("ports.csv").read_bytes()), "ports.csv")
 
 
 def generate() -> dict[str, pl.DataFrame]:

@@ -3,13 +3,11 @@
 import gzip
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from domain.batches import FileFormat
 from ingest.errors import FileRejected
-from ingest.readers.price_file import format_of
 from tests.support.batches.parquet import parquet
 from tests.support.worlds import read_items
 
@@ -29,6 +27,7 @@ NDJSON = (
         (gzip.compress(PERIOD, mtime=0), FileFormat.CSV_GZIP),
         (b"\xef\xbb\xbf" + PERIOD.replace(b"\n", b"\r\n"), FileFormat.CSV),
         (PERIOD.replace(b"origin,dest", b"Origin , DEST").replace(b"CNSGH", b" CNSGH "), FileFormat.CSV),
+        (PERIOD.replace(b"date_from", b"Date From").replace(b"date_to", b"DateTo"), FileFormat.CSV),
         (b"currency,price,date_to,date_from,destination,origin\nEUR,1234.50,2024-01-31,2024-01-01,NLRTM,CNSGH", FileFormat.CSV),
         (NDJSON, FileFormat.NDJSON),
         (gzip.compress(NDJSON, mtime=0), FileFormat.NDJSON_GZIP),
@@ -82,21 +81,15 @@ def test_price_file_skips_blank_lines_but_counts_them_in_item_numbers() -> None:
         (PERIOD.replace(b"currency", b"price"), FileFormat.CSV, "WRONG_COLUMNS", "repeated column price; expected"),
         (PERIOD.replace(b"date_", b"day_"), FileFormat.CSV, "WRONG_COLUMNS", "missing columns date_from, date_to; expected"),
         (ONE_DAY.replace(b",price", b""), FileFormat.CSV, "WRONG_COLUMNS", "missing column price; expected"),
-        (ONE_DAY.replace(b",", b";"), FileFormat.CSV, "WRONG_COLUMNS", "separated by semicolons; separate them by commas"),
-        (ONE_DAY.replace(b",", b"\t"), FileFormat.CSV, "WRONG_COLUMNS", "separated by tabs"),
         (ONE_DAY.partition(b"\n")[2], FileFormat.CSV, "WRONG_COLUMNS", "the first line is no header: cnsgh,"),
-        (NDJSON.replace(b"price", b"prise"), FileFormat.NDJSON, "WRONG_COLUMNS", "prise"),
         (parquet(a=1), FileFormat.PARQUET, "WRONG_COLUMNS", "expected"),
-        (parquet(origin_code=["A"], destination_code="B", day="", price=1), FileFormat.PARQUET, "WRONG_COLUMNS", "plain"),
+        (parquet(origin_code=["A"], destination_code="B", day="", price=1), FileFormat.PARQUET, "WRONG_COLUMNS", "type List"),
         (ONE_DAY + b"CNSGH,NLRTM,2024-01-02,1,2\n", FileFormat.CSV, "BROKEN_FILE", "line 3 has 5 fields"),
         (ONE_DAY + b'"CNSGH,NLRTM,2024-01-02,1\n', FileFormat.CSV, "BROKEN_FILE", "line 3"),
-        (b'{"origin": \n', FileFormat.NDJSON, "BROKEN_FILE", "one JSON object"),
-        (b"[1, 2]\n", FileFormat.NDJSON, "BROKEN_FILE", "one JSON object"),
         (b"PAR1 nothing of the kind", FileFormat.PARQUET, "BROKEN_FILE", "Parquet"),
-        (ONE_DAY, FileFormat.CSV_GZIP, "BROKEN_FILE", "gzip"),
         (gzip.compress(ONE_DAY * 1000, mtime=0)[:-20], FileFormat.CSV_GZIP, "BROKEN_FILE", "truncated gzip data"),
         (PERIOD.replace(b"EUR", "€".encode("cp1252")), FileFormat.CSV, "WRONG_ENCODING", "line 2"),
-        (PERIOD.decode().encode("utf-16"), FileFormat.CSV, "WRONG_ENCODING", "UTF-8"),
+        (PERIOD.decode().encode("utf-16-le"), FileFormat.CSV, "WRONG_ENCODING", "UTF-8"),
     ],
 )  # fmt: skip
 def test_price_file_that_is_unusable_is_rejected_with_its_code_and_position(
@@ -111,11 +104,3 @@ def test_price_file_that_is_unusable_is_rejected_with_its_code_and_position(
 def test_price_file_ndjson_line_without_a_key_yields_null() -> None:
     items = read_items(NDJSON + b'{"origin": "CNSGH"}\n', FileFormat.NDJSON)
     assert items.rows()[1] == (2, "CNSGH", None, None, None, None, None)
-
-
-def test_price_file_format_is_derived_from_the_file_name() -> None:
-    assert format_of(Path("a/Prices.CSV.gz")) is FileFormat.CSV_GZIP
-    assert format_of(Path("prices.jsonl")) is FileFormat.NDJSON
-    with pytest.raises(FileRejected) as caught:
-        format_of(Path("prices.xlsx"))
-    assert caught.value.code == "UNKNOWN_FORMAT"

@@ -115,7 +115,7 @@ async def test_worker_rejects_an_invalid_file_with_one_rejection_and_stores_noth
     before = await count_rows(database)
     batch = await end_of(database, await upload(database, wrong.chunks(), wrong.file_format))
     [rejection] = await batches.list_rejections(database, batch.id, limit=5)
-    assert (batch.status, rejection.item, rejection.code) == (BatchStatus.REJECTED, None, wrong.code)
+    assert (batch.status, rejection.item, rejection.code) == (BatchStatus.REJECTED, wrong.item, wrong.code)
     assert wrong.message in rejection.message
     assert len(rejection.message) < 500
     assert await count_rows(database) == before

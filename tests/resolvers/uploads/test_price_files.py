@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 
 import httpx
@@ -19,6 +20,7 @@ from resolvers.uploads.price_files import PART_BYTES
 from server.http.multipart import OperationMultiPartParser
 from tests.support.batches.price_files import APPLIED, CSV, MIB, MUTATION, form, many_lines, send
 from tests.support.batches.uploads import AVERAGES, UPLOAD, VALID_ITEM, create_locations
+from tests.support.batches.workbooks import Rows, workbook, zipped
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.http.multipart import MAP, encode, post
 from tests.support.http.server_process import serving
@@ -53,6 +55,10 @@ def idle_client(database_url: str) -> Iterator[Client]:
         yield client
 
 
+SHEET: Rows = [
+    ("origin_code", "destination_code", "day", "price"),
+    *(("CNSGH", "NLRTM", date(2024, 1, 1), price) for price in (10, 20, 60)),
+]
 EVERY_FORMAT = pytest.mark.parametrize(
     ("data", "name"),
     [
@@ -61,6 +67,12 @@ EVERY_FORMAT = pytest.mark.parametrize(
         (ndjson(CSV), "prices.ndjson"),
         (gzip.compress(ndjson(CSV), mtime=0), "prices.jsonl.gz"),
         (parquet(CSV), "prices.parquet"),
+        (workbook(SHEET), "prices.xlsx"),
+        (gzip.compress(CSV, mtime=0), "prices.csv"),
+        (ndjson(CSV), "prices.csv.gz"),
+        (workbook(SHEET), "prices.csv"),
+        (CSV, "prices.xls"),
+        (CSV.decode().encode("utf-16"), "prices"),
     ],
 )
 
@@ -89,18 +101,28 @@ def test_file_upload_dry_run_previews_every_format(
     assert idle_client.ask("{ batches { totalCount } }") == {"batches": {"totalCount": 0}}
 
 
-@pytest.mark.parametrize(("name", "code"), [("prices.parquet", "BROKEN_FILE"), ("prices.xlsx", "UNKNOWN_FORMAT")])
-def test_file_upload_dry_run_reports_a_broken_file_or_unknown_format(idle_client: Client, name: str, code: str) -> None:
-    assert [error["code"] for error in send(idle_client, CSV, name, dryRun=True)["userErrors"]] == [code]
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [(b"PAR1" + CSV, "BROKEN_FILE"), (b"%PDF-1.7", "UNKNOWN_FORMAT"), (zipped({"a.csv": CSV}), "UNKNOWN_FORMAT")],
+)
+def test_file_upload_dry_run_reports_a_broken_file_or_unknown_format(
+    idle_client: Client, data: bytes, code: str
+) -> None:
+    assert [error["code"] for error in send(idle_client, data, dryRun=True)["userErrors"]] == [code]
 
 
-def test_file_upload_format_option_overrides_the_file_name(client: Client) -> None:
-    assert send(client, gzip.compress(CSV, mtime=0), "export 7", format="CSV_GZIP")["batch"]["status"] == "APPLIED"
-    rejected = send(client, CSV, "prices.csv", format="PARQUET")
-    assert [error["code"] for error in rejected["userErrors"]] == ["BROKEN_FILE"]
+def test_file_upload_format_option_yields_to_the_content(client: Client) -> None:
+    for file_format in ("CSV_GZIP", "PARQUET", "XLSX", "NDJSON"):
+        assert send(client, CSV, "export 7", format=file_format)["batch"]["status"] == "APPLIED"
 
 
-def test_file_upload_without_a_file_name_needs_the_format_option(client: Client) -> None:
+def test_file_upload_in_a_zip_archive_is_rejected_with_advice(client: Client) -> None:
+    payload = send(client, zipped({"prices.csv": CSV}), "prices.xlsx")
+    assert payload["batch"]["status"] == "REJECTED"
+    assert [error["code"] for error in payload["userErrors"]] == ["UNKNOWN_FORMAT"]
+
+
+def test_file_upload_needs_no_file_name(client: Client) -> None:
     def send_unnamed(content: bytes, **options: object) -> Json:
         variables = {"file": None, "input": {"waitMs": 20_000, **options}}
         text = {"query": MUTATION, "variables": variables}
@@ -110,7 +132,8 @@ def test_file_upload_without_a_file_name_needs_the_format_option(client: Client)
 
     batch = send_unnamed(CSV, format="CSV")["batch"]
     assert (batch["status"], batch["source"]) == ("APPLIED", "uploadPriceFile")
-    rejected = send_unnamed(CSV)
+    assert send_unnamed(gzip.compress(CSV, mtime=0))["batch"]["status"] == "APPLIED"
+    rejected = send_unnamed(b"%PDF-1.7")
     assert rejected["batch"] is None
     (error,) = rejected["userErrors"]
     assert (error["field"], error["code"], error["value"]) == ("file", "UNKNOWN_FORMAT", None)
@@ -121,8 +144,8 @@ def test_file_upload_without_a_file_name_needs_the_format_option(client: Client)
 @pytest.mark.parametrize(
     ("data", "name", "options", "code", "field"),
     [
-        (CSV, "prices.xlsx", {}, "UNKNOWN_FORMAT", "file"),
-        (CSV, "prices", {}, "UNKNOWN_FORMAT", "file"),
+        (b"%PDF-1.7", "prices.csv", {}, "UNKNOWN_FORMAT", "file"),
+        (b"<!doctype html>", "prices.csv", {"format": "CSV"}, "UNKNOWN_FORMAT", "file"),
         (b"", "prices.csv", {}, "EMPTY_BATCH", "file"),
         (CSV, "prices.csv", {"idempotencyKey": ""}, "INVALID_IDEMPOTENCY_KEY", "idempotencyKey"),
         (CSV, "prices.csv", {"idempotencyKey": "a\x00b"}, "INVALID_IDEMPOTENCY_KEY", "idempotencyKey"),
@@ -178,7 +201,7 @@ def test_file_upload_with_same_idempotency_key_and_content_returns_the_first_bat
 
 @pytest.mark.parametrize(
     ("data", "options"),
-    [(CSV + b"\n", {}), (CSV, {"onError": "SKIP_INVALID"}), (CSV, {"format": "NDJSON"})],
+    [(CSV + b"\n", {}), (CSV, {"onError": "SKIP_INVALID"}), (gzip.compress(CSV, mtime=0), {})],
 )
 def test_file_upload_idempotency_key_for_other_content_or_options_is_rejected(
     idle_client: Client, data: bytes, options: Json

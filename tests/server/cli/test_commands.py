@@ -122,7 +122,7 @@ def test_prices_load_loads_a_valid_file_despite_a_broken_one(files: Path, databa
     ratesgraph_in_process(
         database_url, "locations", "load", "--regions", files / "regions.csv", "--ports", files / "ports.csv"
     )
-    (files / "broken.csv.gz").write_bytes(b"no gzip")
+    (files / "broken.csv.gz").write_bytes(b"\x1f\x8b\x08 cut off")
     done = ratesgraph_in_process(
         database_url, "prices", "load", files / "broken.csv.gz", files / "prices.csv", exit_code=1
     )

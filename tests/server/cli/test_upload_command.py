@@ -1,6 +1,7 @@
 """`ratesgraph prices upload`: messages, results, resumption."""
 
 import csv
+import gzip
 import json
 import os
 import signal
@@ -115,9 +116,9 @@ def test_upload_command_reports_invalid_items_and_writes_rejections(server: Clie
 @pytest.mark.usefixtures("worker")
 def test_upload_command_uploads_a_valid_file_despite_unusable_ones(server: Client, file: Path) -> None:
     folder = file.parent
-    (folder / "broken.csv.gz").write_bytes(b"no gzip")
+    (folder / "broken.csv.gz").write_bytes(gzip.compress(CSV)[:-9])
     (folder / "empty.csv").touch()
-    (folder / "table.xlsx").touch()
+    (folder / "table.xlsx").write_bytes(b"%PDF-1.7")
     (folder / "folder.csv").mkdir()
     names = ("broken.csv.gz", "empty.csv", "table.xlsx", "folder.csv", "nothing.csv")
     done = upload(server, *(folder / name for name in names), file, exit_code=1)
@@ -125,7 +126,7 @@ def test_upload_command_uploads_a_valid_file_despite_unusable_ones(server: Clien
     broken, empty, unknown, a_folder, nothing = done.stderr.splitlines()
     assert "broken.csv.gz: BROKEN_FILE: " in broken
     assert "empty.csv: EMPTY_BATCH: " in empty
-    assert "table.xlsx: UNKNOWN_FORMAT: unsupported file name: expected extension .csv, " in unknown
+    assert "table.xlsx: UNKNOWN_FORMAT: the file is a PDF document; expected CSV, " in unknown
     assert a_folder.endswith("folder.csv: Is a directory")
     assert nothing.endswith("nothing.csv: No such file or directory")
 

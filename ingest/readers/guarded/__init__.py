@@ -1,0 +1,1 @@
+"""Readers of binary formats that run in a subprocess with limits."""

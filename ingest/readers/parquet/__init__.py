@@ -1,0 +1,1 @@
+"""Reader of Parquet files, in a subprocess."""
