@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple
 
 from db.connection import Connection
@@ -33,20 +34,23 @@ def _printable(text: str) -> str:
     return text.encode("ascii", "replace").decode()
 
 
+def _quote(text: str) -> str:
+    """Return the beginning of an uploaded text as a GraphQL string, for a message."""
+    return json.dumps(text[:MAX_SLUG_LENGTH])
+
+
 ENTRY_RULES = (
     Rule(
         lambda entry: entry.kind is LocationKind.PORT and not CODE.fullmatch(entry.key),
         "INVALID_CODE",
-        lambda entry: f"{_printable(repr(entry.key[:40]))} is not a UN/LOCODE (five characters, such as CNSGH)",
+        lambda entry: f"{_quote(entry.key)} is not a UN/LOCODE (five characters, such as CNSGH)",
     ),
     Rule(
         lambda entry: (
             entry.kind is LocationKind.REGION and not (SLUG.fullmatch(entry.key) and len(entry.key) <= MAX_SLUG_LENGTH)
         ),
         "INVALID_SLUG",
-        lambda entry: (
-            f"{_printable(repr(entry.key[:40]))} is not a valid slug (a-z, 0-9, _ and -, such as north_europe)"
-        ),
+        lambda entry: f"{_quote(entry.key)} is not a valid slug (a-z, 0-9, _ and -, such as north_europe)",
     ),
     Rule(
         lambda entry: (
@@ -184,17 +188,37 @@ class PlannedTree:
     def _describe_parent(self, entry: TreeEntry) -> str:
         parent = entry.parent_key or ""
         problem = "is a port" if parent in self._kinds else "is not a known region"
-        return f"parent {_printable(parent[:MAX_SLUG_LENGTH])} {problem}"
+        return f"parent {_quote(parent)} {problem}"
 
     def _is_in_cycle(self, entry: TreeEntry) -> bool:
-        return self._parents[self._ancestors(entry)[-1]] == entry.key.lower()
+        return entry.key.lower() in self._cyclic
+
+    @cached_property
+    def _cyclic(self) -> frozenset[str]:
+        """Keys of the locations on a cycle.
+
+        Each location is visited once, because a chain may have thousands.
+        """
+        cyclic: set[str] = set()
+        visited: set[str] = set()
+        for start in self._parents:
+            path: dict[str, None] = {}
+            key: str | None = start
+            while key is not None and key not in visited:
+                visited.add(key)
+                path[key] = None
+                key = self._parents[key]
+            if key in path:
+                met = list(path)
+                cyclic.update(met[met.index(key) :])
+        return frozenset(cyclic)
 
     def _describe_cycle(self, entry: TreeEntry) -> str:
         return f"cycle: {' → '.join([*self._ancestors(entry), entry.key.lower()])}"
 
     def _ancestors(self, entry: TreeEntry) -> list[str]:
-        """Return the keys from the entry upwards, up to a root or before the first repetition."""
+        """Return the keys from an entry in a cycle upwards, each once."""
         met = [entry.key.lower()]
-        while (above := self._parents[met[-1]]) is not None and above not in met:
+        while (above := self._parents[met[-1]]) is not None and above != met[0]:
             met.append(above)
         return met

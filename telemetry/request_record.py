@@ -24,6 +24,7 @@ class RequestRecord:
         rows: Number of entries in the lists of the response.
         cache: HIT, MISS or UNCHANGED for a cacheable response, else empty.
         codes: Distinct codes of the errors.
+        unsent_bytes: Length of the body or event that is being sent.
         track: Returns the context manager to enter while a subscription is open.
     """
 
@@ -37,6 +38,7 @@ class RequestRecord:
     status: int = 0
     codes: tuple[str, ...] = ()
     trace_id: str = ""
+    unsent_bytes: int = 0
 
     def __init__(
         self, request_id: bytes, track: Callable[["RequestRecord"], AbstractContextManager[None]] = _no_tracking
@@ -61,6 +63,12 @@ def record_caller(label: str) -> None:
     """Record the caller."""
     if (record := current_record.get()) is not None:
         record.caller = label
+
+
+def record_unsent(size: int) -> None:
+    """Record the length of a body or event before it is sent."""
+    if (record := current_record.get()) is not None:
+        record.unsent_bytes = size
 
 
 def record_registered() -> None:

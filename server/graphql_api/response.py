@@ -17,6 +17,7 @@ from server.graphql_api.response_cache import CachedResponse
 from server.http.content_negotiation import CONTENT_TYPES, JSON, AcceptedMedia, accepts_gzip
 from server.http.errors import HttpError
 from server.rate_limiting.fixed_window import HeaderList
+from telemetry.request_record import record_unsent
 
 COST_HEADER = b"graphql-cost"
 MIN_COMPRESSED_BYTES = 1_400
@@ -99,6 +100,7 @@ class ResponseWriter:
             *self.rate_limit_headers,
             *headers.items(),
         ]
+        record_unsent(len(body))
         await self.asgi_send({"type": "http.response.start", "status": status, "headers": own})
         await self.asgi_send({"type": "http.response.body", "body": body})
 

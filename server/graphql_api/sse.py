@@ -24,6 +24,7 @@ from strawberry.schema.schema import StreamResult
 from strawberry.types import ExecutionResult
 
 from server.auth.identity import Identity
+from telemetry.request_record import record_unsent
 
 
 class LineFeedTransport(SSETransport):
@@ -65,6 +66,7 @@ async def send_sse(results: StreamResult, identity: Identity, scope: Scope, rece
         nonlocal unsent
         async with aclosing(chunks):
             async for chunk in chunks:
+                record_unsent(len(chunk))
                 yield chunk
                 if chunk is unsent:
                     unsent = None

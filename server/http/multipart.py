@@ -17,6 +17,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from db.embedded.disk_space import DiskSpace
+from resolvers.errors import quote
 from server.http.errors import RETRY_AFTER, HttpError, no_room
 from server.http.request_params import Parameters, validate_params
 
@@ -31,6 +32,8 @@ MAX_FIELD_BYTES = 1024 * 1024
 A megabyte costs some milliseconds.
 """
 MAX_INDEX_DIGITS = 6
+MAX_SHOWN_LENGTH = 60
+"""Maximum characters of a client's text in an error message."""
 
 Json = dict[str, Any]
 
@@ -113,12 +116,12 @@ def _parse_operation(form: FormData) -> Json:
     file_map = _parse_object(form, "map")
     files = {name: part for name, part in form.multi_items() if isinstance(part, UploadFile)}
     if unknown := files.keys() - file_map.keys():
-        raise bad_multipart(f"File part {unknown.pop()!r} is not referenced in `map`.")
+        raise bad_multipart(f"File part {quote(unknown.pop(), MAX_SHOWN_LENGTH)} is not referenced in `map`.")
     for name, paths in file_map.items():
         if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
-            raise bad_multipart(f"`map` must contain a list of paths for {name!r}.")
+            raise bad_multipart(f"`map` must contain a list of paths for {quote(name, MAX_SHOWN_LENGTH)}.")
         if name not in files:
-            raise bad_multipart(f"`map` references missing file part {name!r}.")
+            raise bad_multipart(f"`map` references missing file part {quote(name, MAX_SHOWN_LENGTH)}.")
         for path in paths:
             _assign_file(operation, path, files[name])
     return operation
@@ -151,7 +154,7 @@ def _assign_file(operation: Json, path: str, file: UploadFile) -> None:
     for step in steps:
         target = _get_path(target, step)
     if _get_path(target, last, default=file) is not None:
-        raise bad_multipart(f"`map` path {path!r} must point to a null variable.")
+        raise bad_multipart(f"`map` path {quote(path, MAX_SHOWN_LENGTH)} must point to a null variable.")
     target[int(last) if isinstance(target, list) else last] = file
 
 

@@ -9,6 +9,7 @@ import asyncio
 from typing import Any, cast
 
 from starlette.types import Scope
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from server.http.errors import HttpError
@@ -18,7 +19,7 @@ from server.runtime.handshake_limits import check_handshake
 from server.runtime.request_parsing import BODY, HEAD, IDLE, RESPONDING, BoundedParsingProtocol, check_head
 from server.runtime.slow_readers import SlowReaders
 from server.runtime.write_coalescing import WriteCoalescingTransport
-from telemetry.request_record import RequestRecord
+from telemetry.request_record import RequestRecord, current_record
 
 MIN_BYTES_PER_SECOND = 10_000
 """Minimum transfer rate of a body.
@@ -32,6 +33,28 @@ A waiting request takes a hundred times its bytes in memory. Browsers and proxie
 """
 
 
+class CountingFlowControl(FlowControl):
+    """Uvicorn flow control that counts the message that waits for a client to read earlier ones.
+
+    At most one waits on a connection, because a response begins when the one before it is complete.
+    """
+
+    waiting_bytes = 0
+
+    async def drain(self) -> None:
+        """Wait until the client has read what was written."""
+        record = current_record.get()
+        self.waiting_bytes = 0 if record is None else record.unsent_bytes
+        try:
+            await super().drain()
+        finally:
+            self.waiting_bytes = 0
+
+    def count_waiting_bytes(self) -> int:
+        """Return the size of the message that waits, or 0."""
+        return self.waiting_bytes
+
+
 class LimitedHttpProtocol(BoundedParsingProtocol):
     """Uvicorn protocol with limits for arrival times, request heads and connections.
 
@@ -40,6 +63,8 @@ class LimitedHttpProtocol(BoundedParsingProtocol):
     run for every request call the base class by name: before Python 3.12, `super()` is slower than the rest of such a method.
     """
 
+    _running: RequestResponseCycle | None = None
+    """Request that the application processes. The attribute `cycle` is the latest one, which may wait for this one."""
     _refusal: HttpError | None = None
     """Error of all requests except probes, on a connection above a limit."""
 
@@ -48,6 +73,7 @@ class LimitedHttpProtocol(BoundedParsingProtocol):
         # The protocol is then notified of every buffer that is not empty (`pause_writing`).
         transport.set_write_buffer_limits(0)
         super().connection_made(WriteCoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
+        self.flow: CountingFlowControl = CountingFlowControl(self.transport)
         self._waiting_since = self.loop.time()
         self._head_error: HttpError | None = None
         self._seconds: float = self.app_state["request_seconds"]
@@ -72,7 +98,7 @@ class LimitedHttpProtocol(BoundedParsingProtocol):
     def pause_writing(self) -> None:
         """Limit the time for the client to read what has been written."""
         super().pause_writing()
-        self._slow_readers.add(self.transport)
+        self._slow_readers.add(self.transport, self.flow.count_waiting_bytes)
 
     def resume_writing(self) -> None:
         """End the time limit: all data has been sent."""
@@ -90,8 +116,18 @@ class LimitedHttpProtocol(BoundedParsingProtocol):
         self.app_state["stopping"].set()
         super().shutdown()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401
+        self._running = cycle
+        HttpToolsProtocol._start_asgi_task(self, cycle, app)
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the timers, and free the slot of the connection."""
+        """Cancel the timers, and free the slot of the connection.
+
+        The base class reports the disconnect to the latest request only.
+        """
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
         self._timer.cancel()
         self._slow_readers.discard(self.transport)
         self._limiter.release(self)

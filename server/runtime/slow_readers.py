@@ -75,7 +75,7 @@ class SlowReaders:
         self._timer: asyncio.TimerHandle | None = None
         self._checked_at = 0.0
 
-    def add(self, transport: asyncio.Transport, count_waiting: Callable[[], int] = int) -> None:
+    def add(self, transport: asyncio.Transport, count_waiting: Callable[[], int]) -> None:
         """Watch a transport whose write buffer is not empty.
 
         `count_waiting` returns the bytes of messages that wait until the buffer is empty.

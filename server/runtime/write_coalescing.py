@@ -28,7 +28,9 @@ class WriteCoalescingTransport:
         """Buffer the data, or write it at once if it is large."""
         if len(data) > MAX_BUFFERED_BYTES:
             self.flush()
-            self._transport.write(data)  # Not copied.
+            # A closed transport of uvloop raises an exception.
+            if not self.is_closing():
+                self._transport.write(data)  # Not copied.
         elif data:
             if not self._buffer:
                 self._loop.call_soon(self.flush)

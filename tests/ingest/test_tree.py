@@ -1,6 +1,8 @@
 """Region and port files: loads, updates, and rejections with file and line but no effect."""
 
 import io
+import time
+from contextlib import nullcontext
 
 import pytest
 
@@ -9,7 +11,7 @@ from db.repositories import locations
 from domain.locations import LocationKind, TreeChange, TreeEntry
 from ingest.errors import TreeRejected
 from ingest.location_files import read_ports, read_regions
-from ingest.tree import change_tree
+from ingest.tree import PlannedTree, change_tree
 
 pytestmark = pytest.mark.anyio
 
@@ -80,6 +82,36 @@ async def test_region_tree_load_rejects_invalid_files_by_line_and_changes_nothin
     assert caught.value.code == code
     assert words in caught.value.message
     assert await tree(connection) == before
+
+
+@pytest.mark.parametrize(
+    ("regions", "message"),
+    [
+        (b"slug,name,parent_slug\na b,X,\n", 'regions.csv:2: "a b" is not a valid slug ('),
+        ("slug,name,parent_slug\nx,X,å\u3000b\n".encode(), 'regions.csv:2: parent "\\u00e5\\u3000b" is not a known region'),
+    ],
+)  # fmt: skip
+async def test_region_tree_errors_quote_texts_as_graphql_does(
+    connection: Connection, regions: bytes, message: str
+) -> None:
+    with pytest.raises(TreeRejected) as caught:
+        await load(connection, regions, None)
+    assert caught.value.message.startswith(message)
+
+
+@pytest.mark.parametrize("is_cyclic", [False, True])
+def test_planned_tree_checks_a_chain_of_thousands_of_regions_at_once(is_cyclic: bool) -> None:
+    keys = [f"r{number}" for number in range(3_000)]
+    parents = [keys[-1] if is_cyclic else None, *keys]
+    entries = [
+        TreeEntry(LocationKind.REGION, key, key, parent, f"item {number}", number)
+        for number, (key, parent) in enumerate(zip(keys, parents, strict=False), start=1)
+    ]
+    began = time.process_time()
+    with pytest.raises(TreeRejected, match=r"item 1: cycle: r0 → r2999 → r2998 → ") if is_cyclic else nullcontext():
+        PlannedTree(entries, {}).check()
+    # Comparing each region with all regions above it takes half a minute.
+    assert time.process_time() - began < 5
 
 
 async def test_region_tree_queries_terminate_on_a_cycle_in_the_table(connection: Connection) -> None:

@@ -129,6 +129,25 @@ def test_malformed_multipart_request_is_rejected_and_stores_nothing(empty_server
     assert batch_count(empty_server) == 0
 
 
+@pytest.mark.parametrize(
+    ("file_map", "message"),
+    [
+        ({"it's": 1}, '`map` must contain a list of paths for "it\'s".'),
+        ({"it's": []}, '`map` references missing file part "it\'s".'),
+        ({"0": ["\n"]}, '`map` path "\\n" must point to a null variable.'),
+        ({"x" * 100_000: 1}, f'`map` must contain a list of paths for "{"x" * 60}…".'),
+        ({"0": ["x" * 100_000]}, f'`map` path "{"x" * 60}…" must point to a null variable.'),
+    ],
+    ids=["no list", "no part", "no variable", "a long name", "a long path"],
+)
+def test_multipart_error_quotes_texts_as_graphql_does(
+    empty_server: Client, file_map: dict[str, Any], message: str
+) -> None:
+    file_map = {"0": ["variables.file"], **file_map}
+    answer = post(empty_server, encode(OPERATIONS, mapped(file_map), FILE))
+    assert answer.json() == {"errors": [{"message": message, "extensions": {"code": "BAD_MULTIPART"}}]}
+
+
 @pytest.mark.parametrize("change", [{"query": 1}, {"query": None}, {"operationName": ["x"]}, {"documentId": 1}])
 def test_multipart_request_with_invalid_parameters_is_rejected(client: Client, change: dict[str, Any]) -> None:
     answer = post(client, encode(operations({**OPERATION, **change}), MAP, FILE))

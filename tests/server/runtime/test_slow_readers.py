@@ -234,6 +234,23 @@ def test_messages_of_a_websocket_that_wait_are_unread_bytes(lane_url: str) -> No
         assert seconds_until_reset(sock) < LONG_STALL_SECONDS / 2
 
 
+def test_event_that_waits_is_unread_bytes(lane_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def results(*_: object, **__: object) -> AsyncGenerator[ExecutionResult, None]:
+        async def events() -> AsyncGenerator[ExecutionResult, None]:
+            for _ in range(2):
+                yield ExecutionResult({"text": "x" * 600_000}, None)
+
+        return events()
+
+    monkeypatch.setattr(StreamingSchema, "stream", results)
+    with (
+        running_server(lane_url, max_unread_bytes=1_000_000, stall_seconds=LONG_STALL_SECONDS) as client,
+        connect_with_small_buffers(client) as sock,
+    ):
+        sock.sendall(graphql_request(TYPENAME, EVENTS))
+        assert seconds_until_reset(sock) < LONG_STALL_SECONDS / 2
+
+
 def test_event_stream_computes_one_event_ahead_of_its_client(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[int] = []
 
@@ -279,11 +296,3 @@ def test_reading_clients_are_served_while_others_do_not_read(lane_url: str) -> N
         for thread in threads:
             thread.join()
     assert [answer[:15] for answer in answers] == [b"HTTP/1.1 200 OK"] * 5
-
-
-def test_pipelined_requests_beyond_the_limit_end_the_connection(client: Client) -> None:
-    with connect(client) as sock:
-        sock.sendall(get_request("/livez") * 300)
-        answer = read_all(sock)
-    assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"alive\n") == 101
-    assert answer.rpartition(b"HTTP/1.1 200 OK")[2].count(b"connection: close") == 1

@@ -4,12 +4,14 @@ Frames that arrive together are tested too.
 """
 
 import json
+import logging
 import socket
 import threading
 from collections.abc import Iterator
 
 import anyio.to_thread
 import pytest
+from websockets.frames import Frame
 
 from server.runtime.websocket_protocol import WebSocketProtocol
 from tests.support.fixtures.server import Client, running_server
@@ -18,6 +20,7 @@ from tests.support.http.slow_reading import (
     CLOSE,
     CONTINUATION,
     HANDSHAKE,
+    HANDSHAKE_WITH_COMPRESSION,
     PING,
     PONG,
     TEXT,
@@ -39,6 +42,14 @@ def client(module_database_url: str) -> Iterator[Client]:
     """Yield a server."""
     with running_server(module_database_url) as client:
         yield client
+
+
+def make_server_close(sock: socket.socket) -> None:
+    """Open a WebSocket with compression, on which the server then sends its close frame."""
+    sock.sendall(HANDSHAKE_WITH_COMPRESSION)
+    assert b"permessage-deflate" in sock.recv(4_096)
+    sock.sendall(websocket_frame(TEXT, b"not JSON"))
+    assert b"must be valid JSON" in sock.recv(4_096)
 
 
 def read_until_closed(sock: socket.socket) -> bytes:
@@ -121,6 +132,62 @@ def test_websocket_flood_is_handled_in_steps_between_other_requests(
     assert steps
     # A step ends with the slice in which it exceeds its number of frames.
     assert max(steps) < 64 + 1_024 / 6
+
+
+@pytest.mark.parametrize(
+    "late",
+    [websocket_frame(TEXT, b"{}") * FLOOD, websocket_frame(TEXT, b" " * 900_000, compress=True) * 2],
+    ids=["many", "large"],
+)
+def test_websocket_flood_after_the_close_frame_ends_the_connection(client: Client, late: bytes) -> None:
+    with connect(client) as sock:
+        make_server_close(sock)
+        # Without a flood the server waits for 10 seconds for the close frame of the client.
+        sock.settimeout(5)
+        sock.sendall(late)
+        assert read_until_closed(sock) == b""
+
+
+def test_websocket_step_is_bounded_in_decompressed_bytes(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.runtime.websocket_protocol.MAX_SMALL_FRAMES", 1_000_000)
+    sizes: list[int] = []
+    parse, handle_text = WebSocketProtocol._parse, WebSocketProtocol.handle_text
+
+    def parse_recorded(self: WebSocketProtocol) -> None:
+        sizes.append(0)
+        parse(self)
+
+    def handle_text_recorded(self: WebSocketProtocol, frame: Frame) -> None:
+        sizes[-1] += len(frame.data)
+        handle_text(self, frame)
+
+    monkeypatch.setattr(WebSocketProtocol, "_parse", parse_recorded)
+    monkeypatch.setattr(WebSocketProtocol, "handle_text", handle_text_recorded)
+    with connect(client) as sock:
+        make_server_close(sock)
+        sock.sendall(websocket_frame(TEXT, b" " * 900_000, compress=True) * 20 + websocket_frame(CLOSE, b"\x03\xe8"))
+        read_until_closed(sock)
+    assert sum(sizes) > 20 * 900_000
+    # A step ends with the slice in which it exceeds its limit of half a megabyte. One slice may contain two of the frames.
+    assert max(sizes) < 2_200_000
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        websocket_frame(TEXT, b"\xff"),
+        websocket_frame(TEXT, b"\xc3", fin=False) + websocket_frame(CONTINUATION, b"\x28"),
+    ],
+    ids=["whole", "fragmented"],
+)
+def test_websocket_text_that_is_not_utf8_closes_without_an_error_in_the_log(
+    client: Client, caplog: pytest.LogCaptureFixture, frames: bytes
+) -> None:
+    with connect(client) as sock:
+        open_raw_websocket(sock)
+        sock.sendall(frames)
+        assert read_until_closed(sock) == b"\x88\x14\x03\xeftext must be UTF-8"
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_websocket_pings_below_the_limit_are_answered_in_order(client: Client) -> None:

@@ -65,6 +65,15 @@ async def test_write_coalescing_joins_the_writes_of_one_event_loop_iteration() -
 
 
 @pytest.mark.anyio
+async def test_write_coalescing_drops_long_data_for_a_closed_transport() -> None:
+    recorder, transport = open_transport()
+    transport.write(b"head")
+    transport.close()
+    transport.write(b"x" * (MAX_BUFFERED_BYTES + 1))
+    assert recorder.written == [b"head"]
+
+
+@pytest.mark.anyio
 async def test_write_coalescing_flushes_immediately_above_the_buffer_limit() -> None:
     recorder, transport = open_transport()
     long = b"x" * (MAX_BUFFERED_BYTES + 1)

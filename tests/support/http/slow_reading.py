@@ -5,6 +5,7 @@ import select
 import socket
 import struct
 import time
+import zlib
 
 from tests.support.fixtures.server import Client
 
@@ -17,6 +18,9 @@ HANDSHAKE = (
     b"GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+)
+HANDSHAKE_WITH_COMPRESSION = HANDSHAKE.replace(
+    b"\r\n\r\n", b"\r\nSec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n\r\n"
 )
 CONTINUATION, TEXT, CLOSE, PING, PONG = 0x0, 0x1, 0x8, 0x9, 0xA
 
@@ -61,10 +65,16 @@ def is_reset(sock: socket.socket, timeout: float) -> bool:
     return bool(poll.poll(timeout * 1_000))
 
 
-def websocket_frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
-    """Return the bytes of a client's WebSocket frame (RFC 6455, section 5.2)."""
+def websocket_frame(opcode: int, payload: bytes = b"", *, fin: bool = True, compress: bool = False) -> bytes:
+    """Return the bytes of a client's WebSocket frame (RFC 6455, section 5.2).
+
+    A compressed frame follows RFC 7692.
+    """
+    if compress:
+        compressor = zlib.compressobj(wbits=-12)
+        payload = (compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\0\0\xff\xff")
     length = len(payload)
-    head = bytes([fin << 7 | opcode, 0x80 | min(length, 126)])
+    head = bytes([fin << 7 | compress << 6 | opcode, 0x80 | min(length, 126)])
     return head + (b"" if length < 126 else struct.pack("!H", length)) + b"\0\0\0\0" + payload
 
 
