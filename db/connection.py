@@ -1,19 +1,24 @@
-"""Low-level connection helpers: open, probe, wait for availability, abort."""
+"""Low-level connection helpers: open, configure, probe, wait for availability, abort."""
 
 import asyncio
 import contextlib
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
+from db.conninfo import connection_error
 from db.errors import ConnectionLost, driver_errors
+from db.traced_cursor import TracedCursor
+from telemetry import spans
 
 Connection = AsyncConnection[TupleRow]
 
@@ -21,19 +26,86 @@ PROBE_SECONDS = 2.0
 """Time limit of a probe; without an answer the database counts as unavailable."""
 PAUSE_SECONDS = 0.1
 CONNECTION_OPTIONS: dict[str, Any] = {
-    "autocommit": True,
     "connect_timeout": 2,  # seconds
     # A server that vanishes without closing its connections is detected after ten seconds (milliseconds, seconds, seconds).
     "tcp_user_timeout": 10_000,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
 }
-"""Options of every connection, including pooled ones."""
+"""Options of every connection, including pooled ones, unless the URL or the environment contains another value."""
+
+
+def connection_options(database_url: str) -> dict[str, Any]:
+    """Return the options with which to connect to the URL."""
+    given = {name for name, value in conninfo_to_dict(database_url).items() if value is not None}
+    if os.environ.get("PGCONNECT_TIMEOUT"):
+        given.add("connect_timeout")
+    options = {name: value for name, value in CONNECTION_OPTIONS.items() if name not in given}
+    # Statements and pipelines are encoded in UTF-8, whatever the role or PGCLIENTENCODING prefers.
+    return {**options, "client_encoding": "UTF8", "autocommit": True}
+
+
+class PooledConnection(AsyncConnection[TupleRow]):
+    """Connection of a pool, which logs the text of the error if it cannot be opened."""
+
+    @classmethod
+    async def connect(  # type: ignore[override]
+        cls,
+        conninfo: str = "",
+        *,
+        report: Callable[[ConnectionLost], object],
+        **options: Any,  # noqa: ANN401
+    ) -> Self:
+        """Open a connection.
+
+        Report a failure, and raise OperationalError with the sentence for the operator.
+        """
+        try:
+            return await super().connect(conninfo, **options)
+        except psycopg.OperationalError as error:
+            failure = connection_error(conninfo, error)
+            report(failure)
+            raise psycopg.OperationalError(str(failure.summary)) from error
 
 
 async def open_connection(database_url: str) -> Connection:
-    """Open a new connection."""
-    return await AsyncConnection.connect(database_url, **CONNECTION_OPTIONS)
+    """Open a new connection. Raise ConnectionLost, with the reason, if this fails."""
+    try:
+        return await AsyncConnection.connect(database_url, **connection_options(database_url))
+    except psycopg.OperationalError as error:
+        raise connection_error(database_url, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Time limits of one kind of connection, in milliseconds; 0 means no limit."""
+
+    name: str
+    statement_timeout: int
+    lock_timeout: int
+    idle_in_transaction_timeout: int
+
+
+async def configure(connection: Connection, role: Role) -> None:
+    """Set the limits of the role.
+
+    Also set what a role or a database of PostgreSQL may have set otherwise.
+    """
+    if spans.tracer is not None:
+        connection.cursor_factory = TracedCursor
+    # A connection that hangs here would also block the worker tasks of psycopg_pool.
+    with closing_on_timeout(connection):
+        await connection.execute(
+            "SELECT set_config('application_name', %s, false), set_config('statement_timeout', %s, false),"
+            " set_config('lock_timeout', %s, false), set_config('idle_in_transaction_session_timeout', %s, false),"
+            " set_config('TimeZone', 'UTC', false), set_config('default_transaction_isolation', 'read committed', false)",
+            (
+                role.name,
+                str(role.statement_timeout),
+                str(role.lock_timeout),
+                str(role.idle_in_transaction_timeout),
+            ),
+        )
 
 
 async def ping(connection: Connection) -> None:
@@ -66,13 +138,17 @@ def closing_on_timeout(connection: Connection) -> Iterator[None]:
 
 
 async def wait_until_available(database_url: str, seconds: float) -> None:
-    """Wait until the database answers. After `seconds`, raise ConnectionLost with the reason."""
+    """Wait until the database answers.
+
+    Raise ConnectionLost with the reason after `seconds`, or at once if waiting cannot help. A wrong password, for one, would be
+    sent a hundred times otherwise, and the server might lock the user.
+    """
     deadline = time.monotonic() + seconds
     while True:
         try:
             return await probe(database_url)
-        except ConnectionLost:
-            if time.monotonic() > deadline:
+        except ConnectionLost as error:
+            if time.monotonic() > deadline or not error.is_temporary:
                 raise
             await asyncio.sleep(PAUSE_SECONDS)
 

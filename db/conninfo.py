@@ -1,69 +1,99 @@
-"""libpq connection strings: their validation, and reasons of failed connections."""
+"""Targets of libpq connection strings, and sentences that say why they cannot be used.
 
-import re
-
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import Conninfo
-from psycopg_pool import PoolTimeout
-
-from db.errors import DatabaseUnavailable
-
-REASONS = (
-    (r"database \"[^\n]*\" does not exist", "the database does not exist; create it, for instance with createdb"),
-    (r"role \"[^\n]*\" does not exist", "the user does not exist"),
-    (r"password authentication failed", "the password was rejected"),
-    (r"no password supplied", "a password is required and none was given"),
-    (r"failed to resolve host|could not translate host name", "the host name cannot be resolved"),
-    (r"connection refused", "connection refused; no PostgreSQL listens there"),
-    (r"no such file or directory", "its socket does not exist; no PostgreSQL listens there"),
-    (r"timeout|timed out", "it does not answer in time"),
-)
-"""Patterns of messages, with the reason to state.
-
-A failed connection has no SQLSTATE in libpq. Messages of a server in another language match none, and are shown as they are.
+A sentence names the address and the user. It never contains the password.
 """
 
+from dataclasses import dataclass
 
-def is_connection_string(text: str) -> bool:
-    """Return whether libpq can parse the text, as a URL or as `key=value` pairs.
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo
+from psycopg.pq.abc import PGconn
 
-    `@` or `/` in a password without percent-encoding moves a part of it into the host, the port or the name of the database.
+from db.diagnosis.connection_faults import find_fault
+from db.diagnosis.fault import Fault
+from db.errors import ConnectionLost, DatabaseUnavailable
+
+SECRETS = ("password", "sslpassword", "oauth_client_secret")
+HIDDEN = "***"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Database, address and user of a connection string.
+
+    What it does not contain comes from the environment, such as PGHOST.
     """
-    try:
-        parameters = conninfo_to_dict(text)
-    except psycopg.ProgrammingError:
-        return False
-    port = str(parameters.get("port") or "")
-    # A host that begins with `@` is an abstract socket.
-    places = (str(parameters.get("host") or "")[1:], str(parameters.get("dbname") or ""))
-    return re.fullmatch(r"[\d,]*", port) is not None and not any("@" in place for place in places)
+
+    database: str
+    host: str
+    port: str
+    user: str
+
+    def describe(self, problem: str, cause: str, remedy: str) -> str:
+        """Return the sentence for a failure, such as `cannot be reached`."""
+        shown = f"database {self.database}" if self.database else "database"
+        as_user = f" as user {self.user}" if self.user else ""
+        text = f"The {shown} at {self.host or 'the local socket'}, port {self.port} {problem}{as_user}: {cause}."
+        return f"{text} {remedy}".rstrip()
 
 
-def describe_outage(database_url: str, error: DatabaseUnavailable) -> str | None:
-    """Return the database's name and address and the reason of the failure.
-
-    The password appears nowhere in it. Return None if the driver gave no reason.
-    """
-    cause = error.__cause__
-    if not isinstance(cause, psycopg.OperationalError) or isinstance(cause, PoolTimeout | psycopg.errors.DiskFull):
-        return None
-    # Environment variables such as PGHOST count too.
+def find_target(database_url: str, pgconn: PGconn | None) -> Target:
+    """Return where the connection string leads. A service file is known to the connection alone."""
+    given = {name: str(value) for name, value in conninfo_to_dict(database_url).items() if value is not None}
     defaults = {each.keyword.decode(): (each.val or b"").decode() for each in Conninfo.get_defaults()}
-    parameters = conninfo_to_dict(database_url)
-    host, port, name, user = (parameters.get(key) or defaults[key] for key in ("host", "port", "dbname", "user"))
-    name = name or user
-    place = f"{host or 'the local socket'}, port {port}"
-    shown = f"database {name}" if name else "database"
-    as_user = f" as user {user}" if user else ""
-    return f"The {shown} at {place} cannot be reached{as_user}: {_reason(str(cause))}."
+    used = (
+        {} if pgconn is None else {"host": pgconn.host, "port": pgconn.port, "dbname": pgconn.db, "user": pgconn.user}
+    )
+    known = defaults | {name: value.decode() for name, value in used.items() if value} | given
+    return Target(known["dbname"] or known["user"], known["host"], known["port"], known["user"])
 
 
-def _reason(message: str) -> str:
-    for pattern, reason in REASONS:
-        if re.search(pattern, message, re.IGNORECASE):
-            return reason
+def _used_parameters(pgconn: PGconn | None) -> dict[str, str]:
+    """Return the parameters of a connection, or none if it was closed or never begun."""
+    if pgconn is None:
+        return {}
+    try:
+        used = {"host": pgconn.host, "port": pgconn.port, "dbname": pgconn.db, "user": pgconn.user}
+    except psycopg.OperationalError:
+        return {}
+    return {name: value.decode() for name, value in used.items() if value}
+
+
+def connection_error(database_url: str, error: psycopg.OperationalError) -> ConnectionLost:
+    """Return the error for a failed connection, with the sentence for the operator."""
+    target, message = find_target(database_url, error.pgconn), str(error)
+    problem = "cannot be reached"
+    found = find_fault(message)
+    if found is None:
+        return ConnectionLost(summary=target.describe(problem, _last_line(database_url, message), ""))
+    names = {"role": target.user, "database": target.database}
+    fields = found.fields | {name: sql.Identifier(text).as_string() for name, text in names.items()}
+    summary = target.describe(problem, *found.fault.explain(fields))
+    return ConnectionLost(summary=summary, is_temporary=found.fault.is_temporary)
+
+
+def with_summary(database_url: str, error: DatabaseUnavailable) -> DatabaseUnavailable:
+    """Return the error with a sentence for the operator, if its connection broke."""
+    cause = error.__cause__
+    if isinstance(error, ConnectionLost) and error.summary is None and isinstance(cause, psycopg.OperationalError):
+        return connection_error(database_url, cause)
+    return error
+
+
+def describe_unusable(database_url: str, pgconn: PGconn | None, fault: Fault, fields: dict[str, object]) -> str:
+    """Return the sentence for a database that was reached and cannot be used."""
+    return find_target(database_url, pgconn).describe("cannot be used", *fault.explain(fields))
+
+
+def _last_line(database_url: str, message: str) -> str:
+    """Return the line of an unknown message that contains the reason, without secrets."""
     lines = message.strip().splitlines() or ["no reason was given"]
     # Of several attempts, one per address of the host, the last is shown.
     line = next((line for line in reversed(lines) if "failed: " in line), lines[0])
-    return line.rpartition("failed: ")[2].removesuffix(".")
+    reason = line.rpartition("failed: ")[2].removesuffix(".")
+    parameters = conninfo_to_dict(database_url)
+    for secret in filter(None, map(parameters.get, SECRETS)):
+        reason = reason.replace(str(secret), HIDDEN)
+    return reason

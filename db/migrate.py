@@ -1,50 +1,94 @@
 """Schema migrations: applies the raw SQL files in `migrations/` with yoyo.
 
-A session-level advisory lock serialises concurrent migrations. Timeouts prevent a migration from queueing behind, or in front
-of, a busy application.
+A session-level advisory lock serialises concurrent migrations of a schema. Timeouts prevent a migration from queueing behind,
+or in front of, a busy application.
 """
 
+import re
+from collections.abc import Collection
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from typing import Any
 
 import psycopg
 import yoyo
-from psycopg.conninfo import conninfo_to_dict
+from psycopg import errors
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.connections import DatabaseURI
+from yoyo.migrations import default_migration_table
 
-from db.errors import driver_errors
+from db.connection import connection_options
+from db.conninfo import connection_error
+from db.errors import DatabaseUnusable, driver_errors
 
 FOLDER = Path(__file__).parent / "migrations"
+HISTORY_TABLE = default_migration_table
+"""Table of yoyo with the names of the migrations that were applied in its schema."""
 MIGRATION_LOCK = 7_263_001
 LOCK_TIMEOUT = "30s"
 STATEMENT_TIMEOUT = "10min"
+CREATE_TABLE = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
 
 
-def _yoyo_url(database_url: str) -> str:
-    """Convert a libpq connection string into the URL form that yoyo understands.
+class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
+    """yoyo's backend with libpq's connection strings and time limits.
 
-    libpq also accepts `key=value` strings and socket folders as the host.
+    yoyo's own URLs have no socket folders, and know no options such as a search_path that come from the environment.
     """
-    parameters = {key: str(value) for key, value in conninfo_to_dict(database_url).items() if value is not None}
-    name = parameters.pop("dbname", "")
-    parameters.setdefault("connect_timeout", "3")
-    parameters["options"] = f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout={STATEMENT_TIMEOUT}"
-    return f"postgresql+psycopg:///{quote(name)}?{urlencode(parameters, quote_via=quote)}"
+
+    def connect(self, dburi: DatabaseURI) -> psycopg.Connection[Any]:
+        """Open a connection. yoyo opens one for each migration."""
+        connection = _connect(dburi.database)
+        connection.execute(
+            "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)",
+            (LOCK_TIMEOUT, STATEMENT_TIMEOUT),
+        )
+        return connection
+
+
+def _connect(database_url: str) -> psycopg.Connection[Any]:
+    """Open a connection. Raise ConnectionLost, with the reason, if this fails."""
+    try:
+        return psycopg.connect(database_url, **connection_options(database_url))
+    except psycopg.OperationalError as error:
+        raise connection_error(database_url, error) from error
+
+
+def migration_names() -> list[str]:
+    """Return the names of all migrations, in the order in which they are applied."""
+    return sorted(path.stem for path in FOLDER.glob("*.sql"))
+
+
+def created_tables(migrations: Collection[str]) -> set[str]:
+    """Return the names of the tables that these migrations create."""
+    return {
+        table
+        for migration in migrations
+        for table in CREATE_TABLE.findall((FOLDER / f"{migration}.sql").read_text(encoding="utf-8"))
+    }
 
 
 def migrate(database_url: str) -> list[str]:
     """Apply the missing migrations and return their names, oldest first.
 
-    This is safe to call at every start.
+    The tables are created in the first existing schema of the search_path. This is safe to call at every start. Raise
+    DatabaseUnusable if something there has a name that Ratesgraph needs, or a privilege is missing.
     """
-    with driver_errors(), psycopg.connect(database_url, autocommit=True, connect_timeout=3) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
-        backend = yoyo.get_backend(_yoyo_url(database_url))
+    with driver_errors(), _connect(database_url) as connection:
+        connection.execute(
+            "SELECT pg_advisory_lock(%s, oid::int) FROM pg_namespace WHERE nspname = current_schema()",
+            (MIGRATION_LOCK,),
+        )
+        uri = DatabaseURI("postgresql+psycopg", None, None, None, None, database_url, {})
+        backend = Backend(uri, HISTORY_TABLE)
         try:
+            backend.init_database()
             # The advisory lock is held here, so a remaining lock row belongs to a dead process.
             backend.break_lock()
             with backend.lock():
                 pending = backend.to_apply(yoyo.read_migrations(str(FOLDER)))
                 backend.apply_migrations(pending)
                 return [migration.id for migration in pending]
+        except (errors.DuplicateTable, errors.DuplicateObject) as error:
+            raise DatabaseUnusable from error
         finally:
             backend.connection.close()

@@ -2,6 +2,9 @@
 
 A notification is a hint to query, never the data itself. It may be lost while the connection is down, so waiting code also
 polls at intervals. PgBouncer does not forward notifications: listening needs a direct connection.
+
+PostgreSQL delivers notifications to a whole database, which may hold several installations, each in a schema of its own. The
+name of a channel in PostgreSQL therefore ends with the OID of the schema.
 """
 
 import asyncio
@@ -10,8 +13,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from db.background import background_task
-from db.errors import DatabaseError
+from db.errors import DatabaseError, describe_for_operator
 from db.pool import API, connect
+from db.repositories.access import get_schema
 
 log = logging.getLogger("ratesgraph.db")
 
@@ -70,18 +74,24 @@ class Notifications:
 
 
 async def _listen(database_url: str, channels: tuple[str, ...], notifications: Notifications) -> None:
+    is_lost = False
     while True:
         try:
             async with connect(database_url, API) as connection:
-                for channel in channels:
-                    await connection.execute(f"LISTEN {channel}".encode())
+                schema = await get_schema(connection)
+                names = {f"{channel}_{schema}": channel for channel in channels}
+                for name in names:
+                    await connection.execute(f"LISTEN {name}".encode())
+                is_lost = False
                 # Notifications sent in the meantime are lost, so all subscribers query once.
                 for channel in channels:
                     notifications.dispatch(channel, "")
                 async for notify in connection.notifies():
-                    notifications.dispatch(notify.channel, notify.payload)
-        except DatabaseError:
-            log.warning("notification connection lost; reconnecting")
+                    notifications.dispatch(names[notify.channel], notify.payload)
+        except DatabaseError as error:
+            if not is_lost:
+                log.warning("notification connection lost; reconnecting: %s", describe_for_operator(error))
+            is_lost = True
             notifications.notify_disconnected()
             await asyncio.sleep(RECONNECT_SECONDS)
 

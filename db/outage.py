@@ -8,20 +8,43 @@ they fail at once: waiting would only pile up requests.
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable
 
-from db.errors import DatabaseError, DatabaseUnavailable
+from db.errors import DatabaseError, DatabaseUnavailable, DatabaseUnusable, describe_for_operator
 
 log = logging.getLogger("ratesgraph.db")
 
 FIRST_PAUSE_SECONDS = 0.05
 MAX_PAUSE_SECONDS = 0.5
+REFUSAL_LOG_SECONDS = 60.0
+"""Interval of the log lines of one pool. While a privilege is missing, every request is refused."""
 MAX_WAITING = 500
 """Requests of a process that may wait at once.
 
 Further requests fail at once. Each waiting request holds some 20 kB.
 """
+
+
+class RefusalLog:
+    """Log of statements that PostgreSQL refuses, at most one line per minute.
+
+    It refuses them after a privilege was revoked, for instance.
+    """
+
+    def __init__(self) -> None:
+        self._reported_at = -math.inf
+
+    def report(self, error: DatabaseUnusable) -> None:
+        """Log the reason, unless one was logged within REFUSAL_LOG_SECONDS.
+
+        An error without a cause is the result of a check, whose caller reports it.
+        """
+        now = asyncio.get_running_loop().time()
+        if error.__cause__ is not None and now >= self._reported_at + REFUSAL_LOG_SECONDS:
+            self._reported_at = now
+            log.error("database refuses a statement: %s", describe_for_operator(error))
 
 
 class OutageMonitor:
@@ -73,15 +96,16 @@ class OutageMonitor:
             self._waiting -= 1
 
     async def _probe_until_up(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
+        pause, logged = FIRST_PAUSE_SECONDS, set[str]()
         while True:
             try:
                 await self._probe()
                 await self._reset_pool()
                 break
             except DatabaseError as error:
-                if pause == FIRST_PAUSE_SECONDS:
-                    log.warning("database is unavailable (%s)", error.__cause__)
+                if (reason := describe_for_operator(error)) not in logged:
+                    logged.add(reason)
+                    log.warning("database is unavailable: %s", reason)
             except Exception:
                 # The task must not end here: the breaker would stay open until the process ends.
                 log.exception("database probe failed; retrying")

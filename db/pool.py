@@ -6,6 +6,7 @@ the whole pool once, as soon as the database answers again (`db.outage`). Reads 
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,19 +16,19 @@ from typing import Any, TypeVar
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from db.connection import (
-    CONNECTION_OPTIONS,
     Connection,
+    PooledConnection,
+    Role,
     abort,
-    closing_on_timeout,
+    configure,
+    connection_options,
     open_connection,
     ping,
     probe,
     wait_until_available,
 )
-from db.errors import ConnectionLost, DatabaseError, DatabaseUnavailable, ServerBusy, driver_errors
-from db.outage import MAX_WAITING, OutageMonitor
-from db.traced_cursor import TracedCursor
-from telemetry import spans
+from db.errors import ConnectionLost, DatabaseError, DatabaseUnavailable, DatabaseUnusable, ServerBusy, driver_errors
+from db.outage import MAX_WAITING, OutageMonitor, RefusalLog
 
 log = logging.getLogger("ratesgraph.db")
 
@@ -47,16 +48,6 @@ It exceeds POOL_TIMEOUT_SECONDS, so the pool's own timeout can detect an outage 
 PING_TTL_SECONDS = 0.5
 MAX_ATTEMPTS = 5
 """Attempts for work that loses its connection each time: the work itself may be the cause."""
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """Time limits of one kind of connection, in milliseconds; 0 means no limit."""
-
-    name: str
-    statement_timeout: int
-    lock_timeout: int
-    idle_in_transaction_timeout: int
 
 
 API = Role("ratesgraph-api", statement_timeout=5_000, lock_timeout=2_000, idle_in_transaction_timeout=10_000)
@@ -84,22 +75,6 @@ IDEMPOTENT_WRITE = WorkPolicy(deadline=None, max_attempts=MAX_ATTEMPTS, wait_for
 TRY_READ = WorkPolicy(deadline=TRY_READ_SECONDS + 1, max_attempts=1, wait_for_outage=False)
 
 
-async def _configure(connection: Connection, role: Role) -> None:
-    if spans.tracer is not None:
-        connection.cursor_factory = TracedCursor
-    await connection.execute(
-        "SELECT set_config('application_name', %s, false), set_config('statement_timeout', %s, false),"
-        " set_config('lock_timeout', %s, false), set_config('idle_in_transaction_session_timeout', %s, false),"
-        " set_config('TimeZone', 'UTC', false)",
-        (
-            role.name,
-            str(role.statement_timeout),
-            str(role.lock_timeout),
-            str(role.idle_in_transaction_timeout),
-        ),
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class PoolStats:
     """Pool usage: maximum size, open connections, idle connections, and callers waiting for one."""
@@ -117,6 +92,7 @@ class Pool:
         self._pool = pool
         self._outage = outage
         self._read_policy = WorkPolicy(deadline=read_seconds, max_attempts=MAX_ATTEMPTS, wait_for_outage=True)
+        self._refusals = RefusalLog()
         self._lent = 0
         self._try_reads: set[asyncio.Task[Any]] = set()
         self._ping: asyncio.Task[None] | None = None
@@ -140,6 +116,9 @@ class Pool:
                         yield connection
                     finally:
                         self._lent -= 1
+        except DatabaseUnusable as error:
+            self._refusals.report(error)
+            raise
         except DatabaseUnavailable as error:
             if self._is_lost(error):
                 self._outage.trip()
@@ -261,28 +240,28 @@ async def open_pool(
     During an outage, callers wait until it ends or has lasted for `outage_seconds`. Raise DatabaseUnavailable when the
     database does not answer at the start.
     """
-
-    async def configure(connection: Connection) -> None:
-        # A connection that hangs here would also block the worker tasks of psycopg_pool.
-        with closing_on_timeout(connection):
-            await _configure(connection, role)
-
-    pool = AsyncConnectionPool(
+    failures: deque[ConnectionLost] = deque(maxlen=1)
+    pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
         database_url,
+        connection_class=PooledConnection,
         min_size=min(2, max_size),
         max_size=max_size,
         open=False,
         timeout=POOL_TIMEOUT_SECONDS,
         max_waiting=MAX_WAITING,
         reconnect_timeout=RECONNECT_SECONDS,
-        configure=configure,
-        kwargs=CONNECTION_OPTIONS,
+        configure=partial(configure, role=role),
+        kwargs={**connection_options(database_url), "report": failures.append},
     )
     outage = OutageMonitor(partial(probe, database_url), pool.drain, outage_seconds)
     try:
         await wait_until_available(database_url, OPEN_SECONDS)
-        with driver_errors():
-            await pool.open(wait=True, timeout=OPEN_SECONDS)
+        try:
+            with driver_errors():
+                await pool.open(wait=True, timeout=OPEN_SECONDS)
+        except DatabaseUnavailable as error:
+            # One connection could be opened, and not as many as the pool needs.
+            raise failures[-1] if failures else error from error.__cause__
         yield Pool(pool, outage, read_seconds)
     finally:
         await outage.close()
@@ -295,5 +274,5 @@ async def connect(database_url: str, role: Role) -> AsyncIterator[Connection]:
     with driver_errors():
         connection = await open_connection(database_url)
         async with connection:
-            await _configure(connection, role)
+            await configure(connection, role)
             yield connection

@@ -1,11 +1,11 @@
-"""Generator of the reference pages that are derived from code: command line and schema.
+"""Generator of the reference pages: command line, schema, and database messages.
 
 `make reference` writes the pages. `tests/architecture` compares them with the code.
 """
 
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -30,6 +30,10 @@ from graphql import (
 from typer import Typer
 from typer.models import ArgumentInfo, OptionInfo
 
+from db.diagnosis.connection_faults import CONNECTION_FAULTS
+from db.diagnosis.fault import Fault
+from db.diagnosis.requirement_faults import REQUIREMENT_FAULTS, VERSIONS
+from db.diagnosis.url_faults import EXAMPLE, URL_FAULTS
 from server.cli.main import app
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +47,31 @@ SECTIONS: dict[str, tuple[type[GraphQLNamedType], ...]] = {
     "Scalars": (GraphQLScalarType,),
 }
 KINDS: dict[type, str] = {int: "NUMBER", str: "TEXT", Path: "PATH", datetime: "TIME"}
+DATABASE_INTRODUCTION = f"""\
+Ratesgraph supports PostgreSQL {VERSIONS}, with databases in UTF8. A command that cannot use the database of
+`DATABASE_URL` or `RATESGRAPH_DIRECT_URL` prints one line on standard error and ends with exit code 1. A server or
+worker that loses its database logs the same line and waits ([outages](../operations/outages.md)). No message contains
+a password.
+
+The line begins with the address: "The database prices at db.example.com, port 5432 cannot be reached as user app:". The
+names below are examples: role `app`, database `prices`, schema `freight`; words in capitals stand for what was found."""
+DATABASE_SECTIONS: dict[str, tuple[str, Sequence[Fault]]] = {
+    "Connection strings": (
+        "These are found before a connection is opened. The line begins with the name of the variable. A URL that the line"
+        " suggests contains `***` instead of the password.",
+        URL_FAULTS,
+    ),
+    "Connections": (
+        'These follow "cannot be reached". The first that applies is stated. If the messages of the server are in another'
+        " language, its own message stands there. A worker that starts waits up to 10 seconds for what waiting may help.",
+        CONNECTION_FAULTS,
+    ),
+    "Database, schema and role": (
+        'These follow "cannot be used". `serve`, `worker` and `migrate` check for all of them when they start. Other commands'
+        " check version, encoding and schema, and name the others when PostgreSQL has refused a statement.",
+        REQUIREMENT_FAULTS,
+    ),
+}
 SPECIFIED = {"Boolean", "Float", "ID", "Int", "String"}
 
 
@@ -56,6 +85,7 @@ def create_pages() -> dict[str, str]:
     """Return the generated pages by their paths from the root of the repository."""
     return {
         "docs/reference/cli.md": "\n".join(_cli_lines()) + "\n",
+        "docs/reference/database-messages.md": "\n".join(_database_lines()) + "\n",
         "docs/reference/schema.md": "\n".join(_schema_lines()) + "\n",
     }
 
@@ -76,6 +106,38 @@ def _cli_lines() -> Iterator[str]:
             yield from ("", *_wrap(paragraph))
         if options:
             yield from ("", "| option | default | meaning |", "| --- | --- | --- |", *map(_option_row, options))
+
+
+class Examples(dict[str, str]):
+    """Fields of a message in the reference: examples, or the name of the field in capitals."""
+
+    def __missing__(self, name: str) -> str:
+        """Return the name of the field as it stands in the reference."""
+        return name.upper()
+
+
+EXAMPLES = Examples(
+    role="app",
+    database="prices",
+    new_database="prices_utf8",
+    schema="freight",
+    schema_owner="admin",
+    owner="admin",
+    found="public",
+    suggestion=EXAMPLE,
+    set_search_path="ALTER ROLE app IN DATABASE prices SET search_path = public;",
+    use="ALTER ROLE app IN DATABASE prices SET search_path = public;",
+    set_up="ALTER ROLE app IN DATABASE prices SET search_path = freight;",
+)
+
+
+def _database_lines() -> Iterator[str]:
+    yield from ("# Database messages", "", GENERATED, "", *DATABASE_INTRODUCTION.splitlines())
+    for title, (text, faults) in DATABASE_SECTIONS.items():
+        yield from ("", f"## {title}", "", *_wrap(text), "", "| message | what to do |", "| --- | --- |")
+        for fault in faults:
+            cause, remedy = fault.explain(EXAMPLES)
+            yield f"| {_cell(cause)} | {_cell(remedy)} |"
 
 
 class Parameter(NamedTuple):

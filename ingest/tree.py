@@ -1,5 +1,6 @@
 """Region tree: validates changes and applies them."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace

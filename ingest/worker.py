@@ -16,10 +16,21 @@ from polars.exceptions import PanicException
 
 from db.background import background_task
 from db.embedded.disk_space import DiskSpace
-from db.errors import DatabaseError, DatabaseUnavailable, DiskFull, LockTimeout, MigrationNeeded, ServerBusy
+from db.errors import (
+    ConnectionLost,
+    DatabaseError,
+    DatabaseUnavailable,
+    DatabaseUnusable,
+    DiskFull,
+    LockTimeout,
+    MigrationNeeded,
+    ServerBusy,
+    describe_for_operator,
+)
 from db.notifications import QUEUE, Notifications, open_notifications
 from db.pool import INGEST, Pool, open_pool
 from db.repositories import batches, payloads
+from db.requirements import Work, check_database
 from domain.batch_size import DEFAULT_LIMITS, BatchLimits
 from domain.batches import BatchOutcome, BatchStatus
 from ingest.batches.apply import ProgressCallback, apply_slices, copy_rejections
@@ -59,18 +70,20 @@ async def run_worker(
     """Apply batches, `concurrency` at once, until `stop` is set.
 
     Then finish or release the running batches. Payloads are stored until `payload_days` after the end of their batch. No batch
-    begins while `disk_space` has too little room, or before the schema is migrated.
+    begins while `disk_space` has too little room, or before the schema is migrated. Raise DatabaseUnusable if the database does
+    not meet the requirements otherwise.
     """
-    needs_migration = asyncio.Event()
-    async with (
-        open_pool(database_url, INGEST, max_size=2 * concurrency + 1) as pool,
-        open_notifications(database_url, QUEUE) as notifications,
-    ):
-        consumers = [
-            asyncio.create_task(_consume_queue(pool, notifications, stop, needs_migration, limits, disk_space))
-            for _ in range(concurrency)
-        ]
-        async with background_task(_run_maintenance(pool, stop, payload_days)):
+    is_refused = asyncio.Event()
+    async with open_pool(database_url, INGEST, max_size=2 * concurrency + 1) as pool:
+        await _wait_until_migrated(database_url, stop)
+        async with (
+            open_notifications(database_url, QUEUE) as notifications,
+            background_task(_run_maintenance(pool, stop, payload_days)),
+        ):
+            consumers = [
+                asyncio.create_task(_consume_queue(pool, notifications, stop, is_refused, limits, disk_space))
+                for _ in range(concurrency)
+            ]
             await stop.wait()
             _, unfinished = await asyncio.wait(consumers, timeout=STOP_SECONDS)
             for consumer in unfinished:
@@ -78,17 +91,38 @@ async def run_worker(
             await asyncio.gather(*consumers, return_exceptions=True)
 
 
+async def _wait_until_migrated(database_url: str, stop: asyncio.Event) -> None:
+    """Check the database.
+
+    While its schema is missing or outdated, report that once, and wait until `stop` is set.
+    """
+    reported = False
+    while not stop.is_set():
+        try:
+            await check_database(database_url, Work.CHANGE)
+            return
+        except MigrationNeeded as error:
+            if not reported:
+                log.error("%s The worker waits until then.", error)
+            reported = True
+        except ConnectionLost as error:
+            if not error.is_temporary:
+                raise
+            log.warning("database is unavailable (%s); retrying", _cause_name(error))
+        await wait_first(stop, timeout=POLL_SECONDS)
+
+
 async def _consume_queue(
     pool: Pool,
     notifications: Notifications,
     stop: asyncio.Event,
-    needs_migration: asyncio.Event,
+    is_refused: asyncio.Event,
     limits: BatchLimits,
     disk_space: DiskSpace | None,
 ) -> None:
     """Process batches until `stop` is set.
 
-    All consumers share `needs_migration`, so that one of them reports it.
+    All consumers share `is_refused`, so that one of them reports that PostgreSQL refuses the work.
     """
     with notifications.subscribe(QUEUE) as notified:
         while not stop.is_set():
@@ -98,11 +132,11 @@ async def _consume_queue(
                 continue
             try:
                 has_processed = await process_next_batch(pool, limits)
-                needs_migration.clear()
-            except MigrationNeeded as error:
-                if not needs_migration.is_set():
-                    log.error("%s The worker waits until then.", error)
-                needs_migration.set()
+                is_refused.clear()
+            except DatabaseUnusable as error:
+                if not is_refused.is_set():
+                    log.error("database refuses the work; the worker waits: %s", describe_for_operator(error))
+                is_refused.set()
                 has_processed = False
             except DiskFull:
                 log.error("database disk is full; retrying in %g s", DISK_FULL_SECONDS)
@@ -140,8 +174,8 @@ async def wait_first(*events: asyncio.Event, timeout: float) -> None:  # noqa: A
 async def process_next_batch(pool: Pool, limits: BatchLimits = DEFAULT_LIMITS) -> bool:
     """Try to apply the next batch of the queue; return False if no batch is due.
 
-    A failure is recorded with the batch, which is retried later. Losing the database, waiting too long for a lock, or an
-    outdated schema does not count as an attempt.
+    A failure is recorded with the batch, which is retried later. Losing the database, waiting too long for a lock, an outdated
+    schema or a missing privilege does not count as an attempt.
     """
     async with pool.connection() as connection:
         await batches.fail_exhausted(connection, max_attempts=MAX_ATTEMPTS)
@@ -150,7 +184,7 @@ async def process_next_batch(pool: Pool, limits: BatchLimits = DEFAULT_LIMITS) -
         return False
     try:
         await apply_batch(pool, batch_id, limits)
-    except (DatabaseUnavailable, ServerBusy, LockTimeout, MigrationNeeded, asyncio.CancelledError):
+    except (DatabaseUnavailable, DatabaseUnusable, ServerBusy, LockTimeout, asyncio.CancelledError):
         await asyncio.shield(_release_batch(pool, batch_id))
         raise
     # PanicException of polars is not an Exception.

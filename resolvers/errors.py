@@ -5,11 +5,20 @@ Problems of uploaded items are data instead: see `resolvers.uploads.batches`.
 
 import json
 
-from db.errors import DatabaseError, DatabaseUnavailable, DiskFull, ServerBusy, StatementTimeout, TreeChangeRunning
+from db.errors import (
+    DatabaseError,
+    DatabaseUnavailable,
+    DatabaseUnusable,
+    DiskFull,
+    ServerBusy,
+    StatementTimeout,
+    TreeChangeRunning,
+)
 
 PUBLIC_DATABASE_ERRORS: dict[type[DatabaseError], str] = {
     DiskFull: "NO_ROOM",
     DatabaseUnavailable: "DATABASE_UNAVAILABLE",
+    DatabaseUnusable: "DATABASE_UNAVAILABLE",
     ServerBusy: "SERVER_BUSY",
     TreeChangeRunning: "TREE_CHANGE_RUNNING",
     StatementTimeout: "STATEMENT_TIMEOUT",

@@ -21,7 +21,7 @@ from server.graphql_api.websocket_view import WebSocketGraphQLView
 from server.http.body_limit import BodyLimits
 from server.http.csrf import OriginPolicy
 from server.http.errors import handle_http_exception, not_found
-from server.lifespan import create_lifespan, request_limits
+from server.lifespan import create_lifespan, report_startup_failure, request_limits
 from server.observability.access_log import AccessLogMiddleware, TracingMiddleware
 from server.routes.health import health_routes
 from server.routes.metrics import metrics_route
@@ -116,6 +116,8 @@ class FastRoute:
             return self._route(scope, receive, send)
         if scope["type"] == "websocket":
             return not_found().to_response()(scope, receive, send)
+        if scope["type"] == "lifespan":
+            send = report_startup_failure(send)
         return self._router(scope, receive, send)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -10,8 +11,10 @@ from importlib import import_module
 from typing import TypedDict
 
 from starlette.applications import Starlette
+from starlette.types import Message, Send
 
 from db.embedded.disk_space import open_disk_space
+from db.errors import DatabaseError, describe_for_operator
 from db.notifications import BATCHES, DATA, open_notifications
 from db.pool import API, INGEST, Pool, open_pool
 from resolvers.context import AppContext, Limits
@@ -131,6 +134,21 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                 )
 
     return lifespan
+
+
+def report_startup_failure(send: Send) -> Send:
+    """Return a `send` that reports an unusable database as one sentence.
+
+    The stock message is a traceback.
+    """
+
+    async def send_reason(message: Message) -> None:
+        error = sys.exception()
+        if message["type"] == "lifespan.startup.failed" and isinstance(error, DatabaseError):
+            message = {**message, "message": f"server cannot start: {describe_for_operator(error)}"}
+        await send(message)
+
+    return send_reason
 
 
 def _create_connection_limiter(settings: Settings, slow_readers: SlowReaders) -> ConnectionLimiter:

@@ -1,4 +1,7 @@
 -- Price batches and their rejections.
+--
+-- Notifications reach a whole database, which may hold one installation in each of several schemas. So the name of a channel
+-- ends with the OID of the schema of its tables (access.get_schema).
 
 -- insert_batch --
 -- One row: the new batch's ID, or none when the uploader has used the idempotency key. Uses
@@ -10,7 +13,7 @@ RETURNING id
 
 -- announce_batch --
 -- Wakes the workers when the transaction commits.
-SELECT pg_notify('ratesgraph_queue', '')
+SELECT pg_notify('ratesgraph_queue_' || (SELECT relnamespace FROM pg_class WHERE oid = 'price_batches'::regclass), '')
 
 -- get_batches --
 -- One row per existing batch ID. Uses price_batches_pkey.
@@ -119,7 +122,7 @@ WHERE id IN (
       AND next_attempt_at NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '60 seconds'
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, pg_notify('ratesgraph_batches', id::text)
+RETURNING id, pg_notify('ratesgraph_batches_' || (SELECT relnamespace FROM pg_class WHERE oid = 'price_batches'::regclass), id::text)
 
 -- claim_batch --
 -- At most one row: the batch if it still waits. The lock lasts until the transaction ends, so a dead process releases it. A
@@ -155,7 +158,7 @@ SET status = %(status)s, item_count = %(item_count)s, accepted_count = %(accepte
     lane_count = %(lane_count)s, first_day = %(first_day)s, last_day = %(last_day)s, failure = NULL, ended_at = clock_timestamp(),
     changed_in = CASE %(status)s WHEN 'APPLIED' THEN pg_current_xact_id() END
 WHERE id = %(batch_id)s
-RETURNING pg_notify('ratesgraph_batches', id::text)
+RETURNING pg_notify('ratesgraph_batches_' || (SELECT relnamespace FROM pg_class WHERE oid = 'price_batches'::regclass), id::text)
 
 -- report_progress --
 -- Records the progress of a running batch, outside of the transaction that applies it, and notifies subscribers. Uses
@@ -163,7 +166,7 @@ RETURNING pg_notify('ratesgraph_batches', id::text)
 INSERT INTO batch_progress (batch_id, progress)
 VALUES (%(batch_id)s, %(progress)s)
 ON CONFLICT (batch_id) DO UPDATE SET progress = excluded.progress
-RETURNING pg_notify('ratesgraph_batches', batch_id::text)
+RETURNING pg_notify('ratesgraph_batches_' || (SELECT relnamespace FROM pg_class WHERE oid = 'price_batches'::regclass), batch_id::text)
 
 -- clear_progress --
 -- Deletes the progress of batches that have ended. Uses batch_progress_pkey.
@@ -180,7 +183,7 @@ SELECT status FROM price_batches WHERE id = %(batch_id)s FOR UPDATE
 UPDATE price_batches
 SET status = 'REVERTED', reverted_at = clock_timestamp(), changed_in = pg_current_xact_id()
 WHERE id = %(batch_id)s
-RETURNING pg_notify('ratesgraph_batches', id::text)
+RETURNING pg_notify('ratesgraph_batches_' || (SELECT relnamespace FROM pg_class WHERE oid = 'price_batches'::regclass), id::text)
 
 -- list_changes --
 -- One row: the snapshot of this statement and the ordered IDs of the batches that changed since the snapshot `seen`. A batch

@@ -108,17 +108,19 @@ LEFT JOIN locations parent ON lower(parent.key) = lower(wanted.parent_key)
 WHERE lower(l.key) = lower(wanted.key) AND l.parent_id IS DISTINCT FROM parent.id
 
 -- lock_tree_shared --
--- Locks the tree against changes until the transaction ends. Any number of batches may hold this lock at once.
-SELECT pg_advisory_xact_lock_shared(7263002)
+-- Locks the tree against changes until the transaction ends. Any number of batches may hold this lock at once. The second key is
+-- the table: another installation in the same database has a lock of its own.
+SELECT pg_advisory_xact_lock_shared(7263002, 'locations'::regclass::oid::int)
 
 -- lock_tree_exclusive --
 -- Waits until no batch is being applied, then locks the tree exclusively until the transaction ends.
-SELECT pg_advisory_xact_lock(7263002)
+SELECT pg_advisory_xact_lock(7263002, 'locations'::regclass::oid::int)
 
 -- is_tree_changing --
--- Whether a transaction of this database holds the exclusive lock of the tree or waits for it.
+-- Whether a transaction holds the exclusive lock of this installation's tree or waits for it.
 SELECT EXISTS (
     SELECT FROM pg_locks
-    WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND (classid, objid, objsubid) = (0, 7263002, 1)
+    WHERE locktype = 'advisory' AND mode = 'ExclusiveLock'
+      AND (classid, objid, objsubid) = (7263002, 'locations'::regclass::oid, 2)
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 )

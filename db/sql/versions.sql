@@ -1,8 +1,11 @@
 -- The state of the data that query responses are computed from.
 
 -- announce_change --
--- Notifies the response caches of the transaction and its change.
-SELECT pg_notify('ratesgraph_data', pg_current_xact_id()::text || ' ' || %(change)s)
+-- Notifies the response caches of the transaction and its change. The channel ends with the OID of the schema (access.get_schema).
+SELECT pg_notify(
+    'ratesgraph_data_' || (SELECT relnamespace FROM pg_class WHERE oid = 'price_batches'::regclass),
+    pg_current_xact_id()::text || ' ' || %(change)s
+)
 
 -- state_fingerprint --
 -- One row: a digest of the numbers of applied and reverted batches and of the whole tree. Uses price_batches_status_idx.

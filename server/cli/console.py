@@ -13,11 +13,12 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Te
 from rich.table import Table
 
 from db.connection import Connection
-from db.conninfo import describe_outage
+from db.conninfo import with_summary
 from db.embedded.disk_space import open_disk_space
 from db.embedded.supervisor import embedded_server
-from db.errors import DatabaseError, DatabaseUnavailable
+from db.errors import DatabaseError, DatabaseUnavailable, DatabaseUnusable, describe_for_operator
 from db.pool import INGEST, connect
+from db.requirements import Work, check_database, explain_refusal
 from ingest.errors import IngestError
 from server.config.setting_names import environment_names, find_former_names, find_unknown_names
 from server.config.settings import Settings
@@ -35,24 +36,37 @@ T = TypeVar("T")
 
 
 @contextmanager
-def open_database(settings: Settings, *, announce: bool = True) -> Iterator[str]:
+def open_database(settings: Settings, *, announce: bool = True, check: Work | None = Work.READ) -> Iterator[str]:
     """Yield a database URL; without DATABASE_URL, run the embedded server for the block.
 
-    The URL bypasses a connection pooler if the settings name a direct one, because commands need a session. Raise CommandError
-    with the reason if the database of DATABASE_URL cannot be reached. With `announce`, the embedded server is named on standard
-    error unless its folder was chosen.
+    The URL bypasses a connection pooler if the settings name a direct one, because commands need a session. Unless `check` is
+    None, the database is checked first. Raise CommandError with the reason if the database of DATABASE_URL cannot be reached or
+    used. With `announce`, the embedded server is named on standard error unless its folder was chosen.
     """
     if settings.database_url is not None:
         url = settings.direct_url or settings.database_url
-        try:
+        with described_errors(url):
+            if check is not None:
+                asyncio.run(check_database(url, check))
             yield url
-        except DatabaseUnavailable as error:
-            raise CommandError(describe_outage(url, error) or str(error)) from error
         return
     if announce and "data_dir" not in settings.model_fields_set:
         err.print(f"Using the embedded PostgreSQL in {settings.data_dir}/ (DATABASE_URL is not set).", soft_wrap=True)
     with embedded_server(settings.data_dir) as url:
         yield url
+
+
+@contextmanager
+def described_errors(database_url: str) -> Iterator[None]:
+    """Convert errors of the database into CommandError with address, reason and remedy."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        raise CommandError(describe_for_operator(with_summary(database_url, error))) from error
+    except DatabaseUnusable as error:
+        if error.__cause__ is None:
+            raise
+        raise CommandError(asyncio.run(explain_refusal(database_url, error))) from error
 
 
 def read_settings(**overrides: object) -> Settings:

@@ -4,20 +4,18 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from db.conninfo import is_connection_string
+from db.diagnosis.url_faults import find_url_problem
 
 
 def check_database_url(value: str) -> str:
-    """Reject text that libpq cannot parse.
+    """Return the URL without surrounding whitespace. Reject text that libpq does not understand.
 
-    The message does not quote it, because it may hold a password.
+    A secret that was mounted as a file often ends with a line break. The message shows no password.
     """
-    if not is_connection_string(value):
-        raise ValueError(
-            "must be a URL such as postgresql://user@host/database (or a libpq connection string);"
-            " percent-encode special characters of a password"
-        )
-    return value
+    text = value.strip() if "://" in value else value
+    if (problem := find_url_problem(text)) is not None:
+        raise ValueError(problem)
+    return text
 
 
 DatabaseUrl = Annotated[str, AfterValidator(check_database_url)]

@@ -78,11 +78,16 @@ class Replacement:
 
 
 class Supervisor(Multiprocess):
-    """Supervisor of a fixed number of processes. It calls `notify` after a rolling restart."""
+    """Supervisor of a fixed number of processes. It calls `notify` after a rolling restart.
+
+    Attributes:
+        has_failed: Whether it has stopped because its first processes could not start.
+    """
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], notify: Callable[[str], None]) -> None:
         super().__init__(config, sockets)
         self._notify = notify
+        self.has_failed = False
         self._have_been_ready = False
         self._pauses: dict[int, float] = {}
         self._draining: dict[ServerProcess, float] = {}
@@ -173,6 +178,7 @@ class Supervisor(Multiprocess):
             process.join()
             if process.exitcode == STARTUP_FAILURE and not self._have_been_ready:
                 log.error("server processes failed to start")
+                self.has_failed = True
                 self.should_exit.set()
                 return
             self._restart_dead(index, process)

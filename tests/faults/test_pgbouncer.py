@@ -21,9 +21,10 @@ from tests.chaos.database import crashable_server
 from tests.chaos.run import find_free_port
 from tests.faults.readers import reading
 from tests.faults.world import QueryCase, create_query_cases
+from tests.support.commands.processes import ratesgraph
 from tests.support.databases.memory import temporary_folder
 from tests.support.fixtures.server import running_worker
-from tests.support.http.server_process import serving, wait_until_answered
+from tests.support.http.server_process import one_line, serving, wait_until_answered
 from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually
 
@@ -196,3 +197,25 @@ def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
         eventually(lambda: http.get(query).headers.get("etag") not in {None, tag}, "the notification did not arrive")
         body = {"query": REVERT, "variables": {"id": uploaded["batch"]["id"]}}
         assert http.post("/graphql", json=body).json()["data"]["revertBatch"]["batch"]["status"] == "REVERTED"
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["migrate"], ["worker"], ["queue"]], ids=" ".join)
+def test_pgbouncer_in_statement_mode_is_refused_in_one_line(
+    any_command: str, database_url: str, command: list[str]
+) -> None:
+    with running_pgbouncer(any_command, database_url, pooling="pool_mode = statement") as bouncer:
+        line = one_line(ratesgraph(bouncer.url, *command, exit_code=1).stderr)
+    assert (
+        "PgBouncer runs in statement mode, which allows no transactions."
+        " Set pool_mode = transaction in PgBouncer, or connect to PostgreSQL itself." in line
+    )
+
+
+def test_pgbouncer_that_refuses_a_search_path_is_explained(any_command: str, database_url: str) -> None:
+    with running_pgbouncer(any_command, database_url, pooling=SESSION) as bouncer:
+        url = make_conninfo(bouncer.url, options="-csearch_path=public")
+        line = one_line(ratesgraph(url, "migrate", exit_code=1).stderr)
+    # Older versions refuse all options.
+    assert re.search(
+        r"the connection pooler does not accept the parameter (search_path|options)\. Remove it from the URL\.", line
+    )

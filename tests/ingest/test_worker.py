@@ -237,9 +237,9 @@ async def test_worker_reports_increasing_progress_of_a_running_batch(
 
 
 def test_notification_channels_match_the_sql_files() -> None:
-    assert f"'{QUEUE}'".encode() in batches.SQL["announce_batch"]
+    assert f"'{QUEUE}_'".encode() in batches.SQL["announce_batch"]
     for section in ("end_batch", "mark_reverted", "fail_exhausted", "report_progress"):
-        assert f"'{BATCHES}'".encode() in batches.SQL[section]
+        assert f"'{BATCHES}_'".encode() in batches.SQL[section]
 
 
 @pytest.mark.parametrize("is_retry", [False, True])

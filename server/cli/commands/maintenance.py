@@ -1,5 +1,6 @@
 """`ratesgraph migrate`, `verify`, `compact` and `queue`: maintenance of a database."""
 
+import asyncio
 from pathlib import Path
 
 from rich.table import Column, Table
@@ -8,6 +9,7 @@ from db.connection import Connection
 from db.migrate import migrate as apply_migrations
 from db.repositories import batches, locations
 from db.repositories.totals import Difference
+from db.requirements import Work, check_database
 from ingest import compact as compaction
 from ingest import verify as verification
 from ingest.demo.load import load_demo
@@ -27,7 +29,8 @@ SHOWN_DIFFERENCES = 20
 
 def bring_up_to_date(database_url: str) -> bool:
     """Migrate the schema, load the bundled exchange rates, and return whether anything changed."""
-    applied = apply_migrations(database_url)
+    due = asyncio.run(check_database(database_url, Work.MIGRATE))
+    applied = apply_migrations(database_url) if due else []
     if applied:
         out.print(f"Schema migrated: {len(applied)} migrations applied.")
     loaded = run_with_connection(load_ecb_rates, database_url)
@@ -38,7 +41,7 @@ def bring_up_to_date(database_url: str) -> bool:
 
 def prepare(*, demo: bool) -> None:
     """Bring the configured database up to date; with `demo`, fill an empty one with demo data."""
-    with open_database(read_settings()) as url:
+    with open_database(read_settings(), check=None) as url:
         bring_up_to_date(url)
         if demo and run_with_connection(_is_empty, url):
             _load_demo(url)
@@ -61,7 +64,7 @@ def _load_demo(database_url: str) -> None:
 
 def migrate(data_dir: Path | None) -> None:
     """Bring the database up to date and report what changed."""
-    with open_database(read_settings(data_dir=data_dir)) as url:
+    with open_database(read_settings(data_dir=data_dir), check=None) as url:
         if not bring_up_to_date(url):
             out.print("The database is up to date.")
 

@@ -1,5 +1,6 @@
 """`ratesgraph serve`: starts the database, loads demo data and runs the server."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -10,7 +11,9 @@ from types import FrameType
 from typing import NoReturn
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
+from db.requirements import Work, check_database
 from server.app import create_app
 from server.cli.banner import create_example, create_greeting, has_demo_lane
 from server.cli.console import (
@@ -32,6 +35,7 @@ from server.runtime.graceful_shutdown import DrainingServer
 from server.runtime.supervisor import Supervisor
 from server.runtime.uvicorn_options import uvicorn_options
 
+FAILED = 1
 TERMINATED = 128 + signal.SIGTERM
 
 
@@ -86,11 +90,14 @@ def serve(overrides: dict[str, object], *, demo: bool | None) -> None:
     with listen(settings.host, settings.port, settings.stall_seconds) as sock:
         if settings.database_url is None:
             out.print(f"Starting the embedded PostgreSQL in {settings.data_dir}/")
-        with open_database(settings, announce=False) as direct_url:
+        with open_database(settings, announce=False, check=None) as direct_url:
             database_url = settings.database_url or direct_url
             with_demo = settings.database_url is None if demo is None else demo
             run_command(direct_url, "prepare", "--demo" if with_demo else "--no-demo")
             is_demo = run_with_connection(has_demo_lane, direct_url)
+            if database_url != direct_url:
+                # A connection pooler stands between them, which has limits and a configuration of its own.
+                asyncio.run(check_database(database_url, Work.CHANGE))
             if settings.database_url is None:
                 with worker_subprocess(database_url, settings.data_dir):
                     _run_until_signal(settings, database_url, sock, is_demo=is_demo)
@@ -138,6 +145,8 @@ def _run_until_signal(settings: Settings, database_url: str, sock: socket.socket
     except KeyboardInterrupt:
         return
     except SystemExit as ended:
+        if ended.code == STARTUP_FAILURE:
+            raise SystemExit(FAILED) from None
         if ended.code != TERMINATED:
             raise
 
@@ -181,4 +190,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket, *, is_demo:
     sock.listen(config.backlog)
     announce()
     with multiprocess_dir():
-        Supervisor(config, [sock], out.print).run()
+        supervisor = Supervisor(config, [sock], out.print)
+        supervisor.run()
+    if supervisor.has_failed:
+        raise SystemExit(FAILED)

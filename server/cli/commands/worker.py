@@ -17,7 +17,7 @@ def worker(*, concurrency: int, with_parent: bool, data_dir: Path | None) -> Non
     """Apply batches until SIGTERM or Ctrl-C, then finish or release the running ones."""
     settings = read_settings(data_dir=data_dir)
     log_config.configure_logging(settings)
-    with open_database(settings) as url:
+    with open_database(settings, check=None) as url:
         if not with_parent:
             warn_about_variables()
             out.print(f"Applying batches, {concurrency} at once (press Ctrl-C to stop).")

@@ -12,7 +12,7 @@ from graphql import GraphQLError
 from strawberry.types import ExecutionResult
 
 from db.connection import Connection
-from db.errors import DatabaseError, EmbeddedServerError, MigrationNeeded, ServerBusy, driver_errors
+from db.errors import DatabaseError, EmbeddedServerError, ServerBusy, driver_errors
 from db.pool import Pool
 from graph.execution.error_formatting import format_error
 from graph.execution.executable_schema import Schema
@@ -80,7 +80,7 @@ async def test_error_formatting_masks_and_logs_an_exception_in_a_resolver(
     assert error["path"] == ["averagePrices"]
 
 
-@pytest.mark.parametrize("kind", [RuntimeError, MigrationNeeded])
+@pytest.mark.parametrize("kind", [RuntimeError, EmbeddedServerError])
 def test_error_formatting_masks_and_logs_a_nested_exception(
     kind: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -89,8 +89,13 @@ def test_error_formatting_masks_and_logs_a_nested_exception(
     assert_masked(dict(shown.formatted), caplog)
 
 
-async def test_error_formatting_reports_a_lost_database_without_the_driver_message() -> None:
-    error = await ask(AVERAGES, psycopg.OperationalError(SECRET))
+@pytest.mark.parametrize(
+    "kind", [psycopg.OperationalError, psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege]
+)
+async def test_error_formatting_reports_an_unusable_database_without_the_driver_message(
+    kind: type[psycopg.Error],
+) -> None:
+    error = await ask(AVERAGES, kind(SECRET))
     assert error["extensions"] == {"code": "DATABASE_UNAVAILABLE"}
     assert SECRET not in repr(error)
 

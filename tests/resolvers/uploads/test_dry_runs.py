@@ -10,6 +10,7 @@ import pytest
 
 from db.notifications import BATCHES, DATA, QUEUE
 from db.pool import INGEST, connect
+from db.repositories.access import SQL
 from ingest.exchange_rates.ecb import load_ecb_rates
 from tests.support.batches.uploads import INVALID_ITEMS, VALID_ITEM, create_locations, price_counts
 from tests.support.databases.dumps import dump
@@ -107,7 +108,8 @@ def test_dry_run_changes_no_row_and_sends_no_notification(client: Client, databa
     send(client, *THREE, {**VALID_ITEM, "price": "x"}, onError="SKIP_INVALID")
     before = dump(database_url)
     with psycopg.connect(database_url, autocommit=True) as listener:
-        for channel in (QUEUE, BATCHES, DATA, "end_of_test"):
+        (schema,) = listener.execute(SQL["get_schema"]).fetchone() or ()
+        for channel in (*(f"{name}_{schema}" for name in (QUEUE, BATCHES, DATA)), "end_of_test"):
             listener.execute(f"LISTEN {channel}".encode())
         assert dry_run(client, *items, idempotencyKey="k")["preview"]["itemCount"] == len(items)
         listener.execute("NOTIFY end_of_test")

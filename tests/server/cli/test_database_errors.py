@@ -3,12 +3,9 @@
 import socket
 from pathlib import Path
 
-import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from db.conninfo import describe_outage
-from db.errors import DatabaseUnavailable
 from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.commands.processes import ratesgraph
 from tests.support.http.server_process import one_line
@@ -22,7 +19,6 @@ COMMANDS = [["migrate"], ["verify"], ["queue"], ["token", "list"], ["audit"], ["
     "value",
     [
         f"{PASSWORD}@localhost/prices",
-        f"mysql://u:{PASSWORD}@localhost/prices",
         f"host= user {PASSWORD}",
         f"postgresql://u:{PASSWORD}@{PASSWORD}@localhost/prices",
         f"postgresql://u:{PASSWORD}/{PASSWORD}@localhost/prices",
@@ -63,26 +59,6 @@ def test_unreachable_address_is_named_with_the_reason() -> None:
     assert "database prices at database.invalid, port 5432 cannot be reached" in line
     assert "the host name cannot be resolved" in line
     assert PASSWORD not in line
-
-
-@pytest.mark.parametrize(
-    ("message", "reason"),
-    [
-        ('FATAL:  password authentication failed for user "me"', "the password was rejected"),
-        ("fe_sendauth: no password supplied", "a password is required and none was given"),
-        ('FATAL:  role "me" does not exist', "the user does not exist"),
-        ("timeout expired", "it does not answer in time"),
-        ("FATAL:  Datenbank »x« existiert nicht", "FATAL:  Datenbank »x« existiert nicht"),
-        ("server closed the connection unexpectedly", "server closed the connection unexpectedly"),
-    ],
-)
-def test_reason_of_a_failed_connection_is_stated(message: str, reason: str) -> None:
-    error = DatabaseUnavailable()
-    error.__cause__ = psycopg.OperationalError(
-        f'connection failed: connection to server at "127.0.0.1", port 5432 failed: {message}'
-    )
-    described = describe_outage(f"postgresql://me:{PASSWORD}@db.example.com/prices", error)
-    assert described == (f"The database prices at db.example.com, port 5432 cannot be reached as user me: {reason}.")
 
 
 def test_embedded_database_is_named_on_standard_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,7 @@ def test_trace_spans_record_error_types_without_messages(database_url: str, coll
         errors = [
             {entry.key: entry.value.string_value for entry in span.attributes}["error.type"] for span in (load, request)
         ]
-        assert errors == ["MigrationNeeded", "INTERNAL_ERROR"]
+        assert errors == ["MigrationNeeded", "DATABASE_UNAVAILABLE"]
         assert not [span for span in collector.spans if span.events or span.status.message]
 
 

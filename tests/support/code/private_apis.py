@@ -141,6 +141,14 @@ OWNERS = [
         PIPELINE,
         ("enter_pipeline_mode", "exit_pipeline_mode", "pipeline_sync", "send_prepare", "send_query_prepared"),
     ),
+    Owner(
+        "yoyo-migrations",
+        "yoyo.backends.core.postgresql:PostgresqlPsycopgBackend",
+        "db/migrate.py",
+        (),
+        {"connect": "dburi", "init_database": "", "break_lock": ""},
+    ),
+    Owner("yoyo-migrations", "yoyo.migrations", "db/migrate.py", ("default_migration_table",)),
     Owner("prometheus-client", "prometheus_client.multiprocess", METRICS, (), {"mark_process_dead": "pid path"}),
     Owner(
         "starlette",
