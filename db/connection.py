@@ -1,4 +1,8 @@
-"""Low-level connection helpers: open, configure, probe, wait for availability, abort."""
+"""Low-level connection helpers: open, configure, probe, wait for availability, abort.
+
+Only servers that accept writes count as available. A standby, or an old primary that a failover left behind, would refuse
+uploads, and its answers may be out of date.
+"""
 
 import asyncio
 import contextlib
@@ -11,12 +15,13 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
-from db.conninfo import connection_error
-from db.errors import ConnectionLost, driver_errors
+from db.conninfo import choose_session_target, connection_error, describe_unusable
+from db.diagnosis import requirement_faults as faults
+from db.errors import ConnectionLost, ReadOnlyServer, driver_errors
 from db.traced_cursor import TracedCursor
 from telemetry import spans
 
@@ -42,7 +47,7 @@ def connection_options(database_url: str) -> dict[str, Any]:
         given.add("connect_timeout")
     options = {name: value for name, value in CONNECTION_OPTIONS.items() if name not in given}
     # Statements and pipelines are encoded in UTF-8, whatever the role or PGCLIENTENCODING prefers.
-    return {**options, "client_encoding": "UTF8", "autocommit": True}
+    return {**options, "client_encoding": "UTF8", "autocommit": True, **choose_session_target(database_url)}
 
 
 class PooledConnection(AsyncConnection[TupleRow]):
@@ -68,14 +73,6 @@ class PooledConnection(AsyncConnection[TupleRow]):
             raise psycopg.OperationalError(str(failure.summary)) from error
 
 
-async def open_connection(database_url: str) -> Connection:
-    """Open a new connection. Raise ConnectionLost, with the reason, if this fails."""
-    try:
-        return await AsyncConnection.connect(database_url, **connection_options(database_url))
-    except psycopg.OperationalError as error:
-        raise connection_error(database_url, error) from error
-
-
 @dataclass(frozen=True, slots=True)
 class Role:
     """Time limits of one kind of connection, in milliseconds; 0 means no limit."""
@@ -86,35 +83,75 @@ class Role:
     idle_in_transaction_timeout: int
 
 
+async def open_connection(database_url: str) -> Connection:
+    """Open a new connection. The names of hosts are resolved anew each time.
+
+    Raise ConnectionLost, with the reason, if this fails.
+    """
+    try:
+        return await AsyncConnection.connect(database_url, **connection_options(database_url))
+    except psycopg.OperationalError as error:
+        raise connection_error(database_url, error) from error
+
+
 async def configure(connection: Connection, role: Role) -> None:
     """Set the limits of the role.
 
-    Also set what a role or a database of PostgreSQL may have set otherwise.
+    Also set what a role or a database of PostgreSQL may have set otherwise. Close the connection and raise ReadOnlyServer if
+    the server accepts no writes.
     """
     if spans.tracer is not None:
         connection.cursor_factory = TracedCursor
-    # A connection that hangs here would also block the worker tasks of psycopg_pool.
-    with closing_on_timeout(connection):
-        await connection.execute(
-            "SELECT set_config('application_name', %s, false), set_config('statement_timeout', %s, false),"
-            " set_config('lock_timeout', %s, false), set_config('idle_in_transaction_session_timeout', %s, false),"
-            " set_config('TimeZone', 'UTC', false), set_config('default_transaction_isolation', 'read committed', false)",
-            (
-                role.name,
-                str(role.statement_timeout),
-                str(role.lock_timeout),
-                str(role.idle_in_transaction_timeout),
-            ),
-        )
+    try:
+        # A connection that hangs here would also block the worker tasks of psycopg_pool.
+        with closing_on_timeout(connection):
+            cursor = await connection.execute(
+                "SELECT current_setting('transaction_read_only'),"
+                " set_config('application_name', %s, false), set_config('statement_timeout', %s, false),"
+                " set_config('lock_timeout', %s, false), set_config('idle_in_transaction_session_timeout', %s, false),"
+                " set_config('TimeZone', 'UTC', false), set_config('default_transaction_isolation', 'read committed', false)",
+                (
+                    role.name,
+                    str(role.statement_timeout),
+                    str(role.lock_timeout),
+                    str(role.idle_in_transaction_timeout),
+                ),
+            )
+            await _require_writable(connection, await cursor.fetchone())
+    except BaseException:
+        # psycopg_pool does not close a connection that it cannot use.
+        await connection.close()
+        raise
 
 
 async def ping(connection: Connection) -> None:
-    """Run `SELECT 1`."""
-    await connection.execute("SELECT 1")
+    """Ask the server whether it accepts writes. Raise ReadOnlyServer if not.
+
+    A standby reports its transactions as read-only too. libpq sends the same statement for `target_session_attrs`.
+    """
+    await _require_writable(connection, await (await connection.execute(b"SHOW transaction_read_only")).fetchone())
+
+
+async def _require_writable(connection: Connection, row: TupleRow | None) -> None:
+    """Raise ReadOnlyServer, with the reason, unless the connection may write."""
+    if row is not None and row[0] == "off":
+        return
+    cursor = await connection.execute(
+        b"SELECT pg_is_in_recovery(), source FROM pg_settings WHERE name = 'default_transaction_read_only'"
+    )
+    is_standby, source = await cursor.fetchone() or (True, "")
+    fault = (
+        faults.STANDBY if is_standby else faults.READ_ONLY_OPTION if source == "client" else faults.READ_ONLY_DEFAULT
+    )
+    info = connection.info
+    fields: dict[str, object] = {
+        name: sql.Identifier(text).as_string() for name, text in (("role", info.user), ("database", info.dbname))
+    }
+    raise ReadOnlyServer(summary=describe_unusable(info.dsn, connection.pgconn, fault, fields))
 
 
 async def probe(database_url: str) -> None:
-    """Raise a DatabaseError unless the database answers a query on a new connection.
+    """Raise a DatabaseError unless the database answers on a new connection and accepts writes.
 
     A successful connect proves nothing, because a pooler may have accepted it.
     """

@@ -1,5 +1,6 @@
 """Targets of libpq connection strings, and sentences that say why they cannot be used.
 
+
 A sentence names the address and the user. It never contains the password.
 """
 
@@ -13,7 +14,7 @@ from psycopg.pq.abc import PGconn
 
 from db.diagnosis.connection_faults import find_fault
 from db.diagnosis.fault import Fault
-from db.errors import ConnectionLost, DatabaseUnavailable
+from db.errors import ConnectionLost, DatabaseUnavailable, ReadOnlyServer, is_read_only
 
 SECRETS = ("password", "sslpassword", "oauth_client_secret")
 HIDDEN = "***"
@@ -37,6 +38,18 @@ class Target:
         as_user = f" as user {self.user}" if self.user else ""
         text = f"The {shown} at {self.host or 'the local socket'}, port {self.port} {problem}{as_user}: {cause}."
         return f"{text} {remedy}".rstrip()
+
+
+def choose_session_target(database_url: str) -> dict[str, str]:
+    """Return the option with which libpq skips hosts that accept no writes, or no options.
+
+    It applies to a URL with several hosts that does not choose itself. libpq would connect to the first host that answers.
+    """
+    defaults = {each.keyword: (each.val or b"").decode() for each in Conninfo.get_defaults()}
+    parameters = conninfo_to_dict(database_url)
+    hosts = str(parameters.get("host") or parameters.get("hostaddr") or defaults[b"host"] or defaults[b"hostaddr"])
+    is_chosen = "target_session_attrs" in parameters or defaults[b"target_session_attrs"] != "any"
+    return {} if is_chosen or "," not in hosts else {"target_session_attrs": "read-write"}
 
 
 def find_target(database_url: str, pgconn: PGconn | None) -> Target:
@@ -71,7 +84,8 @@ def connection_error(database_url: str, error: psycopg.OperationalError) -> Conn
     names = {"role": target.user, "database": target.database}
     fields = found.fields | {name: sql.Identifier(text).as_string() for name, text in names.items()}
     summary = target.describe(problem, *found.fault.explain(fields))
-    return ConnectionLost(summary=summary, is_temporary=found.fault.is_temporary)
+    kind = ReadOnlyServer if is_read_only(error) else ConnectionLost
+    return kind(summary=summary, is_temporary=found.fault.is_temporary)
 
 
 def with_summary(database_url: str, error: DatabaseUnavailable) -> DatabaseUnavailable:

@@ -3,6 +3,7 @@
     DatabaseError
     ├── DatabaseUnavailable   no connection was available in time
     │   ├── ConnectionLost    a connection could not be opened or broke: reads may be retried
+    │   │   └── ReadOnlyServer    the connection leads to a server that accepts no writes, as during a failover
     │   └── DiskFull          the database has no room to store anything; it may still answer reads
     ├── ServerBusy            this process has more work than its connections can do; the database is healthy
     ├── TreeChangeRunning     the work waits for a change of the region tree
@@ -15,6 +16,7 @@
 Each class's docstring is its default message. Only `driver_errors()` converts driver exceptions into these classes.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -44,9 +46,13 @@ class ConnectionLost(DatabaseUnavailable):
     """
 
     def __init__(self, message: str | None = None, *, summary: str | None = None, is_temporary: bool = True) -> None:
-        super().__init__(message or DatabaseUnavailable.__doc__)
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
         self.summary = summary
         self.is_temporary = is_temporary
+
+
+class ReadOnlyServer(ConnectionLost):
+    """The database accepts no changes: its server is a standby or read-only. Try again shortly."""
 
 
 class DiskFull(DatabaseUnavailable):
@@ -85,17 +91,40 @@ CONNECTION_EXCEPTION = "08"
 """SQLSTATE class of connection errors. The codes below also end or refuse a connection."""
 SERVER_SHUTDOWN = {"57P01", "57P02", "57P03", "57P05"}
 TOO_MANY_CONNECTIONS = "53300"
-REFUSALS = (pg.InsufficientPrivilege, pg.InvalidSchemaName, pg.ReadOnlySqlTransaction)
-"""Errors of statements that only the operator can resolve: privileges, the search_path, a read-only default."""
+REFUSALS = (pg.InsufficientPrivilege, pg.InvalidSchemaName)
+"""Errors of statements that only the operator can resolve: privileges and the search_path."""
+STATEMENT_ERROR = "ERROR"
+"""Severity of an error that ends a statement. After a higher one the server closes the connection, whatever the code."""
+READ_ONLY_TRANSACTION = "25006"
+"""SQLSTATE of a change on a server that accepts none: a standby, or one whose transactions are read-only by default."""
+OTHER_READ_ONLY_STATES = {None, "55000", "0A000", "XX000"}
+READ_ONLY_MESSAGE = re.compile(r"session is read-only|hot standby|(during|while) recovery|recovery is in progress")
+"""Message of a refusal for the same reason with another SQLSTATE, or with none: libpq compares `target_session_attrs` itself.
+
+The codes alone have other reasons too. In another language the message of the server matches nothing.
+"""
 
 
-def _is_lost(error: psycopg.OperationalError) -> bool:
+def is_read_only(error: psycopg.Error) -> bool:
+    """Return whether the server refused because it accepts no writes."""
+    return error.sqlstate == READ_ONLY_TRANSACTION or (
+        error.sqlstate in OTHER_READ_ONLY_STATES and READ_ONLY_MESSAGE.search(str(error)) is not None
+    )
+
+
+def _is_lost(error: psycopg.Error) -> bool:
     """Return whether the connection broke or could not be opened.
 
     Errors that libpq detects itself have no SQLSTATE.
     """
     code = error.sqlstate
-    return code is None or code.startswith(CONNECTION_EXCEPTION) or code in {*SERVER_SHUTDOWN, TOO_MANY_CONNECTIONS}
+    if code is None:
+        return isinstance(error, psycopg.OperationalError)
+    return (
+        code.startswith(CONNECTION_EXCEPTION)
+        or code in {*SERVER_SHUTDOWN, TOO_MANY_CONNECTIONS}
+        or error.diag.severity_nonlocalized not in {None, STATEMENT_ERROR}
+    )
 
 
 def describe_for_operator(error: DatabaseError) -> str:
@@ -118,15 +147,21 @@ def driver_errors() -> Iterator[None]:
         yield
     except pg.LockNotAvailable as error:
         raise LockTimeout from error
-    except (pg.QueryCanceled, pg.IdleInTransactionSessionTimeout) as error:
+    except (pg.QueryCanceled, pg.IdleInTransactionSessionTimeout, pg.TransactionTimeout) as error:
         raise StatementTimeout from error
     except (PoolTimeout, PoolClosed, TooManyRequests) as error:
         raise DatabaseUnavailable from error
     except pg.DiskFull as error:
         raise DiskFull from error
-    except psycopg.OperationalError as error:
-        raise (ConnectionLost if _is_lost(error) else DatabaseUnavailable) from error
     except (pg.UndefinedTable, pg.UndefinedColumn) as error:
         raise MigrationNeeded from error
     except REFUSALS as error:
         raise DatabaseUnusable from error
+    except psycopg.Error as error:
+        if is_read_only(error):
+            raise ReadOnlyServer from error
+        if _is_lost(error):
+            raise ConnectionLost from error
+        if isinstance(error, psycopg.OperationalError):
+            raise DatabaseUnavailable from error
+        raise

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from db.background import background_task
-from db.errors import DatabaseError, describe_for_operator
+from db.connection import Connection, closing_on_timeout
+from db.errors import DatabaseError, ReadOnlyServer, describe_for_operator
 from db.pool import API, connect
 from db.repositories.access import get_schema
 
@@ -29,6 +30,11 @@ DATA = "ratesgraph_data"
 The payload is the transaction and what changed (`db.repositories.versions`).
 """
 RECONNECT_SECONDS = 1.0
+CHECK_SECONDS = 1.0
+"""Interval at which the connection is checked.
+
+A server that a failover left behind stays connected and sends no notification. Cached responses would be out of date.
+"""
 Listener = Callable[[str | None], None]
 """Callback for every payload of a channel, in commit order.
 
@@ -74,7 +80,7 @@ class Notifications:
 
 
 async def _listen(database_url: str, channels: tuple[str, ...], notifications: Notifications) -> None:
-    is_lost = False
+    is_reported = False
     while True:
         try:
             async with connect(database_url, API) as connection:
@@ -82,18 +88,34 @@ async def _listen(database_url: str, channels: tuple[str, ...], notifications: N
                 names = {f"{channel}_{schema}": channel for channel in channels}
                 for name in names:
                     await connection.execute(f"LISTEN {name}".encode())
-                is_lost = False
                 # Notifications sent in the meantime are lost, so all subscribers query once.
                 for channel in channels:
                     notifications.dispatch(channel, "")
-                async for notify in connection.notifies():
-                    notifications.dispatch(names[notify.channel], notify.payload)
+                is_reported = False
+                while True:
+                    async for notify in connection.notifies(timeout=CHECK_SECONDS):
+                        notifications.dispatch(names[notify.channel], notify.payload)
+                    await _check(connection, next(iter(names)))
         except DatabaseError as error:
-            if not is_lost:
+            if not is_reported:
                 log.warning("notification connection lost; reconnecting: %s", describe_for_operator(error))
-            is_lost = True
-            notifications.notify_disconnected()
-            await asyncio.sleep(RECONNECT_SECONDS)
+            is_reported = True
+        except Exception:
+            # The task must not end here: responses would be cached for ever.
+            log.exception("listening for notifications failed; reconnecting")
+        notifications.notify_disconnected()
+        await asyncio.sleep(RECONNECT_SECONDS)
+
+
+async def _check(connection: Connection, channel: str) -> None:
+    """Raise ReadOnlyServer if the server accepts no writes any more.
+
+    A standby refuses LISTEN, and otherwise repeating it changes nothing. With the reply, PostgreSQL reports a changed default.
+    """
+    with closing_on_timeout(connection):
+        await connection.execute(f"LISTEN {channel}".encode())
+    if connection.info.parameter_status("default_transaction_read_only") == "on":
+        raise ReadOnlyServer
 
 
 @asynccontextmanager

@@ -1,9 +1,9 @@
 """Circuit breaker for the database: one outage monitor that all callers of a pool share.
 
-A lost connection opens the breaker. While it is open, one background task probes the database with backoff, and no request
-opens a connection. An outage therefore costs a few connection attempts, however many requests wait, and its end is detected
-within half a second. Requests wait while the outage is young, which bridges a restart or a failover. Once it has lasted longer,
-they fail at once: waiting would only pile up requests.
+A lost connection opens the breaker, and so does a server that has become read-only. While it is open, one background task
+probes the database with backoff, and no request opens a connection. An outage therefore costs a few connection attempts,
+however many requests wait, and its end is detected within half a second. Requests wait while the outage is young, which bridges
+a restart or a failover. Once it has lasted longer, they fail at once: waiting would only pile up requests.
 """
 
 import asyncio
@@ -51,6 +51,9 @@ class OutageMonitor:
     """Circuit breaker whose callers wait for the end of an outage or fail fast.
 
     `probe` raises a DatabaseError while the database is unavailable. `reset_pool` replaces the pool's connections after it.
+
+    Attributes:
+        generation: how often the connections were replaced.
     """
 
     def __init__(
@@ -59,6 +62,8 @@ class OutageMonitor:
         self._probe = probe
         self._reset_pool = reset_pool
         self._seconds = seconds
+        self._reason: DatabaseError = DatabaseUnavailable()
+        self.generation = 0
         self._opened_at: float | None = None
         self._over = asyncio.Event()
         self._waiting = 0
@@ -69,11 +74,20 @@ class OutageMonitor:
         """Return whether a connection was lost and no probe has succeeded since."""
         return self._opened_at is not None
 
-    def trip(self) -> None:
-        """Open the breaker after a lost connection and probe the database until it answers."""
-        if self._opened_at is None:
+    def error(self) -> DatabaseUnavailable:
+        """Return the error for work that the outage prevents, with the message of the last probe."""
+        return DatabaseUnavailable(str(self._reason))
+
+    def trip(self, generation: int | None = None) -> None:
+        """Open the breaker after a lost connection and probe the database until it answers.
+
+        `generation` is that of the connection. One that was lent before the last replacement proves nothing about the present
+        connections. So however many requests fail at once, the connections are replaced once.
+        """
+        if self._opened_at is None and generation in {None, self.generation}:
             self._opened_at = asyncio.get_running_loop().time()
             self._over.clear()
+            self._reason = DatabaseUnavailable()
             self._probing = asyncio.create_task(self._probe_until_up())
 
     async def wait_until_over(self) -> None:
@@ -85,13 +99,13 @@ class OutageMonitor:
             return
         remaining = self._opened_at + self._seconds - asyncio.get_running_loop().time()
         if remaining <= 0 or self._waiting >= MAX_WAITING:
-            raise DatabaseUnavailable
+            raise self.error()
         self._waiting += 1
         try:
             async with asyncio.timeout(remaining):
                 await self._over.wait()
         except TimeoutError:
-            raise DatabaseUnavailable from None
+            raise self.error() from None
         finally:
             self._waiting -= 1
 
@@ -103,6 +117,7 @@ class OutageMonitor:
                 await self._reset_pool()
                 break
             except DatabaseError as error:
+                self._reason = error
                 if (reason := describe_for_operator(error)) not in logged:
                     logged.add(reason)
                     log.warning("database is unavailable: %s", reason)
@@ -115,6 +130,7 @@ class OutageMonitor:
         if pause > FIRST_PAUSE_SECONDS and self._opened_at is not None:
             log.warning("database is available again after %.1f s", asyncio.get_running_loop().time() - self._opened_at)
         self._opened_at = None
+        self.generation += 1
         self._over.set()
 
     async def close(self) -> None:

@@ -1,14 +1,15 @@
 """Connection pools, one per role: each kind of work has its own size and time limits.
 
 The pool does not use psycopg_pool's `check=`, which cost more than it saved when measured. Instead, a lost connection replaces
-the whole pool once, as soon as the database answers again (`db.outage`). Reads that lost their connection are retried.
+the whole pool once, as soon as the database answers again (`db.outage`). Reads that lost their connection are retried. A server
+that has become read-only counts as lost: after a failover its connections would stay alive, and refuse every change.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -27,7 +28,15 @@ from db.connection import (
     probe,
     wait_until_available,
 )
-from db.errors import ConnectionLost, DatabaseError, DatabaseUnavailable, DatabaseUnusable, ServerBusy, driver_errors
+from db.errors import (
+    ConnectionLost,
+    DatabaseError,
+    DatabaseUnavailable,
+    DatabaseUnusable,
+    ReadOnlyServer,
+    ServerBusy,
+    driver_errors,
+)
 from db.outage import MAX_WAITING, OutageMonitor, RefusalLog
 
 log = logging.getLogger("ratesgraph.db")
@@ -46,6 +55,11 @@ TRY_READ_SECONDS = 2.5
 It exceeds POOL_TIMEOUT_SECONDS, so the pool's own timeout can detect an outage first.
 """
 PING_TTL_SECONDS = 0.5
+CHECK_SECONDS = 1.0
+"""Interval at which a reading connection is asked whether its server still accepts writes.
+
+A server that a failover left behind goes on answering reads, from data that no longer change.
+"""
 MAX_ATTEMPTS = 5
 """Attempts for work that loses its connection each time: the work itself may be the cause."""
 
@@ -97,20 +111,23 @@ class Pool:
         self._try_reads: set[asyncio.Task[Any]] = set()
         self._ping: asyncio.Task[None] | None = None
         self._pinged_at = 0.0
+        self._check_due = asyncio.get_running_loop().time() + CHECK_SECONDS
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection for the block, after waiting for the end of an outage.
 
-        Raise DatabaseUnavailable when none can be opened in time, ConnectionLost when it breaks. Raise ServerBusy when all
-        connections remain in use for POOL_TIMEOUT_SECONDS, or too many callers wait for one. The server may still have done the
-        work of a lost connection: only `read` and `write_idempotent` retry.
+        Raise DatabaseUnavailable when none can be opened in time, ConnectionLost when it breaks, ReadOnlyServer when the server
+        refuses a change. Raise ServerBusy when all connections remain in use for POOL_TIMEOUT_SECONDS, or too many callers wait
+        for one. The server may still have done the work of a lost connection: only `read` and `write_idempotent` retry.
         """
         if self._outage.is_open:
             await self._outage.wait_until_over()
+        generation = self._outage.generation
         try:
             with driver_errors():
                 async with self._pool.connection() as connection:
+                    generation = self._outage.generation
                     self._lent += 1
                     try:
                         yield connection
@@ -121,7 +138,7 @@ class Pool:
             raise
         except DatabaseUnavailable as error:
             if self._is_lost(error):
-                self._outage.trip()
+                self._outage.trip(generation)
             elif self._lent and isinstance(error.__cause__, PoolTimeout | TooManyRequests):
                 raise self.overload_error() from error.__cause__
             raise
@@ -131,7 +148,7 @@ class Pool:
 
         During an outage the database is the reason: DatabaseUnavailable. Otherwise it is the load on this process: ServerBusy.
         """
-        return DatabaseUnavailable() if self._outage.is_open else ServerBusy()
+        return self._outage.error() if self._outage.is_open else ServerBusy()
 
     def _is_lost(self, error: DatabaseUnavailable) -> bool:
         """Return whether a connection broke or none could be opened, not merely all were in use.
@@ -163,13 +180,17 @@ class Pool:
         attempt = 1
         while True:
             if self._outage.is_open and not policy.wait_for_outage:
-                raise DatabaseUnavailable
+                raise self._outage.error()
             try:
                 async with self.connection() as connection:
                     if policy.deadline is None:
                         return await work(connection)
-                    watchdog = asyncio.get_running_loop().call_later(policy.deadline, self._abort, connection)
+                    loop = asyncio.get_running_loop()
+                    watchdog = loop.call_later(policy.deadline, self._abort, connection)
                     try:
+                        if loop.time() >= self._check_due:
+                            self._check_due = loop.time() + CHECK_SECONDS
+                            await ping(connection)
                         return await work(connection)
                     finally:
                         watchdog.cancel()
@@ -206,12 +227,12 @@ class Pool:
             task.exception()
 
     async def ping(self) -> None:
-        """Raise a DatabaseError unless the database answers, or answered within PING_TTL_SECONDS.
+        """Raise a DatabaseError unless the database accepts writes, or did within PING_TTL_SECONDS.
 
         Concurrent callers share one ping.
         """
         if self._outage.is_open:
-            raise DatabaseUnavailable
+            raise self._outage.error()
         now = asyncio.get_running_loop().time()
         if self._ping is None or (self._ping.done() and now > self._pinged_at + PING_TTL_SECONDS):
             self._ping, self._pinged_at = asyncio.create_task(self.try_read(ping)), now
@@ -241,6 +262,22 @@ async def open_pool(
     database does not answer at the start.
     """
     failures: deque[ConnectionLost] = deque(maxlen=1)
+
+    async def configure_pooled(connection: Connection) -> None:
+        try:
+            await configure(connection, role)
+        except ReadOnlyServer:
+            # The pool would try again, while its older connections still lead to a server of the past.
+            outage.trip()
+            raise
+
+    async def replace_connections() -> None:
+        await pool.drain()
+        # Connecting past silent hosts of the URL lasts longer than a caller waits, so the outage would begin anew.
+        with suppress(PoolTimeout, TooManyRequests):
+            async with pool.connection(OPEN_SECONDS):
+                pass
+
     pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
         database_url,
         connection_class=PooledConnection,
@@ -250,10 +287,10 @@ async def open_pool(
         timeout=POOL_TIMEOUT_SECONDS,
         max_waiting=MAX_WAITING,
         reconnect_timeout=RECONNECT_SECONDS,
-        configure=partial(configure, role=role),
+        configure=configure_pooled,
         kwargs={**connection_options(database_url), "report": failures.append},
     )
-    outage = OutageMonitor(partial(probe, database_url), pool.drain, outage_seconds)
+    outage = OutageMonitor(partial(probe, database_url), replace_connections, outage_seconds)
     try:
         await wait_until_available(database_url, OPEN_SECONDS)
         try:

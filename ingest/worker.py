@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from polars.exceptions import PanicException
 
 from db.background import background_task
+from db.connection import Connection
 from db.embedded.disk_space import DiskSpace
 from db.errors import (
     ConnectionLost,
@@ -30,6 +31,7 @@ from db.errors import (
 from db.notifications import QUEUE, Notifications, open_notifications
 from db.pool import INGEST, Pool, open_pool
 from db.repositories import batches, payloads
+from db.repositories.batches import Attempt
 from db.requirements import Work, check_database
 from domain.batch_size import DEFAULT_LIMITS, BatchLimits
 from domain.batches import BatchOutcome, BatchStatus
@@ -124,6 +126,7 @@ async def _consume_queue(
 
     All consumers share `is_refused`, so that one of them reports that PostgreSQL refuses the work.
     """
+    interrupted: set[Attempt] = set()
     with notifications.subscribe(QUEUE) as notified:
         while not stop.is_set():
             notified.clear()
@@ -131,7 +134,7 @@ async def _consume_queue(
                 await wait_first(stop, timeout=POLL_SECONDS)
                 continue
             try:
-                has_processed = await process_next_batch(pool, limits)
+                has_processed = await process_next_batch(pool, limits, interrupted)
                 is_refused.clear()
             except DatabaseUnusable as error:
                 if not is_refused.is_set():
@@ -171,21 +174,31 @@ async def wait_first(*events: asyncio.Event, timeout: float) -> None:  # noqa: A
         wait.cancel()
 
 
-async def process_next_batch(pool: Pool, limits: BatchLimits = DEFAULT_LIMITS) -> bool:
+async def process_next_batch(
+    pool: Pool, limits: BatchLimits = DEFAULT_LIMITS, interrupted: set[Attempt] | None = None
+) -> bool:
     """Try to apply the next batch of the queue; return False if no batch is due.
 
     A failure is recorded with the batch, which is retried later. Losing the database, waiting too long for a lock, an outdated
-    schema or a missing privilege does not count as an attempt.
+    schema or a missing privilege does not count as an attempt. During an outage the attempt cannot be discounted at once:
+    `interrupted` holds such attempts until the next call that reaches the database.
     """
+    interrupted = set() if interrupted is None else interrupted
     async with pool.connection() as connection:
+        await _release_attempts(connection, interrupted)
         await batches.fail_exhausted(connection, max_attempts=MAX_ATTEMPTS)
-        batch_id = await batches.begin_attempt(connection, max_attempts=MAX_ATTEMPTS)
-    if batch_id is None:
+        attempt = await batches.begin_attempt(connection, max_attempts=MAX_ATTEMPTS)
+    if attempt is None:
         return False
+    batch_id = attempt.batch_id
     try:
-        await apply_batch(pool, batch_id, limits)
+        if not await apply_batch(pool, batch_id, limits):
+            # Another worker that looked for a batch at this moment has locked its row, and found that it was not due.
+            interrupted.add(attempt)
+            await _try_release_attempts(pool, interrupted)
     except (DatabaseUnavailable, DatabaseUnusable, ServerBusy, LockTimeout, asyncio.CancelledError):
-        await asyncio.shield(_release_batch(pool, batch_id))
+        interrupted.add(attempt)
+        await asyncio.shield(_try_release_attempts(pool, interrupted))
         raise
     # PanicException of polars is not an Exception.
     except (Exception, PanicException):
@@ -198,22 +211,28 @@ async def process_next_batch(pool: Pool, limits: BatchLimits = DEFAULT_LIMITS) -
     return True
 
 
-async def _release_batch(pool: Pool, batch_id: int) -> None:
-    # Without a database this fails too, and the attempt stays counted: one of MAX_ATTEMPTS is lost.
+async def _try_release_attempts(pool: Pool, interrupted: set[Attempt]) -> None:
+    # If the worker ends before the database is available again, the attempt stays counted: one of MAX_ATTEMPTS is lost.
     with contextlib.suppress(DatabaseError):
         async with pool.connection() as connection:
-            await batches.release_attempt(connection, batch_id)
+            await _release_attempts(connection, interrupted)
 
 
-async def apply_batch(pool: Pool, batch_id: int, limits: BatchLimits = DEFAULT_LIMITS) -> None:
+async def _release_attempts(connection: Connection, interrupted: set[Attempt]) -> None:
+    for attempt in list(interrupted):
+        await batches.release_attempt(connection, attempt)
+        interrupted.discard(attempt)
+
+
+async def apply_batch(pool: Pool, batch_id: int, limits: BatchLimits = DEFAULT_LIMITS) -> bool:
     """Claim, apply and end a queued batch in one transaction.
 
-    Do nothing if the batch has ended or another process has claimed it.
+    Return False, and do nothing, if the batch has ended or another process has locked it.
     """
     async with pool.connection() as connection, connection.transaction():
         on_error = await batches.claim_batch(connection, batch_id)
         if on_error is None:
-            return
+            return False
         async with (
             open_payload(connection, batch_id) as (file, file_format),
             _progress_reporter(pool, batch_id) as report,
@@ -226,6 +245,7 @@ async def apply_batch(pool: Pool, batch_id: int, limits: BatchLimits = DEFAULT_L
                 await copy_rejections(connection, batch_id, file_rejection(error.code, error.message))
                 outcome = BatchOutcome(BatchStatus.REJECTED, 0, 0, 0)
         await batches.end_batch(connection, batch_id, outcome)
+    return True
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import logging
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -34,6 +35,8 @@ from server.runtime.accept_balancing import AcceptYielder, BacklogAcceptor
 from server.runtime.connection_limit import ConnectionLimiter, raise_fd_limit
 from server.runtime.graceful_shutdown import DrainState
 from server.runtime.slow_readers import SlowReaders
+
+log = logging.getLogger("ratesgraph.server")
 
 MAX_CONCURRENT_FILE_UPLOADS = 2
 """Maximum number of connections of the read pool that store uploaded files."""
@@ -145,7 +148,8 @@ def report_startup_failure(send: Send) -> Send:
     async def send_reason(message: Message) -> None:
         error = sys.exception()
         if message["type"] == "lifespan.startup.failed" and isinstance(error, DatabaseError):
-            message = {**message, "message": f"server cannot start: {describe_for_operator(error)}"}
+            log.error("server cannot start: %s", describe_for_operator(error))
+            message = {**message, "message": ""}
         await send(message)
 
     return send_reason

@@ -1,6 +1,7 @@
 """Price batches and the batch queue: insert, claim, end, query."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from psycopg.rows import args_row, class_row
 
@@ -10,6 +11,13 @@ from domain.batches import BatchOutcome, BatchStatus, OnError, PriceBatch, Queue
 from domain.pages import PageRequest
 
 SQL = load_sections("batches")
+
+
+class Attempt(NamedTuple):
+    """Attempt of a worker to apply a batch, counted from 1."""
+
+    batch_id: int
+    number: int
 
 
 def _batch(
@@ -105,18 +113,21 @@ async def count_batches(connection: Connection, *, status: BatchStatus | None, u
         return (await cursor.fetchall())[0]
 
 
-async def begin_attempt(connection: Connection, *, max_attempts: int) -> int | None:
-    """Count an attempt at the batch that has waited longest and return its ID.
+async def begin_attempt(connection: Connection, *, max_attempts: int) -> Attempt | None:
+    """Count an attempt at the batch that has waited longest and return it.
 
     Return None when no batch is due. Call it in a separate transaction; `claim_batch` then locks the batch for the work.
     """
     row = await (await connection.execute(SQL["begin_attempt"], {"max_attempts": max_attempts})).fetchone()
-    return None if row is None else int(row[0])
+    return None if row is None else Attempt(*row)
 
 
-async def release_attempt(connection: Connection, batch_id: int) -> None:
-    """Discount an attempt that failed for reasons outside the batch; it may be retried at once."""
-    await connection.execute(SQL["release_attempt"], {"batch_id": batch_id})
+async def release_attempt(connection: Connection, attempt: Attempt) -> None:
+    """Discount an attempt that failed for reasons outside the batch; it may be retried at once.
+
+    Do nothing if another worker has begun a later attempt since.
+    """
+    await connection.execute(SQL["release_attempt"], attempt._asdict())
 
 
 async def record_failure(connection: Connection, batch_id: int, failure: str, *, max_attempts: int) -> None:

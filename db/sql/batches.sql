@@ -81,7 +81,7 @@ FROM price_batches
 WHERE (%(status)s::text IS NULL OR status = %(status)s) AND (%(uploader)s::text IS NULL OR uploader = %(uploader)s)
 
 -- begin_attempt --
--- At most one row: the due batch that has waited longest. It is marked in a separate transaction, so that an attempt counts even
+-- At most one row: the due batch that has waited longest, and the number of this attempt. It is marked in a separate transaction, so that an attempt counts even
 -- if it kills its worker. No other worker tries the batch before next_attempt_at. A batch whose row is locked is being applied.
 -- A queued batch is always due. No wait is longer than 60 seconds: a later time means that the clock was set back since, and
 -- must not delay the batch. Uses price_batches_waiting_idx.
@@ -96,13 +96,14 @@ WHERE id = (
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id
+RETURNING id, attempts
 
 -- release_attempt --
--- Discounts an attempt that failed for reasons outside the batch, and makes the batch due at once.
+-- Discounts an attempt that failed for reasons outside the batch, and makes the batch due at once. If another worker has begun a
+-- later attempt since, nothing changes, and the statement does not wait for that worker.
 UPDATE price_batches
 SET status = 'QUEUED', attempts = greatest(attempts - 1, 0), next_attempt_at = clock_timestamp()
-WHERE id = %(batch_id)s AND status = 'RUNNING'
+WHERE id = %(batch_id)s AND status = 'RUNNING' AND attempts = %(number)s
 
 -- record_failure --
 -- Records why an attempt failed. The batch is retried later; after the last attempt it becomes due at once, to be failed.

@@ -97,10 +97,13 @@ class Document:
     operations: dict[str | None, Operation]
 
     def find_operation(self, name: str | None) -> Operation | None:
-        """Return the requested operation, or None if the name is unknown or ambiguous."""
-        if name is None and len(self.operations) == 1:
+        """Return the requested operation, or None if the name is unknown or ambiguous.
+
+        An empty name counts as none. Some clients send it for an unnamed operation.
+        """
+        if not name and len(self.operations) == 1:
             return next(iter(self.operations.values()))
-        return self.operations.get(name) if name is not None else None
+        return self.operations.get(name) if name else None
 
 
 def _collect_fields(

@@ -27,6 +27,8 @@ SIGNS = b":{[\\"
 A line has a brace, and a colon for each key. A cell with a value requires a key. So if there is only one sign more than cells,
 there is no key without a cell of its own, unknown or repeated, no list, no inner object and no escape.
 """
+NULLS = (b":null", b": null")
+"""Null values as JSON writers put them behind their key. In another form, their lines are parsed one by one."""
 CHUNK_LINES = 2_000
 """Lines that are parsed one by one because polars rejects one of them."""
 MAX_KEYS = 16
@@ -74,13 +76,13 @@ def read_ndjson(blocks: Iterable[Block]) -> Iterator[Items]:
 class _Reader:
     """Reader of the blocks of one file.
 
-    It remembers the keys of valid lines, and whether values are null. So polars can read most lines of a file even if keys have
-    several spellings or are often absent.
+    It remembers the keys of valid lines, and how null values are written. So polars can read most lines of a file even if keys
+    have several spellings or are often absent.
     """
 
     def __init__(self) -> None:
         self._keys: dict[str, str] = {}
-        self._has_nulls = False
+        self._nulls: set[bytes] = set()
 
     def read(self, block: Block) -> Items:
         """Return the items of a block, of which at least one line is not blank."""
@@ -112,8 +114,8 @@ class _Reader:
         is_proven = cells + len(frame) == _count(block.data, SIGNS)
         if is_proven and len(frame) == _count(block.data, b"\n") + (not block.data.endswith(b"\n")):
             return Items(frame.with_row_index("item", offset=block.first_line), problem_rows())
-        if not is_proven and not self._has_nulls and b"null" in block.data:
-            self._has_nulls = True
+        if not is_proven and (new_nulls := {null for null in NULLS if null in block.data} - self._nulls):
+            self._nulls |= new_nulls
             return self._read_rows(block)
         return self._replace_doubtful(frame, _list_lines(block))
 
@@ -121,9 +123,9 @@ class _Reader:
         """Return the values by column, null if absent. Return None if polars rejects the data."""
         if not self._keys:
             return None
-        if self._has_nulls:
+        for null in self._nulls:
             # An empty text is a cell, and means the same as null. Inside a text its first quote is the end: invalid JSON.
-            data = data.replace(b":null", b':""').replace(b": null", b':""')
+            data = data.replace(null, b':""'.ljust(len(null)))
         try:
             frame = pl.read_ndjson(io.BytesIO(data), schema=dict.fromkeys(self._keys, pl.String))
         except (PolarsError, PanicException):

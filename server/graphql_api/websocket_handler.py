@@ -1,20 +1,17 @@
 """GraphQL over WebSocket: strawberry's `graphql-transport-ws` handler plus authentication.
 
-The subclasses also add orjson, persisted documents, per-connection limits, and tolerance of clients that disconnect.
+The handler also adds persisted documents, per-connection limits, and tolerance of clients that disconnect.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
-import orjson
 from starlette.types import Scope
-from starlette.websockets import WebSocketDisconnect, WebSocketState
-from strawberry.asgi import ASGIWebSocketAdapter
-from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived, WebSocketDisconnected
+from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     ConnectionInitMessage,
@@ -30,6 +27,7 @@ from resolvers.context import RequestContext, ResultSlot, current_result_slot
 from server.auth.access_control import AccessControl
 from server.auth.identity import Identity
 from server.graphql_api.persisted_documents import PersistedDocuments
+from server.graphql_api.websocket_adapter import OrjsonWebSocketAdapter
 from server.http.errors import HttpError
 from server.http.request_headers import parse_headers
 from server.http.request_params import validate_params
@@ -52,63 +50,6 @@ MAX_PENDING_RESULTS = 4
 """Maximum number of results of one WebSocket that are computed, encoded or unread. Each has up to some megabytes."""
 MAX_ID_LENGTH = 500
 """Maximum characters of an operation's ID, which each of its messages repeats. Clients send UUIDs or numbers."""
-MAX_REASON_BYTES = 120
-"""Maximum length of a close reason. A close frame has room for 3 bytes more (RFC 6455, section 5.5)."""
-
-
-class OrjsonWebSocketAdapter(ASGIWebSocketAdapter):
-    """WebSocket adapter that encodes with orjson and sends text frames.
-
-    The stock adapter would send orjson's bytes as binary frames, which browser clients do not accept. Messages are decoded on
-    the event loop, so `max_bytes` limits their length. None means no limit.
-    """
-
-    max_bytes: int | None = None
-
-    async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
-        """Yield the decoded messages of the client.
-
-        Raise HttpError (PAYLOAD_TOO_LARGE), NonTextMessageReceived or NonJsonMessageReceived.
-        """
-        while self.ws.application_state is WebSocketState.CONNECTED:
-            try:
-                text = await self.ws.receive_text()
-            except KeyError as error:
-                raise NonTextMessageReceived from error
-            except WebSocketDisconnect:
-                return
-            if self.max_bytes is not None and len(text.encode()) > self.max_bytes:
-                start_operation_record()
-                message = f"Message too large: the limit is {self.max_bytes:,} bytes without the upload scope."
-                raise HttpError("PAYLOAD_TOO_LARGE", message, status=413)
-            try:
-                decoded: object = orjson.loads(text)
-            except orjson.JSONDecodeError as error:
-                if not ignore_parsing_errors:
-                    raise NonJsonMessageReceived from error
-            else:
-                yield decoded
-
-    async def send_json(self, message: Mapping[str, object]) -> None:
-        """Send the message. Raise WebSocketDisconnected if the client has disconnected."""
-        if self.ws.application_state is not WebSocketState.CONNECTED:
-            raise WebSocketDisconnected
-        try:
-            await self.ws.send_text(orjson.dumps(message).decode())
-        except WebSocketDisconnect as error:
-            raise WebSocketDisconnected from error
-
-    async def close(self, code: int, reason: str) -> None:
-        """Close the connection with a reason, truncated because it may quote the client's message.
-
-        Raise WebSocketDisconnected if the client has disconnected.
-        """
-        if self.ws.application_state is not WebSocketState.CONNECTED:
-            raise WebSocketDisconnected
-        try:
-            await self.ws.close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
-        except WebSocketDisconnect as error:
-            raise WebSocketDisconnected from error
 
 
 class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
@@ -148,7 +89,10 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
 
         Raise HttpError (TOO_MANY_STREAMS, and the codes of `AccessControl.authenticate`).
         """
-        payload: Any = message.get("payload") or {}
+        payload: Any = message.get("payload")
+        if payload is None:
+            # Clients without parameters send null, or no payload.
+            payload = {}
         if isinstance(payload, dict) and not self.connection_init_received:
             identity = await self._authenticate(payload)
             access_control = self._access_control
@@ -159,11 +103,13 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
                 self._socket.max_bytes = None
             self.context.caller, self._identity = identity.caller, identity
             self._expiry_task = asyncio.create_task(self._close_when_expired(identity))
-        await super().handle_connection_init(message)
+        await super().handle_connection_init({**message, "payload": payload})
 
     async def _authenticate(self, payload: Mapping[str, object]) -> Identity:
         headers = parse_headers(self._scope["headers"])
-        authorization = [value for name, value in payload.items() if name.lower() == "authorization"]
+        authorization = [
+            value for name, value in payload.items() if name.lower() == "authorization" and value is not None
+        ]
         if authorization:
             headers[b"authorization"] = str(authorization[0]).encode("latin-1", "replace")
         return await self._access_control.authenticate(self._scope, headers)
@@ -199,7 +145,8 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
     async def handle_message(self, message: Message) -> None:
         """Handle the message. Raise HttpError (RATE_LIMITED).
 
-        A malformed message closes the connection with 4400, as the protocol requires.
+        A malformed message closes the connection with 4400, as the protocol requires. The content of a request is no part of
+        the protocol: an invalid document or parameter is an error of its operation (`handle_subscribe`).
         """
         try:
             if not self._is_operation_message(message):
@@ -246,16 +193,27 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
             raise HttpError("RATE_LIMITED", message, status=429)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
-        """Start the operation, or send an error if a limit is reached or its document is unknown."""
+        """Start the operation, or send its error: a limit is reached, or its parameters are invalid.
+
+        Only a message without an ID or a payload closes the connection: there is no operation that an error could name.
+        """
+        members: Mapping[str, Any] = message
+        id_, payload = members.get("id"), members.get("payload")
         if not self.connection_acknowledged:
             await super().handle_subscribe(message)
             return
-        if len(message["id"]) > MAX_ID_LENGTH:
+        if not isinstance(id_, str) or not isinstance(payload, dict):
+            await self.handle_invalid_message("A subscribe message needs a string `id` and an object `payload`")
+            return
+        if id_ in self.operations:
+            # This closes the connection: an error would end the operation that already has the ID.
+            await super().handle_subscribe(message)
+            return
+        if len(id_) > MAX_ID_LENGTH:
             await self.handle_invalid_message(f"The operation ID exceeds {MAX_ID_LENGTH} characters")
             return
         # The task of the operation inherits the record through its context.
         start_operation_record()
-        payload = dict[str, Any](message["payload"])
         try:
             await self._access_control.check_rate_limit(self._scope, self._identity)
             self._late_completes = min(self._late_completes + 1, MAX_MESSAGES)
@@ -267,10 +225,15 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
                 self._rate_limit_message()
             formatted: Any = error.to_graphql_error()
             with self._logged():
-                await self.send_message({"id": message["id"], "type": "error", "payload": [formatted]})
+                await self.send_message({"id": id_, "type": "error", "payload": [formatted]})
         else:
             resolved: Any = {**message, "payload": {**payload, "query": text}}
             await super().handle_subscribe(resolved)
+
+    @staticmethod
+    def _get_pre_execution_close_reason(error: object) -> str | None:  # noqa: ARG004
+        """Return None: a syntax error ends its operation, not the connection with all others."""
+        return None
 
     def _check_operation_limit(self) -> None:
         """Raise HttpError (TOO_MANY_OPERATIONS) if the maximum number of operations is running."""

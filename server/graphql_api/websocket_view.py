@@ -18,7 +18,8 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from resolvers.caller import Caller
 from resolvers.context import RequestContext
 from server.graphql_api.persisted_documents import PersistedDocuments
-from server.graphql_api.websocket_handler import OrjsonWebSocketAdapter, TransportWSHandler
+from server.graphql_api.websocket_adapter import OrjsonWebSocketAdapter
+from server.graphql_api.websocket_handler import TransportWSHandler
 from server.http.csrf import OriginPolicy, cross_site_refused
 
 

@@ -66,5 +66,5 @@ def validate_params(members: dict[str, Any]) -> Parameters:
         members.get("operationName"),
         members.get("variables") or {},
         members.get("extensions") or {},
-        members.get("documentId"),
+        members.get("documentId") or None,
     )

@@ -19,7 +19,7 @@ async def livez(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Readiness probe: the database answers and the server is not draining."""
+    """Readiness probe: the database answers and accepts writes, and the server is not draining."""
     if request.state.drain_state.unready:
         return PlainTextResponse("the server is draining\n", status_code=503)
     app_context: AppContext = request.state.app_context
@@ -28,7 +28,6 @@ async def readyz(request: Request) -> Response:
     details = "" if shortage is None else f"{shortage}\n"
     try:
         await app_context.pool.ping()
-    except DatabaseError:
-        text = f"the database does not answer\n{details}"
-        return PlainTextResponse(text, status_code=503, headers={"Retry-After": "2"})
+    except DatabaseError as error:
+        return PlainTextResponse(f"{error}\n{details}", status_code=503, headers={"Retry-After": "2"})
     return PlainTextResponse(f"ready\n{details}")

@@ -162,6 +162,9 @@ class LimitedHttpProtocol(BoundedParsingProtocol):
             self.headers = []
         elif self._is_websocket():
             error = self._refusal or check_handshake(self.parser.get_method(), version, self.url, self.headers)
+            previous: RequestResponseCycle | None = self.cycle
+            if error is None and previous is not None and not previous.response_complete:
+                error = HttpError("BAD_HTTP", "A WebSocket handshake must not be pipelined.")
             if error is not None:
                 self.refuse(error)
 
@@ -171,19 +174,12 @@ class LimitedHttpProtocol(BoundedParsingProtocol):
         HttpToolsProtocol.on_message_complete(self)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse data that is not HTTP, unless an earlier response is in progress."""
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started):
-            self.refuse(self._head_error or HttpError("BAD_HTTP", msg))
-        elif cycle.response_started:
-            self.transport.close()
-        else:
-            # The response to the earlier request becomes the last one on this connection.
-            cycle.keep_alive = False
+        """Refuse data that is not HTTP."""
+        self.refuse(self._head_error or HttpError("BAD_HTTP", msg))
 
     def handle_websocket_upgrade(self) -> None:
         """Switch to the WebSocket protocol. Close the connection if the handshake is too slow."""
-        if self.transport.is_closing():
+        if self._is_refused:
             return
         # This protocol receives no more events of the connection, not even `connection_lost`.
         self._timer.cancel()
@@ -223,8 +219,40 @@ class LimitedHttpProtocol(BoundedParsingProtocol):
             # No request has begun, or its response has already started.
             self.transport.close()
 
+    def _find_arriving(self) -> RequestResponseCycle | None:
+        """Return the request whose body is arriving, or None. A WebSocket handshake has no cycle."""
+        latest: RequestResponseCycle | None = self.cycle
+        return latest if self._state is BODY and latest is not None and latest.scope is self.scope else None
+
+    def _find_last_before(self, refused: RequestResponseCycle | None) -> RequestResponseCycle | None:
+        """Return the last request before the refused one, which is removed from the pipeline."""
+        if refused is None:
+            return self.cycle
+        if not self.pipeline:
+            return None
+        self.pipeline.popleft()
+        return self.pipeline[0][0] if self.pipeline else self._running
+
     def refuse(self, error: HttpError) -> None:
-        """Send the error and close the connection. The application sees a disconnect."""
+        """Send the error and close the connection. The application sees a disconnect.
+
+        While earlier responses are in progress, the last of them ends the connection instead. The client would take the error
+        for one of them.
+        """
+        if self._is_refused:
+            return
+        self._is_refused = True
+        refused = self._find_arriving()
+        if refused is not None and refused.response_started:
+            # It was answered before its body was complete.
+            self.transport.close()
+            return
+        previous = self._find_last_before(refused)
+        if previous is not None and not previous.response_complete:
+            previous.keep_alive = False
+            if previous.response_started:
+                self.transport.close()
+            return
         record = self._request_record()
         if record is None:
             seconds = 0.0 if self._state is RESPONDING else self.loop.time() - self._waiting_since

@@ -124,16 +124,20 @@ class BoundedParsingProtocol(HttpToolsProtocol):
     """
 
     _state = IDLE
+    _is_refused = False
+    """Whether a request was refused, after which all data is ignored."""
     _head_bytes = _body_bytes = 0
     _framing_bytes = 0
     """Bytes that arrived since the last byte of the body: chunk headers and trailers."""
 
     @abstractmethod
     def refuse(self, error: HttpError) -> None:
-        """Send the error and close the connection."""
+        """Send the error and close the connection, or let an earlier response be the last."""
 
     def data_received(self, data: bytes) -> None:
         """Parse the data. Refuse the request if its head is too long."""
+        if self._is_refused:
+            return
         if len(data) > MAX_HEAD_BYTES - self._head_bytes:
             self._parse_in_pieces(data)
         else:
@@ -168,7 +172,9 @@ class BoundedParsingProtocol(HttpToolsProtocol):
     def _parse_in_pieces(self, data: bytes) -> None:
         """Parse the bytes of a maximum head, then the rest, so that no larger head is accepted."""
         remaining = memoryview(data)
-        while remaining and not self.transport.is_closing() and self.transport.get_protocol() is self:
+        while remaining and not (self._is_refused or self.transport.is_closing()):
+            if self.transport.get_protocol() is not self:
+                return
             room = MAX_HEAD_BYTES - self._head_bytes
             if not room:
                 message = f"Request headers too large: the limit is {MAX_HEAD_BYTES:,} bytes."
@@ -198,5 +204,5 @@ class BoundedParsingProtocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._parse(encode_head_without_upgrade(method, self.url, self.headers))
-        if remaining and not self.transport.is_closing():
+        if remaining and not self._is_refused:
             self._parse(remaining)

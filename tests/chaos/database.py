@@ -21,11 +21,11 @@ PG_CTL_SECONDS = "90"
 class CrashableServer:
     """A running server. Its URL stays the same across crashes and restarts."""
 
-    def __init__(self, url: str, data: Path) -> None:
+    def __init__(self, url: str, data: Path, command: list[str]) -> None:
         self.url = url
         self._data = data
-        command, *self._options = shlex.split((data / "postmaster.opts").read_text())
-        self._pg_ctl = Path(command).with_name("pg_ctl")
+        program, *self._options = command
+        self._pg_ctl = Path(program).with_name("pg_ctl")
         # PostgreSQL refuses to run as root. If started by root, its data belongs to a system user.
         self._user = data.owner() if os.geteuid() == 0 else None
 
@@ -59,7 +59,8 @@ def crashable_server(folder: Path) -> Iterator[CrashableServer]:
     """Start a server with its data in the folder; stop it at the end of the block."""
     with embedded_server(folder) as url:
         pass
-    server = CrashableServer(url, folder.resolve() / "postgresql")
+    data = folder.resolve() / "postgresql"
+    server = CrashableServer(url, data, shlex.split((data / "postmaster.opts").read_text()))
     server.start()
     try:
         yield server

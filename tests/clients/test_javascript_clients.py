@@ -53,6 +53,10 @@ CLIENTS: dict[str, Json] = {
         "cached": "REVERTED",
         "refused": REFUSED,
         "sentByGet": ["hash"],
+        "malformed": [["GRAPHQL_PARSE_FAILED", None]],
+        "unnamed": [{"kind": "Query"}],
+        # The socket of the subscription was closed after it; both operations share the next one.
+        "connections": 1,
     },
     "graphql-request.mjs": {"pages": PAGES, "refused": REFUSED},
     "relay.mjs __generated__": RELAY,

@@ -156,7 +156,9 @@ async def test_worker_fails_a_batch_that_killed_the_worker_on_every_attempt(conn
     deadly = await accept(connection)
     for _ in range(MAX_ATTEMPTS):
         # A killed worker has counted its attempt and nothing else.
-        assert await batches.begin_attempt(connection, max_attempts=MAX_ATTEMPTS) == deadly
+        attempt = await batches.begin_attempt(connection, max_attempts=MAX_ATTEMPTS)
+        assert attempt is not None
+        assert attempt.batch_id == deadly
         await make_due(connection)
     assert not await process_next_batch(pool)
     batch = await get_batch(connection, deadly)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
@@ -37,6 +38,15 @@ def receive(socket: ClientConnection) -> Json:
     assert isinstance(text, str)
     message: Json = json.loads(text)
     return message
+
+
+def wait_for_close(socket: ClientConnection) -> tuple[int, str]:
+    """Receive until the server closes the connection; return the close code and reason."""
+    while True:
+        try:
+            socket.recv(timeout=EVENT_SECONDS)
+        except ConnectionClosed as error:
+            return (error.rcvd.code, error.rcvd.reason) if error.rcvd else (0, "")
 
 
 def subscribe(socket: ClientConnection, query: str, variables: Json, id_: str = "1") -> None:

@@ -32,6 +32,7 @@ LIBRARIES = {
         "graph",
         "server/http/csrf.py",
         "server/graphql_api/sse.py",
+        "server/graphql_api/websocket_adapter.py",
         "server/graphql_api/websocket_view.py",
         "server/graphql_api/graphiql.py",
         "server/graphql_api/websocket_handler.py",

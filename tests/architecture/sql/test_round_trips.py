@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from db import pool as pool_module
 from db.connection import Connection
 from db.pool import API, open_pool
 from graph.schema import schema
@@ -75,8 +76,10 @@ def lanes(count: int) -> str:
 
 
 async def test_round_trips_of_average_prices_are_one_for_any_number_of_lanes(
-    database_url: str, connection: Connection
+    database_url: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Once a second, a read also asks its server whether it still accepts writes.
+    monkeypatch.setattr(pool_module, "CHECK_SECONDS", 3_600.0)
     await change_tree(connection, WORLD.entries())
     await apply_frame(connection, frame_of([Item(port, PORTS[0], DAY, DAY, Decimal(1)) for port in PORTS]))
     known_ids: dict[str, int] = {}

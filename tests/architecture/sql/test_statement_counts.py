@@ -17,6 +17,7 @@ from graph.schema import schema
 from ingest.tree import change_tree
 from resolvers.relay.global_ids import encode_batch_id, encode_global_id
 from tests.support.contexts import reading_context
+from tests.support.databases.background_statements import is_background
 from tests.support.worlds import Item, World, apply_frame, frame_of
 
 pytestmark = pytest.mark.anyio
@@ -41,12 +42,13 @@ async def pool(database_url: str, connection: Connection) -> AsyncIterator[Pool]
 
 @pytest.fixture
 def statements(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noqa: ARG001
-    """The statements sent since the pool was opened, in order."""
+    """The statements of requests that were sent since the pool was opened, in order."""
     sent: list[str] = []
     execute = psycopg.AsyncCursor.execute
 
     async def counting(self: psycopg.AsyncCursor[Any], query: bytes, *args: Any, **kwargs: Any) -> object:  # noqa: ANN401
-        sent.append(query.decode())
+        if not is_background(query):
+            sent.append(query.decode())
         return await execute(self, query, *args, **kwargs)
 
     async def counting_each(

@@ -58,6 +58,18 @@ await new Promise((complete, error) => {
   client.subscribe({ query: gql(PROGRESS), variables: { id } }).subscribe({ next, error, complete });
 });
 
+// A malformed operation ends with its error. The others on the socket continue, so the client does not connect again.
+let connections = 0;
+sockets.on('connecting', () => { connections += 1; });
+const run = (payload) => new Promise((resolve) => {
+  const results = [];
+  sockets.subscribe(payload, { next: (result) => results.push(result.data), error: resolve, complete: () => resolve(results) });
+});
+const [malformed, unnamed] = await Promise.all([
+  run({ query: '{' }).then(describe),
+  run({ query: '{ kind: __typename }', operationName: '', variables: null }),
+]);
+
 const after = await query(AVERAGES, LANE);
 const pages = await readPages((variables) => query(PAGE, variables, 'no-cache'));
 
@@ -89,4 +101,7 @@ report({
   failed,
   refused,
   sentByGet: [...sentByGet],
+  malformed,
+  unnamed,
+  connections,
 });

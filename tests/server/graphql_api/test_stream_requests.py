@@ -28,7 +28,6 @@ MALFORMED: list[str | bytes] = [
     '{"type": "subscribe"}',
     '{"type": "subscribe", "id": "1", "payload": "text"}',
     '{"type": "subscribe", "id": {}, "payload": {"query": "{ __typename }"}}',
-    '{"type": "subscribe", "id": "1", "payload": {"query": "{"}}',
     '{"type": "complete", "id": []}',
     "[" * 100_000,
     b"\x00",

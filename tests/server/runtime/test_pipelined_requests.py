@@ -10,6 +10,7 @@ from tests.support.batches.uploads import create_locations
 from tests.support.fixtures.server import Client, running_server
 from tests.support.http.raw_http import connect, read_all
 from tests.support.http.slow_reading import (
+    HANDSHAKE,
     LARGE,
     connect_with_small_buffers,
     get_request,
@@ -33,16 +34,49 @@ def client(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clien
         yield client
 
 
-def test_event_stream_ends_when_its_client_leaves_a_pipelined_request_behind(client: Client) -> None:
+@pytest.mark.parametrize("behind", [get_request("/livez"), HANDSHAKE], ids=["request", "handshake"])
+def test_event_stream_ends_when_its_client_leaves_a_pipelined_request_behind(client: Client, behind: bytes) -> None:
     def can_stream() -> bool:
         query = {"query": "{ __typename }"}
         return client.http.post("/graphql", json=query, headers={"Accept": EVENTS}).status_code == 200
 
     with connect(client) as sock:
-        sock.sendall(graphql_request(WATCH, f"Accept: {EVENTS}") + get_request("/livez"))
+        sock.sendall(graphql_request(WATCH, f"Accept: {EVENTS}") + behind)
         assert sock.recv(4_096).startswith(b"HTTP/1.1 200 OK")
         assert not can_stream()
     eventually(can_stream, "the stream does not end")
+
+
+CHUNKED = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+REFUSED = {
+    "no HTTP": b"\x16\x03\x01\r\n\r\n",
+    "no host": b"GET /livez HTTP/1.1\r\n\r\n",
+    "another method": b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n",
+    "a large head": b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 70_000 + b"\r\n\r\n",
+    "a broken chunk": CHUNKED + b"x\r\n",
+    "a large chunk header": CHUNKED + b"1;" + b"x" * 140_000,
+    "a handshake": HANDSHAKE,
+    "a broken handshake": HANDSHAKE.replace(b"Version: 13", b"Version: 12"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize("count", [1, 2])
+def test_refused_request_does_not_replace_the_responses_to_earlier_ones(client: Client, kind: str, count: int) -> None:
+    query = graphql_request('{ exchangeRates(currency: "USD", from: "2026-01-01", to: "2026-01-01") { day } }')
+    with connect(client) as sock:
+        sock.sendall(query * count + REFUSED[kind])
+        answer = read_all(sock)
+    assert answer.count(b"HTTP/1.1 ") == answer.count(b"HTTP/1.1 200 OK") == answer.count(b'"2026-01-01"') == count
+    assert answer.rpartition(b"HTTP/1.1 200 OK")[2].count(b"connection: close") == 1
+
+
+def test_request_that_was_answered_early_is_refused_without_a_second_response(client: Client) -> None:
+    with connect(client) as sock:
+        sock.sendall(CHUNKED.replace(b"/graphql", b"/livez"))
+        assert sock.recv(4_096).startswith(b"HTTP/1.1 405 ")
+        sock.sendall(b"1;" + b"x" * 140_000)
+        assert read_all(sock) == b""
 
 
 def test_pipelining_client_that_is_reset_causes_no_error_in_the_log(

@@ -7,7 +7,11 @@ A library may change such a part in any release. So `pyproject.toml` bounds each
 from tests.support.code.library_parts import Owner, Part
 from tests.support.code.uvicorn_apis import UVICORN
 
-WEBSOCKET, VIEW = "server/graphql_api/websocket_handler.py", "server/graphql_api/websocket_view.py"
+WEBSOCKET, ADAPTER, VIEW = (
+    "server/graphql_api/websocket_handler.py",
+    "server/graphql_api/websocket_adapter.py",
+    "server/graphql_api/websocket_view.py",
+)
 SSE, SCHEMA, STREAMING = (
     "server/graphql_api/sse.py",
     "graph/execution/executable_schema.py",
@@ -72,6 +76,7 @@ OWNERS = [
             "websocket",
         ),
         {
+            "_get_pre_execution_close_reason": "error",
             "handle": "",
             "handle_connection_init": "message",
             "handle_invalid_message": "error_message",
@@ -87,7 +92,7 @@ OWNERS = [
     Owner(
         "strawberry-graphql",
         "strawberry.asgi:ASGIWebSocketAdapter",
-        WEBSOCKET,
+        ADAPTER,
         ("ws",),
         {"iter_json": "ignore_parsing_errors", "send_json": "message", "close": "code reason"},
     ),

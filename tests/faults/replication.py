@@ -1,0 +1,118 @@
+"""A primary and its standby: real servers that are promoted, fenced, and follow each other."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from db.embedded.cluster import PORT, SUPERUSER, Cluster, binaries, cluster_in
+from tests.chaos.database import CrashableServer, crashable_server
+from tests.support.waiting import eventually
+
+OPEN_TRANSACTIONS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
+"""
+
+
+class ReplicatedServer(CrashableServer):
+    """Server that is the primary or the standby of another one."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster.url, cluster.data, cluster.server_command())
+        self.cluster = cluster
+
+    @property
+    def socket(self) -> Path:
+        """Return the path of the server's socket."""
+        return self.cluster.socket_dir / f".s.PGSQL.{PORT}"
+
+    def stop(self) -> None:
+        """Stop the server in order: its standby receives everything that was committed."""
+        self._control("stop", "-m", "fast")
+
+    def promote(self) -> None:
+        """Make the standby a primary and wait for the end of its recovery."""
+        self._control("promote")
+
+    def follow(self, primary: "ReplicatedServer") -> None:
+        """Start the stopped server as a standby of the primary."""
+        with (self.cluster.data / "postgresql.auto.conf").open("a") as file:
+            file.write(f"primary_conninfo = 'host={primary.cluster.socket_dir} port={PORT} user={SUPERUSER}'\n")
+        (self.cluster.data / "standby.signal").touch()
+        self.start()
+
+    def fence(self, *, is_read_only: bool = True) -> None:
+        """Make the running server read-only or writable again, without closing any connection."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {is_read_only}".encode())
+            connection.execute("SELECT pg_reload_conf()")
+
+    def fetch_value(self, query: str) -> object:
+        """Return the only value of a query's result."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            row = connection.execute(query.encode()).fetchone()
+            assert row is not None
+            return row[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A primary and its standby."""
+
+    primary: ReplicatedServer
+    standby: ReplicatedServer
+
+    @property
+    def url(self) -> str:
+        """Return a URL that lists both servers, the primary first."""
+        hosts = ",".join(str(server.cluster.socket_dir) for server in (self.primary, self.standby))
+        return make_conninfo(self.primary.url, host=hosts, port=f"{PORT},{PORT}")
+
+    def wait_until_replicated(self) -> None:
+        """Wait until the standby has everything that the fenced primary has committed."""
+        eventually(lambda: self.primary.fetch_value(OPEN_TRANSACTIONS) == 0, "a transaction does not end")
+        position = self.primary.fetch_value("SELECT pg_current_wal_lsn()")
+        eventually(
+            lambda: self.standby.fetch_value(f"SELECT pg_last_wal_replay_lsn() >= '{position}'"),
+            "the standby does not catch up",
+        )
+
+
+@contextmanager
+def replicated_pair(folder: Path) -> Iterator[Pair]:
+    """Run a primary and its standby with data in the folder.
+
+    Skip the test where the programs of PostgreSQL lack pg_basebackup.
+    """
+    program = binaries() / "pg_basebackup"
+    if not program.exists():
+        pytest.skip(f"{program} is missing")
+    with crashable_server(folder / "primary"):
+        primary = ReplicatedServer(cluster_in(folder / "primary"))
+        cluster = cluster_in(folder / "standby")
+        cluster.data.mkdir(parents=True, mode=0o700)
+        if os.geteuid() == 0:
+            shutil.chown(cluster.data, primary.cluster.data.owner(), primary.cluster.data.group())
+        source = ["-h", str(primary.cluster.socket_dir), "-p", str(PORT), "-U", SUPERUSER]
+        subprocess.run(
+            [program, *source, "-D", cluster.data, "--write-recovery-conf", "--checkpoint=fast"],
+            check=True,
+            capture_output=True,
+            **cluster.process_options(),
+        )
+        # The backup contains the lock of the primary's socket, which lies in the data folder too.
+        (cluster.data / f".s.PGSQL.{PORT}.lock").unlink()
+        standby = ReplicatedServer(cluster)
+        standby.start()
+        try:
+            yield Pair(primary, standby)
+        finally:
+            standby.remove()
