@@ -19,8 +19,8 @@ from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
-from db.conninfo import choose_session_target, connection_error, describe_unusable
 from db.diagnosis import requirement_faults as faults
+from db.diagnosis.conninfo import choose_session_target, connection_error, describe_unusable
 from db.errors import ConnectionLost, ReadOnlyServer, driver_errors
 from db.traced_cursor import TracedCursor
 from telemetry import spans

@@ -17,7 +17,7 @@ from yoyo.connections import DatabaseURI
 from yoyo.migrations import default_migration_table
 
 from db.connection import connection_options
-from db.conninfo import connection_error
+from db.diagnosis.conninfo import connection_error
 from db.errors import DatabaseUnusable, driver_errors
 
 FOLDER = Path(__file__).parent / "migrations"

@@ -10,7 +10,6 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -38,6 +37,7 @@ from db.errors import (
     driver_errors,
 )
 from db.outage import MAX_WAITING, OutageMonitor, RefusalLog
+from db.pool_policy import IDEMPOTENT_WRITE, MAX_ATTEMPTS, TRY_READ, TRY_READ_SECONDS, PoolStats, WorkPolicy
 
 log = logging.getLogger("ratesgraph.db")
 
@@ -49,54 +49,17 @@ RECONNECT_SECONDS = 0.1
 """Retry period of psycopg_pool. Its backoff grows: a longer period would outlast the outage."""
 DATABASE_WAIT_SECONDS = 8.0
 READ_DEADLINE_SECONDS = 16.0
-TRY_READ_SECONDS = 2.5
-"""Deadline of `Pool.try_read`.
-
-It exceeds POOL_TIMEOUT_SECONDS, so the pool's own timeout can detect an outage first.
-"""
 PING_TTL_SECONDS = 0.5
 CHECK_SECONDS = 1.0
 """Interval at which a reading connection is asked whether its server still accepts writes.
 
 A server that a failover left behind goes on answering reads, from data that no longer change.
 """
-MAX_ATTEMPTS = 5
-"""Attempts for work that loses its connection each time: the work itself may be the cause."""
 
 
 API = Role("ratesgraph-api", statement_timeout=5_000, lock_timeout=2_000, idle_in_transaction_timeout=10_000)
 # A batch of a million items computes between two statements for seconds: hence the long idle limit.
 INGEST = Role("ratesgraph-ingest", statement_timeout=0, lock_timeout=60_000, idle_in_transaction_timeout=600_000)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkPolicy:
-    """Deadline, retry and outage rules for one unit of work on a pooled connection.
-
-    Attributes:
-        deadline: Seconds after which a watchdog aborts the connection, or None for no limit.
-        max_attempts: How often the work runs at most, when each attempt loses its connection.
-        wait_for_outage: Whether to wait for the end of an outage instead of failing at once.
-    """
-
-    deadline: float | None
-    max_attempts: int
-    wait_for_outage: bool
-
-
-IDEMPOTENT_WRITE = WorkPolicy(deadline=None, max_attempts=MAX_ATTEMPTS, wait_for_outage=True)
-# The watchdog runs out a second after the caller's own deadline, which leaves time for a regular cancellation.
-TRY_READ = WorkPolicy(deadline=TRY_READ_SECONDS + 1, max_attempts=1, wait_for_outage=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PoolStats:
-    """Pool usage: maximum size, open connections, idle connections, and callers waiting for one."""
-
-    limit: int
-    size: int
-    idle: int
-    waiting: int
 
 
 class Pool:

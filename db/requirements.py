@@ -13,8 +13,8 @@ from typing import NamedTuple
 from psycopg import sql
 
 from db.connection import Connection, closing_on_timeout, open_connection
-from db.conninfo import describe_unusable, with_summary
 from db.diagnosis import requirement_faults as faults
+from db.diagnosis.conninfo import describe_unusable, with_summary
 from db.diagnosis.fault import Fault
 from db.errors import (
     DatabaseError,

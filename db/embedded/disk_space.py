@@ -6,6 +6,7 @@ A full disk is worse than a refused upload: PostgreSQL cannot write its WAL, shu
 import errno
 import logging
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ log = logging.getLogger("ratesgraph.db")
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FULL_TEXTS = [os.strerror(number) for number in FULL]
+KERNEL_RESOURCES = re.compile("shared memory|semaphore")
 WAL_SEGMENT_BYTES = 16 * 1024 * 1024
 """PostgreSQL needs at least one more file of its log (WAL) to start. With less room it cannot even log the reason."""
 
@@ -86,8 +88,17 @@ def free_bytes(folder: Path) -> int:
 
 def describe_full_disk(folder: Path, error: Exception) -> str | None:
     """Return the reason if a start failed on a full disk or an exhausted quota, or None."""
-    free = free_bytes(next(path for path in (folder, *folder.parents) if path.exists()))
-    is_full = free < WAL_SEGMENT_BYTES or (isinstance(error, OSError) and error.errno in FULL)
-    if is_full or any(text in str(error) for text in FULL_TEXTS):
+    try:
+        # `Path.exists` would raise errors, such as that of a name that is too long.
+        free = free_bytes(next(path for path in (folder, *folder.parents) if os.path.exists(path)))  # noqa: PTH110
+    except OSError:
+        return None
+    if isinstance(error, OSError):
+        is_full = error.errno in FULL
+    else:
+        # The kernel uses the same text if it has no more shared memory or semaphores.
+        is_named = any(text in str(error) for text in FULL_TEXTS) and not KERNEL_RESOURCES.search(str(error))
+        is_full = free < WAL_SEGMENT_BYTES or is_named
+    if is_full:
         return f"the disk is full ({free:,} bytes free)"
     return None

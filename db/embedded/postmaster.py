@@ -13,13 +13,15 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import psutil
 from psycopg import pq
 
-from db.embedded.cluster import Cluster
-from db.embedded.usage import StartAbandoned
+from db.embedded.cluster import MARKER, WORKING_FOLDER, Cluster
+from db.embedded.usage import StartAbandoned, try_lock
 from db.errors import EmbeddedServerError
+from domain.paths import printable
 
 log = logging.getLogger("ratesgraph.db")
 
@@ -28,6 +30,8 @@ ANSWER_SECONDS = 60.0
 """Time limit for a running server to react to connections at all. Crash recovery, which it reports, may last longer."""
 REPORT_SECONDS = 10.0
 """Duration of a start after which the log mentions crash recovery."""
+LOCK_SECONDS = 10.0
+"""Time limit for the last processes of an earlier server to end. After a crash they end within a second."""
 STOP_STEPS = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 15.0), (signal.SIGKILL, 5.0))
 """Signals that stop PostgreSQL (fast shutdown, immediate shutdown, end of the process), and seconds to wait after each."""
 MAX_PID = 2**31 - 1
@@ -100,35 +104,68 @@ def _is_postmaster(process: psutil.Process, data: Path) -> bool:
     A child process of the server and a process in single-user mode are not.
     """
     arguments = process.cmdline()
-    if process.status() == psutil.STATUS_ZOMBIE or "--single" in arguments or "-D" not in arguments[:-1]:
+    if process.status() == psutil.STATUS_ZOMBIE or "--single" in arguments:
         return False
-    return _is_same_folder(arguments[arguments.index("-D") + 1], data)
+    return _is_same_folder(_data_folder(arguments), data)
 
 
-def _is_same_folder(path: str, data: Path) -> bool:
+def _data_folder(arguments: list[str]) -> str | None:
+    """Return the data folder that the command line of a `postgres` names, if any."""
+    if "-D" not in arguments[:-1]:
+        return None
+    path = arguments[arguments.index("-D") + 1]
+    if path != WORKING_FOLDER:
+        return path
+    # The link would lead to the working folder of this process.
+    markers = [each.removeprefix(MARKER) for each in arguments if each.startswith(MARKER)]
+    return os.fsdecode(unquote_to_bytes(markers[0])) if markers else None
+
+
+def _is_same_folder(path: str | None, data: Path) -> bool:
     try:
-        return Path(path).samefile(data)
+        return path is not None and Path(path).samefile(data)
     except OSError:
         return False
 
 
-def start(cluster: Cluster) -> Postmaster:
-    """Start the server process. The caller has checked that none runs."""
-    _remove_stale_lock_files(cluster)
-    with cluster.open_log() as file:
+def start(cluster: Cluster, abandoned: threading.Event) -> Postmaster:
+    """Start the server process. The caller has checked that none runs.
+
+    Raise StartAbandoned if `abandoned` is set before the processes of an earlier server have ended.
+    """
+    with cluster.open_server_lock() as lock, cluster.open_log() as file:
+        _lock_data(cluster, lock.fileno(), abandoned)
+        _remove_stale_lock_files(cluster)
         log_offset = file.tell()
         child = subprocess.Popen(  # noqa: S603
             cluster.server_command(),
-            stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
             # Ctrl-C in the terminal must reach only the users of the server. The last of them stops it.
             start_new_session=True,
+            # The server and all its processes hold the lock as long as they run.
+            pass_fds=[lock.fileno()],
             **cluster.process_options(),
         )
     # The server may outlive this process, so its end is found as that of a server which another process started.
     child.returncode = 0
     return Postmaster(psutil.Process(child.pid), log_offset)
+
+
+def _lock_data(cluster: Cluster, lock: int, abandoned: threading.Event) -> None:
+    """Acquire the lock that all processes of a server hold, after the end of an earlier one.
+
+    Two servers would destroy the data. The list of processes does not show one in another container that has the same folder.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
+    while not try_lock(lock):
+        if time.monotonic() > deadline:
+            raise EmbeddedServerError(
+                f"The embedded PostgreSQL was not started in {printable(cluster.data)}: a server that this process cannot see"
+                " uses the folder, such as one in another container. Stop it, choose another --data-dir, or set DATABASE_URL."
+            )
+        if abandoned.wait(POLL_SECONDS):
+            raise StartAbandoned
 
 
 def wait_until_ready(cluster: Cluster, postmaster: Postmaster, abandoned: threading.Event) -> None:
@@ -148,7 +185,7 @@ def wait_until_ready(cluster: Cluster, postmaster: Postmaster, abandoned: thread
             raise EmbeddedServerError(_describe_failure(cluster, postmaster.log_offset))
         if time.monotonic() > answered + ANSWER_SECONDS:
             raise EmbeddedServerError(
-                f"The embedded PostgreSQL in {cluster.data} runs, but does not answer. See {cluster.log}."
+                f"The embedded PostgreSQL in {printable(cluster.data)} runs, but does not answer. See {printable(cluster.log)}."
             )
         if not is_reported and time.monotonic() > started + REPORT_SECONDS:
             is_reported = True
@@ -160,17 +197,14 @@ def wait_until_ready(cluster: Cluster, postmaster: Postmaster, abandoned: thread
 def _describe_failure(cluster: Cluster, log_offset: int) -> str:
     """Return the message for a server that ended during its start.
 
-    It contains the last error that the server has logged since.
+    It contains the last lines that the server has logged since.
     """
     with cluster.log.open("rb") as file:
         file.seek(max(log_offset, file.seek(0, os.SEEK_END) - MAX_LOG_BYTES))
-        text = file.read().decode(errors="replace")
-    # "the database system is starting up" and the like are answers to early clients.
-    reasons = re.findall(r"(?:FATAL|PANIC): +(?!the database system is)(.+)", text)
-    reason = f": {reasons[-1]}" if reasons else ""
+        reason = cluster.summarize_output(file.read()) or "it ended without a message"
     return (
-        f"The embedded PostgreSQL could not be started in {cluster.data}{reason}. "
-        f"See {cluster.log}, choose another --data-dir, or set DATABASE_URL."
+        f"The embedded PostgreSQL could not be started in {printable(cluster.data)}: {reason}."
+        f" See {printable(cluster.log)}, choose another --data-dir, or set DATABASE_URL."
     )
 
 
@@ -201,15 +235,16 @@ def _find_staleness(first_line: bytes, cluster: Cluster) -> str | None:
             return f"process {process.pid} has ended"
         if process.name() == "postgres" and _works_in(process, cluster.data):
             return None
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        # PostgreSQL ignores the process of another user itself.
         return None
     return f"process {process.pid} is another program"
 
 
 def _works_in(process: psutil.Process, data: Path) -> bool:
     """Return whether a `postgres` process works on the data folder, in any mode."""
-    arguments = process.cmdline()
+    paths = [_data_folder(process.cmdline())]
     # Only root and the owner may see the working folder of a process.
     with suppress(psutil.AccessDenied):
-        arguments.append(process.cwd())
-    return any(_is_same_folder(path, data) for path in arguments)
+        paths.append(process.cwd())
+    return any(_is_same_folder(path, data) for path in paths)

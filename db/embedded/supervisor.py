@@ -15,9 +15,12 @@ from pathlib import Path
 
 from db.embedded.cluster import Cluster, cluster_in
 from db.embedded.disk_space import WAL_SEGMENT_BYTES, DiskSpace, describe_full_disk, free_bytes
+from db.embedded.environment import without_libpq_variables
+from db.embedded.failures import describe_os_error
 from db.embedded.postmaster import Postmaster, find_postmaster, start, wait_until_ready
 from db.embedded.usage import FolderUsage, StartAbandoned
 from db.errors import EmbeddedServerError
+from domain.paths import printable
 
 log = logging.getLogger("ratesgraph.db")
 
@@ -40,10 +43,15 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
     A server that dies during the block is started again. At the end of the block it stops, unless another process uses it.
     Raise EmbeddedServerError when it cannot start.
     """
-    cluster = cluster_in(data_dir)
+    with without_libpq_variables(), _running(cluster_in(data_dir)) as url:
+        yield url
+
+
+@contextmanager
+def _running(cluster: Cluster) -> Iterator[str]:
     with _reported_errors(cluster):
-        cluster.data.parent.mkdir(parents=True, exist_ok=True)
-        usage = FolderUsage(cluster.data.parent)
+        cluster.folder.mkdir(parents=True, exist_ok=True)
+        usage = FolderUsage(cluster.folder)
     never, ending = threading.Event(), threading.Event()
     try:
         with _reported_errors(cluster), usage.control(never):
@@ -63,6 +71,7 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
         with usage.control(never):
             if usage.leave() and cluster.exists() and (running := find_postmaster(cluster)) is not None:
                 running.stop()
+                cluster.remove_socket_dir()
         usage.close()
 
 
@@ -75,13 +84,13 @@ def _reported_errors(cluster: Cluster) -> Iterator[None]:
     try:
         yield
     except (OSError, subprocess.SubprocessError, EmbeddedServerError) as error:
-        full = describe_full_disk(cluster.data.parent, error)
+        full = describe_full_disk(cluster.data, error)
         if full is None and isinstance(error, EmbeddedServerError):
             raise
-        reason = full or (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+        reason = full or (describe_os_error(error) if isinstance(error, OSError) else type(error).__name__)
         raise EmbeddedServerError(
-            f"The embedded PostgreSQL could not be started in {cluster.data}: {reason}. "
-            f"See {cluster.log}, choose another --data-dir, or set DATABASE_URL."
+            f"The embedded PostgreSQL could not be started in {printable(cluster.data)}: {reason}."
+            " Choose another --data-dir, or set DATABASE_URL."
         ) from error
 
 
@@ -89,8 +98,8 @@ def _require_room(cluster: Cluster) -> None:
     """Raise EmbeddedServerError unless the disk has room for a new database."""
     if (free := free_bytes(cluster.data.parent)) < FIRST_START_BYTES:
         raise EmbeddedServerError(
-            f"The embedded PostgreSQL was not set up in {cluster.data}: the disk has {free:,} free bytes, and a first start"
-            f" requires {FIRST_START_BYTES:,}. Free disk space, choose another --data-dir, or set DATABASE_URL."
+            f"The embedded PostgreSQL was not set up in {printable(cluster.data)}: the disk has {free:,} free bytes, and a"
+            f" first start requires {FIRST_START_BYTES:,}. Free disk space, choose another --data-dir, or set DATABASE_URL."
         )
 
 
@@ -102,7 +111,7 @@ def _ensure_running(cluster: Cluster, abandoned: threading.Event) -> Postmaster:
     running = find_postmaster(cluster)
     if running is None:
         cluster.configure()
-        running = start(cluster)
+        running = start(cluster, abandoned)
     wait_until_ready(cluster, running, abandoned)
     return running
 
@@ -112,7 +121,7 @@ def _supervise(cluster: Cluster, usage: FolderUsage, postmaster: Postmaster, end
 
     The log also states when the disk is so full that PostgreSQL refuses connections while it runs.
     """
-    disk_space = DiskSpace(cluster.data.parent, WAL_SEGMENT_BYTES)
+    disk_space = DiskSpace(cluster.data, WAL_SEGMENT_BYTES)
     restarted_at, pause = time.monotonic(), 0.0
     while not ending.wait(POLL_SECONDS):
         disk_space.find_shortage()

@@ -26,9 +26,8 @@ class FolderUsage:
     """
 
     def __init__(self, folder: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT
-        self._control = os.open(folder / "control.lock", flags, 0o600)
-        self._users = os.open(folder / "users.lock", flags, 0o600)
+        self._control = _open_lock(folder / "control.lock")
+        self._users = _open_lock(folder / "users.lock")
 
     @contextmanager
     def control(self, abandoned: threading.Event) -> Iterator[None]:
@@ -36,7 +35,7 @@ class FolderUsage:
 
         Raise StartAbandoned if `abandoned` is set while another process holds it.
         """
-        while not _try_lock(self._control):
+        while not try_lock(self._control):
             if abandoned.wait(POLL_SECONDS):
                 raise StartAbandoned
         try:
@@ -53,7 +52,7 @@ class FolderUsage:
 
         The caller holds `control()`.
         """
-        is_last = _try_lock(self._users)
+        is_last = try_lock(self._users)
         fcntl.flock(self._users, fcntl.LOCK_UN)
         return is_last
 
@@ -63,7 +62,19 @@ class FolderUsage:
         os.close(self._users)
 
 
-def _try_lock(file: int) -> bool:
+def _open_lock(path: Path) -> int:
+    """Open a lock file.
+
+    If root creates it, it belongs to the owner of the folder, who must be able to open it later.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.fchown(file, owner.st_uid, owner.st_gid)
+    return file
+
+
+def try_lock(file: int) -> bool:
     """Lock the file exclusively unless another process has locked it, and return whether it did."""
     with suppress(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -18,7 +18,7 @@ CREATE TABLE prices (
 );
 
 COMMENT ON TABLE prices IS 'Observations: one price on one lane for each day from first_day to last_day';
-COMMENT ON COLUMN prices.usd_cents IS 'amount × rate in US cents, half away from zero';
+COMMENT ON COLUMN prices.usd_cents IS E'amount \u00D7 rate in US cents, half away from zero';
 COMMENT ON COLUMN prices.amount IS 'The price as it was uploaded, in its currency';
 COMMENT ON COLUMN prices.rate IS 'US dollars for one unit of the currency; 1 for USD';
 COMMENT ON COLUMN prices.rate_day IS 'The day on which the rate was published; first_day for USD';

@@ -13,6 +13,6 @@ CREATE TABLE audit_entries (
 );
 
 COMMENT ON TABLE audit_entries IS 'Who has changed what, and when; append-only';
-COMMENT ON COLUMN audit_entries.caller IS 'token:…, oidc:…, "command" for the command line, "anyone" on the own machine';
+COMMENT ON COLUMN audit_entries.caller IS E'token:\u2026, oidc:\u2026, "command" for the command line, "anyone" on the own machine';
 
 CREATE INDEX audit_entries_at_idx ON audit_entries (at);

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from db.repositories.rates import MAX_RATE_AGE_DAYS, RATE_UNITS, closest_currencies
-from ingest.batches.suggestions import MAX_COMPARED_CURRENCIES, MAX_COMPARED_LENGTH, describe_suggestions
+from ingest.batches.suggestions import MAX_COMPARED_CURRENCIES, MAX_COMPARED_LENGTH, describe_suggestions, with_hints
 from ingest.batches.validation import rejection_rows
 
 MAX_PRICE_CENTS = 1_000_000_000
@@ -125,9 +125,9 @@ def _reject_unknown(items: pl.DataFrame, known: Iterable[str]) -> pl.DataFrame:
     currency = pl.col("currency")
     texts = items["currency"].unique(maintain_order=True).head(MAX_COMPARED_CURRENCIES)
     hints = {text: describe_suggestions(closest_currencies(text[:MAX_COMPARED_LENGTH], known)) for text in texts}
-    hint = currency.replace_strict(list(hints), list(hints.values()), default="", return_dtype=pl.String)
-    message = pl.format("no exchange rates for currency {}{}", currency.str.slice(0, 20), hint)
-    return rejection_rows(items, pl.lit(True), "currency", "UNKNOWN_CURRENCY", message, currency)
+    message = pl.format("no exchange rates for currency {}{}", currency.str.slice(0, 20), pl.col("hint"))
+    hinted = with_hints(items, "currency", hints)
+    return rejection_rows(hinted, pl.lit(True), "currency", "UNKNOWN_CURRENCY", message, currency)
 
 
 def _reject_no_rate(items: pl.DataFrame) -> pl.DataFrame:

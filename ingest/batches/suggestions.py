@@ -1,6 +1,8 @@
 """Suggestions for the unknown ports and currencies of items, as queries make them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+import polars as pl
 
 from db.repositories.locations import SimilarLocations
 from domain.locations import Location, LocationKind
@@ -39,3 +41,12 @@ def describe_suggestions(keys: Iterable[str]) -> str:
     """Return the end of a message that suggests the keys, or nothing."""
     named = " or ".join(keys)
     return f"; did you mean {named}?" if named else ""
+
+
+def with_hints(frame: pl.DataFrame, column: str, hints: Mapping[str, str]) -> pl.DataFrame:
+    """Return the frame with a column `hint`, which is empty for texts without a hint.
+
+    A join, because `replace_strict` of polars 2.1 sometimes panics ("assertion failed: i < self.len()") on a filtered frame.
+    """
+    rows = pl.DataFrame(list(hints.items()), {column: pl.String, "hint": pl.String}, orient="row")
+    return frame.join(rows, on=column, how="left", maintain_order="left").with_columns(pl.col("hint").fill_null(""))

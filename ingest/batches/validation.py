@@ -9,7 +9,7 @@ from db.repositories.prices import MAX_VALIDITY_DAYS
 from domain.batches import Severity
 from domain.locations import SPACED_CODE, Location, LocationKind
 from domain.prices import EARLIEST_DAY, LATEST_DAY
-from ingest.batches.suggestions import PortSuggestions
+from ingest.batches.suggestions import PortSuggestions, with_hints
 
 MAX_AMOUNT = 900_000_000_000
 """Maximum amount in any currency. Up to it, a double represents four decimals exactly."""
@@ -192,11 +192,12 @@ def _check_port(frame: pl.DataFrame, side: str, suggestions: PortSuggestions) ->
     text, location_id = pl.col(side), pl.col(f"{side}_id")
     quoted = text.str.slice(0, 60)
     is_unknown = text.is_not_null() & location_id.is_null()
-    hints = suggestions.hints(frame.filter(is_unknown)[side].unique(maintain_order=True))
-    hint = text.replace_strict(list(hints), list(hints.values()), default="", return_dtype=pl.String)
+    unknown = frame.filter(is_unknown)
+    unknown = with_hints(unknown, side, suggestions.hints(unknown[side].unique(maintain_order=True)))
+    message = pl.format("{} is not a known port{}", quoted, pl.col("hint"))
     return pl.concat([
         _reject_missing(frame, side, side),
-        rejection_rows(frame, is_unknown, side, "UNKNOWN_PORT", pl.format("{} is not a known port{}", quoted, hint), text),
+        rejection_rows(unknown, pl.lit(True), side, "UNKNOWN_PORT", message, text),
         rejection_rows(frame, location_id < 0, side, "NOT_A_PORT",
                        pl.format("{} is a region; prices must be between ports", quoted), text),
     ])  # fmt: skip

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -13,12 +13,13 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Te
 from rich.table import Table
 
 from db.connection import Connection
-from db.conninfo import with_summary
+from db.diagnosis.conninfo import with_summary
 from db.embedded.disk_space import open_disk_space
 from db.embedded.supervisor import embedded_server
 from db.errors import DatabaseError, DatabaseUnavailable, DatabaseUnusable, describe_for_operator
 from db.pool import INGEST, connect
 from db.requirements import Work, check_database, explain_refusal
+from domain.paths import printable
 from ingest.errors import IngestError
 from server.config.setting_names import environment_names, find_former_names, find_unknown_names
 from server.config.settings import Settings
@@ -40,19 +41,21 @@ def open_database(settings: Settings, *, announce: bool = True, check: Work | No
     """Yield a database URL; without DATABASE_URL, run the embedded server for the block.
 
     The URL bypasses a connection pooler if the settings name a direct one, because commands need a session. Unless `check` is
-    None, the database is checked first. Raise CommandError with the reason if the database of DATABASE_URL cannot be reached or
-    used. With `announce`, the embedded server is named on standard error unless its folder was chosen.
+    None, the database is checked first. Raise CommandError with the reason if the database cannot be reached or used. With
+    `announce`, the embedded server is named on standard error unless its folder was chosen.
     """
     if settings.database_url is not None:
-        url = settings.direct_url or settings.database_url
-        with described_errors(url):
-            if check is not None:
-                asyncio.run(check_database(url, check))
-            yield url
-        return
-    if announce and "data_dir" not in settings.model_fields_set:
-        err.print(f"Using the embedded PostgreSQL in {settings.data_dir}/ (DATABASE_URL is not set).", soft_wrap=True)
-    with embedded_server(settings.data_dir) as url:
+        source: AbstractContextManager[str] = nullcontext(settings.direct_url or settings.database_url)
+    else:
+        source = embedded_server(settings.data_dir)
+        if announce and "data_dir" not in settings.model_fields_set:
+            folder = f"{printable(settings.data_dir)}/"
+            err.print(
+                f"Using the embedded PostgreSQL in {folder} (DATABASE_URL is not set).", markup=False, soft_wrap=True
+            )
+    with source as url, described_errors(url):
+        if check is not None and settings.database_url is not None:
+            asyncio.run(check_database(url, check))
         yield url
 
 
@@ -121,9 +124,14 @@ class CommandError(Exception):
     """Failure of a command; the message states the reason and the remedy."""
 
 
-def require_room(settings: Settings, database_url: str, subject: str) -> None:
-    """Raise CommandError (NO_ROOM) unless the embedded server has its reserve of disk space."""
-    disk_space = open_disk_space(settings.data_dir, database_url, settings.min_free_bytes)
+def require_room(settings: Settings, database_url: str, subject: str, free_bytes: int | None = None) -> None:
+    """Raise CommandError (NO_ROOM) unless the embedded server has its reserve of disk space.
+
+    `free_bytes` replaces the reserve of the settings.
+    """
+    disk_space = open_disk_space(
+        settings.data_dir, database_url, settings.min_free_bytes if free_bytes is None else free_bytes
+    )
     if disk_space is not None and (shortage := disk_space.find_shortage()) is not None:
         raise CommandError(f"{subject}: NO_ROOM: {shortage}")
 

@@ -5,7 +5,6 @@ Errors are one line on standard error; exit codes are 0 (success), 1 (failure) a
 """
 
 from datetime import datetime
-from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from resolvers.caller import AuthScope
+from server.cli.options import DataDir, OnErrorChoice, OnErrorOption
+from server.cli.output_encoding import configure_output
 from server.cli.usage_errors import PlainGroup
 
 app = typer.Typer(
@@ -30,22 +31,6 @@ app.add_typer(locations_app, name="locations")
 app.add_typer(prices_app, name="prices")
 app.add_typer(rates_app, name="rates")
 app.add_typer(token_app, name="token")
-
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Data folder of the embedded PostgreSQL (default: .ratesgraph).")
-]
-
-
-class OnErrorChoice(StrEnum):
-    """Effect of an invalid item on its file."""
-
-    REJECT = "reject"
-    SKIP = "skip"
-
-
-OnErrorOption = Annotated[
-    OnErrorChoice, typer.Option(help="Effect of an invalid item: its whole file is rejected, or the item is skipped.")
-]
 
 
 def _run_command(module: str, function: str, **arguments: Any) -> None:  # noqa: ANN401
@@ -291,6 +276,7 @@ def revoke_token(
 
 def main() -> None:
     """Run the command line; report an error that the user can fix as one line."""
+    configure_output()
     try:
         app()
     except Exception as error:

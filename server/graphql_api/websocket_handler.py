@@ -35,10 +35,7 @@ from server.observability.access_log import logged_operation
 from telemetry.request_record import start_operation_record
 
 FORBIDDEN = 4403
-"""Close code after which clients reconnect with a new token if they can obtain one.
-
-After 4401 they do not reconnect.
-"""
+"""Close code after which clients reconnect if they can obtain a new token; after 4401 they do not."""
 CLOSE_CODES = {413: 1009, 429: 1013, 503: 1013}
 """Close codes by HTTP status: 1009 is "message too big", 1013 is "try again later"."""
 MAX_MESSAGES, WINDOW_SECONDS = 100, 60.0
@@ -151,7 +148,10 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
         try:
             if not self._is_operation_message(message):
                 self._rate_limit_message()
-            await super().handle_message(message)
+            if isinstance(message.get("type"), str):
+                await super().handle_message(message)
+            else:
+                await self.handle_invalid_message("Failed to parse message")
         except (TypeError, ValueError, AttributeError):
             # Operations run in tasks of their own, so these errors mean that the message has a wrong shape.
             await self.handle_invalid_message("Failed to parse message")

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from db.embedded.cluster import resolve_data_dir
+
 log = logging.getLogger("ratesgraph.server")
 
 COMMAND = [sys.executable, "-c", "from server.cli.main import main; main()"]
@@ -48,7 +50,7 @@ def worker_subprocess(database_url: str, data_dir: Path) -> Iterator[None]:
 
     The worker counts as a separate user of the data folder: if this process is killed, the worker ends and stops the database.
     """
-    options = ["--with-parent", "--data-dir", str(data_dir.resolve())]
+    options = ["--with-parent", "--data-dir", str(resolve_data_dir(data_dir))]
     ending = threading.Event()
     running: list[subprocess.Popen[bytes]] = []
 

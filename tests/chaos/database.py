@@ -57,6 +57,8 @@ class CrashableServer:
 @contextmanager
 def crashable_server(folder: Path) -> Iterator[CrashableServer]:
     """Start a server with its data in the folder; stop it at the end of the block."""
+    # The owner of the data runs pg_ctl, and must be able to pass through the folder.
+    folder.chmod(0o711)
     with embedded_server(folder) as url:
         pass
     data = folder.resolve() / "postgresql"

@@ -6,7 +6,7 @@ from typing import LiteralString
 
 import psycopg
 
-from db.migrate import FOLDER, migrate
+from db.migrate import FOLDER, created_tables, migrate, migration_names
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.sql"))
 CATALOG: LiteralString = """
@@ -67,6 +67,17 @@ def test_migration_files_name_every_constraint_and_index_explicitly(database_url
     assert not [name for _, name in names if not re.search(rf"\b{name}\b", written)]
 
 
+def test_migration_files_are_ascii() -> None:
+    # yoyo reads them in the encoding of the environment.
+    assert [path.name for path in FOLDER.glob("*.sql") if not path.read_bytes().isascii()] == []
+
+
 def test_migration_files_are_numbered_without_a_gap() -> None:
     assert all(re.fullmatch(r"[0-9]{4}_[a-z0-9_]+", name) for name in NAMES)
     assert [int(name[:4]) for name in NAMES] == list(range(1, len(NAMES) + 1))
+
+
+def test_created_tables_are_read_from_the_migrations(database_url: str) -> None:
+    query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '%yoyo%'"
+    with psycopg.connect(database_url) as connection:
+        assert created_tables(migration_names()) == {name for (name,) in connection.execute(query)}

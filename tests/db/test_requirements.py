@@ -1,12 +1,8 @@
-"""Databases, schemas and roles that cannot be used: the suggested SQL helps."""
+"""Schemas and roles that cannot be used: the SQL that is suggested helps."""
 
 import asyncio
-import itertools
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -14,47 +10,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import DuplicateTable
 
 from db.errors import DatabaseUnusable, MigrationNeeded
-from db.migrate import created_tables, migrate, migration_names
-from db.pool import API, connect
+from db.migrate import migrate, migration_names
 from db.repositories.access import SQL
 from db.requirements import Work, check_database
-from tests.support.databases.relays import running_relay
+from tests.support.databases.roles import created_role, execute, find_reason, suggested_sql
 from tests.support.waiting import eventually
-
-NUMBERS = itertools.count()
-
-
-def find_reason(url: str, work: Work) -> str:
-    """Return the sentence about a database that cannot be used, without its beginning."""
-    with pytest.raises(DatabaseUnusable) as caught:
-        asyncio.run(check_database(url, work))
-    beginning, found, reason = str(caught.value).partition(f" cannot be used as user {conninfo_to_dict(url)['user']}: ")
-    assert beginning.startswith(f"The database {conninfo_to_dict(url)['dbname']} at ")
-    assert found
-    return reason
-
-
-def execute(url: str, *statements: str) -> None:
-    """Execute statements as the superuser."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement.encode())
-
-
-def suggested_sql(reason: str) -> list[str]:
-    """Return the statements in a sentence."""
-    return re.findall(r"(?:ALTER|CREATE|GRANT) [^;]+;", reason)
-
-
-@contextmanager
-def created_role(url: str, options: str = "") -> Iterator[str]:
-    """Create a role whose name needs quoting, and drop it with everything that depends on it."""
-    name = f"App {next(NUMBERS)}"
-    execute(url, f'CREATE ROLE "{name}" LOGIN {options}')
-    try:
-        yield name
-    finally:
-        execute(url, f'DROP OWNED BY "{name}" CASCADE; DROP ROLE "{name}"')
 
 
 @pytest.fixture
@@ -198,82 +158,6 @@ def test_missing_search_path_of_a_command_is_explained(empty_database_url: str) 
     assert asyncio.run(check_database(empty_database_url, Work.MIGRATE)) == set(migration_names())
 
 
-@pytest.mark.parametrize("setting", ["ROLE", "DATABASE"])
-def test_read_only_default_is_explained(database_url: str, setting: str) -> None:
-    database = conninfo_to_dict(database_url)["dbname"]
-    with created_role(database_url) as role:
-        execute(database_url, f'GRANT ALL ON ALL TABLES IN SCHEMA public TO "{role}"')
-        owner = f'ROLE "{role}"' if setting == "ROLE" else f"DATABASE {database}"
-        execute(database_url, f"ALTER {owner} SET default_transaction_read_only = on")
-        url = make_conninfo(database_url, user=role)
-        reason = find_reason(url, Work.CHANGE)
-        assert reason.startswith("transactions are read-only by default (default_transaction_read_only).")
-        with psycopg.connect(
-            database_url, autocommit=True, options="-cdefault_transaction_read_only=off"
-        ) as connection:
-            for statement in suggested_sql(reason):
-                connection.execute(statement.encode())
-        asyncio.run(check_database(url, Work.CHANGE))
-        with psycopg.connect(
-            database_url, autocommit=True, options="-cdefault_transaction_read_only=off"
-        ) as connection:
-            connection.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only".encode())
-
-
-def test_read_only_option_of_the_url_is_explained(database_url: str) -> None:
-    url = make_conninfo(database_url, options="-cdefault_transaction_read_only=on")
-    asyncio.run(check_database(url, Work.READ))
-    assert find_reason(url, Work.CHANGE) == (
-        "the options of the URL, or PGOPTIONS, make transactions read-only. Remove default_transaction_read_only from them."
-    )
-
-
-@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_database_in_another_encoding_is_refused_with_the_sql_to_create_one(postgres: str, encoding: str) -> None:
-    name = f"Encoded {next(NUMBERS)}"
-    execute(postgres, f"CREATE DATABASE \"{name}\" ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
-    try:
-        reason = find_reason(make_conninfo(postgres, dbname=name), Work.READ)
-        assert reason.startswith(f"its encoding is {encoding}, and Ratesgraph requires UTF8.")
-        execute(postgres, *suggested_sql(reason))
-        assert migrate(make_conninfo(postgres, dbname=f"{name}_utf8")) == migration_names()
-    finally:
-        execute(postgres, f'DROP DATABASE "{name}"', f'DROP DATABASE IF EXISTS "{name}_utf8"')
-
-
-@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_encoding_that_a_role_prefers_is_not_used(database_url: str, encoding: str) -> None:
-    with created_role(database_url) as role:
-        execute(
-            database_url,
-            f"ALTER ROLE \"{role}\" SET client_encoding = '{encoding}'",
-            f'GRANT ALL ON ALL TABLES IN SCHEMA public TO "{role}"',
-        )
-        url = make_conninfo(database_url, user=role)
-        asyncio.run(check_database(url, Work.CHANGE))
-
-        async def read_encoding() -> str:
-            async with connect(url, API) as connection:
-                return connection.info.encoding
-
-        assert asyncio.run(read_encoding()) == "utf-8"
-
-
-def test_server_that_is_too_old_is_refused(database_url: str) -> None:
-    known = conninfo_to_dict(database_url)
-    with psycopg.connect(database_url) as connection:
-        version = connection.info.parameter_status("server_version") or ""
-    with running_relay(Path(str(known["host"])) / ".s.PGSQL.5432") as relay:
-        url = make_conninfo(database_url, host="127.0.0.1", port=relay.port, sslmode="disable")
-        asyncio.run(check_database(url, Work.CHANGE))
-        old = "14.9".ljust(len(version), "0")
-        relay.replacements = {f"server_version\0{version}".encode(): f"server_version\0{old}".encode()}
-        assert find_reason(url, Work.READ) == (
-            f"the server runs PostgreSQL {old}, and Ratesgraph supports 15 to 18. Upgrade the server, or name another one"
-            " in the URL."
-        )
-
-
 def test_outdated_schema_needs_a_migration(database_url: str) -> None:
     execute(database_url, f"DELETE FROM _yoyo_migration WHERE migration_id = '{migration_names()[-1]}'")
     for work in Work.READ, Work.CHANGE:
@@ -294,9 +178,3 @@ def test_check_before_a_migration_waits_for_another_one(empty_database_url: str)
         execute(empty_database_url, "DROP TABLE locations")
         migrating.commit()
         assert checking.result() == set(migration_names())
-
-
-def test_created_tables_are_read_from_the_migrations(database_url: str) -> None:
-    query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '%yoyo%'"
-    with psycopg.connect(database_url) as connection:
-        assert created_tables(migration_names()) == {name for (name,) in connection.execute(query)}

@@ -20,6 +20,7 @@ from domain.batches import BatchStatus
 from ingest.tree import change_tree
 from ingest.worker import run_worker
 from tests.support.batches.queue import DEADLINE_SECONDS, WORLD, accept, count_prices, get_batch, wait_for
+from tests.support.databases.roles import execute
 
 pytestmark = pytest.mark.anyio
 
@@ -31,12 +32,6 @@ def search_path_option(*schemas: str) -> str:
     """Return the options of a connection with a search_path."""
     path = ",".join(sql.Identifier(schema).as_string() for schema in schemas)
     return "-csearch_path=" + path.replace("\\", "\\\\").replace(" ", "\\ ")
-
-
-def execute(url: str, statement: str) -> None:
-    """Execute a statement."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement.encode())
 
 
 def schemas_with_tables(url: str) -> set[str]:

@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from db.embedded.cluster import PORT, SUPERUSER, Cluster, binaries, cluster_in
+from db.embedded.cluster import PORT, SUPERUSER, Cluster, cluster_in
+from db.embedded.programs import installed_programs
 from tests.chaos.database import CrashableServer, crashable_server
 from tests.support.waiting import eventually
 
@@ -92,9 +93,10 @@ def replicated_pair(folder: Path) -> Iterator[Pair]:
 
     Skip the test where the programs of PostgreSQL lack pg_basebackup.
     """
-    program = binaries() / "pg_basebackup"
+    program = installed_programs() / "pg_basebackup"
     if not program.exists():
         pytest.skip(f"{program} is missing")
+    (folder / "primary").mkdir()
     with crashable_server(folder / "primary"):
         primary = ReplicatedServer(cluster_in(folder / "primary"))
         cluster = cluster_in(folder / "standby")

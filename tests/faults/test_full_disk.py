@@ -138,8 +138,14 @@ def test_uploads_are_refused_before_the_disk_is_full(disk: SmallDisk, tmp_path: 
         for change in changes:
             assert refused(client.post(change))["requiredBytes"] == MIN_FREE_BYTES
         (tmp_path / "regions.csv").write_text("slug,name,parent_slug\nnew,New,\n")
-        for command in (["locations", "load", "--regions", tmp_path / "regions.csv"], ["rates", "refresh"]):
-            options: list[str | Path] = [*command, "--data-dir", disk.folder / "data"]
+        commands: list[list[str | Path]] = [
+            ["locations", "load", "--regions", tmp_path / "regions.csv"],
+            ["rates", "refresh"],
+            ["compact"],
+            ["verify", "--repair"],
+        ]
+        for command in commands:
+            options = [*command, "--data-dir", disk.folder / "data"]
             assert "NO_ROOM" in ratesgraph(None, *options, settings=SETTINGS, exit_code=1).stderr
         disk.empty()
         for change in changes:
@@ -207,3 +213,16 @@ def test_first_start_with_too_little_room_says_how_much_it_requires() -> None:
         with pytest.raises(EmbeddedServerError, match=message), embedded_server(disk.folder / "data"):
             pass
         assert not (disk.folder / "data" / "postgresql").exists()
+
+
+def test_first_start_that_was_interrupted_checks_the_room_for_the_demo_data_again(
+    disk: SmallDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = disk.folder / "interrupted"
+    monkeypatch.setattr(supervisor, "FIRST_START_BYTES", 0)
+    with embedded_server(data):
+        pass
+    done = ratesgraph(None, "serve", "--port", "0", "--data-dir", data, exit_code=1)
+    assert "The demo data were not loaded (--no-demo serves without them): NO_ROOM" in done.stderr
+    assert "requires 450,000,000" in done.stderr
+    assert postgres_processes(data) == []

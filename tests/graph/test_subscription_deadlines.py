@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-import graph.types.batches
 from db.pool import INGEST, connect
 from db.repositories import batches
+from graph.types import batches as batch_types
+from resolvers.lanes import list_lanes
 from tests.support.batches.uploads import VALID_ITEM
 from tests.support.fixtures.server import running_server
 from tests.support.fixtures.subscriptions import Watched
@@ -19,7 +20,7 @@ from tests.support.streams import open_subscription
 def test_subscription_event_has_the_deadline_of_a_query_and_the_next_one_follows(
     watched: Watched, monkeypatch: pytest.MonkeyPatch, transport: str
 ) -> None:
-    list_lanes, calls = graph.types.batches.list_lanes, 0
+    calls = 0
 
     async def wait_in_the_first_event(*args: Any, **options: Any) -> object:  # noqa: ANN401
         nonlocal calls
@@ -32,7 +33,7 @@ def test_subscription_event_has_the_deadline_of_a_query_and_the_next_one_follows
         async with connect(watched.database_url, INGEST) as connection:
             await batches.begin_attempt(connection, max_attempts=5)
 
-    monkeypatch.setattr(graph.types.batches, "list_lanes", wait_in_the_first_event)
+    monkeypatch.setattr(batch_types, "list_lanes", wait_in_the_first_event)
     batch_id = upload(watched, VALID_ITEM)
     query = PROGRESS.replace("status", "status lanes { totalCount }")
     with (

@@ -84,7 +84,7 @@ def test_port_file_places_its_entries_by_line_or_row() -> None:
         (
             workbook([("slug", "name", "parent_slug"), ("x", error("#N/A"), error("#REF!")), (error("#N/A"), "X", "")]),
             "INVALID_SLUG",
-            "regions.csv, row 2 of the table: '#n/a' is not a valid slug",
+            'regions.csv, row 2 of the table: "#n/a" is not a valid slug',
         ),
     ],
 )  # fmt: skip

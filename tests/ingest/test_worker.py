@@ -1,6 +1,7 @@
 """Batch queue and workers: no batch is lost or applied twice, every failure has a reason."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 
 import pytest
@@ -206,7 +207,7 @@ async def test_worker_returns_its_batch_to_the_queue_when_stopped(
 
 
 async def test_worker_rejects_a_batch_with_a_broken_payload(connection: Connection, pool: Pool) -> None:
-    batch_id = await accept(connection, data=b"{", file_format="ndjson.gz")
+    batch_id = await accept(connection, data=gzip.compress(b"{}\n" * 9)[:20], file_format="ndjson.gz")
     assert await process_next_batch(pool)
     assert (await get_batch(connection, batch_id)).status is BatchStatus.REJECTED
     (rejection,) = await batches.list_rejections(connection, batch_id, limit=10)

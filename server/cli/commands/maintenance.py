@@ -21,10 +21,13 @@ from server.cli.console import (
     print_table,
     progress_bar,
     read_settings,
+    require_room,
     run_with_connection,
 )
 
 SHOWN_DIFFERENCES = 20
+DEMO_BYTES = 450_000_000
+"""Free bytes on the disk of the embedded server that the demo data require. They occupy 400 MB."""
 
 
 def bring_up_to_date(database_url: str) -> bool:
@@ -40,10 +43,15 @@ def bring_up_to_date(database_url: str) -> bool:
 
 
 def prepare(*, demo: bool) -> None:
-    """Bring the configured database up to date; with `demo`, fill an empty one with demo data."""
-    with open_database(read_settings(), check=None) as url:
+    """Bring the configured database up to date; with `demo`, fill an empty one with demo data.
+
+    The first start checked the room for them, but it may have been interrupted long ago.
+    """
+    settings = read_settings()
+    with open_database(settings, check=None) as url:
         bring_up_to_date(url)
         if demo and run_with_connection(_is_empty, url):
+            require_room(settings, url, "The demo data were not loaded (--no-demo serves without them)", DEMO_BYTES)
             _load_demo(url)
 
 
@@ -71,7 +79,9 @@ def migrate(data_dir: Path | None) -> None:
 
 def compact(data_dir: Path | None) -> None:
     """Compact the totals to one row per key."""
-    with open_database(read_settings(data_dir=data_dir)) as url:
+    settings = read_settings(data_dir=data_dir)
+    with open_database(settings) as url:
+        require_room(settings, url, "Nothing was compacted")
         rows = run_with_connection(lambda connection: compaction.compact(connection, max_rows=1), url)
     out.print(f"Compacted {rows:,} rows.")
 
@@ -87,7 +97,10 @@ def queue(data_dir: Path | None) -> None:
 
 def verify(*, repair: bool, data_dir: Path | None) -> bool:
     """Print the differences between totals and observations; return whether there are none."""
-    with open_database(read_settings(data_dir=data_dir)) as url, progress_bar() as progress:
+    settings = read_settings(data_dir=data_dir)
+    with open_database(settings) as url, progress_bar() as progress:
+        if repair:
+            require_room(settings, url, "Nothing was repaired")
         task = progress.add_task("Verifying", total=None)
 
         async def work(connection: Connection) -> tuple[int, list[Difference]]:

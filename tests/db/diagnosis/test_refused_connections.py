@@ -171,7 +171,7 @@ def test_states_of_a_server_are_explained(server: OwnServer) -> None:
     with psycopg.connect(server.url()):
         server.stop("smart", wait=False)
         eventually(lambda: "the server is shutting down" in try_to_connect(url), "the server does not shut down")
-    server.stop("immediate")
+    eventually(lambda: not (server.data / "postmaster.pid").exists(), "the server does not stop")
 
     standby = server.create_signal("standby.signal")
     server.start()

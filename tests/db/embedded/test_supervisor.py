@@ -9,7 +9,6 @@ import psycopg
 import pytest
 
 from db.embedded.supervisor import embedded_server
-from db.errors import EmbeddedServerError
 from tests.support.databases.embedded import answers, other_user, postgres_processes, postmaster_of
 from tests.support.databases.memory import temporary_folder
 from tests.support.waiting import eventually
@@ -99,15 +98,6 @@ def test_embedded_server_left_behind_by_a_killed_process_is_joined_and_stopped(d
     assert postgres_processes(data_dir) == []
 
 
-@pytest.mark.parametrize("name", ["with blank", "with,comma", "with 'quotes\" & 100%", "x" * 120])
-def test_embedded_server_accepts_any_folder_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # PostgreSQL and libpq would otherwise both read the port from here.
-    monkeypatch.setenv("PGPORT", "6543")
-    with temporary_folder() as folder, embedded_server(folder / name) as url, psycopg.connect(url) as connection:
-        found = connection.execute("SHOW data_directory").fetchone()
-        assert found == (str(folder / name / "postgresql"),)
-
-
 def test_embedded_server_replaces_an_interrupted_creation() -> None:
     with temporary_folder() as folder:
         (folder / "postgresql.new" / "base").mkdir(parents=True)
@@ -115,29 +105,3 @@ def test_embedded_server_replaces_an_interrupted_creation() -> None:
         with embedded_server(folder) as url:
             assert answers(url)
         assert not (folder / "postgresql.new").exists()
-
-
-def test_embedded_server_leaves_a_folder_of_other_files_alone(tmp_path: Path) -> None:
-    (tmp_path / "postgresql").mkdir()
-    (tmp_path / "postgresql" / "letter.txt").write_text("Dear")
-    with (
-        pytest.raises(EmbeddedServerError, match="contains files but no PostgreSQL database"),
-        embedded_server(tmp_path),
-    ):
-        pass
-    assert [path.name for path in (tmp_path / "postgresql").iterdir()] == ["letter.txt"]
-
-
-def test_embedded_server_reports_the_last_error_of_postgresql() -> None:
-    with temporary_folder() as folder:
-        with embedded_server(folder):
-            pass
-        (folder / "postgresql" / "ratesgraph.conf").write_text("")
-        with (folder / "postgresql" / "postgresql.conf").open("a") as file:
-            file.write("shared_buffers = none\n")
-        with (
-            pytest.raises(EmbeddedServerError, match=r"could not be started in .*configuration file"),
-            embedded_server(folder),
-        ):
-            pass
-        assert postgres_processes(folder) == []

@@ -56,7 +56,7 @@ def test_audit_trail_entry_and_write_are_committed_atomically(client: Client, da
         connection.execute("ALTER TABLE audit_entries RENAME TO gone")
         connection.commit()
         for query, variables in ((UPLOAD, {"input": {"prices": [VALID_ITEM]}}), (MOVE, {})):
-            assert client.fail(query, **variables)["extensions"]["code"] == "INTERNAL_ERROR"
+            assert client.fail(query, **variables)["extensions"]["code"] == "DATABASE_UNAVAILABLE"
         connection.execute("ALTER TABLE gone RENAME TO audit_entries")
         connection.commit()
         assert connection.execute("SELECT count(*) FROM price_batches").fetchone() == (0,)

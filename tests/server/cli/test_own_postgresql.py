@@ -20,6 +20,7 @@ from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.commands.processes import ratesgraph
 from tests.support.databases.memory import temporary_folder
 from tests.support.databases.own_server import OwnServer, own_server
+from tests.support.databases.roles import execute
 from tests.support.fixtures.server import JSON, running_worker
 from tests.support.http.server_process import one_line, serving
 from tests.support.waiting import eventually
@@ -42,13 +43,6 @@ COMMANDS = [
     ["locations", "load", "--regions", "regions.csv"],
 ]
 """All commands that connect, except `serve`."""
-
-
-def execute(url: str, *statements: str) -> None:
-    """Execute statements."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement.encode())
 
 
 @pytest.fixture(scope="module")

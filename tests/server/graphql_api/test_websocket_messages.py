@@ -47,6 +47,14 @@ def test_websocket_close_reason_is_truncated_to_123_bytes(log_and_url: tuple[Log
         assert 115 < len(reason.encode()) <= 123
 
 
+@pytest.mark.parametrize("kind", [None, True, 5, ["ping"], {"a": 1}])
+def test_websocket_message_whose_type_is_no_string_is_malformed(log_and_url: tuple[Log, str], kind: object) -> None:
+    _, url = log_and_url
+    with open_socket(url) as socket:
+        socket.send(json.dumps({"type": kind}))
+        assert wait_for_close(socket) == (4400, "Failed to parse message")
+
+
 def test_websocket_close_reason_may_quote_a_long_id(log_and_url: tuple[Log, str]) -> None:
     _, url = log_and_url
     with open_socket(url) as socket:

@@ -19,4 +19,6 @@ def temporary_folder() -> Iterator[Path]:
     """
     has_room = MEMORY_FOLDER.is_dir() and shutil.disk_usage(MEMORY_FOLDER).free >= MIN_FREE_BYTES
     with TemporaryDirectory(prefix="ratesgraph-", dir=MEMORY_FOLDER if has_room else None) as folder:
+        # The account of a server that root starts may pass through it, as programs such as pg_ctl require.
+        Path(folder).chmod(0o711)
         yield Path(folder)

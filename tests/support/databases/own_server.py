@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from db.embedded.cluster import binaries
+from db.embedded.programs import installed_programs
 from db.embedded.supervisor import embedded_server
 from tests.chaos.run import find_free_port
 
@@ -68,7 +68,7 @@ class OwnServer:
         """Run pg_ctl."""
         # No pipes: the server would inherit them and leave them open.
         subprocess.run(
-            [binaries() / "pg_ctl", "-t", PG_CTL_SECONDS, "-D", self.data, *arguments],
+            [installed_programs() / "pg_ctl", "-t", PG_CTL_SECONDS, "-D", self.data, *arguments],
             user=self._user,
             cwd=self.data,
             stdin=subprocess.DEVNULL,

@@ -35,10 +35,13 @@ class SmallDisk:
 
 
 @contextmanager
-def small_disk(megabytes: int) -> Iterator[SmallDisk]:
-    """Mount a small disk for the block. Skip the test where this is not allowed."""
+def small_disk(megabytes: int, flags: str = "rw") -> Iterator[SmallDisk]:
+    """Mount a small disk for the block, with flags of `mount`.
+
+    Skip the test where this is not allowed.
+    """
     with TemporaryDirectory(prefix="ratesgraph-") as folder:
-        options = ["-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "tmpfs", folder]
+        options = ["-t", "tmpfs", "-o", f"size={megabytes}m,mode=755,{flags}", "tmpfs", folder]
         mounted = subprocess.run(["mount", *options], capture_output=True, text=True, check=False)
         if mounted.returncode:
             pytest.skip(f"a small disk needs the right to mount: {mounted.stderr.strip()}")
