@@ -46,7 +46,7 @@ SECTIONS: dict[str, tuple[type[GraphQLNamedType], ...]] = {
     "Enums": (GraphQLEnumType,),
     "Scalars": (GraphQLScalarType,),
 }
-KINDS: dict[type, str] = {int: "NUMBER", str: "TEXT", Path: "PATH", datetime: "TIME"}
+KINDS: dict[type, str] = {int: "NUMBER", float: "NUMBER", str: "TEXT", Path: "PATH", datetime: "TIME"}
 DATABASE_INTRODUCTION = f"""\
 Ratesgraph supports PostgreSQL {VERSIONS}, with databases in UTF8. A command that cannot use the database of
 `DATABASE_URL` or `RATESGRAPH_DIRECT_URL` prints one line on standard error and ends with exit code 1. A server or

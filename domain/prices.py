@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 EARLIEST_DAY, LATEST_DAY = date(1970, 1, 1), date(2100, 12, 31)
 """First and last day for which a price may be valid."""
+RATE_UNITS = 10**12
+"""Rates are integers in units of 10⁻¹² US dollars per unit of a currency: 12 decimals."""
 MIN_PRICES_FOR_STATISTICS = 3
 """Days with fewer observations have no average, low, high or median.
 
@@ -49,19 +51,15 @@ class DayTotals(NamedTuple):
     counts: list[int]
 
 
-@dataclass(frozen=True, slots=True)
-class DayStatistics:
-    """Statistics of one day on one lane, computed from the observations.
+class PackedPrices(NamedTuple):
+    """Observations of one lane as columns of big-endian integers, as PostgreSQL sends them.
 
-    All prices are in US cents. The median is in half cents, so that the mean of two middle prices is an integer.
+    Prices are in US cents (8 bytes), days count from 2000-01-01 (4 bytes).
     """
 
-    day: date
-    price_sum: int
-    price_count: int
-    low: int
-    high: int
-    median_half_cents: int
+    cents: bytes
+    first_days: bytes
+    last_days: bytes
 
 
 class DailyAverages(NamedTuple):
@@ -76,6 +74,13 @@ class DailyAverages(NamedTuple):
     lows: Sequence[float | None] = ()
     highs: Sequence[float | None] = ()
     medians: Sequence[float | None] = ()
+
+
+class DayRate(NamedTuple):
+    """Rate of a currency on a day, in units of 10⁻¹² US dollars, and its day of publication."""
+
+    usd: int
+    published_day: date
 
 
 @dataclass(frozen=True, slots=True)

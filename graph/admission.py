@@ -35,8 +35,19 @@ class CostBudget:
         try:
             return await work
         finally:
-            self._available += cost
-            self._admit_waiting()
+            self.release(cost)
+
+    async def acquire(self, cost: int) -> None:
+        """Wait until the budget has room for the cost, and hold it until `release`."""
+        if self._waiting or cost > self._available:
+            await self._wait(cost)
+        else:
+            self._available -= cost
+
+    def release(self, cost: int) -> None:
+        """Return the cost to the budget."""
+        self._available += cost
+        self._admit_waiting()
 
     async def _wait(self, cost: int) -> None:
         admission = asyncio.get_running_loop().create_future()

@@ -1,7 +1,11 @@
-"""List of objects stored as columns, which the executor completes in one step."""
+"""Lists that the executor completes in one step: of scalars, and of objects as columns."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+
+class JsonColumn(list[object]):
+    """List of scalars in JSON form, which the executor returns as it is."""
 
 
 @dataclass(frozen=True, slots=True)

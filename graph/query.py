@@ -13,6 +13,7 @@ from domain.batches import BatchStatus
 from domain.batches import PriceBatch as PriceBatchModel
 from domain.locations import LocationKind
 from domain.prices import ExchangeRate as ExchangeRateModel
+from graph.analysis.query import AnalysisQuery
 from graph.columns import ColumnarList
 from graph.execution.authorization import requires
 from graph.relay.connections import After, Before, Connection, First, Last, parse_page
@@ -55,8 +56,14 @@ def _to_node(model: NodeModel) -> Node:
     return to_batch(model) if isinstance(model, PriceBatchModel) else to_location(model)
 
 
+@strawberry.type(description="The caller, as the server knows it from the token.")
+class Viewer:
+    name: str | None = strawberry.field(description="The name of the token's owner; null without a token.")
+    scopes: list[AuthScope] = strawberry.field(description="What the caller may do.")
+
+
 @strawberry.type(description="Root query type: average prices, exchange rates, locations and batches.")
-class Query:
+class Query(AnalysisQuery):
     @strawberry.field(
         description=(
             "Average prices per day from an origin to a destination: one entry for each day of the range, in order."
@@ -125,6 +132,11 @@ class Query:
             model if model is None or isinstance(model, RequestError) else _to_node(model)
             for model in await find_nodes(info.context, ids)
         ]
+
+    @strawberry.field(description="The caller and what it may do. Every caller may ask this.", metadata=requires(None))
+    def viewer(self, info: Info) -> Viewer | None:
+        caller = info.context.caller
+        return Viewer(name=caller.name or None, scopes=sorted(caller.scopes))
 
     @strawberry.field(
         description="The port or region with this code or slug; null if none exists.",

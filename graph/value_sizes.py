@@ -33,7 +33,9 @@ def _any_text(length: int) -> int:
 
 TEXT_BYTES = {
     "code": _ascii(63),
+    "currency": _ascii(3),
     "cursor": _ascii(63),
+    "downloadUrl": _ascii(100 * 6 * 63 + 2_000),
     "endCursor": _ascii(63),
     "failure": _ascii(100),
     "field": _ascii(63),
@@ -41,7 +43,7 @@ TEXT_BYTES = {
     "idempotencyKey": _printable(200),
     "key": _ascii(63),
     "message": _any_text(MAX_MESSAGE_LENGTH),
-    "name": _printable(200),
+    "name": _printable(300),
     "rejectionsUrl": _ascii(63),
     "slug": _ascii(63),
     "source": _printable(200),

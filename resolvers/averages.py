@@ -1,18 +1,23 @@
 """Average prices by day from the totals, and on request statistics from the observations."""
 
-from collections.abc import Awaitable, Callable, MutableSequence, Sequence
+import asyncio
+from collections.abc import MutableSequence, Sequence
 from datetime import date
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from db.errors import DatabaseError
+from domain.intervals import Interval, divide
 from domain.locations import Lane
-from domain.prices import MIN_PRICES_FOR_STATISTICS, DailyAverages, DateRange, DayStatistics, DayTotals, round_half_away
+from domain.prices import MIN_PRICES_FOR_STATISTICS, DailyAverages, DateRange, DayTotals
+from resolvers.analysis.statistics_loading import load_sorted_prices
 from resolvers.context import RequestContext
+from resolvers.date_ranges import check_range
 from resolvers.errors import RequestError
-from resolvers.loading.day_totals import LaneDays
 from resolvers.locations import resolve_lanes
 
-Loaded = TypeVar("Loaded")
+if TYPE_CHECKING:
+    from resolvers.analysis.price_statistics import SortedPrices
+
 PendingLane = tuple[int, Lane, DateRange]
 """Position of a query, and the key to load for it."""
 
@@ -54,62 +59,49 @@ async def average_prices(
             results[position] = lane
         else:
             (with_statistics if query.with_statistics else totals_only).append((position, lane, days))
-    if totals_only:
-        await _load_into(totals_only, context.load_totals, _averages_from_totals, results)
+    pending = totals_only + with_statistics
+    if pending:
+        await _load_averages(context, pending, results)
     if with_statistics:
-        await _load_into(with_statistics, context.loaders.day_statistics.load_many, _averages_with_statistics, results)
+        await asyncio.gather(*(_add_statistics(context, entry, results) for entry in with_statistics))
     return results  # type: ignore[return-value]  # no entry is None any more
 
 
-async def _load_into(
-    pending: Sequence[PendingLane],
-    load_many: Callable[[list[LaneDays]], Awaitable[Sequence[Loaded]]],
-    to_averages: Callable[[DateRange, Loaded], DailyAverages],
-    results: MutableSequence[DailyAverages | Exception | None],
+async def _load_averages(
+    context: RequestContext, pending: Sequence[PendingLane], results: MutableSequence[DailyAverages | Exception | None]
 ) -> None:
-    """Load the pending lanes and store each result, or the error, at its position."""
+    """Load the totals of the pending lanes; store their averages, or the error."""
     try:
-        loaded = await load_many([(lane, days) for _, lane, days in pending])
+        loaded = await context.load_totals([(lane, days) for _, lane, days in pending])
     except DatabaseError as error:
         for position, _, _ in pending:
             results[position] = error
     else:
-        for (position, _, days), value in zip(pending, loaded, strict=True):
-            results[position] = to_averages(days, value)
+        for (position, _, days), totals in zip(pending, loaded, strict=True):
+            results[position] = _averages_from_totals(days, totals)
 
 
-def check_range(
-    date_from: date, date_to: date, max_days: int, *, names: tuple[str, str] = ("dateFrom", "dateTo")
-) -> DateRange:
-    """Return the range of days. Raise RequestError (INVALID_DATE_RANGE, DATE_RANGE_TOO_LONG).
+async def _add_statistics(
+    context: RequestContext, pending: PendingLane, results: MutableSequence[DailyAverages | Exception | None]
+) -> None:
+    """Replace the averages of the lane by all figures of its single prices, or by the error.
 
-    `names` are the names of both arguments, for messages.
+    So the figures of a day agree, even if a batch is applied between both reads.
     """
-    name_from, name_to = names
-    if date_from > date_to:
-        raise RequestError(
-            "INVALID_DATE_RANGE",
-            f"{name_from} ({date_from}) is after {name_to} ({date_to}).",
-            argument=name_from,
-        )
-    days = DateRange(date_from, date_to)
-    if len(days) > max_days:
-        raise RequestError(
-            "DATE_RANGE_TOO_LONG",
-            f"Date range too long: {len(days):,} days, limit {max_days:,}; request fewer days.",
-            argument=name_to,
-            maxDays=max_days,
-        )
-    return days
-
-
-def cents_ratio_to_usd(numerator: int, denominator: int) -> float:
-    """Divide US cents and return US dollars, rounded to cents, halves away from zero."""
-    return round_half_away(numerator, denominator) / 100
+    position, lane, days = pending
+    averages = results[position]
+    if not isinstance(averages, DailyAverages):
+        return
+    try:
+        prices = await load_sorted_prices(context, lane, divide(days, Interval.DAY), None, sum(averages.counts))
+    except (RequestError, DatabaseError) as error:
+        results[position] = error
+    else:
+        results[position] = await asyncio.to_thread(_averages_with_statistics, days, prices)
 
 
 def _averages_from_totals(days: DateRange, totals: DayTotals) -> DailyAverages:
-    # `cents_ratio_to_usd`, inlined: two calls per day would double the time of a response.
+    # `round_half_away`, inlined: two calls per day would double the time of a response.
     averages = [
         None
         if count < MIN_PRICES_FOR_STATISTICS
@@ -121,14 +113,8 @@ def _averages_from_totals(days: DateRange, totals: DayTotals) -> DailyAverages:
     return DailyAverages(days, averages, totals.counts)
 
 
-def _averages_with_statistics(days: DateRange, entries: list[DayStatistics]) -> DailyAverages:
-    counts = [0] * len(days)
-    averages, lows, highs, medians = (list[float | None]([None] * len(days)) for _ in range(4))
-    for entry in entries:
-        at = (entry.day - days.first).days
-        counts[at] = entry.price_count
-        if entry.price_count >= MIN_PRICES_FOR_STATISTICS:
-            averages[at] = cents_ratio_to_usd(entry.price_sum, entry.price_count)
-            lows[at], highs[at] = cents_ratio_to_usd(entry.low, 1), cents_ratio_to_usd(entry.high, 1)
-            medians[at] = cents_ratio_to_usd(entry.median_half_cents, 2)
-    return DailyAverages(days, averages, counts, lows, highs, medians)
+def _averages_with_statistics(days: DateRange, prices: "SortedPrices") -> DailyAverages:
+    averages = _averages_from_totals(days, DayTotals(prices.sums, prices.counts))
+    has_figures = [count >= MIN_PRICES_FOR_STATISTICS for count in prices.counts]
+    lows, medians, highs = (prices.percentiles(at, has_figures) for at in (0, 50, 100))
+    return averages._replace(lows=lows, highs=highs, medians=medians)

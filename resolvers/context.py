@@ -35,6 +35,7 @@ class Limits:
     max_items: int = 100_000
     max_page_size: int = 500
     max_wait_ms: int = 30_000
+    max_statistics_prices: int = 3_000_000
     execution_seconds: float = 15
     batch: BatchLimits = DEFAULT_LIMITS
 
@@ -106,6 +107,7 @@ class RequestContext:
     """Context of one request: its caller, its loaders, and the shared context of the process."""
 
     _is_admitted = False
+    _charged_prices = 0
 
     def __init__(self, shared: AppContext, caller: Caller) -> None:
         self.app = shared
@@ -123,6 +125,22 @@ class RequestContext:
             self.app.totals.check_capacity()
             self._is_admitted = True
         return await self.app.totals.load_many(lanes)
+
+    def charge_prices(self, count: int) -> None:
+        """Count daily prices that the request is about to read one by one.
+
+        Raise RequestError (TOO_MANY_PRICES).
+        """
+        maximum = self.app.limits.max_statistics_prices
+        self._charged_prices += count
+        if self._charged_prices > maximum:
+            raise RequestError(
+                "TOO_MANY_PRICES",
+                f"The statistics of this request need {self._charged_prices:,} prices, limit {maximum:,};"
+                " request fewer days, fewer lanes or smaller regions, or only averages.",
+                prices=self._charged_prices,
+                maxPrices=maximum,
+            )
 
     @cached_property
     def found_nodes(self) -> dict[str, asyncio.Task[Location | PriceBatch | RequestError | None]]:

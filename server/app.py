@@ -10,10 +10,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from graph.execution.document_limits import QueryLimits
+from graph.execution.streaming import StreamingSchema
 from graph.schema import schema
 from server.auth.access_control import WebSocketAdmissionMiddleware
 from server.config.profiles import Profile, choose_profile
 from server.config.settings import Settings
+from server.downloads.series import series_route
 from server.graphql_api.endpoint import GraphQLEndpoint
 from server.graphql_api.graphiql import create_graphiql
 from server.graphql_api.persisted_documents import PersistedDocuments
@@ -35,12 +37,14 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     """
     is_open = choose_profile(settings) is Profile.DEVELOPMENT
     origins = OriginPolicy(settings.cors_origins, settings.cors_headers)
-    endpoint = _create_endpoint(settings, origins, is_open=is_open)
+    limited = create_schema(settings)
+    endpoint = _create_endpoint(settings, limited, origins, is_open=is_open)
     router = RouterWithoutErrorMiddleware(
         routes=[
             Route("/", RedirectResponse("/graphql")),
             Route("/graphql", endpoint),
             rejections_route(),
+            series_route(limited, reads_are_open=settings.anonymous_reads),
             *health_routes(),
             metrics_route(settings.metrics_token, is_open=is_open),
         ],
@@ -53,10 +57,17 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     return TracingMiddleware(app) if settings.traces else app
 
 
-def _create_endpoint(settings: Settings, origins: OriginPolicy, *, is_open: bool) -> GraphQLEndpoint:
+def create_schema(settings: Settings) -> StreamingSchema:
+    """Return the schema with the limits of the settings."""
+    is_open = choose_profile(settings) is Profile.DEVELOPMENT
+    return schema.with_limits(_query_limits(settings), request_limits(settings), suggest=is_open)
+
+
+def _create_endpoint(
+    settings: Settings, limited: StreamingSchema, origins: OriginPolicy, *, is_open: bool
+) -> GraphQLEndpoint:
     """Return the endpoint `/graphql` for HTTP and WebSockets."""
     documents = PersistedDocuments(settings.documents_dir, persisted_only=settings.persisted_only)
-    limited = schema.with_limits(_query_limits(settings), request_limits(settings), suggest=is_open)
     return GraphQLEndpoint(
         limited,
         create_graphiql(from_cdn=is_open),

@@ -29,6 +29,7 @@ from server.config.profiles import Profile, choose_profile
 from server.config.settings import Settings
 from server.graphql_api.cache_invalidation import track_data_version
 from server.graphql_api.response_cache import ResponseCache
+from server.http.large_bodies import LargeBodies
 from server.observability.metrics import MetricsRecorder, open_metrics
 from server.rate_limiting.shared_storage import open_shared_storage
 from server.runtime.accept_balancing import AcceptYielder, BacklogAcceptor
@@ -52,6 +53,7 @@ class State(TypedDict):
     ingest_pool: Pool
     response_cache: ResponseCache
     access_control: AccessControl
+    large_bodies: LargeBodies
     connection_limiter: ConnectionLimiter
     slow_readers: SlowReaders
     accept_yielder: AcceptYielder
@@ -73,6 +75,7 @@ def request_limits(settings: Settings) -> Limits:
         settings.max_days,
         settings.max_items,
         settings.max_page_size,
+        max_statistics_prices=settings.max_statistics_prices,
         execution_seconds=settings.execution_seconds,
         batch=settings.batch_limits(),
     )
@@ -124,6 +127,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                     ingest_pool=ingest_pool,
                     response_cache=response_cache,
                     access_control=AccessControl(authenticator, settings, shared_storage),
+                    large_bodies=LargeBodies(settings.max_body_bytes),
                     connection_limiter=_create_connection_limiter(settings, slow_readers),
                     slow_readers=slow_readers,
                     accept_yielder=AcceptYielder(processes=settings.workers),

@@ -17,6 +17,7 @@ from bench.data.database import apply_csv, open_world
 from bench.data.world import Shape, make_csv
 from bench.http.latency import measure_lanes, measure_memory, measure_size, measure_tail, resident_mb
 from bench.http.load import WRK_MISSING, has_wrk
+from bench.http.questions import measure_questions
 from bench.http.servers import CORES, NPM_MISSING, PROCESSES, database_url, install_peers, peer_versions, ratesgraph
 from bench.http.targets import Goal, World
 from bench.http.throughput import CACHE_BYTES, measure_cached, measure_recursion, measure_totals
@@ -79,6 +80,8 @@ async def bench_http(console: Console, server_url: str, scale: Scale, *, with_pe
             goals += measure_tail(console, uncached, large, scale)
             goals += measure_lanes(uncached[0], large, scale)
             goals += measure_size(uncached[0], small, large, scale)
+        with console.status("questions"):
+            goals += measure_questions(console, uncached[0], large, scale, with_peers=with_peers)
         with console.status("memory"):
             goals += measure_memory(console, alone, idle, large, scale)
     _print(console, goals)

@@ -12,7 +12,7 @@ from bench.data.world import ORIGINS, port
 from bench.http.load import Request, Runner, check_equal_responses, measure_interleaved
 from bench.http.queries import PATH, create_bodies, create_body, create_lanes_body
 from bench.http.servers import Server, ratesgraph
-from bench.http.targets import Goal, World, print_loads
+from bench.http.targets import Goal, World, compare_latencies, print_loads
 from bench.http.throughput import MONTH, ROOT_TO_ROOT
 from bench.reads.averages import LANES
 from bench.scale import Scale
@@ -64,7 +64,7 @@ def measure_lanes(server: Server, world: World, scale: Scale) -> list[Goal]:
     for runner in (many, one):
         check_equal_responses([runner])
     measure_interleaved([many, one], scale)
-    return [_compare(f"one request with {MANY_LANES} lanes vs 1 lane, uncached", many, one, LANES_LIMIT)]
+    return [compare_latencies(f"one request with {MANY_LANES} lanes vs 1 lane, uncached", many, one, LANES_LIMIT)]
 
 
 def measure_size(server: Server, small: World, large: World, scale: Scale) -> list[Goal]:
@@ -85,16 +85,11 @@ def measure_size(server: Server, small: World, large: World, scale: Scale) -> li
     goals = []
     for world in (small, large):
         name = f"{root} vs {ports}, {world.name}"
-        goals.append(_compare(name, runners[world, root], runners[world, ports], SIZE_LIMIT))
+        goals.append(compare_latencies(name, runners[world, root], runners[world, ports], SIZE_LIMIT))
     for lane in (root, ports):
         name = f"{large.name} vs {small.name}, {lane}"
-        goals.append(_compare(name, runners[large, lane], runners[small, lane], SIZE_LIMIT))
+        goals.append(compare_latencies(name, runners[large, lane], runners[small, lane], SIZE_LIMIT))
     return goals
-
-
-def _compare(name: str, runner: Runner, base: Runner, limit: float) -> Goal:
-    result, baseline = (f"{each.p50 * 1e3:.2f} ms" for each in (runner, base))
-    return Goal(name, result, baseline, runner.p50 / base.p50, limit, at_least=False)
 
 
 def measure_memory(

@@ -70,6 +70,12 @@ def compare_rates(name: str, candidates: Sequence[Runner], peers: Sequence[Runne
     return Goal(name, f"{best.rate:,.0f}/s", shown, best.rate / peer.rate, at_least, at_least=True)
 
 
+def compare_latencies(name: str, runner: Runner, base: Runner, limit: float) -> Goal:
+    """Compare the median latencies of two runners."""
+    result, baseline = (f"{each.p50 * 1e3:.2f} ms" for each in (runner, base))
+    return Goal(name, result, baseline, runner.p50 / base.p50, limit, at_least=False)
+
+
 def print_loads(console: Console, title: str, loads: Mapping[str, Sequence[Runner]]) -> None:
     """Print the measurements by query, in the order of the runners."""
     table = Table("query", "server", title=title, title_justify="left")

@@ -7,8 +7,8 @@ import polars as pl
 
 from db.connection import Connection
 from db.repositories import locations, prices
-from db.repositories.rates import RATE_UNITS
 from domain.batches import FileFormat
+from domain.prices import RATE_UNITS
 from ingest.batches.copy_encoding import CHUNK_BYTES, copy_stream, encode_prices
 from ingest.batches.currency_conversion import AMOUNT_UNITS, ExchangeRates, convert_to_usd
 from ingest.batches.pipeline import sort_by_lane

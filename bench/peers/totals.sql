@@ -1,4 +1,5 @@
--- Functions of the peers over Ratesgraph's totals: `average_prices` returns one row for every day of the range, in order.
+-- Functions of the peers over Ratesgraph's totals: `average_prices` returns one row for every day of the range, in order, and
+-- `weekly_averages` one row for every lane and week.
 
 CREATE SCHEMA by_totals;
 
@@ -22,3 +23,31 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 
 COMMENT ON FUNCTION by_totals.average_prices IS '@behavior +list -connection';
+
+CREATE FUNCTION by_totals.weekly_averages(date_from date, date_to date, origins text[], destinations text[])
+RETURNS TABLE (lane integer, week_from date, average_price double precision, price_count bigint)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT lanes.number::integer, greatest(every.week::date, $1),
+           CASE WHEN found.prices >= 3 THEN round(found.cents / found.prices / 100, 2)::double precision END,
+           coalesce(found.prices, 0)::bigint
+    FROM (
+        SELECT asked.number, o.id AS origin, d.id AS destination
+        FROM unnest($3, $4) WITH ORDINALITY AS asked(origin, destination, number)
+        JOIN public.locations o ON lower(o.key) = lower(asked.origin)
+        JOIN public.locations d ON lower(d.key) = lower(asked.destination)
+    ) AS lanes
+    CROSS JOIN generate_series(date_trunc('week', $1::timestamp), $2::timestamp, interval '1 week') AS every(week)
+    LEFT JOIN LATERAL (
+        SELECT date_trunc('week', t.first_day + (part.position - 1)::integer) AS week, sum(part.cents) AS cents,
+               sum(part.prices) AS prices
+        FROM public.price_totals t
+        CROSS JOIN LATERAL unnest(t.price_sums, t.price_counts) WITH ORDINALITY AS part(cents, prices, position)
+        WHERE t.origin = lanes.origin AND t.destination = lanes.destination
+          AND t.month BETWEEN date_trunc('month', $1::timestamp)::date AND $2
+          AND t.first_day + (part.position - 1)::integer BETWEEN $1 AND $2
+        GROUP BY 1
+    ) AS found ON found.week = every.week
+    ORDER BY lanes.number, every.week
+$$;
+
+COMMENT ON FUNCTION by_totals.weekly_averages IS '@behavior +list -connection';

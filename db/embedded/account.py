@@ -1,5 +1,6 @@
 """System account of the embedded PostgreSQL, which refuses to run as root."""
 
+import errno
 import os
 import pwd
 import shutil
@@ -31,6 +32,21 @@ class Account:
     def process_options(self) -> dict[str, Any]:
         """Options of `subprocess` that run a program as this account."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def take(self, path: Path) -> None:
+        """Make the account the owner of a file.
+
+        Raise EmbeddedServerError in a user namespace that maps root alone, as a sandbox or `unshare` creates it.
+        """
+        try:
+            os.chown(path, self.uid, self.gid)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise EmbeddedServerError(
+                "The embedded PostgreSQL does not run as root, and this user namespace has no other user. Run the command"
+                " outside of it, or set DATABASE_URL."
+            ) from error
 
     def has_permissions(self, path: Path, permissions: int) -> bool:
         """Return whether the mode of the file grants READ, EXECUTE or both to the account."""

@@ -149,7 +149,7 @@ class Cluster:
             shutil.rmtree(new)
         new.mkdir(mode=0o700)
         if self.account is not None:
-            os.chown(new, self.account.uid, self.account.gid)
+            self.account.take(new)
         command = [
             *(str(find_programs(self.account) / "initdb"), "-D", self._path_for_server(new), "-U", SUPERUSER),
             *("--auth=trust", "--no-instructions", *LOCALE_OPTIONS),

@@ -105,6 +105,12 @@ async def list_ports_below(connection: Connection, ids: Sequence[int]) -> list[t
         return await cursor.fetchall()
 
 
+async def count_ports_below(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """Return the number of ports at any depth below each of these locations, by ID."""
+    cursor = await connection.execute(SQL["count_ports_below"], {"ids": list(ids)})
+    return dict(await cursor.fetchall())
+
+
 async def search_locations(
     connection: Connection, page: PageRequest, *, search: str | None, kind: LocationKind | None
 ) -> list[Location]:

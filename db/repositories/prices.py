@@ -1,14 +1,14 @@
-"""Observations: bulk append, and statistics computed directly from them."""
+"""Observations: bulk append, and bulk reads for statistics."""
 
 from collections.abc import AsyncGenerator, AsyncIterable
 
 from psycopg import sql
-from psycopg.rows import class_row
+from psycopg.rows import args_row
 
 from db.connection import Connection
 from db.sql import load_sections
 from domain.locations import Lane
-from domain.prices import DateRange, DayStatistics
+from domain.prices import DateRange, PackedPrices
 
 SQL = load_sections("prices")
 
@@ -44,20 +44,22 @@ async def delete_batch_prices(connection: Connection, batch_id: int) -> int:
     return (await connection.execute(SQL["delete_batch_prices"], {"batch_id": batch_id})).rowcount
 
 
-async def select_day_statistics(connection: Connection, lane: Lane, days: DateRange) -> list[DayStatistics]:
-    """Return statistics for the days of the range that have observations, in order.
+async def pack_lane_prices(connection: Connection, lane: Lane, days: DateRange) -> PackedPrices:
+    """Return the observations of a lane that are valid on a day of the range.
 
-    They cover all prices between the ports below the lane's two locations.
+    They are all prices between the ports below the lane's two locations.
     """
-    async with connection.cursor(row_factory=class_row(DayStatistics)) as cursor:
-        await cursor.execute(
-            SQL["select_day_statistics"],
-            {
-                "origin": lane.origin,
-                "destination": lane.destination,
-                "first": days.first,
-                "last": days.last,
-                "max_validity_days": MAX_VALIDITY_DAYS,
-            },
-        )
-        return await cursor.fetchall()
+    parameters = {
+        "origin": lane.origin,
+        "destination": lane.destination,
+        "first": days.first,
+        "last": days.last,
+        "max_validity_days": MAX_VALIDITY_DAYS,
+    }
+    async with connection.cursor(row_factory=args_row(_packed), binary=True) as cursor:
+        await cursor.execute(SQL["pack_lane_prices"], parameters)
+        return (await cursor.fetchall())[0]
+
+
+def _packed(*columns: bytes | None) -> PackedPrices:
+    return PackedPrices(*(column or b"" for column in columns))

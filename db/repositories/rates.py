@@ -17,8 +17,6 @@ SQL = load_sections("rates")
 
 MAX_RATE_AGE_DAYS = 14
 """Maximum age of a rate. The European Central Bank's longest pause is five days."""
-RATE_UNITS = 10**12
-"""Rates are integers in units of 10⁻¹² US dollars per unit of a currency: 12 decimals."""
 MAX_USD_PER_UNIT = 10**6
 """Upper bound of a rate: no currency is worth more. In units of 10⁻¹² it fits into 64 bits."""
 

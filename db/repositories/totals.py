@@ -3,6 +3,8 @@
 No function updates a row. The `collect_*` functions need a transaction, because they share its temporary table `day_sums`.
 """
 
+import sys
+from array import array
 from collections.abc import AsyncIterable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -60,6 +62,25 @@ class PackedTotals(NamedTuple):
     price_counts: bytes
 
 
+class LaneHistory(NamedTuple):
+    """Number of prices of a lane on `first_day` and every day after it."""
+
+    first_day: date
+    counts: list[int]
+
+
+class PricePeriod(NamedTuple):
+    """First and last day of all prices, None without prices, and the number of daily prices.
+
+    `has_demo` is true if the demo data is among them.
+    """
+
+    first_day: date | None
+    last_day: date | None
+    price_count: int
+    has_demo: bool
+
+
 async def select_day_totals(connection: Connection, requests: Sequence[tuple[Lane, DateRange]]) -> list[DayTotals]:
     """Return for each request the totals of every day of its range.
 
@@ -98,6 +119,48 @@ def _add_up(rows: Iterable[tuple[Any, ...]], days: DateRange) -> DayTotals:
         sums[start:stop], counts[start:stop] = part_sums, part_counts
         end = max(end, stop)
     return DayTotals(sums, counts)
+
+
+async def select_lane_histories(connection: Connection, lanes: Sequence[Lane]) -> list[LaneHistory]:
+    """Return the numbers of prices of each lane over all days. All lanes share one round trip."""
+    if not lanes:
+        return []
+    parameters = [(str(lane.origin), str(lane.destination)) for lane in lanes]
+    return await execute_pipelined(connection, SQL["select_lane_histories"], parameters, _add_up_history)
+
+
+def _add_up_history(_number: int, rows: list[tuple[Any, ...]]) -> LaneHistory:
+    if not rows:
+        return LaneHistory(date.min, [])
+    start = min(first_day for first_day, _ in rows)
+    length = max((first_day - start).days + len(counts) for first_day, counts in rows)
+    totals = [0] * length
+    for first_day, counts in rows:
+        at = (first_day - start).days
+        totals[at : at + len(counts)] = map(add, totals[at : at + len(counts)], counts)
+    return LaneHistory(start, totals)
+
+
+async def list_priced_lanes(connection: Connection, origin: int | None, destination: int | None) -> list[Lane]:
+    """Return the port-to-port lanes with observations between two locations, ordered by IDs.
+
+    None stands for all ports.
+    """
+    cursor = await connection.execute(
+        SQL["list_priced_lanes"], {"origin": origin, "destination": destination}, binary=True
+    )
+    origins, destinations = (array("i", column or b"") for column in (await cursor.fetchall())[0])
+    if sys.byteorder == "little":
+        origins.byteswap()
+        destinations.byteswap()
+    return [Lane(*ends) for ends in zip(origins, destinations, strict=True)]
+
+
+async def select_price_period(connection: Connection) -> PricePeriod:
+    """Return the period of all prices."""
+    async with connection.cursor(row_factory=args_row(PricePeriod)) as cursor:
+        await cursor.execute(SQL["select_price_period"])
+        return (await cursor.fetchall())[0]
 
 
 async def copy_totals(connection: Connection, chunks: AsyncIterable[bytes]) -> None:

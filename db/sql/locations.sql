@@ -57,6 +57,21 @@ FROM below b JOIN locations l ON l.id = b.id
 WHERE l.kind = 'PORT'
 ORDER BY b.of_id, l.search_text, l.id
 
+-- count_ports_below --
+-- One row per requested location with the number of ports at any depth below it. A port is below itself. Uses
+-- locations_parent_id_idx.
+WITH RECURSIVE below AS (
+    SELECT id AS of_id, id
+    FROM locations
+    WHERE id = ANY(%(ids)s)
+    UNION
+    SELECT b.of_id, l.id
+    FROM below b JOIN locations l ON l.parent_id = b.id
+)
+SELECT b.of_id, count(*) FILTER (WHERE l.kind = 'PORT')
+FROM below b JOIN locations l ON l.id = b.id
+GROUP BY b.of_id
+
 -- search_locations --
 -- One row per match between the cursors, in search order. The caller requests one extra row to detect a further page. A search
 -- reads the table in the order of locations_search_order_idx.

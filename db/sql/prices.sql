@@ -18,9 +18,12 @@ COPY (
 -- Deletes the observations of a batch. Uses prices_batch_idx.
 DELETE FROM prices WHERE batch_id = %(batch_id)s
 
--- select_day_statistics --
--- One row per day with observations between the ports below two locations: the recursive region SQL. It provides low, high and
--- median, and serves as the oracle for the totals. Uses locations_parent_id_idx and prices_lane_day_idx.
+-- pack_lane_prices --
+-- One row: the observations between the ports below two locations that are valid within a range of days, as
+-- columns in PostgreSQL's binary format; NULL without observations. A few large values cost a fraction of as many rows. The ports
+-- come from the recursive region SQL as arrays: joined, they make the planner read the whole table. Uses
+-- locations_parent_id_idx, prices_lane_day_idx for items valid for up to 32 days, prices_long_lane_day_idx for longer ones: so a
+-- lane's whole history is not read.
 WITH RECURSIVE origins AS (
     SELECT id FROM locations WHERE id = %(origin)s
     UNION
@@ -29,21 +32,24 @@ WITH RECURSIVE origins AS (
     SELECT id FROM locations WHERE id = %(destination)s
     UNION
     SELECT l.id FROM destinations d JOIN locations l ON l.parent_id = d.id
+), ends AS MATERIALIZED (
+    SELECT ARRAY(SELECT id FROM origins) AS origins, ARRAY(SELECT id FROM destinations) AS destinations
 )
-SELECT day::date AS day,
-       sum(p.usd_cents)::bigint AS price_sum,
-       count(*) AS price_count,
-       min(p.usd_cents) AS low,
-       max(p.usd_cents) AS high,
-       (2 * percentile_cont(0.5) WITHIN GROUP (ORDER BY p.usd_cents))::bigint AS median_half_cents
-FROM origins o
-CROSS JOIN destinations d
-JOIN prices p ON p.origin = o.id AND p.destination = d.id
-CROSS JOIN LATERAL generate_series(
-    greatest(p.first_day, %(first)s::date)::timestamp, least(p.last_day, %(last)s::date)::timestamp, interval '1 day'
-) AS day
-WHERE p.first_day <= %(last)s::date
-  AND p.first_day >= %(first)s::date - %(max_validity_days)s::integer
-  AND p.last_day >= %(first)s::date
-GROUP BY day
-ORDER BY day
+SELECT string_agg(int8send(usd_cents), ''), string_agg(date_send(first_day), ''), string_agg(date_send(last_day), '')
+FROM (
+    SELECT p.usd_cents, p.first_day, p.last_day
+    FROM prices p
+    WHERE p.origin = ANY((SELECT origins FROM ends)::integer[])
+      AND p.destination = ANY((SELECT destinations FROM ends)::integer[])
+      AND p.first_day BETWEEN %(first)s::date - 31 AND %(last)s::date
+      AND p.last_day >= %(first)s::date
+      AND p.last_day - p.first_day <= 31
+    UNION ALL
+    SELECT p.usd_cents, p.first_day, p.last_day
+    FROM prices p
+    WHERE p.origin = ANY((SELECT origins FROM ends)::integer[])
+      AND p.destination = ANY((SELECT destinations FROM ends)::integer[])
+      AND p.first_day BETWEEN %(first)s::date - %(max_validity_days)s::integer AND %(last)s::date
+      AND p.last_day >= %(first)s::date
+      AND p.last_day - p.first_day > 31
+) AS valid

@@ -12,6 +12,67 @@ WHERE origin = $1
   AND destination = $2
   AND month BETWEEN $3 AND $4
 
+-- select_lane_histories --
+-- One row per partial sum of the location pair $1 and $2, over all months. Uses price_totals_lane_month_idx.
+SELECT first_day, price_counts
+FROM price_totals
+WHERE origin = $1
+  AND destination = $2
+
+-- list_priced_lanes --
+-- One row: the lanes (port to port) with observations between the ports below two locations, as columns in PostgreSQL's binary
+-- format, by IDs; NULL without lanes. NULL in place of a location stands for all ports. Steps from lane to lane along
+-- prices_lane_day_idx, which reads an entry per lane instead of every observation.
+WITH RECURSIVE origins AS (
+    SELECT id FROM locations WHERE id = %(origin)s
+    UNION
+    SELECT l.id FROM origins o JOIN locations l ON l.parent_id = o.id
+), destinations AS (
+    SELECT id FROM locations WHERE id = %(destination)s
+    UNION
+    SELECT l.id FROM destinations d JOIN locations l ON l.parent_id = d.id
+)
+SELECT string_agg(int4send(origin), '' ORDER BY origin, destination), string_agg(int4send(destination), '' ORDER BY origin, destination)
+FROM (
+    SELECT port.id AS origin, lane.destination
+    FROM locations port
+    CROSS JOIN LATERAL (
+        WITH RECURSIVE lanes AS (
+            (SELECT destination FROM prices WHERE origin = port.id ORDER BY destination LIMIT 1)
+            UNION ALL
+            SELECT (
+                SELECT p.destination FROM prices p
+                WHERE p.origin = port.id AND p.destination > l.destination
+                ORDER BY p.destination
+                LIMIT 1
+            )
+            FROM lanes l
+            WHERE l.destination IS NOT NULL
+        )
+        SELECT destination FROM lanes WHERE destination IS NOT NULL
+    ) AS lane
+    WHERE port.kind = 'PORT' AND (%(origin)s::integer IS NULL OR port.id IN (SELECT id FROM origins))
+) AS priced
+WHERE %(destination)s::integer IS NULL OR destination IN (SELECT id FROM destinations)
+
+-- select_price_period --
+-- One row: the first and last day with a price, the number of daily prices, and whether an applied batch of the demo data exists.
+-- Every price counts once in the totals between two roots of the tree. Uses price_totals_lane_month_idx.
+WITH roots AS (
+    SELECT id FROM locations WHERE parent_id IS NULL
+), days AS (
+    SELECT t.first_day + (part.position - 1)::integer AS day, sum(part.price_count) AS price_count
+    FROM roots o
+    CROSS JOIN roots d
+    JOIN price_totals t ON t.origin = o.id AND t.destination = d.id
+    CROSS JOIN LATERAL unnest(t.price_counts) WITH ORDINALITY AS part(price_count, position)
+    GROUP BY 1
+    HAVING sum(part.price_count) > 0
+)
+SELECT min(day), max(day), coalesce(sum(price_count), 0)::bigint,
+       EXISTS (SELECT FROM price_batches WHERE status = 'APPLIED' AND uploader = '' AND idempotency_key LIKE 'demo:%%')
+FROM days
+
 -- copy_totals --
 -- One row per origin, destination, month and batch, in PostgreSQL's binary COPY format.
 COPY price_totals (origin, destination, month, first_day, price_sums, price_counts) FROM STDIN (FORMAT binary)

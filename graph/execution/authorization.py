@@ -25,8 +25,8 @@ def may_introspect(context: RequestContext) -> bool:
     return context.app.schema_is_open or bool(context.caller.name)
 
 
-def requires(scope: AuthScope) -> dict[str, AuthScope]:
-    """Return the metadata of a field that requires the scope."""
+def requires(scope: AuthScope | None) -> dict[str, AuthScope | None]:
+    """Return the metadata of a field that requires the scope; None: every caller may select it."""
     return {SCOPE_METADATA_KEY: scope}
 
 
@@ -57,7 +57,7 @@ def required_scopes(
         if root is not None and not name.startswith("__"):
             definition = root.fields[name].extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
             scopes.add(definition.metadata.get(SCOPE_METADATA_KEY, AuthScope.ADMIN))
-    return frozenset(scopes)
+    return frozenset(scopes - {None})
 
 
 def require_scopes(caller: Caller, required: frozenset[AuthScope]) -> None:

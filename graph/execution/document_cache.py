@@ -40,7 +40,22 @@ MAX_VALIDATION_ERRORS = 5
 
 Each error may search for similar names. Developers rarely fix more errors than this before the next attempt.
 """
-SHARED_FIELDS = frozenset({"averagePrices", "location", "locations", "port", "region", "__typename"})
+SHARED_FIELDS = frozenset(
+    {
+        "averagePrices",
+        "benchmark",
+        "coverage",
+        "dataPeriod",
+        "laneMatrix",
+        "lanes",
+        "location",
+        "locations",
+        "port",
+        "priceSeries",
+        "region",
+        "__typename",
+    }
+)
 INTROSPECTION = frozenset({"__schema", "__type"})
 """Never shared: the permission to read the schema depends on the caller."""
 MAX_NAME_LENGTH = 100

@@ -20,13 +20,14 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from graph.admission import CostBudget, Turnstile, WorkQueue
+from graph.cost_formula import CostEstimate
 from graph.errors.argument_errors import ArgumentError, describe_invalid_variables
 from graph.execution.authorization import may_introspect, require_scopes
 from graph.execution.column_completion import ColumnarExecutionContext
 from graph.execution.document_cache import Document, DocumentCache, Operation
 from graph.execution.document_limits import QueryLimits
 from graph.execution.error_formatting import format_errors
-from graph.execution.query_cost import CostEstimate, SizeLimits
+from graph.execution.query_cost import SizeLimits
 from graph.execution.response_meter import ResponseMeter, find_excess
 from graph.execution.timeout import Deadline, ExecutionTimeout
 from graph.execution.variable_decoding import decode_variables
@@ -81,10 +82,8 @@ class OperationNotAllowed(Exception):
                 self.code = "STREAM_REQUIRED"
                 message = "Subscriptions need Accept: text/event-stream or a WebSocket."
             case _:
-                self.code, message = (
-                    "METHOD_NOT_ALLOWED",
-                    f"{kind.value.capitalize()}s are not allowed over GET; use POST.",
-                )
+                self.code = "METHOD_NOT_ALLOWED"
+                message = f"{kind.value.capitalize()}s are not allowed over GET; use POST."
         super().__init__(message)
         record_code(self.code)
 

@@ -11,8 +11,8 @@ length add none before execution. `graph.execution.response_meter` counts them w
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 from graphql import (
     FieldNode,
@@ -32,6 +32,8 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from graph.analysis_cost import ANALYSIS_COSTS, SERIES_STATISTICS, STATISTIC_COST, AnalysisCost, count_days
+from graph.cost_formula import Cost, CostEstimate, Size, Variables
 from graph.relay.connections import DEFAULT_PAGE_SIZE
 from graph.types.averages import STATISTICS
 from graph.value_sizes import largest_typename, largest_value
@@ -43,13 +45,6 @@ Examples are the ports of a region and the problems of an upload.
 """
 UNKNOWN_FACTOR = 10
 """Operations with lists of unknown length are admitted at this multiple of their cost, up to the limit of the executor."""
-STATISTIC_COST = 3
-"""Additional cost per day of low, high or median.
-
-Reading individual prices costs a multiple of adding partial sums.
-"""
-FIELDS_PER_ENTRY = 5
-"""Number of fields that cost as much as an entry: the executor needs 4 microseconds for a field, and 20 for an entry."""
 COLUMNAR = "DailyAverage"
 """Name of the type whose lists are completed from columns, at a fraction of that time per field."""
 INTROSPECTION_COST = 500
@@ -66,9 +61,6 @@ ENTRY_BYTES = len("{},")
 PAGED = ("Connection", "Edge")
 DATE_ARGUMENTS = (("dateFrom", "dateTo"), ("from", "to"))
 
-Variables = Mapping[str, Any]
-Size = Callable[[Variables], int]
-
 
 @dataclass(frozen=True, slots=True)
 class SizeLimits:
@@ -76,60 +68,6 @@ class SizeLimits:
 
     max_days: int
     max_page_size: int
-
-
-class CostEstimate(NamedTuple):
-    """Maximum entries and bytes of a response; an unsized list has some entries and no bytes."""
-
-    entries: int
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Cost formula: entries and bytes, plus the size of each part times its cost per entry.
-
-    `fields` counts the fields of one object, with those of single objects below it and without those of lists.
-    """
-
-    entries: int = 0
-    bytes: int = 0
-    parts: tuple[tuple[Size, "Cost"], ...] = ()
-    fields: int = 0
-
-    def evaluate(self, variables: Variables) -> CostEstimate:
-        """Return the estimate with these variables. Values of a wrong type cost nothing."""
-        entries, size = self.entries, self.bytes
-        for count_entries, cost in self.parts:
-            count = count_entries(variables)
-            # An estimate is only created for nested parts: most queries have none, and it takes as long as the rest.
-            entry = cost.evaluate(variables) if cost.parts else cost
-            entries += count * entry.entries
-            size += count * entry.bytes
-        return CostEstimate(entries, size)
-
-    def plus(self, *others: "Cost") -> "Cost":
-        """Return the sum of the costs."""
-        costs = (self, *others)
-        parts = tuple(part for cost in costs for part in cost.parts)
-        entries, size = sum(cost.entries for cost in costs), sum(cost.bytes for cost in costs)
-        return Cost(entries, size, parts, sum(cost.fields for cost in costs))
-
-    def times(self, size: Size | int) -> "Cost":
-        """Return the cost of `size` entries."""
-        if not isinstance(size, int):
-            return Cost(parts=((size, self),))
-        if not self.parts:
-            return Cost(size * self.entries, size * self.bytes)
-        return Cost(parts=((lambda _variables: size, self),))
-
-    def without_bytes(self) -> "Cost":
-        """Return the cost with entries only."""
-        return Cost(self.entries, 0, tuple((size, cost.without_bytes()) for size, cost in self.parts), self.fields)
-
-    def with_fields(self) -> "Cost":
-        """Return the cost of an entry with its fields."""
-        return self.plus(Cost(self.fields // FIELDS_PER_ENTRY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +108,7 @@ class CostAnalyzer:
         }
         self._list_entries: dict[int, Cost] = {}
         self._list_fields: dict[int, int] = {}
+        self._analysis: AnalysisCost | None = None
         root = self._schema.get_root_type(operation.operation)
         total = self._selection_cost(operation.selection_set, root).plus(Cost(0, ENVELOPE_BYTES))
         return OperationCost(total, self._list_entries, self._list_fields)
@@ -203,10 +142,15 @@ class CostAnalyzer:
         field = self._schema.get_field(parent, name)
         assert field is not None  # noqa: S101
         if node.selection_set is not None:
-            return self._object_cost(node, parent, field, page).plus(Cost(0, own_bytes + VALUE_BYTES, fields=1))
+            content = partial(self._object_cost, node, parent, field, page)
+            is_analysis = get_named_type(field.type).name in ANALYSIS_COSTS
+            cost = self._analysis_cost(node, field, content) if is_analysis else content()
+            return cost.plus(Cost(0, own_bytes + VALUE_BYTES, fields=1))
         value = Cost(STATISTIC_COST if name in STATISTICS else 0, largest_value(name, get_named_type(field.type)))
         if _is_list(field):
-            value = self._unsized_list(node, value.plus(Cost(0, len(",")))).plus(Cost(0, VALUE_BYTES))
+            entry, size = value.plus(Cost(0, len(","))), self._analysis_list_size(parent, name)
+            value = self._unsized_list(node, entry) if size is None else entry.times(size)
+            value = value.plus(Cost(0, VALUE_BYTES))
         return value.plus(Cost(0, own_bytes, fields=1))
 
     def _object_cost(self, node: FieldNode, parent: Any, field: GraphQLField, page: Size | int) -> Cost:  # noqa: ANN401
@@ -218,7 +162,7 @@ class CostAnalyzer:
             content = self._selection_cost(node.selection_set, inner)
             self._list_fields[id(node)] = content.fields
             return content.with_fields().plus(Cost(0, ENTRY_BYTES)).times(page) if _is_list(field) else content
-        size = self._find_size(node, field)
+        size = self._analysis_list_size(parent, node.name.value) or self._find_size(node, field)
         if inner.name.endswith("Connection"):
             page = 1 if size is None else size
             return self._selection_cost(node.selection_set, inner, page).plus(Cost(1).times(page))
@@ -230,6 +174,36 @@ class CostAnalyzer:
         self._list_fields[id(node)] = content.fields
         content = (content if inner.name == COLUMNAR else content.with_fields()).plus(Cost(1, ENTRY_BYTES))
         return self._unsized_list(node, content) if size is None else content.times(size)
+
+    def _analysis_cost(self, node: FieldNode, field: GraphQLField, content: Callable[[], Cost]) -> Cost:
+        """Return the cost of an analysis field, whose arguments size the lists of its content."""
+        assert node.selection_set is not None  # noqa: S101
+        given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        readers = {name: self._reader(given.get(name)) for name in field.args}
+        with_statistics = self._selects(node.selection_set, SERIES_STATISTICS)
+        outer = self._analysis
+        create_cost = ANALYSIS_COSTS[get_named_type(field.type).name]
+        self._analysis = create_cost(readers, self._limits.max_days, with_statistics=with_statistics)
+        cost = content().plus(Cost(1).times(self._analysis.work))
+        self._analysis = outer
+        return cost
+
+    def _analysis_list_size(self, parent: Any, name: str) -> Size | None:  # noqa: ANN401
+        """Return the size of a list of the analysis, or None for any other list."""
+        return None if self._analysis is None else self._analysis.list_size(parent.name, name)
+
+    def _selects(self, selections: SelectionSetNode, names: frozenset[str]) -> bool:
+        """Return whether a selection contains one of the fields at any depth."""
+        for node in selections.selections:
+            if isinstance(node, FragmentSpreadNode):
+                inner: SelectionSetNode | None = self._fragments[node.name.value].selection_set
+            else:
+                inner = node.selection_set  # type: ignore[attr-defined]
+                if isinstance(node, FieldNode) and node.name.value in names:
+                    return True
+            if inner is not None and self._selects(inner, names):
+                return True
+        return False
 
     def _unsized_list(self, node: FieldNode, entry: Cost) -> Cost:
         """Return the cost of a list of unknown length. Its bytes are counted when it is read."""
@@ -249,7 +223,7 @@ class CostAnalyzer:
             if first in field.args and last in field.args:
                 read_first, read_last = self._reader(arguments.get(first)), self._reader(arguments.get(last))
                 max_days = self._limits.max_days
-                return lambda variables: _count_days(read_first(variables), read_last(variables), max_days)
+                return lambda variables: count_days(read_first(variables), read_last(variables), max_days)
         if "ids" in field.args:
             read_ids = self._reader(arguments.get("ids"))
             return lambda variables: _count_values(read_ids(variables))
@@ -271,16 +245,6 @@ class CostAnalyzer:
 
 def _is_list(field: GraphQLField) -> bool:
     return is_list_type(field.type.of_type if is_non_null_type(field.type) else field.type)
-
-
-def _count_days(first: object, last: object, max_days: int) -> int:
-    if not isinstance(first, str) or not isinstance(last, str):
-        return 0
-    try:
-        days = date.fromisoformat(last).toordinal() - date.fromisoformat(first).toordinal() + 1
-    except ValueError:
-        return 0
-    return days if 0 < days <= max_days else 0
 
 
 def _count_values(values: object) -> int:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from graphql import FieldNode
 
+from graph.cost_formula import CostEstimate, Variables
 from graph.execution.document_limits import QueryLimits
-from graph.execution.query_cost import CostEstimate, OperationCost, Variables
+from graph.execution.query_cost import OperationCost
 from resolvers.errors import RequestError
 
 

@@ -18,10 +18,10 @@ from strawberry.schema.schema import StreamResult
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType as Kind
 
+from graph.cost_formula import CostEstimate
 from graph.execution.authorization import PermissionDenied, require_scopes
 from graph.execution.document_cache import Document, Operation
 from graph.execution.executable_schema import OperationNotAllowed, Schema, was_executed
-from graph.execution.query_cost import CostEstimate
 from graph.execution.timeout import ExecutionTimeout
 from resolvers.context import RequestContext
 from telemetry import spans

@@ -9,7 +9,10 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from domain.batches import BatchStatus, FileFormat, OnError, Severity
+from domain.intervals import Interval
 from domain.locations import LocationKind
+from domain.price_series import DownloadFormat, NullReason
+from resolvers.caller import AuthScope
 
 
 def describe_enum(kind: type[Enum], description: str, **values: str) -> type[Enum]:
@@ -59,6 +62,36 @@ ENUMS = [
         "The kind of a location.",
         PORT="A port, identified by its UN/LOCODE.",
         REGION="A region, which stands for all ports below it at any depth.",
+    ),
+    describe_enum(
+        AuthScope,
+        "A permission of a caller.",
+        READ="Read prices and locations.",
+        UPLOAD="Upload batches, and read and revert those of the caller.",
+        ADMIN="All permissions, also for the batches of others and the region tree.",
+    ),
+    describe_enum(
+        Interval,
+        "The length of a bucket.",
+        DAY="A day.",
+        WEEK="A week from Monday to Sunday (ISO 8601).",
+        MONTH="A calendar month.",
+        QUARTER="A quarter from January, April, July or October.",
+        YEAR="A calendar year.",
+    ),
+    describe_enum(
+        DownloadFormat,
+        "The format of a file with price series.",
+        CSV="Comma-separated values with a header line, in UTF-8.",
+        PARQUET="An Apache Parquet file.",
+        ARROW="An Apache Arrow IPC file (Feather).",
+    ),
+    describe_enum(
+        NullReason,
+        "Why a bucket has no figures; the first reason that applies.",
+        NO_PRICES="It has no prices.",
+        BELOW_MINIMUM_SAMPLE="It has fewer prices than the minimum sample.",
+        NO_EXCHANGE_RATE="It has prices on a day for which the currency has no rate.",
     ),
 ]
 """The enums of `domain`, registered for the schema."""

@@ -78,6 +78,12 @@ def to_location(model: LocationModel) -> Location:
     return Port(model=model) if model.kind is LocationKind.PORT else Region(model=model)
 
 
+async def load_location(info: Info, id_: int) -> Location | None:
+    """Return the location with this ID as its GraphQL type, or None if there is none."""
+    model = await info.context.loaders.location_by_id.load(id_)
+    return None if model is None else to_location(model)
+
+
 def to_location_connection(page: Page[LocationModel]) -> Connection[Location]:
     """Return the page as a Relay connection."""
     return to_connection("location", page, ((location.id, to_location(location)) for location in page.entries))

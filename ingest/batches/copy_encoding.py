@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from db.repositories.rates import RATE_UNITS
 from db.repositories.totals import PackedTotals
+from domain.prices import RATE_UNITS
 from ingest.batches.aggregation import DAYS, Int64, MonthTotals
 from ingest.batches.currency_conversion import AMOUNT_UNITS
 

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from db.repositories.rates import MAX_RATE_AGE_DAYS, RATE_UNITS, closest_currencies
+from db.repositories.rates import MAX_RATE_AGE_DAYS, closest_currencies
+from domain.prices import RATE_UNITS
 from ingest.batches.suggestions import MAX_COMPARED_CURRENCIES, MAX_COMPARED_LENGTH, describe_suggestions, with_hints
 from ingest.batches.validation import rejection_rows
 

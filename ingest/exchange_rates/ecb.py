@@ -16,7 +16,8 @@ import polars as pl
 from currency_converter import CURRENCY_FILE
 
 from db.connection import Connection
-from db.repositories import rates
+from db.repositories import rates, versions
+from domain.prices import RATE_UNITS
 from ingest.errors import RatesUnavailable
 
 CURRENCY = re.compile(r"[A-Z]{3}")
@@ -88,7 +89,7 @@ def _to_dollars(csv: bytes) -> pl.DataFrame:
             day=pl.col("Date").str.to_date("%Y-%m-%d"),
             usd_per_unit=(pl.col("dollars") / pl.col("units")).round(DECIMALS),
         )
-        .filter(pl.col("usd_per_unit").is_between(1 / rates.RATE_UNITS, rates.MAX_USD_PER_UNIT))
+        .filter(pl.col("usd_per_unit").is_between(1 / RATE_UNITS, rates.MAX_USD_PER_UNIT))
         .sort("currency", "day")
     )
 
@@ -123,4 +124,8 @@ async def store_rates(connection: Connection, published: pl.DataFrame) -> int:
     async with connection.transaction():
         await rates.create_incoming_rates(connection)
         await rates.copy_rates(connection, [lines.encode()])
-        return await rates.merge_rates(connection)
+        changed = await rates.merge_rates(connection)
+        if changed:
+            # Prices in other currencies change with them.
+            await versions.announce_change(connection, "rates")
+        return changed

@@ -9,8 +9,8 @@ from decimal import Decimal
 import msgspec
 import polars as pl
 
-from db.repositories.rates import MAX_USD_PER_UNIT, RATE_UNITS
-from domain.prices import DateRange, round_half_away
+from db.repositories.rates import MAX_USD_PER_UNIT
+from domain.prices import RATE_UNITS, DateRange, round_half_away
 from ingest.errors import RatesUnavailable
 from ingest.exchange_rates.ecb import CURRENCY, DECIMALS, read_ecb_history
 from ingest.exchange_rates.http import download, open_client

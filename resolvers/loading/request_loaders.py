@@ -10,7 +10,7 @@ from db.pool import Pool
 from db.repositories import batches, locations, prices
 from domain.batches import PriceBatch
 from domain.locations import Location
-from domain.prices import DayStatistics
+from domain.prices import PackedPrices
 from resolvers.loading.day_totals import LaneDays
 from telemetry.spans import traced
 
@@ -50,9 +50,14 @@ class Loaders:
         return DataLoader(partial(_load_ports_below, self._pool))
 
     @cached_property
-    def day_statistics(self) -> DataLoader[LaneDays, list[DayStatistics]]:
-        """Statistics by day."""
-        return DataLoader(partial(_load_day_statistics, self._pool))
+    def port_count(self) -> DataLoader[int, int]:
+        """Numbers of ports below a location at any depth."""
+        return DataLoader(partial(_load_port_counts, self._pool))
+
+    @cached_property
+    def lane_prices(self) -> DataLoader[LaneDays, PackedPrices]:
+        """Observations of a lane that are valid within a range of days."""
+        return DataLoader(partial(_load_lane_prices, self._pool))
 
     @cached_property
     def batch_by_id(self) -> DataLoader[int, PriceBatch | None]:
@@ -104,6 +109,12 @@ async def _load_ports_below(pool: Pool, ids: list[int]) -> Sequence[list[Locatio
     return await _load_related(pool, ids, locations.list_ports_below)
 
 
+@traced
+async def _load_port_counts(pool: Pool, ids: list[int]) -> Sequence[int]:
+    counts = await pool.read(lambda connection: locations.count_ports_below(connection, ids))
+    return [counts.get(id_, 0) for id_ in ids]
+
+
 async def _load_related(
     pool: Pool, ids: list[int], list_related: Callable[[Connection, list[int]], Awaitable[list[tuple[int, Location]]]]
 ) -> Sequence[list[Location]]:
@@ -115,9 +126,9 @@ async def _load_related(
 
 
 @traced
-async def _load_day_statistics(pool: Pool, keys: list[LaneDays]) -> Sequence[list[DayStatistics]]:
-    async def select(connection: Connection) -> list[list[DayStatistics]]:
-        return [await prices.select_day_statistics(connection, lane, days) for lane, days in keys]
+async def _load_lane_prices(pool: Pool, keys: list[LaneDays]) -> Sequence[PackedPrices]:
+    async def select(connection: Connection) -> list[PackedPrices]:
+        return [await prices.pack_lane_prices(connection, lane, days) for lane, days in keys]
 
     return await pool.read(select)
 

@@ -10,8 +10,7 @@ from typing import BinaryIO
 from db.repositories.previews import AverageDelta, Preview
 from domain.batches import BatchOutcome, FileFormat, OnError, Rejection, Severity
 from domain.locations import Lane, Location
-from domain.prices import MIN_PRICES_FOR_STATISTICS
-from resolvers.averages import cents_ratio_to_usd
+from domain.prices import MIN_PRICES_FOR_STATISTICS, round_half_away
 from resolvers.context import RequestContext
 from resolvers.uploads.batch_storage import require_room
 from resolvers.uploads.batches import INVALID_TEXT, validate_idempotency_key, validate_items
@@ -128,8 +127,8 @@ def _to_change(delta: AverageDelta, ports: Mapping[int, Location]) -> AverageCha
         ports[delta.lane.origin],
         ports[delta.lane.destination],
         delta.day,
-        average_before=cents_ratio_to_usd(delta.sum_before, delta.count_before) if has_average else None,
-        average_after=cents_ratio_to_usd(delta.sum_after, delta.count_after),
+        average_before=round_half_away(delta.sum_before, delta.count_before) / 100 if has_average else None,
+        average_after=round_half_away(delta.sum_after, delta.count_after) / 100,
         count_before=delta.count_before,
         count_after=delta.count_after,
     )

@@ -90,6 +90,25 @@ class ApiClient:
         """Return the data of a response without errors. Raise CommandError."""
         return self._post_with_retry(lambda: self._http.post(self._url, json={"query": query, "variables": variables}))
 
+    def download(self, path: str) -> bytes:
+        """Return the content of a file on the server. Raise CommandError."""
+        url = self._url.join(path)
+        try:
+            response = self._http.get(url)
+        except httpx.TransportError as error:
+            raise CommandError(
+                f"{url.copy_with(query=None)} does not answer: {error}. Is the server running?"
+            ) from error
+        if response.status_code == 200:
+            return response.content
+        try:
+            code, message = _first_error(response.json().get("errors"))
+        except ValueError:
+            code, message = None, None
+        raise CommandError(
+            f"{code}: {message}" if code else f"{url.copy_with(query=None)} returned HTTP {response.status_code}."
+        )
+
     def upload(self, query: str, file: BinaryIO, name: str, **variables: object) -> Json:
         """Return the data of an operation with the variable `$file`.
 

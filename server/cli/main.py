@@ -7,13 +7,14 @@ Errors are one line on standard error; exit codes are 0 (success), 1 (failure) a
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from resolvers.caller import AuthScope
-from server.cli.options import DataDir, OnErrorChoice, OnErrorOption
+from server.cli.options import DataDir, OnErrorChoice, OnErrorOption, run_command
 from server.cli.output_encoding import configure_output
+from server.cli.series import series
+from server.cli.tokens import token_app
 from server.cli.usage_errors import PlainGroup
 
 app = typer.Typer(
@@ -26,17 +27,11 @@ app = typer.Typer(
 locations_app = typer.Typer(no_args_is_help=True, help="Load ports and regions.")
 prices_app = typer.Typer(no_args_is_help=True, help="Load prices.")
 rates_app = typer.Typer(no_args_is_help=True, help="Refresh exchange rates.")
-token_app = typer.Typer(no_args_is_help=True, help="Manage API tokens.")
 app.add_typer(locations_app, name="locations")
 app.add_typer(prices_app, name="prices")
 app.add_typer(rates_app, name="rates")
 app.add_typer(token_app, name="token")
-
-
-def _run_command(module: str, function: str, **arguments: Any) -> None:  # noqa: ANN401
-    """Call a command's function; exit with 1 if it returns False."""
-    if getattr(import_module(f"server.cli.commands.{module}"), function)(**arguments) is False:
-        raise typer.Exit(1)
+app.command()(series)
 
 
 @app.command()
@@ -57,7 +52,7 @@ def serve(
     Uses the database of DATABASE_URL, or starts the embedded one, and migrates it first.
     """
     overrides = {"host": host, "port": port, "data_dir": data_dir, "workers": workers}
-    _run_command("serve", "serve", overrides=overrides, demo=demo)
+    run_command("serve", "serve", overrides=overrides, demo=demo)
 
 
 @app.command()
@@ -72,19 +67,19 @@ def worker(
 
     Any number of workers, on any number of machines, share one queue.
     """
-    _run_command("worker", "worker", concurrency=concurrency, with_parent=with_parent, data_dir=data_dir)
+    run_command("worker", "worker", concurrency=concurrency, with_parent=with_parent, data_dir=data_dir)
 
 
 @app.command(hidden=True)
 def prepare(demo: Annotated[bool, typer.Option("--demo/--no-demo")] = False) -> None:
     """Prepare the database for `serve`, in a separate process."""
-    _run_command("maintenance", "prepare", demo=demo)
+    run_command("maintenance", "prepare", demo=demo)
 
 
 @app.command()
 def migrate(data_dir: DataDir = None) -> None:
     """Migrate the database schema and load the bundled exchange rates."""
-    _run_command("maintenance", "migrate", data_dir=data_dir)
+    run_command("maintenance", "migrate", data_dir=data_dir)
 
 
 @app.command()
@@ -97,7 +92,7 @@ def verify(
     The expected values are recomputed by recursive SQL over the observations.
     Exits with 1 if there are differences.
     """
-    _run_command("maintenance", "verify", repair=repair, data_dir=data_dir)
+    run_command("maintenance", "verify", repair=repair, data_dir=data_dir)
 
 
 @app.command()
@@ -106,13 +101,13 @@ def compact(data_dir: DataDir = None) -> None:
 
     Query results do not change; reads get faster.
     """
-    _run_command("maintenance", "compact", data_dir=data_dir)
+    run_command("maintenance", "compact", data_dir=data_dir)
 
 
 @app.command()
 def queue(data_dir: DataDir = None) -> None:
     """Show how many batches are queued, for how long, and how fast they finish."""
-    _run_command("maintenance", "queue", data_dir=data_dir)
+    run_command("maintenance", "queue", data_dir=data_dir)
 
 
 @app.command()
@@ -127,7 +122,7 @@ def audit(
 
     It records uploads, reverts, changes of the tree and tokens.
     """
-    _run_command("audit", "show", since=since, limit=limit, data_dir=data_dir)
+    run_command("audit", "show", since=since, limit=limit, data_dir=data_dir)
 
 
 @app.command()
@@ -137,7 +132,7 @@ def schema(
     ] = False,
 ) -> None:
     """Print the GraphQL schema."""
-    _run_command("schema", "schema", check=check)
+    run_command("schema", "schema", check=check)
 
 
 @locations_app.callback()
@@ -167,7 +162,7 @@ def load_locations(
     """
     if regions is None and ports is None:
         raise typer.BadParameter("Specify --regions, --ports or both.")
-    _run_command("locations", "load", regions=regions, ports=ports, large=large, data_dir=data_dir)
+    run_command("locations", "load", regions=regions, ports=ports, large=large, data_dir=data_dir)
 
 
 @prices_app.callback()
@@ -190,7 +185,7 @@ def load_prices(
     Exits with 1 if any file failed.
     """
     skip = on_error is OnErrorChoice.SKIP
-    _run_command("prices", "load", files=files, skip_invalid=skip, again=again, data_dir=data_dir)
+    run_command("prices", "load", files=files, skip_invalid=skip, again=again, data_dir=data_dir)
 
 
 @prices_app.command("upload")
@@ -219,7 +214,7 @@ def upload_prices(
     """
     skip = on_error is OnErrorChoice.SKIP
     options = {"files": files, "url": url, "token": token, "insecure": insecure}
-    _run_command("upload", "upload", **options, skip_invalid=skip, again=again, rejections=rejections)
+    run_command("upload", "upload", **options, skip_invalid=skip, again=again, rejections=rejections)
 
 
 @rates_app.callback()
@@ -234,44 +229,7 @@ def refresh_rates(data_dir: DataDir = None) -> None:
     The source is the European Central Bank, or openexchangerates.org
     if RATESGRAPH_OPENEXCHANGERATES_APP_ID is set. On an error nothing changes.
     """
-    _run_command("rates", "refresh", data_dir=data_dir)
-
-
-@token_app.callback()
-def token() -> None:
-    """Manage API tokens."""
-
-
-@token_app.command("create")
-def create_token(
-    name: Annotated[
-        str, typer.Option(show_default=False, help="Owner of the token. All tokens of one name see the same batches.")
-    ],
-    scope: Annotated[
-        list[AuthScope], typer.Option(show_default=False, help="Permission of the token; may be given several times.")
-    ],
-    expires: Annotated[str, typer.Option(help="A number of days (90d), the last day (2027-01-31) or never.")] = "90d",
-    data_dir: DataDir = None,
-) -> None:
-    """Create a token and print it once; only its hash is stored."""
-    _run_command("tokens", "create", name=name, scopes=sorted(set(scope)), expires=expires, data_dir=data_dir)
-
-
-@token_app.command("list")
-def list_tokens(data_dir: DataDir = None) -> None:
-    """List all tokens with owner, scopes, expiry and last use (to within ten minutes)."""
-    _run_command("tokens", "list_all", data_dir=data_dir)
-
-
-@token_app.command("revoke")
-def revoke_token(
-    token: Annotated[str, typer.Argument(metavar="ID", show_default=False)], data_dir: DataDir = None
-) -> None:
-    """Revoke a token permanently.
-
-    Running servers reject it within a second and close the streams that were opened with it.
-    """
-    _run_command("tokens", "revoke", token=token, data_dir=data_dir)
+    run_command("rates", "refresh", data_dir=data_dir)
 
 
 def main() -> None:

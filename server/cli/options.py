@@ -1,8 +1,9 @@
-"""Options that several commands share."""
+"""What the commands share: common options, and the call of a command's function."""
 
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,3 +22,9 @@ class OnErrorChoice(StrEnum):
 OnErrorOption = Annotated[
     OnErrorChoice, typer.Option(help="Effect of an invalid item: its whole file is rejected, or the item is skipped.")
 ]
+
+
+def run_command(module: str, function: str, **arguments: Any) -> None:  # noqa: ANN401
+    """Call a command's function; exit with 1 if it returns False."""
+    if getattr(import_module(f"server.cli.commands.{module}"), function)(**arguments) is False:
+        raise typer.Exit(1)

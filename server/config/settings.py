@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from server.config.database_url import DatabaseUrl
 from server.config.network import is_loopback, parse_networks
+from server.config.query_settings import QuerySettings
 from server.config.upload_settings import UploadSettings
 from server.rate_limiting.shared_storage import create_shared_storage, parse_rate_limit
 
@@ -23,7 +24,7 @@ def _renamed(name: str, former_name: str) -> AliasChoices:
     return AliasChoices(name, former_name)
 
 
-class Settings(UploadSettings):
+class Settings(QuerySettings, UploadSettings):
     """Server settings, read from the variables `RATESGRAPH_…` and `DATABASE_URL`."""
 
     model_config = SettingsConfigDict(env_prefix="RATESGRAPH_", extra="ignore")
@@ -59,30 +60,6 @@ class Settings(UploadSettings):
         le=100,
         description="Database connections per server process for batch reverts, tree changes and dry runs",
     )
-    max_days: int = Field(default=3_660, ge=1, description="Maximum number of days in one `averagePrices` query")
-    max_page_size: int = Field(default=500, ge=1, description="Maximum number of entries in one page of a connection")
-    max_document_length: int = Field(default=50_000, ge=100, description="Maximum characters of a GraphQL document")
-    max_tokens: int = Field(default=1_200, ge=10, description="Maximum number of tokens in a GraphQL document")
-    max_depth: int = Field(default=20, ge=1, description="Maximum nesting depth of the fields of an operation")
-    max_fields: int = Field(
-        default=400,
-        ge=1,
-        description="Maximum number of fields and fragments in an operation, counted once per selection",
-    )
-    max_aliases: int = Field(
-        default=60, ge=0, description="Maximum number of aliases in an operation, counted once per selection"
-    )
-    max_directives: int = Field(
-        default=40, ge=0, description="Maximum number of directives in an operation, counted once per selection"
-    )
-    max_cost: int = Field(
-        default=50_000,
-        ge=1,
-        description="Maximum cost of an operation: days of averages, page entries, and the levels between",
-    )
-    max_errors: int = Field(default=50, ge=1, description="Maximum number of errors in one response")
-    max_name_length: int = Field(default=128, ge=1, description="Maximum characters of an alias or other name")
-    max_response_bytes: int = Field(default=32_000_000, ge=1_000, description="Maximum size of a response in bytes")
     max_query_bytes: int = Field(
         default=100_000, ge=1_000, description="Maximum request body in bytes for callers without the upload scope"
     )

@@ -26,6 +26,7 @@ from server.http.body_limit import BodyLimits, ClientDisconnected, receive_body
 from server.http.content_negotiation import RESPONSE_JSON, is_json, parse_accept
 from server.http.csrf import OriginPolicy, require_csrf_header, require_csrf_safe_get
 from server.http.errors import HttpError, forbidden, http_error_for_outcome, operation_not_allowed
+from server.http.large_bodies import LargeBodies
 from server.http.multipart import is_multipart, parsed_multipart_request
 from server.http.request_headers import parse_headers
 from server.http.request_params import Parameters, parse_body, parse_query_string
@@ -96,6 +97,9 @@ class GraphQLEndpoint:
             await writer.send_error(forbidden(error))
         except ClientDisconnected:
             return
+        finally:
+            if writer.reserved_bytes:
+                scope["state"]["large_bodies"].release(writer.reserved_bytes)
 
     def _negotiate(self, method: str, writer: ResponseWriter) -> None:
         """Check the origin, method and headers. Raise HttpError if no response can satisfy them.
@@ -224,10 +228,7 @@ class GraphQLEndpoint:
         await writer.send_cached(response, headers | MISS if is_shared else NO_STORE, status)
 
     def _limit_body(self, receive: Receive, writer: ResponseWriter) -> Receive:
-        """Return `receive` with the caller's body limit.
-
-        Raise HttpError, as `BodyLimits.limit_receive` does.
-        """
+        """Return `receive` with the caller's body limit. Raise HttpError if the body exceeds it."""
         may_upload = writer.caller.scopes >= UPLOAD_SCOPES
         return self._body_limits.limit_receive(receive, writer.request, may_upload=may_upload)
 
@@ -237,12 +238,16 @@ class GraphQLEndpoint:
         Raise HttpError (UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, and the errors of `AccessControl.authenticate`).
         """
         if not is_json(writer.request.get(b"content-type", b"")):
-            message = (
-                "Content-Type must be application/json with UTF-8 encoding (or multipart/form-data for file uploads)."
-            )
+            message = "Content-Type must be application/json in UTF-8 (or multipart/form-data for file uploads)."
             raise HttpError("UNSUPPORTED_MEDIA_TYPE", message, status=415)
         started_at = time.monotonic()
-        body = await receive_body(self._limit_body(receive, writer))
+        receive = self._limit_body(receive, writer)
+        large_bodies: LargeBodies = scope["state"]["large_bodies"]
+        if writer.caller.scopes >= UPLOAD_SCOPES:
+            writer.reserved_bytes = await large_bodies.reserve(large_bodies.expected_size(writer.request))
+        body = await receive_body(receive)
+        if writer.reserved_bytes:
+            await large_bodies.wait_for_turn()
         if time.monotonic() > started_at + MAX_AGE_SECONDS:
             await _authenticate_again(scope, writer)
         return body

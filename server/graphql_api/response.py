@@ -45,8 +45,10 @@ class ResponseWriter:
         identity, caller: the authenticated caller.
         asgi_send: the function that sends the messages of the response.
         rate_limit_headers: RateLimit, then RateLimit-Policy; empty if there is no limit or another caller may see them.
+        reserved_bytes: the room that was reserved for a large body (`server.http.large_bodies`).
     """
 
+    reserved_bytes = 0
     caller = Caller()
     identity = Identity(caller)
     rate_limit_headers: HeaderList = []  # noqa: RUF012

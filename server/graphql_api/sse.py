@@ -26,6 +26,9 @@ from strawberry.types import ExecutionResult
 from server.auth.identity import Identity
 from telemetry.request_record import record_unsent
 
+OTHER_LINE_ENDS = ("\x85", "\u2028", "\u2029")
+"""Characters at which some clients split lines too, such as httpx. In JSON they can be escaped."""
+
 
 class LineFeedTransport(SSETransport):
     """Encoder of events whose lines end in LF.
@@ -85,7 +88,11 @@ async def send_sse(results: StreamResult, identity: Identity, scope: Scope, rece
 
 
 def _encode(data: object) -> str:
-    return orjson.dumps(data).decode()
+    text = orjson.dumps(data).decode()
+    for character in OTHER_LINE_ENDS:
+        if character in text:
+            text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
 
 
 class TerminableStreamingResponse(StreamingResponse):

@@ -1,4 +1,4 @@
-"""WebSocket adapter of strawberry with orjson, text frames and a limit on messages."""
+"""WebSocket messages: JSON by orjson, bounded in length, in text frames."""
 
 from collections.abc import AsyncGenerator, Mapping
 
@@ -22,6 +22,8 @@ class OrjsonWebSocketAdapter(ASGIWebSocketAdapter):
     """
 
     max_bytes: int | None = None
+    message_length = 0
+    """Characters of the latest message."""
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
         """Yield the decoded messages of the client.
@@ -35,6 +37,7 @@ class OrjsonWebSocketAdapter(ASGIWebSocketAdapter):
                 raise NonTextMessageReceived from error
             except WebSocketDisconnect:
                 return
+            self.message_length = len(text)
             if self.max_bytes is not None and len(text.encode()) > self.max_bytes:
                 start_operation_record()
                 message = f"Message too large: the limit is {self.max_bytes:,} bytes without the upload scope."

@@ -29,6 +29,7 @@ from server.auth.identity import Identity
 from server.graphql_api.persisted_documents import PersistedDocuments
 from server.graphql_api.websocket_adapter import OrjsonWebSocketAdapter
 from server.http.errors import HttpError
+from server.http.large_bodies import LargeBodies
 from server.http.request_headers import parse_headers
 from server.http.request_params import validate_params
 from server.observability.access_log import logged_operation
@@ -123,6 +124,11 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
     def _access_control(self) -> AccessControl:
         access_control: AccessControl = self._scope["state"]["access_control"]
         return access_control
+
+    @property
+    def _large_bodies(self) -> LargeBodies:
+        large_bodies: LargeBodies = self._scope["state"]["large_bodies"]
+        return large_bodies
 
     def _logged(self) -> AbstractContextManager[None]:
         return logged_operation(self._scope["state"]["slow_seconds"])
@@ -219,6 +225,7 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
             self._late_completes = min(self._late_completes + 1, MAX_MESSAGES)
             self._check_operation_limit()
             text = self.documents.resolve_document(validate_params(payload))
+            reserved_bytes = await self._large_bodies.reserve(self._socket.message_length)
         except HttpError as error:
             if error.code == "RATE_LIMITED":
                 # A rejected operation counts as a message, so that a client cannot repeat it without end.
@@ -228,7 +235,22 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[RequestContext, None]):
                 await self.send_message({"id": id_, "type": "error", "payload": [formatted]})
         else:
             resolved: Any = {**message, "payload": {**payload, "query": text}}
-            await super().handle_subscribe(resolved)
+            await self._start_operation(resolved, reserved_bytes)
+
+    async def _start_operation(self, message: SubscribeMessage, reserved_bytes: int) -> None:
+        """Start the operation. The room that its message occupies is released when it ends."""
+
+        def release(*_: object) -> None:
+            self._large_bodies.release(reserved_bytes)
+
+        try:
+            await super().handle_subscribe(message)
+            task = self.operations[message["id"]].task
+        except BaseException:
+            release()
+            raise
+        assert task is not None  # noqa: S101
+        task.add_done_callback(release)
 
     @staticmethod
     def _get_pre_execution_close_reason(error: object) -> str | None:  # noqa: ARG004

@@ -52,6 +52,20 @@ async def test_cost_budget_admits_queries_up_to_its_total_in_order() -> None:
     await small.end()
 
 
+async def test_cost_budget_is_shared_by_holders_and_queries() -> None:
+    budget = CostBudget(10)
+    await budget.acquire(10)
+    query = Query(budget, 1)
+    holder = asyncio.create_task(budget.acquire(10))
+    await settle()
+    assert not query.started.is_set()
+    budget.release(10)
+    await settle()
+    assert (query.started.is_set(), holder.done()) == (True, False)
+    await query.end()
+    await holder
+
+
 @pytest.mark.parametrize("is_admitted", [True, False])
 async def test_cost_budget_is_not_lost_by_cancelled_queries(is_admitted: bool) -> None:
     budget = CostBudget(10)

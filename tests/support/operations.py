@@ -35,8 +35,17 @@ USUAL: dict[str, object] = {
     "Date": "2024-01-01",
     "PriceAmount": "100",
     "Int": 0,
+    "Float": 0.5,
     "Boolean": False,
     "Upload": None,
+}
+USUAL_BY_NAME: dict[str, object] = {
+    "slug": "china",
+    "parentSlug": "china",
+    "currency": "USD",
+    "from": "2024-01-01",
+    "minimumSample": 1,
+    "maxLevels": 1,
 }
 Leaf = Callable[[str, tuple[str, ...]], object]
 """Function from the scalar's name and the path of an input to its value."""
@@ -65,7 +74,7 @@ def build_value(kind: GraphQLInputType, path: tuple[str, ...], leaf: Leaf) -> ob
 
 def usual(name: str, path: tuple[str, ...]) -> object:
     """Return a harmless value."""
-    return {"slug": "china", "parentSlug": "china", "currency": "USD", "from": "2024-01-01"}.get(path[-1], USUAL[name])
+    return USUAL_BY_NAME.get(path[-1], USUAL[name])
 
 
 def select_any(kind: GraphQLOutputType) -> str:
@@ -124,7 +133,7 @@ class WrongOperation:
     path: list[str]
 
 
-WRONG: dict[str, object] = {"Boolean": "x", "Int": "x", "String": {"a": None}, "ID": True, "Upload": "x"}
+WRONG: dict[str, object] = {"Boolean": "x", "Float": "x", "Int": "x", "String": {"a": None}, "ID": True, "Upload": "x"}
 """Value of the wrong type for each scalar; an object by default."""
 
 
@@ -214,6 +223,7 @@ SCALARS: dict[str, st.SearchStrategy[Any]] = {
     "Date": days,
     "PriceAmount": texts | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63), 2**63),
     "Int": st.integers(-5, 600) | st.just(2**31 - 1),
+    "Float": st.floats(-5, 200),
     "Boolean": st.booleans(),
     "Upload": st.none(),
 }

@@ -50,8 +50,8 @@ LIBRARIES = {
         "server/observability/metrics.py",
         "server/routes/metrics.py",
     },
-    "polars": {"ingest"},
-    "numpy": {"ingest"},
+    "polars": {"ingest", "server/downloads/series_files.py"},
+    "numpy": {"ingest", "resolvers/analysis/price_statistics.py"},
     "python_calamine": {"ingest/readers/excel"},
 }
 

@@ -18,6 +18,7 @@ SERVER_LAYERS = [
     {"auth", "observability"},
     {"ingest_adapter"},
     {"graphql_api", "routes", "runtime"},
+    {"downloads"},
     {"lifespan"},
     {"app"},
     {"cli"},

@@ -8,7 +8,7 @@ from graphql import GraphQLField, get_named_type, is_abstract_type
 
 from graph.schema import schema
 from resolvers.caller import AuthScope
-from tests.support.schema.scopes import ADMIN, READ, UPLOAD, declared_scopes, object_types
+from tests.support.schema.scopes import ADMIN, PUBLIC, READ, UPLOAD, declared_scopes, object_types
 
 BATCH_FIELDS = {
     "Query.node",
@@ -48,6 +48,7 @@ def test_scopes_of_root_fields_are_declared_as_expected() -> None:
         dict.fromkeys(READ, AuthScope.READ)
         | dict.fromkeys(UPLOAD, AuthScope.UPLOAD)
         | dict.fromkeys(ADMIN, AuthScope.ADMIN)
+        | dict.fromkeys(PUBLIC)
     )
     assert declared_scopes() == expected
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -75,8 +76,19 @@ def lanes(count: int) -> str:
     return "{" + " ".join(f"{port.lower()}: {field.format(port)}" for port in PORTS[:count]) + "}"
 
 
-async def test_round_trips_of_average_prices_are_one_for_any_number_of_lanes(
-    database_url: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
+def series_lanes(count: int) -> str:
+    """Return a query of price series with the given number of lanes."""
+    lanes = " ".join(f'{{ origin: "{port}", destination: "world" }}' for port in PORTS[:count])
+    arguments = f'lanes: [{lanes}], dateFrom: "2024-01-01", dateTo: "2024-01-31", interval: MONTH'
+    return f"{{ priceSeries({arguments}) {{ lanes {{ counts averages }} }} }}"
+
+
+@pytest.mark.parametrize("create_query", [lanes, series_lanes])
+async def test_round_trips_of_averages_are_one_for_any_number_of_lanes(
+    database_url: str,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    create_query: Callable[[int], str],
 ) -> None:
     # Once a second, a read also asks its server whether it still accepts writes.
     monkeypatch.setattr(pool_module, "CHECK_SECONDS", 3_600.0)
@@ -89,11 +101,18 @@ async def test_round_trips_of_average_prices_are_one_for_any_number_of_lanes(
             before = proxy.round_trips
             context = reading_context(pool)
             context.app.location_id_cache = known_ids
-            result = await schema.execute(lanes(count), context_value=context)
-            assert result.data is not None
-            assert [answer[0] for answer in result.data.values()] == [{"priceCount": 1}] * count
+            result = await schema.execute(create_query(count), context_value=context)
+            assert result.errors is None
+            assert count_prices(result.data) == [1] * count
             return proxy.round_trips - before
 
         # The ids of all 51 locations are queried once in the life of a process. Then the statement is prepared.
         assert await ask(50) <= 3
         assert [await ask(count) for count in (1, 1, 10, 50)] == [1, 1, 1, 1]
+
+
+def count_prices(data: Any) -> list[int]:  # noqa: ANN401
+    """Return the number of prices of each lane in the response."""
+    if "priceSeries" in data:
+        return [lane["counts"][0] for lane in data["priceSeries"]["lanes"]]
+    return [days[0]["priceCount"] for days in data.values()]

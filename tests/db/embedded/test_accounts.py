@@ -145,6 +145,11 @@ def test_account_that_cannot_be_created_is_reported_in_one_line(folder: Path) ->
     assert "run the command as another user, or set DATABASE_URL." in message
 
 
+def test_user_namespace_without_other_users_is_reported_in_one_line(folder: Path) -> None:
+    message = run_on("true", folder / "data", namespace="--map-root-user") or ""
+    assert "does not run as root, and this user namespace has no other user. Run the command outside of it" in message
+
+
 def test_user_id_without_a_name_is_reported_in_one_line(folder: Path) -> None:
     message = run_as(NAMELESS_UID, folder / "data") or ""
     assert f"the user ID {NAMELESS_UID} has no name, which PostgreSQL requires. Add it to /etc/passwd" in message

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from db.connection import Connection
 from db.pool import INGEST, Pool, connect, open_pool
-from db.repositories import locations, prices, totals
+from db.repositories import locations, totals
 from domain.locations import Lane, LocationKind, TreeEntry
 from domain.prices import DailyAverages, DateRange
 from ingest.compact import compact
@@ -62,8 +62,10 @@ async def check(connection: Connection, pool: Pool, world: World) -> None:
             lane = Lane(known[origin].id, known[destination].id)
             span = DateRange(days[0], days[-1])
             [sums] = await totals.select_day_totals(connection, [(lane, span)])
-            observed = await prices.select_day_statistics(connection, lane, span)
-            assert by_day(sums, span) == {day.day: (day.price_count, day.price_sum) for day in observed}
+            observed = {day: world.prices_on(origin, destination, day) for day in days}
+            assert by_day(sums, span) == {
+                day: (len(found), int(100 * sum(found))) for day, found in observed.items() if found
+            }
     assert [difference async for _, found in verify(connection) for difference in found] == []
 
 

@@ -9,7 +9,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.repositories.rates import MAX_RATE_AGE_DAYS, RATE_UNITS
+from db.repositories.rates import MAX_RATE_AGE_DAYS
+from domain.prices import RATE_UNITS
 from ingest.batches.currency_conversion import ExchangeRates, RateHistory, convert_to_usd
 
 BEGIN = 19_000

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from db.connection import Connection
 from db.pool import INGEST, Pool, connect, open_pool
 from db.repositories import batches
-from db.repositories.rates import RATE_UNITS
 from domain.batches import OnError
+from domain.prices import RATE_UNITS
 from ingest.exchange_rates.ecb import store_rates
 from ingest.exchange_rates.refresh import RATES
 from ingest.tree import change_tree

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from tests.support.batches.uploads import create_locations
 from tests.support.fixtures.server import Client, Json, running_server
 from tests.support.streams import PROTOCOL, open_socket, receive, wait_for_close
 from tests.support.tokens import authorization_header, create_api_token
@@ -19,7 +20,8 @@ ANSWER = {"data": {"__typename": "Query"}}
 
 @pytest.fixture(scope="module")
 def client(module_database_url: str) -> Iterator[Client]:
-    """Yield a server shared by the tests."""
+    """Yield a server over two ports, shared by the tests."""
+    create_locations(module_database_url)
     with running_server(module_database_url, writes_are_open=False) as client:
         yield client
 

@@ -112,14 +112,14 @@ def message_of(process: subprocess.Popen[str]) -> str | None:
     return one_line(errors) if process.returncode else None
 
 
-def run_on(preparation: str, data_dir: Path, packages: Path = PACKAGES) -> str | None:
-    """Start and stop the server in the folder as root, on a machine whose files differ.
+def run_on(preparation: str, data_dir: Path, packages: Path = PACKAGES, namespace: str = "--mount") -> str | None:
+    """Start and stop the server in the folder as root, on a machine that differs.
 
-    A shell runs `preparation` in a mount namespace of its own. Return the message of EmbeddedServerError, or None. Skip the
-    test where a namespace is not allowed.
+    A shell runs `preparation` in a namespace of its own. Return the message of EmbeddedServerError, or None. Skip the test
+    where a namespace is not allowed.
     """
     require_root()
-    unshare = ["unshare", "--mount", "--propagation", "private"]
+    unshare = ["unshare", namespace]
     if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
         pytest.skip("a namespace of mounts is not allowed here")
     variables = _environment()

@@ -35,7 +35,12 @@ def postgres_processes(data_dir: Path) -> list[psutil.Process]:
 def postmaster_of(data_dir: Path) -> psutil.Process:
     """Return the parent of all other PostgreSQL processes of the data folder."""
     found = postgres_processes(data_dir)
-    (postmaster,) = [process for process in found if process.ppid() not in {other.pid for other in found}]
+    parents: dict[psutil.Process, int] = {}
+    for process in found:
+        # A process of a connection may have ended meanwhile.
+        with suppress(psutil.NoSuchProcess):
+            parents[process] = process.ppid()
+    (postmaster,) = [process for process, parent in parents.items() if parent not in {other.pid for other in found}]
     return postmaster
 
 

@@ -7,10 +7,28 @@ from graph.execution.authorization import SCOPE_METADATA_KEY
 from graph.schema import schema
 from resolvers.caller import AuthScope
 
+PUBLIC = {"viewer"}
+"""Root fields that every caller may select."""
 ROOTS = ("Query", "Mutation", "Subscription")
 
 
-READ = {"averagePrices", "exchangeRates", "location", "locations", "node", "nodes", "port", "region", "pricesChanged"}
+READ = {
+    "averagePrices",
+    "benchmark",
+    "coverage",
+    "dataPeriod",
+    "exchangeRates",
+    "laneMatrix",
+    "lanes",
+    "location",
+    "locations",
+    "node",
+    "nodes",
+    "port",
+    "priceSeries",
+    "pricesChanged",
+    "region",
+}
 
 
 UPLOAD = {"batch", "batchByKey", "batches", "batchProgress", "uploadPrices", "uploadPriceFile", "revertBatch"}

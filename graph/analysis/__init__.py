@@ -1,0 +1,1 @@
+"""Types and root fields of the analysis: series, coverage, matrices, benchmarks."""

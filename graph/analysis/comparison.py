@@ -1,0 +1,89 @@
+"""Comparisons: matrices of lanes, and the standing of a price in its market."""
+
+from collections.abc import Callable
+
+import strawberry
+
+from domain.price_series import Figures, NullReason, round_mean
+from graph.columns import JsonColumn
+from graph.types.locations import Location, to_location
+from resolvers.analysis.benchmark import Benchmark as BenchmarkModel
+from resolvers.analysis.lane_matrix import LaneMatrix as MatrixModel
+
+
+@strawberry.type(description="The averages of every pair of some origins and destinations.")
+class LaneMatrix:
+    """GraphQL view of the matrix model."""
+
+    model: strawberry.Private[MatrixModel]
+
+    @strawberry.field(description="The currency of all amounts.")
+    def currency(self) -> str:
+        return self.model.scale.currency
+
+    @strawberry.field(description="The origins: one per row.")
+    def origins(self) -> list[Location]:
+        return [to_location(each) for each in self.model.origins]
+
+    @strawberry.field(description="The destinations: one per column.")
+    def destinations(self) -> list[Location]:
+        return [to_location(each) for each in self.model.destinations]
+
+    @strawberry.field(
+        description="The means of all prices, row by row, rounded to 2 decimals (half away from zero).",
+        graphql_type=list[list[float | None]],
+    )
+    def averages(self) -> JsonColumn:
+        return self._cells(lambda figures: round_mean(figures.means[0]))
+
+    @strawberry.field(description="The numbers of prices, row by row.", graphql_type=list[list[float]])
+    def counts(self) -> JsonColumn:
+        return self._cells(lambda figures: figures.counts[0])
+
+    @strawberry.field(
+        description="Why a pair has no average, row by row; null if it has.", graphql_type=list[list[NullReason | None]]
+    )
+    def null_reasons(self) -> JsonColumn:
+        return self._cells(lambda figures: figures.null_reasons[0])
+
+    def _cells(self, value: Callable[[Figures], object]) -> JsonColumn:
+        return JsonColumn([value(figures) for figures in row] for row in self.model.rows)
+
+
+@strawberry.type(description="A price beside the prices of its market.")
+class Benchmark:
+    """GraphQL view of the benchmark model."""
+
+    model: strawberry.Private[BenchmarkModel]
+
+    @strawberry.field(description="Number of prices in the market on these days.")
+    def count(self) -> float:
+        return self.model.market.counts[0]
+
+    @strawberry.field(description="The mean of the prices in the market, rounded to 2 decimals (half away from zero).")
+    def market_average(self) -> float | None:
+        return round_mean(self.model.market.means[0])
+
+    @strawberry.field(description="The price less the average of the market.")
+    def difference(self) -> float | None:
+        return self.model.difference
+
+    @strawberry.field(description="The difference in percent of the average of the market.")
+    def difference_percent(self) -> float | None:
+        return self.model.difference_percent
+
+    @strawberry.field(
+        description="The part of the prices in the market below the price in percent, with 1 decimal; equal prices count half."
+    )
+    def percentile_rank(self) -> float | None:
+        return None if self.model.rank_tenths is None else self.model.rank_tenths / 10
+
+    @strawberry.field(
+        description="The largest error of the rank in percentage points; 0 if it is computed from the single prices."
+    )
+    def percentile_rank_error(self) -> float | None:
+        return None if self.model.rank_tenths is None else 0.0
+
+    @strawberry.field(description="Why there is no market; null if there is one.")
+    def null_reason(self) -> NullReason | None:
+        return self.model.market.null_reasons[0]

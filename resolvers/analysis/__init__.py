@@ -1,0 +1,1 @@
+"""Questions of analysts: price series, coverage, matrices of lanes, benchmarks."""

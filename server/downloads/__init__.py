@@ -1,0 +1,1 @@
+"""Downloads of query results as files."""
