@@ -50,6 +50,8 @@ RECONNECT_SECONDS = 0.1
 DATABASE_WAIT_SECONDS = 8.0
 READ_DEADLINE_SECONDS = 16.0
 PING_TTL_SECONDS = 0.5
+REFILL_SECONDS = 5.0
+"""How long an outage waits for the first new connection. Each silent host of the URL costs a connect timeout of 2 s."""
 CHECK_SECONDS = 1.0
 """Interval at which a reading connection is asked whether its server still accepts writes.
 
@@ -149,7 +151,7 @@ class Pool:
                     if policy.deadline is None:
                         return await work(connection)
                     loop = asyncio.get_running_loop()
-                    watchdog = loop.call_later(policy.deadline, self._abort, connection)
+                    watchdog = loop.call_later(policy.deadline, self._abort, connection, self._outage.generation)
                     try:
                         if loop.time() >= self._check_due:
                             self._check_due = loop.time() + CHECK_SECONDS
@@ -162,11 +164,11 @@ class Pool:
                     raise
                 attempt += 1
 
-    def _abort(self, connection: Connection) -> None:
+    def _abort(self, connection: Connection, generation: int) -> None:
         """Abort a connection that hangs. Others may hang too, so this trips the outage monitor."""
         log.warning("database connection timed out; closing it")
         abort(connection)
-        self._outage.trip()
+        self._outage.trip(generation)
 
     async def try_read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Return the result of read-only work within TRY_READ_SECONDS, or raise a DatabaseError.
@@ -238,7 +240,7 @@ async def open_pool(
         await pool.drain()
         # Connecting past silent hosts of the URL lasts longer than a caller waits, so the outage would begin anew.
         with suppress(PoolTimeout, TooManyRequests):
-            async with pool.connection(OPEN_SECONDS):
+            async with pool.connection(REFILL_SECONDS):
                 pass
 
     pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(

@@ -117,6 +117,27 @@ async def test_read_only_connections_are_replaced_once_however_many_writes_fail(
     assert pool._outage.generation == 1
 
 
+async def test_connections_that_hang_are_replaced_once_however_many_are_aborted(database_url: str) -> None:
+    async with open_pool(database_url, API, max_size=SIZE, read_seconds=1) as pool:
+
+        async def hang(number: int) -> int:
+            # All begin before the first is aborted, and some are aborted after it has led to new connections.
+            await asyncio.sleep(0.1 * number)
+            has_hung = False
+
+            async def hang_once(connection: Connection) -> int:
+                nonlocal has_hung
+                if not has_hung:
+                    has_hung = True
+                    await connection.execute("SELECT pg_sleep(4)")
+                return await read_pid(connection)
+
+            return await pool.read(hang_once)
+
+        await asyncio.gather(*(hang(number) for number in range(SIZE)))
+        assert pool._outage.generation == 1
+
+
 async def test_idempotent_write_on_a_read_only_connection_is_retried_on_a_new_one(pool: Pool) -> None:
     await make_read_only(pool)
     async with pool.connection() as connection:
