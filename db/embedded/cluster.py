@@ -14,7 +14,7 @@ from urllib.parse import quote
 from db.embedded.account import Account, find_account, has_name
 from db.embedded.environment import program_environment
 from db.embedded.failures import describe_os_error, last_lines
-from db.embedded.programs import find_programs
+from db.embedded.programs import find_initdb, find_programs
 from db.errors import EmbeddedServerError
 from domain.paths import printable
 
@@ -59,12 +59,17 @@ def resolve_data_dir(data_dir: Path) -> Path:
     `~/` at its start is the home folder: no shell expands it in `--data-dir=~/prices` or in a file of variables. Raise
     EmbeddedServerError if there is no such path, as with a loop of links.
     """
+    # `Path.expanduser` would raise an error if there is no home folder.
+    return _resolve(Path(os.path.expanduser(data_dir)) if data_dir.parts[:1] == ("~",) else data_dir)  # noqa: PTH111
+
+
+def _resolve(path: Path) -> Path:
     try:
-        return (data_dir.expanduser() if data_dir.parts[:1] == ("~",) else data_dir).resolve()
+        return path.resolve()
     except OSError as error:
         reason = describe_os_error(error)
     except RuntimeError as error:
-        # pathlib reports a loop of links and an unknown home folder in this way.
+        # pathlib reports a loop of links in this way.
         reason = str(error)
     raise EmbeddedServerError(f"The data folder cannot be used: {reason.removesuffix('.')}. Choose another --data-dir.")
 
@@ -83,7 +88,7 @@ class Cluster:
     @cached_property
     def data(self) -> Path:
         """Folder of PostgreSQL itself, which may be a link to another disk."""
-        return (self.folder / "postgresql").resolve()
+        return _resolve(self.folder / "postgresql")
 
     @cached_property
     def account(self) -> Account | None:
@@ -151,7 +156,7 @@ class Cluster:
         if self.account is not None:
             self.account.take(new)
         command = [
-            *(str(find_programs(self.account) / "initdb"), "-D", self._path_for_server(new), "-U", SUPERUSER),
+            *(str(find_initdb(self.account)), "-D", self._path_for_server(new), "-U", SUPERUSER),
             *("--auth=trust", "--no-instructions", *LOCALE_OPTIONS),
         ]
         done = subprocess.run(command, capture_output=True, check=False, **self._process_options(new))  # noqa: S603

