@@ -3,7 +3,6 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from statistics import median
 
 from rich.console import Console
 
@@ -44,8 +43,3 @@ async def time_call(work: Callable[[], Awaitable[object]]) -> float:
     start = time.perf_counter()
     await work()
     return time.perf_counter() - start
-
-
-async def time_median(work: Callable[[], Awaitable[object]], *, rounds: int) -> float:
-    """Return the median of the elapsed seconds over several rounds."""
-    return median([await time_call(work) for _ in range(rounds)])

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import psycopg
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
-from db.diagnosis import requirement_faults as faults
-from db.diagnosis.conninfo import choose_session_target, connection_error, describe_unusable
+from db.diagnosis.conninfo import choose_session_target, connection_error, describe_unusable, quote_names
+from db.diagnosis.requirement_faults import read_only_fault
 from db.errors import ConnectionLost, ReadOnlyServer, driver_errors
 from db.traced_cursor import TracedCursor
 from telemetry import spans
@@ -84,7 +84,7 @@ class Role:
 
 
 async def open_connection(database_url: str) -> Connection:
-    """Open a new connection. The names of hosts are resolved anew each time.
+    """Open a new connection. The names of hosts are resolved at every call.
 
     Raise ConnectionLost, with the reason, if this fails.
     """
@@ -140,13 +140,8 @@ async def _require_writable(connection: Connection, row: TupleRow | None) -> Non
         b"SELECT pg_is_in_recovery(), source FROM pg_settings WHERE name = 'default_transaction_read_only'"
     )
     is_standby, source = await cursor.fetchone() or (True, "")
-    fault = (
-        faults.STANDBY if is_standby else faults.READ_ONLY_OPTION if source == "client" else faults.READ_ONLY_DEFAULT
-    )
-    info = connection.info
-    fields: dict[str, object] = {
-        name: sql.Identifier(text).as_string() for name, text in (("role", info.user), ("database", info.dbname))
-    }
+    fault, info = read_only_fault(is_standby=is_standby, source=source), connection.info
+    fields = quote_names(role=info.user, database=info.dbname)
     raise ReadOnlyServer(summary=describe_unusable(info.dsn, connection.pgconn, fault, fields))
 
 

@@ -238,7 +238,7 @@ async def open_pool(
 
     async def replace_connections() -> None:
         await pool.drain()
-        # Connecting past silent hosts of the URL lasts longer than a caller waits, so the outage would begin anew.
+        # Connecting past silent hosts of the URL lasts longer than a caller waits, and would start another outage.
         with suppress(PoolTimeout, TooManyRequests):
             async with pool.connection(REFILL_SECONDS):
                 pass

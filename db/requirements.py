@@ -30,7 +30,6 @@ from db.repositories.access import Relation, Session
 
 MAX_LISTED = 3
 """Tables that a sentence names; it counts the others."""
-CLIENT = "client"
 """Source of a setting that stands in the URL or in PGOPTIONS (`pg_settings`)."""
 DEFAULT_SOURCES = {"default", "configuration file"}
 """Sources of a setting that was chosen neither for the role nor for the database."""
@@ -39,7 +38,7 @@ ROLE_SCHEMA = "$user"
 
 
 class Work(Enum):
-    """What a process does with the database, which determines the privileges that it requires."""
+    """Kind of work of a process with the database, which determines the required privileges."""
 
     MIGRATE = auto()
     CHANGE = auto()
@@ -116,10 +115,7 @@ def _find_server_obstacle(connection: Connection) -> Obstacle | None:
 def _find_read_only_setting(session: Session, work: Work) -> Obstacle | None:
     if work is Work.READ or not session.is_read_only:
         return None
-    if session.is_standby:
-        return Obstacle(faults.STANDBY, {})
-    is_option = session.read_only_source == CLIENT
-    return Obstacle(faults.READ_ONLY_OPTION if is_option else faults.READ_ONLY_DEFAULT, {})
+    return Obstacle(faults.read_only_fault(is_standby=session.is_standby, source=session.read_only_source), {})
 
 
 async def _find_missing_schema(connection: Connection, session: Session) -> Obstacle | None:
@@ -147,7 +143,7 @@ def _parse_search_path(text: str) -> list[str]:
 
 def _set_search_path(session: Session, schema: str) -> str:
     """Return how to set the search_path where it is set now."""
-    if session.search_path_source == CLIENT:
+    if session.search_path_source == faults.CLIENT:
         return f"write options=-csearch_path%3D{schema} in the URL, or in PGOPTIONS if it is there."
     return f"ALTER ROLE {session.role} IN DATABASE {session.database} SET search_path = {schema};"
 

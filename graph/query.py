@@ -59,7 +59,7 @@ def _to_node(model: NodeModel) -> Node:
 @strawberry.type(description="The caller, as the server knows it from the token.")
 class Viewer:
     name: str | None = strawberry.field(description="The name of the token's owner; null without a token.")
-    scopes: list[AuthScope] = strawberry.field(description="What the caller may do.")
+    scopes: list[AuthScope] = strawberry.field(description="The permissions of the caller.")
 
 
 @strawberry.type(description="Root query type: average prices, exchange rates, locations and batches.")

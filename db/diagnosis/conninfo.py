@@ -45,22 +45,23 @@ def choose_session_target(database_url: str) -> dict[str, str]:
 
     It applies to a URL with several hosts that does not choose itself. libpq would connect to the first host that answers.
     """
-    defaults = {each.keyword: (each.val or b"").decode() for each in Conninfo.get_defaults()}
+    defaults = _default_parameters()
     parameters = conninfo_to_dict(database_url)
-    hosts = str(parameters.get("host") or parameters.get("hostaddr") or defaults[b"host"] or defaults[b"hostaddr"])
-    is_chosen = "target_session_attrs" in parameters or defaults[b"target_session_attrs"] != "any"
+    hosts = str(parameters.get("host") or parameters.get("hostaddr") or defaults["host"] or defaults["hostaddr"])
+    is_chosen = "target_session_attrs" in parameters or defaults["target_session_attrs"] != "any"
     return {} if is_chosen or "," not in hosts else {"target_session_attrs": "read-write"}
 
 
 def find_target(database_url: str, pgconn: PGconn | None) -> Target:
     """Return where the connection string leads. A service file is known to the connection alone."""
     given = {name: str(value) for name, value in conninfo_to_dict(database_url).items() if value is not None}
-    defaults = {each.keyword.decode(): (each.val or b"").decode() for each in Conninfo.get_defaults()}
-    used = (
-        {} if pgconn is None else {"host": pgconn.host, "port": pgconn.port, "dbname": pgconn.db, "user": pgconn.user}
-    )
-    known = defaults | {name: value.decode() for name, value in used.items() if value} | given
+    known = _default_parameters() | _used_parameters(pgconn) | given
     return Target(known["dbname"] or known["user"], known["host"], known["port"], known["user"])
+
+
+def _default_parameters() -> dict[str, str]:
+    """Return what libpq uses for parameters that a connection string omits, such as PGHOST."""
+    return {each.keyword.decode(): (each.val or b"").decode() for each in Conninfo.get_defaults()}
 
 
 def _used_parameters(pgconn: PGconn | None) -> dict[str, str]:
@@ -74,6 +75,11 @@ def _used_parameters(pgconn: PGconn | None) -> dict[str, str]:
     return {name: value.decode() for name, value in used.items() if value}
 
 
+def quote_names(**names: str) -> dict[str, object]:
+    """Return the names as SQL identifiers."""
+    return {field: sql.Identifier(name).as_string() for field, name in names.items()}
+
+
 def connection_error(database_url: str, error: psycopg.OperationalError) -> ConnectionLost:
     """Return the error for a failed connection, with the sentence for the operator."""
     target, message = find_target(database_url, error.pgconn), str(error)
@@ -81,8 +87,7 @@ def connection_error(database_url: str, error: psycopg.OperationalError) -> Conn
     found = find_fault(message)
     if found is None:
         return ConnectionLost(summary=target.describe(problem, _last_line(database_url, message), ""))
-    names = {"role": target.user, "database": target.database}
-    fields = found.fields | {name: sql.Identifier(text).as_string() for name, text in names.items()}
+    fields = found.fields | quote_names(role=target.user, database=target.database)
     summary = target.describe(problem, *found.fault.explain(fields))
     kind = ReadOnlyServer if is_read_only(error) else ConnectionLost
     return kind(summary=summary, is_temporary=found.fault.is_temporary)

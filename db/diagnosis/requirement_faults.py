@@ -5,6 +5,8 @@ They are checked on an open connection (`db.requirements`).
 
 from db.diagnosis.fault import Fault
 
+CLIENT = "client"
+"""Source in `pg_settings` of a value that the connection string or PGOPTIONS sets."""
 MIN_VERSION, MAX_VERSION = 15, 18
 """Major versions of PostgreSQL that are tested. A newer one is not refused."""
 VERSIONS = f"{MIN_VERSION} to {MAX_VERSION}"
@@ -97,3 +99,10 @@ REQUIREMENT_FAULTS = (
     REFUSED_STATEMENT,
 )
 """All of them, in the order in which they are checked."""
+
+
+def read_only_fault(*, is_standby: bool, source: str) -> Fault:
+    """Return why transactions are read-only; `source` is that of the setting in `pg_settings`."""
+    if is_standby:
+        return STANDBY
+    return READ_ONLY_OPTION if source == CLIENT else READ_ONLY_DEFAULT

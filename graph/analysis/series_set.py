@@ -15,7 +15,7 @@ from resolvers.locations import MAX_KEY_LENGTH
 
 
 @strawberry.type(
-    name="PriceSeriesSet", description="The prices of several lanes over time, and what the lanes have in common."
+    name="PriceSeriesSet", description="The prices of several lanes over time, with their common buckets and currency."
 )
 class SeriesSet:
     """GraphQL view of `PriceSeriesSet`."""

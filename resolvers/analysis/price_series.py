@@ -36,7 +36,7 @@ class PriceSeriesQuery(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SeriesScale:
-    """What the lanes of an answer have in common: buckets, currency, minimum sample.
+    """Common properties of the lanes of an answer: buckets, currency, minimum sample.
 
     `rates` has the rate of each day of the range; None: the figures are in US dollars.
     """

@@ -1,24 +1,18 @@
 """Property test: equal records are equal batches, or have equal problems, in every format."""
 
-import asyncio
 import csv
 import gzip
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import polars as pl
 import psycopg
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db.pool import INGEST, connect
-from ingest.exchange_rates.ecb import load_ecb_rates
 from tests.support.batches.price_files import PREFLIGHT
-from tests.support.batches.uploads import create_locations
-from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.fixtures.server import Client, Json
 
 UPLOAD = """
 mutation ($file: Upload!, $input: UploadPriceFileInput) {
@@ -136,20 +130,6 @@ def _is_json(text: str) -> bool:
     return True
 
 
-@pytest.fixture(scope="module")
-def client(module_database_url: str) -> Iterator[Client]:
-    """A server over two ports with exchange rates, and a worker."""
-
-    async def load_rates() -> None:
-        async with connect(module_database_url, INGEST) as connection:
-            await load_ecb_rates(connection)
-
-    create_locations(module_database_url)
-    asyncio.run(load_rates())
-    with running_worker(module_database_url), running_server(module_database_url) as client:
-        yield client
-
-
 @dataclass(frozen=True)
 class Outcome:
     """Result of an upload: status and counts of its batch, its problems, and its stored prices."""
@@ -160,11 +140,11 @@ class Outcome:
     stored: list[tuple[object, ...]]
 
 
-def upload(client: Client, database_url: str, name: str, data: bytes) -> Outcome:
+def upload(converting_client: Client, database_url: str, name: str, data: bytes) -> Outcome:
     """Upload a file that skips invalid items, and return its outcome."""
     request = {"query": UPLOAD, "variables": {"file": None, "input": {"waitMs": 20_000, "onError": "SKIP_INVALID"}}}
     fields = {"operations": json.dumps(request), "map": json.dumps({"0": ["variables.file"]})}
-    response = client.http.post("/graphql", data=fields, files={"0": (name, data)}, headers=PREFLIGHT).json()
+    response = converting_client.http.post("/graphql", data=fields, files={"0": (name, data)}, headers=PREFLIGHT).json()
     assert "errors" not in response, response
     payload = response["data"]["uploadPriceFile"]
     counts = payload["batch"]
@@ -176,7 +156,7 @@ def upload(client: Client, database_url: str, name: str, data: bytes) -> Outcome
 @settings(max_examples=15)
 @given(table=tables(), data=st.data())
 def test_records_in_every_format_are_the_same_batch_or_have_the_same_problems(
-    client: Client, module_database_url: str, table: Table, data: st.DataObject
+    converting_client: Client, module_database_url: str, table: Table, data: st.DataObject
 ) -> None:
     lines = as_ndjson(table, data)
     files = {
@@ -185,7 +165,7 @@ def test_records_in_every_format_are_the_same_batch_or_have_the_same_problems(
         "a.ndjson": lines,
         "a.jsonl.gz": gzip.compress(lines),
     }
-    outcomes = {name: upload(client, module_database_url, name, content) for name, content in files.items()}
+    outcomes = {name: upload(converting_client, module_database_url, name, content) for name, content in files.items()}
     assert {outcome.counts["attempts"] for outcome in outcomes.values()} == {1}
     assert outcomes["a.ndjson"] == outcomes["a.jsonl.gz"]
     if "wrong" not in table.columns:

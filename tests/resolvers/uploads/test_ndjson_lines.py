@@ -1,22 +1,18 @@
 """Bad lines of NDJSON files, over real HTTP and by command, are problems of their items."""
 
-import asyncio
 import csv
 import gzip
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from db.pool import INGEST, connect
-from ingest.exchange_rates.ecb import load_ecb_rates
 from tests.support.batches.price_files import send
 from tests.support.batches.uploads import create_locations
 from tests.support.commands.in_process import ratesgraph_in_process
-from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.fixtures.server import Client, Json
 from tests.support.http.multipart import MAP, OPERATION, encode
 
 LINE = {"origin": "CNSGH", "destination": "NLRTM", "date_from": "2026-05-01", "date_to": "2026-05-31", "price": 1450.5}
@@ -42,20 +38,6 @@ WHERE batch_id = (SELECT max(id) FROM price_batches) GROUP BY item, currency ORD
 """
 
 
-@pytest.fixture(scope="module")
-def client(module_database_url: str) -> Iterator[Client]:
-    """A server over two ports with exchange rates, and a worker."""
-
-    async def load_rates() -> None:
-        async with connect(module_database_url, INGEST) as connection:
-            await load_ecb_rates(connection)
-
-    create_locations(module_database_url)
-    asyncio.run(load_rates())
-    with running_worker(module_database_url), running_server(module_database_url) as client:
-        yield client
-
-
 def problems_of(payload: Json) -> list[tuple[object, ...]]:
     """Return the problems without their messages."""
     return [tuple(error[name] for name in ("item", "field", "code", "value")) for error in payload["userErrors"]]
@@ -63,13 +45,13 @@ def problems_of(payload: Json) -> list[tuple[object, ...]]:
 
 @pytest.mark.parametrize(("data", "name"), [(FILE, "a.ndjson"), (gzip.compress(FILE), "a.jsonl.gz")])
 def test_ndjson_upload_skips_or_rejects_bad_lines_by_their_numbers(
-    client: Client, module_database_url: str, data: bytes, name: str
+    converting_client: Client, module_database_url: str, data: bytes, name: str
 ) -> None:
-    rejected = send(client, data, name)
+    rejected = send(converting_client, data, name)
     assert problems_of(rejected) == PROBLEMS
     batch = rejected["batch"]
     assert (batch["status"], batch["itemCount"], batch["rejectedCount"]) == ("REJECTED", 6, 4)
-    skipped = send(client, data, name, onError="SKIP_INVALID")
+    skipped = send(converting_client, data, name, onError="SKIP_INVALID")
     assert problems_of(skipped) == PROBLEMS
     assert (skipped["batch"]["status"], skipped["batch"]["acceptedCount"]) == ("APPLIED", 2)
     with psycopg.connect(module_database_url) as connection:
@@ -79,17 +61,17 @@ def test_ndjson_upload_skips_or_rejects_bad_lines_by_their_numbers(
     assert attempts == [(1,)]
 
 
-def test_ndjson_dry_run_reports_bad_lines_by_their_numbers(client: Client) -> None:
+def test_ndjson_dry_run_reports_bad_lines_by_their_numbers(converting_client: Client) -> None:
     for options, status, accepted in (({}, "REJECTED", 0), ({"onError": "SKIP_INVALID"}, "APPLIED", 2)):
-        payload = send(client, FILE, "a.ndjson", dryRun=True, **options)
+        payload = send(converting_client, FILE, "a.ndjson", dryRun=True, **options)
         assert problems_of(payload) == PROBLEMS
         assert (payload["preview"]["status"], payload["preview"]["acceptedCount"]) == (status, accepted)
 
 
-def test_ndjson_upload_in_chunks_has_the_same_problems(client: Client) -> None:
+def test_ndjson_upload_in_chunks_has_the_same_problems(converting_client: Client) -> None:
     operations = json.dumps(OPERATION | {"variables": {"file": None, "input": {"waitMs": 20_000}}}).encode()
     body = encode(("operations", None, operations), MAP, ("0", "a.ndjson", FILE))
-    response = client.http.post(
+    response = converting_client.http.post(
         "/graphql",
         content=(body[start : start + 7] for start in range(0, len(body), 7)),
         headers={"Content-Type": "multipart/form-data; boundary=xyz", "GraphQL-Require-Preflight": "1"},
@@ -98,10 +80,12 @@ def test_ndjson_upload_in_chunks_has_the_same_problems(client: Client) -> None:
     assert problems_of(response.json()["data"]["uploadPriceFile"]) == PROBLEMS
 
 
-def test_ndjson_rejection_report_lists_bad_lines_with_their_values(client: Client) -> None:
-    batch = send(client, FILE, "a.ndjson", onError="SKIP_INVALID")["batch"]
-    url = client.ask("query ($id: ID!) { batch(id: $id) { rejectionsUrl } }", id=batch["id"])["batch"]["rejectionsUrl"]
-    rows = list(csv.DictReader(io.StringIO(client.http.get(url).text)))
+def test_ndjson_rejection_report_lists_bad_lines_with_their_values(converting_client: Client) -> None:
+    batch = send(converting_client, FILE, "a.ndjson", onError="SKIP_INVALID")["batch"]
+    url = converting_client.ask("query ($id: ID!) { batch(id: $id) { rejectionsUrl } }", id=batch["id"])["batch"][
+        "rejectionsUrl"
+    ]
+    rows = list(csv.DictReader(io.StringIO(converting_client.http.get(url).text)))
     columns = ("item", "message", "origin", "price", "currency")
     assert [tuple(row[name] for name in columns) for row in rows] == [
         ("3", 'line 3: unknown key "curr"; did you mean currency?', "CNSGH", "1450.5", ""),
@@ -135,14 +119,14 @@ def test_prices_load_lists_bad_lines_of_ndjson_by_their_numbers(database_url: st
     ],
 )
 def test_ndjson_samples_have_their_problems_by_line(
-    client: Client,
+    converting_client: Client,
     module_database_url: str,
     sample_files: Path,
     name: str,
     accepted: int,
     problems: list[tuple[int, str]],
 ) -> None:
-    payload = send(client, (sample_files / name).read_bytes(), name, onError="SKIP_INVALID")
+    payload = send(converting_client, (sample_files / name).read_bytes(), name, onError="SKIP_INVALID")
     assert [(error["item"], error["code"]) for error in payload["userErrors"]] == problems
     assert payload["batch"]["acceptedCount"] == accepted
     with psycopg.connect(module_database_url) as connection:
