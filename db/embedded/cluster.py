@@ -27,6 +27,8 @@ checkpoint_completion_target = 0.9
 random_page_cost = 1.1
 jit = off
 max_connections = 200
+# The supervisor starts the server again. PostgreSQL 18 itself hangs if its recovery fails, such as on a full disk.
+restart_after_crash = off
 # The folder may come from a machine with other locales and time zones.
 lc_messages = 'C'
 lc_monetary = 'C'

@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 
 SETTINGS = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_LOG_LEVEL": "error"}
 UPLOAD = """mutation {
-  uploadPrices(input: {prices: [{dateFrom: "2030-01-01", origin: "CNSGH", destination: "NLRTM", price: 7}]}) {
+  uploadPrices(input: {prices: [{dateFrom: "2030-01-01", origin: "CNSGH", destination: "NLRTM", price: 7}], waitMs: 30000}) {
     batch { status }
   }
 }"""

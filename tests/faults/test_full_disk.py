@@ -75,8 +75,8 @@ class FullDiskClient:
         return self._http.post("/graphql", json={"query": query})
 
     def upload(self, **options: object) -> httpx.Response:
-        """Upload one price."""
-        variables = {"input": {"prices": [PRICE], **options}}
+        """Upload one price and wait for its batch, for the worker may be starting again."""
+        variables = {"input": {"prices": [PRICE], "waitMs": 30_000, **options}}
         return self._http.post("/graphql", json={"query": UPLOAD, "variables": variables})
 
     def upload_file(self, **options: object) -> httpx.Response:

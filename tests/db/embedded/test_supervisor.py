@@ -46,13 +46,16 @@ def test_embedded_server_restarts_after_a_stop_from_outside(data_dir: Path, numb
         eventually(lambda: answers(url), "the server was not started again")
 
 
-def test_embedded_server_recovers_from_a_killed_backend(data_dir: Path) -> None:
+def test_embedded_server_is_replaced_after_the_kill_of_a_backend(data_dir: Path) -> None:
     with embedded_server(data_dir) as url:
+        crashed = postmaster_of(data_dir)
         with psycopg.connect(url) as connection:
             os.kill(connection.info.backend_pid, signal.SIGKILL)
             with pytest.raises(psycopg.OperationalError):
                 connection.execute("SELECT pg_sleep(20)")
-        eventually(lambda: answers(url), "the server did not recover")
+        # PostgreSQL must not restart itself: version 18 hangs if its recovery fails then.
+        crashed.wait(20)
+        eventually(lambda: answers(url), "the server was not started again")
 
 
 def test_embedded_server_stops_although_another_user_was_killed(data_dir: Path) -> None:

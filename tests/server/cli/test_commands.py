@@ -63,7 +63,7 @@ def test_embedded_server_accepts_anonymous_uploads(files: Path, workers: str) ->
         ]
         assert "3 locations added" in ratesgraph(None, "locations", "load", *arguments).stdout
         price = '{dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM", price: 7}'
-        mutation = f"mutation {{ uploadPrices(input: {{prices: [{price}]}}) {{ batch {{ status }} }} }}"
+        mutation = f"mutation {{ uploadPrices(input: {{prices: [{price}], waitMs: 30000}}) {{ batch {{ status }} }} }}"
         answer = httpx.post(f"{url}/graphql", json={"query": mutation}, timeout=30).json()
         assert answer == {"data": {"uploadPrices": {"batch": {"status": "APPLIED"}}}}
 
