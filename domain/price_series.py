@@ -5,6 +5,8 @@ Sums are exact fractions of cents, and each figure is rounded once, at the end. 
 
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import accumulate
+from operator import sub
 from typing import NamedTuple
 
 from domain.intervals import Axis, Bucket
@@ -38,11 +40,38 @@ A plain tuple: a series has thousands of them, and creating a named one takes si
 
 
 class Figures(NamedTuple):
-    """Figures of the buckets of one lane: number of prices, and mean or reason, as columns."""
+    """Figures of the buckets of one lane, as columns.
+
+    The mean of a bucket without a reason is its numerator over its denominator, in cents.
+    """
 
     counts: Sequence[int]
-    means: Sequence[Mean | None]
+    numerators: Sequence[int]
+    denominators: Sequence[int]
     null_reasons: Sequence[NullReason | None]
+
+    @property
+    def means(self) -> list[Mean | None]:
+        """Exact mean of each bucket, or None."""
+        return [
+            None if reason else (numerator, denominator)
+            for numerator, denominator, reason in zip(
+                self.numerators, self.denominators, self.null_reasons, strict=True
+            )
+        ]
+
+    @property
+    def averages(self) -> list[float | None]:
+        """Mean of each bucket in units of the currency, rounded to 2 decimals (half away from zero)."""
+        # `round_half_away`, inlined: the calls would take longer than the rest.
+        return [
+            None
+            if reason
+            else ((below >> 1) + above) // below / 100
+            if above >= 0
+            else -(((below >> 1) - above) // below) / 100
+            for above, below, reason in zip(self.numerators, self.denominators, self.null_reasons, strict=True)
+        ]
 
 
 def summarize(totals: DayTotals, axis: Axis, minimum_sample: int, rates: DayRates | None = None) -> Figures:
@@ -52,19 +81,13 @@ def summarize(totals: DayTotals, axis: Axis, minimum_sample: int, rates: DayRate
     """
     counts, sums = totals.counts, totals.sums
     if len(axis.buckets) != len(counts):
-        spans = [(start, stop) for start, stop, _ in axis.buckets]
-        counts, sums = (
-            [sum(counts[start:stop]) for start, stop in spans],
-            [sum(sums[start:stop]) for start, stop in spans],
-        )
+        counts, sums = _add_up(counts, axis), _add_up(sums, axis)
     reasons: list[NullReason | None] = [
         None if count >= minimum_sample else NullReason.BELOW_MINIMUM_SAMPLE if count else NullReason.NO_PRICES
         for count in counts
     ]
-    means: list[Mean | None]
     if rates is None:
-        means = [pair if pair[1] >= minimum_sample else None for pair in zip(sums, counts, strict=True)]
-        return Figures(counts, means, reasons)
+        return Figures(counts, sums, counts, reasons)
     means = [
         None if reason else _convert(totals, bucket, rates)
         for reason, bucket in zip(reasons, axis.buckets, strict=True)
@@ -72,7 +95,16 @@ def summarize(totals: DayTotals, axis: Axis, minimum_sample: int, rates: DayRate
     for at, mean in enumerate(means):
         if mean is None and reasons[at] is None:
             reasons[at] = NullReason.NO_EXCHANGE_RATE
-    return Figures(counts, means, reasons)
+    numerators, denominators = zip(*(mean or (0, 1) for mean in means), strict=True)
+    return Figures(counts, numerators, denominators, reasons)
+
+
+def _add_up(column: Sequence[int], axis: Axis) -> list[int]:
+    """Return the sum of each bucket of a column of days."""
+    totals = list(accumulate(column))
+    # The buckets cover each day once, so a sum is the difference of two totals.
+    ends = [totals[bucket.stop - 1] for bucket in axis.buckets]
+    return list(map(sub, ends, [0, *ends]))
 
 
 def _convert(totals: DayTotals, bucket: Bucket, rates: DayRates) -> Mean | None:
@@ -88,11 +120,6 @@ def _convert(totals: DayTotals, bucket: Bucket, rates: DayRates) -> Mean | None:
             count += totals.counts[offset]
     numerator, denominator = add_fractions([(cents * RATE_UNITS, rate) for rate, cents in cents_by_rate.items()])
     return numerator, denominator * count
-
-
-def round_mean(mean: Mean | None) -> float | None:
-    """Return the mean in units of the currency, rounded to 2 decimals (half away from zero)."""
-    return None if mean is None else round_half_away(*mean) / 100
 
 
 def add_fractions(fractions: Sequence[tuple[int, int]]) -> tuple[int, int]:

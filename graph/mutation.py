@@ -7,9 +7,9 @@ from typing import Annotated
 
 import strawberry
 
-from domain.locations import LocationKind
-from graph.execution.authorization import check_dry_run, requires
+from graph.authorization import check_dry_run, requires
 from graph.types.arguments import BatchId, Info, LocationKey
+from graph.types.enums import LocationKind
 from graph.types.tree import ChangeTreePayload, PortInput, RegionInput, to_entries, to_tree_payload
 from graph.types.uploads import (
     RevertBatchPayload,

@@ -9,18 +9,17 @@ from typing import Annotated
 import strawberry
 from strawberry.types.nodes import SelectedField, Selection
 
-from domain.batches import BatchStatus
 from domain.batches import PriceBatch as PriceBatchModel
-from domain.locations import LocationKind
 from domain.prices import ExchangeRate as ExchangeRateModel
 from graph.analysis.query import AnalysisQuery
+from graph.authorization import requires
 from graph.columns import ColumnarList
-from graph.execution.authorization import requires
 from graph.relay.connections import After, Before, Connection, First, Last, parse_page
 from graph.relay.nodes import Node
 from graph.types.arguments import BatchId, Info, LocationKey
 from graph.types.averages import STATISTICS, DailyAverage, to_columns
 from graph.types.batches import PriceBatch, to_batch, to_batch_connection
+from graph.types.enums import BatchStatus, LocationKind
 from graph.types.locations import Location, Port, Region, to_location, to_location_connection
 from graph.types.rates import Currency, ExchangeRate
 from resolvers import averages, locations, rates

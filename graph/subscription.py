@@ -7,12 +7,12 @@ from typing import Annotated
 
 import strawberry
 
-from domain.batches import BatchStatus
 from domain.batches import PriceBatch as BatchModel
 from domain.locations import Lane as LaneModel
-from graph.execution.authorization import requires
+from graph.authorization import requires
 from graph.types.arguments import LOCATION_KEY, BatchId, Info
 from graph.types.batches import PriceBatch, to_batch
+from graph.types.enums import BatchStatus
 from graph.types.lanes import LaneInput, SubscribedLane
 from graph.types.locations import to_location
 from resolvers import subscriptions

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import strawberry
 
-from domain.price_series import Figures, NullReason, round_mean
+from domain.price_series import Figures
 from graph.columns import JsonColumn
+from graph.types.enums import NullReason
 from graph.types.locations import Location, to_location
 from resolvers.analysis.benchmark import Benchmark as BenchmarkModel
 from resolvers.analysis.lane_matrix import LaneMatrix as MatrixModel
@@ -34,7 +35,7 @@ class LaneMatrix:
         graphql_type=list[list[float | None]],
     )
     def averages(self) -> JsonColumn:
-        return self._cells(lambda figures: round_mean(figures.means[0]))
+        return self._cells(lambda figures: figures.averages[0])
 
     @strawberry.field(description="The numbers of prices, row by row.", graphql_type=list[list[float]])
     def counts(self) -> JsonColumn:
@@ -62,7 +63,7 @@ class Benchmark:
 
     @strawberry.field(description="The mean of the prices in the market, rounded to 2 decimals (half away from zero).")
     def market_average(self) -> float | None:
-        return round_mean(self.model.market.means[0])
+        return self.model.market.averages[0]
 
     @strawberry.field(description="The price less the average of the market.")
     def difference(self) -> float | None:

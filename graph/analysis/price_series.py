@@ -5,9 +5,9 @@ from typing import Annotated
 
 import strawberry
 
-from domain.price_series import NullReason
 from graph.columns import JsonColumn
 from graph.types.arguments import Info
+from graph.types.enums import NullReason
 from graph.types.locations import Location, load_location
 from resolvers.analysis.fallback import Fallback
 from resolvers.analysis.price_series import LaneSeries

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import strawberry
 
-from domain.intervals import Interval
 from graph.analysis.comparison import Benchmark, LaneMatrix
 from graph.analysis.coverage import DataPeriod, LaneCoverage, PricedLane, to_priced_lane_connection
 from graph.analysis.price_series import FallbackInput
 from graph.analysis.series_set import SeriesSet
-from graph.execution.authorization import requires
+from graph.authorization import requires
 from graph.relay.connections import After, Before, Connection, First, Last, parse_page
 from graph.types.arguments import Info, LocationKey
+from graph.types.enums import Interval
 from graph.types.lanes import LaneInput
 from graph.types.scalars import PriceAmount
 from resolvers.analysis.benchmark import benchmark as compare_with_market

@@ -6,10 +6,9 @@ from urllib.parse import urlencode
 
 import strawberry
 
-from domain.intervals import Interval
-from domain.price_series import DownloadFormat
 from graph.analysis.price_series import PriceSeries
 from graph.columns import JsonColumn
+from graph.types.enums import DownloadFormat, Interval
 from resolvers.analysis.price_series import PriceSeriesSet
 from resolvers.locations import MAX_KEY_LENGTH
 

@@ -26,11 +26,12 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.graphql import OperationType
 
+from graph.authorization import required_scopes
 from graph.errors.argument_errors import describe_invalid_arguments
-from graph.execution.authorization import required_scopes
-from graph.execution.average_prices_plan import FIELD, AveragePricesPlan, create_plan
 from graph.execution.document_limits import QueryLimits, check_limits, parse_limited
 from graph.execution.query_cost import CostAnalyzer, OperationCost, SizeLimits
+from graph.plans.average_prices import FIELD
+from graph.plans.plan import Plan, create_plan
 from graph.types.averages import STATISTICS
 from resolvers.caller import AuthScope
 
@@ -92,7 +93,7 @@ class Operation:
     is_introspective: bool
     scopes: frozenset[AuthScope]
     cost: OperationCost
-    plan: AveragePricesPlan | None
+    plan: Plan | None
     statistics_fields: frozenset[int]
 
     @property

@@ -20,9 +20,9 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from graph.admission import CostBudget, Turnstile, WorkQueue
+from graph.authorization import may_introspect, require_scopes
 from graph.cost_formula import CostEstimate
 from graph.errors.argument_errors import ArgumentError, describe_invalid_variables
-from graph.execution.authorization import may_introspect, require_scopes
 from graph.execution.column_completion import ColumnarExecutionContext
 from graph.execution.document_cache import Document, DocumentCache, Operation
 from graph.execution.document_limits import QueryLimits
@@ -224,8 +224,8 @@ class Schema(strawberry.Schema):
         self, document: Document, operation: Operation, variables: dict[str, Any], context: RequestContext
     ) -> Result:
         plan = operation.plan
-        if plan is not None and (queries := plan.bind(variables)) is not None:
-            data, errors = await plan.execute(queries, context)
+        if plan is not None and (bound := plan.bind(variables)) is not None:
+            data, errors = await plan.execute(bound, context)
             return data, self.format_errors(errors)
         execution = core_execute(
             self._schema,

@@ -18,8 +18,8 @@ from strawberry.schema.schema import StreamResult
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType as Kind
 
+from graph.authorization import PermissionDenied, require_scopes
 from graph.cost_formula import CostEstimate
-from graph.execution.authorization import PermissionDenied, require_scopes
 from graph.execution.document_cache import Document, Operation
 from graph.execution.executable_schema import OperationNotAllowed, Schema, was_executed
 from graph.execution.timeout import ExecutionTimeout

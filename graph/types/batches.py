@@ -4,12 +4,12 @@ from datetime import date, datetime
 
 import strawberry
 
-from domain.batches import BatchStatus, OnError
 from domain.batches import PriceBatch as BatchModel
 from domain.pages import Page
 from graph.relay.connections import After, Before, Connection, First, Last, parse_page, to_connection
 from graph.relay.nodes import Node
 from graph.types.arguments import Info
+from graph.types.enums import BatchStatus, OnError
 from graph.types.lanes import Lane, to_lane_connection
 from graph.types.rejections import RejectionType, to_rejection_connection
 from resolvers.lanes import list_lanes

@@ -1,6 +1,7 @@
 """Enums: a description of every value, and the codes of problems that are reported as data.
 
-The enums of `domain` know no GraphQL, so their values are described here.
+The enums of `domain` know no GraphQL, so they are registered here, with their descriptions. Modules of GraphQL types import
+them from here: strawberry registers an enum at first use, and that must have descriptions.
 """
 
 from enum import Enum
@@ -13,6 +14,19 @@ from domain.intervals import Interval
 from domain.locations import LocationKind
 from domain.price_series import DownloadFormat, NullReason
 from resolvers.caller import AuthScope
+
+__all__ = [
+    "ENUMS",
+    "BatchStatus",
+    "DownloadFormat",
+    "FileFormat",
+    "Interval",
+    "LocationKind",
+    "NullReason",
+    "OnError",
+    "ProblemCode",
+    "Severity",
+]
 
 
 def describe_enum(kind: type[Enum], description: str, **values: str) -> type[Enum]:

@@ -5,11 +5,11 @@ from typing import Annotated
 import strawberry
 
 from domain.locations import Location as LocationModel
-from domain.locations import LocationKind
 from domain.pages import Page
 from graph.relay.connections import Connection, to_connection
 from graph.relay.nodes import Node
 from graph.types.arguments import Info
+from graph.types.enums import LocationKind
 from resolvers.relay.global_ids import encode_location_id
 
 

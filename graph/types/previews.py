@@ -4,8 +4,8 @@ from datetime import date
 
 import strawberry
 
-from domain.batches import BatchStatus
 from graph.types.averages import USD
+from graph.types.enums import BatchStatus
 from graph.types.lanes import Lane, to_lane
 from graph.types.locations import Port
 from resolvers.uploads.dry_runs import AverageChange as ChangeModel

@@ -2,10 +2,10 @@
 
 import strawberry
 
-from domain.batches import Rejection, Severity
+from domain.batches import Rejection
 from domain.pages import Page
 from graph.relay.connections import Connection, to_connection
-from graph.types.enums import ProblemCode
+from graph.types.enums import ProblemCode, Severity
 from graph.value_sizes import MAX_MESSAGE_LENGTH
 
 

@@ -2,10 +2,10 @@
 
 import strawberry
 
-from domain.batches import FileFormat, OnError, Rejection
+from domain.batches import Rejection
 from graph.decoded_items import DecodedItems
 from graph.types.batches import PriceBatch, to_batch
-from graph.types.enums import ProblemCode
+from graph.types.enums import FileFormat, OnError, ProblemCode
 from graph.types.previews import UploadPreview, to_preview
 from graph.types.scalars import PriceAmount
 from graph.value_sizes import MAX_MESSAGE_LENGTH

@@ -53,11 +53,12 @@ async def benchmark(
     lane = await resolve_lane(context, origin, destination)
     [market] = await load_markets(context, [lane], scale)
     figures = market.figures
-    if figures.means[0] is None:
+    [mean] = figures.means
+    if mean is None:
         return Benchmark(figures, None, None, None)
     prices = await load_sorted_prices(context, lane, scale.axis, scale.rates, figures.counts[0])
     rank = await asyncio.to_thread(prices.rank_tenths, amount, AMOUNT_UNITS)
-    means = [figures.means[0], (amount * 100, AMOUNT_UNITS)]
+    means = [mean, (amount * 100, AMOUNT_UNITS)]
     return Benchmark(figures, changes(means)[1], change_percents(means)[1], rank)
 
 

@@ -34,8 +34,8 @@ class Fallback(NamedTuple):
     def suffices(self, figures: Figures) -> bool:
         """Return whether enough buckets have figures; at least one always must."""
         # By the shortest decimal: 0.07 of 100 buckets are 7, and not 7.000000000000001.
-        needed = max(1, math.ceil(Fraction(repr(self.coverage)) * len(figures.means)))
-        return len(figures.means) - figures.means.count(None) >= needed
+        needed = max(1, math.ceil(Fraction(repr(self.coverage)) * len(figures.counts)))
+        return figures.null_reasons.count(None) >= needed
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from graph.execution.authorization import UPLOAD_SCOPES, PermissionDenied, may_introspect, require_scopes
+from graph.authorization import UPLOAD_SCOPES, PermissionDenied, may_introspect, require_scopes
 from graph.execution.executable_schema import ONLY_QUERIES, QUERIES_AND_MUTATIONS, OperationNotAllowed
 from graph.execution.streaming import StreamingSchema
 from resolvers.context import RequestContext

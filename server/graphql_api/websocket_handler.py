@@ -21,7 +21,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 )
 from strawberry.types.graphql import OperationType
 
-from graph.execution.authorization import UPLOAD_SCOPES
+from graph.authorization import UPLOAD_SCOPES
 from graph.execution.streaming import StreamingSchema
 from resolvers.context import RequestContext, ResultSlot, current_result_slot
 from server.auth.access_control import AccessControl

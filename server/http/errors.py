@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from db.embedded.disk_space import Shortage
 from db.errors import DatabaseError
-from graph.execution.authorization import PermissionDenied
+from graph.authorization import PermissionDenied
 from graph.execution.executable_schema import OperationNotAllowed, OperationResult
 from resolvers.errors import find_public_code
 from telemetry.request_record import record_code

@@ -7,7 +7,7 @@ from typing import Any, ParamSpec
 from starlette.responses import Response
 
 from db.errors import DatabaseError
-from graph.execution.authorization import PermissionDenied
+from graph.authorization import PermissionDenied
 from server.http.errors import HttpError, forbidden, unavailable
 
 P = ParamSpec("P")

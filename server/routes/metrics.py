@@ -21,7 +21,7 @@ from db.errors import DatabaseError
 from db.pool import Pool
 from db.repositories import batches
 from domain.batches import BatchStatus, QueueState
-from graph.execution.authorization import require_scopes
+from graph.authorization import require_scopes
 from resolvers.caller import AuthScope
 from server.auth.access_control import AccessControl
 from server.auth.same_host import is_same_host_request

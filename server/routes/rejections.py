@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from db.pool import Pool
 from db.repositories import batches
-from graph.execution.authorization import UPLOAD_SCOPES, require_scopes
+from graph.authorization import UPLOAD_SCOPES, require_scopes
 from resolvers.errors import UNKNOWN_BATCH_MESSAGE
 from resolvers.relay.global_ids import parse_batch_id
 from server.auth.access_control import AccessControl

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.intervals import Axis, Interval, divide
-from domain.price_series import NullReason, change_percents, changes, round_mean, summarize
+from domain.price_series import NullReason, change_percents, changes, summarize
 from domain.prices import RATE_UNITS, DateRange, DayTotals, PackedPrices
 from resolvers.analysis.price_statistics import PACKED_EPOCH, SortedPrices
 
@@ -121,12 +121,12 @@ def known(prices: Sequence[Fraction | None], minimum: int) -> list[Fraction] | N
 def test_averages_and_changes_match_the_oracle(case: Case, minimum: int) -> None:
     figures = summarize(case.totals(), case.axis, minimum, case.rates)
     means: list[Fraction | None] = []
-    for count, mean, reason, prices in zip(*figures, case.by_bucket(), strict=True):
+    for count, reason, prices in zip(figures.counts, figures.null_reasons, case.by_bucket(), strict=True):
         expected = known(prices, minimum)
         assert count == len(prices)
         assert reason == (expected if isinstance(expected, NullReason) else None)
         means.append(None if isinstance(expected, NullReason) else sum(expected, Fraction(0)) / len(expected))
-        assert round_mean(mean) == (None if means[-1] is None else round_half_away(means[-1] / 100))
+    assert figures.averages == [None if mean is None else round_half_away(mean / 100) for mean in means]
     pairs = list(zip([None, *means], means, strict=False))
     assert changes(figures.means) == [
         None if mean is None or before is None else round_half_away((mean - before) / 100) for before, mean in pairs

@@ -51,7 +51,7 @@ OWNERS = [
     Owner(
         "strawberry-graphql",
         "strawberry.schema.schema_converter:GraphQLCoreConverter",
-        "graph/execution/authorization.py",
+        "graph/authorization.py",
         ("DEFINITION_BACKREF",),
     ),
     Owner("strawberry-graphql", f"{RULES}.maybe_null", DOCUMENTS, ("MaybeNullValidationRule",)),

@@ -3,7 +3,7 @@
 from graphql import GraphQLObjectType
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
-from graph.execution.authorization import SCOPE_METADATA_KEY
+from graph.authorization import SCOPE_METADATA_KEY
 from graph.schema import schema
 from resolvers.caller import AuthScope
 

@@ -1,0 +1,1 @@
+"""Fast path: plans of common operations, which bypass the GraphQL executor."""
