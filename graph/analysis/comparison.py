@@ -6,6 +6,7 @@ import strawberry
 
 from domain.price_series import Figures
 from graph.columns import JsonColumn
+from graph.types.arguments import Info
 from graph.types.enums import NullReason
 from graph.types.locations import Location, to_location
 from resolvers.analysis.benchmark import Benchmark as BenchmarkModel
@@ -76,14 +77,15 @@ class Benchmark:
     @strawberry.field(
         description="The part of the prices in the market below the price in percent, with 1 decimal; equal prices count half."
     )
-    def percentile_rank(self) -> float | None:
-        return None if self.model.rank_tenths is None else self.model.rank_tenths / 10
+    async def percentile_rank(self, info: Info) -> float | None:
+        tenths = await self.model.rank_tenths(info.context)
+        return None if tenths is None else tenths / 10
 
     @strawberry.field(
         description="The largest error of the rank in percentage points; 0 if it is computed from the single prices."
     )
     def percentile_rank_error(self) -> float | None:
-        return None if self.model.rank_tenths is None else 0.0
+        return None if self.model.market.null_reasons[0] else 0.0
 
     @strawberry.field(description="Why there is no market; null if there is one.")
     def null_reason(self) -> NullReason | None:

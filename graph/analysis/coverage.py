@@ -94,13 +94,13 @@ def to_priced_lane_connection(page: Page[PricedLaneModel]) -> Connection[PricedL
 
 
 def _to_priced_lane(lane: PricedLaneModel) -> PricedLane:
-    days = lane.coverage.days
+    days = lane.days
     return PricedLane(
         origin=Port(model=lane.origin),
         destination=Port(model=lane.destination),
         first_day=None if days is None else days.first,
         last_day=None if days is None else days.last,
-        average_days=lane.coverage.sufficient_days,
+        average_days=lane.average_days,
     )
 
 

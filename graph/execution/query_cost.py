@@ -32,7 +32,15 @@ from graphql import (
     value_from_ast_untyped,
 )
 
-from graph.analysis_cost import ANALYSIS_COSTS, SERIES_STATISTICS, STATISTIC_COST, AnalysisCost, count_days
+from graph.analysis_cost import (
+    ANALYSIS_COSTS,
+    CONNECTION_ENTRY_COSTS,
+    SERIES_STATISTICS,
+    STATISTIC_COST,
+    AnalysisCost,
+    count_days,
+    statistic_cost,
+)
 from graph.cost_formula import Cost, CostEstimate, Size, Variables
 from graph.relay.connections import DEFAULT_PAGE_SIZE
 from graph.types.averages import STATISTICS
@@ -147,11 +155,13 @@ class CostAnalyzer:
             cost = self._analysis_cost(node, field, content) if is_analysis else content()
             return cost.plus(Cost(0, own_bytes + VALUE_BYTES, fields=1))
         value = Cost(STATISTIC_COST if name in STATISTICS else 0, largest_value(name, get_named_type(field.type)))
+        size = self._analysis_list_size(parent, name) if _is_list(field) else None
+        computed = Cost() if self._analysis is None else statistic_cost(name, size)
         if _is_list(field):
-            entry, size = value.plus(Cost(0, len(","))), self._analysis_list_size(parent, name)
+            entry = value.plus(Cost(0, len(",")))
             value = self._unsized_list(node, entry) if size is None else entry.times(size)
             value = value.plus(Cost(0, VALUE_BYTES))
-        return value.plus(Cost(0, own_bytes, fields=1))
+        return value.plus(computed, Cost(0, own_bytes, fields=1))
 
     def _object_cost(self, node: FieldNode, parent: Any, field: GraphQLField, page: Size | int) -> Cost:  # noqa: ANN401
         """Return the cost of the objects of a field."""
@@ -165,7 +175,9 @@ class CostAnalyzer:
         size = self._analysis_list_size(parent, node.name.value) or self._find_size(node, field)
         if inner.name.endswith("Connection"):
             page = 1 if size is None else size
-            return self._selection_cost(node.selection_set, inner, page).plus(Cost(1).times(page))
+            return self._selection_cost(node.selection_set, inner, page).plus(
+                Cost(CONNECTION_ENTRY_COSTS.get(inner.name, 1)).times(page)
+            )
         content = self._selection_cost(node.selection_set, inner)
         if node.name.value.startswith("__"):
             return Cost(INTROSPECTION_COST, content.bytes, fields=content.fields)

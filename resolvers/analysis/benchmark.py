@@ -1,12 +1,13 @@
 """Benchmark: where a price stands among the prices of a lane."""
 
 import asyncio
-from dataclasses import dataclass
+import re
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
+from domain.locations import Lane
 from domain.price_series import Figures, change_percents, changes
-from resolvers.analysis.price_series import load_markets, load_scale
+from resolvers.analysis.price_series import SeriesScale, load_markets, load_scale
 from resolvers.analysis.statistics_loading import load_sorted_prices
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError, quote
@@ -14,22 +15,42 @@ from resolvers.locations import resolve_lane
 
 AMOUNT_UNITS = 10**4
 """Amounts have four decimals, like uploaded prices."""
+AMOUNT_STEP = Decimal(1) / AMOUNT_UNITS
+DECIMAL_NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
 MAX_AMOUNT = 10**12
 """No currency has a price above: it exceeds ten million US dollars of any known one."""
 MAX_SHOWN_LENGTH = 63
 
 
-@dataclass(frozen=True, slots=True)
 class Benchmark:
     """Market of a lane, with a single bucket, and the standing of a price in it.
 
-    `rank_tenths` is the percentile rank in tenths of a percent; None without a market.
+    The differences are None without a market.
     """
 
-    market: Figures
-    difference: float | None
-    difference_percent: float | None
-    rank_tenths: int | None
+    def __init__(self, lane: Lane, scale: SeriesScale, market: Figures, amount: int) -> None:
+        means = [market.means[0], (amount * 100, AMOUNT_UNITS)]
+        self.market = market
+        self.difference = changes(means)[1]
+        self.difference_percent = change_percents(means)[1]
+        self._lane, self._scale, self._amount = lane, scale, amount
+        self._rank: asyncio.Task[int | None] | None = None
+
+    async def rank_tenths(self, context: RequestContext) -> int | None:
+        """Return the percentile rank of the price in tenths of a percent; None without a market.
+
+        The prices are read once, at first use. Raise RequestError (TOO_MANY_PRICES) or DatabaseError.
+        """
+        if self.market.null_reasons[0] is not None:
+            return None
+        if self._rank is None:
+            self._rank = asyncio.create_task(self._compute_rank(context))
+        return await asyncio.shield(self._rank)
+
+    async def _compute_rank(self, context: RequestContext) -> int | None:
+        scale, count = self._scale, self.market.counts[0]
+        prices = await load_sorted_prices(context, self._lane, scale.axis, scale.rates, count)
+        return await asyncio.to_thread(prices.rank_tenths, self._amount, AMOUNT_UNITS)
 
 
 async def benchmark(
@@ -46,29 +67,24 @@ async def benchmark(
     """Return the standing of a price, given as decimal text, in the market of a lane.
 
     Raise RequestError (INVALID_PRICE, INVALID_DATE_RANGE, DATE_RANGE_TOO_LONG, INVALID_SAMPLE, UNKNOWN_CURRENCY,
-    UNKNOWN_LOCATION, TOO_MANY_PRICES) or DatabaseError.
+    UNKNOWN_LOCATION) or DatabaseError.
     """
     amount = parse_amount(price)
     scale = await load_scale(context, date_from, date_to or date_from, None, minimum_sample, currency)
     lane = await resolve_lane(context, origin, destination)
     [market] = await load_markets(context, [lane], scale)
-    figures = market.figures
-    [mean] = figures.means
-    if mean is None:
-        return Benchmark(figures, None, None, None)
-    prices = await load_sorted_prices(context, lane, scale.axis, scale.rates, figures.counts[0])
-    rank = await asyncio.to_thread(prices.rank_tenths, amount, AMOUNT_UNITS)
-    means = [mean, (amount * 100, AMOUNT_UNITS)]
-    return Benchmark(figures, changes(means)[1], change_percents(means)[1], rank)
+    return Benchmark(lane, scale, market.figures, amount)
 
 
 def parse_amount(text: str) -> int:
     """Return the amount in units of 1/AMOUNT_UNITS. Raise RequestError (INVALID_PRICE)."""
     try:
-        amount = Decimal(text)
+        # Decimal itself also reads the digits of all scripts, and underscores.
+        amount = Decimal(text) if DECIMAL_NUMBER.fullmatch(text) else Decimal("NaN")
     except InvalidOperation:
+        # The exponent has more than 18 digits.
         amount = Decimal("NaN")
     if not amount.is_finite() or amount.copy_abs() > MAX_AMOUNT:
         message = f"price: {quote(text, MAX_SHOWN_LENGTH)} is not a decimal number up to {MAX_AMOUNT:,}."
         raise RequestError("INVALID_PRICE", message, argument="price")
-    return int((amount * AMOUNT_UNITS).quantize(Decimal(1), ROUND_HALF_UP))
+    return int(amount.quantize(AMOUNT_STEP, ROUND_HALF_UP) * AMOUNT_UNITS)

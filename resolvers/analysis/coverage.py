@@ -48,11 +48,10 @@ async def lane_coverage(context: RequestContext, origin: str, destination: str, 
 
 def cover(lane: Lane, history: LaneHistory, minimum_sample: int) -> LaneCoverage:
     """Return the coverage of a lane from its numbers of prices by day."""
-    counts = history.counts
-    priced = [offset for offset, count in enumerate(counts) if count]
-    if not priced:
+    counts, days = history.counts, find_priced_days(history)
+    if days is None:
         return LaneCoverage(lane, None, 0, 0, 0, 0, ())
-    first, last = priced[0], priced[-1]
+    first, last = (days.first - history.first_day).days, (days.last - history.first_day).days
     gaps: list[DateRange] = []
     gap_count, start = 0, None
     for offset in range(first, last + 2):
@@ -66,13 +65,23 @@ def cover(lane: Lane, history: LaneHistory, minimum_sample: int) -> LaneCoverage
             start = None
     return LaneCoverage(
         lane,
-        _range(history.first_day, first, last),
+        days,
         sum(counts),
-        len(priced),
+        sum(map(bool, counts)),
         sum(count >= minimum_sample for count in counts),
         gap_count,
         gaps,
     )
+
+
+def find_priced_days(history: LaneHistory) -> DateRange | None:
+    """Return the days from the first to the last one with a price, or None without prices."""
+    counts = history.counts
+    first = next((offset for offset, count in enumerate(counts) if count), None)
+    if first is None:
+        return None
+    last = next(offset for offset in reversed(range(len(counts))) if counts[offset])
+    return _range(history.first_day, first, last)
 
 
 def _range(day: date, first: int, last: int) -> DateRange:

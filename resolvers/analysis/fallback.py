@@ -28,7 +28,7 @@ class Fallback(NamedTuple):
             message = f"fallback.maxLevels must be between 1 and {MAX_LEVELS} (got {self.max_levels})."
             raise RequestError("INVALID_FALLBACK", message, argument="fallback.maxLevels")
         if not 0 <= self.coverage <= 1:
-            message = f"fallback.coverage must be between 0 and 1 (got {self.coverage:g})."
+            message = f"fallback.coverage must be between 0 and 1 (got {self.coverage})."
             raise RequestError("INVALID_FALLBACK", message, argument="fallback.coverage")
 
     def suffices(self, figures: Figures) -> bool:

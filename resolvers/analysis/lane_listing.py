@@ -1,5 +1,6 @@
 """Lanes with prices, and the period of all prices."""
 
+import asyncio
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
@@ -8,8 +9,8 @@ from db.repositories import totals
 from db.repositories.totals import LaneHistory, PricePeriod
 from domain.locations import Lane, Location
 from domain.pages import Page, PageRequest
-from domain.prices import MIN_PRICES_FOR_STATISTICS
-from resolvers.analysis.coverage import LaneCoverage, cover
+from domain.prices import MIN_PRICES_FOR_STATISTICS, DateRange
+from resolvers.analysis.coverage import find_priced_days
 from resolvers.context import RequestContext
 from resolvers.locations import find_location, unknown_location
 
@@ -19,16 +20,21 @@ LANE_KEY_BITS = 31
 
 @dataclass(frozen=True, slots=True)
 class PricedLane:
-    """Lane of two ports with prices; a day is sufficient if it has an average."""
+    """Lane of two ports with prices.
 
+    `days` are those from the first to the last price, `average_days` is the number of days with an average.
+    """
+
+    lane: Lane
     origin: Location
     destination: Location
-    coverage: LaneCoverage
+    days: DateRange | None
+    average_days: int
 
     @property
     def cursor_id(self) -> int:
         """Number that stands for the lane in cursors; lanes are ordered by it."""
-        return to_cursor_id(self.coverage.lane)
+        return to_cursor_id(self.lane)
 
 
 def to_cursor_id(lane: Lane) -> int:
@@ -52,13 +58,20 @@ async def list_priced_lanes(
     page, histories = await context.app.pool.read(select)
     ids = sorted({port for lane in page.entries for port in lane})
     ports = dict(zip(ids, await context.loaders.location_by_id.load_many(ids), strict=True))
+    # A page has up to some hundred thousand days.
+    periods = await asyncio.to_thread(lambda: [_summarize(history) for history in histories])
     entries = []
-    for lane, history in zip(page.entries, histories, strict=True):
+    for lane, period in zip(page.entries, periods, strict=True):
         start, end = ports[lane.origin], ports[lane.destination]
         # No foreign key protects the ports of a price, but locations are never deleted.
         if start is not None and end is not None:
-            entries.append(PricedLane(start, end, cover(lane, history, MIN_PRICES_FOR_STATISTICS)))
+            entries.append(PricedLane(lane, start, end, *period))
     return Page(entries, page.has_previous_page, page.has_next_page, page.total_count)
+
+
+def _summarize(history: LaneHistory) -> tuple[DateRange | None, int]:
+    """Return the days from the first to the last price, and the number of days with an average."""
+    return find_priced_days(history), sum(count >= MIN_PRICES_FOR_STATISTICS for count in history.counts)
 
 
 def select_page(lanes: list[Lane], request: PageRequest) -> Page[Lane]:

@@ -87,11 +87,15 @@ class SortedPrices:
             found[bucket] = self._interpolate(low, high, remainder, part.denominator)
         return found
 
-    def rank_tenths(self, amount: int, units: int) -> int:
+    def rank_tenths(self, amount: int, units: int) -> int | None:
         """Return the percentile rank of an amount among all prices, in tenths of a percent.
+
+        None without prices: a batch may be reverted after the totals were read.
 
         The rank counts the prices below and half of those that are equal. The amount is in 1/`units` of the currency.
         """
+        if not len(self._until):
+            return None
         # A price equals the amount if cents × RATE_UNITS / rate = amount × 100 / units; few rates occur, so this is exact.
         ratios = [divmod(amount * 100 * rate, units * RATE_UNITS) for rate in self._rates.tolist()]
         lower = np.array([min(max(quotient, -MAX_CENTS), MAX_CENTS) for quotient, _ in ratios])[self._segments]

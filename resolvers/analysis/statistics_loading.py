@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def check_percentile(at: float) -> float:
     """Return the percentile. Raise RequestError (INVALID_PERCENTILE) below 0 or above 100."""
     if not 0 <= at <= 100:
-        raise RequestError("INVALID_PERCENTILE", f"at must be between 0 and 100 (got {at:g}).", argument="at")
+        raise RequestError("INVALID_PERCENTILE", f"at must be between 0 and 100 (got {at}).", argument="at")
     return at
 
 

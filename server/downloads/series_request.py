@@ -1,6 +1,7 @@
 """Query string of a series download, and the GraphQL operation that answers it."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -42,9 +43,15 @@ def parse_series_request(query_string: bytes) -> SeriesRequest:
     try:
         pairs = parse_qsl(query_string.decode("ascii"), True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError as error:
-        raise HttpError("BAD_PARAMETER", "The query string is malformed, or has too many parameters.") from error
+        message = f"The query string is malformed, or has more than {MAX_FIELDS} parameters."
+        raise HttpError("BAD_PARAMETER", message) from error
     lanes = [_parse_lane(value) for name, value in pairs if name == "lane"]
     values = {name: value for name, value in pairs if name != "lane"}
+    if len(lanes) + len(values) < len(pairs):
+        repeated, _ = Counter(name for name, _ in pairs if name != "lane").most_common(1)[0]
+        raise HttpError(
+            "BAD_PARAMETER", f"The parameter `{repeated[:63]}` is given twice; only `lane` may be repeated."
+        )
     if unknown := values.keys() - NUMBERS.keys() - TEXTS - {"percentiles"}:
         known = ", ".join(sorted([*NUMBERS, *TEXTS, "lane", "percentiles"]))
         raise HttpError("BAD_PARAMETER", f"Unknown parameter `{min(unknown)[:63]}`; known are {known}.")
@@ -74,12 +81,22 @@ def _parse_lane(text: str) -> tuple[str, str]:
 
 def _parse_number(name: str, text: str) -> float:
     try:
-        number: float = NUMBERS[name](text)
+        number: float = NUMBERS[name](_check_digits(text))
     except ValueError as error:
         raise HttpError("BAD_PARAMETER", f"`{name}` must be a number.") from error
     if not math.isfinite(number):
         raise HttpError("BAD_PARAMETER", f"`{name}` must be a finite number.")
     return number
+
+
+def _check_digits(text: str) -> str:
+    """Return the text of a number.
+
+    Raise ValueError for underscores and the digits of other scripts, which Python reads.
+    """
+    if "_" in text or not text.isascii():
+        raise ValueError("not the digits 0 to 9")
+    return text
 
 
 def _parse_percentiles(text: str) -> dict[str, float]:
@@ -92,10 +109,12 @@ def _parse_percentiles(text: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for part in parts:
         try:
-            at = float(part)
+            # Adding zero removes the sign of a negative zero.
+            at = float(_check_digits(part)) + 0.0
         except ValueError:
             at = math.nan
         if not 0 <= at <= 100:
             raise HttpError("BAD_PARAMETER", "`percentiles` must be numbers from 0 to 100, separated by commas.")
-        found[f"p{at:g}".replace(".", "_").replace("-", "_").replace("+", "_")] = at
+        # The shortest decimal, so that no two percentiles have the same name.
+        found["p" + repr(at).removesuffix(".0").replace(".", "_").replace("-", "_")] = at
     return found

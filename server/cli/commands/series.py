@@ -40,7 +40,9 @@ def download(
     chosen = file_format or _format_of(output)
     if output is None and chosen != "csv" and sys.stdout.isatty():
         raise CommandError(f"A terminal cannot show {chosen}; write it to a file: --output series.{chosen}.")
-    query_string = urlencode([(name, value) for name, value in parameters if value not in {None, ""}])
+    given = [(name, value) for name, value in parameters if value not in {None, ""}]
+    # Arguments that are not valid UTF-8 contain surrogates.
+    query_string = urlencode(given, errors="replace")
     if url is not None:
         with open_client(url, token, insecure=insecure) as client:
             content = client.download(f"/series.{chosen}?{query_string}")

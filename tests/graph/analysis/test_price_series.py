@@ -144,13 +144,14 @@ def test_price_series_argument_out_of_bounds_is_refused(
     assert error["path"] == ["priceSeries"]
 
 
-@pytest.mark.parametrize("at", ["-0.1", "100.1"])
+@pytest.mark.parametrize("at", ["-0.1", "100.1", "100.0000001"])
 def test_percentile_out_of_bounds_leaves_the_other_figures(reference_client: Client, at: str) -> None:
     selection = f"lanes {{ averages percentile(at: {at}) }}"
     answer = reference_client.post(query(selection), {"lanes": [LANE], **JANUARY, "interval": "MONTH"})
     assert answer["data"]["priceSeries"]["lanes"] == [{"averages": [1160.19], "percentile": None}]
     [error] = answer["errors"]
     assert (error["extensions"]["code"], error["extensions"]["argument"]) == ("INVALID_PERCENTILE", "at")
+    assert error["message"] == f"at must be between 0 and 100 (got {at})."
 
 
 @pytest.mark.usefixtures("reference_client")

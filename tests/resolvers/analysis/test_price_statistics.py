@@ -153,6 +153,7 @@ def test_rank_matches_the_oracle(case: Case, amount: int) -> None:
     whole = Case(case.observations, axis, case.rates)
     [prices] = [known(prices, 1) for prices in whole.by_bucket()]
     if isinstance(prices, NullReason):
+        assert prices is NullReason.NO_EXCHANGE_RATE or whole.sorted_prices().rank_tenths(amount, 10**4) is None
         return
     # Half of the amounts equal a price, where it has at most four decimals.
     wanted = Fraction(amount, 100) if amount % 2 else prices[amount % len(prices)]

@@ -47,6 +47,7 @@ def test_series_of_the_database_and_of_a_server_are_the_same_file(
     [
         (["--lane", "CNSGH"], "BAD_PARAMETER: `lane` must be `ORIGIN:DESTINATION`"),
         (["--lane", "CNSGH:XXXXX"], "UNKNOWN_LOCATION: lanes.0.destination: unknown location"),
+        (["--lane", "CNSGH:\udcff"], 'UNKNOWN_LOCATION: lanes.0.destination: unknown location "?".'),
         (["--lane", "CNSGH:NLRTM", "--currency", "QQQ"], "UNKNOWN_CURRENCY: currency: no exchange rate known"),
         (["--lane", "CNSGH:NLRTM", "--output", "series.xlsx"], "The format of series.xlsx is unknown; add --format"),
     ],

@@ -20,6 +20,7 @@ query ($lanes: [LaneInput!]!, $fallback: FallbackInput) {
 }
 """
 LANES = [("CNSGH", "north_europe_main"), ("china_main", "scandinavia"), ("CNSGH", "NOFRO")]
+GOOD = "lane=CNSGH:NLRTM&dateFrom=2016-01-01&dateTo=2016-01-31"
 COLUMNS = {
     "price_count": "counts",
     "average": "averages",
@@ -81,6 +82,13 @@ def test_series_files_of_all_formats_equal_the_answer(reference_client: Client, 
         assert table.with_columns(pl.col("date_from", "date_to").cast(pl.String)).to_dicts() == rows
 
 
+def test_series_file_has_a_column_for_each_percentile(reference_client: Client) -> None:
+    percentiles = "50,50.0,-0,33.333333,33.3333331,1e-5"
+    found = download(reference_client, f"/series.csv?{GOOD}&interval=MONTH&percentiles={percentiles}")
+    header, _ = found.text.splitlines()
+    assert header.split(",")[-5:] == ["p50", "p0", "p33_333333", "p33_3333331", "p1e_05"]
+
+
 def test_series_file_has_an_etag_and_is_not_sent_twice(reference_client: Client) -> None:
     path = ask(reference_client, None)["downloadUrl"]
     first = download(reference_client, path)
@@ -88,9 +96,6 @@ def test_series_file_has_an_etag_and_is_not_sent_twice(reference_client: Client)
     assert (again.status_code, again.content) == (304, b"")
     other = download(reference_client, path.replace(".csv", ".arrow"), **{"If-None-Match": first.headers["etag"]})
     assert other.status_code == 200
-
-
-GOOD = "lane=CNSGH:NLRTM&dateFrom=2016-01-01&dateTo=2016-01-31"
 
 
 @pytest.mark.parametrize(
@@ -102,6 +107,17 @@ GOOD = "lane=CNSGH:NLRTM&dateFrom=2016-01-01&dateTo=2016-01-31"
         ("series.csv?lane=CNSGH:NLRTM&dateFrom=2016-01-01", 400, "BAD_PARAMETER", "The parameter `dateTo` is missing."),
         (f"series.csv?{GOOD}&intervall=WEEK", 400, "BAD_PARAMETER", "Unknown parameter `intervall`"),
         (f"series.csv?{GOOD}&minimumSample=x", 400, "BAD_PARAMETER", "`minimumSample` must be a number."),
+        (f"series.csv?{GOOD}&minimumSample=1_0", 400, "BAD_PARAMETER", "`minimumSample` must be a number."),
+        (f"series.csv?{GOOD}&minimumSample=%D9%A3", 400, "BAD_PARAMETER", "`minimumSample` must be a number."),
+        (f"series.csv?{GOOD}&percentiles=2_5", 400, "BAD_PARAMETER", "`percentiles` must be numbers from 0 to 100"),
+        ("series.csv?" + "lane=CNSGH:NLRTM&" * 199 + "x&y", 400, "BAD_PARAMETER", "or has more than 200 parameters."),
+        (f"series.csv?{GOOD}&dateTo=2016-01-02", 400, "BAD_PARAMETER", "The parameter `dateTo` is given twice"),
+        (
+            f"series.csv?currency=EUR&{GOOD}&currency=EUR",
+            400,
+            "BAD_PARAMETER",
+            "The parameter `currency` is given twice",
+        ),
         (f"series.csv?{GOOD}&coverage=nan", 400, "BAD_PARAMETER", "`coverage` must be a finite number."),
         (f"series.csv?{GOOD}&percentiles=101", 400, "BAD_PARAMETER", "`percentiles` must be numbers from 0 to 100"),
         (f"series.csv?{GOOD}&minimumSample=0", 400, "INVALID_SAMPLE", "minimumSample must be between"),
