@@ -8,7 +8,7 @@ from typing import Annotated
 import strawberry
 
 from graph.authorization import check_dry_run, requires
-from graph.types.arguments import BatchId, Info, LocationKey
+from graph.types.arguments import BatchId, Info
 from graph.types.enums import LocationKind
 from graph.types.tree import ChangeTreePayload, PortInput, RegionInput, to_entries, to_tree_payload
 from graph.types.uploads import (
@@ -136,7 +136,12 @@ class Mutation:
     async def move_location(
         self,
         info: Info,
-        key: LocationKey,
+        key: Annotated[
+            str,
+            strawberry.argument(
+                description="The code of a port (`CNSGH`) or the slug of a region (`north_europe_main`)."
+            ),
+        ],
         parent_slug: Annotated[
             str | None,
             strawberry.argument(description="The slug of the new parent; omit it to make the region a root."),

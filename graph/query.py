@@ -138,7 +138,7 @@ class Query(AnalysisQuery):
         return Viewer(name=caller.name or None, scopes=sorted(caller.scopes))
 
     @strawberry.field(
-        description="The port or region with this code or slug; null if none exists.",
+        description="The port or region with this code or slug, or this alias or name; null if there is none or more than one.",
         metadata=requires(AuthScope.READ),
     )
     async def location(self, info: Info, key: LocationKey) -> Location | None:
@@ -146,7 +146,7 @@ class Query(AnalysisQuery):
         return None if location is None else to_location(location)
 
     @strawberry.field(
-        description="The port with this code; null if none exists.",
+        description="The port with this code, alias or name; null if there is none or more than one.",
         metadata=requires(AuthScope.READ),
     )
     async def port(
@@ -156,7 +156,7 @@ class Query(AnalysisQuery):
         return Port(model=location) if location is not None and location.kind is LocationKind.PORT else None
 
     @strawberry.field(
-        description="The region with this slug; null if none exists.",
+        description="The region with this slug, alias or name; null if there is none or more than one.",
         metadata=requires(AuthScope.READ),
     )
     async def region(
@@ -166,7 +166,9 @@ class Query(AnalysisQuery):
         return Region(model=location) if location is not None and location.kind is LocationKind.REGION else None
 
     @strawberry.field(
-        description="Ports and regions, ordered by name, optionally filtered by `search` and `kind`.",
+        description=(
+            "Ports and regions, optionally of one `kind`: by name, or those that match `search`, the best match first."
+        ),
         metadata=requires(AuthScope.READ),
     )
     async def locations(
@@ -174,7 +176,12 @@ class Query(AnalysisQuery):
         info: Info,
         search: Annotated[
             str | None,
-            strawberry.argument(description="A part of the name or key; case and accents are ignored (`malmo`)."),
+            strawberry.argument(
+                description=(
+                    "A part of the key or name; case and accents are ignored (`malmo`). The key or alias itself comes first,"
+                    " then keys and then words that begin with the text, then the rest; regions before ports."
+                )
+            ),
         ] = None,
         kind: Annotated[
             LocationKind | None, strawberry.argument(description="Return only ports or only regions.")

@@ -1,4 +1,4 @@
-"""Region and port files, read as price files are: CSV in any dialect, and Excel workbooks."""
+"""Region, port and alias files: CSV in any dialect, and Excel workbooks, as for prices."""
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
@@ -6,7 +6,9 @@ from typing import BinaryIO
 from domain.batches import FileFormat, Rejection
 from domain.file_formats import detect_format
 from domain.locations import LocationKind, TreeEntry
+from ingest import location_aliases
 from ingest.errors import FileRejected, TreeRejected
+from ingest.location_aliases import AliasEntry
 from ingest.readers.columns import LAYOUTS, Layouts, normal_name
 from ingest.readers.csv_dialect import Header, parse_header
 from ingest.readers.csv_file import parse_rows
@@ -39,18 +41,38 @@ def read_ports(file: BinaryIO, name: str, warn: Warn = lambda _note: None) -> li
     return _read(file, name, LocationKind.PORT, warn)
 
 
+def read_aliases(file: BinaryIO, name: str, warn: Warn = lambda _note: None) -> list[AliasEntry]:
+    """Read `alias,key` and optionally `source`, in any order; an empty key removes the alias.
+
+    Raise TreeRejected. `warn` receives what is unusual about the file.
+    """
+    return [
+        location_aliases.normalize(row["alias"], row["key"], row.get("source", ""), place, number)
+        for number, place, row in _read_entries(file, name, "aliases", warn)
+    ]
+
+
 def _read(file: BinaryIO, name: str, kind: LocationKind, warn: Warn) -> list[TreeEntry]:
     layouts, key = KINDS[kind]
-    entries = list[TreeEntry]()
+    return [
+        normalize(TreeEntry(kind, row[key], row["name"], row["parent_slug"], place, number))
+        for number, place, row in _read_entries(file, name, layouts, warn)
+    ]
+
+
+def _read_entries(file: BinaryIO, name: str, layouts: str, warn: Warn) -> Iterator[tuple[int, str, dict[str, str]]]:
+    """Yield number, place and values of each row.
+
+    Raise TreeRejected for a file that has no rows or cannot be read.
+    """
+    number = 0
     try:
         for number, (place, row) in enumerate(_read_rows(file, name, layouts, warn), start=1):
-            entry = TreeEntry(kind, row[key], row["name"], row["parent_slug"], place, number)
-            entries.append(normalize(entry))
+            yield number, place, row
     except FileRejected as error:
         raise TreeRejected(error.code, f"{name}: {error.message}") from error
-    if not entries:
+    if not number:
         raise TreeRejected("EMPTY_BATCH", f"{name}: the file contains no rows")
-    return entries
 
 
 def _read_rows(file: BinaryIO, name: str, layouts: str, warn: Warn) -> Iterator[PlacedRow]:

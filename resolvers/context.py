@@ -1,7 +1,7 @@
 """Contexts of resolvers: one per process with shared resources, and one per request."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -108,12 +108,18 @@ class RequestContext:
 
     _is_admitted = False
     _charged_prices = 0
+    used_aliases: Mapping[str, str] | None = None
+    """Keys of the locations that the request names in another way, by that name; None if it does not."""
 
     def __init__(self, shared: AppContext, caller: Caller) -> None:
         self.app = shared
         self.caller = caller
         self.statistics_fields: frozenset[int] | None = None
         """`id()` of each syntax node that selects price statistics, set by the executor; None: unknown."""
+
+    def note_alias(self, alias: str, key: str) -> None:
+        """Record that the request names the location with this key in another way."""
+        self.used_aliases = {**(self.used_aliases or {}), alias: key}
 
     async def load_totals(self, lanes: Sequence[LaneDays]) -> list[DayTotals]:
         """Return the totals of the lanes. Raise ServerBusy when the queue of lanes is full.

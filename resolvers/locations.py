@@ -1,4 +1,4 @@
-"""Lookup of locations by code or slug, search by text, and suggestions for unknown keys."""
+"""Lookup of locations by key or alias, search by text, and suggestions for unknown keys."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from db.connection import Connection
 from db.errors import DatabaseError
 from db.repositories import locations
-from db.repositories.locations import SimilarLocations
+from db.repositories.locations import MAX_SUGGESTIONS, SimilarLocations
 from domain.locations import Lane, Location, LocationKind, normalize_code
 from domain.pages import Page, PageRequest
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError, quote
 
 MAX_KEY_LENGTH = 63
+MAX_SEARCH_LENGTH = 200
+"""Characters of a search that are compared: the maximum length of a name."""
 
 
-async def find_location(context: RequestContext, key: str) -> Location | None:
+async def find_by_key(context: RequestContext, key: str) -> Location | None:
     """Return the port or region with this code or slug, or None.
 
     Case and surrounding space are ignored, and the blank in a UN/LOCODE such as `NL RTM`.
@@ -25,6 +27,29 @@ async def find_location(context: RequestContext, key: str) -> Location | None:
     if not key or len(key) > MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         return None
     return await context.loaders.location_by_key.load(key.lower())
+
+
+async def find_location(context: RequestContext, key: str) -> Location | None:
+    """Return the location with this key, or else the only one with this alias or name.
+
+    An alias is recorded in the context.
+    """
+    location = await find_by_key(context, key)
+    if location is None:
+        candidates = await _find_named(context, key)
+        if len(candidates) == 1:
+            [location] = candidates
+            context.note_alias(key.strip(), location.key)
+    return location
+
+
+async def _find_named(context: RequestContext, name: str) -> list[Location]:
+    """Return the locations with this alias or name."""
+    words = " ".join(name.split())
+    if len(words) > MAX_KEY_LENGTH or not words.isprintable():
+        return []
+    found = await context.loaders.locations_by_alias.load_many(locations.alias_forms(words))
+    return list({location.id: location for each in found for location in each}.values())
 
 
 async def resolve_lane(context: RequestContext, origin: str, destination: str) -> Lane:
@@ -65,7 +90,8 @@ async def _resolve_lane(context: RequestContext, origin: str, destination: str) 
 async def unknown_location(context: RequestContext, argument: str, key: str) -> RequestError:
     """Return an UNKNOWN_LOCATION error with the argument and suggestions."""
     wanted = key.strip()[:MAX_KEY_LENGTH].encode(errors="replace").decode()
-    suggestions = await _suggest(context, wanted)
+    several = sorted(location.key for location in await _find_named(context, wanted))
+    suggestions = several[:MAX_SUGGESTIONS] or await _suggest(context, wanted)
     hint = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
     return RequestError(
         "UNKNOWN_LOCATION",
@@ -76,26 +102,37 @@ async def unknown_location(context: RequestContext, argument: str, key: str) -> 
 
 
 async def _suggest(context: RequestContext, text: str) -> list[str]:
-    """Return the codes or slugs of locations with a similar key or name."""
-    known = await context.app.pool.read(locations.list_locations)
-    return await asyncio.to_thread(lambda: SimilarLocations(known).closest_keys(text))
+    """Return the codes or slugs of locations with a similar key, name or alias."""
+
+    async def select(connection: Connection) -> tuple[list[Location], list[tuple[str, str]]]:
+        return await locations.list_locations(connection), await locations.list_aliases(connection)
+
+    known, aliases = await context.app.pool.read(select)
+    return await asyncio.to_thread(lambda: SimilarLocations(known, aliases).closest_keys(text))
 
 
 async def search_locations(
     context: RequestContext, request: PageRequest, *, search: str | None, kind: LocationKind | None
 ) -> Page[Location]:
-    """Return a page of the locations whose name or key contains the text, by name.
+    """Return a page of the locations that match the text, the best match first.
 
-    Without a text all locations match.
+    Without a text all locations are listed by name.
     """
-    if search is not None and "\x00" in search:
+    if search is None or not search.strip():
+        return await _list_locations(context, request, kind)
+    if "\x00" in search:
         return Page([], has_previous_page=False, has_next_page=False, total_count=0)
-    search = None if search is None else search[:200].encode(errors="replace").decode()
+    text = search[:MAX_SEARCH_LENGTH].encode(errors="replace").decode()
+    found, total = await context.app.pool.read(
+        lambda connection: locations.search_locations(connection, request, search=text, kind=kind)
+    )
+    return Page.of_rows(request, found, total)
 
+
+async def _list_locations(context: RequestContext, request: PageRequest, kind: LocationKind | None) -> Page[Location]:
     async def select(connection: Connection) -> tuple[list[Location], int]:
-        read = locations.search_locations_backward if request.is_backward else locations.search_locations
-        found = await read(connection, request, search=search, kind=kind)
-        return found, await locations.count_locations(connection, search=search, kind=kind)
+        read = locations.list_page_backward if request.is_backward else locations.list_page
+        return await read(connection, request, kind=kind), await locations.count_locations(connection, kind=kind)
 
     found, total = await context.app.pool.read(select)
     return Page.of_rows(request, found, total)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from domain.batches import Rejection
 from domain.locations import Location, LocationKind, TreeChange, TreeEntry, normalize_code
 from resolvers.context import RequestContext
-from resolvers.locations import find_location
+from resolvers.locations import find_by_key
 from resolvers.uploads.batch_storage import require_room
 
 MAX_ENTRIES = 10_000
@@ -38,7 +38,7 @@ async def upsert_locations(
 
 async def move_location(context: RequestContext, key: str, parent_key: str | None) -> TreeOutcome:
     """Move a location to another parent region, or make a region a root."""
-    location = await find_location(context, key)
+    location = await find_by_key(context, key)
     if location is None:
         problem = Rejection(None, "key", "UNKNOWN_LOCATION", "unknown location", None)
         return TreeOutcome(user_errors=[problem])

@@ -25,6 +25,7 @@ class Action(StrEnum):
     UPLOAD = "upload"
     REVERT = "revert"
     CHANGE_TREE = "change tree"
+    CHANGE_ALIASES = "change aliases"
     CREATE_TOKEN = "create token"  # noqa: S105
     REVOKE_TOKEN = "revoke token"  # noqa: S105
 

@@ -1,5 +1,6 @@
 """The region tree: lookups, searches and changes."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from anyascii import anyascii
@@ -8,11 +9,13 @@ from rapidfuzz import fuzz, process
 
 from db.connection import Connection
 from db.sql import load_sections
-from domain.locations import Location, LocationKind
+from domain.locations import Location, LocationKind, normalize_code
 from domain.pages import PageRequest
 
 SQL = load_sections("locations")
 
+WORD_SEPARATOR = re.compile(r"[^a-z0-9]+")
+SPACED_CODE_LENGTH = len("nl rtm")
 MAX_SUGGESTIONS = 3
 MIN_KEY_SCORE = 60
 MIN_NAME_SCORE = 80
@@ -24,14 +27,43 @@ def normalize_for_search(text: str) -> str:
     return anyascii(text).casefold()
 
 
-class SimilarLocations:
-    """Search for the locations whose key or name resembles a text, for suggestions."""
+def split_words(text: str) -> str:
+    """Return normalized text with one blank instead of all that separates words.
 
-    def __init__(self, locations: Iterable[Location]) -> None:
-        pairs = [(location.key, normalize_for_search(location.name)) for location in locations]
-        self._keys = [key for key, _ in pairs]
-        self._lower_keys = [key.lower() for key in self._keys]
-        self._names = [name for _, name in pairs]
+    The blank at the end stays: `us_` is the whole word `us`, and `us` the beginning of one.
+    """
+    return WORD_SEPARATOR.sub(" ", text).lstrip()
+
+
+def alias_forms(text: str) -> list[str]:
+    """Return the forms in which a name or code may be stored as an alias.
+
+    They are its words, and a UN/LOCODE also without its blank. A text without letters and digits has none.
+    """
+    words = split_words(normalize_for_search(text)).rstrip()
+    # A batch may have a million unknown ports, and the check for a code takes longer than the rest.
+    if len(words) == SPACED_CODE_LENGTH and (code := normalize_code(words)) != words:
+        return [words, code]
+    return [words] if words else []
+
+
+class SimilarLocations:
+    """Search for the locations whose key, name or alias resembles a text, for suggestions.
+
+    The aliases are pairs of an alias and a key. Those of other locations are ignored.
+    """
+
+    def __init__(self, locations: Iterable[Location], aliases: Iterable[tuple[str, str]] = ()) -> None:
+        names = {location.key: normalize_for_search(location.name) for location in locations}
+        self._lower_keys = [key.lower() for key in names]
+        known = [(alias, key) for alias, key in aliases if key in names]
+        self._names = [*names.values(), *(alias for alias, _ in known)]
+        self._keys = [*names, *(key for _, key in known)]
+
+    @property
+    def comparison_count(self) -> int:
+        """Number of texts that a text is compared with."""
+        return len(self._lower_keys) + len(self._names)
 
     def closest_keys(self, text: str) -> list[str]:
         """Return up to MAX_SUGGESTIONS keys, the most similar first."""
@@ -51,16 +83,12 @@ def _location(id: int, kind: str, key: str, name: str, parent_id: int | None) ->
     return Location(id, LocationKind(kind), key, name, parent_id)
 
 
+def _named(alias: str, id: int, kind: str, key: str, name: str, parent_id: int | None) -> tuple[str, Location]:  # noqa: A002
+    return alias, _location(id, kind, key, name, parent_id)
+
+
 def _related(of_id: int, id: int, kind: str, key: str, name: str, parent_id: int | None) -> tuple[int, Location]:  # noqa: A002
     return of_id, _location(id, kind, key, name, parent_id)
-
-
-def _pattern(search: str | None) -> str | None:
-    """Return a LIKE pattern that matches the text anywhere, with its wildcards escaped."""
-    if search is None or not search.strip():
-        return None
-    literal = normalize_for_search(search.strip()).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    return f"%{literal}%"
 
 
 async def find_locations(connection: Connection, keys: Iterable[str]) -> list[Location]:
@@ -111,39 +139,79 @@ async def count_ports_below(connection: Connection, ids: Sequence[int]) -> dict[
     return dict(await cursor.fetchall())
 
 
-async def search_locations(
-    connection: Connection, page: PageRequest, *, search: str | None, kind: LocationKind | None
-) -> list[Location]:
-    """Return up to `page.limit` locations whose name or key contains `search`, by name."""
+async def list_page(connection: Connection, page: PageRequest, *, kind: LocationKind | None) -> list[Location]:
+    """Return up to `page.limit` locations, by name."""
     async with connection.cursor(row_factory=args_row(_location)) as cursor:
-        await cursor.execute(SQL["search_locations"], _page_parameters(page, search, kind))
+        await cursor.execute(SQL["list_page"], _page_parameters(page, kind))
         return await cursor.fetchall()
 
 
-async def search_locations_backward(
-    connection: Connection, page: PageRequest, *, search: str | None, kind: LocationKind | None
-) -> list[Location]:
-    """Like `search_locations`, but return the last page."""
+async def list_page_backward(connection: Connection, page: PageRequest, *, kind: LocationKind | None) -> list[Location]:
+    """Like `list_page`, but return the last page."""
     async with connection.cursor(row_factory=args_row(_location)) as cursor:
-        await cursor.execute(SQL["search_locations_backward"], _page_parameters(page, search, kind))
+        await cursor.execute(SQL["list_page_backward"], _page_parameters(page, kind))
         return (await cursor.fetchall())[::-1]
 
 
-def _page_parameters(page: PageRequest, search: str | None, kind: LocationKind | None) -> dict[str, object]:
-    return {
-        "pattern": _pattern(search),
-        "kind": kind,
-        "after_id": page.after,
-        "before_id": page.before,
-        "limit": page.limit,
-    }
-
-
-async def count_locations(connection: Connection, *, search: str | None, kind: LocationKind | None) -> int:
-    """Return the number of locations that match the search."""
+async def count_locations(connection: Connection, *, kind: LocationKind | None) -> int:
+    """Return the number of locations of a kind, or of all."""
     async with connection.cursor(row_factory=args_row(int)) as cursor:
-        await cursor.execute(SQL["count_locations"], {"pattern": _pattern(search), "kind": kind})
+        await cursor.execute(SQL["count_locations"], {"kind": kind})
         return (await cursor.fetchall())[0]
+
+
+async def search_locations(
+    connection: Connection, page: PageRequest, *, search: str, kind: LocationKind | None
+) -> tuple[list[Location], int]:
+    """Return up to `page.limit` matches of a text, the best first, and the number of all.
+
+    The text is compared with keys and names, without case and accents. Without a letter, digit or other character of ASCII it
+    has no match.
+    """
+    text = normalize_for_search(search.strip()).strip()
+    if not text:
+        return [], 0
+    parameters = {
+        "text": text,
+        "key": normalize_code(text),
+        "words": split_words(text),
+        "is_backward": page.is_backward,
+        **_page_parameters(page, kind),
+    }
+    cursor = await connection.execute(SQL["search_locations"], parameters)
+    rows = await cursor.fetchall()
+    return [_location(*columns) for _, *columns in rows if columns[0] is not None], rows[0][0]
+
+
+def _page_parameters(page: PageRequest, kind: LocationKind | None) -> dict[str, object]:
+    return {"kind": kind, "after_id": page.after, "before_id": page.before, "limit": page.limit}
+
+
+async def find_named_locations(connection: Connection, aliases: Sequence[str]) -> list[tuple[str, Location]]:
+    """Return a pair (alias, location) for every location that one of the aliases stands for.
+
+    The aliases are in a form of `alias_forms`. The name of a location counts as its alias.
+    """
+    async with connection.cursor(row_factory=args_row(_named)) as cursor:
+        await cursor.execute(SQL["find_named_locations"], {"aliases": list(aliases)})
+        return await cursor.fetchall()
+
+
+async def list_aliases(connection: Connection) -> list[tuple[str, str]]:
+    """Return a pair (alias, key) for every alias of an existing location, by alias."""
+    cursor = await connection.execute(SQL["list_aliases"])
+    return [(alias, key) for alias, key in await cursor.fetchall()]
+
+
+async def delete_aliases(connection: Connection, aliases: Sequence[str]) -> None:
+    """Delete all aliases of these forms."""
+    await connection.execute(SQL["delete_aliases"], {"aliases": list(aliases)})
+
+
+async def insert_aliases(connection: Connection, rows: Sequence[tuple[str, str, str]]) -> None:
+    """Insert aliases, given as (alias, key, source), that do not exist."""
+    aliases, keys, sources = ([row[column] for row in rows] for column in range(3))
+    await connection.execute(SQL["insert_aliases"], {"aliases": aliases, "keys": keys, "sources": sources})
 
 
 async def upsert_locations(connection: Connection, locations: Sequence[tuple[LocationKind, str, str]]) -> None:

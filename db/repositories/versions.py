@@ -11,7 +11,7 @@ SQL = load_sections("versions")
 async def announce_change(connection: Connection, change: str) -> None:
     """Notify the response caches of a change when this transaction commits.
 
-    The change is a batch with its new status (`12 APPLIED`) or `tree`.
+    The change is a batch with its new status (`12 APPLIED`), `tree`, `aliases` or `rates`.
     """
     await connection.execute(SQL["announce_change"], {"change": change})
 

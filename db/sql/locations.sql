@@ -72,13 +72,12 @@ SELECT b.of_id, count(*) FILTER (WHERE l.kind = 'PORT')
 FROM below b JOIN locations l ON l.id = b.id
 GROUP BY b.of_id
 
--- search_locations --
--- One row per match between the cursors, in search order. The caller requests one extra row to detect a further page. A search
--- reads the table in the order of locations_search_order_idx.
+-- list_page --
+-- One row per location between the cursors, by name. The caller requests one extra row to detect a further page. Uses
+-- locations_search_order_idx.
 SELECT id, kind, key, name, parent_id
 FROM locations
-WHERE (%(pattern)s::text IS NULL OR search_text LIKE %(pattern)s)
-  AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+WHERE (%(kind)s::text IS NULL OR kind = %(kind)s)
   AND (%(after_id)s::bigint IS NULL
        OR (search_text, id) > (SELECT search_text, id FROM locations WHERE id = %(after_id)s))
   AND (%(before_id)s::bigint IS NULL
@@ -86,12 +85,11 @@ WHERE (%(pattern)s::text IS NULL OR search_text LIKE %(pattern)s)
 ORDER BY search_text, id
 LIMIT %(limit)s
 
--- search_locations_backward --
--- The rows of search_locations from the end of the list, in reverse order. Uses the same index.
+-- list_page_backward --
+-- The rows of list_page from the end of the list, in reverse order. Uses the same index.
 SELECT id, kind, key, name, parent_id
 FROM locations
-WHERE (%(pattern)s::text IS NULL OR search_text LIKE %(pattern)s)
-  AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+WHERE (%(kind)s::text IS NULL OR kind = %(kind)s)
   AND (%(after_id)s::bigint IS NULL
        OR (search_text, id) > (SELECT search_text, id FROM locations WHERE id = %(after_id)s))
   AND (%(before_id)s::bigint IS NULL
@@ -100,11 +98,76 @@ ORDER BY search_text DESC, id DESC
 LIMIT %(limit)s
 
 -- count_locations --
--- One row: how many locations match the search.
+-- One row: how many locations of the kind exist.
 SELECT count(*)
 FROM locations
-WHERE (%(pattern)s::text IS NULL OR search_text LIKE %(pattern)s)
-  AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+WHERE (%(kind)s::text IS NULL OR kind = %(kind)s)
+
+-- search_locations --
+-- One row per match between the cursors, the best first, with the number of all matches: a row without a location if the page is
+-- empty. Ranks: 0 the key or an alias, 1 the beginning of the key, 2 the beginning of a word, 3 any other part, 4 no match. Regions
+-- precede ports of the same rank. A cursor of a location without a match lies behind all matches. Reads both tables.
+WITH aliased AS (
+    SELECT lower(key) AS key, bool_or(alias IN (%(words)s, %(key)s)) AS is_exact
+    FROM location_aliases
+    WHERE alias = %(key)s OR %(words)s <> '' AND position(' ' || %(words)s IN ' ' || alias) > 0
+    GROUP BY lower(key)
+), ranked AS (
+    SELECT id, kind, l.key, name, parent_id, search_text,
+           CASE WHEN kind <> coalesce(%(kind)s::text, kind) THEN 4
+                WHEN lower(l.key) = %(key)s OR is_exact THEN 0
+                WHEN starts_with(lower(l.key), %(key)s) THEN 1
+                WHEN aliased.key IS NOT NULL OR %(words)s <> '' AND position(
+                         ' ' || %(words)s IN concat(' ', name_words, ' ', translate(lower(l.key), '_-', '  '))) > 0 THEN 2
+                WHEN position(%(text)s IN search_text) > 0 THEN 3
+                ELSE 4
+           END AS rank
+    FROM locations l LEFT JOIN aliased ON aliased.key = lower(l.key)
+), placed AS (
+    SELECT *, row_number() OVER (ORDER BY rank, kind DESC, search_text, id) AS place
+    FROM ranked
+    WHERE rank < 4 OR id IN (%(after_id)s::bigint, %(before_id)s::bigint)
+)
+SELECT matches.total, page.id, page.kind, page.key, page.name, page.parent_id
+FROM (SELECT count(*) AS total FROM placed WHERE rank < 4) matches
+LEFT JOIN (
+    SELECT *
+    FROM placed
+    WHERE rank < 4
+      AND (%(after_id)s::bigint IS NULL OR place > (SELECT place FROM placed WHERE id = %(after_id)s))
+      AND (%(before_id)s::bigint IS NULL OR place < (SELECT place FROM placed WHERE id = %(before_id)s))
+    ORDER BY CASE WHEN %(is_backward)s THEN -place ELSE place END
+    LIMIT %(limit)s
+) page ON true
+ORDER BY page.place
+
+-- find_named_locations --
+-- One row per alias or name, in the form of location_aliases.alias, and location that it stands for. Uses location_aliases_pkey,
+-- locations_name_words_idx and locations_key_unique.
+SELECT named.alias, l.id, l.kind, l.key, l.name, l.parent_id
+FROM (
+    SELECT alias, lower(key) AS key FROM location_aliases WHERE alias = ANY(%(aliases)s)
+    UNION
+    SELECT name_words, lower(key) FROM locations WHERE name_words = ANY(%(aliases)s)
+) named
+JOIN locations l ON lower(l.key) = named.key
+
+-- list_aliases --
+-- One row per alias of an existing location, with its key. Uses locations_key_unique.
+SELECT a.alias, l.key
+FROM location_aliases a
+JOIN locations l ON lower(l.key) = lower(a.key)
+ORDER BY a.alias, l.key
+
+-- delete_aliases --
+-- Deletes all rows of these aliases.
+DELETE FROM location_aliases
+WHERE alias = ANY(%(aliases)s)
+
+-- insert_aliases --
+-- Inserts aliases, which delete_aliases has deleted before.
+INSERT INTO location_aliases (alias, key, source)
+SELECT * FROM unnest(%(aliases)s::text[], %(keys)s::text[], %(sources)s::text[])
 
 -- upsert_locations --
 -- Writes names and kinds by key; parents follow in a second statement, because a file may list children first.

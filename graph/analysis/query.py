@@ -100,8 +100,12 @@ class AnalysisQuery:
     async def lane_matrix(
         self,
         info: Info,
-        origins: Annotated[list[str], strawberry.argument(description="Codes or slugs, at most 50: the rows.")],
-        destinations: Annotated[list[str], strawberry.argument(description="Codes or slugs, at most 50: the columns.")],
+        origins: Annotated[
+            list[str], strawberry.argument(description="Codes, slugs or aliases, at most 50: the rows.")
+        ],
+        destinations: Annotated[
+            list[str], strawberry.argument(description="Codes, slugs or aliases, at most 50: the columns.")
+        ],
         date_from: FirstDay,
         date_to: Annotated[date, strawberry.argument(description="The last day, inclusive; all days are one bucket.")],
         minimum_sample: MinimumSample = 3,

@@ -27,6 +27,9 @@ from resolvers.context import RequestContext
 from telemetry import spans
 from telemetry.request_record import record_operation, track_subscription
 
+LOCATION_ALIASES = "locationAliases"
+"""Entry of `extensions` with the keys of the locations that the request names in another way."""
+
 
 class Events(NamedTuple):
     """Source events of a subscription, and the executor that completes them."""
@@ -75,7 +78,7 @@ class StreamingSchema(Schema):
         result = self.execute(
             query, variable_values, context, root_value, operation_name, allowed_operation_types, operation_extensions
         )
-        return _single_result_stream(result)
+        return _single_result_stream(result, context)
 
     async def _subscribe(
         self, document: Document, operation: Operation, variables: dict[str, Any], context: RequestContext
@@ -135,7 +138,7 @@ async def _complete_event(executor: Executor[Any]) -> CoreResult:
     return await execution if isawaitable(execution) else execution
 
 
-async def _single_result_stream(execution: Awaitable[ExecutionResult]) -> StreamResult:
+async def _single_result_stream(execution: Awaitable[ExecutionResult], context: RequestContext) -> StreamResult:
     try:
         result = await execution
     except OperationNotAllowed as error:
@@ -143,4 +146,6 @@ async def _single_result_stream(execution: Awaitable[ExecutionResult]) -> Stream
     except PermissionDenied as error:
         yield PreExecutionError(None, [error.as_graphql_error()])
     else:
+        if context.used_aliases is not None:
+            result.extensions = {LOCATION_ALIASES: context.used_aliases}
         yield result if was_executed(result.data, result.errors) else PreExecutionError(None, result.errors)

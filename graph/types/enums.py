@@ -115,6 +115,9 @@ ENUMS = [
 class ProblemCode(Enum):
     """Codes of `domain.batches.Rejection` that clients may receive."""
 
+    AMBIGUOUS_ALIAS = strawberry.enum_value(
+        "AMBIGUOUS_ALIAS", description="An alias would stand for several locations."
+    )
     BATCH_NOT_APPLIED = strawberry.enum_value(
         "BATCH_NOT_APPLIED", description="Only applied batches can be reverted, once."
     )
@@ -161,6 +164,10 @@ class ProblemCode(Enum):
         "NO_EXCHANGE_RATE", description="The currency has no rate for one of the days."
     )
     PAYLOAD_GONE = strawberry.enum_value("PAYLOAD_GONE", description="The uploaded payload has expired.")
+    PORT_ALIAS = strawberry.enum_value(
+        "PORT_ALIAS",
+        description="A warning: an alias of a port; the message gives the code. It is reported once for each alias of a batch.",
+    )
     PRICE_OUT_OF_RANGE = strawberry.enum_value(
         "PRICE_OUT_OF_RANGE", description="The price is beyond ±10,000,000 US dollars."
     )

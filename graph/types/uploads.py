@@ -39,10 +39,10 @@ class PriceInput:
         default=None, description="The last day of the period, inclusive, `YYYY-MM-DD`; omit it for a single day."
     )
     origin: str | None = strawberry.field(
-        default=None, description=f"The UN/LOCODE of the port of departure. {REQUIRED}"
+        default=None, description=f"The UN/LOCODE of the port of departure, or an alias of only one port. {REQUIRED}"
     )
     destination: str | None = strawberry.field(
-        default=None, description=f"The UN/LOCODE of the port of arrival. {REQUIRED}"
+        default=None, description=f"The UN/LOCODE of the port of arrival, or an alias of only one port. {REQUIRED}"
     )
     price: PriceAmount | None = strawberry.field(
         default=None, description=f"The price. Zero and negative prices are valid. {REQUIRED}"

@@ -5,10 +5,11 @@ conversion then needs a query of the exchange rates, on the caller's connection.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -16,14 +17,14 @@ import polars as pl
 from polars.exceptions import PanicException
 
 from db.connection import Connection
-from db.repositories import rates
+from db.repositories import locations, rates
 from domain.batch_size import SHORT_ITEM_DAYS, BatchLimits, BatchSize
 from domain.batches import Severity
 from domain.locations import Location
 from domain.prices import DateRange
 from ingest.batches.aggregation import month_of
 from ingest.batches.currency_conversion import UNIX_EPOCH, Converted, ExchangeRates, convert_to_usd
-from ingest.batches.suggestions import PortSuggestions
+from ingest.batches.suggestions import Alias, PortAliases, PortSuggestions
 from ingest.batches.validation import CheckedItems, check_items, file_rejection, line_rejections
 from ingest.errors import FileRejected
 from ingest.readers.prefetch import prefetch
@@ -65,7 +66,8 @@ async def process_slices(
     Close the generator with `aclosing`. Raise FileRejected as `read_slices` does, and for a batch that exceeds the limits
     (BATCH_TOO_LARGE). The slice that exceeds them and those after it are not yielded.
     """
-    async with aclosing(prefetch(_reject_panics(check_slices(slices, tree, limits)))) as parts:
+    aliases = await locations.list_aliases(connection)
+    async with aclosing(prefetch(_reject_panics(check_slices(slices, tree, limits, aliases)))) as parts:
         async for fraction, items, checked in parts:
             converted = await _convert(connection, checked)
             rejections = pl.concat([checked.rejections, converted.rejections])
@@ -88,16 +90,18 @@ def _reject_panics(parts: Iterator[T]) -> Iterator[T]:
 
 
 def check_slices(
-    slices: Iterator[Slice], tree: Iterable[Location], limits: BatchLimits
+    slices: Iterator[Slice], tree: Iterable[Location], limits: BatchLimits, aliases: Sequence[Alias] = ()
 ) -> Iterator[tuple[float, int, CheckedItems]]:
     """Yield (fraction read, item count, checked items), split at about MAX_ROWS observations.
 
     Raise FileRejected (BATCH_TOO_LARGE) instead of the slice with which the batch exceeds the limits.
     """
     size, tree = BatchSize(limits), list(tree)
-    suggestions = PortSuggestions(tree)
+    check = partial(
+        check_items, locations=tree, suggestions=PortSuggestions(tree, aliases), aliases=PortAliases(tree, aliases)
+    )
     for piece in slices:
-        checked = _check_slice(piece, tree, suggestions)
+        checked = _check_slice(piece, check)
         _add_long_items(size, checked.valid)
         if (excess := size.describe_excess()) is not None:
             raise FileRejected("BATCH_TOO_LARGE", excess)
@@ -118,12 +122,12 @@ def check_slices(
             after = last
 
 
-def _check_slice(piece: Slice, tree: Sequence[Location], suggestions: PortSuggestions) -> CheckedItems:
+def _check_slice(piece: Slice, check: Callable[[pl.DataFrame], CheckedItems]) -> CheckedItems:
     """Validate a slice, with the problems and the note of its reader."""
     if not len(piece.problems) and piece.note is None:
-        return check_items(piece.items, tree, suggestions)
+        return check(piece.items)
     readable = piece.items.join(piece.problems, on="item", how="anti", maintain_order="left")
-    checked = check_items(readable, tree, suggestions)
+    checked = check(readable)
     notes = [] if piece.note is None else [file_rejection(*piece.note, Severity.WARNING)]
     return CheckedItems(checked.valid, pl.concat([*notes, line_rejections(piece.problems), checked.rejections]))
 

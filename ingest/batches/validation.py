@@ -9,7 +9,7 @@ from db.repositories.prices import MAX_VALIDITY_DAYS
 from domain.batches import Severity
 from domain.locations import SPACED_CODE, Location, LocationKind
 from domain.prices import EARLIEST_DAY, LATEST_DAY
-from ingest.batches.suggestions import PortSuggestions, with_hints
+from ingest.batches.suggestions import PortAliases, PortSuggestions, with_hints
 
 MAX_AMOUNT = 900_000_000_000
 """Maximum amount in any currency. Up to it, a double represents four decimals exactly."""
@@ -102,17 +102,24 @@ def check_items(
     items: pl.DataFrame,
     locations: Sequence[Location],
     suggestions: PortSuggestions | None = None,
+    aliases: PortAliases | None = None,
 ) -> CheckedItems:
-    """Validate items in the form of a `Slice` against the known ports.
+    """Validate items in the form of a `Slice` against the known ports and their aliases.
 
     Currencies are validated during their conversion. The suggestions of the batch limit their cost for all of its slices.
     """
     suggestions = suggestions or PortSuggestions(locations)
     frame = _interpret(items, locations)
+    notes = list[pl.DataFrame]()
+    if aliases is not None:
+        for side in ("origin", "destination"):
+            frame, note = _resolve_aliases(frame, side, aliases)
+            notes += note
     # Most items of most batches are valid: one cheap expression selects those that need the detailed checks.
     suspects = frame.filter(~_is_valid_expr())
     rejections = pl.concat(
         [
+            *notes,
             _check_port(suspects, "origin", suggestions),
             _check_port(suspects, "destination", suggestions),
             _reject_missing(suspects, "date_from", "dateFrom"),
@@ -166,6 +173,31 @@ def _interpret(items: pl.DataFrame, locations: Iterable[Location]) -> pl.DataFra
             without_blank = location(pl.col(side).str.replace(SPACED_CODE, "${1}${2}"))
             frame = frame.with_columns(pl.col(f"{side}_id").fill_null(without_blank))
     return frame
+
+
+def _resolve_aliases(frame: pl.DataFrame, side: str, aliases: PortAliases) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """Return the frame with the ports of aliases, and the warnings about new aliases."""
+    if frame[f"{side}_id"].null_count() == frame[side].null_count():
+        return frame, []
+    is_unknown = pl.col(f"{side}_id").is_null() & pl.col(side).is_not_null()
+    found = aliases.find(frame.filter(is_unknown)[side].unique(maintain_order=True))
+    if not found:
+        return frame, []
+    ids = pl.DataFrame(
+        {side: list(found), "alias_id": [port.id for port in found.values()]}, {side: pl.String, "alias_id": pl.Int32}
+    )
+    # A join, as `with_hints` explains.
+    frame = frame.join(ids, on=side, how="left", maintain_order="left").with_columns(
+        pl.coalesce(f"{side}_id", "alias_id").alias(f"{side}_id")
+    )
+    keys = {text: port.key for text, port in aliases.select_unreported(found).items()}
+    names = pl.DataFrame({side: list(keys), "key": list(keys.values())}, {side: pl.String, "key": pl.String})
+    first_uses = frame.filter(pl.col("alias_id").is_not_null()).unique(side, keep="first", maintain_order=True)
+    message = pl.format("{} is stored as {}, here and in the items below", pl.col(side), pl.col("key"))
+    note = rejection_rows(
+        first_uses.join(names, on=side), pl.lit(True), side, "PORT_ALIAS", message, pl.col(side), Severity.WARNING
+    )
+    return frame.drop("alias_id"), [note]
 
 
 def _period_days() -> pl.Expr:

@@ -50,6 +50,7 @@ LAYOUTS = {
     "prices": Layouts((ONE_DAY_COLUMNS, PERIOD_COLUMNS), (OPTIONAL_COLUMN,)),
     "regions": Layouts((("slug", "name", "parent_slug"),)),
     "ports": Layouts((("code", "name", "parent_slug"),)),
+    "aliases": Layouts((("alias", "key"),), ("source",)),
 }
 """Layouts by the kind of file."""
 PRICES = LAYOUTS["prices"]

@@ -30,6 +30,11 @@ class Loaders:
         return DataLoader(partial(_load_by_key, self._pool))
 
     @cached_property
+    def locations_by_alias(self) -> DataLoader[str, list[Location]]:
+        """Ports and regions by another name, in a form of `alias_forms`."""
+        return DataLoader(partial(_load_by_alias, self._pool))
+
+    @cached_property
     def location_by_id(self) -> DataLoader[int, Location | None]:
         """Ports and regions by ID."""
         return DataLoader(partial(_load_by_id, self._pool))
@@ -81,6 +86,15 @@ async def _load_by_key(pool: Pool, keys: list[str]) -> Sequence[Location | None]
     locations_found = await pool.read(lambda connection: locations.find_locations(connection, keys))
     found = {location.key.lower(): location for location in locations_found}
     return [found.get(key.lower()) for key in keys]
+
+
+@traced
+async def _load_by_alias(pool: Pool, aliases: list[str]) -> Sequence[list[Location]]:
+    pairs = await pool.read(lambda connection: locations.find_named_locations(connection, aliases))
+    found: dict[str, list[Location]] = {}
+    for alias, location in pairs:
+        found.setdefault(alias, []).append(location)
+    return [found.get(alias, []) for alias in aliases]
 
 
 @traced

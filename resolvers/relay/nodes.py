@@ -8,7 +8,7 @@ from domain.locations import Location
 from resolvers.caller import AuthScope, describe_denial
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError
-from resolvers.locations import find_location
+from resolvers.locations import find_by_key
 from resolvers.relay.global_ids import BATCH, decode_global_id, encode_location_id, parse_batch_key
 
 NodeModel = Location | PriceBatch
@@ -72,6 +72,6 @@ async def _find_batch(context: RequestContext, key: str) -> PriceBatch | Request
 
 
 async def _find_location(context: RequestContext, text: str, key: str) -> Location | None:
-    location = await find_location(context, key)
+    location = await find_by_key(context, key)
     # An object has a single ID: neither another case of its key nor the other type is one.
     return location if location is not None and encode_location_id(location) == text else None

@@ -148,6 +148,9 @@ def load_locations(
     ports: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="CSV file or workbook with code,name,parent_slug.")
     ] = None,
+    aliases: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV file or workbook with alias,key[,source].")
+    ] = None,
     large: Annotated[
         bool,
         typer.Option(
@@ -156,13 +159,15 @@ def load_locations(
     ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Add or update regions and ports.
+    """Add or update regions, ports and aliases.
 
-    Averages are updated for every location that moves. If an error occurs, nothing is changed.
+    Averages are updated for every location that moves. An alias without a key is removed.
+    If an error occurs, nothing is changed.
     """
-    if regions is None and ports is None:
-        raise typer.BadParameter("Specify --regions, --ports or both.")
-    run_command("locations", "load", regions=regions, ports=ports, large=large, data_dir=data_dir)
+    if regions is None and ports is None and aliases is None:
+        raise typer.BadParameter("Specify --regions, --ports or --aliases.")
+    files = {"regions": regions, "ports": ports, "aliases": aliases}
+    run_command("locations", "load", **files, large=large, data_dir=data_dir)
 
 
 @prices_app.callback()

@@ -32,7 +32,6 @@ from server.http.request_headers import parse_headers
 from server.http.request_params import Parameters, parse_body, parse_query_string
 from telemetry.request_record import UNCHANGED, record_cache
 
-METHODS = {"GET", "POST"}
 REPORTED_COST, ONLY_COST = b"report", b"only"
 State = Mapping[str, Any]
 
@@ -261,14 +260,14 @@ class GraphQLEndpoint:
         HttpError or PermissionDenied.
         """
         state: State = scope["state"]
-        document = self._documents.resolve_document(parameters)
-        version = state["app_context"].version.name
+        document, version = self._documents.resolve_document(parameters), state["app_context"].version.name
+        context = RequestContext(state["app_context"], writer.caller)
         try:
             result = await self._schema.execute_operation(
                 document,
                 parameters.variables,
                 parameters.operation_name,
-                RequestContext(state["app_context"], writer.caller),
+                context,
                 only_queries=scope["method"] == "GET",
                 only_cost=writer.cost_mode == ONLY_COST,
             )
@@ -276,7 +275,8 @@ class GraphQLEndpoint:
             raise operation_not_allowed(error) from error
         if result.errors and (http_error := http_error_for_outcome(result)):
             raise http_error
-        response = CachedResponse(encode_result(result, self._schema.limits if writer.cost_mode else None))
+        limits = self._schema.limits if writer.cost_mode else None
+        response = CachedResponse(encode_result(result, limits, context.used_aliases))
         is_shared = cache_key is not None and result.is_shared
         if cache_key is not None and is_shared:
             state["response_cache"].put(cache_key, response, version)

@@ -4,6 +4,7 @@ Event streams (`sse`) and the GraphiQL page send their own responses; `endpoint`
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from starlette.types import Send
 
 from graph.execution.document_limits import QueryLimits
 from graph.execution.executable_schema import OperationResult
+from graph.execution.streaming import LOCATION_ALIASES
 from resolvers.caller import Caller
 from server.auth.identity import Identity
 from server.graphql_api.response_cache import CachedResponse
@@ -107,19 +109,24 @@ class ResponseWriter:
         await self.asgi_send({"type": "http.response.body", "body": body})
 
 
-def encode_result(result: OperationResult, reported_limits: QueryLimits | None) -> bytes:
+def encode_result(
+    result: OperationResult, reported_limits: QueryLimits | None, used_aliases: Mapping[str, str] | None
+) -> bytes:
     """Return the response body.
 
-    With limits, it reports the estimated cost and the limits in `extensions`.
+    In `extensions`, it reports the aliases of locations and, with limits, the estimated cost and the limits.
     """
-    if not result.errors and reported_limits is None:
+    if not result.errors and reported_limits is None and used_aliases is None:
         return orjson.dumps({"data": result.data})
     body: dict[str, Any] = {"errors": result.errors} if result.errors else {}
     if result.was_executed or not result.errors:
         body["data"] = result.data
+    extensions: dict[str, Any] = {}
     if reported_limits is not None and (estimate := result.estimate) is not None:
-        body["extensions"] = {
-            "cost": {"requested": estimate.entries, "maximum": reported_limits.max_cost},
-            "bytes": {"requested": estimate.bytes, "maximum": reported_limits.max_response_bytes},
-        }
+        extensions["cost"] = {"requested": estimate.entries, "maximum": reported_limits.max_cost}
+        extensions["bytes"] = {"requested": estimate.bytes, "maximum": reported_limits.max_response_bytes}
+    if used_aliases is not None:
+        extensions[LOCATION_ALIASES] = used_aliases
+    if extensions:
+        body["extensions"] = extensions
     return orjson.dumps(body)

@@ -1,11 +1,12 @@
-"""`ratesgraph locations`: loads the region tree from files."""
+"""`ratesgraph locations`: loads the region tree and the aliases of locations from files."""
 
 from functools import partial
 from pathlib import Path
 
 from db.connection import Connection
 from domain.locations import TreeChange, TreeEntry
-from ingest.location_files import read_ports, read_regions
+from ingest.location_aliases import AliasEntry, change_aliases
+from ingest.location_files import read_aliases, read_ports, read_regions
 from ingest.tree import change_tree
 from server.cli.console import (
     open_database,
@@ -18,8 +19,8 @@ from server.cli.console import (
 )
 
 
-def load(regions: Path | None, ports: Path | None, data_dir: Path | None, *, large: bool) -> None:
-    """Load one or both files as one change of the tree.
+def load(regions: Path | None, ports: Path | None, aliases: Path | None, data_dir: Path | None, *, large: bool) -> None:
+    """Load the files as one change.
 
     With `large`, it may move any number of lane-months.
     """
@@ -28,22 +29,35 @@ def load(regions: Path | None, ports: Path | None, data_dir: Path | None, *, lar
         if path is not None:
             with path.open("rb") as file:
                 entries += read(file, path.name, partial(_print_note, path.name))
+    alias_entries = list[AliasEntry]()
+    if aliases is not None:
+        with aliases.open("rb") as file:
+            alias_entries = read_aliases(file, aliases.name, partial(_print_note, aliases.name))
     settings = read_settings(data_dir=data_dir)
     max_moved_rows = None if large else settings.max_moved_lane_months
     with open_database(settings) as url, progress_bar() as progress:
         require_room(settings, url, "The tree was not changed")
         task = progress.add_task("changing the tree", total=1.0)
 
-        async def work(connection: Connection) -> TreeChange:
-            return await change_tree(
-                connection,
-                entries,
-                max_moved_rows=max_moved_rows,
-                report=lambda fraction: progress.update(task, description="moving averages", completed=fraction),
-            )
+        async def work(connection: Connection) -> tuple[TreeChange | None, int]:
+            change, alias_count = None, 0
+            async with connection.transaction():
+                if entries:
+                    change = await change_tree(
+                        connection,
+                        entries,
+                        max_moved_rows=max_moved_rows,
+                        report=lambda part: progress.update(task, description="moving averages", completed=part),
+                    )
+                if alias_entries:
+                    alias_count = await change_aliases(connection, alias_entries)
+            return change, alias_count
 
-        change = run_with_connection(work, url)
-    out.print(f"{change.added:,} locations added, {change.moved:,} moved, {change.unchanged:,} unchanged.")
+        change, alias_count = run_with_connection(work, url)
+    if change is not None:
+        out.print(f"{change.added:,} locations added, {change.moved:,} moved, {change.unchanged:,} unchanged.")
+    if alias_count:
+        out.print(f"{alias_count:,} aliases loaded.")
 
 
 def _print_note(name: str, note: str) -> None:

@@ -56,7 +56,7 @@ def prepare(*, demo: bool) -> None:
 
 
 async def _is_empty(connection: Connection) -> bool:
-    return await locations.count_locations(connection, search=None, kind=None) == 0
+    return await locations.count_locations(connection, kind=None) == 0
 
 
 def _load_demo(database_url: str) -> None:

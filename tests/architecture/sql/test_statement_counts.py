@@ -88,6 +88,15 @@ async def test_average_prices_of_one_lane_execute_two_statements(pool: Pool, sta
     assert len(statements) == 2
 
 
+async def test_average_prices_of_aliases_execute_one_more_statement(pool: Pool, statements: list[str]) -> None:
+    # A location's name is an alias of it.
+    fields = [lane(f"Name of {port}") for port in PORTS[:10]]
+    data = await ask(pool, "{" + " ".join(f"{port}: {field}" for port, field in zip(PORTS, fields, strict=False)) + "}")
+    assert list(data.values()) == [[{"averagePrice": 101.0}]] * 10
+    assert sum("FROM location_aliases" in statement for statement in statements) == 1
+    assert len(statements) == 12
+
+
 async def test_average_prices_of_ten_lanes_share_one_location_statement(pool: Pool, statements: list[str]) -> None:
     data = await ask(pool, "{" + " ".join(f"{port}: {lane(port)}" for port in PORTS[:10]) + "}")
     assert list(data.values()) == [[{"averagePrice": 101.0}]] * 10

@@ -105,6 +105,21 @@ def test_demo_data_is_found_without_case_and_accents(client: Client, search: str
 
 
 @pytest.mark.parametrize(
+    ("search", "keys"),
+    [
+        ("NL", ["NLRTM"]),
+        ("usa", ["us_east_coast", "us_gulf", "us_west_coast"]),
+        ("CNSHA", ["CNSGH"]),
+        ("us", ["us_east_coast", "us_gulf"]),
+    ],
+)
+def test_demo_data_search_begins_with_the_expected_locations(client: Client, search: str, keys: list[str]) -> None:
+    query = "query ($search: String!) { locations(search: $search) { edges { node { key } } } }"
+    edges = client.ask(query, search=search)["locations"]["edges"]
+    assert [edge["node"]["key"] for edge in edges[: len(keys)]] == keys
+
+
+@pytest.mark.parametrize(
     ("origin", "destination"),
     [
         ("CNSGH", "NLRTM"),

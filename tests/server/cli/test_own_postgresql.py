@@ -123,7 +123,7 @@ def unusual_url(postgres: str) -> Iterator[str]:
 
 
 def test_names_that_need_encoding_work_everywhere(unusual_url: str) -> None:
-    assert "11 migrations applied" in ratesgraph(unusual_url, "migrate").stdout
+    assert "12 migrations applied" in ratesgraph(unusual_url, "migrate").stdout
     assert ratesgraph_in_process(unusual_url, "queue").stdout.startswith("0 batches queued")
     with serving(unusual_url, "--workers", "2") as (_, url), running_worker(unusual_url):
 
