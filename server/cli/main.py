@@ -6,6 +6,7 @@ Errors are one line on standard error; exit codes are 0 (success), 1 (failure) a
 
 from datetime import datetime
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Ratesgraph: a GraphQL API server for ocean-freight prices.",
 )
 locations_app = typer.Typer(no_args_is_help=True, help="Load ports and regions.")
 prices_app = typer.Typer(no_args_is_help=True, help="Load prices.")
@@ -31,7 +31,27 @@ app.add_typer(locations_app, name="locations")
 app.add_typer(prices_app, name="prices")
 app.add_typer(rates_app, name="rates")
 app.add_typer(token_app, name="token")
-app.command()(series)
+
+
+def _print_version(*, requested: bool) -> None:
+    if requested:
+        typer.echo(f"ratesgraph {version('ratesgraph')}")
+        raise typer.Exit
+
+
+@app.callback()
+def ratesgraph(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda value: _print_version(requested=value),
+            is_eager=True,
+            help="Print the version.",
+        ),
+    ] = False,
+) -> None:
+    """Ratesgraph: a GraphQL API server for ocean-freight prices."""
 
 
 @app.command()
@@ -108,6 +128,9 @@ def compact(data_dir: DataDir = None) -> None:
 def queue(data_dir: DataDir = None) -> None:
     """Show how many batches are queued, for how long, and how fast they finish."""
     run_command("maintenance", "queue", data_dir=data_dir)
+
+
+app.command()(series)
 
 
 @app.command()

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -162,6 +163,10 @@ def test_schema_command_prints_and_checks_the_schema(tmp_path: Path) -> None:
         (tmp_path / "schema.graphql").write_text(content)
         done = subprocess.run([COMMAND, "schema", "--check"], cwd=tmp_path, capture_output=True, check=False)
         assert done.returncode == exit_code
+
+
+def test_version_option_prints_the_installed_version() -> None:
+    assert ratesgraph(None, "--version").stdout == f"ratesgraph {version('ratesgraph')}\n"
 
 
 @pytest.mark.parametrize(
