@@ -12,16 +12,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Self
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from db.diagnosis.conninfo import choose_session_target, connection_error, describe_unusable, quote_names
 from db.diagnosis.requirement_faults import read_only_fault
-from db.errors import ConnectionLost, ReadOnlyServer, driver_errors
+from db.errors import LOST_STATEMENTS, ConnectionLost, ReadOnlyServer, driver_errors
 from db.traced_cursor import TracedCursor
 from telemetry import spans
 
@@ -30,6 +31,10 @@ Connection = AsyncConnection[TupleRow]
 PROBE_SECONDS = 2.0
 """Time limit of a probe; without an answer the database counts as unavailable."""
 PAUSE_SECONDS = 0.1
+OWN_STATEMENTS = "_pg3_"
+"""Beginning of the names that psycopg gives to prepared statements."""
+FIRST_TRANSACTION_TIMEOUT = 170_000
+"""First version of PostgreSQL that knows `transaction_timeout`."""
 CONNECTION_OPTIONS: dict[str, Any] = {
     "connect_timeout": 2,  # seconds
     # A server that vanishes without closing its connections is detected after ten seconds (milliseconds, seconds, seconds).
@@ -48,6 +53,22 @@ def connection_options(database_url: str) -> dict[str, Any]:
     options = {name: value for name, value in CONNECTION_OPTIONS.items() if name not in given}
     # Statements and pipelines are encoded in UTF-8, whatever the role or PGCLIENTENCODING prefers.
     return {**options, "client_encoding": "UTF8", "autocommit": True, **choose_session_target(database_url)}
+
+
+def session_settings(server_version: int) -> dict[str, str]:
+    """Return the settings of every session, by name, in place of those of role and database.
+
+    psycopg reads timestamps in ISO style only. A session of a pool is idle as long as no request needs it, and a batch is
+    applied in one transaction: limits of idle sessions and of transactions, made for other applications, would end both.
+    """
+    settings = {
+        "DateStyle": "ISO",
+        "TimeZone": "UTC",
+        "extra_float_digits": "1",
+        "default_transaction_isolation": "read committed",
+        "idle_session_timeout": "0",
+    }
+    return settings if server_version < FIRST_TRANSACTION_TIMEOUT else settings | {"transaction_timeout": "0"}
 
 
 class PooledConnection(AsyncConnection[TupleRow]):
@@ -105,23 +126,44 @@ async def configure(connection: Connection, role: Role) -> None:
     try:
         # A connection that hangs here would also block the worker tasks of psycopg_pool.
         with closing_on_timeout(connection):
+            settings = {
+                "application_name": role.name,
+                "statement_timeout": str(role.statement_timeout),
+                "lock_timeout": str(role.lock_timeout),
+                "idle_in_transaction_session_timeout": str(role.idle_in_transaction_timeout),
+                **session_settings(connection.info.server_version),
+            }
             cursor = await connection.execute(
-                "SELECT current_setting('transaction_read_only'),"
-                " set_config('application_name', %s, false), set_config('statement_timeout', %s, false),"
-                " set_config('lock_timeout', %s, false), set_config('idle_in_transaction_session_timeout', %s, false),"
-                " set_config('TimeZone', 'UTC', false), set_config('default_transaction_isolation', 'read committed', false)",
-                (
-                    role.name,
-                    str(role.statement_timeout),
-                    str(role.lock_timeout),
-                    str(role.idle_in_transaction_timeout),
-                ),
+                "SELECT current_setting('transaction_read_only'), pg_backend_pid()"
+                + ", set_config(%s, %s, false)" * len(settings),
+                list(chain.from_iterable(settings.items())),
             )
-            await _require_writable(connection, await cursor.fetchone())
+            row = await cursor.fetchone()
+            await _require_writable(connection, row)
+            # A pooler invents the process ID that it announces.
+            if row is not None and row[1] != connection.info.backend_pid and not await _can_prepare(connection):
+                connection.prepare_threshold = None
     except BaseException:
         # psycopg_pool does not close a connection that it cannot use.
         await connection.close()
         raise
+
+
+async def _can_prepare(connection: Connection) -> bool:
+    """Return whether the connection pooler keeps prepared statements apart.
+
+    PgBouncer does since 1.22, with names of its own. Others lend a session with the statements of the last client. Then a name
+    may be known already, unknown, or that of another statement, whose rows would be returned.
+    """
+    try:
+        # No transaction, which a pooler in statement mode refuses. Its check follows, with a better message.
+        cursor = await connection.execute(b"SELECT name FROM pg_prepared_statements", prepare=True)
+        own = [name for (name,) in await cursor.fetchall() if name.startswith(OWN_STATEMENTS)]
+        for name in own:
+            await connection.execute(sql.SQL("DEALLOCATE {}").format(sql.Identifier(name)))
+    except LOST_STATEMENTS:
+        return False
+    return not own
 
 
 async def ping(connection: Connection) -> None:

@@ -93,6 +93,11 @@ SERVER_SHUTDOWN = {"57P01", "57P02", "57P03", "57P05"}
 TOO_MANY_CONNECTIONS = "53300"
 REFUSALS = (pg.InsufficientPrivilege, pg.InvalidSchemaName)
 """Errors of statements that only the operator can resolve: privileges and the search_path."""
+LOST_STATEMENTS = (pg.InvalidSqlStatementName, pg.DuplicatePreparedStatement)
+"""Errors of a connection pooler that lends a session without the statements that its client prepared."""
+POOLER_ADVICE = (
+    "Name PostgreSQL itself in the URL, or update the pooler (PgBouncer: 1.22, max_prepared_statements above 0)."
+)
 STATEMENT_ERROR = "ERROR"
 """Severity of an error that ends a statement. After a higher one the server closes the connection, whatever the code."""
 READ_ONLY_TRANSACTION = "25006"
@@ -136,7 +141,8 @@ def describe_for_operator(error: DatabaseError) -> str:
     if isinstance(error, ConnectionLost):
         return error.summary or (str(cause).strip().partition("\n")[0] if cause else str(error))
     if isinstance(error, DatabaseUnusable) and isinstance(cause, psycopg.Error) and cause.diag.message_primary:
-        return f"{cause.diag.message_primary} (SQLSTATE {cause.sqlstate})"
+        reason = f"{cause.diag.message_primary} (SQLSTATE {cause.sqlstate})"
+        return f"{reason}. {POOLER_ADVICE}" if isinstance(cause, LOST_STATEMENTS) else reason
     return str(error)
 
 
@@ -155,7 +161,7 @@ def driver_errors() -> Iterator[None]:
         raise DiskFull from error
     except (pg.UndefinedTable, pg.UndefinedColumn) as error:
         raise MigrationNeeded from error
-    except REFUSALS as error:
+    except (*REFUSALS, *LOST_STATEMENTS) as error:
         raise DatabaseUnusable from error
     except psycopg.Error as error:
         if is_read_only(error):

@@ -16,7 +16,7 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import default_migration_table
 
-from db.connection import connection_options
+from db.connection import connection_options, session_settings
 from db.diagnosis.conninfo import connection_error
 from db.errors import DatabaseUnusable, driver_errors
 
@@ -38,19 +38,20 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
     def connect(self, dburi: DatabaseURI) -> psycopg.Connection[Any]:
         """Open a connection. yoyo opens one for each migration."""
         connection = _connect(dburi.database)
-        connection.execute(
-            "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)",
-            (LOCK_TIMEOUT, STATEMENT_TIMEOUT),
-        )
+        for setting in (("lock_timeout", LOCK_TIMEOUT), ("statement_timeout", STATEMENT_TIMEOUT)):
+            connection.execute("SELECT set_config(%s, %s, false)", setting)
         return connection
 
 
 def _connect(database_url: str) -> psycopg.Connection[Any]:
     """Open a connection. Raise ConnectionLost, with the reason, if this fails."""
     try:
-        return psycopg.connect(database_url, **connection_options(database_url))
+        connection = psycopg.connect(database_url, **connection_options(database_url))
     except psycopg.OperationalError as error:
         raise connection_error(database_url, error) from error
+    for setting in session_settings(connection.info.server_version).items():
+        connection.execute("SELECT set_config(%s, %s, false)", setting)
+    return connection
 
 
 def migration_names() -> list[str]:

@@ -59,8 +59,10 @@ class _PipelineRun(Generic[Result]):
     def __init__(self, connection: Connection, statement: bytes, decode: Decoder[Result]) -> None:
         self._pgconn = connection.pgconn
         self._statement = statement
-        self._name = _statement_name(statement)
-        self._prepared = _prepared.setdefault(connection, set())
+        # The unnamed statement lasts until the end of the pipeline, during which no pooler lends the session to others.
+        can_prepare = connection.prepare_threshold is not None
+        self._name = _statement_name(statement) if can_prepare else b""
+        self._prepared = _prepared.setdefault(connection, set()) if can_prepare else set()
         self._transformer = Transformer(connection)
         self._decode = decode
         self.results: list[Result] = []

@@ -54,6 +54,11 @@ REFUSED_LOGINS = (
         r"(?P<method>LDAP|PAM|RADIUS|GSSAPI|SSPI|BSD|OAuth\w*) authentication failed",
     ),
     Fault(
+        "the server accepts no connection over its socket as this user (pg_hba.conf)",
+        "Add a line to pg_hba.conf and reload the server: local {database} {role} scram-sha-256",
+        r"pg_hba\.conf[^\n]* for host \"\[local\]\"",
+    ),
+    Fault(
         "the server accepts no connection without TLS from here as this user (pg_hba.conf, address {address})",
         "Add sslmode=require to the URL. If the server has no TLS, add a line to pg_hba.conf and reload the server:"
         " host {database} {role} {address}/32 scram-sha-256 (/128 for IPv6)",
@@ -61,8 +66,7 @@ REFUSED_LOGINS = (
     ),
     Fault(
         "the server accepts no connection from here as this user (pg_hba.conf, address {address})",
-        "Add a line to pg_hba.conf and reload the server: host {database} {role} {address}/32 scram-sha-256 (/128 for IPv6,"
-        " and a line that begins with local, without address, for a socket)",
+        "Add a line to pg_hba.conf and reload the server: host {database} {role} {address}/32 scram-sha-256 (/128 for IPv6)",
         NO_ENTRY,
     ),
 )

@@ -11,6 +11,7 @@ from rapidfuzz import fuzz, process
 
 from db.connection import Connection
 from db.sql import load_sections
+from domain.currencies import find_meant
 from domain.prices import DateRange
 
 SQL = load_sections("rates")
@@ -23,36 +24,12 @@ MAX_USD_PER_UNIT = 10**6
 MAX_SUGGESTIONS = 3
 MIN_SCORE = 60
 """Similarity of two codes, in percent: two of three letters are equal."""
-TRADE_NAMES = {
-    "CNY": "RMB CNH YUAN RENMINBI CN¥ ¥",
-    "USD": "$ US$ USD$ $US US DOLLAR DOLLARS USDOLLAR USDOLLARS",
-    "EUR": "€ EURO EUROS",
-    "GBP": "£ STG UKP STERLING POUND POUNDS",
-    "JPY": "YEN JP¥ ¥ 円",
-    "INR": "RS INR. ₹ RUPEE RUPEES",
-    "KRW": "₩ WON",
-    "SGD": "S$",
-    "HKD": "HK$",
-    "AUD": "A$ AU$",
-    "CAD": "C$ CA$",
-    "NZD": "NZ$",
-    "BRL": "R$ REAL REAIS",
-    "TWD": "NT$ NTD",
-    "AED": "DHS DH DIRHAM",
-    "CHF": "SFR FR. FRANKEN",
-    "TRY": "TL ₺",
-    "PLN": "ZL ZŁ",
-    "DKK": "KR KR. DKR",
-    "NOK": "KR KR. NKR",
-    "SEK": "KR KR. SKR",
-}
-"""Words and signs, without blanks, that trade uses for a currency instead of its ISO 4217 code."""
 
 
 def closest_currencies(text: str, known: Iterable[str]) -> list[str]:
     """Return up to MAX_SUGGESTIONS known currencies, or the US dollar, that a text may mean."""
     word, codes = "".join(text.upper().split()), sorted({*known, "USD"})
-    meant = [code for code, names in TRADE_NAMES.items() if word in names.split() and code in codes]
+    meant = [code for code in find_meant(word) if code in codes]
     similar = process.extract(word, codes, scorer=fuzz.ratio, score_cutoff=MIN_SCORE, limit=MAX_SUGGESTIONS)
     return meant or [code for code, _, _ in similar]
 

@@ -26,7 +26,7 @@ DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 DATE_MISTAKES = {
     r"^[0-9]{1,2}[./-][0-9]{1,2}[./-]([0-9]{2}|[0-9]{4})$": "a date in another order; write YYYY-MM-DD",
     r"^[1-9][0-9]{4}(\.[0-9]+)?$": "a date as a number, as Excel stores it; write YYYY-MM-DD",
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]": "a date with a time of day; write YYYY-MM-DD",
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]": "a date with a time of day; write YYYY-MM-DD",
 }
 PRICE_MISTAKES = {
     r"^[+-]?[0-9]{1,3}([,.'’\s][0-9]{3})+([.,][0-9]+)?$": "a price with thousands separators; write 1234.56",
@@ -34,6 +34,8 @@ PRICE_MISTAKES = {
     r"^(\p{Sc}|[A-Za-z]{1,3}\p{Sc}?)\s*[+-]?[0-9][0-9.,]*$|^[+-]?[0-9][0-9.,]*\s*(\p{Sc}|[A-Za-z]{3})$": (
         "a price with its currency, which has a field of its own; write 1234.56"
     ),
+    r"%$": "a percentage; write 1234.56",
+    r"^\(.+\)$|^[0-9][0-9.,]*-$|^[\u2010-\u2015\u2212]": "a negative number as in bookkeeping; write -1234.56",
 }
 """Patterns of usual mistakes, with the messages that describe them."""
 

@@ -6,9 +6,11 @@ rows of too few fields, and those with texts that polars would return with their
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
@@ -27,6 +29,9 @@ A row may end before the others: Excel omits the last separators of rows whose l
 MAX_DESCRIBED_BLOCKS = 8
 """Number of blocks read exactly in order to describe rows of too few fields. Further ones are just missing a value."""
 BROKEN = "BROKEN_FILE"
+CUT_OFF = "; the file may be cut off (end it with a newline if it is complete)"
+PART_BYTES = 256 << 10
+"""Size of the parts in which quotes are checked: they fit into the processor's cache."""
 
 
 class Rows(NamedTuple):
@@ -88,10 +93,9 @@ class Table:
 
     def _read_quickly(self, block: Block) -> Rows | None:
         """Return the rows as polars reads them, or None if the other reader is needed."""
-        if b'"' in block.data and any(sign in block.data and sign + b'"' in block.data for sign in (b" ", b"=")):
-            # The search for two characters is slow, but a quoted block usually has neither sign.
-            return None
         separator = self._header.separator
+        if b'"' in block.data and not _has_plain_quotes(block.data, separator):
+            return None
         head = (separator.join(self._names) + "\n").encode()
         try:
             frame = pl.read_csv(
@@ -107,6 +111,7 @@ class Table:
         polars adds nulls to such a row, and empty fields become null too.
         """
         if len(frame) and not block.data.endswith(b"\n") and frame[self._names[self._required_fields - 1]][-1] is None:
+            # The end of the file may have cut the row.
             return True
         lacks_value = frame[self._last_filled].is_null()
         if self._described_blocks == MAX_DESCRIBED_BLOCKS or not lacks_value.any():
@@ -119,7 +124,9 @@ class Table:
         """Return the rows as the module csv reads them, which knows their lines."""
         columns: list[list[str | None]] = [[] for _ in self._names]
         short = list[tuple[int, int, list[str]]]()
-        for position, (line, row) in enumerate(parse_rows(block, self._header.separator)):
+        separator = self._header.separator
+        row = list[str]()
+        for position, (line, row) in enumerate(parse_rows(block, separator)):
             if len(row) < self._required_fields and any(cell.strip() for cell in row):
                 short.append((position, line, row))
             if len(row) > len(columns):
@@ -133,6 +140,9 @@ class Table:
         schema = dict.fromkeys(self._names, pl.String)
         frame = pl.DataFrame(dict(zip(schema, columns, strict=True)), schema=schema)
         cut = None if block.data.endswith(b"\n") else len(frame) - 1
+        if len(row) == self._required_fields and block.data.endswith(separator.encode()) and any(row):
+            # The end of the file may have cut the last row where its last value begins.
+            short.append((len(frame) - 1, line, row[:-1]))
         return Rows(frame, problem_rows(self._describe_short_rows(short, cut)))
 
     def _describe_short_rows(self, short: list[tuple[int, int, list[str]]], cut: int | None) -> Iterator[Problem]:
@@ -144,7 +154,7 @@ class Table:
             absent = [name for name in self._names[len(row) :] if name in KNOWN_COLUMNS]
             if position == cut or FILLED_COLUMNS & set(absent):
                 message = f"line {line} {self._describe_fields(len(row))}"
-                message += "; the file may be cut off" if position == cut else ""
+                message += CUT_OFF if position == cut else ""
                 yield position, FIELDS.get(absent[0], absent[0]), "MISSING_VALUE", message, None
 
     def _add_columns(self, columns: list[list[str | None]], count: int, rows: int) -> None:
@@ -179,16 +189,20 @@ class Table:
 def parse_rows(block: Block, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the number of the first line, and the fields, of each row.
 
-    Raise FileRejected (BROKEN_FILE).
+    Blanks around quotes are no text. Any other text next to a quoted one would change its value. Raise FileRejected
+    (BROKEN_FILE).
     """
     ended = False
+    text = block.data.decode()
+    if '" ' in text or '"\t' in text:
+        text = _trim_quoted(text, separator)
 
     def lines() -> Iterator[str]:
         nonlocal ended
-        yield from io.StringIO(block.data.decode(), newline="")
+        yield from io.StringIO(text, newline="")
         ended = True
 
-    reader = csv.reader(lines(), delimiter=separator, skipinitialspace=True)
+    reader = csv.reader(lines(), delimiter=separator, skipinitialspace=True, strict=True)
     line = block.first_line
     while True:
         try:
@@ -196,14 +210,43 @@ def parse_rows(block: Block, separator: str) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise FileRejected(BROKEN, f"line {line}: {error}") from error
-        if ended:
-            # A complete row ends without a look at the next line.
-            raise FileRejected(BROKEN, f"line {line}: unterminated quote")
+            reason = str(error)
+            if ended:
+                # A complete row ends without a look at the next line.
+                reason = "unterminated quote"
+            elif "expected after" in reason:
+                reason = "text after a closing quote; write a quote inside a quoted value twice"
+            raise FileRejected(BROKEN, f"line {line}: {reason}") from error
         yield line, row
         line = block.first_line + reader.line_num
+
+
+def _trim_quoted(text: str, separator: str) -> str:
+    """Return the text without blanks between a closing quote and the end of its field."""
+    sign = re.escape(separator)
+    return re.sub(rf'(?:^|(?<=[\n{sign}]))([ \t]*"(?:[^"]|"")*")[ \t]*(?=[\r\n{sign}]|$)', r"\1", text)
 
 
 def _unwrap_formula(cell: str) -> str:
     """Return the text of `="CNSGH"`, with which exports keep Excel from changing a value."""
     return cell[2:-1] if cell.startswith('="') and cell.endswith('"') else cell
+
+
+def _has_plain_quotes(data: bytes, separator: str) -> bool:
+    """Return whether each quote begins or ends a field, in turn.
+
+    polars reads other quotes, such as those of `"14"50`, in its own way. The check takes 10 ms for 8 MiB in which all fields
+    are quoted.
+    """
+    characters = np.frombuffer(data, dtype=np.uint8)
+    is_edge = np.zeros(256, dtype=np.bool_)
+    is_edge[[ord(separator), ord("\n"), ord("\r")]] = True
+    count = 0
+    for start in range(0, len(characters), PART_BYTES):
+        quotes = np.flatnonzero(characters[start : start + PART_BYTES] == ord('"')) + start
+        opening, closing = quotes[count % 2 :: 2], quotes[1 - count % 2 :: 2]
+        count += len(quotes)
+        before, after = opening[opening > 0] - 1, closing[closing + 1 < len(characters)] + 1
+        if not (is_edge[characters[before]].all() and is_edge[characters[after]].all()):
+            return False
+    return count % 2 == 0

@@ -1,4 +1,4 @@
-"""Errors of an exhausted pool: overload of the process, or an outage of the database."""
+"""Errors of a pool: overload, an outage, and a pooler that loses prepared statements."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,8 +7,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from db import pool as pool_module
-from db.connection import ping
-from db.errors import DatabaseUnavailable, ServerBusy
+from db.connection import Connection, ping
+from db.errors import DatabaseUnavailable, DatabaseUnusable, ServerBusy
 from db.pool import API, Pool, open_pool
 
 pytestmark = pytest.mark.anyio
@@ -56,3 +56,17 @@ async def test_connection_pool_overload_during_an_outage_is_database_unavailable
         assert isinstance(pool.overload_error(), ServerBusy)
         pool._outage.trip()
         assert isinstance(pool.overload_error(), DatabaseUnavailable)
+
+
+async def test_connection_pool_explains_a_pooler_that_loses_prepared_statements(
+    open_small_pool: OpenPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def lose_statement(connection: Connection) -> None:
+        await connection.execute("SELECT 1", prepare=True)
+        connection.pgconn.exec_(b"DEALLOCATE ALL")  # As a session that the pooler has lent to others.
+        await connection.execute("SELECT 1", prepare=True)
+
+    async with open_small_pool() as pool:
+        with pytest.raises(DatabaseUnusable):
+            await pool.read(lose_statement)
+    assert "(SQLSTATE 26000). Name PostgreSQL itself in the URL, or update the pooler (PgBouncer: 1.22" in caplog.text

@@ -29,7 +29,7 @@ from tests.support.tokens import authorization_header, create_api_token
 from tests.support.waiting import eventually
 
 MIN_VERSION = (1, 22)
-"""Older versions do not support prepared statements across connections."""
+"""Older versions do not keep the prepared statements of clients apart."""
 INI = """\
 [databases]
 * = host={host} port={port} user=postgres
@@ -44,8 +44,8 @@ server_login_retry = 1
 TRANSACTION = """\
 pool_mode = transaction
 default_pool_size = 3
-max_prepared_statements = 200
 """
+PREPARED_STATEMENTS = "max_prepared_statements = 200\n"
 SESSION = """\
 pool_mode = session
 default_pool_size = 30
@@ -65,14 +65,14 @@ def any_command() -> str:
     return found
 
 
-@pytest.fixture
-def command(any_command: str) -> str:
-    """The PgBouncer executable, of a version that supports transaction pooling."""
+@pytest.fixture(params=["", PREPARED_STATEMENTS], ids=["by default", "with prepared statements"])
+def transaction_pooling(request: pytest.FixtureRequest, any_command: str) -> str:
+    """Settings of transaction pooling; with prepared statements if the version supports them."""
     printed = subprocess.run([any_command, "--version"], capture_output=True, text=True, check=True).stdout
     version = re.search(r"PgBouncer (\d+)\.(\d+)", printed)
-    if version is None or (int(version[1]), int(version[2])) < MIN_VERSION:
+    if request.param and (version is None or (int(version[1]), int(version[2])) < MIN_VERSION):
         pytest.skip(f"{printed.splitlines()[0]} is older than {'.'.join(map(str, MIN_VERSION))}")
-    return any_command
+    return f"{TRANSACTION}{request.param}"
 
 
 class PgBouncer:
@@ -117,7 +117,7 @@ class PgBouncer:
 
 
 @contextmanager
-def running_pgbouncer(command: str, database_url: str, *, pooling: str = TRANSACTION) -> Iterator[PgBouncer]:
+def running_pgbouncer(command: str, database_url: str, *, pooling: str) -> Iterator[PgBouncer]:
     """Run a PgBouncer in front of the database."""
     with TemporaryDirectory(prefix="ratesgraph-") as folder:
         bouncer = PgBouncer(command, database_url, Path(folder), pooling)
@@ -134,10 +134,13 @@ def cases(database_url: str) -> list[QueryCase]:
 
 
 def test_pgbouncer_reads_are_correct_and_survive_its_restart(
-    command: str, database_url: str, cases: list[QueryCase]
+    any_command: str, transaction_pooling: str, database_url: str, cases: list[QueryCase]
 ) -> None:
     settings = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_DIRECT_URL": database_url}
-    with running_pgbouncer(command, database_url) as bouncer, serving(bouncer.url, settings=settings) as (_, url):
+    with (
+        running_pgbouncer(any_command, database_url, pooling=transaction_pooling) as bouncer,
+        serving(bouncer.url, settings=settings) as (_, url),
+    ):
         wait_until_answered(url)
         # More readers than connections to PostgreSQL: the connections are shared.
         with reading(url, cases, persistent=8, short_lived=8) as readings:
@@ -171,7 +174,7 @@ def test_pgbouncer_reads_survive_an_outage_of_the_database(any_command: str) -> 
 
 
 def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
-    command: str, database_url: str, cases: list[QueryCase]
+    any_command: str, transaction_pooling: str, database_url: str, cases: list[QueryCase]
 ) -> None:
     token = authorization_header(create_api_token(database_url, "admin"))
     settings = {"RATESGRAPH_DIRECT_URL": database_url}
@@ -179,7 +182,7 @@ def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
     price = {"dateFrom": "2024-01-01", "origin": "CNSGH", "destination": "NLRTM", "price": 5}
     assert cases
     with (
-        running_pgbouncer(command, database_url) as bouncer,
+        running_pgbouncer(any_command, database_url, pooling=transaction_pooling) as bouncer,
         serving(bouncer.url, settings=settings) as (_, url),
         running_worker(database_url),
         httpx.Client(base_url=url, headers={**token, "Accept": "application/json"}, timeout=30) as http,

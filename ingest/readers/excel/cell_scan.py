@@ -1,10 +1,12 @@
-"""Scan of a sheet for cells whose values the decoder would lose.
+"""Scan of a sheet for what the decoder would lose.
 
-These are errors, and formulas without a stored result. The decoder (calamine) returns them as empty cells. An empty last day
-means one day, and an empty currency US dollars: such an item would be stored with wrong data.
+These are errors, formulas without a stored result, and values in CDATA sections. The decoder (calamine) returns them as empty
+cells. An empty last day means one day, and an empty currency US dollars: such an item would be stored with wrong data. The
+decoder also loses the units that cells show.
 """
 
 import re
+from collections.abc import Mapping
 from zipfile import ZipFile
 
 from ingest.errors import FileRejected
@@ -14,6 +16,7 @@ MAX_CELLS = 32_000_000
 """Limit on rows × columns of the used area, which the decoder holds in memory: a million rows of 30 columns."""
 MAX_LOST_CELLS = 100_000
 MAX_LOST_TEXT = 200
+PLACEHOLDERS = {"0", "0.0"}
 REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 Position = str | tuple[int, int]
 """Position of a cell: a reference such as C2, which is located only if needed, or row and column from 0."""
@@ -26,17 +29,19 @@ class CellScan:
 
     Attributes:
         lost: Text of each lost cell, by row and column: the error, or the formula. Rows and columns count from 0.
+        units: Unit that each number with one shows, by column and row.
         rows: Number of rows up to the last value.
         columns: Number of columns up to the last value.
     """
 
     __slots__ = (
-        "_cell", "_formula", "_has_value", "_last", "_local", "_lost_count", "_position", "_row", "_text",
-        "columns", "lost", "rows",
+        "_cell", "_formula", "_has_results", "_has_value", "_is_split", "_last", "_local", "_lost_count", "_position",
+        "_row", "_styles", "_text", "_value", "columns", "lost", "rows", "units",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, styles: Mapping[str, str], *, has_results: bool) -> None:
         self.lost: dict[int, dict[int, str]] = {}
+        self.units: dict[int, dict[int, str]] = {}
         self.rows = self.columns = 0
         self._local = LocalNames()
         self._row = -1
@@ -45,8 +50,11 @@ class CellScan:
         self._last: Position | None = None
         self._has_value = False
         self._formula: str | None = None
-        self._text = ""
+        self._text = self._value = ""
+        self._is_split = False
         self._lost_count = 0
+        self._styles = styles
+        self._has_results = has_results
 
     def start(self, name: str, attributes: Attributes) -> None:
         """Handle the start of an element."""
@@ -55,7 +63,7 @@ class CellScan:
             self._cell, self._has_value, self._formula = attributes, False, None
             self._position = attributes.get("r") or (self._row, _locate(self._position)[1] + 1)
         elif kind == "v" or kind == "f":
-            self._text = ""
+            self._text, self._is_split = "", False
         elif kind == "row":
             self._row = int(attributes["r"]) - 1 if "r" in attributes else self._row + 1
             self._position, self._last = (self._row, -1), None
@@ -75,23 +83,44 @@ class CellScan:
         """Handle text."""
         self._text += data
 
+    def split(self, *_content: str) -> None:
+        """Handle a comment or the start of a CDATA section.
+
+        The decoder reads a value no further than to there.
+        """
+        self._is_split = True
+
     def end(self, name: str) -> None:
         """Handle the end of an element."""
         kind = self._local[name]
         if kind == "v":
             # An empty text is the result of a formula if the cell is of the type for texts.
-            self._has_value = bool(self._text) or self._cell.get("t") == "str"
-            if self._cell.get("t") == "e":
+            self._has_value, self._value = bool(self._text) or self._cell.get("t") == "str", self._text
+            if self._cell.get("t") == "e" or self._is_split:
                 self._lose(self._text)
         elif kind == "c":
-            if self._formula is not None and not self._has_value:
+            if self._formula is not None and not (self._has_value and self._is_result()):
                 self._lose(f"={self._formula or '…'}")
             elif self._has_value:
                 self._last = self._position
+                if self._styles and (unit := self._styles.get(self._cell.get("s", ""))):
+                    self._add_unit(unit)
         elif kind == "f":
             self._formula = self._text
         elif kind == "row" and self._last is not None:
             self._extend(*_locate(self._last))
+
+    def _is_result(self) -> bool:
+        """Return whether the value of a formula is its result.
+
+        Otherwise it may be the 0 that stands for the result until the workbook is calculated.
+        """
+        return self._has_results or self._value not in PLACEHOLDERS
+
+    def _add_unit(self, unit: str) -> None:
+        if self._cell.get("t", "n") == "n":
+            row, column = _locate(self._position)
+            self.units.setdefault(column, {})[row] = unit
 
     def _extend(self, row: int, column: int) -> None:
         self.rows = max(self.rows, row + 1)
@@ -107,10 +136,14 @@ class CellScan:
         self._extend(row, column)
 
 
-def scan_sheet(archive: ZipFile, part: str) -> CellScan:
-    """Scan the part of a sheet. Raise FileRejected (BROKEN_FILE)."""
-    scan = CellScan()
-    parse_part(archive, part, scan.start, scan.end, scan.text)
+def scan_sheet(archive: ZipFile, part: str, styles: Mapping[str, str], *, has_results: bool) -> CellScan:
+    """Scan the part of a sheet.
+
+    `styles` has the units of styles (`find_units`), and `has_results` whether formulas are calculated (`package.has_results`).
+    Raise FileRejected (BROKEN_FILE).
+    """
+    scan = CellScan(styles, has_results=has_results)
+    parse_part(archive, part, scan.start, scan.end, scan.text, scan.split)
     return scan
 
 

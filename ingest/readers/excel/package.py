@@ -75,6 +75,29 @@ def list_sheet_parts(archive: ZipFile) -> dict[str, str]:
     return sheets
 
 
+def find_part(archive: ZipFile, kind: str) -> str | None:
+    """Return the name of the part of this kind that the workbook has, such as `styles`, or None."""
+    parts = _read_relationships(archive, find_workbook_part(archive) or "").values()
+    return next((part for found, part in parts if found == kind and part in archive.namelist()), None)
+
+
+def has_results(archive: ZipFile) -> bool:
+    """Return whether the program that wrote the workbook calculated its formulas.
+
+    Libraries do not. They tell the spreadsheet to calculate the workbook when it opens it, or write no settings of calculation.
+    Some store 0 as the result of each formula until then (XlsxWriter, Apache POI).
+    """
+    found = False
+
+    def start(name: str, attributes: Attributes) -> None:
+        nonlocal found
+        if name.endswith(" calcPr"):
+            found = attributes.get("fullCalcOnLoad", "0") in {"0", "false"}
+
+    parse_part(archive, find_workbook_part(archive) or "", start)
+    return found
+
+
 def _read_relationships(archive: ZipFile, part: str) -> dict[str, tuple[str, str]]:
     """Return (kind, part) of the relationships of a part, or of the package, by their ids."""
     folder, name = posixpath.split(part)
@@ -107,8 +130,11 @@ def parse_part(
     start: Callable[[str, Attributes], None],
     end: Callable[[str], None] | None = None,
     text: Callable[[str], None] | None = None,
+    split: Callable[..., None] | None = None,
 ) -> None:
     """Parse a part in chunks, and call the functions for its elements and text.
+
+    `split` is called where a comment, a processing instruction or a CDATA section interrupts the text.
 
     Names of elements begin with their namespace, as in "namespace row". Raise FileRejected for a document type declaration,
     which the standard forbids, and ExpatError for other damage.
@@ -119,6 +145,7 @@ def parse_part(
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.CharacterDataHandler = text
+    parser.CommentHandler = parser.ProcessingInstructionHandler = parser.StartCdataSectionHandler = split
     with archive.open(part) as stream:
         while chunk := stream.read(CHUNK_BYTES):
             parser.Parse(chunk)

@@ -10,7 +10,8 @@ from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, Shee
 from ingest.errors import FileRejected
 from ingest.readers.columns import LAYOUTS, Layouts
 from ingest.readers.excel.cell_scan import CellScan, column_letters, scan_sheet
-from ingest.readers.excel.package import list_sheet_parts, open_package
+from ingest.readers.excel.number_formats import find_units
+from ingest.readers.excel.package import has_results, list_sheet_parts, open_package
 from ingest.readers.excel.reader import BROKEN
 from ingest.readers.excel.sheet_table import SheetTable, find_table, show_name
 from ingest.readers.guarded.process import SOURCE, Frames, limit_time, require_short_text, run
@@ -86,11 +87,11 @@ def _list_tables() -> Iterator[tuple[str, SheetTable | None]]:
     # One limit for all sheets: ten thousand of them may name the same part.
     limit_time()
     with open_package(SOURCE) as archive, CalamineWorkbook.from_path(SOURCE) as workbook:
-        parts = list_sheet_parts(archive)
+        parts, styles, calculated = list_sheet_parts(archive), find_units(archive), has_results(archive)
         for sheet in workbook.sheets_metadata:
             if sheet.typ is not SheetTypeEnum.WorkSheet:
                 continue
-            scan = scan_sheet(archive, parts[sheet.name])
+            scan = scan_sheet(archive, parts[sheet.name], styles, has_results=calculated)
             if scan.rows and sheet.visible is not SheetVisibleEnum.Visible:
                 yield sheet.name, None
             elif scan.rows:

@@ -9,8 +9,9 @@ from typing import Any
 from python_calamine import CalamineSheet
 
 from ingest.errors import FileRejected
-from ingest.readers.columns import Layouts, find_layout, normal_name
+from ingest.readers.columns import OPTIONAL_COLUMN, Layouts, find_layout, normal_name
 from ingest.readers.excel.cell_scan import CellScan, column_letters
+from ingest.readers.excel.number_formats import show_amount
 
 Cell = str | None
 Row = list[Cell]
@@ -81,6 +82,7 @@ class SheetTable:
         Raise FileRejected (WRONG_COLUMNS) for a value in any other column.
         """
         known = self.known(layouts)
+        units, price, currency = self._find_units(known)
         for number, row in enumerate(_read_rows(self.sheet, self.scan), start=1):
             if number <= self.header_row + 1:
                 continue
@@ -89,7 +91,20 @@ class SheetTable:
                     place = f"sheet {self.shown_name}, cell {column_letters(column)}{number}"
                     problem = self._describe_columns(layouts) if column in self.columns else NO_NAME
                     raise FileRejected("WRONG_COLUMNS", f"{place}: {problem}")
+            if (unit := units.get(number - 1)) and (amount := row[price]) is not None:
+                given = row[currency] if currency is not None and currency < len(row) else None
+                row[price] = show_amount(amount, unit, given)
             yield [row[column] if column < len(row) else None for column in known]
+
+    def _find_units(self, known: Mapping[int, str]) -> tuple[Mapping[int, str], int, int | None]:
+        """Return the units of prices by row, and the columns of price and currency."""
+        columns = {normal_name(name): column for column, name in known.items()}
+        price = columns.get("price", -1)
+        units = self.scan.units.get(price, {})
+        for (first, left), (last, right) in self.sheet.merged_cell_ranges or ():
+            if units and left <= price <= right and (unit := self.scan.units.get(left, {}).get(first)):
+                units.update(dict.fromkeys(range(first, min(last + 1, self.scan.rows)), unit))
+        return units, price, columns.get(OPTIONAL_COLUMN)
 
     def _describe_columns(self, layouts: Layouts) -> str | None:
         try:

@@ -34,8 +34,8 @@ SAMPLES = {
     f"FATAL:  {NO_ENTRY}, SSL encryption\nFATAL:  {NO_ENTRY}, no encryption": (
         "the server accepts no connection from here as this user (pg_hba.conf, address 10.0.0.5)"
     ),
-    'FATAL:  pg_hba.conf rejects connection for host "[local]", user "me", database "prices"': (
-        "the server accepts no connection from here as this user (pg_hba.conf, address [local])"
+    'FATAL:  pg_hba.conf rejects connection for host "[local]", user "me", database "prices", no encryption': (
+        "the server accepts no connection over its socket as this user (pg_hba.conf)"
     ),
     'FATAL:  database "prices" does not exist': "the database does not exist",
     "FATAL:  no such database: prices": "the database does not exist",

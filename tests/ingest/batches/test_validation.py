@@ -97,6 +97,7 @@ def test_validation_reports_the_field_and_code_of_each_error(
         ("2024-01-01T12:00:00Z", "a date with a time of day; write YYYY-MM-DD"),
         ("2101-01-01", "not a valid date between 1970 and 2100 (YYYY-MM-DD)"),
         ("20240101", "not a valid date between 1970 and 2100 (YYYY-MM-DD)"),
+        ("1970-01-01 +2932897 days", "not a valid date between 1970 and 2100 (YYYY-MM-DD)"),
     ],
 )
 def test_validation_describes_usual_mistakes_in_dates(text: str, words: str) -> None:
@@ -117,6 +118,10 @@ def test_validation_describes_usual_mistakes_in_dates(text: str, words: str) -> 
         ("$1450.50", "a price with its currency, which has a field of its own; write 1234.56"),
         ("US$ 1,450", "a price with its currency, which has a field of its own; write 1234.56"),
         ("1450 EUR", "a price with its currency, which has a field of its own; write 1234.56"),
+        ("5%", "a percentage; write 1234.56"),
+        ("(1450.50)", "a negative number as in bookkeeping; write -1234.56"),
+        ("1,450.50-", "a negative number as in bookkeeping; write -1234.56"),
+        ("\u22121450", "a negative number as in bookkeeping; write -1234.56"),
         ("abc", "not a decimal number such as 1234.56"),
         ("=A1*2", "not a decimal number such as 1234.56"),
     ],

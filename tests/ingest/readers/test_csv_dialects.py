@@ -19,6 +19,7 @@ ROW = ("CNSGH", "NLRTM", "2026-05-01", "2026-05-31", "1450.50", "EUR")
 SEMICOLONS = (
     "the fields are separated by semicolons, so a comma in a price is its decimal separator (1450,50 is 1450.50)"
 )
+CUT_OFF = "; the file may be cut off (end it with a newline if it is complete)"
 Rows = list[tuple[Any, ...]]
 
 
@@ -152,8 +153,15 @@ def test_csv_price_that_may_be_in_thousands_is_a_problem_of_its_item(price: str)
         (HEADER + LINE.replace(",EUR", ",") + LINE.replace(",EUR", ""), []),
         (
             HEADER + LINE + LINE[:-6],
-            [(2, "currency", "MISSING_VALUE", "line 3 has 5 fields, the header has 6; the file may be cut off", None)],
+            [(2, "currency", "MISSING_VALUE", "line 3 has 5 fields, the header has 6" + CUT_OFF, None)],
         ),
+        # The end of the file may have cut the currency where it begins.
+        (
+            HEADER + LINE + LINE[:-4],
+            [(2, "currency", "MISSING_VALUE", "line 3 has 5 fields, the header has 6" + CUT_OFF, None)],
+        ),
+        (HEADER + LINE + LINE[:-4] + '""', []),
+        (HEADER + LINE + ",,,,,", []),
     ],
 )  # fmt: skip
 def test_csv_rows_of_too_few_fields_are_problems_with_their_line(text: str, problems: Rows) -> None:
@@ -167,6 +175,11 @@ def test_csv_rows_of_too_few_fields_are_problems_with_their_line(text: str, prob
         ("\n\n" + HEADER + "\n" + LINE.replace("1450.50", "1450,50"), "BROKEN_FILE", "line 5 has 7 fields, the header has 6"),
         (HEADER + LINE + 'CNSGH,"NLRTM,1\n' + LINE, "BROKEN_FILE", "line 3: unterminated quote"),
         ('"' + HEADER + LINE, "BROKEN_FILE", "line 1: unterminated quote"),
+        # Without the text next to the quotes, or with it, these would be other values.
+        (HEADER + LINE + LINE.replace("1450.50", '"1450"0'), "BROKEN_FILE", "line 3: text after a closing quote; write a"),
+        (HEADER + LINE.replace("EUR", '"US"D"'), "BROKEN_FILE", "line 2: text after a closing quote"),
+        (HEADER + LINE.replace("1450.50", '""1450.50""'), "BROKEN_FILE", "line 2: text after a closing quote"),
+        (HEADER + LINE.replace("EUR", '"EUR') * 2, "BROKEN_FILE", "line 2: text after a closing quote"),
         (HEADER.replace("currency", "currency,"), "EMPTY_BATCH", "no rows"),
         (HEADER[:-1], "EMPTY_BATCH", "no rows"),
         ("sep=;\n", "EMPTY_BATCH", "no rows"),
@@ -195,6 +208,15 @@ def test_csv_that_cannot_be_read_is_rejected_with_reason_and_line(text: str | by
     found = rejection_of(text)
     assert found[0] == code
     assert words in found[1]
+
+
+def test_csv_quotes_between_other_characters_belong_to_the_value() -> None:
+    lines = [LINE.replace("1450.50", '14"50'), LINE.replace("EUR", 'EU"R"'), LINE.replace("EUR", '"a ""b"" ,c" ')]
+    assert [row[4:] for row in rows_of(HEADER + "".join(lines))] == [
+        ('14"50', "EUR"),
+        ("1450.50", 'EU"R"'),
+        ("1450.50", 'a "b" ,c'),
+    ]
 
 
 def test_csv_items_are_numbered_alike_by_both_parsers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 from datetime import date, datetime
+from xml.sax.saxutils import quoteattr
 
 import pytest
 
@@ -237,3 +238,57 @@ def test_excel_decompression_bomb_is_rejected_before_it_is_decompressed() -> Non
     bomb = parts["xl/worksheets/sheet1.xml"].replace("<row", " " * (64 << 20) + "<row", 1)
     code, message = rejection_of(zipped(parts | {"xl/worksheets/sheet1.xml": bomb}))
     assert (code, message) == ("BROKEN_FILE", "compression ratio exceeds 200:1 (possible decompression bomb)")
+
+
+@pytest.mark.parametrize(
+    ("code", "currency", "price"),
+    [
+        ("#,##0.00\\ [$€-407]", None, "1450 €"),
+        ('_-* #,##0.00\\ "€"_-;\\-* #,##0.00\\ "€"_-', None, "1450 €"),
+        ("€#,##0", "USD", "1450 €"),
+        ("[$EUR] #,##0.00", "", "1450 EUR"),
+        ('#,##0 "EUR/TEU"', None, "1450 EUR"),
+        ("[$¥-804]#,##0", "EUR", "1450 ¥"),
+        ("[$Rp-421]#,##0", None, "1450 Rp"),
+        ("$#,##0.00", "EUR", "1450 $"),
+        ("0.0%", "USD", "145000%"),
+        ("#,##0.00\\ [$€-407]", " eur ", "1450"),
+        ("[$¥-804]#,##0", "CNY", "1450"),
+        ("[$Rp-421]#,##0", "IDR", "1450"),
+        ('_("$"* #,##0.00_)', None, "1450"),
+        ('_("$"* #,##0.00_)', "CAD", "1450"),
+        ('[Red][>9]#,##0_€*€ "per TEU, all in";[$-409]0.00E+00', None, "1450"),
+    ],
+)
+def test_excel_price_shown_in_another_unit_than_its_currency_keeps_the_unit(
+    code: str, currency: str | None, price: str
+) -> None:
+    row = changed(price=Raw('s="2"', "<v>1450</v>"), currency=currency)
+    parts = workbook_parts(Sheet([PERIOD_HEADER, row, row, changed(currency="EUR")], merged=["E2:E3"]))
+    formats = f'<numFmts count="1"><numFmt numFmtId="164" formatCode={quoteattr(code)}/></numFmts><cellXfs'
+    styles = parts["xl/styles.xml"].replace("<cellXfs", formats).replace("</cellXfs>", '<xf numFmtId="164"/></cellXfs>')
+    items = read_items(zipped({**parts, "xl/styles.xml": styles}), FileFormat.XLSX)
+    assert items["price"].to_list() == [price, price, "1234.5"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "price"),
+    [
+        ('<calcPr calcId="191029"/>', "0"),
+        ('<calcPr fullCalcOnLoad="0"/>', "0"),
+        ('<calcPr calcId="124519" fullCalcOnLoad="1"/>', "=C2*2"),
+        ("", "=C2*2"),
+    ],
+)
+def test_excel_zero_of_a_formula_counts_only_in_a_calculated_workbook(settings: str, price: str) -> None:
+    rows = [PERIOD_HEADER, changed(price=formula("C2*2", 0)), changed(price=formula("C2*2", 2900)), changed(price=0)]
+    parts = workbook_parts(Sheet(rows))
+    parts["xl/workbook.xml"] = parts["xl/workbook.xml"].replace("</sheets>", f"</sheets>{settings}")
+    items = read_items(zipped(parts), FileFormat.XLSX)
+    assert items["price"].to_list() == [price, "2900", "0"]
+
+
+@pytest.mark.parametrize("content", ["<![CDATA[EUR]]>", "E<!-- euro -->UR", "EU<?euro?>R"])
+def test_excel_value_that_the_decoder_reads_in_part_is_read_as_a_whole(content: str) -> None:
+    row = changed(currency=Raw('t="str"', f"<v>{content}</v>"))
+    assert items_of([PERIOD_HEADER, row]) == [ITEM]
