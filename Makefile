@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml requirements.lock
 	@echo "Installing into $(VENV) (once, about a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@RATESGRAPH_PAGES=skip $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: install
@@ -30,13 +30,20 @@ lock: ## Renew requirements.lock after a change of pyproject.toml (UPGRADE=1 rai
 	@test -x $(BIN)/uv || $(MAKE) --no-print-directory install
 	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-emit-index-url --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+	@$(BIN)/python -c 'import runpy; print(runpy.run_path("explorer/build.py")["NODE_WHEEL"])' | $(BIN)/uv pip compile - --quiet \
+		--universal --python-version 3.11 --only-binary :all: --generate-hashes --no-emit-index-url \
+		--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) --output-file explorer/node-requirements.lock
+
+.PHONY: pages
+pages: $(STAMP) ## Build the pages that the server shows in a browser, if their sources have changed
+	@$(BIN)/python explorer/build.py
 
 .PHONY: serve
-serve: $(STAMP) ## Start PostgreSQL, load the demo data once, serve on http://127.0.0.1:8000/graphql
+serve: pages ## Start PostgreSQL, load the demo data once, serve on http://127.0.0.1:8000
 	@exec $(BIN)/ratesgraph serve --demo
 
 .PHONY: test
-test: $(STAMP) ## Run the whole test suite on four workers
+test: pages ## Run the whole test suite on four workers
 	@$(BIN)/python -m pytest -n 4 --no-loadscope-reorder --durations 20
 
 .PHONY: test-fast
@@ -79,5 +86,5 @@ restarts: $(STAMP) ## Replace the server processes ten times during 10,000 reque
 	@$(BIN)/python -m tests.faults
 
 .PHONY: clean
-clean: ## Remove .venv, the built documentation and the embedded database's data
-	rm -rf $(VENV) .ratesgraph site
+clean: ## Remove .venv, the built pages and documentation, and the embedded database's data
+	rm -rf $(VENV) .ratesgraph site server/pages/built explorer/node_modules

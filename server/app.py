@@ -5,7 +5,6 @@ from collections.abc import Awaitable
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.responses import RedirectResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -17,7 +16,6 @@ from server.config.profiles import Profile, choose_profile
 from server.config.settings import Settings
 from server.downloads.series import series_route
 from server.graphql_api.endpoint import GraphQLEndpoint
-from server.graphql_api.graphiql import create_graphiql
 from server.graphql_api.persisted_documents import PersistedDocuments
 from server.graphql_api.websocket_view import WebSocketGraphQLView
 from server.http.body_limit import BodyLimits
@@ -25,6 +23,8 @@ from server.http.csrf import OriginPolicy
 from server.http.errors import handle_http_exception, not_found
 from server.lifespan import create_lifespan, report_startup_failure, request_limits
 from server.observability.access_log import AccessLogMiddleware, TracingMiddleware
+from server.pages.built_pages import read_built_pages
+from server.pages.site import Site
 from server.routes.health import health_routes
 from server.routes.metrics import metrics_route
 from server.routes.rejections import rejections_route
@@ -38,15 +38,16 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     is_open = choose_profile(settings) is Profile.DEVELOPMENT
     origins = OriginPolicy(settings.cors_origins, settings.cors_headers)
     limited = create_schema(settings)
-    endpoint = _create_endpoint(settings, limited, origins, is_open=is_open)
+    site = Site(read_built_pages(), settings, writes_are_open=writes_are_open)
+    endpoint = _create_endpoint(settings, limited, origins, site.graphiql)
     router = RouterWithoutErrorMiddleware(
         routes=[
-            Route("/", RedirectResponse("/graphql")),
             Route("/graphql", endpoint),
             rejections_route(),
             series_route(limited, reads_are_open=settings.anonymous_reads),
             *health_routes(),
             metrics_route(settings.metrics_token, is_open=is_open),
+            *site.routes,
         ],
         lifespan=create_lifespan(settings, database_url, writes_are_open=writes_are_open),
         exception_handlers={HTTPException: handle_http_exception},
@@ -64,13 +65,13 @@ def create_schema(settings: Settings) -> StreamingSchema:
 
 
 def _create_endpoint(
-    settings: Settings, limited: StreamingSchema, origins: OriginPolicy, *, is_open: bool
+    settings: Settings, limited: StreamingSchema, origins: OriginPolicy, graphiql: ASGIApp
 ) -> GraphQLEndpoint:
     """Return the endpoint `/graphql` for HTTP and WebSockets."""
     documents = PersistedDocuments(settings.documents_dir, persisted_only=settings.persisted_only)
     return GraphQLEndpoint(
         limited,
-        create_graphiql(from_cdn=is_open),
+        graphiql,
         WebSocketAdmissionMiddleware(
             WebSocketGraphQLView(limited, documents, origins, settings.max_websocket_operations)
         ),

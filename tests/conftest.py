@@ -25,6 +25,8 @@ pytest_plugins = [
     "tests.support.fixtures.reference",
     "tests.support.fixtures.sql_sections",
     "tests.support.fixtures.distribution",
+    "tests.support.fixtures.demo",
+    "tests.support.fixtures.browser",
 ]
 
 

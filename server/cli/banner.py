@@ -6,7 +6,6 @@ import orjson
 
 from db.connection import Connection
 from db.repositories import locations
-from server.config.profiles import Profile, choose_profile
 from server.config.settings import Settings
 
 DEMO_ORIGIN, DEMO_DESTINATION = "china_main", "north_europe_main"
@@ -18,15 +17,18 @@ async def has_demo_lane(connection: Connection) -> bool:
     return len(await locations.find_locations(connection, (DEMO_ORIGIN, DEMO_DESTINATION))) == 2
 
 
-def create_greeting(settings: Settings, url: str) -> str:
-    """Return the line that names the address.
+def create_greeting(settings: Settings, url: str, *, has_pages: bool) -> str:
+    """Return the line that names the address, and the page to open in a browser if there is one."""
+    hints = [f"open {url.removesuffix('graphql')} in a browser"] if has_pages else []
+    if not settings.persisted_only:
+        hints.append("paste:" if has_pages else "try it:")
+    hint = ", or ".join(hints)
+    return f"Ratesgraph answers at {url} (press Ctrl-C to stop). {hint[:1].upper()}{hint[1:]}".rstrip()
 
-    Only where GraphiQL is served does it suggest a browser.
-    """
-    hint = " Open it in a browser, or paste:" if choose_profile(settings) is Profile.DEVELOPMENT else ""
-    if not hint and not settings.persisted_only:
-        hint = " Try it:"
-    return f"Ratesgraph answers at {url} (press Ctrl-C to stop).{hint}"
+
+def explain_missing_pages(failure: str) -> str:
+    """Return the line for a server without pages, with the reason and the remedy."""
+    return f"The server has no pages for browsers: {failure}. Run `make pages` in the source folder, then restart it."
 
 
 def create_example(settings: Settings, url: str, *, is_demo: bool) -> str | None:

@@ -12,12 +12,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from graph.authorization import UPLOAD_SCOPES, PermissionDenied, may_introspect, require_scopes
+from graph.authorization import UPLOAD_SCOPES, PermissionDenied, require_scopes
 from graph.execution.executable_schema import ONLY_QUERIES, QUERIES_AND_MUTATIONS, OperationNotAllowed
 from graph.execution.streaming import StreamingSchema
 from resolvers.context import RequestContext
 from server.auth.access_control import AccessControl, with_headers
 from server.auth.authenticator import MAX_AGE_SECONDS
+from server.graphql_api.page_requests import wants_page
 from server.graphql_api.persisted_documents import PersistedDocuments
 from server.graphql_api.response import HIT, MISS, NO_STORE, Headers, ResponseWriter, encode_result
 from server.graphql_api.response_cache import CachedResponse, CacheKey, ResponseCache
@@ -79,8 +80,8 @@ class GraphQLEndpoint:
             access_control: AccessControl = scope["state"]["access_control"]
             identity, writer.rate_limit_headers = await access_control.authorize(scope, headers)
             writer.identity, writer.caller = identity, identity.caller
-            if accepted.html and _wants_page(scope):
-                await self._serve_graphiql(scope, receive, send, writer)
+            if accepted.html and wants_page(scope, writer, self._origins):
+                await self._graphiql(scope, receive, with_headers(send, writer.rate_limit_headers))
                 return
             method = scope["method"]
             self._negotiate(method, writer)
@@ -120,14 +121,6 @@ class GraphQLEndpoint:
         elif method != "POST":
             message = f"Method {method} is not allowed; use GET or POST."
             raise HttpError("METHOD_NOT_ALLOWED", message, status=405, headers={b"allow": b"GET, POST"})
-
-    async def _serve_graphiql(self, scope: Scope, receive: Receive, send: Send, writer: ResponseWriter) -> None:
-        """Send the GraphiQL page. Raise HttpError (NOT_FOUND) if the caller may not introspect."""
-        if not may_introspect(RequestContext(scope["state"]["app_context"], writer.caller)):
-            raise HttpError(
-                "NOT_FOUND", "The page is disabled on this server; send GraphQL requests instead.", status=404
-            )
-        await self._graphiql(scope, receive, with_headers(send, writer.rate_limit_headers))
 
     async def _serve_events(
         self, parameters: Parameters, scope: Scope, receive: Receive, writer: ResponseWriter
@@ -289,11 +282,3 @@ async def _authenticate_again(scope: Scope, writer: ResponseWriter) -> None:
     access_control: AccessControl = scope["state"]["access_control"]
     writer.identity = await access_control.authenticate(scope, writer.request)
     writer.caller = writer.identity.caller
-
-
-def _wants_page(scope: Scope) -> bool:
-    """Return whether the request is a GET without an operation, as browsers send it."""
-    if scope["method"] != "GET":
-        return False
-    parameters = parse_query_string(scope["query_string"])
-    return not (parameters.query or parameters.document_id or parameters.extensions)

@@ -52,6 +52,7 @@ class AcceptedMedia(NamedTuple):
 
 
 NOT_ACCEPTABLE = AcceptedMedia(None)
+NO_CODINGS: frozenset[str] = frozenset()
 
 
 def memoize_header(default: R) -> Callable[[HeaderParser[R]], HeaderParser[R]]:
@@ -135,3 +136,10 @@ def is_identity(content_encoding: bytes) -> bool:
 def accepts_gzip(accept_encoding: bytes) -> bool:
     """Return whether the Accept-Encoding header lists gzip with a weight above 0."""
     return any(name in {b"gzip", b"x-gzip"} and weight > 0 for name, weight in _parse_ranges(accept_encoding))
+
+
+@memoize_header(NO_CODINGS)
+def parse_accept_encoding(accept_encoding: bytes) -> frozenset[str]:
+    """Return which of `br` and `gzip` the Accept-Encoding header accepts (RFC 9110, 12.5.3)."""
+    weights = dict(_parse_ranges(accept_encoding))
+    return frozenset(name for name in ("br", "gzip") if weights.get(name.encode(), weights.get(b"*", 0)) > 0)

@@ -48,3 +48,12 @@ def parse_headers(raw: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     for name, value in raw:
         values.setdefault(name, []).append(value)
     return {name: b", ".join(lines) if name in LIST_HEADERS else lines[-1] for name, lines in values.items()}
+
+
+def matches_etag(if_none_match: bytes, etag: str) -> bool:
+    """Return whether an If-None-Match header lists the ETag or is `*` (RFC 9110, 13.1.2).
+
+    Weak ETags count as equal.
+    """
+    tags = (tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b","))
+    return any(tag in {b"*", etag.encode()} for tag in tags)

@@ -25,7 +25,9 @@ log = logging.getLogger("ratesgraph.requests")
 
 REQUEST_ID_HEADER = b"x-request-id"
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-ROUTES = {"/": "/", "/graphql": "/graphql", "/livez": "/livez", "/readyz": "/readyz", "/metrics": "/metrics"}
+PAGES = {"/", "/uploads", "/locations", "/status"}
+ROUTES = {path: path for path in (*PAGES, "/graphql", "/livez", "/readyz", "/metrics")}
+PREFIXES = {"/batches/": "/batches/{id}/rejections.csv", "/assets/": "/assets/{name}"}
 PROBES = {"/livez", "/readyz", "/metrics"}
 """Endpoints that monitoring polls every few seconds; they are logged on level `debug`."""
 MAX_NAME = 100
@@ -183,7 +185,7 @@ def request_id_from(headers: RawHeaders) -> bytes:
 def route_template(path: str) -> str:
     """Return the route template for a path, which may be any text; `none` for an unknown path."""
     route = ROUTES.get(path)
-    return route or ("/batches/{id}/rejections.csv" if path.startswith("/batches/") else "none")
+    return route or next((template for start, template in PREFIXES.items() if path.startswith(start)), "none")
 
 
 def _transport_fields(scope: Scope | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from db.embedded.cluster import resolve_data_dir
 from db.requirements import Work, check_database
 from domain.paths import printable
 from server.app import create_app
-from server.cli.banner import create_example, create_greeting, has_demo_lane
+from server.cli.banner import create_example, create_greeting, explain_missing_pages, has_demo_lane
 from server.cli.console import (
     CommandError,
     open_database,
@@ -32,6 +32,7 @@ from server.config.settings import Settings
 from server.graphql_api.registered_documents import RegisteredDocuments, UnreadableDocuments
 from server.observability import log_config
 from server.observability.metrics import multiprocess_dir
+from server.pages.built_pages import read_built_pages
 from server.runtime.child_processes import run_command, worker_subprocess
 from server.runtime.graceful_shutdown import DrainingServer
 from server.runtime.supervisor import Supervisor
@@ -159,9 +160,12 @@ def _run(settings: Settings, database_url: str, sock: socket.socket, *, is_demo:
     writes_are_open = settings.writes_are_open(embedded=settings.database_url is None)
     host, port = sock.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/graphql"
+    built = read_built_pages()
 
     def announce() -> None:
-        print_line(f"\n{create_greeting(settings, url)}")
+        if built.failure is not None:
+            print_line(explain_missing_pages(built.failure))
+        print_line(f"\n{create_greeting(settings, url, has_pages=built.failure is None)}")
         if example := create_example(settings, url, is_demo=is_demo):
             print_line(f"\n{example}")
 

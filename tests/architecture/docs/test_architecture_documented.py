@@ -22,13 +22,9 @@ PLACE = re.compile(r"`(?P<path>(?:[a-z_]+/)+[a-z_]+\.py)` `(?P<name>\w+(?:\.\w+)
 
 
 def product_folders() -> set[str]:
-    """Return the folders of the product packages with modules or SQL files."""
-    return {
-        path.parent.relative_to(ROOT).as_posix()
-        for package in PRODUCT
-        for suffix in ("py", "sql")
-        for path in (ROOT / package).rglob(f"*.{suffix}")
-    }
+    """Return the product folders with modules or SQL files, and the one of the pages."""
+    paths = [path for package in PRODUCT for suffix in ("py", "sql") for path in (ROOT / package).rglob(f"*.{suffix}")]
+    return {path.parent.relative_to(ROOT).as_posix() for path in paths} | {"explorer"}
 
 
 def defined_names(tree: ast.Module) -> Iterator[str]:

@@ -34,7 +34,6 @@ LIBRARIES = {
         "server/graphql_api/sse.py",
         "server/graphql_api/websocket_adapter.py",
         "server/graphql_api/websocket_view.py",
-        "server/graphql_api/graphiql.py",
         "server/graphql_api/websocket_handler.py",
     },
     "strawberry.dataloader": {"resolvers/loading/request_loaders.py"},

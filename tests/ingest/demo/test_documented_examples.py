@@ -1,23 +1,16 @@
 """Examples of the documentation, run against the demo data: each must return data."""
 
-import asyncio
 import json
 import re
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 import pytest
 
-from db.pool import INGEST, connect
-from ingest.demo.load import load_demo
-from ingest.exchange_rates.ecb import load_ecb_rates
 from tests.support.code.source import ROOT
-from tests.support.fixtures.database import fresh_database
 from tests.support.fixtures.server import Client, Json, running_server
 from tests.support.streams import sse_results
 
-TODAY, MONTHS = date(2026, 7, 15), 8
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLE = re.compile(r"<!-- demo data -->\n\n```(?P<language>\w+)\n(?P<text>.*?)\n```\n", re.DOTALL)
 """A marked example: a GraphQL document, or a call of curl."""
@@ -49,18 +42,10 @@ EXAMPLES = list(documented_examples())
 
 
 @pytest.fixture(scope="module")
-def client(postgres: str, template: str) -> Iterator[Client]:
+def client(demo_url: str) -> Iterator[Client]:
     """A server over the demo data."""
-
-    async def fill(url: str) -> None:
-        async with connect(url, INGEST) as connection:
-            await load_ecb_rates(connection)
-            await load_demo(connection, report=lambda _: None, today=TODAY, months=MONTHS)
-
-    with fresh_database(postgres, template) as url:
-        asyncio.run(fill(url))
-        with running_server(url) as client:
-            yield client
+    with running_server(demo_url) as client:
+        yield client
 
 
 def assert_not_empty(value: object) -> None:

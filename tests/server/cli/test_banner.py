@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.cli.banner import create_example, create_greeting
+from server.cli.banner import create_example, create_greeting, explain_missing_pages
 from server.config.settings import Settings
 from tests.support.http.server_process import serving, wait_until_answered
 
@@ -15,15 +15,25 @@ URL = "http://127.0.0.1:8000/graphql"
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("persisted_only", "has_pages", "words"),
     [
-        ({"profile": "development"}, "Open it in a browser, or paste:"),
-        ({"profile": "production"}, "(press Ctrl-C to stop). Try it:"),
-        ({"profile": "production", "persisted_only": True, "documents_dir": Path()}, "(press Ctrl-C to stop)."),
+        (False, True, "Open http://127.0.0.1:8000/ in a browser, or paste:"),
+        (False, False, "Try it:"),
+        (True, True, "Open http://127.0.0.1:8000/ in a browser"),
+        (True, False, ""),
     ],
 )
-def test_greeting_suggests_a_browser_only_where_graphiql_is_served(settings: dict[str, object], words: str) -> None:
-    assert create_greeting(Settings().model_copy(update=settings), URL).endswith(words)
+def test_greeting_suggests_only_what_the_server_answers(persisted_only: bool, has_pages: bool, words: str) -> None:
+    settings = Settings().model_copy(update={"persisted_only": persisted_only, "documents_dir": Path()})
+    address = f"Ratesgraph answers at {URL} (press Ctrl-C to stop)."
+    assert create_greeting(settings, URL, has_pages=has_pages) == f"{address} {words}".rstrip()
+
+
+def test_missing_pages_are_explained_in_one_line() -> None:
+    line = explain_missing_pages("npm failed: connect ECONNREFUSED")
+    assert line.startswith("The server has no pages for browsers: npm failed: connect ECONNREFUSED.")
+    assert "make pages" in line
+    assert "\n" not in line
 
 
 def test_example_asks_for_the_demo_lane_only_where_it_exists() -> None:

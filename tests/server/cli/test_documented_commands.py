@@ -67,5 +67,5 @@ def test_documented_audit_table_has_the_columns_of_the_command(database_url: str
 def test_documented_start_ends_with_the_greeting_of_the_server(empty_database_url: str) -> None:
     (output,) = (output for command, output in steps("tutorial/first-query.md") if command == "make serve")
     settings = Settings().model_copy(update={"database_url": None})
-    assert create_greeting(settings, "http://127.0.0.1:8000/graphql") in output.splitlines()
+    assert create_greeting(settings, "http://127.0.0.1:8000/graphql", has_pages=True) in output.splitlines()
     assert ratesgraph_in_process(empty_database_url, "migrate").stdout in output

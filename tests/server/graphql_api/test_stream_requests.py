@@ -171,8 +171,3 @@ def test_websocket_from_a_foreign_origin_is_rejected(watched: Watched) -> None:
     ):
         pass
     assert caught.value.response.status_code == 403
-
-
-def test_graphiql_page_configures_a_subscription_url(watched: Watched) -> None:
-    page = httpx.get(f"{watched.url}/graphql", headers={"Accept": "text/html"}).text
-    assert "subscriptionUrl" in page

@@ -4,20 +4,25 @@ Folders are listed, so that no architecture test needs git or reads a virtual en
 """
 
 import ast
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 PRODUCT = ("domain", "telemetry", "graph", "resolvers", "db", "ingest", "server")
-FOLDERS = (*PRODUCT, "tests", "bench", "docs", ".ci", ".github")
-TEXT = {".py", ".sql", ".md", ".toml", ".graphql", ".csv", ".json", ".yml", ".yaml", ".sh", ".html", ".js", ".css", ""}
+FOLDERS = (*PRODUCT, "explorer", "tests", "bench", "docs", ".ci", ".github")
+NOT_SOURCES = {"__pycache__", "node_modules", "built"}
+"""Folders of what programs wrote: bytecode, npm packages, built pages."""
+TEXT = {
+    ".py", ".sql", ".md", ".toml", ".graphql", ".csv", ".json", ".yml", ".yaml", ".sh", ".html", ".js", ".ts", ".tsx",
+    ".css", ".svg", ""}  # fmt: skip
 
 
 def modules(*folders: str) -> Iterator[tuple[str, ast.Module]]:
     """Yield (path from the root, syntax tree) of every Python module in the folders."""
     for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
+        for path in sorted(path for path in files(folder) if path.suffix == ".py"):
             yield path.relative_to(ROOT).as_posix(), _parse(path)
 
 
@@ -36,11 +41,18 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def files(folder: str) -> Iterator[Path]:
+    """Yield every file of a folder that a person wrote."""
+    for parent, folders, names in os.walk(ROOT / folder):
+        folders[:] = sorted(set(folders) - NOT_SOURCES)
+        yield from (Path(parent, name) for name in names)
+
+
 def texts() -> Iterator[tuple[str, str]]:
     """Yield (path from the root, text) of every source and document of the project."""
-    paths = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
+    paths = [path for folder in FOLDERS for path in files(folder)]
     # In a linked worktree, .git is a file with the path of another folder.
     paths += [path for path in ROOT.iterdir() if path.name != ".git"]
     for path in sorted(paths):
-        if path.is_file() and path.suffix in TEXT and "__pycache__" not in path.parts:
+        if path.is_file() and path.suffix in TEXT:
             yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8", errors="replace")

@@ -26,7 +26,7 @@ def install_once(sources: Path, name: str, manifests: Sequence[str], *commands: 
     with (folder / "lock").open("w") as lock:
         # Several processes of the test run may need the same packages.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        shutil.copytree(sources, folder, dirs_exist_ok=True)
+        shutil.copytree(sources, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
         if not marker.exists() or marker.read_bytes() != wanted:
             for command in commands:
                 _install(folder, command)

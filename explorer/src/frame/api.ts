@@ -1,0 +1,90 @@
+import type { TypedDocumentString } from '../gql/graphql';
+import { texts } from './texts';
+
+/** A request that failed as a whole. `status` is 0 if the server could not be reached. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    /** Seconds after which the server asks to try again. */
+    readonly retryAfter: number | null = null,
+  ) {
+    super(message);
+  }
+
+  /** The same request may succeed later. */
+  get isTemporary(): boolean {
+    return this.status === 0 || this.status === 429 || this.status === 503;
+  }
+
+  /** The message for the user, with what to do. */
+  get explanation(): string {
+    if (this.status === 0) return texts.errors.offline;
+    const wait = texts.errors.seconds(this.retryAfter ?? 2);
+    if (this.status === 429) return `${texts.errors.rateLimited} ${wait}`;
+    if (this.status === 503) return `${this.message} ${texts.errors.unavailable} ${wait}`;
+    return this.message;
+  }
+}
+
+interface Body<Result> {
+  data?: Result | null;
+  errors?: { message: string; path?: (string | number)[]; extensions?: { code?: string } & Record<string, unknown> }[];
+}
+
+/** The token lives in this variable alone: a reload forgets it, and no other page can read it. */
+let token: string | null = null;
+const listeners = new Set<() => void>();
+
+export const getToken = (): string | null => token;
+
+export function setToken(value: string | null): void {
+  token = value;
+  for (const listener of listeners) listener();
+}
+
+/** Calls back when the token changes. Returns a function that ends this. */
+export function onTokenChange(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Headers of every request to the server, the token among them. */
+export const requestHeaders = (): Record<string, string> => (token ? { Authorization: `Bearer ${token}` } : {});
+
+/** The data of an operation. Throws ApiError, also if a part of the data is missing because of an error. */
+export async function request<Result, Variables>(
+  document: TypedDocumentString<Result, Variables>,
+  variables: Variables,
+  signal?: AbortSignal,
+): Promise<Result> {
+  const response = await send(document.toString(), variables, signal);
+  const body = await readBody<Result>(response);
+  const error = body.errors?.[0];
+  if (error || !body.data) {
+    const retryAfter = Number(response.headers.get('Retry-After')) || null;
+    const message = error?.message ?? texts.errors.unreadable;
+    throw new ApiError(response.status, error?.extensions?.code ?? 'UNREADABLE', message, retryAfter);
+  }
+  return body.data;
+}
+
+async function send(query: string, variables: unknown, signal?: AbortSignal): Promise<Response> {
+  const headers = { ...requestHeaders(), 'Content-Type': 'application/json', Accept: 'application/graphql-response+json' };
+  try {
+    const body = JSON.stringify({ query, variables });
+    return await fetch('/graphql', { method: 'POST', headers, body, signal: signal ?? null });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, 'OFFLINE', texts.errors.offline);
+  }
+}
+
+async function readBody<Result>(response: Response): Promise<Body<Result>> {
+  try {
+    return (await response.json()) as Body<Result>;
+  } catch {
+    throw new ApiError(response.status, 'UNREADABLE', texts.errors.unreadable);
+  }
+}

@@ -1,0 +1,16 @@
+/** What the server says about itself in `<meta name="ratesgraph">` of each page. */
+export interface Server {
+  profile: 'development' | 'production';
+  /** Whether reading and writing need a token. */
+  reads: 'open' | 'token';
+  writes: 'open' | 'token';
+  /** Paths of the pages that this server has. */
+  pages: string[];
+}
+
+const DEFAULTS: Server = { profile: 'development', reads: 'open', writes: 'open', pages: ['/', '/graphql'] };
+
+const meta = document.querySelector<HTMLMetaElement>('meta[name="ratesgraph"]');
+
+/** The dev server of Vite leaves the element empty, so the defaults are those of a local server. */
+export const server: Server = { ...DEFAULTS, ...(JSON.parse(meta?.content ?? '{}') as Partial<Server>) };

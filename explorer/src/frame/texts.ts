@@ -1,0 +1,35 @@
+/** Texts of the frame. Each page has a module of its own, so that the texts can be translated in one place per page. */
+export const texts = {
+  product: 'Ratesgraph',
+  skip: 'Skip to the content',
+  navigation: 'Pages',
+  pages: {
+    '/': 'Prices',
+    '/uploads': 'Uploads',
+    '/locations': 'Locations',
+    '/status': 'Status',
+    '/graphql': 'GraphQL',
+  } as Record<string, string>,
+  demo: 'Demo data: these prices are synthetic, not market data.',
+  token: {
+    open: 'Token…',
+    stored: 'Token: set',
+    title: 'API token',
+    label: 'Token',
+    hint: 'An administrator creates tokens with “ratesgraph tokens create”. This page forgets the token when it is reloaded.',
+    needed: 'This server answers callers with a token only.',
+    enter: 'Enter a token',
+    refused: 'The server refused the token. It may be misspelt, expired or revoked.',
+    save: 'Use token',
+    forget: 'Forget token',
+    cancel: 'Cancel',
+  },
+  errors: {
+    offline: 'The server cannot be reached. Check that it runs and that you are online.',
+    unavailable: 'The server is busy or its database is away. Trying again in',
+    rateLimited: 'Too many requests. Trying again in',
+    unreadable: 'The server sent an answer that this page cannot read.',
+    seconds: (count: number) => `${count} s.`,
+    retry: 'Try again',
+  },
+};

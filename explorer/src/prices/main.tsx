@@ -1,0 +1,4 @@
+import { mount } from '../frame/Frame';
+import { Prices } from './Prices';
+
+mount(<Prices />);

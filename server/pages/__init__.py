@@ -1,0 +1,1 @@
+"""Pages for browsers: their HTML, their assets and their security headers."""

@@ -1,0 +1,139 @@
+"""Frame of the pages: navigation, demo banner, token dialog, errors, accessibility."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.fixtures.browser import VisitOpener
+from tests.support.fixtures.server import Client, Json, running_server
+from tests.support.pages.visit import Visit
+from tests.support.tokens import create_api_token
+
+pytestmark = pytest.mark.slow
+
+MAX_ASSET_BYTES = 100_000
+"""Compressed bytes of the scripts and styles of the front page."""
+PHONE = {"width": 390, "height": 844}
+SCREENS: dict[str, Json] = {
+    "light": {},
+    "dark": {"color_scheme": "dark"},
+    "phone": {"viewport": PHONE},
+    "forced": {"forced_colors": "active"},
+}
+
+
+@pytest.fixture(scope="module")
+def server(demo_url: str) -> Iterator[Client]:
+    """Yield a server of demo data in the development profile."""
+    with running_server(demo_url) as client:
+        yield client
+
+
+def url_of(client: Client) -> str:
+    """Return the URL of a server."""
+    return str(client.http.base_url)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_front_page_shows_period_and_demo_banner(
+    server: Client, open_visit: VisitOpener, axe: Path, screen: str
+) -> None:
+    visit = open_visit(url_of(server), "/", **SCREENS[screen])
+    visit.page.get_by_text("2026-07-15", exact=True).wait_for()
+    assert visit.page.get_by_text("synthetic").is_visible()
+    assert not visit.overflows()
+    assert not visit.find_violations(axe)
+    visit.take_screenshot(f"front-{screen}")
+
+
+def test_front_page_loads_little_and_nothing_of_graphiql(server: Client, open_visit: VisitOpener) -> None:
+    visit = open_visit(url_of(server), "/")
+    visit.page.get_by_text("2026-07-15", exact=True).wait_for()
+    loaded: list[list[Any]] = visit.page.evaluate(
+        "performance.getEntriesByType('resource').map((each) => [each.name, each.encodedBodySize])"
+    )
+    assets = {name: size for name, size in loaded if "/assets/" in name}
+    assert 0 < sum(assets.values()) < MAX_ASSET_BYTES
+    assert not [name for name in assets if "graphiql" in name or "monaco" in name]
+
+
+def test_front_page_leads_to_its_query_in_graphiql(server: Client, open_visit: VisitOpener) -> None:
+    visit = open_visit(url_of(server), "/")
+    visit.page.get_by_role("link", name="Run it in GraphiQL").click()
+    visit.page.get_by_text("china_main").first.wait_for()
+    assert "GraphiQL" in visit.page.title()
+    # A reload keeps edits, so the query leaves the address.
+    assert visit.page.url == f"{visit.origin}/graphql"
+
+
+def test_keyboard_reaches_the_content_past_the_navigation(server: Client, open_visit: VisitOpener) -> None:
+    visit = open_visit(url_of(server), "/")
+    visit.page.get_by_text("2026-07-15", exact=True).wait_for()
+    visit.page.keyboard.press("Tab")
+    assert visit.page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    visit.page.keyboard.press("Enter")
+    assert visit.page.evaluate("document.activeElement.id") == "content"
+
+
+def test_front_page_of_an_empty_server_says_what_to_do(
+    module_database_url: str, open_visit: VisitOpener, axe: Path
+) -> None:
+    with running_server(module_database_url, profile="production") as client:
+        visit = open_visit(url_of(client), "/")
+        visit.page.get_by_text("There are no prices yet").wait_for()
+        assert visit.page.get_by_role("link", name="GraphQL").count() == 0
+        assert not visit.find_violations(axe)
+        visit.take_screenshot("front-empty")
+
+
+def fill_token_dialog(visit: Visit, token: str) -> None:
+    """Enter a token into the dialog and confirm it by the keyboard."""
+    visit.page.get_by_label("Token", exact=True).fill(token)
+    visit.page.keyboard.press("Enter")
+
+
+def test_front_page_asks_for_a_token_where_reading_needs_one(
+    module_database_url: str, open_visit: VisitOpener, axe: Path
+) -> None:
+    token = create_api_token(module_database_url, "read")
+    with running_server(module_database_url, anonymous_reads=False) as client:
+        visit = open_visit(url_of(client), "/")
+        dialog = visit.page.get_by_role("dialog")
+        dialog.get_by_text("This server answers callers with a token only.").wait_for()
+        assert not visit.find_violations(axe)
+        visit.take_screenshot("front-token")
+        fill_token_dialog(visit, "rgt_wrong")
+        dialog.get_by_text("The server refused the token.").wait_for()
+        fill_token_dialog(visit, token)
+        visit.page.get_by_text("There are no prices yet").wait_for()
+        assert dialog.is_hidden()
+        visit.page.get_by_role("button", name="Token: set").click()
+        visit.page.get_by_role("button", name="Forget token").click()
+        dialog.get_by_text("This server answers callers with a token only.").wait_for()
+        visit.page.keyboard.press("Escape")
+        assert dialog.is_hidden()
+        visit.expect_console("401 (Unauthorized)")
+
+
+def test_front_page_tries_again_when_the_server_is_away(
+    module_database_url: str, open_visit: VisitOpener, axe: Path
+) -> None:
+    with running_server(module_database_url) as client:
+        visit = open_visit(url_of(client), "/")
+        visit.page.get_by_text("There are no prices yet").wait_for()
+        visit.page.route("**/graphql", lambda route: route.abort())
+        visit.page.reload()
+        visit.page.get_by_text("The server cannot be reached.").wait_for()
+        assert not visit.find_violations(axe)
+        visit.take_screenshot("front-offline")
+        visit.page.unroute("**/graphql")
+        visit.page.get_by_role("button", name="Try again").click()
+        visit.page.get_by_text("There are no prices yet").wait_for()
+        # By itself, after a single failure.
+        visit.page.route("**/graphql", lambda route: route.abort(), times=1)
+        visit.page.reload()
+        visit.page.get_by_text("The server cannot be reached.").wait_for()
+        visit.page.get_by_text("There are no prices yet").wait_for()
+        visit.expect_console("net::ERR_FAILED")

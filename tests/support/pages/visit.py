@@ -1,0 +1,110 @@
+"""A visit to a page in Chromium, which records what a page of this server must never do."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response, WebSocket
+
+from tests.support.code.source import ROOT
+
+SCREENSHOTS = ROOT / ".bench" / "screenshots"
+"""Folder of the pictures that tests take, for people to look at."""
+WAIT_SECONDS = 10
+REPORT_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) =>
+  console.error(`Content-Security-Policy: ${event.violatedDirective} ${event.blockedURI}`))"""
+FIND_VIOLATIONS = """async () => (await axe.run(document, {
+  runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'], resultTypes: ['violations'] }))
+  .violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html)])"""
+
+
+@dataclass(eq=False)
+class Visit:
+    """An open page with the problems seen so far.
+
+    Attributes:
+        page: The page of playwright.
+        origin: The only origin that the page may send requests to.
+        problems: Console messages, script errors, violations of the Content-Security-Policy, requests to other origins.
+        frames: Messages that WebSockets received.
+        responses: Answers of `/graphql` to requests of the page.
+    """
+
+    page: Page
+    origin: str
+    problems: list[str] = field(default_factory=list)
+    frames: list[str] = field(default_factory=list)
+    responses: list[Response] = field(default_factory=list)
+
+    def watch(self, context: BrowserContext) -> None:
+        """Record everything that happens in the context."""
+        context.add_init_script(REPORT_VIOLATIONS)
+        context.on("console", self._on_console)
+        context.on("request", self._on_request)
+        context.on("response", self._on_response)
+        self.page.on("pageerror", lambda error: self.problems.append(f"script error: {error}"))
+        self.page.on("websocket", self._on_websocket)
+
+    def open(self, path: str) -> None:
+        """Open a page of the server and wait until it is loaded."""
+        response = self.page.goto(f"{self.origin}{path}")
+        assert response is not None
+        assert response.status == 200
+
+    def wait_until(self, condition: Callable[[], object], message: str) -> None:
+        """Wait for a condition that messages of the browser bring about, or fail."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, message
+            # Only a call of playwright receives messages of the browser.
+            self.page.wait_for_timeout(20)
+
+    def expect_console(self, text: str) -> None:
+        """Remove the console messages with this text, of which there must be one.
+
+        Browsers write refused requests to the console.
+        """
+        expected = [problem for problem in self.problems if text in problem]
+        assert expected, self.problems
+        self.problems = [problem for problem in self.problems if problem not in expected]
+
+    def find_violations(self, axe: Path) -> list[tuple[str, str]]:
+        """Return the violations of WCAG 2.2 A and AA that axe-core finds, as rule and element."""
+        self.page.evaluate(axe.read_text(encoding="utf-8"))
+        found: list[tuple[str, list[str]]] = self.page.evaluate(FIND_VIOLATIONS)
+        return [(rule, node) for rule, nodes in found for node in nodes]
+
+    def overflows(self) -> bool:
+        """Return whether the page is wider than the window."""
+        wider: bool = self.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        return wider
+
+    def take_screenshot(self, name: str) -> None:
+        """Write a picture of the page for people to look at."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        self.problems.append(f"console {message.type}: {message.text}")
+
+    def _on_request(self, request: Request) -> None:
+        # Downloads of a page are blob: URLs.
+        if not request.url.startswith((f"{self.origin}/", "blob:")):
+            self.problems.append(f"request to another origin: {request.url}")
+
+    def _on_response(self, response: Response) -> None:
+        if response.request.method == "POST" and urlsplit(response.url).path == "/graphql":
+            self.responses.append(response)
+
+    def _on_websocket(self, socket: WebSocket) -> None:
+        if urlsplit(socket.url).netloc != urlsplit(self.origin).netloc:
+            self.problems.append(f"WebSocket to another origin: {socket.url}")
+        socket.on("framereceived", lambda payload: self.frames.append(str(payload)))
+
+
+def last_answer(visit: Visit) -> Any:  # noqa: ANN401
+    """Return the last answer of `/graphql` that the page received over HTTP."""
+    return visit.responses[-1].json()
