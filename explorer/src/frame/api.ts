@@ -9,6 +9,8 @@ export class ApiError extends Error {
     message: string,
     /** Seconds after which the server asks to try again. */
     readonly retryAfter: number | null = null,
+    /** What the server adds to the code, such as `argument` and `suggestions` of an unknown location. */
+    readonly extensions: Readonly<Record<string, unknown>> = {},
   ) {
     super(message);
   }
@@ -65,7 +67,8 @@ export async function request<Result, Variables>(
   if (error || !body.data) {
     const retryAfter = Number(response.headers.get('Retry-After')) || null;
     const message = error?.message ?? texts.errors.unreadable;
-    throw new ApiError(response.status, error?.extensions?.code ?? 'UNREADABLE', message, retryAfter);
+    const extensions = error?.extensions ?? {};
+    throw new ApiError(response.status, extensions.code ?? 'UNREADABLE', message, retryAfter, extensions);
   }
   return body.data;
 }

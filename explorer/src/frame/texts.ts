@@ -26,7 +26,7 @@ export const texts = {
   },
   errors: {
     offline: 'The server cannot be reached. Check that it runs and that you are online.',
-    unavailable: 'The server is busy or its database is away. Trying again in',
+    unavailable: 'This page tries again in',
     rateLimited: 'Too many requests. Trying again in',
     unreadable: 'The server sent an answer that this page cannot read.',
     seconds: (count: number) => `${count} s.`,

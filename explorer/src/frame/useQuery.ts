@@ -3,9 +3,11 @@ import type { TypedDocumentString } from '../gql/graphql';
 import { ApiError, onTokenChange, request } from './api';
 import { openTokenDialog } from './TokenDialog';
 
-export interface QueryState<Result> {
+export interface QueryState<Result, Variables> {
   /** The last answer. It stays while a newer one is on its way. */
   data: Result | null;
+  /** The variables that `data` answers. */
+  answered: Variables | null;
   error: ApiError | null;
   isLoading: boolean;
   /** Asks again. */
@@ -17,15 +19,15 @@ const LAST_RETRY_SECONDS = 30;
 
 /**
  * Asks a query, again when its variables or the token change, and repeats it with backoff while the server or its database is
- * away. A refusal for want of a token opens the token dialog.
+ * away. A refusal for want of a token opens the token dialog. Variables of null ask nothing.
  */
 export function useQuery<Result, Variables>(
   document: TypedDocumentString<Result, Variables>,
-  variables: Variables,
-): QueryState<Result> {
-  const [data, setData] = useState<Result | null>(null);
+  variables: Variables | null,
+): QueryState<Result, Variables> {
+  const [answer, setAnswer] = useState<{ data: Result; answered: Variables } | null>(null);
   const [error, setError] = useState<ApiError | null>(null);
-  const [isLoading, setLoading] = useState(true);
+  const [isLoading, setLoading] = useState(variables !== null);
   const [turn, setTurn] = useState(0);
   const attempts = useRef(0);
   const reload = useCallback(() => setTurn((number) => number + 1), []);
@@ -35,11 +37,16 @@ export function useQuery<Result, Variables>(
   useEffect(() => {
     const controller = new AbortController();
     let timer: number | undefined;
-    setLoading(true);
-    request(document, JSON.parse(key) as Variables, controller.signal).then(
+    const asked = JSON.parse(key) as Variables | null;
+    setLoading(asked !== null);
+    if (asked === null) {
+      setError(null);
+      return;
+    }
+    request(document, asked, controller.signal).then(
       (result) => {
         attempts.current = 0;
-        setData(result);
+        setAnswer({ data: result, answered: asked });
         setError(null);
         setLoading(false);
       },
@@ -48,7 +55,7 @@ export function useQuery<Result, Variables>(
         setLoading(false);
         if (!(reason instanceof ApiError)) throw reason;
         const wait = reason.retryAfter ?? Math.min(FIRST_RETRY_SECONDS * 2 ** attempts.current, LAST_RETRY_SECONDS);
-        setError(new ApiError(reason.status, reason.code, reason.message, wait));
+        setError(new ApiError(reason.status, reason.code, reason.message, wait, reason.extensions));
         if (reason.isTemporary) {
           attempts.current += 1;
           timer = setTimeout(reload, wait * 1_000);
@@ -62,5 +69,5 @@ export function useQuery<Result, Variables>(
       clearTimeout(timer);
     };
   }, [document, key, turn, reload]);
-  return { data, error, isLoading, reload };
+  return { data: answer?.data ?? null, answered: answer?.answered ?? null, error, isLoading, reload };
 }

@@ -1,0 +1,54 @@
+import type { RefObject } from 'preact';
+import { useRef, useState } from 'preact/hooks';
+import { server } from '../../frame/server';
+import type { SeriesQueryVariables } from '../../gql/graphql';
+import { texts } from '../texts';
+import { type Language, writeProgram, writeQuery } from './snippets';
+
+/** The query of the page for other programs, to copy or to open in GraphiQL. */
+export function CodeDialog({ dialog, asked }: { dialog: RefObject<HTMLDialogElement>; asked: SeriesQueryVariables }) {
+  const [language, setLanguage] = useState<Language>('graphql');
+  const [message, setMessage] = useState('');
+  const code = useRef<HTMLPreElement>(null);
+  const query = writeQuery(asked);
+  const program = writeProgram(language, query);
+  const copy = async () => {
+    try {
+      // Browsers offer the clipboard on https and on this machine only.
+      await navigator.clipboard.writeText(program);
+      setMessage(texts.share.copied);
+    } catch {
+      if (code.current) getSelection()?.selectAllChildren(code.current);
+      setMessage(texts.share.notCopied);
+    }
+  };
+  return (
+    <dialog ref={dialog} class="code" aria-labelledby="code-title" onClose={() => setMessage('')}>
+      <h2 id="code-title">{texts.share.title}</h2>
+      <div class="segments" role="group" aria-label={texts.share.language}>
+        {(Object.keys(texts.share.languages) as Language[]).map((name) => (
+          <button
+            key={name}
+            type="button"
+            aria-pressed={name === language}
+            onClick={() => {
+              setLanguage(name);
+              setMessage('');
+            }}
+          >
+            {texts.share.languages[name]}
+          </button>
+        ))}
+      </div>
+      <pre ref={code} tabIndex={0} aria-label={texts.share.languages[language]}>{program}</pre>
+      <div class="actions">
+        <button type="button" onClick={copy}>{texts.share.copy}</button>
+        {server.pages.includes('/graphql') && (
+          <a class="button quiet" href={`/graphql?query=${encodeURIComponent(query)}`}>{texts.share.graphiql}</a>
+        )}
+        <button type="button" class="quiet" onClick={() => dialog.current?.close()}>{texts.share.close}</button>
+        <span role="status">{message}</span>
+      </div>
+    </dialog>
+  );
+}

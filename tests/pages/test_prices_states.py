@@ -1,0 +1,154 @@
+"""The page Prices on all screens, and without server, database, requests or prices."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from tests.faults.database_proxy import running_database_proxy
+from tests.support.fixtures.browser import VisitOpener
+from tests.support.fixtures.server import Client, Json, running_server
+from tests.support.pages.prices import FULL, MARKET, SPARSE, THIN, open_prices, running_price_server
+from tests.support.pages.visit import Visit
+
+pytestmark = pytest.mark.slow
+
+SCREENS: dict[str, Json] = {
+    "light": {},
+    "dark": {"color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}},
+    "forced": {"forced_colors": "active"},
+}
+FORM_OPEN = ".combobox [role=option]"
+
+
+@pytest.fixture(scope="module")
+def server(module_database_url: str) -> Iterator[Client]:
+    """Yield a server of the small world, with a worker."""
+    with running_price_server(module_database_url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def demo_server(demo_url: str) -> Iterator[Client]:
+    """Yield a server of the demo data."""
+    with running_server(demo_url) as client:
+        yield client
+
+
+def check(visit: Visit, axe: Path, name: str) -> None:
+    """Check accessibility and width of the page as it is, and take a picture for people."""
+    assert not visit.find_violations(axe)
+    assert not visit.overflows()
+    visit.take_screenshot(f"prices-{name}")
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_page_is_accessible_on_all_screens(
+    demo_server: Client, open_visit: VisitOpener, axe: Path, screen: str
+) -> None:
+    lanes = ("china_main~north_europe_main", "CNSGH~NLRTM", "us_west_coast~mediterranean")
+    visit = open_prices(open_visit, demo_server, *lanes, **SCREENS[screen])
+    visit.page.get_by_text("lowest to highest price").wait_for()
+    check(visit, axe, f"full-{screen}")
+    visit.page.get_by_role("combobox", name="Origin").fill("rot")
+    visit.page.locator(FORM_OPEN).first.wait_for()
+    check(visit, axe, f"search-{screen}")
+    visit.page.get_by_role("button", name="Table").click()
+    visit.page.locator(".table").wait_for()
+    check(visit, axe, f"table-{screen}")
+    visit.page.get_by_role("button", name="Copy as").click()
+    check(visit, axe, f"code-{screen}")
+
+
+@pytest.mark.parametrize("screen", ["light", "dark", "phone"])
+def test_thin_and_empty_lanes_are_accessible(server: Client, open_visit: VisitOpener, axe: Path, screen: str) -> None:
+    visit = open_prices(open_visit, server, THIN, MARKET, query="period=all", **SCREENS[screen])
+    visit.page.get_by_text("lowest to highest price").wait_for()
+    visit.page.get_by_role("slider").focus()
+    visit.page.locator(".tooltip").wait_for()
+    check(visit, axe, f"thin-{screen}")
+    empty = open_prices(open_visit, server, SPARSE, query="period=all", wait_for=".note.market", **SCREENS[screen])
+    check(empty, axe, f"empty-{screen}")
+    unknown = open_prices(open_visit, server, "CNSGX~NLRTM", wait_for=".suggestions", **SCREENS[screen])
+    check(unknown, axe, f"unknown-{screen}")
+
+
+def test_reduced_motion_draws_the_range_at_once(server: Client, open_visit: VisitOpener) -> None:
+    visit = open_prices(open_visit, server, FULL, reduced_motion="reduce")
+    visit.page.get_by_text("lowest to highest price").wait_for()
+    assert visit.page.evaluate("matchMedia('(prefers-reduced-motion: reduce)').matches")
+
+
+def test_chart_stays_while_the_server_is_away(server: Client, open_visit: VisitOpener, axe: Path) -> None:
+    visit = open_prices(open_visit, server, FULL, query="period=all")
+    visit.page.route("**/graphql", lambda route: route.abort())
+    visit.page.get_by_label("Average per").select_option("Week")
+    note = visit.page.get_by_role("alert")
+    expect(note).to_contain_text("The server cannot be reached.")
+    assert visit.page.locator(".chart canvas").count() == 2
+    check(visit, axe, "offline")
+    visit.page.unroute("**/graphql")
+    # By itself, after at most four seconds.
+    expect(note).to_have_count(0, timeout=8_000)
+    visit.expect_console("net::ERR_FAILED")
+
+
+@pytest.mark.usefixtures("server")
+def test_page_waits_while_the_database_is_away(module_database_url: str, open_visit: VisitOpener, axe: Path) -> None:
+    with running_database_proxy(module_database_url) as (proxy, url), running_server(url) as client:
+        visit = open_prices(open_visit, client, FULL, query="period=all")
+        reachable, proxy.server = proxy.server, None
+        proxy.cut()
+        visit.page.get_by_label("Average per").select_option("Week")
+        note = visit.page.get_by_role("alert")
+        expect(note).to_contain_text("This page tries again in", timeout=15_000)
+        check(visit, axe, "database-away")
+        proxy.server = reachable
+        expect(note).to_have_count(0, timeout=15_000)
+        expect(visit.page.locator(".lane")).to_contain_text("31 Jan 2026 · 18 prices")
+        visit.page.context.close()
+    visit.expect_console("503 (Service Unavailable)")
+
+
+@pytest.mark.usefixtures("server")
+def test_page_waits_when_it_has_sent_too_many_requests(
+    module_database_url: str, open_visit: VisitOpener, axe: Path
+) -> None:
+    with running_server(module_database_url, rate_limit="1/second", writes_are_open=False) as client:
+        visit = open_prices(open_visit, client, FULL, query="period=all", wait_for="[role=alert]")
+        expect(visit.page.get_by_role("alert")).to_contain_text("Too many requests. Trying again in")
+        check(visit, axe, "rate-limited")
+        visit.page.locator(".chart canvas").first.wait_for()
+        visit.page.context.close()
+    visit.expect_console("429")
+
+
+def refuse_range(route: Route) -> None:
+    """Refuse the second query as a server does whose region is too large."""
+    if "query Range" not in (route.request.post_data or ""):
+        route.continue_()
+        return
+    error = {"message": "The statistics need too many prices.", "extensions": {"code": "TOO_MANY_PRICES"}}
+    route.fulfill(json={"data": None, "errors": [error]})
+
+
+def test_line_stays_when_the_range_is_too_much(server: Client, open_visit: VisitOpener) -> None:
+    visit = open_prices(open_visit, server, FULL, query="period=all")
+    visit.page.route("**/graphql", refuse_range)
+    visit.page.get_by_label("Average per").select_option("Week")
+    expect(visit.page.locator(".legend")).to_contain_text("The range of prices is not available for so much at once.")
+    assert visit.page.locator(".chart canvas").count() == 2
+
+
+@pytest.mark.usefixtures("server")
+def test_costly_query_names_its_limit(module_database_url: str, open_visit: VisitOpener) -> None:
+    with running_server(module_database_url, max_cost=3_000) as client:
+        days = "from=2020-01-01&to=2029-12-31"
+        visit = open_prices(open_visit, client, FULL, query=days, wait_for="[role=alert]")
+        expect(visit.page.get_by_role("alert")).to_contain_text("request fewer days, lanes or entries")
+        visit.page.get_by_label("Average per").select_option("Month")
+        visit.page.locator(".chart canvas").first.wait_for()
+        visit.page.context.close()
+    visit.expect_console("400 (Bad Request)")
