@@ -16,7 +16,7 @@ from db.background import background_task
 from db.connection import Connection, closing_on_timeout
 from db.errors import DatabaseError, ReadOnlyServer, describe_for_operator
 from db.pool import API, connect
-from db.repositories.access import get_schema
+from db.repositories.access import get_schema, measure_database
 
 log = logging.getLogger("ratesgraph.db")
 
@@ -79,6 +79,19 @@ class Notifications:
                 event.set()
 
 
+def _listen_statement(name: str) -> bytes:
+    return f"LISTEN {name}".encode()
+
+
+async def measure_listeners(connection: Connection, channel: str) -> tuple[int, int]:
+    """Return the size of the database in bytes and the number of processes that listen.
+
+    A process repeats LISTEN for its first channel every second (`_check`), so this is the last statement of its session.
+    """
+    schema = await get_schema(connection)
+    return await measure_database(connection, _listen_statement(f"{channel}_{schema}").decode())
+
+
 async def _listen(database_url: str, channels: tuple[str, ...], notifications: Notifications) -> None:
     is_reported = False
     while True:
@@ -87,7 +100,7 @@ async def _listen(database_url: str, channels: tuple[str, ...], notifications: N
                 schema = await get_schema(connection)
                 names = {f"{channel}_{schema}": channel for channel in channels}
                 for name in names:
-                    await connection.execute(f"LISTEN {name}".encode())
+                    await connection.execute(_listen_statement(name))
                 # Notifications sent in the meantime are lost, so all subscribers query once.
                 for channel in channels:
                     notifications.dispatch(channel, "")
@@ -113,7 +126,7 @@ async def _check(connection: Connection, channel: str) -> None:
     A standby refuses LISTEN, and otherwise repeating it changes nothing. With the reply, PostgreSQL reports a changed default.
     """
     with closing_on_timeout(connection):
-        await connection.execute(f"LISTEN {channel}".encode())
+        await connection.execute(_listen_statement(channel))
     if connection.info.parameter_status("default_transaction_read_only") == "on":
         raise ReadOnlyServer
 

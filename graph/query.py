@@ -14,6 +14,7 @@ from domain.prices import ExchangeRate as ExchangeRateModel
 from graph.analysis.query import AnalysisQuery
 from graph.authorization import requires
 from graph.columns import ColumnarList
+from graph.operations.query import OperationsQuery
 from graph.relay.connections import After, Before, Connection, First, Last, parse_page
 from graph.relay.nodes import Node
 from graph.types.arguments import BatchId, Info, LocationKey
@@ -62,7 +63,7 @@ class Viewer:
 
 
 @strawberry.type(description="Root query type: average prices, exchange rates, locations and batches.")
-class Query(AnalysisQuery):
+class Query(AnalysisQuery, OperationsQuery):
     @strawberry.field(
         description=(
             "Average prices per day from an origin to a destination: one entry for each day of the range, in order."

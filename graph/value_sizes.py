@@ -50,6 +50,7 @@ TEXT_BYTES = {
     "startCursor": _ascii(63),
     "uploader": _printable(300),
     "value": _any_text(200),
+    "version": _ascii(63),
 }
 """Bytes of the fields of type String and ID, by name. The lengths are those that uploads and loaders enforce."""
 SCHEMA_TEXT_BYTES = _any_text(1_000)

@@ -64,6 +64,13 @@ async def describe_session(connection: Connection) -> Session:
         return (await cursor.fetchall())[0]
 
 
+async def measure_database(connection: Connection, statement: str) -> tuple[int, int]:
+    """Return the database's size in bytes and the number of sessions with this last statement."""
+    cursor = await connection.execute(SQL["measure_database"], {"statement": statement})
+    size, count = (await cursor.fetchall())[0]
+    return size, count
+
+
 async def list_schemas(connection: Connection, names: Collection[str]) -> dict[str, bool]:
     """Return the schemas that exist of these names, each with whether the role may use it."""
     cursor = await connection.execute(SQL["list_schemas"], {"names": list(names)})

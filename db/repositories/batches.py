@@ -182,6 +182,13 @@ async def measure_queue(connection: Connection) -> QueueState:
         return (await cursor.fetchall())[0]
 
 
+async def count_ended_since(connection: Connection, *, seconds: float) -> int:
+    """Return the number of batches that ended in the last seconds."""
+    async with connection.cursor(row_factory=args_row(int)) as cursor:
+        await cursor.execute(SQL["count_ended_since"], {"seconds": seconds})
+        return (await cursor.fetchall())[0]
+
+
 async def count_outcomes(connection: Connection) -> dict[BatchStatus, int]:
     """Return the number of ended batches by status."""
     cursor = await connection.execute(SQL["count_outcomes"])

@@ -28,6 +28,12 @@ SELECT quote_ident(current_user) AS role,
        coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS can_create,
        has_database_privilege(current_database(), 'TEMPORARY') AS can_create_temporary
 
+-- measure_database --
+-- One row: size of the database in bytes, and number of sessions in it whose last statement is the given one. PostgreSQL hides the
+-- statements of sessions of other roles, unless the role is a member of pg_read_all_stats.
+SELECT pg_database_size(current_database()),
+       (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = %(statement)s)
+
 -- list_schemas --
 -- One row per existing schema of the names: its name, and whether the role may use it.
 SELECT nspname::text, has_schema_privilege(oid, 'USAGE')

@@ -144,6 +144,13 @@ SELECT count(*) FILTER (WHERE status = 'QUEUED') AS queued,
 FROM price_batches
 WHERE status IN ('QUEUED', 'RUNNING')
 
+-- count_ended_since --
+-- One row: number of batches that ended in the last seconds. Times later than now come from a clock that was set back. Uses
+-- price_batches_ended_at_idx.
+SELECT count(*)
+FROM price_batches
+WHERE ended_at BETWEEN clock_timestamp() - make_interval(secs => %(seconds)s) AND clock_timestamp()
+
 -- count_outcomes --
 -- One row per status of ended batches, with their number. Reads all entries of price_batches_status_idx.
 SELECT status, count(*)

@@ -61,33 +61,33 @@ export async function request<Result, Variables>(
   variables: Variables,
   signal?: AbortSignal,
 ): Promise<Result> {
-  const response = await send(document.toString(), variables, signal);
-  const body = await readBody<Result>(response);
-  const error = body.errors?.[0];
-  if (error || !body.data) {
-    const retryAfter = Number(response.headers.get('Retry-After')) || null;
-    const message = error?.message ?? texts.errors.unreadable;
-    const extensions = error?.extensions ?? {};
-    throw new ApiError(response.status, extensions.code ?? 'UNREADABLE', message, retryAfter, extensions);
-  }
-  return body.data;
-}
-
-async function send(query: string, variables: unknown, signal?: AbortSignal): Promise<Response> {
   const headers = { ...requestHeaders(), 'Content-Type': 'application/json', Accept: 'application/graphql-response+json' };
   try {
-    const body = JSON.stringify({ query, variables });
-    return await fetch('/graphql', { method: 'POST', headers, body, signal: signal ?? null });
+    const body = JSON.stringify({ query: document.toString(), variables });
+    const response = await fetch('/graphql', { method: 'POST', headers, body, signal: signal ?? null });
+    return readAnswer<Result>(response.status, response.headers.get('Retry-After'), await response.text());
   } catch (error) {
-    if (signal?.aborted) throw error;
+    if (error instanceof ApiError || signal?.aborted) throw error;
     throw new ApiError(0, 'OFFLINE', texts.errors.offline);
   }
 }
 
-async function readBody<Result>(response: Response): Promise<Body<Result>> {
+/** The data in the text of an answer. Throws ApiError. */
+export function readAnswer<Result>(status: number, retryAfter: string | null, text: string): Result {
+  const body = parse<Result>(status, text);
+  const error = body.errors?.[0];
+  if (error || !body.data) {
+    const message = error?.message ?? texts.errors.unreadable;
+    const extensions = error?.extensions ?? {};
+    throw new ApiError(status, extensions.code ?? 'UNREADABLE', message, Number(retryAfter) || null, extensions);
+  }
+  return body.data;
+}
+
+function parse<Result>(status: number, text: string): Body<Result> {
   try {
-    return (await response.json()) as Body<Result>;
+    return (JSON.parse(text) as Body<Result> | null) ?? {};
   } catch {
-    throw new ApiError(response.status, 'UNREADABLE', texts.errors.unreadable);
+    throw new ApiError(status, 'UNREADABLE', texts.errors.unreadable);
   }
 }

@@ -51,6 +51,7 @@ OPERATIONS = {
     "revertBatch": 'mutation { revertBatch(id: "1") { batch { id } } }',
     "upsertRegions": 'mutation { upsertRegions(regions: [{ slug: "new", name: "New" }]) { addedCount } }',
     "upsertPorts": 'mutation { upsertPorts(ports: [{ code: "DEHAM", name: "H", parentSlug: "europe" }]) { addedCount } }',
+    "serverStatus": "{ serverStatus { version } }",
     "moveLocation": 'mutation { moveLocation(key: "CNSGH", parentSlug: "europe") { addedCount } }',
 }
 """Each reads or changes data if it is permitted."""
@@ -60,8 +61,7 @@ TRANSPORTS = ("json", "get", "form", "sse", "websocket")
 REFUSALS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}
 STATE_QUERY = """SELECT
   (SELECT array_agg((id, status, attempts, uploader) ORDER BY id) FROM price_batches),
-  (SELECT array_agg((id, parent_id) ORDER BY id) FROM locations),
-  (SELECT count(*) FROM audit_entries)"""
+  (SELECT array_agg((id, parent_id) ORDER BY id) FROM locations), (SELECT count(*) FROM audit_entries)"""
 
 
 @dataclass

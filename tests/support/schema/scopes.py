@@ -34,7 +34,7 @@ READ = {
 UPLOAD = {"batch", "batchByKey", "batches", "batchProgress", "uploadPrices", "uploadPriceFile", "revertBatch"}
 
 
-ADMIN = {"upsertRegions", "upsertPorts", "moveLocation"}
+ADMIN = {"serverStatus", "upsertRegions", "upsertPorts", "moveLocation"}
 
 
 def object_types() -> list[GraphQLObjectType]:

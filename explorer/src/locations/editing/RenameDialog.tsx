@@ -1,0 +1,34 @@
+import { useState } from 'preact/hooks';
+import { request } from '../../frame/api';
+import { SAVE_PORT, SAVE_REGION } from '../operations';
+import { texts } from '../texts';
+import type { Place } from '../tree';
+import { ChangeDialog } from './ChangeDialog';
+
+export interface RenameDialogProps {
+  place: Place;
+  onDone: (message: string, newKey?: string) => void;
+  onClose: () => void;
+}
+
+/** Changes the name of a location. Its key and its averages stay. */
+export function RenameDialog({ place, onDone, onClose }: RenameDialogProps) {
+  const [name, setName] = useState(place.name);
+  const { key, isPort, parent } = place;
+  return (
+    <ChangeDialog
+      title={texts.renameTitle(place.name)}
+      submit={texts.save}
+      isReady={name.trim() !== '' && name !== place.name}
+      change={() => isPort
+        ? request(SAVE_PORT, { port: { code: key, name, parentSlug: parent!.key } })
+        : request(SAVE_REGION, { region: { slug: key, name, parentSlug: parent?.key ?? null } })}
+      done={{ message: texts.renamed(name), key }}
+      onDone={onDone}
+      onClose={onClose}
+    >
+      <label for="new-name">{texts.name}</label>
+      <input id="new-name" value={name} autocomplete="off" onInput={(event) => setName(event.currentTarget.value)} />
+    </ChangeDialog>
+  );
+}

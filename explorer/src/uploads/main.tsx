@@ -1,0 +1,5 @@
+import { mount } from '../frame/Frame';
+import { Uploads } from './Uploads';
+import './uploads.css';
+
+mount(<Uploads />);

@@ -1,0 +1,1 @@
+"""Root fields for the operators of the installation."""

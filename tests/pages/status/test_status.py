@@ -1,0 +1,85 @@
+"""The page for operators: figures, what needs attention, and outages."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator
+
+from tests.faults.database_proxy import running_database_proxy
+from tests.support.batches.price_files import CSV, send
+from tests.support.batches.uploads import create_locations
+from tests.support.fixtures.browser import VisitOpener
+from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.pages.visit import Visit
+from tests.support.tokens import create_api_token
+
+pytestmark = pytest.mark.slow
+
+SCREENS: dict[str, Json] = {
+    "light": {},
+    "dark": {"color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}},
+    "forced": {"forced_colors": "active"},
+}
+
+
+def fact(visit: Visit, name: str) -> Locator:
+    """Return the figure of this name."""
+    return visit.page.locator(".facts > div").filter(has_text=name).locator("dd")
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_status_shows_queue_workers_and_data(demo_url: str, open_visit: VisitOpener, axe: Path, screen: str) -> None:
+    with running_server(demo_url) as client, running_worker(demo_url):
+        visit = open_visit(str(client.http.base_url), "/status", **SCREENS[screen])
+        # The page asks again by itself until the worker is there.
+        visit.page.locator("dd", has_text="1").first.wait_for()
+        visit.wait_until(lambda: fact(visit, "Workers connected").inner_text() == "1", "no worker")
+        assert fact(visit, "Batches waiting").inner_text() == "0"
+        assert fact(visit, "Size of the database").inner_text().endswith(" MB")
+        assert not visit.overflows()
+        assert not visit.find_violations(axe)
+        visit.take_screenshot(f"status-{screen}")
+
+
+def test_status_says_that_batches_wait_without_a_worker(
+    database_url: str, client: Client, open_visit: VisitOpener, axe: Path
+) -> None:
+    create_locations(database_url)
+    send(client, CSV, waitMs=0)
+    visit = open_visit(str(client.http.base_url), "/status")
+    visit.page.get_by_text("No worker is connected, and batches wait.").wait_for()
+    assert fact(visit, "Batches waiting").inner_text() == "1"
+    assert visit.page.get_by_text("There are no exchange rates").is_visible()
+    assert not visit.find_violations(axe)
+    visit.take_screenshot("status-no-worker")
+
+
+def test_status_is_for_admins(database_url: str, open_visit: VisitOpener, axe: Path) -> None:
+    reader, admin = (create_api_token(database_url, scope, name=scope) for scope in ("read", "admin"))
+    with running_server(database_url, writes_are_open=False) as client:
+        visit = open_visit(str(client.http.base_url), "/status")
+        for token in (reader, admin):
+            dialog = visit.page.get_by_role("dialog")
+            dialog.get_by_label("Token", exact=True).fill(token)
+            visit.page.keyboard.press("Enter")
+            if token == reader:
+                visit.page.get_by_text("The status is for admins.").wait_for()
+                assert not visit.find_violations(axe)
+                visit.page.get_by_role("button", name="Enter a token…").click()
+        fact(visit, "Version of the server").wait_for()
+        visit.problems.clear()
+
+
+def test_status_tells_of_an_outage_and_recovers(database_url: str, open_visit: VisitOpener, axe: Path) -> None:
+    with running_database_proxy(database_url) as (proxy, proxied_url), running_server(proxied_url) as client:
+        visit = open_visit(str(client.http.base_url), "/status")
+        fact(visit, "Version of the server").wait_for()
+        server, proxy.server = proxy.server, None
+        proxy.cut()
+        visit.page.get_by_text("its database is away").wait_for()
+        assert not visit.find_violations(axe)
+        visit.take_screenshot("status-database-away")
+        proxy.server = server
+        visit.page.get_by_text("its database is away").wait_for(state="detached")
+        visit.expect_console("503")

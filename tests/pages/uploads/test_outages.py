@@ -1,0 +1,116 @@
+"""Outages under the page for uploads: nothing is lost or sent twice, and the user is told."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.database_proxy import running_database_proxy
+from tests.support.batches.uploads import create_locations
+from tests.support.fixtures.browser import VisitOpener
+from tests.support.fixtures.server import running_server, running_worker
+from tests.support.pages.uploads import button, choose, heading, list_batches, prices
+from tests.support.proxy import running_proxy
+
+pytestmark = pytest.mark.slow
+
+LOST = "The server cannot be reached."
+
+
+def test_upload_survives_a_connection_that_is_lost_while_sending(
+    database_url: str, open_visit: VisitOpener, axe: Path
+) -> None:
+    create_locations(database_url)
+    with (
+        running_server(database_url) as client,
+        running_worker(database_url),
+        running_proxy(client.http.base_url.port or 0) as proxy,
+    ):
+        visit = open_visit(f"http://127.0.0.1:{proxy.port}", "/uploads")
+        choose(visit, prices(*range(40_000)))
+        button(visit, "Upload 40,000 items").wait_for()
+        server, proxy.stall_after = proxy.server, 200_000
+        button(visit, "Upload 40,000 items").click()
+        assert proxy.stalled.wait(10)
+        # Otherwise Chromium would send the request again by itself.
+        proxy.server = None
+        proxy.cut()
+        visit.page.get_by_text(LOST).first.wait_for()
+        assert visit.page.get_by_text("Nothing is lost").is_visible()
+        assert not visit.find_violations(axe)
+        visit.take_screenshot("uploads-connection-lost")
+        proxy.server, proxy.stall_after = server, None
+        heading(visit, "is applied").wait_for(timeout=30_000)
+        (batch,) = list_batches(client)
+        assert batch["acceptedCount"] == 40_000
+        visit.expect_console("net::ERR_")
+
+
+def test_answer_that_is_lost_does_not_upload_twice(database_url: str, open_visit: VisitOpener) -> None:
+    create_locations(database_url)
+    with running_server(database_url) as client, running_proxy(client.http.base_url.port or 0) as proxy:
+        visit = open_visit(f"http://127.0.0.1:{proxy.port}", "/uploads")
+        choose(visit, prices(1000))
+        button(visit, "Upload 1 item").wait_for()
+        # The request arrives, its answer does not.
+        visit.page.route("**/graphql", lambda route: (route.fetch(), route.abort()), times=1)
+        button(visit, "Upload 1 item").click()
+        visit.page.get_by_text(LOST).first.wait_for()
+        button(visit, "Try now").click()
+        visit.page.get_by_text("is stored and waits for a worker.").first.wait_for()
+        assert len(list_batches(client)) == 1
+        visit.page.close()
+        visit.expect_console("net::ERR_FAILED")
+
+
+def test_progress_is_followed_again_after_an_interruption(database_url: str, open_visit: VisitOpener) -> None:
+    create_locations(database_url)
+    with running_server(database_url) as client, running_proxy(client.http.base_url.port or 0) as proxy:
+        visit = open_visit(f"http://127.0.0.1:{proxy.port}", "/uploads")
+        choose(visit, prices(1000))
+        button(visit, "Upload 1 item").click()
+        visit.page.get_by_text("is stored and waits for a worker.").first.wait_for()
+        proxy.cut()
+        visit.page.get_by_text(LOST).first.wait_for()
+        with running_worker(database_url):
+            heading(visit, "is applied").wait_for(timeout=20_000)
+        visit.problems.clear()
+
+
+def test_sending_is_stopped_without_a_trace(database_url: str, open_visit: VisitOpener) -> None:
+    create_locations(database_url)
+    with running_server(database_url) as client, running_proxy(client.http.base_url.port or 0) as proxy:
+        visit = open_visit(f"http://127.0.0.1:{proxy.port}", "/uploads")
+        choose(visit, prices(*range(400_000)))
+        upload = button(visit, "Upload 400,000 items")
+        upload.wait_for(timeout=60_000)
+        proxy.stall_after = 200_000
+        upload.click()
+        assert proxy.stalled.wait(10)
+        progress = visit.page.get_by_role("progressbar", name="Sending the file…")
+        visit.wait_until(lambda: 0 < float(progress.get_attribute("value") or 0) < 1, "no progress is shown")
+        button(visit, "Stop sending").click()
+        proxy.stall_after = None
+        visit.page.get_by_text("Sending was stopped. Nothing was uploaded.").first.wait_for()
+        assert list_batches(client) == []
+
+
+def test_outage_of_the_database_is_waited_for(database_url: str, open_visit: VisitOpener, axe: Path) -> None:
+    create_locations(database_url)
+    with (
+        running_database_proxy(database_url) as (proxy, proxied_url),
+        running_server(proxied_url) as client,
+        running_worker(database_url),
+    ):
+        visit = open_visit(str(client.http.base_url), "/uploads")
+        choose(visit, prices(1000))
+        button(visit, "Upload 1 item").wait_for()
+        server, proxy.server = proxy.server, None
+        proxy.cut()
+        button(visit, "Upload 1 item").click()
+        visit.page.get_by_text("The database of the server is away.").first.wait_for()
+        assert not visit.find_violations(axe)
+        visit.take_screenshot("uploads-database-away")
+        proxy.server = server
+        heading(visit, "is applied").wait_for(timeout=30_000)
+        assert len(list_batches(client)) == 1
+        visit.expect_console("503")
