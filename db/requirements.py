@@ -48,7 +48,7 @@ class Work(Enum):
 
 
 class Obstacle(NamedTuple):
-    """Fault that was found, with its fields."""
+    """Reason why the database cannot be used: a kind of fault, and the names for its message."""
 
     fault: Fault
     fields: dict[str, object]

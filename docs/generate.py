@@ -6,11 +6,10 @@
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import NoneType
-from typing import NamedTuple, get_args, get_type_hints
+from typing import NamedTuple, get_args, get_origin, get_type_hints
 
 from graphql import (
     GraphQLArgument,
@@ -46,7 +45,7 @@ SECTIONS: dict[str, tuple[type[GraphQLNamedType], ...]] = {
     "Enums": (GraphQLEnumType,),
     "Scalars": (GraphQLScalarType,),
 }
-KINDS: dict[type, str] = {int: "NUMBER", float: "NUMBER", str: "TEXT", Path: "PATH", datetime: "TIME"}
+KINDS: dict[type, str] = {int: "NUMBER", float: "NUMBER", str: "TEXT", Path: "PATH"}
 DATABASE_INTRODUCTION = f"""\
 Ratesgraph supports PostgreSQL {VERSIONS}, with databases in UTF8. A command that cannot use the database of
 `DATABASE_URL` or `RATESGRAPH_DIRECT_URL` prints one line on standard error and ends with exit code 1. A server or
@@ -100,7 +99,7 @@ def _cli_lines() -> Iterator[str]:
         parameters = list(_parameters(function))
         options = [each for each in parameters if isinstance(each.info, OptionInfo) and not each.info.hidden]
         arguments = [each for each in parameters if isinstance(each.info, ArgumentInfo)]
-        usage = [name, *(["[OPTIONS]"] if options else []), *(str(each.info.metavar) for each in arguments)]
+        usage = [name, *(["[OPTIONS]"] if options else []), *map(_argument, arguments)]
         yield from ("", f"## {name}", "", "```text", " ".join(usage), "```")
         for paragraph in inspect.cleandoc(function.__doc__ or "").split("\n\n"):
             yield from ("", *_wrap(paragraph))
@@ -145,6 +144,7 @@ class Parameter(NamedTuple):
 
     name: str
     kind: type
+    is_list: bool
     info: OptionInfo | ArgumentInfo
     default: object
 
@@ -165,7 +165,12 @@ def _parameters(function: Callable[..., object]) -> Iterator[Parameter]:
         if hint_info := getattr(hint, "__metadata__", None):
             kind = hint.__origin__
             kind = next((each for each in get_args(kind) if each is not NoneType), kind)
-            yield Parameter(name, kind, hint_info[0], signature.parameters[name].default)
+            is_list = get_origin(hint.__origin__) is list
+            yield Parameter(name, kind, is_list, hint_info[0], signature.parameters[name].default)
+
+
+def _argument(argument: Parameter) -> str:
+    return f"{argument.info.metavar}{'...' if argument.is_list else ''}"
 
 
 def _option_row(option: Parameter) -> str:
@@ -181,7 +186,7 @@ def _option_row(option: Parameter) -> str:
     if option.default is inspect.Parameter.empty:
         default = "required"
     else:
-        default = "" if option.default in (None, False) else f"`{option.default}`"
+        default = "" if option.default in (None, False, "") else f"`{option.default}`"
     variable = f" Environment variable: `{info.envvar}`." if info.envvar else ""
     return f"| {names}{value} | {default} | {_cell(info.help)}{variable} |"
 

@@ -1,6 +1,7 @@
 """Exact figures of buckets: averages and changes. Standard library only.
 
-Sums are exact fractions of cents, and each figure is rounded once, at the end. So a change is that of the exact averages.
+Sums are exact fractions of cents, and each figure is rounded once, at the end. So a change is the difference of the exact
+averages.
 """
 
 from collections.abc import Sequence
@@ -42,7 +43,8 @@ A plain tuple: a series has thousands of them, and creating a named one takes si
 class Figures(NamedTuple):
     """Figures of the buckets of one lane, as columns.
 
-    The mean of a bucket without a reason is its numerator over its denominator, in cents.
+    Attributes:
+        numerators, denominators: Mean of each bucket in cents, as a fraction; valid only if its `null_reasons` is None.
     """
 
     counts: Sequence[int]

@@ -62,7 +62,7 @@ class Viewer:
     scopes: list[AuthScope] = strawberry.field(description="The permissions of the caller.")
 
 
-@strawberry.type(description="Root query type: average prices, exchange rates, locations and batches.")
+@strawberry.type(description="Root query type: prices, exchange rates, locations and batches.")
 class Query(AnalysisQuery, OperationsQuery):
     @strawberry.field(
         description=(

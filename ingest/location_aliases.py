@@ -21,7 +21,7 @@ class AliasEntry:
     """Requested alias of a location.
 
     Attributes:
-        alias: Code or name as written. It is stored in lower case, without accents, and with single blanks between its words.
+        alias: Code or name in lower case, without accents, and with single blanks between its words.
         key: None removes the alias.
         place: Source of the entry, for messages; `number` is its position there, from 1.
     """
@@ -50,8 +50,8 @@ def normalize(alias: str, key: str, source: str, place: str, number: int) -> Ali
 async def change_aliases(connection: Connection, entries: Sequence[AliasEntry], *, by: str = COMMAND) -> int:
     """Add, replace or remove aliases in one transaction, and return how many the entries name.
 
-    An entry replaces all that its alias stood for. Raise TreeRejected, and change nothing, for an alias of several locations
-    (AMBIGUOUS_ALIAS), an alias that is a key (LOCATION_CLASH) or an unknown key (UNKNOWN_LOCATION).
+    An entry replaces the former meanings of its alias. Raise TreeRejected, and change nothing, for an alias of several
+    locations (AMBIGUOUS_ALIAS), an alias that is a key (LOCATION_CLASH) or an unknown key (UNKNOWN_LOCATION).
     """
     async with connection.transaction():
         tree = await locations.list_locations(connection)

@@ -1,4 +1,4 @@
-"""Environment of the embedded PostgreSQL, without locales and connections of its user."""
+"""Environment of the embedded PostgreSQL, without the locale and PG… variables of its user."""
 
 import os
 from collections.abc import Iterator

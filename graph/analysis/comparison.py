@@ -1,4 +1,4 @@
-"""Comparisons: matrices of lanes, and the standing of a price in its market."""
+"""Comparisons: matrices of lanes, and benchmarks of a price against a market."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from resolvers.analysis.benchmark import Benchmark as BenchmarkModel
 from resolvers.analysis.lane_matrix import LaneMatrix as MatrixModel
 
 
-@strawberry.type(description="The averages of every pair of some origins and destinations.")
+@strawberry.type(description="The averages of all pairs of several origins and destinations.")
 class LaneMatrix:
     """GraphQL view of the matrix model."""
 
@@ -52,7 +52,7 @@ class LaneMatrix:
         return JsonColumn([value(figures) for figures in row] for row in self.model.rows)
 
 
-@strawberry.type(description="A price beside the prices of its market.")
+@strawberry.type(description="A price compared with the prices of a lane, its market.")
 class Benchmark:
     """GraphQL view of the benchmark model."""
 
@@ -66,16 +66,16 @@ class Benchmark:
     def market_average(self) -> float | None:
         return self.model.market.averages[0]
 
-    @strawberry.field(description="The price less the average of the market.")
+    @strawberry.field(description="The price minus the average of the market.")
     def difference(self) -> float | None:
         return self.model.difference
 
-    @strawberry.field(description="The difference in percent of the average of the market.")
+    @strawberry.field(description="The difference in percent of the market's average.")
     def difference_percent(self) -> float | None:
         return self.model.difference_percent
 
     @strawberry.field(
-        description="The part of the prices in the market below the price in percent, with 1 decimal; equal prices count half."
+        description="The percentage of the market's prices that are below the price, with 1 decimal; equal prices count half."
     )
     async def percentile_rank(self, info: Info) -> float | None:
         tenths = await self.model.rank_tenths(info.context)
@@ -87,6 +87,6 @@ class Benchmark:
     def percentile_rank_error(self) -> float | None:
         return None if self.model.market.null_reasons[0] else 0.0
 
-    @strawberry.field(description="Why there is no market; null if there is one.")
+    @strawberry.field(description="Why the market has no average; null if it has.")
     def null_reason(self) -> NullReason | None:
         return self.model.market.null_reasons[0]

@@ -15,7 +15,7 @@ from resolvers.analysis.coverage import LaneCoverage as CoverageModel
 from resolvers.analysis.lane_listing import PricedLane as PricedLaneModel
 
 
-@strawberry.type(description="Days from one to another, both inclusive.")
+@strawberry.type(description="A period from one day to another, both inclusive.")
 class DaySpan:
     """GraphQL type that is never instantiated: its fields are columns."""
 

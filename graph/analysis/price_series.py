@@ -14,18 +14,20 @@ from resolvers.analysis.price_series import LaneSeries
 from resolvers.analysis.statistics_loading import check_percentile
 
 PERCENTILE = (
-    "The price below which this part of all prices lies, linear between the two nearest prices, as `percentile_cont` of"
-    " PostgreSQL computes it."
+    "The price below which `at` percent of all prices lie, interpolated between the two nearest prices like"
+    " `percentile_cont` of PostgreSQL."
 )
-At = Annotated[float, strawberry.argument(description="The part in percent, 0 to 100.")]
+At = Annotated[float, strawberry.argument(description="The percentage, 0 to 100; 50 is the median.")]
 ROUNDED = "rounded to 2 decimals (half away from zero)"
 
 
-@strawberry.input(description="How far a lane may be widened until it has enough prices.")
+@strawberry.input(description="How far a lane may be widened to larger regions until it has enough prices.")
 class FallbackInput:
-    max_levels: int = strawberry.field(default=20, description="Maximum number of regions up on either side; 1 to 20.")
+    max_levels: int = strawberry.field(
+        default=20, description="Maximum number of levels above the origin and above the destination, 1 to 20."
+    )
     coverage: float = strawberry.field(
-        default=0, description="Part of the buckets that must have figures, 0 to 1; at least one bucket always must."
+        default=0, description="Fraction of the buckets that must have figures, 0 to 1; at least one always must."
     )
 
     def to_model(self) -> Fallback:
@@ -45,7 +47,7 @@ class PriceBucket:
     count: float = strawberry.field(description="Number of prices.")
     average: float | None = strawberry.field(description="The mean of all prices.")
     null_reason: NullReason | None = strawberry.field(description="Why the bucket has no figures; null if it has.")
-    change: float | None = strawberry.field(description="The average less that of the bucket before.")
+    change: float | None = strawberry.field(description="The average minus that of the bucket before.")
     change_percent: float | None = strawberry.field(description="The change in percent of the average before.")
 
     @strawberry.field(description="The lowest price.")
@@ -125,7 +127,7 @@ class PriceSeries:
 
     @strawberry.field(
         description=(
-            "The average of each bucket less that of the bucket before it in this answer; null if one of the two is null."
+            "The average of each bucket minus that of the bucket before it in this list; null if one of the two is null."
         ),
         graphql_type=list[float | None],
     )

@@ -122,7 +122,9 @@ class AnalysisQuery:
         )
         return LaneMatrix(model=matrix)
 
-    @strawberry.field(description="The standing of a price in the market of a lane.", metadata=requires(AuthScope.READ))
+    @strawberry.field(
+        description="A comparison of a price with the prices of a lane.", metadata=requires(AuthScope.READ)
+    )
     async def benchmark(
         self,
         info: Info,
@@ -151,7 +153,7 @@ class AnalysisQuery:
         return Benchmark(model=standing)
 
     @strawberry.field(
-        description="The lanes of two ports that have prices, for example to offer only those in a form.",
+        description="The pairs of ports that have prices, for example to offer only those in a form.",
         metadata=requires(AuthScope.READ),
     )
     async def lanes(

@@ -1,4 +1,4 @@
-"""Price series of several lanes: what they have in common, and where to download them."""
+"""Price series of several lanes: their common buckets and currency, and their download URL."""
 
 from datetime import date
 from typing import Annotated

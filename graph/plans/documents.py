@@ -1,4 +1,4 @@
-"""What plans have in common: fields of a document, values of arguments and variables.
+"""Shared parts of the plans: fields of a document, values of arguments and variables.
 
 Any unusual document or variable is left to the executor, which also reports its errors.
 """

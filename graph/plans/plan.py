@@ -14,7 +14,7 @@ class Plan(Protocol):
     """Execution plan of an operation, created once per document."""
 
     def bind(self, variables: Values) -> Any | None:  # noqa: ANN401
-        """Return the questions with these variables, or None for variables that need the executor."""
+        """Return the queries with these variables, or None for variables that need the executor."""
 
     async def execute(self, bound: Any, context: RequestContext, /) -> tuple[dict[str, Any], list[GraphQLError]]:  # noqa: ANN401
         """Return the same data and errors as the executor."""

@@ -89,7 +89,7 @@ def _encode_price_slice(batch_id: int, observations: pl.DataFrame) -> npt.NDArra
 def encode_totals(parts: Iterable[MonthTotals]) -> Iterator[npt.NDArray[np.void]]:
     """Yield the rows for `copy_totals`, one array per length of the day arrays.
 
-    Days without a sum and a count at either end are trimmed. A difference may have one without the other.
+    Days at either end whose sum and count are both zero are trimmed. In a difference of totals, one of them may be zero.
     """
     for totals in parts:
         used = (totals.counts != 0) | (totals.sums != 0)

@@ -80,8 +80,8 @@ async def process_slices(
 def _reject_panics(parts: Iterator[T]) -> Iterator[T]:
     """Yield the parts. Raise FileRejected (BROKEN_FILE) for a value at which polars panics.
 
-    PanicException is not an Exception: it would pass the handlers of a request or command. Reading the value again would end
-    alike. polars itself writes the place of the panic to standard error.
+    PanicException is not an Exception: it would pass the handlers of a request or command. Reading the value again would
+    panic again. polars itself writes the place of the panic to standard error.
     """
     try:
         yield from parts

@@ -56,9 +56,9 @@ class Originals:
         self._items = NO_ITEMS
 
     def original_line_for(self, problems: pl.DataFrame) -> pl.DataFrame:
-        """Return the problems joined with ITEM_COLUMNS of their items.
+        """Return the problems, each with the ITEM_COLUMNS of its item as uploaded.
 
-        Calls must be in item order, problems without an item first.
+        The problems of all calls must be sorted by item, those without an item first, because the payload is read once.
         """
         of_the_file = problems.filter(pl.col("item").is_null())
         parts = [of_the_file.join(NO_ITEMS, on="item", how="left")]

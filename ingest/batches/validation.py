@@ -25,7 +25,12 @@ REJECTION_SCHEMA = {
 DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 DATE_MISTAKES = {
     r"^[0-9]{1,2}[./-][0-9]{1,2}[./-]([0-9]{2}|[0-9]{4})$": "a date in another order; write YYYY-MM-DD",
+    r"^[0-9]{4}[./][0-9]{1,2}[./][0-9]{1,2}$": "a date without hyphens; write YYYY-MM-DD",
+    r"^[0-9]{4}-([0-9]-[0-9]{1,2}|[0-9]{2}-[0-9])$": "a date without leading zeros; write YYYY-MM-DD",
+    r"^(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])$": "a date without hyphens; write YYYY-MM-DD",
     r"^[1-9][0-9]{4}(\.[0-9]+)?$": "a date as a number, as Excel stores it; write YYYY-MM-DD",
+    r"^[0-9]{9,10}$": "a time in seconds since 1970; write YYYY-MM-DD",
+    r"^[0-9]{12,13}$": "a time in milliseconds since 1970, as pandas writes JSON; write YYYY-MM-DD",
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]": "a date with a time of day; write YYYY-MM-DD",
 }
 PRICE_MISTAKES = {

@@ -43,7 +43,8 @@ class Layouts:
     def describe(self) -> str:
         """Return the layouts for a message."""
         choices = " or ".join(",".join(layout) for layout in self.choices)
-        return f"{choices}, each with or without {','.join(self.optional)}" if self.optional else choices
+        each = "each " if len(self.choices) > 1 else ""
+        return f"{choices}, {each}with or without {','.join(self.optional)}" if self.optional else choices
 
 
 LAYOUTS = {

@@ -38,7 +38,7 @@ class Header:
     Attributes:
         separator: The character between two fields.
         columns: The names of the fields as `normal_name` returns them.
-        known: Those of the names that belong to a layout. Any other column may hold no value.
+        known: Those of the names that belong to a layout. All other columns must be empty.
         lines: Number of lines up to the header, itself included.
         size: Number of bytes of these lines.
     """

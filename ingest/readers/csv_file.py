@@ -1,4 +1,4 @@
-"""Reader of the rows of a CSV file: polars, or the module csv where polars cannot tell.
+"""Reader of the rows of a CSV file: polars, or the csv module where polars is not exact.
 
 The module csv is ten times as slow, but knows the line of each row. It reads the blocks in which polars finds an error or
 rows of too few fields, and those with texts that polars would return with their quotes.

@@ -1,4 +1,4 @@
-"""Reads price files (CSV, NDJSON or Parquet, in one of two layouts) into frames of text.
+"""Reads price files of every format, in one of two layouts, into frames of text.
 
 Only the file as a whole is checked here. `ingest.batches.validation` interprets and validates the values.
 """

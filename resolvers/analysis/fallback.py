@@ -42,7 +42,7 @@ class Fallback(NamedTuple):
 class Market:
     """Lane that answers for another one, with its figures by bucket.
 
-    The levels count the regions from each end of the other lane up to the end of this one.
+    The levels are the numbers of regions from each end of the requested lane up to the end of this lane.
     """
 
     lane: Lane

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from server.cli.options import DataDir, OnErrorChoice, OnErrorOption, run_command
+from server.cli.options import TIME, DataDir, OnErrorChoice, OnErrorOption, parse_time, run_command
 from server.cli.output_encoding import configure_output
 from server.cli.series import series
 from server.cli.tokens import token_app
@@ -135,9 +135,7 @@ app.command()(series)
 
 @app.command()
 def audit(
-    since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Start time (UTC).")
-    ] = None,
+    since: Annotated[datetime | None, typer.Option(parser=parse_time, metavar=TIME, help="Start time (UTC).")] = None,
     limit: Annotated[int, typer.Option(help="Maximum number of entries.", min=1, max=100_000)] = 50,
     data_dir: DataDir = None,
 ) -> None:
@@ -200,7 +198,7 @@ def prices() -> None:
 
 @prices_app.command("load")
 def load_prices(
-    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, metavar="FILE...", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, metavar="FILE", show_default=False)],
     on_error: OnErrorOption = OnErrorChoice.REJECT,
     again: Annotated[bool, typer.Option("--again", help="Load files even if they were loaded before.")] = False,
     data_dir: DataDir = None,
@@ -218,7 +216,7 @@ def load_prices(
 
 @prices_app.command("upload")
 def upload_prices(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", show_default=False)],
     url: Annotated[str, typer.Option(help="GraphQL endpoint of the server.")] = "http://127.0.0.1:8000/graphql",
     token: Annotated[
         str | None,

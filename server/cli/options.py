@@ -1,5 +1,7 @@
 """What the commands share: common options, and the call of a command's function."""
 
+from contextlib import suppress
+from datetime import date, datetime
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +24,26 @@ class OnErrorChoice(StrEnum):
 OnErrorOption = Annotated[
     OnErrorChoice, typer.Option(help="Effect of an invalid item: its whole file is rejected, or the item is skipped.")
 ]
+
+
+DAY = "YYYY-MM-DD"
+TIME = f"{DAY}[THH:MM]"
+
+
+def parse_day(text: str) -> date:
+    """Return the day. Raise typer.BadParameter for any other text."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007  # a calendar day has no time zone
+    except ValueError as error:
+        raise typer.BadParameter(f"'{text}' is not a valid date ({DAY}).") from error
+
+
+def parse_time(text: str) -> datetime:
+    """Return the time, or the beginning of the day. Raise typer.BadParameter."""
+    for form in ("%Y-%m-%d", "%Y-%m-%dT%H:%M"):
+        with suppress(ValueError):
+            return datetime.strptime(text, form)  # noqa: DTZ007  # the command takes it as UTC
+    raise typer.BadParameter(f"'{text}' is not a valid time ({TIME}).")
 
 
 def run_command(module: str, function: str, **arguments: Any) -> None:  # noqa: ANN401

@@ -1,15 +1,13 @@
 """Options of `ratesgraph series`."""
 
-from datetime import datetime
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from server.cli.options import DataDir, run_command
-
-DAY = ["%Y-%m-%d"]
+from server.cli.options import DAY, DataDir, parse_day, run_command
 
 
 class IntervalChoice(StrEnum):
@@ -37,8 +35,12 @@ def series(
             metavar="ORIGIN:DESTINATION", show_default=False, help="Ports or regions; may be given several times."
         ),
     ],
-    first: Annotated[datetime, typer.Option("--from", formats=DAY, show_default=False, help="First day.")],
-    last: Annotated[datetime, typer.Option("--to", formats=DAY, show_default=False, help="Last day, inclusive.")],
+    first: Annotated[
+        date, typer.Option("--from", parser=parse_day, metavar=DAY, show_default=False, help="First day.")
+    ],
+    last: Annotated[
+        date, typer.Option("--to", parser=parse_day, metavar=DAY, show_default=False, help="Last day, inclusive.")
+    ],
     interval: Annotated[IntervalChoice, typer.Option(help="Length of a bucket.")] = IntervalChoice.DAY,
     minimum_sample: Annotated[int, typer.Option(help="A bucket with fewer prices has only a count.", min=1)] = 3,
     currency: Annotated[str, typer.Option(help="ISO 4217 code of the currency of all amounts.")] = "USD",
@@ -46,10 +48,12 @@ def series(
         str, typer.Option(show_default=False, help="Columns of statistics, such as 0,25,50,75,100.")
     ] = "",
     max_levels: Annotated[
-        int | None, typer.Option(help="Answer thin lanes by regions up to so many levels above.", min=1, max=20)
+        int | None,
+        typer.Option(help="Answer a lane with few prices by regions up to so many levels above it.", min=1, max=20),
     ] = None,
     coverage: Annotated[
-        float | None, typer.Option(help="Part of the buckets that must have figures for that (0 to 1).")
+        float | None,
+        typer.Option(help="Fraction of the buckets that must have figures (0 to 1); else a larger region answers."),
     ] = None,
     file_format: Annotated[
         FormatChoice | None, typer.Option("--format", help="Format; by default that of the name of --output, or csv.")
@@ -69,8 +73,8 @@ def series(
     """Write price series as CSV, Parquet or Arrow: one row for each lane and bucket."""
     parameters = [
         *(("lane", each) for each in lane),
-        ("dateFrom", first.date()),
-        ("dateTo", last.date()),
+        ("dateFrom", first),
+        ("dateTo", last),
         ("interval", interval.value.upper()),
         ("minimumSample", minimum_sample),
         ("currency", currency),

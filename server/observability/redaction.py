@@ -24,6 +24,8 @@ CONNINFO_PASSWORD = re.compile(r"\b(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)+)'
 
 Example: `host=db password='…'`.
 """
+USER = re.compile(r"(?<=://)[^/:@\s]+(?=:[^@\s]+@)|(?<=\buser=)[^\s&]+")
+"""Names of users in a connection string."""
 SECRET_PARAMETER = re.compile(
     r"(?:^|[_-])(?:key|code|auth|pass|sig)$|api_?key|app_?id|token|secret|passw|pwd|signature|credential", re.IGNORECASE
 )
@@ -88,11 +90,11 @@ def find_secrets(settings: Settings) -> set[str]:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if not isinstance(text, str):
             continue
-        if "://" in text:
-            found.update(_find_url_secrets(text))
+        passwords = {*_find_conninfo_passwords(text), *(_find_url_secrets(text) if "://" in text else ())}
+        # A password that equals the name of its user stays: without it, an error about the user would not name the user.
+        found |= passwords - {*USER.findall(text)}
         if isinstance(value, SecretStr) and name not in SECRET_URLS:
             found.add(text)
-        found.update(_find_conninfo_passwords(text))
     return {spelling for secret in found for spelling in (secret, unquote(secret), unquote_plus(secret))}
 
 

@@ -92,7 +92,7 @@ def running_processes(
         ["serve", "--no-demo", "--port", str(port)], variables, "Ratesgraph answers", logs / "api.log"
     )
     worker_processes = [
-        SupervisedProcess(["worker"], variables, "Applying batches", logs / f"worker-{number}.log")
+        SupervisedProcess(["worker"], variables, "Worker started", logs / f"worker-{number}.log")
         for number in range(1, workers + 1)
     ]
     for process in (api, *worker_processes):

@@ -28,11 +28,11 @@ export type BatchStatus =
   /** A worker processes the batch, or will retry it after a failed attempt. */
   | 'RUNNING';
 
-/** How far a lane may be widened until it has enough prices. */
+/** How far a lane may be widened to larger regions until it has enough prices. */
 export type FallbackInput = {
-  /** Part of the buckets that must have figures, 0 to 1; at least one bucket always must. */
+  /** Fraction of the buckets that must have figures, 0 to 1; at least one always must. */
   coverage?: number;
-  /** Maximum number of regions up on either side; 1 to 20. */
+  /** Maximum number of levels above the origin and above the destination, 1 to 20. */
   maxLevels?: number;
 };
 

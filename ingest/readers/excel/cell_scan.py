@@ -86,7 +86,7 @@ class CellScan:
     def split(self, *_content: str) -> None:
         """Handle a comment or the start of a CDATA section.
 
-        The decoder reads a value no further than to there.
+        The decoder reads a value only up to there.
         """
         self._is_split = True
 

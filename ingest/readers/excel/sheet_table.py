@@ -63,7 +63,7 @@ class SheetTable:
         return self.scan.rows > self.header_row + 1
 
     def known(self, layouts: Layouts) -> dict[int, str]:
-        """Return the columns that belong to a layout. Any other column may hold no value."""
+        """Return the columns that belong to a layout. All other columns must be empty."""
         return {index: name for index, name in self.columns.items() if normal_name(name) in layouts.columns}
 
     def find_problem(self, layouts: Layouts) -> str | None:

@@ -7,6 +7,7 @@ from domain.batches import BatchOutcome, BatchStatus, Rejection, Severity
 from server.cli.console import err, print_error, print_line, print_table
 
 SHOWN_REJECTIONS = 20
+"""Number of problems that the callers read at most."""
 
 
 def print_outcome(name: str, batch_id: int, outcome: BatchOutcome, rejections: list[Rejection]) -> None:
@@ -27,7 +28,7 @@ def print_outcome(name: str, batch_id: int, outcome: BatchOutcome, rejections: l
             Column("code", no_wrap=True),
             "message",
             "value",
-            title=Text(f"{name}: the first problems"),
+            title=Text(f"{name}: {_title(len(problems))}"),
         )
         for rejection in problems:
             row = (rejection.item, rejection.field, rejection.code, rejection.message, rejection.value)
@@ -43,3 +44,7 @@ def print_outcome(name: str, batch_id: int, outcome: BatchOutcome, rejections: l
         print_error(
             f"{name}: rejected, {rejected_count:,} of {item_count:,} items are invalid; no price changed ({advice})."
         )
+
+
+def _title(problem_count: int) -> str:
+    return "problems" if problem_count < SHOWN_REJECTIONS else f"the first {problem_count} problems"

@@ -20,7 +20,7 @@ from server.cli.console import (
     run_with_connection,
 )
 
-ID_LENGTH = 16
+ID_LENGTH, DAY_LENGTH, SCOPE_LENGTH = 16, len("YYYY-MM-DD"), len("upload")
 MAX_NAME_LENGTH = 200
 MAX_DAYS = 36_500
 
@@ -71,12 +71,22 @@ def list_all(data_dir: Path | None) -> None:
     """Print all tokens as a table, without their secrets, of which only hashes are stored."""
     with open_database(read_settings(data_dir=data_dir)) as url:
         all_tokens = run_with_connection(tokens.list_tokens, url)
+    times = (Column(header, min_width=DAY_LENGTH) for header in ("created", "expires", "last used"))
     table = Table(
-        Column("id", no_wrap=True, min_width=ID_LENGTH), "name", "scopes", "created", "expires", "last used", "state"
+        Column("id", no_wrap=True, min_width=ID_LENGTH),
+        Column("name", overflow="fold"),
+        Column("scopes", min_width=SCOPE_LENGTH),
+        *times,
+        Column("state", no_wrap=True),
+        # Without lines, the table fits into 80 columns.
+        box=None,
+        pad_edge=False,
     )
     for token in all_tokens:
-        times = (token.created_at, token.expires_at, token.last_used_at)
-        shown = ("" if time is None else f"{time:%Y-%m-%d %H:%M}" for time in times)
+        shown = (
+            "" if time is None else f"{time:%Y-%m-%d %H:%M}"
+            for time in (token.created_at, token.expires_at, token.last_used_at)
+        )
         table.add_row(token.id, token.name, " ".join(token.scopes), *shown, _state(token))
     print_table(table)
 

@@ -20,7 +20,7 @@ def worker(*, concurrency: int, with_parent: bool, data_dir: Path | None) -> Non
     with open_database(settings, check=None) as url:
         if not with_parent:
             warn_about_variables()
-            out.print(f"Applying batches, {concurrency} at once (press Ctrl-C to stop).")
+            out.print(f"Worker started with concurrency {concurrency} (press Ctrl-C to stop).")
         disk_space = open_disk_space(settings.data_dir, url, settings.min_free_bytes)
         work = partial(
             run_worker,

@@ -201,7 +201,15 @@ def test_every_command_prints_its_usage(command: str) -> None:
             ["token", "create", "--name", "x", "--scope", "foo"],
             "'--scope': 'foo' is not one of 'read', 'upload', 'admin'",
         ),
-        (["audit", "--since", "0"], "'--since': '0' does not match the formats"),
+        (["audit", "--since", "0"], "'--since': '0' is not a valid time (YYYY-MM-DD[THH:MM])."),
+        (
+            ["series", "--lane", "A:B", "--from", "5.1.2026", "--to", "2026-01-31"],
+            "'--from': '5.1.2026' is not a valid date (YYYY-MM-DD).",
+        ),
+        (
+            ["series", "--lane", "A:B", "--from", "2026-01-05", "--to", "2026-02-30"],
+            "'--to': '2026-02-30' is not a valid date (YYYY-MM-DD).",
+        ),
         (["serve", "--port", "x"], "'--port': Input should be a valid integer"),
     ],
 )

@@ -96,6 +96,7 @@ def test_upload_command_reports_invalid_items_and_writes_rejections(server: Clie
     file.write_bytes(CSV + b"CNSGH,XXXXX,2024-01-01,abc\n" * 300)
     out = tmp_path / "out.csv"
     rejected = upload(server, file, "--rejections", out, exit_code=1)
+    assert "prices.csv: the first 20 problems" in rejected.stderr
     assert "UNKNOWN_PORT" in rejected.stderr
     assert "INVALID_PRICE" in rejected.stderr
     assert "rejected, 300 of 303 items are invalid; no price changed" in rejected.stderr

@@ -95,6 +95,15 @@ def test_password_that_is_not_quoted_in_its_url_is_redacted(secret: str) -> None
         assert Redactor(find_secrets(settings)).redact(f"<<{secret}>>") == f"<<{REDACTED}>>"
 
 
+@pytest.mark.parametrize("url", ["postgresql://prices:prices@db/rates", "host=db user=prices password=prices"])
+def test_redaction_leaves_the_user_whose_password_is_the_same(url: str) -> None:
+    settings = settings_with("database_url", url)
+    message = "cannot be used as user prices: the role may not create tables"
+    assert log_line(settings, message) == f"failed: {message}"
+    assert "prices:prices" not in log_line(settings, url)
+    assert "password=prices" not in log_line(settings, url)
+
+
 def test_redaction_leaves_other_values_unchanged() -> None:
     settings = Settings.model_construct(
         database_url="postgresql://ratesgraph@db.example/rates?sslmode=require&application_name=ratesgraph",
