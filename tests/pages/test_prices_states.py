@@ -7,10 +7,12 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.faults.database_proxy import running_database_proxy
+from tests.support.batches.uploads import upload
 from tests.support.fixtures.browser import VisitOpener
 from tests.support.fixtures.server import Client, Json, running_server
-from tests.support.pages.prices import FULL, MARKET, SPARSE, THIN, open_prices, running_price_server
+from tests.support.pages.prices import FULL, MARKET, SPARSE, THIN, item, open_prices, running_price_server
 from tests.support.pages.visit import Visit
+from tests.support.proxy import running_proxy
 
 pytestmark = pytest.mark.slow
 
@@ -20,6 +22,8 @@ SCREENS: dict[str, Json] = {
     "phone": {"viewport": {"width": 390, "height": 844}},
     "forced": {"forced_colors": "active"},
 }
+LATE = "CNSGH~DEHAM"
+"""A lane without prices, until a test uploads some."""
 FORM_OPEN = ".combobox [role=option]"
 
 
@@ -123,6 +127,26 @@ def test_page_waits_when_it_has_sent_too_many_requests(
         visit.page.locator(".chart canvas").first.wait_for()
         visit.page.context.close()
     visit.expect_console("429")
+
+
+def test_changes_during_an_outage_appear_afterwards(server: Client, open_visit: VisitOpener) -> None:
+    port = server.http.base_url.port
+    assert port is not None
+    with running_proxy(port) as proxy:
+        visit = open_visit(f"http://127.0.0.1:{proxy.port}", f"/?lane={LATE}&period=all")
+        expect(visit.page.locator(".lane")).to_contain_text("No prices in this period")
+        visit.wait_until(lambda: any("connection_ack" in frame for frame in visit.frames), "the WebSocket is not open")
+        reachable, proxy.server = proxy.server, None
+        proxy.cut()
+        expect(visit.page.locator(".live")).to_contain_text("The connection to the server is lost.")
+        prices = [item("CNSGH", "DEHAM", 1, 31, price) for price in (700, 800, 900)]
+        assert upload(server, *prices)["batch"]["status"] == "APPLIED"
+        proxy.server = reachable
+        expect(visit.page.locator(".live")).to_contain_text("Connected again: updated at", timeout=20_000)
+        expect(visit.page.locator(".lane")).to_contain_text("$800")
+        visit.page.context.close()
+    # Chromium reports an attempt to reconnect that fails, if one falls into the outage.
+    visit.problems = [problem for problem in visit.problems if "WebSocket connection" not in problem]
 
 
 def refuse_range(route: Route) -> None:

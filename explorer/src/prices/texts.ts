@@ -144,6 +144,8 @@ export const texts = {
     close: 'Close',
   },
   live: {
+    lost: 'The connection to the server is lost. Changes of prices appear when it is back.',
+    back: (time: string) => `Connected again: updated at ${time}.`,
     waiting: 'Prices have changed. The chart is updated when the pointer leaves it.',
     updated: (time: string) => `Prices changed: updated at ${time}.`,
   },

@@ -55,6 +55,7 @@ export const texts = {
   cancel: 'Cancel',
   stop: 'Stop sending',
   stopped: 'Sending was stopped. Nothing was uploaded.',
+  stoppedLate: 'Sending was stopped when the server had the whole file. If it still stores it, the batch appears in the history.',
 
   checkTitle: 'Result of the check',
   nothingChanged: 'Nothing has been changed yet.',

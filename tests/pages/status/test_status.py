@@ -77,9 +77,9 @@ def test_status_tells_of_an_outage_and_recovers(database_url: str, open_visit: V
         fact(visit, "Version of the server").wait_for()
         server, proxy.server = proxy.server, None
         proxy.cut()
-        visit.page.get_by_text("its database is away").wait_for()
+        visit.page.get_by_text("The database cannot be reached").wait_for()
         assert not visit.find_violations(axe)
         visit.take_screenshot("status-database-away")
         proxy.server = server
-        visit.page.get_by_text("its database is away").wait_for(state="detached")
+        visit.page.get_by_text("The database cannot be reached").wait_for(state="detached")
         visit.expect_console("503")

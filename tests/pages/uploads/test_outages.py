@@ -83,15 +83,33 @@ def test_sending_is_stopped_without_a_trace(database_url: str, open_visit: Visit
         choose(visit, prices(*range(400_000)))
         upload = button(visit, "Upload 400,000 items")
         upload.wait_for(timeout=60_000)
-        proxy.stall_after = 200_000
+        proxy.is_stuck = True
         upload.click()
-        assert proxy.stalled.wait(10)
         progress = visit.page.get_by_role("progressbar", name="Sending the file…")
         visit.wait_until(lambda: 0 < float(progress.get_attribute("value") or 0) < 1, "no progress is shown")
         button(visit, "Stop sending").click()
-        proxy.stall_after = None
+        proxy.is_stuck = False
         visit.page.get_by_text("Sending was stopped. Nothing was uploaded.").first.wait_for()
         assert list_batches(client) == []
+
+
+def test_sending_is_stopped_after_the_server_has_the_file(database_url: str, open_visit: VisitOpener) -> None:
+    create_locations(database_url)
+    with running_server(database_url) as client, running_proxy(client.http.base_url.port or 0) as proxy:
+        visit = open_visit(f"http://127.0.0.1:{proxy.port}", "/uploads")
+        choose(visit, prices(1000))
+        button(visit, "Upload 1 item").wait_for()
+        proxy.is_stuck = True
+        button(visit, "Upload 1 item").click()
+        visit.page.get_by_role("progressbar", name="The server stores the file…").wait_for()
+        button(visit, "Stop sending").click()
+        proxy.is_stuck = False
+        # The request arrives after all, before or after the page asks for its batch.
+        stored = visit.page.get_by_text("is stored and waits for a worker.")
+        stored.or_(visit.page.get_by_text("If it still stores it")).first.wait_for()
+        assert len(list_batches(client)) <= 1
+        visit.page.close()
+        visit.problems.clear()
 
 
 def test_outage_of_the_database_is_waited_for(database_url: str, open_visit: VisitOpener, axe: Path) -> None:

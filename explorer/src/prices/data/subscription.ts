@@ -1,5 +1,11 @@
 import { createClient } from 'graphql-ws';
 
+export interface Listeners {
+  onChange: () => void;
+  onLost: () => void;
+  onReconnect: () => void;
+}
+
 /**
  * Subscribes by a WebSocket of its own, and again whenever the connection was lost: events may then have been missed. Returns
  * a function that ends this.
@@ -8,10 +14,10 @@ export function subscribe(
   query: string,
   variables: Record<string, unknown>,
   headers: Record<string, string>,
-  onChange: () => void,
-  onReconnect: () => void,
+  { onChange, onLost, onReconnect }: Listeners,
 ): () => void {
   let connections = 0;
+  let isEnded = false;
   const client = createClient({
     url: `${location.origin.replace(/^http/, 'ws')}/graphql`,
     connectionParams: headers,
@@ -22,9 +28,16 @@ export function subscribe(
         connections += 1;
         if (connections > 1) onReconnect();
       },
+      closed: () => {
+        if (connections > 0 && !isEnded) onLost();
+      },
     },
   });
   // Without the subscription the page works; its figures are then those of the last question.
-  client.subscribe({ query, variables }, { next: onChange, error: () => undefined, complete: () => undefined });
-  return () => void client.dispose();
+  const unsubscribe = client.subscribe({ query, variables }, { next: onChange, error: () => undefined, complete: () => undefined });
+  return () => {
+    isEnded = true;
+    // This closes the socket too, after the last message. `dispose` would send that to a closing socket.
+    unsubscribe();
+  };
 }

@@ -35,11 +35,16 @@ export function useLiveRefresh(lanes: Lane[], refresh: () => void): LiveState {
       if (isOver.current) setMessage(texts.live.waiting);
       else update();
     };
+    const onReconnect = () => {
+      latest.current();
+      setMessage(texts.live.back(new Date().toLocaleTimeString(texts.locale)));
+    };
     let isEnded = false;
     let stop = () => undefined as void;
     // The chart does not wait for this module.
     import('./subscription').then(({ subscribe }) => {
-      if (!isEnded) stop = subscribe(PRICES_CHANGED.toString(), { lanes: asked }, requestHeaders(), onChange, () => latest.current());
+      const listeners = { onChange, onLost: () => setMessage(texts.live.lost), onReconnect };
+      if (!isEnded) stop = subscribe(PRICES_CHANGED.toString(), { lanes: asked }, requestHeaders(), listeners);
     }, () => undefined);
     return () => {
       isEnded = true;

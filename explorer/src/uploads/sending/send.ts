@@ -9,19 +9,21 @@ const STALL_SECONDS = 30;
 
 /**
  * The data of an operation with the variable `$file` (GraphQL multipart request). `fetch` does not report the progress of sending,
- * so this is an XMLHttpRequest. Throws ApiError, and UnreadableFile if the browser can no longer read the file.
+ * so this is an XMLHttpRequest. Without `answerSeconds`, the server may take as long as it needs once it has the file. Throws
+ * ApiError, and UnreadableFile if the browser can no longer read the file.
  */
 export async function sendFile<Result, Variables extends { file: File }>(
   document: TypedDocumentString<Result, Variables>,
   variables: Variables,
   onProgress: (fraction: number) => void,
   signal: AbortSignal,
+  answerSeconds?: number,
 ): Promise<Result> {
   const form = new FormData();
   form.append('operations', JSON.stringify({ query: document.toString(), variables: { ...variables, file: null } }));
   form.append('map', '{"0": ["variables.file"]}');
   form.append('0', variables.file, variables.file.name);
-  const { status, retryAfter, text } = await post(form, onProgress, signal);
+  const { status, retryAfter, text } = await post(form, onProgress, signal, answerSeconds);
   if (status === 0 && !(await isReadable(variables.file))) {
     throw new UnreadableFile(texts.unreadableFile(variables.file.name));
   }
@@ -35,7 +37,12 @@ interface Answer {
   text: string;
 }
 
-function post(form: FormData, onProgress: (fraction: number) => void, signal: AbortSignal): Promise<Answer> {
+function post(
+  form: FormData,
+  onProgress: (fraction: number) => void,
+  signal: AbortSignal,
+  answerSeconds?: number,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();
     const abort = () => xhr.abort();
@@ -48,24 +55,27 @@ function post(form: FormData, onProgress: (fraction: number) => void, signal: Ab
     for (const [name, value] of Object.entries(headers)) xhr.setRequestHeader(name, value);
     let isStalled = false;
     let timer: number | undefined;
-    const watch = () => {
+    const watch = (seconds: number) => {
       clearTimeout(timer);
       timer = setTimeout(() => {
         isStalled = true;
         xhr.abort();
-      }, STALL_SECONDS * 1_000);
+      }, seconds * 1_000);
     };
-    xhr.upload.onloadstart = watch;
+    xhr.upload.onloadstart = () => watch(STALL_SECONDS);
     xhr.upload.onprogress = (event) => {
-      watch();
+      watch(STALL_SECONDS);
       if (event.lengthComputable && event.total > 0) onProgress(event.loaded / event.total);
     };
-    // From now on the server works, as long as it takes.
-    xhr.upload.onloadend = () => clearTimeout(timer);
+    xhr.upload.onload = () => {
+      clearTimeout(timer);
+      if (answerSeconds) watch(answerSeconds);
+    };
     xhr.onabort = () => {
       if (!isStalled) reject(signal.reason as Error);
     };
     xhr.onloadend = () => {
+      clearTimeout(timer);
       signal.removeEventListener('abort', abort);
       resolve({ status: xhr.status, retryAfter: xhr.getResponseHeader('Retry-After'), text: xhr.responseText });
     };

@@ -36,6 +36,9 @@ export interface Upload {
   stop: () => void;
 }
 
+/** Storing half a gigabyte takes some seconds. After this time the answer is lost, and the next attempt asks for the batch. */
+const STORE_SECONDS = 120;
+
 type Work = (signal: AbortSignal) => Promise<void>;
 
 /** Takes a file through its dry run, its sending and its application, one file at a time. */
@@ -109,10 +112,11 @@ export function useUpload(onBatch: () => void): Upload {
   const stop = useCallback(() => {
     if (step.name !== 'sending') return;
     const key = lastKey.current;
+    const notice = step.sent < 1 ? texts.stopped : texts.stoppedLate;
     run(step.file, async (signal) => {
       const { batchByKey } = await repeat(() => request(BATCH_BY_KEY, { key }, signal), setWait, signal);
       if (batchByKey) await finish(step.file, batchByKey, false, signal);
-      else setStep({ name: 'choosing', notice: texts.stopped });
+      else setStep({ name: 'choosing', notice });
     });
   }, [step, run, finish]);
 
@@ -151,7 +155,7 @@ async function deliver(
     if (stored) return stored;
   }
   const variables = { file: source.file, input: { onError, idempotencyKey: key, waitMs: 0 } };
-  const payload = (await sendFile(UPLOAD, variables, onProgress, signal)).uploadPriceFile;
+  const payload = (await sendFile(UPLOAD, variables, onProgress, signal, STORE_SECONDS)).uploadPriceFile;
   const problem = payload?.userErrors[0];
   if (!payload?.batch && problem) throw new FileRefused(problem);
   return payload!.batch!;

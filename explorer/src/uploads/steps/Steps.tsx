@@ -54,7 +54,7 @@ function Content({ upload }: { upload: Upload }) {
           format={step.source.format}
           label={step.sent < 1 ? texts.sending : texts.storing}
           fraction={step.sent < 1 ? step.sent : undefined}
-          cancel={step.sent < 1 || wait ? { label: texts.stop, action: upload.stop } : undefined}
+          cancel={{ label: texts.stop, action: upload.stop }}
         />
       );
     case 'applying': {
