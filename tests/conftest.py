@@ -27,6 +27,7 @@ pytest_plugins = [
     "tests.support.fixtures.distribution",
     "tests.support.fixtures.demo",
     "tests.support.fixtures.browser",
+    "tests.support.fixtures.examples",
 ]
 
 

@@ -5,14 +5,13 @@ version of graphql-core than the server. A further client needs its pins, `NAME-
 `NAME_client.py`, in `python/`.
 """
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.clients import PAGES, REFUSED, check_results, open_world
 from tests.support.code.source import ROOT
-from tests.support.commands.installs import install_once, run_command
+from tests.support.commands.installs import install_python, run_command
 
 pytestmark = pytest.mark.slow
 
@@ -24,11 +23,7 @@ def install_client(name: str) -> Path:
 
     Return the folder with the scripts next to it. The test is skipped if the registry cannot be reached.
     """
-    pins = f"{name}-requirements.txt"
-    uv = (sys.executable, "-m", "uv")
-    create = (*uv, "venv", "--quiet", "--clear", "--python", sys.executable, ".venv")
-    install = (*uv, "pip", "install", "--quiet", "--python", ".venv/bin/python", "--requirement", pins)
-    folder = install_once(SOURCES, f"python-{name}", [pins], create, install)
+    folder = install_python(SOURCES, f"python-{name}", f"{name}-requirements.txt")
     (folder / "schema.graphql").write_bytes((ROOT / "schema.graphql").read_bytes())
     return folder
 

@@ -22,9 +22,9 @@ PLACE = re.compile(r"`(?P<path>(?:[a-z_]+/)+[a-z_]+\.py)` `(?P<name>\w+(?:\.\w+)
 
 
 def product_folders() -> set[str]:
-    """Return the product folders with modules or SQL files, and the one of the pages."""
+    """Return the product folders with modules or SQL files, the pages and the examples."""
     paths = [path for package in PRODUCT for suffix in ("py", "sql") for path in (ROOT / package).rglob(f"*.{suffix}")]
-    return {path.parent.relative_to(ROOT).as_posix() for path in paths} | {"explorer"}
+    return {path.parent.relative_to(ROOT).as_posix() for path in paths} | {"explorer", "examples"}
 
 
 def defined_names(tree: ast.Module) -> Iterator[str]:

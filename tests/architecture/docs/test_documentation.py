@@ -11,7 +11,12 @@ from tests.support.code.source import ROOT
 
 README_BYTES = 6_000
 LINE_LENGTH = 130
-PROSE = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "explorer" / "README.md"]
+PROSE = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / "examples").glob("*.md"),
+    ROOT / "explorer" / "README.md",
+]
 DECISIONS = ROOT / "docs" / "decisions"
 """Decision records are history, so their lines are not rewrapped."""
 FENCE = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 PRODUCT = ("domain", "telemetry", "graph", "resolvers", "db", "ingest", "server")
-FOLDERS = (*PRODUCT, "explorer", "tests", "bench", "docs", ".ci", ".github")
-NOT_SOURCES = {"__pycache__", "node_modules", "built"}
-"""Folders of what programs wrote: bytecode, npm packages, built pages."""
+FOLDERS = (*PRODUCT, "explorer", "examples", "tests", "bench", "docs", ".ci", ".github")
+NOT_SOURCES = {"__pycache__", ".venv", "node_modules", "built"}
+"""Folders of what programs wrote: bytecode, installed packages, built pages and examples."""
 TEXT = {
     ".py", ".sql", ".md", ".toml", ".graphql", ".csv", ".json", ".yml", ".yaml", ".sh", ".html", ".js", ".ts", ".tsx",
     ".css", ".svg", ""}  # fmt: skip

@@ -1,9 +1,11 @@
 """Installation of packages that tests run as programs, into .bench/, which git ignores."""
 
 import fcntl
+import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,14 @@ def install_once(sources: Path, name: str, manifests: Sequence[str], *commands: 
     return folder
 
 
+def install_python(sources: Path, name: str, pins: str) -> Path:
+    """Copy a folder into .bench/ and install pinned packages into its `.venv`; return it."""
+    uv = (sys.executable, "-m", "uv")
+    create = (*uv, "venv", "--quiet", "--clear", "--python", sys.executable, ".venv")
+    install = (*uv, "pip", "install", "--quiet", "--python", ".venv/bin/python", "--requirement", pins)
+    return install_once(sources, name, [pins], create, install)
+
+
 def _install(folder: Path, command: Sequence[str]) -> None:
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
@@ -43,8 +53,18 @@ def _install(folder: Path, command: Sequence[str]) -> None:
         pytest.skip(f"{folder.name} could not be installed: {done.stderr[-200:]}")
 
 
-def run_command(folder: Path, *command: str) -> str:
+def run_command(folder: Path, *command: str, settings: Mapping[str, str] | None = None) -> str:
     """Run a command in the folder and return its output. Fail with what it printed."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
+    done = try_command(folder, *command, settings=settings)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def try_command(
+    folder: Path, *command: str, settings: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in the folder, which may fail. `settings` are added to its environment."""
+    environment = os.environ | (settings or {})
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=RUN_SECONDS, check=False
+    )

@@ -1,6 +1,7 @@
 """Packages of npm and scripts of Node.js that tests run."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,9 @@ def install_scripts(sources: Path) -> Path:
     return install_once(sources, sources.name, MANIFESTS, INSTALL)
 
 
-def run_script(folder: Path, name: str, *arguments: str) -> str:
+def run_script(folder: Path, name: str, *arguments: str, settings: Mapping[str, str] | None = None) -> str:
     """Run an installed script and return its output. Fail with its standard error."""
-    return run_command(folder, "node", name, *arguments)
+    return run_command(folder, "node", name, *arguments, settings=settings)
 
 
 def run_tool(folder: Path, name: str, *arguments: str) -> str:
