@@ -58,7 +58,7 @@ def find_code(failure: BaseException) -> str:
     if isinstance(failure, TransportQueryError) and failure.errors:
         return str(failure.errors[0]["extensions"]["code"])
     closed = getattr(failure.__cause__, "rcvd", None)
-    return closed.reason.partition(":")[0] if closed else str(failure)
+    return (closed and closed.reason.partition(":")[0]) or str(failure)
 
 
 async def main() -> None:
