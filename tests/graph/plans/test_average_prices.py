@@ -13,18 +13,17 @@ import strawberry
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.pool import API, INGEST, Pool, connect, open_pool
+from db.pool import API, Pool, open_pool
 from domain.locations import Lane
 from graph.execution.document_cache import Document
 from graph.schema import schema
-from ingest.tree import change_tree
 from resolvers.context import RequestContext
 from resolvers.loading import day_totals
 from resolvers.locations import resolve_lanes
 from tests.support.contexts import reading_context
 from tests.support.schema.columns import FIELDS
-from tests.support.schema.stock_engine import STOCK, sort_errors, sorted_errors
-from tests.support.worlds import Item, World, apply_frame, frame_of
+from tests.support.schema.stock_engine import STOCK, assert_same_answers, fill, sort_errors, sorted_errors
+from tests.support.worlds import Item, World
 
 DAY = date(2024, 1, 1)
 WORLD = World({"top": None, "AAAAA": "top", "BBBBB": "top"}, {"AAAAA", "BBBBB"})
@@ -105,16 +104,8 @@ def test_fast_path_matches_the_executor_in_data_and_errors(
     module_database_url: str, drawn: list[tuple[str, dict[str, Any]]]
 ) -> None:
     async def compare() -> None:
-        async with connect(module_database_url, INGEST) as connection:
-            await connection.execute("TRUNCATE locations, prices, price_totals, price_batches CASCADE")
-            await change_tree(connection, WORLD.entries())
-            await apply_frame(connection, frame_of(ITEMS))
-        async with open_pool(module_database_url, API, max_size=2) as pool:
-            for query, variables in drawn:
-                expected = await STOCK.execute(query, variables, reading_context(pool))
-                got = await schema.execute(query, variables, reading_context(pool))
-                assert got.data == expected.data, query
-                assert sorted_errors(got) == sort_errors(query, variables, expected.errors), query
+        await fill(module_database_url, WORLD, ITEMS)
+        await assert_same_answers(module_database_url, drawn)
 
     asyncio.run(compare())
 
@@ -166,10 +157,7 @@ def test_fast_path_matches_the_executor_for_concurrent_requests_and_overload(
         ]
 
     async def compare() -> None:
-        async with connect(module_database_url, INGEST) as connection:
-            await connection.execute("TRUNCATE locations, prices, price_totals, price_batches CASCADE")
-            await change_tree(connection, WORLD.entries())
-            await apply_frame(connection, frame_of(ITEMS))
+        await fill(module_database_url, WORLD, ITEMS)
         async with open_pool(module_database_url, API, max_size=4) as pool:
             planned, executed = [await answer_all(engine, pool) for engine in (schema, STOCK)]
         assert planned == executed

@@ -9,13 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.pool import API, INGEST, connect, open_pool
 from graph.execution.document_cache import Document
 from graph.schema import schema
-from ingest.tree import change_tree
-from tests.support.contexts import reading_context
-from tests.support.schema.stock_engine import STOCK, sort_errors, sorted_errors
-from tests.support.worlds import Item, World, apply_frame, frame_of
+from tests.support.schema.stock_engine import assert_same_answers, fill
+from tests.support.worlds import Item, World
 
 DAY = date(2024, 1, 1)
 WORLD = World({"top": None, "AAAAA": "top", "BBBBB": "top"}, {"AAAAA", "BBBBB"})
@@ -106,16 +103,8 @@ def test_plan_of_price_series_matches_the_executor_in_data_and_errors(
     module_database_url: str, drawn: list[tuple[str, dict[str, Any]]]
 ) -> None:
     async def compare() -> None:
-        async with connect(module_database_url, INGEST) as connection:
-            await connection.execute("TRUNCATE locations, prices, price_totals, price_batches CASCADE")
-            await change_tree(connection, WORLD.entries())
-            await apply_frame(connection, frame_of(ITEMS))
-        async with open_pool(module_database_url, API, max_size=2) as pool:
-            for query, variables in drawn:
-                expected = await STOCK.execute(query, variables, reading_context(pool))
-                got = await schema.execute(query, variables, reading_context(pool))
-                assert got.data == expected.data, query
-                assert sorted_errors(got) == sort_errors(query, variables, expected.errors), query
+        await fill(module_database_url, WORLD, ITEMS)
+        await assert_same_answers(module_database_url, drawn)
 
     asyncio.run(compare())
 

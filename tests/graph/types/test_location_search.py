@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 from db.connection import Connection
 from db.pool import INGEST, connect
 from db.repositories import locations
-from domain.locations import LocationKind, TreeEntry
+from domain.locations import LocationKind
 from domain.pages import PageRequest
 from graph.relay.connections import encode_cursor
-from ingest.tree import change_tree
-from tests.support.fixtures.database import fresh_database
-from tests.support.fixtures.server import Client, running_server
+from tests.support.fixtures.locations import tree_server
+from tests.support.fixtures.server import Client
 
 SEARCH = """
 query ($search: String, $kind: LocationKind, $first: Int, $after: String, $last: Int, $before: String) {
@@ -50,17 +49,8 @@ TREE = [
 @pytest.fixture(scope="module")
 def client(postgres: str, template: str) -> Iterator[Client]:
     """A read-only server over the tree, shared by all tests of the module."""
-
-    async def fill(url: str) -> None:
-        async with connect(url, INGEST) as connection:
-            kinds = {True: LocationKind.PORT, False: LocationKind.REGION}
-            entries = [TreeEntry(kinds[key.isupper()], key, name, parent, "test:1") for key, name, parent in TREE]
-            await change_tree(connection, entries)
-
-    with fresh_database(postgres, template) as url:
-        asyncio.run(fill(url))
-        with running_server(url, max_page_size=100) as client:
-            yield client
+    with tree_server(postgres, template, TREE) as client:
+        yield client
 
 
 def search(client: Client, text: str, **variables: object) -> list[str]:

@@ -1,15 +1,11 @@
 """Locations over real HTTP: the region tree, search and pagination."""
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
 
-from db.pool import INGEST, connect
-from domain.locations import LocationKind, TreeEntry
-from ingest.tree import change_tree
-from tests.support.fixtures.database import fresh_database
-from tests.support.fixtures.server import Client, Json, running_server
+from tests.support.fixtures.locations import tree_server
+from tests.support.fixtures.server import Client, Json
 
 TREE = [
     ("europe", "Europe", None),
@@ -33,17 +29,8 @@ query ($search: String, $kind: LocationKind, $first: Int! = 50, $after: String) 
 @pytest.fixture(scope="module")
 def client(postgres: str, template: str) -> Iterator[Client]:
     """A read-only server over the tree, shared by all tests of the module."""
-
-    async def fill(url: str) -> None:
-        async with connect(url, INGEST) as connection:
-            kinds = {True: LocationKind.PORT, False: LocationKind.REGION}
-            entries = [TreeEntry(kinds[key.isupper()], key, name, parent, "test:1") for key, name, parent in TREE]
-            await change_tree(connection, entries)
-
-    with fresh_database(postgres, template) as url:
-        asyncio.run(fill(url))
-        with running_server(url, max_page_size=100) as client:
-            yield client
+    with tree_server(postgres, template, TREE) as client:
+        yield client
 
 
 def search(client: Client, text: str | None = None, **variables: object) -> list[str]:
