@@ -50,6 +50,13 @@ def disk() -> Iterator[SmallDisk]:
         yield disk
 
 
+@pytest.fixture(autouse=True)
+def room(disk: SmallDisk) -> Iterator[None]:
+    """Give the room back after a test that has failed."""
+    yield
+    disk.empty()
+
+
 class FullDiskClient:
     """Client of a server whose disk fills up."""
 
@@ -176,7 +183,7 @@ def test_database_that_died_of_a_full_disk_runs_again_once_there_is_room(disk: S
         assert "disk is full" in client.log()
         assert refused(client.upload())["freeBytes"] < MIN_FREE_BYTES
         disk.empty()
-        eventually(lambda: client.readyz() == (200, ["ready"]), "the database was not started again", 30)
+        eventually(lambda: client.readyz() == (200, ["ready"]), "the database was not started again", 60)
         assert client.query() == [{"day": "2024-01-01"}]
         assert client.upload().json()["data"]["uploadPrices"]["batch"] == {"status": "APPLIED"}
     assert postgres_processes(data) == []

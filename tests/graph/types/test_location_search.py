@@ -16,8 +16,8 @@ from db.repositories import locations
 from domain.locations import LocationKind
 from domain.pages import PageRequest
 from graph.relay.connections import encode_cursor
-from tests.support.fixtures.locations import tree_server
 from tests.support.fixtures.server import Client
+from tests.support.http.tree_server import tree_server
 
 SEARCH = """
 query ($search: String, $kind: LocationKind, $first: Int, $after: String, $last: Int, $before: String) {

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.fixtures.locations import tree_server
 from tests.support.fixtures.server import Client, Json
+from tests.support.http.tree_server import tree_server
 
 TREE = [
     ("europe", "Europe", None),

@@ -143,12 +143,12 @@ def test_revert_names_what_goes_and_waits_for_a_confirmation(server: Client, vis
     revert = button(visit, f"Revert batch {number}…")
     revert.click()
     dialog = visit.page.get_by_role("dialog", name=f"Revert batch {number}?")
-    assert dialog.get_by_text("3 daily prices on 1 lane will no longer count").is_visible()
-    assert dialog.get_by_text("reverted.csv").is_visible()
+    dialog.get_by_text("3 daily prices on 1 lane will no longer count").wait_for()
+    dialog.get_by_text("reverted.csv").wait_for()
     assert not visit.find_violations(axe)
     visit.take_screenshot("uploads-revert")
     visit.page.keyboard.press("Escape")
-    assert dialog.count() == 0
+    dialog.wait_for(state="detached")
     assert find_average(server, day) == (2000.0, 3)
     revert.click()
     dialog.get_by_role("button", name=f"Revert batch {number}").click()
@@ -199,6 +199,8 @@ def test_keyboard_alone_uploads_and_reverts(server: Client, visit: Visit, tmp_pa
     path, day = tmp_path / "keyboard.csv", "2026-07-28"
     path.write_text(prices(900, 1000, 1100, day=day))
     keyboard = visit.page.keyboard
+    # A listener makes the browser hand its dialogs over from now on, and not at some time after the key.
+    visit.page.on("filechooser", lambda _: None)
 
     def tab_to(name: str) -> None:
         while visit.page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent") != name:

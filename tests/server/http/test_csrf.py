@@ -58,7 +58,7 @@ def error_code(response: httpx.Response) -> str:
         {"GraphQL-Require-Preflight": "1"},
         {"X-Apollo-Operation-Name": "averages"},
         {"GraphQL-Cost": "report"},
-        {"Sec-Fetch-Site": "none", "Accept": NAVIGATION},
+        {"Sec-Fetch-Site": "none", "Accept": IMAGE},
         {"Sec-Fetch-Site": "same-origin"},
         {"Sec-Fetch-Mode": "cors"},
     ],
@@ -67,7 +67,14 @@ def test_csrf_protection_allows_get_queries_from_scripts_and_tools(client: Clien
     assert get(client, **headers).json()["data"] == ANSWER["data"]
 
 
-@pytest.mark.parametrize("accept", [ANY, "", NAVIGATION, IMAGE, "application/*", "application/jsonx"])
+@pytest.mark.parametrize("fetched", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}])
+def test_navigation_to_a_query_shows_a_page_and_executes_nothing(client: Client, fetched: dict[str, str]) -> None:
+    response = get(client, Accept=NAVIGATION, **fetched)
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "__typename" not in response.text
+
+
+@pytest.mark.parametrize("accept", [ANY, "", IMAGE, "application/*", "application/jsonx"])
 @pytest.mark.parametrize("fetched", [{}, {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}])
 def test_csrf_protection_rejects_get_queries_from_links_and_images(
     client: Client, accept: str, fetched: dict[str, str]

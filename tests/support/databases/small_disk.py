@@ -31,7 +31,7 @@ class SmallDisk:
 
     def empty(self) -> None:
         """Give the room back."""
-        self._ballast.unlink()
+        self._ballast.unlink(missing_ok=True)
 
 
 @contextmanager
