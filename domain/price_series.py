@@ -11,7 +11,7 @@ from operator import sub
 from typing import NamedTuple
 
 from domain.intervals import Axis, Bucket
-from domain.prices import RATE_UNITS, DayTotals, round_half_away
+from domain.prices import RATE_UNITS, DayTotals, round_half_away, round_means
 
 DayRates = Sequence[int | None]
 """Rate of each day of a range in units of 10⁻¹² US dollars; None where none is known."""
@@ -44,7 +44,7 @@ class Figures(NamedTuple):
     """Figures of the buckets of one lane, as columns.
 
     Attributes:
-        numerators, denominators: Mean of each bucket in cents, as a fraction; valid only if its `null_reasons` is None.
+        numerators, denominators: Mean of each bucket in cents, as a fraction; the denominator is 0 if there is none.
     """
 
     counts: Sequence[int]
@@ -56,24 +56,14 @@ class Figures(NamedTuple):
     def means(self) -> list[Mean | None]:
         """Exact mean of each bucket, or None."""
         return [
-            None if reason else (numerator, denominator)
-            for numerator, denominator, reason in zip(
-                self.numerators, self.denominators, self.null_reasons, strict=True
-            )
+            (numerator, denominator) if denominator else None
+            for numerator, denominator in zip(self.numerators, self.denominators, strict=True)
         ]
 
     @property
     def averages(self) -> list[float | None]:
         """Mean of each bucket in units of the currency, rounded to 2 decimals (half away from zero)."""
-        # `round_half_away`, inlined: the calls would take longer than the rest.
-        return [
-            None
-            if reason
-            else ((below >> 1) + above) // below / 100
-            if above >= 0
-            else -(((below >> 1) - above) // below) / 100
-            for above, below, reason in zip(self.numerators, self.denominators, self.null_reasons, strict=True)
-        ]
+        return round_means(self.numerators, self.denominators, 1)
 
 
 def summarize(totals: DayTotals, axis: Axis, minimum_sample: int, rates: DayRates | None = None) -> Figures:
@@ -89,7 +79,9 @@ def summarize(totals: DayTotals, axis: Axis, minimum_sample: int, rates: DayRate
         for count in counts
     ]
     if rates is None:
-        return Figures(counts, sums, counts, reasons)
+        return Figures(
+            counts, sums, [0 if reason else count for count, reason in zip(counts, reasons, strict=True)], reasons
+        )
     means = [
         None if reason else _convert(totals, bucket, rates)
         for reason, bucket in zip(reasons, axis.buckets, strict=True)
@@ -97,7 +89,7 @@ def summarize(totals: DayTotals, axis: Axis, minimum_sample: int, rates: DayRate
     for at, mean in enumerate(means):
         if mean is None and reasons[at] is None:
             reasons[at] = NullReason.NO_EXCHANGE_RATE
-    numerators, denominators = zip(*(mean or (0, 1) for mean in means), strict=True)
+    numerators, denominators = zip(*(mean or (0, 0) for mean in means), strict=True)
     return Figures(counts, numerators, denominators, reasons)
 
 

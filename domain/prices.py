@@ -26,6 +26,22 @@ def round_half_away(numerator: int, denominator: int) -> int:
     return -((half - numerator) // denominator) if numerator < 0 else (half + numerator) // denominator
 
 
+def round_means(sums: Sequence[int], counts: Sequence[int], minimum: int) -> list[float | None]:
+    """Return the mean of each sum of cents, in units with 2 decimals (half away from zero).
+
+    It is None where the count is below the minimum, which is at least 1.
+    """
+    # `round_half_away`, inlined: two calls per day would double the time of a response.
+    return [
+        None
+        if count < minimum
+        else ((count >> 1) + total) // count / 100
+        if total >= 0
+        else -(((count >> 1) - total) // count) / 100
+        for total, count in zip(sums, counts, strict=True)
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class DateRange:
     """Range of days from `first` to `last`, both inclusive."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from db.errors import DatabaseError
 from domain.intervals import Interval, divide
 from domain.locations import Lane
-from domain.prices import MIN_PRICES_FOR_STATISTICS, DailyAverages, DateRange, DayTotals
+from domain.prices import MIN_PRICES_FOR_STATISTICS, DailyAverages, DateRange, DayTotals, round_means
 from resolvers.analysis.statistics_loading import load_sorted_prices
 from resolvers.context import RequestContext
 from resolvers.date_ranges import check_range
@@ -101,15 +101,7 @@ async def _add_statistics(
 
 
 def _averages_from_totals(days: DateRange, totals: DayTotals) -> DailyAverages:
-    # `round_half_away`, inlined: two calls per day would double the time of a response.
-    averages = [
-        None
-        if count < MIN_PRICES_FOR_STATISTICS
-        else ((count >> 1) + total) // count / 100
-        if total >= 0
-        else -(((count >> 1) - total) // count) / 100
-        for total, count in zip(totals.sums, totals.counts, strict=True)
-    ]
+    averages = round_means(totals.sums, totals.counts, MIN_PRICES_FOR_STATISTICS)
     return DailyAverages(days, averages, totals.counts)
 
 
