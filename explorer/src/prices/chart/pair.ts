@@ -32,7 +32,7 @@ export class ChartPair {
     private readonly listeners: Listeners,
   ) {}
 
-  /** Draws everything anew, and keeps the zoom while the buckets are the same. */
+  /** Redraws both charts. The zoom stays while the buckets are the same. */
   draw(reading: Reading, width: number): void {
     const buckets = JSON.stringify([reading.set.from[0], reading.set.from.at(-1), reading.set.interval]);
     if (buckets !== this.buckets) this.setZoom(null);

@@ -5,7 +5,7 @@ import { texts } from '../texts';
 import { PRICES_CHANGED } from './operations';
 
 export interface LiveState {
-  /** What the user is told about it. */
+  /** Text about the last change or the lost connection; empty without one. */
   message: string;
   /** Tells whether the pointer is over the chart, which then does not change under it. */
   onHover: (isOver: boolean) => void;

@@ -23,7 +23,7 @@ const PASSING = new Set([
 /** What a proxy answers while the server behind it restarts. */
 const GATEWAY_STATUSES = [502, 504];
 
-/** Whether the same request succeeds later without anybody's help. A full disk stays full. */
+/** Whether the same request may succeed later without a change by a person. A full disk stays full. */
 export function isPassing(error: unknown): error is ApiError {
   if (!(error instanceof ApiError) || error.code === 'NO_ROOM') return false;
   return error.isTemporary || PASSING.has(error.code) || GATEWAY_STATUSES.includes(error.status);
