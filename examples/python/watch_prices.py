@@ -62,7 +62,7 @@ def find_code(failure: BaseException) -> str:
 
 
 async def main() -> None:
-    """Watch, and begin anew after a lost connection: no stream is resumed."""
+    """Watch, and reconnect after a lost connection: a subscription cannot be resumed."""
     while True:
         code = "The stream has ended"
         try:

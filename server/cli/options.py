@@ -1,4 +1,4 @@
-"""What the commands share: common options, and the call of a command's function."""
+"""Options that several commands share, and the call of a command's function."""
 
 from contextlib import suppress
 from datetime import date, datetime

@@ -46,7 +46,7 @@ def assets_route(folder: Path) -> Route:
         try:
             content = await asyncio.to_thread((folder / f"{name}{SUFFIXES[encoding]}").read_bytes)
         except OSError:
-            # The pages were built anew since the start.
+            # The pages were rebuilt after the server started.
             return not_found().to_response()
         if encoding != "identity":
             headers["Content-Encoding"] = encoding
