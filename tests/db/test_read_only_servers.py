@@ -21,7 +21,7 @@ from db.errors import (
     driver_errors,
 )
 from db.pool import API, Pool, connect, open_pool
-from tests.faults.database_proxy import running_database_proxy
+from tests.support.faults.database_proxy import running_database_proxy
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.anyio

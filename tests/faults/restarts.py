@@ -7,8 +7,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.readers import Reading, Readings, reading
-from tests.faults.world import create_query_cases
+from tests.support.faults.readers import Reading, Readings, reading
+from tests.support.faults.world import create_query_cases
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.waiting import eventually
 

@@ -9,11 +9,11 @@ import httpx
 import psycopg
 import pytest
 
-from tests.faults.database_proxy import running_database_proxy
-from tests.faults.readers import Reading, Readings, reading
-from tests.faults.world import QueryCase, create_query_cases
+from tests.support.faults.database_proxy import running_database_proxy
+from tests.support.faults.proxy import Proxy, running_proxy
+from tests.support.faults.readers import Reading, Readings, reading
+from tests.support.faults.world import QueryCase, create_query_cases
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.proxy import Proxy, running_proxy
 from tests.support.waiting import eventually
 
 EXECUTION_SECONDS = 5.0

@@ -12,11 +12,11 @@ import pytest
 
 from db.embedded.supervisor import embedded_server
 from db.migrate import migrate
-from tests.faults.readers import reading
-from tests.faults.world import QueryCase, create_query_cases
 from tests.support.commands.processes import ratesgraph
 from tests.support.databases.embedded import answers, other_user, postgres_processes, postmaster_of
 from tests.support.databases.memory import temporary_folder
+from tests.support.faults.readers import reading
+from tests.support.faults.world import QueryCase, create_query_cases
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.waiting import eventually
 

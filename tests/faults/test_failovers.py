@@ -8,12 +8,12 @@ from psycopg.conninfo import make_conninfo
 
 from db.errors import ConnectionLost, ReadOnlyServer, driver_errors
 from db.migrate import migrate
-from tests.faults.replication import Pair, replicated_pair
-from tests.faults.uploaders import Uploads, read_outcomes, uploading
-from tests.faults.world import create_query_cases
 from tests.support.databases.memory import temporary_folder
+from tests.support.faults.proxy import running_proxy
+from tests.support.faults.replication import Pair, replicated_pair
+from tests.support.faults.uploaders import Uploads, read_outcomes, uploading
+from tests.support.faults.world import create_query_cases
 from tests.support.fixtures.server import JSON, Client, running_server, running_worker
-from tests.support.proxy import running_proxy
 from tests.support.waiting import eventually
 
 WAIT_SECONDS = 0.5

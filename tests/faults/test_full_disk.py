@@ -15,11 +15,11 @@ from db.embedded.cluster import cluster_in
 from db.embedded.supervisor import embedded_server
 from db.errors import DatabaseUnavailable, DiskFull, EmbeddedServerError
 from db.migrate import migrate
-from tests.faults.world import create_query_cases
 from tests.support.batches.price_files import CSV, form
 from tests.support.commands.processes import ratesgraph
 from tests.support.databases.embedded import answers, postgres_processes, postmaster_of
 from tests.support.databases.small_disk import SmallDisk, small_disk
+from tests.support.faults.world import create_query_cases
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.waiting import eventually
 

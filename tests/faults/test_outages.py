@@ -12,9 +12,9 @@ from db.migrate import migrate
 from db.outage import MAX_WAITING
 from server.config.settings import Settings
 from tests.chaos.database import CrashableServer, crashable_server
-from tests.faults.readers import QUERY, Reading, reading
-from tests.faults.world import QueryCase, create_query_cases
 from tests.support.databases.memory import temporary_folder
+from tests.support.faults.readers import QUERY, Reading, reading
+from tests.support.faults.world import QueryCase, create_query_cases
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.waiting import eventually
 

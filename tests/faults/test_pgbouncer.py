@@ -19,10 +19,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from db.migrate import migrate
 from tests.chaos.database import crashable_server
 from tests.chaos.run import find_free_port
-from tests.faults.readers import reading
-from tests.faults.world import QueryCase, create_query_cases
 from tests.support.commands.processes import ratesgraph
 from tests.support.databases.memory import temporary_folder
+from tests.support.faults.readers import reading
+from tests.support.faults.world import QueryCase, create_query_cases
 from tests.support.fixtures.server import running_worker
 from tests.support.http.server_process import one_line, serving, wait_until_answered
 from tests.support.tokens import authorization_header, create_api_token

@@ -6,9 +6,9 @@ import httpx
 import psycopg
 import pytest
 
-from tests.faults.database_proxy import running_database_proxy
-from tests.faults.world import create_query_cases
 from tests.support.batches.price_files import PREFLIGHT
+from tests.support.faults.database_proxy import running_database_proxy
+from tests.support.faults.world import create_query_cases
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.tokens import authorization_header, create_api_token
 

@@ -11,8 +11,8 @@ from domain.batches import BatchStatus
 from ingest import worker
 from ingest.tree import change_tree
 from ingest.worker import apply_batch, process_next_batch
-from tests.faults.database_proxy import running_database_proxy
 from tests.support.batches.queue import WORLD, accept, get_batch
+from tests.support.faults.database_proxy import running_database_proxy
 
 pytestmark = pytest.mark.anyio
 

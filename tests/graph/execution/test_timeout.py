@@ -9,8 +9,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.faults.world import QueryCase, create_query_cases
 from tests.support.batches.uploads import UPLOAD, VALID_ITEM
+from tests.support.faults.world import QueryCase, create_query_cases
 from tests.support.fixtures.server import Client, running_server
 from tests.support.streams import open_socket, operation_results, subscribe
 from tests.support.waiting import eventually

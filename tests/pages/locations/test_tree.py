@@ -7,18 +7,12 @@ import pytest
 from playwright.sync_api import Locator
 
 from tests.support.fixtures.browser import VisitOpener
-from tests.support.fixtures.server import Client, Json, running_server
-from tests.support.pages.visit import Visit
+from tests.support.fixtures.server import Client, running_server
+from tests.support.pages.visit import SCREENS, Visit
 from tests.support.tokens import create_api_token
 
 pytestmark = pytest.mark.slow
 
-SCREENS: dict[str, Json] = {
-    "light": {},
-    "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 844}},
-    "forced": {"forced_colors": "active"},
-}
 PARENT = "query ($key: String!) { location(key: $key) { name parent { key } } }"
 
 

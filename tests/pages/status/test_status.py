@@ -5,22 +5,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator
 
-from tests.faults.database_proxy import running_database_proxy
 from tests.support.batches.price_files import CSV, send
 from tests.support.batches.uploads import create_locations
+from tests.support.faults.database_proxy import running_database_proxy
 from tests.support.fixtures.browser import VisitOpener
-from tests.support.fixtures.server import Client, Json, running_server, running_worker
-from tests.support.pages.visit import Visit
+from tests.support.fixtures.server import Client, running_server, running_worker
+from tests.support.pages.visit import SCREENS, Visit
 from tests.support.tokens import create_api_token
 
 pytestmark = pytest.mark.slow
-
-SCREENS: dict[str, Json] = {
-    "light": {},
-    "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 844}},
-    "forced": {"forced_colors": "active"},
-}
 
 
 def fact(visit: Visit, name: str) -> Locator:

@@ -1,31 +1,36 @@
 """Outages under the page for uploads: nothing is lost or sent twice, and the user is told."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.faults.database_proxy import running_database_proxy
 from tests.support.batches.uploads import create_locations
+from tests.support.faults.database_proxy import running_database_proxy
+from tests.support.faults.proxy import Proxy, running_proxy
 from tests.support.fixtures.browser import VisitOpener
-from tests.support.fixtures.server import running_server, running_worker
+from tests.support.fixtures.server import Client, running_server, running_worker
 from tests.support.pages.uploads import button, choose, heading, list_batches, prices
-from tests.support.proxy import running_proxy
+from tests.support.pages.visit import Visit
 
 pytestmark = pytest.mark.slow
 
 LOST = "The server cannot be reached."
 
 
+@contextmanager
+def open_behind_proxy(database_url: str, open_visit: VisitOpener) -> Iterator[tuple[Client, Proxy, Visit]]:
+    """Serve a small tree and open the page through a proxy; yield a client of the server, too."""
+    create_locations(database_url)
+    with running_server(database_url) as client, running_proxy(client.http.base_url.port or 0) as proxy:
+        yield client, proxy, open_visit(f"http://127.0.0.1:{proxy.port}", "/uploads")
+
+
 def test_upload_survives_a_connection_that_is_lost_while_sending(
     database_url: str, open_visit: VisitOpener, axe: Path
 ) -> None:
-    create_locations(database_url)
-    with (
-        running_server(database_url) as client,
-        running_worker(database_url),
-        running_proxy(client.http.base_url.port or 0) as proxy,
-    ):
-        visit = open_visit(f"http://127.0.0.1:{proxy.port}", "/uploads")
+    with open_behind_proxy(database_url, open_visit) as (client, proxy, visit), running_worker(database_url):
         choose(visit, prices(*range(40_000)))
         button(visit, "Upload 40,000 items").wait_for()
         server, proxy.stall_after = proxy.server, 200_000
@@ -46,9 +51,7 @@ def test_upload_survives_a_connection_that_is_lost_while_sending(
 
 
 def test_answer_that_is_lost_does_not_upload_twice(database_url: str, open_visit: VisitOpener) -> None:
-    create_locations(database_url)
-    with running_server(database_url) as client, running_proxy(client.http.base_url.port or 0) as proxy:
-        visit = open_visit(f"http://127.0.0.1:{proxy.port}", "/uploads")
+    with open_behind_proxy(database_url, open_visit) as (client, _, visit):
         choose(visit, prices(1000))
         button(visit, "Upload 1 item").wait_for()
         # The request arrives, its answer does not.
@@ -63,9 +66,7 @@ def test_answer_that_is_lost_does_not_upload_twice(database_url: str, open_visit
 
 
 def test_progress_is_followed_again_after_an_interruption(database_url: str, open_visit: VisitOpener) -> None:
-    create_locations(database_url)
-    with running_server(database_url) as client, running_proxy(client.http.base_url.port or 0) as proxy:
-        visit = open_visit(f"http://127.0.0.1:{proxy.port}", "/uploads")
+    with open_behind_proxy(database_url, open_visit) as (_, proxy, visit):
         choose(visit, prices(1000))
         button(visit, "Upload 1 item").click()
         visit.page.get_by_text("is stored and waits for a worker.").first.wait_for()
@@ -77,9 +78,7 @@ def test_progress_is_followed_again_after_an_interruption(database_url: str, ope
 
 
 def test_sending_is_stopped_without_a_trace(database_url: str, open_visit: VisitOpener) -> None:
-    create_locations(database_url)
-    with running_server(database_url) as client, running_proxy(client.http.base_url.port or 0) as proxy:
-        visit = open_visit(f"http://127.0.0.1:{proxy.port}", "/uploads")
+    with open_behind_proxy(database_url, open_visit) as (client, proxy, visit):
         choose(visit, prices(*range(400_000)))
         upload = button(visit, "Upload 400,000 items")
         upload.wait_for(timeout=60_000)
@@ -94,9 +93,7 @@ def test_sending_is_stopped_without_a_trace(database_url: str, open_visit: Visit
 
 
 def test_sending_is_stopped_after_the_server_has_the_file(database_url: str, open_visit: VisitOpener) -> None:
-    create_locations(database_url)
-    with running_server(database_url) as client, running_proxy(client.http.base_url.port or 0) as proxy:
-        visit = open_visit(f"http://127.0.0.1:{proxy.port}", "/uploads")
+    with open_behind_proxy(database_url, open_visit) as (client, proxy, visit):
         choose(visit, prices(1000))
         button(visit, "Upload 1 item").wait_for()
         proxy.is_stuck = True

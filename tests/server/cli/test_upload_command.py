@@ -17,9 +17,9 @@ from tests.support.batches.price_files import APPLIED, CSV, MIB, many_lines
 from tests.support.batches.uploads import AVERAGES, create_locations
 from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.commands.processes import COMMAND, environment
+from tests.support.faults.proxy import Proxy, running_proxy
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.http.server_process import one_line, serving, wait_until_answered
-from tests.support.proxy import Proxy, running_proxy
 from tests.support.waiting import eventually
 
 SECONDS = 60

@@ -13,6 +13,13 @@ from tests.support.code.source import ROOT
 
 SCREENSHOTS = ROOT / ".bench" / "screenshots"
 """Folder of the pictures that tests take, for people to look at."""
+SCREENS: dict[str, dict[str, Any]] = {
+    "light": {},
+    "dark": {"color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}},
+    "forced": {"forced_colors": "active"},
+}
+"""Screens on which a page is looked at, as options of a visit."""
 WAIT_SECONDS = 10
 REPORT_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) =>
   console.error(`Content-Security-Policy: ${event.violatedDirective} ${event.blockedURI}`))"""

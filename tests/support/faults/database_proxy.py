@@ -6,7 +6,7 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.support.proxy import Proxy, running_proxy
+from tests.support.faults.proxy import Proxy, running_proxy
 
 
 @contextmanager

@@ -1,14 +1,13 @@
 """The page Prices: lanes, comparison, gaps, larger markets, links, changes by others."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.support.batches.uploads import upload
 from tests.support.fixtures.browser import VisitOpener
-from tests.support.fixtures.server import Client, running_server
+from tests.support.fixtures.server import Client
 from tests.support.pages.prices import (
     FULL,
     MARKET,
@@ -19,24 +18,9 @@ from tests.support.pages.prices import (
     open_prices,
     options,
     read_table,
-    running_price_server,
 )
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def server(module_database_url: str) -> Iterator[Client]:
-    """Yield a server of the small world, with a worker."""
-    with running_price_server(module_database_url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def demo_server(demo_url: str) -> Iterator[Client]:
-    """Yield a server of the demo data."""
-    with running_server(demo_url) as client:
-        yield client
 
 
 def test_first_visit_shows_a_lane_that_has_data(demo_server: Client, open_visit: VisitOpener) -> None:
@@ -192,6 +176,8 @@ def test_unknown_location_offers_suggestions(server: Client, open_visit: VisitOp
 
 def test_drag_zooms_and_a_double_click_resets(server: Client, open_visit: VisitOpener) -> None:
     visit = open_prices(open_visit, server, FULL, query="period=all")
+    # The range arrives after the averages, and the chart is drawn a second time.
+    visit.page.get_by_text("middle half of the prices").wait_for()
     box = visit.page.locator(".u-over").first.bounding_box()
     assert box
     visit.page.mouse.move(box["x"] + 200, box["y"] + 50)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.faults.world import QueryCase
+from tests.support.faults.world import QueryCase
 from tests.support.waiting import eventually
 
 QUERY = """

@@ -5,7 +5,6 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -14,18 +13,11 @@ from playwright.sync_api import expect
 
 from tests.support.fixtures.browser import VisitOpener
 from tests.support.fixtures.server import Client, running_server
-from tests.support.pages.prices import FULL, SPARSE, THIN, open_prices, running_price_server
+from tests.support.pages.prices import FULL, SPARSE, THIN, open_prices
 from tests.support.pages.visit import Visit
 from tests.support.tokens import create_api_token
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def server(module_database_url: str) -> Iterator[Client]:
-    """Yield a server of the small world, with a worker."""
-    with running_price_server(module_database_url) as client:
-        yield client
 
 
 def download(visit: Visit, name: str, folder: Path) -> Path:

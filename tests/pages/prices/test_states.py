@@ -1,44 +1,23 @@
 """The page Prices on all screens, and without server, database, requests or prices."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.faults.database_proxy import running_database_proxy
 from tests.support.batches.uploads import upload
+from tests.support.faults.database_proxy import running_database_proxy
+from tests.support.faults.proxy import running_proxy
 from tests.support.fixtures.browser import VisitOpener
-from tests.support.fixtures.server import Client, Json, running_server
-from tests.support.pages.prices import FULL, MARKET, SPARSE, THIN, item, open_prices, running_price_server
-from tests.support.pages.visit import Visit
-from tests.support.proxy import running_proxy
+from tests.support.fixtures.server import Client, running_server
+from tests.support.pages.prices import FULL, MARKET, SPARSE, THIN, item, open_prices
+from tests.support.pages.visit import SCREENS, Visit
 
 pytestmark = pytest.mark.slow
 
-SCREENS: dict[str, Json] = {
-    "light": {},
-    "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 844}},
-    "forced": {"forced_colors": "active"},
-}
 LATE = "CNSGH~DEHAM"
 """A lane without prices, until a test uploads some."""
 FORM_OPEN = ".combobox [role=option]"
-
-
-@pytest.fixture(scope="module")
-def server(module_database_url: str) -> Iterator[Client]:
-    """Yield a server of the small world, with a worker."""
-    with running_price_server(module_database_url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def demo_server(demo_url: str) -> Iterator[Client]:
-    """Yield a server of the demo data."""
-    with running_server(demo_url) as client:
-        yield client
 
 
 def check(visit: Visit, axe: Path, name: str) -> None:

@@ -1,0 +1,1 @@
+"""Faults: lost connections, replicated databases, readers and uploaders under load."""
