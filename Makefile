@@ -77,6 +77,10 @@ bench: $(STAMP) ## Run the benchmarks: ingest, reads, uploads and peers over HTT
 bench-billion: $(STAMP) ## Load a billion daily prices from files and query averages (about 15 minutes, 14 GB of disk)
 	@$(BIN)/python -m bench billion
 
+.PHONY: simulate
+simulate: $(STAMP) ## Simulate fixed and scaled numbers of workers under sporadic load (starts nothing; ten seconds)
+	@$(BIN)/python -m bench.fleet
+
 .PHONY: chaos
 chaos: $(STAMP) ## Kill workers, server and database at random during uploads; check that nothing is lost (about ten minutes)
 	@$(BIN)/python -m tests.chaos

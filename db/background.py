@@ -19,3 +19,11 @@ async def background_task(work: Coroutine[object, object, None]) -> AsyncIterato
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def wait_first(*events: asyncio.Event, timeout: float) -> None:  # noqa: ASYNC109
+    """Wait until one of the events is set or the timeout has passed."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()

@@ -101,12 +101,20 @@ class PriceBatch:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """Current state of the batch queue."""
+    """Current state of the batch queue.
+
+    Attributes:
+        oldest_seconds: Age of the oldest batch that is queued or running.
+        payload_bytes: Size of the payloads of these batches.
+        work_seconds: Estimated time that one worker needs for these batches, in seconds.
+    """
 
     queued: int
     running: int
     oldest_seconds: float
     ended_last_minute: int
+    payload_bytes: int = 0
+    work_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 from polars.exceptions import PanicException
 
-from db.background import background_task
+from db.background import background_task, wait_first
 from db.connection import Connection
 from db.embedded.disk_space import DiskSpace
 from db.errors import (
@@ -30,15 +30,15 @@ from db.errors import (
 )
 from db.notifications import QUEUE, Notifications, open_notifications
 from db.pool import INGEST, Pool, open_pool
-from db.repositories import batches, payloads
+from db.repositories import batches
 from db.repositories.batches import Attempt
 from db.requirements import Work, check_database
 from domain.batch_size import DEFAULT_LIMITS, BatchLimits
 from domain.batches import BatchOutcome, BatchStatus
 from ingest.batches.apply import ProgressCallback, apply_slices, copy_rejections
 from ingest.batches.validation import file_rejection
-from ingest.compact import compact
 from ingest.errors import FileRejected
+from ingest.maintenance import run_maintenance
 from ingest.readers.payload import open_payload
 from ingest.readers.price_file import read_slices
 
@@ -47,7 +47,8 @@ log = logging.getLogger("ratesgraph.worker")
 MAX_ATTEMPTS = 5
 POLL_SECONDS = 1.0
 """Polling interval: covers lost notifications and batches whose time to retry has come."""
-MAINTENANCE_SECONDS = 30.0
+EMPTY_POLL_SECONDS = 0.2
+"""Polling interval of a worker that ends when the queue is empty."""
 DISK_FULL_SECONDS = 10.0
 """Pause after a batch has met a full disk: each attempt writes as much again before it fails."""
 PROGRESS_SECONDS = 0.5
@@ -65,27 +66,32 @@ async def run_worker(
     stop: asyncio.Event,
     *,
     concurrency: int = 1,
+    until_empty: bool = False,
     payload_days: int = PAYLOAD_DAYS,
     disk_space: DiskSpace | None = None,
     limits: BatchLimits = DEFAULT_LIMITS,
 ) -> None:
     """Apply batches, `concurrency` at once, until `stop` is set.
 
-    Then finish or release the running batches. Payloads are stored until `payload_days` after the end of their batch. No batch
-    begins while `disk_space` has too little room, or before the schema is migrated. Raise DatabaseUnusable if the database does
-    not meet the requirements otherwise.
+    With `until_empty` set it as soon as no batch is queued or running, not even at another worker: a batch that fails there
+    comes back. Then finish or release the running batches. Payloads are stored until `payload_days` after the end of their
+    batch. No batch begins while `disk_space` has too little room, or before the schema is migrated. Raise DatabaseUnusable if
+    the database does not meet the requirements otherwise.
     """
     is_refused = asyncio.Event()
     async with open_pool(database_url, INGEST, max_size=2 * concurrency + 1) as pool:
         await _wait_until_migrated(database_url, stop)
         async with (
             open_notifications(database_url, QUEUE) as notifications,
-            background_task(_run_maintenance(pool, stop, payload_days)),
+            background_task(run_maintenance(pool, stop, payload_days)),
         ):
             consumers = [
                 asyncio.create_task(_consume_queue(pool, notifications, stop, is_refused, limits, disk_space))
                 for _ in range(concurrency)
             ]
+            if until_empty:
+                await _wait_until_empty(pool, stop)
+                stop.set()
             await stop.wait()
             _, unfinished = await asyncio.wait(consumers, timeout=STOP_SECONDS)
             for consumer in unfinished:
@@ -112,6 +118,17 @@ async def _wait_until_migrated(database_url: str, stop: asyncio.Event) -> None:
                 raise
             log.warning("database is unavailable (%s); retrying", _cause_name(error))
         await wait_first(stop, timeout=POLL_SECONDS)
+
+
+async def _wait_until_empty(pool: Pool, stop: asyncio.Event) -> None:
+    """Wait until no batch is queued or running, or until `stop` is set."""
+    while not stop.is_set():
+        # During an outage the consumers report it.
+        with contextlib.suppress(DatabaseError):
+            async with pool.connection() as connection:
+                if not await batches.has_waiting_batches(connection):
+                    return
+        await wait_first(stop, timeout=EMPTY_POLL_SECONDS)
 
 
 async def _consume_queue(
@@ -164,14 +181,6 @@ async def _consume_queue(
 def _cause_name(error: DatabaseError) -> str:
     """Return the type of the cause. The text of the cause may contain host names."""
     return type(error.__cause__ or error).__name__
-
-
-async def wait_first(*events: asyncio.Event, timeout: float) -> None:  # noqa: ASYNC109
-    """Wait until one of the events is set or the timeout has passed."""
-    waits = [asyncio.create_task(event.wait()) for event in events]
-    await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
 
 
 async def process_next_batch(
@@ -270,19 +279,3 @@ async def _progress_reporter(pool: Pool, batch_id: int) -> AsyncIterator[Progres
 
     async with background_task(store_progress()):
         yield report
-
-
-async def _run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) -> None:
-    """Run periodic maintenance: compaction and deletion of expired payloads."""
-    while not stop.is_set():
-        await wait_first(stop, timeout=MAINTENANCE_SECONDS)
-        try:
-            async with pool.connection() as connection:
-                await compact(connection)
-                await batches.clear_progress(connection)
-                await payloads.delete_old_payloads(connection, days=payload_days)
-        except MigrationNeeded:
-            # The consumers of the queue report it.
-            continue
-        except DatabaseError as error:
-            log.warning("maintenance failed (%s); retrying later", _cause_name(error))

@@ -182,6 +182,13 @@ async def measure_queue(connection: Connection) -> QueueState:
         return (await cursor.fetchall())[0]
 
 
+async def has_waiting_batches(connection: Connection) -> bool:
+    """Return whether a batch is queued or running."""
+    async with connection.cursor(row_factory=args_row(bool)) as cursor:
+        await cursor.execute(SQL["has_waiting_batches"])
+        return (await cursor.fetchall())[0]
+
+
 async def count_ended_since(connection: Connection, *, seconds: float) -> int:
     """Return the number of batches that ended in the last seconds."""
     async with connection.cursor(row_factory=args_row(int)) as cursor:

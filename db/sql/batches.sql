@@ -134,15 +134,42 @@ WHERE id = %(batch_id)s AND status IN ('QUEUED', 'RUNNING')
 FOR UPDATE SKIP LOCKED
 
 -- measure_queue --
--- One row: the numbers of queued and running batches, the age of the oldest in seconds, and the number that ended in the last
--- minute. Times later than now come from a clock that was set back. Uses price_batches_waiting_idx and price_batches_ended_at_idx.
-SELECT count(*) FILTER (WHERE status = 'QUEUED') AS queued,
-       count(*) FILTER (WHERE status = 'RUNNING') AS running,
-       greatest(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float AS oldest_seconds,
-       (SELECT count(*) FROM price_batches
-        WHERE ended_at BETWEEN clock_timestamp() - interval '1 minute' AND clock_timestamp()) AS ended_last_minute
-FROM price_batches
-WHERE status IN ('QUEUED', 'RUNNING')
+-- One row: the numbers of queued and running batches, the age of the oldest in seconds, the number that ended in the last
+-- minute, the bytes of the payloads that wait, and the seconds that one worker needs for them: 0.03 for each batch, 0.13 for each
+-- megabyte of text, 0.5 for each megabyte in a compressed format. Only 10,000 batches are measured: for more than that, which
+-- happens when no worker has run for long, bytes and seconds are extrapolated. Times later than now come from a clock that was
+-- set back. Uses price_batches_waiting_idx, price_batches_ended_at_idx and batch_payloads_pkey.
+SELECT waiting.*,
+       round(measured.bytes * scale.factor)::bigint AS payload_bytes,
+       ((waiting.queued + waiting.running) * 0.03 + measured.seconds * scale.factor)::float AS work_seconds
+FROM (
+    SELECT count(*) FILTER (WHERE status = 'QUEUED') AS queued,
+           count(*) FILTER (WHERE status = 'RUNNING') AS running,
+           greatest(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float AS oldest_seconds,
+           (SELECT count(*) FROM price_batches
+            WHERE ended_at BETWEEN clock_timestamp() - interval '1 minute' AND clock_timestamp()) AS ended_last_minute
+    FROM price_batches
+    WHERE status IN ('QUEUED', 'RUNNING')
+) AS waiting
+CROSS JOIN (
+    SELECT count(*) AS batches,
+           coalesce(sum(payload.bytes), 0) AS bytes,
+           coalesce(sum(payload.seconds), 0) AS seconds
+    FROM (SELECT id FROM price_batches WHERE status IN ('QUEUED', 'RUNNING') LIMIT 10000) AS batch
+    CROSS JOIN LATERAL (
+        SELECT sum(octet_length(data)) AS bytes,
+               sum(octet_length(data) * CASE WHEN format IN ('csv', 'ndjson') THEN 0.13e-6 ELSE 0.5e-6 END) AS seconds
+        FROM batch_payloads
+        WHERE batch_id = batch.id
+    ) AS payload
+) AS measured
+CROSS JOIN LATERAL (
+    SELECT coalesce((waiting.queued + waiting.running)::numeric / nullif(measured.batches, 0), 1) AS factor
+) AS scale
+
+-- has_waiting_batches --
+-- One row: whether a batch is queued or running. Uses price_batches_waiting_idx.
+SELECT EXISTS (SELECT FROM price_batches WHERE status IN ('QUEUED', 'RUNNING'))
 
 -- count_ended_since --
 -- One row: number of batches that ended in the last seconds. Times later than now come from a clock that was set back. Uses

@@ -78,6 +78,7 @@ def serve(
 @app.command()
 def worker(
     concurrency: Annotated[int, typer.Option(help="Number of batches applied at the same time.", min=1, max=64)] = 1,
+    until_empty: Annotated[bool, typer.Option("--until-empty", help="End once no batch is queued or running.")] = False,
     with_parent: Annotated[
         bool, typer.Option("--with-parent", hidden=True, help="Stop when standard input closes.")
     ] = False,
@@ -87,7 +88,14 @@ def worker(
 
     Any number of workers, on any number of machines, share one queue.
     """
-    run_command("worker", "worker", concurrency=concurrency, with_parent=with_parent, data_dir=data_dir)
+    run_command(
+        "worker",
+        "worker",
+        concurrency=concurrency,
+        until_empty=until_empty,
+        with_parent=with_parent,
+        data_dir=data_dir,
+    )
 
 
 @app.command(hidden=True)

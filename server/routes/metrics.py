@@ -112,6 +112,16 @@ class MetricsCollector:
             "Age of the oldest batch that has not ended, since it was accepted",
             value=queue.oldest_seconds,
         )
+        yield GaugeMetricFamily(
+            "ratesgraph_queue_payload_bytes",
+            "Size of the payloads that have not been applied",
+            value=queue.payload_bytes,
+        )
+        yield GaugeMetricFamily(
+            "ratesgraph_queue_work_seconds",
+            "Estimated seconds that one worker needs for the batches that have not ended",
+            value=queue.work_seconds,
+        )
         family = CounterMetricFamily("ratesgraph_batches", "Batches that have ended", labels=["outcome"])
         for outcome, statuses in OUTCOMES.items():
             family.add_metric([outcome], sum(outcomes.get(status, 0) for status in statuses))

@@ -11,7 +11,7 @@ from db.connection import Connection
 from db.notifications import BATCHES, QUEUE, open_notifications
 from db.pool import INGEST, Pool, open_pool
 from db.repositories import batches
-from domain.batches import BatchOutcome, BatchStatus, OnError, QueueState
+from domain.batches import BatchStatus, OnError
 from ingest import worker
 from ingest.readers import line_blocks
 from ingest.tree import change_tree
@@ -74,19 +74,6 @@ async def test_worker_polls_the_queue_without_notifications(
     await wait_for(connection, await accept(connection), BatchStatus.APPLIED)
     stop.set()
     await asyncio.wait_for(working, DEADLINE_SECONDS)
-
-
-async def test_queue_state_reports_depth_age_and_throughput(connection: Connection) -> None:
-    assert await batches.measure_queue(connection) == QueueState(0, 0, 0.0, 0)
-    first = await accept(connection)
-    await accept(connection)
-    await batches.begin_attempt(connection, max_attempts=MAX_ATTEMPTS)
-    state = await batches.measure_queue(connection)
-    assert (state.queued, state.running, state.ended_last_minute) == (1, 1, 0)
-    assert 0 < state.oldest_seconds < 60
-    await batches.end_batch(connection, first, BatchOutcome(BatchStatus.REJECTED, 1, 0, 1, 0, 0))
-    state = await batches.measure_queue(connection)
-    assert (state.queued, state.running, state.ended_last_minute) == (1, 0, 1)
 
 
 @pytest.mark.usefixtures("pool")

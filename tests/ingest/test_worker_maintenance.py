@@ -7,7 +7,7 @@ import pytest
 from db.connection import Connection
 from db.repositories import payloads
 from domain.batches import BatchStatus, Payload
-from ingest import worker
+from ingest import maintenance
 from ingest.tree import change_tree
 from ingest.worker import run_worker
 from tests.support.batches.queue import DEADLINE_SECONDS, LINE, WORLD, accept, count_prices, wait_for
@@ -19,7 +19,7 @@ async def test_worker_deletes_payloads_after_the_retention_period(
     connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await change_tree(connection, WORLD.entries())
-    monkeypatch.setattr(worker, "MAINTENANCE_SECONDS", 0.05)
+    monkeypatch.setattr(maintenance, "MAINTENANCE_SECONDS", 0.05)
     stop = asyncio.Event()
     working = asyncio.create_task(run_worker(database_url, stop, payload_days=7))
     old, new = await accept(connection), await accept(connection)

@@ -11,7 +11,7 @@ from db.errors import MigrationNeeded
 from db.migrate import migrate
 from db.pool import INGEST, connect, open_pool
 from domain.batches import BatchStatus
-from ingest import worker
+from ingest import maintenance, worker
 from ingest.tree import change_tree
 from ingest.worker import process_next_batch, run_worker
 from tests.support.batches.queue import DEADLINE_SECONDS, WORLD, accept, get_batch, wait_for
@@ -23,7 +23,7 @@ async def test_worker_waits_for_the_migration_and_reports_it_once(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(worker, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(worker, "MAINTENANCE_SECONDS", 0.02)
+    monkeypatch.setattr(maintenance, "MAINTENANCE_SECONDS", 0.02)
     stop = asyncio.Event()
     with caplog.at_level(logging.WARNING, logger="ratesgraph.worker"):
         working = asyncio.create_task(run_worker(empty_database_url, stop, concurrency=2))

@@ -90,9 +90,14 @@ def queue(data_dir: Path | None) -> None:
     """Print the length, age and pace of the queue."""
     with open_database(read_settings(data_dir=data_dir)) as url:
         state = run_with_connection(batches.measure_queue, url)
-    age = f"oldest waiting {state.oldest_seconds:,.0f} s" if state.queued or state.running else "none waiting"
     pace = f"{state.ended_last_minute:,} finished in the last minute"
-    out.print(f"{state.queued:,} batches queued, {state.running:,} running, {age}; {pace}.")
+    if not (state.queued or state.running):
+        out.print(f"0 batches queued, 0 running, none waiting; {pace}.")
+        return
+    out.print(
+        f"{state.queued:,} batches queued, {state.running:,} running, oldest waiting {state.oldest_seconds:,.0f} s,"
+        f" {state.payload_bytes / 1e6:,.1f} MB, about {state.work_seconds:,.0f} s of work for one worker; {pace}."
+    )
 
 
 def verify(*, repair: bool, data_dir: Path | None) -> bool:

@@ -13,19 +13,24 @@ from server.cli.console import open_database, out, read_settings, warn_about_var
 from server.observability import log_config
 
 
-def worker(*, concurrency: int, with_parent: bool, data_dir: Path | None) -> None:
-    """Apply batches until SIGTERM or Ctrl-C, then finish or release the running ones."""
+def worker(*, concurrency: int, until_empty: bool, with_parent: bool, data_dir: Path | None) -> None:
+    """Apply batches until SIGTERM or Ctrl-C, then finish or release the running ones.
+
+    With `until_empty` stop by itself once no batch is queued or running.
+    """
     settings = read_settings(data_dir=data_dir)
     log_config.configure_logging(settings)
     with open_database(settings, check=None) as url:
         if not with_parent:
             warn_about_variables()
-            out.print(f"Worker started with concurrency {concurrency} (press Ctrl-C to stop).")
+            end = "ends when the queue is empty" if until_empty else "press Ctrl-C to stop"
+            out.print(f"Worker started with concurrency {concurrency} ({end}).")
         disk_space = open_disk_space(settings.data_dir, url, settings.min_free_bytes)
         work = partial(
             run_worker,
             url,
             concurrency=concurrency,
+            until_empty=until_empty,
             payload_days=settings.payload_days,
             limits=settings.batch_limits(),
             disk_space=disk_space,

@@ -1,0 +1,1 @@
+"""Simulation of workers that are scaled by the length of the queue."""

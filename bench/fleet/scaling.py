@@ -1,0 +1,50 @@
+"""Scaling rules of workers, decided as KEDA and the Horizontal Pod Autoscaler do."""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+POLL_SECONDS = 15.0
+"""Interval at which the autoscaler of Kubernetes looks at a metric."""
+STABILIZATION_SECONDS = 300.0
+"""Window of the autoscaler before it removes pods: it keeps the largest number that it wanted in this time."""
+WORK_PER_WORKER = 15.0
+"""Target: seconds of work that wait for each worker."""
+BATCHES_PER_WORKER = 4
+"""Target of the rule that counts batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What a rule sees of the queue: the batches that wait or run, and their seconds of work."""
+
+    batches: int
+    work: float
+
+
+def by_work(queue: Queue) -> int:
+    """Return the number of workers for the seconds of work that wait."""
+    return math.ceil(queue.work / WORK_PER_WORKER)
+
+
+def by_count(queue: Queue) -> int:
+    """Return the number of workers for the number of batches."""
+    return math.ceil(queue.batches / BATCHES_PER_WORKER)
+
+
+@dataclass(slots=True)
+class Autoscaler:
+    """Number of workers between two bounds, by a rule, with a delay before it shrinks."""
+
+    rule: Callable[[Queue], int]
+    least: int
+    most: int
+    _wanted: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def decide(self, time: float, queue: Queue) -> int:
+        """Return the number of workers for the queue at this time, in seconds."""
+        self._wanted.append((time, min(max(self.rule(queue), self.least), self.most)))
+        while self._wanted[0][0] < time - STABILIZATION_SECONDS:
+            self._wanted.popleft()
+        return max(count for _, count in self._wanted)

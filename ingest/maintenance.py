@@ -1,0 +1,30 @@
+"""Periodic maintenance of a worker: compaction, progress of ended batches, expired payloads."""
+
+import asyncio
+import logging
+
+from db.background import wait_first
+from db.errors import DatabaseError, MigrationNeeded
+from db.pool import Pool
+from db.repositories import batches, payloads
+from ingest.compact import compact
+
+log = logging.getLogger("ratesgraph.worker")
+
+MAINTENANCE_SECONDS = 30.0
+
+
+async def run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) -> None:
+    """Compact totals and delete expired payloads periodically, until `stop` is set."""
+    while not stop.is_set():
+        await wait_first(stop, timeout=MAINTENANCE_SECONDS)
+        try:
+            async with pool.connection() as connection:
+                await compact(connection)
+                await batches.clear_progress(connection)
+                await payloads.delete_old_payloads(connection, days=payload_days)
+        except MigrationNeeded:
+            # The consumers of the queue report it.
+            continue
+        except DatabaseError as error:
+            log.warning("maintenance failed (%s); retrying later", type(error.__cause__ or error).__name__)
