@@ -33,3 +33,7 @@ class TreeRejected(IngestError):
 
 class RatesUnavailable(IngestError):
     """A source of exchange rates is unreachable, or its response is not usable."""
+
+
+class SampleRejected(IngestError):
+    """A sample of a database cannot be made."""

@@ -142,6 +142,25 @@ app.command()(series)
 
 
 @app.command()
+def sample(
+    lanes: Annotated[int, typer.Option(help="Number of lanes to copy.", min=1, show_default=False)],
+    to: Annotated[
+        str,
+        typer.Option(metavar="FOLDER|URL", show_default=False, help="New data folder, or URL of an empty database."),
+    ],
+    seed: Annotated[int, typer.Option(help="Another seed chooses other lanes.")] = 1,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a small database for development or staging from a large one.
+
+    It has the whole region tree, all exchange rates, and some lanes with all their prices: every kind of edge case,
+    and the markets in their proportions. Tokens, uploaders, payloads and the audit trail are not copied.
+    The same data and seed give the same sample.
+    """
+    run_command("sample", "sample", lanes=lanes, seed=seed, to=to, data_dir=data_dir)
+
+
+@app.command()
 def audit(
     since: Annotated[datetime | None, typer.Option(parser=parse_time, metavar=TIME, help="Start time (UTC).")] = None,
     limit: Annotated[int, typer.Option(help="Maximum number of entries.", min=1, max=100_000)] = 50,

@@ -1,0 +1,1 @@
+"""Small databases for development and staging, made from a large one."""
