@@ -4,6 +4,7 @@
     ├── DatabaseUnavailable   no connection was available in time
     │   ├── ConnectionLost    a connection could not be opened or broke: reads may be retried
     │   │   └── ReadOnlyServer    the connection leads to a server that accepts no writes, as during a failover
+    │   ├── NodeUnavailable   the server answers, and another server that it needs for this statement does not
     │   └── DiskFull          the database has no room to store anything; it may still answer reads
     ├── ServerBusy            this process has more work than its connections can do; the database is healthy
     ├── TreeChangeRunning     the work waits for a change of the region tree
@@ -55,6 +56,10 @@ class ReadOnlyServer(ConnectionLost):
     """The database accepts no changes: its server is a standby or read-only. Try again shortly."""
 
 
+class NodeUnavailable(DatabaseUnavailable):
+    """A part of the database cannot be reached right now. Try again shortly."""
+
+
 class DiskFull(DatabaseUnavailable):
     """The database's disk is full; nothing was stored. Retry when it has free space again."""
 
@@ -88,7 +93,11 @@ class EmbeddedServerError(DatabaseError):
 
 
 CONNECTION_EXCEPTION = "08"
-"""SQLSTATE class of connection errors. The codes below also end or refuse a connection."""
+"""SQLSTATE class of connection errors. The codes below also end or refuse a connection.
+
+With severity ERROR the connection stays open: the server reports the connection to another server. The coordinator of Citus
+does if a worker is down, and so does a foreign data wrapper.
+"""
 SERVER_SHUTDOWN = {"57P01", "57P02", "57P03", "57P05"}
 TOO_MANY_CONNECTIONS = "53300"
 REFUSALS = (pg.InsufficientPrivilege, pg.InvalidSchemaName)
@@ -122,14 +131,19 @@ def _is_lost(error: psycopg.Error) -> bool:
 
     Errors that libpq detects itself have no SQLSTATE.
     """
-    code = error.sqlstate
-    if code is None:
+    if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError)
-    return (
-        code.startswith(CONNECTION_EXCEPTION)
-        or code in {*SERVER_SHUTDOWN, TOO_MANY_CONNECTIONS}
-        or error.diag.severity_nonlocalized not in {None, STATEMENT_ERROR}
-    )
+    severity = error.diag.severity_nonlocalized
+    return severity != STATEMENT_ERROR and (severity is not None or _has_connection_code(error))
+
+
+def _has_connection_code(error: psycopg.Error) -> bool:
+    """Return whether the SQLSTATE says that a connection broke or was refused.
+
+    It may be the connection of the server to another one.
+    """
+    code = error.sqlstate or ""
+    return code.startswith(CONNECTION_EXCEPTION) or code in {*SERVER_SHUTDOWN, TOO_MANY_CONNECTIONS}
 
 
 def describe_for_operator(error: DatabaseError) -> str:
@@ -140,7 +154,8 @@ def describe_for_operator(error: DatabaseError) -> str:
     cause = error.__cause__
     if isinstance(error, ConnectionLost):
         return error.summary or (str(cause).strip().partition("\n")[0] if cause else str(error))
-    if isinstance(error, DatabaseUnusable) and isinstance(cause, psycopg.Error) and cause.diag.message_primary:
+    stated = isinstance(error, DatabaseUnusable | NodeUnavailable)
+    if stated and isinstance(cause, psycopg.Error) and cause.diag.message_primary:
         reason = f"{cause.diag.message_primary} (SQLSTATE {cause.sqlstate})"
         return f"{reason}. {POOLER_ADVICE}" if isinstance(cause, LOST_STATEMENTS) else reason
     return str(error)
@@ -168,6 +183,8 @@ def driver_errors() -> Iterator[None]:
             raise ReadOnlyServer from error
         if _is_lost(error):
             raise ConnectionLost from error
+        if _has_connection_code(error):
+            raise NodeUnavailable from error
         if isinstance(error, psycopg.OperationalError):
             raise DatabaseUnavailable from error
         raise

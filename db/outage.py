@@ -12,7 +12,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable
 
-from db.errors import DatabaseError, DatabaseUnavailable, DatabaseUnusable, describe_for_operator
+from db.errors import DatabaseError, DatabaseUnavailable, DatabaseUnusable, NodeUnavailable, describe_for_operator
 
 log = logging.getLogger("ratesgraph.db")
 
@@ -30,13 +30,13 @@ Further requests fail at once. Each waiting request holds some 20 kB.
 class RefusalLog:
     """Log of statements that PostgreSQL refuses, at most one line per minute.
 
-    It refuses them after a privilege was revoked, for instance.
+    It refuses them after a privilege was revoked, for instance, or while a node of its cluster is down.
     """
 
     def __init__(self) -> None:
         self._reported_at = -math.inf
 
-    def report(self, error: DatabaseUnusable) -> None:
+    def report(self, error: DatabaseUnusable | NodeUnavailable) -> None:
         """Log the reason, unless one was logged within REFUSAL_LOG_SECONDS.
 
         An error without a cause is the result of a check, whose caller reports it.

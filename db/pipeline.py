@@ -6,7 +6,7 @@ pipeline is built from. Only the statements of the hot read path are worth this;
 """
 
 import hashlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import lru_cache, partial
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -41,14 +41,36 @@ async def execute_pipelined(
     Each parameter set holds the texts for `$1`, `$2` and so on. Rows are decoded while PostgreSQL works on the next set. The
     first error ends the pipeline: the results before it are returned, or the error is raised when there are none.
     """
+    run = await _execute(connection, statement, parameters, decode)
+    if run.error is not None and not run.results:
+        raise run.error
+    return run.results
+
+
+async def execute_whole_pipeline(
+    connection: Connection, statement: bytes, parameters: Sequence[Sequence[str]], decode: Decoder[Result]
+) -> list[Result]:
+    """Return the results of `execute_pipelined` for all parameter sets. Raise the first error."""
+    run = await _execute(connection, statement, parameters, decode)
+    if run.error is not None:
+        raise run.error
+    return run.results
+
+
+async def _execute(
+    connection: Connection, statement: bytes, parameters: Sequence[Sequence[str]], decode: Decoder[Result]
+) -> "_PipelineRun[Result]":
     async with connection.lock:
         run = _PipelineRun(connection, statement, decode)
         commands = run.create_commands(parameters)
         with spans.NO_SPAN if spans.tracer is None else statement_span(statement, len(parameters)):
             await connection.wait(_run_pipeline(connection.pgconn, commands, run.on_result))
-    if run.error is not None and not run.results:
-        raise run.error
-    return run.results
+    return run
+
+
+def format_integers(values: Iterable[int]) -> str:
+    """Return the text of an array of integers, as a parameter of a pipeline."""
+    return f"{{{','.join(map(str, values))}}}"
 
 
 class _PipelineRun(Generic[Result]):

@@ -32,6 +32,7 @@ from db.errors import (
     DatabaseError,
     DatabaseUnavailable,
     DatabaseUnusable,
+    NodeUnavailable,
     ReadOnlyServer,
     ServerBusy,
     driver_errors,
@@ -83,8 +84,9 @@ class Pool:
         """Lend a connection for the block, after waiting for the end of an outage.
 
         Raise DatabaseUnavailable when none can be opened in time, ConnectionLost when it breaks, ReadOnlyServer when the server
-        refuses a change. Raise ServerBusy when all connections remain in use for POOL_TIMEOUT_SECONDS, or too many callers wait
-        for one. The server may still have done the work of a lost connection: only `read` and `write_idempotent` retry.
+        refuses a change, NodeUnavailable when it needs another server that is down. Raise ServerBusy when all connections are
+        in use for POOL_TIMEOUT_SECONDS, or too many callers wait for one. The server may still have done the work of a lost
+        connection: only `read` and `write_idempotent` retry.
         """
         if self._outage.is_open:
             await self._outage.wait_until_over()
@@ -98,7 +100,7 @@ class Pool:
                         yield connection
                     finally:
                         self._lent -= 1
-        except DatabaseUnusable as error:
+        except (DatabaseUnusable, NodeUnavailable) as error:
             self._refusals.report(error)
             raise
         except DatabaseUnavailable as error:

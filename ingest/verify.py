@@ -20,6 +20,7 @@ async def verify(connection: Connection, *, repair: bool = False) -> AsyncIterat
         async with connection.transaction():
             await locations.lock_tree_exclusive(connection)
             await totals.create_day_sums(connection)
+            await totals.create_ancestors(connection)
             await totals.collect_observed_month(connection, month)
             differences = await totals.diff_month(connection, month, limit=MAX_DIFFERENCES)
             if differences and repair:

@@ -8,6 +8,7 @@ from psycopg.rows import args_row
 from rapidfuzz import fuzz, process
 
 from db.connection import Connection
+from db.pipeline import execute_whole_pipeline, format_integers
 from db.sql import load_sections
 from domain.locations import Location, LocationKind, normalize_code
 from domain.pages import PageRequest
@@ -131,6 +132,17 @@ async def list_ports_below(connection: Connection, ids: Sequence[int]) -> list[t
     async with connection.cursor(row_factory=args_row(_related)) as cursor:
         await cursor.execute(SQL["list_ports_below"], {"ids": list(ids)})
         return await cursor.fetchall()
+
+
+async def list_port_ids(connection: Connection, ids: Iterable[int]) -> dict[int, list[int]]:
+    """Return the IDs of the ports at any depth below each of these locations, by ID.
+
+    A port is below itself. A region without ports is missing.
+    """
+    [rows] = await execute_whole_pipeline(
+        connection, SQL["list_port_ids"], [(format_integers(ids),)], lambda _number, rows: rows
+    )
+    return dict(rows)
 
 
 async def count_ports_below(connection: Connection, ids: Sequence[int]) -> dict[int, int]:

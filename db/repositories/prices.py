@@ -1,13 +1,12 @@
 """Observations: bulk append, and bulk reads for statistics."""
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 
 from psycopg import sql
-from psycopg.rows import args_row
 
 from db.connection import Connection
+from db.pipeline import execute_whole_pipeline, format_integers
 from db.sql import load_sections
-from domain.locations import Lane
 from domain.prices import DateRange, PackedPrices
 
 SQL = load_sections("prices")
@@ -44,22 +43,25 @@ async def delete_batch_prices(connection: Connection, batch_id: int) -> int:
     return (await connection.execute(SQL["delete_batch_prices"], {"batch_id": batch_id})).rowcount
 
 
-async def pack_lane_prices(connection: Connection, lane: Lane, days: DateRange) -> PackedPrices:
-    """Return the observations of a lane that are valid on a day of the range.
+async def pack_lane_prices(
+    connection: Connection, requests: Sequence[tuple[Sequence[int], Sequence[int], DateRange]]
+) -> list[PackedPrices]:
+    """Return for each request the observations that are valid on a day of its range.
 
-    They are all prices between the ports below the lane's two locations.
+    A request names the IDs of the origin ports and of the destination ports, and the days. All requests share one round trip.
     """
-    parameters = {
-        "origin": lane.origin,
-        "destination": lane.destination,
-        "first": days.first,
-        "last": days.last,
-        "max_validity_days": MAX_VALIDITY_DAYS,
-    }
-    async with connection.cursor(row_factory=args_row(_packed), binary=True) as cursor:
-        await cursor.execute(SQL["pack_lane_prices"], parameters)
-        return (await cursor.fetchall())[0]
+    parameters = [
+        (
+            format_integers(origins),
+            format_integers(destinations),
+            str(days.first),
+            str(days.last),
+            str(MAX_VALIDITY_DAYS),
+        )
+        for origins, destinations, days in requests
+    ]
+    return await execute_whole_pipeline(connection, SQL["pack_lane_prices"], parameters, _packed)
 
 
-def _packed(*columns: bytes | None) -> PackedPrices:
-    return PackedPrices(*(column or b"" for column in columns))
+def _packed(_number: int, rows: list[tuple[bytes | None, ...]]) -> PackedPrices:
+    return PackedPrices(*(column or b"" for column in rows[0]))

@@ -5,7 +5,7 @@ No function updates a row. The `collect_*` functions need a transaction, because
 
 import sys
 from array import array
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from operator import add
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from psycopg.rows import args_row, class_row
 
 from db.connection import Connection
-from db.pipeline import execute_pipelined
+from db.pipeline import execute_pipelined, execute_whole_pipeline
 from db.sql import load_sections
 from domain.locations import Lane
 from domain.prices import DateRange, DayTotals
@@ -126,7 +126,7 @@ async def select_lane_histories(connection: Connection, lanes: Sequence[Lane]) -
     if not lanes:
         return []
     parameters = [(str(lane.origin), str(lane.destination)) for lane in lanes]
-    return await execute_pipelined(connection, SQL["select_lane_histories"], parameters, _add_up_history)
+    return await execute_whole_pipeline(connection, SQL["select_lane_histories"], parameters, _add_up_history)
 
 
 def _add_up_history(_number: int, rows: list[tuple[Any, ...]]) -> LaneHistory:
@@ -141,19 +141,29 @@ def _add_up_history(_number: int, rows: list[tuple[Any, ...]]) -> LaneHistory:
     return LaneHistory(start, totals)
 
 
-async def list_priced_lanes(connection: Connection, origin: int | None, destination: int | None) -> list[Lane]:
-    """Return the port-to-port lanes with observations between two locations, ordered by IDs.
+async def list_priced_lanes(
+    connection: Connection, origins: Iterable[int], destinations: Container[int] | None
+) -> list[Lane]:
+    """Return the port-to-port lanes with observations between ports, ordered by IDs.
 
-    None stands for all ports.
+    None stands for all destinations. All origins share one round trip.
     """
-    cursor = await connection.execute(
-        SQL["list_priced_lanes"], {"origin": origin, "destination": destination}, binary=True
-    )
-    origins, destinations = (array("i", column or b"") for column in (await cursor.fetchall())[0])
+    origins = sorted(origins)
+    parameters = [(str(origin),) for origin in origins]
+    reached = await execute_whole_pipeline(connection, SQL["list_priced_lanes"], parameters, _unpack_destinations)
+    return [
+        Lane(origin, destination)
+        for origin, lanes in zip(origins, reached, strict=True)
+        for destination in lanes
+        if destinations is None or destination in destinations
+    ]
+
+
+def _unpack_destinations(_number: int, rows: list[tuple[bytes | None]]) -> "array[int]":
+    destinations = array("i", rows[0][0] or b"")
     if sys.byteorder == "little":
-        origins.byteswap()
         destinations.byteswap()
-    return [Lane(*ends) for ends in zip(origins, destinations, strict=True)]
+    return destinations
 
 
 async def select_price_period(connection: Connection) -> PricePeriod:
@@ -175,8 +185,16 @@ async def create_day_sums(connection: Connection) -> None:
     await connection.execute(SQL["create_day_sums"])
 
 
+async def create_ancestors(connection: Connection) -> None:
+    """Create the transaction's temporary table of each location's ancestors."""
+    await connection.execute(SQL["create_ancestors"])
+
+
 async def collect_observed_month(connection: Connection, month: date) -> None:
-    """Collect the sums of a month's observations for every pair of locations."""
+    """Collect the sums of a month's observations for every pair of locations.
+
+    Call `create_day_sums` and `create_ancestors` first.
+    """
     await connection.execute(SQL["collect_observed_month"], {"month": month})
 
 

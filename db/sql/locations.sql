@@ -72,6 +72,23 @@ SELECT b.of_id, count(*) FILTER (WHERE l.kind = 'PORT')
 FROM below b JOIN locations l ON l.id = b.id
 GROUP BY b.of_id
 
+-- list_port_ids --
+-- One row per location of $1 with ports at any depth below it: its ID and theirs, in no order. A port is below itself, and has no
+-- other location below it. Uses locations_pkey and locations_parent_id_idx.
+WITH RECURSIVE below AS (
+    SELECT id AS of_id, id, kind
+    FROM locations
+    WHERE id = ANY($1::integer[])
+    UNION
+    SELECT b.of_id, l.id, l.kind
+    FROM below b JOIN locations l ON l.parent_id = b.id
+    WHERE b.kind = 'REGION'
+)
+SELECT of_id, array_agg(id)
+FROM below
+WHERE kind = 'PORT'
+GROUP BY of_id
+
 -- list_page --
 -- One row per location between the cursors, by name. The caller requests one extra row to detect a further page. Uses
 -- locations_search_order_idx.

@@ -20,44 +20,29 @@ WHERE origin = $1
   AND destination = $2
 
 -- list_priced_lanes --
--- One row: the lanes (port to port) with observations between the ports below two locations, as columns in PostgreSQL's binary
--- format, by IDs; NULL without lanes. NULL in place of a location stands for all ports. Steps from lane to lane along
--- prices_lane_day_idx, which reads an entry per lane instead of every observation.
-WITH RECURSIVE origins AS (
-    SELECT id FROM locations WHERE id = %(origin)s
-    UNION
-    SELECT l.id FROM origins o JOIN locations l ON l.parent_id = o.id
-), destinations AS (
-    SELECT id FROM locations WHERE id = %(destination)s
-    UNION
-    SELECT l.id FROM destinations d JOIN locations l ON l.parent_id = d.id
+-- One row: the destinations to which the port $1 has observations, in order and in PostgreSQL's binary format; NULL without
+-- observations. Steps from lane to lane along prices_lane_day_idx, which reads an entry per lane instead of every observation.
+-- One origin at a time: a shard of a distributed table can then answer.
+WITH RECURSIVE lanes AS (
+    (SELECT destination FROM prices WHERE origin = $1::integer ORDER BY destination LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT p.destination FROM prices p
+        WHERE p.origin = $1::integer AND p.destination > l.destination
+        ORDER BY p.destination
+        LIMIT 1
+    )
+    FROM lanes l
+    WHERE l.destination IS NOT NULL
 )
-SELECT string_agg(int4send(origin), '' ORDER BY origin, destination), string_agg(int4send(destination), '' ORDER BY origin, destination)
-FROM (
-    SELECT port.id AS origin, lane.destination
-    FROM locations port
-    CROSS JOIN LATERAL (
-        WITH RECURSIVE lanes AS (
-            (SELECT destination FROM prices WHERE origin = port.id ORDER BY destination LIMIT 1)
-            UNION ALL
-            SELECT (
-                SELECT p.destination FROM prices p
-                WHERE p.origin = port.id AND p.destination > l.destination
-                ORDER BY p.destination
-                LIMIT 1
-            )
-            FROM lanes l
-            WHERE l.destination IS NOT NULL
-        )
-        SELECT destination FROM lanes WHERE destination IS NOT NULL
-    ) AS lane
-    WHERE port.kind = 'PORT' AND (%(origin)s::integer IS NULL OR port.id IN (SELECT id FROM origins))
-) AS priced
-WHERE %(destination)s::integer IS NULL OR destination IN (SELECT id FROM destinations)
+SELECT string_agg(int4send(destination), '' ORDER BY destination)
+FROM lanes
+WHERE destination IS NOT NULL
 
 -- select_price_period --
 -- One row: the first and last day with a price, the number of daily prices, and whether an applied batch of the demo data exists.
--- Every price counts once in the totals between two roots of the tree. Uses price_totals_lane_month_idx.
+-- Every price counts once in the totals between two roots of the tree. Citus needs a column in the EXISTS. Uses
+-- price_totals_lane_month_idx.
 WITH roots AS (
     SELECT id FROM locations WHERE parent_id IS NULL
 ), days AS (
@@ -70,7 +55,7 @@ WITH roots AS (
     HAVING sum(part.price_count) > 0
 )
 SELECT min(day), max(day), coalesce(sum(price_count), 0)::bigint,
-       EXISTS (SELECT FROM price_batches WHERE status = 'APPLIED' AND uploader = '' AND idempotency_key LIKE 'demo:%%')
+       EXISTS (SELECT 1 FROM price_batches WHERE status = 'APPLIED' AND uploader = '' AND idempotency_key LIKE 'demo:%%')
 FROM days
 
 -- copy_totals --
@@ -83,13 +68,20 @@ CREATE TEMPORARY TABLE day_sums (
     origin integer NOT NULL, destination integer NOT NULL, day date NOT NULL, price_sum bigint NOT NULL, price_count bigint NOT NULL
 ) ON COMMIT DROP
 
--- collect_observed_month --
--- Fills day_sums with one row per pair of locations and day of the month, from the observations by recursive region SQL.
-WITH RECURSIVE ancestors AS (
+-- create_ancestors --
+-- One row per location and itself or an ancestor of it. The table is dropped at the end of the transaction. It is separate from
+-- collect_observed_month, because the shards of a distributed table take no statement that contains the recursion.
+CREATE TEMPORARY TABLE ancestors ON COMMIT DROP AS
+WITH RECURSIVE above AS (
     SELECT id AS location, id AS ancestor FROM locations
     UNION
-    SELECT a.location, l.parent_id FROM ancestors a JOIN locations l ON l.id = a.ancestor WHERE l.parent_id IS NOT NULL
-), port_days AS MATERIALIZED (
+    SELECT a.location, l.parent_id FROM above a JOIN locations l ON l.id = a.ancestor WHERE l.parent_id IS NOT NULL
+)
+SELECT location, ancestor FROM above
+
+-- collect_observed_month --
+-- Fills day_sums with one row per pair of locations and day of the month, from the observations and the temporary table ancestors.
+WITH port_days AS MATERIALIZED (
     SELECT p.origin, p.destination, day::date AS day, sum(p.usd_cents) AS price_sum, count(*) AS price_count
     FROM prices p
     CROSS JOIN LATERAL generate_series(
@@ -224,16 +216,17 @@ LEFT JOIN day_sums d
 GROUP BY span.origin, span.destination, span.month, span.first_day
 
 -- list_months --
--- One row per month that has an observation or a total, in order.
+-- One row per month from the first observation to the last one, and per month of a total, in order.
 SELECT DISTINCT date_trunc('month', day)::date AS month
 FROM (
-    SELECT generate_series(
-        date_trunc('month', min(first_day)), max(last_day)::timestamp, interval '1 month'
-    ) AS day FROM prices
+    SELECT generated.day
+    FROM (SELECT min(first_day) AS first_day, max(last_day) AS last_day FROM prices) AS observed
+    CROSS JOIN LATERAL generate_series(
+        date_trunc('month', observed.first_day::timestamp), observed.last_day::timestamp, interval '1 month'
+    ) AS generated(day)
     UNION
     SELECT month FROM price_totals
 ) AS known
-WHERE day IS NOT NULL
 ORDER BY month
 
 -- diff_month --

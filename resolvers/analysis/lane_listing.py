@@ -5,9 +5,9 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 from db.connection import Connection
-from db.repositories import totals
+from db.repositories import locations, totals
 from db.repositories.totals import LaneHistory, PricePeriod
-from domain.locations import Lane, Location
+from domain.locations import Lane, Location, LocationKind
 from domain.pages import Page, PageRequest
 from domain.prices import MIN_PRICES_FOR_STATISTICS, DateRange
 from resolvers.analysis.coverage import find_priced_days
@@ -52,7 +52,7 @@ async def list_priced_lanes(
     ends = [await _find_end(context, "origin", origin), await _find_end(context, "destination", destination)]
 
     async def select(connection: Connection) -> tuple[Page[Lane], list[LaneHistory]]:
-        page = select_page(await totals.list_priced_lanes(connection, *ends), request)
+        page = select_page(await _list_lanes(connection, *ends), request)
         return page, await totals.select_lane_histories(connection, page.entries)
 
     page, histories = await context.app.pool.read(select)
@@ -67,6 +67,19 @@ async def list_priced_lanes(
         if start is not None and end is not None:
             entries.append(PricedLane(lane, start, end, *period))
     return Page(entries, page.has_previous_page, page.has_next_page, page.total_count)
+
+
+async def _list_lanes(connection: Connection, origin: int | None, destination: int | None) -> list[Lane]:
+    """Return the lanes with prices between two locations; None stands for all ports."""
+    ends = [end for end in (origin, destination) if end is not None]
+    ports = await locations.list_port_ids(connection, ends) if ends else {}
+    if origin is None:
+        tree = await locations.list_locations(connection)
+        origins = [location.id for location in tree if location.kind is LocationKind.PORT]
+    else:
+        origins = ports.get(origin, [])
+    destinations = None if destination is None else frozenset(ports.get(destination, []))
+    return await totals.list_priced_lanes(connection, origins, destinations)
 
 
 def _summarize(history: LaneHistory) -> tuple[DateRange | None, int]:

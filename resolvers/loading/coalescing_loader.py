@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from db.errors import ServerBusy, StatementTimeout
+from db.errors import NodeUnavailable, ServerBusy, StatementTimeout
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -127,9 +127,9 @@ class CoalescingLoader(Generic[Key, Value]):
                 result.set_result(values)
 
     async def _load_all(self, keys: Sequence[Key]) -> tuple[dict[Key, Value], dict[Key, Exception]]:
-        """Return the values, and the errors of the keys whose load timed out.
+        """Return the values, and the errors of keys that timed out or need a lost node.
 
-        A timeout of one caller's key must not fail the keys of others: they are loaded without it. Where the next load times
+        The error of one caller's key must not fail the keys of others: they are loaded without it. Where the next load times
         out as well, the cause is not a single key. Then all remaining keys fail, so that callers do not wait for more timeouts.
         """
         values: dict[Key, Value] = {}
@@ -138,6 +138,10 @@ class CoalescingLoader(Generic[Key, Value]):
         while keys:
             try:
                 loaded = await self._load(keys)
+            except NodeUnavailable as error:
+                # A node that refuses connections is noticed at once, and the other nodes can answer.
+                failures[keys[0]] = error
+                keys = keys[1:]
             except StatementTimeout as error:
                 failures |= dict.fromkeys(keys if failed_before else keys[:1], error)
                 keys = [] if failed_before else keys[1:]

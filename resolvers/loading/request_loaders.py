@@ -142,7 +142,11 @@ async def _load_related(
 @traced
 async def _load_lane_prices(pool: Pool, keys: list[LaneDays]) -> Sequence[PackedPrices]:
     async def select(connection: Connection) -> list[PackedPrices]:
-        return [await prices.pack_lane_prices(connection, lane, days) for lane, days in keys]
+        # The ports are read before, because Citus sends no statement that contains a recursion to the shards.
+        ports = await locations.list_port_ids(connection, {end for lane, _ in keys for end in lane})
+        return await prices.pack_lane_prices(
+            connection, [(ports.get(lane.origin, []), ports.get(lane.destination, []), days) for lane, days in keys]
+        )
 
     return await pool.read(select)
 

@@ -53,6 +53,17 @@ async def test_pipeline_without_parameters_returns_no_rows(connection: Connectio
     await assert_usable(connection)
 
 
+async def test_whole_pipeline_raises_the_first_error_and_returns_no_partial_results(connection: Connection) -> None:
+    def read(_number: int, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        return rows
+
+    for _ in range(2):
+        with pytest.raises(errors.DivisionByZero):
+            await pipeline.execute_whole_pipeline(connection, DIVIDE, [["5"], ["0"], ["2"]], read)
+        assert await pipeline.execute_whole_pipeline(connection, DIVIDE, [["5"], ["2"]], read) == [[(2,)], [(5,)]]
+    await assert_usable(connection)
+
+
 async def test_pipeline_returns_results_before_an_error_and_raises_a_first_error(connection: Connection) -> None:
     for _ in range(2):
         assert await fetch_each(connection, DIVIDE, [["5"], ["1"], ["0"], ["2"]]) == [[(2,)], [(10,)]]

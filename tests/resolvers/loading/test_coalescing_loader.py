@@ -6,7 +6,7 @@ from itertools import takewhile
 
 import pytest
 
-from db.errors import DatabaseUnavailable, ServerBusy, StatementTimeout
+from db.errors import DatabaseUnavailable, NodeUnavailable, ServerBusy, StatementTimeout
 from resolvers.loading.coalescing_loader import CoalescingLoader
 
 pytestmark = pytest.mark.anyio
@@ -91,6 +91,22 @@ async def test_coalescing_loader_fails_remaining_requests_after_two_consecutive_
     assert found[0] == [10]
     assert [type(error) for error in found[1:]] == [StatementTimeout] * 5
     assert blocking.loads == [[5, 1, 2, 3, 4, 6], [1, 2, 3, 4, 6], [2, 3, 4, 6]]
+
+
+async def test_coalescing_loader_answers_all_requests_that_a_lost_node_does_not_concern() -> None:
+    blocking = BlockingLoader()
+    blocking.fails = dict.fromkeys((1, 2, 4), NodeUnavailable())
+    tasks = await begin(CoalescingLoader(blocking.load, max_concurrent=1), [1], [2], [3], [4], [5])
+    blocking.release(5)
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [one if isinstance(one, list) else type(one) for one in found] == [
+        NodeUnavailable,
+        NodeUnavailable,
+        [6],
+        NodeUnavailable,
+        [10],
+    ]
+    assert blocking.loads == [[1, 2, 3, 4, 5], [2, 3, 4, 5], [3, 4, 5], [4, 5], [5]]
 
 
 async def test_coalescing_loader_fails_all_requests_if_the_database_is_unavailable() -> None:
