@@ -20,6 +20,14 @@ SECRETS = ("password", "sslpassword", "oauth_client_secret")
 HIDDEN = "***"
 
 
+def is_connection_string(text: str) -> bool:
+    """Return whether the text is a connection string: a URL, or `dbname=… host=…`."""
+    try:
+        return bool(conninfo_to_dict(text))
+    except psycopg.ProgrammingError:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Database, address and user of a connection string.

@@ -34,23 +34,15 @@ COPY (SELECT id, kind, key, name, search_text, parent_id FROM locations ORDER BY
 -- The rows of copy_out_locations.
 COPY locations (id, kind, key, name, search_text, parent_id) FROM STDIN (FORMAT binary)
 
--- copy_out_aliases --
--- One row per alias, in PostgreSQL's binary COPY format.
-COPY (SELECT alias, key, source FROM location_aliases ORDER BY alias, key) TO STDOUT (FORMAT binary)
-
--- copy_in_aliases --
--- The rows of copy_out_aliases.
-COPY location_aliases (alias, key, source) FROM STDIN (FORMAT binary)
+-- list_alias_rows --
+-- One row per alias, with its source.
+SELECT alias, key, source FROM location_aliases ORDER BY alias, key
 
 -- copy_out_rates --
--- One row per exchange rate, in PostgreSQL's binary COPY format.
-COPY (SELECT currency, day, usd_per_unit FROM exchange_rates ORDER BY currency, day) TO STDOUT (FORMAT binary)
+-- One row per exchange rate, in CSV.
+COPY (SELECT currency, day, usd_per_unit FROM exchange_rates ORDER BY currency, day) TO STDOUT (FORMAT csv)
 
--- copy_in_rates --
--- The rows of copy_out_rates.
-COPY exchange_rates (currency, day, usd_per_unit) FROM STDIN (FORMAT binary)
-
--- copy_out_prices --
+-- copy_out_lanes --
 -- One row per observation of the lanes, in PostgreSQL's binary COPY format. Uses prices_lane_day_idx.
 COPY (
     SELECT batch_id, usd_cents, item, origin, destination, first_day, last_day, rate_day, amount, rate, currency
@@ -58,11 +50,6 @@ COPY (
     WHERE (origin, destination) IN (SELECT * FROM unnest(%(origins)s::integer[], %(destinations)s::integer[]))
     ORDER BY batch_id, item, first_day, origin, destination
 ) TO STDOUT (FORMAT binary)
-
--- copy_in_prices --
--- The rows of copy_out_prices.
-COPY prices (batch_id, usd_cents, item, origin, destination, first_day, last_day, rate_day, amount, rate, currency)
-FROM STDIN (FORMAT binary)
 
 -- copy_out_batches --
 -- One row per batch with one of the IDs, without its uploader and its idempotency key, in PostgreSQL's binary COPY format. Uses
@@ -82,14 +69,6 @@ COPY price_batches (id, status, on_error, source, payload_sha256, created_at, st
 -- One row: the ordered IDs of the batches that have prices. Reads the whole table.
 SELECT coalesce(array_agg(DISTINCT batch_id ORDER BY batch_id), '{}') FROM prices
 
--- delete_seeds --
--- Deletes the rows that the migrations insert.
-DELETE FROM location_aliases
-
--- delete_rates --
--- Deletes all exchange rates.
-DELETE FROM exchange_rates
-
 -- is_empty --
 -- One row: whether the database has neither locations nor batches.
 SELECT NOT EXISTS (SELECT FROM locations) AND NOT EXISTS (SELECT FROM price_batches)
@@ -108,8 +87,8 @@ FROM (
 ) AS p
 WHERE p.batch_id = b.id
 
--- complete_batch_lanes --
--- Writes the lanes of each batch from its observations.
+-- insert_batch_lanes --
+-- Inserts the lanes of each batch from its observations.
 INSERT INTO batch_lanes (batch_id, origins, destinations)
 SELECT batch_id, array_agg(origin ORDER BY origin, destination), array_agg(destination ORDER BY origin, destination)
 FROM (SELECT DISTINCT batch_id, origin, destination FROM prices) AS lanes

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from db.repositories.samples import LaneDescription
+from db.administration.samples import LaneDescription
 from domain.locations import Lane, Location
 from ingest.errors import SampleRejected
 
@@ -107,12 +107,12 @@ def _path(location_id: int, locations: Mapping[int, Location]) -> list[str]:
 
 
 def _market(path: Sequence[str]) -> str:
-    """Return the region below the root, or the location itself if it is that high in the tree."""
+    """Return the region below the root, or the root itself."""
     return path[min(1, len(path) - 1)]
 
 
 def _cover_traits(candidates: Sequence[Candidate]) -> dict[Lane, Candidate]:
-    """Return few lanes that have all traits: repeatedly the first one with most of those that are missing."""
+    """Return few lanes that have all traits, by greedy set cover."""
     by_traits = defaultdict[frozenset[str], list[Candidate]](list)
     for candidate in candidates:
         by_traits[candidate.traits].append(candidate)
@@ -126,7 +126,7 @@ def _cover_traits(candidates: Sequence[Candidate]) -> dict[Lane, Candidate]:
 
 
 def _share(sizes: Mapping[tuple[str, str], int], count: int) -> dict[tuple[str, str], int]:
-    """Return the number of lanes of each market: its proportion of `count`, by largest remainders."""
+    """Return the number of lanes of each market: its part of `count`, by largest remainders."""
     total = sum(sizes.values())
     shares = {market: count * size // total for market, size in sizes.items()}
     by_remainder = sorted(sizes, key=lambda market: (-(count * sizes[market] % total), market))

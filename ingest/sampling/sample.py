@@ -1,10 +1,13 @@
 """Copies the chosen lanes of a database into an empty one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
+from db.administration import samples
 from db.connection import Connection
-from db.repositories import locations, samples
+from db.repositories import locations, prices, rates
+from domain.locations import Lane
 from ingest.errors import SampleRejected
 from ingest.sampling.lanes import choose_lanes, describe_candidates
 from ingest.verify import verify
@@ -12,7 +15,7 @@ from ingest.verify import verify
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Result: the number of lanes, of those in the source, and the edge cases that the lanes have."""
+    """Result: the numbers of lanes copied and in the source, and the edge cases of the copied."""
 
     lanes: int
     source_lanes: int
@@ -42,10 +45,33 @@ async def copy_sample(
         candidates = describe_candidates(described, await samples.list_thin_lanes(source), tree, seed)
         chosen = choose_lanes(candidates, lanes)
         report("Copying")
-        await samples.copy_base(source, target)
-        await samples.copy_prices(source, target, [candidate.lane for candidate in chosen])
+        await _copy_base(source, target)
+        await _copy_lanes(source, target, [candidate.lane for candidate in chosen])
     # The totals of regions are those of the chosen lanes alone.
     async for month, _ in verify(target, repair=True):
         report(f"Adding up {month:%Y-%m}")
     traits = frozenset().union(*(candidate.traits for candidate in chosen))
     return Sample(len(chosen), len(candidates), sorted(traits))
+
+
+async def _copy_base(source: Connection, target: Connection) -> None:
+    """Copy all locations with their IDs, all aliases and all exchange rates."""
+    async with aclosing(samples.copy_out_locations(source)) as blocks:
+        await samples.copy_in_locations(target, blocks)
+    await locations.delete_aliases(target, [alias for alias, _, _ in await samples.list_alias_rows(target)])
+    await locations.insert_aliases(target, await samples.list_alias_rows(source))
+    await rates.create_incoming_rates(target)
+    async with aclosing(samples.copy_out_rates(source)) as blocks:
+        await rates.copy_rates(target, [block async for block in blocks])
+    await rates.merge_rates(target)
+
+
+async def _copy_lanes(source: Connection, target: Connection, lanes: Sequence[Lane]) -> None:
+    """Copy the observations of the lanes and their batches."""
+    async with aclosing(samples.copy_out_lanes(source, lanes)) as blocks:
+        await prices.copy_prices(target, blocks)
+    async with aclosing(samples.copy_out_batches(source, await samples.list_batch_ids(target))) as blocks:
+        await samples.copy_in_batches(target, blocks)
+    await samples.complete_batches(target)
+    await samples.insert_batch_lanes(target)
+    await samples.advance_ids(target)

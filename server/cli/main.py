@@ -101,13 +101,13 @@ def worker(
 @app.command(hidden=True)
 def prepare(demo: Annotated[bool, typer.Option("--demo/--no-demo")] = False) -> None:
     """Prepare the database for `serve`, in a separate process."""
-    run_command("maintenance", "prepare", demo=demo)
+    run_command("database.maintenance", "prepare", demo=demo)
 
 
 @app.command()
 def migrate(data_dir: DataDir = None) -> None:
     """Migrate the database schema and load the bundled exchange rates."""
-    run_command("maintenance", "migrate", data_dir=data_dir)
+    run_command("database.maintenance", "migrate", data_dir=data_dir)
 
 
 @app.command()
@@ -120,7 +120,7 @@ def verify(
     The expected values are recomputed by recursive SQL over the observations.
     Exits with 1 if there are differences.
     """
-    run_command("maintenance", "verify", repair=repair, data_dir=data_dir)
+    run_command("database.maintenance", "verify", repair=repair, data_dir=data_dir)
 
 
 @app.command()
@@ -129,13 +129,13 @@ def compact(data_dir: DataDir = None) -> None:
 
     Query results do not change; reads get faster.
     """
-    run_command("maintenance", "compact", data_dir=data_dir)
+    run_command("database.maintenance", "compact", data_dir=data_dir)
 
 
 @app.command()
 def queue(data_dir: DataDir = None) -> None:
     """Show how many batches are queued, for how long, and how fast they finish."""
-    run_command("maintenance", "queue", data_dir=data_dir)
+    run_command("database.maintenance", "queue", data_dir=data_dir)
 
 
 app.command()(series)
@@ -157,7 +157,7 @@ def sample(
     and the markets in their proportions. Tokens, uploaders, payloads and the audit trail are not copied.
     The same data and seed give the same sample.
     """
-    run_command("sample", "sample", lanes=lanes, seed=seed, to=to, data_dir=data_dir)
+    run_command("database.sample", "sample", lanes=lanes, seed=seed, to=to, data_dir=data_dir)
 
 
 @app.command()

@@ -13,8 +13,9 @@ from db.pool import INGEST, connect
 from db.sql import FOLDER, load_sections
 from tests.support.databases.citus import citus_schema, distribute_tables
 from tests.support.databases.memory import temporary_folder
-from tests.support.databases.section_runs import RUN_BEFORE, RUNS, fill, read_state, run_section
 from tests.support.faults.replication import Pair, replicated_pair
+from tests.support.sections.runs import RUN_BEFORE, RUNS, read_state, run_section
+from tests.support.sections.world import fill
 
 pytestmark = pytest.mark.anyio
 
@@ -27,6 +28,7 @@ READING = (
     "export_",
     "find_",
     "get_",
+    "has_",
     "is_",
     "list_",
     "lock_migrations",

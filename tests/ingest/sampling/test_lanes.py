@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from db.repositories.samples import LaneDescription
+from db.administration.samples import LaneDescription
 from domain.locations import Lane, Location, LocationKind
 from ingest.errors import SampleRejected
 from ingest.sampling.lanes import Candidate, choose_lanes, describe_candidates

@@ -1,4 +1,4 @@
-"""Samples of a database: the same prices on the chosen lanes, averages that fit, nothing that is secret."""
+"""Samples of a database: prices of the chosen lanes, averages that fit, no secrets."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import date

@@ -1,9 +1,7 @@
 """One run of each SQL section by its repository function, on the world of `fill`."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
-from datetime import date
-from decimal import Decimal
 
 from psycopg.rows import TupleRow
 
@@ -27,49 +25,27 @@ from db.repositories.batches import Attempt
 from domain.batches import BatchOutcome, BatchStatus, OnError
 from domain.locations import Lane, LocationKind
 from domain.pages import PageRequest
-from domain.prices import DateRange
-from ingest.batches.copy_encoding import HEADER, TRAILER
-from ingest.tree import change_tree
-from tests.support.batches.queue import accept
-from tests.support.worlds import Item, World, apply_frame, frame_of
+from tests.support.sections.sample_runs import SAMPLE_RUNS
+from tests.support.sections.world import (
+    APPLIED,
+    CNAAA,
+    CNBBB,
+    DAYS,
+    LEFT,
+    MONTH,
+    QUEUED,
+    RATE,
+    REJECTION,
+    RIGHT,
+    TOKEN,
+    TOP,
+    USNYC,
+    copy_nothing,
+)
 
 Section = str
 """Subject and name, such as `totals.list_months`."""
 Run = Callable[[Connection], Awaitable[object]]
-
-TOP, LEFT, RIGHT, CNAAA, CNBBB, USNYC = range(1, 7)
-"""IDs of the locations: identity columns count from 1."""
-WORLD = World(
-    {"top": None, "left": "top", "right": "top", "CNAAA": "left", "CNBBB": "left", "USNYC": "right"},
-    {"CNAAA", "CNBBB", "USNYC"},
-)
-MONTH = date(2024, 1, 1)
-DAYS = DateRange(date(2024, 1, 1), date(2024, 2, 29))
-APPLIED, QUEUED = 1, 2
-"""IDs of the batches."""
-TOKEN = "token"  # noqa: S105
-RATE = b"EUR,2024-01-02,1.0956\n"
-REJECTION = b"1,1,1,price,INVALID_PRICE,ERROR,not a number,ten\n"
-
-
-async def fill(connection: Connection) -> None:
-    """Create a tree, an applied batch of three sums a key, and a queued batch."""
-    await change_tree(connection, WORLD.entries())
-    items = [
-        Item(origin, "USNYC", first, last, Decimal(price))
-        for first, last, price in (
-            (date(2024, 1, 30), date(2024, 2, 2), 10),
-            (date(2024, 1, 31), date(2024, 1, 31), 20),
-            (date(2023, 11, 5), date(2024, 1, 30), 30),
-        )
-        for origin in ("CNAAA", "CNBBB")
-    ]
-    await apply_frame(connection, frame_of(items))
-    await accept(connection)
-
-
-async def _copy_nothing() -> AsyncIterator[bytes]:
-    yield HEADER + TRAILER
 
 
 async def _copy_out(connection: Connection) -> bytes:
@@ -138,6 +114,7 @@ RUNS: Mapping[Section, Run] = {
     "batches.fail_exhausted": lambda c: batches.fail_exhausted(c, max_attempts=5),
     "batches.find_batch_by_key": lambda c: batches.find_batch_by_key(c, "key"),
     "batches.get_batches": lambda c: batches.get_batches(c, [APPLIED, QUEUED]),
+    "batches.has_waiting_batches": batches.has_waiting_batches,
     "batches.insert_batch": lambda c: batches.insert_batch(
         c, on_error=OnError.REJECT_BATCH, source="test", idempotency_key="key", payload_sha256=b""
     ),
@@ -187,11 +164,11 @@ RUNS: Mapping[Section, Run] = {
     "payloads.get_payload_part": lambda c: payloads.get_payload_part(c, QUEUED, 0),
     "payloads.insert_payload": lambda c: payloads.insert_payload(c, batch_id=QUEUED, part=1, format="csv", data=b""),
     "previews.analyze_previewed_totals": previews.analyze_previewed_totals,
-    "previews.copy_previewed_totals": lambda c: previews.copy_previewed_totals(c, _copy_nothing()),
+    "previews.copy_previewed_totals": lambda c: previews.copy_previewed_totals(c, copy_nothing()),
     "previews.create_previewed_totals": previews.create_previewed_totals,
     "previews.list_average_deltas": _list_deltas,
     "prices.copy_out_batch": _copy_out,
-    "prices.copy_prices": lambda c: prices.copy_prices(c, _copy_nothing()),
+    "prices.copy_prices": lambda c: prices.copy_prices(c, copy_nothing()),
     "prices.delete_batch_prices": lambda c: prices.delete_batch_prices(c, APPLIED),
     "prices.pack_lane_prices": _pack_prices,
     "rates.copy_rates": lambda c: rates.copy_rates(c, [RATE]),
@@ -199,6 +176,7 @@ RUNS: Mapping[Section, Run] = {
     "rates.list_currencies": rates.list_currencies,
     "rates.list_rates": lambda c: rates.list_rates(c, ["EUR"], DAYS),
     "rates.merge_rates": rates.merge_rates,
+    **SAMPLE_RUNS,
     "tokens.find_tokens": lambda c: tokens.find_tokens(c, [TOKEN]),
     "tokens.insert_token": lambda c: tokens.insert_token(
         c, id=TOKEN, name="test", scopes=["read"], secret_sha256=b"", expires_at=None
@@ -209,7 +187,7 @@ RUNS: Mapping[Section, Run] = {
     "totals.analyze_moved_lanes": totals.analyze_moved_lanes,
     "totals.collect_observed_month": lambda c: totals.collect_observed_month(c, MONTH),
     "totals.compact_keys": lambda c: totals.compact_keys(c, None, max_rows=1, max_keys=100),
-    "totals.copy_totals": lambda c: totals.copy_totals(c, _copy_nothing()),
+    "totals.copy_totals": lambda c: totals.copy_totals(c, copy_nothing()),
     "totals.create_ancestors": totals.create_ancestors,
     "totals.create_day_sums": totals.create_day_sums,
     "totals.delete_month": lambda c: totals.delete_month(c, MONTH),

@@ -5,14 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
-
+from db.diagnosis.conninfo import is_connection_string
 from db.embedded.supervisor import embedded_server
 from db.pool import INGEST, connect
 from domain.paths import printable
 from ingest.sampling.sample import Sample, copy_sample
-from server.cli.commands.maintenance import bring_up_to_date
+from server.cli.commands.database.maintenance import bring_up_to_date
 from server.cli.console import (
     CommandError,
     described_errors,
@@ -27,7 +25,7 @@ from server.cli.console import (
 def sample(*, lanes: int, seed: int, to: str, data_dir: Path | None) -> None:
     """Copy some lanes of the configured database into a new data folder or an empty database."""
     settings = read_settings(data_dir=data_dir)
-    is_url = _is_database(to)
+    is_url = is_connection_string(to)
     if not is_url:
         _require_new(Path(to), settings.data_dir)
     with open_database(settings) as source, _open_target(to) as target, progress_bar() as progress:
@@ -44,14 +42,6 @@ async def _copy(source_url: str, target_url: str, lanes: int, seed: int, report:
         return await copy_sample(source, target, lanes=lanes, seed=seed, report=report)
 
 
-def _is_database(to: str) -> bool:
-    """Return whether the text is a connection string, as a URL or as `dbname=… host=…`, and not a path."""
-    try:
-        return bool(conninfo_to_dict(to))
-    except ProgrammingError:
-        return False
-
-
 def _require_new(folder: Path, source: Path) -> None:
     """Raise CommandError unless the folder is missing or empty."""
     if folder.resolve() == source.resolve():
@@ -63,7 +53,7 @@ def _require_new(folder: Path, source: Path) -> None:
 @contextmanager
 def _open_target(to: str) -> Iterator[str]:
     """Yield the URL of the target: a database, or the embedded one in a folder."""
-    if _is_database(to):
+    if is_connection_string(to):
         with described_errors(to):
             yield to
     else:

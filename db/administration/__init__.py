@@ -1,0 +1,1 @@
+"""Statements of commands for operators, which no request needs."""
