@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 import subprocess
 import threading
 import time
@@ -26,6 +25,7 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.scale import CLIENTS, Scale
 from tests.chaos.supervised_process import running_processes
 from tests.chaos.uploads import make_world
+from tests.support.commands.ports import find_free_port
 from tests.support.commands.processes import COMMAND, environment
 from tests.support.tokens import create_api_token
 
@@ -79,14 +79,6 @@ def prepare(url: str) -> None:
             await change_tree(connection, make_world().entries())
 
     asyncio.run(load_tree())
-
-
-def find_free_port() -> int:
-    """Return a port without a listener. The API binds it again after every kill."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @contextmanager

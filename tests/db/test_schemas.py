@@ -19,8 +19,9 @@ from db.requirements import Work, check_database
 from domain.batches import BatchStatus
 from ingest.tree import change_tree
 from ingest.worker import run_worker
-from tests.support.batches.queue import DEADLINE_SECONDS, WORLD, accept, count_prices, get_batch, wait_for
+from tests.support.batches.queue import WORLD, accept, count_prices, get_batch, wait_for
 from tests.support.databases.roles import execute
+from tests.support.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.anyio
 

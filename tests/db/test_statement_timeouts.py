@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.batches.uploads import AVERAGES, create_locations
 from tests.support.fixtures.server import JSON, Client
+from tests.support.waiting import DEADLINE_SECONDS
 
 REQUESTS = 24
 """More than the pool has connections."""
@@ -20,7 +21,7 @@ WHERE datname = current_database() AND application_name = 'ratesgraph-api' AND s
 
 def ask(client: Client, query: str) -> httpx.Response:
     """Send the query on a separate connection."""
-    return httpx.post(f"{client.http.base_url}/graphql", json={"query": query}, headers=JSON, timeout=30)
+    return httpx.post(f"{client.http.base_url}/graphql", json={"query": query}, headers=JSON, timeout=DEADLINE_SECONDS)
 
 
 @pytest.mark.parametrize(("query", "table"), [(AVERAGES, "price_totals"), (STATISTICS, "prices")])

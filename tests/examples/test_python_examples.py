@@ -55,7 +55,7 @@ def lane_inputs() -> list[dict[str, str]]:
 
 def upload(server: Client, *items: dict[str, object]) -> str:
     """Upload prices, wait until they are applied, and return the ID of the batch."""
-    payload = server.ask(UPLOAD, input={"prices": items, "waitMs": 20_000})["uploadPrices"]
+    payload = server.ask(UPLOAD, input={"prices": items, "waitMs": 30_000})["uploadPrices"]
     assert (payload["batch"]["status"], payload["userErrors"]) == ("APPLIED", [])
     return str(payload["batch"]["id"])
 

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +46,13 @@ class ProcessOutput:
 
 def children(pid: int) -> set[int]:
     """Return the server processes of a supervisor, without its helper processes."""
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {int(child) for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+    found = set()
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        # One may end meanwhile.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.add(int(child))
+    return found
 
 
 def restart_repeatedly(

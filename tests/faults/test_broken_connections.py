@@ -14,7 +14,7 @@ from tests.support.faults.proxy import Proxy, running_proxy
 from tests.support.faults.readers import Reading, Readings, reading
 from tests.support.faults.world import QueryCase, create_query_cases
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 EXECUTION_SECONDS = 5.0
 POOL_SIZE = 4
@@ -27,8 +27,8 @@ SETTINGS = {
 PROBE_SECONDS = 3.0
 """Deadline for reporting that the database is available or not."""
 TOKEN = "scrape-scrape-scrape"  # noqa: S105
-TOLERANCE_SECONDS = 1.0
-"""Tolerance for a busy machine on top of a deadline."""
+TOLERANCE_SECONDS = 15.0
+"""Tolerance for a busy machine on top of a deadline. Without the deadline, a request would wait for ever."""
 
 
 @pytest.fixture(scope="module")
@@ -120,23 +120,24 @@ def test_connection_pool_stall_delays_no_request_beyond_the_deadline(
         eventually(lambda: any(one.status in {503, 504} for one in list(readings.all)), "no request was rejected")
         proxy.is_stuck = False
     assert all(has_expected_status(one) for one in readings.all)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 60
 
 
 def test_stalled_database_does_not_delay_readiness_probes_or_metrics(module_database_url: str) -> None:
-    settings = {**SETTINGS, "RATESGRAPH_METRICS_TOKEN": TOKEN}
+    # The probes do not wait as long as a query may.
+    settings = {**SETTINGS, "RATESGRAPH_METRICS_TOKEN": TOKEN, "RATESGRAPH_EXECUTION_SECONDS": "60"}
     scraper = {"Authorization": f"Bearer {TOKEN}"}
     with (
         running_database_proxy(module_database_url) as (proxy, url),
         serving(url, settings=settings) as (_, server_url),
-        httpx.Client(base_url=server_url, timeout=60) as http,
+        httpx.Client(base_url=server_url, timeout=DEADLINE_SECONDS) as http,
     ):
         assert wait_until_answered(server_url).status_code == 200
         assert "ratesgraph_database_up 1.0" in http.get("/metrics", headers=scraper).text
         proxy.is_stuck = True
         with ThreadPoolExecutor(30) as threads:
             # More than there are connections: the probes would occupy all of them.
-            probes = [threads.submit(httpx.get, f"{server_url}/readyz", timeout=60) for _ in range(30)]
+            probes = [threads.submit(httpx.get, f"{server_url}/readyz", timeout=DEADLINE_SECONDS) for _ in range(30)]
             scraped = http.get("/metrics", headers=scraper)
             responses = [one.result() for one in probes]
         assert "ratesgraph_database_up 0.0" in scraped.text
@@ -165,12 +166,12 @@ def test_half_open_connection_times_out_its_request_and_the_next_succeeds(module
     ):
         wait_until_answered(server_url)
         proxy.half_open()
-        answer = httpx.post(f"{server_url}/graphql", json=query, timeout=60)
+        answer = httpx.post(f"{server_url}/graphql", json=query, timeout=DEADLINE_SECONDS)
         assert answer.status_code == 504
         assert answer.json()["errors"][0]["extensions"] == {"code": "EXECUTION_TIMEOUT"}
         # The connection is abandoned a second after the deadline, and all others with it.
         assert EXECUTION_SECONDS <= answer.elapsed.total_seconds() < EXECUTION_SECONDS + 1 + TOLERANCE_SECONDS
-        again = httpx.post(f"{server_url}/graphql", json=query, timeout=60)
+        again = httpx.post(f"{server_url}/graphql", json=query, timeout=DEADLINE_SECONDS)
         assert again.status_code == 200
         assert again.elapsed.total_seconds() < TOLERANCE_SECONDS
 
@@ -185,7 +186,7 @@ def test_client_disconnects_leave_no_busy_or_extra_database_connections(
             with reading(proxy.url.removesuffix("/graphql"), cases, persistent=4, short_lived=4) as broken:
                 for _ in range(10):
                     count_before = len(broken.all)
-                    eventually(lambda least=count_before + 5: len(broken.all) > least, "no request is answered", 60)  # type: ignore[misc]
+                    eventually(lambda least=count_before + 5: len(broken.all) > least, "no request is answered")  # type: ignore[misc]
                     breaking(proxy)
                     if breaking is Proxy.half_open:
                         break

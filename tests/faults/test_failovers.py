@@ -14,7 +14,7 @@ from tests.support.faults.replication import Pair, replicated_pair
 from tests.support.faults.uploaders import Uploads, read_outcomes, uploading
 from tests.support.faults.world import create_query_cases
 from tests.support.fixtures.server import JSON, Client, running_server, running_worker
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 WAIT_SECONDS = 0.5
 """A short wait, so that uploads are refused during the failover. With the default, most would wait for its end."""
@@ -69,7 +69,7 @@ def check_applied_once(database_url: str, uploads: Uploads) -> None:
     def all_have_ended() -> bool:
         return all(status not in {"QUEUED", "RUNNING"} for status, _, _ in read_outcomes(database_url).values())
 
-    eventually(all_have_ended, "a batch does not end", 60)
+    eventually(all_have_ended, "a batch does not end", 3 * DEADLINE_SECONDS)
     assert read_outcomes(database_url) == dict.fromkeys(uploads.stored, ("APPLIED", 1, 1))
     assert len(set(uploads.stored.values())) == len(uploads.stored)
 

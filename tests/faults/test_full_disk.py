@@ -21,7 +21,7 @@ from tests.support.databases.embedded import answers, postgres_processes, postma
 from tests.support.databases.small_disk import SmallDisk, small_disk
 from tests.support.faults.world import create_query_cases
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 DISK_MEGABYTES = 400
 MIN_FREE_BYTES = 40_000_000
@@ -98,7 +98,7 @@ def serving_disk(disk: SmallDisk, tmp_path: Path, *arguments: str) -> Iterator[F
     options: list[str | Path] = ["--data-dir", disk.folder / "data", "--no-demo", *arguments]
     with path.open("w") as log, serving(None, *options, settings=SETTINGS, log=log) as (_, url):
         assert wait_until_answered(url).text == "ready\n"
-        with httpx.Client(base_url=url, timeout=30) as http:
+        with httpx.Client(base_url=url, timeout=DEADLINE_SECONDS) as http:
             yield FullDiskClient(http, path)
 
 
@@ -183,7 +183,7 @@ def test_database_that_died_of_a_full_disk_runs_again_once_there_is_room(disk: S
         assert "disk is full" in client.log()
         assert refused(client.upload())["freeBytes"] < MIN_FREE_BYTES
         disk.empty()
-        eventually(lambda: client.readyz() == (200, ["ready"]), "the database was not started again", 60)
+        eventually(lambda: client.readyz() == (200, ["ready"]), "the database was not started again")
         assert client.query() == [{"day": "2024-01-01"}]
         assert client.upload().json()["data"]["uploadPrices"]["batch"] == {"status": "APPLIED"}
     assert postgres_processes(data) == []
@@ -196,15 +196,17 @@ def test_restart_on_a_full_disk_is_tried_until_there_is_room(
     monkeypatch.setattr(supervisor, "POLL_SECONDS", 2.0)
     with embedded_server(disk.folder / "data") as url:
         postmaster = postmaster_of(disk.folder / "data")
+        # Almost full, so that it is full a moment after the end.
+        disk.fill()
         postmaster.kill()
-        postmaster.wait(10)
+        postmaster.wait(DEADLINE_SECONDS)
         for path in (disk.folder / "data" / "postgresql").glob("*postmaster.*"):
             path.unlink()
         disk.fill()
         message = f"could not be started in {disk.folder / 'data' / 'postgresql'}: the disk is full (0 bytes free)"
         eventually(lambda: sum(message in line for line in caplog.messages) >= 2, "the log does not name the reason")
         disk.empty()
-        eventually(lambda: answers(url), "the server was not started again", 30)
+        eventually(lambda: answers(url), "the server was not started again")
 
 
 def test_embedded_server_on_a_full_disk_names_the_reason() -> None:

@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from db.migrate import migrate
 from tests.chaos.database import crashable_server
-from tests.chaos.run import find_free_port
+from tests.support.commands.ports import find_free_port
 from tests.support.commands.processes import ratesgraph
 from tests.support.databases.memory import temporary_folder
 from tests.support.faults.readers import reading
@@ -26,7 +26,7 @@ from tests.support.faults.world import QueryCase, create_query_cases
 from tests.support.fixtures.server import running_worker
 from tests.support.http.server_process import one_line, serving, wait_until_answered
 from tests.support.tokens import authorization_header, create_api_token
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 MIN_VERSION = (1, 22)
 """Older versions do not keep the prepared statements of clients apart."""
@@ -185,7 +185,7 @@ def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
         running_pgbouncer(any_command, database_url, pooling=transaction_pooling) as bouncer,
         serving(bouncer.url, settings=settings) as (_, url),
         running_worker(database_url),
-        httpx.Client(base_url=url, headers={**token, "Accept": "application/json"}, timeout=30) as http,
+        httpx.Client(base_url=url, headers={**token, "Accept": "application/json"}, timeout=DEADLINE_SECONDS) as http,
     ):
         eventually(lambda: "etag" in http.get(query).headers, "the data version is unknown")
         tag = http.get(query).headers["etag"]
@@ -193,7 +193,7 @@ def test_pgbouncer_does_not_break_uploads_reverts_or_notifications(
         for key in range(8):
             body = {
                 "query": UPLOAD,
-                "variables": {"input": {"prices": [price], "idempotencyKey": str(key), "waitMs": 20_000}},
+                "variables": {"input": {"prices": [price], "idempotencyKey": str(key), "waitMs": 30_000}},
             }
             uploaded = http.post("/graphql", json=body).json()["data"]["uploadPrices"]
             assert (uploaded["batch"]["status"], uploaded["userErrors"]) == ("APPLIED", [])

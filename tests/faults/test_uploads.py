@@ -11,6 +11,7 @@ from tests.support.faults.database_proxy import running_database_proxy
 from tests.support.faults.world import create_query_cases
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.tokens import authorization_header, create_api_token
+from tests.support.waiting import DEADLINE_SECONDS
 
 UPLOADS = 60
 BREAK_EVERY = 3
@@ -35,7 +36,7 @@ def test_upload_over_broken_connections_is_not_duplicated_and_succeeds_with_a_ke
     with (
         running_database_proxy(database_url) as (proxy, url),
         serving(url) as (_, server_url),
-        httpx.Client(base_url=server_url, headers=token, timeout=30) as http,
+        httpx.Client(base_url=server_url, headers=token, timeout=DEADLINE_SECONDS) as http,
     ):
         wait_until_answered(server_url)
         for number in range(UPLOADS):
@@ -66,7 +67,7 @@ def test_file_upload_retry_stores_the_complete_file(database_url: str) -> None:
     with (
         running_database_proxy(database_url) as (proxy, url),
         serving(url) as (_, server_url),
-        httpx.Client(base_url=server_url, headers={**token, **PREFLIGHT}, timeout=30) as http,
+        httpx.Client(base_url=server_url, headers={**token, **PREFLIGHT}, timeout=DEADLINE_SECONDS) as http,
     ):
         wait_until_answered(server_url)
         for key in range(5):

@@ -21,6 +21,7 @@ from tests.support.batches.uploads import UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.http.multipart import FILE, MAP, OPERATION, encode, post
 from tests.support.streams import open_socket, receive
+from tests.support.waiting import DEADLINE_SECONDS
 
 PAGES = {
     "locations": "query ($first: Int) { locations(first: $first) { totalCount } }",
@@ -45,7 +46,7 @@ def client(module_database_url: str) -> Iterator[Client]:
 
 def upload(client: Client, prices: list[Json], **options: object) -> Json:
     """Upload and return the payload."""
-    payload: Json = client.ask(UPLOAD, input={"prices": prices, "waitMs": 20_000, **options})["uploadPrices"]
+    payload: Json = client.ask(UPLOAD, input={"prices": prices, "waitMs": 30_000, **options})["uploadPrices"]
     return payload
 
 
@@ -136,7 +137,7 @@ def test_request_head_size_limit_is_inclusive(client: Client) -> None:
     head = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Long: "
     for size, status in ((MAX_HEAD_BYTES, b"200"), (MAX_HEAD_BYTES + 1, b"431")):
         address = (client.http.base_url.host, client.http.base_url.port or 80)
-        with socket.create_connection(address, timeout=20) as sock:
+        with socket.create_connection(address, timeout=DEADLINE_SECONDS) as sock:
             # The empty line at the end counts too.
             sock.sendall(head.ljust(size - 4, b"x") + b"\r\n\r\n")
             answer = b""

@@ -15,7 +15,7 @@ FAILING = {
 }
 WAITING_TOO_LONG = "uploadPrices(input: { prices: [], waitMs: -1 }) { replayed }"
 UPLOADING = (
-    "uploadPrices(input: { waitMs: 20000, prices:"
+    "uploadPrices(input: { waitMs: 30000, prices:"
     ' [{ dateFrom: "2024-01-01", origin: "CNSGH", destination: "NLRTM", price: 1 }] }) { batch { status } }'
 )
 

@@ -23,6 +23,7 @@ from ingest.tree import change_tree
 from ingest.verify import verify
 from ingest.worker import process_next_batch
 from tests.support.batches.queue import accept
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.worlds import Item, World, by_day, by_key, days_between
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +32,6 @@ BATCHES, WORKERS, REVERTERS, MOVES = 30, 3, 4, 8
 FIRST, LAST = date(2024, 1, 20), date(2024, 2, 15)
 PORTS = ["AAAAA", "BBBBB", "CCCCC", "DDDDD"]
 REGIONS: dict[str, str | None] = {"top": None, "left": "top", "right": "top", "deep": "left"}
-DEADLINE_SECONDS = 60
 
 
 def draw_items(chance: random.Random) -> list[Item]:

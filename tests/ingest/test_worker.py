@@ -16,7 +16,8 @@ from ingest import worker
 from ingest.readers import line_blocks
 from ingest.tree import change_tree
 from ingest.worker import MAX_ATTEMPTS, apply_batch, process_next_batch, run_worker
-from tests.support.batches.queue import DEADLINE_SECONDS, LINE, WORLD, accept, count_prices, get_batch, wait_for
+from tests.support.batches.queue import LINE, WORLD, accept, count_prices, get_batch, wait_for
+from tests.support.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.anyio
 

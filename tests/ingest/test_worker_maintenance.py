@@ -10,7 +10,8 @@ from domain.batches import BatchStatus, Payload
 from ingest import maintenance
 from ingest.tree import change_tree
 from ingest.worker import run_worker
-from tests.support.batches.queue import DEADLINE_SECONDS, LINE, WORLD, accept, count_prices, wait_for
+from tests.support.batches.queue import LINE, WORLD, accept, count_prices, wait_for
+from tests.support.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.anyio
 

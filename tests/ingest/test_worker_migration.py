@@ -14,7 +14,8 @@ from domain.batches import BatchStatus
 from ingest import maintenance, worker
 from ingest.tree import change_tree
 from ingest.worker import process_next_batch, run_worker
-from tests.support.batches.queue import DEADLINE_SECONDS, WORLD, accept, get_batch, wait_for
+from tests.support.batches.queue import WORLD, accept, get_batch, wait_for
+from tests.support.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.anyio
 

@@ -6,11 +6,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.support.fixtures.browser import VisitOpener
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
-from tests.support.pages.visit import Visit, last_answer
+from tests.support.pages.visit import Visit
 
 pytestmark = pytest.mark.slow
 
@@ -40,18 +40,23 @@ def has_schema(visit: Visit) -> bool:
     return any("__schema" in (response.request.post_data or "") for response in visit.responses)
 
 
+def tabs(visit: Visit) -> Locator:
+    """Return the buttons of the tabs."""
+    return visit.page.locator(".graphiql-tab-button")
+
+
 def run(visit: Visit, tab: str) -> None:
     """Select a tab and run its operation."""
-    visit.page.locator(".graphiql-tab-button", has_text=tab).click()
+    tabs(visit).filter(has_text=tab).click()
     visit.page.locator(".graphiql-query-editor .view-line", has_text=tab).first.wait_for()
     visit.page.get_by_role("button", name="Execute query").click()
 
 
 def run_query(visit: Visit, tab: str) -> Json:
     """Run the operation of a tab and return its data. There must be no errors."""
-    with visit.page.expect_response(lambda response: tab in (response.request.post_data or "")):
+    with visit.page.expect_response(lambda response: tab in (response.request.post_data or "")) as received:
         run(visit, tab)
-    answer: Json = last_answer(visit)
+    answer: Json = received.value.json()
     assert "errors" not in answer, answer
     data: Json = answer["data"]
     return data
@@ -59,7 +64,7 @@ def run_query(visit: Visit, tab: str) -> Json:
 
 def test_graphiql_examples_answer_on_the_demo_data(server: Client, open_visit: VisitOpener) -> None:
     visit = open_graphiql(open_visit, server)
-    assert visit.page.locator(".graphiql-tab-button").all_inner_texts() == [*QUERIES, "Watch"]
+    expect(tabs(visit)).to_have_text([*QUERIES, "Watch"])
     answers = {tab: run_query(visit, tab) for tab in QUERIES}
     assert all(day["averagePrice"] for day in answers["Averages"]["averagePrices"])
     assert [lane["averages"].count(None) for lane in answers["TwoLanes"]["priceSeries"]["lanes"]] == [0, 0]
@@ -75,13 +80,13 @@ def test_graphiql_watches_the_prices_that_a_mutation_changes(server: Client, ope
     visit = open_graphiql(open_visit, server)
     run(visit, "Watch")
     visit.page.get_by_role("button", name="Stop query").wait_for()
-    visit.wait_until(lambda: visit.frames, "the WebSocket is not open")
-    mutation = """mutation Store { uploadPrices(input: { waitMs: 20000, prices: [
+    visit.wait_for_subscription()
+    mutation = """mutation Store { uploadPrices(input: { waitMs: 30000, prices: [
       { origin: "CNSGH", destination: "NLRTM", dateFrom: "2026-07-15", price: 2000 } ] }) { batch { number status } } }"""
     other = open_graphiql(open_visit, server, f"/graphql?{urlencode({'query': mutation})}")
     batch = run_query(other, "Store")["uploadPrices"]["batch"]
     assert batch["status"] == "APPLIED"
-    expect(visit.page.locator(".graphiql-response")).to_contain_text(str(batch["number"]), timeout=10_000)
+    expect(visit.page.locator(".graphiql-response")).to_contain_text(str(batch["number"]))
     assert any("pricesChanged" in frame for frame in visit.frames)
     visit.page.get_by_role("button", name="Stop query").click()
 
@@ -98,14 +103,14 @@ def test_graphiql_link_opens_its_query_with_variables_in_a_tab(server: Client, o
     link = urlencode({"query": query, "variables": '{"key": "CNSGH"}'})
     visit = open_graphiql(open_visit, server, f"/graphql?{link}")
     assert run_query(visit, "Linked") == {"location": {"name": "Shanghai"}}
-    assert visit.page.locator(".graphiql-tab-button").all_inner_texts() == ["Linked", *QUERIES, "Watch"]
+    expect(tabs(visit)).to_have_text(["Linked", *QUERIES, "Watch"])
     # A reload keeps the tabs and opens none; a link then opens one more.
     visit.page.reload()
     visit.page.locator(".graphiql-query-editor .view-line", has_text="Linked").first.wait_for()
-    assert visit.page.locator(".graphiql-tab-button").count() == len(QUERIES) + 2
+    expect(tabs(visit)).to_have_text(["Linked", *QUERIES, "Watch"])
     visit.open(f"/graphql?{urlencode({'query': 'query Other { viewer { scopes } }'})}")
     visit.page.locator(".graphiql-query-editor .view-line", has_text="Other").first.wait_for()
-    assert visit.page.locator(".graphiql-tab-button").count() == len(QUERIES) + 3
+    expect(tabs(visit)).to_have_count(len(QUERIES) + 3)
 
 
 def test_graphiql_does_not_store_headers(server: Client, open_visit: VisitOpener) -> None:
@@ -120,7 +125,7 @@ def test_graphiql_does_not_store_headers(server: Client, open_visit: VisitOpener
         visit.page.get_by_role("button", name="Execute query").click()
     visit.page.reload()
     visit.page.locator(".graphiql-query-editor .view-line").first.wait_for()
-    assert "rgt_secret" not in visit.page.evaluate("JSON.stringify(localStorage)")
+    visit.expect_value(lambda: "rgt_secret" in visit.page.evaluate("JSON.stringify(localStorage)"), False)
     visit.expect_console("401 (Unauthorized)")
 
 

@@ -13,6 +13,7 @@ from db.repositories import locations
 from tests.support.batches.mutations import MOVE, REVERT
 from tests.support.batches.uploads import VALID_ITEM, create_locations, upload
 from tests.support.fixtures.server import Client, running_server, running_worker
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 ITEM = {**VALID_ITEM, "price": "invalid"}
 DRY_RUN = "mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) { preview { status } } }"
@@ -23,7 +24,7 @@ MESSAGE = "A change of the region tree is being applied. Try again when it has e
 def client(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """A server with short timeouts and two applied batches, the second with a rejection."""
     monkeypatch.setattr(pool, "POOL_TIMEOUT_SECONDS", 0.3)
-    monkeypatch.setattr("server.lifespan.INGEST", replace(pool.INGEST, lock_timeout=1_500))
+    monkeypatch.setattr("server.lifespan.INGEST", replace(pool.INGEST, lock_timeout=8_000))
     create_locations(database_url)
     with running_worker(database_url), running_server(database_url) as client:
         upload(client, VALID_ITEM)
@@ -42,7 +43,13 @@ def requests() -> list[dict[str, object]]:
 
 def send(client: Client, body: dict[str, object]) -> httpx.Response:
     """Send a request on a connection of its own."""
-    return httpx.post(f"{client.http.base_url}/graphql", json=body, timeout=30)
+    return httpx.post(f"{client.http.base_url}/graphql", json=body, timeout=DEADLINE_SECONDS)
+
+
+def count_waiting(connection: psycopg.Connection[tuple[int]]) -> int:
+    """Return how many statements wait for a lock."""
+    row = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+    return row[0] if row else 0
 
 
 def assert_refused(response: httpx.Response) -> None:
@@ -59,20 +66,19 @@ def test_work_that_times_out_behind_a_tree_change_names_it(client: Client, datab
         # Two of them wait for the lock, the others for a connection.
         for response in threads.map(lambda body: send(client, body), bodies):
             assert_refused(response)
-        stored = upload(client, VALID_ITEM, waitMs=200)
+        stored = upload(client, VALID_ITEM, waitMs=3_000)
         assert (stored["batch"]["status"], stored["userErrors"]) == ("RUNNING", [])
         with ThreadPoolExecutor(2) as waiting:
             moves = [waiting.submit(send, client, body) for body in bodies[:2]]
-            while holder.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() != (3,):
-                pass
-            assert_refused(httpx.get(report, timeout=30))
+            eventually(lambda: count_waiting(holder) == 3, "not all wait for the lock")
+            assert_refused(httpx.get(report, timeout=DEADLINE_SECONDS))
             for move in moves:
                 assert_refused(move.result())
         holder.rollback()
         for body in requests():
             response = send(client, body).json()
             assert "errors" not in response, response
-    assert httpx.get(report).status_code == 200
+    assert httpx.get(report, timeout=DEADLINE_SECONDS).status_code == 200
 
 
 def test_work_waits_for_a_short_tree_change(client: Client, database_url: str) -> None:
@@ -80,7 +86,6 @@ def test_work_waits_for_a_short_tree_change(client: Client, database_url: str) -
         with ThreadPoolExecutor(1) as threads, psycopg.connect(database_url) as holder:
             holder.execute(locations.SQL["lock_tree_exclusive"])
             waiting = threads.submit(send, client, body)
-            while holder.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
-                pass
+            eventually(lambda: count_waiting(holder) > 0, "nothing waits for the lock")
             holder.rollback()
             assert "errors" not in waiting.result().json()

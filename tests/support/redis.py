@@ -11,7 +11,9 @@ from contextlib import contextmanager
 import pytest
 from pydantic import SecretStr
 
-START_SECONDS = 10
+from tests.support.commands.ports import find_free_port
+from tests.support.waiting import DEADLINE_SECONDS
+
 PASSWORD = "tide-tide-tide"  # noqa: S105
 
 
@@ -36,7 +38,7 @@ class RedisServer:
     def start(self) -> None:
         """Start Redis and wait until it answers."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + DEADLINE_SECONDS
         while not self._answers():
             assert time.monotonic() < deadline, "Redis does not start"
             time.sleep(0.01)
@@ -49,7 +51,7 @@ class RedisServer:
 
     def execute(self, command: str) -> bytes:
         """Run an inline command and return the raw replies to AUTH and to the command."""
-        with socket.create_connection(("127.0.0.1", self._port), timeout=2) as sock:
+        with socket.create_connection(("127.0.0.1", self._port), timeout=DEADLINE_SECONDS) as sock:
             sock.sendall(f"AUTH {PASSWORD}\r\n{command}\r\nQUIT\r\n".encode())
             with sock.makefile("rb") as replies:
                 return replies.read()
@@ -82,9 +84,7 @@ def running_redis() -> Iterator[RedisServer]:
     if command is None:
         pytest.skip("redis-server is not installed (Debian package redis-server)")
     pytest.importorskip("redis", reason="the extra `redis` is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    redis = RedisServer(command, port)
+    redis = RedisServer(command, find_free_port())
     redis.start()
     try:
         yield redis

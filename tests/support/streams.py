@@ -11,8 +11,8 @@ from websockets.typing import Origin, Subprotocol
 
 from tests.support.fixtures.server import Json
 from tests.support.tokens import authorization_header
+from tests.support.waiting import DEADLINE_SECONDS
 
-EVENT_SECONDS = 20
 PROTOCOL = Subprotocol("graphql-transport-ws")
 TRANSPORTS = ["websocket", "sse"]
 
@@ -26,7 +26,14 @@ def open_socket(
     headers = authorization_header(token) if in_header else {}
     payload = {} if in_header else authorization_header(token)
     origin_header = None if origin is None else Origin(origin)
-    with connect(address, subprotocols=[PROTOCOL], additional_headers=headers, origin=origin_header) as socket:
+    with connect(
+        address,
+        subprotocols=[PROTOCOL],
+        additional_headers=headers,
+        origin=origin_header,
+        open_timeout=DEADLINE_SECONDS,
+        ping_timeout=DEADLINE_SECONDS,
+    ) as socket:
         socket.send(json.dumps({"type": "connection_init", "payload": payload}))
         assert receive(socket) == {"type": "connection_ack"}
         yield socket
@@ -34,7 +41,7 @@ def open_socket(
 
 def receive(socket: ClientConnection) -> Json:
     """Return the next message, which must be a text message, as browsers expect."""
-    text = socket.recv(timeout=EVENT_SECONDS)
+    text = socket.recv(timeout=DEADLINE_SECONDS)
     assert isinstance(text, str)
     message: Json = json.loads(text)
     return message
@@ -44,7 +51,7 @@ def wait_for_close(socket: ClientConnection) -> tuple[int, str]:
     """Receive until the server closes the connection; return the close code and reason."""
     while True:
         try:
-            socket.recv(timeout=EVENT_SECONDS)
+            socket.recv(timeout=DEADLINE_SECONDS)
         except ConnectionClosed as error:
             return (error.rcvd.code, error.rcvd.reason) if error.rcvd else (0, "")
 
@@ -82,7 +89,7 @@ def open_events(url: str, query: str, variables: Json, token: str | None = None)
     body = {"query": query, "variables": variables}
     headers = {"Accept": "text/event-stream", **authorization_header(token)}
     address = f"{str(url).rstrip('/')}/graphql"
-    with httpx.stream("POST", address, json=body, headers=headers, timeout=EVENT_SECONDS) as response:
+    with httpx.stream("POST", address, json=body, headers=headers, timeout=DEADLINE_SECONDS) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         yield response
 

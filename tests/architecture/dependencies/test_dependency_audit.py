@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.code.source import ROOT
+from tests.support.waiting import DEADLINE_SECONDS
 
 SOUND = {"name": "sound", "version": "1.0", "vulns": []}
 WEAK = {
@@ -37,7 +38,7 @@ def audit(folder: Path, script: str | None, seconds: int = 25) -> subprocess.Com
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=DEADLINE_SECONDS,
     )
 
 
@@ -78,9 +79,9 @@ def test_dependency_audit_passes_with_a_reason_if_it_cannot_run(
 
 def test_dependency_audit_passes_after_a_timeout_without_a_response(tmp_path: Path) -> None:
     began = time.monotonic()
-    done = audit(tmp_path, "exec sleep 60", seconds=1)
+    done = audit(tmp_path, "exec sleep 100", seconds=1)
     assert (done.returncode, done.stdout) == (0, "not audited: no answer within 1 seconds\n")
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
 
 
 def test_dependency_audit_is_part_of_lint() -> None:

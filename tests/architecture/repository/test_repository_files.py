@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.support.code.source import PRODUCT, ROOT
+from tests.support.waiting import DEADLINE_SECONDS
 
 SKIPPED = {".git", ".venv", "node_modules", ".bench", ".ratesgraph"}
 YAML_FILES = [
@@ -39,7 +40,7 @@ def check_message(folder: Path, message: str) -> subprocess.CompletedProcess[str
     file = folder / "COMMIT_EDITMSG"
     file.write_text(message, encoding="utf-8")
     command = [sys.executable, str(ROOT / ".ci" / "check_commit_message.py"), str(file)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_SECONDS)
 
 
 @pytest.mark.parametrize("path", YAML_FILES, ids=lambda path: path.name)

@@ -17,6 +17,7 @@ from tests.support.commands.processes import ratesgraph
 from tests.support.databases.embedded import answers, postmaster_of
 from tests.support.databases.memory import temporary_folder
 from tests.support.http.server_process import serving, wait_until_answered
+from tests.support.waiting import DEADLINE_SECONDS
 
 LOCALES = {
     "missing": {"LANG": "xx_YY.UTF-8", "LC_TIME": "xx_YY", "LC_MESSAGES": "tr_TR.UTF-8"},
@@ -170,10 +171,10 @@ def test_commands_ignore_variables_of_other_servers_without_a_database_url(folde
         for child in psutil.Process(process.pid).children(recursive=True):
             assert not [name for name in child.environ() if name.startswith("PG")]
         ratesgraph(None, "locations", "load", *files, *options, settings=LIBPQ)
-        uploaded = httpx.post(f"{url}/graphql", json={"query": UPLOAD}, timeout=30).json()
+        uploaded = httpx.post(f"{url}/graphql", json={"query": UPLOAD}, timeout=DEADLINE_SECONDS).json()
         assert uploaded == {"data": {"uploadPrices": {"batch": {"status": "APPLIED"}}}}
         ratesgraph(None, "prices", "load", folder / "prices.csv", *options, settings=LIBPQ)
-        averages = httpx.post(f"{url}/graphql", json={"query": QUERY}).json()
+        averages = httpx.post(f"{url}/graphql", json={"query": QUERY}, timeout=DEADLINE_SECONDS).json()
         assert averages == {"data": {"averagePrices": [{"averagePrice": 8.0}]}}
         assert "All averages verified" in ratesgraph(None, "verify", *options, settings=LIBPQ).stdout
 

@@ -120,9 +120,9 @@ def test_document_limits_apply_to_each_operation_and_not_to_their_sum(client: Cl
 def test_document_limits_detect_a_fragment_bomb_within_50_ms(field: str) -> None:
     limits = QueryLimits(max_tokens=10_000)
     tree = parse_limited(nest_fragments(field, BOMB_LEVELS), limits)
-    began = time.perf_counter()
+    began = time.thread_time()
     excesses = check_limits(tree, limits)
-    assert time.perf_counter() - began < 0.05
+    assert time.thread_time() - began < 0.05
     assert "TOO_MANY_FIELDS" in {error.extensions["code"] for error in excesses if error.extensions}
 
 

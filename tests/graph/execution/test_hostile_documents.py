@@ -8,6 +8,7 @@ import pytest
 from tests.support.hostile import Target, check_quick, error_codes
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.schema.documents import nest_fragments, repeat_field
+from tests.support.waiting import DEADLINE_SECONDS
 
 ALIASES = " ".join(f"a{number}: __typename" for number in range(1_000))
 LEVELS = 95
@@ -70,7 +71,7 @@ DOCUMENTS = {
 @pytest.fixture(scope="module")
 def target(module_database_url: str) -> Iterator[Target]:
     """A read-only server process, shared by the tests of the module."""
-    with serving(module_database_url) as (process, url), httpx.Client(base_url=url, timeout=30) as http:
+    with serving(module_database_url) as (process, url), httpx.Client(base_url=url, timeout=DEADLINE_SECONDS) as http:
         wait_until_answered(url)
         yield Target(url, process.pid, http)
 

@@ -9,6 +9,7 @@ import pytest
 from tests.support.batches.mutations import REVERT
 from tests.support.batches.uploads import UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.waiting import DEADLINE_SECONDS
 
 STATUS = "query ($id: ID!) { batch(id: $id) { status attempts startedAt endedAt failure } }"
 AVERAGES = """{
@@ -34,7 +35,7 @@ def upload(client: Client, *items: Json, wait_ms: int) -> Json:
 
 def ended(client: Client, batch_id: str) -> Json:
     """Return the batch once it has ended."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
         batch: Json = client.ask(STATUS, id=batch_id)["batch"]
         if batch["status"] not in {"QUEUED", "RUNNING"}:
@@ -48,7 +49,7 @@ def test_upload_without_a_worker_returns_queued_after_the_wait_and_is_applied_la
 ) -> None:
     started = time.monotonic()
     batch = upload(client, VALID_ITEM, wait_ms=300)
-    assert 0.3 <= time.monotonic() - started < 5
+    assert 0.3 <= time.monotonic() - started < 20
     assert (batch["status"], batch["endedAt"]) == ("QUEUED", None)
     with running_worker(database_url):
         batch = ended(client, batch["id"])
@@ -62,10 +63,10 @@ def test_upload_with_zero_wait_returns_a_queued_batch(client: Client) -> None:
 
 def test_upload_wait_ends_as_soon_as_the_batch_ends(client: Client, database_url: str) -> None:
     with running_worker(database_url):
-        upload(client, VALID_ITEM, wait_ms=20_000)
+        upload(client, VALID_ITEM, wait_ms=30_000)
         started = time.monotonic()
-        assert upload(client, VALID_ITEM, wait_ms=20_000)["status"] == "APPLIED"
-        assert time.monotonic() - started < 10
+        assert upload(client, VALID_ITEM, wait_ms=30_000)["status"] == "APPLIED"
+        assert time.monotonic() - started < 20
 
 
 @pytest.mark.parametrize("wait_ms", [-1, 30_001])
@@ -78,9 +79,9 @@ def test_upload_wait_outside_the_limits_is_rejected_and_stores_nothing(client: C
 
 def test_revert_restores_the_averages_and_succeeds_only_once(client: Client, database_url: str) -> None:
     with running_worker(database_url):
-        correct = upload(client, *[{**VALID_ITEM, "price": price} for price in (1, 2, 6)], wait_ms=20_000)
+        correct = upload(client, *[{**VALID_ITEM, "price": price} for price in (1, 2, 6)], wait_ms=30_000)
         before = client.ask(AVERAGES)
-        wrong = upload(client, VALID_ITEM, {**VALID_ITEM, "destination": "CNSGH"}, wait_ms=20_000)
+        wrong = upload(client, VALID_ITEM, {**VALID_ITEM, "destination": "CNSGH"}, wait_ms=30_000)
         assert client.ask(AVERAGES) != before
         answer = client.ask(REVERT, id=wrong["id"])["revertBatch"]
         assert answer["userErrors"] == []
@@ -116,7 +117,7 @@ def test_batch_rejections_are_paginated(client: Client, database_url: str) -> No
         {**VALID_ITEM, "origin": "?", "price": "y"},
     ]
     with running_worker(database_url):
-        batch = upload(client, *items, wait_ms=20_000)
+        batch = upload(client, *items, wait_ms=30_000)
     first = client.ask(query, id=batch["id"])["batch"]["rejections"]
     assert [(edge["node"]["item"], edge["node"]["code"], edge["node"]["severity"]) for edge in first["edges"]] == [
         (2, "INVALID_PRICE", "ERROR"),
@@ -133,7 +134,7 @@ def test_batch_rejections_are_paginated(client: Client, database_url: str) -> No
 
 def test_batch_rejection_with_a_code_of_a_newer_version_is_reported_as_other(client: Client, database_url: str) -> None:
     with running_worker(database_url):
-        batch = upload(client, {**VALID_ITEM, "price": "x"}, wait_ms=20_000)
+        batch = upload(client, {**VALID_ITEM, "price": "x"}, wait_ms=30_000)
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE batch_rejections SET code = 'FROM_THE_FUTURE', message = 'read this'")
     query = "query ($id: ID!) { batch(id: $id) { rejections { edges { node { code message } } } } }"

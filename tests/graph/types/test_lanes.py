@@ -25,7 +25,7 @@ def test_batch_lanes_and_days_are_listed_before_and_after_a_revert(watched: Watc
     items = [{**VALID_ITEM, "origin": origin, "destination": destination} for origin, destination in ends]
     late = {**VALID_ITEM, "dateFrom": "2024-03-05", "dateTo": None}
     with running_worker(watched.database_url):
-        batch_id = upload(watched, *items, late, wait_ms=20_000)
+        batch_id = upload(watched, *items, late, wait_ms=30_000)
     for status in ("APPLIED", "REVERTED"):
         first = watched.client.ask(BATCH, id=batch_id)["batch"]
         assert (first["status"], first["progress"], first["laneCount"]) == (status, 1, 3)
@@ -42,7 +42,7 @@ def test_batch_lanes_and_days_are_empty_for_a_rejected_batch(watched: Watched) -
     batch = watched.client.ask(BATCH, id=waiting)["batch"]
     assert (batch["status"], batch["progress"]) == ("QUEUED", 0)
     with running_worker(watched.database_url):
-        rejected = upload(watched, {**VALID_ITEM, "price": "x"}, wait_ms=20_000)
+        rejected = upload(watched, {**VALID_ITEM, "price": "x"}, wait_ms=30_000)
     batch = watched.client.ask(BATCH, id=rejected)["batch"]
     assert (batch["status"], batch["progress"], batch["laneCount"]) == ("REJECTED", 1, 0)
     assert (batch["firstDay"], batch["lastDay"], lanes(batch), batch["lanes"]["totalCount"]) == (None, None, [], 0)

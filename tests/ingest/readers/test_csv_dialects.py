@@ -252,10 +252,10 @@ def test_csv_rows_of_too_few_fields_are_described_in_a_few_blocks_only(monkeypat
 
 
 def test_csv_of_comments_or_blank_lines_is_rejected_in_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert rejection_of("#\n" * 4_000_000)[0] == "WRONG_COLUMNS"
     assert rejection_of(",\n" * 4_000_000)[0] == "EMPTY_BATCH"
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize(

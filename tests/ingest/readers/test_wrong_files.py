@@ -14,6 +14,7 @@ from db.repositories import batches, payloads
 from domain.batches import BatchStatus, OnError, PriceBatch
 from ingest.tree import change_tree
 from tests.support.commands.processes import COMMAND, environment
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.worlds import World
 from tests.support.wrong_files import HEADER, LINE, SOUND_PARQUET, WRONG_FILES, WrongFile
 
@@ -23,7 +24,6 @@ pytestmark = [
 ]
 WORLD = World({"top": None, "AAAAA": "top", "BBBBB": "top"}, {"AAAAA", "BBBBB"})
 PART_BYTES = 4 << 20
-DEADLINE_SECONDS = 60
 MAX_MEMORY_BYTES = 700 << 20
 
 

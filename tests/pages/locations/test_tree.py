@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, expect
 
 from tests.support.fixtures.browser import VisitOpener
 from tests.support.fixtures.server import Client, running_server
@@ -69,7 +69,7 @@ def test_search_knows_keys_and_says_where_a_match_lies(visit: Visit) -> None:
     search.fill("cnsgh")
     visit.page.get_by_text("1 match", exact=True).wait_for()
     match = visit.page.locator(".matches").get_by_role("button")
-    assert match.inner_text() == "Shanghai CNSGH, in China East Main, China Main, East Asia, Asia, World"
+    expect(match).to_have_text("Shanghai CNSGH, in China East Main, China Main, East Asia, Asia, World")
     search.fill("no such place")
     visit.page.get_by_text("No port or region matches.").wait_for()
 
@@ -78,7 +78,7 @@ def test_address_leads_to_a_location(server: Client, open_visit: VisitOpener) ->
     visit = open_visit(str(server.http.base_url), "/locations#NLRTM")
     visit.page.get_by_role("heading", name="Rotterdam", exact=True).wait_for()
     # The regions above it are open.
-    assert button(visit, "Rotterdam").is_visible()
+    expect(button(visit, "Rotterdam")).to_be_visible()
 
 
 def test_region_is_added_renamed_and_moved(server: Client, visit: Visit) -> None:
@@ -105,10 +105,12 @@ def test_move_says_before_what_it_changes(server: Client, visit: Visit) -> None:
     find(visit, "deham", "Hamburg")
     visit.page.get_by_text("Lanes from here: 2").wait_for()
     button(visit, "Move…").click()
-    assert dialog(visit).get_by_role("button", name="Move", exact=True).is_disabled()
+    expect(dialog(visit).get_by_role("button", name="Move", exact=True)).to_be_disabled()
     visit.page.get_by_label("New parent region").select_option("baltic")
     dialog(visit).get_by_text("1 port and").wait_for()
-    assert dialog(visit).get_by_text("averages of these regions would change: North Europe Main, Baltic.").is_visible()
+    expect(
+        dialog(visit).get_by_text("averages of these regions would change: North Europe Main, Baltic.")
+    ).to_be_visible()
     visit.page.keyboard.press("Escape")
     assert server.ask(PARENT, key="DEHAM")["location"]["parent"] == {"key": "north_europe_main"}
 
@@ -125,27 +127,24 @@ def test_existing_key_is_refused_before_it_is_sent(visit: Visit) -> None:
 
 
 def test_keyboard_alone_opens_a_region_and_selects_a_port(visit: Visit) -> None:
-    def tab_to(label: str) -> None:
-        focused = "(document.activeElement.ariaLabel ?? document.activeElement.textContent)"
-        while not visit.page.evaluate(f"{focused}.startsWith({label!r})"):
-            visit.page.keyboard.press("Tab")
-
     for region in ("Europe", "Northern Europe", "Baltic"):
-        tab_to(f"Show what is in {region}")
+        visit.tab_to(f"Show what is in {region}")
         visit.page.keyboard.press("Enter")
-    tab_to("Gdansk")
+    visit.tab_to("Gdansk")
     visit.page.keyboard.press("Enter")
     visit.page.get_by_role("heading", name="Gdansk", exact=True).wait_for()
 
 
 def test_reader_sees_the_tree_without_its_changes(demo_url: str, open_visit: VisitOpener) -> None:
     token = create_api_token(demo_url, "read")
-    with running_server(demo_url, writes_are_open=False, anonymous_reads=False) as client:
-        visit = open_visit(str(client.http.base_url), "/locations")
+    with (
+        running_server(demo_url, writes_are_open=False, anonymous_reads=False) as client,
+        open_visit(str(client.http.base_url), "/locations") as visit,
+    ):
         visit.page.get_by_label("Token", exact=True).fill(token)
         visit.page.keyboard.press("Enter")
         find(visit, "rotter", "Rotterdam")
-        assert visit.page.get_by_role("button", name="…").count() == 0
+        expect(visit.page.get_by_role("button", name="…")).to_have_count(0)
         visit.expect_console("401")
 
 

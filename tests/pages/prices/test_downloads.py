@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.commands.processes import TIMEOUT_SECONDS
 from tests.support.fixtures.browser import VisitOpener
 from tests.support.fixtures.server import Client, running_server
 from tests.support.pages.prices import FULL, SPARSE, THIN, open_prices
@@ -62,13 +63,14 @@ def test_picture_is_a_png_with_title_and_both_charts(server: Client, open_visit:
 @pytest.mark.usefixtures("server")
 def test_download_sends_the_token(module_database_url: str, open_visit: VisitOpener, tmp_path: Path) -> None:
     token = create_api_token(module_database_url, "read")
-    with running_server(module_database_url, anonymous_reads=False) as closed:
-        visit = open_prices(open_visit, closed, FULL, wait_for="dialog[open]")
+    with (
+        running_server(module_database_url, anonymous_reads=False) as closed,
+        open_prices(open_visit, closed, FULL, wait_for="dialog[open]") as visit,
+    ):
         visit.page.get_by_label("Token", exact=True).fill(token)
         visit.page.keyboard.press("Enter")
         visit.page.locator(".chart canvas").first.wait_for()
         assert len(download(visit, "CSV", tmp_path).read_text(encoding="utf-8").splitlines()) == 32
-        visit.page.context.close()
     visit.expect_console("401 (Unauthorized)")
 
 
@@ -80,16 +82,24 @@ def test_query_is_copied_in_four_languages(server: Client, open_visit: VisitOpen
     texts = {}
     for name in ("GraphQL", "curl", "Python", "TypeScript"):
         dialog.get_by_role("button", name=name, exact=True).click()
+        expect(dialog.get_by_role("status")).to_have_text("")
         dialog.get_by_role("button", name="Copy").click()
         expect(dialog.get_by_role("status")).to_have_text("Copied.")
         texts[name] = visit.page.evaluate("navigator.clipboard.readText()")
     series = server.ask(texts["GraphQL"])["priceSeries"]
     assert series["from"][0] == "2026-01-01"
     assert series["lanes"][0]["averages"] == [1_100.0] * 31
-    shell = subprocess.run(["bash", "-c", texts["curl"]], capture_output=True, text=True, timeout=30, check=True)
+    shell = subprocess.run(
+        ["bash", "-c", texts["curl"]], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True
+    )
     assert json.loads(shell.stdout)["data"]["priceSeries"] == series
     python = subprocess.run(
-        [sys.executable, "-"], input=texts["Python"], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-"],
+        input=texts["Python"],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=True,
     )
     assert "CNNBO NLRTM 2026-01-01 1100.0" in python.stdout
     assert visit.origin in texts["TypeScript"]

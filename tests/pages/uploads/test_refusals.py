@@ -10,13 +10,15 @@ from tests.support.batches.uploads import create_locations
 from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.fixtures.browser import VisitOpener
 from tests.support.fixtures.server import running_server, running_worker
+from tests.support.http.rate_limits import exhaust_window
 from tests.support.pages.uploads import button, choose, heading, prices
 from tests.support.pages.visit import Visit
 from tests.support.tokens import authorization_header, create_api_token
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
-UNAUTHORIZED, TOO_MANY = 401, 429
+UNAUTHORIZED = 401
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +31,11 @@ def small_world(module_database_url: str) -> str:
 @pytest.fixture
 def visit(small_world: str, open_visit: VisitOpener) -> Iterator[Visit]:
     """Yield the page of a server that accepts files of 100 kB."""
-    with running_server(small_world, max_upload_bytes=100_000) as client:
-        yield open_visit(str(client.http.base_url), "/uploads")
+    with (
+        running_server(small_world, max_upload_bytes=100_000) as client,
+        open_visit(str(client.http.base_url), "/uploads") as visit,
+    ):
+        yield visit
 
 
 def enter_token(visit: Visit, token: str) -> None:
@@ -42,8 +47,11 @@ def enter_token(visit: Visit, token: str) -> None:
 def test_upload_asks_for_a_token_with_the_scope(small_world: str, open_visit: VisitOpener, axe: Path) -> None:
     reader = create_api_token(small_world, "read", name="reader")
     uploader = create_api_token(small_world, "upload", name="uploader")
-    with running_server(small_world, writes_are_open=False) as client, running_worker(small_world):
-        visit = open_visit(str(client.http.base_url), "/uploads")
+    with (
+        running_server(small_world, writes_are_open=False) as client,
+        running_worker(small_world),
+        open_visit(str(client.http.base_url), "/uploads") as visit,
+    ):
         heading(visit, "Uploading needs a token").wait_for()
         assert not visit.find_violations(axe)
         visit.take_screenshot("uploads-no-token")
@@ -67,8 +75,10 @@ def test_upload_asks_for_a_token_with_the_scope(small_world: str, open_visit: Vi
 
 def test_upload_ends_with_the_token(small_world: str, open_visit: VisitOpener) -> None:
     token = create_api_token(small_world, "upload", name="short")
-    with running_server(small_world, writes_are_open=False) as client:
-        visit = open_visit(str(client.http.base_url), "/uploads")
+    with (
+        running_server(small_world, writes_are_open=False) as client,
+        open_visit(str(client.http.base_url), "/uploads") as visit,
+    ):
         button(visit, "Enter a token…").click()
         enter_token(visit, token)
         choose(visit, prices(1000))
@@ -102,14 +112,16 @@ def test_file_above_the_limit_is_refused_with_what_to_do(visit: Visit) -> None:
 
 def test_rate_limit_is_waited_for(small_world: str, open_visit: VisitOpener, axe: Path) -> None:
     token = create_api_token(small_world, "upload", name="busy")
-    limits = {"token_rate_limit": "6 per 4 seconds"}
-    with running_server(small_world, writes_are_open=False, **limits) as client:
-        visit = open_visit(str(client.http.base_url), "/uploads")
+    # The file is chosen within the first third of a window, and the page waits for its end.
+    seconds = 30
+    with (
+        running_server(small_world, writes_are_open=False, token_rate_limit=f"20 per {seconds} seconds") as client,
+        open_visit(str(client.http.base_url), "/uploads") as visit,
+    ):
         button(visit, "Enter a token…").click()
         enter_token(visit, token)
         heading(visit, "History").wait_for()
-        while client.http.post("/graphql", headers=authorization_header(token)).status_code != TOO_MANY:
-            pass
+        exhaust_window(client, seconds, token)
         choose(visit, prices(1000))
         visit.page.get_by_text("This server allows a number of requests per minute").first.wait_for()
         visit.page.get_by_text("Next attempt in").wait_for()
@@ -122,8 +134,10 @@ def test_rate_limit_is_waited_for(small_world: str, open_visit: VisitOpener, axe
 
 def test_upload_refused_for_a_revoked_token_goes_on_with_another(small_world: str, open_visit: VisitOpener) -> None:
     tokens = [create_api_token(small_world, "upload", name=name) for name in ("old", "new")]
-    with running_server(small_world, writes_are_open=False) as client:
-        visit = open_visit(str(client.http.base_url), "/uploads")
+    with (
+        running_server(small_world, writes_are_open=False) as client,
+        open_visit(str(client.http.base_url), "/uploads") as visit,
+    ):
         button(visit, "Enter a token…").click()
         enter_token(visit, tokens[0])
         choose(visit, prices(1000))
@@ -131,8 +145,10 @@ def test_upload_refused_for_a_revoked_token_goes_on_with_another(small_world: st
         # In a thread of its own, because playwright runs a loop in this one.
         with ThreadPoolExecutor(1) as thread:
             thread.submit(ratesgraph_in_process, small_world, "token", "revoke", tokens[0]).result()
-        while client.http.post("/graphql", headers=authorization_header(tokens[0])).status_code != UNAUTHORIZED:
-            pass
+        eventually(
+            lambda: client.http.post("/graphql", headers=authorization_header(tokens[0])).status_code == UNAUTHORIZED,
+            "the revoked token is still accepted",
+        )
         button(visit, "Upload 1 item").click()
         visit.page.get_by_role("dialog").get_by_text("The server refused the token.").wait_for()
         enter_token(visit, tokens[1])

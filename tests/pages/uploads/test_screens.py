@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.support.fixtures.browser import VisitOpener
 from tests.support.fixtures.server import Client, Json, running_server
@@ -55,22 +56,21 @@ def test_history_pages_and_filters(server: Client, open_visit: VisitOpener) -> N
     pages = visit.page.get_by_role("navigation", name="Pages of the history")
     total = len(list_batches(server))
     pages.get_by_text(f"1–10 of {total}").wait_for()
-    assert button(visit, "Newer").is_disabled()
+    expect(button(visit, "Newer")).to_be_disabled()
     button(visit, "Older").click()
     pages.get_by_text(f"11–{total} of {total}").wait_for()
-    assert visit.page.get_by_role("row", name="synthetic demo prices").count() == total - 10
+    expect(visit.page.get_by_role("row", name="synthetic demo prices")).to_have_count(total - 10)
     button(visit, "Newer").click()
     pages.get_by_text(f"1–10 of {total}").wait_for()
     visit.page.get_by_label("Status").select_option("applied")
     visit.page.get_by_role("row", name="synthetic demo prices").first.wait_for()
-    assert visit.page.get_by_role("row", name="file").count() == 0
+    expect(visit.page.get_by_role("row", name="file")).to_have_count(0)
     visit.page.get_by_label("Status").select_option("failed")
     visit.page.get_by_text("No batch has this status.").wait_for()
 
 
 def test_history_without_a_batch_says_so(module_database_url: str, open_visit: VisitOpener, axe: Path) -> None:
-    with running_server(module_database_url) as client:
-        visit = open_visit(str(client.http.base_url), "/uploads")
+    with running_server(module_database_url) as client, open_visit(str(client.http.base_url), "/uploads") as visit:
         visit.page.get_by_text("No batch yet.").wait_for()
         assert not visit.find_violations(axe)
         visit.take_screenshot("uploads-empty")

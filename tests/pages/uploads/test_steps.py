@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.support.fixtures.browser import VisitOpener
 from tests.support.fixtures.server import Client, running_server, running_worker
@@ -53,9 +54,9 @@ def test_upload_is_checked_then_sent_then_followed_to_its_end(
     day = "2026-07-20"
     choose(visit, prices(1400, 1500, 1600, day=day))
     heading(visit, "Result of the check").wait_for()
-    assert visit.page.get_by_text("3 of 3", exact=True).is_visible()
+    expect(visit.page.get_by_text("3 of 3", exact=True)).to_be_visible()
     row = visit.page.get_by_role("row", name="Shanghai → Rotterdam")
-    assert [cell.inner_text() for cell in row.get_by_role("cell").all()] == [day, "none", "$1,500.00", "new", "0 → 3"]
+    expect(row.get_by_role("cell")).to_have_text([day, "none", "$1,500.00", "new", "0 → 3"])
     assert find_average(server, day) == (None, 0)
     assert not visit.find_violations(axe)
     button(visit, "Upload 3 items").click()
@@ -75,11 +76,11 @@ def test_items_with_problems_are_left_out_only_by_choice(server: Client, visit: 
     choose(visit, prices(1400, 1500, 1600, day="2026-07-21", invalid=7), "mixed.csv")
     heading(visit, "7 items have problems").wait_for()
     first = visit.page.get_by_role("row", name="UNKNOWN_PORT").first
-    assert first.inner_text().split("\t")[:3] == ["4", "origin", "UNKNOWN_PORT"]
-    assert visit.page.get_by_role("row", name="UNKNOWN_PORT").count() == 5
+    visit.expect_value(lambda: first.inner_text().split("\t")[:3], ["4", "origin", "UNKNOWN_PORT"])
+    expect(visit.page.get_by_role("row", name="UNKNOWN_PORT")).to_have_count(5)
     button(visit, "Show all 7 problems (5 shown)").click()
-    assert visit.page.get_by_role("row", name="UNKNOWN_PORT").count() == 7
-    assert visit.page.get_by_role("button", name="Upload 3").count() == 0
+    expect(visit.page.get_by_role("row", name="UNKNOWN_PORT")).to_have_count(7)
+    expect(visit.page.get_by_role("button", name="Upload 3")).to_have_count(0)
     assert not visit.find_violations(axe)
     visit.page.get_by_label("Leave them out: upload the other 3 of 10").check()
     button(visit, "Upload 3 of 10").click()
@@ -112,7 +113,7 @@ def test_problems_are_saved_before_and_after_the_upload(visit: Visit) -> None:
 def test_file_without_a_valid_item_cannot_be_uploaded(visit: Visit) -> None:
     choose(visit, prices(invalid=3))
     visit.page.get_by_text("No item can be uploaded.").wait_for()
-    assert visit.page.get_by_role("button", name="Upload").count() == 0
+    expect(visit.page.get_by_role("button", name="Upload")).to_have_count(0)
 
 
 @pytest.mark.usefixtures("worker")
@@ -169,7 +170,7 @@ def test_rows_of_a_spreadsheet_are_pasted(visit: Visit, axe: Path) -> None:
     button(visit, "Check the rows").click()
     button(visit, "Upload 1 item").wait_for()
     # The server says how it reads them.
-    assert visit.page.get_by_text("File: the fields are separated by tabs").is_visible()
+    expect(visit.page.get_by_text("File: the fields are separated by tabs")).to_be_visible()
     assert not visit.find_violations(axe)
     visit.take_screenshot("uploads-pasted")
 
@@ -177,7 +178,7 @@ def test_rows_of_a_spreadsheet_are_pasted(visit: Visit, axe: Path) -> None:
 def test_dropped_file_is_checked(visit: Visit) -> None:
     visit.page.locator("main").evaluate(DROP_FILE, ["dropped.csv", prices(1450, day="2026-07-26")])
     button(visit, "Upload 1 item").wait_for()
-    assert visit.page.get_by_text("dropped.csv").is_visible()
+    expect(visit.page.get_by_text("dropped.csv")).to_be_visible()
 
 
 def test_content_that_the_browser_cannot_identify_is_uploaded_with_a_warning(
@@ -201,24 +202,19 @@ def test_keyboard_alone_uploads_and_reverts(server: Client, visit: Visit, tmp_pa
     keyboard = visit.page.keyboard
     # A listener makes the browser hand its dialogs over from now on, and not at some time after the key.
     visit.page.on("filechooser", lambda _: None)
-
-    def tab_to(name: str) -> None:
-        while visit.page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent") != name:
-            keyboard.press("Tab")
-
-    tab_to("Choose a file")
+    visit.tab_to("Choose a file", exact=True)
     with visit.page.expect_file_chooser() as chooser:
         keyboard.press("Enter")
     chooser.value.set_files(path)
     heading(visit, "Result of the check").wait_for()
-    tab_to("Upload 3 items")
+    visit.tab_to("Upload 3 items", exact=True)
     keyboard.press("Enter")
     heading(visit, "is applied").wait_for()
     number = list_batches(server)[0]["number"]
     button(visit, f"Revert batch {number}…").wait_for()
-    tab_to(f"Revert batch {number}…")
+    visit.tab_to(f"Revert batch {number}…", exact=True)
     keyboard.press("Enter")
-    tab_to(f"Revert batch {number}")
+    visit.tab_to(f"Revert batch {number}", exact=True)
     keyboard.press("Enter")
     visit.page.get_by_text(f"Batch {number} was reverted.").wait_for()
     assert find_average(server, day) == (None, 0)

@@ -58,7 +58,7 @@ class Parties:
     def upload(self, token: str, key: str = "monday", price: int = 5) -> Json:
         """Upload an item and return the payload once it is applied."""
         item = {**VALID_ITEM, "price": price}
-        payload: Json = self.ask(token, UPLOAD, input={"prices": [item], "waitMs": 20_000, "idempotencyKey": key})[
+        payload: Json = self.ask(token, UPLOAD, input={"prices": [item], "waitMs": 30_000, "idempotencyKey": key})[
             "uploadPrices"
         ]
         return payload
@@ -125,7 +125,7 @@ def test_batch_revert_is_permitted_only_for_its_uploader_and_admins(parties: Par
 
 
 def test_batch_rejections_download_is_permitted_only_for_its_uploader_and_admins(parties: Parties) -> None:
-    parties.ask(parties.uploader, UPLOAD, input={"prices": [{**VALID_ITEM, "price": "x"}], "waitMs": 20_000})
+    parties.ask(parties.uploader, UPLOAD, input={"prices": [{**VALID_ITEM, "price": "x"}], "waitMs": 30_000})
 
     def status(token: str, batch_id: str) -> tuple[int, str]:
         answer = parties.client.http.get(f"/batches/{batch_id}/rejections.csv", headers=authorization_header(token))

@@ -72,7 +72,7 @@ def test_file_upload_reads_a_dialect_compressed_in_chunks_and_as_a_dry_run(clien
     assert (compressed["batch"]["status"], compressed["warnings"]) == ("APPLIED", [SEMICOLONS_WARNING])
     tried = send(client, SEMICOLONS, dryRun=True)
     assert (tried["preview"], tried["warnings"]) == ({"status": "APPLIED", "acceptedCount": 2}, [SEMICOLONS_WARNING])
-    operations = {"query": MUTATION, "variables": {"file": None, "input": {"waitMs": 20_000}}}
+    operations = {"query": MUTATION, "variables": {"file": None, "input": {"waitMs": 30_000}}}
     body = encode(("operations", None, json.dumps(operations).encode()), MAP, ("0", "prices.csv", SEMICOLONS))
     headers = {"Content-Type": "multipart/form-data; boundary=xyz", **PREFLIGHT}
     # httpx sends an iterator in chunks.

@@ -15,6 +15,7 @@ from ingest.exchange_rates.ecb import load_ecb_rates
 from tests.support.batches.uploads import INVALID_ITEMS, VALID_ITEM, create_locations, price_counts
 from tests.support.databases.dumps import dump
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
+from tests.support.waiting import DEADLINE_SECONDS
 
 UPLOAD = """
 mutation ($input: UploadPricesInput!) {
@@ -45,7 +46,7 @@ def client(database_url: str) -> Iterator[Client]:
 
 def send(client: Client, *items: Json, **options: object) -> Json:
     """Send the items as an upload and return the payload."""
-    payload: Json = client.ask(UPLOAD, input={"prices": items, "waitMs": 20_000, **options})["uploadPrices"]
+    payload: Json = client.ask(UPLOAD, input={"prices": items, "waitMs": 30_000, **options})["uploadPrices"]
     return payload
 
 
@@ -113,7 +114,7 @@ def test_dry_run_changes_no_row_and_sends_no_notification(client: Client, databa
             listener.execute(f"LISTEN {channel}".encode())
         assert dry_run(client, *items, idempotencyKey="k")["preview"]["itemCount"] == len(items)
         listener.execute("NOTIFY end_of_test")
-        assert next(listener.notifies(timeout=10)).channel == "end_of_test"
+        assert next(listener.notifies(timeout=DEADLINE_SECONDS)).channel == "end_of_test"
     assert dump(database_url) == before
     assert before['"public"."price_totals"']
 
@@ -271,7 +272,7 @@ class Sender(threading.Thread):
 
 def wait_for_lock(connection: psycopg.Connection) -> None:
     """Wait until a statement waits for a lock."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
         assert time.monotonic() < deadline, "no statement waits for a lock"
 
@@ -290,5 +291,5 @@ def test_dry_run_queues_behind_others_and_fails_as_busy_after_the_timeout(
         assert "Try again" in failure["message"]
         others = [Sender(client) for _ in range(3)]
     for sender in (first, *others):
-        sender.join(timeout=15)
+        sender.join(timeout=DEADLINE_SECONDS)
         assert sender.payload["preview"]["status"] == "APPLIED"

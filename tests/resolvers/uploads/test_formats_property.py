@@ -142,7 +142,7 @@ class Outcome:
 
 def upload(converting_client: Client, database_url: str, name: str, data: bytes) -> Outcome:
     """Upload a file that skips invalid items, and return its outcome."""
-    request = {"query": UPLOAD, "variables": {"file": None, "input": {"waitMs": 20_000, "onError": "SKIP_INVALID"}}}
+    request = {"query": UPLOAD, "variables": {"file": None, "input": {"waitMs": 30_000, "onError": "SKIP_INVALID"}}}
     fields = {"operations": json.dumps(request), "map": json.dumps({"0": ["variables.file"]})}
     response = converting_client.http.post("/graphql", data=fields, files={"0": (name, data)}, headers=PREFLIGHT).json()
     assert "errors" not in response, response

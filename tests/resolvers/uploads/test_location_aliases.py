@@ -100,10 +100,10 @@ def lanes(connection: Json) -> list[tuple[str, str]]:
 def upload(client: Client, way: str, items: Sequence[Sequence[str]], **options: object) -> Json:
     """Upload the items as GraphQL input or as a file, and return the payload."""
     if way == "input":
-        options = {"prices": to_input(items), "waitMs": 20_000, **options}
+        options = {"prices": to_input(items), "waitMs": 30_000, **options}
         payload: Json = client.ask(UPLOAD, input=options)["payload"]
         return payload
-    variables = {"file": None, "input": {"waitMs": 20_000, **options}}
+    variables = {"file": None, "input": {"waitMs": 30_000, **options}}
     parts = {
         "operations": json.dumps({"query": UPLOAD_FILE, "variables": variables}),
         "map": json.dumps({"0": ["variables.file"]}),

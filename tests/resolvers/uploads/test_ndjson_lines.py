@@ -69,7 +69,7 @@ def test_ndjson_dry_run_reports_bad_lines_by_their_numbers(converting_client: Cl
 
 
 def test_ndjson_upload_in_chunks_has_the_same_problems(converting_client: Client) -> None:
-    operations = json.dumps(OPERATION | {"variables": {"file": None, "input": {"waitMs": 20_000}}}).encode()
+    operations = json.dumps(OPERATION | {"variables": {"file": None, "input": {"waitMs": 30_000}}}).encode()
     body = encode(("operations", None, operations), MAP, ("0", "a.ndjson", FILE))
     response = converting_client.http.post(
         "/graphql",

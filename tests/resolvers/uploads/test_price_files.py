@@ -25,6 +25,7 @@ from tests.support.fixtures.server import Client, Json, running_server, running_
 from tests.support.http.multipart import MAP, encode, post
 from tests.support.http.server_process import serving
 from tests.support.tokens import authorization_header, create_api_token
+from tests.support.waiting import DEADLINE_SECONDS
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_file_upload_in_a_zip_archive_is_rejected_with_advice(client: Client) ->
 
 def test_file_upload_needs_no_file_name(client: Client) -> None:
     def send_unnamed(content: bytes, **options: object) -> Json:
-        variables = {"file": None, "input": {"waitMs": 20_000, **options}}
+        variables = {"file": None, "input": {"waitMs": 30_000, **options}}
         text = {"query": MUTATION, "variables": variables}
         body = encode(("operations", None, json.dumps(text).encode()), MAP, ("0", None, content))
         answer: Json = post(client, body).json()["data"]["uploadPriceFile"]
@@ -252,14 +253,14 @@ def test_file_upload_of_64_mib_limits_memory_growth_and_request_latency(database
     (tmp_path / "large.csv").write_bytes(many_lines(MIB) * (size // MIB))
     token = create_api_token(database_url, "upload")
     with serving(database_url) as (process, url):
-        httpx.get(f"{url}/readyz").raise_for_status()
+        httpx.get(f"{url}/readyz", timeout=DEADLINE_SECONDS).raise_for_status()
         # The peak so far is that of the start, when the exchange rates were loaded: reset it.
         Path(f"/proc/{process.pid}/clear_refs").write_text("5")
         idle = resident_peak(process)
         longest, stop = [0.0], threading.Event()
 
         def watch() -> None:
-            with httpx.Client() as http:
+            with httpx.Client(timeout=DEADLINE_SECONDS) as http:
                 while not stop.is_set():
                     started = time.monotonic()
                     http.get(f"{url}/livez").raise_for_status()
@@ -271,14 +272,15 @@ def test_file_upload_of_64_mib_limits_memory_growth_and_request_latency(database
             with (tmp_path / "large.csv").open("rb") as file:
                 arguments = form(b"", "large.csv", waitMs=0) | {"files": {"0": ("large.csv", file)}}
                 arguments["headers"] |= authorization_header(token)
-                answer = httpx.post(f"{url}/graphql", **arguments, timeout=60).json()
+                answer = httpx.post(f"{url}/graphql", **arguments, timeout=DEADLINE_SECONDS).json()
         finally:
             stop.set()
             watcher.join()
         assert answer["data"]["uploadPriceFile"]["batch"]["status"] == "QUEUED"
         grown = resident_peak(process) - idle
     assert grown < size / 2, f"{grown / MIB:.0f} MiB more"
-    assert longest[0] < 0.5, longest
+    # A few hundredths of a second on an idle machine.
+    assert longest[0] < 3, longest
 
 
 def resident_peak(process: subprocess.Popen[str]) -> int:

@@ -26,10 +26,10 @@ def test_audit_trail_records_every_write_request_with_its_caller(database_url: s
     token = create_api_token(database_url, "admin", name="ops")
     begun = entries(database_url)
     with running_worker(database_url), running_server(database_url) as client:
-        client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 20_000, "idempotencyKey": "k"})
+        client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 30_000, "idempotencyKey": "k"})
         client.http.headers.update(authorization_header(token))
-        client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 20_000, "idempotencyKey": "k"})
-        client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 20_000, "idempotencyKey": "k"})
+        client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 30_000, "idempotencyKey": "k"})
+        client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 30_000, "idempotencyKey": "k"})
         client.ask(REVERT, id="1")
         client.ask(MOVE)
         assert entries(database_url)[len(begun) :] == [

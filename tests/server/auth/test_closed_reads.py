@@ -16,7 +16,7 @@ from tests.support.batches.uploads import AVERAGES, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, running_server, running_worker
 from tests.support.streams import PROTOCOL, open_socket
 from tests.support.tokens import authorization_header, create_api_token
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 INTROSPECTION = "{ __schema { queryType { name } } }"
 MUTATION = 'mutation { moveLocation(key: "CNSGH", parentSlug: "europe") { addedCount } }'
@@ -151,7 +151,7 @@ def test_closed_reads_close_a_websocket_without_a_token(closed: ClosedServer) ->
     with connect(address, subprotocols=[PROTOCOL]) as socket:
         socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": AVERAGES}}))
         with pytest.raises(ConnectionClosedError) as caught:
-            socket.recv(timeout=10)
+            socket.recv(timeout=DEADLINE_SECONDS)
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 4401
 

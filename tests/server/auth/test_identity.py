@@ -7,10 +7,9 @@ import pytest
 from resolvers.caller import Caller
 from server.auth import identity
 from server.auth.identity import Identity
+from tests.support.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.anyio
-
-DEADLINE_SECONDS = 10
 
 
 class Clock:

@@ -10,6 +10,7 @@ import pytest
 from server.cli.banner import create_example, create_greeting, explain_missing_pages
 from server.config.settings import Settings
 from tests.support.http.server_process import serving, wait_until_answered
+from tests.support.waiting import DEADLINE_SECONDS
 
 URL = "http://127.0.0.1:8000/graphql"
 
@@ -49,7 +50,7 @@ def test_example_asks_for_the_demo_lane_only_where_it_exists() -> None:
 def test_example_of_a_server_without_demo_data_is_answered(database_url: str) -> None:
     with serving(database_url) as (process, url):
         wait_until_answered(url)
-        page = httpx.get(f"{url}/graphql", headers={"Accept": "text/html"})
+        page = httpx.get(f"{url}/graphql", headers={"Accept": "text/html"}, timeout=DEADLINE_SECONDS)
         assert "graphiql" not in page.text.lower()
         process.terminate()
         printed, _ = process.communicate()
@@ -57,6 +58,8 @@ def test_example_of_a_server_without_demo_data_is_answered(database_url: str) ->
     body = shlex.split(command)[-1]
     with serving(database_url) as (_, url):
         wait_until_answered(url)
-        answer = httpx.post(f"{url}/graphql", content=body, headers={"Content-Type": "application/json"}).json()
+        answer = httpx.post(
+            f"{url}/graphql", content=body, headers={"Content-Type": "application/json"}, timeout=DEADLINE_SECONDS
+        ).json()
     assert re.search(r"locations", body)
     assert answer == {"data": {"locations": {"edges": []}}}

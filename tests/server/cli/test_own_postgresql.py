@@ -23,7 +23,7 @@ from tests.support.databases.own_server import OwnServer, own_server
 from tests.support.databases.roles import execute
 from tests.support.fixtures.server import JSON, running_worker
 from tests.support.http.server_process import one_line, serving
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 PASSWORD = "wr0ng-w%rd"  # noqa: S105
 QUERY = "/graphql?query={locations(first:1){totalCount}}"
@@ -133,7 +133,7 @@ def test_names_that_need_encoding_work_everywhere(unusual_url: str) -> None:
                 await wait_for(connection, await accept(connection), BatchStatus.APPLIED)
 
         asyncio.run(apply())
-        answer = httpx.get(url + QUERY, headers=JSON, timeout=30).json()
+        answer = httpx.get(url + QUERY, headers=JSON, timeout=DEADLINE_SECONDS).json()
         assert answer == {"data": {"locations": {"totalCount": 3}}}
     with psycopg.connect(unusual_url) as connection:
         query = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'prices'"
@@ -157,16 +157,16 @@ def test_privilege_revoked_from_a_running_server_is_logged_once(
 ) -> None:
     settings = {"RATESGRAPH_CACHE_BYTES": "0", "RATESGRAPH_LOG_FORMAT": "json"}
     with (tmp_path / "log").open("w") as log, serving(role_url, settings=settings, log=log) as (_, url):
-        assert httpx.get(url + QUERY, headers=JSON, timeout=30).status_code == 200
+        assert httpx.get(url + QUERY, headers=JSON, timeout=DEADLINE_SECONDS).status_code == 200
         execute(database_url, "REVOKE SELECT ON locations FROM clerk")
         for _ in range(3):
-            refused = httpx.get(url + QUERY, headers=JSON, timeout=30)
+            refused = httpx.get(url + QUERY, headers=JSON, timeout=DEADLINE_SECONDS)
             assert refused.status_code == 503
             assert refused.headers["retry-after"] == "2"
             assert refused.json()["errors"][0]["extensions"]["code"] == "DATABASE_UNAVAILABLE"
             assert "locations" not in refused.json()["errors"][0]["message"]
         execute(database_url, "GRANT SELECT ON locations TO clerk")
-        assert httpx.get(url + QUERY, headers=JSON, timeout=30).status_code == 200
+        assert httpx.get(url + QUERY, headers=JSON, timeout=DEADLINE_SECONDS).status_code == 200
     printed = (tmp_path / "log").read_text()
     assert printed.count("database refuses a statement: permission denied for table locations (SQLSTATE 42501)") == 1
     assert "Traceback" not in printed
@@ -215,7 +215,7 @@ def test_outage_is_logged_with_its_reason(tmp_path: Path) -> None:
         settings = {"RATESGRAPH_LOG_FORMAT": "console"}
         with serving(url, log=log, settings=settings) as (_, address):
             server.stop("immediate")
-            assert httpx.get(f"{address}/readyz", timeout=30).status_code == 503
+            assert httpx.get(f"{address}/readyz", timeout=DEADLINE_SECONDS).status_code == 503
             reason = (
                 f"The database postgres at 127.0.0.1, port {server.port} cannot be reached as user postgres: connection"
                 " refused; no PostgreSQL listens there. Start the server, or correct host and port in the URL."

@@ -20,9 +20,8 @@ from tests.support.commands.processes import COMMAND, environment
 from tests.support.faults.proxy import Proxy, running_proxy
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.http.server_process import one_line, serving, wait_until_answered
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
-SECONDS = 60
 BATCHES = "{ batches { edges { node { status source idempotencyKey itemCount } } } }"
 
 
@@ -176,7 +175,10 @@ def test_upload_command_requires_a_valid_token_with_upload_scope(database_url: s
         def is_rejected_by_all() -> bool:
             # Each request opens a connection, which any of the processes may accept.
             requests = (
-                httpx.post(f"{url}/graphql", json={"query": "{ __typename }"}, headers=headers) for _ in range(20)
+                httpx.post(
+                    f"{url}/graphql", json={"query": "{ __typename }"}, headers=headers, timeout=DEADLINE_SECONDS
+                )
+                for _ in range(20)
             )
             return all(response.status_code == 401 for response in requests)
 
@@ -200,9 +202,9 @@ def test_upload_command_interrupted_while_sending_creates_one_batch_on_rerun(
     with running_proxy(port_of(server)) as proxy:
         proxy.stall_after = 2 * MIB
         with uploading(proxy.url, file) as process:
-            assert proxy.stalled.wait(SECONDS)
+            assert proxy.stalled.wait(DEADLINE_SECONDS)
             process.send_signal(stop)
-            _, printed = process.communicate(timeout=SECONDS)
+            _, printed = process.communicate(timeout=DEADLINE_SECONDS)
             assert process.returncode == exit_code
     if stop is signal.SIGINT:
         assert "run the command again to continue" in one_line(printed)
@@ -220,12 +222,12 @@ def test_upload_command_interrupted_while_waiting_resumes_without_resending(
     with uploading(url_of(server), file) as process:
         wait_while_running(lambda: bool(batches(server)), process)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=SECONDS) == 130
+        assert process.wait(timeout=DEADLINE_SECONDS) == 130
     with running_proxy(port_of(server)) as proxy:
         # Queries fit into this limit, the file does not.
         proxy.stall_after = MIB // 2
         with uploading(proxy.url, file) as process, running_worker(database_url):
-            printed, _ = process.communicate(timeout=SECONDS)
+            printed, _ = process.communicate(timeout=DEADLINE_SECONDS)
         assert process.returncode == 0
         assert "batch 1" in printed
     assert len(batches(server)) == 1
@@ -240,7 +242,7 @@ def wait_while_running(condition: Callable[[], bool], process: subprocess.Popen[
         assert process.poll() is None, process.communicate()
         return False
 
-    eventually(holds_before_exit, "the condition does not hold in time", SECONDS)
+    eventually(holds_before_exit, "the condition does not hold in time")
 
 
 @contextmanager
@@ -259,7 +261,7 @@ def test_upload_command_resumes_waiting_after_the_server_recovers(
         wait_while_running(lambda: bool(batches(server)), process)
         with disconnect(proxy), running_worker(database_url):
             wait_while_running(lambda: batches(server)[0]["status"] == "APPLIED", process)
-        printed, complaints = process.communicate(timeout=SECONDS)
+        printed, complaints = process.communicate(timeout=DEADLINE_SECONDS)
         assert (process.returncode, complaints) == (0, "")
         assert "batch 1 applied" in printed
 
@@ -272,10 +274,10 @@ def test_upload_command_reconnects_after_a_connection_breaks_while_sending(
     with running_proxy(port_of(server)) as proxy, running_worker(database_url):
         proxy.stall_after = 2 * MIB
         with uploading(proxy.url, file) as process:
-            assert proxy.stalled.wait(SECONDS)
+            assert proxy.stalled.wait(DEADLINE_SECONDS)
             proxy.stall_after = None
             proxy.cut()
-            printed, complaints = process.communicate(timeout=SECONDS)
+            printed, complaints = process.communicate(timeout=DEADLINE_SECONDS)
     assert (process.returncode, complaints) == (0, "")
     items = data.count(b"\n") - 1
     assert f"{items:,} of {items:,} items" in printed

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.support.fixtures.server import Json, running_server
+from tests.support.waiting import DEADLINE_SECONDS
 
 Send = Callable[[httpx.Client], httpx.Response]
 
@@ -20,7 +21,7 @@ def anonymous(module_database_url: str) -> Iterator[httpx.Client]:
     """Yield an anonymous client of a server in the production profile."""
     with (
         running_server(module_database_url, profile="production", writes_are_open=False) as client,
-        httpx.Client(base_url=client.http.base_url, headers={"Accept": "*/*"}, timeout=30) as http,
+        httpx.Client(base_url=client.http.base_url, headers={"Accept": "*/*"}, timeout=DEADLINE_SECONDS) as http,
     ):
         yield http
 

@@ -14,6 +14,7 @@ from server.auth import authenticator
 from tests.support.fixtures.server import JSON, running_server
 from tests.support.streams import open_socket, operation_results, sse_results, subscribe
 from tests.support.tokens import authorization_header
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.worlds import Item, World, apply_frame, frame_of
 
 WORLD = World({"china": None, "europe": None, "CNSGH": "china", "NLRTM": "europe"}, {"CNSGH", "NLRTM"})
@@ -54,7 +55,7 @@ def test_parallel_requests_of_many_lanes_are_all_answered(database_url: str, roo
 
     async def post_all(url: str) -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(limits=limits, timeout=60, headers=JSON) as http:
+        async with httpx.AsyncClient(limits=limits, timeout=DEADLINE_SECONDS, headers=JSON) as http:
             body = {"query": f"{{ {root} {fields} }}"}
             return await asyncio.gather(*(http.post(f"{url}/graphql", json=body) for _ in range(REQUESTS)))
 

@@ -14,14 +14,14 @@ from tests.support.fixtures.server import JSON, running_worker
 from tests.support.http.response_cache import cache_status
 from tests.support.http.server_process import serving
 from tests.support.tokens import authorization_header, create_api_token
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 PROCESSES = 3
 UPLOADERS, UPLOADS, READERS = 2, 6, 6
 PRICES = 3
 """Prices per upload and day."""
-FOLLOWED_WITHIN_SECONDS = 1.0
-WAIT_SECONDS = 10
+FOLLOWED_WITHIN_SECONDS = 5.0
+"""It takes milliseconds. This is for a machine that does many other things."""
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def server(database_url: str) -> Iterator[str]:
     ):
         with psycopg.connect(database_url, autocommit=True) as connection:
             # A process that still starts would leave all requests to the others.
-            eventually(lambda: count_followers(connection) == PROCESSES, "not all processes listen", WAIT_SECONDS)
+            eventually(lambda: count_followers(connection) == PROCESSES, "not all processes listen")
         yield url
 
 
@@ -49,7 +49,7 @@ def count_followers(connection: psycopg.Connection[tuple[int]]) -> int:
 def connect(url: str) -> httpx.Client:
     """Return a client with one connection, so that all its requests reach the same process."""
     limits = httpx.Limits(max_connections=1)
-    return httpx.Client(base_url=url, timeout=30, headers=JSON, limits=limits)
+    return httpx.Client(base_url=url, timeout=DEADLINE_SECONDS, headers=JSON, limits=limits)
 
 
 def read_price_count(client: httpx.Client) -> tuple[int, httpx.Response]:
@@ -63,14 +63,14 @@ def read_price_count(client: httpx.Client) -> tuple[int, httpx.Response]:
 
 def upload(client: httpx.Client, token: str) -> None:
     """Upload prices and wait until they are applied."""
-    variables = {"input": {"prices": [VALID_ITEM] * PRICES, "waitMs": 20_000}}
+    variables = {"input": {"prices": [VALID_ITEM] * PRICES, "waitMs": 30_000}}
     answer = client.post(
         "/graphql", json={"query": UPLOAD, "variables": variables}, headers=authorization_header(token)
     ).json()
     assert answer["data"]["uploadPrices"]["batch"]["status"] == "APPLIED", answer
 
 
-def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(server: str, database_url: str) -> None:
+def test_cache_shows_uploads_at_once_in_one_process_and_soon_in_all(server: str, database_url: str) -> None:
     token = create_api_token(database_url, "upload")
     applied: list[float] = []
     """Times at which the response to each upload arrived."""
@@ -100,6 +100,8 @@ def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(s
         readers = [threads.submit(keep_reading, number) for number in range(READERS)]
         try:
             list(threads.map(keep_uploading, range(UPLOADERS)))
+            # Every process must show all of them now.
+            time.sleep(FOLLOWED_WITHIN_SECONDS + 0.5)
         finally:
             stop.set()
         # Without cache hits the test would prove nothing about the cache.
@@ -109,6 +111,6 @@ def test_cache_shows_uploads_at_once_in_one_process_and_within_a_second_in_all(s
     tags = set()
     for _ in range(4 * PROCESSES):
         with connect(server) as client:
-            eventually(lambda client=client: read_price_count(client)[0] == total, "an upload is missing", WAIT_SECONDS)  # type: ignore[misc]
+            eventually(lambda client=client: read_price_count(client)[0] == total, "an upload is missing")  # type: ignore[misc]
             tags.add(read_price_count(client)[1].headers["etag"])
     assert len(tags) == 1

@@ -16,7 +16,7 @@ from tests.support.fixtures.server import Json, running_server
 from tests.support.fixtures.subscriptions import Watched
 from tests.support.http.subscriptions import PROGRESS, each_transport, upload
 from tests.support.streams import PROTOCOL, open_socket, operation_results, receive, sse_results, subscribe
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 EVENT_STREAM = {"Accept": "text/event-stream"}
 MALFORMED: list[str | bytes] = [
@@ -37,7 +37,9 @@ MALFORMED: list[str | bytes] = [
 @pytest.mark.parametrize("accept", ["application/json", "*/*"])
 def test_subscription_without_sse_or_websocket_is_rejected_with_a_hint(watched: Watched, accept: str) -> None:
     body = {"query": PROGRESS, "variables": {"id": "1"}}
-    answer = httpx.post(f"{watched.url}/graphql", json=body, headers={"Accept": accept}).json()
+    answer = httpx.post(
+        f"{watched.url}/graphql", json=body, headers={"Accept": accept}, timeout=DEADLINE_SECONDS
+    ).json()
     assert answer["errors"][0]["extensions"] == {"code": "STREAM_REQUIRED"}
     assert "text/event-stream" in answer["errors"][0]["message"]
 
@@ -84,7 +86,7 @@ def test_invalid_stream_request_parameters_are_rejected_with_a_code(
 def rejection_code(url: str, transport: str, parameters: Json) -> str:
     """Return the code of the only error of the response to a stream request."""
     if transport == "sse":
-        response = httpx.post(f"{url}/graphql", json=parameters, headers=EVENT_STREAM)
+        response = httpx.post(f"{url}/graphql", json=parameters, headers=EVENT_STREAM, timeout=DEADLINE_SECONDS)
         answer = (
             next(sse_results(response))
             if response.headers["content-type"].startswith("text/event-stream")
@@ -109,17 +111,19 @@ def test_stream_requires_a_persisted_document_if_only_those_are_allowed(
         with open_socket(url) as socket:
             socket.send('{"id": "1", "type": "subscribe", "payload": {"documentId": "kinds"}}')
             assert list(operation_results(socket)) == [{"data": {"__typename": "Query"}}]
-        response = httpx.post(f"{url}/graphql", json={"documentId": "kinds"}, headers=EVENT_STREAM)
+        response = httpx.post(
+            f"{url}/graphql", json={"documentId": "kinds"}, headers=EVENT_STREAM, timeout=DEADLINE_SECONDS
+        )
         assert list(sse_results(response)) == [{"data": {"__typename": "Query"}}]
 
 
 def test_sse_stream_can_be_requested_by_get_except_for_mutations(watched: Watched) -> None:
     address, batch_id = f"{watched.url}/graphql", upload(watched, VALID_ITEM)
     parameters = {"query": PROGRESS, "variables": json.dumps({"id": batch_id})}
-    with httpx.stream("GET", address, params=parameters, headers=EVENT_STREAM) as response:
+    with httpx.stream("GET", address, params=parameters, headers=EVENT_STREAM, timeout=DEADLINE_SECONDS) as response:
         assert next(sse_results(response))["data"]["batchProgress"]["status"] == "QUEUED"
     mutation = {"query": 'mutation { revertBatch(id: "1") { batch { id } } }'}
-    (answer,) = sse_results(httpx.get(address, params=mutation, headers=EVENT_STREAM))
+    (answer,) = sse_results(httpx.get(address, params=mutation, headers=EVENT_STREAM, timeout=DEADLINE_SECONDS))
     assert answer["errors"][0]["extensions"] == {"code": "METHOD_NOT_ALLOWED"}
 
 
@@ -128,7 +132,9 @@ def test_sse_request_without_a_json_body_is_rejected(watched: Watched) -> None:
         (b"{", {"Content-Type": "application/json"}, 400, "BAD_JSON"),
         (b"{}", {"Content-Type": "text/plain"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
     ]:
-        answer = httpx.post(f"{watched.url}/graphql", content=content, headers=EVENT_STREAM | headers)
+        answer = httpx.post(
+            f"{watched.url}/graphql", content=content, headers=EVENT_STREAM | headers, timeout=DEADLINE_SECONDS
+        )
         assert answer.status_code == status
         assert answer.json()["errors"][0]["extensions"] == {"code": code}
 
@@ -136,7 +142,9 @@ def test_sse_request_without_a_json_body_is_rejected(watched: Watched) -> None:
 def test_sse_request_for_the_query_cost_is_rejected_with_a_hint(watched: Watched) -> None:
     for wish in ("report", "only"):
         headers = EVENT_STREAM | {"GraphQL-Cost": wish}
-        answer = httpx.post(f"{watched.url}/graphql", json={"query": PROGRESS}, headers=headers)
+        answer = httpx.post(
+            f"{watched.url}/graphql", json={"query": PROGRESS}, headers=headers, timeout=DEADLINE_SECONDS
+        )
         (error,) = answer.json()["errors"]
         assert (answer.status_code, error["extensions"]) == (400, {"code": "BAD_PARAMETER"})
         assert "Accept: application/json" in error["message"]
@@ -153,7 +161,7 @@ def test_access_log_reports_an_incomplete_body_once_at_info_level(
     )
     with running_server(database_url, request_seconds=seconds) as client:
         url = client.http.base_url
-        with socket.create_connection((url.host, url.port or 80), timeout=15) as sock:
+        with socket.create_connection((url.host, url.port or 80), timeout=DEADLINE_SECONDS) as sock:
             sock.sendall(f"{head}\r\n\r\n{{".encode())
             if seconds < 1:
                 assert b" 408 " in sock.recv(65_536)

@@ -9,6 +9,7 @@ from websockets.typing import Origin
 
 from tests.support.fixtures.server import Client, Json, running_server
 from tests.support.streams import PROTOCOL
+from tests.support.waiting import DEADLINE_SECONDS
 
 QUERY = "{ __typename }"
 ANSWER = {"data": {"__typename": "Query"}}
@@ -224,4 +225,4 @@ def test_cors_allowed_origin_can_open_a_websocket(open_client: Client) -> None:
     address = f"{str(open_client.http.base_url).replace('http', 'ws', 1)}/graphql"
     with connect(address, subprotocols=[PROTOCOL], origin=Origin(ALLOWED_ORIGIN)) as socket:
         socket.send('{"type": "connection_init"}')
-        assert socket.recv(timeout=10) == '{"type":"connection_ack"}'
+        assert socket.recv(timeout=DEADLINE_SECONDS) == '{"type":"connection_ack"}'

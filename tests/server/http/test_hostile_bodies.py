@@ -13,6 +13,7 @@ from tests.support.hostile import Target, check_quick, error_codes
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.streams import open_socket, receive
 from tests.support.tokens import authorization_header, create_api_token
+from tests.support.waiting import DEADLINE_SECONDS
 
 UPLOAD = "mutation ($prices: [PriceInput!]!) { uploadPrices(input: {prices: $prices}) { replayed } }"
 PAGE = "query ($n: Int!) { locations(first: $n) { totalCount } }"
@@ -64,7 +65,7 @@ ITEMS = {
 @pytest.fixture(scope="module")
 def target(module_database_url: str) -> Iterator[Target]:
     """Yield a server process shared by the tests, without anonymous writes."""
-    with serving(module_database_url) as (process, url), httpx.Client(base_url=url, timeout=30) as http:
+    with serving(module_database_url) as (process, url), httpx.Client(base_url=url, timeout=DEADLINE_SECONDS) as http:
         wait_until_answered(url)
         yield Target(url, process.pid, http)
 
@@ -137,7 +138,7 @@ def test_hostile_websocket_message_closes_only_its_own_connection(
     with open_socket(target.url) as socket, open_socket(target.url) as other:
         socket.send(message)
         with pytest.raises(ConnectionClosedError) as caught:
-            socket.recv(timeout=10)
+            socket.recv(timeout=DEADLINE_SECONDS)
         assert caught.value.rcvd is not None
         assert caught.value.rcvd.code == close_code
         other.send('{"type": "ping"}')
@@ -149,7 +150,7 @@ def test_body_limit_bounds_memory_under_concurrent_oversized_bodies(target: Targ
 
     def send(_: int) -> int:
         headers = {"Content-Type": "application/json"}
-        return httpx.post(f"{target.url}/graphql", content=body, headers=headers, timeout=60).status_code
+        return httpx.post(f"{target.url}/graphql", content=body, headers=headers, timeout=DEADLINE_SECONDS).status_code
 
     send(0)
     before = target.memory()

@@ -14,6 +14,7 @@ from tests.support.fixtures.server import Client, Json, running_server
 from tests.support.http.multipart import error_code
 from tests.support.http.raw_http import connect
 from tests.support.streams import open_socket, receive, subscribe
+from tests.support.waiting import DEADLINE_SECONDS
 
 BODY_BYTES = 1_500_000
 """Maximum body of the server. Two of them fit into the budget."""
@@ -68,7 +69,7 @@ def test_large_body_without_room_is_refused_and_small_ones_are_not(
         assert (answer.status_code, error_code(answer), answer.headers["Retry-After"]) == (503, "SERVER_BUSY", "2")
         assert client.ask("{ __typename }") == {"__typename": "Query"}
     # The server notices the disconnects in its own time.
-    monkeypatch.setattr(large_bodies, "MAX_WAIT_SECONDS", 10)
+    monkeypatch.setattr(large_bodies, "MAX_WAIT_SECONDS", DEADLINE_SECONDS)
     assert upload(client).status_code == 200
 
 
@@ -100,7 +101,7 @@ def test_large_websocket_messages_share_the_room_with_bodies(client: Client, mon
         assert receive(opened)["payload"] == {"data": {"__typename": "Query"}}
         assert receive(opened) == {"id": "small", "type": "complete"}
         admitted.close()
-        monkeypatch.setattr(large_bodies, "MAX_WAIT_SECONDS", 10)
+        monkeypatch.setattr(large_bodies, "MAX_WAIT_SECONDS", DEADLINE_SECONDS)
         # Each operation returns its room when it ends.
         for number in range(5):
             assert send_upload(str(number))["payload"]["data"]["uploadPrices"]["userErrors"] == []

@@ -30,6 +30,7 @@ from tests.support.http.multipart import (
 )
 from tests.support.http.server_process import serving
 from tests.support.tokens import authorization_header, create_api_token
+from tests.support.waiting import DEADLINE_SECONDS
 
 
 @pytest.fixture
@@ -246,13 +247,13 @@ def test_multipart_upload_on_a_full_disk_responds_503_and_stores_nothing(databas
     create_locations(database_url)
     token = create_api_token(database_url, "upload")
     with serving(database_url) as (process, url):
-        httpx.get(f"{url}/readyz").raise_for_status()
+        httpx.get(f"{url}/readyz", timeout=DEADLINE_SECONDS).raise_for_status()
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
         request = form(CSV + b"\n" * 3_000_000, "prices.csv")
         request["headers"] |= authorization_header(token)
-        answer = httpx.post(f"{url}/graphql", **request, timeout=30)
+        answer = httpx.post(f"{url}/graphql", **request, timeout=DEADLINE_SECONDS)
         assert (answer.status_code, error_code(answer)) == (503, "NO_ROOM")
         assert int(answer.headers["retry-after"]) > 0
-        assert httpx.get(f"{url}/readyz").status_code == 200
+        assert httpx.get(f"{url}/readyz", timeout=DEADLINE_SECONDS).status_code == 200
     with psycopg.connect(database_url) as connection:
         assert connection.execute("SELECT count(*) FROM price_batches").fetchone() == (0,)

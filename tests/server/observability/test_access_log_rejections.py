@@ -9,7 +9,7 @@ from tests.support.http.logs import Log, logging_server
 from tests.support.http.metrics import SCRAPER, SETTINGS, find, scrape
 from tests.support.http.raw_http import BODY, FORM, HEAD, read_all, status_and_code
 from tests.support.tokens import create_api_token
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 Server = tuple[str, Log]
 ID = b"X-Request-Id: %b\r\n"
@@ -26,7 +26,7 @@ def server(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -
 def send_raw(url: str, words: bytes) -> bytes:
     """Send raw bytes and return the response until the server closes."""
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=15) as sock:
+    with socket.create_connection((host, int(port)), timeout=DEADLINE_SECONDS) as sock:
         sock.sendall(words)
         return read_all(sock)
 

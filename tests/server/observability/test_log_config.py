@@ -51,7 +51,7 @@ def test_log_redaction_recognizes_secrets_by_their_format(text: str, expected: s
 def test_log_redaction_of_long_hostile_messages_is_fast_and_shortens_them(part: str) -> None:
     formatter = make_formatter(style="json", include_message=True, secrets=[])
     message = "Origin: " + part * (60_000 // len(part))
-    began = time.perf_counter()
+    began = time.thread_time()
     line = formatter.format(logging.LogRecord("strawberry.ws", logging.WARNING, "", 1, message, (), None))
-    assert time.perf_counter() - began < 0.1
+    assert time.thread_time() - began < 0.1
     assert len(line) < 5_000

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.support.http.logs import Log, logging_server
 from tests.support.http.subscriptions import PROGRESS
 from tests.support.streams import open_events, open_socket, operation_results, sse_results, subscribe
 from tests.support.tokens import authorization_header, create_api_token
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 AVERAGES = """
 query Week($origin: String!) {
@@ -39,7 +40,9 @@ def logged(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -
 
 def send_query(url: str, query: str, headers: dict[str, str] | None = None, **variables: object) -> httpx.Response:
     """Send a query and return the response."""
-    return httpx.post(f"{url}/graphql", json={"query": query, "variables": variables}, headers=headers, timeout=30)
+    return httpx.post(
+        f"{url}/graphql", json={"query": query, "variables": variables}, headers=headers, timeout=DEADLINE_SECONDS
+    )
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -79,25 +82,34 @@ def test_access_log_records_cache_status_error_codes_and_unknown_routes(logged: 
     assert (hit["cache"], hit["operation"], hit["rows"]) == ("hit", "Week", 7)
     address = f"{url}/graphql"
     accept = {"Accept": "application/json"}
-    got = httpx.get(address, params={"query": '{ location(key: "CNSGH") { key } }'}, headers=accept)
-    again = httpx.get(str(got.url), headers=accept | {"If-None-Match": got.headers["etag"], "X-Request-Id": "third"})
+    got = httpx.get(
+        address, params={"query": '{ location(key: "CNSGH") { key } }'}, headers=accept, timeout=DEADLINE_SECONDS
+    )
+    again = httpx.get(
+        str(got.url),
+        headers=accept | {"If-None-Match": got.headers["etag"], "X-Request-Id": "third"},
+        timeout=DEADLINE_SECONDS,
+    )
     assert again.status_code == 304
     assert log.find(request_id="third")["cache"] == "304"
-    httpx.post(address, json={}, headers={"X-Request-Id": "fourth"})
+    httpx.post(address, json={}, headers={"X-Request-Id": "fourth"}, timeout=DEADLINE_SECONDS)
     assert log.find(request_id="fourth")["codes"] == ["BAD_PARAMETER"]
     send_query(url, AVERAGES, {"X-Request-Id": "fifth"}, origin="XXXXX")
     assert log.find(request_id="fifth")["codes"] == ["UNKNOWN_LOCATION"]
     send_query(url, "mutation { revertBatch(id: 1) { userErrors { code } } }", {"X-Request-Id": "sixth"})
     refused = log.find(request_id="sixth")
     assert (refused["status"], refused["codes"], refused["caller"]) == (401, ["UNAUTHENTICATED"], "anyone")
-    assert httpx.get(f"{url}/no/such/thing", headers={"X-Request-Id": "seventh"}).status_code == 404
+    assert (
+        httpx.get(f"{url}/no/such/thing", headers={"X-Request-Id": "seventh"}, timeout=DEADLINE_SECONDS).status_code
+        == 404
+    )
     assert log.find(request_id="seventh")["route"] == "none"
 
 
 @pytest.mark.parametrize("sent", ["", "a b", "a" * 65, "ä", 'x"y', "a\tb"])
 def test_access_log_replaces_an_invalid_request_id_with_a_generated_one(logged: tuple[str, Log], sent: str) -> None:
     url, log = logged
-    answer = httpx.get(f"{url}/graphql", headers={b"X-Request-Id": sent.encode()})
+    answer = httpx.get(f"{url}/graphql", headers={b"X-Request-Id": sent.encode()}, timeout=DEADLINE_SECONDS)
     made = answer.headers["x-request-id"]
     assert len(made) == 16
     assert log.find(request_id=made)["status"] == answer.status_code
@@ -115,8 +127,10 @@ def test_log_lines_contain_no_secrets_or_argument_values(
         send_query(url, AVERAGES, origin=ARGUMENT)
         send_query(url, f'{{ location(key: "{ARGUMENT}") {{ key }} }}')
         send_query(url, "{ batches { totalCount } }", {"Authorization": f"Bearer {ARGUMENT}"})
-        httpx.get(f"{url}/{ARGUMENT}", params={"query": ARGUMENT})
-        httpx.get(f"{url}/graphql", params={"query": f'{{ location(key: "{ARGUMENT}") {{ key }} }}'})
+        httpx.get(f"{url}/{ARGUMENT}", params={"query": ARGUMENT}, timeout=DEADLINE_SECONDS)
+        httpx.get(
+            f"{url}/graphql", params={"query": f'{{ location(key: "{ARGUMENT}") {{ key }} }}'}, timeout=DEADLINE_SECONDS
+        )
         send_query(url, "{ batches { totalCount } }", authorization_header(token[:-3] + "000"))
         with open_socket(url, token) as socket:
             subscribe(socket, PROGRESS, {"id": ARGUMENT})
@@ -158,7 +172,10 @@ def test_log_lines_on_a_terminal_are_not_json(database_url: str) -> None:
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
                 )
-            printed = os.read(ours, 10_000).decode()
+            printed = ""
+            while "reconnecting" not in printed:
+                assert select.select([ours], [], [], DEADLINE_SECONDS)[0], printed
+                printed += os.read(ours, 10_000).decode()
         finally:
             process.terminate()
     os.close(ours)
@@ -240,7 +257,7 @@ def test_startup_failure_is_logged_as_json_without_the_password(tmp_path: Path) 
             text=True,
             cwd=tmp_path,
             check=False,
-            timeout=60,
+            timeout=DEADLINE_SECONDS,
         )
         assert done.returncode == 1
         assert SECRET not in done.stdout + done.stderr

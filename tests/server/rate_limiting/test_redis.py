@@ -18,12 +18,12 @@ from server.rate_limiting import shared_storage
 from tests.support.http.rate_limits import LIMIT, READ, forwarded_headers, open_limited_server, send_query, statuses
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.redis import PASSWORD, RedisServer, running_redis
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 BACKOFF_SECONDS = 0.2
 LOAD_LIMIT = 100
 CLIENTS = 4
-STOP_SECONDS = 5
+STOP_SECONDS = 30
 MAX_ROUNDS = 50
 
 
@@ -31,6 +31,12 @@ def wait_for_requests(found: Counter[int], count: int) -> None:
     """Wait for this number of further responses."""
     before = found.total()
     eventually(lambda: found.total() >= before + count, "the server does not respond")
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer for Redis: on a busy machine it may take a quarter of a second, and would then count as away."""
+    monkeypatch.setattr(shared_storage, "STORAGE_SECONDS", 5.0)
 
 
 @pytest.fixture
@@ -68,7 +74,9 @@ def send_at_once(urls: list[str], address: str) -> list[httpx.Response]:
     """Send a query from the address to each URL, four at a time."""
     query, headers = {"query": READ}, forwarded_headers(address)
     with ThreadPoolExecutor(CLIENTS) as threads:
-        return list(threads.map(lambda url: httpx.post(url, json=query, headers=headers, timeout=30), urls))
+        return list(
+            threads.map(lambda url: httpx.post(url, json=query, headers=headers, timeout=DEADLINE_SECONDS), urls)
+        )
 
 
 @pytest.mark.parametrize("fault", ["kill", "suspend"])
@@ -82,7 +90,7 @@ def test_rate_limit_continues_from_the_last_count_while_redis_is_away(
         # Neither open nor closed: the remaining requests are admitted, and no more.
         assert statuses(client, 4) == [200, 200, 429, 429]
         # Only the first request waited for Redis.
-        assert time.monotonic() < started + shared_storage.STORAGE_SECONDS + 0.5
+        assert time.monotonic() < started + 1.9 * shared_storage.STORAGE_SECONDS
         # Callers that this process does not know yet are counted in its memory.
         assert statuses(client, LIMIT + 1, "203.0.113.2") == [200] * LIMIT + [429]
         stopped_at = time.monotonic()
@@ -113,7 +121,7 @@ def test_requests_succeed_while_redis_is_killed_and_restarted_under_load(
     with open_limited_server(database_url, **redis.settings, rate_limit=f"{LOAD_LIMIT}/day") as client:
 
         def send_until_stopped(number: int) -> None:
-            with httpx.Client(base_url=client.http.base_url) as http:
+            with httpx.Client(base_url=client.http.base_url, timeout=DEADLINE_SECONDS) as http:
                 while not stop.is_set():
                     started = time.monotonic()
                     headers = forwarded_headers(f"203.0.113.{number}")
@@ -135,7 +143,7 @@ def test_requests_succeed_while_redis_is_killed_and_restarted_under_load(
                 each.result()
     assert set(found) <= {200, 429}
     assert found[200] == CLIENTS * LOAD_LIMIT
-    assert slowest[0] < shared_storage.STORAGE_SECONDS + 1
+    assert slowest[0] < shared_storage.STORAGE_SECONDS + 10
 
 
 @pytest.mark.parametrize("fault", ["full", "wrong password", "read-only"])

@@ -19,6 +19,7 @@ from server.rate_limiting.fixed_window import MAX_TRACKED_CALLERS, FixedWindowLi
 from server.rate_limiting.shared_storage import parse_rate_limit
 from tests.support.http.rate_limits import open_limited_server, send_query, statuses
 from tests.support.http.server_process import serving, wait_until_answered
+from tests.support.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -194,7 +195,7 @@ def test_rate_limit_holds_over_all_processes_of_a_server(database_url: str) -> N
     with serving(database_url, "--no-demo", "--workers", "2", settings=settings) as (_, url):
         wait_until_answered(url)
         query = {"query": "{ locations { totalCount } }"}
-        answers = [httpx.post(f"{url}/graphql", json=query) for _ in range(40)]
+        answers = [httpx.post(f"{url}/graphql", json=query, timeout=DEADLINE_SECONDS) for _ in range(40)]
     assert {answer.status_code for answer in answers} == {200, 429}
     assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"address";q=3;w=86400'}
     assert 3 <= sum(answer.status_code == 200 for answer in answers) <= 6
@@ -210,7 +211,10 @@ def test_rate_limit_trusts_only_proxies_named_in_the_settings(
         wait_until_answered(url)
         query = {"query": "{ locations { totalCount } }"}
         addresses = [{"X-Forwarded-For": f"203.0.113.{number}"} for number in range(6)]
-        found = {httpx.post(f"{url}/graphql", json=query, headers=address).status_code for address in addresses}
+        found = {
+            httpx.post(f"{url}/graphql", json=query, headers=address, timeout=DEADLINE_SECONDS).status_code
+            for address in addresses
+        }
     assert found == expected
 
 

@@ -13,9 +13,9 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from tests.support.fixtures.server import Client, running_server
-from tests.support.streams import EVENT_SECONDS, open_events, open_socket, operation_results, receive, subscribe
+from tests.support.streams import open_events, open_socket, operation_results, receive, subscribe
 from tests.support.tokens import authorization_header, create_api_token
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 READ = "{ locations { totalCount } }"
 WATCH = 'subscription { pricesChanged(origin: "CNSGH", destination: "NLRTM") { status } }'
@@ -188,11 +188,11 @@ def test_connection_limit_evicts_idle_connections_but_not_busy_ones(lane_url: st
         address = (client.http.base_url.host, client.http.base_url.port)
         for _ in range(3):
             opened.enter_context(open_events(url, WATCH, {}))
-        idle = opened.enter_context(socket.create_connection(address, EVENT_SECONDS))
-        assert httpx.get(f"{url}/livez").status_code == 200
+        idle = opened.enter_context(socket.create_connection(address, DEADLINE_SECONDS))
+        assert httpx.get(f"{url}/livez", timeout=DEADLINE_SECONDS).status_code == 200
         assert idle.recv(1) == b""
         with open_socket(url) as busy:
-            refused = opened.enter_context(socket.create_connection(address, EVENT_SECONDS))
+            refused = opened.enter_context(socket.create_connection(address, DEADLINE_SECONDS))
             refused.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             answer = b""
             while piece := refused.recv(4_096):
@@ -221,6 +221,6 @@ print(raise_fd_limit(900), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 def is_live(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/livez").status_code == 200
+        return httpx.get(f"{url}/livez", timeout=DEADLINE_SECONDS).status_code == 200
     except httpx.TransportError:
         return False

@@ -13,7 +13,7 @@ from tests.support.fixtures.server import Client, running_server
 from tests.support.http.raw_http import connect, read_all, status_and_code
 from tests.support.http.slow_reading import HANDSHAKE, connect_with_small_buffers, get_request, graphql_request
 from tests.support.streams import open_events
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 WATCH = 'subscription { pricesChanged(origin: "CNSGH", destination: "NLRTM") { status } }'
 PROBES = ["/livez", "/readyz", "/metrics"]
@@ -39,7 +39,7 @@ def filled_server(lane_url: str, **settings: Any) -> Iterator[Client]:  # noqa: 
 
 def count_errors(client: Client, code: str) -> float:
     """Return how many errors with this code were counted, on a connection of its own."""
-    text = httpx.get(f"{client.http.base_url}/metrics").text
+    text = httpx.get(f"{client.http.base_url}/metrics", timeout=DEADLINE_SECONDS).text
     counted = re.search(rf'ratesgraph_errors_total{{code="{code}"}} (\S+)', text)
     return float(counted[1]) if counted else 0.0
 
@@ -105,7 +105,8 @@ def test_closed_connections_release_their_slots(lane_url: str) -> None:
         eventually(lambda: ask(client, request).startswith(b"HTTP/1.1 200 "), "slots are not released")
 
 
-def test_reserve_for_probes_replaces_its_oldest_connections(lane_url: str) -> None:
+def test_reserve_for_probes_replaces_its_oldest_connections(lane_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.runtime.http_protocol.RESERVED_SECONDS", DEADLINE_SECONDS)
     with filled_server(lane_url, max_connections=3) as client, ExitStack() as opened:
         silent = [opened.enter_context(connect(client)) for _ in range(60)]
         assert ask(client, get_request("/livez")).endswith(b"alive\n")

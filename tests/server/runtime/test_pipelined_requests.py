@@ -17,10 +17,11 @@ from tests.support.http.slow_reading import (
     graphql_request,
     seconds_until_reset,
 )
+from tests.support.streams import open_socket, receive, subscribe
 from tests.support.waiting import eventually
 
-STALL_SECONDS = 2.4
-"""A connection is stuck after a sixth of it."""
+STALL_SECONDS = 24.0
+"""A connection is stuck after a sixth of it, and reset at the latest after the whole."""
 EVENTS = "text/event-stream"
 WATCH = 'subscription { pricesChanged(origin: "CNSGH", destination: "NLRTM") { status } }'
 
@@ -75,8 +76,13 @@ def test_request_that_was_answered_early_is_refused_without_a_second_response(cl
     with connect(client) as sock:
         sock.sendall(CHUNKED.replace(b"/graphql", b"/livez"))
         assert sock.recv(4_096).startswith(b"HTTP/1.1 405 ")
-        sock.sendall(b"1;" + b"x" * 140_000)
-        assert read_all(sock) == b""
+        try:
+            sock.sendall(b"1;" + b"x" * 140_000)
+            rest = read_all(sock)
+        except ConnectionError:
+            # The kernel resets a connection that is closed before all bytes were read.
+            rest = b""
+        assert rest == b""
 
 
 def test_pipelining_client_that_is_reset_causes_no_error_in_the_log(
@@ -98,7 +104,7 @@ def test_pipelined_response_that_waits_is_unread_bytes(database_url: str) -> Non
     ):
         # Each has some 600 kB.
         sock.sendall(graphql_request(LARGE) * 2)
-        assert seconds_until_reset(sock) < STALL_SECONDS / 2
+        assert seconds_until_reset(sock) < STALL_SECONDS * 5 / 6
 
 
 def test_pipelined_requests_beyond_the_limit_end_the_connection(client: Client) -> None:
@@ -107,3 +113,11 @@ def test_pipelined_requests_beyond_the_limit_end_the_connection(client: Client) 
         answer = read_all(sock)
     assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"alive\n") == 101
     assert answer.rpartition(b"HTTP/1.1 200 OK")[2].count(b"connection: close") == 1
+
+
+def test_websocket_queries_do_not_wait_for_subscriptions(client: Client) -> None:
+    with open_socket(str(client.http.base_url)) as opened:
+        for number in range(10):
+            subscribe(opened, WATCH, {}, str(number))
+        subscribe(opened, "{ __typename }", {}, "query")
+        assert receive(opened)["payload"] == {"data": {"__typename": "Query"}}

@@ -13,6 +13,7 @@ from tests.support.batches.uploads import UPLOAD, VALID_ITEM
 from tests.support.fixtures.server import Client, running_server
 from tests.support.hostile import probe_liveness
 from tests.support.http.raw_http import BODY, FORM, HEAD, SECONDS, connect, read_all, status_and_code
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 EVENTS = HEAD + b"Accept: text/event-stream\r\n"
 ANSWER = b'{"data":{"__typename":"Query"}}'
@@ -23,6 +24,10 @@ def client(module_database_url: str) -> Iterator[Client]:
     """Yield a server with a request timeout of half a second for all tests."""
     with running_server(module_database_url, request_seconds=SECONDS) as client:
         yield client
+
+
+LONG_SECONDS = 60 * SECONDS
+"""Until then a request has timed out, on a machine that does many other things."""
 
 
 def send_for(sock: socket.socket, data: bytes, seconds: float) -> None:
@@ -52,7 +57,7 @@ def test_incomplete_request_times_out_with_408(client: Client, begun: bytes) -> 
         sock.sendall(begun)
         assert status_and_code(read_all(sock)) == (408, "REQUEST_TIMEOUT")
         # Event loop timers deviate by a millisecond.
-        assert 0.9 * SECONDS < time.monotonic() - began < SECONDS + 5
+        assert 0.9 * SECONDS < time.monotonic() - began < LONG_SECONDS
 
 
 def test_request_timeout_is_not_extended_by_a_trickled_body(client: Client) -> None:
@@ -62,7 +67,7 @@ def test_request_timeout_is_not_extended_by_a_trickled_body(client: Client) -> N
         began = time.monotonic()
         answer = b""
         while not answer:
-            assert time.monotonic() - began < SECONDS + 5
+            assert time.monotonic() - began < LONG_SECONDS
             sock.sendall(b" ")
             try:
                 answer = sock.recv(1_000)
@@ -77,14 +82,14 @@ def test_idle_connection_without_a_request_is_closed_without_a_response(client: 
 
 
 def test_request_timeout_grows_with_the_body_bytes_received(client: Client) -> None:
-    # 20,000 bytes extend the timeout by two seconds.
-    body = BODY.ljust(20_001)
+    # 100,000 bytes extend the timeout by ten seconds.
+    body = BODY.ljust(100_001)
     with connect(client) as sock:
         sock.sendall(HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:-1])
         sock.settimeout(2 * SECONDS)
         with pytest.raises(TimeoutError):
             sock.recv(1)
-        sock.settimeout(15)
+        sock.settimeout(DEADLINE_SECONDS)
         sock.sendall(body[-1:])
         assert read_all(sock).endswith(ANSWER)
 
@@ -107,8 +112,8 @@ def test_request_timeout_is_not_extended_by_bytes_outside_the_body(client: Clien
     with connect(client) as sock:
         sock.sendall(begun)
         with pytest.raises(ConnectionError):
-            send_for(sock, more, 10 * SECONDS)
-    assert time.monotonic() - began < 10 * SECONDS
+            send_for(sock, more, LONG_SECONDS)
+    assert time.monotonic() - began < LONG_SECONDS
 
 
 def test_request_timeout_does_not_apply_to_the_response(client: Client) -> None:
@@ -150,15 +155,15 @@ def test_invalid_http_is_rejected_with_400(client: Client, noise: bytes) -> None
 
 
 def test_slow_requests_do_not_delay_other_requests(client: Client) -> None:
-    with ExitStack() as stack:
+    with ExitStack() as stack, probe_liveness(str(client.http.base_url)) as waits:
+        eventually(lambda: waits, "no probe is answered")
         sockets = [stack.enter_context(connect(client)) for _ in range(200)]
         for sock in sockets:
             sock.sendall(HEAD + b"Content-Length: 27\r\n\r\n" + BODY[:10])
-        with probe_liveness(str(client.http.base_url)) as waits:
-            answers = [read_all(sock) for sock in sockets]
+        answers = [read_all(sock) for sock in sockets]
     assert {status_and_code(answer) for answer in answers} == {(408, "REQUEST_TIMEOUT")}
     # The median is robust against pauses of a shared machine.
-    assert sorted(waits)[len(waits) // 2] < 0.1
+    assert sorted(waits)[len(waits) // 2] < SECONDS / 2
 
 
 def test_disconnect_during_a_multipart_request_does_not_block_later_requests(client: Client) -> None:

@@ -28,6 +28,7 @@ from tests.support.http.slow_reading import (
     subscribe_frame,
     websocket_frame,
 )
+from tests.support.waiting import DEADLINE_SECONDS
 
 FLOOD = 1_300
 """Number of frames above the limit, small enough to fit into one read of the server."""
@@ -102,7 +103,7 @@ def test_websocket_flood_before_the_handshake_is_complete_closes_the_connection(
         try:
             sock.sendall(HANDSHAKE)
             # Data that arrives together with the head would be dropped.
-            assert has_begun.wait(15)
+            assert has_begun.wait(DEADLINE_SECONDS)
             sock.sendall(websocket_frame(PING) * FLOOD)
         finally:
             may_go_on.set()

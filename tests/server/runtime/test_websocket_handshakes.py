@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.fixtures.server import Client, running_server
 from tests.support.http.raw_http import connect, read_all, status_and_code
+from tests.support.waiting import DEADLINE_SECONDS
 
 REQUEST = b"GET /graphql%b HTTP/1.1\r\n"
 FIELDS = (
@@ -82,7 +83,7 @@ def test_rejected_websocket_handshakes_release_their_connection_slots(client: Cl
         for head, _ in [*SHAPES.values()] * 3:
             opened.enter_context(connect(client)).sendall(head)
         # The client closes none of the connections.
-        assert httpx.get(f"{client.http.base_url}/livez").status_code == 200
+        assert httpx.get(f"{client.http.base_url}/livez", timeout=DEADLINE_SECONDS).status_code == 200
 
 
 def test_websocket_handshake_with_a_7000_byte_header_is_accepted(client: Client) -> None:

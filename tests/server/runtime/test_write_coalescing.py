@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from server.runtime.write_coalescing import MAX_BUFFERED_BYTES, WriteCoalescingTransport
 from tests.support.fixtures.server import Client
+from tests.support.waiting import DEADLINE_SECONDS
 
 REQUEST_BODY = json.dumps({"query": "{ locations(first: 1) { totalCount } }"}).encode()
 POST = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(
@@ -118,7 +119,7 @@ def test_write_coalescing_preserves_all_bytes_in_order(steps: list[int | None]) 
 
 def test_write_coalescing_preserves_the_order_of_pipelined_responses(client: Client) -> None:
     address = (client.http.base_url.host, client.http.base_url.port)
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=DEADLINE_SECONDS) as connection:
         connection.sendall((POST + REQUEST_BODY) * 3 + b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         received = b""
         while chunk := connection.recv(1 << 16):
@@ -130,7 +131,7 @@ def test_write_coalescing_preserves_the_order_of_pipelined_responses(client: Cli
 
 def test_write_coalescing_delivers_response_head_and_body_together(client: Client) -> None:
     address = (client.http.base_url.host, client.http.base_url.port)
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=DEADLINE_SECONDS) as connection:
         for _ in range(20):
             connection.sendall(POST + REQUEST_BODY)
             head, _, body = connection.recv(1 << 16).partition(b"\r\n\r\n")

@@ -34,7 +34,7 @@ MIB = 1024 * 1024
 
 def form(data: bytes, name: str, **options: object) -> dict[str, Any]:
     """Return the arguments of a request that uploads the file."""
-    variables = {"file": None, "input": {"waitMs": 20_000, **options}}
+    variables = {"file": None, "input": {"waitMs": 30_000, **options}}
     return {
         "data": {
             "operations": json.dumps({"query": MUTATION, "variables": variables}),

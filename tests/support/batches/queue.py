@@ -9,6 +9,7 @@ from domain.batches import BatchStatus, OnError, PriceBatch
 from domain.locations import Lane
 from domain.prices import DateRange
 from ingest.verify import verify
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.worlds import World, by_key
 
 WORLD = World({"top": None, "AAAAA": "top", "BBBBB": "top"}, {"AAAAA", "BBBBB"})
@@ -18,9 +19,6 @@ DAY = date(2024, 1, 1)
 
 
 LINE = b'{"origin":"AAAAA","destination":"BBBBB","date_from":"2024-01-01","price":"10"}'
-
-
-DEADLINE_SECONDS = 20
 
 
 async def accept(connection: Connection, data: bytes = LINE, file_format: str = "ndjson") -> int:

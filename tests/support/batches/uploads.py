@@ -46,7 +46,7 @@ def create_locations(database_url: str) -> None:
 
 def upload(client: Client, *items: Json, **options: object) -> Json:
     """Upload the items and return the payload."""
-    payload: Json = client.ask(UPLOAD, input={"prices": items, "waitMs": 20_000, **options})["uploadPrices"]
+    payload: Json = client.ask(UPLOAD, input={"prices": items, "waitMs": 30_000, **options})["uploadPrices"]
     return payload
 
 

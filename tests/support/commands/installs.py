@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.code.source import ROOT
 
-INSTALL_SECONDS = 300
-RUN_SECONDS = 120
+INSTALL_SECONDS = 600
+RUN_SECONDS = 300
 
 
 def install_once(sources: Path, name: str, manifests: Sequence[str], *commands: Sequence[str]) -> Path:

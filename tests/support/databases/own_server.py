@@ -9,7 +9,7 @@ from pathlib import Path
 
 from db.embedded.programs import installed_programs
 from db.embedded.supervisor import embedded_server
-from tests.chaos.run import find_free_port
+from tests.support.commands.ports import find_free_port
 
 PG_CTL_SECONDS = "60"
 HBA = """\

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.waiting import DEADLINE_SECONDS
+
 CHUNK_BYTES = 65_536
 POLL_SECONDS = 0.02
 RESET = struct.pack("ii", 1, 0)
@@ -50,6 +52,7 @@ class Proxy:
     def __init__(self, listener: socket.socket, server: Server) -> None:
         self._listener = listener
         self._links: list[_Link] = []
+        self._connecting = threading.Lock()
         self.server: Server | None = server
         """With None, connections are closed at once."""
         self.stall_after: int | None = None
@@ -75,17 +78,17 @@ class Proxy:
 
     def cut(self) -> None:
         """Close every connection."""
-        for link in list(self._links):
+        for link in self._list_links():
             link.shut()
 
     def reset(self) -> None:
         """Abort every connection with a reset."""
-        for link in list(self._links):
+        for link in self._list_links():
             link.is_reset = True
 
     def half_open(self) -> None:
         """Make every current connection half-open. New connections work."""
-        for link in list(self._links):
+        for link in self._list_links():
             link.is_dead = True
 
     def serve(self) -> None:
@@ -94,20 +97,27 @@ class Proxy:
             while True:
                 client, _ = self._listener.accept()
                 try:
-                    link = _Link(client, self._connect())
+                    with self._connecting:
+                        link = _Link(client, self._connect())
+                        self._links.append(link)
                 except OSError:
                     client.close()
                     continue
-                self._links.append(link)
                 threading.Thread(target=self._forward, args=[link], daemon=True).start()
 
+    def _list_links(self) -> list[_Link]:
+        """Return the connections, with one that was just being opened."""
+        with self._connecting:
+            return list(self._links)
+
     def _connect(self) -> socket.socket:
-        if self.server is None:
+        server = self.server
+        if server is None:
             raise ConnectionRefusedError
-        if isinstance(self.server, int):
-            return socket.create_connection(("127.0.0.1", self.server))
+        if isinstance(server, int):
+            return socket.create_connection(("127.0.0.1", server))
         sock = socket.socket(socket.AF_UNIX)
-        sock.connect(str(self.server))
+        sock.connect(str(server))
         return sock
 
     def _forward(self, link: _Link) -> None:
@@ -154,5 +164,5 @@ def running_proxy(server: Server) -> Iterator[Proxy]:
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
-            thread.join(timeout=10)
+            thread.join(timeout=DEADLINE_SECONDS)
             proxy.cut()

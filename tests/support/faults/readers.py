@@ -23,7 +23,6 @@ query ($from: Date!, $to: Date!, $origin: String!, $destination: String!) {
 }
 """
 TIMEOUT_SECONDS = 40.0
-WAIT_SECONDS = 60.0
 PAUSE_SECONDS = 0.03
 """Pause between two requests of a reader, so that a dozen readers leave CPU time for the server and the database."""
 
@@ -62,14 +61,12 @@ class Readings:
     def wait_for(self, count: int) -> None:
         """Wait for a number of further responses."""
         count += len(self.all)
-        eventually(lambda: len(self.all) >= count, "no request is answered", WAIT_SECONDS)
+        eventually(lambda: len(self.all) >= count, "no request is answered")
 
     def wait_for_correct(self, count: int) -> None:
         """Wait for a number of further correct responses."""
         before = len(self.all)
-        eventually(
-            lambda: sum(one.is_correct for one in self.all[before:]) >= count, "no correct response", WAIT_SECONDS
-        )
+        eventually(lambda: sum(one.is_correct for one in self.all[before:]) >= count, "no correct response")
 
     def between(self, begin: float, end: float) -> list[Reading]:
         """Return the requests sent between two points in time."""

@@ -10,14 +10,13 @@ import httpx
 import psycopg
 
 from tests.support.fixtures.server import Client
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 UPLOAD = """
 mutation ($input: UploadPricesInput!) { uploadPrices(input: $input) { batch { number } userErrors { code } } }
 """
 PRICE = {"dateFrom": "2024-01-01", "origin": "CNSGH", "destination": "NLRTM", "price": 5}
 TIMEOUT_SECONDS = 40.0
-WAIT_SECONDS = 60.0
 PAUSE_SECONDS = 0.05
 """Pause between two uploads, and before an upload is repeated."""
 OUTCOMES = """
@@ -63,7 +62,7 @@ class Uploads:
     def wait_for(self, count: int) -> None:
         """Wait until this many more uploads are acknowledged."""
         least = len(self.stored) + count
-        eventually(lambda: len(self.stored) >= least, "no upload is acknowledged", WAIT_SECONDS)
+        eventually(lambda: len(self.stored) >= least, "no upload is acknowledged")
 
 
 @contextmanager
@@ -90,12 +89,12 @@ def uploading(client: Client, count: int, key: str = "upload") -> Iterator[Uploa
     finally:
         stopping.set()
         for thread in threads:
-            thread.join(timeout=WAIT_SECONDS)
+            thread.join(timeout=DEADLINE_SECONDS)
             assert not thread.is_alive(), "an upload was not completed"
 
 
 def _upload(http: httpx.Client, uploads: Uploads, key: str) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + DEADLINE_SECONDS
     body = {"query": UPLOAD, "variables": {"input": {"prices": [PRICE], "idempotencyKey": key, "waitMs": 0}}}
     while time.monotonic() < deadline:
         sent_at = time.monotonic()

@@ -11,9 +11,11 @@ from typing import Any
 import psycopg
 
 from tests.support.http.server_process import serving, wait_until_answered
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 Line = dict[str, Any]
+QUIET = {"RATESGRAPH_LOG_LEVEL": "info", "RATESGRAPH_SLOW_SECONDS": "60"}
+"""Settings with which no request is reported as slow, on a machine that does many other things."""
 
 
 class Log:
@@ -54,15 +56,12 @@ def logging_server(
     path = tmp_path / "log"
     with (
         path.open("w") as log,
-        serving(database_url, *arguments, settings={"RATESGRAPH_LOG_LEVEL": "info", **settings}, log=log) as (
-            process,
-            url,
-        ),
+        serving(database_url, *arguments, settings={**QUIET, **settings}, log=log) as (process, url),
     ):
         wait_until_answered(url)
         yield process, url, Log(path)
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        process.wait(timeout=DEADLINE_SECONDS)
         # Every line until the end of the process is JSON.
         for line in Log(path).lines():
             assert {"timestamp", "level", "event"} <= line.keys()

@@ -3,6 +3,8 @@
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.waiting import DEADLINE_SECONDS
+
 TOKEN = "scrape-scrape-scrape"  # noqa: S105
 
 
@@ -17,7 +19,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 def scrape(url: str, headers: dict[str, str] | None = SCRAPER) -> Samples:
     """Scrape the server and return every sample by name and labels."""
-    response = httpx.get(f"{url}/metrics", headers=headers, timeout=20)
+    response = httpx.get(f"{url}/metrics", headers=headers, timeout=DEADLINE_SECONDS)
     assert response.status_code == 200, response.text
     assert response.headers["cache-control"] == "private, no-store"
     return {

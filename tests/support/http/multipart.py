@@ -8,6 +8,7 @@ import httpx
 
 from tests.support.batches.price_files import CSV, MUTATION, PREFLIGHT
 from tests.support.fixtures.server import Client
+from tests.support.waiting import DEADLINE_SECONDS
 
 Part = tuple[str, str | None, bytes]
 
@@ -65,7 +66,7 @@ FILE: Part = ("0", "prices.csv", CSV)
 def open_upload(client: Client, *, length: int) -> socket.socket:
     """Start a form upload with a declared length and send only its first bytes."""
     url = client.http.base_url
-    sock = socket.create_connection((url.host, url.port or 80), timeout=10)
+    sock = socket.create_connection((url.host, url.port or 80), timeout=DEADLINE_SECONDS)
     head = (
         f"POST /graphql HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: {length}\r\nGraphQL-Require-Preflight: 1\r\n"
         "Content-Type: multipart/form-data; boundary=xyz\r\n\r\n"

@@ -1,5 +1,6 @@
 """Servers with rate limits, and the statuses that callers receive."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -28,6 +29,16 @@ def open_limited_server(database_url: str, **settings: object) -> Iterator[Clien
 def send_query(client: Client, address: str = "203.0.113.1", token: str | None = None) -> httpx.Response:
     """Send a query from an address."""
     return client.http.post("/graphql", json={"query": READ}, headers=forwarded_headers(address, token))
+
+
+def exhaust_window(client: Client, seconds: int, token: str | None = None) -> None:
+    """Send queries of a caller until none is allowed for two thirds of a window of so many seconds."""
+    while True:
+        response = client.http.post("/graphql", json={"query": READ}, headers=authorization_header(token))
+        wait = int(response.headers.get("Retry-After", 0))
+        if wait >= seconds * 2 / 3:
+            return
+        time.sleep(wait)
 
 
 def forwarded_headers(address: str, token: str | None = None) -> dict[str, str]:

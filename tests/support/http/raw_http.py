@@ -4,6 +4,7 @@ import json
 import socket
 
 from tests.support.fixtures.server import Client
+from tests.support.waiting import DEADLINE_SECONDS
 
 SECONDS = 0.5
 
@@ -19,7 +20,9 @@ BODY = b'{"query": "{ __typename }"}'
 
 def connect(client: Client) -> socket.socket:
     """Open a connection to the server."""
-    return socket.create_connection((client.http.base_url.host, client.http.base_url.port or 80), timeout=15)
+    return socket.create_connection(
+        (client.http.base_url.host, client.http.base_url.port or 80), timeout=DEADLINE_SECONDS
+    )
 
 
 def read_all(sock: socket.socket) -> bytes:

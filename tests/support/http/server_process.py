@@ -13,11 +13,7 @@ from typing import IO
 import httpx
 
 from tests.support.commands.processes import COMMAND, environment
-
-START_SECONDS = 60
-
-
-STOP_SECONDS = 30
+from tests.support.waiting import DEADLINE_SECONDS
 
 
 @contextmanager
@@ -47,7 +43,7 @@ def serving(
             # On SIGTERM the command also stops its database. After SIGKILL the database would remain.
             process.terminate()
             try:
-                process.wait(timeout=STOP_SECONDS)
+                process.wait(timeout=DEADLINE_SECONDS)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
@@ -65,7 +61,7 @@ def _wait_for_url(process: subprocess.Popen[str]) -> str:
 
 def wait_until_answered(url: str) -> httpx.Response:
     """Poll the readiness probe until the server responds."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
         try:
             return httpx.get(f"{url}/readyz", timeout=5)

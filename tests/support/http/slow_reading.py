@@ -8,6 +8,7 @@ import time
 import zlib
 
 from tests.support.fixtures.server import Client
+from tests.support.waiting import DEADLINE_SECONDS
 
 LANE = '(dateFrom: "2010-01-01", dateTo: "2020-01-07", origin: "CNSGH", destination: "NLRTM")'
 MEDIUM = f"{{ averagePrices{LANE} {{ day averagePrice priceCount }} }}"
@@ -33,7 +34,7 @@ def connect_with_small_buffers(client: Client, source: str = "") -> socket.socke
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 500)
-    sock.settimeout(15)
+    sock.settimeout(DEADLINE_SECONDS)
     sock.bind((source, 0))
     sock.connect((client.http.base_url.host, client.http.base_url.port or 80))
     return sock
@@ -51,17 +52,18 @@ def get_request(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
-def seconds_until_reset(sock: socket.socket, timeout: float = 10) -> float:
-    """Wait until the server resets the connection, without reading from it; return the seconds."""
+def seconds_until_reset(*socks: socket.socket) -> float:
+    """Wait until the server resets one of the connections, without reading from them; return the seconds."""
     began = time.monotonic()
-    assert is_reset(sock, timeout), "the server does not reset the connection"
+    assert is_reset(DEADLINE_SECONDS, *socks), "the server does not reset the connection"
     return time.monotonic() - began
 
 
-def is_reset(sock: socket.socket, timeout: float) -> bool:
-    """Return whether the server resets the unread connection within the timeout."""
+def is_reset(timeout: float, *socks: socket.socket) -> bool:
+    """Return whether the server resets one of the unread connections within the timeout."""
     poll = select.poll()
-    poll.register(sock, 0)
+    for sock in socks:
+        poll.register(sock, 0)
     return bool(poll.poll(timeout * 1_000))
 
 

@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response, WebSocket
 
 from tests.support.code.source import ROOT
+from tests.support.waiting import DEADLINE_SECONDS
 
 SCREENSHOTS = ROOT / ".bench" / "screenshots"
 """Folder of the pictures that tests take, for people to look at."""
@@ -20,7 +21,7 @@ SCREENS: dict[str, dict[str, Any]] = {
     "forced": {"forced_colors": "active"},
 }
 """Screens on which a page is looked at, as options of a visit."""
-WAIT_SECONDS = 10
+Value = TypeVar("Value")
 REPORT_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) =>
   console.error(`Content-Security-Policy: ${event.violatedDirective} ${event.blockedURI}`))"""
 FIND_VIOLATIONS = """async () => (await axe.run(document, {
@@ -30,13 +31,16 @@ FIND_VIOLATIONS = """async () => (await axe.run(document, {
 
 @dataclass(eq=False)
 class Visit:
-    """An open page with the problems seen so far.
+    """An open page with the problems seen so far; as a context manager, it closes the page.
+
+    A page that still asks when its server ends writes to the console. So a visit is closed before its server.
 
     Attributes:
         page: The page of playwright.
         origin: The only origin that the page may send requests to.
         problems: Console messages, script errors, violations of the Content-Security-Policy, requests to other origins.
         frames: Messages that WebSockets received.
+        sent: Messages that WebSockets sent.
         responses: Answers of `/graphql` to requests of the page.
     """
 
@@ -44,7 +48,14 @@ class Visit:
     origin: str
     problems: list[str] = field(default_factory=list)
     frames: list[str] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
     responses: list[Response] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.page.context.close()
 
     def watch(self, context: BrowserContext) -> None:
         """Record everything that happens in the context."""
@@ -63,20 +74,49 @@ class Visit:
 
     def wait_until(self, condition: Callable[[], object], message: str) -> None:
         """Wait for a condition that messages of the browser bring about, or fail."""
-        deadline = time.monotonic() + WAIT_SECONDS
+        deadline = time.monotonic() + DEADLINE_SECONDS
         while not condition():
             assert time.monotonic() < deadline, message
             # Only a call of playwright receives messages of the browser.
             self.page.wait_for_timeout(20)
+
+    def expect_value(self, read: Callable[[], Value], expected: Value) -> None:
+        """Wait until the page shows a value, or fail with the last one that it showed."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while (found := read()) != expected and time.monotonic() < deadline:
+            self.page.wait_for_timeout(20)
+        assert found == expected
+
+    def wait_for_subscription(self) -> None:
+        """Wait until the page has sent a subscription over its WebSocket."""
+        self.wait_until(lambda: any('"type":"subscribe"' in message for message in self.sent), "nothing is subscribed")
+
+    def tab_to(self, label: str, *, exact: bool = False) -> None:
+        """Press Tab until the element of this label or text has the focus; without `exact`, the text may go on."""
+
+        def is_focused() -> bool:
+            text: str = self.page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent")
+            return text == label or (not exact and text.startswith(label))
+
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not is_focused():
+            assert time.monotonic() < deadline, f"Tab does not reach {label!r}"
+            self.page.keyboard.press("Tab")
 
     def expect_console(self, text: str) -> None:
         """Remove the console messages with this text, of which there must be one.
 
         Browsers write refused requests to the console.
         """
+        if not self.page.is_closed():
+            self.wait_until(lambda: any(text in problem for problem in self.problems), f"the console has no {text!r}")
         expected = [problem for problem in self.problems if text in problem]
         assert expected, self.problems
         self.problems = [problem for problem in self.problems if problem not in expected]
+
+    def allow_console(self, *texts: str) -> None:
+        """Remove the console messages with one of these texts, such as those of requests that an outage may have met."""
+        self.problems = [problem for problem in self.problems if not any(text in problem for text in texts)]
 
     def find_violations(self, axe: Path) -> list[tuple[str, str]]:
         """Return the violations of WCAG 2.2 A and AA that axe-core finds, as rule and element."""
@@ -109,9 +149,5 @@ class Visit:
     def _on_websocket(self, socket: WebSocket) -> None:
         if urlsplit(socket.url).netloc != urlsplit(self.origin).netloc:
             self.problems.append(f"WebSocket to another origin: {socket.url}")
+        socket.on("framesent", lambda payload: self.sent.append(str(payload)))
         socket.on("framereceived", lambda payload: self.frames.append(str(payload)))
-
-
-def last_answer(visit: Visit) -> Any:  # noqa: ANN401
-    """Return the last answer of `/graphql` that the page received over HTTP."""
-    return visit.responses[-1].json()
