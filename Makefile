@@ -82,8 +82,9 @@ simulate: $(STAMP) ## Simulate fixed and scaled numbers of workers under sporadi
 	@$(BIN)/python -m bench.fleet
 
 .PHONY: chaos
-chaos: $(STAMP) ## Kill workers, server and database at random during uploads; check that nothing is lost (about ten minutes)
+chaos: $(STAMP) ## Kill workers, server, database and consumers at random during uploads; check that nothing is lost (about ten minutes)
 	@$(BIN)/python -m tests.chaos
+	@$(BIN)/python -m tests.chaos.messages
 
 .PHONY: restarts
 restarts: $(STAMP) ## Replace the server processes ten times during 10,000 requests; check that none fails (about two minutes)

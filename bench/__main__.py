@@ -1,4 +1,4 @@
-"""CLI: `python -m bench [ingest|reads|uploads|http|billion] [--quick] [--no-peers]`."""
+"""CLI: `python -m bench [ingest|reads|…|billion|messages] [--quick] [--no-peers]`."""
 
 import argparse
 import asyncio
@@ -15,6 +15,7 @@ from bench.data.database import bench_server
 from bench.http.comparison import bench_http
 from bench.ingest.batches import bench_ingest
 from bench.machine import print_machine
+from bench.messages.throughput import bench_messages
 from bench.reads.averages import bench_reads
 from bench.reads.billion import bench_billion
 from bench.scale import FULL, QUICK, Scale, make_console
@@ -27,7 +28,7 @@ SUBJECTS: dict[str, Measure] = {
     "uploads": bench_uploads,
     "http": bench_http,
 }
-LONG = {"billion": bench_billion}
+LONG = {"billion": bench_billion, "messages": bench_messages}
 """Benchmarks that run only when named, on a server with autovacuum."""
 
 
@@ -38,7 +39,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog="python -m bench", description="Run the benchmarks (about twenty minutes).")
     parser.add_argument(
-        "subject", nargs="?", choices=[*SUBJECTS, *LONG], help="run only this benchmark (default: all except billion)"
+        "subject",
+        nargs="?",
+        choices=[*SUBJECTS, *LONG],
+        help="run only this benchmark (default: all short ones)",
     )
     parser.add_argument("--quick", action="store_true", help="smoke test: one round with sizes divided by 50")
     parser.add_argument("--no-peers", action="store_true", help="skip the peers that npm installs (http only)")

@@ -46,6 +46,20 @@ def running_workers(environment: Mapping[str, str], count: int) -> Iterator[list
             process.wait(30)
 
 
+@contextmanager
+def running_consumer(environment: Mapping[str, str], queue: str) -> Iterator[None]:
+    """Run `ratesgraph consume` on the queue, from the moment it consumes until it has stopped."""
+    command = [*COMMAND, "consume", "--queue", queue]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
 @dataclass(slots=True)
 class Peak:
     """Largest value so far; 0 if the system reports none."""

@@ -52,7 +52,8 @@ class Severity(StrEnum):
 class Rejection:
     """Problem of an item. `item` counts from 1, and `field` is its name in the GraphQL input.
 
-    Both are None for a problem of the whole batch. `number` counts the stored problems of a batch from 1.
+    Both are None for a problem of the whole batch. `number` counts the stored problems of a batch from 1. `message_id` is that
+    of the message that contained the item, if the batch was merged from messages.
     """
 
     item: int | None
@@ -62,6 +63,7 @@ class Rejection:
     value: str | None
     severity: Severity = Severity.ERROR
     number: int = 0
+    message_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,7 +211,10 @@ class Query(AnalysisQuery, OperationsQuery):
     async def batch_by_key(
         self,
         info: Info,
-        idempotency_key: Annotated[str, strawberry.argument(description="The idempotency key of the upload.")],
+        idempotency_key: Annotated[
+            str,
+            strawberry.argument(description="The idempotency key of the upload, or the ID of a message of a broker."),
+        ],
     ) -> PriceBatch | None:
         batch = await batches.find_batch_by_key(info.context, idempotency_key)
         return None if batch is None else to_batch(batch)

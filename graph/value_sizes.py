@@ -43,6 +43,7 @@ TEXT_BYTES = {
     "idempotencyKey": _printable(200),
     "key": _ascii(63),
     "message": _any_text(MAX_MESSAGE_LENGTH),
+    "messageId": _printable(200),
     "name": _printable(300),
     "rejectionsUrl": _ascii(63),
     "slug": _ascii(63),

@@ -30,9 +30,16 @@ def _batch(
 
 
 def _rejection(
-    number: int, item: int | None, field: str | None, code: str, message: str, value: str | None, severity: str
+    number: int,
+    item: int | None,
+    field: str | None,
+    code: str,
+    message: str,
+    value: str | None,
+    severity: str,
+    message_id: str | None,
 ) -> Rejection:
-    return Rejection(item, field, code, message, value, Severity(severity), number)
+    return Rejection(item, field, code, message, value, Severity(severity), number, message_id)
 
 
 async def insert_batch(
@@ -72,7 +79,7 @@ async def get_batches(connection: Connection, ids: Sequence[int]) -> list[PriceB
 
 
 async def find_batch_by_key(connection: Connection, idempotency_key: str, uploader: str = "") -> PriceBatch | None:
-    """Return the uploader's batch with the idempotency key, or None."""
+    """Return the uploader's batch with this idempotency key or message ID, or None."""
     async with connection.cursor(row_factory=args_row(_batch)) as cursor:
         await cursor.execute(SQL["find_batch_by_key"], {"idempotency_key": idempotency_key, "uploader": uploader})
         return await cursor.fetchone()

@@ -28,7 +28,8 @@ FROM price_batches
 WHERE id = ANY(%(ids)s)
 
 -- find_batch_by_key --
--- At most one row. Uses price_batches_idempotency_key_unique.
+-- At most one row. A key may also be the ID of a message that was merged into the batch. Uses
+-- price_batches_idempotency_key_unique, or message_keys_pkey and price_batches_pkey.
 SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count, accepted_count, rejected_count,
        price_count, price_day_count, lane_count, first_day, last_day, attempts, failure, created_at, started_at, ended_at,
        reverted_at, uploader,
@@ -37,7 +38,13 @@ SELECT id, status, on_error, source, idempotency_key, payload_sha256, item_count
                    ELSE 1
        END::float AS progress
 FROM price_batches
-WHERE idempotency_key = %(idempotency_key)s AND uploader = %(uploader)s
+WHERE (idempotency_key = %(idempotency_key)s AND uploader = %(uploader)s)
+   OR id = (SELECT b.id FROM message_keys k JOIN price_batches b ON b.id = k.batch_id
+            WHERE k.message_id = %(idempotency_key)s AND b.uploader = %(uploader)s
+            ORDER BY b.id
+            LIMIT 1)
+ORDER BY id
+LIMIT 1
 
 -- list_batches --
 -- One row per batch between the cursors, of one uploader or of all, newest first. The caller requests one extra row to detect a
@@ -242,9 +249,14 @@ SELECT pg_current_snapshot()::text AS snapshot,
 COPY batch_rejections (batch_id, number, item, field, code, severity, message, value) FROM STDIN (FORMAT csv)
 
 -- list_rejections --
--- One row per problem of the batch after the cursor, by item. Uses batch_rejections_pkey.
-SELECT number, item, field, code, message, value, severity
-FROM batch_rejections
+-- One row per problem of the batch after the cursor, by item, with the ID of the message that contained the item, if any. Uses
+-- batch_rejections_pkey, and message_keys_batch_idx once per row.
+SELECT number, item, field, code, message, value, severity,
+       (SELECT message_id FROM message_keys k
+        WHERE k.batch_id = r.batch_id AND k.first_item <= r.item
+        ORDER BY k.first_item DESC
+        LIMIT 1) AS message_id
+FROM batch_rejections r
 WHERE batch_id = %(batch_id)s AND number > %(after)s
 ORDER BY number
 LIMIT %(limit)s

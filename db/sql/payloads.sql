@@ -1,4 +1,4 @@
--- Uploaded payloads, unchanged and split into parts.
+-- Uploaded payloads, unchanged and split into parts, and keys of the messages that were merged into a payload.
 
 -- insert_payload --
 -- One row per part of the payload.
@@ -20,3 +20,34 @@ SELECT data FROM batch_payloads WHERE batch_id = %(batch_id)s AND part = %(part)
 DELETE FROM batch_payloads p
 USING price_batches b
 WHERE b.id = p.batch_id AND b.ended_at < clock_timestamp() - %(days)s * interval '1 day'
+
+-- find_keys --
+-- One row per message ID that was stored from the source, with the digest of its content. Uses message_keys_pkey.
+SELECT message_id, digest
+FROM message_keys
+WHERE source = %(source)s AND message_id = ANY(%(message_ids)s)
+
+-- insert_keys --
+-- One row per message of a batch. An ID that another transaction has stored meanwhile is left out, after waiting for the end of
+-- that transaction; sorted, so that two transactions with common IDs cannot block each other. Uses message_keys_pkey.
+INSERT INTO message_keys (source, message_id, digest, batch_id, first_item)
+SELECT %(source)s, message_id, digest, %(batch_id)s, first_item
+FROM unnest(%(message_ids)s::text[], %(digests)s::bytea[], %(first_items)s::integer[]) AS given (message_id, digest, first_item)
+ORDER BY message_id
+ON CONFLICT (message_id, source) DO NOTHING
+
+-- delete_old_keys --
+-- Deletes the keys of batches that ended more than `days` ago, of the oldest `batches` batches that may have keys. Uses
+-- message_keys_batch_idx and price_batches_pkey.
+DELETE FROM message_keys
+WHERE batch_id IN (
+    SELECT id
+    FROM (
+        SELECT id, ended_at
+        FROM price_batches
+        WHERE id >= (SELECT min(batch_id) FROM message_keys)
+        ORDER BY id
+        LIMIT %(batches)s
+    ) AS oldest
+    WHERE ended_at < clock_timestamp() - %(days)s * interval '1 day'
+)

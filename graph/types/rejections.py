@@ -19,6 +19,9 @@ class RejectionType:
     severity: Severity = strawberry.field(description="Whether the problem excluded the item.")
     message: str = strawberry.field(description="Human-readable description of the problem.")
     value: str | None = strawberry.field(description="The value that was sent.")
+    message_id: str | None = strawberry.field(
+        description="ID of the message that contained the item, if it came from a message broker; null once the ID has expired."
+    )
 
 
 def to_rejection_connection(page: Page[Rejection]) -> Connection[RejectionType]:
@@ -33,6 +36,7 @@ def to_rejection_connection(page: Page[Rejection]) -> Connection[RejectionType]:
                 severity=rejection.severity,
                 message=rejection.message[:MAX_MESSAGE_LENGTH],
                 value=rejection.value,
+                message_id=rejection.message_id,
             ),
         )
         for rejection in page.entries

@@ -59,6 +59,12 @@ def validate_size(items: Sequence[PriceItem], limits: BatchLimits) -> Rejection 
     return None if excess is None else Rejection(None, "prices", "BATCH_TOO_LARGE", excess, None)
 
 
+def measure_long_items(items: Sequence[PriceItem]) -> tuple[int, int]:
+    """Return the price days and lane-months of the items valid for more than one day."""
+    spans = list(_list_long_spans(items))
+    return sum(days for days, *_ in spans), len(set(_number_lane_months(spans)))
+
+
 def _number_lane_months(spans: Iterable[Span]) -> Iterator[int]:
     """Return a number for each lane and month of the spans, with 11 bits for the month.
 

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from server.cli.consume import consume
 from server.cli.options import TIME, DataDir, OnErrorChoice, OnErrorOption, parse_time, run_command
 from server.cli.output_encoding import configure_output
 from server.cli.series import series
@@ -138,6 +139,7 @@ def queue(data_dir: DataDir = None) -> None:
     run_command("database.maintenance", "queue", data_dir=data_dir)
 
 
+app.command()(consume)
 app.command()(series)
 
 

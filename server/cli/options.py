@@ -46,6 +46,29 @@ def parse_time(text: str) -> datetime:
     raise typer.BadParameter(f"'{text}' is not a valid time ({TIME}).")
 
 
+MAX_QUEUE_LENGTH = 200
+"""Characters of the name of a queue.
+
+RabbitMQ allows 255 bytes, and the name of the dead letters is longer.
+"""
+
+
+def parse_queue(name: str) -> str:
+    """Return the name of the queue. Raise typer.BadParameter for a reserved or odd one."""
+    is_valid = name.isprintable() and name == name.strip() and 0 < len(name.encode()) <= MAX_QUEUE_LENGTH
+    if not is_valid or name.startswith("amq."):
+        raise typer.BadParameter(f"must have 1 to {MAX_QUEUE_LENGTH} printable bytes and not begin with 'amq.'.")
+    return name
+
+
+def parse_owner(name: str) -> str:
+    """Return the name of a caller. Raise typer.BadParameter for any other text."""
+    kind, _, rest = name.partition(":")
+    if kind not in {"token", "oidc"} or not rest or not name.isprintable() or len(name) > MAX_QUEUE_LENGTH:
+        raise typer.BadParameter("must be token:NAME with the name of an API token, or oidc:SUBJECT.")
+    return name
+
+
 def run_command(module: str, function: str, **arguments: Any) -> None:  # noqa: ANN401
     """Call a command's function; exit with 1 if it returns False."""
     if getattr(import_module(f"server.cli.commands.{module}"), function)(**arguments) is False:

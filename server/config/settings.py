@@ -11,6 +11,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from server.config.database_url import DatabaseUrl
+from server.config.message_settings import MessageSettings
 from server.config.network import is_loopback, parse_networks
 from server.config.query_settings import QuerySettings
 from server.config.upload_settings import UploadSettings
@@ -24,7 +25,7 @@ def _renamed(name: str, former_name: str) -> AliasChoices:
     return AliasChoices(name, former_name)
 
 
-class Settings(QuerySettings, UploadSettings):
+class Settings(QuerySettings, UploadSettings, MessageSettings):
     """Server settings, read from the variables `RATESGRAPH_…` and `DATABASE_URL`."""
 
     model_config = SettingsConfigDict(env_prefix="RATESGRAPH_", extra="ignore")

@@ -140,8 +140,14 @@ def configure(settings: Settings) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"project": formatter},
         "handlers": {"err": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "project"}},
-        # Strawberry warns of every cross-site handshake and quotes text from that page.
-        "loggers": {PROJECT_LOGGER: {"level": level}, "strawberry.ws": {"level": "ERROR"}},
+        # Strawberry warns of every cross-site handshake and quotes text from that page. The client of RabbitMQ logs each failed
+        # connection, which the consumer of the queue logs with its remedy.
+        "loggers": {
+            PROJECT_LOGGER: {"level": level},
+            "strawberry.ws": {"level": "ERROR"},
+            "aiormq": {"level": logging.CRITICAL},
+            "aio_pika": {"level": logging.CRITICAL},
+        },
         "root": {"level": level if level == "ERROR" else "WARNING", "handlers": ["err"]},
     }
 

@@ -52,6 +52,7 @@ LIBRARIES = {
     "polars": {"ingest", "server/downloads/series_files.py"},
     "numpy": {"ingest", "resolvers/analysis/price_statistics.py"},
     "python_calamine": {"ingest/readers/excel"},
+    "aio_pika": {"server/amqp"},
 }
 
 

@@ -17,7 +17,7 @@ SERVER_LAYERS = [
     {"config"},
     {"auth", "observability"},
     {"ingest_adapter"},
-    {"graphql_api", "pages", "routes", "runtime"},
+    {"amqp", "graphql_api", "pages", "routes", "runtime"},
     {"downloads"},
     {"lifespan"},
     {"app"},

@@ -159,9 +159,14 @@ RUNS: Mapping[Section, Run] = {
     "locations.upsert_locations": lambda c: locations.upsert_locations(
         c, [(LocationKind.PORT, "CNAAA", "Another name"), (LocationKind.PORT, "CNCCC", "New port")]
     ),
+    "payloads.delete_old_keys": lambda c: payloads.delete_old_keys(c, days=0),
     "payloads.delete_old_payloads": lambda c: payloads.delete_old_payloads(c, days=0),
+    "payloads.find_keys": lambda c: payloads.find_keys(c, "amqp:prices", ["m1"]),
     "payloads.find_payload": lambda c: payloads.find_payload(c, QUEUED),
     "payloads.get_payload_part": lambda c: payloads.get_payload_part(c, QUEUED, 0),
+    "payloads.insert_keys": lambda c: payloads.insert_keys(
+        c, "amqp:prices", QUEUED, [payloads.MessageKey("m1", b"", 1)]
+    ),
     "payloads.insert_payload": lambda c: payloads.insert_payload(c, batch_id=QUEUED, part=1, format="csv", data=b""),
     "previews.analyze_previewed_totals": previews.analyze_previewed_totals,
     "previews.copy_previewed_totals": lambda c: previews.copy_previewed_totals(c, copy_nothing()),

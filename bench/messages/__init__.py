@@ -1,0 +1,1 @@
+"""Benchmarks of the consumer of a message broker."""

@@ -1,0 +1,1 @@
+"""Consumer of a RabbitMQ queue, which merges small messages into batches."""

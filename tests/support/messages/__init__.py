@@ -1,0 +1,1 @@
+"""A message broker, and consumers of its queues as processes."""
