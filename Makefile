@@ -33,6 +33,13 @@ lock: ## Renew requirements.lock after a change of pyproject.toml (UPGRADE=1 rai
 	@$(BIN)/python -c 'import runpy; print(runpy.run_path("explorer/build.py")["NODE_WHEEL"])' | $(BIN)/uv pip compile - --quiet \
 		--universal --python-version 3.11 --only-binary :all: --generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) --output-file explorer/node-requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --only-binary :all: --extra redis --extra tracing \
+		--generate-hashes --no-emit-index-url --no-annotate --constraint requirements.lock \
+		--custom-compile-command 'make lock' --output-file deploy/requirements.lock
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])' \
+		| $(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --only-binary :all: \
+		--generate-hashes --no-emit-index-url --no-annotate --constraint requirements.lock \
+		--custom-compile-command 'make lock' --output-file deploy/build-requirements.lock
 
 .PHONY: pages
 pages: $(STAMP) ## Build the pages that the server shows in a browser, if their sources have changed
@@ -89,6 +96,10 @@ chaos: $(STAMP) ## Kill workers, server, database and consumers at random during
 .PHONY: restarts
 restarts: $(STAMP) ## Replace the server processes ten times during 10,000 requests; check that none fails (about two minutes)
 	@$(BIN)/python -m tests.faults
+
+.PHONY: release-check
+release-check: pages ## Build sdist and wheel, install them into empty environments, serve, upload, ask and open a page
+	@$(BIN)/python -m tests.release
 
 .PHONY: clean
 clean: ## Remove .venv, the built pages and documentation, and the embedded database's data

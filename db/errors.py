@@ -9,7 +9,8 @@
     ├── ServerBusy            this process has more work than its connections can do; the database is healthy
     ├── TreeChangeRunning     the work waits for a change of the region tree
     ├── StatementTimeout      a statement or idle timeout ended the work
-    │   └── LockTimeout       the work waited too long for a lock of other work
+    │   ├── LockTimeout       the work waited too long for a lock of other work
+    │   └── MigrationTimeout  a migration could not acquire its locks, or took too long
     ├── DatabaseUnusable      the database, its schema or the role do not allow the work
     │   └── MigrationNeeded   the schema is missing or older than this code
     └── EmbeddedServerError   the embedded PostgreSQL could not be started
@@ -78,6 +79,10 @@ class StatementTimeout(DatabaseError):
 
 class LockTimeout(StatementTimeout):
     """The database query timed out while it waited for other work. Try again shortly."""
+
+
+class MigrationTimeout(StatementTimeout):
+    """A migration timed out and was rolled back. Run `ratesgraph migrate` again."""
 
 
 class DatabaseUnusable(DatabaseError):

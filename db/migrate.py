@@ -1,7 +1,8 @@
 """Schema migrations: applies the raw SQL files in `migrations/` with yoyo.
 
-A session-level advisory lock serialises concurrent migrations of a schema. Timeouts prevent a migration from queueing behind,
-or in front of, a busy application.
+A session-level advisory lock serialises concurrent migrations of a schema. Servers and workers go on while a migration runs.
+Its `ALTER TABLE` waits for the transactions that use the table, and all later statements on that table wait behind it.
+Therefore it waits for a moment only, releases everything, and tries again.
 """
 
 import re
@@ -12,19 +13,24 @@ from typing import Any
 import psycopg
 import yoyo
 from psycopg import errors
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
-from yoyo.migrations import default_migration_table
+from yoyo.migrations import MigrationList, default_migration_table
 
 from db.connection import connection_options, session_settings
 from db.diagnosis.conninfo import connection_error
-from db.errors import DatabaseUnusable, driver_errors
+from db.errors import DatabaseUnusable, MigrationTimeout, driver_errors
 
 FOLDER = Path(__file__).parent / "migrations"
 HISTORY_TABLE = default_migration_table
 """Table of yoyo with the names of the migrations that were applied in its schema."""
 MIGRATION_LOCK = 7_263_001
-LOCK_TIMEOUT = "30s"
+LOCK_TIMEOUT = "1s"
+"""How long servers and workers may have to wait behind a migration that waits for a lock."""
+LOCK_PATIENCE_SECONDS = 120.0
+"""How long a migration is tried again. The largest batches hold their locks for some ten seconds."""
+LOCK_PAUSE = wait_random(0.5, 2)
 STATEMENT_TIMEOUT = "10min"
 CREATE_TABLE = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
 
@@ -72,7 +78,8 @@ def migrate(database_url: str) -> list[str]:
     """Apply the missing migrations and return their names, oldest first.
 
     The tables are created in the first existing schema of the search_path. This is safe to call at every start. Raise
-    DatabaseUnusable if something there has a name that Ratesgraph needs, or a privilege is missing.
+    DatabaseUnusable if something there has a name that Ratesgraph needs, or a privilege is missing. Raise MigrationTimeout if a
+    migration could not acquire its locks, or took too long. It is rolled back, and those before it stay applied.
     """
     with driver_errors(), _connect(database_url) as connection:
         connection.execute(
@@ -86,10 +93,41 @@ def migrate(database_url: str) -> list[str]:
             # The advisory lock is held here, so a remaining lock row belongs to a dead process.
             backend.break_lock()
             with backend.lock():
-                pending = backend.to_apply(yoyo.read_migrations(str(FOLDER)))
-                backend.apply_migrations(pending)
-                return [migration.id for migration in pending]
+                return _apply(backend, yoyo.read_migrations(str(FOLDER)))
         except (errors.DuplicateTable, errors.DuplicateObject) as error:
             raise DatabaseUnusable from error
         finally:
             backend.connection.close()
+
+
+def _apply(backend: Backend, migrations: MigrationList) -> list[str]:
+    """Apply the missing migrations and return their names.
+
+    Repeat what waited too long for a lock.
+    """
+    pending = [migration.id for migration in backend.to_apply(migrations)]
+    try:
+        for attempt in Retrying(
+            retry=retry_if_exception_type(errors.LockNotAvailable),
+            wait=LOCK_PAUSE,
+            stop=stop_after_delay(LOCK_PATIENCE_SECONDS),
+            reraise=True,
+        ):
+            with attempt:
+                backend.apply_migrations(backend.to_apply(migrations))
+    except errors.LockNotAvailable as error:
+        raise MigrationTimeout(
+            f"The migration {_first_pending(backend, migrations)} was rolled back: for {LOCK_PATIENCE_SECONDS:.0f} s other"
+            " sessions held locks on its tables. End their transactions (pg_stat_activity lists them), then run"
+            " `ratesgraph migrate` again."
+        ) from error
+    except errors.QueryCanceled as error:
+        raise MigrationTimeout(
+            f"The migration {_first_pending(backend, migrations)} was rolled back: a statement took longer than"
+            f" {STATEMENT_TIMEOUT}. Run `ratesgraph migrate` again when the database is less busy."
+        ) from error
+    return pending
+
+
+def _first_pending(backend: Backend, migrations: MigrationList) -> str:
+    return str(backend.to_apply(migrations)[0].id)

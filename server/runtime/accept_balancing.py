@@ -68,6 +68,14 @@ class BacklogAcceptor:
         """Stop accepting connections."""
         self._sockets = []
 
+    def accept_waiting(self) -> None:
+        """Accept all waiting connections, before the listening sockets are closed.
+
+        The kernel resets those that are still waiting then, although their clients may have sent a request already.
+        """
+        for listening in self._sockets:
+            self._accept_waiting(asyncio.get_running_loop(), listening)
+
     def check_after_accept(self, now: float) -> None:
         """Measure the current iteration of the event loop.
 

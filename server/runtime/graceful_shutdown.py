@@ -105,6 +105,8 @@ class DrainingServer(uvicorn.Server):
         while loop.time() < ends_at and not self._skip_drain:  # noqa: ASYNC110
             await asyncio.sleep(POLL_SECONDS)  # A signal handler must not set an asyncio.Event.
         if not self._is_replaced:
+            acceptor: BacklogAcceptor = self.lifespan.state["backlog_acceptor"]
+            acceptor.accept_waiting()
             self._stop_accepting()
             await asyncio.sleep(ARRIVAL_SECONDS)
 

@@ -1,6 +1,7 @@
 """Rolling restarts under load (`python -m tests.faults`): no request may fail.
 
-All server processes are replaced repeatedly while readers send requests.
+All server processes are replaced repeatedly while readers send requests. The first half of the processes are those of the
+release before; then the database is migrated, and the others are those of this release.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from rich.table import Table
 from db.embedded.supervisor import embedded_server
 from db.migrate import migrate
 from tests.faults.restarts import Figures, restart_repeatedly
+from tests.support.deployment.releases import NoHistory, open_deployment
 
 SHOWN = 20
 
@@ -45,16 +47,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="number of readers; half of them use persistent connections (%(default)s)",
     )
     options = parser.parse_args(argv)
-    with TemporaryDirectory(prefix="ratesgraph-") as folder, embedded_server(Path(folder)) as url:
-        migrate(url)
+    with TemporaryDirectory(prefix="ratesgraph-") as folder, embedded_server(Path(folder) / "data") as url:
+        console = Console(highlight=False)
+        try:
+            deployment = open_deployment(Path(folder))
+        except NoHistory as error:
+            console.print(f"Without a migration: the release before is unknown ({error}).")
+            deployment = None
+            migrate(url)
         figures = restart_repeatedly(
             url,
             restarts=options.restarts,
             requests=options.requests,
             readers=options.readers,
             settings={"RATESGRAPH_CACHE_BYTES": "0"},
+            deployment=deployment,
         )
-    console = Console(highlight=False)
     console.print(create_table(figures))
     for one in figures.failed_requests[:SHOWN]:
         console.print(str(one), markup=False, soft_wrap=True)

@@ -1,4 +1,7 @@
-"""Rolling restarts under load: repeated `SIGHUP` until every process is replaced."""
+"""Rolling restarts under load: repeated `SIGHUP` until every process is replaced.
+
+In the middle a deployment may migrate the database and install the next release.
+"""
 
 import re
 import signal
@@ -8,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.deployment.releases import Deployment
 from tests.support.faults.readers import Reading, Readings, reading
 from tests.support.faults.world import create_query_cases
 from tests.support.http.server_process import serving, wait_until_answered
@@ -56,20 +60,34 @@ def children(pid: int) -> set[int]:
 
 
 def restart_repeatedly(
-    database_url: str, *, restarts: int, requests: int, readers: int, settings: dict[str, str]
+    database_url: str,
+    *,
+    restarts: int,
+    requests: int,
+    readers: int,
+    settings: dict[str, str],
+    deployment: Deployment | None = None,
 ) -> Figures:
-    """Restart repeatedly, until both the number of restarts and of requests are reached."""
-    cases = create_query_cases(database_url)
+    """Restart repeatedly, until both the number of restarts and of requests are reached.
+
+    With a deployment, in an empty database, the first half of the restarts runs the release before, and the second half this
+    one. The migration runs between them, while the servers of the release before answer.
+    """
+    cases = deployment.prepare(database_url) if deployment else create_query_cases(database_url)
     durations: list[float] = []
-    with serving(database_url, "--workers", "2", settings={"RATESGRAPH_DRAIN_SECONDS": "1.5", **settings}) as (
-        process,
-        url,
-    ):
+    settings = {"RATESGRAPH_DRAIN_SECONDS": "1.5", **settings, **(deployment.settings if deployment else {})}
+    folder = deployment.folder if deployment else None
+    with serving(database_url, "--workers", "2", settings=settings, folder=folder) as (process, url):
         wait_until_answered(url)
         output = ProcessOutput(process)
         eventually(lambda: len(children(process.pid)) == 2, "the processes did not start")
         with reading(url, cases, persistent=readers // 2, short_lived=readers - readers // 2) as readings:
             while len(durations) < restarts or len(readings.all) < requests:
+                if deployment and len(durations) == restarts // 2:
+                    readings.wait_for(20)
+                    deployment.migrate(database_url)
+                    readings.wait_for(20)
+                    deployment.install()
                 durations.append(_restart(process, output, readings))
     return Figures(durations, len(readings.all), readings.incorrect, max(one.seconds for one in readings.all))
 

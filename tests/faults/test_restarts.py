@@ -12,6 +12,7 @@ import pytest
 from tests.faults.restarts import REPLACED, ProcessOutput, children, restart_repeatedly
 from tests.support.commands.processes import open_files
 from tests.support.databases.refusal import refused_connections
+from tests.support.deployment.releases import require_deployment
 from tests.support.http.server_process import serving, wait_until_answered
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 
@@ -30,6 +31,20 @@ def test_rolling_restart_fails_no_request(database_url: str) -> None:
     assert figures.failed_requests == []
     assert len(figures.restarts) >= 3
     assert figures.requests >= 2_000
+
+
+def test_rolling_restart_into_the_next_release_fails_no_request(empty_database_url: str, tmp_path: Path) -> None:
+    deployment = require_deployment(tmp_path)
+    figures = restart_repeatedly(
+        empty_database_url,
+        restarts=2,
+        requests=300,
+        readers=4,
+        settings={"RATESGRAPH_CACHE_BYTES": "0"},
+        deployment=deployment,
+    )
+    assert figures.failed_requests == []
+    assert len(figures.restarts) >= 2
 
 
 def test_supervisor_replaces_a_killed_process_with_increasing_delay(database_url: str) -> None:

@@ -39,7 +39,7 @@ LIBRARIES = {
     "strawberry.dataloader": {"resolvers/loading/request_loaders.py"},
     "graphql": {"graph"},
     "httpx": {"ingest", "server/cli/api_client.py", "server/auth/oidc.py"},
-    "tenacity": {"server/cli/api_client.py"},
+    "tenacity": {"server/cli/api_client.py", "db/migrate.py"},
     "jwt": {"server/auth/oidc.py"},
     "limits": {"server/rate_limiting/shared_storage.py", "server/rate_limiting/fixed_window.py"},
     "structlog": {"server/observability/log_config.py"},

@@ -32,7 +32,8 @@ MkDocsLoader.add_multi_constructor("", lambda _loader, suffix, _node: suffix)
 def load(path: Path) -> Any:  # noqa: ANN401
     """Return the content of a YAML file."""
     loader = MkDocsLoader if path.name == "mkdocs.yml" else yaml.SafeLoader
-    return yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506
+    documents = list(yaml.load_all(path.read_text(encoding="utf-8"), loader))
+    return documents[0] if len(documents) == 1 else documents
 
 
 def check_message(folder: Path, message: str) -> subprocess.CompletedProcess[str]:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 PRODUCT = ("domain", "telemetry", "graph", "resolvers", "db", "ingest", "server")
-FOLDERS = (*PRODUCT, "explorer", "examples", "tests", "bench", "docs", ".ci", ".github")
+FOLDERS = (*PRODUCT, "explorer", "examples", "deploy", "tests", "bench", "docs", ".ci", ".github")
 NOT_SOURCES = {"__pycache__", ".venv", "node_modules", "built"}
 """Folders of what programs wrote: bytecode, installed packages, built pages and examples."""
 TEXT = {
     ".py", ".sql", ".md", ".toml", ".graphql", ".csv", ".json", ".yml", ".yaml", ".sh", ".html", ".js", ".ts", ".tsx",
-    ".css", ".svg", ""}  # fmt: skip
+    ".css", ".svg", ".conf", ".service", ".env", ""}  # fmt: skip
 
 
 def modules(*folders: str) -> Iterator[tuple[str, ast.Module]]:

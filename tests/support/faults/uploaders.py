@@ -74,7 +74,7 @@ def uploading(client: Client, count: int, key: str = "upload") -> Iterator[Uploa
     uploads, stopping = Uploads(), threading.Event()
 
     def run(uploader: int) -> None:
-        with httpx.Client(base_url=client.http.base_url, timeout=TIMEOUT_SECONDS) as http:
+        with httpx.Client(base_url=client.http.base_url, headers=client.http.headers, timeout=TIMEOUT_SECONDS) as http:
             number = 0
             while not stopping.is_set():
                 number += 1
@@ -99,6 +99,11 @@ def _upload(http: httpx.Client, uploads: Uploads, key: str) -> None:
     while time.monotonic() < deadline:
         sent_at = time.monotonic()
         response = http.post("/graphql", json=body)
+        if "json" not in response.headers["content-type"]:
+            # The response is that of a proxy.
+            uploads.answers.append(Answer(sent_at, response.status_code, "NO_JSON", None))
+            time.sleep(PAUSE_SECONDS)
+            continue
         answer = response.json()
         code = answer["errors"][0]["extensions"]["code"] if "errors" in answer else None
         uploads.answers.append(Answer(sent_at, response.status_code, code, response.headers.get("retry-after")))

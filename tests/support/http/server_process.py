@@ -22,8 +22,12 @@ def serving(
     *arguments: str | Path,
     settings: Mapping[str, str] | None = None,
     log: IO[str] | int = subprocess.STDOUT,
+    folder: Path | None = None,
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run `serve` on a free port without a drain period; yield the process and the URL."""
+    """Run `serve` on a free port without a drain period; yield the process and the URL.
+
+    `folder` is its current folder.
+    """
     with subprocess.Popen(
         [COMMAND, "serve", "--port", "0", *arguments],
         env={
@@ -32,6 +36,7 @@ def serving(
             "RATESGRAPH_DRAIN_SECONDS": "0",
             **(settings or {}),
         },
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,

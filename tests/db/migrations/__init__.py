@@ -1,0 +1,1 @@
+"""Migrations of a database that servers and workers use."""

@@ -1,0 +1,1 @@
+"""Deployment artefacts in `deploy/`: checked by linters, and run where possible."""

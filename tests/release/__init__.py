@@ -1,0 +1,1 @@
+"""The distribution as its users install it, without a compiler."""

@@ -1,0 +1,1 @@
+"""Programs and files of a deployment: linters, nginx and units of systemd."""
