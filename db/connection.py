@@ -9,7 +9,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -27,6 +27,8 @@ from db.traced_cursor import TracedCursor
 from telemetry import spans
 
 Connection = AsyncConnection[TupleRow]
+ServerCheck = Callable[[Connection], Awaitable[None]]
+"""Raises a ConnectionLost unless the server of the connection may be used."""
 
 PROBE_SECONDS = 2.0
 """Time limit of a probe; without an answer the database counts as unavailable."""
@@ -115,11 +117,19 @@ async def open_connection(database_url: str) -> Connection:
         raise connection_error(database_url, error) from error
 
 
-async def configure(connection: Connection, role: Role) -> None:
+async def ping(connection: Connection) -> None:
+    """Ask the server whether it accepts writes. Raise ReadOnlyServer if not.
+
+    A standby reports its transactions as read-only too. libpq sends the same statement for `target_session_attrs`.
+    """
+    await _require_writable(connection, await (await connection.execute(b"SHOW transaction_read_only")).fetchone())
+
+
+async def configure(connection: Connection, role: Role, check: ServerCheck = ping) -> None:
     """Set the limits of the role.
 
-    Also set what a role or a database of PostgreSQL may have set otherwise. Close the connection and raise ReadOnlyServer if
-    the server accepts no writes.
+    Also set what a role or a database of PostgreSQL may have set otherwise. Close the connection and raise the error of the
+    check if the server must not be used.
     """
     if spans.tracer is not None:
         connection.cursor_factory = TracedCursor
@@ -139,7 +149,10 @@ async def configure(connection: Connection, role: Role) -> None:
                 list(chain.from_iterable(settings.items())),
             )
             row = await cursor.fetchone()
-            await _require_writable(connection, row)
+            if check is ping:
+                await _require_writable(connection, row)
+            else:
+                await check(connection)
             # A pooler invents the process ID that it announces.
             if row is not None and row[1] != connection.info.backend_pid and not await _can_prepare(connection):
                 connection.prepare_threshold = None
@@ -166,14 +179,6 @@ async def _can_prepare(connection: Connection) -> bool:
     return not own
 
 
-async def ping(connection: Connection) -> None:
-    """Ask the server whether it accepts writes. Raise ReadOnlyServer if not.
-
-    A standby reports its transactions as read-only too. libpq sends the same statement for `target_session_attrs`.
-    """
-    await _require_writable(connection, await (await connection.execute(b"SHOW transaction_read_only")).fetchone())
-
-
 async def _require_writable(connection: Connection, row: TupleRow | None) -> None:
     """Raise ReadOnlyServer, with the reason, unless the connection may write."""
     if row is not None and row[0] == "off":
@@ -187,8 +192,8 @@ async def _require_writable(connection: Connection, row: TupleRow | None) -> Non
     raise ReadOnlyServer(summary=describe_unusable(info.dsn, connection.pgconn, fault, fields))
 
 
-async def probe(database_url: str) -> None:
-    """Raise a DatabaseError unless the database answers on a new connection and accepts writes.
+async def probe(database_url: str, check: ServerCheck = ping) -> None:
+    """Raise a DatabaseError unless the database answers a new connection and passes the check.
 
     A successful connect proves nothing, because a pooler may have accepted it.
     """
@@ -196,7 +201,7 @@ async def probe(database_url: str) -> None:
         connection = await open_connection(database_url)
         try:
             with closing_on_timeout(connection):
-                await ping(connection)
+                await check(connection)
         finally:
             await connection.close()
 
@@ -211,8 +216,8 @@ def closing_on_timeout(connection: Connection) -> Iterator[None]:
         watchdog.cancel()
 
 
-async def wait_until_available(database_url: str, seconds: float) -> None:
-    """Wait until the database answers.
+async def wait_until_available(database_url: str, seconds: float, check: ServerCheck = ping) -> None:
+    """Wait until the database answers and passes the check.
 
     Raise ConnectionLost with the reason after `seconds`, or at once if waiting cannot help. A wrong password, for one, would be
     sent a hundred times otherwise, and the server might lock the user.
@@ -220,7 +225,7 @@ async def wait_until_available(database_url: str, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return await probe(database_url)
+            return await probe(database_url, check)
         except ConnectionLost as error:
             if time.monotonic() > deadline or not error.is_temporary:
                 raise

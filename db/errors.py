@@ -3,7 +3,8 @@
     DatabaseError
     ├── DatabaseUnavailable   no connection was available in time
     │   ├── ConnectionLost    a connection could not be opened or broke: reads may be retried
-    │   │   └── ReadOnlyServer    the connection leads to a server that accepts no writes, as during a failover
+    │   │   ├── ReadOnlyServer    the connection leads to a server that accepts no writes, as during a failover
+    │   │   └── StaleReplica      the connection leads to a replica that does not have the current data
     │   ├── NodeUnavailable   the server answers, and another server that it needs for this statement does not
     │   └── DiskFull          the database has no room to store anything; it may still answer reads
     ├── ServerBusy            this process has more work than its connections can do; the database is healthy
@@ -13,6 +14,7 @@
     │   └── MigrationTimeout  a migration could not acquire its locks, or took too long
     ├── DatabaseUnusable      the database, its schema or the role do not allow the work
     │   └── MigrationNeeded   the schema is missing or older than this code
+    ├── ReplicaRefused        the server of a read replica is no replica of this database
     └── EmbeddedServerError   the embedded PostgreSQL could not be started
 
 Each class's docstring is its default message. Only `driver_errors()` converts driver exceptions into these classes.
@@ -57,6 +59,10 @@ class ReadOnlyServer(ConnectionLost):
     """The database accepts no changes: its server is a standby or read-only. Try again shortly."""
 
 
+class StaleReplica(ConnectionLost):
+    """The read replica does not have the current data."""
+
+
 class NodeUnavailable(DatabaseUnavailable):
     """A part of the database cannot be reached right now. Try again shortly."""
 
@@ -91,6 +97,10 @@ class DatabaseUnusable(DatabaseError):
 
 class MigrationNeeded(DatabaseUnusable):
     """The database has no current Ratesgraph schema. Run `ratesgraph migrate` first."""
+
+
+class ReplicaRefused(DatabaseError):
+    """The server is no read replica of this database."""
 
 
 class EmbeddedServerError(DatabaseError):

@@ -29,6 +29,8 @@ DATA = "ratesgraph_data"
 
 The payload is the transaction and what changed (`db.repositories.versions`).
 """
+POSITIONS = "ratesgraph_positions"
+"""Channel by which a process finds out which changes it has received. The payload is a token of its own."""
 RECONNECT_SECONDS = 1.0
 CHECK_SECONDS = 1.0
 """Interval at which the connection is checked.

@@ -19,6 +19,7 @@ from db.connection import (
     Connection,
     PooledConnection,
     Role,
+    ServerCheck,
     abort,
     configure,
     connection_options,
@@ -35,6 +36,7 @@ from db.errors import (
     NodeUnavailable,
     ReadOnlyServer,
     ServerBusy,
+    StaleReplica,
     driver_errors,
 )
 from db.outage import MAX_WAITING, OutageMonitor, RefusalLog
@@ -68,10 +70,14 @@ INGEST = Role("ratesgraph-ingest", statement_timeout=0, lock_timeout=60_000, idl
 class Pool:
     """Connection pool of one role, in autocommit mode: a read needs no BEGIN and COMMIT."""
 
-    def __init__(self, pool: AsyncConnectionPool[Connection], outage: OutageMonitor, read_seconds: float) -> None:
+    def __init__(
+        self, pool: AsyncConnectionPool[Connection], outage: OutageMonitor, read_seconds: float, check: ServerCheck
+    ) -> None:
         self._pool = pool
         self._outage = outage
+        self._check = check
         self._read_policy = WorkPolicy(deadline=read_seconds, max_attempts=MAX_ATTEMPTS, wait_for_outage=True)
+        self._single_policy = WorkPolicy(deadline=read_seconds, max_attempts=1, wait_for_outage=False)
         self._refusals = RefusalLog()
         self._lent = 0
         self._try_reads: set[asyncio.Task[Any]] = set()
@@ -134,6 +140,13 @@ class Pool:
         """
         return await self._run(work, self._read_policy)
 
+    async def read_once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Return the result of read-only work that the caller repeats elsewhere when it fails.
+
+        It neither retries nor waits for the end of an outage.
+        """
+        return await self._run(work, self._single_policy)
+
     async def write_idempotent(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run an idempotent transaction, retried like a read but without a deadline.
 
@@ -157,7 +170,7 @@ class Pool:
                     try:
                         if loop.time() >= self._check_due:
                             self._check_due = loop.time() + CHECK_SECONDS
-                            await ping(connection)
+                            await self._check(connection)
                         return await work(connection)
                     finally:
                         watchdog.cancel()
@@ -202,7 +215,7 @@ class Pool:
             raise self._outage.error()
         now = asyncio.get_running_loop().time()
         if self._ping is None or (self._ping.done() and now > self._pinged_at + PING_TTL_SECONDS):
-            self._ping, self._pinged_at = asyncio.create_task(self.try_read(ping)), now
+            self._ping, self._pinged_at = asyncio.create_task(self.try_read(self._check)), now
         await asyncio.wait([self._ping])
         self._ping.result()
 
@@ -222,8 +235,11 @@ async def open_pool(
     max_size: int,
     outage_seconds: float = DATABASE_WAIT_SECONDS,
     read_seconds: float = READ_DEADLINE_SECONDS,
+    check: ServerCheck = ping,
 ) -> AsyncIterator[Pool]:
     """Open a pool, wait until it can serve, and close it on exit.
+
+    Every connection must lead to a server that passes the check: by default to one that accepts writes.
 
     During an outage, callers wait until it ends or has lasted for `outage_seconds`. Raise DatabaseUnavailable when the
     database does not answer at the start.
@@ -232,8 +248,8 @@ async def open_pool(
 
     async def configure_pooled(connection: Connection) -> None:
         try:
-            await configure(connection, role)
-        except ReadOnlyServer:
+            await configure(connection, role, check)
+        except (ReadOnlyServer, StaleReplica):
             # The pool would try again, while its older connections still lead to a server of the past.
             outage.trip()
             raise
@@ -257,26 +273,26 @@ async def open_pool(
         configure=configure_pooled,
         kwargs={**connection_options(database_url), "report": failures.append},
     )
-    outage = OutageMonitor(partial(probe, database_url), replace_connections, outage_seconds)
+    outage = OutageMonitor(partial(probe, database_url, check), replace_connections, outage_seconds)
     try:
-        await wait_until_available(database_url, OPEN_SECONDS)
+        await wait_until_available(database_url, OPEN_SECONDS, check)
         try:
             with driver_errors():
                 await pool.open(wait=True, timeout=OPEN_SECONDS)
         except DatabaseUnavailable as error:
             # One connection could be opened, and not as many as the pool needs.
             raise failures[-1] if failures else error from error.__cause__
-        yield Pool(pool, outage, read_seconds)
+        yield Pool(pool, outage, read_seconds, check)
     finally:
         await outage.close()
         await pool.close()
 
 
 @asynccontextmanager
-async def connect(database_url: str, role: Role) -> AsyncIterator[Connection]:
-    """Open a dedicated connection, for commands that need no pool."""
+async def connect(database_url: str, role: Role, check: ServerCheck = ping) -> AsyncIterator[Connection]:
+    """Open a dedicated connection to a server that passes the check. It needs no pool."""
     with driver_errors():
         connection = await open_connection(database_url)
         async with connection:
-            await configure(connection, role)
+            await configure(connection, role, check)
             yield connection

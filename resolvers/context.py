@@ -11,6 +11,8 @@ from typing import BinaryIO
 from db.embedded.disk_space import DiskSpace
 from db.notifications import Notifications
 from db.pool import Pool
+from db.replicas.replica import Replica
+from db.replicas.router import ReadRouter, Reads
 from db.repositories.previews import Preview
 from domain.batch_size import DEFAULT_LIMITS, BatchLimits
 from domain.batches import BatchStatus, FileFormat, OnError, PriceBatch, Rejection
@@ -45,6 +47,9 @@ class AppContext:
     """Context that all requests of a process share.
 
     Attributes:
+        pool: Connections to the primary.
+        reads: Where prices and locations are read: at the replicas, or at the primary.
+        totals, primary_totals: Sums and counts by day from there, and from the primary.
         revert_batch, change_tree, preview_upload: Functions of the ingest engine, injected so that resolvers do not import it.
             The first two also accept the name of the caller for the audit trail. `change_tree` returns a Rejection for a change
             that would make the tree invalid.
@@ -55,7 +60,9 @@ class AppContext:
     """
 
     pool: Pool
+    reads: Reads
     totals: DayTotalsLoader
+    primary_totals: DayTotalsLoader
     limits: Limits
     notifications: Notifications
     price_changes: PriceChanges
@@ -67,6 +74,11 @@ class AppContext:
     version: DataVersion = field(default_factory=DataVersion)
     schema_is_open: bool = True
     location_id_cache: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def replicas(self) -> Sequence[Replica]:
+        """Return the read replicas, in the order of the setting."""
+        return self.reads.replicas if isinstance(self.reads, ReadRouter) else ()
 
 
 class ResultSlot:
@@ -106,6 +118,8 @@ current_result_slot: ContextVar[ResultSlot | None] = ContextVar("current_result_
 class RequestContext:
     """Context of one request: its caller, its loaders, and the shared context of the process."""
 
+    reads_primary = False
+    """Whether all reads go to the primary: those of a mutation, and of a request for data that this process may lack."""
     _is_admitted = False
     _charged_prices = 0
     used_aliases: Mapping[str, str] | None = None
@@ -127,10 +141,11 @@ class RequestContext:
         Only the first call of a request can be refused for a full queue. The executor makes one call per field, and the fast
         path one call for all fields, so this gives both the same result.
         """
+        totals = self.app.primary_totals if self.reads_primary else self.app.totals
         if not self._is_admitted:
-            self.app.totals.check_capacity()
+            totals.check_capacity()
             self._is_admitted = True
-        return await self.app.totals.load_many(lanes)
+        return await totals.load_many(lanes)
 
     def charge_prices(self, count: int) -> None:
         """Count daily prices that the request is about to read one by one.
@@ -156,4 +171,9 @@ class RequestContext:
     @cached_property
     def loaders(self) -> Loaders:
         """Data loaders of the request. Few requests need them, so they are created at first use."""
-        return Loaders(self.app.pool)
+        return Loaders(self.reads, self.app.pool)
+
+    @property
+    def reads(self) -> Reads:
+        """Return where the request reads prices and locations."""
+        return self.app.pool if self.reads_primary else self.app.reads

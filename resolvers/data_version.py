@@ -2,6 +2,7 @@
 
 import uuid
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 MAX_ANNOUNCED = 1_000
@@ -36,11 +37,13 @@ class DataVersion:
     Attributes:
         name: Name of the current state; empty while it is unknown.
         epoch: Number of times that the version became unknown.
+        listener: Called with each new name, before anything is computed at that version.
     """
 
     def __init__(self) -> None:
         self.name = ""
         self.epoch = 0
+        self.listener: Callable[[str], None] | None = None
         self._state = VersionState()
         self._announced: deque[str] = deque(maxlen=MAX_ANNOUNCED)
 
@@ -75,3 +78,5 @@ class DataVersion:
         self._state = state
         # Every cached request reads the name: hence an attribute instead of a property.
         self.name = state.name
+        if self.listener is not None:
+            self.listener(self.name)

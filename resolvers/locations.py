@@ -107,7 +107,7 @@ async def _suggest(context: RequestContext, text: str) -> list[str]:
     async def select(connection: Connection) -> tuple[list[Location], list[tuple[str, str]]]:
         return await locations.list_locations(connection), await locations.list_aliases(connection)
 
-    known, aliases = await context.app.pool.read(select)
+    known, aliases = await context.reads.read(select)
     return await asyncio.to_thread(lambda: SimilarLocations(known, aliases).closest_keys(text))
 
 
@@ -123,7 +123,7 @@ async def search_locations(
     if "\x00" in search:
         return Page([], has_previous_page=False, has_next_page=False, total_count=0)
     text = search[:MAX_SEARCH_LENGTH].encode(errors="replace").decode()
-    found, total = await context.app.pool.read(
+    found, total = await context.reads.read(
         lambda connection: locations.search_locations(connection, request, search=text, kind=kind)
     )
     return Page.of_rows(request, found, total)
@@ -134,5 +134,5 @@ async def _list_locations(context: RequestContext, request: PageRequest, kind: L
         read = locations.list_page_backward if request.is_backward else locations.list_page
         return await read(connection, request, kind=kind), await locations.count_locations(connection, kind=kind)
 
-    found, total = await context.app.pool.read(select)
+    found, total = await context.reads.read(select)
     return Page.of_rows(request, found, total)

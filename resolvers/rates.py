@@ -53,7 +53,7 @@ async def load_day_rates(context: RequestContext, code: str, days: DateRange) ->
         published = await rates.list_rates(connection, [code], rates.days_to_read(days, newest))
         return rates_by_day([(day, rate) for _, day, rate in published], newest, days)
 
-    return await context.app.pool.read(select)
+    return await context.reads.read(select)
 
 
 def rates_by_day(published: Sequence[tuple[date, int]], newest: date, days: DateRange) -> list[DayRate | None]:

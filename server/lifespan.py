@@ -16,9 +16,11 @@ from starlette.types import Message, Send
 
 from db.embedded.disk_space import open_disk_space
 from db.errors import DatabaseError, describe_for_operator
-from db.notifications import BATCHES, DATA, open_notifications
+from db.notifications import BATCHES, DATA, POSITIONS, open_notifications
 from db.pool import API, INGEST, Pool, open_pool
+from db.replicas.router import ReadRouter, Reads, open_read_router
 from resolvers.context import AppContext, Limits
+from resolvers.data_version import DataVersion
 from resolvers.loading.day_totals import create_day_totals_loader
 from resolvers.price_changes import PriceChanges
 from server import ingest_adapter
@@ -28,6 +30,7 @@ from server.config.network import parse_networks
 from server.config.profiles import Profile, choose_profile
 from server.config.settings import Settings
 from server.graphql_api.cache_invalidation import track_data_version
+from server.graphql_api.consistency_tokens import ConsistencyTokens
 from server.graphql_api.response_cache import ResponseCache
 from server.http.large_bodies import LargeBodies
 from server.observability.metrics import MetricsRecorder, open_metrics
@@ -52,6 +55,7 @@ class State(TypedDict):
     app_context: AppContext
     ingest_pool: Pool
     response_cache: ResponseCache
+    consistency_tokens: ConsistencyTokens
     access_control: AccessControl
     large_bodies: LargeBodies
     connection_limiter: ConnectionLimiter
@@ -94,8 +98,9 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
             _open_tracing(settings),
             open_role_pool(database_url, API, max_size=settings.pool_size) as pool,
             open_role_pool(direct_url, INGEST, max_size=settings.ingest_pool_size) as ingest_pool,
-            open_notifications(direct_url, BATCHES, DATA) as notifications,
+            open_notifications(direct_url, BATCHES, POSITIONS, DATA) as notifications,
             track_data_version(pool, notifications) as version,
+            _open_reads(settings, pool, direct_url, version, read_seconds) as reads,
             open_authenticator(
                 pool,
                 _create_oidc_authenticator(settings),
@@ -106,11 +111,17 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
         ):
             response_cache = ResponseCache(version, settings.cache_bytes)
             slow_readers = SlowReaders(settings.stall_seconds, settings.max_unread_bytes)
-            async with open_metrics({"reading": pool, "ingest": ingest_pool}, lambda: response_cache.size) as recorder:
+            async with open_metrics(
+                {"reading": pool, "ingest": ingest_pool},
+                lambda: response_cache.size,
+                reads if isinstance(reads, ReadRouter) else None,
+            ) as recorder:
                 _tune_garbage_collector()
                 app_context = AppContext(
                     pool=pool,
-                    totals=create_day_totals_loader(pool),
+                    reads=reads,
+                    totals=create_day_totals_loader(reads),
+                    primary_totals=create_day_totals_loader(pool),
                     limits=request_limits(settings),
                     notifications=notifications,
                     price_changes=PriceChanges(pool),
@@ -126,6 +137,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                     app_context=app_context,
                     ingest_pool=ingest_pool,
                     response_cache=response_cache,
+                    consistency_tokens=ConsistencyTokens(pool, notifications, version),
                     access_control=AccessControl(authenticator, settings, shared_storage),
                     large_bodies=LargeBodies(settings.max_body_bytes),
                     connection_limiter=_create_connection_limiter(settings, slow_readers),
@@ -141,6 +153,27 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                 )
 
     return lifespan
+
+
+@contextlib.asynccontextmanager
+async def _open_reads(
+    settings: Settings, pool: Pool, direct_url: str, version: DataVersion, read_seconds: float
+) -> AsyncIterator[Reads]:
+    """Yield where prices and locations are read: the pool itself without replicas."""
+    if not settings.read_urls:
+        yield pool
+        return
+    async with open_read_router(
+        pool,
+        direct_url,
+        settings.replica_urls(),
+        max_size=settings.pool_size,
+        read_seconds=read_seconds,
+        lag_seconds=settings.replica_lag,
+    ) as router:
+        version.listener = router.on_version
+        router.on_version(version.name)
+        yield router
 
 
 def report_startup_failure(send: Send) -> Send:

@@ -18,6 +18,7 @@ settings.load_profile("ratesgraph")
 pytest_plugins = [
     "tests.support.fixtures.database",
     "tests.support.fixtures.server",
+    "tests.support.faults.replicas",
     "tests.support.fixtures.uploads",
     "tests.support.fixtures.collector",
     "tests.support.fixtures.issuer",

@@ -53,11 +53,17 @@ def choose_session_target(database_url: str) -> dict[str, str]:
 
     It applies to a URL with several hosts that does not choose itself. libpq would connect to the first host that answers.
     """
-    defaults = _default_parameters()
-    parameters = conninfo_to_dict(database_url)
-    hosts = str(parameters.get("host") or parameters.get("hostaddr") or defaults["host"] or defaults["hostaddr"])
-    is_chosen = "target_session_attrs" in parameters or defaults["target_session_attrs"] != "any"
-    return {} if is_chosen or "," not in hosts else {"target_session_attrs": "read-write"}
+    is_chosen = (
+        "target_session_attrs" in conninfo_to_dict(database_url)
+        or _default_parameters()["target_session_attrs"] != "any"
+    )
+    return {} if is_chosen or not names_several_hosts(database_url) else {"target_session_attrs": "read-write"}
+
+
+def names_several_hosts(database_url: str) -> bool:
+    """Return whether the connection string, or else the environment, names more than one host."""
+    defaults, parameters = _default_parameters(), conninfo_to_dict(database_url)
+    return "," in str(parameters.get("host") or parameters.get("hostaddr") or defaults["host"] or defaults["hostaddr"])
 
 
 def find_target(database_url: str, pgconn: PGconn | None) -> Target:

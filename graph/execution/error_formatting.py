@@ -21,6 +21,14 @@ MAX_MESSAGE_LENGTH = 1_000
 """Maximum characters of an error message. A validation error may quote a whole literal of the document."""
 
 
+def was_executed(data: object, errors: Sequence[GraphQLError] | None) -> bool:
+    """Return whether the operation was executed.
+
+    Only errors of execution and of arguments have a path.
+    """
+    return data is not None or any(error.path and not isinstance(error, ArgumentError) for error in errors or ())
+
+
 def format_error(error: GraphQLError) -> GraphQLError:
     """Return the error for the client: with a code, and masked if it is internal."""
     if isinstance(error, ArgumentError):

@@ -22,11 +22,11 @@ from strawberry.types.graphql import OperationType
 from graph.admission import CostBudget, Turnstile, WorkQueue
 from graph.authorization import may_introspect, require_scopes
 from graph.cost_formula import CostEstimate
-from graph.errors.argument_errors import ArgumentError, describe_invalid_variables
+from graph.errors.argument_errors import describe_invalid_variables
 from graph.execution.column_completion import ColumnarExecutionContext
 from graph.execution.document_cache import Document, DocumentCache, Operation
 from graph.execution.document_limits import QueryLimits
-from graph.execution.error_formatting import format_errors
+from graph.execution.error_formatting import format_errors, was_executed
 from graph.execution.query_cost import SizeLimits
 from graph.execution.response_meter import ResponseMeter, find_excess
 from graph.execution.timeout import Deadline, ExecutionTimeout
@@ -58,7 +58,7 @@ class OperationResult(NamedTuple):
     Attributes:
         is_shared: the result is the same for every caller with the `read` scope until prices or locations change.
         estimate: None for an invalid document.
-
+        reports_changes: the operation is a mutation, or reads what else changes: batches, for instance.
     """
 
     data: dict[str, Any] | None
@@ -66,6 +66,7 @@ class OperationResult(NamedTuple):
     was_executed: bool
     is_shared: bool
     estimate: CostEstimate | None
+    reports_changes: bool = False
 
 
 class OperationNotAllowed(Exception):
@@ -94,14 +95,6 @@ def select_operation(document: Document, name: str | None, allowed: Collection[O
     if operation is None or operation.kind not in allowed:
         raise OperationNotAllowed(None if operation is None else operation.kind)
     return operation
-
-
-def was_executed(data: object, errors: Sequence[GraphQLError] | None) -> bool:
-    """Return whether the operation was executed.
-
-    Only errors of execution and of arguments have a path.
-    """
-    return data is not None or any(error.path and not isinstance(error, ArgumentError) for error in errors or ())
 
 
 class Schema(strawberry.Schema):
@@ -186,9 +179,11 @@ class Schema(strawberry.Schema):
             return OperationResult(None, [], False, False, estimate)
         data, errors = await self._run(document, operation, variables, context, estimate)
         record_rows(data)
-        if not errors:
-            return OperationResult(data, [], True, operation.is_shared, estimate)
-        return OperationResult(data, [error.formatted for error in errors], was_executed(data, errors), False, estimate)
+        is_executed, is_shared = was_executed(data, errors), operation.is_shared
+        formatted = [error.formatted for error in errors or ()]
+        return OperationResult(
+            data, formatted, is_executed, is_shared and not errors, estimate, is_executed and not is_shared
+        )
 
     async def _run(
         self,
@@ -206,12 +201,15 @@ class Schema(strawberry.Schema):
             require_scopes(context.caller, operation.scopes)
             if refusal := self._policy_error(operation, context, estimate):
                 return None, [refusal]
-            execution = self._execute(document, operation, variables, context)
             if operation.kind is not OperationType.QUERY:
+                # A replica may lack what the mutation builds on, and lacks what it has just changed.
+                context.reads_primary = True
                 # A mutation has no timeout: it must not stop half-way, and an upload waits for up to its `waitMs`.
-                return await execution
+                return await self._execute(document, operation, variables, context)
             try:
-                return await self._run_bounded(execution, operation, estimate)
+                return await self._run_bounded(
+                    self._execute(document, operation, variables, context), operation, estimate
+                )
             except ExecutionTimeout:
                 return None, [self._timeout_error()]
 

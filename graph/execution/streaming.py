@@ -21,7 +21,8 @@ from strawberry.types.graphql import OperationType as Kind
 from graph.authorization import PermissionDenied, require_scopes
 from graph.cost_formula import CostEstimate
 from graph.execution.document_cache import Document, Operation
-from graph.execution.executable_schema import OperationNotAllowed, Schema, was_executed
+from graph.execution.error_formatting import was_executed
+from graph.execution.executable_schema import OperationNotAllowed, Schema
 from graph.execution.timeout import ExecutionTimeout
 from resolvers.context import RequestContext
 from telemetry import spans
@@ -69,6 +70,7 @@ class StreamingSchema(Schema):
         Each operation has a separate context, because operations of one connection must not share loaded data.
         """
         context = RequestContext(context_value.app, context_value.caller)
+        context.reads_primary = context_value.reads_primary
         document = await self.get_document(query or "")
         operation = document.find_operation(operation_name) if isinstance(document, Document) else None
         if operation is not None:

@@ -41,7 +41,7 @@ async def lane_coverage(context: RequestContext, origin: str, destination: str, 
     """Return the coverage of a lane. Raise RequestError (INVALID_SAMPLE, UNKNOWN_LOCATION)."""
     check_minimum_sample(minimum_sample)
     lane = await resolve_lane(context, origin, destination)
-    [history] = await context.app.pool.read(lambda connection: totals.select_lane_histories(connection, [lane]))
+    [history] = await context.reads.read(lambda connection: totals.select_lane_histories(connection, [lane]))
     # Decades of days take some milliseconds.
     return await asyncio.to_thread(cover, lane, history, minimum_sample)
 

@@ -55,7 +55,7 @@ async def list_priced_lanes(
         page = select_page(await _list_lanes(connection, *ends), request)
         return page, await totals.select_lane_histories(connection, page.entries)
 
-    page, histories = await context.app.pool.read(select)
+    page, histories = await context.reads.read(select)
     ids = sorted({port for lane in page.entries for port in lane})
     ports = dict(zip(ids, await context.loaders.location_by_id.load_many(ids), strict=True))
     # A page has up to some hundred thousand days.
@@ -109,4 +109,4 @@ async def _find_end(context: RequestContext, argument: str, key: str | None) -> 
 
 async def price_period(context: RequestContext) -> PricePeriod:
     """Return the first and last day of all prices, and their number."""
-    return await context.app.pool.read(totals.select_price_period)
+    return await context.reads.read(totals.select_price_period)

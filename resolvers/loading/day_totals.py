@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from db.pool import Pool
+from db.replicas.router import Reads
 from db.repositories import totals
 from domain.locations import Lane
 from domain.prices import DateRange, DayTotals
@@ -29,17 +29,17 @@ count against it: on an idle server any number that the limits of documents allo
 """
 
 
-def create_day_totals_loader(pool: Pool) -> DayTotalsLoader:
+def create_day_totals_loader(reads: Reads) -> DayTotalsLoader:
     """Return the loader that all requests of a process share."""
     create = CoalescingLoader if spans.tracer is None else partial(TracedCoalescingLoader, "load totals")
     return create(
-        partial(_load, pool),
+        partial(_load, reads),
         max_concurrent=MAX_CONCURRENT_ROUND_TRIPS,
         max_batch_size=MAX_LANES_PER_ROUND_TRIP,
         max_waiting=MAX_WAITING_LANES,
-        overload_error=pool.overload_error,
+        overload_error=reads.overload_error,
     )
 
 
-async def _load(pool: Pool, keys: Sequence[LaneDays]) -> Sequence[DayTotals]:
-    return await pool.read(lambda connection: totals.select_day_totals(connection, keys))
+async def _load(reads: Reads, keys: Sequence[LaneDays]) -> Sequence[DayTotals]:
+    return await reads.read(lambda connection: totals.select_day_totals(connection, keys))

@@ -7,6 +7,7 @@ from strawberry.dataloader import DataLoader
 
 from db.connection import Connection
 from db.pool import Pool
+from db.replicas.router import Reads
 from db.repositories import batches, locations, prices
 from domain.batches import PriceBatch
 from domain.locations import Location
@@ -16,10 +17,15 @@ from telemetry.spans import traced
 
 
 class Loaders:
-    """Data loaders of one request. Its fields share the loaded values."""
+    """Data loaders of one request. Its fields share the loaded values.
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    Prices and locations come from `reads`. The state of batches changes without a new version of the data: it comes from the
+    primary.
+    """
+
+    def __init__(self, reads: Reads, primary: Pool) -> None:
+        self._reads = reads
+        self._primary = primary
 
     # Created at first use: few requests need more than one. None refers back to this object: the reference cycle would need
     # the garbage collector, and a thousand cycles per second are a load on it.
@@ -27,52 +33,52 @@ class Loaders:
     @cached_property
     def location_by_key(self) -> DataLoader[str, Location | None]:
         """Ports and regions by code or slug in lower case."""
-        return DataLoader(partial(_load_by_key, self._pool))
+        return DataLoader(partial(_load_by_key, self._reads))
 
     @cached_property
     def locations_by_alias(self) -> DataLoader[str, list[Location]]:
         """Ports and regions by another name, in a form of `alias_forms`."""
-        return DataLoader(partial(_load_by_alias, self._pool))
+        return DataLoader(partial(_load_by_alias, self._reads))
 
     @cached_property
     def location_by_id(self) -> DataLoader[int, Location | None]:
         """Ports and regions by ID."""
-        return DataLoader(partial(_load_by_id, self._pool))
+        return DataLoader(partial(_load_by_id, self._reads))
 
     @cached_property
     def children(self) -> DataLoader[int, list[Location]]:
         """Locations directly below a region."""
-        return DataLoader(partial(_load_children, self._pool))
+        return DataLoader(partial(_load_children, self._reads))
 
     @cached_property
     def ancestors(self) -> DataLoader[int, list[Location]]:
         """The regions above a location, the nearest first."""
-        return DataLoader(partial(_load_ancestors, self._pool))
+        return DataLoader(partial(_load_ancestors, self._reads))
 
     @cached_property
     def ports_below(self) -> DataLoader[int, list[Location]]:
         """The ports below a region at any depth."""
-        return DataLoader(partial(_load_ports_below, self._pool))
+        return DataLoader(partial(_load_ports_below, self._reads))
 
     @cached_property
     def port_count(self) -> DataLoader[int, int]:
         """Numbers of ports below a location at any depth."""
-        return DataLoader(partial(_load_port_counts, self._pool))
+        return DataLoader(partial(_load_port_counts, self._reads))
 
     @cached_property
     def lane_prices(self) -> DataLoader[LaneDays, PackedPrices]:
         """Observations of a lane that are valid within a range of days."""
-        return DataLoader(partial(_load_lane_prices, self._pool))
+        return DataLoader(partial(_load_lane_prices, self._reads))
 
     @cached_property
     def batch_by_id(self) -> DataLoader[int, PriceBatch | None]:
         """Batches by number, of all uploaders: the caller checks the ownership."""
-        return DataLoader(partial(_load_batches, self._pool))
+        return DataLoader(partial(_load_batches, self._primary))
 
     @cached_property
     def has_rejections(self) -> DataLoader[int, bool]:
         """True for a batch with rejections."""
-        return DataLoader(partial(_load_has_rejections, self._pool))
+        return DataLoader(partial(_load_has_rejections, self._primary))
 
     def clear(self) -> None:
         """Drop all loaded values. Called after the request itself has changed them."""
@@ -82,15 +88,15 @@ class Loaders:
 
 
 @traced
-async def _load_by_key(pool: Pool, keys: list[str]) -> Sequence[Location | None]:
-    locations_found = await pool.read(lambda connection: locations.find_locations(connection, keys))
+async def _load_by_key(reads: Reads, keys: list[str]) -> Sequence[Location | None]:
+    locations_found = await reads.read(lambda connection: locations.find_locations(connection, keys))
     found = {location.key.lower(): location for location in locations_found}
     return [found.get(key.lower()) for key in keys]
 
 
 @traced
-async def _load_by_alias(pool: Pool, aliases: list[str]) -> Sequence[list[Location]]:
-    pairs = await pool.read(lambda connection: locations.find_named_locations(connection, aliases))
+async def _load_by_alias(reads: Reads, aliases: list[str]) -> Sequence[list[Location]]:
+    pairs = await reads.read(lambda connection: locations.find_named_locations(connection, aliases))
     found: dict[str, list[Location]] = {}
     for alias, location in pairs:
         found.setdefault(alias, []).append(location)
@@ -98,15 +104,15 @@ async def _load_by_alias(pool: Pool, aliases: list[str]) -> Sequence[list[Locati
 
 
 @traced
-async def _load_by_id(pool: Pool, ids: list[int]) -> Sequence[Location | None]:
-    locations_found = await pool.read(lambda connection: locations.get_locations(connection, ids))
+async def _load_by_id(reads: Reads, ids: list[int]) -> Sequence[Location | None]:
+    locations_found = await reads.read(lambda connection: locations.get_locations(connection, ids))
     found = {location.id: location for location in locations_found}
     return [found.get(id_) for id_ in ids]
 
 
 @traced
-async def _load_children(pool: Pool, ids: list[int]) -> Sequence[list[Location]]:
-    children = await pool.read(lambda connection: locations.list_children(connection, ids))
+async def _load_children(reads: Reads, ids: list[int]) -> Sequence[list[Location]]:
+    children = await reads.read(lambda connection: locations.list_children(connection, ids))
     by_parent: dict[int | None, list[Location]] = {}
     for child in children:
         by_parent.setdefault(child.parent_id, []).append(child)
@@ -114,25 +120,25 @@ async def _load_children(pool: Pool, ids: list[int]) -> Sequence[list[Location]]
 
 
 @traced
-async def _load_ancestors(pool: Pool, ids: list[int]) -> Sequence[list[Location]]:
-    return await _load_related(pool, ids, locations.list_ancestors)
+async def _load_ancestors(reads: Reads, ids: list[int]) -> Sequence[list[Location]]:
+    return await _load_related(reads, ids, locations.list_ancestors)
 
 
 @traced
-async def _load_ports_below(pool: Pool, ids: list[int]) -> Sequence[list[Location]]:
-    return await _load_related(pool, ids, locations.list_ports_below)
+async def _load_ports_below(reads: Reads, ids: list[int]) -> Sequence[list[Location]]:
+    return await _load_related(reads, ids, locations.list_ports_below)
 
 
 @traced
-async def _load_port_counts(pool: Pool, ids: list[int]) -> Sequence[int]:
-    counts = await pool.read(lambda connection: locations.count_ports_below(connection, ids))
+async def _load_port_counts(reads: Reads, ids: list[int]) -> Sequence[int]:
+    counts = await reads.read(lambda connection: locations.count_ports_below(connection, ids))
     return [counts.get(id_, 0) for id_ in ids]
 
 
 async def _load_related(
-    pool: Pool, ids: list[int], list_related: Callable[[Connection, list[int]], Awaitable[list[tuple[int, Location]]]]
+    reads: Reads, ids: list[int], list_related: Callable[[Connection, list[int]], Awaitable[list[tuple[int, Location]]]]
 ) -> Sequence[list[Location]]:
-    pairs = await pool.read(lambda connection: list_related(connection, ids))
+    pairs = await reads.read(lambda connection: list_related(connection, ids))
     related: dict[int, list[Location]] = {}
     for of_id, location in pairs:
         related.setdefault(of_id, []).append(location)
@@ -140,7 +146,7 @@ async def _load_related(
 
 
 @traced
-async def _load_lane_prices(pool: Pool, keys: list[LaneDays]) -> Sequence[PackedPrices]:
+async def _load_lane_prices(reads: Reads, keys: list[LaneDays]) -> Sequence[PackedPrices]:
     async def select(connection: Connection) -> list[PackedPrices]:
         # The ports are read before, because Citus sends no statement that contains a recursion to the shards.
         ports = await locations.list_port_ids(connection, {end for lane, _ in keys for end in lane})
@@ -148,7 +154,7 @@ async def _load_lane_prices(pool: Pool, keys: list[LaneDays]) -> Sequence[Packed
             connection, [(ports.get(lane.origin, []), ports.get(lane.destination, []), days) for lane, days in keys]
         )
 
-    return await pool.read(select)
+    return await reads.read(select)
 
 
 @traced

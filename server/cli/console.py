@@ -79,7 +79,7 @@ def read_settings(**overrides: object) -> Settings:
     """
     options: dict[str, object] = {name: value for name, value in overrides.items() if value is not None}
     if "data_dir" in options:
-        options |= {"database_url": None, "direct_url": None}
+        options |= {"database_url": None, "direct_url": None, "read_urls": None}
     settings = Settings().model_copy(update=options)
     log_config.configure_logging(settings, auto="console")
     return settings

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from server.config.database_url import DatabaseUrl
+from server.config.database_url import DatabaseUrl, ReadUrls, split_read_urls
 from server.config.message_settings import MessageSettings
 from server.config.network import is_loopback, parse_networks
 from server.config.query_settings import QuerySettings
@@ -39,6 +39,18 @@ class Settings(QuerySettings, UploadSettings, MessageSettings):
         default=None,
         description="The same database without PgBouncer, for work that needs its own session: notifications, workers,"
         " commands, batch reverts, changes of the location tree and dry runs",
+    )
+    read_urls: ReadUrls | None = Field(
+        default=None,
+        description="Read replicas of DATABASE_URL, as libpq URLs separated by commas; they answer queries of prices and"
+        " locations while they have the current data",
+    )
+    replica_lag: float = Field(
+        default=5,
+        gt=0,
+        le=3_600,
+        description="Seconds after which a read replica that has yet to replay a change counts as lagging: it is polled once"
+        " a second instead of every few milliseconds",
     )
     data_dir: Path = Field(default=Path(".ratesgraph"), description="Data folder of the embedded server")
     min_free_bytes: int = Field(
@@ -196,6 +208,10 @@ class Settings(QuerySettings, UploadSettings, MessageSettings):
         default="https://openexchangerates.org/api", description="Base URL of the API of openexchangerates.org"
     )
 
+    def replica_urls(self) -> list[str]:
+        """Return the URLs of the read replicas."""
+        return split_read_urls(self.read_urls or "")
+
     def writes_are_open(self, *, embedded: bool) -> bool:
         """Return whether local callers may write without a token.
 
@@ -254,9 +270,14 @@ class Settings(QuerySettings, UploadSettings, MessageSettings):
 
     @model_validator(mode="after")
     def check_direct_url(self) -> Self:
-        """Reject RATESGRAPH_DIRECT_URL without DATABASE_URL: it would name another database."""
+        """Reject RATESGRAPH_DIRECT_URL and RATESGRAPH_READ_URLS without DATABASE_URL.
+
+        They would name another database.
+        """
         if self.direct_url is not None and self.database_url is None:
             raise ValueError("RATESGRAPH_DIRECT_URL requires DATABASE_URL: both name the same database")
+        if self.read_urls and self.database_url is None:
+            raise ValueError("RATESGRAPH_READ_URLS requires DATABASE_URL: the database that the replicas follow")
         return self
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from resolvers.context import RequestContext
 from server.auth.access_control import AccessControl
 from server.downloads.series_files import CONTENT_TYPES, encode_binary, encode_csv
 from server.downloads.series_request import SeriesRequest, parse_series_request
+from server.graphql_api.consistency_tokens import VERSION_HEADER, ConsistencyTokens
 from server.graphql_api.response_cache import ResponseCache
 from server.http.errors import HttpError, http_error_for_outcome
 from server.http.request_headers import parse_headers
@@ -26,7 +27,7 @@ from server.routes.guarded import guarded
 
 def series_route(schema: Schema, *, reads_are_open: bool) -> Route:
     """Return the route for GET and HEAD."""
-    vary = {} if reads_are_open else {"Vary": "Authorization"}
+    vary = {"Vary": "Ratesgraph-Version" if reads_are_open else "Ratesgraph-Version, Authorization"}
 
     @guarded
     async def download(request: Request) -> Response:
@@ -34,7 +35,8 @@ def series_route(schema: Schema, *, reads_are_open: bool) -> Route:
         identity, rate_limit_headers = await access_control.authorize(
             request.scope, parse_headers(request.scope["headers"])
         )
-        response = await _handle(request, schema, RequestContext(request.state.app_context, identity.caller))
+        context = RequestContext(request.state.app_context, identity.caller)
+        response = await _handle(request, schema, context)
         response.headers.update(vary)
         response.raw_headers.extend(rate_limit_headers)
         return response
@@ -49,10 +51,17 @@ async def _handle(request: Request, schema: Schema, context: RequestContext) -> 
     if file_format not in CONTENT_TYPES:
         message = f"Unknown format; download /series.{' or /series.'.join(CONTENT_TYPES)}."
         raise HttpError("NOT_FOUND", message, status=404)
+    if (token := request.headers.get(VERSION_HEADER.decode())) is not None:
+        tokens: ConsistencyTokens = request.state.consistency_tokens
+        context.reads_primary = not await tokens.has_received(token.encode("latin-1"))
     query_string = request.scope["query_string"]
     series_request = parse_series_request(query_string)
     cache: ResponseCache = request.state.response_cache
-    etag = cache.etag((f"GET series.{file_format}", query_string)) if context.caller.can_read else None
+    etag = (
+        cache.etag((f"GET series.{file_format}", query_string))
+        if context.caller.can_read and not context.reads_primary
+        else None
+    )
     headers = {"Cache-Control": "private, no-cache"} | ({"ETag": etag.decode()} if etag else {})
     if etag and etag.decode() in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)

@@ -18,6 +18,7 @@ from graph.execution.streaming import StreamingSchema
 from resolvers.context import RequestContext
 from server.auth.access_control import AccessControl, with_headers
 from server.auth.authenticator import MAX_AGE_SECONDS
+from server.graphql_api.consistency_tokens import VERSION_HEADER, ConsistencyTokens
 from server.graphql_api.page_requests import wants_page
 from server.graphql_api.persisted_documents import PersistedDocuments
 from server.graphql_api.response import HIT, MISS, NO_STORE, Headers, ResponseWriter, encode_result
@@ -66,7 +67,7 @@ class GraphQLEndpoint:
         self._max_age = max_age
         visibility, also_varies_by = ("public", b"") if reads_are_open else ("private", b", Authorization")
         self._cache_control = f"{visibility}, max-age={max_age}, must-revalidate".encode()
-        self._vary = b"Accept, Accept-Encoding, GraphQL-Cost" + also_varies_by
+        self._vary = b"Accept, Accept-Encoding, GraphQL-Cost, Ratesgraph-Version" + also_varies_by
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request. Exceptions that refuse it become error responses."""
@@ -85,6 +86,9 @@ class GraphQLEndpoint:
                 return
             method = scope["method"]
             self._negotiate(method, writer)
+            if VERSION_HEADER in headers:
+                tokens: ConsistencyTokens = scope["state"]["consistency_tokens"]
+                writer.reads_primary = not await tokens.has_received(headers[VERSION_HEADER])
             if method == "GET":
                 await self._serve_get(scope, receive, writer)
             elif is_multipart(headers.get(b"content-type", b"")):
@@ -134,7 +138,7 @@ class GraphQLEndpoint:
             results = await self._schema.stream(
                 self._documents.resolve_document(parameters),
                 parameters.variables,
-                RequestContext(scope["state"]["app_context"], writer.caller),
+                _create_context(scope, writer),
                 operation_name=parameters.operation_name,
                 allowed_operation_types=ONLY_QUERIES if scope["method"] == "GET" else QUERIES_AND_MUTATIONS,
             )
@@ -201,7 +205,7 @@ class GraphQLEndpoint:
                 await self._serve_events(parameters, scope, receive, writer)
                 return
             status, response, _ = await self._execute(None, parameters, scope, writer)
-        await writer.send_cached(response, NO_STORE, status)
+        await writer.send_cached(response, writer.unshared_headers(), status)
 
     async def _serve_parsed(
         self,
@@ -217,7 +221,7 @@ class GraphQLEndpoint:
             await self._serve_events(parameters, scope, receive, writer)
             return
         status, response, is_shared = await self._execute(cache_key, parameters, scope, writer)
-        await writer.send_cached(response, headers | MISS if is_shared else NO_STORE, status)
+        await writer.send_cached(response, headers | MISS if is_shared else writer.unshared_headers(), status)
 
     def _limit_body(self, receive: Receive, writer: ResponseWriter) -> Receive:
         """Return `receive` with the caller's body limit. Raise HttpError if the body exceeds it."""
@@ -254,7 +258,7 @@ class GraphQLEndpoint:
         """
         state: State = scope["state"]
         document, version = self._documents.resolve_document(parameters), state["app_context"].version.name
-        context = RequestContext(state["app_context"], writer.caller)
+        context = _create_context(scope, writer)
         try:
             result = await self._schema.execute_operation(
                 document,
@@ -268,6 +272,8 @@ class GraphQLEndpoint:
             raise operation_not_allowed(error) from error
         if result.errors and (http_error := http_error_for_outcome(result)):
             raise http_error
+        if result.reports_changes:
+            writer.token = await state["consistency_tokens"].issue()
         limits = self._schema.limits if writer.cost_mode else None
         response = CachedResponse(encode_result(result, limits, context.used_aliases))
         is_shared = cache_key is not None and result.is_shared
@@ -275,6 +281,12 @@ class GraphQLEndpoint:
             state["response_cache"].put(cache_key, response, version)
         is_request_error = writer.media_type == RESPONSE_JSON and result.errors and not result.was_executed
         return 400 if is_request_error else 200, response, is_shared
+
+
+def _create_context(scope: Scope, writer: ResponseWriter) -> RequestContext:
+    context = RequestContext(scope["state"]["app_context"], writer.caller)
+    context.reads_primary = writer.reads_primary
+    return context
 
 
 async def _authenticate_again(scope: Scope, writer: ResponseWriter) -> None:

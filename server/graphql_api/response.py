@@ -15,6 +15,7 @@ from graph.execution.executable_schema import OperationResult
 from graph.execution.streaming import LOCATION_ALIASES
 from resolvers.caller import Caller
 from server.auth.identity import Identity
+from server.graphql_api.consistency_tokens import VERSION_HEADER
 from server.graphql_api.response_cache import CachedResponse
 from server.http.content_negotiation import CONTENT_TYPES, JSON, AcceptedMedia, accepts_gzip
 from server.http.errors import HttpError
@@ -46,11 +47,15 @@ class ResponseWriter:
         cost_mode: the value of the GraphQL-Cost header, if any.
         identity, caller: the authenticated caller.
         asgi_send: the function that sends the messages of the response.
+        reads_primary: whether this process may lack changes that the client asks for (`server.graphql_api.consistency_tokens`).
+        token: the consistency token of the response, if it has one.
         rate_limit_headers: RateLimit, then RateLimit-Policy; empty if there is no limit or another caller may see them.
         reserved_bytes: the room that was reserved for a large body (`server.http.large_bodies`).
     """
 
     reserved_bytes = 0
+    reads_primary = False
+    token: bytes | None = None
     caller = Caller()
     identity = Identity(caller)
     rate_limit_headers: HeaderList = []  # noqa: RUF012
@@ -67,9 +72,16 @@ class ResponseWriter:
     def bypasses_cache(self) -> bool:
         """Return whether the response must neither come from the cache nor be stored in it.
 
-        This applies to responses with `extensions.cost`, to callers without the read scope, and to event streams.
+        This applies to responses with `extensions.cost`, to callers without the read scope, to event streams, and to clients
+        that ask for changes which only the primary is certain to have.
         """
-        return bool(self.cost_mode) or not self.caller.can_read or self.accepted.media_type is None
+        return (
+            bool(self.cost_mode) or not self.caller.can_read or self.accepted.media_type is None or self.reads_primary
+        )
+
+    def unshared_headers(self) -> Headers:
+        """Return the headers of a response that is not shared."""
+        return NO_STORE if self.token is None else NO_STORE | {VERSION_HEADER: self.token}
 
     async def send_cached(self, response: CachedResponse, headers: Headers, status: int = 200) -> None:
         """Send a JSON body, compressed with gzip if the client accepts that."""

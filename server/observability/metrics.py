@@ -19,6 +19,8 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from db.background import background_task
 from db.pool import Pool
+from db.replicas.replica import ReplicaState
+from db.replicas.router import ReadRouter
 from server.observability.batched_histogram import BatchedHistogram
 from server.observability.processes import process_exists
 from telemetry.request_record import SUBSCRIPTION, RequestRecord
@@ -69,6 +71,21 @@ SUBSCRIPTIONS = _create_gauge("subscriptions_open", "Open subscriptions")
 RESPONSE_CACHE_BYTES = _create_gauge("response_cache_bytes", "Size of the response cache in bytes")
 FORMER_RESPONSE_CACHE_BYTES = _create_gauge(
     "kept_answers_bytes", "Former name of ratesgraph_response_cache_bytes, for one version"
+)
+# Each process has a gate per replica: hence the number of processes by state, and the greatest lag.
+REPLICA_STATE = _create_gauge("replica_state", "Server processes by the state of a read replica", "replica", "state")
+REPLICA_LAG = Gauge(
+    "ratesgraph_replica_lag_seconds",
+    "Seconds since the oldest change that a read replica does not have, or since it was lost",
+    ["replica"],
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)
+READS = Counter(
+    "ratesgraph_reads", "Reads of prices and locations, if there are replicas", ["server"], registry=REGISTRY
+)
+READS_REPEATED = Counter(
+    "ratesgraph_reads_repeated", "Reads that failed at a replica and were repeated at the primary", registry=REGISTRY
 )
 POOL_LIMIT = _create_gauge("pool_limit", "Maximum number of database connections", "pool")
 POOL_SIZE = _create_gauge("pool_size", "Open database connections", "pool")
@@ -130,12 +147,25 @@ def _flush_counters() -> None:
     _error_counts.clear()
 
 
+def _record_replicas(router: ReadRouter) -> None:
+    """Add the reads since the last flush, and set the gauges of the replicas."""
+    primary, replicas, repeated = router.take_counts()
+    READS.labels("primary").inc(primary)
+    READS.labels("replica").inc(replicas)
+    READS_REPEATED.inc(repeated)
+    for replica in router.replicas:
+        REPLICA_LAG.labels(str(replica.number)).set(replica.lag())
+        for state in ReplicaState:
+            REPLICA_STATE.labels(str(replica.number), state.value).set(replica.state is state)
+
+
 class MetricsRecorder:
     """Recorder of this process's metrics: flushes counters and samples gauges."""
 
-    def __init__(self, pools: Mapping[str, Pool], cache_size: Callable[[], int]) -> None:
+    def __init__(self, pools: Mapping[str, Pool], cache_size: Callable[[], int], router: ReadRouter | None) -> None:
         self._pools = pools
         self._cache_size = cache_size
+        self._router = router
 
     def flush(self) -> None:
         """Flush the counters and set the gauges."""
@@ -150,6 +180,8 @@ class MetricsRecorder:
             POOL_SIZE.labels(name).set(state.size)
             POOL_IDLE.labels(name).set(state.idle)
             POOL_WAITING.labels(name).set(state.waiting)
+        if self._router is not None:
+            _record_replicas(self._router)
 
     async def flush_forever(self) -> None:
         """Flush once a second, because another process may serve the scrape."""
@@ -159,9 +191,11 @@ class MetricsRecorder:
 
 
 @asynccontextmanager
-async def open_metrics(pools: Mapping[str, Pool], cache_size: Callable[[], int]) -> AsyncIterator[MetricsRecorder]:
+async def open_metrics(
+    pools: Mapping[str, Pool], cache_size: Callable[[], int], router: ReadRouter | None
+) -> AsyncIterator[MetricsRecorder]:
     """Record metrics of this process for the duration of the block."""
-    recorder = MetricsRecorder(pools, cache_size)
+    recorder = MetricsRecorder(pools, cache_size, router)
     async with background_task(recorder.flush_forever()):
         yield recorder
     recorder.flush()

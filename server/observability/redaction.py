@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
 from pydantic import SecretStr
 
+from server.config.database_url import split_read_urls
 from server.config.settings import Settings
 
 REDACTED = "[…]"
@@ -90,9 +91,10 @@ def find_secrets(settings: Settings) -> set[str]:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if not isinstance(text, str):
             continue
-        passwords = {*_find_conninfo_passwords(text), *(_find_url_secrets(text) if "://" in text else ())}
-        # A password that equals the name of its user stays: without it, an error about the user would not name the user.
-        found |= passwords - {*USER.findall(text)}
+        for url in split_read_urls(text) if name == "read_urls" else [text]:
+            passwords = {*_find_conninfo_passwords(url), *(_find_url_secrets(url) if "://" in url else ())}
+            # A password that equals the name of its user stays: without it, an error about the user would not name the user.
+            found |= passwords - {*USER.findall(url)}
         if isinstance(value, SecretStr) and name not in SECRET_URLS:
             found.add(text)
     return {spelling for secret in found for spelling in (secret, unquote(secret), unquote_plus(secret))}

@@ -1,18 +1,13 @@
 """Failovers: a server that has become read-only counts as lost, and its successor is found."""
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from db.errors import ConnectionLost, ReadOnlyServer, driver_errors
-from db.migrate import migrate
-from tests.support.databases.memory import temporary_folder
 from tests.support.faults.proxy import running_proxy
-from tests.support.faults.replication import Pair, replicated_pair
+from tests.support.faults.replication import Pair
 from tests.support.faults.uploaders import Uploads, read_outcomes, uploading
-from tests.support.faults.world import create_query_cases
 from tests.support.fixtures.server import JSON, Client, running_server, running_worker
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 
@@ -29,15 +24,6 @@ SELECT count(*)
 FROM prices JOIN locations o ON o.id = origin JOIN locations d ON d.id = destination
 WHERE o.key = 'CNSGH' AND d.key = 'NLRTM' AND '2024-01-01' BETWEEN first_day AND last_day
 """
-
-
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    """A migrated primary with a small world, and its standby."""
-    with temporary_folder() as folder, replicated_pair(folder) as pair:
-        migrate(pair.primary.url)
-        create_query_cases(pair.primary.url)
-        yield pair
 
 
 def readiness(client: Client) -> tuple[int, str]:

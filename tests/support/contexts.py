@@ -37,6 +37,8 @@ def reading_context(pool: Pool) -> RequestContext:
     """Return a context of a caller with every scope."""
     shared = AppContext(
         pool,
+        pool,
+        create_day_totals_loader(pool),
         create_day_totals_loader(pool),
         Limits(),
         Notifications(),

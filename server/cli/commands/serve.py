@@ -187,6 +187,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket, *, is_demo:
     os.environ["RATESGRAPH_WORKERS"] = str(settings.workers)
     os.environ["DATABASE_URL"] = database_url
     os.environ["RATESGRAPH_DIRECT_URL"] = settings.direct_url or database_url
+    os.environ["RATESGRAPH_READ_URLS"] = settings.read_urls or ""
     config = uvicorn.Config(
         f"server.app:create_{'open_' if writes_are_open else ''}app_from_environment",
         factory=True,

@@ -225,8 +225,13 @@ def responses_to(parties: Parties, token: str, batch_id: str) -> dict[str, objec
     return {path: answer if isinstance(answer, bytes) else _comparable(answer) for path, answer in found.items()}
 
 
+CHANGING_HEADERS = {"date", "ratelimit", "ratesgraph-version", "x-request-id"}
+"""Headers whose values differ between any two responses."""
+
+
 def _comparable(answer: httpx.Response) -> object:
-    return answer.status_code, answer.content, {**answer.headers, "date": "", "ratelimit": "", "x-request-id": ""}
+    headers = {name: "" if name in CHANGING_HEADERS else value for name, value in answer.headers.items()}
+    return answer.status_code, answer.content, headers
 
 
 def _first_event(parties: Parties, token: str, batch_id: str) -> bytes:
@@ -269,5 +274,6 @@ def test_batch_of_another_uploader_causes_the_same_statements_as_a_missing_one(
         missing = list(sent)
         sent.clear()
         responses_to(parties, foreign, batch["id"])
-    assert len(missing) == 10
+    # Ten of the batch, and the position of the log for each response about batches.
+    assert len(missing) == 16
     assert sent == missing

@@ -91,3 +91,46 @@ def test_former_setting_name_is_logged_as_deprecated_at_start() -> None:
         "RATESGRAPH_ONLY_REGISTERED",
         "RATESGRAPH_PERSISTED_ONLY",
     )
+
+
+REPLICA = "postgresql://app@replica-{}.example/rates"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (REPLICA.format(1), [REPLICA.format(1)]),
+        (f" {REPLICA.format(1)} ,\n{REPLICA.format(2)},", [REPLICA.format(1), REPLICA.format(2)]),
+        (f"{REPLICA.format(1)}?options=-csearch_path%3Da,b", [f"{REPLICA.format(1)}?options=-csearch_path%3Da,b"]),
+        ("host=replica-1 dbname=rates, host=replica-2", ["host=replica-1 dbname=rates", "host=replica-2"]),
+        (",", []),
+    ],
+)
+def test_read_urls_are_separated_by_commas(value: str, expected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app@primary.example/rates")
+    monkeypatch.setenv("RATESGRAPH_READ_URLS", value)
+    assert Settings().replica_urls() == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("mysql://app@replica/rates", "URL 1 must name a PostgreSQL database"),
+        (f"{REPLICA.format(1)},https://replica.example", "URL 2 must be a connection string"),
+        ("postgresql://app@replica-1,replica-2/rates", "URL 1 names several hosts"),
+        ("host=replica-1,replica-2 dbname=rates", "URL 1 names several hosts"),
+        ("replica-1", "URL 1 must be a URL"),
+    ],
+)
+def test_unusable_read_urls_are_rejected(value: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app@primary.example/rates")
+    monkeypatch.setenv("RATESGRAPH_READ_URLS", value)
+    with pytest.raises(ValidationError, match=message):
+        Settings()
+
+
+def test_read_urls_without_the_database_that_they_follow_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("RATESGRAPH_READ_URLS", REPLICA.format(1))
+    with pytest.raises(ValidationError, match="RATESGRAPH_READ_URLS requires DATABASE_URL"):
+        Settings()

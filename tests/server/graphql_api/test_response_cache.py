@@ -91,7 +91,7 @@ def test_etag_is_equal_across_servers(client: Client, database_url: str) -> None
 def test_etag_match_returns_304_until_the_data_changes(client: Client) -> None:
     first = get_averages(client)
     assert first.headers["cache-control"] == "public, max-age=0, must-revalidate"
-    assert first.headers["vary"] == "Accept, Accept-Encoding, GraphQL-Cost"
+    assert first.headers["vary"] == "Accept, Accept-Encoding, GraphQL-Cost, Ratesgraph-Version"
     tag = first.headers["etag"]
     again = get_averages(client, **{"If-None-Match": f'"other", {tag}'})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)

@@ -40,7 +40,11 @@ def server(database_url: str) -> Iterator[str]:
 
 def count_followers(connection: psycopg.Connection[tuple[int]]) -> int:
     """Return the number of processes that listen for data changes."""
-    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN ratesgraph_data%'"
+    # A process repeats LISTEN for its first channel every second.
+    query = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND query LIKE ANY ('{LISTEN ratesgraph_batches%,LISTEN ratesgraph_data%}')
+    """
     row = connection.execute(query).fetchone()
     assert row is not None
     return row[0]

@@ -20,6 +20,8 @@ SETTINGS = {
     "database_url": "postgresql://ann:{}@db.example:5432/rates",
     "database_url with a parameter": "postgresql:///rates?host=db.example&user=ann&sslpassword={}&sslmode=require",
     "direct_url": "postgresql://ann:{}@db.example,other.example/rates?connect_timeout=5",
+    "read_urls": "postgresql://ann@a.example/rates?connect_timeout=5, postgresql://ann:{}@b.example/rates",
+    "read_urls with a parameter": "postgresql:///rates?host=a.example,host=b.example user=ann sslpassword='{}'",
     "rate_limit_storage": "redis://:{}@counts.example:6379/0",
     "rate_limit_storage of a cluster": "redis+cluster://ann:{}@a.example:1,b.example:2",
     "oidc_jwks_url": "https://ann:{}@issuer.example/jwks",

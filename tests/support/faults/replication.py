@@ -5,9 +5,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -15,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 from db.embedded.cluster import PORT, SUPERUSER, Cluster, cluster_in
 from db.embedded.programs import installed_programs
 from tests.chaos.database import CrashableServer, crashable_server
+from tests.support.faults.world import QueryCase
 from tests.support.waiting import eventually
 
 OPEN_TRANSACTIONS = """
@@ -50,11 +52,36 @@ class ReplicatedServer(CrashableServer):
         (self.cluster.data / "standby.signal").touch()
         self.start()
 
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Suspend all processes of the server for the block.
+
+        Its connections stay open, and nothing answers.
+        """
+        postmaster = psutil.Process(int((self.cluster.data / "postmaster.pid").read_text().split()[0]))
+        processes = [postmaster, *postmaster.children()]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
+
     def fence(self, *, is_read_only: bool = True) -> None:
         """Make the running server read-only or writable again, without closing any connection."""
+        self.set_parameter("default_transaction_read_only", str(is_read_only))
+
+    def set_parameter(self, name: str, value: str) -> None:
+        """Set a parameter of the running server, and wait until new connections have it."""
+        loaded_at = self.fetch_value("SELECT pg_conf_load_time()")
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {is_read_only}".encode())
+            connection.execute(f"ALTER SYSTEM SET {name} = {value}".encode())
             connection.execute("SELECT pg_reload_conf()")
+        eventually(
+            lambda: self.fetch_value("SELECT pg_conf_load_time()") != loaded_at,
+            "the server does not read its parameters",
+        )
 
     def fetch_value(self, query: str) -> object:
         """Return the only value of a query's result."""
@@ -66,10 +93,15 @@ class ReplicatedServer(CrashableServer):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A primary and its standby."""
+    """A primary and its standby.
+
+    Attributes:
+        cases: Queries about the small world that it holds.
+    """
 
     primary: ReplicatedServer
     standby: ReplicatedServer
+    cases: list[QueryCase] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -77,14 +109,29 @@ class Pair:
         hosts = ",".join(str(server.cluster.socket_dir) for server in (self.primary, self.standby))
         return make_conninfo(self.primary.url, host=hosts, port=f"{PORT},{PORT}")
 
-    def wait_until_replicated(self) -> None:
-        """Wait until the standby has everything that the fenced primary has committed."""
-        eventually(lambda: self.primary.fetch_value(OPEN_TRANSACTIONS) == 0, "a transaction does not end")
+    def pause_replay(self) -> None:
+        """Let the standby receive changes without replaying them."""
+        self.standby.fetch_value("SELECT pg_wal_replay_pause()")
+        paused = "SELECT pg_get_wal_replay_pause_state() = 'paused'"
+        eventually(lambda: self.standby.fetch_value(paused), "the replay does not pause")
+
+    def resume_replay(self) -> None:
+        """Let the standby replay what it has received."""
+        self.standby.fetch_value("SELECT pg_wal_replay_resume()")
+
+    def wait_until_replayed(self) -> None:
+        """Wait until the standby has replayed everything that the primary has committed."""
         position = self.primary.fetch_value("SELECT pg_current_wal_lsn()")
         eventually(
             lambda: self.standby.fetch_value(f"SELECT pg_last_wal_replay_lsn() >= '{position}'"),
             "the standby does not catch up",
+            60,
         )
+
+    def wait_until_replicated(self) -> None:
+        """Wait until the standby has everything that the fenced primary has committed."""
+        eventually(lambda: self.primary.fetch_value(OPEN_TRANSACTIONS) == 0, "a transaction does not end")
+        self.wait_until_replayed()
 
 
 @contextmanager

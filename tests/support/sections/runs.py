@@ -22,6 +22,7 @@ from db.repositories import (
 )
 from db.repositories.audit import COMMAND, Action
 from db.repositories.batches import Attempt
+from db.repositories.versions import Position
 from domain.batches import BatchOutcome, BatchStatus, OnError
 from domain.locations import Lane, LocationKind
 from domain.pages import PageRequest
@@ -209,6 +210,11 @@ RUNS: Mapping[Section, Run] = {
     "totals.select_price_period": totals.select_price_period,
     "totals.store_moved_lanes": lambda c: totals.store_moved_lanes(c, [CNAAA], part_lanes=10),
     "versions.announce_change": lambda c: versions.announce_change(c, "test"),
+    "versions.announce_position": lambda c: versions.announce_position(c, TOKEN),
+    "versions.describe_server": versions.describe_server,
+    "versions.locate_end": versions.locate_end,
+    "versions.locate_position": versions.locate_position,
+    "versions.measure_replay": lambda c: versions.measure_replay(c, Position("0/0", 1, "", "")),
     "versions.state_fingerprint": versions.state_fingerprint,
 }
 DAY_SUMS = ("totals.create_day_sums", "totals.create_ancestors", "totals.collect_observed_month")
