@@ -1,7 +1,7 @@
 """Draw the prices of a lane as a PNG chart, with polars and matplotlib.
 
 The data are those of `/series.parquet`. The line is the weekly average. The darker band holds the middle half of the prices
-(25–75 %), and the lighter one all of them. A week with fewer than three prices stays a gap.
+(25–75%), and the lighter one all of them. A week with fewer than three prices stays a gap.
 
 Usage: python chart.py [ORIGIN:DESTINATION [CURRENCY]]
 """
@@ -57,7 +57,7 @@ def draw(series: pl.DataFrame) -> Figure:
     lowest, p25, average, p75, highest = (series[name].to_numpy() for name in names)
     figure, axes = pyplot.subplots(figsize=(10, 5), layout="constrained")
     axes.fill_between(weeks, lowest, highest, color=WIDE_BAND, linewidth=0, label="lowest to highest")
-    axes.fill_between(weeks, p25, p75, color=BAND, linewidth=0, label="middle half (25–75 %)")
+    axes.fill_between(weeks, p25, p75, color=BAND, linewidth=0, label="middle half (25–75%)")
     # A dot shows a week between two gaps, which a line alone would not.
     axes.plot(weeks, average, color=LINE, linewidth=1.8, marker="o", markersize=3.5, label="average")
     axes.set_title(f"{origin} → {destination}", loc="left", fontsize=14, fontweight="bold", pad=12)

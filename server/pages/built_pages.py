@@ -11,7 +11,7 @@ RECORD = "built.json"
 NOT_BUILT = "they were never built"
 GRAPHIQL = "graphiql"
 EMPTY_META = '<meta name="ratesgraph" content="{}">'
-"""Element of each page that the server fills with what it says about itself."""
+"""Element of each page that the server fills with its metadata."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The pages of a server: which there are, what they know of the server, and their routes."""
+"""The pages of a server: their metadata and their routes."""
 
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp

@@ -71,9 +71,9 @@ def test_upload_tries_applies_and_recognizes_a_file(programs: Path, example_serv
     assert len([line for line in printed if re.match(r"2026-06-\d\d CNSGH → NLRTM: [\d.]+ → [\d.]+$", line)]) == 10
     stored = re.match(r"Batch (\d+) is stored\.", printed[11])
     assert stored is not None
-    assert printed[-1] == "APPLIED: 100 %"
+    assert printed[-1] == "APPLIED: 100%"
     again = run_script(programs, "built/upload.js", file, settings=settings).splitlines()
-    assert again[-2:] == [f"Batch {stored[1]} was uploaded before.", "APPLIED: 100 %"]
+    assert again[-2:] == [f"Batch {stored[1]} was uploaded before.", "APPLIED: 100%"]
 
 
 def test_upload_reports_problems_and_applies_nothing(programs: Path, example_server: Client, tmp_path: Path) -> None:

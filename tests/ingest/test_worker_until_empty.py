@@ -9,7 +9,8 @@ from db.repositories import batches
 from domain.batches import BatchStatus
 from ingest.tree import change_tree
 from ingest.worker import run_worker
-from tests.support.batches.queue import DEADLINE_SECONDS, WORLD, accept, get_batch
+from tests.support.batches.queue import WORLD, accept, get_batch
+from tests.support.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.anyio
 

@@ -38,7 +38,7 @@ const sockets = createClient({
   webSocketImpl: WebSocket,
   connectionParams: authorization,
 });
-// Any site can make a browser send a form, but without this header (CSRF protection).
+// CSRF protection: a page of another site can make a browser send a form, but not this header.
 const headers = { 'GraphQL-Require-Preflight': '1', ...authorization };
 const client = new ApolloClient({
   link: ApolloLink.split(
@@ -61,7 +61,7 @@ const send = async (input: UploadPriceFileInput) => {
 
 try {
   const { preview } = await send({ dryRun: true });
-  console.log(`All ${preview!.itemCount} items are valid. Largest changes:`);
+  console.log(`${preview!.itemCount} valid ${preview!.itemCount === 1 ? 'item' : 'items'}. Largest changes:`);
   for (const { day, averageBefore, averageAfter, origin, destination } of preview!.changes)
     console.log(`${day} ${origin.code} → ${destination.code}: ${averageBefore ?? '–'} → ${averageAfter}`);
 
@@ -70,7 +70,7 @@ try {
   console.log(`Batch ${batch!.number} ${replayed ? 'was uploaded before' : 'is stored'}.`);
   await client.subscribe({ query: PROGRESS, variables: { id: batch!.id } }).forEach(({ data, error }) => {
     if (error) throw error;
-    console.log(`${data!.batchProgress.status}: ${Math.round(data!.batchProgress.progress * 100)} %`);
+    console.log(`${data!.batchProgress.status}: ${Math.round(data!.batchProgress.progress * 100)}%`);
   });
 } catch (error) {
   const errors = CombinedGraphQLErrors.is(error) ? error.errors : [];

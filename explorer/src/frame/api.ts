@@ -35,7 +35,7 @@ interface Body<Result> {
   errors?: { message: string; path?: (string | number)[]; extensions?: { code?: string } & Record<string, unknown> }[];
 }
 
-/** The token lives in this variable alone: a reload forgets it, and no other page can read it. */
+/** The token is kept only in this variable: a reload forgets it, and no other page can read it. */
 let token: string | null = null;
 const listeners = new Set<() => void>();
 
@@ -55,7 +55,7 @@ export function onTokenChange(listener: () => void): () => void {
 /** Headers of every request to the server, the token among them. */
 export const requestHeaders = (): Record<string, string> => (token ? { Authorization: `Bearer ${token}` } : {});
 
-/** The data of an operation. Throws ApiError, also if a part of the data is missing because of an error. */
+/** Sends an operation and returns its data. Throws ApiError, even if only a part of the data is missing because of an error. */
 export async function request<Result, Variables>(
   document: TypedDocumentString<Result, Variables>,
   variables: Variables,
@@ -72,7 +72,7 @@ export async function request<Result, Variables>(
   }
 }
 
-/** The data in the text of an answer. Throws ApiError. */
+/** Returns the data in the body of a response. Throws ApiError. */
 export function readAnswer<Result>(status: number, retryAfter: string | null, text: string): Result {
   const body = parse<Result>(status, text);
   const error = body.errors?.[0];

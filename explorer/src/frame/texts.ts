@@ -1,5 +1,7 @@
 /** Texts of the frame. Each page has a module of its own, so that the texts can be translated in one place per page. */
 export const texts = {
+  /** Language of numbers, days and times on all pages. */
+  locale: 'en-GB',
   product: 'Ratesgraph',
   skip: 'Skip to the content',
   navigation: 'Pages',
@@ -16,8 +18,8 @@ export const texts = {
     stored: 'Token: set',
     title: 'API token',
     label: 'Token',
-    hint: 'An administrator creates tokens with “ratesgraph tokens create”. This page forgets the token when it is reloaded.',
-    needed: 'This server answers callers with a token only.',
+    hint: 'An administrator creates tokens with “ratesgraph token create”. This page forgets the token when it is reloaded.',
+    needed: 'This server answers only callers with a token.',
     enter: 'Enter a token',
     refused: 'The server refused the token. It may be misspelt, expired or revoked.',
     save: 'Use token',
@@ -28,7 +30,7 @@ export const texts = {
     offline: 'The server cannot be reached. Check that it runs and that you are online.',
     unavailable: 'This page tries again in',
     rateLimited: 'Too many requests. Trying again in',
-    unreadable: 'The server sent an answer that this page cannot read.',
+    unreadable: 'The server sent a response that this page cannot read.',
     seconds: (count: number) => `${count} s.`,
     retry: 'Try again',
   },

@@ -4,13 +4,13 @@ import { ApiError, onTokenChange, request } from './api';
 import { openTokenDialog } from './TokenDialog';
 
 export interface QueryState<Result, Variables> {
-  /** The last answer. It stays while a newer one is on its way. */
+  /** Data of the last response. They stay until a newer one arrives. */
   data: Result | null;
-  /** The variables that `data` answers. */
+  /** The variables that `data` belong to. */
   answered: Variables | null;
   error: ApiError | null;
   isLoading: boolean;
-  /** Asks again. */
+  /** Sends the query again. */
   reload: () => void;
 }
 
@@ -18,8 +18,8 @@ const FIRST_RETRY_SECONDS = 2;
 const LAST_RETRY_SECONDS = 30;
 
 /**
- * Asks a query, again when its variables or the token change, and repeats it with backoff while the server or its database is
- * away. A refusal for want of a token opens the token dialog. Variables of null ask nothing.
+ * Sends a query, and again when its variables or the token change. Retries with exponential backoff while the server or its
+ * database is unavailable. A 401 opens the token dialog. With variables of null nothing is sent.
  */
 export function useQuery<Result, Variables>(
   document: TypedDocumentString<Result, Variables>,

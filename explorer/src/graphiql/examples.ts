@@ -37,12 +37,12 @@ const DEMO_LANES: [Lane, Lane] = [
   { origin: 'china_main', destination: 'north_europe_main' },
   { origin: 'CNSGH', destination: 'USLAX' },
 ];
-const PATIENCE_MS = 2_000;
+const TIMEOUT_MS = 2_000;
 
-/** The examples, with a day and lanes for which this server has prices; those of the demo data if it does not say. */
+/** The examples, with a day and lanes for which this server has prices; or those of the demo data if the server does not respond in time. */
 export async function createExamples(): Promise<Example[]> {
   try {
-    const data = await request(EXAMPLE_DATA, {}, AbortSignal.timeout(PATIENCE_MS));
+    const data = await request(EXAMPLE_DATA, {}, AbortSignal.timeout(TIMEOUT_MS));
     return examplesFor(data.dataPeriod?.lastDay ?? today(), data.dataPeriod?.hasDemoData ? DEMO_LANES : lanesOf(data));
   } catch {
     return examplesFor(today(), DEMO_LANES);
@@ -61,7 +61,7 @@ function examplesFor(lastDay: string, [lane, other]: [Lane, Lane]): Example[] {
   // The dates of the first tab stand in its text: GraphiQL 5 ignores the variables of the first default tab.
   return [
     {
-      query: `# The mean of all prices of each day.
+      query: `# The average of all prices of each day.
 # Press Ctrl-Enter to run it.
 query Averages {
   averagePrices(
@@ -78,8 +78,8 @@ query Averages {
     },
     {
       query: `# Several lanes by week, in any currency.
-# A lane with too few prices is answered
-# by the next larger market.
+# A lane with too few prices falls back
+# to the next larger market.
 query TwoLanes($lanes: [LaneInput!]!, $from: Date!, $to: Date!, $currency: String!) {
   priceSeries(
     lanes: $lanes

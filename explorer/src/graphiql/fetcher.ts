@@ -8,7 +8,7 @@ export function createFetcher(): Fetcher {
   subscriptionUrl.protocol = url.protocol.replace('http', 'ws');
   const send = createGraphiQLFetcher({ url: url.href, subscriptionUrl: subscriptionUrl.href });
   return (parameters, options) => {
-    // Just after a change of tab, GraphiQL still passes the operation of the tab before.
+    // Just after a change of tabs, GraphiQL still passes the operation name of the previous tab.
     const current = onlyOperation(parameters.query);
     if (!current) return send(parameters, options);
     const { document, operation } = current;

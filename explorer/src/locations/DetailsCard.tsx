@@ -24,10 +24,10 @@ export function DetailsCard({ tree, place, isAdmin, onDone }: DetailsCardProps) 
       <h2>{place.name}</h2>
       <dl class="facts">
         <div><dt>{place.isPort ? texts.code : texts.slug}</dt><dd><code>{place.key}</code></dd></div>
-        {!place.isPort && <div><dt>{texts.portsBelow}</dt><dd>{place.portCount.toLocaleString('en')}</dd></div>}
+        {!place.isPort && <div><dt>{texts.portsBelow}</dt><dd>{texts.count(place.portCount)}</dd></div>}
         <div class="path">
           <dt>{texts.path}</dt>
-          <dd>{path.length > 0 ? path.map((region) => region.name).join(' › ') : texts.noParent}</dd>
+          <dd>{path.length > 0 ? texts.pathOf(path.map((region) => region.name)) : texts.noParent}</dd>
         </div>
       </dl>
       {isAdmin && <Actions tree={tree} place={place} details={data} onDone={onDone} />}
@@ -48,7 +48,7 @@ function Lanes({ title, lanes }: { title: string; lanes: Details['from'] | undef
   const rest = (lanes?.totalCount ?? 0) - shown.length;
   return (
     <>
-      <h3>{title}: {lanes ? lanes.totalCount.toLocaleString('en') : texts.waiting}</h3>
+      <h3>{title}: {lanes ? texts.count(lanes.totalCount) : texts.waiting}</h3>
       {lanes?.totalCount === 0 && <p class="hint">{texts.noLanes}</p>}
       <ul class="lanes">
         {shown.map(({ node }) => (

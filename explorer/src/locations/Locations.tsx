@@ -11,7 +11,7 @@ import { ancestorsOf, type Place, type Tree } from './tree';
 import { TreeView } from './TreeView';
 import { useTree } from './useTree';
 
-/** The page for locations: the region tree, what prices its places have, and its changes by admins. */
+/** The page for locations: the region tree, the lanes of each location, and the forms with which admins change the tree. */
 export function Locations() {
   const { tree, error, reload } = useTree();
   const { data } = useQuery(VIEWER, {});
@@ -50,6 +50,10 @@ function Content({ tree, isAdmin, onChange }: ContentProps) {
     // On a phone the details stand above a tree that may be long.
     if (details.current && details.current.getBoundingClientRect().top < 0) details.current.scrollIntoView();
   }, [key]);
+  useEffect(() => {
+    // A change may have put the location into a region that is closed.
+    if (selected) setOpen((before) => new Set([...before, ...ancestorsOf(selected).map((region) => region.key)]));
+  }, [tree]);
   const report = (text: string, newKey?: string) => {
     setMessage(text);
     if (newKey) setKey(newKey);
@@ -70,7 +74,7 @@ function Content({ tree, isAdmin, onChange }: ContentProps) {
         {isAdding && <AddDialog tree={tree} parent={null} onDone={report} onClose={() => setAdding(false)} />}
       </section>
       <section ref={details} class="card details">
-        <p role="status" class={message ? 'note' : 'visually-hidden'}>{message || selected?.name}</p>
+        <p role="status" class={message ? 'note good' : 'visually-hidden'}>{message || selected?.name}</p>
         {selected
           ? <DetailsCard key={selected.key} tree={tree} place={selected} isAdmin={isAdmin} onDone={report} />
           : !isEmpty && <p class="hint">{texts.choose}</p>}

@@ -44,7 +44,7 @@ export function Search({ tree, onSelect }: { tree: Tree; onSelect: (place: Place
           {found.places.map((place) => (
             <li key={place.key} class="node">
               <button type="button" class="name" onClick={() => onSelect(place)}>
-                {place.name} <span class="hint">{place.key}{place.parent && `, ${texts.inside(pathOf(place))}`}</span>
+                {place.name} <span class="hint">{[place.key, pathOf(place)].filter(Boolean).join(', ')}</span>
               </button>
             </li>
           ))}
@@ -54,4 +54,4 @@ export function Search({ tree, onSelect }: { tree: Tree; onSelect: (place: Place
   );
 }
 
-const pathOf = (place: Place): string => ancestorsOf(place).map((region) => region.name).join(', ');
+const pathOf = (place: Place): string => texts.pathOf(ancestorsOf(place).reverse().map((region) => region.name));

@@ -1,10 +1,13 @@
-const count = (number: number): string => number.toLocaleString('en');
+import { texts as frame } from '../frame/texts';
+
+const count = (number: number): string => number.toLocaleString(frame.locale);
 const plural = (number: number, one: string, many: string): string => `${count(number)} ${number === 1 ? one : many}`;
 
 /** Texts of the page for locations. */
 export const texts = {
+  count,
   title: 'Locations',
-  lead: 'The region tree. The price of a region is the mean of all prices of the ports below it.',
+  lead: 'The region tree. The average of a region is that of all prices of the ports below it.',
   loading: 'Loading…',
   empty: 'There are no locations yet.',
   emptyAdmin: 'There are no locations yet. Add a region to begin with.',
@@ -17,7 +20,7 @@ export const texts = {
   search: 'Search by name, code or alias',
   found: (shown: number, all: number) => (shown < all ? `${count(shown)} of ${count(all)} shown` : plural(all, 'match', 'matches')),
   nothingFound: 'No port or region matches.',
-  inside: (path: string) => `in ${path}`,
+  pathOf: (names: string[]) => names.join(' › '),
   choose: 'Choose a port or region to see its prices.',
 
   path: 'Path',
@@ -27,8 +30,8 @@ export const texts = {
   portsBelow: 'Ports below',
   lanesFrom: 'Lanes from here',
   lanesTo: 'Lanes to here',
-  lanesHint: 'Lanes between two ports that have prices.',
-  noLanes: 'None has prices.',
+  lanesHint: 'These are the lanes between two ports that have prices.',
+  noLanes: 'No lane has prices.',
   lane: (origin: string, destination: string) => `${origin} → ${destination}`,
   coverage: (from: string, to: string, days: number) => `${from} to ${to}, ${plural(days, 'day', 'days')} with an average`,
   more: (number: number) => `and ${count(number)} more`,
@@ -36,7 +39,7 @@ export const texts = {
 
   rename: 'Rename…',
   move: 'Move…',
-  add: 'Add below…',
+  add: 'Add port or region…',
   addRoot: 'Add a region at the top…',
   cancel: 'Cancel',
   close: 'Close',
@@ -49,7 +52,7 @@ export const texts = {
   region: 'Region',
   newCode: 'Code (UN/LOCODE, such as NLRTM)',
   newSlug: 'Slug (such as north_europe)',
-  exists: (name: string) => `This key belongs to “${name}” already. Rename or move that instead.`,
+  exists: (name: string) => `Already taken by “${name}”. Rename or move that location instead.`,
   addButton: 'Add',
   moveTitle: (name: string) => `Move ${name}`,
   newParent: 'New parent region',
@@ -58,12 +61,12 @@ export const texts = {
   impact: (ports: number, lanes: number | null) =>
     `${plural(ports, 'port', 'ports')}${lanes === null ? '' : ` and ${plural(lanes, 'lane', 'lanes')} with prices`} would move.`,
   affected: (names: string) => `The averages of these regions would change: ${names}.`,
-  moveWait: 'Single ports keep their averages. Uploads wait until the move is done; readers see the old averages until then.',
-  samePlace: 'It is there already.',
-  working: 'The server changes the tree and all averages that follow from it. A large change takes up to a minute.',
+  moveWait: 'The averages between two ports stay as they are. Until the move is done, uploads wait and readers see the old averages.',
+  samePlace: 'It is already there.',
+  working: 'The server is changing the tree and its averages. A large change takes up to a minute.',
   added: (name: string) => `${name} was added.`,
   renamed: (name: string) => `Renamed to ${name}.`,
-  moved: (name: string, parent: string) => `${name} is now in ${parent}. All averages follow.`,
-  unknown: 'The connection was lost, so it is not known whether the tree was changed. It has been loaded again: look before you repeat the change.',
+  moved: (name: string, parent: string | null) => `${name} is now ${parent ? `in ${parent}` : 'at the top of the tree'}. All averages are up to date.`,
+  unknown: 'The connection was lost, so the tree may or may not have changed. It has been loaded again: check it before you repeat the change.',
   problem: (code: string, message: string) => `${code}: ${message}.`,
 };

@@ -13,7 +13,7 @@ import { Share } from './share/Share';
 import type { Period } from './state/period';
 import { useNarrow } from './state/useNarrow';
 import { useView } from './state/useView';
-import type { Lane, View } from './state/view';
+import { formatView, type Lane, type View } from './state/view';
 import { texts } from './texts';
 import { LaneCards } from './view/LaneCards';
 import { MarketNote } from './view/MarketNote';
@@ -134,6 +134,7 @@ export function Explorer({ data, isDemo, onChanged }: Props) {
             asked={state.answered}
             selected={series?.place ?? 0}
             canvases={canvases}
+            link={new URL(`/${formatView(view)}`, location.href).href}
             hasChart={hasAverages && !view.isTable}
             isDemo={isDemo}
             say={say}

@@ -1,6 +1,7 @@
 import { useEffect, useMemo } from 'preact/hooks';
 import { ErrorNote } from '../frame/ErrorNote';
 import { Frame } from '../frame/Frame';
+import { texts as frame } from '../frame/texts';
 import { openTokenDialog } from '../frame/TokenDialog';
 import { useQuery } from '../frame/useQuery';
 import { graphql } from '../gql';
@@ -26,11 +27,11 @@ const STATUS = graphql(`
 `);
 const INTERVAL_SECONDS = 5;
 
-/** The page for operators: queue, workers, database, exchange rates, and what of it needs attention. */
+/** The page for operators: queue, workers, database and exchange rates, and warnings about what needs attention. */
 export function Status() {
   const { data, error, reload } = useQuery(STATUS, {});
   useEffect(() => {
-    // While the server is away, the query repeats itself.
+    // While the server is unavailable, useQuery retries.
     if (error) return;
     const timer = setInterval(() => document.hidden || reload(), INTERVAL_SECONDS * 1_000);
     return () => clearInterval(timer);
@@ -88,7 +89,7 @@ function Figures({ status, isCurrent }: { status: ServerStatus; isCurrent: boole
           <Fact name={texts.version} value={status.version} />
         </dl>
       </section>
-      <p class="hint">{texts.asOf(time.toLocaleTimeString('en'))} {texts.details}</p>
+      <p class="hint">{texts.asOf(time.toLocaleTimeString(frame.locale))} {texts.details}</p>
     </>
   );
 }

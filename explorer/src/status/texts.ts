@@ -1,27 +1,29 @@
-const count = (number: number): string => number.toLocaleString('en');
+import { texts as frame } from '../frame/texts';
+
+const count = (number: number): string => number.toLocaleString(frame.locale);
 
 /** Texts of the page for operators. */
 export const texts = {
   title: 'Status',
-  lead: 'The installation at a glance. The page asks again every five seconds.',
+  lead: 'The installation at a glance, refreshed every five seconds.',
   loading: 'Loading…',
-  adminOnly: 'The status is for admins. Use a token with the scope “admin”.',
+  adminOnly: 'The status is for administrators. Use a token with the scope “admin”.',
   enterToken: 'Enter a token…',
   asOf: (time: string) => `As of ${time}.`,
 
-  good: 'Everything runs.',
-  noWorkers: 'No worker is connected, and batches wait. Start one with “ratesgraph worker”.',
+  good: 'Everything is running.',
+  noWorkers: 'Batches are waiting, but no worker is connected. Start one with “ratesgraph worker”.',
   idleWithoutWorkers: 'No worker is connected: uploads will wait until one is started with “ratesgraph worker”.',
-  slowQueue: (age: string) => `The oldest batch has waited for ${age}. More workers, or faster ones, would help.`,
+  slowQueue: (age: string) => `The oldest batch has been waiting for ${age}. Start more workers, or run them on faster machines.`,
   oldRates: (days: number) =>
-    `The newest exchange rate is ${count(days)} days old. Prices in other currencies than US dollars are refused for days that lie more than 14 days after it. Run “ratesgraph rates refresh”.`,
+    `The newest exchange rate is ${count(days)} days old. Prices in currencies other than the US dollar are rejected for days more than 14 days after it. Run “ratesgraph rates refresh”.`,
   noRates: 'There are no exchange rates: only prices in US dollars are accepted. Run “ratesgraph rates refresh”.',
 
   queue: 'Queue',
   queued: 'Batches waiting',
   running: 'Batches being applied',
-  oldest: 'Oldest of them',
-  perHour: 'Ended in the last hour',
+  oldest: 'Age of the oldest',
+  perHour: 'Finished in the last hour',
   workers: 'Workers connected',
   storage: 'Data',
   databaseSize: 'Size of the database',
@@ -36,7 +38,7 @@ export const texts = {
   },
   bytes: (bytes: number) => {
     const power = Math.max(2, Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), 4));
-    return `${(bytes / 1_000 ** power).toLocaleString('en', { maximumFractionDigits: 1 })} ${['MB', 'GB', 'TB'][power - 2]}`;
+    return `${(bytes / 1_000 ** power).toLocaleString(frame.locale, { maximumFractionDigits: 1 })} ${['MB', 'GB', 'TB'][power - 2]}`;
   },
-  details: 'Prometheus reads more figures from /metrics.',
+  details: 'More metrics, for Prometheus: /metrics.',
 };

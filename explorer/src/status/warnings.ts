@@ -6,7 +6,7 @@ const SLOW_SECONDS = 600;
 const OLD_RATE_DAYS = 6;
 const DAY_MS = 86_400_000;
 
-/** What an operator should do something about. */
+/** Warnings that an operator should act on. */
 export function findWarnings(status: ServerStatus, now: Date): string[] {
   const warnings: string[] = [];
   const waiting = status.queuedBatches + status.runningBatches;

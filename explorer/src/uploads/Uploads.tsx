@@ -11,12 +11,12 @@ import { useUpload } from './sending/useUpload';
 import { Steps } from './steps/Steps';
 import { texts } from './texts';
 
-/** The page for uploads: a file with its check, its sending and its application, and the history of batches. */
+/** The page for uploads: checks a file, uploads it and follows its batch; below, the history of batches. */
 export function Uploads() {
   const { data, error, reload } = useQuery(VIEWER, {});
   const [askedWith, setAskedWith] = useState(getToken());
   const [turn, setTurn] = useState(0);
-  // Survives a change of the token, so that a file that was refused for want of one goes on.
+  // Survives a change of the token, so that a file that was refused without one continues.
   const upload = useUpload(useCallback(() => setTurn((number) => number + 1), []));
   useEffect(() => setAskedWith(getToken()), [data]);
   const viewer = data?.viewer;
@@ -29,7 +29,7 @@ export function Uploads() {
       {error && !data && <ErrorNote error={error} onRetry={reload} />}
       {viewer && !mayUpload && <NoAccess name={viewer.name} />}
       {mayUpload && <Steps upload={upload} />}
-      {mayUpload && isCurrent && <History turn={turn} />}
+      {mayUpload && isCurrent && <History turn={turn} onReverted={upload.noteReverted} />}
     </Frame>
   );
 }

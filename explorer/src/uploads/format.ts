@@ -1,25 +1,23 @@
 /** Numbers and sizes as people read them. */
-const DOLLARS = new Intl.NumberFormat('en', { style: 'currency', currency: 'USD' });
-const TIME = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
+import { texts as frame } from '../frame/texts';
+
+const DOLLARS = new Intl.NumberFormat(frame.locale, { style: 'currency', currency: 'USD', currencyDisplay: 'narrowSymbol' });
+const TIME = new Intl.DateTimeFormat(frame.locale, { dateStyle: 'medium', timeStyle: 'short' });
+const PERCENT = new Intl.NumberFormat(frame.locale, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1, signDisplay: 'exceptZero' });
 const UNITS = ['bytes', 'kB', 'MB', 'GB'];
 
-export const formatCount = (number: number): string => number.toLocaleString('en');
+export const formatCount = (number: number): string => number.toLocaleString(frame.locale);
 
 export const formatPrice = (price: number): string => DOLLARS.format(price);
 
 export const formatTime = (time: string): string => TIME.format(new Date(time));
 
-/** The change in percent, with its sign; nothing where the price before was 0. */
-export function formatChange(before: number, after: number): string {
-  if (before === 0) return '';
-  const percent = ((after - before) / Math.abs(before)) * 100;
-  const digits = Math.abs(percent) < 10 ? 1 : 0;
-  return `${percent > 0 ? '+' : percent < 0 ? '−' : ''}${Math.abs(percent).toLocaleString('en', { maximumFractionDigits: digits })} %`;
-}
+/** A change in percent, with its sign. */
+export const formatChange = (percent: number): string => PERCENT.format(percent / 100).replace('-', '−');
 
 export function formatBytes(bytes: number): string {
   const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), UNITS.length - 1);
-  return `${(bytes / 1_000 ** power).toLocaleString('en', { maximumFractionDigits: power > 1 ? 1 : 0 })} ${UNITS[power]}`;
+  return `${(bytes / 1_000 ** power).toLocaleString(frame.locale, { maximumFractionDigits: power > 1 ? 1 : 0 })} ${UNITS[power]}`;
 }
 
 /** The name of a caller as people read it: without the prefix of tokens, which the server puts before their names. */

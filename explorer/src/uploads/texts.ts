@@ -1,6 +1,7 @@
+import { texts as frame } from '../frame/texts';
 import type { BatchStatus } from '../gql/graphql';
 
-const count = (number: number): string => number.toLocaleString('en');
+const count = (number: number): string => number.toLocaleString(frame.locale);
 const plural = (number: number, one: string, many: string): string => `${count(number)} ${number === 1 ? one : many}`;
 
 /** Texts of the page for uploads. */
@@ -12,17 +13,17 @@ export const texts = {
 
   access: {
     title: 'Uploading needs a token',
-    none: 'This server accepts uploads from holders of a token with the scope “upload” only.',
+    none: 'This server accepts uploads only with a token that has the scope “upload”.',
     reader: (name: string | null) =>
-      `The token${name ? ` of “${name}”` : ''} may read prices, but not upload them. Use one with the scope “upload”.`,
+      `The token${name ? ` “${name}”` : ''} allows reading prices, but not uploading them. Use one with the scope “upload”.`,
     enter: 'Enter a token…',
     other: 'Use another token…',
   },
 
   drop: 'Drop a file here',
-  dropHint: 'CSV, NDJSON, Parquet or an Excel workbook (.xlsx). CSV and NDJSON may be compressed by gzip.',
+  dropHint: 'CSV, NDJSON, Parquet or an Excel workbook (.xlsx). CSV and NDJSON may be compressed with gzip.',
   chooseFile: 'Choose a file',
-  oneFile: 'Each file becomes a batch of its own. Drop one at a time.',
+  oneFile: 'Each file becomes its own batch. Drop one file at a time.',
   noFile: 'That was not a file. Drop a file, or paste the rows.',
   paste: 'Or paste rows from a spreadsheet',
   pasteHint:
@@ -32,30 +33,30 @@ export const texts = {
   pastedName: 'Pasted rows',
   nothingPasted: 'Paste some rows first.',
   unreadableFile: (name: string) =>
-    `“${name}” cannot be read. It may be a folder, or it was changed, moved or removed since. Choose it again.`,
+    `“${name}” cannot be read. It may be a folder, or it has been changed, moved or deleted since you chose it. Choose it again.`,
   formats: {
     csv: 'CSV',
-    csvGzip: 'CSV, compressed by gzip',
+    csvGzip: 'CSV, compressed with gzip',
     ndjson: 'NDJSON',
-    ndjsonGzip: 'NDJSON, compressed by gzip',
+    ndjsonGzip: 'NDJSON, compressed with gzip',
     parquet: 'Parquet',
     workbook: 'Excel workbook',
     unknown: 'unknown format',
   },
 
   reading: 'Reading the file…',
-  sendingForCheck: 'Sending the file for a check…',
-  examining: 'The server checks the file. Nothing is changed.',
+  sendingForCheck: 'Sending the file to be checked…',
+  examining: 'The server is checking the file. Nothing is changed.',
   sending: 'Sending the file…',
-  storing: 'The server stores the file…',
+  storing: 'The server is storing the file…',
   queued: (number: number) => `Batch ${number} is stored and waits for a worker.`,
   applying: (number: number) => `Batch ${number} is being applied.`,
-  leave: 'The file is stored. You may leave this page: the batch is applied in any case.',
-  percent: (fraction: number) => `${Math.round(fraction * 100)} %`,
+  leave: 'The file is stored. You can leave this page: the batch will be applied anyway.',
+  percent: (fraction: number) => `${Math.round(fraction * 100)}%`,
   cancel: 'Cancel',
   stop: 'Stop sending',
   stopped: 'Sending was stopped. Nothing was uploaded.',
-  stoppedLate: 'Sending was stopped when the server had the whole file. If it still stores it, the batch appears in the history.',
+  stoppedLate: 'Sending was stopped after the server had received the whole file. If the server stores it, the batch appears in the history.',
 
   checkTitle: 'Result of the check',
   nothingChanged: 'Nothing has been changed yet.',
@@ -68,22 +69,24 @@ export const texts = {
   newAverages: 'New averages',
   none: 'none',
   notIdentified:
-    'This page was opened over http: from another machine, so the browser cannot identify the content. If the file was uploaded before, its prices would count twice.',
+    'This page was opened over http: from another machine, so the browser cannot tell whether the file was uploaded before. If it was, its prices would count twice.',
   earlier: (number: number, status: string) =>
-    `The same content was uploaded before, as batch ${number}, which is ${status}. An upload makes a new batch.`,
+    `The same content was uploaded before, as batch ${number}, which is ${status}. Uploading it creates a new batch.`,
 
-  movesTitle: 'Largest changes of averages',
-  movesHint: 'Of averages between two ports, as they would be after this upload.',
-  noMoves: 'No average would change. A day has an average once it has 3 prices.',
+  movesTitle: 'Largest changes in averages',
+  movesHint: 'Averages between two ports before and after this upload.',
+  outlier: 'unusual',
+  outliers: (percent: number) => `At least one average would change by more than ${percent}%. Check its prices for a misplaced decimal point or another currency.`,
+  noMoves: 'No average would change. A day has an average from 3 prices on.',
   move: { lane: 'Lane', day: 'Day', before: 'Before', after: 'After', change: 'Change', prices: 'Prices' },
   lane: (origin: string, destination: string) => `${origin} → ${destination}`,
   fromTo: (before: string, after: string) => `${before} → ${after}`,
   newAverage: 'new',
 
-  problemsTitle: (number: number) => plural(number, 'item has a problem', 'items have problems'),
+  problemsTitle: (number: number) => (number === 0 ? 'The file has a problem' : plural(number, 'item has a problem', 'items have problems')),
   notesTitle: 'Notes',
   note: (item: number | null, message: string) => `${item === null ? 'File' : `Item ${count(item)}`}: ${message}`,
-  moreNotes: (number: number) => `and ${plural(number, 'more', 'more')}`,
+  moreNotes: (number: number) => `and ${count(number)} more`,
   problemsHint: 'Item 1 is the first row below the header.',
   problem: { item: 'Item', field: 'Field', code: 'Code', message: 'Problem', value: 'Value' },
   wholeFile: 'whole file',
@@ -93,10 +96,10 @@ export const texts = {
   saveProblems: 'Save the problems as CSV',
 
   choiceTitle: 'What should happen to items with problems?',
-  reject: 'Upload nothing: I correct the file first',
+  reject: 'Upload nothing: I will correct the file first',
   skip: (accepted: number, all: number) => `Leave them out: upload the other ${count(accepted)} of ${count(all)}`,
-  rejectChosen: 'Correct the items, save the file, and choose it again.',
-  noneValid: 'No item can be uploaded. Correct the file, and choose it again.',
+  rejectChosen: 'Correct the items, save the file and choose it again.',
+  noneValid: 'No item can be uploaded. Correct the file and choose it again.',
   upload: (accepted: number, all: number) =>
     accepted === all ? `Upload ${plural(all, 'item', 'items')}` : `Upload ${count(accepted)} of ${count(all)}`,
   chooseAnother: 'Choose another file',
@@ -107,9 +110,9 @@ export const texts = {
   replayTitle: (number: number) => `Already uploaded, batch ${number}`,
   replay: 'This content was uploaded before, so nothing was sent and nothing changed.',
   rejectedTitle: (number: number) => `Batch ${number} was rejected`,
-  rejected: 'No price of it counts. The history below has a file with the problems.',
+  rejected: 'None of its prices count. The history below has a file with the problems.',
   failedTitle: (number: number) => `Batch ${number} failed`,
-  failed: (reason: string | null) => `No price of it counts. ${reason ?? ''}`,
+  failed: (reason: string | null) => `None of its prices count. ${reason ?? ''}`,
   revertedTitle: (number: number) => `Batch ${number} was reverted`,
   reverted: 'Its prices no longer count.',
   seePrices: 'See prices',
@@ -117,22 +120,22 @@ export const texts = {
 
   refusedTitle: 'The file was not uploaded',
   retry: 'Try again',
-  waitReason: 'Nothing is lost: the page tries again by itself.',
+  waitReason: 'Nothing is lost: the page will try again automatically.',
   again: (seconds: number) => `Next attempt in ${seconds} s.`,
   tryNow: 'Try now',
   offline: 'The server cannot be reached. Check that it runs and that you are online.',
   tooLarge: (message: string) =>
-    `The file is larger than this server accepts. ${message} Split it, compress CSV by gzip, or save it as Parquet.`,
+    `The file is larger than this server accepts. ${message} Split it, compress CSV with gzip, or save it as Parquet.`,
   fileRefused: (code: string, message: string) => `${code}: ${message}.`,
   refusals: {
-    DRY_RUN_BUSY: 'The server is checking other files. One is checked at a time.',
+    DRY_RUN_BUSY: 'The server is checking another file. It checks one at a time.',
     SERVER_BUSY: 'The server is busy with other requests.',
-    DATABASE_UNAVAILABLE: 'The database of the server is away.',
-    TREE_CHANGE_RUNNING: 'The region tree is being changed. Checks and reverts wait for the end of that.',
-    RATE_LIMITED: 'This server allows a number of requests per minute, and you have reached it.',
-    TOO_MANY_STREAMS: 'Too many pages of yours follow something on this server. Close one of them.',
-    NO_ROOM: 'The disk of the server has no room for the file. An administrator must free some; nothing was changed.',
-    FORBIDDEN: 'Your token has no permission to upload. Use one with the scope “upload”.',
+    DATABASE_UNAVAILABLE: 'The database of the server is unavailable.',
+    TREE_CHANGE_RUNNING: 'The region tree is being changed. Checks and reverts wait until that is done.',
+    RATE_LIMITED: 'You have reached the limit of requests per minute of this server.',
+    TOO_MANY_STREAMS: 'Too many of your pages have an open stream from this server. Close one of them.',
+    NO_ROOM: 'The disk of the server has no room for the file. An administrator must free space. Nothing was changed.',
+    FORBIDDEN: 'Your token does not allow uploads. Use one with the scope “upload”.',
     UNAUTHENTICATED: 'Uploading needs a valid token.',
     STATEMENT_TIMEOUT: 'The database took too long. Try again, or upload a smaller file.',
     EXECUTION_TIMEOUT: 'The server took too long. Try again, or upload a smaller file.',
@@ -157,7 +160,7 @@ export const texts = {
     newer: 'Newer',
     older: 'Older',
     pages: 'Pages of the history',
-    problems: 'Problems (CSV)',
+    problems: 'Problems',
     problemsOf: (number: number) => `Problems of batch ${number} (CSV)`,
     revert: 'Revert…',
     revertOf: (number: number) => `Revert batch ${number}…`,
@@ -168,11 +171,11 @@ export const texts = {
     title: (number: number) => `Revert batch ${number}?`,
     what: (days: number, lanes: number) =>
       `${plural(days, 'daily price', 'daily prices')} on ${plural(lanes, 'lane', 'lanes')} will no longer count:`,
-    effect: 'All averages will be as if the batch had never been uploaded. This cannot be undone; a new upload makes a new batch.',
+    effect: 'All averages will be as if the batch had never been uploaded. This cannot be undone, but you can upload the file again as a new batch.',
     confirm: (number: number) => `Revert batch ${number}`,
     working: 'Reverting…',
-    cancel: 'Keep it',
-    unknown: 'The connection was lost, so it is not known whether the batch was reverted. Try again: a batch is reverted at most once.',
+    cancel: 'Keep batch',
+    unknown: 'The connection was lost, so the batch may or may not have been reverted. Try again: a batch is reverted at most once.',
     done: (number: number) => `Batch ${number} was reverted.`,
   },
   statuses: {

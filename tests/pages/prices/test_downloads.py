@@ -77,7 +77,7 @@ def test_download_sends_the_token(module_database_url: str, open_visit: VisitOpe
 def test_query_is_copied_in_four_languages(server: Client, open_visit: VisitOpener) -> None:
     visit = open_prices(open_visit, server, FULL, THIN, query="period=all&market=wider")
     visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    visit.page.get_by_role("button", name="Copy as").click()
+    visit.page.get_by_role("button", name="Copy query").click()
     dialog = visit.page.get_by_role("dialog")
     texts = {}
     for name in ("GraphQL", "curl", "Python", "TypeScript"):

@@ -1,5 +1,7 @@
 """The page Prices: lanes, comparison, gaps, larger markets, links, changes by others."""
 
+import itertools
+import json
 import re
 
 import pytest
@@ -64,7 +66,7 @@ def test_lane_is_chosen_by_the_keyboard_alone(server: Client, open_visit: VisitO
     keyboard.press("Enter")
     expect(page.locator(".lane")).to_have_count(2)
     expect(page).to_have_url(f"{visit.origin}/?lane={FULL}&lane={THIN}&period=1y&sel=2")
-    expect(page.locator(".legend")).to_contain_text("Range, gaps and counts are of Shanghai → Rotterdam.")
+    expect(page.locator(".legend")).to_contain_text("Range, gaps and counts belong to Shanghai → Rotterdam.")
 
 
 def test_destinations_without_prices_are_marked(server: Client, open_visit: VisitOpener) -> None:
@@ -130,16 +132,16 @@ def test_table_has_all_days_newest_first(server: Client, open_visit: VisitOpener
 def test_larger_market_is_offered_and_shown_with_one_click(server: Client, open_visit: VisitOpener) -> None:
     visit = open_prices(open_visit, server, SPARSE, query="period=all", wait_for=".note.market")
     expect(visit.page.locator(".note.market")).to_contain_text(
-        "Ningbo → Hamburg has an average for less than half of the period."
+        "Ningbo → Hamburg has averages for less than half of the period."
     )
     visit.page.get_by_role("button", name="Show the larger market").click()
     visit.page.locator(".chart canvas").first.wait_for()
     expect(visit.page.locator(".lane")).to_have_count(1)
-    expect(visit.page.locator(".lane")).to_contain_text("Asked: Ningbo → Hamburg")
+    expect(visit.page.locator(".lane")).to_contain_text("Requested: Ningbo → Hamburg")
     (card,) = cards(visit)
     assert card.startswith("Ningbo → Europe $")
     expect(visit.page).to_have_url(re.compile("market=wider"))
-    visit.page.get_by_role("button", name="Show exactly the lanes asked").click()
+    visit.page.get_by_role("button", name="Show the requested lanes").click()
     expect(visit.page.locator(".lane")).to_contain_text("Too few")
 
 
@@ -161,6 +163,46 @@ def test_address_shows_the_same_view_to_others(server: Client, open_visit: Visit
     assert "€" in rows[0][1]
     # Until its last answer has arrived, the page shows the one before.
     visit.expect_value(lambda: read_table(visit), rows)
+
+
+def test_copied_link_shows_the_same_view_to_others(demo_server: Client, open_visit: VisitOpener) -> None:
+    # At the first visit the address does not name the lane.
+    visit = open_prices(open_visit, demo_server)
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.page.get_by_role("button", name="Copy link").click()
+    expect(visit.page.get_by_text("Link copied.")).to_be_visible()
+    link = visit.page.evaluate("navigator.clipboard.readText()")
+    assert link == f"{visit.origin}/?lane=china_main~north_europe_main&period=1y"
+    other = open_prices(open_visit, demo_server, query=link.split("?")[1])
+    assert cards(other) == cards(visit)
+
+
+def test_years_before_the_typed_one_is_complete_are_not_queried(server: Client, open_visit: VisitOpener) -> None:
+    visit = open_prices(open_visit, server, FULL, query="period=all", locale="en-US")
+    field = visit.page.get_by_label("From", exact=True)
+    field.focus()
+    visit.page.keyboard.type("01102026")
+    expect(field).to_have_value("2026-01-10")
+    expect(visit.page.get_by_role("slider")).to_have_attribute("max", "21")
+    queries = [json.loads(response.request.post_data or "{}") for response in visit.responses]
+    first_days = {query["variables"]["from"] for query in queries if "from" in query.get("variables", {})}
+    assert first_days == {"2026-01-01", "2026-01-10"}
+
+
+def test_bucket_cut_off_by_the_period_keeps_its_distance_in_the_chart(server: Client, open_visit: VisitOpener) -> None:
+    # The first week consists of a Sunday.
+    visit = open_prices(open_visit, server, FULL, query="from=2026-01-04&to=2026-01-25&by=week")
+    visit.page.get_by_text("middle half of the prices").wait_for()
+    slider = visit.page.get_by_role("slider", name="Read the chart")
+    slider.focus()
+    positions = []
+    for key in ("Home", "ArrowRight", "ArrowRight", "ArrowRight"):
+        visit.page.keyboard.press(key)
+        box = visit.page.locator(".u-cursor-x").first.bounding_box()
+        assert box
+        positions.append(box["x"])
+    distances = [after - before for before, after in itertools.pairwise(positions)]
+    assert max(distances) - min(distances) < 2
 
 
 def test_address_with_nonsense_shows_the_defaults(server: Client, open_visit: VisitOpener) -> None:

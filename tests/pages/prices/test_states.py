@@ -44,7 +44,7 @@ def test_page_is_accessible_on_all_screens(
     visit.page.get_by_role("button", name="Table").click()
     visit.page.locator(".table").wait_for()
     check(visit, axe, f"table-{screen}")
-    visit.page.get_by_role("button", name="Copy as").click()
+    visit.page.get_by_role("button", name="Copy query").click()
     check(visit, axe, f"code-{screen}")
 
 
@@ -133,7 +133,7 @@ def test_changes_during_an_outage_appear_afterwards(server: Client, open_visit: 
         prices = [item("CNSGH", "DEHAM", 1, 31, price) for price in (700, 800, 900)]
         assert upload(server, *prices)["batch"]["status"] == "APPLIED"
         proxy.server = reachable
-        expect(visit.page.locator(".live")).to_contain_text("Connected again: updated at")
+        expect(visit.page.locator(".live")).to_contain_text("Reconnected: updated at")
         expect(visit.page.locator(".lane")).to_contain_text("$800")
     # Chromium reports requests and attempts to reconnect that fall into the outage, if there are any.
     visit.allow_console("WebSocket connection", "net::ERR_")

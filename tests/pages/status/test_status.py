@@ -62,7 +62,7 @@ def test_status_is_for_admins(database_url: str, open_visit: VisitOpener, axe: P
             dialog.get_by_label("Token", exact=True).fill(token)
             visit.page.keyboard.press("Enter")
             if token == reader:
-                visit.page.get_by_text("The status is for admins.").wait_for()
+                visit.page.get_by_text("The status is for administrators.").wait_for()
                 assert not visit.find_violations(axe)
                 visit.page.get_by_role("button", name="Enter a token…").click()
         fact(visit, "Version of the server").wait_for()

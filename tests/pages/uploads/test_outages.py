@@ -122,12 +122,12 @@ def test_sending_is_stopped_after_the_server_has_the_file(database_url: str, ope
         button(visit, "Upload 1 item").wait_for()
         proxy.is_stuck = True
         button(visit, "Upload 1 item").click()
-        visit.page.get_by_role("progressbar", name="The server stores the file…").wait_for()
+        visit.page.get_by_role("progressbar", name="The server is storing the file…").wait_for()
         button(visit, "Stop sending").click()
         proxy.is_stuck = False
         # The request arrives after all, before or after the page asks for its batch.
         stored = visit.page.get_by_text("is stored and waits for a worker.")
-        stored.or_(visit.page.get_by_text("If it still stores it")).first.wait_for()
+        stored.or_(visit.page.get_by_text("If the server stores it")).first.wait_for()
         assert len(list_batches(client)) <= 1
 
 
@@ -144,7 +144,7 @@ def test_outage_of_the_database_is_waited_for(database_url: str, open_visit: Vis
         server, proxy.server = proxy.server, None
         proxy.cut()
         button(visit, "Upload 1 item").click()
-        visit.page.get_by_text("The database of the server is away.").first.wait_for()
+        visit.page.get_by_text("The database of the server is unavailable.").first.wait_for()
         assert not visit.find_violations(axe)
         visit.take_screenshot("uploads-database-away")
         proxy.server = server

@@ -116,6 +116,23 @@ def test_file_without_a_valid_item_cannot_be_uploaded(visit: Visit) -> None:
     expect(visit.page.get_by_role("button", name="Upload")).to_have_count(0)
 
 
+def test_empty_file_has_one_problem_and_no_changes(visit: Visit) -> None:
+    choose(visit, "")
+    heading(visit, "The file has a problem").wait_for()
+    visit.page.get_by_role("row", name="whole file EMPTY_BATCH").wait_for()
+    assert heading(visit, "Largest changes in averages").count() == 0
+
+
+def test_misplaced_decimal_point_is_flagged(visit: Visit) -> None:
+    choose(visit, prices(1000, 1000, 1000, day="2026-07-10"))
+    heading(visit, "Largest changes in averages").wait_for()
+    assert visit.page.get_by_text("unusual").count() == 0
+    button(visit, "Choose another file").click()
+    choose(visit, prices(1_450_000, day="2026-07-10"))
+    visit.page.get_by_role("row", name="Shanghai → Rotterdam").get_by_text("unusual").wait_for()
+    visit.page.get_by_text("by more than 50%").wait_for()
+
+
 @pytest.mark.usefixtures("worker")
 def test_content_uploaded_by_the_command_is_recognised(server: Client, visit: Visit, axe: Path) -> None:
     text = prices(1700, day="2026-07-23")
@@ -154,6 +171,8 @@ def test_revert_names_what_goes_and_waits_for_a_confirmation(server: Client, vis
     revert.click()
     dialog.get_by_role("button", name=f"Revert batch {number}").click()
     visit.page.get_by_text(f"Batch {number} was reverted.").wait_for()
+    # The result of the upload no longer says that it counts.
+    heading(visit, f"Batch {number} was reverted").wait_for()
     assert find_average(server, day) == (None, 0)
     # The same content is a new batch.
     button(visit, "Upload another file").click()
@@ -189,7 +208,7 @@ def test_content_that_the_browser_cannot_identify_is_uploaded_with_a_warning(
     visit.page.add_init_script("Object.defineProperty(crypto, 'subtle', { value: undefined })")
     visit.page.reload()
     choose(visit, prices(1450, day="2026-07-27"))
-    visit.page.get_by_text("the browser cannot identify the content").wait_for()
+    visit.page.get_by_text("the browser cannot tell whether the file was uploaded before").wait_for()
     button(visit, "Upload 1 item").click()
     visit.page.get_by_text("is stored and waits for a worker.").first.wait_for()
     assert list_batches(server)[0]["idempotencyKey"].startswith("page:")
@@ -217,4 +236,6 @@ def test_keyboard_alone_uploads_and_reverts(server: Client, visit: Visit, tmp_pa
     visit.tab_to(f"Revert batch {number}", exact=True)
     keyboard.press("Enter")
     visit.page.get_by_text(f"Batch {number} was reverted.").wait_for()
+    # The result of the upload no longer says that it counts.
+    heading(visit, f"Batch {number} was reverted").wait_for()
     assert find_average(server, day) == (None, 0)

@@ -17,14 +17,15 @@ export interface AddDialogProps {
 export function AddDialog({ tree, parent, onDone, onClose }: AddDialogProps) {
   const [isPort, setPort] = useState(parent !== null);
   const [key, setKey] = useState('');
-  const [name, setName] = useState('');
+  const [text, setText] = useState('');
+  const name = text.trim();
   const newKey = isPort ? key.trim().toUpperCase() : key.trim().toLowerCase();
   const existing = tree.byKey.get(newKey);
   return (
     <ChangeDialog
       title={texts.addTitle(parent?.name ?? null)}
       submit={texts.addButton}
-      isReady={newKey !== '' && name.trim() !== '' && !existing}
+      isReady={newKey !== '' && name !== '' && !existing}
       change={() => isPort
         ? request(SAVE_PORT, { port: { code: newKey, name, parentSlug: parent!.key } })
         : request(SAVE_REGION, { region: { slug: newKey, name, parentSlug: parent?.key ?? null } })}
@@ -52,7 +53,7 @@ export function AddDialog({ tree, parent, onDone, onClose }: AddDialogProps) {
       />
       <p id="key-problem" class="problem" role="alert">{existing && texts.exists(existing.name)}</p>
       <label for="new-name">{texts.name}</label>
-      <input id="new-name" value={name} autocomplete="off" onInput={(event) => setName(event.currentTarget.value)} />
+      <input id="new-name" value={text} autocomplete="off" onInput={(event) => setText(event.currentTarget.value)} />
     </ChangeDialog>
   );
 }

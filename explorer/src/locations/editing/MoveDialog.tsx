@@ -26,7 +26,7 @@ export function MoveDialog({ tree, place, laneCount, onDone, onClose }: MoveDial
       submit={texts.moveButton}
       isReady={!isSame}
       change={() => request(MOVE, { key: place.key, parentSlug: parent?.key ?? null })}
-      done={{ message: texts.moved(place.name, parent?.name ?? texts.noParent), key: place.key }}
+      done={{ message: texts.moved(place.name, parent?.name ?? null), key: place.key }}
       onDone={onDone}
       onClose={onClose}
     >

@@ -13,13 +13,14 @@ export interface RenameDialogProps {
 
 /** Changes the name of a location. Its key and its averages stay. */
 export function RenameDialog({ place, onDone, onClose }: RenameDialogProps) {
-  const [name, setName] = useState(place.name);
+  const [text, setText] = useState(place.name);
+  const name = text.trim();
   const { key, isPort, parent } = place;
   return (
     <ChangeDialog
       title={texts.renameTitle(place.name)}
       submit={texts.save}
-      isReady={name.trim() !== '' && name !== place.name}
+      isReady={name !== '' && name !== place.name}
       change={() => isPort
         ? request(SAVE_PORT, { port: { code: key, name, parentSlug: parent!.key } })
         : request(SAVE_REGION, { region: { slug: key, name, parentSlug: parent?.key ?? null } })}
@@ -28,7 +29,7 @@ export function RenameDialog({ place, onDone, onClose }: RenameDialogProps) {
       onClose={onClose}
     >
       <label for="new-name">{texts.name}</label>
-      <input id="new-name" value={name} autocomplete="off" onInput={(event) => setName(event.currentTarget.value)} />
+      <input id="new-name" value={text} autocomplete="off" onInput={(event) => setText(event.currentTarget.value)} />
     </ChangeDialog>
   );
 }

@@ -24,9 +24,10 @@ const base = (colours: Colours): uPlot.Axis => ({
   ticks: { stroke: colours.line, width: 1, size: 5 },
 });
 
-export const dayAxis = (colours: Colours): uPlot.Axis => ({
+/** The days below a chart. Steps are no shorter than a bucket. */
+export const dayAxis = (colours: Colours, bucketDays: number): uPlot.Axis => ({
   ...base(colours),
-  incrs: STEPS,
+  incrs: STEPS.filter((step) => step >= bucketDays * DAY),
   space: 56,
   size: 46,
   gap: 4,

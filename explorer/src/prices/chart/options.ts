@@ -1,12 +1,14 @@
 import uPlot from 'uplot';
+import type { Interval } from '../../gql/graphql';
 import type { Reading } from '../data/describe';
 import type { LaneSeries } from '../data/model';
-import { toTime } from '../state/days';
+import { startOf, toTime } from '../state/days';
 import { amountAxis, countAxis, dayAxis } from './axes';
 import { type Colours, DASHES } from './colours';
 import { shadeGaps } from './shading';
 
 const DAY_SECONDS = 86_400;
+const BUCKET_DAYS: Record<Interval, number> = { DAY: 1, WEEK: 7, MONTH: 30, QUARTER: 91, YEAR: 365 };
 /** Series of the selected lane's range come first, so that the lines are drawn over them. */
 const RANGE_SERIES = 4;
 const PADDING: uPlot.Padding = [10, 14, 0, 0];
@@ -21,7 +23,8 @@ export interface ChartInput extends Reading {
 }
 
 const selectedOf = ({ set, selected }: Reading): LaneSeries | undefined => set.lanes.find(({ place }) => place === selected);
-const timesOf = ({ set }: Reading): number[] => set.from.map((day) => toTime(day) / 1_000);
+/** Times of the buckets. One that the period cuts off stands where it would begin as a whole, at the same distance as the others. */
+const timesOf = ({ set }: Reading): number[] => set.from.map((day) => toTime(startOf(day, set.interval)) / 1_000);
 
 export function priceData(input: Reading): uPlot.AlignedData {
   const { set, range } = input;
@@ -42,7 +45,7 @@ export function priceOptions(input: ChartInput): uPlot.Options {
     ...common(input),
     height: isNarrow ? 270 : 350,
     scales: { x: { range: rangeOfDays(input) }, y: { range: rangeOfAmounts } },
-    axes: [dayAxis(colours), amountAxis(colours, set.currency, isNarrow)],
+    axes: [dayAxis(colours, BUCKET_DAYS[set.interval]), amountAxis(colours, set.currency, isNarrow)],
     series: [{}, ...Array.from({ length: RANGE_SERIES }, range), ...set.lanes.map((lane) => line(lane, lane.place === selected, colours))],
     bands: [
       { series: [2, 1], fill: () => fadeColour(colour, 0.13 * fade()) },
@@ -62,7 +65,7 @@ export function countOptions(input: ChartInput): uPlot.Options {
     ...common(input),
     height: 74,
     scales: { x: { range: rangeOfDays(input) }, y: { range: (_plot, _min, max) => [0, Math.max(1, max)] } },
-    axes: [{ ...dayAxis(colours), size: 6, values: (_plot, times) => times.map(() => '') }, countAxis(colours, isNarrow)],
+    axes: [{ ...dayAxis(colours, BUCKET_DAYS[set.interval]), size: 6, values: (_plot, times) => times.map(() => '') }, countAxis(colours, isNarrow)],
     series: [{}, { stroke: colour, width: 1, fill: fadeColour(colour, 0.3), points: { show: false }, ...(paths ? { paths } : {}) }],
   };
 }
@@ -101,11 +104,7 @@ function line(lane: LaneSeries, isSelected: boolean, colours: Colours): uPlot.Se
   };
 }
 
-function bucketWidth({ set }: Reading): number {
-  const times = set.from.map(toTime);
-  const [first, last] = [times[0] ?? 0, times.at(-1) ?? 0];
-  return times.length > 1 ? (last - first) / (times.length - 1) / 1_000 : DAY_SECONDS;
-}
+const bucketWidth = ({ set }: Reading): number => BUCKET_DAYS[set.interval] * DAY_SECONDS;
 
 /** All days, with half a bucket at both ends; within them, the days of a zoom. */
 function rangeOfDays(input: Reading): uPlot.Scale.Range {

@@ -14,7 +14,7 @@ export interface LaneSeries {
   /** Its place among the lanes of the page, which gives colour and dash. */
   place: number;
   asked: { origin: Place; destination: Place };
-  /** The market that the figures are of: the lane, or a larger one. */
+  /** The market that the figures belong to: the lane, or a larger market. */
   shown: { origin: Place; destination: Place };
   originLevelsUp: number;
   destinationLevelsUp: number;
@@ -44,7 +44,7 @@ export interface PriceRange {
 
 type Answer = NonNullable<SeriesQuery['priceSeries']>;
 
-/** The series of an answer for the lanes it was asked for. `shown` are all lanes of the page. */
+/** Builds the series of a response to a query for the lanes `asked`. `shown` are all lanes of the page. */
 export function buildSeriesSet(answer: Answer, asked: Lane[], shown: Lane[]): SeriesSet {
   const lanes = answer.lanes.flatMap((series, index) => {
     const lane = asked[index];
@@ -70,7 +70,7 @@ export function buildSeriesSet(answer: Answer, asked: Lane[], shown: Lane[]): Se
 
 const named = (key: string): Place => ({ key, name: key });
 
-/** What to call a lane. */
+/** The name of a lane. */
 export const nameOf = (ends: { origin: Place; destination: Place }): string =>
   texts.lane(ends.origin.name, ends.destination.name);
 
@@ -85,7 +85,7 @@ export interface Market {
   shown: { origin: Place; destination: Place };
   originLevelsUp: number;
   destinationLevelsUp: number;
-  /** Prices of a bucket in the middle. */
+  /** Median of the number of prices per bucket. */
   typicalCount: number;
 }
 

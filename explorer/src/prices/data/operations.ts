@@ -42,7 +42,7 @@ export const PRICED_LANES = graphql(`
   }
 `);
 
-/** Averages and counts of all lanes: quick for any region. */
+/** Averages and counts of all lanes: fast for any region. */
 export const SERIES = graphql(`
   query Series(
     $lanes: [LaneInput!]!
@@ -87,7 +87,7 @@ export const SERIES = graphql(`
   }
 `);
 
-/** The range of one lane. Dearer than averages, so the chart is drawn before. */
+/** The range of one lane. It costs more than averages, so the chart is drawn first. */
 export const RANGE = graphql(`
   query Range($lanes: [LaneInput!]!, $from: Date!, $to: Date!, $interval: Interval!, $currency: String!) {
     priceSeries(lanes: $lanes, dateFrom: $from, dateTo: $to, interval: $interval, currency: $currency) {

@@ -33,7 +33,7 @@ export function subscribe(
       },
     },
   });
-  // Without the subscription the page works; its figures are then those of the last question.
+  // Without the subscription the page still works, with the figures of the last query.
   const unsubscribe = client.subscribe({ query, variables }, { next: onChange, error: () => undefined, complete: () => undefined });
   return () => {
     isEnded = true;

@@ -11,7 +11,7 @@ export interface LiveState {
   onHover: (isOver: boolean) => void;
 }
 
-/** Refreshes the page when prices of its lanes change, by one WebSocket. */
+/** Refreshes the page when prices of its lanes change, by a subscription over one WebSocket. */
 export function useLiveRefresh(lanes: Lane[], refresh: () => void): LiveState {
   const [message, setMessage] = useState('');
   const [token, setToken] = useState(getToken());

@@ -7,7 +7,7 @@ import type { Lane, View } from '../state/view';
 import { buildSeriesSet, isSparse, isWidened, type LaneSeries, type Market, type PriceRange, type SeriesSet } from './model';
 import { MARKET, RANGE, SERIES } from './operations';
 
-/** A widened lane is answered once half of its buckets have an average. */
+/** A lane falls back to larger markets until half of its buckets have an average. */
 export const FALLBACK = { maxLevels: 20, coverage: 0.5 };
 
 /** An end of a lane that the server does not know. */
@@ -19,7 +19,7 @@ export interface UnknownEnd {
 export interface SeriesState {
   set: SeriesSet | null;
   variables: SeriesQueryVariables;
-  /** The variables that `set` answers. */
+  /** The variables that `set` belongs to. */
   answered: SeriesQueryVariables | null;
   /** Lanes with an unknown end, by `laneKey`. */
   unknown: ReadonlyMap<string, UnknownEnd>;
@@ -68,13 +68,13 @@ export interface RangeState {
   error: ApiError | null;
 }
 
-/** The range of the selected lane, asked as soon as its averages are there. */
+/** The range of the selected lane, queried as soon as its averages have arrived. */
 export function useRange({ set, answered: asked }: SeriesState, series: LaneSeries | undefined): RangeState {
   const lanes = series && [{ origin: series.shown.origin.key, destination: series.shown.destination.key }];
   const hasAverages = series?.averages.some((average) => average !== null) ?? false;
   const variables = asked && lanes && hasAverages ? { ...daysAndUnits(asked), lanes } : null;
   const { data, answered, error, reload } = useQuery(RANGE, variables);
-  // New averages for the same question, after a change of prices: their range is asked again too.
+  // New averages for the same variables, after a change of prices: the range is queried again too.
   const before = useRef({ set, key: '' });
   const key = JSON.stringify(variables);
   useEffect(() => {
@@ -88,7 +88,7 @@ export function useRange({ set, answered: asked }: SeriesState, series: LaneSeri
   return { range: lows && highs && p25 && p75 ? { lows, highs, p25, p75 } : null, error };
 }
 
-/** The larger market that would answer a lane with few prices, if one does. */
+/** The larger market with enough prices for a lane with few prices, if there is one. */
 export function useMarket({ answered: asked }: SeriesState, series: LaneSeries | undefined): Market | null {
   const isAsked = asked && series && !isWidened(series) && isSparse(series);
   const { data } = useQuery(MARKET, isAsked ? { ...daysAndUnits(asked), lanes: [series.lane], fallback: FALLBACK } : null);

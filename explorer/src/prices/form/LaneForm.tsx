@@ -39,7 +39,7 @@ export function LaneForm({ lanes, isFirstVisit, examples, originField, onAdd }: 
     if (!origin || !destination) return;
     const lane = { origin: origin.key, destination: destination.key };
     if (!isFirstVisit && lanes.some((other) => isSameLane(lane, other))) {
-      setErrors({ origin: '', destination: texts.form.double });
+      setErrors({ origin: '', destination: texts.form.duplicate });
       return;
     }
     onAdd(lane, texts.lane(origin.name, destination.name));

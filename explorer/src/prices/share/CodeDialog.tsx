@@ -3,6 +3,7 @@ import { useRef, useState } from 'preact/hooks';
 import { server } from '../../frame/server';
 import type { SeriesQueryVariables } from '../../gql/graphql';
 import { texts } from '../texts';
+import { copyText } from './clipboard';
 import { type Language, writeProgram, writeQuery } from './snippets';
 
 /** The query of the page for other programs, to copy or to open in GraphiQL. */
@@ -13,14 +14,9 @@ export function CodeDialog({ dialog, asked }: { dialog: RefObject<HTMLDialogElem
   const query = writeQuery(asked);
   const program = writeProgram(language, query);
   const copy = async () => {
-    try {
-      // Browsers offer the clipboard on https and on this machine only.
-      await navigator.clipboard.writeText(program);
-      setMessage(texts.share.copied);
-    } catch {
-      if (code.current) getSelection()?.selectAllChildren(code.current);
-      setMessage(texts.share.notCopied);
-    }
+    const isCopied = await copyText(program);
+    if (!isCopied && code.current) getSelection()?.selectAllChildren(code.current);
+    setMessage(isCopied ? texts.share.copied : texts.share.notCopied);
   };
   return (
     <dialog ref={dialog} class="code" aria-labelledby="code-title" onClose={() => setMessage('')}>

@@ -1,12 +1,14 @@
 import type { MutableRef } from 'preact/hooks';
-import { useRef, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError } from '../../frame/api';
+import { save } from '../../frame/download';
 import { openTokenDialog } from '../../frame/TokenDialog';
 import type { SeriesQueryVariables } from '../../gql/graphql';
 import type { SeriesSet } from '../data/model';
 import { texts } from '../texts';
 import { CodeDialog } from './CodeDialog';
-import { fetchSeries, save } from './files';
+import { copyText } from './clipboard';
+import { fetchSeries } from './files';
 import { Menu } from './Menu';
 import { drawPicture } from './picture';
 
@@ -15,15 +17,19 @@ interface Props {
   asked: SeriesQueryVariables;
   selected: number;
   canvases: MutableRef<() => HTMLCanvasElement[]>;
+  /** The address of what the page shows. */
+  link: string;
   /** Whether there is a chart to take a picture of. */
   hasChart: boolean;
   isDemo: boolean;
   say: (message: string) => void;
 }
 
-/** What one takes away: files, a picture, the query as a program. */
-export function Share({ set, asked, selected, canvases, hasChart, isDemo, say }: Props) {
+/** Downloads, the link to what is shown, and the query as a program. */
+export function Share({ set, asked, selected, canvases, link, hasChart, isDemo, say }: Props) {
   const [problem, setProblem] = useState('');
+  const [isCopied, setCopied] = useState(false);
+  useEffect(() => setCopied(false), [link]);
   const dialog = useRef<HTMLDialogElement>(null);
   const name = `prices_${set.from[0] ?? ''}_${set.to.at(-1) ?? ''}`;
 
@@ -40,6 +46,11 @@ export function Share({ set, asked, selected, canvases, hasChart, isDemo, say }:
       setProblem(error.explanation);
     }
   };
+  const copyLink = async () => {
+    setProblem('');
+    if (await copyText(link)) setCopied(true);
+    else setProblem(texts.share.linkNotCopied(link));
+  };
   const takePicture = async () => {
     const picture = await drawPicture(canvases.current(), set, selected, isDemo);
     if (!picture) return;
@@ -53,7 +64,9 @@ export function Share({ set, asked, selected, canvases, hasChart, isDemo, say }:
         <button type="button" onClick={() => download(set.downloads.parquet, `${name}.parquet`)}>{texts.share.parquet}</button>
         {hasChart && <button type="button" onClick={takePicture}>{texts.share.png}</button>}
       </Menu>
+      <button type="button" class="quiet" onClick={copyLink}>{texts.share.link}</button>
       <button type="button" class="quiet" onClick={() => dialog.current?.showModal()}>{texts.share.code}</button>
+      <span role="status" class="hint">{isCopied && texts.share.linkCopied}</span>
       {problem && <p class="warning" role="alert">{problem}</p>}
       <CodeDialog dialog={dialog} asked={asked} />
     </div>

@@ -1,6 +1,7 @@
 import { DASHES, readColours } from '../chart/colours';
 import { formatDay } from '../data/format';
 import { nameOf, type SeriesSet } from '../data/model';
+import { texts as frame } from '../../frame/texts';
 import { texts } from '../texts';
 
 const MARGIN = 24;
@@ -52,6 +53,6 @@ export function drawPicture(
     y += chart.height;
   }
   ctx.scale(ratio, ratio);
-  write(isDemo ? texts.share.pictureDemo : location.host, MARGIN, y / ratio + LINE_HEIGHT, '12px', colours.muted);
+  write(isDemo ? frame.demo : location.host, MARGIN, y / ratio + LINE_HEIGHT, '12px', colours.muted);
   return new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
 }

@@ -2,7 +2,7 @@ import type { Interval } from '../../gql/graphql';
 import { isDay } from './days';
 import { isPreset, type Period, type Preset } from './period';
 
-/** A lane as asked: the keys of its two ends. */
+/** A lane as requested: the keys of its two ends. */
 export interface Lane {
   origin: string;
   destination: string;
@@ -17,7 +17,7 @@ export interface View {
   currency: string;
   /** Place of the selected lane: band, counts, shading and table are its own. */
   selected: number;
-  /** Whether lanes with few prices are answered by larger markets. */
+  /** Whether lanes with few prices fall back to larger markets. */
   isWider: boolean;
   isTable: boolean;
 }
@@ -31,7 +31,7 @@ const LANE = /^([^~\s]{1,64})~([^~\s]{1,64})$/;
 export const isSameLane = (one: Lane, other: Lane): boolean =>
   one.origin === other.origin && one.destination === other.destination;
 
-/** Reads the query string of an address. Values that make no sense are as if they were absent. */
+/** Parses the query string of an address. Invalid values are ignored. */
 export function parseView(search: string): View {
   const query = new URLSearchParams(search);
   const lanes = query.getAll('lane').flatMap((text) => {
@@ -58,7 +58,7 @@ function parsePeriod(query: URLSearchParams): Preset | Period {
   return isPreset(preset) ? preset : DEFAULT_PRESET;
 }
 
-/** The query string of a view; what is the default is left out. */
+/** Formats a view as a query string. Default values are left out. */
 export function formatView(view: View): string {
   const query: string[] = view.lanes.map(({ origin, destination }) => `lane=${encode(origin)}~${encode(destination)}`);
   if (typeof view.period !== 'string') query.push(`from=${view.period.from}`, `to=${view.period.to}`);

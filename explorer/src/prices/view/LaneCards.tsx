@@ -69,7 +69,10 @@ function Figures({ series, set }: { series: LaneSeries; set: SeriesSet }) {
   const { last, changePercent, mostPrices } = summarize(series);
   const average = series.averages[last];
   const unit = texts.units[set.interval];
-  const bucket = (index: number) => formatBucket(set.from[index] ?? '', set.to[index] ?? '', set.interval);
+  const bucket = (index: number) => {
+    const name = formatBucket(set.from[index] ?? '', set.to[index] ?? '', set.interval);
+    return set.partial[index] ? texts.chart.partial(name) : name;
+  };
   if (average == null) {
     const text = mostPrices === 0 ? texts.cards.noPrices : texts.cards.tooFew(prices(mostPrices), unit);
     return <Facts series={series}><span class="warning">{text}</span></Facts>;

@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'preact/hooks';
+import { fetchFile, save } from '../../frame/download';
 import { ErrorNote } from '../../frame/ErrorNote';
 import { useQuery } from '../../frame/useQuery';
 import type { BatchStatus, UploadHistoryQueryVariables } from '../../gql/graphql';
-import { saveFromServer } from '../download';
 import { type Batch, HISTORY } from '../operations';
 import { explain } from '../sending/refusals';
 import { hasEnded } from '../sending/follow';
@@ -14,8 +14,14 @@ const PAGE_SIZE = 10;
 const POLL_SECONDS = 3;
 const FIRST_PAGE = { first: PAGE_SIZE };
 
-/** The batches of the caller, newest first. `turn` changes when there may be a new one. */
-export function History({ turn }: { turn: number }) {
+export interface HistoryProps {
+  /** Changes when there may be a new batch. */
+  turn: number;
+  onReverted: (batch: Batch) => void;
+}
+
+/** The batches of the caller, newest first. */
+export function History({ turn, onReverted }: HistoryProps) {
   const [page, setPage] = useState<UploadHistoryQueryVariables>(FIRST_PAGE);
   const [status, setStatus] = useState<BatchStatus | null>(null);
   const [start, setStart] = useState(0);
@@ -41,8 +47,11 @@ export function History({ turn }: { turn: number }) {
   };
   const saveProblems = (batch: Batch) => {
     const name = `batch-${batch.number}-rejections.csv`;
-    saveFromServer(batch.rejectionsUrl!, name).then(
-      () => setMessage(texts.history.saved(name)),
+    fetchFile(batch.rejectionsUrl!).then(
+      (file) => {
+        save(file, name);
+        setMessage(texts.history.saved(name));
+      },
       (reason: unknown) => setMessage(texts.history.notSaved(explain(reason))),
     );
   };
@@ -89,7 +98,10 @@ export function History({ turn }: { turn: number }) {
           key={reverting.id}
           batch={reverting}
           onClose={(isReverted) => {
-            if (isReverted) setMessage(texts.revert.done(reverting.number));
+            if (isReverted) {
+              setMessage(texts.revert.done(reverting.number));
+              onReverted(reverting);
+            }
             setReverting(null);
             reload();
           }}

@@ -5,7 +5,7 @@ import { type Batch, REVERT } from '../operations';
 import { explain } from '../sending/refusals';
 import { texts } from '../texts';
 
-/** Asks before a batch is reverted, and names what goes. */
+/** Asks for confirmation before a batch is reverted, and names what will no longer count. */
 export function RevertDialog({ batch, onClose }: { batch: Batch; onClose: (isReverted: boolean) => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [isWorking, setWorking] = useState(false);

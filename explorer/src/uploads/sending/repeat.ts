@@ -1,7 +1,7 @@
 import type { ApiError } from '../../frame/api';
 import { isPassing } from './refusals';
 
-/** A pause before the next attempt. */
+/** The pause before the next attempt (retry with backoff). */
 export interface Wait {
   error: ApiError;
   /** When the next attempt begins, in milliseconds since the epoch. */
@@ -14,8 +14,8 @@ const FIRST_WAIT_SECONDS = 2;
 const LAST_WAIT_SECONDS = 30;
 
 /**
- * The result of the first attempt that does not fail for a passing reason. Between attempts it waits as long as the server asks, or
- * with exponential backoff. Each attempt must be safe to repeat; it receives the number of attempts before it.
+ * Retries an operation until it succeeds or fails for a reason that does not pass. Between attempts it waits for `Retry-After`, or with
+ * exponential backoff. Each attempt must be safe to repeat; it receives the number of attempts before it.
  */
 export async function repeat<Result>(
   attempt: (number: number) => Promise<Result>,

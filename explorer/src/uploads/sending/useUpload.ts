@@ -13,7 +13,7 @@ import { readSource, type Source } from './source';
 /** Batches that this content has become before, under each choice for invalid items. */
 export type Earlier = Record<'reject' | 'skip', Batch | null>;
 
-/** How far an upload has come. */
+/** The state of an upload. */
 export type Step =
   | { name: 'choosing'; notice?: string }
   | { name: 'reading'; file: File }
@@ -32,6 +32,8 @@ export interface Upload {
   send: (source: Source, onError: OnError, earlier: Earlier) => void;
   /** Back to the beginning. What was stored stays stored. */
   reset: () => void;
+  /** Shows that the batch of the result was reverted in the history. */
+  noteReverted: (batch: Batch) => void;
   /** Ends the sending, and finds out whether the server has stored the file meanwhile. */
   stop: () => void;
 }
@@ -41,7 +43,7 @@ const STORE_SECONDS = 120;
 
 type Work = (signal: AbortSignal) => Promise<void>;
 
-/** Takes a file through its dry run, its sending and its application, one file at a time. */
+/** Checks, sends and follows a file to the end of its batch, one file at a time. */
 export function useUpload(onBatch: () => void): Upload {
   const [step, setStep] = useState<Step>({ name: 'choosing' });
   const [wait, setWait] = useState<Wait | null>(null);
@@ -109,6 +111,15 @@ export function useUpload(onBatch: () => void): Upload {
     setStep({ name: 'choosing' });
   }, []);
 
+  const noteReverted = useCallback(
+    ({ id }: Batch) =>
+      setStep((before) => {
+        const isShown = before.name === 'ended' && before.batch.id === id;
+        return isShown ? { ...before, batch: { ...before.batch, status: 'REVERTED' } } : before;
+      }),
+    [],
+  );
+
   const stop = useCallback(() => {
     if (step.name !== 'sending') return;
     const key = lastKey.current;
@@ -123,7 +134,7 @@ export function useUpload(onBatch: () => void): Upload {
   useEffect(() => () => current.current.abort(), []);
   useRetryWithToken(step);
   useGuard(step.name === 'sending');
-  return { step, wait, choose, send, reset, stop };
+  return { step, wait, choose, send, reset, noteReverted, stop };
 }
 
 async function findEarlier(source: Source, signal: AbortSignal): Promise<Earlier> {

@@ -41,7 +41,7 @@ export function Checked({ step, upload }: { step: CheckedStep; upload: Upload })
       </div>
       <Problems problems={check.userErrors} rejectedCount={preview.rejectedCount} name={step.file.name} />
       <Notes notes={check.warnings} />
-      <Moves changes={preview.changes} />
+      {preview.acceptedCount > 0 && <Moves changes={preview.changes} />}
     </>
   );
 }

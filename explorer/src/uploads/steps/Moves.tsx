@@ -3,6 +3,9 @@ import type { Change } from '../operations';
 import { Table } from '../Table';
 import { texts } from '../texts';
 
+/** A change of more percent is called unusual: half of the price, or a slipped decimal point. */
+const OUTLIER_PERCENT = 50;
+
 /** The averages that would change most, as before and after. */
 export function Moves({ changes }: { changes: Change[] }) {
   const columns = [
@@ -20,7 +23,7 @@ export function Moves({ changes }: { changes: Change[] }) {
       change.day,
       change.averageBefore === null ? texts.none : formatPrice(change.averageBefore),
       formatPrice(change.averageAfter),
-      change.averageBefore === null ? texts.newAverage : formatChange(change.averageBefore, change.averageAfter),
+      change.averageBefore === null ? texts.newAverage : <ChangeText percent={findPercent(change)} />,
       texts.fromTo(formatCount(change.countBefore), formatCount(change.countAfter)),
     ],
   }));
@@ -28,7 +31,24 @@ export function Moves({ changes }: { changes: Change[] }) {
     <>
       <h3>{texts.movesTitle}</h3>
       <p class="hint">{rows.length > 0 ? texts.movesHint : texts.noMoves}</p>
+      {changes.some(isOutlier) && <p class="note">{texts.outliers(OUTLIER_PERCENT)}</p>}
       {rows.length > 0 && <Table caption={texts.movesTitle} columns={columns} rows={rows} />}
+    </>
+  );
+}
+
+/** The change in percent, or null for a first average and for one of 0 before. */
+function findPercent({ averageBefore, averageAfter }: Change): number | null {
+  return averageBefore ? ((averageAfter - averageBefore) / Math.abs(averageBefore)) * 100 : null;
+}
+
+const isOutlier = (change: Change): boolean => Math.abs(findPercent(change) ?? 0) > OUTLIER_PERCENT;
+
+function ChangeText({ percent }: { percent: number | null }) {
+  if (percent === null) return null;
+  return (
+    <>
+      {formatChange(percent)} {Math.abs(percent) > OUTLIER_PERCENT && <span class="badge outlier">{texts.outlier}</span>}
     </>
   );
 }

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
+import { save } from '../../frame/download';
 import { formatCount } from '../format';
-import { saveText } from '../download';
 import type { Problem } from '../operations';
 import { Table } from '../Table';
 import { texts } from '../texts';
@@ -35,14 +35,14 @@ export function Problems({ problems, rejectedCount, name }: ProblemsProps) {
   return (
     <>
       <h3>{title}</h3>
-      <p class="hint">{texts.problemsHint}</p>
+      {rejectedCount > 0 && <p class="hint">{texts.problemsHint}</p>}
       <Table caption={title} columns={columns} rows={rows} />
       {rejectedCount > problems.length && <p class="hint">{texts.firstOnly(problems.length)}</p>}
       <p class="actions">
         {rows.length < problems.length && (
           <button type="button" class="quiet" onClick={() => setLong(true)}>{texts.allShown(rows.length, problems.length)}</button>
         )}
-        <button type="button" class="quiet" onClick={() => saveText(toCsv(problems), `${name}-problems.csv`, 'text/csv')}>
+        <button type="button" class="quiet" onClick={() => save(new Blob([toCsv(problems)], { type: 'text/csv' }), `${name}-problems.csv`)}>
           {texts.saveProblems}
         </button>
       </p>
