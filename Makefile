@@ -77,7 +77,7 @@ docs: $(STAMP) ## Build the documentation into site/, strictly
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 .PHONY: bench
-bench: $(STAMP) ## Run the benchmarks: ingest, reads, uploads and peers over HTTP (about twenty minutes)
+bench: $(STAMP) ## Run the benchmarks: ingest, reads, uploads, peers over HTTP and pages (about twenty minutes)
 	@$(BIN)/python -m bench
 
 .PHONY: bench-billion

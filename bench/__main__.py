@@ -16,6 +16,7 @@ from bench.http.comparison import bench_http
 from bench.ingest.batches import bench_ingest
 from bench.machine import print_machine
 from bench.messages.throughput import bench_messages
+from bench.pages.first_content import bench_pages
 from bench.reads.averages import bench_reads
 from bench.reads.billion import bench_billion
 from bench.scale import FULL, QUICK, Scale, make_console
@@ -27,6 +28,7 @@ SUBJECTS: dict[str, Measure] = {
     "reads": bench_reads,
     "uploads": bench_uploads,
     "http": bench_http,
+    "pages": bench_pages,
 }
 LONG = {"billion": bench_billion, "messages": bench_messages}
 """Benchmarks that run only when named, on a server with autovacuum."""

@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
-import { defineConfig, type Plugin } from 'vite';
+import { defineConfig, type Plugin, runnerImport } from 'vite';
 
 const SERVER = process.env.RATESGRAPH_URL ?? 'http://127.0.0.1:8000';
 const MIN_COMPRESSED_BYTES = 1_000;
@@ -31,8 +32,27 @@ function precompress(): Plugin {
   };
 }
 
+/**
+ * Writes `documents.json`: the GraphQL documents of the pages exactly as they are sent, by SHA-256. The server registers them, so
+ * that the pages work where it answers registered documents only.
+ */
+function registerDocuments(): Plugin {
+  return {
+    name: 'register-documents',
+    apply: 'build',
+    async generateBundle() {
+      const { module } = await runnerImport<Record<string, unknown>>(join(import.meta.dirname, 'src/gql/graphql.ts'));
+      const texts = Object.values(module).filter((value) => value instanceof String).map(String);
+      // Fragments are also part of the operations that use them.
+      const operations = texts.filter((text) => !text.trimStart().startsWith('fragment'));
+      const byHash = operations.map((text) => [createHash('sha256').update(text).digest('hex'), text]);
+      this.emitFile({ type: 'asset', fileName: 'documents.json', source: JSON.stringify(Object.fromEntries(byHash)) });
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [precompress()],
+  plugins: [precompress(), registerDocuments()],
   worker: { format: 'es' },
   build: {
     target: 'es2022',

@@ -38,8 +38,11 @@ def create_app(settings: Settings, database_url: str, *, writes_are_open: bool) 
     is_open = choose_profile(settings) is Profile.DEVELOPMENT
     origins = OriginPolicy(settings.cors_origins, settings.cors_headers)
     limited = create_schema(settings)
-    site = Site(read_built_pages(), settings, writes_are_open=writes_are_open)
-    endpoint = _create_endpoint(settings, limited, origins, site.graphiql)
+    built = read_built_pages()
+    site = Site(built, settings, writes_are_open=writes_are_open)
+    # A server that answers registered documents only must answer its own pages.
+    documents = PersistedDocuments(settings.documents_dir, built.documents, persisted_only=settings.persisted_only)
+    endpoint = _create_endpoint(settings, limited, origins, documents, site.graphiql)
     router = RouterWithoutErrorMiddleware(
         routes=[
             Route("/graphql", endpoint),
@@ -65,10 +68,13 @@ def create_schema(settings: Settings) -> StreamingSchema:
 
 
 def _create_endpoint(
-    settings: Settings, limited: StreamingSchema, origins: OriginPolicy, graphiql: ASGIApp
+    settings: Settings,
+    limited: StreamingSchema,
+    origins: OriginPolicy,
+    documents: PersistedDocuments,
+    graphiql: ASGIApp,
 ) -> GraphQLEndpoint:
     """Return the endpoint `/graphql` for HTTP and WebSockets."""
-    documents = PersistedDocuments(settings.documents_dir, persisted_only=settings.persisted_only)
     return GraphQLEndpoint(
         limited,
         graphiql,

@@ -6,7 +6,6 @@ The request is executed as a GraphQL operation. So its scopes, cost, limits and 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from starlette.requests import Request
@@ -20,14 +19,17 @@ from server.downloads.series_files import CONTENT_TYPES, encode_binary, encode_c
 from server.downloads.series_request import SeriesRequest, parse_series_request
 from server.graphql_api.consistency_tokens import VERSION_HEADER, ConsistencyTokens
 from server.graphql_api.response_cache import ResponseCache
+from server.http.content_negotiation import accepts_gzip
 from server.http.errors import HttpError, http_error_for_outcome
 from server.http.request_headers import parse_headers
+from server.http.streamed_files import gzip_chunks, iterate_in_thread
 from server.routes.guarded import guarded
 
 
 def series_route(schema: Schema, *, reads_are_open: bool) -> Route:
     """Return the route for GET and HEAD."""
-    vary = {"Vary": "Ratesgraph-Version" if reads_are_open else "Ratesgraph-Version, Authorization"}
+    varies = "Ratesgraph-Version, Accept-Encoding"
+    vary = {"Vary": varies if reads_are_open else f"{varies}, Authorization"}
 
     @guarded
     async def download(request: Request) -> Response:
@@ -71,7 +73,11 @@ async def _handle(request: Request, schema: Schema, context: RequestContext) -> 
         "Content-Disposition": f'attachment; filename="series.{file_format}"',
     }
     if file_format == "csv":
-        return StreamingResponse(_in_thread(encode_csv(series_request, series)), headers=headers)
+        chunks = encode_csv(series_request, series)
+        if accepts_gzip(parse_headers(request.scope["headers"]).get(b"accept-encoding", b"")):
+            headers["Content-Encoding"] = "gzip"
+            chunks = gzip_chunks(chunks)
+        return StreamingResponse(iterate_in_thread(chunks), headers=headers)
     body = await asyncio.to_thread(encode_binary, file_format, series_request, series)
     return Response(body, headers=headers)
 
@@ -94,8 +100,3 @@ def _check(result: OperationResult) -> dict[str, Any]:
     first = result.errors[0]
     details = dict(first.get("extensions") or {})
     raise HttpError(str(details.pop("code", "BAD_USER_INPUT")), first["message"], details=details)
-
-
-async def _in_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
-        yield chunk

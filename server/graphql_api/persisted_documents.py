@@ -32,9 +32,9 @@ class PersistedDocuments:
     With `persisted_only`, only registered documents are accepted.
     """
 
-    def __init__(self, path: Path | None, *, persisted_only: bool) -> None:
-        """Read the registered documents of a folder or manifest. Raise UnreadableDocuments."""
-        self._registered = RegisteredDocuments(path)
+    def __init__(self, *paths: Path | None, persisted_only: bool) -> None:
+        """Read the registered documents of folders and manifests. Raise UnreadableDocuments."""
+        self._registered = RegisteredDocuments(*paths)
         self._persisted_only = persisted_only
         self._automatic: LRUCache[str, str] = LRUCache(MAX_TOTAL_CHARS, getsizeof=len)
 

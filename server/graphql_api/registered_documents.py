@@ -34,13 +34,14 @@ class RegisteredDocuments:
     line endings, with or without the final newline, refers to the same document.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        """Read a folder or a manifest. Raise UnreadableDocuments."""
+    def __init__(self, *paths: Path | None) -> None:
+        """Read folders and manifests; None has no documents. Raise UnreadableDocuments."""
         self._by_id: dict[str, str] = {}
         self._by_text: dict[str, str] = {}
-        for file in _files(path):
-            for id_, text in _read_file(file):
-                self._register(file, id_, text)
+        for path in paths:
+            for file in _files(path):
+                for id_, text in _read_file(file):
+                    self._register(file, id_, text)
 
     def __len__(self) -> int:
         """Return the number of different documents."""

@@ -8,6 +8,8 @@ from typing import Any
 
 FOLDER = Path(__file__).parent / "built"
 RECORD = "built.json"
+DOCUMENTS = "documents.json"
+"""Manifest of the GraphQL documents that the pages send, as a map from SHA-256 to text."""
 NOT_BUILT = "they were never built"
 GRAPHIQL = "graphiql"
 EMPTY_META = '<meta name="ratesgraph" content="{}">'
@@ -22,11 +24,13 @@ class BuiltPages:
         sources: HTML of each page by the name of its file without suffix.
         failure: Why there are no pages, or None.
         assets: Folder of the scripts, styles and fonts.
+        documents: Manifest of the GraphQL documents that the pages send, or None without pages.
     """
 
     sources: dict[str, str] = field(default_factory=dict)
     failure: str | None = None
     assets: Path = FOLDER / "assets"
+    documents: Path | None = None
 
 
 def read_built_pages(folder: Path = FOLDER) -> BuiltPages:
@@ -39,7 +43,8 @@ def read_built_pages(folder: Path = FOLDER) -> BuiltPages:
         return BuiltPages(failure=NOT_BUILT)
     if failure is not None or not sources:
         return BuiltPages(failure=str(failure or NOT_BUILT))
-    return BuiltPages(sources, assets=folder / "assets")
+    documents = folder / DOCUMENTS
+    return BuiltPages(sources, assets=folder / "assets", documents=documents if documents.exists() else None)
 
 
 def path_of(name: str) -> str:
@@ -55,11 +60,29 @@ def insert_metadata(source: str, metadata: dict[str, Any]) -> str:
 
 def explain_failure(title: str, failure: str) -> str:
     """Return the HTML shown in place of a page that was not built."""
-    title, failure = html.escape(title), html.escape(failure)
+    return _explain(
+        title,
+        f"The server runs, and its API answers at <code>/graphql</code>. It has no pages: {html.escape(failure)}.",
+        "Run <code>make pages</code> in the source folder and restart the server.",
+    )
+
+
+def explain_registered_only(title: str) -> str:
+    """Return the HTML shown in place of GraphiQL where only registered documents are answered."""
+    return _explain(
+        title,
+        "This server answers registered documents only (<code>RATESGRAPH_PERSISTED_ONLY</code>), so queries typed here"
+        " would be refused.",
+        'Set <code>RATESGRAPH_PERSISTED_ONLY=false</code> to explore the API. <a href="/">The other pages</a> work: their'
+        " documents are registered.",
+    )
+
+
+def _explain(title: str, *paragraphs: str) -> str:
+    title, text = html.escape(title), "\n".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
     return (
         '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><title>{title}</title></head>\n'
-        f"<body><h1>{title}</h1>\n<p>The server runs, and its API answers at <code>/graphql</code>. It has no pages:"
-        f" {failure}.</p>\n<p>Run <code>make pages</code> in the source folder and restart the server.</p></body>\n</html>\n"
+        f"<body><h1>{title}</h1>\n{text}</body>\n</html>\n"
     )

@@ -1,13 +1,43 @@
 """The pages of a server: their metadata and their routes."""
 
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
 
 from server.config.profiles import Profile, choose_profile
 from server.config.settings import Settings
 from server.pages.assets import assets_route
-from server.pages.built_pages import GRAPHIQL, BuiltPages, explain_failure, insert_metadata, path_of
+from server.pages.built_pages import (
+    GRAPHIQL,
+    BuiltPages,
+    explain_failure,
+    explain_registered_only,
+    insert_metadata,
+    path_of,
+)
+from server.pages.demo_data import DemoDataFlag
 from server.pages.page import GRAPHIQL_POLICY, POLICY, Page
+
+GRAPHIQL_TITLE = "GraphiQL · Ratesgraph"
+
+
+class SitePage(Page):
+    """Page that knows whether the server has demo data."""
+
+    def __init__(
+        self, source: str, metadata: dict[str, Any], policy: dict[str, str], flag: DemoDataFlag, *, vary: str | None
+    ) -> None:
+        super().__init__(insert_metadata(source, metadata | {"hasDemoData": False}), policy, vary=vary)
+        self._with_demo = Page(insert_metadata(source, metadata | {"hasDemoData": True}), policy, vary=vary)
+        self._flag = flag
+
+    async def respond(self, request: Request) -> Response:
+        """Return the page, or status 304 to a browser that has it."""
+        if await self._flag.read(request.state.app_context):
+            return await self._with_demo.respond(request)
+        return await super().respond(request)
 
 
 class Site:
@@ -19,22 +49,26 @@ class Site:
     """
 
     def __init__(self, built: BuiltPages, settings: Settings, *, writes_are_open: bool) -> None:
-        is_open = choose_profile(settings) is Profile.DEVELOPMENT
-        names = [name for name in built.sources if name != GRAPHIQL or is_open]
+        # GraphiQL sends documents that are registered nowhere.
+        has_graphiql = choose_profile(settings) is Profile.DEVELOPMENT and not settings.persisted_only
         metadata = {
             "profile": choose_profile(settings),
             "reads": "open" if settings.anonymous_reads else "token",
             "writes": "open" if writes_are_open and settings.anonymous_reads else "token",
-            "pages": [path_of(name) for name in names],
+            "documents": "registered" if settings.persisted_only else "any",
+            "pages": [path_of(name) for name in built.sources if name != GRAPHIQL or has_graphiql],
         }
-        sources = {name: insert_metadata(source, metadata) for name, source in built.sources.items()}
+        flag, pages = DemoDataFlag(), dict[str, Page]()
+        for name, source in built.sources.items():
+            policy, vary = (GRAPHIQL_POLICY, "Accept") if name == GRAPHIQL else (POLICY, None)
+            pages[name] = SitePage(source, metadata, policy, flag, vary=vary)
         if built.failure is not None:
-            sources = {
-                "index": explain_failure("Ratesgraph", built.failure),
-                GRAPHIQL: explain_failure("GraphiQL · Ratesgraph", built.failure),
-            }
-        self.graphiql: ASGIApp = Page(sources.pop(GRAPHIQL), GRAPHIQL_POLICY, vary="Accept")
+            pages["index"] = Page(explain_failure("Ratesgraph", built.failure), POLICY)
+            pages[GRAPHIQL] = Page(explain_failure(GRAPHIQL_TITLE, built.failure), POLICY, vary="Accept")
+        elif settings.persisted_only:
+            pages[GRAPHIQL] = Page(explain_registered_only(GRAPHIQL_TITLE), POLICY, vary="Accept")
+        self.graphiql = pages.pop(GRAPHIQL)
         self.routes: list[BaseRoute] = [
-            *(Route(path_of(name), Page(source, POLICY).respond, methods=["GET"]) for name, source in sources.items()),
+            *(Route(path_of(name), page.respond, methods=["GET"]) for name, page in pages.items()),
             assets_route(built.assets),
         ]

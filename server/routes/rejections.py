@@ -6,6 +6,7 @@ files is bounded, and a client that does not read loses its connection (`server.
 """
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, aclosing
 from tempfile import TemporaryFile
@@ -23,8 +24,10 @@ from resolvers.errors import UNKNOWN_BATCH_MESSAGE
 from resolvers.relay.global_ids import parse_batch_id
 from server.auth.access_control import AccessControl
 from server.auth.identity import Identity
+from server.http.content_negotiation import accepts_gzip
 from server.http.errors import HttpError
 from server.http.request_headers import parse_headers
+from server.http.streamed_files import GZIP_LEVEL
 from server.ingest_adapter import explain_waits, report_rejections
 from server.rate_limiting.stream_limiter import StreamLimiter
 from server.routes.guarded import guarded
@@ -92,22 +95,30 @@ async def _handle(
         "Content-Type": "text/csv; charset=utf-8",
         "Content-Disposition": f'attachment; filename="batch-{batch_id}-rejections.csv"',
         "Cache-Control": "private, no-cache",
+        "Vary": "Accept-Encoding, Authorization",
     }
+    is_compressed = accepts_gzip(parse_headers(request.scope["headers"]).get(b"accept-encoding", b""))
+    if is_compressed:
+        headers["Content-Encoding"] = "gzip"
     if request.method == "HEAD":
         return StreamingResponse(_empty_body(), headers=headers)
     access_control: AccessControl = request.state.access_control
     with ExitStack() as resources:
         resources.enter_context(limiter.acquire(access_control.stream_owner(request.scope, identity)))
         async with report_slots:
-            file = resources.enter_context(await _write_report(request, batch_id))
+            file = resources.enter_context(await _write_report(request, batch_id, is_compressed=is_compressed))
         headers["Content-Length"] = str(file.seek(0, 2))
         file.seek(0)
         return DownloadResponse(_read_chunks(file), headers, resources.pop_all())
 
 
-async def _write_report(request: Request, batch_id: int) -> BinaryIO:
-    """Return the report in a temporary file. Stop early if the client disconnects."""
+async def _write_report(request: Request, batch_id: int, *, is_compressed: bool) -> BinaryIO:
+    """Return the report in a temporary file.
+
+    Stop early if the client disconnects.
+    """
     file = TemporaryFile(prefix="ratesgraph-")  # noqa: SIM115
+    sink = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=GZIP_LEVEL, mtime=0) if is_compressed else file
     try:
         async with (
             explain_waits(request.state.app_context.pool),
@@ -116,7 +127,10 @@ async def _write_report(request: Request, batch_id: int) -> BinaryIO:
             async for chunk in chunks:
                 if await request.is_disconnected():
                     break
-                await asyncio.to_thread(file.write, chunk)
+                await asyncio.to_thread(sink.write, chunk)
+        if sink is not file:
+            # Its end; the file stays open.
+            sink.close()
     except BaseException:
         file.close()
         raise

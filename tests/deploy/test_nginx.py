@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.chaos.run import find_free_port
 from tests.support.batches.price_files import PREFLIGHT
+from tests.support.commands.ports import find_free_port
 from tests.support.deployment.files import require_program
 from tests.support.deployment.nginx import check_configuration, running_nginx, write_configuration
 from tests.support.faults.database_proxy import running_database_proxy

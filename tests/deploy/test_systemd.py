@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import psycopg
 
-from tests.chaos.run import find_free_port
 from tests.faults.restarts import REPLACED, ProcessOutput
 from tests.support.batches.uploads import VALID_ITEM, create_locations
+from tests.support.commands.ports import find_free_port
 from tests.support.deployment.units import read_command, read_environment, verify_units
 from tests.support.http.server_process import wait_until_answered
 from tests.support.tokens import authorization_header, create_api_token

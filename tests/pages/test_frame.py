@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.support.fixtures.browser import VisitOpener
 from tests.support.fixtures.server import Client, Json, running_server
@@ -14,6 +14,11 @@ from tests.support.tokens import create_api_token
 
 pytestmark = pytest.mark.slow
 
+MAX_SHIFT = 0.02
+LAYOUT_SHIFT = """() => new Promise((resolve) => new PerformanceObserver((list) => resolve(
+  list.getEntries().reduce((sum, { value }) => sum + value, 0))).observe({ type: 'layout-shift', buffered: true })
+  || setTimeout(() => resolve(0), 500))"""
+"""Sum of the layout shifts so far (https://wicg.github.io/layout-instability/); browsers report none if there was none."""
 MAX_ASSET_BYTES = 100_000
 """Compressed bytes of the scripts and styles of the front page."""
 PHONE = {"width": 390, "height": 844}
@@ -30,6 +35,10 @@ def server(demo_url: str) -> Iterator[Client]:
     """Yield a server of demo data in the development profile."""
     with running_server(demo_url) as client:
         yield client
+
+
+def leave_unanswered(_route: Route) -> None:
+    """Send no request, as over a connection that is dead."""
 
 
 def url_of(client: Client) -> str:
@@ -131,3 +140,40 @@ def test_front_page_tries_again_when_the_server_is_away(
         visit.page.unroute("**/graphql")
         visit.page.get_by_text("There are no prices yet").wait_for()
         visit.expect_console("net::ERR_FAILED")
+
+
+@pytest.mark.parametrize("path", ["/", "/uploads", "/locations", "/status"])
+def test_banner_of_demo_data_is_there_from_the_first_paint(demo_url: str, open_visit: VisitOpener, path: str) -> None:
+    with running_server(demo_url) as client:
+        visit = open_visit(url_of(client), path)
+        visit.page.get_by_text("these prices are synthetic").wait_for()
+        # Without any answer of the API.
+        visit.page.route("**/graphql", leave_unanswered)
+        visit.page.reload()
+        visit.page.get_by_text("these prices are synthetic").wait_for()
+        visit.page.close()
+
+
+def test_first_chart_does_not_move_the_page(demo_url: str, open_visit: VisitOpener) -> None:
+    with running_server(demo_url) as client:
+        visit = open_visit(url_of(client), "/")
+        visit.page.get_by_text("lowest to highest price").wait_for()
+        shifts = visit.page.evaluate(LAYOUT_SHIFT)
+        # Of at most 0.1 a page counts as stable (web.dev/cls).
+        assert shifts < MAX_SHIFT
+        visit.page.close()
+
+
+def test_request_without_an_answer_is_given_up_and_repeated(module_database_url: str, open_visit: VisitOpener) -> None:
+    with running_server(module_database_url) as client:
+        visit = open_visit(url_of(client), "/locations")
+        visit.page.get_by_text("There are no locations yet.").wait_for()
+        visit.page.clock.install()
+        visit.page.route("**/graphql", leave_unanswered)
+        visit.page.reload()
+        visit.page.get_by_text("Loading…").wait_for()
+        visit.page.clock.fast_forward(61_000)
+        visit.page.get_by_text("The server cannot be reached.").first.wait_for()
+        visit.page.unroute("**/graphql")
+        visit.page.get_by_role("button", name="Try again").first.click()
+        visit.page.get_by_text("There are no locations yet.").wait_for()

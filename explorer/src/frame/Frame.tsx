@@ -6,15 +6,15 @@ import { texts } from './texts';
 import { openTokenDialog, TokenDialog } from './TokenDialog';
 
 export interface FrameProps {
-  /** Whether demo prices are among the data: shows the banner. */
-  isDemo?: boolean;
+  /** Whether demo prices are among the data: shows the banner. By default it is what the server said with the page. */
+  isDemo?: boolean | undefined;
   /** What the page says at its foot, such as the period of the data. */
   footer?: ComponentChildren;
   children: ComponentChildren;
 }
 
 /** What every page has: navigation, the banner of demo data, the token dialog, a footer. */
-export function Frame({ isDemo = false, footer, children }: FrameProps) {
+export function Frame({ isDemo = server.hasDemoData, footer, children }: FrameProps) {
   return (
     <>
       <a class="skip" href="#content">{texts.skip}</a>

@@ -23,6 +23,8 @@ export class ApiError extends Error {
   /** The message for the user, with what to do. */
   get explanation(): string {
     if (this.status === 0) return texts.errors.offline;
+    // After an update of a server that answers registered documents only.
+    if (this.code === 'DOCUMENT_REQUIRED') return texts.errors.outdated;
     const wait = texts.errors.seconds(this.retryAfter ?? 2);
     if (this.status === 429) return `${texts.errors.rateLimited} ${wait}`;
     if (this.status === 503) return `${this.message} ${texts.errors.unavailable} ${wait}`;
@@ -52,6 +54,12 @@ export function onTokenChange(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
+/**
+ * Seconds after which an answer is given up, as the connection may be dead. A query is stopped by the server long before; a change
+ * of the region tree may take minutes.
+ */
+const PATIENCE_SECONDS = { query: 60, mutation: 300 };
+
 /** Headers of every request to the server, the token among them. */
 export const requestHeaders = (): Record<string, string> => (token ? { Authorization: `Bearer ${token}` } : {});
 
@@ -62,13 +70,19 @@ export async function request<Result, Variables>(
   signal?: AbortSignal,
 ): Promise<Result> {
   const headers = { ...requestHeaders(), 'Content-Type': 'application/json', Accept: 'application/graphql-response+json' };
+  const query = document.toString();
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), PATIENCE_SECONDS[/^\s*mutation\b/.test(query) ? 'mutation' : 'query'] * 1_000);
   try {
-    const body = JSON.stringify({ query: document.toString(), variables });
-    const response = await fetch('/graphql', { method: 'POST', headers, body, signal: signal ?? null });
+    const body = JSON.stringify({ query, variables });
+    const signals = signal ? [signal, patience.signal] : [patience.signal];
+    const response = await fetch('/graphql', { method: 'POST', headers, body, signal: AbortSignal.any(signals) });
     return readAnswer<Result>(response.status, response.headers.get('Retry-After'), await response.text());
   } catch (error) {
     if (error instanceof ApiError || signal?.aborted) throw error;
     throw new ApiError(0, 'OFFLINE', texts.errors.offline);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

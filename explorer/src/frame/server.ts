@@ -4,11 +4,22 @@ export interface Server {
   /** Whether reading and writing need a token. */
   reads: 'open' | 'token';
   writes: 'open' | 'token';
+  /** Which GraphQL documents it answers. Those of the pages are registered. */
+  documents: 'any' | 'registered';
+  /** Whether demo prices were among the data when the page was loaded. */
+  hasDemoData: boolean;
   /** Paths of the pages that this server has. */
   pages: string[];
 }
 
-const DEFAULTS: Server = { profile: 'development', reads: 'open', writes: 'open', pages: ['/', '/graphql'] };
+const DEFAULTS: Server = {
+  profile: 'development',
+  reads: 'open',
+  writes: 'open',
+  documents: 'any',
+  hasDemoData: false,
+  pages: ['/', '/graphql'],
+};
 
 const meta = document.querySelector<HTMLMetaElement>('meta[name="ratesgraph"]');
 

@@ -30,6 +30,7 @@ export const texts = {
     offline: 'The server cannot be reached. Check that it runs and that you are online.',
     unavailable: 'This page tries again in',
     rateLimited: 'Too many requests. Trying again in',
+    outdated: 'This page is older than the server, which no longer answers its queries. Reload it.',
     unreadable: 'The server sent a response that this page cannot read.',
     seconds: (count: number) => `${count} s.`,
     retry: 'Try again',

@@ -11,6 +11,8 @@ import { explorerPlugin } from '@graphiql/plugin-explorer';
 import { StorageAPI } from '@graphiql/toolkit';
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { createRoot } from 'react-dom/client';
+import { server } from '../frame/server';
+import { texts } from '../frame/texts';
 import { createExamples, type Example } from './examples';
 import { createFetcher } from './fetcher';
 import { storage } from './storage';
@@ -55,6 +57,7 @@ async function start(): Promise<void> {
     >
       <GraphiQL.Logo>
         <a className="home" href="/">Ratesgraph</a>
+        {server.hasDemoData && <small className="demo" title={texts.demo}>demo data</small>}
       </GraphiQL.Logo>
     </GraphiQL>,
   );

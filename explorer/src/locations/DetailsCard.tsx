@@ -53,7 +53,7 @@ function Lanes({ title, lanes }: { title: string; lanes: Details['from'] | undef
       <ul class="lanes">
         {shown.map(({ node }) => (
           <li key={`${node.origin.key} ${node.destination.key}`}>
-            <a href={`/?lane=${node.origin.key}~${node.destination.key}`}>{texts.lane(node.origin.name, node.destination.name)}</a>{' '}
+            <a href={`/?lane=${encodeURIComponent(node.origin.key)}~${encodeURIComponent(node.destination.key)}`}>{texts.lane(node.origin.name, node.destination.name)}</a>{' '}
             <span class="hint">
               {node.firstDay && node.lastDay && texts.coverage(node.firstDay, node.lastDay, node.averageDays)}
             </span>

@@ -34,8 +34,8 @@ interface ContentProps {
 }
 
 function Content({ tree, isAdmin, onChange }: ContentProps) {
-  const [key, setKey] = useState(() => location.hash.slice(1));
-  const [open, setOpen] = useState(() => findOpen(tree, location.hash.slice(1)));
+  const [key, setKey] = useState(readKey);
+  const [open, setOpen] = useState(() => findOpen(tree, readKey()));
   const [isAdding, setAdding] = useState(false);
   const [message, setMessage] = useState('');
   const details = useRef<HTMLElement>(null);
@@ -43,9 +43,17 @@ function Content({ tree, isAdmin, onChange }: ContentProps) {
   const select = (place: Place) => {
     setKey(place.key);
     setMessage('');
-    history.replaceState(null, '', `#${place.key}`);
+    history.replaceState(null, '', `#${encodeURIComponent(place.key)}`);
     setOpen((before) => new Set([...before, ...ancestorsOf(place).map((region) => region.key)]));
   };
+  useEffect(() => {
+    const follow = () => {
+      setKey(readKey());
+      setOpen((before) => new Set([...before, ...findOpen(tree, readKey())]));
+    };
+    addEventListener('hashchange', follow);
+    return () => removeEventListener('hashchange', follow);
+  }, [tree]);
   useEffect(() => {
     // On a phone the details stand above a tree that may be long.
     if (details.current && details.current.getBoundingClientRect().top < 0) details.current.scrollIntoView();
@@ -81,6 +89,15 @@ function Content({ tree, isAdmin, onChange }: ContentProps) {
       </section>
     </div>
   );
+}
+
+/** The key in the address; empty if there is none that can be read. */
+function readKey(): string {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return '';
+  }
 }
 
 /** At first the top is open, and the path to the location in the address. */

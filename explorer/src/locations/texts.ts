@@ -1,3 +1,4 @@
+import { nameLane } from '../frame/bidi';
 import { texts as frame } from '../frame/texts';
 
 const count = (number: number): string => number.toLocaleString(frame.locale);
@@ -32,7 +33,7 @@ export const texts = {
   lanesTo: 'Lanes to here',
   lanesHint: 'These are the lanes between two ports that have prices.',
   noLanes: 'No lane has prices.',
-  lane: (origin: string, destination: string) => `${origin} → ${destination}`,
+  lane: nameLane,
   coverage: (from: string, to: string, days: number) => `${from} to ${to}, ${plural(days, 'day', 'days')} with an average`,
   more: (number: number) => `and ${count(number)} more`,
   waiting: '…',

@@ -32,9 +32,9 @@ interface Props {
 export function Explorer({ data, isDemo, onChanged }: Props) {
   const [address, change] = useView();
   const priced = useQuery(PRICED_LANES, {});
-  const examples = findExamples(priced.data?.lanes?.edges ?? [], isDemo);
+  const examples = priced.data || priced.error ? findExamples(priced.data?.lanes?.edges ?? [], isDemo) : null;
   const isFirstVisit = address.lanes.length === 0;
-  const first = isDemo ? DEMO_LANE : examples[0]?.lane;
+  const first = isDemo ? DEMO_LANE : examples?.[0]?.lane;
   const view = useMemo<View>(
     () => (isFirstVisit && first ? { ...address, lanes: [first] } : address),
     [address, isFirstVisit, first?.origin, first?.destination],
@@ -88,7 +88,15 @@ export function Explorer({ data, isDemo, onChanged }: Props) {
     <div key="body" class="body" aria-busy={state.isLoading}>
       {set && series && hasAverages && !view.isTable && (
         <>
-          <Chart set={set} selected={series.place} range={range} canvases={canvases} onHover={live.onHover} />
+          <Chart
+            set={set}
+            selected={series.place}
+            range={range}
+            canvases={canvases}
+            onHover={live.onHover}
+            zoomDays={view.zoom}
+            onZoom={(zoom) => change({ zoom }, 'push')}
+          />
           <Legend
             set={set}
             series={series}

@@ -14,7 +14,7 @@ export function Prices() {
   const days = period?.firstDay && period.lastDay ? { from: period.firstDay, to: period.lastDay } : null;
   const footer = days && period ? texts.footer(formatDay(days.to), formatCount(period.priceCount)) : null;
   return (
-    <Frame isDemo={period?.hasDemoData ?? false} footer={footer}>
+    <Frame isDemo={period?.hasDemoData} footer={footer}>
       <h1>{texts.title}</h1>
       <p class="lead">{texts.lead}</p>
       {error && <ErrorNote error={error} onRetry={reload} />}

@@ -1,3 +1,4 @@
+import { nameLane } from '../frame/bidi';
 import { texts as frame } from '../frame/texts';
 
 /** Texts of the page Prices, and how its numbers and days are written. */
@@ -11,7 +12,7 @@ export const texts = {
   upload: 'Upload prices',
   footer: (day: string, count: string) => `${count} prices, up to ${day}.`,
   loading: 'Loading prices…',
-  lane: (origin: string, destination: string) => `${origin} → ${destination}`,
+  lane: nameLane,
   prices: (text: string, count: number) => `${text} ${plural(count, 'price', 'prices')}`,
   reasons: {
     NO_PRICES: () => 'no price',
@@ -137,6 +138,7 @@ export const texts = {
     linkNotCopied: (link: string) => `The browser does not allow copying. The link is ${link}`,
     code: 'Copy query…',
     title: 'Query of this chart',
+    registeredOnly: 'This server answers registered documents only. Ask its administrator to register this query.',
     language: 'Language',
     pictureTitle: (unit: string, currency: string, from: string, to: string) => `Average price per ${unit} in ${currency}, ${from} to ${to}`,
     pictureRange: 'with middle half, lowest to highest price, and number of prices',

@@ -1,3 +1,4 @@
+import { nameLane } from '../frame/bidi';
 import { texts as frame } from '../frame/texts';
 import type { BatchStatus } from '../gql/graphql';
 
@@ -79,7 +80,7 @@ export const texts = {
   outliers: (percent: number) => `At least one average would change by more than ${percent}%. Check its prices for a misplaced decimal point or another currency.`,
   noMoves: 'No average would change. A day has an average from 3 prices on.',
   move: { lane: 'Lane', day: 'Day', before: 'Before', after: 'After', change: 'Change', prices: 'Prices' },
-  lane: (origin: string, destination: string) => `${origin} → ${destination}`,
+  lane: nameLane,
   fromTo: (before: string, after: string) => `${before} → ${after}`,
   newAverage: 'new',
 

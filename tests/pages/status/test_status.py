@@ -85,3 +85,35 @@ def test_status_tells_of_an_outage_and_recovers(database_url: str, open_visit: V
         proxy.server = server
         visit.page.get_by_text("The database cannot be reached").wait_for(state="detached")
         visit.expect_console("503")
+
+
+def test_status_is_reached_and_read_by_the_keyboard_alone(database_url: str, open_visit: VisitOpener) -> None:
+    admin = create_api_token(database_url, "admin", name="admin")
+    with running_server(database_url, writes_are_open=False) as client:
+        visit = open_visit(str(client.http.base_url), "/")
+        visit.page.get_by_text("There are no prices yet").wait_for()
+        keyboard = visit.page.keyboard
+        press_until(visit, "Tab", "Status")
+        keyboard.press("Enter")
+        # The page asks for the token, and the focus is in its field.
+        visit.page.get_by_role("dialog").wait_for()
+        keyboard.type(admin)
+        keyboard.press("Enter")
+        fact(visit, "Version of the server").wait_for()
+        visit.page.get_by_role("dialog").wait_for(state="hidden")
+        press_until(visit, "Shift+Tab", "Token: set")
+        keyboard.press("Enter")
+        press_until(visit, "Tab", "Forget token")
+        keyboard.press("Enter")
+        visit.page.get_by_role("button", name="Enter a token").wait_for()
+        visit.expect_console("401")
+
+
+def press_until(visit: Visit, key: str, text: str) -> None:
+    """Press a key until the element with this text has the focus, as everybody can see."""
+    for _ in range(20):
+        visit.page.keyboard.press(key)
+        focused = visit.page.locator(":focus-visible")
+        if focused.count() == 1 and focused.inner_text() == text:
+            return
+    pytest.fail(f"{text} is not reached")

@@ -1,6 +1,7 @@
 """Downloads of price series over real HTTP: equal to the answers, or refused clearly."""
 
 import csv
+import gzip
 import io
 
 import httpx
@@ -60,6 +61,23 @@ def expected_rows(series: Json) -> list[Json]:
 def download(client: Client, path: str, **headers: str) -> httpx.Response:
     """Return the response to a download."""
     return client.http.get(path, headers=headers)
+
+
+@pytest.mark.parametrize(("accepted", "coding"), [("gzip, br", "gzip"), ("gzip;q=0", None), ("identity", None)])
+def test_csv_is_compressed_for_clients_that_accept_gzip(
+    reference_client: Client, accepted: str, coding: str | None
+) -> None:
+    path = f"/series.csv?{GOOD}"
+    with reference_client.http.stream("GET", path, headers={"Accept-Encoding": accepted}) as response:
+        body = b"".join(response.iter_raw())
+    assert response.headers.get("content-encoding") == coding
+    assert "Accept-Encoding" in response.headers["vary"]
+    plain = download(reference_client, path, **{"Accept-Encoding": "identity"}).content
+    assert (gzip.decompress(body) if coding else body) == plain
+    assert len(body) < len(plain) / 3 or coding is None
+    parquet = download(reference_client, f"/series.parquet?{GOOD}", **{"Accept-Encoding": "gzip"})
+    # Its columns are compressed already.
+    assert "content-encoding" not in parquet.headers
 
 
 @pytest.mark.parametrize("fallback", [None, {"maxLevels": 3, "coverage": 0.5}])

@@ -19,6 +19,7 @@ from tests.support.fixtures.server import Client, running_server
 from tests.support.pages.built import require_pages
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+KNOWN = {"documents": "any", "hasDemoData": False}
 META = re.compile(r'<meta name="ratesgraph" content="([^"]*)">')
 
 
@@ -66,10 +67,10 @@ def test_pages_know_the_profile_and_what_needs_a_token(
 ) -> None:
     known = metadata(development.http.get("/").text)
     assert known.pop("pages") == [path_of(name) for name in built.sources]
-    assert known == {"profile": "development", "reads": "open", "writes": "open"}
+    assert known == {"profile": "development", "reads": "open", "writes": "open", **KNOWN}
     known = metadata(production.http.get("/").text)
     assert "/graphql" not in known.pop("pages")
-    assert known == {"profile": "production", "reads": "token", "writes": "token"}
+    assert known == {"profile": "production", "reads": "token", "writes": "token", **KNOWN}
 
 
 def test_pages_of_production_do_not_mention_graphiql(built: BuiltPages, production: Client) -> None:

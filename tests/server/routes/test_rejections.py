@@ -1,6 +1,7 @@
 """Download of a batch's rejections over HTTP."""
 
 import csv
+import gzip
 import io
 import socket
 from collections.abc import Iterator
@@ -61,11 +62,18 @@ def test_rejections_are_downloaded_as_csv_from_the_batch_url(client: Client, dat
         )
     [edge] = client.ask(URLS)["batches"]["edges"]
     assert edge["node"]["rejectionsUrl"] == f"/batches/{batch['number']}/rejections.csv"
-    answer = client.http.get(edge["node"]["rejectionsUrl"])
+    answer = client.http.get(edge["node"]["rejectionsUrl"], headers={"Accept-Encoding": "identity"})
     assert answer.status_code == 200
+    assert "content-encoding" not in answer.headers
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == f'attachment; filename="batch-{batch["number"]}-rejections.csv"'
     assert int(answer.headers["content-length"]) == len(answer.content)
+    with client.http.stream("GET", edge["node"]["rejectionsUrl"], headers={"Accept-Encoding": "gzip"}) as compressed:
+        body = b"".join(compressed.iter_raw())
+    assert compressed.headers["content-encoding"] == "gzip"
+    assert "Accept-Encoding" in compressed.headers["vary"]
+    assert int(compressed.headers["content-length"]) == len(body)
+    assert gzip.decompress(body) == answer.content
     header, *rows = csv.reader(io.StringIO(answer.text, newline=""))
     assert (
         ",".join(header) == "item,severity,field,code,message,value,origin,destination,date_from,date_to,price,currency"

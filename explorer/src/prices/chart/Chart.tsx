@@ -1,17 +1,22 @@
 import 'uplot/dist/uPlot.min.css';
-import { type MutableRef, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { type MutableRef, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { describeBucket, type Reading, readAloud } from '../data/describe';
 import { formatBucket } from '../data/format';
 import { nameOf } from '../data/model';
 import { texts } from '../texts';
 import { onColoursChange } from './colours';
-import { ChartPair, type Zoom } from './pair';
+import type { Period } from '../state/period';
+import { ChartPair } from './pair';
 import { Tooltip } from './Tooltip';
+import { toDays, toZoom } from './zoom';
 
 interface Props extends Reading {
   /** The canvases of the charts, for a picture. */
   canvases: MutableRef<() => HTMLCanvasElement[]>;
   onHover: (isOver: boolean) => void;
+  /** The days that the chart is zoomed to. */
+  zoomDays: Period | null;
+  onZoom: (days: Period | null) => void;
 }
 
 interface Pointed {
@@ -20,14 +25,18 @@ interface Pointed {
 }
 
 /** The chart with its tooltip, and the slider that reads it out. */
-export function Chart({ canvases, onHover, ...reading }: Props) {
+export function Chart({ canvases, onHover, zoomDays, onZoom, ...reading }: Props) {
   const { set, selected, range } = reading;
   const frame = useRef<HTMLDivElement>(null);
   const prices = useRef<HTMLDivElement>(null);
   const counts = useRef<HTMLDivElement>(null);
   const pair = useRef<ChartPair | null>(null);
   const [pointed, setPointed] = useState<Pointed | null>(null);
-  const [zoom, setZoom] = useState<Zoom | null>(null);
+  const zoom = useMemo(() => toZoom(set, zoomDays), [set, zoomDays]);
+  const zoomTo = useRef(onZoom);
+  zoomTo.current = onZoom;
+  const shown = useRef(set);
+  shown.current = set;
   const [width, setWidth] = useState(0);
   const [turn, setTurn] = useState(0);
 
@@ -35,7 +44,7 @@ export function Chart({ canvases, onHover, ...reading }: Props) {
     if (!frame.current || !prices.current || !counts.current) return;
     const charts = new ChartPair(prices.current, counts.current, {
       onPoint: (index, left) => setPointed(index === null ? null : { index, left }),
-      onZoom: setZoom,
+      onZoom: (chosen) => zoomTo.current(toDays(shown.current, chosen)),
     });
     pair.current = charts;
     canvases.current = () => charts.canvases;
@@ -50,8 +59,8 @@ export function Chart({ canvases, onHover, ...reading }: Props) {
   }, []);
   useEffect(() => onColoursChange(() => setTurn((number) => number + 1)), []);
   useLayoutEffect(() => {
-    if (width > 0) pair.current?.draw(reading, width);
-  }, [set, selected, range, width, turn]);
+    if (width > 0) pair.current?.draw(reading, zoom, width);
+  }, [set, selected, range, zoom, width, turn]);
 
   const names = set.lanes.map((lane) => nameOf(lane.shown)).join(', ');
   const name = (index: number) => formatBucket(set.from[index] ?? '', set.to[index] ?? '', set.interval);
@@ -69,7 +78,7 @@ export function Chart({ canvases, onHover, ...reading }: Props) {
         onPoint={(index) => pair.current?.point(index)}
         onLeave={() => pair.current?.unpoint()}
       />
-      {zoom && <button type="button" class="quiet small reset" onClick={() => pair.current?.resetZoom()}>{texts.chart.resetZoom}</button>}
+      {zoom && <button type="button" class="quiet small reset" onClick={() => onZoom(null)}>{texts.chart.resetZoom}</button>}
     </div>
   );
 }

@@ -20,7 +20,7 @@ const MONTH_NAME = new Intl.DateTimeFormat(texts.locale, { month: 'short', timeZ
 const base = (colours: Colours): uPlot.Axis => ({
   stroke: colours.muted,
   font: FONT,
-  grid: { stroke: colours.line, width: 1 },
+  grid: { stroke: colours.grid, width: 1 },
   ticks: { stroke: colours.line, width: 1, size: 5 },
 });
 

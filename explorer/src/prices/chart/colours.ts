@@ -4,6 +4,7 @@ export interface Colours {
   ink: string;
   muted: string;
   line: string;
+  grid: string;
   card: string;
   gap: string;
   hatch: string;
@@ -20,7 +21,7 @@ export function readColours(element: HTMLElement): Colours {
   };
   const lanes = [1, 2, 3, 4].map((number) => read(`lane-${number}`));
   const [ink, muted, line, card] = [read('ink'), read('muted'), read('line'), read('card')];
-  const colours = { lanes, ink, muted, line, card, gap: read('gap-colour'), hatch: read('hatch') };
+  const colours = { lanes, ink, muted, line, grid: read('grid'), card, gap: read('gap-colour'), hatch: read('hatch') };
   probe.remove();
   return colours;
 }

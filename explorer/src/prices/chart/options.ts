@@ -6,6 +6,7 @@ import { startOf, toTime } from '../state/days';
 import { amountAxis, countAxis, dayAxis } from './axes';
 import { type Colours, DASHES } from './colours';
 import { shadeGaps } from './shading';
+import type { Zoom } from './zoom';
 
 const DAY_SECONDS = 86_400;
 const BUCKET_DAYS: Record<Interval, number> = { DAY: 1, WEEK: 7, MONTH: 30, QUARTER: 91, YEAR: 365 };
@@ -80,7 +81,8 @@ function common({ set, colours, width }: ChartInput): Omit<uPlot.Options, 'heigh
     cursor: {
       y: false,
       sync: { key: SYNC_KEY, scales: ['x', null] },
-      drag: { x: true, y: false, dist: 6 },
+      // A zoom comes back with the next drawing, as the address has it.
+      drag: { x: true, y: false, dist: 6, setScale: false },
       points: {
         // Only the lines have points, not the edges of the range and not the counts.
         size: (plot, index) => (plot.series.length > 2 && index > RANGE_SERIES ? 8 : 0),
@@ -115,6 +117,13 @@ function rangeOfDays(input: Reading): uPlot.Scale.Range {
     min === null || min <= first ? first - room : min,
     max === null || max >= last ? last + room : max,
   ];
+}
+
+/** The days of a zoom, with half a bucket at both ends. */
+export function scaleOfZoom(input: Reading, { first, last }: Zoom): { min: number; max: number } {
+  const times = timesOf(input);
+  const room = bucketWidth(input) / 2;
+  return { min: (times[first] ?? 0) - room, max: (times[last] ?? 0) + room };
 }
 
 /** Not from zero: differences of a few percent must be seen. A level line lies in the middle. */

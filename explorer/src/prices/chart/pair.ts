@@ -1,28 +1,22 @@
 import uPlot from 'uplot';
 import { type Colours, readColours } from './colours';
-import { type ChartInput, countData, countOptions, priceData, priceOptions } from './options';
+import { type ChartInput, countData, countOptions, priceData, priceOptions, scaleOfZoom } from './options';
 import type { Reading } from '../data/describe';
+import { findZoom, type Zoom } from './zoom';
 
 const FADE_MS = 200;
 const NARROW_WIDTH = 520;
 
-/** Days at both ends of a zoom, in seconds. */
-export interface Zoom {
-  min: number;
-  max: number;
-}
-
 interface Listeners {
   /** The bucket under the pointer, and its distance from the left of the chart; null when the pointer leaves. */
   onPoint: (index: number | null, left: number) => void;
+  /** The user zooms. The charts follow when they are drawn with this zoom. */
   onZoom: (zoom: Zoom | null) => void;
 }
 
 /** The two charts, prices and counts, with one pointer and one zoom. */
 export class ChartPair {
   private charts: uPlot[] = [];
-  private zoom: Zoom | null = null;
-  private buckets = '';
   private hasRange = false;
   private opacity = 1;
 
@@ -32,11 +26,8 @@ export class ChartPair {
     private readonly listeners: Listeners,
   ) {}
 
-  /** Redraws both charts. The zoom stays while the buckets are the same. */
-  draw(reading: Reading, width: number): void {
-    const buckets = JSON.stringify([reading.set.from[0], reading.set.from.at(-1), reading.set.interval]);
-    if (buckets !== this.buckets) this.setZoom(null);
-    this.buckets = buckets;
+  /** Redraws both charts. */
+  draw(reading: Reading, zoom: Zoom | null, width: number): void {
     const pointer = this.charts[0]?.cursor;
     this.destroy();
     const colours: Colours = readColours(this.prices);
@@ -45,7 +36,10 @@ export class ChartPair {
     const options = priceOptions(input);
     this.listen(options, reading.set.from.length);
     this.charts = [new uPlot(options, priceData(reading), this.prices), new uPlot(countOptions(input), countData(reading), this.counts)];
-    if (this.zoom) this.applyZoom(this.zoom);
+    for (const chart of this.charts) {
+      if (zoom) chart.setScale('x', scaleOfZoom(reading, zoom));
+      chart.over.addEventListener('dblclick', () => this.listeners.onZoom(null));
+    }
     if (pointer?.left !== undefined && pointer.left >= 0) this.charts[0]?.setCursor({ left: pointer.left, top: pointer.top ?? 0 });
   }
 
@@ -60,11 +54,6 @@ export class ChartPair {
     this.charts[0]?.setCursor({ left: -10, top: -10 });
   }
 
-  resetZoom(): void {
-    this.setZoom(null);
-    for (const chart of this.charts) chart.setData(chart.data, true);
-  }
-
   get canvases(): HTMLCanvasElement[] {
     return this.charts.map((chart) => chart.ctx.canvas);
   }
@@ -75,7 +64,7 @@ export class ChartPair {
   }
 
   private listen(options: uPlot.Options, buckets: number): void {
-    const { onPoint } = this.listeners;
+    const { onPoint, onZoom } = this.listeners;
     options.hooks = {
       ...options.hooks,
       setCursor: [
@@ -84,26 +73,14 @@ export class ChartPair {
           onPoint(isInside ? (cursor.idx ?? null) : null, over.offsetLeft + (cursor.left ?? 0));
         },
       ],
-      setScale: [
-        (chart, key) => {
-          const { min, max } = chart.scales.x ?? {};
-          const [first, last] = [chart.data[0][0], chart.data[0].at(-1)];
-          if (key !== 'x' || min == null || max == null || first === undefined || last === undefined) return;
-          const isWhole = min <= first && max >= last;
-          this.setZoom(isWhole ? null : { min, max });
+      setSelect: [
+        (chart) => {
+          const { left, width } = chart.select;
+          for (const each of this.charts) each.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          onZoom(findZoom(chart.data[0], chart.posToVal(left, 'x'), chart.posToVal(left + width, 'x')));
         },
       ],
     };
-  }
-
-  private setZoom(zoom: Zoom | null): void {
-    if (zoom === this.zoom) return;
-    this.zoom = zoom;
-    this.listeners.onZoom(zoom);
-  }
-
-  private applyZoom(zoom: Zoom): void {
-    for (const chart of this.charts) chart.setScale('x', zoom);
   }
 
   /** A range that was not there before fades in. */

@@ -1,5 +1,9 @@
 import { createClient } from 'graphql-ws';
 
+const FIRST_WAIT_MS = 1_000;
+/** Without this bound, a page that was left open over a night without its server would be current hours after it. */
+const LAST_WAIT_MS = 30_000;
+
 export interface Listeners {
   onChange: () => void;
   onLost: () => void;
@@ -23,6 +27,7 @@ export function subscribe(
     connectionParams: headers,
     retryAttempts: Number.POSITIVE_INFINITY,
     shouldRetry: () => true,
+    retryWait: (retries) => pause(Math.min(FIRST_WAIT_MS * 2 ** retries, LAST_WAIT_MS)),
     on: {
       connected: () => {
         connections += 1;
@@ -41,3 +46,7 @@ export function subscribe(
     unsubscribe();
   };
 }
+
+/** Waits for about this time: not all pages come back at once. */
+const pause = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds * (0.5 + Math.random())));

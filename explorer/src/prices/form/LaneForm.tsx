@@ -11,7 +11,8 @@ interface Props {
   lanes: Lane[];
   /** Whether the lanes are those of a first visit, which a lane of the user replaces. */
   isFirstVisit: boolean;
-  examples: Example[];
+  /** Null until they are known. */
+  examples: Example[] | null;
   /** The first field, for buttons elsewhere that lead to it. */
   originField: RefObject<HTMLInputElement>;
   onAdd: (lane: Lane, name: string) => void;
@@ -91,6 +92,8 @@ export function LaneForm({ lanes, isFirstVisit, examples, originField, onAdd }: 
 }
 
 function Examples({ examples, lanes, onAdd }: Pick<Props, 'examples' | 'lanes' | 'onAdd'>) {
+  // Keeps their place, so that nothing below moves when they come.
+  if (examples === null) return <p class="examples" />;
   const others = examples.filter(({ lane }) => !lanes.some((other) => isSameLane(lane, other)));
   if (others.length === 0) return null;
   return (

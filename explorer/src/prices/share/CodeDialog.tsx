@@ -37,6 +37,7 @@ export function CodeDialog({ dialog, asked }: { dialog: RefObject<HTMLDialogElem
         ))}
       </div>
       <pre ref={code} tabIndex={0} aria-label={texts.share.languages[language]}>{program}</pre>
+      {server.documents === 'registered' && <p class="note">{texts.share.registeredOnly}</p>}
       <div class="actions">
         <button type="button" onClick={copy}>{texts.share.copy}</button>
         {server.pages.includes('/graphql') && (

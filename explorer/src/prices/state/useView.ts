@@ -14,7 +14,8 @@ export function useView(): [View, Change] {
   }, []);
   const change = useCallback<Change>((part, how = 'replace') => {
     setView((before) => {
-      const after = { ...before, ...part };
+      // Another period is seen as a whole.
+      const after = { ...before, ...(part.period && { zoom: null }), ...part };
       const address = `${location.pathname}${formatView(after)}`;
       if (address !== `${location.pathname}${location.search}`) history[`${how}State`](null, '', address);
       return after;

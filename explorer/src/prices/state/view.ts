@@ -13,6 +13,8 @@ export interface View {
   lanes: Lane[];
   /** A preset, or days that stay as they are. */
   period: Preset | Period;
+  /** The part of the period that the chart is zoomed to. */
+  zoom: Period | null;
   interval: Interval;
   currency: string;
   /** Place of the selected lane: band, counts, shading and table are its own. */
@@ -28,8 +30,11 @@ export const CURRENCIES = ['USD', 'EUR', 'GBP', 'CNY', 'JPY', 'KRW', 'SGD', 'HKD
 const DEFAULT_PRESET: Preset = '1y';
 const LANE = /^([^~\s]{1,64})~([^~\s]{1,64})$/;
 
+/** The server finds keys without regard to case, and so must the comparison. */
+const isSameKey = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase();
+
 export const isSameLane = (one: Lane, other: Lane): boolean =>
-  one.origin === other.origin && one.destination === other.destination;
+  isSameKey(one.origin, other.origin) && isSameKey(one.destination, other.destination);
 
 /** Parses the query string of an address. Invalid values are ignored. */
 export function parseView(search: string): View {
@@ -44,6 +49,7 @@ export function parseView(search: string): View {
   return {
     lanes: shown,
     period: parsePeriod(query),
+    zoom: parseDays(...(query.get('zoom')?.split('~') ?? [])),
     interval: INTERVALS.find((name) => name.toLowerCase() === query.get('by')) ?? 'DAY',
     currency: CURRENCIES.find((code) => code === query.get('cur')?.toUpperCase()) ?? 'USD',
     selected: Number.isInteger(selected) && selected >= 0 && selected < shown.length ? selected : 0,
@@ -53,9 +59,12 @@ export function parseView(search: string): View {
 }
 
 function parsePeriod(query: URLSearchParams): Preset | Period {
-  const [from, to, preset] = [query.get('from'), query.get('to'), query.get('period')];
-  if (isDay(from) && isDay(to) && from <= to) return { from, to };
-  return isPreset(preset) ? preset : DEFAULT_PRESET;
+  const preset = query.get('period');
+  return parseDays(query.get('from'), query.get('to')) ?? (isPreset(preset) ? preset : DEFAULT_PRESET);
+}
+
+function parseDays(from: string | null = null, to: string | null = null): Period | null {
+  return isDay(from) && isDay(to) && from <= to ? { from, to } : null;
 }
 
 /** Formats a view as a query string. Default values are left out. */
@@ -63,6 +72,7 @@ export function formatView(view: View): string {
   const query: string[] = view.lanes.map(({ origin, destination }) => `lane=${encode(origin)}~${encode(destination)}`);
   if (typeof view.period !== 'string') query.push(`from=${view.period.from}`, `to=${view.period.to}`);
   else if (view.lanes.length > 0 || view.period !== DEFAULT_PRESET) query.push(`period=${view.period}`);
+  if (view.zoom) query.push(`zoom=${view.zoom.from}~${view.zoom.to}`);
   if (view.interval !== 'DAY') query.push(`by=${view.interval.toLowerCase()}`);
   if (view.currency !== 'USD') query.push(`cur=${view.currency}`);
   if (view.selected > 0) query.push(`sel=${view.selected + 1}`);

@@ -56,7 +56,7 @@ export function LaneCards({ view, selected, set, unknown, isLoading, onSelect, o
             ) : series && set ? (
               <Figures series={series} set={set} />
             ) : (
-              <p class="about">{isLoading ? texts.cards.loading : texts.cards.failed}</p>
+              <p class="about unanswered">{isLoading ? texts.cards.loading : texts.cards.failed}</p>
             )}
           </li>
         );

@@ -1,0 +1,1 @@
+"""`bench pages`: time from the address of a page to its first content in a browser."""
