@@ -12,6 +12,7 @@
     ├── StatementTimeout      a statement or idle timeout ended the work
     │   ├── LockTimeout       the work waited too long for a lock of other work
     │   └── MigrationTimeout  a migration could not acquire its locks, or took too long
+    ├── ConcurrentChange      other work has changed the same rows since the snapshot of the transaction
     ├── DatabaseUnusable      the database, its schema or the role do not allow the work
     │   └── MigrationNeeded   the schema is missing or older than this code
     ├── ReplicaRefused        the server of a read replica is no replica of this database
@@ -89,6 +90,10 @@ class LockTimeout(StatementTimeout):
 
 class MigrationTimeout(StatementTimeout):
     """A migration timed out and was rolled back. Run `ratesgraph migrate` again."""
+
+
+class ConcurrentChange(DatabaseError):
+    """Other work has changed the same data at the same time. Try again."""
 
 
 class DatabaseUnusable(DatabaseError):
@@ -187,6 +192,8 @@ def driver_errors() -> Iterator[None]:
         raise StatementTimeout from error
     except (PoolTimeout, PoolClosed, TooManyRequests) as error:
         raise DatabaseUnavailable from error
+    except pg.SerializationFailure as error:
+        raise ConcurrentChange from error
     except pg.DiskFull as error:
         raise DiskFull from error
     except (pg.UndefinedTable, pg.UndefinedColumn) as error:

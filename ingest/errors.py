@@ -35,5 +35,17 @@ class RatesUnavailable(IngestError):
     """A source of exchange rates is unreachable, or its response is not usable."""
 
 
+class ArchiveError(IngestError):
+    """The archive cannot be read or written.
+
+    The message names URLs and folders, which clients must not see. `file` is the name of the file without them, if one is the
+    reason.
+    """
+
+    def __init__(self, code: str, message: str, *, file: str | None = None) -> None:
+        super().__init__(code, message)
+        self.file = file
+
+
 class SampleRejected(IngestError):
     """A sample of a database cannot be made."""

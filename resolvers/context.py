@@ -22,6 +22,7 @@ from resolvers.caller import Caller
 from resolvers.data_version import DataVersion
 from resolvers.errors import RequestError
 from resolvers.loading.day_totals import DayTotalsLoader, LaneDays
+from resolvers.loading.lane_prices import ReadArchive
 from resolvers.loading.request_loaders import Loaders
 from resolvers.price_changes import PriceChanges
 
@@ -50,7 +51,8 @@ class AppContext:
         pool: Connections to the primary.
         reads: Where prices and locations are read: at the replicas, or at the primary.
         totals, primary_totals: Sums and counts by day from there, and from the primary.
-        revert_batch, change_tree, preview_upload: Functions of the ingest engine, injected so that resolvers do not import it.
+        revert_batch, change_tree, preview_upload, read_archive: Functions of the ingest engine, injected so that resolvers do
+            not import it.
             The first two also accept the name of the caller for the audit trail. `change_tree` returns a Rejection for a change
             that would make the tree invalid.
         file_upload_semaphore: Limits the requests that store a file at the same time.
@@ -69,6 +71,7 @@ class AppContext:
     revert_batch: Callable[[int, str], Awaitable[BatchStatus | None]]
     change_tree: Callable[[Sequence[TreeEntry], str], Awaitable[TreeChange | Rejection]]
     preview_upload: PreviewUpload
+    read_archive: ReadArchive
     file_upload_semaphore: asyncio.Semaphore
     disk_space: DiskSpace | None = None
     version: DataVersion = field(default_factory=DataVersion)
@@ -171,7 +174,7 @@ class RequestContext:
     @cached_property
     def loaders(self) -> Loaders:
         """Data loaders of the request. Few requests need them, so they are created at first use."""
-        return Loaders(self.reads, self.app.pool)
+        return Loaders(self.reads, self.app.pool, self.app.read_archive)
 
     @property
     def reads(self) -> Reads:

@@ -5,8 +5,10 @@ import runs in a thread, because it lasts a quarter of a second.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import BinaryIO
@@ -15,17 +17,28 @@ from db.errors import LockTimeout, ServerBusy, TreeChangeRunning
 from db.pool import Pool
 from db.repositories import locations
 from db.repositories.previews import Preview
+from domain.archive import ArchivedFile
 from domain.batch_size import BatchLimits
 from domain.batches import BatchStatus, FileFormat, OnError, Rejection
 from domain.locations import TreeChange, TreeEntry
-from ingest.errors import TreeRejected
+from domain.prices import DateRange, PackedPrices
+from ingest.errors import ArchiveError, TreeRejected
 from resolvers.context import PreviewUpload
 from resolvers.errors import RequestError
+from resolvers.loading.lane_prices import ReadArchive
+
+log = logging.getLogger("ratesgraph.server")
 
 MAX_QUEUE_SECONDS = 10.0
 """Maximum waiting time of a dry run in the queue.
 
 It suffices for about ten dry runs of 100,000 items, and is shorter than the timeouts of clients.
+"""
+
+MAX_ARCHIVE_READERS = 4
+"""Archived files that a process reads at the same time, mostly waiting for a disk or a bucket.
+
+polars decodes on all cores anyway.
 """
 
 
@@ -47,15 +60,57 @@ async def explain_waits(reading_pool: Pool) -> AsyncIterator[None]:
         raise
 
 
+@contextmanager
+def explain_archive() -> Iterator[None]:
+    """Raise RequestError with the code of an ArchiveError of the block, and log its message.
+
+    The message names folders and buckets, which clients must not see.
+    """
+    try:
+        yield
+    except ArchiveError as error:
+        log.error("archive cannot be read: %s", error.message, extra={"code": error.code})
+        message = "Prices of an archived month cannot be read"
+        where = f": {error.file}" if error.file else ""
+        advice = "Averages are still answered. The operator finds the reason and the remedy in the log of the server"
+        raise RequestError(error.code, f"{message}{where}. {advice}.", file=error.file) from error
+
+
+def create_archive_reader() -> ReadArchive:
+    """Return the function that reads prices from archived files, in threads of its own.
+
+    If a request ends early, only the files that are being read are read to their end.
+    """
+    threads = ThreadPoolExecutor(MAX_ARCHIVE_READERS, thread_name_prefix="archive")
+
+    async def read_archive(
+        files: Sequence[ArchivedFile], origins: Sequence[int], destinations: Sequence[int], days: DateRange
+    ) -> PackedPrices:
+        engine = await _import_ingest("archive.reader")
+        loop = asyncio.get_running_loop()
+        with explain_archive():
+            parts: list[PackedPrices] = await asyncio.gather(
+                *(
+                    loop.run_in_executor(threads, engine.pack_lane_prices, file, origins, destinations, days)
+                    for file in files
+                )
+            )
+        return PackedPrices(*map(b"".join, zip(*parts, strict=True)))
+
+    return read_archive
+
+
 async def revert_batch(pool: Pool, reading_pool: Pool, batch_id: int, by: str) -> BatchStatus | None:
     """Revert an applied batch. Return its previous status, or None if it does not exist.
 
-    Raise TreeChangeRunning if it waited too long for a change of the tree.
+    Raise TreeChangeRunning if it waited too long for a change of the tree, and RequestError if archived prices of the batch
+    cannot be read.
     """
     engine = await _import_ingest("batches.revert")
-    async with explain_waits(reading_pool), pool.connection() as connection:
-        status: BatchStatus | None = await engine.revert_batch(connection, batch_id, by=by)
-        return status
+    with explain_archive():
+        async with explain_waits(reading_pool), pool.connection() as connection:
+            status: BatchStatus | None = await engine.revert_batch(connection, batch_id, by=by)
+            return status
 
 
 async def change_tree(

@@ -24,6 +24,8 @@ class Action(StrEnum):
 
     UPLOAD = "upload"
     REVERT = "revert"
+    ARCHIVE = "archive"
+    DELETE_ARCHIVE = "delete archive"
     CHANGE_TREE = "change tree"
     CHANGE_ALIASES = "change aliases"
     CREATE_TOKEN = "create token"  # noqa: S105

@@ -8,14 +8,16 @@ is that of numeric_recv and array_recv in the PostgreSQL source.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import fields, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from db.repositories.totals import PackedTotals
+from domain.locations import Location
 from domain.prices import RATE_UNITS
-from ingest.batches.aggregation import DAYS, Int64, MonthTotals
+from ingest.batches.aggregation import DAYS, Int64, LaneDays, MonthTotals, totals_by_month
 from ingest.batches.currency_conversion import AMOUNT_UNITS
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
@@ -97,6 +99,17 @@ def encode_totals(parts: Iterable[MonthTotals]) -> Iterator[npt.NDArray[np.void]
         length = used.shape[1] - used[:, ::-1].argmax(axis=1) - first
         for days in np.unique(length):
             yield _encode_total_rows(totals, np.flatnonzero(length == days), first, int(days))
+
+
+def to_lane_days(observations: pl.DataFrame) -> LaneDays:
+    """Return observations as arrays; days count from 1970-01-01."""
+    return LaneDays(*(observations[field.name].to_numpy() for field in fields(LaneDays)))
+
+
+def encode_negated_totals(observations: LaneDays, tree: list[Location]) -> Iterator[npt.NDArray[np.void]]:
+    """Yield the rows for `copy_totals` that subtract the observations from the totals."""
+    for added in totals_by_month(observations, tree):
+        yield from encode_totals([replace(added, sums=-added.sums, counts=-added.counts)])
 
 
 def _encode_total_rows(totals: MonthTotals, select: Int64, first: Int64, days: int) -> npt.NDArray[np.void]:

@@ -1,22 +1,20 @@
-"""Batch revert: deletes a batch's observations and appends the negative of their totals."""
+"""Batch revert: deletes a batch's observations and appends the negative of their totals.
+
+Observations in archived files stay there, and a tombstone marks them as reverted.
+"""
 
 import asyncio
 import io
-from collections.abc import Iterator
 from contextlib import aclosing
-from dataclasses import replace
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from db.connection import Connection
 from db.repositories import audit, batches, locations, prices, totals, versions
 from db.repositories.audit import COMMAND, Action
 from domain.batches import BatchStatus
-from domain.locations import Location
-from ingest.batches.aggregation import LaneDays, totals_by_month
-from ingest.batches.copy_encoding import copy_stream, encode_totals
+from ingest.archive.reader import count_lanes, read_batch
+from ingest.batches.copy_encoding import copy_stream, encode_negated_totals, to_lane_days
 
 COLUMNS = {
     "origin": pl.Int32,
@@ -32,7 +30,8 @@ async def revert_batch(connection: Connection, batch_id: int, *, by: str = COMMA
     """Revert an applied batch in one transaction; return its previous status, or None.
 
     None means that no such batch exists. A batch that is not APPLIED is left unchanged, and a batch that is being applied is
-    not waited for. The totals follow the current tree, even if ports have moved since.
+    not waited for. The totals follow the current tree, even if ports have moved since. Raise ArchiveError, without a change, if
+    an archived file with prices of the batch cannot be read.
     """
     found = await batches.get_batches(connection, [batch_id])
     # A worker holds the lock of the row until the batch has been applied, which may take minutes.
@@ -40,23 +39,30 @@ async def revert_batch(connection: Connection, batch_id: int, *, by: str = COMMA
         return found[0].status if found else None
     async with connection.transaction():
         await locations.lock_tree_shared(connection)
+        await prices.lock_archive_shared(connection)
         # A concurrent revert of the same batch may have ended in the meantime.
         status = await batches.lock_batch(connection, batch_id)
         if status is not BatchStatus.APPLIED:
             return status
         tree = await locations.list_locations(connection)
-        columns = await _read_observations(connection, batch_id)
-        if columns is not None:
-            await totals.copy_totals(connection, copy_stream(_negated_totals(columns, tree)))
+        stored = await _read_observations(connection, batch_id)
+        archived = await _read_archived(connection, batch_id)
+        if stored or archived:
+            observations = to_lane_days(pl.concat([*stored, *archived]))
+            await totals.copy_totals(connection, copy_stream(encode_negated_totals(observations, tree)))
             await prices.delete_batch_prices(connection, batch_id)
+        if archived:
+            lanes = await asyncio.to_thread(count_lanes, pl.concat(archived))
+            await prices.add_archived_lanes(connection, [(lane, -count) for lane, count in lanes])
+            await prices.insert_tombstone(connection, batch_id)
         await versions.announce_change(connection, f"{batch_id} {BatchStatus.REVERTED}")
         await batches.mark_reverted(connection, batch_id)
         await audit.insert_entry(connection, by, Action.REVERT, batch_id=batch_id)
     return BatchStatus.APPLIED
 
 
-async def _read_observations(connection: Connection, batch_id: int) -> LaneDays | None:
-    """Return the observations of the batch, 24 bytes each, or None if it has none."""
+async def _read_observations(connection: Connection, batch_id: int) -> list[pl.DataFrame]:
+    """Return the observations of the batch in the table, 24 bytes each."""
     frames, rest = list[pl.DataFrame](), bytearray()
     async with aclosing(prices.copy_out_batch(connection, batch_id)) as chunks:
         async for chunk in chunks:
@@ -66,16 +72,15 @@ async def _read_observations(connection: Connection, batch_id: int) -> LaneDays 
                 rest.clear()
     if rest:
         frames.append(await asyncio.to_thread(_parse, bytes(rest)))
-    if not frames:
-        return None
-    observations = pl.concat(frames)
-    return LaneDays(*(observations[name].to_numpy() for name in COLUMNS))
+    return frames
+
+
+async def _read_archived(connection: Connection, batch_id: int) -> list[pl.DataFrame]:
+    """Return the observations of the batch in archived files. Raise ArchiveError."""
+    files = await prices.list_archived_files(connection, batch_id=batch_id)
+    frames = [await asyncio.to_thread(read_batch, file, batch_id) for file in files]
+    return [frame for frame in frames if len(frame)]
 
 
 def _parse(lines: bytes) -> pl.DataFrame:
     return pl.read_csv(io.BytesIO(lines), has_header=False, schema=COLUMNS)
-
-
-def _negated_totals(observations: LaneDays, tree: list[Location]) -> Iterator[npt.NDArray[np.void]]:
-    for added in totals_by_month(observations, tree):
-        yield from encode_totals([replace(added, sums=-added.sums, counts=-added.counts)])

@@ -5,7 +5,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 from db.connection import Connection
-from db.repositories import locations, totals
+from db.repositories import locations, prices, totals
 from db.repositories.totals import LaneHistory, PricePeriod
 from domain.locations import Lane, Location, LocationKind
 from domain.pages import Page, PageRequest
@@ -79,7 +79,12 @@ async def _list_lanes(connection: Connection, origin: int | None, destination: i
     else:
         origins = ports.get(origin, [])
     destinations = None if destination is None else frozenset(ports.get(destination, []))
-    return await totals.list_priced_lanes(connection, origins, destinations)
+    stored = await totals.list_priced_lanes(connection, origins, destinations)
+    # A lane that is archived in between is in both lists.
+    archived = await prices.list_archived_lanes(connection, origins)
+    if not archived:
+        return stored
+    return sorted({*stored, *(lane for lane in archived if destinations is None or lane.destination in destinations)})
 
 
 def _summarize(history: LaneHistory) -> tuple[DateRange | None, int]:

@@ -8,11 +8,12 @@ from strawberry.dataloader import DataLoader
 from db.connection import Connection
 from db.pool import Pool
 from db.replicas.router import Reads
-from db.repositories import batches, locations, prices
+from db.repositories import batches, locations
 from domain.batches import PriceBatch
 from domain.locations import Location
 from domain.prices import PackedPrices
 from resolvers.loading.day_totals import LaneDays
+from resolvers.loading.lane_prices import ReadArchive, load_lane_prices
 from telemetry.spans import traced
 
 
@@ -23,9 +24,10 @@ class Loaders:
     primary.
     """
 
-    def __init__(self, reads: Reads, primary: Pool) -> None:
+    def __init__(self, reads: Reads, primary: Pool, read_archive: ReadArchive) -> None:
         self._reads = reads
         self._primary = primary
+        self._read_archive = read_archive
 
     # Created at first use: few requests need more than one. None refers back to this object: the reference cycle would need
     # the garbage collector, and a thousand cycles per second are a load on it.
@@ -68,7 +70,7 @@ class Loaders:
     @cached_property
     def lane_prices(self) -> DataLoader[LaneDays, PackedPrices]:
         """Observations of a lane that are valid within a range of days."""
-        return DataLoader(partial(_load_lane_prices, self._reads))
+        return DataLoader(partial(load_lane_prices, self._reads, self._read_archive))
 
     @cached_property
     def batch_by_id(self) -> DataLoader[int, PriceBatch | None]:
@@ -143,18 +145,6 @@ async def _load_related(
     for of_id, location in pairs:
         related.setdefault(of_id, []).append(location)
     return [related.get(id_, []) for id_ in ids]
-
-
-@traced
-async def _load_lane_prices(reads: Reads, keys: list[LaneDays]) -> Sequence[PackedPrices]:
-    async def select(connection: Connection) -> list[PackedPrices]:
-        # The ports are read before, because Citus sends no statement that contains a recursion to the shards.
-        ports = await locations.list_port_ids(connection, {end for lane, _ in keys for end in lane})
-        return await prices.pack_lane_prices(
-            connection, [(ports.get(lane.origin, []), ports.get(lane.destination, []), days) for lane, days in keys]
-        )
-
-    return await reads.read(select)
 
 
 @traced

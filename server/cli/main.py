@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from server.cli.archive import archive
 from server.cli.consume import consume
 from server.cli.options import TIME, DataDir, OnErrorChoice, OnErrorOption, parse_time, run_command
 from server.cli.output_encoding import configure_output
@@ -139,8 +140,8 @@ def queue(data_dir: DataDir = None) -> None:
     run_command("database.maintenance", "queue", data_dir=data_dir)
 
 
-app.command()(consume)
-app.command()(series)
+for command in (archive, consume, series):
+    app.command()(command)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """Options that several commands share, and the call of a command's function."""
 
+import re
 from contextlib import suppress
 from datetime import date, datetime
 from enum import StrEnum
@@ -27,7 +28,9 @@ OnErrorOption = Annotated[
 
 
 DAY = "YYYY-MM-DD"
+MONTH = "YYYY-MM"
 TIME = f"{DAY}[THH:MM]"
+MONTH_DIGITS = re.compile(r"\d{4}-\d{2}", re.ASCII)
 
 
 def parse_day(text: str) -> date:
@@ -36,6 +39,14 @@ def parse_day(text: str) -> date:
         return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007  # a calendar day has no time zone
     except ValueError as error:
         raise typer.BadParameter(f"'{text}' is not a valid date ({DAY}).") from error
+
+
+def parse_month(text: str) -> date:
+    """Return the first day of the month. Raise typer.BadParameter for any other text."""
+    with suppress(ValueError):
+        if MONTH_DIGITS.fullmatch(text):
+            return date.fromisoformat(f"{text}-01")
+    raise typer.BadParameter(f"'{text}' is not a valid month ({MONTH}).")
 
 
 def parse_time(text: str) -> datetime:

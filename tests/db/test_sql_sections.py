@@ -31,13 +31,17 @@ READING = (
     "has_",
     "is_",
     "list_",
+    "lock_archive_",
     "lock_migrations",
     "lock_tree_",
     "measure_",
     "pack_lane_",
     "search_",
     "select_",
+    "set_snapshot_",
     "state_",
+    "try_lock_",
+    "unlock_archive_",
 )
 """Beginnings of the names of sections that read only. A standby refuses changes, notifications and temporary tables."""
 

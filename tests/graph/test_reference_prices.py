@@ -42,6 +42,23 @@ def test_reference_prices_match_the_golden_averages_and_statistics(reference: Pa
         "53,056 of 53,056 items"
         in ratesgraph_in_process(database_url, "prices", "load", reference / "prices.csv.gz").stdout
     )
+    require_golden_lanes(reference, database_url)
+
+
+def test_archived_reference_prices_match_the_golden_averages_and_statistics(
+    reference: Path, database_url: str, tmp_path: Path
+) -> None:
+    tree: list[str | Path] = ["--regions", reference / "regions.csv", "--ports", reference / "ports.csv"]
+    ratesgraph_in_process(database_url, "locations", "load", *tree)
+    ratesgraph_in_process(database_url, "prices", "load", reference / "prices.csv.gz")
+    archived = ratesgraph_in_process(database_url, "archive", "--before", "2016-02", "--to", tmp_path.as_uri()).stdout
+    assert "53,056 prices of 1 months moved" in archived
+    require_golden_lanes(reference, database_url)
+    assert "All averages verified" in ratesgraph_in_process(database_url, "verify").stdout
+
+
+def require_golden_lanes(reference: Path, database_url: str) -> None:
+    """Compare the days of all golden lanes with the responses of a server."""
     lanes = json.loads((reference / "golden.json").read_text())
     assert len(lanes) == 28
     with running_server(database_url) as client:

@@ -13,6 +13,7 @@ from resolvers.caller import AuthScope, Caller
 from resolvers.context import AppContext, Limits, RequestContext
 from resolvers.loading.day_totals import create_day_totals_loader
 from resolvers.price_changes import PriceChanges
+from server.ingest_adapter import create_archive_reader
 
 OPERATOR = Caller("", frozenset(AuthScope))
 ADMITTED = SimpleNamespace(caller=OPERATOR)
@@ -46,6 +47,7 @@ def reading_context(pool: Pool) -> RequestContext:
         _revert_nothing,
         change_nothing,
         preview_nothing,
+        create_archive_reader(),
         asyncio.Semaphore(),
     )
     return RequestContext(shared, OPERATOR)

@@ -34,6 +34,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 async def clear(connection: Connection) -> None:
     await connection.execute("TRUNCATE locations, prices, price_totals, price_batches CASCADE")
+    await connection.execute("TRUNCATE archived_files, archived_lanes, archive_tombstones")
 
 
 def as_upload(item: Item) -> PriceItem:

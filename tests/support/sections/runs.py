@@ -26,6 +26,7 @@ from db.repositories.versions import Position
 from domain.batches import BatchOutcome, BatchStatus, OnError
 from domain.locations import Lane, LocationKind
 from domain.pages import PageRequest
+from tests.support.sections.archive_runs import ARCHIVE_RUN_BEFORE, ARCHIVE_RUNS
 from tests.support.sections.sample_runs import SAMPLE_RUNS
 from tests.support.sections.world import (
     APPLIED,
@@ -173,6 +174,7 @@ RUNS: Mapping[Section, Run] = {
     "previews.copy_previewed_totals": lambda c: previews.copy_previewed_totals(c, copy_nothing()),
     "previews.create_previewed_totals": previews.create_previewed_totals,
     "previews.list_average_deltas": _list_deltas,
+    **ARCHIVE_RUNS,
     "prices.copy_out_batch": _copy_out,
     "prices.copy_prices": lambda c: prices.copy_prices(c, copy_nothing()),
     "prices.delete_batch_prices": lambda c: prices.delete_batch_prices(c, APPLIED),
@@ -225,6 +227,7 @@ RUN_BEFORE: Mapping[Section, tuple[Section, ...]] = {
     "previews.list_average_deltas": ("previews.create_previewed_totals", "previews.analyze_previewed_totals"),
     "rates.copy_rates": ("rates.create_incoming_rates",),
     "rates.merge_rates": ("rates.create_incoming_rates", "rates.copy_rates"),
+    **{section: (*DAY_SUMS, *before) for section, before in ARCHIVE_RUN_BEFORE.items()},
     "totals.analyze_moved_lanes": MOVED_LANES[:-1],
     "totals.collect_observed_month": DAY_SUMS[:-1],
     "totals.diff_month": DAY_SUMS,

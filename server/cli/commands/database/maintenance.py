@@ -1,6 +1,7 @@
-"""`ratesgraph migrate`, `verify`, `compact` and `queue`: maintenance of a database."""
+"""Maintenance: `ratesgraph migrate`, `verify`, `compact`, `archive` and `queue`."""
 
 import asyncio
+from datetime import date
 from pathlib import Path
 
 from rich.table import Column, Table
@@ -10,14 +11,18 @@ from db.migrate import migrate as apply_migrations
 from db.repositories import batches, locations
 from db.repositories.totals import Difference
 from db.requirements import Work, check_database
+from domain.archive import ArchivedFile
 from ingest import compact as compaction
+from ingest import retention
 from ingest import verify as verification
+from ingest.archive.write import ArchivedMonth, archive_prices
 from ingest.demo.load import load_demo
 from ingest.exchange_rates.ecb import load_ecb_rates
 from server.cli.console import (
     open_database,
     out,
     print_error,
+    print_line,
     print_table,
     progress_bar,
     read_settings,
@@ -133,3 +138,73 @@ def verify(*, repair: bool, data_dir: Path | None) -> bool:
     advice = "The totals were rebuilt." if repair else "Run `ratesgraph verify --repair` to rebuild the totals."
     print_error(f"{len(differences):,} differences in {months} months. {advice}")
     return False
+
+
+def archive(*, before: date, to: str, dry_run: bool, data_dir: Path | None) -> None:
+    """Archive the prices whose last day is before a month, and print each month."""
+    settings = read_settings(data_dir=data_dir)
+    with open_database(settings) as url, progress_bar() as progress:
+        task = progress.add_task("Counting prices", total=1.0)
+
+        async def work(connection: Connection) -> list[ArchivedMonth]:
+            return [
+                month
+                async for month in archive_prices(
+                    connection,
+                    before,
+                    to,
+                    dry_run=dry_run,
+                    report=lambda month, part: progress.update(
+                        task, completed=part, description=f"Archiving {month:%Y-%m}"
+                    ),
+                )
+            ]
+
+        months = run_with_connection(work, url)
+    _print_months([(each.month, each.row_count, each.byte_count, each.file_count) for each in months])
+    rows, size = sum(each.row_count for each in months), sum(each.byte_count for each in months)
+    if dry_run:
+        print_line(f"{rows:,} prices of {len(months)} months would move to {to} ({size:,} bytes). Nothing was changed.")
+    elif months:
+        print_line(f"{rows:,} prices of {len(months)} months moved to {to} ({size:,} bytes).")
+    else:
+        print_line(f"There are no prices before {before:%Y-%m} in the database.")
+
+
+def delete_archived(*, before: date, dry_run: bool, data_dir: Path | None) -> None:
+    """Delete the archived files of the months before a month, and print each month."""
+    settings = read_settings(data_dir=data_dir)
+    with open_database(settings) as url, progress_bar() as progress:
+        task = progress.add_task("Reading the list of files", total=None)
+
+        async def work(connection: Connection) -> list[ArchivedFile]:
+            if dry_run:
+                return await retention.list_expired(connection, before)
+            files = []
+            async for file in retention.delete_expired(connection, before):
+                progress.update(task, description=f"Deleted {file.name}")
+                files.append(file)
+            return files
+
+        files = run_with_connection(work, url)
+    by_month: dict[date, list[ArchivedFile]] = {}
+    for file in files:
+        by_month.setdefault(file.month, []).append(file)
+    _print_months(
+        [
+            (month, sum(file.row_count for file in of_month), sum(file.byte_count for file in of_month), len(of_month))
+            for month, of_month in sorted(by_month.items())
+        ]
+    )
+    rows = sum(file.row_count for file in files)
+    result = "would be deleted. Nothing was changed." if dry_run else "deleted, from the averages too."
+    print_line(f"{rows:,} archived prices of {len(by_month)} months {result}")
+
+
+def _print_months(months: list[tuple[date, int, int, int]]) -> None:
+    if not months:
+        return
+    table = Table("month", *(Column(name, justify="right") for name in ("prices", "bytes", "files")))
+    for month, rows, size, files in months:
+        table.add_row(f"{month:%Y-%m}", f"{rows:,}", f"{size:,}", str(files))
+    print_table(table)

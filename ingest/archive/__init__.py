@@ -1,0 +1,1 @@
+"""Archive: observations of old months in Parquet files, outside of the database."""

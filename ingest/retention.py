@@ -1,0 +1,54 @@
+"""Retention: deletes archived months for good, with their share of the averages."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date
+
+from db.connection import Connection
+from db.repositories import audit, locations, prices, totals, versions
+from db.repositories.audit import COMMAND, Action
+from domain.archive import ArchivedFile
+from ingest.archive.reader import count_lanes, read_lane_days
+from ingest.archive.storage import split_url
+from ingest.archive.write import require_lock
+from ingest.batches.copy_encoding import copy_stream, encode_negated_totals, to_lane_days
+
+
+async def list_expired(connection: Connection, before: date) -> list[ArchivedFile]:
+    """Return the files whose observations all ended before the month of a day."""
+    return [file for file in await prices.list_archived_files(connection) if file.month < before.replace(day=1)]
+
+
+async def delete_expired(connection: Connection, before: date) -> AsyncIterator[ArchivedFile]:
+    """Delete the files of all months before that of a day; yield each when it is gone.
+
+    A file is one transaction, which subtracts its observations from the totals and appends an audit entry. A crash after it
+    leaves a file that nothing refers to. Raise ArchiveError (ARCHIVE_RUNNING, ARCHIVE_FILE_MISSING, ARCHIVE_FILE_CHANGED,
+    ARCHIVE_UNREACHABLE).
+    """
+    await require_lock(connection)
+    for listed in await list_expired(connection, before):
+        async with connection.transaction():
+            await locations.lock_tree_shared(connection)
+            await prices.lock_archive_exclusive(connection)
+            # A batch in it may have been reverted since.
+            file = next(each for each in await prices.list_archived_files(connection) if each.id == listed.id)
+            await _subtract(connection, file)
+            await prices.delete_archived_file(connection, file.id)
+            await versions.announce_change(connection, f"archive {file.month}")
+            detail = f"{file.month:%Y-%m}: {file.row_count} prices in {file.url}"
+            await audit.insert_entry(connection, COMMAND, Action.DELETE_ARCHIVE, detail=detail)
+        storage, name = split_url(file.url)
+        await asyncio.to_thread(storage.delete, name)
+        yield file
+
+
+async def _subtract(connection: Connection, file: ArchivedFile) -> None:
+    """Subtract the file's observations from the totals and from the numbers of their lanes."""
+    tree = await locations.list_locations(connection)
+    observations = await asyncio.to_thread(read_lane_days, file)
+    if not len(observations):
+        return
+    await totals.copy_totals(connection, copy_stream(encode_negated_totals(to_lane_days(observations), tree)))
+    lanes = await asyncio.to_thread(count_lanes, observations)
+    await prices.add_archived_lanes(connection, [(lane, -count) for lane, count in lanes])
