@@ -1,5 +1,6 @@
 """Manifests for Kubernetes and KEDA: valid, restricted, scaled by a query that works."""
 
+import asyncio
 import json
 import subprocess
 from pathlib import Path
@@ -9,6 +10,9 @@ import kubernetes_validate
 import psycopg
 import pytest
 
+from db.pool import INGEST, connect
+from db.repositories import batches
+from domain.batches import QueueState
 from tests.support.batches.uploads import VALID_ITEM, create_locations
 from tests.support.code.source import ROOT
 from tests.support.commands.npm import install_scripts
@@ -136,10 +140,18 @@ def test_scaling_query_measures_what_waits(database_url: str) -> None:
         (value,) = row
         return float(value)
 
+    def measure_as_the_product() -> float:
+        async def run() -> QueueState:
+            async with connect(database_url, INGEST) as connection:
+                return await batches.measure_queue(connection)
+
+        return asyncio.run(run()).work_seconds
+
     assert measure() == 0
     with running_server(database_url) as client:
         for _ in range(3):
             client.ask(UPLOAD, input={"prices": [VALID_ITEM], "waitMs": 0})
-        assert measure() >= 3
+        assert measure() == pytest.approx(measure_as_the_product())
+        assert measure() > 3 * 0.03
         with running_worker(database_url):
-            eventually(lambda: measure() == 0, "the query does not see that the batches have ended", 60)
+            eventually(lambda: measure() == 0, "the query does not see that the batches have ended")

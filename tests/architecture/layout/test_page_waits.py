@@ -1,4 +1,7 @@
-"""Tests of pages wait for what they assert: a page changes some time after the action that changes it."""
+"""Guard of page tests: they wait for what they assert.
+
+A page changes some time after the action that changes it.
+"""
 
 import ast
 from collections.abc import Iterator

@@ -35,7 +35,10 @@ def wait_for_requests(found: Counter[int], count: int) -> None:
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait longer for Redis: on a busy machine it may take a quarter of a second, and would then count as away."""
+    """Wait longer for Redis.
+
+    On a busy machine it may take a quarter of a second, and would then count as away.
+    """
     monkeypatch.setattr(shared_storage, "STORAGE_SECONDS", 5.0)
 
 

@@ -24,7 +24,10 @@ def environment(database_url: str | None) -> dict[str, str]:
 
 
 def open_files(pid: int) -> set[str]:
-    """Return the names of a process's open files, such as `socket:[1]`, without those that it closes meanwhile."""
+    """Return the names of a process's open files, such as `socket:[1]`.
+
+    Those that it closes meanwhile are left out.
+    """
     names = set()
     for file in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):

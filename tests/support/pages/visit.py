@@ -92,7 +92,10 @@ class Visit:
         self.wait_until(lambda: any('"type":"subscribe"' in message for message in self.sent), "nothing is subscribed")
 
     def tab_to(self, label: str, *, exact: bool = False) -> None:
-        """Press Tab until the element of this label or text has the focus; without `exact`, the text may go on."""
+        """Press Tab until the element of this label or text has the focus.
+
+        Without `exact`, the text may be longer.
+        """
 
         def is_focused() -> bool:
             text: str = self.page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent")
