@@ -118,8 +118,14 @@ CONNECTION_EXCEPTION = "08"
 With severity ERROR the connection stays open: the server reports the connection to another server. The coordinator of Citus
 does if a worker is down, and so does a foreign data wrapper.
 """
+NODE_MESSAGE = re.compile(
+    r"connection marked as essential|could not connect to (any|node|shard)|could not establish any connections to the node"
+    r"|failed to connect to|terminating connection"
+)
+"""Message with which Citus reports a lost node, or repeats its last error, under SQLSTATE XX000."""
 SERVER_SHUTDOWN = {"57P01", "57P02", "57P03", "57P05"}
 TOO_MANY_CONNECTIONS = "53300"
+INTERNAL_ERROR = "XX000"
 REFUSALS = (pg.InsufficientPrivilege, pg.InvalidSchemaName)
 """Errors of statements that only the operator can resolve: privileges and the search_path."""
 LOST_STATEMENTS = (pg.InvalidSqlStatementName, pg.DuplicatePreparedStatement)
@@ -131,7 +137,7 @@ STATEMENT_ERROR = "ERROR"
 """Severity of an error that ends a statement. After a higher one the server closes the connection, whatever the code."""
 READ_ONLY_TRANSACTION = "25006"
 """SQLSTATE of a change on a server that accepts none: a standby, or one whose transactions are read-only by default."""
-OTHER_READ_ONLY_STATES = {None, "55000", "0A000", "XX000"}
+OTHER_READ_ONLY_STATES = {None, "55000", "0A000", INTERNAL_ERROR}
 READ_ONLY_MESSAGE = re.compile(r"session is read-only|hot standby|(during|while) recovery|recovery is in progress")
 """Message of a refusal for the same reason with another SQLSTATE, or with none: libpq compares `target_session_attrs` itself.
 
@@ -164,6 +170,10 @@ def _has_connection_code(error: psycopg.Error) -> bool:
     """
     code = error.sqlstate or ""
     return code.startswith(CONNECTION_EXCEPTION) or code in {*SERVER_SHUTDOWN, TOO_MANY_CONNECTIONS}
+
+
+def _names_lost_node(error: psycopg.Error) -> bool:
+    return error.sqlstate == INTERNAL_ERROR and NODE_MESSAGE.search(error.diag.message_primary or "") is not None
 
 
 def describe_for_operator(error: DatabaseError) -> str:
@@ -205,7 +215,7 @@ def driver_errors() -> Iterator[None]:
             raise ReadOnlyServer from error
         if _is_lost(error):
             raise ConnectionLost from error
-        if _has_connection_code(error):
+        if _has_connection_code(error) or _names_lost_node(error):
             raise NodeUnavailable from error
         if isinstance(error, psycopg.OperationalError):
             raise DatabaseUnavailable from error

@@ -35,6 +35,10 @@ class RatesUnavailable(IngestError):
     """A source of exchange rates is unreachable, or its response is not usable."""
 
 
+class ClusterUnusable(IngestError):
+    """A Citus cluster is missing or unfit to take the tables."""
+
+
 class ArchiveError(IngestError):
     """The archive cannot be read or written.
 

@@ -1,4 +1,4 @@
-"""Periodic maintenance of a worker: compaction, progress of ended batches, expired payloads."""
+"""Periodic maintenance of a worker: recovery, compaction, progress, expired payloads."""
 
 import asyncio
 import logging
@@ -8,6 +8,7 @@ from db.errors import DatabaseError, MigrationNeeded
 from db.pool import Pool
 from db.repositories import batches, payloads
 from ingest.compact import compact
+from ingest.distribution import recover_transactions
 
 log = logging.getLogger("ratesgraph.worker")
 
@@ -15,11 +16,12 @@ MAINTENANCE_SECONDS = 30.0
 
 
 async def run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) -> None:
-    """Compact totals and delete expired payloads periodically, until `stop` is set."""
+    """Recover, compact and delete expired payloads periodically, until `stop` is set."""
     while not stop.is_set():
         await wait_first(stop, timeout=MAINTENANCE_SECONDS)
         try:
             async with pool.connection() as connection:
+                await recover_transactions(connection)
                 await compact(connection)
                 await batches.clear_progress(connection)
                 await payloads.delete_old_payloads(connection, days=payload_days)

@@ -41,16 +41,14 @@ WHERE destination IS NOT NULL
 
 -- select_price_period --
 -- One row: the first and last day with a price, the number of daily prices, and whether an applied batch of the demo data exists.
--- Every price counts once in the totals between two roots of the tree. Citus needs a column in the EXISTS. Uses
--- price_totals_lane_month_idx.
-WITH roots AS (
-    SELECT id FROM locations WHERE parent_id IS NULL
-), days AS (
+-- Every price counts once in the totals between two roots of the tree. Arrays instead of joins with the roots, and a column in the
+-- EXISTS, let the shards of a distributed table use price_totals_lane_month_idx too.
+WITH days AS (
     SELECT t.first_day + (part.position - 1)::integer AS day, sum(part.price_count) AS price_count
-    FROM roots o
-    CROSS JOIN roots d
-    JOIN price_totals t ON t.origin = o.id AND t.destination = d.id
+    FROM price_totals t
     CROSS JOIN LATERAL unnest(t.price_counts) WITH ORDINALITY AS part(price_count, position)
+    WHERE t.origin = ANY(ARRAY(SELECT id FROM locations WHERE parent_id IS NULL))
+      AND t.destination = ANY(ARRAY(SELECT id FROM locations WHERE parent_id IS NULL))
     GROUP BY 1
     HAVING sum(part.price_count) > 0
 )

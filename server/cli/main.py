@@ -14,6 +14,7 @@ import typer
 
 from server.cli.archive import archive
 from server.cli.consume import consume
+from server.cli.distribute import distribute
 from server.cli.options import TIME, DataDir, OnErrorChoice, OnErrorOption, parse_time, run_command
 from server.cli.output_encoding import configure_output
 from server.cli.series import series
@@ -119,8 +120,7 @@ def verify(
 ) -> None:
     """Compare all totals with the observations and print the differences.
 
-    The expected values are recomputed by recursive SQL over the observations.
-    Exits with 1 if there are differences.
+    The expected values are recomputed by recursive SQL over the observations. Exits with 1 if there are differences.
     """
     run_command("database.maintenance", "verify", repair=repair, data_dir=data_dir)
 
@@ -140,7 +140,7 @@ def queue(data_dir: DataDir = None) -> None:
     run_command("database.maintenance", "queue", data_dir=data_dir)
 
 
-for command in (archive, consume, series):
+for command in (archive, consume, distribute, series):
     app.command()(command)
 
 

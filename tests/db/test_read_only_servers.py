@@ -13,9 +13,9 @@ from psycopg.rows import args_row
 from db import pool as pool_module
 from db.connection import Connection, connection_options
 from db.errors import (
-    ConnectionLost,
     DatabaseError,
     DatabaseUnavailable,
+    NodeUnavailable,
     ReadOnlyServer,
     StatementTimeout,
     driver_errors,
@@ -86,14 +86,14 @@ async def read_pid(connection: Connection) -> int:
         ("XX000", "cannot assign TransactionIds during recovery", ReadOnlyServer),
         ("55000", "cannot delete from table x because it does not have a replica identity", DatabaseUnavailable),
         ("23514", "value violates a check during recovery", psycopg.errors.CheckViolation),
-        ("57P01", "terminating connection due to administrator command", ConnectionLost),
-        ("57P02", "terminating connection because of crash of another server process", ConnectionLost),
-        ("57P03", "the database system is starting up", ConnectionLost),
-        ("08006", "connection failure", ConnectionLost),
+        ("57P01", "terminating connection due to administrator command", NodeUnavailable),
+        ("57P02", "terminating connection because of crash of another server process", NodeUnavailable),
+        ("57P03", "the database system is starting up", NodeUnavailable),
+        ("08006", "connection failure", NodeUnavailable),
         ("25P04", "terminating connection due to transaction timeout", StatementTimeout),
     ],
 )
-def test_driver_errors_recognise_read_only_and_lost_servers(
+def test_driver_errors_recognise_read_only_servers_and_lost_nodes(
     database_url: str, code: str, message: str, expected: type[Exception]
 ) -> None:
     statement = f"DO $$ BEGIN RAISE '{message}' USING ERRCODE = '{code}'; END $$"

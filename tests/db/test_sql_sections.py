@@ -1,17 +1,21 @@
 """Every SQL section runs on each kind of server, with the same result as on a single one."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from db.connection import open_connection
-from db.errors import ReadOnlyServer, driver_errors
+from db.administration import citus
+from db.connection import Connection, open_connection
+from db.errors import DatabaseUnusable, ReadOnlyServer, driver_errors
 from db.migrate import migrate
 from db.pool import INGEST, connect
 from db.sql import FOLDER, load_sections
-from tests.support.databases.citus import citus_schema, distribute_tables
+from ingest.distribution import distribute
+from tests.support.databases.citus import SHARDS, citus_schema
 from tests.support.databases.memory import temporary_folder
 from tests.support.faults.replication import Pair, replicated_pair
 from tests.support.sections.runs import RUN_BEFORE, RUNS, read_state, run_section
@@ -57,9 +61,14 @@ def primary_url(module_database_url: str) -> str:
 def citus_url() -> Iterator[str]:
     """A cluster of Citus with the same world, whose tables are distributed."""
     with citus_schema() as url:
-        distribute_tables(url)
+        asyncio.run(_distribute(url))
         asyncio.run(_fill(url))
         yield url
+
+
+async def _distribute(database_url: str) -> None:
+    async with connect(database_url, INGEST) as connection:
+        await distribute(connection, shards=SHARDS, report=lambda _step, _part: None)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +97,29 @@ async def run(database_url: str, section: str) -> tuple[object, object]:
 
 def test_every_section_has_a_run() -> None:
     sections = {f"{path.stem}.{name}" for path in FOLDER.glob("*.sql") for name in load_sections(path.stem)}
-    assert set(RUNS) == sections
+    assert set(RUNS) == {section for section in sections if not section.startswith("citus.")}
+
+
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [
+        (citus.describe_cluster, psycopg.errors.UndefinedTable),
+        (citus.list_distributed_tables, psycopg.errors.UndefinedTable),
+        (citus.create_reference_table, DatabaseUnusable),
+        (partial(citus.distribute_totals, shards=SHARDS), DatabaseUnusable),
+        (citus.distribute_prices, DatabaseUnusable),
+        (partial(citus.truncate_local_copy, table="prices"), DatabaseUnusable),
+        (partial(citus.undistribute_table, table="prices"), DatabaseUnusable),
+        (citus.recover_prepared_transactions, DatabaseUnusable),
+    ],
+)
+async def test_section_of_citus_is_refused_by_a_single_server(
+    connection: Connection, function: Callable[[Connection], Awaitable[object]], error: type[Exception]
+) -> None:
+    assert await citus.find_citus(connection) is None
+    with pytest.raises(error):
+        await function(connection)
+    await citus.analyze_tables(connection)
 
 
 @pytest.mark.parametrize("section", sorted(RUNS))

@@ -121,10 +121,18 @@ def test_lost_node_is_an_unavailable_database_in_every_question(lost_node_url: s
         }
 
 
-@pytest.mark.parametrize("code", ["08006", "08001", "57P01", "57P03", "53300"])
-def test_connection_survives_an_error_about_another_node(database_url: str, code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        *((code, "no node") for code in ("08006", "08001", "57P01", "57P03", "53300")),
+        # A worker of Citus 14 was killed while a batch was applied.
+        ("XX000", "failure on connection marked as essential: db2:5432"),
+        ("XX000", "terminating connection due to unexpected postmaster exit"),
+    ],
+)
+def test_connection_survives_an_error_about_another_node(database_url: str, code: str, message: str) -> None:
     async def ask() -> None:
-        raising = f"DO $$ BEGIN RAISE 'no node' USING ERRCODE = '{code}'; END $$"
+        raising = f"DO $$ BEGIN RAISE '{message}' USING ERRCODE = '{code}'; END $$"
         async with open_pool(database_url, API, max_size=1) as pool:
             before = await pool.read(_read_pid)
             with pytest.raises(NodeUnavailable):

@@ -181,6 +181,7 @@ def test_version_option_prints_the_installed_version() -> None:
         "migrate",
         "verify",
         "compact",
+        "distribute",
         "queue",
         "worker",
         "schema",

@@ -17,15 +17,18 @@ SHARDS = 4
 """Few shards, because creating them takes most of the time of a test."""
 
 
+def cluster_url() -> str:
+    """Return the URL of the coordinator. Skip the test if no cluster is named."""
+    url = os.environ.get(CITUS_URL)
+    if not url:
+        pytest.skip(f"{CITUS_URL} names no cluster of Citus")
+    return url
+
+
 @contextmanager
 def citus_schema() -> Iterator[str]:
-    """Create a migrated schema in the cluster and drop it at the end; yield its URL.
-
-    Skip the test if no cluster is named.
-    """
-    cluster = os.environ.get(CITUS_URL)
-    if not cluster:
-        pytest.skip(f"{CITUS_URL} names no cluster of Citus")
+    """Create a migrated schema in the cluster and drop it at the end; yield its URL."""
+    cluster = cluster_url()
     schema = f"test_{uuid.uuid4().hex}"
     url = make_conninfo(cluster, options=f"-csearch_path={schema}")
     with psycopg.connect(cluster, autocommit=True) as connection:
@@ -37,12 +40,17 @@ def citus_schema() -> Iterator[str]:
             connection.execute(f"DROP SCHEMA {schema} CASCADE".encode())
 
 
-def distribute_tables(database_url: str) -> None:
-    """Distribute the tables of a schema in the cluster."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        for statement in (
-            "SELECT create_reference_table('locations')",
-            f"SELECT create_distributed_table('price_totals', 'origin', shard_count => {SHARDS})",
-            "SELECT create_distributed_table('prices', 'origin', colocate_with => 'price_totals')",
-        ):
-            connection.execute(statement.encode())
+@contextmanager
+def lonely_coordinator() -> Iterator[str]:
+    """Create a database with the extension on the coordinator alone; yield its URL."""
+    cluster = cluster_url()
+    name = f"test_{uuid.uuid4().hex}"
+    url = make_conninfo(cluster, dbname=name)
+    with psycopg.connect(cluster, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        try:
+            with psycopg.connect(url, autocommit=True) as lonely:
+                lonely.execute("CREATE EXTENSION citus")
+            yield url
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

@@ -1,4 +1,4 @@
-"""Maintenance: `ratesgraph migrate`, `verify`, `compact`, `archive` and `queue`."""
+"""Maintenance: `migrate`, `verify`, `compact`, `archive`, `distribute` and `queue`."""
 
 import asyncio
 from datetime import date
@@ -13,7 +13,7 @@ from db.repositories.totals import Difference
 from db.requirements import Work, check_database
 from domain.archive import ArchivedFile
 from ingest import compact as compaction
-from ingest import retention
+from ingest import distribution, retention
 from ingest import verify as verification
 from ingest.archive.write import ArchivedMonth, archive_prices
 from ingest.demo.load import load_demo
@@ -89,6 +89,27 @@ def compact(data_dir: Path | None) -> None:
         require_room(settings, url, "Nothing was compacted")
         rows = run_with_connection(lambda connection: compaction.compact(connection, max_rows=1), url)
     out.print(f"Compacted {rows:,} rows.")
+
+
+def distribute(*, shards: int | None, undo: bool, data_dir: Path | None) -> None:
+    """Distribute the tables over a Citus cluster, or move them back; print what was done."""
+    with open_database(read_settings(data_dir=data_dir)) as url, progress_bar() as progress:
+        task = progress.add_task("Distributing", total=1.0)
+
+        def report(step: str, part: float) -> None:
+            progress.update(task, description=step.capitalize(), completed=part)
+
+        async def work(connection: Connection) -> list[str]:
+            if undo:
+                return await distribution.undistribute(connection, report=report)
+            return await distribution.distribute(connection, shards=shards, report=report)
+
+        tables = run_with_connection(work, url)
+    if not tables:
+        out.print("No prices are distributed." if undo else "All tables are distributed already.")
+        return
+    names = ", ".join(tables)
+    out.print(f"Moved to the coordinator: {names}." if undo else f"Distributed over the nodes: {names}.")
 
 
 def queue(data_dir: Path | None) -> None:
