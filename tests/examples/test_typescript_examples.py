@@ -67,7 +67,7 @@ def test_upload_tries_applies_and_recognizes_a_file(programs: Path, example_serv
     file = price_file(tmp_path, "CNSGH,NLRTM,2026-06-01,2026-06-30,1450")
     settings = address_of(example_server)
     printed = run_script(programs, "built/upload.js", file, settings=settings).splitlines()
-    assert printed[0] == "All 1 items are valid. Largest changes:"
+    assert printed[0] == "1 valid item. Largest changes:"
     assert len([line for line in printed if re.match(r"2026-06-\d\d CNSGH → NLRTM: [\d.]+ → [\d.]+$", line)]) == 10
     stored = re.match(r"Batch (\d+) is stored\.", printed[11])
     assert stored is not None

@@ -100,7 +100,7 @@ def test_front_page_asks_for_a_token_where_reading_needs_one(
     token = create_api_token(module_database_url, "read")
     with running_server(module_database_url, anonymous_reads=False) as client, open_visit(url_of(client), "/") as visit:
         dialog = visit.page.get_by_role("dialog")
-        dialog.get_by_text("This server answers callers with a token only.").wait_for()
+        dialog.get_by_text("This server answers only callers with a token.").wait_for()
         assert not visit.find_violations(axe)
         visit.take_screenshot("front-token")
         fill_token_dialog(visit, "rgt_wrong")
@@ -110,7 +110,7 @@ def test_front_page_asks_for_a_token_where_reading_needs_one(
         expect(dialog).to_be_hidden()
         visit.page.get_by_role("button", name="Token: set").click()
         visit.page.get_by_role("button", name="Forget token").click()
-        dialog.get_by_text("This server answers callers with a token only.").wait_for()
+        dialog.get_by_text("This server answers only callers with a token.").wait_for()
         visit.page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
         visit.expect_console("401 (Unauthorized)")
@@ -144,29 +144,24 @@ def test_front_page_tries_again_when_the_server_is_away(
 
 @pytest.mark.parametrize("path", ["/", "/uploads", "/locations", "/status"])
 def test_banner_of_demo_data_is_there_from_the_first_paint(demo_url: str, open_visit: VisitOpener, path: str) -> None:
-    with running_server(demo_url) as client:
-        visit = open_visit(url_of(client), path)
+    with running_server(demo_url) as client, open_visit(url_of(client), path) as visit:
         visit.page.get_by_text("these prices are synthetic").wait_for()
         # Without any answer of the API.
         visit.page.route("**/graphql", leave_unanswered)
         visit.page.reload()
         visit.page.get_by_text("these prices are synthetic").wait_for()
-        visit.page.close()
 
 
 def test_first_chart_does_not_move_the_page(demo_url: str, open_visit: VisitOpener) -> None:
-    with running_server(demo_url) as client:
-        visit = open_visit(url_of(client), "/")
+    with running_server(demo_url) as client, open_visit(url_of(client), "/") as visit:
         visit.page.get_by_text("lowest to highest price").wait_for()
         shifts = visit.page.evaluate(LAYOUT_SHIFT)
         # Of at most 0.1 a page counts as stable (web.dev/cls).
         assert shifts < MAX_SHIFT
-        visit.page.close()
 
 
 def test_request_without_an_answer_is_given_up_and_repeated(module_database_url: str, open_visit: VisitOpener) -> None:
-    with running_server(module_database_url) as client:
-        visit = open_visit(url_of(client), "/locations")
+    with running_server(module_database_url) as client, open_visit(url_of(client), "/locations") as visit:
         visit.page.get_by_text("There are no locations yet.").wait_for()
         visit.page.clock.install()
         visit.page.route("**/graphql", leave_unanswered)

@@ -2,7 +2,7 @@ import { type ApiError, getToken } from './api';
 import { openTokenDialog } from './TokenDialog';
 import { texts } from './texts';
 
-/** The reason why something is missing, and a button for what helps: a token, or another try. */
+/** The reason why something is missing, and a button for what helps, if anything does: a token, another try, a reload. */
 export function ErrorNote({ error, onRetry }: { error: ApiError; onRetry: () => void }) {
   if (error.status === 401) {
     return (
@@ -12,10 +12,17 @@ export function ErrorNote({ error, onRetry }: { error: ApiError; onRetry: () => 
       </div>
     );
   }
+  const help = findHelp(error, onRetry);
   return (
     <div class="note error" role="alert">
-      <p>{error.explanation}</p>
-      <button type="button" class="quiet" onClick={onRetry}>{texts.errors.retry}</button>
+      <p>{error.explanation} {error.isTemporary && error.retryAfter !== null && texts.errors.retryingIn(error.retryAfter)}</p>
+      {help && <button type="button" class="quiet" onClick={help.action}>{help.label}</button>}
     </div>
   );
+}
+
+function findHelp(error: ApiError, onRetry: () => void): { label: string; action: () => void } | null {
+  if (error.status === 403) return { label: getToken() ? texts.token.other : texts.token.enter, action: () => openTokenDialog() };
+  if (error.code === 'DOCUMENT_REQUIRED') return { label: texts.errors.reload, action: () => location.reload() };
+  return error.mayPass ? { label: texts.errors.retry, action: onRetry } : null;
 }

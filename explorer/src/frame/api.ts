@@ -1,6 +1,21 @@
 import type { TypedDocumentString } from '../gql/graphql';
 import { texts } from './texts';
 
+/** Failures that pass by themselves. The response may have the status 200, with the other fields. */
+const PASSING = new Set([
+  'DATABASE_UNAVAILABLE',
+  'DRY_RUN_BUSY',
+  'ISSUER_UNAVAILABLE',
+  'SERVER_BUSY',
+  'STREAMS_EXHAUSTED',
+  'TOO_MANY_STREAMS',
+  'TREE_CHANGE_RUNNING',
+]);
+/** Failures of the server, which may not happen again. Other codes are about the request, which fails each time. */
+const FAILURES = new Set(['EXECUTION_TIMEOUT', 'INTERNAL_ERROR', 'NO_ROOM', 'STATEMENT_TIMEOUT']);
+/** What a proxy answers, in a body of its own, while the server behind it restarts. */
+const GATEWAY_STATUSES = [502, 503, 504];
+
 /** A request that failed as a whole. `status` is 0 if the server could not be reached. */
 export class ApiError extends Error {
   constructor(
@@ -15,20 +30,33 @@ export class ApiError extends Error {
     super(message);
   }
 
-  /** The same request may succeed later. */
+  /** Whether the same request may succeed later without a change by a person. A full disk stays full. */
   get isTemporary(): boolean {
-    return this.status === 0 || this.status === 429 || this.status === 503;
+    if (this.code === 'NO_ROOM') return false;
+    return this.isLost || this.status === 429 || this.status === 503 || PASSING.has(this.code);
   }
 
-  /** The message for the user, with what to do. */
+  /** Whether the response is missing, so that a change may or may not have been made. */
+  get isLost(): boolean {
+    return this.status === 0 || (this.code === 'UNREADABLE' && GATEWAY_STATUSES.includes(this.status));
+  }
+
+  /** Whether it makes sense to send the same request again. */
+  get mayPass(): boolean {
+    return this.isTemporary || FAILURES.has(this.code) || (this.code === 'UNREADABLE' && this.status !== 413);
+  }
+
+  /** What went wrong, for the user. */
   get explanation(): string {
-    if (this.status === 0) return texts.errors.offline;
+    if (this.isLost) return texts.errors.offline;
     // After an update of a server that answers registered documents only.
     if (this.code === 'DOCUMENT_REQUIRED') return texts.errors.outdated;
-    const wait = texts.errors.seconds(this.retryAfter ?? 2);
-    if (this.status === 429) return `${texts.errors.rateLimited} ${wait}`;
-    if (this.status === 503) return `${this.message} ${texts.errors.unavailable} ${wait}`;
-    return this.message;
+    return this.status === 429 && this.code !== 'TOO_MANY_STREAMS' ? texts.errors.rateLimited : this.message;
+  }
+
+  /** What went wrong, and when the user may repeat the request. */
+  get advice(): string {
+    return this.isTemporary && this.retryAfter ? `${this.explanation} ${texts.errors.repeatIn(this.retryAfter)}` : this.explanation;
   }
 }
 

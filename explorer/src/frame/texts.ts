@@ -21,6 +21,7 @@ export const texts = {
     hint: 'An administrator creates tokens with “ratesgraph token create”. This page forgets the token when it is reloaded.',
     needed: 'This server answers only callers with a token.',
     enter: 'Enter a token',
+    other: 'Use another token',
     refused: 'The server refused the token. It may be misspelt, expired or revoked.',
     save: 'Use token',
     forget: 'Forget token',
@@ -28,11 +29,12 @@ export const texts = {
   },
   errors: {
     offline: 'The server cannot be reached. Check that it runs and that you are online.',
-    unavailable: 'This page tries again in',
-    rateLimited: 'Too many requests. Trying again in',
+    rateLimited: 'Too many requests.',
+    retryingIn: (seconds: number) => `This page tries again in ${seconds} s.`,
+    repeatIn: (seconds: number) => `Try again in ${seconds} s.`,
     outdated: 'This page is older than the server, which no longer answers its queries. Reload it.',
     unreadable: 'The server sent a response that this page cannot read.',
-    seconds: (count: number) => `${count} s.`,
     retry: 'Try again',
+    reload: 'Reload the page',
   },
 };

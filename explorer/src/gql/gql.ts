@@ -21,6 +21,7 @@ type Documents = {
     "\n  query LocationSearch($search: String!) {\n    locations(search: $search, first: 12) {\n      totalCount\n      edges {\n        node {\n          key\n        }\n      }\n    }\n  }\n": typeof types.LocationSearchDocument,
     "\n  query LocationDetails($key: String!) {\n    from: lanes(origin: $key, first: 5) {\n      ...LanesParts\n    }\n    to: lanes(destination: $key, first: 5) {\n      ...LanesParts\n    }\n    within: lanes(origin: $key, destination: $key, first: 1) {\n      totalCount\n    }\n  }\n\n  fragment LanesParts on PricedLaneConnection {\n    totalCount\n    edges {\n      node {\n        origin {\n          name\n          key\n        }\n        destination {\n          name\n          key\n        }\n        firstDay\n        lastDay\n        averageDays\n      }\n    }\n  }\n": typeof types.LocationDetailsDocument,
     "\n  fragment ChangeParts on ChangeTreePayload {\n    addedCount\n    movedCount\n    userErrors {\n      field\n      code\n      message\n    }\n  }\n": typeof types.ChangePartsFragmentDoc,
+    "\n  query CurrentLocation($key: String!) {\n    location(key: $key) {\n      key\n      name\n      parent {\n        key\n      }\n    }\n  }\n": typeof types.CurrentLocationDocument,
     "\n  mutation SaveRegion($region: RegionInput!) {\n    change: upsertRegions(regions: [$region]) {\n      ...ChangeParts\n    }\n  }\n": typeof types.SaveRegionDocument,
     "\n  mutation SavePort($port: PortInput!) {\n    change: upsertPorts(ports: [$port]) {\n      ...ChangeParts\n    }\n  }\n": typeof types.SavePortDocument,
     "\n  mutation MoveLocation($key: String!, $parentSlug: String) {\n    change: moveLocation(key: $key, parentSlug: $parentSlug) {\n      ...ChangeParts\n    }\n  }\n": typeof types.MoveLocationDocument,
@@ -51,6 +52,7 @@ const documents: Documents = {
     "\n  query LocationSearch($search: String!) {\n    locations(search: $search, first: 12) {\n      totalCount\n      edges {\n        node {\n          key\n        }\n      }\n    }\n  }\n": types.LocationSearchDocument,
     "\n  query LocationDetails($key: String!) {\n    from: lanes(origin: $key, first: 5) {\n      ...LanesParts\n    }\n    to: lanes(destination: $key, first: 5) {\n      ...LanesParts\n    }\n    within: lanes(origin: $key, destination: $key, first: 1) {\n      totalCount\n    }\n  }\n\n  fragment LanesParts on PricedLaneConnection {\n    totalCount\n    edges {\n      node {\n        origin {\n          name\n          key\n        }\n        destination {\n          name\n          key\n        }\n        firstDay\n        lastDay\n        averageDays\n      }\n    }\n  }\n": types.LocationDetailsDocument,
     "\n  fragment ChangeParts on ChangeTreePayload {\n    addedCount\n    movedCount\n    userErrors {\n      field\n      code\n      message\n    }\n  }\n": types.ChangePartsFragmentDoc,
+    "\n  query CurrentLocation($key: String!) {\n    location(key: $key) {\n      key\n      name\n      parent {\n        key\n      }\n    }\n  }\n": types.CurrentLocationDocument,
     "\n  mutation SaveRegion($region: RegionInput!) {\n    change: upsertRegions(regions: [$region]) {\n      ...ChangeParts\n    }\n  }\n": types.SaveRegionDocument,
     "\n  mutation SavePort($port: PortInput!) {\n    change: upsertPorts(ports: [$port]) {\n      ...ChangeParts\n    }\n  }\n": types.SavePortDocument,
     "\n  mutation MoveLocation($key: String!, $parentSlug: String) {\n    change: moveLocation(key: $key, parentSlug: $parentSlug) {\n      ...ChangeParts\n    }\n  }\n": types.MoveLocationDocument,
@@ -99,6 +101,10 @@ export function graphql(source: "\n  query LocationDetails($key: String!) {\n   
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  fragment ChangeParts on ChangeTreePayload {\n    addedCount\n    movedCount\n    userErrors {\n      field\n      code\n      message\n    }\n  }\n"): typeof import('./graphql').ChangePartsFragmentDoc;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query CurrentLocation($key: String!) {\n    location(key: $key) {\n      key\n      name\n      parent {\n        key\n      }\n    }\n  }\n"): typeof import('./graphql').CurrentLocationDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

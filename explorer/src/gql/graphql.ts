@@ -245,6 +245,16 @@ export type LanesPartsFragment = { totalCount: number, edges: Array<{ node: { fi
 
 export type ChangePartsFragment = { addedCount: number, movedCount: number, userErrors: Array<{ field: string | null, code: ProblemCode, message: string }> };
 
+export type CurrentLocationQueryVariables = Exact<{
+  key: string;
+}>;
+
+
+export type CurrentLocationQuery = { location:
+    | { key: string, name: string, parent: { key: string } | null }
+    | { key: string, name: string, parent: { key: string } | null }
+   | null };
+
 export type SaveRegionMutationVariables = Exact<{
   region: RegionInput;
 }>;
@@ -593,6 +603,17 @@ export const LocationDetailsDocument = new TypedDocumentString(`
     }
   }
 }`) as unknown as TypedDocumentString<LocationDetailsQuery, LocationDetailsQueryVariables>;
+export const CurrentLocationDocument = new TypedDocumentString(`
+    query CurrentLocation($key: String!) {
+  location(key: $key) {
+    key
+    name
+    parent {
+      key
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<CurrentLocationQuery, CurrentLocationQueryVariables>;
 export const SaveRegionDocument = new TypedDocumentString(`
     mutation SaveRegion($region: RegionInput!) {
   change: upsertRegions(regions: [$region]) {

@@ -93,6 +93,19 @@ graphql(`
   }
 `);
 
+/** A location as it is now: the tree of the page may be older. */
+export const CURRENT = graphql(`
+  query CurrentLocation($key: String!) {
+    location(key: $key) {
+      key
+      name
+      parent {
+        key
+      }
+    }
+  }
+`);
+
 export const SAVE_REGION = graphql(`
   mutation SaveRegion($region: RegionInput!) {
     change: upsertRegions(regions: [$region]) {

@@ -26,7 +26,7 @@ export function Uploads() {
     <Frame>
       <h1>{texts.title}</h1>
       <p class="lead">{texts.lead}</p>
-      {error && !data && <ErrorNote error={error} onRetry={reload} />}
+      {error && (!data || !isCurrent) && <ErrorNote error={error} onRetry={reload} />}
       {viewer && !mayUpload && <NoAccess name={viewer.name} />}
       {mayUpload && <Steps upload={upload} />}
       {mayUpload && isCurrent && <History turn={turn} onReverted={upload.noteReverted} />}

@@ -120,11 +120,11 @@ export const texts = {
   another: 'Upload another file',
 
   refusedTitle: 'The file was not uploaded',
+  storedTitle: (number: number) => `Batch ${number} is stored and will be applied, but its progress cannot be shown`,
   retry: 'Try again',
   waitReason: 'Nothing is lost: the page will try again automatically.',
   again: (seconds: number) => `Next attempt in ${seconds} s.`,
   tryNow: 'Try now',
-  offline: 'The server cannot be reached. Check that it runs and that you are online.',
   tooLarge: (message: string) =>
     `The file is larger than this server accepts. ${message} Split it, compress CSV with gzip, or save it as Parquet.`,
   fileRefused: (code: string, message: string) => `${code}: ${message}.`,

@@ -96,7 +96,7 @@ def test_page_waits_while_the_database_is_away(module_database_url: str, open_vi
         check(visit, axe, "database-away")
         proxy.server = reachable
         expect(note).to_have_count(0)
-        expect(visit.page.locator(".lane")).to_contain_text("31 Jan 2026 · 18 prices")
+        expect(visit.page.locator(".lane")).to_contain_text("31 Jan 2026 (incomplete) · 18 prices")
     visit.expect_console("503 (Service Unavailable)")
 
 
@@ -112,7 +112,7 @@ def test_page_waits_when_it_has_sent_too_many_requests(
     ):
         exhaust_window(client, WINDOW_SECONDS)
         visit.page.reload()
-        expect(visit.page.get_by_role("alert")).to_contain_text("Too many requests. Trying again in")
+        expect(visit.page.get_by_role("alert")).to_contain_text("Too many requests. This page tries again in")
         check(visit, axe, "rate-limited")
         visit.page.locator(".chart canvas").first.wait_for()
     visit.expect_console("429")
@@ -152,7 +152,7 @@ def test_line_stays_when_the_range_is_too_much(server: Client, open_visit: Visit
     visit = open_prices(open_visit, server, FULL, query="period=all")
     visit.page.route("**/graphql", refuse_range)
     visit.page.get_by_label("Average per").select_option("Week")
-    expect(visit.page.locator(".legend")).to_contain_text("The range of prices is not available for so much at once.")
+    expect(visit.page.locator(".legend")).to_contain_text("The range of prices is not available for this many prices.")
     expect(visit.page.locator(".chart canvas")).to_have_count(2)
 
 

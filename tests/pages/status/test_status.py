@@ -44,7 +44,7 @@ def test_status_says_that_batches_wait_without_a_worker(
     create_locations(database_url)
     send(client, CSV, waitMs=0)
     visit = open_visit(str(client.http.base_url), "/status")
-    visit.page.get_by_text("No worker is connected, and batches wait.").wait_for()
+    visit.page.get_by_text("Batches are waiting, but no worker is connected.").wait_for()
     expect(fact(visit, "Batches waiting")).to_have_text("1")
     expect(visit.page.get_by_text("There are no exchange rates")).to_be_visible()
     assert not visit.find_violations(axe)
@@ -89,8 +89,10 @@ def test_status_tells_of_an_outage_and_recovers(database_url: str, open_visit: V
 
 def test_status_is_reached_and_read_by_the_keyboard_alone(database_url: str, open_visit: VisitOpener) -> None:
     admin = create_api_token(database_url, "admin", name="admin")
-    with running_server(database_url, writes_are_open=False) as client:
-        visit = open_visit(str(client.http.base_url), "/")
+    with (
+        running_server(database_url, writes_are_open=False) as client,
+        open_visit(str(client.http.base_url), "/") as visit,
+    ):
         visit.page.get_by_text("There are no prices yet").wait_for()
         keyboard = visit.page.keyboard
         press_until(visit, "Tab", "Status")

@@ -1,5 +1,6 @@
 """The page for uploads on all screens: phone, dark mode, forced colours, reduced motion."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,16 @@ def test_page_and_result_of_a_check_fit_the_screen(
     assert not visit.overflows()
     assert not visit.find_violations(axe)
     visit.take_screenshot(f"uploads-checked-{screen}")
+
+
+def test_cards_of_a_phone_say_what_their_numbers_are(server: Client, open_visit: VisitOpener) -> None:
+    visit = open_visit(str(server.http.base_url), "/uploads", viewport={"width": 390, "height": 844})
+    visit.page.get_by_role("rowheader", name=re.compile("^Batch [0-9]+ applied$")).first.wait_for()
+    choose(visit, prices(1400, invalid=1))
+    expect(visit.page.get_by_role("rowheader", name="Item 2", exact=True)).to_be_visible()
+    # In a table, the heading of the column says so.
+    visit.page.set_viewport_size({"width": 1200, "height": 800})
+    expect(visit.page.get_by_role("rowheader", name="2", exact=True)).to_be_visible()
 
 
 def test_history_pages_and_filters(server: Client, open_visit: VisitOpener) -> None:

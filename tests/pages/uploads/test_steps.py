@@ -120,13 +120,13 @@ def test_empty_file_has_one_problem_and_no_changes(visit: Visit) -> None:
     choose(visit, "")
     heading(visit, "The file has a problem").wait_for()
     visit.page.get_by_role("row", name="whole file EMPTY_BATCH").wait_for()
-    assert heading(visit, "Largest changes in averages").count() == 0
+    expect(heading(visit, "Largest changes in averages")).to_have_count(0)
 
 
 def test_misplaced_decimal_point_is_flagged(visit: Visit) -> None:
     choose(visit, prices(1000, 1000, 1000, day="2026-07-10"))
     heading(visit, "Largest changes in averages").wait_for()
-    assert visit.page.get_by_text("unusual").count() == 0
+    expect(visit.page.get_by_text("unusual")).to_have_count(0)
     button(visit, "Choose another file").click()
     choose(visit, prices(1_450_000, day="2026-07-10"))
     visit.page.get_by_role("row", name="Shanghai → Rotterdam").get_by_text("unusual").wait_for()

@@ -32,7 +32,7 @@ def send_query(client: Client, address: str = "203.0.113.1", token: str | None =
 
 
 def exhaust_window(client: Client, seconds: int, token: str | None = None) -> None:
-    """Send queries until the caller must wait for two thirds of a window, given in seconds."""
+    """Send queries of a caller until two thirds of a window pass before the next is allowed."""
     while True:
         response = client.http.post("/graphql", json={"query": READ}, headers=authorization_header(token))
         wait = int(response.headers.get("Retry-After", 0))

@@ -53,7 +53,7 @@ def get_request(path: str) -> bytes:
 
 
 def seconds_until_reset(*socks: socket.socket) -> float:
-    """Return the seconds until the server resets one of the connections, which are not read."""
+    """Wait, without reading, until the server resets one of the connections; return the seconds."""
     began = time.monotonic()
     assert is_reset(DEADLINE_SECONDS, *socks), "the server does not reset the connection"
     return time.monotonic() - began

@@ -94,7 +94,7 @@ class Visit:
     def tab_to(self, label: str, *, exact: bool = False) -> None:
         """Press Tab until the element of this label or text has the focus.
 
-        Without `exact`, the text may be longer.
+        Without `exact`, the text may go on.
         """
 
         def is_focused() -> bool:
@@ -118,7 +118,10 @@ class Visit:
         self.problems = [problem for problem in self.problems if problem not in expected]
 
     def allow_console(self, *texts: str) -> None:
-        """Remove the console messages with one of these texts, such as those of requests that an outage may have met."""
+        """Remove the console messages with one of these texts.
+
+        Requests that an outage may have met write them, or do not.
+        """
         self.problems = [problem for problem in self.problems if not any(text in problem for text in texts)]
 
     def find_violations(self, axe: Path) -> list[tuple[str, str]]:

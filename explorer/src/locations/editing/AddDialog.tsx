@@ -3,6 +3,7 @@ import { request } from '../../frame/api';
 import { SAVE_PORT, SAVE_REGION } from '../operations';
 import { texts } from '../texts';
 import type { Place, Tree } from '../tree';
+import { findCurrent } from './current';
 import { ChangeDialog } from './ChangeDialog';
 
 export interface AddDialogProps {
@@ -26,9 +27,14 @@ export function AddDialog({ tree, parent, onDone, onClose }: AddDialogProps) {
       title={texts.addTitle(parent?.name ?? null)}
       submit={texts.addButton}
       isReady={newKey !== '' && name !== '' && !existing}
-      change={() => isPort
-        ? request(SAVE_PORT, { port: { code: newKey, name, parentSlug: parent!.key } })
-        : request(SAVE_REGION, { region: { slug: newKey, name, parentSlug: parent?.key ?? null } })}
+      change={async () => {
+        // Another admin may have added it.
+        const now = await findCurrent(newKey);
+        if (now) return { problem: texts.exists(now.name) };
+        return isPort
+          ? request(SAVE_PORT, { port: { code: newKey, name, parentSlug: parent!.key } })
+          : request(SAVE_REGION, { region: { slug: newKey, name, parentSlug: parent?.key ?? null } });
+      }}
       done={{ message: texts.added(name), key: newKey }}
       onDone={onDone}
       onClose={onClose}

@@ -9,8 +9,8 @@ export interface ChangeDialogProps {
   title: string;
   submit: string;
   isReady: boolean;
-  /** Sends the change. */
-  change: () => Promise<{ change: ChangePartsFragment | null }>;
+  /** Sends the change, or returns why it no longer makes sense. */
+  change: () => Promise<{ change: ChangePartsFragment | null } | { problem: string }>;
   /** The tree has changed, or may have if the connection was lost. */
   onDone: (message: string, newKey?: string) => void;
   onClose: () => void;
@@ -26,10 +26,13 @@ export function ChangeDialog({ title, submit, isReady, change, onDone, onClose, 
   const [problem, setProblem] = useState('');
   useEffect(() => dialog.current?.showModal(), []);
 
-  const finish = (payload: ChangePartsFragment | null) => {
-    const error = payload?.userErrors[0];
-    if (error) {
-      setProblem(texts.problem(error.code, error.message));
+  const finish = (result: Awaited<ReturnType<typeof change>>) => {
+    const error = 'change' in result ? result.change?.userErrors[0] : null;
+    const text = 'problem' in result ? result.problem : error && texts.problem(error.code, error.message);
+    if (text) {
+      setProblem(text);
+      // The tree of the page may be older than that of the server.
+      onDone('');
       return;
     }
     dialog.current?.close();
@@ -37,15 +40,15 @@ export function ChangeDialog({ title, submit, isReady, change, onDone, onClose, 
   };
   const fail = (error: unknown) => {
     if (!(error instanceof ApiError)) throw error;
-    setProblem(error.status === 0 ? texts.unknown : error.explanation);
-    if (error.status === 0) onDone('');
+    setProblem(error.isLost ? texts.unknown : error.advice);
+    if (error.isLost) onDone('');
     if (error.status === 401) openTokenDialog(error);
   };
   const send = () => {
     setWorking(true);
     setProblem('');
     change()
-      .then((result) => finish(result.change), fail)
+      .then(finish, fail)
       .finally(() => setWorking(false));
   };
   return (

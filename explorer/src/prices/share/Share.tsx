@@ -43,7 +43,7 @@ export function Share({ set, asked, selected, canvases, link, hasChart, isDemo, 
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 401) openTokenDialog(error);
-      setProblem(error.explanation);
+      setProblem(error.advice);
     }
   };
   const copyLink = async () => {

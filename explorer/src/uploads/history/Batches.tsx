@@ -39,7 +39,7 @@ function State({ batch }: { batch: Batch }) {
   const percent = batch.status === 'RUNNING' ? ` ${texts.percent(batch.progress)}` : '';
   return (
     <span class="state">
-      {batch.number} <span class={`badge ${batch.status.toLowerCase()}`}>{texts.statuses[batch.status]}{percent}</span>
+      <span class="card-label">{texts.history.batch} </span>{batch.number} <span class={`badge ${batch.status.toLowerCase()}`}>{texts.statuses[batch.status]}{percent}</span>
     </span>
   );
 }

@@ -36,10 +36,11 @@ export function History({ turn, onReverted }: HistoryProps) {
     if (turn > 0) reload();
   }, [turn, reload]);
   useEffect(() => {
-    if (!isMoving) return;
+    // After an error, useQuery itself tries again, or the user has to do something.
+    if (!isMoving || error) return;
     const timer = setInterval(reload, POLL_SECONDS * 1_000);
     return () => clearInterval(timer);
-  }, [isMoving, reload]);
+  }, [isMoving, error, reload]);
 
   const turnPage = (next: UploadHistoryQueryVariables, offset: number) => {
     setPage(next);

@@ -24,7 +24,7 @@ export function RevertDialog({ batch, onClose }: { batch: Batch; onClose: (isRev
       },
       (error: unknown) => {
         setWorking(false);
-        const isLost = error instanceof ApiError && error.status === 0;
+        const isLost = error instanceof ApiError && error.isLost;
         setProblem(isLost ? texts.revert.unknown : explain(error));
         if (error instanceof ApiError && error.status === 401) openTokenDialog(error);
       },

@@ -1,5 +1,4 @@
-import type { ApiError } from '../../frame/api';
-import { isPassing } from './refusals';
+import { ApiError } from '../../frame/api';
 
 /** The pause before the next attempt (retry with backoff). */
 export interface Wait {
@@ -26,7 +25,7 @@ export async function repeat<Result>(
     try {
       return await attempt(number);
     } catch (error) {
-      if (signal.aborted || !isPassing(error)) throw error;
+      if (signal.aborted || !(error instanceof ApiError && error.isTemporary)) throw error;
       const seconds = error.retryAfter ?? Math.min(FIRST_WAIT_SECONDS * 2 ** number, LAST_WAIT_SECONDS);
       await pause(seconds, (tryNow) => onWait({ error, until: Date.now() + seconds * 1_000, tryNow }), signal);
       onWait(null);

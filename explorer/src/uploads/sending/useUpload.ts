@@ -22,7 +22,8 @@ export type Step =
   | { name: 'sending'; file: File; source: Source; sent: number }
   | { name: 'applying'; file: File; batch: Batch }
   | { name: 'ended'; file: File; batch: Batch; isReplay: boolean }
-  | { name: 'refused'; file: File; error: unknown; retry: () => void };
+  /** `batch` is set if the file is stored, and only its progress was refused. */
+  | { name: 'refused'; file: File; error: unknown; batch: Batch | null; retry: () => void };
 
 export interface Upload {
   step: Step;
@@ -50,28 +51,33 @@ export function useUpload(onBatch: () => void): Upload {
   const current = useRef(new AbortController());
   const lastKey = useRef('');
 
-  const run = useCallback((file: File, work: Work) => {
+  const run = useCallback((file: File, work: Work, batch: Batch | null = null) => {
     current.current.abort();
     const controller = new AbortController();
     current.current = controller;
     setWait(null);
     work(controller.signal).catch((error: unknown) => {
       if (controller.signal.aborted) return;
-      setStep({ name: 'refused', file, error, retry: () => run(file, work) });
+      setStep({ name: 'refused', file, error, batch, retry: () => run(file, work, batch) });
       if (error instanceof ApiError && error.status === 401) openTokenDialog(error);
     });
   }, []);
 
   const finish = useCallback(
-    async (file: File, batch: Batch, isReplay: boolean, signal: AbortSignal) => {
-      onBatch();
-      const show = (latest: Batch) => setStep({ name: 'applying', file, batch: latest });
-      if (!hasEnded(batch)) show(batch);
-      const last = hasEnded(batch) ? batch : await repeat(() => followBatch(batch.id, show, signal), setWait, signal);
-      setStep({ name: 'ended', file, batch: last, isReplay });
-      onBatch();
-    },
-    [onBatch],
+    (file: File, batch: Batch, isReplay: boolean) =>
+      run(
+        file,
+        async (signal) => {
+          onBatch();
+          const show = (latest: Batch) => setStep({ name: 'applying', file, batch: latest });
+          if (!hasEnded(batch)) show(batch);
+          const last = hasEnded(batch) ? batch : await repeat(() => followBatch(batch.id, show, signal), setWait, signal);
+          setStep({ name: 'ended', file, batch: last, isReplay });
+          onBatch();
+        },
+        batch,
+      ),
+    [run, onBatch],
   );
 
   const choose = useCallback(
@@ -84,7 +90,7 @@ export function useUpload(onBatch: () => void): Upload {
         show(0);
         const earlier = await repeat(() => findEarlier(source, signal), setWait, signal);
         const known = [earlier.reject, earlier.skip].find((batch) => batch && (!hasEnded(batch) || batch.status === 'APPLIED'));
-        if (known) return finish(file, known, true, signal);
+        if (known) return finish(file, known, true);
         const check = await repeat(() => checkFile(source, show, signal), setWait, signal);
         setStep({ name: 'checked', file, source, check, earlier });
       }),
@@ -100,7 +106,7 @@ export function useUpload(onBatch: () => void): Upload {
         const key = wasUsed ? source.freshKey : source.keyOf(onError);
         lastKey.current = key;
         const batch = await repeat((attempt) => deliver(source, key, onError, attempt, show, signal), setWait, signal);
-        await finish(source.file, batch, false, signal);
+        finish(source.file, batch, false);
       }),
     [run, finish],
   );
@@ -126,7 +132,7 @@ export function useUpload(onBatch: () => void): Upload {
     const notice = step.sent < 1 ? texts.stopped : texts.stoppedLate;
     run(step.file, async (signal) => {
       const { batchByKey } = await repeat(() => request(BATCH_BY_KEY, { key }, signal), setWait, signal);
-      if (batchByKey) await finish(step.file, batchByKey, false, signal);
+      if (batchByKey) finish(step.file, batchByKey, false);
       else setStep({ name: 'choosing', notice });
     });
   }, [step, run, finish]);

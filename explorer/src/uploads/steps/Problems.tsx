@@ -24,7 +24,7 @@ export function Problems({ problems, rejectedCount, name }: ProblemsProps) {
   const rows = (isLong ? problems : problems.slice(0, SHOWN_FIRST)).map((problem, index) => ({
     key: index,
     cells: [
-      problem.item === null ? texts.wholeFile : formatCount(problem.item),
+      <ItemNumber item={problem.item} />,
       problem.field ?? '',
       <code>{problem.code}</code>,
       problem.message,
@@ -48,6 +48,12 @@ export function Problems({ problems, rejectedCount, name }: ProblemsProps) {
       </p>
     </>
   );
+}
+
+/** The number of an item. On a phone the row is a card, which has no heading above the number. */
+function ItemNumber({ item }: { item: number | null }) {
+  if (item === null) return <>{texts.wholeFile}</>;
+  return <><span class="card-label">{texts.problem.item} </span>{formatCount(item)}</>;
 }
 
 function toCsv(problems: Problem[]): string {

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks';
-import { explain, isFinal } from '../sending/refusals';
+import { openTokenDialog } from '../../frame/TokenDialog';
+import { explain, findRemedy } from '../sending/refusals';
 import type { Wait } from '../sending/repeat';
 import type { Step, Upload } from '../sending/useUpload';
 import { texts } from '../texts';
@@ -76,17 +77,21 @@ function Content({ upload }: { upload: Upload }) {
 }
 
 function Refused({ step, onReset }: { step: Extract<Step, { name: 'refused' }>; onReset: () => void }) {
-  const mayPass = !isFinal(step.error);
+  const remedy = findRemedy(step.error);
+  const isStored = step.batch !== null;
   return (
     <>
       <FileLine file={step.file} />
       <div class="note error" role="alert">
-        <p><strong>{texts.refusedTitle}</strong></p>
+        <p><strong>{step.batch ? texts.storedTitle(step.batch.number) : texts.refusedTitle}</strong></p>
         <p>{explain(step.error)}</p>
       </div>
       <div class="actions">
-        {mayPass && <button type="button" onClick={step.retry}>{texts.retry}</button>}
-        <button type="button" class={mayPass ? 'quiet' : undefined} onClick={onReset}>{texts.chooseAnother}</button>
+        {remedy === 'retry' && <button type="button" onClick={step.retry}>{texts.retry}</button>}
+        {remedy === 'token' && <button type="button" onClick={() => openTokenDialog()}>{texts.access.enter}</button>}
+        <button type="button" class={remedy ? 'quiet' : undefined} onClick={onReset}>
+          {isStored ? texts.another : texts.chooseAnother}
+        </button>
       </div>
     </>
   );
