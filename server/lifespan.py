@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import TypedDict
 
 from starlette.applications import Starlette
@@ -28,10 +28,12 @@ from server.auth.access_control import AccessControl
 from server.auth.authenticator import JwtAuthenticator, open_authenticator
 from server.config.network import parse_networks
 from server.config.profiles import Profile, choose_profile
+from server.config.query_settings import QuerySettings
 from server.config.settings import Settings
 from server.graphql_api.cache_invalidation import track_data_version
 from server.graphql_api.consistency_tokens import ConsistencyTokens
 from server.graphql_api.response_cache import ResponseCache
+from server.graphql_api.shared_cache.shared_responses import SharedResponses
 from server.http.large_bodies import LargeBodies
 from server.observability.metrics import MetricsRecorder, open_metrics
 from server.rate_limiting.shared_storage import open_shared_storage
@@ -55,6 +57,7 @@ class State(TypedDict):
     app_context: AppContext
     ingest_pool: Pool
     response_cache: ResponseCache
+    shared_responses: SharedResponses | None
     consistency_tokens: ConsistencyTokens
     access_control: AccessControl
     large_bodies: LargeBodies
@@ -108,6 +111,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                 writes_are_open=writes_are_open,
             ) as authenticator,
             open_shared_storage(settings.rate_limit_storage) as shared_storage,
+            _open_shared_responses(settings, pool, version) as shared_responses,
         ):
             response_cache = ResponseCache(version, settings.cache_bytes)
             slow_readers = SlowReaders(settings.stall_seconds, settings.max_unread_bytes)
@@ -115,6 +119,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                 {"reading": pool, "ingest": ingest_pool},
                 lambda: response_cache.size,
                 reads if isinstance(reads, ReadRouter) else None,
+                None if shared_responses is None else shared_responses.take_counts,
             ) as recorder:
                 _tune_garbage_collector()
                 app_context = AppContext(
@@ -138,6 +143,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                     app_context=app_context,
                     ingest_pool=ingest_pool,
                     response_cache=response_cache,
+                    shared_responses=shared_responses,
                     consistency_tokens=ConsistencyTokens(pool, notifications, version),
                     access_control=AccessControl(authenticator, settings, shared_storage),
                     large_bodies=LargeBodies(settings.max_body_bytes),
@@ -175,6 +181,21 @@ async def _open_reads(
         version.listener = router.on_version
         router.on_version(version.name)
         yield router
+
+
+def _open_shared_responses(
+    settings: Settings, pool: Pool, version: DataVersion
+) -> AbstractAsyncContextManager[SharedResponses | None]:
+    """Return the shared responses, if enabled. Their client is an optional package."""
+    if settings.cache_url is None:
+        return contextlib.nullcontext()
+    # Another release, or other limits, may answer the same question in another way.
+    release = f"{metadata.version('ratesgraph')} {settings.model_dump(include=set(QuerySettings.model_fields))}"
+    store = import_module("server.graphql_api.shared_cache.store")
+    shared: AbstractAsyncContextManager[SharedResponses] = store.open_shared_responses(
+        settings.cache_url.get_secret_value(), pool, version, release
+    )
+    return shared
 
 
 def report_startup_failure(send: Send) -> Send:

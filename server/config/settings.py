@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from server.config.cache_settings import CacheSettings
 from server.config.database_url import DatabaseUrl, ReadUrls, split_read_urls
 from server.config.message_settings import MessageSettings
 from server.config.network import is_loopback, parse_networks
@@ -25,7 +26,7 @@ def _renamed(name: str, former_name: str) -> AliasChoices:
     return AliasChoices(name, former_name)
 
 
-class Settings(QuerySettings, UploadSettings, MessageSettings):
+class Settings(QuerySettings, UploadSettings, MessageSettings, CacheSettings):
     """Server settings, read from the variables `RATESGRAPH_…` and `DATABASE_URL`."""
 
     model_config = SettingsConfigDict(env_prefix="RATESGRAPH_", extra="ignore")
@@ -149,9 +150,6 @@ class Settings(QuerySettings, UploadSettings, MessageSettings):
         default=None,
         pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~, -]+$",
         description="Further request headers that these pages may send, separated by spaces or commas; `*`: all",
-    )
-    cache_bytes: int = Field(
-        default=64_000_000, ge=0, description="Size of the response cache per server process in bytes; 0 disables it"
     )
     max_age: int = Field(
         default=0,

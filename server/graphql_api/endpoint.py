@@ -7,6 +7,7 @@ this class. Only WebSockets are delegated, to `server.graphql_api.websocket_view
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -15,7 +16,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from graph.authorization import UPLOAD_SCOPES, PermissionDenied, require_scopes
 from graph.execution.executable_schema import ONLY_QUERIES, QUERIES_AND_MUTATIONS, OperationNotAllowed
 from graph.execution.streaming import StreamingSchema
-from resolvers.context import RequestContext
 from server.auth.access_control import AccessControl, with_headers
 from server.auth.authenticator import MAX_AGE_SECONDS
 from server.graphql_api.consistency_tokens import VERSION_HEADER, ConsistencyTokens
@@ -23,6 +23,7 @@ from server.graphql_api.page_requests import wants_page
 from server.graphql_api.persisted_documents import PersistedDocuments
 from server.graphql_api.response import HIT, MISS, NO_STORE, Headers, ResponseWriter, encode_result
 from server.graphql_api.response_cache import CachedResponse, CacheKey, ResponseCache
+from server.graphql_api.shared_cache.shared_responses import Outcome, SharedResponses
 from server.graphql_api.sse import send_sse
 from server.http.body_limit import BodyLimits, ClientDisconnected, receive_body
 from server.http.content_negotiation import RESPONSE_JSON, is_json, parse_accept
@@ -138,7 +139,7 @@ class GraphQLEndpoint:
             results = await self._schema.stream(
                 self._documents.resolve_document(parameters),
                 parameters.variables,
-                _create_context(scope, writer),
+                writer.create_context(scope),
                 operation_name=parameters.operation_name,
                 allowed_operation_types=ONLY_QUERIES if scope["method"] == "GET" else QUERIES_AND_MUTATIONS,
             )
@@ -200,7 +201,7 @@ class GraphQLEndpoint:
         request = Request(scope, self._limit_body(receive, writer))
         disk_space = scope["state"]["app_context"].disk_space
         async with parsed_multipart_request(request, disk_space) as parameters:
-            await _authenticate_again(scope, writer)
+            await writer.authenticate_again(scope)
             if await self._needs_stream(parameters, writer):
                 await self._serve_events(parameters, scope, receive, writer)
                 return
@@ -245,12 +246,12 @@ class GraphQLEndpoint:
         if writer.reserved_bytes:
             await large_bodies.wait_for_turn()
         if time.monotonic() > started_at + MAX_AGE_SECONDS:
-            await _authenticate_again(scope, writer)
+            await writer.authenticate_again(scope)
         return body
 
     async def _execute(
         self, cache_key: CacheKey | None, parameters: Parameters, scope: Scope, writer: ResponseWriter
-    ) -> tuple[int, CachedResponse, bool]:
+    ) -> Outcome:
         """Return the status, the response, and whether it may be shared until the data changes.
 
         Shared responses are cached under `cache_key`. None means that the response must not reach other callers. Raise
@@ -258,7 +259,22 @@ class GraphQLEndpoint:
         """
         state: State = scope["state"]
         document, version = self._documents.resolve_document(parameters), state["app_context"].version.name
-        context = _create_context(scope, writer)
+        compute = partial(self._compute, document, parameters, scope, writer)
+        if cache_key is None:
+            status, response, _ = await compute()
+            return status, response, False
+        shared: SharedResponses | None = state["shared_responses"]
+        if shared is not None and await shared.accepts(self._schema, document, parameters, writer.caller):
+            version = state["app_context"].version.name
+            compute = partial(shared.compute_once, document, parameters, compute)
+        status, response, is_shared = await compute()
+        if is_shared:
+            state["response_cache"].put(cache_key, response, version)
+        return status, response, is_shared
+
+    async def _compute(self, document: str, parameters: Parameters, scope: Scope, writer: ResponseWriter) -> Outcome:
+        """Execute the operation, past all caches."""
+        context = writer.create_context(scope)
         try:
             result = await self._schema.execute_operation(
                 document,
@@ -273,24 +289,8 @@ class GraphQLEndpoint:
         if result.errors and (http_error := http_error_for_outcome(result)):
             raise http_error
         if result.reports_changes:
-            writer.token = await state["consistency_tokens"].issue()
+            writer.token = await scope["state"]["consistency_tokens"].issue()
         limits = self._schema.limits if writer.cost_mode else None
         response = CachedResponse(encode_result(result, limits, context.used_aliases))
-        is_shared = cache_key is not None and result.is_shared
-        if cache_key is not None and is_shared:
-            state["response_cache"].put(cache_key, response, version)
         is_request_error = writer.media_type == RESPONSE_JSON and result.errors and not result.was_executed
-        return 400 if is_request_error else 200, response, is_shared
-
-
-def _create_context(scope: Scope, writer: ResponseWriter) -> RequestContext:
-    context = RequestContext(scope["state"]["app_context"], writer.caller)
-    context.reads_primary = writer.reads_primary
-    return context
-
-
-async def _authenticate_again(scope: Scope, writer: ResponseWriter) -> None:
-    """Raise HttpError if the caller's token expired or was revoked while the body arrived."""
-    access_control: AccessControl = scope["state"]["access_control"]
-    writer.identity = await access_control.authenticate(scope, writer.request)
-    writer.caller = writer.identity.caller
+        return 400 if is_request_error else 200, response, result.is_shared

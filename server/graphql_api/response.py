@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from starlette.types import Send
+from starlette.types import Scope, Send
 
 from graph.execution.document_limits import QueryLimits
 from graph.execution.executable_schema import OperationResult
 from graph.execution.streaming import LOCATION_ALIASES
 from resolvers.caller import Caller
+from resolvers.context import RequestContext
+from server.auth.access_control import AccessControl
 from server.auth.identity import Identity
 from server.graphql_api.consistency_tokens import VERSION_HEADER
 from server.graphql_api.response_cache import CachedResponse
@@ -78,6 +80,18 @@ class ResponseWriter:
         return (
             bool(self.cost_mode) or not self.caller.can_read or self.accepted.media_type is None or self.reads_primary
         )
+
+    def create_context(self, scope: Scope) -> RequestContext:
+        """Return the context of an operation of this request."""
+        context = RequestContext(scope["state"]["app_context"], self.caller)
+        context.reads_primary = self.reads_primary
+        return context
+
+    async def authenticate_again(self, scope: Scope) -> None:
+        """Raise HttpError if the caller's token expired or was revoked while the body arrived."""
+        access_control: AccessControl = scope["state"]["access_control"]
+        self.identity = await access_control.authenticate(scope, self.request)
+        self.caller = self.identity.caller
 
     def unshared_headers(self) -> Headers:
         """Return the headers of a response that is not shared."""

@@ -41,6 +41,9 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 A cached response is sent in 0.1 ms, statistics of a continent in 1 s. An upload waits for its batch.
 """
 
+TakeCounts = Callable[[], Mapping[str, int]]
+"""Returns counts by name since the last time."""
+
 # The `_created` series state when a series began and would double the number of series.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -86,6 +89,9 @@ READS = Counter(
 )
 READS_REPEATED = Counter(
     "ratesgraph_reads_repeated", "Reads that failed at a replica and were repeated at the primary", registry=REGISTRY
+)
+SHARED_CACHE = Counter(
+    "ratesgraph_shared_cache", "Calls of the shared cache, if there is one", ["result"], registry=REGISTRY
 )
 POOL_LIMIT = _create_gauge("pool_limit", "Maximum number of database connections", "pool")
 POOL_SIZE = _create_gauge("pool_size", "Open database connections", "pool")
@@ -162,10 +168,17 @@ def _record_replicas(router: ReadRouter) -> None:
 class MetricsRecorder:
     """Recorder of this process's metrics: flushes counters and samples gauges."""
 
-    def __init__(self, pools: Mapping[str, Pool], cache_size: Callable[[], int], router: ReadRouter | None) -> None:
+    def __init__(
+        self,
+        pools: Mapping[str, Pool],
+        cache_size: Callable[[], int],
+        router: ReadRouter | None,
+        take_shared: TakeCounts | None,
+    ) -> None:
         self._pools = pools
         self._cache_size = cache_size
         self._router = router
+        self._take_shared = take_shared
 
     def flush(self) -> None:
         """Flush the counters and set the gauges."""
@@ -182,6 +195,9 @@ class MetricsRecorder:
             POOL_WAITING.labels(name).set(state.waiting)
         if self._router is not None:
             _record_replicas(self._router)
+        if self._take_shared is not None:
+            for result, count in self._take_shared().items():
+                SHARED_CACHE.labels(result).inc(count)
 
     async def flush_forever(self) -> None:
         """Flush once a second, because another process may serve the scrape."""
@@ -192,10 +208,10 @@ class MetricsRecorder:
 
 @asynccontextmanager
 async def open_metrics(
-    pools: Mapping[str, Pool], cache_size: Callable[[], int], router: ReadRouter | None
+    pools: Mapping[str, Pool], cache_size: Callable[[], int], router: ReadRouter | None, take_shared: TakeCounts | None
 ) -> AsyncIterator[MetricsRecorder]:
     """Record metrics of this process for the duration of the block."""
-    recorder = MetricsRecorder(pools, cache_size, router)
+    recorder = MetricsRecorder(pools, cache_size, router, take_shared)
     async with background_task(recorder.flush_forever()):
         yield recorder
     recorder.flush()

@@ -80,7 +80,7 @@ def _spellings(character: str) -> Iterator[str]:
         yield "".join(rf"\\x{octet:02x}" for octet in octets)
 
 
-SECRET_URLS = {"rate_limit_storage", "amqp_url"}
+SECRET_URLS = {"rate_limit_storage", "amqp_url", "cache_url"}
 """Secret settings that are URLs: only the password and secret parameters are redacted, not the host."""
 
 
