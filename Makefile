@@ -33,7 +33,7 @@ lock: ## Renew requirements.lock after a change of pyproject.toml (UPGRADE=1 rai
 	@$(BIN)/python -c 'import runpy; print(runpy.run_path("explorer/build.py")["NODE_WHEEL"])' | $(BIN)/uv pip compile - --quiet \
 		--universal --python-version 3.11 --only-binary :all: --generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) --output-file explorer/node-requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --only-binary :all: --extra redis --extra tracing \
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --only-binary :all: --extra amqp --extra redis --extra s3 --extra tracing \
 		--generate-hashes --no-emit-index-url --no-annotate --constraint requirements.lock \
 		--custom-compile-command 'make lock' --output-file deploy/requirements.lock
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])' \

@@ -36,7 +36,7 @@ async def delete_expired(connection: Connection, before: date) -> AsyncIterator[
             await _subtract(connection, file)
             await prices.delete_archived_file(connection, file.id)
             await versions.announce_change(connection, f"archive {file.month}")
-            detail = f"{file.month:%Y-%m}: {file.row_count} prices in {file.url}"
+            detail = f"{file.month:%Y-%m}: {file.row_count:,} prices in {file.url}"
             await audit.insert_entry(connection, COMMAND, Action.DELETE_ARCHIVE, detail=detail)
         storage, name = split_url(file.url)
         await asyncio.to_thread(storage.delete, name)

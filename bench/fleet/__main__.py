@@ -6,13 +6,13 @@ from statistics import quantiles
 
 from rich.table import Table
 
-from bench.fleet.load import BATCHES_PER_SECOND, PEAK_FACTOR, PEAK_SECONDS, Batch, play_load
+from bench.fleet.load import BATCHES_PER_SECOND, PEAK_FACTOR, PEAK_SECONDS, Batch, generate_load
 from bench.fleet.scaling import BATCHES_PER_WORKER, WORK_PER_WORKER, Autoscaler, by_count, by_work
 from bench.fleet.simulation import DATABASE_CORES, START_SECONDS, Outcome, Simulation
 from bench.scale import make_console
 
 FIXED = (1, 2, 4, 8)
-MOST_WORKERS = 8
+MAX_WORKERS = 8
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--hours", type=float, default=8, help="simulated hours (default: 8)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the load (default: 1)")
     options = parser.parse_args(argv)
-    load = play_load(options.hours, options.seed)
+    load = generate_load(options.hours, options.seed)
     work = sum(batch.work for batch in load)
     console = make_console()
     console.print(
@@ -29,13 +29,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         f" in peaks of {PEAK_SECONDS / 60:g} minutes.\nThey are {work / 3600:.1f} hours of work for one worker. A worker"
         f" starts within {START_SECONDS:g} s. The database has {DATABASE_CORES} cores.\n"
     )
-    table = Table("workers", "median, s", "95 %, s", "99 %, s", "longest, s", "most workers", "worker hours")
+    table = Table("workers", "median, s", "95 %, s", "99 %, s", "longest, s", "peak workers", "worker hours")
     for name, outcome in _simulate_all(load):
         cuts = quantiles(outcome.delays, n=100)
         table.add_row(
             name,
             *(f"{value:,.2f}" for value in (cuts[49], cuts[94], cuts[98], max(outcome.delays))),
-            str(outcome.most_workers),
+            str(outcome.peak_workers),
             f"{outcome.worker_seconds / 3600:,.1f}",
         )
     console.print(table)
@@ -45,10 +45,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _simulate_all(load: Sequence[Batch]) -> list[tuple[str, Outcome]]:
     fixed = [(f"always {count}", Simulation(count).run(load)) for count in FIXED]
     rules = {
-        f"1 to {MOST_WORKERS}, one for {WORK_PER_WORKER:g} s of work": by_work,
-        f"1 to {MOST_WORKERS}, one for {BATCHES_PER_WORKER} batches": by_count,
+        f"1 to {MAX_WORKERS}, one for {WORK_PER_WORKER:g} s of work": by_work,
+        f"1 to {MAX_WORKERS}, one for {BATCHES_PER_WORKER} batches": by_count,
     }
-    scaled = [(name, Simulation(1, Autoscaler(rule, 1, MOST_WORKERS)).run(load)) for name, rule in rules.items()]
+    scaled = [(name, Simulation(1, Autoscaler(rule, 1, MAX_WORKERS)).run(load)) for name, rule in rules.items()]
     return fixed + scaled
 
 

@@ -9,7 +9,7 @@ PEAK_FACTOR = 10
 PEAK_SECONDS = 300.0
 PEAKS_PER_HOUR = 1.0
 SIZES = ((0.9, 0.03, 0.05), (0.09, 0.1, 0.5), (0.01, 2.0, 6.0))
-"""Share of the batches, and their least and largest seconds of work.
+"""Share of the batches, and their smallest and largest work in seconds.
 
 These are uploads of a few items, files of ten to a hundred thousand, and files of about a million.
 """
@@ -23,7 +23,7 @@ class Batch:
     work: float
 
 
-def play_load(hours: float, seed: int) -> list[Batch]:
+def generate_load(hours: float, seed: int) -> list[Batch]:
     """Return the batches of some hours by arrival: a Poisson process with peaks."""
     generator = random.Random(seed)  # noqa: S311
     end = hours * 3600
@@ -43,5 +43,5 @@ def _arrivals(generator: random.Random, rate: float, start: float, end: float) -
 
 
 def _draw_work(generator: random.Random) -> float:
-    (least, largest) = generator.choices([size[1:] for size in SIZES], [size[0] for size in SIZES])[0]
-    return generator.uniform(least, largest)
+    (smallest, largest) = generator.choices([size[1:] for size in SIZES], [size[0] for size in SIZES])[0]
+    return generator.uniform(smallest, largest)

@@ -38,13 +38,13 @@ class Autoscaler:
     """Number of workers between two bounds, by a rule, with a delay before it shrinks."""
 
     rule: Callable[[Queue], int]
-    least: int
-    most: int
+    minimum: int
+    maximum: int
     _wanted: deque[tuple[float, int]] = field(default_factory=deque)
 
     def decide(self, time: float, queue: Queue) -> int:
         """Return the number of workers for the queue at this time, in seconds."""
-        self._wanted.append((time, min(max(self.rule(queue), self.least), self.most)))
+        self._wanted.append((time, min(max(self.rule(queue), self.minimum), self.maximum)))
         while self._wanted[0][0] < time - STABILIZATION_SECONDS:
             self._wanted.popleft()
         return max(count for _, count in self._wanted)

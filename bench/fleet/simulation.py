@@ -31,12 +31,12 @@ class Outcome:
     Attributes:
         delays: Seconds from the arrival of each batch until it was applied.
         worker_seconds: Time of all workers from their start to their end.
-        most_workers: Largest number of workers at once.
+        peak_workers: Largest number of workers at once.
     """
 
     delays: list[float] = field(default_factory=list)
     worker_seconds: float = 0.0
-    most_workers: int = 0
+    peak_workers: int = 0
 
 
 class Simulation:
@@ -50,7 +50,7 @@ class Simulation:
         self._work = 0.0
         self._events: list[tuple[float, _Event, float, float]] = []
         self._time = 0.0
-        self._outcome = Outcome(most_workers=workers)
+        self._outcome = Outcome(peak_workers=workers)
 
     def run(self, load: Sequence[Batch]) -> Outcome:
         """Play the batches, ordered by arrival, until the last one is applied."""
@@ -115,4 +115,4 @@ class Simulation:
                 self._running -= 1
             elif self._surplus < busy:
                 self._surplus += 1
-        self._outcome.most_workers = max(self._outcome.most_workers, self._running + self._starting)
+        self._outcome.peak_workers = max(self._outcome.peak_workers, self._running + self._starting)

@@ -1,7 +1,7 @@
 """Read replica with a gate that is open while it has the current version of the data.
 
 Whenever the version changes, the gate closes at once. Its task asks the primary for the end of the write-ahead log, which lies
-behind the change, polls the replica until that position is replayed, and opens the gate unless the version has changed again.
+after the change, polls the replica until that position is replayed, and opens the gate unless the version has changed again.
 So a read costs no comparison, and no answer from before a change is cached under the version after it.
 
 A connection proves nothing about another one: after a crash a standby first serves an older state, and an address may lead to
@@ -34,7 +34,7 @@ log = logging.getLogger("ratesgraph.db")
 T = TypeVar("T")
 
 HEARTBEAT_SECONDS = 1.0
-"""Interval at which an idle replica is checked. A replica that hangs is left, and its reads are repeated at the primary."""
+"""Interval at which an idle replica is checked. A replica that hangs is given up, and its reads are repeated at the primary."""
 RECONNECT_SECONDS = 1.0
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.001, 0.05
 """Pauses between two polls of a replica that has yet to replay a change. Most are replayed after one or two milliseconds."""

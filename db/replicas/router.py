@@ -18,7 +18,8 @@ T = TypeVar("T")
 class ReadRouter:
     """Reads of prices and locations, spread over the replicas that have the current data.
 
-    While no replica has, and for a read that fails at a replica, the primary answers. So an outage of a replica is its own.
+    The primary answers while no replica has them, and when a read fails at a replica. So an outage of a replica fails no
+    request.
 
     Attributes:
         replicas: The replicas in the order of the setting.
@@ -61,7 +62,7 @@ class ReadRouter:
         return counts
 
     def on_version(self, name: str) -> None:
-        """Leave all replicas until they have replayed the data of the new version.
+        """Send reads to the primary until each replica has replayed the data of the new version.
 
         An empty name is an unknown version.
         """

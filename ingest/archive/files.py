@@ -34,7 +34,7 @@ CSV_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
 """Columns of `db.repositories.prices.copy_out_month`; days count from 1970-01-01."""
 DAY_COLUMNS = ("first_day", "last_day", "rate_day")
 ROW_GROUP_ROWS = 50_000
-"""Rows that a question about one lane decodes at least. Smaller groups compress worse."""
+"""Minimum number of rows that a question about one lane decodes. Smaller groups compress worse."""
 MAX_CACHED_BYTES = 64 << 20
 """Bytes of files that a process keeps in memory. A month of a million prices has about 10 MB."""
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from ingest.errors import ArchiveError
 
-FORMS = "file:///folder or s3://bucket/folder"
+FORMS = "file:///folder or s3://bucket/folder, where a bucket has 3 to 63 characters of a-z, 0-9, `.`, `_` and `-`"
 FILE_URL = re.compile(r"file://(/[^/?#\0]+)+/?")
 S3_URL = re.compile(r"s3://[a-z0-9][a-z0-9._-]{1,62}(/(?!\.)[\w.=+-]+)*/?", re.ASCII)
 ENDPOINT = re.compile(r"https?://[^/?#\s]+/?", re.ASCII)

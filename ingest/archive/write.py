@@ -187,7 +187,7 @@ async def _replace_rows(connection: Connection, month: date, files: list[_Writte
     deleted = await prices.delete_month_prices(connection, month)
     if deleted != count:
         raise RuntimeError(f"{deleted} rows of {month} would be deleted, but the files have {count}")
-    detail = f"{month:%Y-%m}: {count} prices in {len(files)} files below {url}"
+    detail = f"{month:%Y-%m}: {count:,} prices moved to {url}"
     await audit.insert_entry(connection, COMMAND, Action.ARCHIVE, detail=detail)
 
 

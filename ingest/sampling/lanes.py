@@ -53,7 +53,7 @@ def describe_candidates(
 def choose_lanes(candidates: Sequence[Candidate], count: int) -> list[Candidate]:
     """Choose `count` lanes, or all if there are fewer.
 
-    For every trait at least one lane is chosen that has it. The others fill up the markets in proportion to their lanes.
+    At least one chosen lane has each trait. The others are spread over the markets in proportion to their lanes.
     Raise SampleRejected (TOO_FEW_LANES) if the traits need more lanes than that.
     """
     if count >= len(candidates):
@@ -61,7 +61,8 @@ def choose_lanes(candidates: Sequence[Candidate], count: int) -> list[Candidate]
     chosen = _cover_traits(candidates)
     if len(chosen) > count:
         raise SampleRejected(
-            "TOO_FEW_LANES", f"the edge cases need {len(chosen)} lanes, not {count}; use --lanes {len(chosen)}"
+            "TOO_FEW_LANES",
+            f"the edge cases need {len(chosen)} lanes, and --lanes is {count}; use --lanes {len(chosen)}",
         )
     targets = _share(Counter(candidate.market for candidate in candidates), count)
     taken = Counter(candidate.market for candidate in chosen.values())

@@ -15,7 +15,13 @@ from ingest.verify import verify
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Result: the numbers of lanes copied and in the source, and the edge cases of the copied."""
+    """Result of copying a sample.
+
+    Attributes:
+        lanes: Number of copied lanes.
+        source_lanes: Number of lanes in the source.
+        traits: Edge cases that the copied lanes have.
+    """
 
     lanes: int
     source_lanes: int
@@ -28,8 +34,8 @@ async def copy_sample(
     """Copy the region tree, the exchange rates and some lanes with all their prices.
 
     Tokens, audit entries, payloads, rejections, uploaders and idempotency keys stay behind. `source` is read in one snapshot.
-    `target` must have the current schema and no locations (TARGET_NOT_EMPTY). `report` receives what is being done. Raise
-    SampleRejected, and change nothing, if that is impossible.
+    `target` must have the current schema and no locations (TARGET_NOT_EMPTY). `report` receives a description of each step.
+    Raise SampleRejected, and change nothing, if that is impossible.
     """
     if not await samples.is_empty(target):
         raise SampleRejected(

@@ -67,7 +67,7 @@ def parse_message(
     try:
         decoded = _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return _reject("BAD_JSON", f"the body is no item and no array of items: {error}")
+        return _reject("BAD_JSON", f"the body is neither an item nor an array of items: {error}")
     items = decoded if isinstance(decoded, list) else [decoded]
     problem = validate_items(items, limits.max_items) or validate_size(items, limits.batch)
     if problem is not None:
@@ -89,7 +89,9 @@ def _validate_properties(
     if content_type and content_type.partition(";")[0].strip().lower() != JSON_TYPE:
         return _reject("UNSUPPORTED_MEDIA_TYPE", f"the content type is {content_type!r}; expected {JSON_TYPE}")
     if content_encoding and content_encoding.strip().lower() not in {"utf-8", "utf8", "identity"}:
-        return _reject("UNSUPPORTED_MEDIA_TYPE", f"the content encoding is {content_encoding!r}; expected none")
+        return _reject(
+            "UNSUPPORTED_MEDIA_TYPE", f"the content encoding is {content_encoding!r}; expected utf-8 or none"
+        )
     if len(body) > limits.max_bytes:
         message = (
             f"the body has {len(body):,} bytes, limit {limits.max_bytes:,}; send several messages, or upload a file"

@@ -28,7 +28,7 @@ CONNECT_SECONDS = 10.0
 DELIVERY_LIMIT = 5
 """How often the broker delivers a message again that was not acknowledged, before it dead-letters the message itself."""
 LOST = (AMQPError, OSError, TimeoutError, asyncio.InvalidStateError, RuntimeError)
-"""Errors of an operation on a connection that broke.
+"""Errors of an operation on a lost connection.
 
 The library raises RuntimeError for a closed channel.
 """

@@ -1,4 +1,4 @@
-"""Consumer of a queue: sessions one after the other, each after the loss of the last."""
+"""Consumer of a queue: a new session follows whenever a connection is lost."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ OUTAGE_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.1
 MAX_PAUSE_SECONDS = 10.0
 CAREFUL_MESSAGES = 100
-"""Messages of a session that takes one after the other."""
+"""Number of messages of a session that takes them one at a time."""
 KEY_DELETION_SECONDS = 30.0
 
 
@@ -45,7 +45,7 @@ async def run_consumer(
     """Store the messages of the queue as batches until `stop` is set, and return the figures.
 
     `owner` is the caller that owns the batches, by default the queue. `on_ready` is called after the first connection. Message
-    IDs are stored until `key_days` after the end of their batch. A lost broker is connected again with backoff. Raise
+    IDs are stored until `key_days` after the end of their batch. A lost connection is opened again with backoff. Raise
     BrokerError if the first connection fails, or if a later one needs a change by the operator; raise DatabaseError likewise.
     """
     await check_database(database_url, Work.CHANGE)
@@ -85,9 +85,9 @@ async def run_consumer(
 
 
 async def _delete_keys_forever(pool: Pool, days: int) -> None:
-    """Delete expired message IDs now and then.
+    """Delete expired message IDs at intervals.
 
-    A database that is away is no failure: the next round follows.
+    An unavailable database is not an error: the next attempt follows.
     """
     while True:
         with suppress(DatabaseError):

@@ -34,7 +34,7 @@ async def publish_dead_letter(
         },
         content_type=message.content_type,
         content_encoding=message.content_encoding,
-        # The library fills a missing ID with a random one; the code of the reason tells.
+        # The library replaces a missing ID by a random one. The header with the code says that it was missing.
         message_id=message.message_id,
         correlation_id=message.correlation_id,
         timestamp=message.timestamp,

@@ -16,7 +16,7 @@ class BrokerError(Exception):
 
 
 class BrokerLost(BrokerError):
-    """The connection to the broker broke. The broker delivers unacknowledged messages again."""
+    """The connection to the broker was lost. The broker delivers unacknowledged messages again."""
 
     def __init__(self, reason: str) -> None:
         super().__init__("BROKER_UNAVAILABLE", f"the connection to the broker was lost ({reason})", is_temporary=True)

@@ -9,7 +9,7 @@ from domain.batches import Rejection
 from resolvers.uploads.messages import MESSAGE_ID_REUSED, MessageLimits, PriceMessage, parse_message
 
 MAX_MERGED_BYTES = 4 << 20
-"""Bytes of the bodies of one batch: that of a part of a stored payload, which a worker holds in memory."""
+"""Maximum size of the bodies in one batch: that of one part of a stored payload, which a worker holds in memory."""
 
 
 @dataclass(slots=True)

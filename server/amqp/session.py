@@ -60,7 +60,7 @@ class Session:
     """Consumer of an open queue. Messages are acknowledged after the COMMIT of their batch.
 
     Attributes:
-        prefetch: Number of messages that the broker delivers ahead. With as many at hand, a batch is stored at once.
+        prefetch: Number of messages that the broker delivers ahead. When all of them have arrived, a batch is stored at once.
         handled: Number of messages that this session has acknowledged.
     """
 
@@ -114,7 +114,7 @@ class Session:
         self._consumer_tag = await self.opened.queue.consume(self._on_message, timeout=CONNECT_SECONDS)
 
     async def _cancel(self) -> None:
-        """Stop the delivery of messages. Those that were delivered stay at hand, unacknowledged."""
+        """Stop the delivery of messages. Those in the inbox stay there, unacknowledged."""
         tag, self._consumer_tag = self._consumer_tag, None
         if tag is not None:
             await self.opened.queue.cancel(tag, timeout=CONNECT_SECONDS)
@@ -171,7 +171,7 @@ class Session:
             await publish_dead_letter(self.opened.dead_letters, self.opened.queue.name, delivery, rejection)
         if merge.refused:
             codes = Counter(rejection.code for _, rejection in merge.refused)
-            log.warning("dead-lettered %d messages", len(merge.refused), extra={"codes": dict(codes)})
+            log.warning("dead-lettered messages", extra={"codes": dict(codes)})
         # Messages arrive in the order of their delivery tags, so this acknowledges exactly those of the merge.
         await merge.last.ack(multiple=True)
         self.handled += len(merge)
@@ -215,4 +215,4 @@ class Session:
 
 
 class _Interrupted(Exception):
-    """The consumer stops while messages at hand cannot be stored; they are delivered again."""
+    """The consumer stops while messages cannot be stored. They are delivered again."""

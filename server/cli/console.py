@@ -141,6 +141,11 @@ def print_line(message: str) -> None:
     out.print(message, markup=False, soft_wrap=True)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, such as `1 month` or `1,200 months`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def print_table(table: Table, console: Console = out) -> None:
     """Print a table: as wide as its cells, or on a terminal as wide as that at most."""
     if not console.is_terminal:

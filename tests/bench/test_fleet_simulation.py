@@ -6,7 +6,7 @@ from statistics import mean
 import pytest
 
 from bench.fleet.__main__ import main
-from bench.fleet.load import BATCHES_PER_SECOND, Batch, play_load
+from bench.fleet.load import BATCHES_PER_SECOND, Batch, generate_load
 from bench.fleet.scaling import STABILIZATION_SECONDS, WORK_PER_WORKER, Autoscaler, Queue, by_count, by_work
 from bench.fleet.simulation import START_SECONDS, Simulation
 
@@ -36,7 +36,7 @@ def test_workers_beyond_the_database_cores_slow_each_other_down() -> None:
 def test_autoscaler_starts_workers_for_a_burst_within_its_bounds() -> None:
     burst = [Batch(float(second) / 10, 1.0) for second in range(1000)]
     scaled = Simulation(1, Autoscaler(by_work, 1, 4)).run(burst)
-    assert scaled.most_workers == 4
+    assert scaled.peak_workers == 4
     assert len(scaled.delays) == len(burst)
     alone, full = Simulation(1).run(burst), Simulation(4).run(burst)
     assert mean(full.delays) < mean(scaled.delays) < mean(alone.delays)
@@ -56,9 +56,9 @@ def test_rule_by_count_ignores_the_size_of_batches() -> None:
 
 
 def test_load_has_peaks_and_is_the_same_for_a_seed() -> None:
-    load = play_load(hours=2, seed=3)
-    assert load == play_load(hours=2, seed=3)
-    assert load != play_load(hours=2, seed=4)
+    load = generate_load(hours=2, seed=3)
+    assert load == generate_load(hours=2, seed=3)
+    assert load != generate_load(hours=2, seed=4)
     minutes = [0] * 120
     for batch in load:
         minutes[int(batch.arrival // 60)] += 1

@@ -61,9 +61,11 @@ def test_image_installs_the_versions_of_the_lock(name: str) -> None:
     assert installed <= locked, "run `make lock`"
 
 
-def test_image_installs_no_development_tools() -> None:
+def test_image_installs_all_extras_and_no_development_tools() -> None:
     names = {name for name, _ in PIN.findall((DEPLOY / "requirements.lock").read_text(encoding="utf-8"))}
-    assert {"psycopg-binary", "redis", "opentelemetry-sdk", "strawberry-graphql"} <= names
+    assert {"psycopg-binary", "strawberry-graphql"} <= names
+    # What the commands and settings of a server may need: consume, an archive in a bucket, traces, shared rate limits.
+    assert {"aio-pika", "obstore", "opentelemetry-sdk", "redis"} <= names
     assert not {"pytest", "mypy", "ruff", "hatchling", "mkdocs"} & names
 
 

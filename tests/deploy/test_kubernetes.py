@@ -10,6 +10,7 @@ import kubernetes_validate
 import psycopg
 import pytest
 
+from bench.fleet.scaling import POLL_SECONDS, STABILIZATION_SECONDS, WORK_PER_WORKER
 from db.pool import INGEST, connect
 from db.repositories import batches
 from domain.batches import QueueState
@@ -127,6 +128,14 @@ def test_scaling_refers_to_existing_resources() -> None:
     assert trigger["authenticationRef"] == {"name": authentication["metadata"]["name"]}
     [reference] = authentication["spec"]["secretTargetRef"]
     assert reference["key"] in find("Secret", reference["name"])["stringData"]
+
+
+def test_scaling_follows_the_rule_of_the_simulation() -> None:
+    spec = find("ScaledObject", "ratesgraph-worker")["spec"]
+    behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    assert spec["pollingInterval"] == POLL_SECONDS
+    assert behavior["scaleDown"]["stabilizationWindowSeconds"] == STABILIZATION_SECONDS
+    assert float(spec["triggers"][0]["metadata"]["targetQueryValue"]) == WORK_PER_WORKER
 
 
 def test_scaling_query_measures_what_waits(database_url: str) -> None:

@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             deployment = open_deployment(Path(folder))
         except NoHistory as error:
-            console.print(f"Without a migration: the release before is unknown ({error}).")
+            console.print(f"Without a migration: the previous release is unknown ({error}).")
             deployment = None
             migrate(url)
         figures = restart_repeatedly(

@@ -70,8 +70,8 @@ def restart_repeatedly(
 ) -> Figures:
     """Restart repeatedly, until both the number of restarts and of requests are reached.
 
-    With a deployment, in an empty database, the first half of the restarts runs the release before, and the second half this
-    one. The migration runs between them, while the servers of the release before answer.
+    With a deployment, in an empty database, the first half of the restarts runs the previous release, and the second half this
+    one. The migration runs between them, while the servers of the previous release answer.
     """
     cases = deployment.prepare(database_url) if deployment else create_query_cases(database_url)
     durations: list[float] = []

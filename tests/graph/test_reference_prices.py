@@ -52,7 +52,7 @@ def test_archived_reference_prices_match_the_golden_averages_and_statistics(
     ratesgraph_in_process(database_url, "locations", "load", *tree)
     ratesgraph_in_process(database_url, "prices", "load", reference / "prices.csv.gz")
     archived = ratesgraph_in_process(database_url, "archive", "--before", "2016-02", "--to", tmp_path.as_uri()).stdout
-    assert "53,056 prices of 1 months moved" in archived
+    assert "53,056 prices of 1 month moved" in archived
     require_golden_lanes(reference, database_url)
     assert "All averages verified" in ratesgraph_in_process(database_url, "verify").stdout
 

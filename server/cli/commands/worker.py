@@ -15,7 +15,15 @@ from pydantic import SecretStr
 from db.embedded.disk_space import open_disk_space
 from ingest.worker import run_worker
 from resolvers.uploads.messages import MessageLimits
-from server.cli.console import CommandError, open_database, out, print_line, read_settings, warn_about_variables
+from server.cli.console import (
+    CommandError,
+    counted,
+    open_database,
+    out,
+    print_line,
+    read_settings,
+    warn_about_variables,
+)
 from server.observability import log_config
 
 T = TypeVar("T")
@@ -91,7 +99,8 @@ def consume(
     except errors.BrokerError as error:
         raise CommandError(str(error)) from error
     print_line(
-        f"Received {figures.received:,} messages: {figures.stored:,} stored in {figures.batches:,} batches,"
+        f"Received {counted(figures.received, 'message')}: {figures.stored:,} stored in"
+        f" {figures.batches:,} {'batch' if figures.batches == 1 else 'batches'},"
         f" {figures.dead_lettered:,} dead-lettered, the rest repeated."
     )
 

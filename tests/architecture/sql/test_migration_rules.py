@@ -1,4 +1,4 @@
-"""Guard of migrations: they neither block nor break servers of the release before."""
+"""Guard of migrations: they neither block nor break servers of the previous release."""
 
 import pytest
 
@@ -66,7 +66,7 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("name", [name for name in migration_names() if int(name[:4]) > OLDER_THAN_THE_RULES] or [None])
-def test_migration_blocks_and_breaks_no_server_of_the_release_before(name: str | None) -> None:
+def test_migration_blocks_and_breaks_no_server_of_the_previous_release(name: str | None) -> None:
     if name is not None:
         earlier = created_tables([other for other in migration_names() if other < name])
         assert find_violations((FOLDER / f"{name}.sql").read_text(encoding="utf-8"), earlier) == []

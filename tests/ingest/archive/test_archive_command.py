@@ -36,7 +36,7 @@ def test_archive_moves_old_months_and_changes_no_answer(filled_url: str, archive
     assert "All averages verified" in ratesgraph_in_process(filled_url, "verify").stdout
     again = ratesgraph_in_process(filled_url, *arguments).stdout
     assert "There are no prices before 2024-02" in again
-    assert "2023-12: 6 prices in 1 files" in ratesgraph_in_process(filled_url, "audit").stdout
+    assert "2023-12: 6 prices moved to" in ratesgraph_in_process(filled_url, "audit").stdout
 
 
 def test_archived_files_hold_exact_amounts_and_rates(filled_url: str, archive_url: str) -> None:
@@ -67,7 +67,7 @@ def test_late_price_of_an_archived_month_stays_until_the_next_run(filled_url: st
     before = answers(filled_url)
     assert count_prices(filled_url) == (19, 18)
     assert "All averages verified" in ratesgraph_in_process(filled_url, "verify").stdout
-    assert "1 prices of 1 months moved" in ratesgraph_in_process(filled_url, *arguments).stdout
+    assert "1 price of 1 month moved" in ratesgraph_in_process(filled_url, *arguments).stdout
     assert count_prices(filled_url) == (18, 19)
     assert answers(filled_url) == before
 
@@ -76,10 +76,10 @@ def test_deletion_removes_old_months_from_files_and_averages(filled_url: str, ar
     ratesgraph_in_process(filled_url, "archive", "--before", "2024-02", "--to", archive_url)
     [oldest, kept] = urls(filled_url)
     dry = ratesgraph_in_process(filled_url, "archive", "--delete-older-than", "2024-01", "--dry-run").stdout
-    assert "6 archived prices of 1 months would be deleted" in dry
+    assert "6 archived prices of 1 month would be deleted" in dry
     assert count_prices(filled_url) == (18, 18)
     done = ratesgraph_in_process(filled_url, "archive", "--delete-older-than", "2024-01").stdout
-    assert "6 archived prices of 1 months deleted" in done
+    assert "6 archived prices of 1 month deleted" in done
     assert urls(filled_url) == [kept]
     assert rows(filled_url, "SELECT sum(price_count)::int FROM archived_lanes") == [(12,)]
     days = {day["day"]: day for day in answers(filled_url)["averagePrices"]}

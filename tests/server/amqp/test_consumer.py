@@ -211,7 +211,7 @@ def test_sigterm_stores_the_messages_at_hand(rabbitmq: RabbitServer, database_ur
             lambda: with_channel(rabbitmq, lambda channel: count_ready(channel, "term")) == 0, "nothing delivered", 60
         )
         assert stored_ids(database_url) == []
-        assert "Received 5 messages: 5 stored in 1 batches" in consumer.stop()
+        assert "Received 5 messages: 5 stored in 1 batch," in consumer.stop()
     assert len(stored_ids(database_url)) == 5
 
 

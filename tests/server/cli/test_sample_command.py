@@ -24,6 +24,16 @@ def test_sample_command_fills_an_empty_database(database_url: str, empty_databas
 
 
 @pytest.mark.slow
+def test_refused_sample_leaves_its_folder_free(database_url: str, tmp_path: Path) -> None:
+    load_demo_data(database_url, 2)
+    arguments = ["sample", "--to", str(tmp_path / "copy"), "--lanes"]
+    refusal = ratesgraph_in_process(database_url, *arguments, "1", exit_code=1).stderr
+    assert refusal.startswith("TOO_FEW_LANES: ")
+    needed = refusal.split()[-1]
+    assert f"Copied {needed} of" in ratesgraph_in_process(database_url, *arguments, needed).stdout
+
+
+@pytest.mark.slow
 def test_server_starts_from_a_sample_folder(database_url: str, tmp_path: Path) -> None:
     load_demo_data(database_url, 2)
     folder = tmp_path / "small copy"

@@ -1,4 +1,4 @@
-"""Rules of migrations that servers of the release before survive.
+"""Rules of migrations that servers of the previous release survive.
 
 Expand, migrate, contract: a release adds what it needs, and a later release removes what no server uses any more. A migration
 must not block reads or writes for longer than a moment, so it neither rewrites nor scans a table that exists already.
@@ -49,7 +49,7 @@ REMOVALS: dict[str, str] = {
 
 
 def find_violations(text: str, existing: Collection[str]) -> list[str]:
-    """Return what a migration does that would stop, or break, servers of the release before.
+    """Return what a migration does that would stop, or break, servers of the previous release.
 
     `existing` are the tables of earlier migrations: in tables that the migration itself creates, everything is allowed.
     """

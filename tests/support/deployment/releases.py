@@ -1,4 +1,4 @@
-"""The release before this one, as servers run it while a deployment is in progress."""
+"""The previous release, as servers run it while a deployment is in progress."""
 
 import io
 import json
@@ -33,7 +33,7 @@ class NoHistory(Exception):
 class Deployment:
     """Folder of a deployment, in which the link `current` leads to the running release.
 
-    At first this is the release before.
+    At first this is the previous release.
     """
 
     folder: Path
@@ -44,7 +44,7 @@ class Deployment:
         return {"PYTHONPATH": str(self.folder / "current")}
 
     def prepare(self, database_url: str) -> list[QueryCase]:
-        """Migrate and fill an empty database as the release before did. Return queries about it."""
+        """Migrate and fill an empty database as the previous release did. Return queries about it."""
         self._run(MIGRATE, database_url)
         return [QueryCase(*case) for case in json.loads(self._run(CREATE_CASES, database_url))]
 
@@ -74,7 +74,7 @@ class Deployment:
 
 
 def open_deployment(folder: Path) -> Deployment:
-    """Write the release before this one into the folder.
+    """Write the previous release into the folder.
 
     It is the last commit without the newest migration. Raise NoHistory if the repository does not know it.
     """
@@ -91,14 +91,14 @@ def open_deployment(folder: Path) -> Deployment:
 
 
 def require_deployment(folder: Path) -> Deployment:
-    """Write the release before this one into the folder.
+    """Write the previous release into the folder.
 
     Skip the test if the repository does not know it.
     """
     try:
         return open_deployment(folder)
     except NoHistory as error:
-        pytest.skip(f"the release before is unknown: {error}")
+        pytest.skip(f"the previous release is unknown: {error}")
 
 
 def _git(*arguments: str) -> bytes:

@@ -19,6 +19,7 @@ from ingest.archive.write import ArchivedMonth, archive_prices
 from ingest.demo.load import load_demo
 from ingest.exchange_rates.ecb import load_ecb_rates
 from server.cli.console import (
+    counted,
     open_database,
     out,
     print_error,
@@ -184,10 +185,11 @@ def archive(*, before: date, to: str, dry_run: bool, data_dir: Path | None) -> N
         months = run_with_connection(work, url)
     _print_months([(each.month, each.row_count, each.byte_count, each.file_count) for each in months])
     rows, size = sum(each.row_count for each in months), sum(each.byte_count for each in months)
+    what = f"{counted(rows, 'price')} of {counted(len(months), 'month')}"
     if dry_run:
-        print_line(f"{rows:,} prices of {len(months)} months would move to {to} ({size:,} bytes). Nothing was changed.")
+        print_line(f"{what} would move to {to} ({size:,} bytes). Nothing was changed.")
     elif months:
-        print_line(f"{rows:,} prices of {len(months)} months moved to {to} ({size:,} bytes).")
+        print_line(f"{what} moved to {to} ({size:,} bytes).")
     else:
         print_line(f"There are no prices before {before:%Y-%m} in the database.")
 
@@ -219,7 +221,7 @@ def delete_archived(*, before: date, dry_run: bool, data_dir: Path | None) -> No
     )
     rows = sum(file.row_count for file in files)
     result = "would be deleted. Nothing was changed." if dry_run else "deleted, from the averages too."
-    print_line(f"{rows:,} archived prices of {len(by_month)} months {result}")
+    print_line(f"{counted(rows, 'archived price')} of {counted(len(by_month), 'month')} {result}")
 
 
 def _print_months(months: list[tuple[date, int, int, int]]) -> None:

@@ -1,6 +1,7 @@
 """`ratesgraph sample`: makes a small database from a large one."""
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,10 +53,18 @@ def _require_new(folder: Path, source: Path) -> None:
 
 @contextmanager
 def _open_target(to: str) -> Iterator[str]:
-    """Yield the URL of the target: a database, or the embedded one in a folder."""
+    """Yield the URL of the target: a database, or the embedded one in a new folder.
+
+    The folder is deleted if the block fails.
+    """
     if is_connection_string(to):
         with described_errors(to):
             yield to
     else:
-        with embedded_server(Path(to)) as url:
-            yield url
+        try:
+            with embedded_server(Path(to)) as url:
+                yield url
+        except BaseException:
+            # An incomplete sample must not start a server, and the folder must be free for the next attempt.
+            shutil.rmtree(to, ignore_errors=True)
+            raise

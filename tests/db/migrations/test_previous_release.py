@@ -1,4 +1,4 @@
-"""The release before this one, under load, while `migrate` of this one runs and after it."""
+"""The previous release, under load, while `migrate` of this one runs and after it."""
 
 import subprocess
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def list_applied(database_url: str) -> set[str]:
         return {name for (name,) in connection.execute(f"SELECT migration_id FROM {HISTORY_TABLE}".encode())}
 
 
-def test_release_before_answers_and_ingests_during_and_after_the_migration(
+def test_previous_release_answers_and_ingests_during_and_after_the_migration(
     empty_database_url: str, tmp_path: Path
 ) -> None:
     deployment = require_deployment(tmp_path)
