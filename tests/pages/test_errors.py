@@ -16,6 +16,12 @@ pytestmark = pytest.mark.slow
 
 LANE = "/?lane=CNSGH~NLRTM&period=all"
 RETRY = "Try again"
+RECORD_POPUPS = """() => {
+  window.popups = [];
+  new MutationObserver(() => document.querySelectorAll('.popup').forEach((popup) => popups.push(popup.textContent)))
+    .observe(document.body, { childList: true, subtree: true, characterData: true });
+}"""
+"""Records each text that stands in place of the options, even if nobody could read it."""
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +124,20 @@ def test_download_that_is_limited_says_when_to_repeat_it(server: Client, open_vi
     visit.page.get_by_role("button", name="CSV").click()
     # Nothing repeats a download by itself.
     expect(visit.page.get_by_role("alert")).to_have_text("Too many requests. Try again in 17 s.")
+    # Other figures, so the limit is over.
+    visit.page.get_by_label("Average per").select_option("Week")
+    expect(visit.page.get_by_role("alert")).to_have_count(0)
     visit.expect_console("429")
+
+
+def test_search_is_not_called_unsuccessful_before_its_answer(server: Client, open_visit: VisitOpener) -> None:
+    visit = open_lane(open_visit, server)
+    visit.page.evaluate(RECORD_POPUPS)
+    visit.page.get_by_role("combobox", name="Origin").fill("rot")
+    visit.page.locator(".combobox [role=option]").first.wait_for()
+    visit.expect_value(lambda: [text for text in visit.page.evaluate("popups") if "matches" in text], [])
+    visit.page.get_by_role("combobox", name="Origin").fill("no such place")
+    visit.page.get_by_text("No port or region matches “no such place”.").wait_for()
 
 
 @pytest.mark.parametrize("path", ["/", "/uploads", "/locations", "/status"])

@@ -1,5 +1,5 @@
 import { type ApiError, getToken } from './api';
-import { openTokenDialog } from './TokenDialog';
+import { explainRefusal, openTokenDialog } from './TokenDialog';
 import { texts } from './texts';
 
 /** The reason why something is missing, and a button for what helps, if anything does: a token, another try, a reload. */
@@ -7,7 +7,7 @@ export function ErrorNote({ error, onRetry }: { error: ApiError; onRetry: () => 
   if (error.status === 401) {
     return (
       <div class="note" role="status">
-        <p>{getToken() ? texts.token.refused : texts.token.needed}</p>
+        <p>{explainRefusal()}</p>
         <button type="button" onClick={() => openTokenDialog()}>{texts.token.enter}</button>
       </div>
     );

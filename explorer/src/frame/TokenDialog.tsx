@@ -1,8 +1,15 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type ApiError, getToken, setToken } from './api';
+import { server } from './server';
 import { texts } from './texts';
 
 const OPEN = 'ratesgraph-token';
+
+/** Why the server refused a request: for its token, or for want of one. */
+export function explainRefusal(): string {
+  if (getToken()) return texts.token.refused;
+  return server.reads === 'open' ? texts.token.neededHere : texts.token.needed;
+}
 
 /** Asks for a token. `error` is the refusal that made it necessary. */
 export function openTokenDialog(error?: ApiError): void {
@@ -17,7 +24,7 @@ export function TokenDialog() {
   useEffect(() => {
     const open = (event: Event) => {
       const error = (event as CustomEvent<ApiError | undefined>).detail;
-      setReason(!error ? '' : getToken() ? texts.token.refused : texts.token.needed);
+      setReason(error ? explainRefusal() : '');
       dialog.current?.showModal();
     };
     addEventListener(OPEN, open);

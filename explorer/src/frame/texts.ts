@@ -20,6 +20,7 @@ export const texts = {
     label: 'Token',
     hint: 'An administrator creates tokens with “ratesgraph token create”. This page forgets the token when it is reloaded.',
     needed: 'This server answers only callers with a token.',
+    neededHere: 'This needs a token. Without one, the server answers only queries for prices and locations.',
     enter: 'Enter a token',
     other: 'Use another token',
     refused: 'The server refused the token. It may be misspelt, expired or revoked.',

@@ -68,7 +68,7 @@ export const texts = {
   added: (name: string) => `${name} was added.`,
   renamed: (name: string) => `Renamed to ${name}.`,
   moved: (name: string, parent: string | null) => `${name} is now ${parent ? `in ${parent}` : 'at the top of the tree'}. All averages are up to date.`,
-  gone: 'This location no longer exists. The tree has been loaded again.',
-  unknown: 'The connection was lost, so the tree may or may not have changed. It has been loaded again: check it before you repeat the change.',
+  gone: 'This location no longer exists. The tree is being loaded again.',
+  unknown: 'The connection was lost, so the tree may or may not have changed. It is being loaded again: check it before you repeat the change.',
   problem: (code: string, message: string) => `${code}: ${message}.`,
 };

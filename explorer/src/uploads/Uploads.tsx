@@ -27,7 +27,7 @@ export function Uploads() {
       <h1>{texts.title}</h1>
       <p class="lead">{texts.lead}</p>
       {error && (!data || !isCurrent) && <ErrorNote error={error} onRetry={reload} />}
-      {viewer && !mayUpload && <NoAccess name={viewer.name} />}
+      {viewer && !mayUpload && isCurrent && <NoAccess name={viewer.name} />}
       {mayUpload && <Steps upload={upload} />}
       {mayUpload && isCurrent && <History turn={turn} onReverted={upload.noteReverted} />}
     </Frame>

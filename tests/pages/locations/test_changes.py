@@ -71,7 +71,7 @@ def test_rename_of_a_location_that_is_gone_does_not_bring_it_back(visit: Visit) 
     visit.page.route("**/graphql", answer_without_location)
     rename(visit, "Yangshan")
     expect(dialog(visit).get_by_role("alert")).to_have_text(
-        "This location no longer exists. The tree has been loaded again."
+        "This location no longer exists. The tree is being loaded again."
     )
 
 

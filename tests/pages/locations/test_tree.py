@@ -94,6 +94,8 @@ def test_region_is_added_renamed_and_moved(server: Client, visit: Visit) -> None
     dialog(visit).get_by_label("Name").fill("New Islands")
     visit.page.keyboard.press("Enter")
     visit.page.get_by_text("Renamed to New Islands.").wait_for()
+    # The tree is loaded again after the message.
+    visit.page.get_by_role("heading", name="New Islands").wait_for()
     button(visit, "Move…").click()
     visit.page.get_by_label("New parent region").select_option("asia")
     visit.page.get_by_role("button", name="Move", exact=True).click()

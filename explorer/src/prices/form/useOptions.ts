@@ -28,23 +28,22 @@ export function usePartners(end: 'origin' | 'destination', key: string | null): 
 
 /** The options for what is typed; without a text, what has prices with the other end. */
 export function useOptions(text: string, isOpen: boolean, partners: Partners | null): Options {
-  const [state, setState] = useState<Options>({ options: [], isLoading: false, hasFailed: false });
+  const [state, setState] = useState({ search: '', options: [] as Option[], hasFailed: false });
   const search = text.trim();
   useEffect(() => {
     if (!isOpen) return;
     if (search === '') {
-      setState({ options: partners?.options ?? [], isLoading: false, hasFailed: false });
+      setState({ search, options: partners?.options ?? [], hasFailed: false });
       return;
     }
     const controller = new AbortController();
-    setState((before) => ({ ...before, isLoading: true }));
     const timer = setTimeout(() => {
       searchPlaces(search, partners, controller.signal).then(
-        (options) => setState({ options, isLoading: false, hasFailed: false }),
+        (options) => setState({ search, options, hasFailed: false }),
         (error: unknown) => {
           if (controller.signal.aborted) return;
           if (error instanceof ApiError && error.status === 401) openTokenDialog(error);
-          setState({ options: [], isLoading: false, hasFailed: true });
+          setState({ search, options: [], hasFailed: true });
         },
       );
     }, DEBOUNCE_MS);
@@ -53,5 +52,6 @@ export function useOptions(text: string, isOpen: boolean, partners: Partners | n
       controller.abort();
     };
   }, [search, isOpen, partners]);
-  return state;
+  const { options, hasFailed } = state;
+  return { options, hasFailed, isLoading: state.search !== search };
 }

@@ -30,6 +30,8 @@ export function Share({ set, asked, selected, canvases, link, hasChart, isDemo, 
   const [problem, setProblem] = useState('');
   const [isCopied, setCopied] = useState(false);
   useEffect(() => setCopied(false), [link]);
+  // What a download has met may be over.
+  useEffect(() => setProblem(''), [set]);
   const dialog = useRef<HTMLDialogElement>(null);
   const name = `prices_${set.from[0] ?? ''}_${set.to.at(-1) ?? ''}`;
 

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import type { Interval } from '../../gql/graphql';
 import { isDay } from '../state/days';
 import { type Period, type Preset, PRESETS } from '../state/period';
@@ -55,7 +55,8 @@ export function Toolbar({ view, days, data, change }: Props) {
 
 function DayInputs({ days, data, onChange }: { days: Period; data: Period; onChange: (period: Period) => void }) {
   const [typed, setTyped] = useState(days);
-  useEffect(() => setTyped(days), [days.from, days.to]);
+  // At once: a later effect would overwrite the digits that have been typed meanwhile.
+  useLayoutEffect(() => setTyped(days), [days.from, days.to]);
   const isReversed = isDay(typed.from) && isDay(typed.to) && typed.from > typed.to;
   const change = (part: Partial<Period>) => {
     const next = { ...typed, ...part };
