@@ -12,6 +12,7 @@ from ingest.archive.reader import count_lanes, read_lane_days
 from ingest.archive.storage import split_url
 from ingest.archive.write import require_lock
 from ingest.batches.copy_encoding import copy_stream, encode_negated_totals, to_lane_days
+from ingest.errors import ArchiveError
 
 
 async def list_expired(connection: Connection, before: date) -> list[ArchivedFile]:
@@ -38,9 +39,21 @@ async def delete_expired(connection: Connection, before: date) -> AsyncIterator[
             await versions.announce_change(connection, f"archive {file.month}")
             detail = f"{file.month:%Y-%m}: {file.row_count:,} prices in {file.url}"
             await audit.insert_entry(connection, COMMAND, Action.DELETE_ARCHIVE, detail=detail)
-        storage, name = split_url(file.url)
-        await asyncio.to_thread(storage.delete, name)
+        await asyncio.to_thread(_delete_file, file)
         yield file
+
+
+def _delete_file(file: ArchivedFile) -> None:
+    """Delete a file that the database no longer lists.
+
+    Raise ArchiveError; then no later run finds it.
+    """
+    storage, name = split_url(file.url)
+    try:
+        storage.delete(name)
+    except ArchiveError as error:
+        message = f"{error.message}. The prices of {file.url} have been deleted from the database: delete the file too"
+        raise ArchiveError(error.code, message, file=file.name) from error
 
 
 async def _subtract(connection: Connection, file: ArchivedFile) -> None:

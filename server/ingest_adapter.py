@@ -40,6 +40,8 @@ MAX_ARCHIVE_READERS = 4
 
 polars decodes on all cores anyway.
 """
+ARCHIVE_SHARE = 0.8
+"""Share of the time of a query after which a silent disk or bucket is given up: the other fields are still answered."""
 
 
 async def _import_ingest(module: str) -> ModuleType:
@@ -76,11 +78,13 @@ def explain_archive() -> Iterator[None]:
         raise RequestError(error.code, f"{message}{where}. {advice}.", file=error.file) from error
 
 
-def create_archive_reader() -> ReadArchive:
+def create_archive_reader(execution_seconds: float) -> ReadArchive:
     """Return the function that reads prices from archived files, in threads of its own.
 
-    If a request ends early, only the files that are being read are read to their end.
+    If a request ends early, only the files that are being read are read to their end. `execution_seconds` is the maximum time
+    of a query.
     """
+    max_seconds = ARCHIVE_SHARE * execution_seconds
     threads = ThreadPoolExecutor(MAX_ARCHIVE_READERS, thread_name_prefix="archive")
 
     async def read_archive(
@@ -89,12 +93,16 @@ def create_archive_reader() -> ReadArchive:
         engine = await _import_ingest("archive.reader")
         loop = asyncio.get_running_loop()
         with explain_archive():
-            parts: list[PackedPrices] = await asyncio.gather(
-                *(
-                    loop.run_in_executor(threads, engine.pack_lane_prices, file, origins, destinations, days)
-                    for file in files
-                )
+            reads = (
+                loop.run_in_executor(threads, engine.pack_lane_prices, file, origins, destinations, days)
+                for file in files
             )
+            try:
+                async with asyncio.timeout(max_seconds):
+                    parts: list[PackedPrices] = await asyncio.gather(*reads)
+            except TimeoutError as error:
+                message = f"{len(files)} files such as {files[0].url} were not read within {max_seconds:g} s"
+                raise ArchiveError("ARCHIVE_UNREACHABLE", message) from error
         return PackedPrices(*map(b"".join, zip(*parts, strict=True)))
 
     return read_archive

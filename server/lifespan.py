@@ -133,7 +133,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                     revert_batch=partial(ingest_adapter.revert_batch, ingest_pool, pool),
                     change_tree=partial(ingest_adapter.change_tree, ingest_pool, pool, settings.max_moved_lane_months),
                     preview_upload=ingest_adapter.create_previewer(ingest_pool, pool, settings.batch_limits()),
-                    read_archive=ingest_adapter.create_archive_reader(),
+                    read_archive=ingest_adapter.create_archive_reader(settings.execution_seconds),
                     file_upload_semaphore=asyncio.Semaphore(MAX_CONCURRENT_FILE_UPLOADS),
                     disk_space=open_disk_space(settings.data_dir, database_url, settings.min_free_bytes),
                     version=version,

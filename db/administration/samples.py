@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from psycopg.rows import args_row, class_row
 
@@ -21,7 +22,7 @@ class LaneDescription:
         longest_days: Days of the observation that is valid for longest.
         has_low_prices: True if a price is zero or negative.
         has_duplicates: True if an observation is there twice.
-        has_gaps: True if days between the first and the last one have no price.
+        starts, ends: First days of its unbroken runs of days with a price, and the days after them, in order.
     """
 
     origin: int
@@ -32,11 +33,17 @@ class LaneDescription:
     longest_days: int
     has_low_prices: bool
     has_duplicates: bool
-    has_gaps: bool
+    starts: list[date]
+    ends: list[date]
+
+    @property
+    def has_gaps(self) -> bool:
+        """Return whether days between the first and the last one have no price."""
+        return len(self.starts) > 1
 
 
 async def describe_lanes(connection: Connection) -> list[LaneDescription]:
-    """Return the lanes between ports that have prices, in no particular order."""
+    """Return the lanes between ports that have prices in the table, in no particular order."""
     async with connection.cursor(row_factory=class_row(LaneDescription)) as cursor:
         await cursor.execute(SQL["describe_lanes"])
         return await cursor.fetchall()
@@ -89,6 +96,12 @@ async def copy_out_lanes(connection: Connection, lanes: Collection[Lane]) -> Asy
     async with connection.cursor() as cursor, cursor.copy(SQL["copy_out_lanes"], parameters) as blocks:
         async for block in blocks:
             yield bytes(block)
+
+
+async def copy_in_archived(connection: Connection, lines: bytes) -> None:
+    """Insert observations of an archived file, from CSV lines whose days are dates."""
+    async with connection.cursor() as cursor, cursor.copy(SQL["copy_in_archived"]) as copy:
+        await copy.write(lines)
 
 
 async def list_batch_ids(connection: Connection) -> list[int]:

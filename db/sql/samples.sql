@@ -1,7 +1,8 @@
 -- Copies of a part of a database: which lanes it has, and their rows for another database.
 
 -- describe_lanes --
--- One row per lane between ports that has prices: how many, their days, and what is unusual about them. Reads the whole table.
+-- One row per lane between ports that has prices in the table: how many, their days, and what is unusual about them. `starts` and
+-- `ends` are the first days of the unbroken runs of days, and the days after them. Reads the whole table.
 SELECT origin, destination,
        count(*) AS observations,
        sum(last_day - first_day + 1)::bigint AS price_days,
@@ -9,7 +10,8 @@ SELECT origin, destination,
        max(last_day - first_day + 1) AS longest_days,
        bool_or(usd_cents <= 0) AS has_low_prices,
        count(*) > count(DISTINCT (first_day, last_day, usd_cents)) AS has_duplicates,
-       (SELECT count(*) FROM unnest(range_agg(daterange(first_day, last_day, '[]')))) > 1 AS has_gaps
+       ARRAY(SELECT lower(run) FROM unnest(range_agg(daterange(first_day, last_day, '[]'))) AS run ORDER BY 1) AS starts,
+       ARRAY(SELECT upper(run) FROM unnest(range_agg(daterange(first_day, last_day, '[]'))) AS run ORDER BY 1) AS ends
 FROM prices
 GROUP BY origin, destination
 
@@ -50,6 +52,11 @@ COPY (
     WHERE (origin, destination) IN (SELECT * FROM unnest(%(origins)s::integer[], %(destinations)s::integer[]))
     ORDER BY batch_id, item, first_day, origin, destination
 ) TO STDOUT (FORMAT binary)
+
+-- copy_in_archived --
+-- One row per observation of an archived file, in CSV; its days are dates.
+COPY prices (batch_id, usd_cents, item, origin, destination, first_day, last_day, rate_day, amount, rate, currency)
+FROM STDIN (FORMAT csv)
 
 -- copy_out_batches --
 -- One row per batch with one of the IDs, without its uploader and its idempotency key, in PostgreSQL's binary COPY format. Uses

@@ -87,7 +87,7 @@ def describe_file(base_url: str, month: date, observations: pl.DataFrame, data: 
 def scan_file(file: ArchivedFile) -> pl.LazyFrame:
     """Return the observations of a file that count: those of reverted batches do not.
 
-    Raise ArchiveError (ARCHIVE_FILE_MISSING, ARCHIVE_FILE_CHANGED, ARCHIVE_UNREACHABLE).
+    Raise ArchiveError (ARCHIVE_FILE_MISSING, ARCHIVE_FILE_CHANGED, ARCHIVE_UNREACHABLE, INVALID_ARCHIVE_URL).
     """
     rows = pl.scan_parquet(io.BytesIO(_load(file)))
     return rows.filter(~pl.col("batch_id").is_in(list(file.reverted))) if file.reverted else rows
@@ -99,8 +99,8 @@ def _load(file: ArchivedFile) -> bytes:
         data = checked_files.get(file.sha256)
     if data is not None:
         return data
-    storage, name = split_url(file.url)
     try:
+        storage, name = split_url(file.url)
         data = storage.read(name)
     except ArchiveError as error:
         raise ArchiveError(error.code, error.message, file=file.name) from error

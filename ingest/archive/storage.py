@@ -8,22 +8,36 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
+from domain.paths import escape, printable
 from ingest.errors import ArchiveError
 
 FORMS = "file:///folder or s3://bucket/folder, where a bucket has 3 to 63 characters of a-z, 0-9, `.`, `_` and `-`"
-FILE_URL = re.compile(r"file://(/[^/?#\0]+)+/?")
+FILE_URL = re.compile(r"file://(/(?:(?!%00)[^/?#\x00-\x1f\x7f\ud800-\udfff])+)+/?")
+"""Bytes that are no characters are written as in `%FF`: the database stores the address as text."""
 S3_URL = re.compile(r"s3://[a-z0-9][a-z0-9._-]{1,62}(/(?!\.)[\w.=+-]+)*/?", re.ASCII)
-ENDPOINT = re.compile(r"https?://[^/?#\s]+/?", re.ASCII)
-S3_OPTIONS: dict[str, Any] = {"retry_config": {"max_retries": 3}}
+ENDPOINT = re.compile(
+    r"https?://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>\d{1,5}))?/?", re.ASCII | re.IGNORECASE
+)
+"""Address of a server, without user and password: errors of the package would show them."""
+HEADER_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION")
+"""Variables whose values become headers of requests. The package panics at characters that no header may contain."""
+USER = re.compile(r"(?<=://)[^/@]*@")
+MAX_PORT = 65_535
+URL_PARTS = 3
+"""Parts of the URL of a file: archive, folder of the month, name."""
+S3_OPTIONS: dict[str, Any] = {"retry_config": {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}}
+"""A request lasts up to 30 s. A silent bucket must not hold up the end of a process for minutes."""
 READ_ONLY_ERRORS = {errno.EACCES, errno.EPERM, errno.EROFS}
 FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT}
 MAX_REASON_LENGTH = 200
+PANIC = "PanicException"
 
 
 class Storage(Protocol):
@@ -58,13 +72,24 @@ def open_storage(url: str) -> Storage:
         return Folder(url)
     if S3_URL.fullmatch(url):
         return Bucket(url)
-    raise ArchiveError("INVALID_ARCHIVE_URL", f"{url!r} is not the URL of an archive; write {FORMS}")
+    raise _invalid(url)
 
 
 def split_url(url: str) -> tuple[Storage, str]:
-    """Return the storage of an archived file and its name there."""
-    base, month, file = url.rsplit("/", 2)
+    """Return the storage of an archived file and its name there.
+
+    Raise ArchiveError (INVALID_ARCHIVE_URL, ARCHIVE_UNREACHABLE). An operator may have changed the address.
+    """
+    parts = url.rsplit("/", 2)
+    if len(parts) < URL_PARTS:
+        raise _invalid(url)
+    base, month, file = parts
     return open_storage(base), f"{month}/{file}"
+
+
+def _invalid(url: str) -> ArchiveError:
+    shown = escape(USER.sub("***@", url))
+    return ArchiveError("INVALID_ARCHIVE_URL", f"'{shown}' is not the URL of an archive; write {FORMS}")
 
 
 def _missing(url: str, name: str) -> ArchiveError:
@@ -82,14 +107,14 @@ class Folder:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        self._folder = Path(unquote(urlsplit(url).path))
+        self._folder = Path(os.fsdecode(unquote_to_bytes(urlsplit(url).path)))
 
     def write(self, name: str, data: bytes) -> None:
         """Write a temporary file, fsync it, rename it, and fsync its folder."""
         target = self._folder / name
         with self._explained():
             if not self._folder.is_dir():
-                message = f"the folder {self._folder} does not exist; create it, or mount its disk"
+                message = f"the folder {printable(self._folder)} does not exist; create it, or mount its disk"
                 raise ArchiveError("ARCHIVE_UNREACHABLE", message)
             target.parent.mkdir(exist_ok=True)
             partial = target.with_name(f".{target.name}.part")
@@ -125,7 +150,7 @@ class Folder:
         try:
             yield
         except OSError as error:
-            place, reason = error.filename or self._folder, error.strerror or str(error)
+            place, reason = printable(error.filename or self._folder), error.strerror or str(error)
             if error.errno in FULL_ERRORS:
                 message = f"{place}: {reason}; free some space and run the command again"
                 raise ArchiveError("NO_ROOM", message) from error
@@ -160,9 +185,7 @@ class Bucket:
         self._prefix = f"{prefix}/" if prefix else ""
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         options: dict[str, Any] = dict(S3_OPTIONS)
-        if endpoint and not ENDPOINT.fullmatch(endpoint):
-            message = f"AWS_ENDPOINT_URL is not an address such as https://host:9000: {endpoint!r}"
-            raise ArchiveError("ARCHIVE_UNREACHABLE", message)
+        _check_variables(endpoint)
         if endpoint:
             options["endpoint"] = endpoint
             options["client_options"] = {"allow_http": endpoint.startswith("http://")}
@@ -198,6 +221,29 @@ class Bucket:
         except Exception as error:
             # The package has no common base class for its errors, and each of them means the same here.
             raise ArchiveError("ARCHIVE_UNREACHABLE", f"{self._url}: {_describe(error)}") from error
+        except BaseException as error:
+            # A panic of the package is no Exception, and its class cannot be imported.
+            if type(error).__name__ != PANIC:
+                raise
+            raise ArchiveError("ARCHIVE_UNREACHABLE", f"{self._url}: {_describe(Exception(str(error)))}") from error
+
+
+def _check_variables(endpoint: str | None) -> None:
+    """Raise ArchiveError (ARCHIVE_UNREACHABLE) unless the variables can be used.
+
+    The message quotes no secret.
+    """
+    if endpoint:
+        match = ENDPOINT.fullmatch(endpoint)
+        if match is None or int(match["port"] or 0) > MAX_PORT:
+            shown = escape(USER.sub("***@", endpoint))
+            message = f"AWS_ENDPOINT_URL is not an address such as https://host:9000, without a user: '{shown}'"
+            raise ArchiveError("ARCHIVE_UNREACHABLE", message)
+    for name in HEADER_VARIABLES:
+        value = os.environ.get(name, "")
+        if not (value.isascii() and value.isprintable()) or " " in value:
+            message = f"{name} contains a line break or another character that is not allowed; correct it"
+            raise ArchiveError("ARCHIVE_UNREACHABLE", message)
 
 
 def _describe(error: Exception) -> str:

@@ -6,16 +6,17 @@ next run gives the same rows the same name, and writes over it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
+from db.administration.citus import find_citus
 from db.connection import Connection
 from db.errors import ConcurrentChange, driver_errors
-from db.repositories import audit, prices
+from db.repositories import audit, locations, prices
 from db.repositories.audit import COMMAND, Action
 from domain.archive import ArchivedFile
 from domain.locations import Lane
@@ -97,20 +98,27 @@ async def _archive_month(
         await _move_month(connection, month, storage, url, files, on_rows, dry_run=dry_run)
     except ConcurrentChange:
         # A batch was reverted in the meantime: its rows must not be archived. The transaction was rolled back, so nothing
-        # refers to the files. Other reverts wait for the second attempt.
+        # refers to the files. Other reverts wait for the second attempt; those in a cluster wait for the lock of the tree.
         await _discard(files)
         files.clear()
-        await prices.lock_archive_session(connection)
-        try:
+        waits = nullcontext() if await find_citus(connection) else _reverts_waiting(connection)
+        async with waits:
             await _move_month(connection, month, storage, url, files, on_rows, dry_run=dry_run)
-        finally:
-            await prices.unlock_archive_session(connection)
     if not files:
         return None
     entries = [each.file for each in files]
     return ArchivedMonth(
         month, sum(entry.row_count for entry in entries), sum(entry.byte_count for entry in entries), len(entries)
     )
+
+
+@asynccontextmanager
+async def _reverts_waiting(connection: Connection) -> AsyncIterator[None]:
+    await prices.lock_archive_session(connection)
+    try:
+        yield
+    finally:
+        await prices.unlock_archive_session(connection)
 
 
 async def _move_month(
@@ -130,6 +138,9 @@ async def _move_month(
     with driver_errors():
         async with connection.transaction(force_rollback=dry_run):
             await prices.set_snapshot_isolation(connection)
+            if not dry_run and await find_citus(connection):
+                # A cluster has no snapshot over its nodes: uploads and reverts wait until the month has moved.
+                await locations.lock_tree_exclusive(connection)
             async with aclosing(_write_files(connection, month, None if dry_run else storage, url)) as written:
                 async for file in written:
                     files.append(file)
@@ -177,7 +188,10 @@ def _write_file(month: date, rows: pl.DataFrame, storage: Storage | None, url: s
 
 
 async def _replace_rows(connection: Connection, month: date, files: list[_WrittenFile], url: str) -> None:
-    """Record the files and delete their rows, in the transaction that has read them."""
+    """Record the files and delete their rows, in the transaction that has read them.
+
+    Raise ConcurrentChange if their number is not that of the files.
+    """
     # From here on no revert and no verification can see the rows in both places or in neither.
     await prices.lock_archive_exclusive(connection)
     for written in files:
@@ -186,7 +200,7 @@ async def _replace_rows(connection: Connection, month: date, files: list[_Writte
     count = sum(written.file.row_count for written in files)
     deleted = await prices.delete_month_prices(connection, month)
     if deleted != count:
-        raise RuntimeError(f"{deleted} rows of {month} would be deleted, but the files have {count}")
+        raise ConcurrentChange
     detail = f"{month:%Y-%m}: {count:,} prices moved to {url}"
     await audit.insert_entry(connection, COMMAND, Action.ARCHIVE, detail=detail)
 

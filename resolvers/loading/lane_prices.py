@@ -7,6 +7,7 @@ changed, the two belong together.
 from collections.abc import Awaitable, Callable, Sequence
 
 from db.connection import Connection
+from db.pool import Pool
 from db.replicas.router import Reads
 from db.repositories import locations, prices
 from domain.archive import ArchivedFile
@@ -25,7 +26,9 @@ Request = tuple[Sequence[int], Sequence[int], DateRange]
 
 
 @traced
-async def load_lane_prices(reads: Reads, read_archive: ReadArchive, keys: list[LaneDays]) -> Sequence[PackedPrices]:
+async def load_lane_prices(
+    reads: Reads, primary: Pool, read_archive: ReadArchive, keys: list[LaneDays]
+) -> Sequence[PackedPrices]:
     """Return the prices of each lane that are valid within its range of days.
 
     Raise RequestError if an archived file cannot be read.
@@ -38,9 +41,10 @@ async def load_lane_prices(reads: Reads, read_archive: ReadArchive, keys: list[L
         try:
             archived = [await read_archive(files, *request) for request in requests]
         except RequestError:
-            # The deletion of old months may have removed a file in the meantime.
-            if await reads.read(lambda connection: prices.list_archived_files(connection, span)) == files:
+            # The deletion of old months may have removed a file in the meantime. A replica may not know that yet.
+            if await primary.read(lambda connection: prices.list_archived_files(connection, span)) == files:
                 raise
+            reads = primary
             continue
         return [_join(*parts) for parts in zip(stored, archived, strict=True)]
 

@@ -70,7 +70,7 @@ class Loaders:
     @cached_property
     def lane_prices(self) -> DataLoader[LaneDays, PackedPrices]:
         """Observations of a lane that are valid within a range of days."""
-        return DataLoader(partial(load_lane_prices, self._reads, self._read_archive))
+        return DataLoader(partial(load_lane_prices, self._reads, self._primary, self._read_archive))
 
     @cached_property
     def batch_by_id(self) -> DataLoader[int, PriceBatch | None]:

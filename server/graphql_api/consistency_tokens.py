@@ -43,7 +43,7 @@ class ConsistencyTokens:
         self._pool = pool
         self._notifications = notifications
         self._version = version
-        self._received = 0
+        self._received = self._epoch = 0
         self._checks = CoalescingLoader(self._check, max_concurrent=1)
 
     async def issue(self) -> bytes | None:
@@ -66,6 +66,9 @@ class ConsistencyTokens:
         Raise HttpError (BAD_PARAMETER).
         """
         position = parse_position(token.decode("latin-1").strip())
+        if self._epoch != self._version.epoch:
+            # After a failover the log may continue from a lower position: the old one proves nothing about it.
+            self._received, self._epoch = 0, self._version.epoch
         if position <= self._received or not self._version.name:
             return True
         try:
@@ -80,9 +83,11 @@ class ConsistencyTokens:
 
         A position that the primary has not reached is of another timeline or cluster.
         """
-        token = uuid.uuid4().hex
+        token, epoch = uuid.uuid4().hex, self._version.epoch
         with self._notifications.subscribe(POSITIONS, token) as arrived:
             end = await self._pool.try_read(partial(versions.announce_position, token=token))
             await arrived.wait()
-        self._received = max(self._received, parse_position(end))
-        return [position <= self._received for position in positions]
+        received = parse_position(end)
+        if epoch == self._epoch == self._version.epoch:
+            self._received = received = max(self._received, received)
+        return [position <= received for position in positions]

@@ -47,7 +47,7 @@ def reading_context(pool: Pool) -> RequestContext:
         _revert_nothing,
         change_nothing,
         preview_nothing,
-        create_archive_reader(),
+        create_archive_reader(execution_seconds=60),
         asyncio.Semaphore(),
     )
     return RequestContext(shared, OPERATOR)

@@ -81,12 +81,18 @@ def check_failure(client: Client, expected: Json, code: str, name: str) -> None:
         "s3://bucket/a//b",
         "s3://bucket/../x",
         "s3://bucket/%00",
+        "file:///a%00b",
+        "file:///a\nb",
+        "file:///a\udcffb",
+        "postgresql://user:hunter2@host/prices",
+        "s3://user:hunter2@bucket/prices",
     ],
 )
 def test_archive_rejects_a_url_that_names_no_archive(filled_url: str, url: str) -> None:
     failed = ratesgraph_in_process(filled_url, "archive", "--before", "2024-02", "--to", url, exit_code=1).stderr
     assert failed.startswith("INVALID_ARCHIVE_URL: ")
     assert "file:///folder or s3://bucket/folder" in failed
+    assert "hunter2" not in failed
     assert count_prices(filled_url) == (36, 0)
 
 

@@ -1,6 +1,7 @@
 """Choice of lanes: every edge case, markets in proportion, the same lanes for the same seed."""
 
 from collections import Counter
+from datetime import date
 from itertools import product
 
 import pytest
@@ -27,7 +28,8 @@ def describe(origin: int, destination: int, **changes: object) -> LaneDescriptio
         "longest_days": 7,
         "has_low_prices": False,
         "has_duplicates": False,
-        "has_gaps": False,
+        "starts": [date(2024, 1, 1)],
+        "ends": [date(2024, 3, 11)],
     }
     return LaneDescription(origin, destination, **{**usual, **changes})  # type: ignore[arg-type]
 
@@ -36,7 +38,12 @@ def many_lanes() -> list[LaneDescription]:
     """Return lanes between all ports in both directions; one of them has most edge cases."""
     lanes = [describe(*ends) for ends in product(PORTS, PORTS) if ends[0] != ends[1]]
     lanes[7] = describe(
-        lanes[7].origin, lanes[7].destination, currencies=["EUR", "JPY"], has_gaps=True, longest_days=40
+        lanes[7].origin,
+        lanes[7].destination,
+        currencies=["EUR", "JPY"],
+        starts=[date(2024, 1, 1)] * 2,
+        ends=[date(2024, 3, 11)] * 2,
+        longest_days=40,
     )
     return lanes
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,10 @@ from db.pool import INGEST, connect
 from db.repositories import locations, totals
 from domain.locations import Lane
 from domain.prices import DateRange
+from ingest.archive.write import archive_prices
+from ingest.batches.revert import revert_batch
 from ingest.errors import SampleRejected
-from ingest.sampling.sample import Sample, copy_sample
+from ingest.sampling.sample import Sample, choose_sample, copy_sample
 from ingest.tree import change_tree
 from ingest.verify import verify
 from tests.support.batches.queue import accept, get_batch
@@ -48,7 +51,9 @@ async def source(source_url: str) -> AsyncIterator[Connection]:
 
 async def make(source: Connection, target: Connection, lanes: int = 60, seed: int = 1) -> Sample:
     """Make a sample."""
-    return await copy_sample(source, target, lanes=lanes, seed=seed, report=lambda _: None)
+    sample = await choose_sample(source, lanes=lanes, seed=seed, report=lambda _: None)
+    await copy_sample(source, target, sample.lanes, report=lambda _: None)
+    return sample
 
 
 async def read_prices(connection: Connection) -> list[tuple[object, ...]]:
@@ -63,7 +68,7 @@ async def test_sample_holds_all_prices_of_the_chosen_lanes_and_their_averages(
     await apply_frame(source, frame_of(ODD, "EUR"))
     await apply_frame(source, frame_of(LONG))
     sample = await make(source, connection)
-    assert sample.lanes == 60 < sample.source_lanes
+    assert len(sample.lanes) == 60 < sample.source_lanes
     assert {"currency EUR", "duplicates", "zero or negative prices", "valid for more than 31 days"} <= {*sample.traits}
     assert [found async for _, found in verify(connection) if found] == []
     prices = await read_prices(connection)
@@ -130,3 +135,23 @@ async def test_sample_refuses_a_source_without_prices(connection: Connection, po
                 await make(connection, target)
             assert refusal.value.code == "NO_PRICES"
             assert (await (await target.execute("SELECT count(*) FROM exchange_rates")).fetchone()) == (0,)
+
+
+async def test_sample_is_the_same_with_archived_months(
+    source: Connection, postgres: str, template: str, tmp_path: Path
+) -> None:
+    await apply_frame(source, frame_of(ODD, "EUR"))
+    await apply_frame(source, frame_of(LONG))
+    found, made = [], []
+    for is_archived in (False, True):
+        if is_archived:
+            reverted, _ = await apply_frame(source, frame_of(ODD, "JPY"))
+            assert [month async for month in archive_prices(source, date(2026, 7, 1), tmp_path.as_uri())]
+            await revert_batch(source, reverted)
+        with fresh_database(postgres, template) as url:
+            async with connect(url, INGEST) as target:
+                made.append(await make(source, target))
+                found.append(await read_prices(target))
+                assert [different async for _, different in verify(target) if different] == []
+    assert made[0] == made[1]
+    assert found[0] == found[1]

@@ -43,3 +43,40 @@ def test_server_starts_from_a_sample_folder(database_url: str, tmp_path: Path) -
     with serving(None, "--data-dir", folder, "--no-demo") as (_, url):
         assert wait_until_answered(url).text == "ready\n"
     assert "is not empty" in ratesgraph_in_process(database_url, *arguments, exit_code=1).stderr
+
+
+def test_refused_sample_creates_and_migrates_nothing(
+    database_url: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "staging"
+    for target in (str(folder), empty_database_url):
+        failed = ratesgraph_in_process(database_url, "sample", "--lanes", "5", "--to", target, exit_code=1)
+        assert "NO_PRICES" in failed.stderr
+    load_demo_data(database_url, 1)
+    for target in (str(folder), empty_database_url):
+        failed = ratesgraph_in_process(database_url, "sample", "--lanes", "1", "--to", target, exit_code=1)
+        assert "TOO_FEW_LANES" in failed.stderr
+    assert not folder.exists()
+    with psycopg.connect(empty_database_url) as connection:
+        assert connection.execute("SELECT to_regclass('locations')").fetchone() == (None,)
+
+
+def test_sample_leaves_a_database_with_data_at_its_schema(database_url: str, empty_database_url: str) -> None:
+    load_demo_data(database_url, 1)
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE locations AS SELECT 1 AS id")
+        connection.execute("CREATE TABLE price_batches AS SELECT 1 AS id")
+        arguments = ["sample", "--lanes", "50", "--to", empty_database_url]
+        assert "TARGET_NOT_EMPTY" in ratesgraph_in_process(database_url, *arguments, exit_code=1).stderr
+        assert connection.execute("SELECT to_regclass('exchange_rates')").fetchone() == (None,)
+
+
+@pytest.mark.parametrize("target", ["", "mysql://root:hunter2@db/prices", "file:///srv/staging"])
+def test_sample_refuses_what_is_neither_folder_nor_database(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, target: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    failed = ratesgraph_in_process(database_url, "sample", "--lanes", "5", "--to", target, exit_code=1)
+    assert failed.stderr.startswith("--to is neither a folder nor the URL of a database")
+    assert "hunter2" not in failed.stderr
+    assert not any(tmp_path.iterdir())

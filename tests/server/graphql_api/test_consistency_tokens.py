@@ -1,11 +1,16 @@
 """Consistency tokens: other servers answer with what a response has reported."""
 
+import asyncio
 from collections.abc import Iterator
 
 import httpx
 import psycopg
 import pytest
 
+from db.notifications import POSITIONS, open_notifications
+from db.pool import API, open_pool
+from resolvers.data_version import DataVersion
+from server.graphql_api.consistency_tokens import ConsistencyTokens
 from tests.support.batches.uploads import AVERAGES, UPLOAD, VALID_ITEM, create_locations
 from tests.support.fixtures.server import Client, Json, running_server, running_worker
 from tests.support.http.response_cache import cache_status
@@ -122,3 +127,22 @@ def test_token_is_answered_by_the_primary_while_announcements_do_not_arrive(
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %'")
     token = one.http.post("/graphql", json=UPLOAD_AND_WAIT).headers[NAME]
     assert count_of(get(other, token)) == before + 1
+
+
+@pytest.mark.anyio
+async def test_token_received_before_an_outage_is_compared_again_after_it(database_url: str) -> None:
+    version = DataVersion()
+    version.initialize("1")
+    async with open_pool(database_url, API, max_size=2) as pool:
+        async with open_notifications(database_url, POSITIONS) as notifications:
+            tokens = ConsistencyTokens(pool, notifications, version)
+            token = await tokens.issue()
+            assert token is not None
+            async with asyncio.timeout(60):
+                while not await tokens.has_received(token):  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+        # Nothing arrives any more.
+        assert await tokens.has_received(token)
+        version.reset()
+        version.initialize("2")
+        assert not await tokens.has_received(token)

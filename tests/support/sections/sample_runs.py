@@ -28,6 +28,7 @@ async def _insert_batch_lanes(connection: Connection) -> None:
 SAMPLE_RUNS: Mapping[str, Callable[[Connection], Awaitable[object]]] = {
     "samples.advance_ids": samples.advance_ids,
     "samples.complete_batches": samples.complete_batches,
+    "samples.copy_in_archived": lambda c: samples.copy_in_archived(c, b""),
     "samples.copy_in_batches": lambda c: samples.copy_in_batches(c, copy_nothing()),
     "samples.copy_in_locations": lambda c: samples.copy_in_locations(c, copy_nothing()),
     "samples.copy_out_batches": lambda c: _read(samples.copy_out_batches(c, [APPLIED])),
