@@ -26,6 +26,7 @@ SETTINGS = {
     "RATESGRAPH_CACHE_BYTES": "0",
     "RATESGRAPH_LOG_LEVEL": "error",
     "RATESGRAPH_DATABASE_WAIT_SECONDS": str(WAIT_SECONDS),
+    "RATESGRAPH_EXECUTION_SECONDS": str(2 * WAIT_SECONDS),
 }
 UPLOAD = """mutation {
   uploadPrices(input: {prices: [{dateFrom: "2030-01-01", origin: "CNSGH", destination: "NLRTM", price: 7}], waitMs: 30000}) {

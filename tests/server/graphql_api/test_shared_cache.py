@@ -166,7 +166,7 @@ def test_shared_cache_separates_databases(database: str, module_database_url: st
         assert len(keys(redis)) == 2
 
 
-@pytest.mark.parametrize("value", [b"?!", b"", gzip.compress(b"{}")[:-4]])
+@pytest.mark.parametrize("value", [b"?!", b"", gzip.compress(b"{}")[:-4]], ids=["no gzip", "nothing", "cut"])
 def test_shared_cache_computes_in_place_of_a_damaged_value(database: str, redis: RedisServer, value: bytes) -> None:
     with sharing(database, redis, cache_bytes=0) as client:
         wait_until_tracked(client)
