@@ -1,4 +1,4 @@
-"""Low-level connection helpers: open, configure, probe, wait for availability, abort.
+"""Low-level connection helpers: open, configure, probe, wait for availability, abort, COPY.
 
 Only servers that accept writes count as available. A standby, or an old primary that a failover left behind, would refuse
 uploads, and its answers may be out of date.
@@ -9,7 +9,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -239,3 +239,27 @@ def abort(connection: Connection) -> None:
     """
     with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as sock:
         sock.shutdown(socket.SHUT_RDWR)
+
+
+async def copy_in(connection: Connection, statement: bytes, chunks: AsyncIterable[bytes] | Iterable[bytes]) -> None:
+    """Send the chunks to a statement `COPY … FROM STDIN`."""
+    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        if isinstance(chunks, AsyncIterable):
+            async for chunk in chunks:
+                await copy.write(chunk)
+        else:
+            for chunk in chunks:
+                await copy.write(chunk)
+
+
+async def copy_out(
+    connection: Connection, statement: bytes, parameters: Mapping[str, object] | None = None
+) -> AsyncGenerator[bytes]:
+    """Yield the chunks of a statement `COPY … TO STDOUT`.
+
+    Close the generator with `aclosing`: until then the connection is busy. psycopg writes the parameters into the statement,
+    because COPY has none.
+    """
+    async with connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
+        async for chunk in copy:
+            yield bytes(chunk)

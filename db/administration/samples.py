@@ -6,7 +6,7 @@ from datetime import date
 
 from psycopg.rows import args_row, class_row
 
-from db.connection import Connection
+from db.connection import Connection, copy_in, copy_out
 from db.sql import load_sections
 from domain.locations import Lane
 
@@ -63,18 +63,14 @@ async def is_empty(connection: Connection) -> bool:
         return (await cursor.fetchall())[0]
 
 
-async def copy_out_locations(connection: Connection) -> AsyncGenerator[bytes, None]:
+def copy_out_locations(connection: Connection) -> AsyncGenerator[bytes, None]:
     """Yield all locations in PostgreSQL's binary COPY format."""
-    async with connection.cursor() as cursor, cursor.copy(SQL["copy_out_locations"]) as blocks:
-        async for block in blocks:
-            yield bytes(block)
+    return copy_out(connection, SQL["copy_out_locations"])
 
 
 async def copy_in_locations(connection: Connection, blocks: AsyncIterable[bytes]) -> None:
     """Insert locations with their IDs, from the blocks of `copy_out_locations`."""
-    async with connection.cursor() as cursor, cursor.copy(SQL["copy_in_locations"]) as copy:
-        async for block in blocks:
-            await copy.write(block)
+    await copy_in(connection, SQL["copy_in_locations"], blocks)
 
 
 async def list_alias_rows(connection: Connection) -> list[tuple[str, str, str]]:
@@ -83,25 +79,20 @@ async def list_alias_rows(connection: Connection) -> list[tuple[str, str, str]]:
     return [(alias, key, source) for alias, key, source in await cursor.fetchall()]
 
 
-async def copy_out_rates(connection: Connection) -> AsyncGenerator[bytes, None]:
+def copy_out_rates(connection: Connection) -> AsyncGenerator[bytes, None]:
     """Yield all exchange rates as lines of CSV."""
-    async with connection.cursor() as cursor, cursor.copy(SQL["copy_out_rates"]) as blocks:
-        async for block in blocks:
-            yield bytes(block)
+    return copy_out(connection, SQL["copy_out_rates"])
 
 
-async def copy_out_lanes(connection: Connection, lanes: Collection[Lane]) -> AsyncGenerator[bytes, None]:
+def copy_out_lanes(connection: Connection, lanes: Collection[Lane]) -> AsyncGenerator[bytes, None]:
     """Yield the observations of the lanes in the format of `prices.copy_prices`."""
     parameters = {"origins": [lane.origin for lane in lanes], "destinations": [lane.destination for lane in lanes]}
-    async with connection.cursor() as cursor, cursor.copy(SQL["copy_out_lanes"], parameters) as blocks:
-        async for block in blocks:
-            yield bytes(block)
+    return copy_out(connection, SQL["copy_out_lanes"], parameters)
 
 
 async def copy_in_archived(connection: Connection, lines: bytes) -> None:
     """Insert observations of an archived file, from CSV lines whose days are dates."""
-    async with connection.cursor() as cursor, cursor.copy(SQL["copy_in_archived"]) as copy:
-        await copy.write(lines)
+    await copy_in(connection, SQL["copy_in_archived"], [lines])
 
 
 async def list_batch_ids(connection: Connection) -> list[int]:
@@ -112,18 +103,14 @@ async def list_batch_ids(connection: Connection) -> list[int]:
     return list(ids)
 
 
-async def copy_out_batches(connection: Connection, ids: Sequence[int]) -> AsyncGenerator[bytes, None]:
+def copy_out_batches(connection: Connection, ids: Sequence[int]) -> AsyncGenerator[bytes, None]:
     """Yield batches in PostgreSQL's binary COPY format, without uploaders and keys."""
-    async with connection.cursor() as cursor, cursor.copy(SQL["copy_out_batches"], {"ids": list(ids)}) as blocks:
-        async for block in blocks:
-            yield bytes(block)
+    return copy_out(connection, SQL["copy_out_batches"], {"ids": list(ids)})
 
 
 async def copy_in_batches(connection: Connection, blocks: AsyncIterable[bytes]) -> None:
     """Insert batches with their IDs, from the blocks of `copy_out_batches`."""
-    async with connection.cursor() as cursor, cursor.copy(SQL["copy_in_batches"]) as copy:
-        async for block in blocks:
-            await copy.write(block)
+    await copy_in(connection, SQL["copy_in_batches"], blocks)
 
 
 async def complete_batches(connection: Connection) -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from psycopg.rows import args_row, class_row
 
-from db.connection import Connection
+from db.connection import Connection, copy_in
 from db.sql import load_sections
 from domain.batches import BatchOutcome, BatchStatus, OnError, PriceBatch, QueueState, Rejection, Severity
 from domain.pages import PageRequest
@@ -243,9 +243,7 @@ async def clear_progress(connection: Connection) -> None:
 
 async def copy_rejections(connection: Connection, chunks: Iterable[bytes]) -> None:
     """Append rejections from CSV lines."""
-    async with connection.cursor() as cursor, cursor.copy(SQL["copy_rejections"]) as copy:
-        for chunk in chunks:
-            await copy.write(chunk)
+    await copy_in(connection, SQL["copy_rejections"], chunks)
 
 
 async def list_rejections(connection: Connection, batch_id: int, *, after: int = 0, limit: int) -> list[Rejection]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg.rows import args_row
 
-from db.connection import Connection
+from db.connection import Connection, copy_in
 from db.sql import load_sections
 from domain.batches import BatchOutcome, Rejection
 from domain.locations import Lane
@@ -55,9 +55,7 @@ async def copy_previewed_totals(connection: Connection, chunks: AsyncIterable[by
 
     The chunks are binary COPY data.
     """
-    async with connection.cursor() as cursor, cursor.copy(SQL["copy_previewed_totals"]) as copy:
-        async for chunk in chunks:
-            await copy.write(chunk)
+    await copy_in(connection, SQL["copy_previewed_totals"], chunks)
 
 
 async def analyze_previewed_totals(connection: Connection) -> None:

@@ -4,10 +4,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from psycopg import sql
 from psycopg.rows import args_row, class_row
 
-from db.connection import Connection
+from db.connection import Connection, copy_in, copy_out
 from db.pipeline import execute_whole_pipeline, format_integers
 from db.sql import load_sections
 from domain.archive import ArchivedFile
@@ -33,22 +32,16 @@ class OldMonth:
 
 async def copy_prices(connection: Connection, chunks: AsyncIterable[bytes]) -> None:
     """Append observations from binary COPY data. Call `lock_tree_shared` first."""
-    async with connection.cursor() as cursor, cursor.copy(SQL["copy_prices"]) as copy:
-        async for chunk in chunks:
-            await copy.write(chunk)
+    await copy_in(connection, SQL["copy_prices"], chunks)
 
 
-async def copy_out_batch(connection: Connection, batch_id: int) -> AsyncGenerator[bytes]:
+def copy_out_batch(connection: Connection, batch_id: int) -> AsyncGenerator[bytes]:
     """Yield the observations of a batch as CSV lines.
 
     The columns are origin, destination, first day, last day and US cents. Days count from 1970-01-01. Close the generator
     with `aclosing`: until then the connection is busy.
     """
-    # COPY does not support parameters, so the ID is formatted as a literal.
-    statement = sql.SQL(SQL["copy_out_batch"].decode()).format(batch_id=sql.Literal(batch_id))
-    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        async for chunk in copy:
-            yield bytes(chunk)
+    return copy_out(connection, SQL["copy_out_batch"], {"batch_id": batch_id})
 
 
 async def delete_batch_prices(connection: Connection, batch_id: int) -> int:
@@ -124,17 +117,13 @@ async def count_old_prices(connection: Connection, before: date) -> list[OldMont
         return await cursor.fetchall()
 
 
-async def copy_out_month(connection: Connection, month: date) -> AsyncGenerator[bytes]:
+def copy_out_month(connection: Connection, month: date) -> AsyncGenerator[bytes]:
     """Yield the observations whose last day lies in the month as CSV lines, by lane.
 
     The columns are those of `ingest.archive.files.CSV_COLUMNS`. Close the generator with `aclosing`: until then the connection
     is busy.
     """
-    # COPY does not support parameters, so the month is formatted as a literal.
-    statement = sql.SQL(SQL["copy_out_month"].decode()).format(month=sql.Literal(month.isoformat()))
-    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        async for chunk in copy:
-            yield bytes(chunk)
+    return copy_out(connection, SQL["copy_out_month"], {"month": month})
 
 
 async def delete_month_prices(connection: Connection, month: date) -> int:
@@ -192,9 +181,7 @@ async def create_archived_days(connection: Connection) -> None:
 
 async def copy_archived_days(connection: Connection, chunks: Iterable[bytes]) -> None:
     """Append sums of lanes by day, as CSV lines."""
-    async with connection.cursor() as cursor, cursor.copy(SQL["copy_archived_days"]) as copy:
-        for chunk in chunks:
-            await copy.write(chunk)
+    await copy_in(connection, SQL["copy_archived_days"], chunks)
 
 
 async def analyze_archived_days(connection: Connection) -> None:

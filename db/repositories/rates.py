@@ -9,7 +9,7 @@ from datetime import date
 
 from rapidfuzz import fuzz, process
 
-from db.connection import Connection
+from db.connection import Connection, copy_in
 from db.sql import load_sections
 from domain.currencies import find_meant
 from domain.prices import DateRange
@@ -50,9 +50,7 @@ async def create_incoming_rates(connection: Connection) -> None:
 
 async def copy_rates(connection: Connection, chunks: Iterable[bytes]) -> None:
     """Copy rates from CSV lines `currency,day,usd_per_unit` into the temporary table."""
-    async with connection.cursor() as cursor, cursor.copy(SQL["copy_rates"]) as copy:
-        for chunk in chunks:
-            await copy.write(chunk)
+    await copy_in(connection, SQL["copy_rates"], chunks)
 
 
 async def merge_rates(connection: Connection) -> int:

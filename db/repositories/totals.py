@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from psycopg.rows import args_row, class_row
 
-from db.connection import Connection
+from db.connection import Connection, copy_in
 from db.pipeline import execute_pipelined, execute_whole_pipeline
 from db.sql import load_sections
 from domain.locations import Lane
@@ -175,9 +175,7 @@ async def select_price_period(connection: Connection) -> PricePeriod:
 
 async def copy_totals(connection: Connection, chunks: AsyncIterable[bytes]) -> None:
     """Append partial sums from binary COPY data. Call `lock_tree_shared` first."""
-    async with connection.cursor() as cursor, cursor.copy(SQL["copy_totals"]) as copy:
-        async for chunk in chunks:
-            await copy.write(chunk)
+    await copy_in(connection, SQL["copy_totals"], chunks)
 
 
 async def create_day_sums(connection: Connection) -> None:

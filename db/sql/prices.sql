@@ -13,7 +13,7 @@ FROM STDIN (FORMAT binary)
 COPY (
     SELECT origin, destination, first_day - '1970-01-01'::date, last_day - '1970-01-01'::date, usd_cents
     FROM prices
-    WHERE batch_id = {batch_id}
+    WHERE batch_id = %(batch_id)s
     ORDER BY origin, destination, first_day
 ) TO STDOUT (FORMAT csv)
 
@@ -86,7 +86,7 @@ COPY (
     SELECT batch_id, usd_cents, item, origin, destination, first_day - '1970-01-01'::date, last_day - '1970-01-01'::date,
            rate_day - '1970-01-01'::date, amount, rate, currency
     FROM prices
-    WHERE last_day >= {month}::date AND last_day < {month}::date + interval '1 month'
+    WHERE last_day >= %(month)s::date AND last_day < %(month)s::date + interval '1 month'
     ORDER BY origin, destination, first_day, last_day, batch_id, item, rate_day, usd_cents, amount, rate, currency
 ) TO STDOUT (FORMAT csv)
 
