@@ -17,7 +17,12 @@ BATCHES_PER_WORKER = 4
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What a rule sees of the queue: the batches that wait or run, and their seconds of work."""
+    """State of the queue.
+
+    Attributes:
+        batches: Number of queued and running batches.
+        work: Seconds that one worker needs for them.
+    """
 
     batches: int
     work: float

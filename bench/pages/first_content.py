@@ -34,7 +34,7 @@ CONTENT = {
     "/status": "main .card, main .note",
     "/graphql": ".graphiql-execute-button",
 }
-"""What a person comes for, by the path of the page. Without a token, `/uploads` and `/status` ask for one."""
+"""CSS selector of the main content of each page. Without a token, `/uploads` and `/status` ask for one."""
 PATIENCE_SECONDS = 60
 SETTLE_MS = 1_000
 DEVELOPMENT = {"RATESGRAPH_PROFILE": "development"}
