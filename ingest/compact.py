@@ -5,6 +5,7 @@ Query results do not change; reads get faster.
 
 from db.connection import Connection
 from db.repositories import locations, totals
+from ingest.sketches.compact import compact_sketches
 
 MAX_ROWS_PER_KEY = 8
 """Partial sums per location pair and month that reads tolerate before compaction.
@@ -26,6 +27,6 @@ async def compact(connection: Connection, *, max_rows: int = MAX_ROWS_PER_KEY) -
             await locations.lock_tree_shared(connection)
             step = await totals.compact_keys(connection, last, max_rows=max_rows, max_keys=MAX_KEYS_PER_STEP)
         if step is None:
-            return total
+            return total + await compact_sketches(connection, max_rows=max_rows)
         last, rows = step
         total += rows

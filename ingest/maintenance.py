@@ -9,6 +9,7 @@ from db.pool import Pool
 from db.repositories import batches, payloads
 from ingest.compact import compact
 from ingest.distribution import recover_transactions
+from ingest.sketches.rebuild import rebuild_stale
 
 log = logging.getLogger("ratesgraph.worker")
 
@@ -22,6 +23,8 @@ async def run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) ->
         try:
             async with pool.connection() as connection:
                 await recover_transactions(connection)
+                async for month in rebuild_stale(connection):
+                    log.info("built the sketches of %s", f"{month:%Y-%m}")
                 await compact(connection)
                 await batches.clear_progress(connection)
                 await payloads.delete_old_payloads(connection, days=payload_days)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from db.connection import Connection
-from db.repositories import audit, locations, versions
+from db.repositories import audit, locations, sketches, versions
 from db.repositories.audit import COMMAND, Action
 from domain.locations import Location, LocationKind, TreeChange, TreeEntry, normalize_code
 from ingest.errors import TreeRejected
@@ -107,6 +107,7 @@ async def change_tree(
     """
     async with connection.transaction():
         await locations.lock_tree_exclusive(connection)
+        await sketches.keep_sketches(connection)
         tree = await locations.list_locations(connection)
         before = {location.key.lower(): location for location in tree}
         PlannedTree(entries, before).check()

@@ -1,4 +1,4 @@
-"""Totals after a change of the region tree: the averages of all regions follow moved ports.
+"""Totals and sketches after a change of the region tree: the figures of all regions follow moved ports.
 
 The difference is computed in numpy, month by month, so that its memory is bounded, and appended in the transaction that changes
 the tree.
@@ -8,15 +8,14 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
-import numpy as np
-
 from db.connection import Connection
 from db.repositories import locations, totals
 from db.repositories.totals import PackedTotals
 from domain.locations import Location, LocationKind
-from ingest.batches.aggregation import MonthTotals, move_lanes
+from ingest.batches.aggregation import MonthTotals, month_number, move_lanes
 from ingest.batches.copy_encoding import copy_stream, decode_totals, encode_totals
 from ingest.errors import TreeRejected
+from ingest.sketches.move import move_sketches
 
 MAX_LANES = 10_000
 """Lanes of a month that are computed at once.
@@ -28,13 +27,14 @@ It bounds memory: in a tree of five levels, a lane becomes up to 25 rows of half
 async def move_totals(
     connection: Connection, before: Sequence[Location], *, max_rows: int | None, report: Callable[[float], None]
 ) -> None:
-    """Append the difference between the totals in the present tree and in the tree `before`.
+    """Append the difference between the totals and sketches in the present tree and in the tree `before`.
 
     The time grows with the rows of totals of the lanes with a moved end: one per lane and month, or more until compaction.
     Raise TreeRejected (TREE_CHANGE_TOO_LARGE) if there are more than `max_rows`.
     """
     after = await locations.list_locations(connection)
-    await totals.store_moved_lanes(connection, _find_moved_ports(before, after), part_lanes=MAX_LANES)
+    ports = _find_moved_ports(before, after)
+    await totals.store_moved_lanes(connection, ports, part_lanes=MAX_LANES)
     await totals.analyze_moved_lanes(connection)
     row_count, first, last, last_part = await totals.measure_moved_lanes(connection)
     if max_rows is not None and row_count > max_rows:
@@ -52,6 +52,7 @@ async def move_totals(
         if packed is not None:
             difference = await asyncio.to_thread(_compute_difference, month, packed, before, after)
             await totals.copy_totals(connection, copy_stream(encode_totals([difference])))
+    await move_sketches(connection, ports, before, after)
 
 
 def _find_moved_ports(before: Sequence[Location], after: Sequence[Location]) -> list[int]:
@@ -87,5 +88,4 @@ def _list_months(first: date, last: date) -> Iterator[date]:
 def _compute_difference(
     month: date, packed: PackedTotals, before: Sequence[Location], after: Sequence[Location]
 ) -> MonthTotals:
-    number = int(np.datetime64(month, "M").astype(np.int64))
-    return move_lanes(decode_totals(number, packed), before, after)
+    return move_lanes(decode_totals(month_number(month), packed), before, after)

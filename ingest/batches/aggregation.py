@@ -8,6 +8,7 @@ on the destination's.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -105,7 +106,13 @@ def month_of(days: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int32)
 
 
-def _first_day_of(month: int) -> int:
+def month_number(day: date) -> int:
+    """Return the month of a day, counted from January 1970."""
+    return (day.year - 1970) * 12 + day.month - 1
+
+
+def first_day_of(month: int) -> int:
+    """Return the first day of a month; both count from January 1970."""
     return int(np.datetime64(month, "M").astype("datetime64[D]").astype(np.int64))
 
 
@@ -130,11 +137,11 @@ def _total_lanes(observations: LaneDays, ids: Int64) -> Iterator[MonthTotals]:
 
 def _total_month(month: int, lane: Int64, rows: Int64, observations: LaneDays, places: int) -> MonthTotals:
     """Return the partial sums of rows that are sorted by lane and all overlap the month."""
-    begin = _first_day_of(month)
+    begin = first_day_of(month)
     new_lane = np.diff(lane, prepend=-1) > 0
     cell = (np.cumsum(new_lane) - 1) * (DAYS + 1)
     start = cell + np.maximum(observations.first_day[rows] - begin, 0)
-    after = cell + np.minimum(observations.last_day[rows] + 1, _first_day_of(month + 1)) - begin
+    after = cell + np.minimum(observations.last_day[rows] + 1, first_day_of(month + 1)) - begin
     cents = observations.usd_cents[rows]
     lanes = lane[new_lane]
     cells = len(lanes) * (DAYS + 1)

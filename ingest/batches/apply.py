@@ -9,20 +9,20 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from db.connection import Connection
-from db.repositories import batches, lanes, locations, prices, totals, versions
+from db.repositories import batches, lanes, locations, prices, sketches, totals, versions
 from domain.batch_size import DEFAULT_LIMITS, BatchLimits
 from domain.batches import BatchOutcome, BatchStatus, OnError
 from domain.locations import Location
 from ingest.batches.aggregation import LaneDays, MonthTotals, month_of, totals_by_month
-from ingest.batches.copy_encoding import copy_stream, encode_prices, encode_totals
+from ingest.batches.copy_encoding import copy_stream, encode_prices, encode_totals, to_lane_days
 from ingest.batches.counts import BatchCounts
 from ingest.batches.pipeline import ProcessedSlice, process_slices
 from ingest.readers.price_file import Slice
+from ingest.sketches.build import sketches_by_month
+from ingest.sketches.copy_encoding import append_sketches
 
 PRICES_SHARE = 0.7
 """Approximate share of the work spent on prices.
@@ -69,6 +69,7 @@ async def apply_slices(
     been appended.
     """
     await locations.lock_tree_shared(connection)
+    await sketches.keep_sketches(connection)
     tree = await locations.list_locations(connection)
 
     def process() -> ProcessedSlices:
@@ -129,26 +130,22 @@ async def _collect_rejections(
 async def _append_totals(
     connection: Connection, pending: list[pl.DataFrame], tree: list[Location], report: ProgressCallback = no_progress
 ) -> None:
-    """Append the totals of the pending observations, and clear them."""
+    """Append the totals and sketches of the pending observations, and clear them."""
 
     def on_progress(fraction: float) -> None:
         report("storing averages", PRICES_SHARE + (1 - PRICES_SHARE) * fraction)
 
-    await totals.copy_totals(connection, copy_stream(await asyncio.to_thread(build_totals, pending, tree, on_progress)))
+    observations = await asyncio.to_thread(take_observations, pending)
+    rows = encode_totals(_report_months(totals_by_month(observations, tree), observations, on_progress))
+    await totals.copy_totals(connection, copy_stream(rows))
+    await append_sketches(connection, sketches_by_month(observations, tree))
 
 
-def build_totals(
-    pending: list[pl.DataFrame], tree: list[Location], on_progress: Callable[[float], None] = lambda _fraction: None
-) -> Iterator[npt.NDArray[np.void]]:
-    """Return the totals of the pending observations as rows for COPY, and clear the list.
-
-    The observations have the columns LANE_DAYS. While the rows are consumed, `on_progress` receives the fraction of the months
-    that are done (0 to 1).
-    """
+def take_observations(pending: list[pl.DataFrame]) -> LaneDays:
+    """Return the pending observations, which have the columns LANE_DAYS, and clear the list."""
     observations = pl.concat(pending)
     pending.clear()
-    columns = LaneDays(*(observations[name].to_numpy() for name in LANE_DAYS))
-    return encode_totals(_report_months(totals_by_month(columns, tree), columns, on_progress))
+    return to_lane_days(observations)
 
 
 def _report_months(

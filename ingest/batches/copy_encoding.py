@@ -156,7 +156,7 @@ def decode_totals(month: int, packed: PackedTotals) -> MonthTotals:
     return MonthTotals(month, origin, destination, sums, counts)
 
 
-async def copy_stream(parts: Iterable[npt.NDArray[np.void]]) -> AsyncIterator[bytes]:
+async def copy_stream(parts: Iterable[npt.NDArray[np.generic]]) -> AsyncIterator[bytes]:
     """Yield the rows as one binary COPY stream.
 
     The chunks are small enough not to block the event loop. Each part is encoded in a thread while the one before it is sent.

@@ -16,8 +16,9 @@ from db.repositories.previews import Preview
 from domain.batch_size import BatchLimits
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection, Severity
 from domain.locations import Lane, Location
-from ingest.batches.apply import LANE_DAYS, MAX_PENDING_ROWS, ProcessedSlices, build_totals
-from ingest.batches.copy_encoding import copy_stream
+from ingest.batches.aggregation import totals_by_month
+from ingest.batches.apply import LANE_DAYS, MAX_PENDING_ROWS, ProcessedSlices, take_observations
+from ingest.batches.copy_encoding import copy_stream, encode_totals
 from ingest.batches.counts import BatchCounts
 from ingest.batches.pipeline import ProcessedSlice, process_slices
 from ingest.errors import FileRejected
@@ -91,7 +92,8 @@ def _collect(processed: ProcessedSlice, counts: BatchCounts, rejections: list[Re
 
 async def _add_totals(connection: Connection, pending: list[pl.DataFrame], ports: list[Location]) -> None:
     """Copy the totals of the pending observations to the previewed totals, and clear them."""
-    chunks = copy_stream(await asyncio.to_thread(build_totals, pending, ports))
+    observations = await asyncio.to_thread(take_observations, pending)
+    chunks = copy_stream(encode_totals(totals_by_month(observations, ports)))
     await previews.copy_previewed_totals(connection, chunks)
 
 

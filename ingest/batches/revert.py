@@ -4,26 +4,18 @@ Observations in archived files stay there, and a tombstone marks them as reverte
 """
 
 import asyncio
-import io
-from contextlib import aclosing
 
 import polars as pl
 
 from db.connection import Connection
-from db.repositories import audit, batches, locations, prices, totals, versions
+from db.repositories import audit, batches, locations, prices, sketches, totals, versions
 from db.repositories.audit import COMMAND, Action
 from domain.batches import BatchStatus
 from ingest.archive.reader import count_lanes, read_batch
 from ingest.batches.copy_encoding import copy_stream, encode_negated_totals, to_lane_days
-
-COLUMNS = {
-    "origin": pl.Int32,
-    "destination": pl.Int32,
-    "first_day": pl.Int32,
-    "last_day": pl.Int32,
-    "usd_cents": pl.Int64,
-}
-PARSED_BYTES = 8 << 20
+from ingest.batches.observations import read_observations
+from ingest.sketches.build import sketches_by_month
+from ingest.sketches.copy_encoding import append_sketches
 
 
 async def revert_batch(connection: Connection, batch_id: int, *, by: str = COMMAND) -> BatchStatus | None:
@@ -39,17 +31,19 @@ async def revert_batch(connection: Connection, batch_id: int, *, by: str = COMMA
         return found[0].status if found else None
     async with connection.transaction():
         await locations.lock_tree_shared(connection)
+        await sketches.keep_sketches(connection)
         await prices.lock_archive_shared(connection)
         # A concurrent revert of the same batch may have ended in the meantime.
         status = await batches.lock_batch(connection, batch_id)
         if status is not BatchStatus.APPLIED:
             return status
         tree = await locations.list_locations(connection)
-        stored = await _read_observations(connection, batch_id)
+        stored = await read_observations(prices.copy_out_batch(connection, batch_id))
         archived = await _read_archived(connection, batch_id)
         if stored or archived:
             observations = to_lane_days(pl.concat([*stored, *archived]))
             await totals.copy_totals(connection, copy_stream(encode_negated_totals(observations, tree)))
+            await append_sketches(connection, sketches_by_month(observations, tree, sign=-1))
             await prices.delete_batch_prices(connection, batch_id)
         if archived:
             lanes = await asyncio.to_thread(count_lanes, pl.concat(archived))
@@ -61,26 +55,8 @@ async def revert_batch(connection: Connection, batch_id: int, *, by: str = COMMA
     return BatchStatus.APPLIED
 
 
-async def _read_observations(connection: Connection, batch_id: int) -> list[pl.DataFrame]:
-    """Return the observations of the batch in the table, 24 bytes each."""
-    frames, rest = list[pl.DataFrame](), bytearray()
-    async with aclosing(prices.copy_out_batch(connection, batch_id)) as chunks:
-        async for chunk in chunks:
-            rest += chunk
-            if len(rest) > PARSED_BYTES:
-                frames.append(await asyncio.to_thread(_parse, bytes(rest)))
-                rest.clear()
-    if rest:
-        frames.append(await asyncio.to_thread(_parse, bytes(rest)))
-    return frames
-
-
 async def _read_archived(connection: Connection, batch_id: int) -> list[pl.DataFrame]:
     """Return the observations of the batch in archived files. Raise ArchiveError."""
     files = await prices.list_archived_files(connection, batch_id=batch_id)
     frames = [await asyncio.to_thread(read_batch, file, batch_id) for file in files]
     return [frame for frame in frames if len(frame)]
-
-
-def _parse(lines: bytes) -> pl.DataFrame:
-    return pl.read_csv(io.BytesIO(lines), has_header=False, schema=COLUMNS)

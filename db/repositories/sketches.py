@@ -1,0 +1,105 @@
+"""Sketches, the distributions of prices by day of region pairs: append, read, compact, rebuild.
+
+No function updates a row. The sketches are bytes here; `db.sketches` knows their format.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from psycopg.rows import args_row
+
+from db.connection import Connection, copy_in, copy_out
+from db.pipeline import execute_whole_pipeline
+from db.sql import load_sections
+from domain.locations import Lane
+from domain.prices import DateRange
+
+SQL = load_sections("sketches")
+
+Key = tuple[int, int, date]
+"""Origin, destination and month of sketches; the rows of one key add up."""
+ALL_MONTHS = date.min
+"""Stands for all months among the stale ones."""
+
+
+class SketchRow(NamedTuple):
+    """Partial sketch of a key."""
+
+    origin: int
+    destination: int
+    month: date
+    sketch: bytes
+
+
+async def keep_sketches(connection: Connection) -> None:
+    """Announce that this transaction changes the sketches together with the prices or the tree."""
+    await connection.execute(SQL["keep_sketches"])
+
+
+async def copy_sketches(connection: Connection, chunks: AsyncIterable[bytes]) -> None:
+    """Append sketches from binary COPY data. Call `lock_tree_shared` and `keep_sketches` first."""
+    await copy_in(connection, SQL["copy_sketches"], chunks)
+
+
+async def select_sketches(
+    connection: Connection, requests: Sequence[tuple[Lane, DateRange]]
+) -> list[list[tuple[date, bytes]]]:
+    """Return for each request the month and the bytes of every sketch of its months.
+
+    All requests share one round trip.
+    """
+    parameters = [
+        (str(lane.origin), str(lane.destination), str(days.first.replace(day=1)), str(days.last))
+        for lane, days in requests
+    ]
+    return await execute_whole_pipeline(connection, SQL["select_sketches"], parameters, lambda _number, rows: rows)
+
+
+async def list_stale_months(connection: Connection) -> list[date]:
+    """Return the months whose sketches must not be read, in order; ALL_MONTHS stands for all."""
+    cursor = await connection.execute(SQL["list_stale_months"])
+    return [month for (month,) in await cursor.fetchall()]
+
+
+async def mark_stale(connection: Connection, months: Sequence[date]) -> None:
+    """Let no reader use the sketches of the months."""
+    await connection.execute(SQL["mark_stale"], {"months": list(months)})
+
+
+async def unmark_stale(connection: Connection, month: date) -> bool:
+    """Let readers use the sketches of a month; return whether they could not before."""
+    return await (await connection.execute(SQL["unmark_stale"], {"month": month})).fetchone() is not None
+
+
+async def delete_month(connection: Connection, month: date) -> None:
+    """Delete the sketches of a month."""
+    await connection.execute(SQL["delete_month"], {"month": month})
+
+
+def copy_out_month(connection: Connection, month: date) -> AsyncGenerator[bytes]:
+    """Yield the observations that are valid in a month as CSV lines.
+
+    The columns are origin, destination, first day, last day and US cents. Days count from 1970-01-01. Close the generator
+    with `aclosing`: until then the connection is busy.
+    """
+    return copy_out(connection, SQL["copy_out_month"], {"month": month})
+
+
+def copy_out_moved(connection: Connection, ports: Sequence[int]) -> AsyncGenerator[bytes]:
+    """Yield the observations with an end among the ports, as `copy_out_month` does."""
+    return copy_out(connection, SQL["copy_out_moved"], {"ports": list(ports)})
+
+
+async def take_crowded(connection: Connection, after: Key | None, *, max_rows: int, max_keys: int) -> list[SketchRow]:
+    """Delete and return the sketches of up to `max_keys` keys that have more than `max_rows` each, ordered by key.
+
+    Begin behind the key `after`, in the order of origin, destination and month.
+    """
+    origin, destination, month = after or (0, 0, date.min)
+    async with connection.cursor(binary=True, row_factory=args_row(SketchRow)) as cursor:
+        await cursor.execute(
+            SQL["take_crowded"],
+            {"origin": origin, "destination": destination, "month": month, "max_rows": max_rows, "max_keys": max_keys},
+        )
+        return await cursor.fetchall()

@@ -1,0 +1,1 @@
+"""Sketches of region pairs: built from observations, added up, moved, verified."""

@@ -1,0 +1,204 @@
+"""Sketches of a batch: its prices by day and bucket, for every pair of regions above an observation.
+
+The arithmetic runs in numpy, month by month and origin region by origin region, so memory is bounded by the destinations of one
+region. Where the cells of a month are well filled, they are counted in a dense array, and rows of destinations are added to
+their parents; otherwise every observation is expanded to its ancestors, and equal keys are counted after a sort.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from db.sketches.buckets import bucket_of
+from db.sketches.encoding import DAYS, Entries, encode_sketches
+from domain.locations import Location
+from ingest.batches.aggregation import LaneDays, first_day_of, month_of
+from ingest.sketches.tree import RegionOrder
+
+Int64 = npt.NDArray[np.int64]
+
+MAX_DENSE_CELLS = 1 << 24
+"""Cells of one origin region's dense array, at 8 bytes each."""
+SORT_COST = 4
+"""Cost of sorting a key, in units of the cost of a dense cell."""
+MAX_KEYS = 1 << 22
+"""Keys that are sorted at once, at 8 bytes each."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonthSketches:
+    """Sketches of one month (counted from January 1970) and origin region, by destination region.
+
+    The regions are location IDs.
+    """
+
+    month: int
+    origin: int
+    destinations: list[int]
+    sketches: list[bytes]
+
+
+class _Month(NamedTuple):
+    """Changes of a month's observations as columns, sorted by origin region.
+
+    A change is one of a count by +1 or -1, as `sign` says, or simply a count of +1 where `are_changes` is false. `cell` is
+    day × buckets + bucket, where buckets are counted from `first_bucket`.
+    """
+
+    origin: Int64
+    destination: Int64
+    cell: Int64
+    sign: Int64
+    first_bucket: int
+    buckets: int
+    are_changes: bool
+
+
+def sketches_by_month(
+    observations: LaneDays, locations: Iterable[Location], *, sign: int = 1
+) -> Iterator[MonthSketches]:
+    """Yield the sketches of every pair of regions that has observations, by month and origin region.
+
+    With the sign -1 they subtract the observations.
+    """
+    regions = RegionOrder(locations)
+    if not len(regions) or not len(observations.origin):
+        return
+    origin, destination = regions.region_of(observations.origin), regions.region_of(observations.destination)
+    first_month, last_month = month_of(observations.first_day), month_of(observations.last_day)
+    bucket = bucket_of(observations.usd_cents).astype(np.int64)
+    is_below = (origin >= 0) & (destination >= 0)
+    for month in range(int(first_month.min()), int(last_month.max()) + 1):
+        rows = np.flatnonzero((first_month <= month) & (month <= last_month) & is_below)
+        if not len(rows):
+            continue
+        begin, end = first_day_of(month), first_day_of(month + 1)
+        first = np.maximum(observations.first_day[rows] - begin, 0)
+        after = np.minimum(observations.last_day[rows] + 1, end) - begin
+        yield from _sketch_month(
+            month, end - begin, origin[rows], destination[rows], first, after, bucket[rows], regions, sign
+        )
+
+
+def _sketch_month(
+    month: int,
+    days: int,
+    origin: Int64,
+    destination: Int64,
+    first: Int64,
+    after: Int64,
+    bucket: Int64,
+    regions: RegionOrder,
+    sign: int,
+) -> Iterator[MonthSketches]:
+    changes = _list_changes(days, origin, destination, first, after, bucket)
+    numbers = np.arange(len(regions))
+    starts, stops = (np.searchsorted(changes.origin, bound) for bound in (numbers, regions.stops))
+    for region in np.flatnonzero(starts < stops).tolist():
+        for part in _split(changes, int(starts[region]), int(stops[region]), regions):
+            entries = _count_cells(part, regions)
+            # Entries are sorted by destination.
+            filled = np.flatnonzero(np.diff(entries.row, prepend=-1))
+            if not len(filled):
+                continue
+            row = np.repeat(np.arange(len(filled)), np.diff(filled, append=len(entries)))
+            numbered = Entries(row, entries.day, entries.bucket, sign * entries.count)
+            sketches = encode_sketches(numbered, np.full(len(filled), changes.are_changes))
+            yield MonthSketches(month, int(regions.ids[region]), regions.ids[entries.row[filled]].tolist(), sketches)
+
+
+def _split(changes: _Month, start: int, stop: int, regions: RegionOrder) -> Iterator[_Month]:
+    """Yield the changes of an origin region in one part, or in several that add up."""
+    is_dense = len(regions) * DAYS * changes.buckets <= MAX_DENSE_CELLS
+    step = stop - start if is_dense else MAX_KEYS // int(regions.levels.max())
+    for at in range(start, stop, step):
+        yield changes._replace(
+            **{
+                name: getattr(changes, name)[at : min(at + step, stop)]
+                for name in ("origin", "destination", "cell", "sign")
+            }
+        )
+
+
+def _list_changes(days: int, origin: Int64, destination: Int64, first: Int64, after: Int64, bucket: Int64) -> _Month:
+    """Return the counts by day, or their changes, whichever are fewer."""
+    length = after - first
+    ends = np.flatnonzero(after < days)
+    are_changes = int(length.sum()) > len(length) + len(ends)
+    if are_changes:
+        source = np.concatenate([np.arange(len(length)), ends])
+        day = np.concatenate([first, after[ends]])
+        sign = np.ones(len(source), dtype=np.int64)
+        sign[len(length) :] = -1
+    else:
+        source = np.repeat(np.arange(len(length)), length)
+        day = np.arange(len(source)) + (first - np.cumsum(length) + length)[source]
+        sign = np.ones(len(source), dtype=np.int64)
+    low, high = int(bucket.min()), int(bucket.max())
+    width = high - low + 1
+    order = np.argsort(origin[source], kind="stable")
+    source = source[order]
+    cell = day[order] * width + bucket[source] - low
+    return _Month(origin[source], destination[source], cell, sign[order], low, width, are_changes)
+
+
+def _count_cells(month: _Month, regions: RegionOrder) -> Entries:
+    """Return the entries of each destination region, sorted; a row is the number of the region."""
+    cells = DAYS * month.buckets
+    keys = int(regions.levels[month.destination].sum())
+    if keys * SORT_COST > len(regions) * cells <= MAX_DENSE_CELLS:
+        counted = _count_dense(month, regions, cells)
+        key = np.flatnonzero(counted)
+        count = counted[key]
+    else:
+        key, count = _count_sorted(month, regions, cells)
+    row, cell = np.divmod(key, cells)
+    day, bucket = np.divmod(cell, month.buckets)
+    return Entries(row, day, bucket + month.first_bucket, count)
+
+
+def _expand(destination: Int64, regions: RegionOrder) -> list[tuple[Int64, Int64]]:
+    """Return for each level upwards the positions that have a region there, and the region."""
+    levels = [(np.arange(len(destination)), destination)]
+    while True:
+        source, region = levels[-1]
+        above = regions.parents[region]
+        rows = np.flatnonzero(above >= 0)
+        if not len(rows):
+            return levels
+        levels.append((source[rows], above[rows]))
+
+
+def _count_dense(month: _Month, regions: RegionOrder, cells: int) -> Int64:
+    """Return the count of each cell of each region."""
+    key = month.destination * cells + month.cell
+    size = len(regions) * cells
+    if month.are_changes:
+        counted = np.bincount(key[month.sign > 0], minlength=size) - np.bincount(key[month.sign < 0], minlength=size)
+    else:
+        counted = np.bincount(key, minlength=size)
+    rows = counted.reshape(len(regions), cells)
+    # The number of a parent is smaller than those of the regions below it.
+    for region in range(len(regions) - 1, 0, -1):
+        if regions.parents[region] >= 0:
+            rows[regions.parents[region]] += rows[region]
+    return counted
+
+
+def _count_sorted(month: _Month, regions: RegionOrder, cells: int) -> tuple[Int64, Int64]:
+    """Return the keys (region × cells + cell) with a count other than 0, sorted, and their counts."""
+    # The lowest bit of a key says whether it counts down: sorting keys alone is several times as fast as sorting with counts.
+    signed = month.cell * 2 + (month.sign < 0)
+    levels = _expand(month.destination, regions)
+    keys = np.concatenate([region * (2 * cells) + signed[source] for source, region in levels])
+    if int(keys.max()) < 1 << 32:
+        keys = keys.astype(np.uint32)
+    keys.sort()
+    key = keys >> 1
+    starts = np.flatnonzero(np.diff(key, prepend=key[:1] + 1))
+    count = np.add.reduceat(1 - 2 * (keys & 1).astype(np.int64), starts)
+    filled = np.flatnonzero(count)
+    return key[starts[filled]].astype(np.int64), count[filled]

@@ -1,0 +1,54 @@
+"""Compaction of sketches: replaces the sketches of a key by their sum."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+import numpy as np
+
+from db.connection import Connection
+from db.repositories import locations, sketches
+from db.repositories.sketches import Key, SketchRow
+from ingest.batches.aggregation import month_number
+from ingest.sketches.build import MonthSketches
+from ingest.sketches.copy_encoding import append_sketches
+from ingest.sketches.merge import add_up, is_empty
+
+MAX_KEYS_PER_STEP = 300
+"""Limits one compaction transaction to less than a second, and to some 100 MB of sketches."""
+
+
+async def compact_sketches(connection: Connection, *, max_rows: int) -> int:
+    """Compact until no key has more than `max_rows` sketches; return the number of sketches merged.
+
+    Runs concurrently with batches and readers, as the compaction of totals does.
+    """
+    total, last = 0, None
+    while True:
+        async with connection.transaction():
+            await locations.lock_tree_shared(connection)
+            rows = await _merge_step(connection, last, max_rows=max_rows)
+        if not rows:
+            return total
+        last = (rows[-1].origin, rows[-1].destination, rows[-1].month)
+        total += len(rows)
+
+
+async def _merge_step(connection: Connection, after: Key | None, *, max_rows: int) -> list[SketchRow]:
+    """Merge the sketches of some keys, and return those that are gone."""
+    rows = await sketches.take_crowded(connection, after, max_rows=max_rows, max_keys=MAX_KEYS_PER_STEP)
+    if rows:
+        await append_sketches(connection, await asyncio.to_thread(lambda: list(merge_rows(rows))))
+    return rows
+
+
+def merge_rows(rows: Sequence[SketchRow]) -> Iterator[MonthSketches]:
+    """Yield the sum of the sketches of each key. The rows are ordered by key."""
+    keys = [key for key, _ in groupby(rows, key=attrgetter("origin", "destination", "month"))]
+    number = {key: at for at, key in enumerate(keys)}
+    groups = np.array([number[row.origin, row.destination, row.month] for row in rows], dtype=np.int64)
+    sums = add_up([row.sketch for row in rows], groups, np.ones(len(rows), dtype=np.int64))
+    for (origin, destination, month), sketch in zip(keys, sums, strict=True):
+        if not is_empty(sketch):
+            yield MonthSketches(month_number(month), origin, [destination], [sketch])

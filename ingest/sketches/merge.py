@@ -1,0 +1,47 @@
+"""Sums and differences of sketches."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from db.sketches.encoding import DAYS, Entries, decode_sketches, encode_sketches
+
+Int64 = npt.NDArray[np.int64]
+
+_BUCKET_BITS = 14
+_BUCKET_OFFSET = 1 << (_BUCKET_BITS - 1)
+
+
+def add_up(sketches: Sequence[bytes], groups: Int64, signs: Int64) -> list[bytes]:
+    """Return the sum of the sketches of each group, from 0 to the largest number.
+
+    A sketch counts with its sign, 1 or -1. The sum is empty (it has no days) if nothing remains.
+    """
+    entries, is_change = decode_sketches(sketches)
+    group, count = groups[entries.row], entries.count * signs[entries.row]
+    total = int(groups.max()) + 1 if len(groups) else 0
+    are_changes = np.zeros(total, dtype=bool)
+    are_changes[group[is_change]] = True
+    # In a group with both forms, a count on one day becomes two changes: on this day, and back on the next one.
+    expanded = np.flatnonzero(are_changes[group] & ~is_change)
+    back = expanded[entries.day[expanded] + 1 < DAYS]
+    group = np.concatenate([group, group[back]])
+    day = np.concatenate([entries.day, entries.day[back] + 1])
+    bucket = np.concatenate([entries.bucket, entries.bucket[back]])
+    count = np.concatenate([count, -count[back]])
+    key = ((group * DAYS + day) << _BUCKET_BITS) + bucket + _BUCKET_OFFSET
+    order = np.argsort(key, kind="stable")
+    key, count = key[order], count[order]
+    starts = np.flatnonzero(np.diff(key, prepend=-1))
+    sums = np.add.reduceat(count, starts) if len(starts) else count
+    filled = np.flatnonzero(sums)
+    key, sums = key[starts[filled]], sums[filled]
+    row, day = np.divmod(key >> _BUCKET_BITS, DAYS)
+    bucket = (key & ((1 << _BUCKET_BITS) - 1)) - _BUCKET_OFFSET
+    return encode_sketches(Entries(row, day, bucket, sums), are_changes)
+
+
+def is_empty(sketch: bytes) -> bool:
+    """Return whether a sketch has no entries."""
+    return sketch[1] == 0

@@ -1,0 +1,71 @@
+"""Sketches after a change of the region tree: those of all regions follow moved ports."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
+
+import numpy as np
+import polars as pl
+
+from db.connection import Connection
+from db.repositories import prices, sketches
+from domain.locations import Location
+from ingest.archive.reader import read_lane_days
+from ingest.batches.aggregation import LaneDays
+from ingest.batches.copy_encoding import to_lane_days
+from ingest.batches.observations import read_observations
+from ingest.sketches.build import MonthSketches, sketches_by_month
+from ingest.sketches.copy_encoding import append_sketches
+from ingest.sketches.merge import add_up, is_empty
+
+MAX_OBSERVATIONS = 1_000_000
+"""Observations whose difference is computed at once, which bounds memory."""
+
+
+async def move_sketches(
+    connection: Connection, ports: Sequence[int], before: Sequence[Location], after: Sequence[Location]
+) -> None:
+    """Append the difference that the present tree, `after`, makes to the sketches of observations from or to the ports.
+
+    Raise ArchiveError if an archived file cannot be read.
+    """
+    frames = await read_observations(sketches.copy_out_moved(connection, ports))
+    is_moved = pl.col("origin").is_in(list(ports)) | pl.col("destination").is_in(list(ports))
+    for file in await prices.list_archived_files(connection):
+        frames.append((await asyncio.to_thread(read_lane_days, file)).filter(is_moved))
+    observations = pl.concat(frames) if frames else pl.DataFrame()
+    for part in observations.iter_slices(MAX_OBSERVATIONS):
+        await append_sketches(connection, differences(to_lane_days(part), before, after))
+
+
+def differences(
+    observations: LaneDays, before: Iterable[Location], after: Iterable[Location]
+) -> Iterator[MonthSketches]:
+    """Yield the sketches in the tree `after` minus those in the tree `before`, by month and origin region."""
+    trees = (sketches_by_month(observations, tree) for tree in (before, after))
+    signed = (((part.month, sign, part) for part in parts) for sign, parts in zip((-1, 1), trees, strict=True))
+    for month, parts in groupby(merge(*signed, key=itemgetter(0)), key=itemgetter(0)):
+        yield from _subtract(month, [(sign, part) for _, sign, part in parts])
+
+
+def _subtract(month: int, parts: Sequence[tuple[int, MonthSketches]]) -> Iterator[MonthSketches]:
+    found: dict[tuple[int, int], dict[int, list[bytes]]] = {}
+    for sign, part in parts:
+        for destination, sketch in zip(part.destinations, part.sketches, strict=True):
+            found.setdefault((part.origin, destination), {-1: [], 1: []})[sign].append(sketch)
+    # Most pairs lie above both the old and the new place.
+    changed = sorted(key for key, of_key in found.items() if of_key[-1] != of_key[1])
+    rows = [
+        (group, sign, sketch)
+        for group, key in enumerate(changed)
+        for sign, of_sign in found[key].items()
+        for sketch in of_sign
+    ]
+    groups, signs = (np.array([row[at] for row in rows], dtype=np.int64) for at in (0, 1))
+    sums = add_up([sketch for _, _, sketch in rows], groups, signs)
+    remaining = [(*key, sketch) for key, sketch in zip(changed, sums, strict=True) if not is_empty(sketch)]
+    for origin, of_origin in groupby(remaining, key=itemgetter(0)):
+        lanes = list(of_origin)
+        yield MonthSketches(month, origin, [lane[1] for lane in lanes], [lane[2] for lane in lanes])

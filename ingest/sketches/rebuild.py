@@ -1,0 +1,79 @@
+"""Sketches of whole months, built from the observations: for prices that were stored without them, and for repairs."""
+
+import asyncio
+from calendar import monthrange
+from collections.abc import AsyncIterator
+from datetime import date
+
+import polars as pl
+
+from db.connection import Connection
+from db.repositories import locations, prices, sketches, totals, versions
+from db.repositories.sketches import ALL_MONTHS
+from domain.prices import DateRange
+from ingest.archive.reader import list_months, read_lane_days
+from ingest.batches.apply import MAX_PENDING_ROWS
+from ingest.batches.copy_encoding import to_lane_days
+from ingest.batches.observations import read_observations
+from ingest.sketches.build import sketches_by_month
+from ingest.sketches.copy_encoding import append_sketches
+
+
+async def rebuild_stale(connection: Connection) -> AsyncIterator[date]:
+    """Build the sketches of all stale months, and yield each month when it is done.
+
+    Until then, readers compute from single prices. Batches wait while a month is built. Raise ArchiveError if an archived file
+    cannot be read.
+    """
+    for month in await _list_stale_months(connection):
+        async with connection.transaction():
+            await locations.lock_tree_exclusive(connection)
+            if await sketches.unmark_stale(connection, month):
+                await rebuild_month(connection, month)
+                await versions.announce_change(connection, f"sketches {month}")
+        yield month
+
+
+async def _list_stale_months(connection: Connection) -> list[date]:
+    """Return the stale months, by name."""
+    stale = await sketches.list_stale_months(connection)
+    if ALL_MONTHS not in stale:
+        return stale
+    async with connection.transaction():
+        # No batch is being applied that would add a month, or mark all of them again.
+        await locations.lock_tree_exclusive(connection)
+        files = await prices.list_archived_files(connection)
+        await sketches.mark_stale(connection, sorted({*await totals.list_months(connection), *list_months(files)}))
+        await sketches.unmark_stale(connection, ALL_MONTHS)
+        return await sketches.list_stale_months(connection)
+
+
+async def rebuild_month(connection: Connection, month: date) -> None:
+    """Replace the sketches of a month by those of its observations.
+
+    Call `lock_tree_exclusive` first. Raise ArchiveError.
+    """
+    await prices.lock_archive_shared(connection)
+    await sketches.delete_month(connection, month)
+    tree = await locations.list_locations(connection)
+    for part in (await read_month(connection, month)).iter_slices(MAX_PENDING_ROWS):
+        await append_sketches(connection, sketches_by_month(to_lane_days(part), tree))
+
+
+async def read_month(connection: Connection, month: date) -> pl.DataFrame:
+    """Return the observations that are valid in a month, cut to it, with the columns of `ingest.batches.observations`.
+
+    Raise ArchiveError.
+    """
+    days = DateRange(month, month.replace(day=monthrange(month.year, month.month)[1]))
+    frames = await read_observations(sketches.copy_out_month(connection, month))
+    for file in await prices.list_archived_files(connection, days):
+        frames.append(await asyncio.to_thread(read_lane_days, file))
+    if not frames:
+        return pl.DataFrame()
+    first, last = (pl.lit(day).to_physical() for day in (days.first, days.last))
+    return (
+        pl.concat(frames)
+        .filter((pl.col("first_day") <= last) & (pl.col("last_day") >= first))
+        .with_columns(pl.col("first_day").clip(first), pl.col("last_day").clip(None, last))
+    )
