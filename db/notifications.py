@@ -12,11 +12,11 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+from db.administration.access import get_schema, measure_database
 from db.background import background_task
 from db.connection import Connection, closing_on_timeout
 from db.errors import DatabaseError, ReadOnlyServer, describe_for_operator
 from db.pool import API, connect
-from db.repositories.access import get_schema, measure_database
 
 log = logging.getLogger("ratesgraph.db")
 

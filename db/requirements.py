@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from psycopg import sql
 
+from db.administration import access
+from db.administration.access import Relation, Session
 from db.connection import Connection, closing_on_timeout, open_connection
 from db.diagnosis import requirement_faults as faults
 from db.diagnosis.conninfo import describe_unusable, with_summary
@@ -25,8 +27,6 @@ from db.errors import (
     driver_errors,
 )
 from db.migrate import HISTORY_TABLE, created_tables, migration_names
-from db.repositories import access
-from db.repositories.access import Relation, Session
 
 MAX_LISTED = 3
 """Tables that a sentence names; it counts the others."""

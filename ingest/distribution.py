@@ -1,4 +1,4 @@
-"""Distribution over a Citus cluster: prices and totals by origin, the tree on every node.
+"""Distribution over a Citus cluster: the data by origin, the tree on every node.
 
 All other tables stay on the coordinator: the queue, exchange rates, tokens and the audit trail.
 """
@@ -11,9 +11,9 @@ from db.repositories import locations, versions
 from ingest.errors import ClusterUnusable
 
 DEFAULT_SHARDS = 32
-TABLES = ("locations", "price_totals", "prices")
+TABLES = ("locations", "price_totals", "price_sketches", "prices")
 """Distributed tables, in the order in which they are distributed."""
-MOVED_BACK = ("prices", "price_totals")
+MOVED_BACK = ("prices", "price_sketches", "price_totals")
 Report = Callable[[str, float], None]
 """Receives what is being done, and the part that is done (0 to 1)."""
 
@@ -51,7 +51,8 @@ async def distribute(connection: Connection, *, shards: int | None, report: Repo
     steps = {
         "locations": lambda: citus.create_reference_table(connection),
         "price_totals": lambda: citus.distribute_totals(connection, shards=shards or DEFAULT_SHARDS),
-        "prices": lambda: citus.distribute_prices(connection),
+        "price_sketches": lambda: citus.distribute_with_totals(connection, "price_sketches"),
+        "prices": lambda: citus.distribute_with_totals(connection, "prices"),
     }
     report("waiting for running batches", 0.0)
     async with connection.transaction():
@@ -77,7 +78,7 @@ async def distribute(connection: Connection, *, shards: int | None, report: Repo
 
 
 async def undistribute(connection: Connection, *, report: Report) -> list[str]:
-    """Move observations and totals back to the coordinator, and return the names of the tables.
+    """Move the data back to the coordinator, and return the names of the tables.
 
     The tree stays on every node: Citus moves no table with an identity column back. Raise ClusterUnusable, and change nothing,
     if the server is no coordinator.

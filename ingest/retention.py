@@ -11,8 +11,10 @@ from domain.archive import ArchivedFile
 from ingest.archive.reader import count_lanes, read_lane_days
 from ingest.archive.storage import split_url
 from ingest.archive.write import require_lock
-from ingest.batches.copy_encoding import copy_stream, encode_negated_totals, to_lane_days
+from ingest.batches.copy_encoding import encode_negated_totals
 from ingest.errors import ArchiveError
+from ingest.observations.copy_stream import copy_stream
+from ingest.observations.lane_days import to_lane_days
 
 
 async def list_expired(connection: Connection, before: date) -> list[ArchivedFile]:

@@ -12,9 +12,11 @@ from db.connection import Connection
 from db.repositories import locations, totals
 from db.repositories.totals import PackedTotals
 from domain.locations import Location, LocationKind
-from ingest.batches.aggregation import MonthTotals, month_number, move_lanes
-from ingest.batches.copy_encoding import copy_stream, decode_totals, encode_totals
+from ingest.batches.aggregation import MonthTotals, move_lanes
+from ingest.batches.copy_encoding import decode_totals, encode_totals
 from ingest.errors import TreeRejected
+from ingest.observations.copy_stream import copy_stream
+from ingest.observations.lane_days import month_number
 from ingest.sketches.move import move_sketches
 
 MAX_LANES = 10_000

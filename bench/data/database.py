@@ -81,7 +81,7 @@ async def apply_csv(connection: Connection, data: bytes) -> None:
 
 async def clear_prices(connection: Connection) -> None:
     """Truncate all tables that a batch writes, and flush the disk with a checkpoint."""
-    await connection.execute("TRUNCATE prices, price_totals, price_batches CASCADE")
+    await connection.execute("TRUNCATE prices, price_totals, price_sketches, stale_sketches, price_batches CASCADE")
     await connection.execute("TRUNCATE archived_files, archived_lanes, archive_tombstones")
     await connection.execute("CHECKPOINT")
 

@@ -9,10 +9,11 @@ from db.connection import Connection
 from db.repositories import locations, prices
 from domain.batches import FileFormat
 from domain.prices import RATE_UNITS
-from ingest.batches.copy_encoding import CHUNK_BYTES, copy_stream, encode_prices
+from ingest.batches.copy_encoding import encode_prices
 from ingest.batches.currency_conversion import AMOUNT_UNITS, ExchangeRates, convert_to_usd
 from ingest.batches.pipeline import sort_by_lane
 from ingest.batches.validation import check_items
+from ingest.observations.copy_stream import CHUNK_BYTES, copy_stream
 from ingest.readers.price_file import read_slices
 
 COPY_TEXT = b"""

@@ -10,11 +10,13 @@ from bench.ingest.copy_baseline import BATCH_ID, copy_binary, iterate_chunks, re
 from bench.scale import time_call
 from db.connection import Connection
 from db.repositories import locations, totals
-from ingest.batches.aggregation import LaneDays, totals_by_month
-from ingest.batches.copy_encoding import copy_stream, encode_prices, encode_totals
+from ingest.batches.aggregation import totals_by_month
+from ingest.batches.copy_encoding import encode_prices, encode_totals
 from ingest.batches.currency_conversion import ExchangeRates, convert_to_usd
 from ingest.batches.pipeline import sort_by_lane
 from ingest.batches.validation import check_items
+from ingest.observations.copy_stream import copy_stream
+from ingest.observations.lane_days import LaneDays
 
 T = TypeVar("T")
 

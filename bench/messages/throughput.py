@@ -64,7 +64,7 @@ async def _measure(
     """
     queue = f"bench-{uuid.uuid4().hex[:8]}"
     bodies = _make_bodies(count)
-    await connection.execute(b"TRUNCATE prices, price_totals, price_batches CASCADE")
+    await connection.execute(b"TRUNCATE prices, price_totals, price_sketches, stale_sketches, price_batches CASCADE")
     with console.status("messages"), running_workers(environment, 1):
         if is_full:
             with running_consumer(environment, queue):

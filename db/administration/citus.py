@@ -63,10 +63,13 @@ async def distribute_totals(connection: Connection, *, shards: int) -> None:
         await connection.execute(SQL["distribute_totals"], {"shards": shards})
 
 
-async def distribute_prices(connection: Connection) -> None:
-    """Distribute the observations as the totals are. Call `distribute_totals` first."""
+async def distribute_with_totals(connection: Connection, table: str) -> None:
+    """Distribute the observations or the sketches as the totals are.
+
+    Call `distribute_totals` first.
+    """
     with _refusals():
-        await connection.execute(SQL["distribute_prices"])
+        await connection.execute(SQL["distribute_with_totals"], {"table": table})
 
 
 async def truncate_local_copy(connection: Connection, table: str) -> None:

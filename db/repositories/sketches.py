@@ -1,4 +1,4 @@
-"""Sketches, the distributions of prices by day of region pairs: append, read, compact, rebuild.
+"""Sketches, the distributions of prices by day: append, read, compact, rebuild.
 
 No function updates a row. The sketches are bytes here; `db.sketches` knows their format.
 """
@@ -92,9 +92,9 @@ def copy_out_moved(connection: Connection, ports: Sequence[int]) -> AsyncGenerat
 
 
 async def take_crowded(connection: Connection, after: Key | None, *, max_rows: int, max_keys: int) -> list[SketchRow]:
-    """Delete and return the sketches of up to `max_keys` keys that have more than `max_rows` each, ordered by key.
+    """Delete and return the sketches of keys that have more than `max_rows`, ordered by key.
 
-    Begin behind the key `after`, in the order of origin, destination and month.
+    Begin behind the key `after`, and process up to `max_keys` keys.
     """
     origin, destination, month = after or (0, 0, date.min)
     async with connection.cursor(binary=True, row_factory=args_row(SketchRow)) as cursor:

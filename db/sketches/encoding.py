@@ -88,7 +88,10 @@ def _choose_widths(count: Int64, firsts: Int64) -> Int64:
 
 
 def decode_sketches(sketches: Sequence[bytes]) -> tuple[Entries, npt.NDArray[np.bool_]]:
-    """Return the entries of the sketches, with their numbers as rows, and for each entry whether it is a change."""
+    """Return the entries of the sketches, and for each entry whether it is a change.
+
+    A row is the position of a sketch.
+    """
     columns: list[tuple[npt.NDArray[np.generic], ...]] = []
     sizes, is_change = np.zeros(len(sketches), dtype=np.int64), np.zeros(len(sketches), dtype=bool)
     for number, sketch in enumerate(sketches):

@@ -15,7 +15,7 @@ SELECT (SELECT groupid = 0 FROM pg_dist_local_group),
 -- One row per distributed table of this installation: its name and its number of shards. A reference table has one.
 SELECT c.relname::text, (SELECT count(*) FROM pg_dist_shard s WHERE s.logicalrelid = d.logicalrelid)
 FROM pg_dist_partition d JOIN pg_class c ON c.oid = d.logicalrelid
-WHERE d.logicalrelid IN ('locations'::regclass, 'prices'::regclass, 'price_totals'::regclass)
+WHERE d.logicalrelid IN ('locations'::regclass, 'prices'::regclass, 'price_totals'::regclass, 'price_sketches'::regclass)
 
 -- create_reference_table --
 -- Copies the tree to all nodes, so that each can join it.
@@ -25,9 +25,9 @@ SELECT create_reference_table('locations')
 -- Distributes the totals by their origin. One lane is then read from one node.
 SELECT create_distributed_table('price_totals', 'origin', shard_count => %(shards)s)
 
--- distribute_prices --
--- Distributes the observations by their origin. They lie on the node of the totals of the same origin.
-SELECT create_distributed_table('prices', 'origin', colocate_with => 'price_totals')
+-- distribute_with_totals --
+-- Distributes a table by its origin. Its rows lie on the node of the totals of the same origin.
+SELECT create_distributed_table(%(table)s, 'origin', colocate_with => 'price_totals')
 
 -- truncate_local_copy --
 -- Deletes the rows of a distributed table that have stayed on the coordinator.
@@ -39,7 +39,7 @@ SELECT undistribute_table(%(table)s::regclass)
 
 -- analyze_tables --
 -- Frees the space of deleted rows and updates the planner statistics. It cannot run in a transaction.
-VACUUM (ANALYZE) locations, price_totals, prices
+VACUUM (ANALYZE) locations, price_totals, price_sketches, prices
 
 -- recover_prepared_transactions --
 -- One row: the number of transactions that were prepared on a node when it was lost, and that are committed or rolled back now.

@@ -8,12 +8,12 @@ on the destination's.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 
 from domain.locations import Location
+from ingest.observations.lane_days import LaneDays, first_day_of, month_of
 
 DAYS = 31
 """Columns of a month; in shorter months the last ones stay 0."""
@@ -24,20 +24,6 @@ It bounds memory: with the regions above them they may become many times as many
 """
 
 Int64 = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class LaneDays:
-    """Observations as columns: location ids, days since 1970-01-01 (inclusive) and US cents.
-
-    Any order is correct; rows sorted by origin and destination, or concatenated from sorted parts, are fastest.
-    """
-
-    origin: npt.NDArray[np.int32]
-    destination: npt.NDArray[np.int32]
-    first_day: npt.NDArray[np.int32]
-    last_day: npt.NDArray[np.int32]
-    usd_cents: Int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +85,6 @@ def _index_tree(locations: Iterable[Location]) -> tuple[Int64, Int64]:
     ids = np.fromiter((location.id for location in tree), dtype=np.int64, count=len(tree))
     parents = (-1 if location.parent_id is None else position[location.parent_id] for location in tree)
     return ids, np.fromiter(parents, dtype=np.int64, count=len(tree))
-
-
-def month_of(days: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Return the months of days, both counted from January 1970."""
-    return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int32)
-
-
-def month_number(day: date) -> int:
-    """Return the month of a day, counted from January 1970."""
-    return (day.year - 1970) * 12 + day.month - 1
-
-
-def first_day_of(month: int) -> int:
-    """Return the first day of a month; both count from January 1970."""
-    return int(np.datetime64(month, "M").astype("datetime64[D]").astype(np.int64))
 
 
 def _total_lanes(observations: LaneDays, ids: Int64) -> Iterator[MonthTotals]:

@@ -16,10 +16,12 @@ from db.repositories import batches, lanes, locations, prices, sketches, totals,
 from domain.batch_size import DEFAULT_LIMITS, BatchLimits
 from domain.batches import BatchOutcome, BatchStatus, OnError
 from domain.locations import Location
-from ingest.batches.aggregation import LaneDays, MonthTotals, month_of, totals_by_month
-from ingest.batches.copy_encoding import copy_stream, encode_prices, encode_totals, to_lane_days
+from ingest.batches.aggregation import MonthTotals, totals_by_month
+from ingest.batches.copy_encoding import encode_prices, encode_totals
 from ingest.batches.counts import BatchCounts
 from ingest.batches.pipeline import ProcessedSlice, process_slices
+from ingest.observations.copy_stream import copy_stream
+from ingest.observations.lane_days import LaneDays, month_of, to_lane_days
 from ingest.readers.price_file import Slice
 from ingest.sketches.build import sketches_by_month
 from ingest.sketches.copy_encoding import append_sketches

@@ -6,9 +6,8 @@ Format: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format"; 
 is that of numeric_recv and array_recv in the PostgreSQL source.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import fields, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,15 +16,12 @@ import polars as pl
 from db.repositories.totals import PackedTotals
 from domain.locations import Location
 from domain.prices import RATE_UNITS
-from ingest.batches.aggregation import DAYS, Int64, LaneDays, MonthTotals, totals_by_month
+from ingest.batches.aggregation import DAYS, Int64, MonthTotals, totals_by_month
 from ingest.batches.currency_conversion import AMOUNT_UNITS
+from ingest.observations.copy_stream import POSTGRES_EPOCH
+from ingest.observations.lane_days import LaneDays
 
-HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-TRAILER = b"\xff\xff"
-CHUNK_BYTES = 1 << 18
 SLICE_ROWS = 1 << 16
-POSTGRES_EPOCH = 10_957
-"""2000-01-01, PostgreSQL's day 0, in days since 1970-01-01."""
 INT8_OID, INT4_OID = 20, 23
 NUMERIC_NEGATIVE = 0x4000
 NUMERIC_BASE = 10_000
@@ -101,11 +97,6 @@ def encode_totals(parts: Iterable[MonthTotals]) -> Iterator[npt.NDArray[np.void]
             yield _encode_total_rows(totals, np.flatnonzero(length == days), first, int(days))
 
 
-def to_lane_days(observations: pl.DataFrame) -> LaneDays:
-    """Return observations as arrays; days count from 1970-01-01."""
-    return LaneDays(*(observations[field.name].to_numpy() for field in fields(LaneDays)))
-
-
 def encode_negated_totals(observations: LaneDays, tree: list[Location]) -> Iterator[npt.NDArray[np.void]]:
     """Yield the rows for `copy_totals` that subtract the observations from the totals."""
     for added in totals_by_month(observations, tree):
@@ -154,20 +145,3 @@ def decode_totals(month: int, packed: PackedTotals) -> MonthTotals:
         np.frombuffer(data, dtype=INT4).astype(np.int64) for data in (packed.origins, packed.destinations)
     )
     return MonthTotals(month, origin, destination, sums, counts)
-
-
-async def copy_stream(parts: Iterable[npt.NDArray[np.generic]]) -> AsyncIterator[bytes]:
-    """Yield the rows as one binary COPY stream.
-
-    The chunks are small enough not to block the event loop. Each part is encoded in a thread while the one before it is sent.
-    """
-    yield HEADER
-    remaining = iter(parts)
-    part = await asyncio.to_thread(next, remaining, None)
-    while part is not None:
-        upcoming = asyncio.ensure_future(asyncio.to_thread(next, remaining, None))
-        data = memoryview(part.view(np.uint8).data)
-        for start in range(0, len(data), CHUNK_BYTES):
-            yield data[start : start + CHUNK_BYTES].tobytes()
-        part = await upcoming
-    yield TRAILER

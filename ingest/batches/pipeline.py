@@ -22,11 +22,11 @@ from domain.batch_size import SHORT_ITEM_DAYS, BatchLimits, BatchSize
 from domain.batches import Severity
 from domain.locations import Location
 from domain.prices import DateRange
-from ingest.batches.aggregation import month_of
 from ingest.batches.currency_conversion import UNIX_EPOCH, Converted, ExchangeRates, convert_to_usd
 from ingest.batches.suggestions import Alias, PortAliases, PortSuggestions
 from ingest.batches.validation import CheckedItems, check_items, file_rejection, line_rejections
 from ingest.errors import FileRejected
+from ingest.observations.lane_days import month_of
 from ingest.readers.prefetch import prefetch
 from ingest.readers.price_file import Slice
 

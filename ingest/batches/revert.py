@@ -12,8 +12,10 @@ from db.repositories import audit, batches, locations, prices, sketches, totals,
 from db.repositories.audit import COMMAND, Action
 from domain.batches import BatchStatus
 from ingest.archive.reader import count_lanes, read_batch
-from ingest.batches.copy_encoding import copy_stream, encode_negated_totals, to_lane_days
-from ingest.batches.observations import read_observations
+from ingest.batches.copy_encoding import encode_negated_totals
+from ingest.observations.copy_stream import copy_stream
+from ingest.observations.csv_lines import read_observations
+from ingest.observations.lane_days import to_lane_days
 from ingest.sketches.build import sketches_by_month
 from ingest.sketches.copy_encoding import append_sketches
 

@@ -1,4 +1,4 @@
-"""Sketches of a batch: its prices by day and bucket, for every pair of regions above an observation.
+"""Sketches of observations: prices by day and bucket, for every pair of regions above.
 
 The arithmetic runs in numpy, month by month and origin region by origin region, so memory is bounded by the destinations of one
 region. Where the cells of a month are well filled, they are counted in a dense array, and rows of destinations are added to
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from db.sketches.buckets import bucket_of
 from db.sketches.encoding import DAYS, Entries, encode_sketches
 from domain.locations import Location
-from ingest.batches.aggregation import LaneDays, first_day_of, month_of
+from ingest.observations.lane_days import LaneDays, first_day_of, month_of
 from ingest.sketches.tree import RegionOrder
 
 Int64 = npt.NDArray[np.int64]
@@ -30,9 +30,9 @@ MAX_KEYS = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class MonthSketches:
-    """Sketches of one month (counted from January 1970) and origin region, by destination region.
+    """Sketches of one month and origin region, by destination region.
 
-    The regions are location IDs.
+    The month counts from January 1970. The regions are location IDs.
     """
 
     month: int
@@ -60,7 +60,7 @@ class _Month(NamedTuple):
 def sketches_by_month(
     observations: LaneDays, locations: Iterable[Location], *, sign: int = 1
 ) -> Iterator[MonthSketches]:
-    """Yield the sketches of every pair of regions that has observations, by month and origin region.
+    """Yield the sketches of every pair of regions, by month and origin region.
 
     With the sign -1 they subtract the observations.
     """
@@ -189,7 +189,10 @@ def _count_dense(month: _Month, regions: RegionOrder, cells: int) -> Int64:
 
 
 def _count_sorted(month: _Month, regions: RegionOrder, cells: int) -> tuple[Int64, Int64]:
-    """Return the keys (region × cells + cell) with a count other than 0, sorted, and their counts."""
+    """Return the keys with a count other than 0, sorted, and their counts.
+
+    A key is region × cells + cell.
+    """
     # The lowest bit of a key says whether it counts down: sorting keys alone is several times as fast as sorting with counts.
     signed = month.cell * 2 + (month.sign < 0)
     levels = _expand(month.destination, regions)

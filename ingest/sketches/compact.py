@@ -10,7 +10,7 @@ import numpy as np
 from db.connection import Connection
 from db.repositories import locations, sketches
 from db.repositories.sketches import Key, SketchRow
-from ingest.batches.aggregation import month_number
+from ingest.observations.lane_days import month_number
 from ingest.sketches.build import MonthSketches
 from ingest.sketches.copy_encoding import append_sketches
 from ingest.sketches.merge import add_up, is_empty
@@ -20,7 +20,7 @@ MAX_KEYS_PER_STEP = 300
 
 
 async def compact_sketches(connection: Connection, *, max_rows: int) -> int:
-    """Compact until no key has more than `max_rows` sketches; return the number of sketches merged.
+    """Compact the sketches of keys with more than `max_rows`; return the number merged.
 
     Runs concurrently with batches and readers, as the compaction of totals does.
     """

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from db.connection import Connection
 from db.repositories import sketches
-from ingest.batches.aggregation import first_day_of
-from ingest.batches.copy_encoding import POSTGRES_EPOCH, copy_stream
+from ingest.observations.copy_stream import POSTGRES_EPOCH, copy_stream
+from ingest.observations.lane_days import first_day_of
 from ingest.sketches.build import MonthSketches
 
 _ROW = struct.Struct(">h7i")

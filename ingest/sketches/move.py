@@ -13,9 +13,8 @@ from db.connection import Connection
 from db.repositories import prices, sketches
 from domain.locations import Location
 from ingest.archive.reader import read_lane_days
-from ingest.batches.aggregation import LaneDays
-from ingest.batches.copy_encoding import to_lane_days
-from ingest.batches.observations import read_observations
+from ingest.observations.csv_lines import read_observations
+from ingest.observations.lane_days import LaneDays, to_lane_days
 from ingest.sketches.build import MonthSketches, sketches_by_month
 from ingest.sketches.copy_encoding import append_sketches
 from ingest.sketches.merge import add_up, is_empty
@@ -27,7 +26,7 @@ MAX_OBSERVATIONS = 1_000_000
 async def move_sketches(
     connection: Connection, ports: Sequence[int], before: Sequence[Location], after: Sequence[Location]
 ) -> None:
-    """Append the difference that the present tree, `after`, makes to the sketches of observations from or to the ports.
+    """Append the difference that the tree `after` makes to the sketches of moved ports.
 
     Raise ArchiveError if an archived file cannot be read.
     """
@@ -44,10 +43,17 @@ def differences(
     observations: LaneDays, before: Iterable[Location], after: Iterable[Location]
 ) -> Iterator[MonthSketches]:
     """Yield the sketches in the tree `after` minus those in the tree `before`, by month and origin region."""
-    trees = (sketches_by_month(observations, tree) for tree in (before, after))
-    signed = (((part.month, sign, part) for part in parts) for sign, parts in zip((-1, 1), trees, strict=True))
-    for month, parts in groupby(merge(*signed, key=itemgetter(0)), key=itemgetter(0)):
-        yield from _subtract(month, [(sign, part) for _, sign, part in parts])
+    parts = merge(
+        _signed(-1, sketches_by_month(observations, before)),
+        _signed(1, sketches_by_month(observations, after)),
+        key=lambda signed: signed[1].month,
+    )
+    for month, of_month in groupby(parts, key=lambda signed: signed[1].month):
+        yield from _subtract(month, list(of_month))
+
+
+def _signed(sign: int, parts: Iterable[MonthSketches]) -> Iterator[tuple[int, MonthSketches]]:
+    return ((sign, part) for part in parts)
 
 
 def _subtract(month: int, parts: Sequence[tuple[int, MonthSketches]]) -> Iterator[MonthSketches]:

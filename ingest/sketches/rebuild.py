@@ -12,11 +12,13 @@ from db.repositories import locations, prices, sketches, totals, versions
 from db.repositories.sketches import ALL_MONTHS
 from domain.prices import DateRange
 from ingest.archive.reader import list_months, read_lane_days
-from ingest.batches.apply import MAX_PENDING_ROWS
-from ingest.batches.copy_encoding import to_lane_days
-from ingest.batches.observations import read_observations
+from ingest.observations.csv_lines import read_observations
+from ingest.observations.lane_days import to_lane_days
 from ingest.sketches.build import sketches_by_month
 from ingest.sketches.copy_encoding import append_sketches
+
+MAX_OBSERVATIONS = 4_000_000
+"""Observations whose sketches are built at once."""
 
 
 async def rebuild_stale(connection: Connection) -> AsyncIterator[date]:
@@ -56,12 +58,12 @@ async def rebuild_month(connection: Connection, month: date) -> None:
     await prices.lock_archive_shared(connection)
     await sketches.delete_month(connection, month)
     tree = await locations.list_locations(connection)
-    for part in (await read_month(connection, month)).iter_slices(MAX_PENDING_ROWS):
+    for part in (await read_month(connection, month)).iter_slices(MAX_OBSERVATIONS):
         await append_sketches(connection, sketches_by_month(to_lane_days(part), tree))
 
 
 async def read_month(connection: Connection, month: date) -> pl.DataFrame:
-    """Return the observations that are valid in a month, cut to it, with the columns of `ingest.batches.observations`.
+    """Return the observations that are valid in a month, cut to it, with the columns of `ingest.observations.csv_lines`.
 
     Raise ArchiveError.
     """

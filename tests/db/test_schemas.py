@@ -10,10 +10,11 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from db.administration import access
 from db.migrate import migrate, migration_names
 from db.notifications import BATCHES, DATA, QUEUE, open_notifications
 from db.pool import INGEST, connect
-from db.repositories import access, locations
+from db.repositories import locations
 from db.repositories.versions import announce_change
 from db.requirements import Work, check_database
 from domain.batches import BatchStatus

@@ -23,7 +23,7 @@ from tests.support.sections.world import fill
 
 pytestmark = pytest.mark.anyio
 
-SAME_EVERYWHERE = ("lanes.", "locations.", "previews.", "prices.", "totals.")
+SAME_EVERYWHERE = ("lanes.", "locations.", "previews.", "prices.", "sketches.", "totals.")
 """Subjects whose results depend on the world alone, not on times and other properties of a server."""
 READING = (
     "copy_out_",
@@ -34,6 +34,7 @@ READING = (
     "get_",
     "has_",
     "is_",
+    "keep_",
     "list_",
     "lock_archive_",
     "lock_migrations",
@@ -89,7 +90,7 @@ async def _fill(database_url: str) -> None:
 async def run(database_url: str, section: str) -> tuple[object, object]:
     """Run the section in a transaction that is rolled back.
 
-    Return its result, and the observations and totals after it.
+    Return its result, and the observations, totals and sketches after it.
     """
     async with connect(database_url, INGEST) as connection, connection.transaction(force_rollback=True):
         return await run_section(connection, section), await read_state(connection)
@@ -107,7 +108,7 @@ def test_every_section_has_a_run() -> None:
         (citus.list_distributed_tables, psycopg.errors.UndefinedTable),
         (citus.create_reference_table, DatabaseUnusable),
         (partial(citus.distribute_totals, shards=SHARDS), DatabaseUnusable),
-        (citus.distribute_prices, DatabaseUnusable),
+        (partial(citus.distribute_with_totals, table="prices"), DatabaseUnusable),
         (partial(citus.truncate_local_copy, table="prices"), DatabaseUnusable),
         (partial(citus.undistribute_table, table="prices"), DatabaseUnusable),
         (citus.recover_prepared_transactions, DatabaseUnusable),

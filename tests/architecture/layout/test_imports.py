@@ -50,7 +50,7 @@ LIBRARIES = {
         "server/routes/metrics.py",
     },
     "polars": {"ingest", "server/downloads/series_files.py"},
-    "numpy": {"ingest", "resolvers/analysis/price_statistics.py"},
+    "numpy": {"ingest", "db/sketches", "resolvers/analysis/price_statistics.py"},
     "python_calamine": {"ingest/readers/excel"},
     "aio_pika": {"server/amqp"},
 }

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from db.connection import Connection
 from db.pool import INGEST, Pool, connect, open_pool
-from db.repositories import locations, totals
+from db.repositories import locations, sketches, totals
 from domain.locations import Lane, LocationKind, TreeEntry
 from domain.prices import DailyAverages, DateRange
 from ingest.compact import compact
 from ingest.tree import change_tree
 from ingest.verify import verify
 from resolvers.averages import AveragePricesQuery, average_prices
+from tests.support.batches.sketches import expect_cells, read_cells
 from tests.support.batches.strategies import PORTS, REGIONS, amounts, clear, worlds
 from tests.support.contexts import reading_context
 from tests.support.worlds import Item, World, apply_frame, by_day, by_key, days_between, frame_of
@@ -67,6 +68,8 @@ async def check(connection: Connection, pool: Pool, world: World) -> None:
                 day: (len(found), int(100 * sum(found))) for day, found in observed.items() if found
             }
     assert [difference async for _, found in verify(connection) for difference in found] == []
+    assert await read_cells(connection) == expect_cells(world)
+    assert await sketches.list_stale_months(connection) == []
 
 
 def _number(value: Decimal | None) -> float | None:

@@ -67,7 +67,9 @@ class BatchLifecycle(RuleBasedStateMachine):
 
     async def _clear(self, pool: Pool) -> None:
         async with pool.connection() as connection:
-            await connection.execute("TRUNCATE locations, prices, price_totals, price_batches CASCADE")
+            await connection.execute(
+                "TRUNCATE locations, prices, price_totals, price_sketches, stale_sketches, price_batches CASCADE"
+            )
             await change_tree(connection, self.world.entries())
 
     def run(self, work: object) -> None:

@@ -122,7 +122,9 @@ def test_exchange_rates_shown_equal_those_used_for_currency_conversion(
             connect(module_database_url, INGEST) as connection,
             open_pool(module_database_url, INGEST, max_size=2) as pool,
         ):
-            await connection.execute("TRUNCATE exchange_rates, prices, price_totals, price_batches CASCADE")
+            await connection.execute(
+                "TRUNCATE exchange_rates, prices, price_totals, price_sketches, price_batches CASCADE"
+            )
             await change_tree(connection, WORLD.entries())
             assert await store_rates(connection, pl.DataFrame(rows, schema=RATES, orient="row")) == len(rows)
             converted = await read_conversion_rates(connection, first, last)

@@ -33,7 +33,9 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 async def clear(connection: Connection) -> None:
-    await connection.execute("TRUNCATE locations, prices, price_totals, price_batches CASCADE")
+    await connection.execute(
+        "TRUNCATE locations, prices, price_totals, price_sketches, stale_sketches, price_batches CASCADE"
+    )
     await connection.execute("TRUNCATE archived_files, archived_lanes, archive_tombstones")
 
 

@@ -40,7 +40,9 @@ def sorted_errors(result: ExecutionResult) -> list[dict[str, Any]]:
 async def fill(url: str, world: World, items: Sequence[Item]) -> None:
     """Replace the content of the database."""
     async with connect(url, INGEST) as connection:
-        await connection.execute("TRUNCATE locations, prices, price_totals, price_batches CASCADE")
+        await connection.execute(
+            "TRUNCATE locations, prices, price_totals, price_sketches, stale_sketches, price_batches CASCADE"
+        )
         await change_tree(connection, world.entries())
         await apply_frame(connection, frame_of(items))
 

@@ -5,9 +5,9 @@ from contextlib import aclosing
 
 from psycopg.rows import TupleRow
 
+from db.administration import access
 from db.connection import Connection
 from db.repositories import (
-    access,
     audit,
     batches,
     lanes,
@@ -28,6 +28,7 @@ from domain.locations import Lane, LocationKind
 from domain.pages import PageRequest
 from tests.support.sections.archive_runs import ARCHIVE_RUN_BEFORE, ARCHIVE_RUNS
 from tests.support.sections.sample_runs import SAMPLE_RUNS
+from tests.support.sections.sketch_runs import SKETCH_RUNS
 from tests.support.sections.world import (
     APPLIED,
     CNAAA,
@@ -185,6 +186,7 @@ RUNS: Mapping[Section, Run] = {
     "rates.list_rates": lambda c: rates.list_rates(c, ["EUR"], DAYS),
     "rates.merge_rates": rates.merge_rates,
     **SAMPLE_RUNS,
+    **SKETCH_RUNS,
     "tokens.find_tokens": lambda c: tokens.find_tokens(c, [TOKEN]),
     "tokens.insert_token": lambda c: tokens.insert_token(
         c, id=TOKEN, name="test", scopes=["read"], secret_sha256=b"", expires_at=None
@@ -249,9 +251,10 @@ async def run_section(connection: Connection, section: Section) -> object:
 
 
 async def read_state(connection: Connection) -> list[list[TupleRow]]:
-    """Return all observations and totals, in order."""
+    """Return all observations, totals and sketches, in order."""
     statements = (
         b"SELECT * FROM prices ORDER BY batch_id, item, first_day",
         b"SELECT * FROM price_totals ORDER BY origin, destination, month, first_day, price_sums",
+        b"SELECT * FROM price_sketches ORDER BY origin, destination, month, sketch",
     )
     return [await (await connection.execute(statement)).fetchall() for statement in statements]

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from db.connection import Connection
 from domain.prices import DateRange
-from ingest.batches.copy_encoding import HEADER, TRAILER
+from ingest.observations.copy_stream import HEADER, TRAILER
 from ingest.tree import change_tree
 from tests.support.batches.queue import accept
 from tests.support.worlds import Item, World, apply_frame, frame_of

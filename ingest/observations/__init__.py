@@ -1,0 +1,1 @@
+"""Observations as columns, and the streams of COPY."""

@@ -1,0 +1,44 @@
+"""Observations as numpy columns, and months counted from January 1970."""
+
+from dataclasses import dataclass, fields
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneDays:
+    """Observations as columns: location ids, days since 1970-01-01 (inclusive) and US cents.
+
+    Any order is correct; rows sorted by origin and destination, or concatenated from sorted parts, are fastest.
+    """
+
+    origin: npt.NDArray[np.int32]
+    destination: npt.NDArray[np.int32]
+    first_day: npt.NDArray[np.int32]
+    last_day: npt.NDArray[np.int32]
+    usd_cents: Int64
+
+
+def to_lane_days(observations: pl.DataFrame) -> LaneDays:
+    """Return observations as arrays; days count from 1970-01-01."""
+    return LaneDays(*(observations[field.name].to_numpy() for field in fields(LaneDays)))
+
+
+def month_of(days: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Return the months of days, both counted from January 1970."""
+    return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int32)
+
+
+def month_number(day: date) -> int:
+    """Return the month of a day, counted from January 1970."""
+    return (day.year - 1970) * 12 + day.month - 1
+
+
+def first_day_of(month: int) -> int:
+    """Return the first day of a month; both count from January 1970."""
+    return int(np.datetime64(month, "M").astype("datetime64[D]").astype(np.int64))
