@@ -1,4 +1,4 @@
-"""Totals and sketches after a change of the region tree: the figures of all regions follow moved ports.
+"""Totals and sketches after a change of the region tree: they follow moved ports.
 
 The difference is computed in numpy, month by month, so that its memory is bounded, and appended in the transaction that changes
 the tree.
@@ -29,7 +29,7 @@ It bounds memory: in a tree of five levels, a lane becomes up to 25 rows of half
 async def move_totals(
     connection: Connection, before: Sequence[Location], *, max_rows: int | None, report: Callable[[float], None]
 ) -> None:
-    """Append the difference between the totals and sketches in the present tree and in the tree `before`.
+    """Append the difference of the totals and sketches to those in the tree `before`.
 
     The time grows with the rows of totals of the lanes with a moved end: one per lane and month, or more until compaction.
     Raise TreeRejected (TREE_CHANGE_TOO_LARGE) if there are more than `max_rows`.

@@ -22,9 +22,10 @@ from ingest.batches.counts import BatchCounts
 from ingest.batches.pipeline import ProcessedSlice, process_slices
 from ingest.observations.copy_stream import copy_stream
 from ingest.observations.lane_days import LaneDays, month_of, to_lane_days
+from ingest.observations.read_ahead import ReadAhead
 from ingest.readers.price_file import Slice
 from ingest.sketches.build import sketches_by_month
-from ingest.sketches.copy_encoding import append_sketches
+from ingest.sketches.copy_encoding import encode_sketch_rows
 
 PRICES_SHARE = 0.7
 """Approximate share of the work spent on prices.
@@ -139,8 +140,10 @@ async def _append_totals(
 
     observations = await asyncio.to_thread(take_observations, pending)
     rows = encode_totals(_report_months(totals_by_month(observations, tree), observations, on_progress))
-    await totals.copy_totals(connection, copy_stream(rows))
-    await append_sketches(connection, sketches_by_month(observations, tree))
+    # The sketches are built while PostgreSQL stores the totals.
+    with ReadAhead(encode_sketch_rows(sketches_by_month(observations, tree))) as sketch_rows:
+        await totals.copy_totals(connection, copy_stream(rows))
+        await sketches.copy_sketches(connection, copy_stream(sketch_rows))
 
 
 def take_observations(pending: list[pl.DataFrame]) -> LaneDays:

@@ -12,6 +12,7 @@ from domain.locations import Lane
 from ingest.errors import SampleRejected
 from ingest.sampling.archived import describe_file_lanes, merge_descriptions, read_lanes
 from ingest.sampling.lanes import choose_lanes, describe_candidates
+from ingest.sketches.rebuild import rebuild_stale
 from ingest.verify import verify
 
 
@@ -73,9 +74,11 @@ async def copy_sample(
         report("Copying")
         await _copy_base(source, target)
         await _copy_lanes(source, target, lanes)
-    # The totals of regions are those of the chosen lanes alone.
+    # The totals and sketches of regions are those of the chosen lanes alone.
     async for month, _ in verify(target, repair=True):
         report(f"Adding up {month:%Y-%m}")
+    async for month in rebuild_stale(target):
+        report(f"Counting the prices of {month:%Y-%m}")
 
 
 @asynccontextmanager

@@ -42,7 +42,7 @@ async def move_sketches(
 def differences(
     observations: LaneDays, before: Iterable[Location], after: Iterable[Location]
 ) -> Iterator[MonthSketches]:
-    """Yield the sketches in the tree `after` minus those in the tree `before`, by month and origin region."""
+    """Yield the sketches in the tree `after` minus those in the tree `before`."""
     parts = merge(
         _signed(-1, sketches_by_month(observations, before)),
         _signed(1, sketches_by_month(observations, after)),

@@ -1,4 +1,7 @@
-"""Sketches of whole months, built from the observations: for prices that were stored without them, and for repairs."""
+"""Sketches of whole months, built from the observations.
+
+Prices that were stored without sketches need them, and repairs.
+"""
 
 import asyncio
 from calendar import monthrange
@@ -63,9 +66,9 @@ async def rebuild_month(connection: Connection, month: date) -> None:
 
 
 async def read_month(connection: Connection, month: date) -> pl.DataFrame:
-    """Return the observations that are valid in a month, cut to it, with the columns of `ingest.observations.csv_lines`.
+    """Return the observations that are valid in a month, cut to it.
 
-    Raise ArchiveError.
+    The columns are those of `ingest.observations.csv_lines`. Raise ArchiveError.
     """
     days = DateRange(month, month.replace(day=monthrange(month.year, month.month)[1]))
     frames = await read_observations(sketches.copy_out_month(connection, month))

@@ -55,5 +55,8 @@ class RegionOrder:
         return len(self.ids)
 
     def region_of(self, ports: npt.NDArray[np.int32] | Int64) -> Int64:
-        """Return the number of the region that contains each port, given by its location ID; -1 for none."""
+        """Return the number of the region that contains each port, -1 for none.
+
+        The ports are location IDs.
+        """
         return self._regions[np.searchsorted(self._ports, ports)]

@@ -7,10 +7,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from db.administration import citus
+from db.administration import access, citus
 from db.connection import Connection, open_connection
 from db.pool import INGEST, connect
-from db.repositories import access, totals
+from db.repositories import totals
 from domain.locations import Lane
 from domain.prices import DayTotals
 from ingest.batches.revert import revert_batch

@@ -9,7 +9,7 @@ import pytest
 
 from db.connection import Connection
 from db.pool import INGEST, connect
-from db.repositories import locations, totals
+from db.repositories import locations, sketches, totals
 from domain.locations import Lane
 from domain.prices import DateRange
 from ingest.archive.write import archive_prices
@@ -71,6 +71,7 @@ async def test_sample_holds_all_prices_of_the_chosen_lanes_and_their_averages(
     assert len(sample.lanes) == 60 < sample.source_lanes
     assert {"currency EUR", "duplicates", "zero or negative prices", "valid for more than 31 days"} <= {*sample.traits}
     assert [found async for _, found in verify(connection) if found] == []
+    assert await sketches.list_stale_months(connection) == []
     prices = await read_prices(connection)
     lanes = {(row[3], row[4]) for row in prices}
     assert len(lanes) == 60

@@ -41,7 +41,7 @@ def built(way: str) -> Iterator[None]:
 
 @st.composite
 def trees(draw: st.DrawFn) -> list[Location]:
-    """Draw regions below one another, in any order of IDs, with ports in regions and perhaps at the root."""
+    """Draw regions below one another, in any order of IDs, and ports."""
     ids = draw(st.permutations(REGIONS))
     parents: dict[int, int | None] = {ids[0]: None}
     parents |= {after: draw(st.sampled_from([None, before, ids[0]])) for before, after in pairwise(ids)}

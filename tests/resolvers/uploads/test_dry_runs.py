@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from db.administration.access import SQL
 from db.notifications import BATCHES, DATA, QUEUE
 from db.pool import INGEST, connect
-from db.repositories.access import SQL
 from ingest.exchange_rates.ecb import load_ecb_rates
 from tests.support.batches.uploads import INVALID_ITEMS, VALID_ITEM, create_locations, price_counts
 from tests.support.databases.dumps import dump

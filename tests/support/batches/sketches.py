@@ -1,4 +1,7 @@
-"""Sketches read by plain Python, and the counts that they must have. Neither uses the product's encoder or decoder."""
+"""Sketches read by plain Python, and the counts that they must have.
+
+Neither uses the product's encoder or decoder.
+"""
 
 import struct
 from collections import Counter
@@ -17,7 +20,7 @@ FROM price_sketches s JOIN locations o ON o.id = s.origin JOIN locations d ON d.
 
 
 def plain_bucket(cents: int) -> int:
-    """Return the bucket of a price by the definition: exact below 128 cents, then 64 steps an octave."""
+    """Return the bucket of a price: exact below 128 cents, then 64 steps an octave."""
     size, octave = abs(cents), 0
     while size >> octave >= 128:
         octave += 1
@@ -26,7 +29,10 @@ def plain_bucket(cents: int) -> int:
 
 
 def plain_cells(sketch: bytes, month: date) -> Iterable[tuple[date, int, int]]:
-    """Yield day, bucket and count of each day of a sketch; a change counts on each day to the end of the month."""
+    """Yield day, bucket and count of each day of a sketch.
+
+    A change counts on each day to the end of the month.
+    """
     flags, days = sketch[0], sketch[1]
     sizes = struct.unpack_from(f"<{days}H", sketch, 2 + days)
     total, at = sum(sizes), 2 + 3 * days

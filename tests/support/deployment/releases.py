@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,10 +82,7 @@ def open_deployment(folder: Path) -> Deployment:
     newest = f"db/migrations/{migration_names()[-1]}.sql"
     commit = _git("log", "--diff-filter=A", "--max-count=1", "--format=%H", "--", newest).decode().strip()
     # The product alone: the helpers of these tests fill its database.
-    archive = _git("archive", "--format=tar", f"{commit}^" if commit else "HEAD", "--", *PRODUCT)
-    release = folder / "before"
-    with tarfile.open(fileobj=io.BytesIO(archive)) as file:
-        file.extractall(release, filter="data")
+    release = extract(f"{commit}^" if commit else "HEAD", PRODUCT, folder / "before")
     assert not (release / newest).exists()
     (folder / "current").symlink_to(release)
     return Deployment(folder)
@@ -99,6 +97,13 @@ def require_deployment(folder: Path) -> Deployment:
         return open_deployment(folder)
     except NoHistory as error:
         pytest.skip(f"the previous release is unknown: {error}")
+
+
+def extract(commit: str, folders: Iterable[str], target: Path) -> Path:
+    """Write these folders of a commit into the target, and return it. Raise NoHistory."""
+    with tarfile.open(fileobj=io.BytesIO(_git("archive", "--format=tar", commit, "--", *folders))) as file:
+        file.extractall(target, filter="data")
+    return target
 
 
 def _git(*arguments: str) -> bytes:
