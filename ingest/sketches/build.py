@@ -1,12 +1,13 @@
 """Sketches of observations: prices by day and bucket, for every pair of regions above.
 
-The arithmetic runs in numpy, month by month and origin region by origin region, so memory is bounded by the destinations of one
-region. Where the cells of a month are well filled, they are counted in a dense array, and rows of destinations are added to
-their parents; otherwise every observation is expanded to its ancestors, and equal keys are counted after a sort.
+The arithmetic runs in numpy, month by month and, unless the batch is small, origin region by origin region: memory is bounded
+by the destinations of one region. Where the cells of a month are well filled, they are counted in a dense array, and rows of
+destinations are added to their parents; otherwise every observation is expanded to its ancestors, and equal keys are counted
+after a sort.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -24,19 +25,21 @@ MAX_DENSE_CELLS = 1 << 24
 """Cells of one origin region's dense array, at 8 bytes each."""
 SORT_COST = 4
 """Cost of sorting a key, in units of the cost of a dense cell."""
+MAX_KEYS_AT_ONCE = 1 << 18
+"""Keys up to which all origin regions are counted together: fewer steps for small batches."""
 MAX_KEYS = 1 << 22
 """Keys that are sorted at once, at 8 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
 class MonthSketches:
-    """Sketches of one month and origin region, by destination region.
+    """Sketches of one month, as columns; it counts from January 1970.
 
-    The month counts from January 1970. The regions are location IDs.
+    Origins and destinations are location IDs of regions. A pair may occur several times.
     """
 
     month: int
-    origin: int
+    origins: list[int]
     destinations: list[int]
     sketches: list[bytes]
 
@@ -60,7 +63,7 @@ class _Month(NamedTuple):
 def sketches_by_month(
     observations: LaneDays, locations: Iterable[Location], *, sign: int = 1
 ) -> Iterator[MonthSketches]:
-    """Yield the sketches of every pair of regions, by month and origin region.
+    """Yield the sketches of every pair of regions, month by month.
 
     With the sign -1 they subtract the observations.
     """
@@ -95,25 +98,36 @@ def _sketch_month(
     sign: int,
 ) -> Iterator[MonthSketches]:
     changes = _list_changes(days, origin, destination, first, after, bucket)
-    numbers = np.arange(len(regions))
-    starts, stops = (np.searchsorted(changes.origin, bound) for bound in (numbers, regions.stops))
+    for entries in _count_pairs(changes, regions):
+        # Entries are sorted by pair.
+        filled = np.flatnonzero(np.diff(entries.row, prepend=-1))
+        if not len(filled):
+            continue
+        row = np.repeat(np.arange(len(filled)), np.diff(filled, append=len(entries)))
+        numbered = Entries(row, entries.day, entries.bucket, sign * entries.count)
+        origins, destinations = (regions.ids[side].tolist() for side in np.divmod(entries.row[filled], len(regions)))
+        sketches = encode_sketches(numbered, np.full(len(filled), changes.are_changes))
+        yield MonthSketches(month, origins, destinations, sketches)
+
+
+def _count_pairs(changes: _Month, regions: RegionOrder) -> Iterator[Entries]:
+    """Yield the entries of all pairs of regions, where a row is origin × regions + destination."""
+    if int(regions.levels[changes.origin] @ regions.levels[changes.destination]) <= MAX_KEYS_AT_ONCE:
+        below, origin = regions.expand(changes.origin)
+        source, destination = regions.expand(changes.destination[below])
+        yield _count_sorted(changes, below[source], origin[source] * len(regions) + destination)
+        return
+    starts, stops = (np.searchsorted(changes.origin, bound) for bound in (np.arange(len(regions)), regions.stops))
     for region in np.flatnonzero(starts < stops).tolist():
         for part in _split(changes, int(starts[region]), int(stops[region]), regions):
-            entries = _count_cells(part, regions)
-            # Entries are sorted by destination.
-            filled = np.flatnonzero(np.diff(entries.row, prepend=-1))
-            if not len(filled):
-                continue
-            row = np.repeat(np.arange(len(filled)), np.diff(filled, append=len(entries)))
-            numbered = Entries(row, entries.day, entries.bucket, sign * entries.count)
-            sketches = encode_sketches(numbered, np.full(len(filled), changes.are_changes))
-            yield MonthSketches(month, int(regions.ids[region]), regions.ids[entries.row[filled]].tolist(), sketches)
+            entries = _count_destinations(part, regions)
+            yield replace(entries, row=entries.row + region * len(regions))
 
 
 def _split(changes: _Month, start: int, stop: int, regions: RegionOrder) -> Iterator[_Month]:
     """Yield the changes of an origin region in one part, or in several that add up."""
     is_dense = len(regions) * DAYS * changes.buckets <= MAX_DENSE_CELLS
-    step = stop - start if is_dense else MAX_KEYS // int(regions.levels.max())
+    step = stop - start if is_dense else max(1, MAX_KEYS // int(regions.levels.max()))
     for at in range(start, stop, step):
         yield changes._replace(
             **{
@@ -145,35 +159,17 @@ def _list_changes(days: int, origin: Int64, destination: Int64, first: Int64, af
     return _Month(origin[source], destination[source], cell, sign[order], low, width, are_changes)
 
 
-def _count_cells(month: _Month, regions: RegionOrder) -> Entries:
-    """Return the entries of each destination region, sorted; a row is the number of the region."""
-    cells = DAYS * month.buckets
+def _count_destinations(month: _Month, regions: RegionOrder) -> Entries:
+    """Return the entries of the destinations of an origin region; a row is a region."""
     keys = int(regions.levels[month.destination].sum())
-    if keys * SORT_COST > len(regions) * cells <= MAX_DENSE_CELLS:
-        counted = _count_dense(month, regions, cells)
-        key = np.flatnonzero(counted)
-        count = counted[key]
-    else:
-        key, count = _count_sorted(month, regions, cells)
-    row, cell = np.divmod(key, cells)
-    day, bucket = np.divmod(cell, month.buckets)
-    return Entries(row, day, bucket + month.first_bucket, count)
+    if keys * SORT_COST > len(regions) * DAYS * month.buckets <= MAX_DENSE_CELLS:
+        return _count_dense(month, regions)
+    return _count_sorted(month, *regions.expand(month.destination))
 
 
-def _expand(destination: Int64, regions: RegionOrder) -> list[tuple[Int64, Int64]]:
-    """Return for each level upwards the positions that have a region there, and the region."""
-    levels = [(np.arange(len(destination)), destination)]
-    while True:
-        source, region = levels[-1]
-        above = regions.parents[region]
-        rows = np.flatnonzero(above >= 0)
-        if not len(rows):
-            return levels
-        levels.append((source[rows], above[rows]))
-
-
-def _count_dense(month: _Month, regions: RegionOrder, cells: int) -> Int64:
-    """Return the count of each cell of each region."""
+def _count_dense(month: _Month, regions: RegionOrder) -> Entries:
+    """Return the entries of each destination region and those above, counted in an array of all cells."""
+    cells = DAYS * month.buckets
     key = month.destination * cells + month.cell
     size = len(regions) * cells
     if month.are_changes:
@@ -185,18 +181,14 @@ def _count_dense(month: _Month, regions: RegionOrder, cells: int) -> Int64:
     for region in range(len(regions) - 1, 0, -1):
         if regions.parents[region] >= 0:
             rows[regions.parents[region]] += rows[region]
-    return counted
+    filled = np.flatnonzero(counted)
+    return _to_entries(month, filled, counted[filled])
 
 
-def _count_sorted(month: _Month, regions: RegionOrder, cells: int) -> tuple[Int64, Int64]:
-    """Return the keys with a count other than 0, sorted, and their counts.
-
-    A key is region × cells + cell.
-    """
+def _count_sorted(month: _Month, source: Int64, row: Int64) -> Entries:
+    """Return the entries of changes, each given by its position and the row in which it counts."""
     # The lowest bit of a key says whether it counts down: sorting keys alone is several times as fast as sorting with counts.
-    signed = month.cell * 2 + (month.sign < 0)
-    levels = _expand(month.destination, regions)
-    keys = np.concatenate([region * (2 * cells) + signed[source] for source, region in levels])
+    keys = row * (2 * DAYS * month.buckets) + (month.cell * 2 + (month.sign < 0))[source]
     if int(keys.max()) < 1 << 32:
         keys = keys.astype(np.uint32)
     keys.sort()
@@ -204,4 +196,11 @@ def _count_sorted(month: _Month, regions: RegionOrder, cells: int) -> tuple[Int6
     starts = np.flatnonzero(np.diff(key, prepend=key[:1] + 1))
     count = np.add.reduceat(1 - 2 * (keys & 1).astype(np.int64), starts)
     filled = np.flatnonzero(count)
-    return key[starts[filled]].astype(np.int64), count[filled]
+    return _to_entries(month, key[starts[filled]].astype(np.int64), count[filled])
+
+
+def _to_entries(month: _Month, key: Int64, count: Int64) -> Entries:
+    """Return entries from sorted keys, which are row × cells + cell."""
+    row, cell = np.divmod(key, DAYS * month.buckets)
+    day, bucket = np.divmod(cell, month.buckets)
+    return Entries(row, day, bucket + month.first_bucket, count)

@@ -51,4 +51,4 @@ def merge_rows(rows: Sequence[SketchRow]) -> Iterator[MonthSketches]:
     sums = add_up([row.sketch for row in rows], groups, np.ones(len(rows), dtype=np.int64))
     for (origin, destination, month), sketch in zip(keys, sums, strict=True):
         if not is_empty(sketch):
-            yield MonthSketches(month_number(month), origin, [destination], [sketch])
+            yield MonthSketches(month_number(month), [origin], [destination], [sketch])

@@ -27,8 +27,8 @@ def encode_sketch_rows(parts: Iterable[MonthSketches]) -> Iterator[npt.NDArray[n
         month = first_day_of(part.month) - POSTGRES_EPOCH
         yield _join(
             [
-                (part.origin, destination, month, sketch)
-                for destination, sketch in zip(part.destinations, part.sketches, strict=True)
+                (origin, destination, month, sketch)
+                for origin, destination, sketch in zip(part.origins, part.destinations, part.sketches, strict=True)
             ]
         )
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import groupby
-from operator import itemgetter
 
 import numpy as np
 import polars as pl
@@ -59,8 +58,8 @@ def _signed(sign: int, parts: Iterable[MonthSketches]) -> Iterator[tuple[int, Mo
 def _subtract(month: int, parts: Sequence[tuple[int, MonthSketches]]) -> Iterator[MonthSketches]:
     found: dict[tuple[int, int], dict[int, list[bytes]]] = {}
     for sign, part in parts:
-        for destination, sketch in zip(part.destinations, part.sketches, strict=True):
-            found.setdefault((part.origin, destination), {-1: [], 1: []})[sign].append(sketch)
+        for origin, destination, sketch in zip(part.origins, part.destinations, part.sketches, strict=True):
+            found.setdefault((origin, destination), {-1: [], 1: []})[sign].append(sketch)
     # Most pairs lie above both the old and the new place.
     changed = sorted(key for key, of_key in found.items() if of_key[-1] != of_key[1])
     rows = [
@@ -72,6 +71,6 @@ def _subtract(month: int, parts: Sequence[tuple[int, MonthSketches]]) -> Iterato
     groups, signs = (np.array([row[at] for row in rows], dtype=np.int64) for at in (0, 1))
     sums = add_up([sketch for _, _, sketch in rows], groups, signs)
     remaining = [(*key, sketch) for key, sketch in zip(changed, sums, strict=True) if not is_empty(sketch)]
-    for origin, of_origin in groupby(remaining, key=itemgetter(0)):
-        lanes = list(of_origin)
-        yield MonthSketches(month, origin, [lane[1] for lane in lanes], [lane[2] for lane in lanes])
+    if remaining:
+        origins, destinations, differing = zip(*remaining, strict=True)
+        yield MonthSketches(month, list(origins), list(destinations), list(differing))

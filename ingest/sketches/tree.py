@@ -46,6 +46,15 @@ class RegionOrder:
         self.parents: Int64 = np.array([number.get(parent_of[region] or 0, -1) for region in ids], dtype=np.int64)
         self.stops: Int64 = np.array([stops[region] for region in ids], dtype=np.int64)
         self.levels: Int64 = np.array(levels, dtype=np.int64)
+        # The region itself and those above it, one after the other.
+        self._first = np.cumsum(self.levels) - self.levels
+        self._above = np.empty(int(self.levels.sum()), dtype=np.int32)
+        for region, (first, level) in enumerate(zip(self._first.tolist(), levels, strict=True)):
+            self._above[first] = region
+            parent = int(self.parents[region])
+            if parent >= 0:
+                begin = int(self._first[parent])
+                self._above[first + 1 : first + level] = self._above[begin : begin + level - 1]
         # A port that is a root is below no region.
         ports = sorted((location.id, number.get(location.parent_id or 0, -1)) for location in tree
                        if location.kind is LocationKind.PORT)  # fmt: skip
@@ -60,3 +69,10 @@ class RegionOrder:
         The ports are location IDs.
         """
         return self._regions[np.searchsorted(self._ports, ports)]
+
+    def expand(self, regions: Int64) -> tuple[Int64, Int64]:
+        """Return each region and those above it, with the position of the region among the given ones."""
+        counts = self.levels[regions]
+        source = np.repeat(np.arange(len(regions)), counts)
+        step = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return source, self._above[self._first[regions][source] + step].astype(np.int64)

@@ -32,6 +32,7 @@ from ingest.verify import verify
 from ingest.worker import process_next_batch
 from resolvers.context import RequestContext
 from resolvers.uploads import batches
+from tests.support.batches.sketches import expect_cells, read_cells
 from tests.support.batches.strategies import as_upload
 from tests.support.contexts import OPERATOR, reading_context
 from tests.support.worlds import Item, World, by_day, by_key
@@ -195,6 +196,7 @@ class BatchLifecycle(RuleBasedStateMachine):
             }
             assert found == expected, (origin, destination)
         assert [found async for _, found in verify(connection) if found] == []
+        assert await read_cells(connection) == expect_cells(self.world)
 
 
 def test_batch_lifecycle_matches_the_reference_model(module_database_url: str) -> None:

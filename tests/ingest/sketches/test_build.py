@@ -24,9 +24,9 @@ REGIONS, PORTS = range(1, 8), range(20, 26)
 Cells = Counter[tuple[int, int, date, int]]
 WAYS = {
     "as the figures choose": {},
-    "sorted": {"SORT_COST": 0},
-    "dense": {"SORT_COST": 10**9},
-    "in small parts": {"MAX_DENSE_CELLS": 0, "MAX_KEYS": 40},
+    "sorted": {"MAX_KEYS_AT_ONCE": 0, "SORT_COST": 0},
+    "dense": {"MAX_KEYS_AT_ONCE": 0, "SORT_COST": 10**9},
+    "in small parts": {"MAX_KEYS_AT_ONCE": 0, "MAX_DENSE_CELLS": 0, "MAX_KEYS": 40},
 }
 
 
@@ -105,9 +105,9 @@ def read(parts: Iterable[MonthSketches]) -> Cells:
     cells: Cells = Counter()
     for part in parts:
         month = EPOCH + timedelta(first_day_of(part.month))
-        for destination, sketch in zip(part.destinations, part.sketches, strict=True):
+        for origin, destination, sketch in zip(part.origins, part.destinations, part.sketches, strict=True):
             for day, bucket, count in plain_cells(sketch, month):
-                cells[part.origin, destination, day, bucket] += count
+                cells[origin, destination, day, bucket] += count
     return without_zeros(cells)
 
 
@@ -139,15 +139,15 @@ def test_sketches_of_two_batches_add_up_and_subtract(
 def _add_keys(parts: Sequence[MonthSketches]) -> list[MonthSketches]:
     """Return one sketch per key."""
     rows = [
-        ((part.month, part.origin, destination), sketch)
+        ((part.month, origin, destination), sketch)
         for part in parts
-        for destination, sketch in zip(part.destinations, part.sketches, strict=True)
+        for origin, destination, sketch in zip(part.origins, part.destinations, part.sketches, strict=True)
     ]
     keys = sorted({key for key, _ in rows})
     groups = np.array([keys.index(key) for key, _ in rows], dtype=np.int64)
     sums = add_up([sketch for _, sketch in rows], groups, np.ones(len(rows), dtype=np.int64))
     return [
-        MonthSketches(month, origin, [destination], [sketch])
+        MonthSketches(month, [origin], [destination], [sketch])
         for (month, origin, destination), sketch in zip(keys, sums, strict=True)
     ]
 
