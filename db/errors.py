@@ -120,7 +120,7 @@ does if a worker is down, and so does a foreign data wrapper.
 """
 NODE_MESSAGE = re.compile(
     r"connection marked as essential|could not connect to (any|node|shard)|could not establish any connections to the node"
-    r"|failed to connect to|terminating connection"
+    r"|failed to connect to|terminating connection|query result unavailable"
 )
 """Message with which Citus reports a lost node, or repeats its last error, under SQLSTATE XX000."""
 SERVER_SHUTDOWN = {"57P01", "57P02", "57P03", "57P05"}

@@ -11,9 +11,11 @@ from typing import BinaryIO
 from db.embedded.disk_space import DiskSpace
 from db.notifications import Notifications
 from db.pool import Pool
+from db.replicas.gated_server import GatedServer
 from db.replicas.replica import Replica
 from db.replicas.router import ReadRouter, Reads
 from db.repositories.previews import Preview
+from db.shards.router import ShardRouter
 from domain.batch_size import DEFAULT_LIMITS, BatchLimits
 from domain.batches import BatchStatus, FileFormat, OnError, PriceBatch, Rejection
 from domain.locations import Location, TreeChange, TreeEntry
@@ -50,13 +52,14 @@ class AppContext:
     Attributes:
         pool: Connections to the primary.
         reads: Where prices and locations are read: at the replicas, or at the primary.
-        totals, primary_totals: Sums and counts by day from there, and from the primary.
+        totals, primary_totals: Sums and counts by day from there or from `shards`, and from the primary.
         revert_batch, change_tree, preview_upload, read_archive: Functions of the ingest engine, injected so that resolvers do
             not import it.
             The first two also accept the name of the caller for the audit trail. `change_tree` returns a Rejection for a change
             that would make the tree invalid.
         file_upload_semaphore: Limits the requests that store a file at the same time.
         disk_space: Guard of the disk with the data, or None if the database is not the embedded one.
+        shards: Router of lanes to the workers of a Citus cluster, if enabled.
         version: Identifies the state of the data.
         location_id_cache: IDs of locations by key in lower case. IDs never change, and locations are never deleted.
     """
@@ -74,6 +77,7 @@ class AppContext:
     read_archive: ReadArchive
     file_upload_semaphore: asyncio.Semaphore
     disk_space: DiskSpace | None = None
+    shards: ShardRouter | None = None
     version: DataVersion = field(default_factory=DataVersion)
     schema_is_open: bool = True
     location_id_cache: dict[str, int] = field(default_factory=dict)
@@ -82,6 +86,11 @@ class AppContext:
     def replicas(self) -> Sequence[Replica]:
         """Return the read replicas, in the order of the setting."""
         return self.reads.replicas if isinstance(self.reads, ReadRouter) else ()
+
+    @property
+    def gated_servers(self) -> Sequence[GatedServer]:
+        """Return the servers that answer reads while they have the current data."""
+        return [*self.replicas, *(() if self.shards is None else self.shards.workers)]
 
 
 class ResultSlot:

@@ -37,13 +37,16 @@ class DataVersion:
     Attributes:
         name: Name of the current state; empty while it is unknown.
         epoch: Number of times that the version became unknown.
-        listener: Called with each new name, before anything is computed at that version.
+        listeners: Called with each new name, before anything is computed at that version.
+        must_settle: Whether each new name is private until `settle`. On a Citus cluster an announced change may be committed on
+            a worker a moment later: nothing that was read until then may be cached under the name that all processes share.
     """
 
     def __init__(self) -> None:
         self.name = ""
         self.epoch = 0
-        self.listener: Callable[[str], None] | None = None
+        self.listeners: list[Callable[[str], None]] = []
+        self.must_settle = False
         self._state = VersionState()
         self._announced: deque[str] = deque(maxlen=MAX_ANNOUNCED)
 
@@ -69,6 +72,13 @@ class DataVersion:
         if self._state.base:
             self._set(replace(self._state, salt=(*self._state.salt, str(uuid.uuid4()))))
 
+    def settle(self) -> None:
+        """Switch to the name that all processes share.
+
+        Every part of the database has the announced changes now.
+        """
+        self.name = self._state.name
+
     def reset(self) -> None:
         """Forget the version: notifications may be lost from now on."""
         self.epoch += 1
@@ -77,6 +87,6 @@ class DataVersion:
     def _set(self, state: VersionState) -> None:
         self._state = state
         # Every cached request reads the name: hence an attribute instead of a property.
-        self.name = state.name
-        if self.listener is not None:
-            self.listener(self.name)
+        self.name = f"{state.name}+{uuid.uuid4()}" if self.must_settle and state.base else state.name
+        for listener in self.listeners:
+            listener(self.name)

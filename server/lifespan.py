@@ -19,6 +19,7 @@ from db.errors import DatabaseError, describe_for_operator
 from db.notifications import BATCHES, DATA, POSITIONS, open_notifications
 from db.pool import API, INGEST, Pool, open_pool
 from db.replicas.router import ReadRouter, Reads, open_read_router
+from db.shards.router import ShardRouter, open_shard_router
 from resolvers.context import AppContext, Limits
 from resolvers.data_version import DataVersion
 from resolvers.loading.day_totals import create_day_totals_loader
@@ -104,6 +105,7 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
             open_notifications(direct_url, BATCHES, POSITIONS, DATA) as notifications,
             track_data_version(pool, notifications) as version,
             _open_reads(settings, pool, direct_url, version, read_seconds) as reads,
+            _open_shards(settings, reads, direct_url, version, read_seconds) as shards,
             open_authenticator(
                 pool,
                 _create_oidc_authenticator(settings),
@@ -119,13 +121,15 @@ def create_lifespan(settings: Settings, database_url: str, *, writes_are_open: b
                 {"reading": pool, "ingest": ingest_pool},
                 lambda: response_cache.size,
                 reads if isinstance(reads, ReadRouter) else None,
+                shards,
                 None if shared_responses is None else shared_responses.take_counts,
             ) as recorder:
                 _tune_garbage_collector()
                 app_context = AppContext(
                     pool=pool,
                     reads=reads,
-                    totals=create_day_totals_loader(reads),
+                    shards=shards,
+                    totals=create_day_totals_loader(shards or reads),
                     primary_totals=create_day_totals_loader(pool),
                     limits=request_limits(settings),
                     notifications=notifications,
@@ -178,7 +182,30 @@ async def _open_reads(
         read_seconds=read_seconds,
         lag_seconds=settings.replica_lag,
     ) as router:
-        version.listener = router.on_version
+        version.listeners.append(router.on_version)
+        router.on_version(version.name)
+        yield router
+
+
+@contextlib.asynccontextmanager
+async def _open_shards(
+    settings: Settings, reads: Reads, direct_url: str, version: DataVersion, read_seconds: float
+) -> AsyncIterator[ShardRouter | None]:
+    """Yield the router of lanes to the workers of a Citus cluster, if enabled."""
+    if not settings.citus_direct_reads:
+        yield None
+        return
+    async with open_shard_router(
+        reads,
+        direct_url,
+        max_size=settings.pool_size,
+        read_seconds=read_seconds,
+        lag_seconds=settings.replica_lag,
+        on_settled=version.settle,
+        on_return=version.invalidate,
+    ) as router:
+        version.must_settle = True
+        version.listeners.append(router.on_version)
         router.on_version(version.name)
         yield router
 

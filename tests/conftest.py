@@ -19,6 +19,8 @@ pytest_plugins = [
     "tests.support.fixtures.database",
     "tests.support.fixtures.server",
     "tests.support.faults.replicas",
+    "tests.support.faults.shards",
+    "tests.support.faults.shard_router",
     "tests.support.fixtures.uploads",
     "tests.support.fixtures.collector",
     "tests.support.fixtures.issuer",

@@ -9,7 +9,8 @@ from db.background import background_task
 from db.connection import Connection
 from db.errors import DatabaseError
 from db.pool import API, Pool, open_pool
-from db.replicas.replica import Replica, ReplicaState
+from db.replicas.gated_server import GateState
+from db.replicas.replica import Replica
 from db.repositories.versions import locate_position
 
 T = TypeVar("T")
@@ -71,7 +72,7 @@ class ReadRouter:
 
     def refresh(self) -> None:
         """Determine which replicas are open."""
-        self._open = tuple(replica for replica in self.replicas if replica.state is ReplicaState.OPEN)
+        self._open = tuple(replica for replica in self.replicas if replica.state is GateState.OPEN)
 
 
 @asynccontextmanager

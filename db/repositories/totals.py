@@ -5,7 +5,7 @@ No function updates a row. The `collect_*` functions need a transaction, because
 
 import sys
 from array import array
-from collections.abc import AsyncIterable, Container, Iterable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from operator import add
@@ -23,6 +23,8 @@ SQL = load_sections("totals")
 
 Key = tuple[int, int, date]
 """Origin, destination and month of totals; the rows of one key add up."""
+Execute = Callable[[Connection, bytes, Mapping[str, object]], Awaitable[list[Any]]]
+"""Runs a statement with one column, and returns its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,21 +198,33 @@ async def collect_observed_month(connection: Connection, month: date) -> None:
     await connection.execute(SQL["collect_observed_month"], {"month": month})
 
 
+async def execute_at_once(connection: Connection, statement: bytes, parameters: Mapping[str, object]) -> list[Any]:
+    """Return the only column of the statement, which processes the whole table."""
+    return [value for (value,) in await (await connection.execute(statement, parameters)).fetchall()]
+
+
 async def compact_keys(
-    connection: Connection, after: Key | None, *, max_rows: int, max_keys: int
+    connection: Connection, after: Key | None, *, max_rows: int, max_keys: int, execute: Execute = execute_at_once
 ) -> tuple[Key, int] | None:
     """Merge the rows of up to `max_keys` keys that have more than `max_rows` rows each.
 
-    Begin behind the key `after`, in the order of origin, destination and month. Return the last key and the number of deleted
-    rows, or None when no such key remains.
+    Begin behind the key `after`, in the order of origin, destination and month. Return a key up to which no such key remains,
+    and the number of deleted rows, or None at the end. `execute` may run the statement once on each shard: the limit then holds
+    for each.
     """
     origin, destination, month = after or (0, 0, date.min)
-    cursor = await connection.execute(
-        SQL["compact_keys"],
-        {"origin": origin, "destination": destination, "month": month, "max_rows": max_rows, "max_keys": max_keys},
-    )
-    row = await cursor.fetchone()
-    return None if row is None else ((row[0], row[1], row[2]), row[3])
+    parameters = {
+        "origin": origin,
+        "destination": destination,
+        "month": month,
+        "max_rows": max_rows,
+        "max_keys": max_keys,
+    }
+    steps = [
+        ((origin, destination, date.fromisoformat(month)), rows)
+        for origin, destination, month, rows in await execute(connection, SQL["compact_keys"], parameters)
+    ]
+    return (min(last for last, _ in steps), sum(rows for _, rows in steps)) if steps else None
 
 
 async def store_moved_lanes(connection: Connection, moved: Sequence[int], *, part_lanes: int) -> None:

@@ -16,7 +16,7 @@ import polars as pl
 from db.administration.citus import find_citus
 from db.connection import Connection
 from db.errors import ConcurrentChange, driver_errors
-from db.repositories import audit, locations, prices
+from db.repositories import audit, locations, prices, versions
 from db.repositories.audit import COMMAND, Action
 from domain.archive import ArchivedFile
 from domain.locations import Lane
@@ -136,17 +136,23 @@ async def _move_month(
     Raise ConcurrentChange if other work deletes some of the rows.
     """
     with driver_errors():
+        is_cluster = await find_citus(connection) is not None
         async with connection.transaction(force_rollback=dry_run):
-            await prices.set_snapshot_isolation(connection)
-            if not dry_run and await find_citus(connection):
-                # A cluster has no snapshot over its nodes: uploads and reverts wait until the month has moved.
+            if is_cluster and not dry_run:
+                # A cluster has no snapshot over its nodes: uploads and reverts wait until the month has moved. A snapshot of
+                # the coordinator would be older than the lock, if it has to be waited for.
                 await locations.lock_tree_exclusive(connection)
+            else:
+                await prices.set_snapshot_isolation(connection)
             async with aclosing(_write_files(connection, month, None if dry_run else storage, url)) as written:
                 async for file in written:
                     files.append(file)
                     on_rows(sum(each.file.row_count for each in files))
             if files and not dry_run:
                 await _replace_rows(connection, month, files, url)
+        if is_cluster and files and not dry_run:
+            # For a moment the file was listed, and a node had yet to delete its rows. Answers of that moment must not stay.
+            await versions.announce_change(connection, f"archive {month}")
 
 
 async def _write_files(

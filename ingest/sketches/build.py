@@ -168,7 +168,7 @@ def _count_destinations(month: _Month, regions: RegionOrder) -> Entries:
 
 
 def _count_dense(month: _Month, regions: RegionOrder) -> Entries:
-    """Return the entries of each destination region and those above, counted in an array of all cells."""
+    """Return the entries of destination regions, counted in an array of all cells."""
     cells = DAYS * month.buckets
     key = month.destination * cells + month.cell
     size = len(regions) * cells

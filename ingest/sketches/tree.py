@@ -71,7 +71,7 @@ class RegionOrder:
         return self._regions[np.searchsorted(self._ports, ports)]
 
     def expand(self, regions: Int64) -> tuple[Int64, Int64]:
-        """Return each region and those above it, with the position of the region among the given ones."""
+        """Return the regions at and above each given one, after the position of that one."""
         counts = self.levels[regions]
         source = np.repeat(np.arange(len(regions)), counts)
         step = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)

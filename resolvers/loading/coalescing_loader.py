@@ -24,8 +24,10 @@ class CoalescingLoader(Generic[Key, Value]):
     that key. Where the first key fails, it raises. Equal keys of one batch are loaded once. A value is always loaded after its
     key was requested.
 
-    At most `max_concurrent` loads run at a time, each of about `max_batch_size` keys. `max_waiting` bounds the keys that wait
-    for their load to begin; `check_capacity` applies it.
+    `split` divides the keys of a batch into groups that are loaded at the same time, each by itself.
+
+    At most `max_concurrent` batches load at a time, each of about `max_batch_size` keys. `max_waiting` bounds the keys that
+    wait for their load to begin; `check_capacity` applies it.
     """
 
     def __init__(
@@ -36,8 +38,10 @@ class CoalescingLoader(Generic[Key, Value]):
         max_batch_size: int = sys.maxsize,
         max_waiting: int = sys.maxsize,
         overload_error: Callable[[], Exception] = ServerBusy,
+        split: Callable[[Sequence[Key]], Sequence[Sequence[Key]]] | None = None,
     ) -> None:
         self._load = load
+        self._split = split
         self._idle = max_concurrent
         self._max_batch_size = max_batch_size
         self._max_waiting = max_waiting
@@ -109,7 +113,10 @@ class CoalescingLoader(Generic[Key, Value]):
         assert loading is not None  # noqa: S101
         self._loading[loading] = batch
         try:
-            values, failures = await self._load_all(distinct)
+            if self._split is None:
+                values, failures = await self._load_all(distinct)
+            else:
+                values, failures = await self._load_groups(self._split(distinct))
         except asyncio.CancelledError:
             if self._loading[loading]:
                 raise
@@ -125,6 +132,22 @@ class CoalescingLoader(Generic[Key, Value]):
                 result.set_exception(failure)
             else:
                 result.set_result(values)
+
+    async def _load_groups(self, groups: Sequence[Sequence[Key]]) -> tuple[dict[Key, Value], dict[Key, Exception]]:
+        """Return the values, and the errors of the other keys, of groups loaded at the same time."""
+        values: dict[Key, Value] = {}
+        failures: dict[Key, Exception] = {}
+        for loaded, failed in await asyncio.gather(*map(self._load_group, groups)):
+            values |= loaded
+            failures |= failed
+        return values, failures
+
+    async def _load_group(self, keys: Sequence[Key]) -> tuple[dict[Key, Value], dict[Key, Exception]]:
+        """Return the values, and the errors of the other keys. Any other error is that of all keys."""
+        try:
+            return await self._load_all(keys)
+        except Exception as error:
+            return {}, dict.fromkeys(keys, error)
 
     async def _load_all(self, keys: Sequence[Key]) -> tuple[dict[Key, Value], dict[Key, Exception]]:
         """Return the values, and the errors of keys that timed out or need a lost node.

@@ -5,6 +5,7 @@ from functools import partial
 
 from db.replicas.router import Reads
 from db.repositories import totals
+from db.shards.router import ShardRouter
 from domain.locations import Lane
 from domain.prices import DateRange, DayTotals
 from resolvers.loading.coalescing_loader import CoalescingLoader
@@ -29,17 +30,34 @@ count against it: on an idle server any number that the limits of documents allo
 """
 
 
-def create_day_totals_loader(reads: Reads) -> DayTotalsLoader:
+def create_day_totals_loader(reads: Reads | ShardRouter) -> DayTotalsLoader:
     """Return the loader that all requests of a process share."""
     create = CoalescingLoader if spans.tracer is None else partial(TracedCoalescingLoader, "load totals")
+    split = None
+    if isinstance(reads, ShardRouter):
+        load, split = partial(_load_at_owner, reads), partial(reads.group_by_owner, get_origin=_get_origin)
+    else:
+        load = partial(_load, reads)
     return create(
-        partial(_load, reads),
+        load,
         max_concurrent=MAX_CONCURRENT_ROUND_TRIPS,
         max_batch_size=MAX_LANES_PER_ROUND_TRIP,
         max_waiting=MAX_WAITING_LANES,
         overload_error=reads.overload_error,
+        split=split,
     )
 
 
 async def _load(reads: Reads, keys: Sequence[LaneDays]) -> Sequence[DayTotals]:
     return await reads.read(lambda connection: totals.select_day_totals(connection, keys))
+
+
+async def _load_at_owner(shards: ShardRouter, keys: Sequence[LaneDays]) -> Sequence[DayTotals]:
+    """Return the totals of a group of lanes, whose origins have the same owner."""
+    return await shards.read_at_owner(
+        _get_origin(keys[0]), lambda connection: totals.select_day_totals(connection, keys)
+    )
+
+
+def _get_origin(key: LaneDays) -> int:
+    return key[0].origin

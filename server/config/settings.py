@@ -53,6 +53,11 @@ class Settings(QuerySettings, UploadSettings, MessageSettings, CacheSettings):
         description="Seconds after which a read replica that has yet to replay a change counts as lagging: it is polled once"
         " a second instead of every few milliseconds",
     )
+    citus_direct_reads: bool = Field(
+        default=False,
+        description="Read lanes at the workers of a Citus cluster that store them, at the addresses in pg_dist_node, instead of"
+        " through the coordinator",
+    )
     data_dir: Path = Field(default=Path(".ratesgraph"), description="Data folder of the embedded server")
     min_free_bytes: int = Field(
         default=500_000_000,
@@ -268,7 +273,7 @@ class Settings(QuerySettings, UploadSettings, MessageSettings, CacheSettings):
 
     @model_validator(mode="after")
     def check_direct_url(self) -> Self:
-        """Reject RATESGRAPH_DIRECT_URL and RATESGRAPH_READ_URLS without DATABASE_URL.
+        """Reject the settings of another server than the embedded one without DATABASE_URL.
 
         They would name another database.
         """
@@ -276,6 +281,8 @@ class Settings(QuerySettings, UploadSettings, MessageSettings, CacheSettings):
             raise ValueError("RATESGRAPH_DIRECT_URL requires DATABASE_URL: both name the same database")
         if self.read_urls and self.database_url is None:
             raise ValueError("RATESGRAPH_READ_URLS requires DATABASE_URL: the database that the replicas follow")
+        if self.citus_direct_reads and self.database_url is None:
+            raise ValueError("RATESGRAPH_CITUS_DIRECT_READS requires DATABASE_URL: the coordinator of the cluster")
         return self
 
     @model_validator(mode="after")

@@ -19,8 +19,9 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from db.background import background_task
 from db.pool import Pool
-from db.replicas.replica import ReplicaState
+from db.replicas.gated_server import GateState
 from db.replicas.router import ReadRouter
+from db.shards.router import ShardRouter
 from server.observability.batched_histogram import BatchedHistogram
 from server.observability.processes import process_exists
 from telemetry.request_record import SUBSCRIPTION, RequestRecord
@@ -89,6 +90,17 @@ READS = Counter(
 )
 READS_REPEATED = Counter(
     "ratesgraph_reads_repeated", "Reads that failed at a replica and were repeated at the primary", registry=REGISTRY
+)
+SHARD_WORKER_STATE = _create_gauge(
+    "shard_worker_state", "Server processes by the state of a worker of Citus that they read from", "node", "state"
+)
+SHARD_READS = Counter(
+    "ratesgraph_shard_reads", "Reads of lanes, if workers of Citus are read directly", ["server"], registry=REGISTRY
+)
+SHARD_READS_REPEATED = Counter(
+    "ratesgraph_shard_reads_repeated",
+    "Reads that failed at a worker of Citus and were repeated through the coordinator",
+    registry=REGISTRY,
 )
 SHARED_CACHE = Counter(
     "ratesgraph_shared_cache", "Calls of the shared cache, if there is one", ["result"], registry=REGISTRY
@@ -161,8 +173,19 @@ def _record_replicas(router: ReadRouter) -> None:
     READS_REPEATED.inc(repeated)
     for replica in router.replicas:
         REPLICA_LAG.labels(str(replica.number)).set(replica.lag())
-        for state in ReplicaState:
+        for state in GateState:
             REPLICA_STATE.labels(str(replica.number), state.value).set(replica.state is state)
+
+
+def _record_shards(router: ShardRouter) -> None:
+    """Add the reads since the last flush, and set the gauges of the workers."""
+    coordinator, workers, repeated = router.take_counts()
+    SHARD_READS.labels("coordinator").inc(coordinator)
+    SHARD_READS.labels("worker").inc(workers)
+    SHARD_READS_REPEATED.inc(repeated)
+    for worker in router.workers:
+        for state in GateState:
+            SHARD_WORKER_STATE.labels(worker.node.address, state.value).set(worker.state is state)
 
 
 class MetricsRecorder:
@@ -173,11 +196,13 @@ class MetricsRecorder:
         pools: Mapping[str, Pool],
         cache_size: Callable[[], int],
         router: ReadRouter | None,
+        shards: ShardRouter | None,
         take_shared: TakeCounts | None,
     ) -> None:
         self._pools = pools
         self._cache_size = cache_size
         self._router = router
+        self._shards = shards
         self._take_shared = take_shared
 
     def flush(self) -> None:
@@ -195,6 +220,8 @@ class MetricsRecorder:
             POOL_WAITING.labels(name).set(state.waiting)
         if self._router is not None:
             _record_replicas(self._router)
+        if self._shards is not None:
+            _record_shards(self._shards)
         if self._take_shared is not None:
             for result, count in self._take_shared().items():
                 SHARED_CACHE.labels(result).inc(count)
@@ -208,10 +235,14 @@ class MetricsRecorder:
 
 @asynccontextmanager
 async def open_metrics(
-    pools: Mapping[str, Pool], cache_size: Callable[[], int], router: ReadRouter | None, take_shared: TakeCounts | None
+    pools: Mapping[str, Pool],
+    cache_size: Callable[[], int],
+    router: ReadRouter | None,
+    shards: ShardRouter | None,
+    take_shared: TakeCounts | None,
 ) -> AsyncIterator[MetricsRecorder]:
     """Record metrics of this process for the duration of the block."""
-    recorder = MetricsRecorder(pools, cache_size, router, take_shared)
+    recorder = MetricsRecorder(pools, cache_size, router, shards, take_shared)
     async with background_task(recorder.flush_forever()):
         yield recorder
     recorder.flush()

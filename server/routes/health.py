@@ -26,8 +26,8 @@ async def readyz(request: Request) -> Response:
     shortage = None if app_context.disk_space is None else app_context.disk_space.find_shortage()
     # Without room for uploads the server still answers queries.
     details = "" if shortage is None else f"{shortage}\n"
-    # Nor does it need a replica.
-    details += "".join(f"read replica {replica.number}: {replica.state}\n" for replica in app_context.replicas)
+    # Nor does it need a replica, or reads at a worker of Citus.
+    details += "".join(f"{server.name}: {server.state}\n" for server in app_context.gated_servers)
     try:
         await app_context.pool.ping()
     except DatabaseError as error:

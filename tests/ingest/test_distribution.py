@@ -85,12 +85,12 @@ def test_distribute_command_is_idempotent_and_undone(citus_url: str) -> None:
 
     shards = ["--shards", str(SHARDS)]
     assert run("--undo") == "No prices are distributed.\n"
-    assert run(*shards) == "Distributed over the nodes: locations, price_totals, prices.\n"
+    assert run(*shards) == "Distributed over the nodes: locations, price_totals, price_sketches, prices.\n"
     assert run(*shards) == run() == "All tables are distributed already.\n"
     assert run("--shards", "2", exit_code=1).startswith("OTHER_SHARDS: the tables are distributed in 4 shards already")
-    assert run("--undo") == "Moved to the coordinator: prices, price_totals.\n"
+    assert run("--undo") == "Moved to the coordinator: prices, price_sketches, price_totals.\n"
     assert run("--undo") == "No prices are distributed.\n"
-    assert run("--shards", "2") == "Distributed over the nodes: price_totals, prices.\n"
+    assert run("--shards", "2") == "Distributed over the nodes: price_totals, price_sketches, prices.\n"
 
 
 async def test_distribution_changes_no_answer_and_no_later_change(citus_url: str) -> None:
@@ -99,11 +99,12 @@ async def test_distribution_changes_no_answer_and_no_later_change(citus_url: str
         state, answers = await read_state(connection), await read_totals(connection)
         steps: list[tuple[str, float]] = []
         tables = await distribute(connection, shards=SHARDS, report=lambda *step: steps.append(step))
-        assert tables == ["locations", "price_totals", "prices"]
+        assert tables == ["locations", "price_totals", "price_sketches", "prices"]
         assert [part for _, part in steps] == sorted(part for _, part in steps)
         assert await citus.list_distributed_tables(connection) == {
             "locations": 1,
             "price_totals": SHARDS,
+            "price_sketches": SHARDS,
             "prices": SHARDS,
         }
         assert (await read_state(connection), await read_totals(connection)) == (state, answers)
@@ -126,7 +127,7 @@ async def test_distribution_changes_no_answer_and_no_later_change(citus_url: str
         assert await find_differences(connection) == []
         assert [sum(days.counts) for days in await read_totals(connection)] == [0, 0, 0]
 
-        assert await undistribute(connection, report=ignore) == ["prices", "price_totals"]
+        assert await undistribute(connection, report=ignore) == ["prices", "price_sketches", "price_totals"]
         assert await find_differences(connection) == []
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from db.pool import API, INGEST, connect, open_pool
-from db.replicas.replica import ReplicaState
+from db.replicas.gated_server import GateState
 from db.replicas.router import ReadRouter, open_read_router
 from domain.prices import DailyAverages
 from ingest.archive.files import checked_files
@@ -37,7 +37,7 @@ async def opened_router(pair: Pair) -> AsyncIterator[ReadRouter]:
     ):
         router.on_version("1")
         async with asyncio.timeout(SECONDS):
-            while router.replicas[0].state is not ReplicaState.OPEN:  # noqa: ASYNC110
+            while router.replicas[0].state is not GateState.OPEN:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         yield router
 

@@ -212,3 +212,39 @@ async def test_coalescing_loader_raises_the_configured_overload_error() -> None:
     )
     with pytest.raises(DatabaseUnavailable):
         loader.check_capacity()
+
+
+def by_parity(numbers: Sequence[int]) -> list[list[int]]:
+    """Return the even and the odd numbers."""
+    groups = [[number for number in numbers if number % 2 == parity] for parity in (0, 1)]
+    return [group for group in groups if group]
+
+
+async def test_coalescing_loader_loads_the_groups_of_a_batch_at_the_same_time() -> None:
+    blocking = BlockingLoader()
+    tasks = await begin(CoalescingLoader(blocking.load, max_concurrent=1, split=by_parity), [1, 2, 3], [4, 6])
+    assert blocking.loads == [[2, 4, 6], [1, 3]]
+    blocking.release(2)
+    assert await asyncio.gather(*tasks) == [[2, 4, 6], [8, 12]]
+
+
+@pytest.mark.parametrize("error", [NodeUnavailable(), StatementTimeout(), DatabaseUnavailable()])
+async def test_coalescing_loader_fails_no_key_for_another_group(error: Exception) -> None:
+    blocking = BlockingLoader()
+    blocking.fails = {1: error, 3: error}
+    tasks = await begin(CoalescingLoader(blocking.load, max_concurrent=1, split=by_parity), [1], [2, 4], [3, 2], [8])
+    blocking.release(10)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert results == [error, [4, 8], error, [16]]
+
+
+async def test_coalescing_loader_cancels_all_groups_without_a_waiter() -> None:
+    blocking = BlockingLoader()
+    loader = CoalescingLoader(blocking.load, max_concurrent=1, split=by_parity)
+    (task,) = await begin(loader, [1, 2])
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (later,) = await begin(loader, [5])
+    blocking.release()
+    assert await later == [10]

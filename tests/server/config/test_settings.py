@@ -134,3 +134,10 @@ def test_read_urls_without_the_database_that_they_follow_are_rejected(monkeypatc
     monkeypatch.setenv("RATESGRAPH_READ_URLS", REPLICA.format(1))
     with pytest.raises(ValidationError, match="RATESGRAPH_READ_URLS requires DATABASE_URL"):
         Settings()
+
+
+def test_reads_at_workers_of_a_cluster_without_its_coordinator_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("RATESGRAPH_CITUS_DIRECT_READS", "true")
+    with pytest.raises(ValidationError, match="RATESGRAPH_CITUS_DIRECT_READS requires DATABASE_URL"):
+        Settings()

@@ -1,0 +1,1 @@
+"""Reads of lanes at the Citus workers that store them."""

@@ -1,0 +1,59 @@
+-- Where a Citus cluster stores the totals of each origin, and what its workers have yet to commit. The catalogs of Citus are on every
+-- node whose metadata are synchronised.
+
+-- describe_layout --
+-- One row: the placements of the shards (NULL if the totals are not distributed), the workers whose metadata are synchronised, and the
+-- last location. The coordinator executes it whenever the data has changed: a change of any of the three changes the owners of lanes.
+SELECT
+    (
+        SELECT string_agg(concat_ws(' ', s.shardid, s.shardminvalue, s.shardmaxvalue, p.groupid), ',' ORDER BY s.shardid, p.groupid)
+        FROM pg_dist_shard s JOIN pg_dist_placement p ON p.shardid = s.shardid
+        WHERE s.logicalrelid = to_regclass('price_totals')
+    ),
+    (
+        SELECT string_agg(concat_ws(' ', groupid, nodename, nodeport), ',' ORDER BY groupid)
+        FROM pg_dist_node
+        WHERE isactive AND noderole = 'primary' AND metadatasynced AND groupid > 0
+    ),
+    (SELECT max(id) FROM locations)
+
+-- list_nodes --
+-- One row per worker that can plan queries itself: the number of its group, its host and its port.
+SELECT groupid, nodename::text, nodeport
+FROM pg_dist_node
+WHERE isactive AND noderole = 'primary' AND metadatasynced AND groupid > 0
+ORDER BY groupid
+
+-- list_owners --
+-- One row per origin: its ID and the shard with its totals. Citus computes the hash.
+SELECT id, get_shard_id_for_distribution_column('price_totals', id) FROM locations
+
+-- list_placements --
+-- One row per shard of the totals: its ID and the group of the node that stores it.
+SELECT s.shardid, p.groupid
+FROM pg_dist_shard s JOIN pg_dist_placement p ON p.shardid = s.shardid
+WHERE s.logicalrelid = to_regclass('price_totals')
+
+-- identify_node --
+-- At most one row: the identifier of the server that the coordinator reaches under this address.
+SELECT result FROM run_command_on_workers('SELECT system_identifier FROM pg_control_system()')
+WHERE nodename = %(host)s AND nodeport = %(port)s AND success
+
+-- describe_node --
+-- One row about a worker: since when it runs, the identifier of the server, its group, the placements of the shards as it knows them, and
+-- the transactions that it has prepared and not committed yet. Until then it answers without their rows.
+SELECT
+    pg_postmaster_start_time()::text,
+    (SELECT system_identifier::text FROM pg_control_system()),
+    (SELECT groupid FROM pg_dist_local_group),
+    (
+        SELECT string_agg(concat_ws(' ', s.shardid, s.shardminvalue, s.shardmaxvalue, p.groupid), ',' ORDER BY s.shardid, p.groupid)
+        FROM pg_dist_shard s JOIN pg_dist_placement p ON p.shardid = s.shardid
+        WHERE s.logicalrelid = to_regclass('price_totals')
+    ),
+    ARRAY(SELECT gid FROM pg_prepared_xacts WHERE database = current_database() AND starts_with(gid, 'citus_'))
+
+-- run_on_shards --
+-- One row per shard of the totals, after the command has run on all of them at the same time, in a transaction each: whether it succeeded,
+-- and its value or its error. The command names the shard as %%1$s.
+SELECT shardid, success, result FROM run_command_on_shards('price_totals', %(command)s)
