@@ -20,18 +20,23 @@ from bench.pages.first_content import bench_pages
 from bench.reads.averages import bench_reads
 from bench.reads.billion import bench_billion
 from bench.scale import FULL, QUICK, Scale, make_console
+from bench.statistics.comparison import bench_statistics
 from bench.uploads.mutation_uploads import bench_uploads
 
 Measure = Callable[[Console, str, Scale], Coroutine[None, None, None]]
 SUBJECTS: dict[str, Measure] = {
     "ingest": bench_ingest,
     "reads": bench_reads,
+    "statistics": bench_statistics,
     "uploads": bench_uploads,
     "http": bench_http,
     "pages": bench_pages,
 }
 LONG = {"billion": bench_billion, "messages": bench_messages}
 """Benchmarks that run only when named, on a server with autovacuum."""
+
+
+WITH_PEERS = {"http": bench_http, "statistics": bench_statistics}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -47,10 +52,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="run only this benchmark (default: all short ones)",
     )
     parser.add_argument("--quick", action="store_true", help="smoke test: one round with sizes divided by 50")
-    parser.add_argument("--no-peers", action="store_true", help="skip the peers that npm installs (http only)")
+    parser.add_argument(
+        "--no-peers", action="store_true", help="skip the peers that npm installs (http and statistics)"
+    )
     options = parser.parse_args(argv)
     console, scale = make_console(), QUICK if options.quick else FULL
-    measures: dict[str, Measure] = {**SUBJECTS, **LONG, "http": partial(bench_http, with_peers=not options.no_peers)}
+    peers = {name: partial(measure, with_peers=not options.no_peers) for name, measure in WITH_PEERS.items()}
+    measures: dict[str, Measure] = {**SUBJECTS, **LONG, **peers}
     # SIGTERM unwinds like Ctrl-C, so that every started server is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Terminated before the end."))
     start = time.perf_counter()

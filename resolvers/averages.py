@@ -9,7 +9,7 @@ from db.errors import DatabaseError
 from domain.intervals import Interval, divide
 from domain.locations import Lane
 from domain.prices import MIN_PRICES_FOR_STATISTICS, DailyAverages, DateRange, DayTotals, round_means
-from resolvers.analysis.statistics_loading import load_sorted_prices
+from resolvers.analysis.statistics_loading import PriceSelection, load_sorted_prices
 from resolvers.context import RequestContext
 from resolvers.date_ranges import check_range
 from resolvers.errors import RequestError
@@ -93,7 +93,8 @@ async def _add_statistics(
     if not isinstance(averages, DailyAverages):
         return
     try:
-        prices = await load_sorted_prices(context, lane, divide(days, Interval.DAY), None, sum(averages.counts))
+        selection = PriceSelection(lane, divide(days, Interval.DAY), None, sum(averages.counts))
+        prices = await load_sorted_prices(context, selection)
     except (RequestError, DatabaseError) as error:
         results[position] = error
     else:

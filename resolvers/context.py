@@ -41,6 +41,7 @@ class Limits:
     max_page_size: int = 500
     max_wait_ms: int = 30_000
     max_statistics_prices: int = 3_000_000
+    max_exact_prices: int = 20_000
     execution_seconds: float = 15
     batch: BatchLimits = DEFAULT_LIMITS
 

@@ -84,6 +84,7 @@ def request_limits(settings: Settings) -> Limits:
         settings.max_items,
         settings.max_page_size,
         max_statistics_prices=settings.max_statistics_prices,
+        max_exact_prices=settings.max_exact_prices,
         execution_seconds=settings.execution_seconds,
         batch=settings.batch_limits(),
     )

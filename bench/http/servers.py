@@ -32,7 +32,13 @@ PROCESSES = sorted({1, CORES})
 POOL_SIZE = 8
 """Database connections of a server, divided among its processes: several per core of the database."""
 START_SECONDS = 60
-METHODS = {"by_totals": "Ratesgraph's totals", "by_join": "recursive join", "by_arrays": "recursive arrays"}
+METHODS = {
+    "by_totals": "Ratesgraph's totals",
+    "by_join": "recursive join",
+    "by_arrays": "recursive arrays",
+    "by_percentiles": "percentile_cont in a recursive join",
+    "by_view": "table of answers",
+}
 """Method that the functions of each schema use."""
 
 

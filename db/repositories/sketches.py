@@ -47,7 +47,8 @@ async def select_sketches(
 ) -> list[list[tuple[date, bytes]]]:
     """Return for each request the month and the bytes of every sketch of its months.
 
-    All requests share one round trip.
+    There are none if one of these months is stale. Only pairs of two regions have sketches. All requests share one round trip,
+    as pipelined statements that each touch a single origin.
     """
     parameters = [
         (str(lane.origin), str(lane.destination), str(days.first.replace(day=1)), str(days.last))

@@ -11,13 +11,14 @@ SELECT set_config('ratesgraph.keeps_sketches', 'on', true)
 COPY price_sketches (origin, destination, month, sketch) FROM STDIN (FORMAT binary)
 
 -- select_sketches --
--- One row per sketch of the pair of regions $1 and $2, from the month that begins on $3 to the month of the day $4. Uses
--- price_sketches_lane_month_idx: one range scan.
+-- One row per sketch of the pair of regions $1 and $2, from the month that begins on $3 to the month of the day $4. No row if one of
+-- these months is stale. Uses price_sketches_lane_month_idx: one range scan.
 SELECT month, sketch
 FROM price_sketches
 WHERE origin = $1
   AND destination = $2
   AND month BETWEEN $3 AND $4
+  AND NOT EXISTS (SELECT FROM stale_sketches s WHERE s.month = '0001-01-01' OR s.month BETWEEN $3 AND $4)
 
 -- list_stale_months --
 -- One row per month whose sketches must not be read; 0001-01-01 stands for all. The table is nearly always empty.

@@ -78,14 +78,18 @@ class Benchmark:
         description="The percentage of the market's prices that are below the price, with 1 decimal; equal prices count half."
     )
     async def percentile_rank(self, info: Info) -> float | None:
-        tenths = await self.model.rank_tenths(info.context)
-        return None if tenths is None else tenths / 10
+        rank = await self.model.rank(info.context)
+        return None if rank is None else rank.tenths / 10
 
     @strawberry.field(
-        description="The largest error of the rank in percentage points; 0 if it is computed from the single prices."
+        description=(
+            "The largest error of the rank in percentage points; 0 if it is computed from the single prices, or if the prices"
+            " nearest to the price are counted one by one. Null where the rank is."
+        )
     )
-    def percentile_rank_error(self) -> float | None:
-        return None if self.model.market.null_reasons[0] else 0.0
+    async def percentile_rank_error(self, info: Info) -> float | None:
+        rank = await self.model.rank(info.context)
+        return None if rank is None else rank.error_tenths / 10
 
     @strawberry.field(description="Why the market has no average; null if it has.")
     def null_reason(self) -> NullReason | None:

@@ -15,7 +15,7 @@ from resolvers.analysis.statistics_loading import check_percentile
 
 PERCENTILE = (
     "The price below which `at` percent of all prices lie, interpolated between the two nearest prices like"
-    " `percentile_cont` of PostgreSQL."
+    " `percentile_cont` of PostgreSQL, to within `statisticsError`."
 )
 At = Annotated[float, strawberry.argument(description="The percentage, 0 to 100; 50 is the median.")]
 ROUNDED = "rounded to 2 decimals (half away from zero)"
@@ -50,15 +50,15 @@ class PriceBucket:
     change: float | None = strawberry.field(description="The average minus that of the bucket before.")
     change_percent: float | None = strawberry.field(description="The change in percent of the average before.")
 
-    @strawberry.field(description="The lowest price.")
+    @strawberry.field(description="The lowest price, to within `statisticsError`.")
     async def low(self, info: Info) -> float | None:
         return await self._percentile(info, 0)
 
-    @strawberry.field(description="The highest price.")
+    @strawberry.field(description="The highest price, to within `statisticsError`.")
     async def high(self, info: Info) -> float | None:
         return await self._percentile(info, 100)
 
-    @strawberry.field(description="The median price: `percentile(at: 50)`.")
+    @strawberry.field(description="The median price, to within `statisticsError`: `percentile(at: 50)`.")
     async def median(self, info: Info) -> float | None:
         return await self._percentile(info, 50)
 
@@ -170,12 +170,13 @@ class PriceSeries:
 
     @strawberry.field(
         description=(
-            "The largest relative error of lows, highs, medians and percentiles; 0 if they are computed from the single"
-            " prices. Averages, counts and changes are always exact."
+            "The largest relative error of lows, highs, medians and percentiles before they are rounded: 0 if they are computed"
+            " from the single prices; 0.016 between two regions with many prices, where each price is known to within 1.6 %."
+            " Averages, counts and changes are always exact."
         )
     )
-    def statistics_error(self) -> float:
-        return 0.0
+    async def statistics_error(self, info: Info) -> float:
+        return await self.model.statistics.error(info.context)
 
     @strawberry.field(description="The same figures as a list of buckets, for tables.")
     def buckets(self) -> list[PriceBucket]:

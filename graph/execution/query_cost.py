@@ -36,7 +36,6 @@ from graph.analysis_cost import (
     ANALYSIS_COSTS,
     CONNECTION_ENTRY_COSTS,
     SERIES_STATISTICS,
-    STATISTIC_COST,
     AnalysisCost,
     count_days,
     statistic_cost,
@@ -53,6 +52,8 @@ Examples are the ports of a region and the problems of an upload.
 """
 UNKNOWN_FACTOR = 10
 """Operations with lists of unknown length are admitted at this multiple of their cost, up to the limit of the executor."""
+DAY_STATISTIC_COST = 3
+"""Additional cost of a day of `averagePrices` per selected statistic, which is always computed from single prices."""
 COLUMNAR = "DailyAverage"
 """Name of the type whose lists are completed from columns, at a fraction of that time per field."""
 INTROSPECTION_COST = 500
@@ -154,7 +155,7 @@ class CostAnalyzer:
             is_analysis = get_named_type(field.type).name in ANALYSIS_COSTS
             cost = self._analysis_cost(node, field, content) if is_analysis else content()
             return cost.plus(Cost(0, own_bytes + VALUE_BYTES, fields=1))
-        value = Cost(STATISTIC_COST if name in STATISTICS else 0, largest_value(name, get_named_type(field.type)))
+        value = Cost(DAY_STATISTIC_COST if name in STATISTICS else 0, largest_value(name, get_named_type(field.type)))
         size = self._analysis_list_size(parent, name) if _is_list(field) else None
         computed = Cost() if self._analysis is None else statistic_cost(name, size)
         if _is_list(field):

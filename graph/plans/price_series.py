@@ -55,7 +55,6 @@ LANE_FIELDS: dict[str, Callable[[PriceSeries], object]] = {
     "destinationLevelsUp": PriceSeries.destination_levels_up,
     "nullReasons": PriceSeries.null_reasons,
     "originLevelsUp": PriceSeries.origin_levels_up,
-    "statisticsError": PriceSeries.statistics_error,
     "sufficient": PriceSeries.sufficient,
 }
 LISTS = "lanes"

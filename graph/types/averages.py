@@ -20,16 +20,16 @@ class DailyAverage:
         description="Number of prices of the day on all port-to-port lanes between the two locations; 0 if there are none."
     )
     low_price: float | None = strawberry.field(
-        description=f"The lowest price, {USD}. Computed from individual prices, archived ones too, therefore slower than the"
-        " average."
+        description=f"The lowest price, {USD}. Always exact: computed from individual prices, archived ones too,"
+        " therefore slower than the average."
     )
     high_price: float | None = strawberry.field(
-        description=f"The highest price, {USD}. Computed from individual prices, archived ones too, therefore slower than the"
-        " average."
+        description=f"The highest price, {USD}. Always exact: computed from individual prices, archived ones too,"
+        " therefore slower than the average."
     )
     median_price: float | None = strawberry.field(
-        description=f"The median price, {USD}. Computed from individual prices, archived ones too, therefore slower than the"
-        " average."
+        description=f"The median price, {USD}. Always exact: computed from individual prices, archived ones too,"
+        " therefore slower than the average."
     )
 
 

@@ -4,14 +4,18 @@ import asyncio
 import re
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import TYPE_CHECKING
 
 from domain.locations import Lane
 from domain.price_series import Figures, change_percents, changes
 from resolvers.analysis.price_series import SeriesScale, load_markets, load_scale
-from resolvers.analysis.statistics_loading import load_sorted_prices
+from resolvers.analysis.statistics_loading import PriceSelection, load_order_statistics
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError, quote
 from resolvers.locations import resolve_lane
+
+if TYPE_CHECKING:
+    from resolvers.analysis.order_statistics import Rank
 
 AMOUNT_UNITS = 10**4
 """Amounts have four decimals, like uploaded prices."""
@@ -34,10 +38,10 @@ class Benchmark:
         self.difference = changes(means)[1]
         self.difference_percent = change_percents(means)[1]
         self._lane, self._scale, self._amount = lane, scale, amount
-        self._rank: asyncio.Task[int | None] | None = None
+        self._rank: asyncio.Task[Rank | None] | None = None
 
-    async def rank_tenths(self, context: RequestContext) -> int | None:
-        """Return the percentile rank of the price in tenths of a percent; None without a market.
+    async def rank(self, context: RequestContext) -> "Rank | None":
+        """Return the percentile rank of the price, with its error; None without a market.
 
         The prices are read once, at first use. Raise RequestError (TOO_MANY_PRICES) or DatabaseError.
         """
@@ -47,10 +51,10 @@ class Benchmark:
             self._rank = asyncio.create_task(self._compute_rank(context))
         return await asyncio.shield(self._rank)
 
-    async def _compute_rank(self, context: RequestContext) -> int | None:
-        scale, count = self._scale, self.market.counts[0]
-        prices = await load_sorted_prices(context, self._lane, scale.axis, scale.rates, count)
-        return await asyncio.to_thread(prices.rank_tenths, self._amount, AMOUNT_UNITS)
+    async def _compute_rank(self, context: RequestContext) -> "Rank | None":
+        selection = PriceSelection(self._lane, self._scale.axis, self._scale.rates, self.market.counts[0])
+        prices = await load_order_statistics(context, selection)
+        return await asyncio.to_thread(prices.rank, self._amount, AMOUNT_UNITS)
 
 
 async def benchmark(

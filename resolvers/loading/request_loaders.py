@@ -1,6 +1,7 @@
 """Data loaders of one request: the keys of its fields share one round trip per kind of data."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
 from functools import cached_property, partial
 
 from strawberry.dataloader import DataLoader
@@ -8,13 +9,16 @@ from strawberry.dataloader import DataLoader
 from db.connection import Connection
 from db.pool import Pool
 from db.replicas.router import Reads
-from db.repositories import batches, locations
+from db.repositories import batches, locations, sketches
 from domain.batches import PriceBatch
 from domain.locations import Location
 from domain.prices import PackedPrices
 from resolvers.loading.day_totals import LaneDays
 from resolvers.loading.lane_prices import ReadArchive, load_lane_prices
 from telemetry.spans import traced
+
+LaneSketches = Sequence[tuple[date, bytes]]
+"""First day of the month and bytes of each sketch."""
 
 
 class Loaders:
@@ -71,6 +75,11 @@ class Loaders:
     def lane_prices(self) -> DataLoader[LaneDays, PackedPrices]:
         """Observations of a lane that are valid within a range of days."""
         return DataLoader(partial(load_lane_prices, self._reads, self._primary, self._read_archive))
+
+    @cached_property
+    def lane_sketches(self) -> DataLoader[LaneDays, LaneSketches]:
+        """Sketches of a lane by month; none for a port, or if a month is stale."""
+        return DataLoader(partial(_load_sketches, self._reads))
 
     @cached_property
     def batch_by_id(self) -> DataLoader[int, PriceBatch | None]:
@@ -145,6 +154,11 @@ async def _load_related(
     for of_id, location in pairs:
         related.setdefault(of_id, []).append(location)
     return [related.get(id_, []) for id_ in ids]
+
+
+@traced
+async def _load_sketches(reads: Reads, keys: list[LaneDays]) -> Sequence[LaneSketches]:
+    return await reads.read(lambda connection: sketches.select_sketches(connection, keys))
 
 
 @traced

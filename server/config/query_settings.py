@@ -33,6 +33,12 @@ class QuerySettings(BaseSettings):
         ge=1,
         description="Maximum number of daily prices that the statistics of one request read: lowest, highest, percentiles",
     )
+    max_exact_prices: int = Field(
+        default=20_000,
+        ge=0,
+        description="Maximum number of daily prices between two regions from which the statistics of a series are computed"
+        " exactly; above, they are within 1.6 %",
+    )
     max_errors: int = Field(default=50, ge=1, description="Maximum number of errors in one response")
     max_name_length: int = Field(default=128, ge=1, description="Maximum characters of an alias or other name")
     max_response_bytes: int = Field(default=32_000_000, ge=1_000, description="Maximum size of a response in bytes")

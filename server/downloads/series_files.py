@@ -37,6 +37,10 @@ COLUMNS: Mapping[str, str] = {
 """Columns before those of percentiles, with their polars types."""
 
 
+ERROR = "statistics_error"
+"""Column behind those of percentiles: their largest relative error."""
+
+
 def create_table(request: SeriesRequest, series: Mapping[str, Any]) -> Iterator[dict[str, Sequence[object]]]:
     """Yield the columns of each lane. `series` is the data of the request's operation."""
     size = len(series["from"])
@@ -56,7 +60,13 @@ def create_table(request: SeriesRequest, series: Mapping[str, Any]) -> Iterator[
             "change": lane["changes"],
             "change_percent": lane["changePercents"],
             **{name: lane[name] for name in request.percentiles},
+            **({ERROR: [*repeat(lane["statisticsError"], size)]} if request.percentiles else {}),
         }
+
+
+def _statistics(request: SeriesRequest) -> list[str]:
+    """Return the columns of the percentiles and of their error."""
+    return [*request.percentiles, ERROR] if request.percentiles else []
 
 
 def _key(location: Mapping[str, str] | None) -> str:
@@ -68,7 +78,7 @@ def encode_csv(request: SeriesRequest, series: Mapping[str, Any]) -> Iterator[by
 
     Text that a spreadsheet would run as a formula gets an apostrophe in front (CSV injection). Numbers stay numbers.
     """
-    yield ",".join([*COLUMNS, *request.percentiles]).encode() + b"\r\n"
+    yield ",".join([*COLUMNS, *_statistics(request)]).encode() + b"\r\n"
     for columns in create_table(request, series):
         lines = io.StringIO()
         writer = csv.writer(lines)
@@ -85,7 +95,9 @@ def _to_cell(value: object) -> object:
 def encode_binary(file_format: str, request: SeriesRequest, series: Mapping[str, Any]) -> bytes:
     """Return the table as a Parquet or Arrow file."""
     pl = import_module("polars")
-    types = {name: getattr(pl, kind) for name, kind in COLUMNS.items()} | dict.fromkeys(request.percentiles, pl.Float64)
+    types = {name: getattr(pl, kind) for name, kind in COLUMNS.items()} | dict.fromkeys(
+        _statistics(request), pl.Float64
+    )
     parsed = {**types, "date_from": pl.String, "date_to": pl.String}
     table = pl.concat(pl.DataFrame(columns, schema=parsed, strict=False) for columns in create_table(request, series))
     table = table.with_columns(pl.col("date_from", "date_to").str.to_date("%Y-%m-%d"))

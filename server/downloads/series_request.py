@@ -69,6 +69,8 @@ def parse_series_request(query_string: bytes) -> SeriesRequest:
     variables["lanes"] = [{"origin": origin, "destination": destination} for origin, destination in lanes]
     percentiles = _parse_percentiles(values.get("percentiles", ""))
     selection = " ".join(f"{name}: percentile(at: {at!r})" for name, at in percentiles.items())
+    if percentiles:
+        selection += " statisticsError"
     return SeriesRequest(DOCUMENT.replace("{percentiles}", selection), variables, lanes, percentiles)
 
 

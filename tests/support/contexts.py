@@ -34,14 +34,14 @@ async def preview_nothing(_file: BinaryIO, _file_format: FileFormat, _on_error: 
     raise AssertionError("no dry run happens here")
 
 
-def reading_context(pool: Pool) -> RequestContext:
+def reading_context(pool: Pool, limits: Limits | None = None) -> RequestContext:
     """Return a context of a caller with every scope."""
     shared = AppContext(
         pool,
         pool,
         create_day_totals_loader(pool),
         create_day_totals_loader(pool),
-        Limits(),
+        limits or Limits(),
         Notifications(),
         PriceChanges(pool),
         _revert_nothing,

@@ -320,7 +320,7 @@ export type RangeQueryVariables = Exact<{
 }>;
 
 
-export type RangeQuery = { priceSeries: { from: Array<string>, lanes: Array<{ lows: Array<number | null> | null, highs: Array<number | null> | null, p25: Array<number | null> | null, p75: Array<number | null> | null } | null> } | null };
+export type RangeQuery = { priceSeries: { from: Array<string>, lanes: Array<{ lows: Array<number | null> | null, highs: Array<number | null> | null, statisticsError: number, p25: Array<number | null> | null, p75: Array<number | null> | null } | null> } | null };
 
 export type MarketQueryVariables = Exact<{
   lanes: Array<LaneInput> | LaneInput;
@@ -755,6 +755,7 @@ export const RangeDocument = new TypedDocumentString(`
       p25: percentile(at: 25)
       p75: percentile(at: 75)
       highs
+      statisticsError
     }
   }
 }

@@ -112,6 +112,7 @@ export const texts = {
     counts: (unit: string) => `below: prices per ${unit}`,
     of: (name: string) => `Range, gaps and counts belong to ${name}.`,
     rangeTooLarge: 'The range of prices is not available for this many prices. Choose a shorter period or a smaller region.',
+    within: (percent: string) => `Many prices: lowest, highest and quartiles are within ${percent}. Averages are exact.`,
     converted: (currency: string) => `Prices are converted to ${currency} at the exchange rate of their day.`,
   },
   table: {

@@ -50,7 +50,13 @@ LIBRARIES = {
         "server/routes/metrics.py",
     },
     "polars": {"ingest", "server/downloads/series_files.py"},
-    "numpy": {"ingest", "db/sketches", "resolvers/analysis/price_statistics.py"},
+    "numpy": {
+        "ingest",
+        "db/sketches",
+        "resolvers/analysis/order_statistics.py",
+        "resolvers/analysis/price_statistics.py",
+        "resolvers/analysis/sketched_prices.py",
+    },
     "python_calamine": {"ingest/readers/excel"},
     "aio_pika": {"server/amqp"},
 }

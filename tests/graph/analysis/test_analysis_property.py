@@ -23,9 +23,9 @@ from ingest.compact import compact
 from ingest.exchange_rates.ecb import store_rates
 from ingest.exchange_rates.refresh import RATES
 from ingest.tree import change_tree
-from tests.support.analysis.asking import ask
-from tests.support.analysis.figures import Json
-from tests.support.analysis.oracle import Oracle, currency_of
+from tests.support.analysis.asking import FROM_SKETCHES, ask
+from tests.support.analysis.figures import STATISTICS, Json, divide, sketch_error
+from tests.support.analysis.oracle import Oracle, currency_of, key_of
 from tests.support.analysis.questions import (
     BUCKET_COLUMNS,
     TURNS,
@@ -101,11 +101,36 @@ class Session:
         unknown = [at for at, lane in enumerate(expected["lanes"]) if lane is None]
         assert [error["path"] for error in errors] == [["priceSeries", "lanes", at] for at in unknown]
         assert [error["extensions"]["argument"] for error in errors] == [f"lanes.{at}.origin" for at in unknown]
+        await self.ask_series_from_sketches(question, answer)
         for lane, found in zip(answer["lanes"], buckets, strict=True):
             if lane is not None:
                 columns = {"from": answer["from"], "to": answer["to"], "partial": answer["partial"]}
                 columns |= {name: lane[column] for name, column in BUCKET_COLUMNS.items()}
                 assert found == [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    async def ask_series_from_sketches(self, question: Json, exact: Json) -> None:
+        """Compare the figures that sketches answer with the exact ones."""
+        answer, _ = await ask(self.pool, "priceSeries", question, FROM_SKETCHES)
+        assert answer is not None
+        parts = [days for days, _ in divide(question)]
+        for lane, expected in zip(answer["lanes"], exact["lanes"], strict=True):
+            if lane is None:
+                continue
+            ends = lane["origin"]["key"], lane["destination"]["key"]
+            has_figures = None in lane["nullReasons"]
+            assert lane["statisticsError"] == (0.016 if has_figures and self.have_sketches(*ends) else 0)
+            buckets = self.oracle.market(*ends, question, parts)
+            for name, at in STATISTICS.items():
+                for value, exact_value, bucket in zip(lane[name], expected[name], buckets, strict=True):
+                    assert (value is None) == (exact_value is None)
+                    if value is not None:
+                        allowed = sketch_error(bucket.prices, at) if lane["statisticsError"] else 0
+                        assert abs(Fraction(repr(value)) - Fraction(repr(exact_value))) <= allowed
+            unchanged = expected.keys() - {"statisticsError", "buckets", *STATISTICS}
+            assert {name: lane[name] for name in unchanged} == {name: expected[name] for name in unchanged}
+
+    def have_sketches(self, *ends: str) -> bool:
+        return self.world.ports.isdisjoint(ends)
 
     async def ask_matrix(self, data: st.DataObject) -> None:
         question = data.draw(matrix_questions(self.turn, self.world), label="matrix")
@@ -116,6 +141,11 @@ class Session:
         question = data.draw(benchmark_questions(self.turn, self.world), label="benchmark")
         answer = await self.answer("benchmark", question)
         assert answer is None or answer == self.oracle.benchmark(question)
+        sketched, _ = await ask(self.pool, "benchmark", question, FROM_SKETCHES)
+        if answer is not None and sketched is not None and answer["percentileRank"] is not None:
+            error = sketched["percentileRankError"]
+            assert error == 0 or self.have_sketches(key_of(question["origin"]), key_of(question["destination"]))
+            assert abs(sketched["percentileRank"] - answer["percentileRank"]) <= error + 1e-9
 
     async def ask_coverage(self, data: st.DataObject) -> None:
         question = data.draw(coverage_questions(self.world), label="coverage")

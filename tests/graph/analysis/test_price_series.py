@@ -6,6 +6,7 @@ from tests.support.fixtures.reference import load_golden_questions
 from tests.support.fixtures.server import Client, Json, running_server
 
 PERCENTILES = {"2.5": "p2_5", "25": "p25", "50": "p50", "75": "p75", "97.5": "p97_5"}
+STATISTICS = ["low", "high", "median", *PERCENTILES.values()]
 ALIASES = " ".join(f"{name}: percentile(at: {at})" for at, name in PERCENTILES.items())
 COLUMNS = f"""
   currency interval from to partial
@@ -75,12 +76,18 @@ def test_price_series_match_the_golden_figures_as_columns_and_as_buckets(referen
     chosen = case["arguments"].get("onlyFrom", answer["from"])
     expected = [flatten(bucket) for bucket in case["expect"]]
     found = columns_to_buckets(answer)
-    assert [bucket for bucket in found if bucket["from"] in chosen] == expected
+    error = answer["lanes"][0]["statisticsError"]
+    # The figures of two regions are exact up to 20,000 prices; the golden ones always are.
+    assert error == (0.016 if sum(bucket["count"] for bucket in found) > 20_000 else 0)
+    assert [bucket for bucket in found if bucket["from"] in chosen] == [
+        bucket
+        | {name: pytest.approx(bucket[name], rel=error, abs=0) for name in STATISTICS if bucket[name] is not None}
+        for bucket in expected
+    ]
     assert answer["currency"] == case["arguments"]["currency"]
     assert answer["interval"] == case["arguments"]["interval"]
     [lane] = reference_client.ask(query(BUCKETS), **variables)["priceSeries"]["lanes"]
     assert lane["buckets"] == found
-    assert answer["lanes"][0]["statisticsError"] == 0
 
 
 @pytest.mark.parametrize("case", load_golden_questions("priceSeries.fallback"))
@@ -113,7 +120,7 @@ def test_price_series_of_an_unknown_location_is_null_and_the_others_are_answered
     answer = reference_client.post(query(AVERAGES), {"lanes": lanes, **JANUARY, "interval": "MONTH"})
     first, second, third = answer["data"]["priceSeries"]["lanes"]
     assert first == {"origin": {"key": "CNSGH"}, "averages": [1160.19], "lows": [560]}
-    assert second == {"origin": {"key": "china_main"}, "averages": [1288.57], "lows": [539]}
+    assert second == {"origin": {"key": "china_main"}, "averages": [1288.57], "lows": pytest.approx([539], rel=0.016)}
     assert third is None
     [error] = answer["errors"]
     assert error["path"] == ["priceSeries", "lanes", 2]

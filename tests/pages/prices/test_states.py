@@ -157,6 +157,20 @@ def test_line_stays_when_the_range_is_too_much(server: Client, open_visit: Visit
 
 
 @pytest.mark.usefixtures("server")
+def test_chart_and_table_say_how_exact_the_range_is(module_database_url: str, open_visit: VisitOpener) -> None:
+    said = "Many prices: lowest, highest and quartiles are within 1.6%. Averages are exact."
+    with running_server(module_database_url, max_exact_prices=0) as client:
+        with open_prices(open_visit, client, MARKET, query="period=all") as visit:
+            expect(visit.page.locator(".legend")).to_contain_text(said)
+            visit.page.get_by_role("button", name="Table").click()
+            expect(visit.page.get_by_text(said)).to_be_visible()
+        # A lane of ports has exact prices.
+        with open_prices(open_visit, client, FULL, query="period=all") as visit:
+            expect(visit.page.locator(".legend")).to_contain_text("lowest to highest price")
+            expect(visit.page.get_by_text(said)).to_have_count(0)
+
+
+@pytest.mark.usefixtures("server")
 def test_costly_query_names_its_limit(module_database_url: str, open_visit: VisitOpener) -> None:
     days = "from=2020-01-01&to=2029-12-31"
     with (

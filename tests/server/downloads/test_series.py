@@ -16,7 +16,8 @@ query ($lanes: [LaneInput!]!, $fallback: FallbackInput) {
               minimumSample: 25, fallback: $fallback) {
     downloadUrl parquet: downloadUrl(format: PARQUET) arrow: downloadUrl(format: ARROW)
     from to partial currency
-    lanes { origin { key } destination { key } counts averages nullReasons changes changePercents p2_5: percentile(at: 2.5) }
+    lanes { origin { key } destination { key } counts averages nullReasons changes changePercents p2_5: percentile(at: 2.5)
+            statisticsError }
   }
 }
 """
@@ -52,6 +53,7 @@ def expected_rows(series: Json) -> list[Json]:
             "partial": series["partial"][at],
             "currency": "EUR",
             **{column: lane[name][at] for column, name in COLUMNS.items()},
+            "statistics_error": lane["statisticsError"],
         }
         for (asked_origin, asked_destination), lane in zip(LANES, series["lanes"], strict=True)
         for at in range(len(series["from"]))
@@ -104,7 +106,8 @@ def test_series_file_has_a_column_for_each_percentile(reference_client: Client) 
     percentiles = "50,50.0,-0,33.333333,33.3333331,1e-5"
     found = download(reference_client, f"/series.csv?{GOOD}&interval=MONTH&percentiles={percentiles}")
     header, _ = found.text.splitlines()
-    assert header.split(",")[-5:] == ["p50", "p0", "p33_333333", "p33_3333331", "p1e_05"]
+    names = ["p50", "p0", "p33_333333", "p33_3333331", "p1e_05", "statistics_error"]
+    assert header.split(",")[-6:] == names
 
 
 def test_series_file_has_an_etag_and_is_not_sent_twice(reference_client: Client) -> None:

@@ -12,6 +12,8 @@ from tests.support.worlds import days_between
 Json = dict[str, Any]
 PERCENTILES = {"p2_5": "2.5", "p25": "25", "p33_3": "33.3", "p97_5": "97.5"}
 """Percentiles by the names of their columns."""
+STATISTICS = {"lows": "0", "highs": "100", "medians": "50", **PERCENTILES}
+"""All statistics by the names of their columns."""
 LABELS: Mapping[str, Callable[[date], object]] = {
     "DAY": lambda day: day,
     "WEEK": lambda day: day.isocalendar()[:2],
@@ -37,6 +39,14 @@ def percentile(prices: Sequence[Fraction], at: str) -> Fraction:
     below = math.floor(position)
     above = math.ceil(position)
     return prices[below] + (prices[above] - prices[below]) * (position - below)
+
+
+def sketch_error(prices: Sequence[Fraction], at: str) -> Fraction:
+    """Return the largest error from sketches: 1/64 of the prices around it, and the rounding."""
+    position = (len(prices) - 1) * Fraction(at) / 100
+    below, above = prices[math.floor(position)], prices[math.ceil(position)]
+    part = position - math.floor(position)
+    return (abs(below) * (1 - part) + abs(above) * part) / 64 + Fraction(1, 100)
 
 
 def percent(value: Fraction, base: Fraction) -> float | None:
@@ -89,8 +99,5 @@ def to_columns(buckets: Sequence[Bucket]) -> Json:
         "changes": [None if old is None or new is None else rounded(new - old) for old, new in pairs],
         "changePercents": [None if old is None or new is None else percent(new - old, old) for old, new in pairs],
         "statisticsError": 0.0,
-        **{
-            name: [bucket.percentile(at) for bucket in buckets]
-            for name, at in {"lows": "0", "highs": "100", "medians": "50", **PERCENTILES}.items()
-        },
+        **{name: [bucket.percentile(at) for bucket in buckets] for name, at in STATISTICS.items()},
     }

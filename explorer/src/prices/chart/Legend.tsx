@@ -1,3 +1,4 @@
+import { formatShare } from '../data/format';
 import { type LaneSeries, nameOf, type PriceRange, type SeriesSet } from '../data/model';
 import { texts } from '../texts';
 import { Swatch } from './Swatch';
@@ -26,6 +27,7 @@ export function Legend({ set, series, range, isRangeTooLarge }: Props) {
         <li class="fine-only">{texts.chart.zoomHint}</li>
       </ul>
       {set.lanes.length > 1 && <p>{texts.legend.of(nameOf(series.shown))}</p>}
+      {range !== null && range.error > 0 && <p>{texts.legend.within(formatShare(range.error))}</p>}
       {isRangeTooLarge && <p>{texts.legend.rangeTooLarge}</p>}
       {set.currency !== 'USD' && <p>{texts.legend.converted(set.currency)}</p>}
     </div>

@@ -11,11 +11,15 @@ const PERCENT_FORMAT = new Intl.NumberFormat(texts.locale, {
   maximumFractionDigits: 1,
   signDisplay: 'exceptZero',
 });
+const SHARE_FORMAT = new Intl.NumberFormat(texts.locale, { style: 'percent', maximumFractionDigits: 1 });
 const amountFormats = new Map<string, Intl.NumberFormat>();
 
 export const formatDay = (day: Day): string => DAY_FORMAT.format(toTime(day));
 export const formatCount = (count: number): string => COUNT_FORMAT.format(count);
 export const formatPercent = (percent: number): string => PERCENT_FORMAT.format(percent / 100).replace('-', '−');
+
+/** A part of one in percent, without a sign. */
+export const formatShare = (share: number): string => SHARE_FORMAT.format(share);
 
 /** An amount in a currency, without decimals unless asked for. */
 export function formatAmount(amount: number, currency: string, decimals = 0): string {

@@ -40,6 +40,8 @@ export interface PriceRange {
   highs: (number | null)[];
   p25: (number | null)[];
   p75: (number | null)[];
+  /** The largest relative error of these figures; 0 if they are exact. */
+  error: number;
 }
 
 type Answer = NonNullable<SeriesQuery['priceSeries']>;

@@ -97,6 +97,7 @@ export const RANGE = graphql(`
         p25: percentile(at: 25)
         p75: percentile(at: 75)
         highs
+        statisticsError
       }
     }
   }

@@ -84,8 +84,8 @@ export function useRange({ set, answered: asked }: SeriesState, series: LaneSeri
   const found = data?.priceSeries?.lanes[0];
   const isCurrent = JSON.stringify(answered) === key;
   if (!found || !isCurrent || data.priceSeries?.from.length !== set?.from.length) return { range: null, error };
-  const { lows, highs, p25, p75 } = found;
-  return { range: lows && highs && p25 && p75 ? { lows, highs, p25, p75 } : null, error };
+  const { lows, highs, p25, p75, statisticsError } = found;
+  return { range: lows && highs && p25 && p75 ? { lows, highs, p25, p75, error: statisticsError } : null, error };
 }
 
 /** The larger market with enough prices for a lane with few prices, if there is one. */

@@ -1,5 +1,5 @@
 import { describeReason } from '../data/describe';
-import { formatAmount, formatBucket, formatCount } from '../data/format';
+import { formatAmount, formatBucket, formatCount, formatShare } from '../data/format';
 import { type LaneSeries, nameOf, type PriceRange, type SeriesSet } from '../data/model';
 import { texts } from '../texts';
 
@@ -19,6 +19,7 @@ export function SeriesTable({ set, series, range }: Props) {
   return (
     <>
       <p id="caption" class="hint">{caption}</p>
+      {range !== null && range.error > 0 && <p class="hint">{texts.legend.within(formatShare(range.error))}</p>}
       <div class="table" role="region" aria-labelledby="caption" tabIndex={0}>
         <table aria-labelledby="caption">
           <thead>

@@ -1,0 +1,1 @@
+"""Statistics of large markets: from sketches, from single prices, and by SQL."""

@@ -1,0 +1,121 @@
+"""Order statistics of buckets from sketches, within a known relative error.
+
+The cost does not grow with the number of prices.
+
+A cell is the number of prices of one price bucket within one segment of the range. The j-th of its c prices is taken to lie at
+(j + ½) / c of the way through the price bucket, so it is at most one price bucket wrong. An order statistic inherits that:
+where every price is at most a factor away from its estimate, so is the n-th smallest of all.
+
+Where a bucket has several exchange rates, its cells overlap. They are put in order by their middles, and each stands for its
+middle, which is at most half a price bucket wrong.
+"""
+
+from calendar import monthrange
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+
+from db.sketches.buckets import bucket_bounds
+from db.sketches.encoding import DAYS, decode_sketches
+from domain.intervals import Axis
+from domain.price_series import DayRates
+from domain.prices import DateRange, round_half_away
+from resolvers.analysis.order_statistics import Int64, OrderStatistics, Rank, Segments, divide_by_rate
+
+Counts = npt.NDArray[np.float64]
+"""Numbers of prices. Doubles are exact up to 9 × 10¹⁵, and numpy adds them up several times as fast as integers."""
+
+
+class SketchedPrices(OrderStatistics):
+    """Prices of a pair of regions by price bucket, in order within each bucket of the axis."""
+
+    def __init__(self, sketches: Sequence[tuple[date, bytes]], axis: Axis, rates: DayRates | None) -> None:
+        by_day, price_buckets = _count_by_day(sketches, axis.days)
+        segments = divide_by_rate(axis, rates)
+        is_daily = len(segments.starts) == len(by_day)
+        by_segment = by_day if is_daily else np.add.reduceat(by_day, segments.starts, axis=0)
+        self._segments = segments
+        self._low, self._high = bucket_bounds(price_buckets)
+        self._is_single = np.bincount(segments.buckets)[segments.buckets] == 1
+        """Whether each segment is the only one of its bucket."""
+        cells = by_segment.ravel()
+        self._cells: Int64 = np.flatnonzero(cells)
+        """Number of each cell with prices, in the order of the prices: segment × price buckets + price bucket."""
+        if not self._is_single.all():
+            self._cells = self._cells[self._order_of(segments)]
+        self._counts: Int64 = cells[self._cells].astype(np.int64)
+        self._until: Int64 = np.cumsum(self._counts)
+        """Number of prices up to each cell, in all buckets so far."""
+        by_bucket = np.zeros(len(axis.buckets))
+        np.add.at(by_bucket, segments.buckets, by_segment.sum(axis=1))
+        self.counts: list[int] = by_bucket.astype(np.int64).tolist()
+
+    def _order_of(self, segments: Segments) -> Int64:
+        """Return the order of the cells by bucket, and within it by price in the currency."""
+        segment, column = np.divmod(self._cells, len(self._low))
+        price = (self._low + self._high)[column] / segments.rates[segment]
+        return np.lexsort((price, segments.buckets[segment]))
+
+    def _pick(self, offsets: Int64) -> tuple[Int64, Int64]:
+        at = np.searchsorted(self._until, offsets, side="right").clip(0, len(self._until) - 1)
+        segment, column = np.divmod(self._cells[at], len(self._low))
+        low, high, count = self._low[column], self._high[column], self._counts[at]
+        position = (offsets - self._until[at] + count).clip(0, count - 1)
+        twice = np.where(self._is_single[segment], 2 * position + 1, count)
+        return low + (high - low) * twice // (2 * count), self._segments.rates[segment]
+
+    def rank(self, amount: int, units: int) -> Rank | None:
+        """Return the percentile rank of an amount and its error; None without prices.
+
+        Only the prices of the price bucket that contains the amount are uncertain: between none and all of them are below.
+        """
+        if not len(self._until):
+            return None
+        segment, column = np.divmod(self._cells, len(self._low))
+        lower, is_exact = (values[segment] for values in self._segments.thresholds(amount, units))
+        low, high, count = self._low[column], self._high[column], self._counts
+        is_below = (high < lower) | ((high == lower) & ~is_exact)
+        is_equal = (low == lower) & (high == lower) & is_exact
+        is_near = (low <= lower) & (lower <= high) & ~is_below & ~is_equal & (low < high)
+        twice_sure = int((2 * count[is_below]).sum() + count[is_equal].sum())
+        near = count[is_near]
+        width = high[is_near] - low[is_near] + 1
+        twice_near = int((near * (2 * (lower[is_near] - low[is_near]) + 1) // width).sum())
+        lowest, found, highest = (
+            round_half_away(1_000 * (twice_sure + twice), 2 * int(self._until[-1]))
+            for twice in (0, twice_near, 2 * int(near.sum()))
+        )
+        return Rank(found, max(highest - found, found - lowest))
+
+
+def _count_by_day(sketches: Sequence[tuple[date, bytes]], days: DateRange) -> tuple[Counts, Int64]:
+    """Return the numbers of prices by day and price bucket, and the price buckets."""
+    entries, is_change = decode_sketches([sketch for _, sketch in sketches])
+    starts = np.array([(month - days.first).days for month, _ in sketches], dtype=np.int64)
+    day, bucket, count = starts[entries.row] + entries.day, entries.bucket, entries.count
+    if not sketches or starts.min() < 0 or starts.max() + DAYS > len(days):
+        # A change before the range applies from its first day on.
+        is_inside = (day < len(days)) & (is_change | (day >= 0))
+        day, bucket, count = np.maximum(day[is_inside], 0), bucket[is_inside], count[is_inside]
+        is_change = is_change[is_inside]
+    if not len(bucket):
+        return np.zeros((len(days), 1)), np.zeros(1, dtype=np.int64)
+    first_bucket = int(bucket.min())
+    bucket -= first_bucket
+    is_used = np.bincount(bucket) > 0
+    price_buckets = np.flatnonzero(is_used) + first_bucket
+    shape = len(days), len(price_buckets)
+    key = day * shape[1] + (bucket if is_used.all() else (np.cumsum(is_used) - 1)[bucket])
+
+    def count_cells(chosen: npt.NDArray[np.bool_]) -> Counts:
+        keys, counts = (key, count) if chosen.all() else (key[chosen], count[chosen])
+        return np.bincount(keys, counts, shape[0] * shape[1]).astype(np.float64, copy=False).reshape(shape)
+
+    changes = count_cells(is_change)
+    for month in {month for month, _ in sketches}:
+        start = (month - days.first).days
+        of_month = changes[max(start, 0) : max(start + monthrange(month.year, month.month)[1], 0)]
+        np.cumsum(of_month, axis=0, out=of_month)
+    return changes if is_change.all() else changes + count_cells(~is_change), price_buckets

@@ -1,0 +1,134 @@
+"""Order statistics from sketches against an oracle: each stays within its error.
+
+Prices, ranges and rates are random. So are the rows of the sketches: several batches, some of them reverted.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from fractions import Fraction
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from db.sketches.buckets import MAX_ERROR
+from domain.intervals import divide
+from domain.locations import Location, LocationKind
+from domain.price_series import NullReason
+from ingest.observations.lane_days import LaneDays
+from ingest.sketches.build import sketches_by_month
+from resolvers.analysis.sketched_prices import SketchedPrices
+from resolvers.analysis.statistics_loading import SKETCH_ERROR
+from tests.support.analysis.cases import (
+    FIRST,
+    PERCENTILES,
+    Case,
+    Observation,
+    cases,
+    days_from_first,
+    known,
+    order_statistics,
+    percentile,
+    round_half_away,
+)
+
+REGION, ORIGIN, DESTINATION = 1, 2, 3
+TREE = [
+    Location(REGION, LocationKind.REGION, "all", "All", None),
+    Location(ORIGIN, LocationKind.PORT, "AAAAA", "A", REGION),
+    Location(DESTINATION, LocationKind.PORT, "BBBBB", "B", REGION),
+]
+EPOCH = date(1970, 1, 1)
+amounts = st.sampled_from([0, 1, 127, 128, 129, -1, -128, -129]) | st.integers(-(10**9), 10**9) | st.integers(90, 700)
+
+
+def sketch(observations: Sequence[Observation], *, sign: int = 1) -> Iterator[tuple[date, bytes]]:
+    """Yield the sketches of a batch, as ingest appends them, by month."""
+    size, base = len(observations), (FIRST - EPOCH).days
+    columns = LaneDays(
+        np.full(size, ORIGIN, dtype=np.int32),
+        np.full(size, DESTINATION, dtype=np.int32),
+        np.array([base + each.first for each in observations], dtype=np.int32),
+        np.array([base + each.last for each in observations], dtype=np.int32),
+        np.array([each.cents for each in observations], dtype=np.int64),
+    )
+    for part in sketches_by_month(columns, TREE, sign=sign):
+        assert part.destinations == [REGION]
+        yield date(1970 + part.month // 12, part.month % 12 + 1, 1), part.sketches[0]
+
+
+@st.composite
+def sketched(draw: st.DrawFn) -> tuple[Case, SketchedPrices]:
+    """Draw a case and its prices by price bucket."""
+    case = draw(cases(amounts))
+    reverted = draw(st.lists(st.builds(Observation, amounts, st.integers(-3, 9), st.integers(9, 40)), max_size=4))
+    split = draw(st.integers(0, len(case.observations)))
+    batches = [(case.observations[:split], 1), (case.observations[split:], 1), (reverted, 1), (reverted, -1)]
+    days = case.axis.days
+    rows = [
+        row
+        for observations, sign in batches
+        for row in sketch(observations, sign=sign)
+        if days.first.replace(day=1) <= row[0] <= days.last
+    ]
+    return case, SketchedPrices(rows, case.axis, case.rates)
+
+
+@given(drawn=sketched(), minimum=st.integers(1, 5), at=PERCENTILES)
+def test_percentiles_stay_within_the_width_of_a_price_bucket(
+    drawn: tuple[Case, SketchedPrices], minimum: int, at: float
+) -> None:
+    case, prices = drawn
+    expected = [known(each, minimum) for each in case.by_bucket()]
+    assert prices.counts == [len(each) for each in case.by_bucket()]
+    found = prices.percentiles(at, [not isinstance(each, NullReason) for each in expected])
+    for value, each in zip(found, expected, strict=True):
+        if isinstance(each, NullReason):
+            assert value is None
+            continue
+        assert value is not None
+        below, above, part = order_statistics(each, at)
+        allowed = Fraction(MAX_ERROR) * (abs(below) * (1 - part) + abs(above) * part)
+        # The figure is rounded to cents.
+        assert abs(Fraction(repr(value)) * 100 - percentile(each, at)) <= allowed + Fraction(1, 2)
+    assert MAX_ERROR <= SKETCH_ERROR
+
+
+@given(case=cases(amounts), amount=amounts | st.sampled_from([-(10**16), 10**16]))
+def test_rank_stays_within_its_error(case: Case, amount: int) -> None:
+    whole = Case(case.observations, divide(case.axis.days, None), case.rates)
+    [expected] = [known(each, 1) for each in whole.by_bucket()]
+    if isinstance(expected, NullReason):
+        return
+    # Half of the amounts are one of the prices, where it has at most four decimals.
+    wanted = Fraction(amount, 100) if amount % 2 else expected[amount % len(expected)] / 100
+    units = round(wanted * 10**4)
+    cents = Fraction(units, 100)
+    below, equal = sum(price < cents for price in expected), sum(price == cents for price in expected)
+    rank = round_half_away(Fraction(1_000 * (2 * below + equal), 2 * len(expected)), 0)
+    days = case.axis.days
+    rows = [row for row in sketch(case.observations) if days.first.replace(day=1) <= row[0] <= days.last]
+    found = SketchedPrices(rows, whole.axis, whole.rates).rank(units, 10**4)
+    assert found is not None
+    assert abs(found.tenths - rank) <= found.error_tenths
+    if all(abs(each.cents) < 128 for each in case.observations):
+        assert found.error_tenths == 0
+
+
+def test_prices_below_128_cents_are_exact_in_every_currency() -> None:
+    observations = [Observation(cents, 0, 20) for cents in (-127, -1, 0, 1, 50, 127)]
+    axis = divide(days_from_first(21), None)
+    rates: list[int | None] = [1_093_100_000_000 + day for day in range(21)]
+    for case in (Case(observations, axis, None), Case(observations, axis, rates)):
+        prices = SketchedPrices([*sketch(observations)], axis, case.rates)
+        for at in (0, 2.5, 50, 99.9, 100):
+            assert prices.percentiles(at, [True]) == case.sorted_prices().percentiles(at, [True])
+        assert prices.rank(5_000, 10**4) == case.sorted_prices().rank(5_000, 10**4)
+
+
+def test_sketches_of_another_month_have_no_prices() -> None:
+    axis = divide(days_from_first(5), None)
+    prices = SketchedPrices([*sketch([Observation(500, 8, 9)])], axis, None)
+    assert prices.counts == [0]
+    assert prices.percentiles(50, [True]) == [None]
+    assert prices.rank(100, 10**4) is None
