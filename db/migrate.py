@@ -32,6 +32,8 @@ LOCK_PATIENCE_SECONDS = 120.0
 """How long a migration is tried again. The largest batches hold their locks for some ten seconds."""
 LOCK_PAUSE = wait_random(0.5, 2)
 STATEMENT_TIMEOUT = "10min"
+CONTRACT = b"ALTER TABLE price_totals ALTER COLUMN price_sums DROP NOT NULL, ALTER COLUMN price_counts DROP NOT NULL"
+"""Ends the expansion: from now on, data may have forms that servers of earlier releases cannot read."""
 CREATE_TABLE = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
 
 
@@ -77,6 +79,8 @@ def created_tables(migrations: Collection[str]) -> set[str]:
 def migrate(database_url: str) -> list[str]:
     """Apply the missing migrations and return their names, oldest first.
 
+    A new database is contracted at once, because no server of an earlier release uses it.
+
     The tables are created in the first existing schema of the search_path. This is safe to call at every start. Raise
     DatabaseUnusable if something there has a name that Ratesgraph needs, or a privilege is missing. Raise MigrationTimeout if a
     migration could not acquire its locks, or took too long. It is rolled back, and those before it stay applied.
@@ -93,11 +97,42 @@ def migrate(database_url: str) -> list[str]:
             # The advisory lock is held here, so a remaining lock row belongs to a dead process.
             backend.break_lock()
             with backend.lock():
-                return _apply(backend, yoyo.read_migrations(str(FOLDER)))
+                applied = _apply(backend, yoyo.read_migrations(str(FOLDER)))
+            if applied == migration_names():
+                connection.execute(CONTRACT)
+            return applied
         except (errors.DuplicateTable, errors.DuplicateObject) as error:
             raise DatabaseUnusable from error
         finally:
             backend.connection.close()
+
+
+def contract(database_url: str) -> None:
+    """Allow what servers and workers of earlier releases cannot read.
+
+    Call it after the last of them has stopped. Raise MigrationTimeout if the table could not be locked.
+    """
+    with driver_errors(), _connect(database_url) as connection:
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", (LOCK_TIMEOUT,))
+        try:
+            for attempt in _retrying():
+                with attempt:
+                    connection.execute(CONTRACT)
+        except errors.LockNotAvailable as error:
+            raise MigrationTimeout(
+                f"The contraction was not done: for {LOCK_PATIENCE_SECONDS:.0f} s other sessions held locks on price_totals."
+                " End their transactions (pg_stat_activity lists them), then run `ratesgraph migrate --contract` again."
+            ) from error
+
+
+def _retrying() -> Retrying:
+    """Return the attempts at what needs a lock."""
+    return Retrying(
+        retry=retry_if_exception_type(errors.LockNotAvailable),
+        wait=LOCK_PAUSE,
+        stop=stop_after_delay(LOCK_PATIENCE_SECONDS),
+        reraise=True,
+    )
 
 
 def _apply(backend: Backend, migrations: MigrationList) -> list[str]:
@@ -107,12 +142,7 @@ def _apply(backend: Backend, migrations: MigrationList) -> list[str]:
     """
     pending = [migration.id for migration in backend.to_apply(migrations)]
     try:
-        for attempt in Retrying(
-            retry=retry_if_exception_type(errors.LockNotAvailable),
-            wait=LOCK_PAUSE,
-            stop=stop_after_delay(LOCK_PATIENCE_SECONDS),
-            reraise=True,
-        ):
+        for attempt in _retrying():
             with attempt:
                 backend.apply_migrations(backend.to_apply(migrations))
     except errors.LockNotAvailable as error:

@@ -3,15 +3,34 @@
 Values created for every query are named tuples: creating and hashing a frozen dataclass is up to three times as slow.
 """
 
-from collections.abc import Sequence
+from calendar import monthrange
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import accumulate
+from operator import add
 from typing import NamedTuple
 
 EARLIEST_DAY, LATEST_DAY = date(1970, 1, 1), date(2100, 12, 31)
 """First and last day for which a price may be valid."""
 RATE_UNITS = 10**12
 """Rates are integers in units of 10⁻¹² US dollars per unit of a currency: 12 decimals."""
+SLOT_BITS, COUNT_BITS = 6, 18
+LASTING = 32
+"""Totals of a pair of locations and a month are stored by day, or as changes, each packed into one integer of 64 bits.
+
+The lowest 6 bits are its slot: the day of the month, counted from 0, plus LASTING if the change applies to all later days of
+the month too. Above them are 18 bits of its count and 40 bits of its sum in US cents, both signed.
+"""
+COUNT_MASK, SUM_SHIFT = (1 << COUNT_BITS) - 1, SLOT_BITS + COUNT_BITS
+MAX_COUNT, MAX_SUM = 1 << COUNT_BITS - 1, 1 << 63 - SUM_SHIFT
+"""A change with a count or a sum of this size, or larger, cannot be packed."""
+MAX_CHANGES = 16
+"""Changes that a row may hold instead of sums and counts by day.
+
+A change takes 8 bytes and a day 12, so this many take less than the days of nearly all rows. Reading more of them would take
+longer than reading days.
+"""
 MIN_PRICES_FOR_STATISTICS = 3
 """Days with fewer observations have no average, low, high or median.
 
@@ -65,6 +84,27 @@ class DayTotals(NamedTuple):
 
     sums: list[int]
     counts: list[int]
+
+
+def spread_changes(month: date, changes: Iterable[int]) -> DayTotals:
+    """Return the totals of all days of a month from packed changes.
+
+    At most one of them has the same day and duration.
+    """
+    length = monthrange(month.year, month.month)[1]
+    sums, counts = [0] * length, [0] * length
+    lasting_sums, lasting_counts = [0] * length, [0] * length
+    lasts = False
+    for change in changes:
+        day, count = change & LASTING - 1, ((change >> SLOT_BITS & COUNT_MASK) ^ MAX_COUNT) - MAX_COUNT
+        if change & LASTING:
+            lasting_sums[day], lasting_counts[day], lasts = change >> SUM_SHIFT, count, True
+        else:
+            sums[day], counts[day] = change >> SUM_SHIFT, count
+    if lasts:
+        sums = list(map(add, sums, accumulate(lasting_sums)))
+        counts = list(map(add, counts, accumulate(lasting_counts)))
+    return DayTotals(sums, counts)
 
 
 class PackedPrices(NamedTuple):

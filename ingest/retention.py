@@ -64,6 +64,8 @@ async def _subtract(connection: Connection, file: ArchivedFile) -> None:
     observations = await asyncio.to_thread(read_lane_days, file)
     if not len(observations):
         return
-    await totals.copy_totals(connection, copy_stream(encode_negated_totals(to_lane_days(observations), tree)))
+    as_changes = await totals.can_store_changes(connection)
+    rows = encode_negated_totals(to_lane_days(observations), tree, as_changes=as_changes)
+    await totals.copy_totals(connection, copy_stream(rows))
     lanes = await asyncio.to_thread(count_lanes, observations)
     await prices.add_archived_lanes(connection, [(lane, -count) for lane, count in lanes])

@@ -47,13 +47,14 @@ async def move_totals(
         )
     if first is None or last is None or last_part is None:
         return
+    as_changes = await totals.can_store_changes(connection)
     steps = [(month, part) for month in _list_months(first, last) for part in range(last_part + 1)]
     for number, (month, part) in enumerate(steps):
         report(number / len(steps))
         packed = await totals.read_moved_month(connection, month, part)
         if packed is not None:
             difference = await asyncio.to_thread(_compute_difference, month, packed, before, after)
-            await totals.copy_totals(connection, copy_stream(encode_totals([difference])))
+            await totals.copy_totals(connection, copy_stream(encode_totals([difference], as_changes=as_changes)))
     await move_sketches(connection, ports, before, after)
 
 

@@ -45,7 +45,7 @@ async def _measure_once(connection: Connection, data: bytes, seconds: dict[str, 
     lane_days = LaneDays(*(observations[name].to_numpy() for name in names))
     month_totals = timed("add up", lambda: list(totals_by_month(lane_days, tree)))
     price_rows = timed("encode prices", lambda: list(encode_prices(BATCH_ID, observations)))
-    total_rows = timed("encode totals", lambda: list(encode_totals(month_totals)))
+    total_rows = timed("encode totals", lambda: list(encode_totals(month_totals, as_changes=True)))
     price_chunks = [chunk async for chunk in copy_stream(price_rows)]
     total_chunks = [chunk async for chunk in copy_stream(total_rows)]
 

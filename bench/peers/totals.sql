@@ -3,6 +3,20 @@
 
 CREATE SCHEMA by_totals;
 
+-- Outside of the schema that the peers serve.
+CREATE VIEW public.total_days AS
+SELECT t.origin, t.destination, t.month, t.first_day + day_offset AS day,
+       coalesce(part.cents, part.change >> 24) AS cents,
+       coalesce(part.prices, ((part.change >> 6 & 262143) # 131072) - 131072) AS prices
+FROM public.price_totals t
+CROSS JOIN LATERAL unnest(t.price_sums, t.price_counts, t.packed_changes)
+    WITH ORDINALITY AS part(cents, prices, change, position)
+CROSS JOIN LATERAL generate_series(
+    coalesce(part.change & 31, part.position - 1)::integer,
+    CASE WHEN part.change & 32 > 0 THEN (t.month + interval '1 month')::date - t.month - 1
+         ELSE coalesce(part.change & 31, part.position - 1)::integer END
+) AS day_offset;
+
 CREATE FUNCTION by_totals.average_prices(date_from date, date_to date, origin text, destination text)
 RETURNS TABLE (day date, average_price double precision, price_count integer)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -11,13 +25,12 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
            coalesce(found.prices, 0)::integer
     FROM generate_series($1::timestamp, $2::timestamp, interval '1 day') AS every(day)
     LEFT JOIN (
-        SELECT t.first_day + (part.position - 1)::integer AS day, sum(part.cents) AS cents, sum(part.prices) AS prices
-        FROM public.price_totals t
-        CROSS JOIN LATERAL unnest(t.price_sums, t.price_counts) WITH ORDINALITY AS part(cents, prices, position)
+        SELECT t.day, sum(t.cents) AS cents, sum(t.prices) AS prices
+        FROM public.total_days t
         WHERE t.origin = (SELECT l.id FROM public.locations l WHERE lower(l.key) = lower($3))
           AND t.destination = (SELECT l.id FROM public.locations l WHERE lower(l.key) = lower($4))
           AND t.month BETWEEN date_trunc('month', $1::timestamp)::date AND $2
-        GROUP BY t.first_day + (part.position - 1)::integer
+        GROUP BY t.day
     ) AS found ON found.day = every.day
     ORDER BY every.day
 $$;
@@ -38,13 +51,11 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ) AS lanes
     CROSS JOIN generate_series(date_trunc('week', $1::timestamp), $2::timestamp, interval '1 week') AS every(week)
     LEFT JOIN LATERAL (
-        SELECT date_trunc('week', t.first_day + (part.position - 1)::integer) AS week, sum(part.cents) AS cents,
-               sum(part.prices) AS prices
-        FROM public.price_totals t
-        CROSS JOIN LATERAL unnest(t.price_sums, t.price_counts) WITH ORDINALITY AS part(cents, prices, position)
+        SELECT date_trunc('week', t.day) AS week, sum(t.cents) AS cents, sum(t.prices) AS prices
+        FROM public.total_days t
         WHERE t.origin = lanes.origin AND t.destination = lanes.destination
           AND t.month BETWEEN date_trunc('month', $1::timestamp)::date AND $2
-          AND t.first_day + (part.position - 1)::integer BETWEEN $1 AND $2
+          AND t.day BETWEEN $1 AND $2
         GROUP BY 1
     ) AS found ON found.week = every.week
     ORDER BY lanes.number, every.week

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from psycopg.rows import args_row
 
 from db.connection import Connection
+from db.pipeline import format_integers
 from db.sql import load_sections
 from domain.batches import BatchLane
 from domain.locations import Lane
@@ -16,7 +17,12 @@ async def insert_lanes(
     connection: Connection, batch_id: int, origins: Sequence[int], destinations: Sequence[int]
 ) -> None:
     """Record the lanes of a batch, as two parallel lists of origin and destination IDs."""
-    parameters = {"batch_id": batch_id, "origins": list(origins), "destinations": list(destinations)}
+    # psycopg needs five times as long for lists of 20,000 numbers as for their text.
+    parameters = {
+        "batch_id": batch_id,
+        "origins": format_integers(origins),
+        "destinations": format_integers(destinations),
+    }
     await connection.execute(SQL["insert_lanes"], parameters)
 
 

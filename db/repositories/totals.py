@@ -17,7 +17,7 @@ from db.connection import Connection, copy_in
 from db.pipeline import execute_pipelined, execute_whole_pipeline
 from db.sql import load_sections
 from domain.locations import Lane
-from domain.prices import DateRange, DayTotals
+from domain.prices import MAX_CHANGES, DateRange, DayTotals, spread_changes
 
 SQL = load_sections("totals")
 
@@ -53,15 +53,18 @@ class MovedLanes(NamedTuple):
 
 
 class PackedTotals(NamedTuple):
-    """Totals of one month as columns in PostgreSQL's binary format.
+    """Totals of one month as columns in PostgreSQL's binary format, those with changes apart.
 
-    The arrays have 31 elements, one per day.
+    The arrays have 31 elements, one per day, or MAX_CHANGES, of which the last ones may be 0.
     """
 
     origins: bytes
     destinations: bytes
     price_sums: bytes
     price_counts: bytes
+    changed_origins: bytes
+    changed_destinations: bytes
+    changes: bytes
 
 
 class LaneHistory(NamedTuple):
@@ -108,6 +111,8 @@ def _add_up(rows: Iterable[tuple[Any, ...]], days: DateRange) -> DayTotals:
     sums, counts = [0] * length, [0] * length
     end = 0
     for first_day, part_sums, part_counts in rows:
+        if part_counts is None:
+            part_sums, part_counts = spread_changes(first_day, part_sums)
         start = (first_day - days.first).days
         if start < 0:
             part_sums, part_counts, start = part_sums[-start:], part_counts[-start:], 0
@@ -134,10 +139,11 @@ async def select_lane_histories(connection: Connection, lanes: Sequence[Lane]) -
 def _add_up_history(_number: int, rows: list[tuple[Any, ...]]) -> LaneHistory:
     if not rows:
         return LaneHistory(date.min, [])
-    start = min(first_day for first_day, _ in rows)
-    length = max((first_day - start).days + len(counts) for first_day, counts in rows)
+    parts = [(day, counts if changes is None else spread_changes(day, changes).counts) for day, counts, changes in rows]
+    start = min(first_day for first_day, _ in parts)
+    length = max((first_day - start).days + len(counts) for first_day, counts in parts)
     totals = [0] * length
-    for first_day, counts in rows:
+    for first_day, counts in parts:
         at = (first_day - start).days
         totals[at : at + len(counts)] = map(add, totals[at : at + len(counts)], counts)
     return LaneHistory(start, totals)
@@ -180,6 +186,12 @@ async def copy_totals(connection: Connection, chunks: AsyncIterable[bytes]) -> N
     await copy_in(connection, SQL["copy_totals"], chunks)
 
 
+async def can_store_changes(connection: Connection) -> bool:
+    """Return whether rows of totals may have changes, which older releases cannot read."""
+    ((can_store,),) = await (await connection.execute(SQL["can_store_changes"])).fetchall()
+    return bool(can_store)
+
+
 async def create_day_sums(connection: Connection) -> None:
     """Create the transaction's temporary table of sums by day."""
     await connection.execute(SQL["create_day_sums"])
@@ -219,6 +231,7 @@ async def compact_keys(
         "month": month,
         "max_rows": max_rows,
         "max_keys": max_keys,
+        "max_changes": MAX_CHANGES,
     }
     steps = [
         ((origin, destination, date.fromisoformat(month)), rows)
@@ -251,9 +264,9 @@ async def measure_moved_lanes(connection: Connection) -> MovedLanes:
 async def read_moved_month(connection: Connection, month: date, part: int) -> PackedTotals | None:
     """Return the totals of one part of the moved lanes in one month, or None if there are none."""
     async with connection.cursor(binary=True) as cursor:
-        await cursor.execute(SQL["read_moved_month"], {"month": month, "part": part})
+        await cursor.execute(SQL["read_moved_month"], {"month": month, "part": part, "max_changes": MAX_CHANGES})
         (columns,) = await cursor.fetchall()
-        return None if columns[0] is None else PackedTotals(*columns)
+        return PackedTotals(*(column or b"" for column in columns)) if any(columns) else None
 
 
 async def pack_day_sums(connection: Connection) -> None:

@@ -7,7 +7,7 @@ CREATE TEMPORARY TABLE previewed_totals (LIKE price_totals) ON COMMIT DROP
 
 -- copy_previewed_totals --
 -- One row per lane and month, in PostgreSQL's binary COPY format. The rows of a key add up.
-COPY previewed_totals (origin, destination, month, first_day, price_sums, price_counts) FROM STDIN (FORMAT binary)
+COPY previewed_totals (origin, destination, month, first_day, price_sums, price_counts, packed_changes) FROM STDIN (FORMAT binary)
 
 -- analyze_previewed_totals --
 -- Updates the planner statistics: autovacuum does not analyze temporary tables.
@@ -33,6 +33,16 @@ WITH parts AS (
     JOIN price_totals t USING (origin, destination, month)
     CROSS JOIN LATERAL unnest(p.price_counts) WITH ORDINALITY AS part(price_count, position)
     WHERE part.price_count > 0 AND t.price_counts[p.first_day - t.first_day + part.position] IS NOT NULL
+    UNION ALL
+    SELECT p.origin, p.destination, p.first_day + (part.position - 1)::integer, 0,
+           change >> 24, (((change >> 6 & 262143) # 131072) - 131072)::integer, 0, 0
+    FROM previewed_totals p
+    JOIN price_totals t USING (origin, destination, month)
+    CROSS JOIN LATERAL unnest(p.price_counts) WITH ORDINALITY AS part(price_count, position)
+    CROSS JOIN LATERAL unnest(t.packed_changes) AS change
+    CROSS JOIN LATERAL (SELECT p.first_day - p.month + part.position - 1 AS day_offset) AS month_days
+    WHERE part.price_count > 0
+      AND (change & 63 = day_offset OR change & 63 BETWEEN 32 AND 32 + day_offset)
 ), lane_days AS (
     SELECT origin, destination, day,
            (sum(sum_before) / sum(partial_sums))::bigint AS sum_before,

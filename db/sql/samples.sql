@@ -23,9 +23,14 @@ FROM (
     FROM price_totals t
     JOIN locations o ON o.id = t.origin AND o.kind = 'PORT'
     JOIN locations d ON d.id = t.destination AND d.kind = 'PORT'
-    CROSS JOIN LATERAL unnest(t.price_counts) WITH ORDINALITY AS day (price_count, number)
-    GROUP BY t.origin, t.destination, t.first_day + day.number::integer
-    HAVING sum(day.price_count) BETWEEN 1 AND 2
+    CROSS JOIN LATERAL unnest(t.price_counts, t.packed_changes) WITH ORDINALITY AS part(price_count, change, position)
+    CROSS JOIN LATERAL generate_series(
+        coalesce(part.change & 31, part.position - 1)::integer,
+        CASE WHEN part.change & 32 > 0 THEN (t.month + interval '1 month')::date - t.month - 1
+             ELSE coalesce(part.change & 31, part.position - 1)::integer END
+    ) AS day_offset
+    GROUP BY t.origin, t.destination, t.first_day + day_offset
+    HAVING sum(coalesce(part.price_count, ((part.change >> 6 & 262143) # 131072) - 131072)) BETWEEN 1 AND 2
 ) AS thin
 
 -- copy_out_locations --

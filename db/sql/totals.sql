@@ -1,12 +1,14 @@
 -- Derived data: partial sums by day for every pair of locations that a batch touched. The rows of a key add up, in any number
--- and order, so a change of totals appends a difference. Sums that SQL computes are first collected by day in the transaction's
+-- and order, so a change of totals appends a difference. A row has sums and counts by day, or changes (see migration 0016). A change is
+-- one bigint: its sum is `change >> 24`, its count `((change >> 6 & 262143) # 131072) - 131072`, its day of the month, from 0,
+-- `change & 31`, and `change & 32` tells that it applies to all later days of the month too. Sums that SQL computes are first collected by day in the transaction's
 -- temporary table `day_sums`, then packed by `pack_day_sums`.
 
 -- select_day_totals --
--- One row per partial sum of the location pair $1 and $2, from the month that begins on $3 to the month of the day $4. Uses
--- price_totals_lane_month_idx: one range scan. The caller adds up the arrays, in a third of the time that unnest, GROUP BY and
+-- One row per partial sum of the location pair $1 and $2, from the month that begins on $3 to the month of the day $4. A row
+-- without counts has its changes instead of its sums. Uses price_totals_lane_month_idx: one range scan. The caller adds up the arrays, in a third of the time that unnest, GROUP BY and
 -- ORDER BY need here.
-SELECT first_day, price_sums, price_counts
+SELECT first_day, coalesce(price_sums, packed_changes), price_counts
 FROM price_totals
 WHERE origin = $1
   AND destination = $2
@@ -14,7 +16,7 @@ WHERE origin = $1
 
 -- select_lane_histories --
 -- One row per partial sum of the location pair $1 and $2, over all months. Uses price_totals_lane_month_idx.
-SELECT first_day, price_counts
+SELECT first_day, price_counts, packed_changes
 FROM price_totals
 WHERE origin = $1
   AND destination = $2
@@ -44,9 +46,15 @@ WHERE destination IS NOT NULL
 -- Every price counts once in the totals between two roots of the tree. Arrays instead of joins with the roots, and a column in the
 -- EXISTS, let the shards of a distributed table use price_totals_lane_month_idx too.
 WITH days AS (
-    SELECT t.first_day + (part.position - 1)::integer AS day, sum(part.price_count) AS price_count
+    SELECT t.first_day + day_offset AS day,
+           sum(coalesce(part.price_count, ((part.change >> 6 & 262143) # 131072) - 131072)) AS price_count
     FROM price_totals t
-    CROSS JOIN LATERAL unnest(t.price_counts) WITH ORDINALITY AS part(price_count, position)
+    CROSS JOIN LATERAL unnest(t.price_counts, t.packed_changes) WITH ORDINALITY AS part(price_count, change, position)
+    CROSS JOIN LATERAL generate_series(
+        coalesce(part.change & 31, part.position - 1)::integer,
+        CASE WHEN part.change & 32 > 0 THEN (t.month + interval '1 month')::date - t.month - 1
+             ELSE coalesce(part.change & 31, part.position - 1)::integer END
+    ) AS day_offset
     WHERE t.origin = ANY(ARRAY(SELECT id FROM locations WHERE parent_id IS NULL))
       AND t.destination = ANY(ARRAY(SELECT id FROM locations WHERE parent_id IS NULL))
     GROUP BY 1
@@ -58,7 +66,11 @@ FROM days
 
 -- copy_totals --
 -- One row per origin, destination, month and batch, in PostgreSQL's binary COPY format.
-COPY price_totals (origin, destination, month, first_day, price_sums, price_counts) FROM STDIN (FORMAT binary)
+COPY price_totals (origin, destination, month, first_day, price_sums, price_counts, packed_changes) FROM STDIN (FORMAT binary)
+
+-- can_store_changes --
+-- One row: whether rows with changes may be written. PostgreSQL refuses them until `ratesgraph migrate --contract`.
+SELECT NOT attnotnull FROM pg_attribute WHERE attrelid = 'price_totals'::regclass AND attname = 'price_sums'
 
 -- create_day_sums --
 -- One row holds the sum of one day for a pair of locations. The table is dropped at the end of the transaction.
@@ -103,7 +115,9 @@ GROUP BY d.origin, a.ancestor, d.day
 -- Replaces the rows of keys that have more than max_rows rows by their sum. It processes up to max_keys keys after a given one,
 -- in the order of price_totals_lane_month_idx, and reads only that index to find them. One row: the last of these keys and the
 -- number of deleted rows, in one column, because a shard of a distributed table returns only one; none at the end. Arrays are
--- added up by day of the month: a subscript outside of an array adds nothing, and this costs a tenth of unnesting.
+-- added up by day of the month: a subscript outside of an array adds nothing, and this costs a tenth of unnesting. Changes are
+-- added up by slot. They stay changes if all rows of the key are changes and they are few; otherwise they are spread over the days
+-- and added to the arrays.
 WITH crowded AS MATERIALIZED (
     SELECT origin, destination, month
     FROM price_totals
@@ -116,7 +130,39 @@ WITH crowded AS MATERIALIZED (
     DELETE FROM price_totals t
     USING crowded c
     WHERE t.origin = c.origin AND t.destination = c.destination AND t.month = c.month
-    RETURNING t.origin, t.destination, t.month, t.first_day - t.month AS before, t.price_sums, t.price_counts
+    RETURNING t.origin, t.destination, t.month, t.first_day - t.month AS before, t.price_sums, t.price_counts, t.packed_changes
+), changes AS MATERIALIZED (
+    SELECT g.origin, g.destination, g.month, change & 63 AS slot,
+           sum(change >> 24) AS price_sum, sum(((change >> 6 & 262143) # 131072) - 131072) AS price_count
+    FROM gone g
+    CROSS JOIN LATERAL unnest(g.packed_changes) AS change
+    GROUP BY g.origin, g.destination, g.month, change & 63
+), sparse AS MATERIALIZED (
+    SELECT origin, destination, month, array_agg(slot ORDER BY slot) AS slots,
+           array_agg(price_sum ORDER BY slot) AS price_sums, array_agg(price_count ORDER BY slot) AS price_counts,
+           count(*) <= %(max_changes)s AND max(abs(price_sum)) < 549755813888 AND max(abs(price_count)) < 131072
+               AND NOT EXISTS (
+                   SELECT FROM gone g
+                   WHERE (g.origin, g.destination, g.month) = (c.origin, c.destination, c.month) AND g.packed_changes IS NULL
+               ) AS stays_sparse
+    FROM changes c
+    WHERE price_sum <> 0 OR price_count <> 0
+    GROUP BY origin, destination, month
+), dense AS (
+    SELECT origin, destination, month, before, price_sums, price_counts FROM gone WHERE packed_changes IS NULL
+    UNION ALL
+    SELECT s.origin, s.destination, s.month, 0, spread.price_sums, spread.price_counts
+    FROM sparse s
+    CROSS JOIN LATERAL (
+        SELECT array_agg(day.price_sum ORDER BY day_offset) AS price_sums, array_agg(day.price_count ORDER BY day_offset) AS price_counts
+        FROM generate_series(0, (s.month + interval '1 month')::date - s.month - 1) AS day_offset
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(part.price_sum), 0) AS price_sum, coalesce(sum(part.price_count), 0) AS price_count
+            FROM unnest(s.slots, s.price_sums, s.price_counts) AS part(slot, price_sum, price_count)
+            WHERE part.slot = day_offset OR part.slot BETWEEN 32 AND 32 + day_offset
+        ) AS day
+    ) AS spread
+    WHERE NOT s.stays_sparse
 ), added_up AS (
     SELECT origin, destination, month, min(before) AS before, max(before + cardinality(price_counts)) AS until,
         ARRAY[
@@ -139,7 +185,7 @@ WITH crowded AS MATERIALIZED (
             sum(price_counts[25 - before]), sum(price_counts[26 - before]), sum(price_counts[27 - before]), sum(price_counts[28 - before]),
             sum(price_counts[29 - before]), sum(price_counts[30 - before]), sum(price_counts[31 - before])
         ]::integer[] AS price_counts
-    FROM gone
+    FROM dense
     GROUP BY origin, destination, month
 ), appended AS (
     INSERT INTO price_totals (origin, destination, month, first_day, price_sums, price_counts)
@@ -147,6 +193,15 @@ WITH crowded AS MATERIALIZED (
         array_replace(price_sums[before + 1:until], NULL, 0), array_replace(price_counts[before + 1:until], NULL, 0)
     FROM added_up
     WHERE 0 <> ANY (price_sums) OR 0 <> ANY (price_counts)
+), appended_changes AS (
+    INSERT INTO price_totals (origin, destination, month, first_day, packed_changes)
+    SELECT origin, destination, month, month, ARRAY(
+        SELECT (part.price_sum::bigint << 24) | ((part.price_count::bigint & 262143) << 6) | part.slot
+        FROM unnest(slots, price_sums, price_counts) AS part(slot, price_sum, price_count)
+        ORDER BY part.slot
+    )
+    FROM sparse
+    WHERE stays_sparse
 )
 SELECT json_build_array(origin, destination, month, (SELECT count(*) FROM gone)) AS step
 FROM crowded
@@ -182,16 +237,22 @@ ANALYZE moved_lanes
 SELECT coalesce(sum(row_count), 0)::bigint, min(first_month), max(last_month), max(part) FROM moved_lanes
 
 -- read_moved_month --
--- One row: the totals of one part of the moved lanes in one month, as columns in PostgreSQL's binary format; NULL without totals.
--- The arrays are padded to 31 days, so all have the same width. A few large values cost a fraction of as many rows as totals.
+-- One row: the totals of one part of the moved lanes in one month, as columns in PostgreSQL's binary format, those with changes
+-- apart; NULL without totals. The arrays are padded to 31 days, or to max_changes, so all of a column have the same width. A few large values cost a fraction of as many rows as totals.
 -- Uses price_totals_lane_month_idx: a probe per lane.
-SELECT string_agg(int4send(t.origin), ''), string_agg(int4send(t.destination), ''),
-       string_agg(array_send(
+SELECT string_agg(CASE WHEN t.packed_changes IS NULL THEN int4send(t.origin) END, ''),
+       string_agg(CASE WHEN t.packed_changes IS NULL THEN int4send(t.destination) END, ''),
+       string_agg(CASE WHEN t.packed_changes IS NULL THEN array_send(
            array_fill(0::bigint, ARRAY[before]) || t.price_sums || array_fill(0::bigint, ARRAY[31 - before - cardinality(t.price_sums)])
-       ), ''),
-       string_agg(array_send(
+       ) END, ''),
+       string_agg(CASE WHEN t.packed_changes IS NULL THEN array_send(
            array_fill(0, ARRAY[before]) || t.price_counts || array_fill(0, ARRAY[31 - before - cardinality(t.price_counts)])
-       ), '')
+       ) END, ''),
+       string_agg(CASE WHEN t.packed_changes IS NOT NULL THEN int4send(t.origin) END, ''),
+       string_agg(CASE WHEN t.packed_changes IS NOT NULL THEN int4send(t.destination) END, ''),
+       string_agg(CASE WHEN t.packed_changes IS NOT NULL THEN array_send(
+           t.packed_changes || array_fill(0::bigint, ARRAY[%(max_changes)s - cardinality(t.packed_changes)])
+       ) END, '')
 FROM moved_lanes l
 JOIN price_totals t ON t.origin = l.origin AND t.destination = l.destination AND t.month = %(month)s
 CROSS JOIN LATERAL (SELECT t.first_day - t.month AS before) AS month_days
@@ -235,13 +296,23 @@ SELECT o.key AS origin, d.key AS destination, day,
        coalesce(actual.price_sum, 0) AS actual_sum, coalesce(actual.price_count, 0) AS actual_count
 FROM day_sums AS expected
 FULL JOIN (
-    SELECT t.origin, t.destination, t.first_day + (part.position - 1)::integer AS day,
-           sum(part.price_sum)::bigint AS price_sum, sum(part.price_count)::bigint AS price_count
+    SELECT t.origin, t.destination, t.first_day + day_offset AS day,
+           sum(coalesce(part.price_sum, part.change >> 24))::bigint AS price_sum,
+           sum(coalesce(part.price_count, ((part.change >> 6 & 262143) # 131072) - 131072))::bigint AS price_count
     FROM (
-        SELECT origin, destination, first_day, price_sums, price_counts FROM price_totals WHERE month = %(month)s OFFSET 0
+        SELECT origin, destination, month, first_day, price_sums, price_counts, packed_changes
+        FROM price_totals
+        WHERE month = %(month)s
+        OFFSET 0
     ) AS t
-    CROSS JOIN LATERAL unnest(t.price_sums, t.price_counts) WITH ORDINALITY AS part(price_sum, price_count, position)
-    GROUP BY t.origin, t.destination, t.first_day + (part.position - 1)::integer
+    CROSS JOIN LATERAL unnest(t.price_sums, t.price_counts, t.packed_changes)
+        WITH ORDINALITY AS part(price_sum, price_count, change, position)
+    CROSS JOIN LATERAL generate_series(
+        coalesce(part.change & 31, part.position - 1)::integer,
+        CASE WHEN part.change & 32 > 0 THEN (t.month + interval '1 month')::date - t.month - 1
+             ELSE coalesce(part.change & 31, part.position - 1)::integer END
+    ) AS day_offset
+    GROUP BY t.origin, t.destination, t.first_day + day_offset
 ) AS actual USING (origin, destination, day)
 LEFT JOIN locations o ON o.id = origin
 LEFT JOIN locations d ON d.id = destination

@@ -1,9 +1,9 @@
 """Aggregation of a batch: sums and counts of its prices by location pair and day.
 
-The arithmetic runs in numpy, month by month. An observation of many days enters a difference array as two changes, at its
-first day and after its last, and a running sum over the month spreads them. So the work grows with the observations, not with
-their days. Port pairs are then added to their parents, one level of the tree at a time, first on the origin's side and then
-on the destination's.
+The arithmetic runs in numpy, month by month, on changes: a price of one day is one number at that day, and a price of many
+days one at its first day and one after its last. So the work grows with the observations, not with their days. Changes at the
+same place add up, and so do those of the ports of a region: they are added to their parents one level of the tree at a time,
+first on the origin's side and then on the destination's.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from domain.locations import Location
+from domain.prices import COUNT_MASK, LASTING, MAX_COUNT, MAX_SUM, SLOT_BITS, SUM_SHIFT
 from ingest.observations.lane_days import LaneDays, first_day_of, month_of
 
 DAYS = 31
@@ -28,19 +29,73 @@ Int64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class MonthTotals:
-    """Partial sums of one month (counted from January 1970).
+    """Partial sums of one month (counted from January 1970) as changes, in parallel arrays.
 
-    `sums` (US cents) and `counts` have the shape (rows, DAYS).
+    The changes of a pair lie next to each other. One at slot 0 to 30 applies to that day of the month alone, counted from 0. At
+    slot 32 to 62 it applies to the day `slot - LASTING` and all later days of the month. `sums` are US cents.
     """
 
     month: int
     origin: Int64
     destination: Int64
+    slot: Int64
     sums: Int64
     counts: Int64
 
     def __len__(self) -> int:
-        return len(self.origin)
+        return len(self.slot)
+
+    def negated(self) -> "MonthTotals":
+        """Return the totals that cancel these."""
+        return replace(self, sums=-self.sums, counts=-self.counts)
+
+
+def pack_changes(totals: MonthTotals) -> tuple[Int64, npt.NDArray[np.bool_]]:
+    """Return each change in one number, and whether it can be packed (`domain.prices`)."""
+    packed = totals.sums << SUM_SHIFT | (totals.counts & COUNT_MASK) << SLOT_BITS | totals.slot
+    return packed, (np.abs(totals.sums) < MAX_SUM) & (np.abs(totals.counts) < MAX_COUNT)
+
+
+def unpack_changes(packed: Int64) -> tuple[Int64, Int64, Int64]:
+    """Return the slots, sums and counts of packed changes."""
+    counts = ((packed >> SLOT_BITS & COUNT_MASK) ^ MAX_COUNT) - MAX_COUNT
+    return packed & (1 << SLOT_BITS) - 1, packed >> SUM_SHIFT, counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """Changes by key: origin, destination and slot in one number.
+
+    Locations are positions in the tree.
+    """
+
+    key: Int64
+    sums: Int64
+    counts: Int64
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """The sorted location IDs, and for each the position of its parent (-1 for a root)."""
+
+    ids: Int64
+    parents: Int64
+
+    @property
+    def bits(self) -> int:
+        """Number of bits of a position."""
+        return max(len(self.ids) - 1, 1).bit_length()
+
+    def to_totals(self, month: int, changes: _Changes) -> MonthTotals:
+        """Return the changes with location IDs."""
+        origin, destination = _split_pairs(changes.key >> SLOT_BITS, self.bits)
+        slot = changes.key & (1 << SLOT_BITS) - 1
+        return MonthTotals(month, self.ids[origin], self.ids[destination], slot, changes.sums, changes.counts)
+
+    def to_changes(self, totals: MonthTotals) -> _Changes:
+        """Return totals, whose locations are all in the tree, as changes."""
+        origin, destination = np.searchsorted(self.ids, totals.origin), np.searchsorted(self.ids, totals.destination)
+        return _add_up((origin << self.bits | destination) << SLOT_BITS | totals.slot, totals.sums, totals.counts)
 
 
 def totals_by_month(observations: LaneDays, locations: Iterable[Location]) -> Iterator[MonthTotals]:
@@ -49,10 +104,9 @@ def totals_by_month(observations: LaneDays, locations: Iterable[Location]) -> It
     The pairs are (origin or ancestor, destination or ancestor). A month with more than MAX_LANES lanes is split into several
     parts, which add up.
     """
-    ids, parents = _index_tree(locations)
-    for lanes in _total_lanes(observations, ids):
-        totals = _add_to_all_ancestors(lanes, parents)
-        yield MonthTotals(totals.month, ids[totals.origin], ids[totals.destination], totals.sums, totals.counts)
+    tree = _index_tree(locations)
+    for month, lanes in _total_lanes(observations, tree):
+        yield tree.to_totals(month, _add_to_all_ancestors(lanes, tree))
 
 
 def move_lanes(lanes: MonthTotals, before: Iterable[Location], after: Sequence[Location]) -> MonthTotals:
@@ -63,107 +117,135 @@ def move_lanes(lanes: MonthTotals, before: Iterable[Location], after: Sequence[L
     difference are left out.
     """
     parents_before = {location.id: location.parent_id for location in before}
-    ids, parents = _index_tree(after)
-    _, former_parents = _index_tree(replace(location, parent_id=parents_before.get(location.id)) for location in after)
-    origin, destination = np.searchsorted(ids, lanes.origin), np.searchsorted(ids, lanes.destination)
-    indexed = replace(lanes, origin=origin, destination=destination)
-    removed = _add_to_all_ancestors(indexed, former_parents)
-    both = _stack(
-        [_add_to_all_ancestors(indexed, parents), replace(removed, sums=-removed.sums, counts=-removed.counts)]
-    )
-    total = _add_up(both, both.origin, both.destination, np.arange(len(both)))
-    rows = np.flatnonzero((total.sums != 0).any(axis=1) | (total.counts != 0).any(axis=1))
-    return MonthTotals(
-        total.month, ids[total.origin[rows]], ids[total.destination[rows]], total.sums[rows], total.counts[rows]
-    )
+    tree = _index_tree(after)
+    former = _index_tree(replace(location, parent_id=parents_before.get(location.id)) for location in after)
+    changes = tree.to_changes(lanes)
+    added, removed = _add_to_all_ancestors(changes, tree), _add_to_all_ancestors(changes, former)
+    difference = _add_up_parts([added, replace(removed, sums=-removed.sums, counts=-removed.counts)])
+    return tree.to_totals(lanes.month, difference)
 
 
-def _index_tree(locations: Iterable[Location]) -> tuple[Int64, Int64]:
-    """Return the sorted location ids, and for each the position of its parent (-1 for a root)."""
+def _index_tree(locations: Iterable[Location]) -> _Tree:
     tree = sorted(locations, key=lambda location: location.id)
     position = {location.id: index for index, location in enumerate(tree)}
     ids = np.fromiter((location.id for location in tree), dtype=np.int64, count=len(tree))
     parents = (-1 if location.parent_id is None else position[location.parent_id] for location in tree)
-    return ids, np.fromiter(parents, dtype=np.int64, count=len(tree))
+    return _Tree(ids, np.fromiter(parents, dtype=np.int64, count=len(tree)))
 
 
-def _total_lanes(observations: LaneDays, ids: Int64) -> Iterator[MonthTotals]:
-    """Yield the partial sums of the lanes (port to port).
+def days_in_month(month: int) -> int:
+    """Return the number of days of a month, counted from January 1970."""
+    return first_day_of(month + 1) - first_day_of(month)
 
-    In the result, a location is its index in `ids`.
-    """
+
+def _total_lanes(observations: LaneDays, tree: _Tree) -> Iterator[tuple[int, _Changes]]:
+    """Yield months with the changes of their lanes (port to port)."""
     first_month, last_month = month_of(observations.first_day), month_of(observations.last_day)
-    lane = np.searchsorted(ids, observations.origin) * len(ids) + np.searchsorted(ids, observations.destination)
+    origin, destination = (
+        np.searchsorted(tree.ids, observations.origin),
+        np.searchsorted(tree.ids, observations.destination),
+    )
+    lane = origin << tree.bits | destination
     for month in range(int(first_month.min()), int(last_month.max()) + 1):
         rows = np.flatnonzero((first_month <= month) & (month <= last_month))
-        if not len(rows):
-            continue
-        rows = rows[np.argsort(lane[rows], kind="stable")]
-        begins = np.flatnonzero(np.diff(lane[rows], prepend=-1))
-        for number in range(0, len(begins), MAX_LANES):
-            stop = begins[number + MAX_LANES] if number + MAX_LANES < len(begins) else len(rows)
-            part = rows[begins[number] : stop]
-            yield _total_month(month, lane[part], part, observations, len(ids))
+        if len(rows):
+            changes = _total_month(month, lane[rows], rows, observations)
+            begins = run_starts(changes.key >> SLOT_BITS)
+            for number in range(0, len(begins), MAX_LANES):
+                stop = begins[number + MAX_LANES] if number + MAX_LANES < len(begins) else len(changes.key)
+                part = slice(begins[number], stop)
+                yield month, _Changes(changes.key[part], changes.sums[part], changes.counts[part])
 
 
-def _total_month(month: int, lane: Int64, rows: Int64, observations: LaneDays, places: int) -> MonthTotals:
-    """Return the partial sums of rows that are sorted by lane and all overlap the month."""
-    begin = first_day_of(month)
-    new_lane = np.diff(lane, prepend=-1) > 0
-    cell = (np.cumsum(new_lane) - 1) * (DAYS + 1)
-    start = cell + np.maximum(observations.first_day[rows] - begin, 0)
-    after = cell + np.minimum(observations.last_day[rows] + 1, first_day_of(month + 1)) - begin
-    cents = observations.usd_cents[rows]
-    lanes = lane[new_lane]
-    cells = len(lanes) * (DAYS + 1)
-    sums = np.zeros(cells, dtype=np.int64)
-    np.add.at(sums, start, cents)
-    np.subtract.at(sums, after, cents)
-    counts = np.bincount(start, minlength=cells) - np.bincount(after, minlength=cells)
-    sums, counts = (np.cumsum(part.reshape(-1, DAYS + 1), axis=1)[:, :DAYS] for part in (sums, counts))
-    return MonthTotals(month, lanes // places, lanes % places, sums, counts)
+def _total_month(month: int, lane: Int64, rows: Int64, observations: LaneDays) -> _Changes:
+    """Return the changes of rows that all overlap the month."""
+    begin, end = first_day_of(month), first_day_of(month + 1)
+    first = np.maximum(observations.first_day[rows] - begin, 0)
+    after = np.minimum(observations.last_day[rows] + 1, end) - begin
+    key = lane << SLOT_BITS | first
+    cents, counts = observations.usd_cents[rows], np.ones(len(rows), dtype=np.int64)
+    lasts = after - first > 1
+    if not lasts.any():
+        return _add_up(key, cents, counts)
+    key += np.where(lasts, LASTING, 0)
+    ends = np.flatnonzero(lasts & (after < end - begin))
+    return _add_up(
+        np.concatenate([key, lane[ends] << SLOT_BITS | LASTING + after[ends]]),
+        np.concatenate([cents, -cents[ends]]),
+        np.concatenate([counts, -counts[ends]]),
+    )
 
 
-def _add_to_all_ancestors(totals: MonthTotals, parents: Int64) -> MonthTotals:
-    """Return the totals with rows added for every pair of ancestors."""
-    return _add_to_ancestors(_add_to_ancestors(totals, "origin", parents), "destination", parents)
+def _split_pairs(pairs: Int64, bits: int) -> tuple[Int64, Int64]:
+    """Return the positions of the origins and of the destinations."""
+    return pairs >> bits, pairs & (1 << bits) - 1
 
 
-def _add_to_ancestors(totals: MonthTotals, side: str, parents: Int64) -> MonthTotals:
-    """Return the totals with rows added for every ancestor on one side."""
-    levels = [totals]
-    for _ in range(len(parents)):
+def _add_to_all_ancestors(changes: _Changes, tree: _Tree) -> _Changes:
+    """Return the changes and those of every pair of ancestors."""
+    return _add_to_ancestors(_add_to_ancestors(changes, tree, tree.bits + SLOT_BITS), tree, SLOT_BITS)
+
+
+def _add_to_ancestors(changes: _Changes, tree: _Tree, shift: int) -> _Changes:
+    """Return the changes and those of every ancestor on one side.
+
+    The position of that side begins at the bit `shift` of the key.
+    """
+    mask = (1 << tree.bits) - 1
+    levels, times_present = [changes], np.zeros(len(tree.ids), dtype=np.int64)
+    for _ in range(len(tree.ids)):
         below = levels[-1]
-        above = parents[getattr(below, side)]
+        place = below.key >> shift & mask
+        above = tree.parents[place]
         rows = np.flatnonzero(above >= 0)
         if not len(rows):
             break
-        origin, destination = (above, below.destination) if side == "origin" else (below.origin, above)
-        levels.append(_add_up(below, origin[rows], destination[rows], rows))
-    if len(levels) == 1:
-        return totals
+        above, place = above[rows], place[rows]
+        level = _add_up(below.key[rows] + (above - place << shift), below.sums[rows], below.counts[rows])
+        levels.append(level)
+        present = np.zeros(len(tree.ids), dtype=np.bool_)
+        present[above] = True
+        times_present += present
     # A region that contains both ports and regions occurs on several levels.
-    regions = _stack(levels[1:])
-    return _stack([totals, _add_up(regions, regions.origin, regions.destination, np.arange(len(regions)))])
+    return _concatenate([changes, _add_up_parts(levels[1:])] if times_present.max() > 1 else levels)
 
 
-def _add_up(totals: MonthTotals, origin: Int64, destination: Int64, rows: Int64) -> MonthTotals:
-    """Return the sums of some rows, grouped by the pairs of `origin` and `destination`."""
-    places = int(max(origin.max(), destination.max())) + 1
-    pair = origin * places + destination
-    order = np.argsort(pair, kind="stable")
-    starts = np.flatnonzero(np.diff(pair[order], prepend=-1))
-    pairs, source = pair[order[starts]], rows[order]
-    sums = np.add.reduceat(totals.sums[source], starts, axis=0)
-    counts = np.add.reduceat(totals.counts[source], starts, axis=0)
-    return MonthTotals(totals.month, pairs // places, pairs % places, sums, counts)
+def _add_up(key: Int64, sums: Int64, counts: Int64) -> _Changes:
+    """Return the sums by key, sorted, without those that are zero."""
+    order = sorted_order(key)
+    key = key[order]
+    starts = run_starts(key)
+    sums, counts = np.add.reduceat(sums[order], starts), np.add.reduceat(counts[order], starts)
+    remain = (sums != 0) | (counts != 0)
+    if remain.all():
+        return _Changes(key[starts], sums, counts)
+    return _Changes(key[starts[remain]], sums[remain], counts[remain])
 
 
-def _stack(parts: list[MonthTotals]) -> MonthTotals:
-    return MonthTotals(
-        parts[0].month,
-        np.concatenate([part.origin for part in parts]),
-        np.concatenate([part.destination for part in parts]),
+def sorted_order(key: Int64) -> Int64:
+    """Return the positions in ascending order of the keys, which are not negative."""
+    bits = len(key).bit_length()
+    if not len(key) or int(key.max()).bit_length() + bits > 63:
+        return np.argsort(key)
+    # Sorting numbers takes half of the time of sorting positions.
+    return np.sort(key << bits | np.arange(len(key))) & (1 << bits) - 1
+
+
+def run_starts(key: Int64) -> Int64:
+    """Return the positions at which the key differs from the one before."""
+    differs = np.ones(len(key), dtype=np.bool_)
+    np.not_equal(key[1:], key[:-1], out=differs[1:])
+    return np.flatnonzero(differs)
+
+
+def _add_up_parts(parts: Sequence[_Changes]) -> _Changes:
+    together = _concatenate(parts)
+    return _add_up(together.key, together.sums, together.counts)
+
+
+def _concatenate(parts: Sequence[_Changes]) -> _Changes:
+    return _Changes(
+        np.concatenate([part.key for part in parts]),
         np.concatenate([part.sums for part in parts]),
         np.concatenate([part.counts for part in parts]),
     )

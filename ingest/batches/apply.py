@@ -1,13 +1,14 @@
 """Application of a batch, slice by slice, in one transaction.
 
 The transaction appends the observations and totals and records the outcome. CPU-bound work runs in threads and the event loop
-only moves bytes: a slice is read and checked while the one before it is sent to the database. Observations are buffered for
-the totals up to a limit, so memory is bounded whatever the batch's size.
+only moves bytes: a slice is read and checked while the one before it is sent to the database, and totals are computed while the
+last observations are sent. Observations are buffered for the totals up to a limit, so memory is bounded whatever the batch's
+size.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import polars as pl
 
@@ -96,23 +97,31 @@ async def _store(
     report: ProgressCallback,
 ) -> BatchOutcome:
     counts, pending = BatchCounts(), list[pl.DataFrame]()
+    as_changes = await totals.can_store_changes(connection)
     async with aclosing(slices) as parts:
         async for processed in parts:
             if on_error is OnError.REJECT_BATCH and processed.rejected:
                 raise _InvalidItem
             report("storing prices", PRICES_SHARE * processed.fraction_read)
             await copy_rejections(connection, batch_id, processed.rejections, before=counts.rejections)
-            counts.add(processed)
             observations = processed.observations
-            if len(observations):
-                await prices.copy_prices(connection, copy_stream(encode_prices(batch_id, observations)))
-                pending.append(observations.select(LANE_DAYS))
-            if sum(map(len, pending)) > MAX_PENDING_ROWS:
-                await _append_totals(connection, pending, tree)
+            if not len(observations):
+                counts.add(processed)
+                continue
+            pending.append(observations.select(LANE_DAYS))
+            async with AsyncExitStack() as stack:
+                price_rows = stack.enter_context(ReadAhead(encode_prices(batch_id, observations)))
+                # Whether this is the last slice is a guess: the totals of any two parts of a batch add up.
+                if sum(map(len, pending)) > MAX_PENDING_ROWS or processed.fraction_read >= 1:
+                    await stack.enter_async_context(_appending_totals(connection, pending, tree, as_changes, report))
+                await asyncio.gather(
+                    prices.copy_prices(connection, copy_stream(price_rows)), asyncio.to_thread(counts.add, processed)
+                )
     if counts.rejected == counts.items:
         return counts.rejected_outcome()
     if pending:
-        await _append_totals(connection, pending, tree, report)
+        async with _appending_totals(connection, pending, tree, as_changes, report):
+            pass
     await lanes.insert_lanes(connection, batch_id, *counts.lanes())
     await versions.announce_change(connection, f"{batch_id} {BatchStatus.APPLIED}")
     return counts.applied_outcome()
@@ -130,20 +139,29 @@ async def _collect_rejections(
     return counts.rejected_outcome()
 
 
-async def _append_totals(
-    connection: Connection, pending: list[pl.DataFrame], tree: list[Location], report: ProgressCallback = no_progress
-) -> None:
-    """Append the totals and sketches of the pending observations, and clear them."""
+@asynccontextmanager
+async def _appending_totals(
+    connection: Connection,
+    pending: list[pl.DataFrame],
+    tree: list[Location],
+    as_changes: bool,
+    report: ProgressCallback,
+) -> AsyncIterator[None]:
+    """Append the totals and sketches of pending observations when the block ends.
+
+    The totals are computed from the beginning of the block on, and the sketches while PostgreSQL stores the totals.
+    """
 
     def on_progress(fraction: float) -> None:
         report("storing averages", PRICES_SHARE + (1 - PRICES_SHARE) * fraction)
 
     observations = await asyncio.to_thread(take_observations, pending)
-    rows = encode_totals(_report_months(totals_by_month(observations, tree), observations, on_progress))
-    # The sketches are built while PostgreSQL stores the totals.
-    with ReadAhead(encode_sketch_rows(sketches_by_month(observations, tree))) as sketch_rows:
-        await totals.copy_totals(connection, copy_stream(rows))
-        await sketches.copy_sketches(connection, copy_stream(sketch_rows))
+    months = _report_months(totals_by_month(observations, tree), observations, on_progress)
+    with ReadAhead(encode_totals(months, as_changes=as_changes)) as total_rows:
+        yield
+        with ReadAhead(encode_sketch_rows(sketches_by_month(observations, tree))) as sketch_rows:
+            await totals.copy_totals(connection, copy_stream(total_rows))
+            await sketches.copy_sketches(connection, copy_stream(sketch_rows))
 
 
 def take_observations(pending: list[pl.DataFrame]) -> LaneDays:

@@ -109,13 +109,13 @@ def check_slices(
         if not cuts:
             yield piece.fraction_read, len(piece.items), checked
             continue
-        after = 0
-        for last in [*cuts, int(piece.items["item"].max())]:  # type: ignore[arg-type]
+        after, end = 0, int(piece.items["item"].max())  # type: ignore[arg-type]
+        for last in [*cuts, end]:
             # The warnings about the file, which have no item, belong to the first part.
             within = pl.col("item").is_between(after + 1, last).fill_null(after == 0)
             count = piece.items.select(within.sum()).item()
             yield (
-                piece.fraction_read,
+                piece.fraction_read * last / end,
                 count,
                 CheckedItems(checked.valid.filter(within), checked.rejections.filter(within)),
             )

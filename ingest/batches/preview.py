@@ -94,7 +94,7 @@ def _collect(processed: ProcessedSlice, counts: BatchCounts, rejections: list[Re
 async def _add_totals(connection: Connection, pending: list[pl.DataFrame], ports: list[Location]) -> None:
     """Copy the totals of the pending observations to the previewed totals, and clear them."""
     observations = await asyncio.to_thread(take_observations, pending)
-    chunks = copy_stream(encode_totals(totals_by_month(observations, ports)))
+    chunks = copy_stream(encode_totals(totals_by_month(observations, ports), as_changes=False))
     await previews.copy_previewed_totals(connection, chunks)
 
 

@@ -44,7 +44,9 @@ async def revert_batch(connection: Connection, batch_id: int, *, by: str = COMMA
         archived = await _read_archived(connection, batch_id)
         if stored or archived:
             observations = to_lane_days(pl.concat([*stored, *archived]))
-            await totals.copy_totals(connection, copy_stream(encode_negated_totals(observations, tree)))
+            as_changes = await totals.can_store_changes(connection)
+            rows = encode_negated_totals(observations, tree, as_changes=as_changes)
+            await totals.copy_totals(connection, copy_stream(rows))
             await append_sketches(connection, sketches_by_month(observations, tree, sign=-1))
             await prices.delete_batch_prices(connection, batch_id)
         if archived:

@@ -22,6 +22,7 @@ REJECTION_SCHEMA = {
     "message": pl.String,
     "value": pl.String,
 }
+NO_REJECTIONS = pl.DataFrame(schema=REJECTION_SCHEMA)
 DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 DATE_MISTAKES = {
     r"^[0-9]{1,2}[./-][0-9]{1,2}[./-]([0-9]{2}|[0-9]{4})$": "a date in another order; write YYYY-MM-DD",
@@ -124,19 +125,7 @@ def check_items(
             notes += note
     # Most items of most batches are valid: one cheap expression selects those that need the detailed checks.
     suspects = frame.filter(~_is_valid_expr())
-    rejections = pl.concat(
-        [
-            *notes,
-            _check_port(suspects, "origin", suggestions),
-            _check_port(suspects, "destination", suggestions),
-            _reject_missing(suspects, "date_from", "dateFrom"),
-            _check_date(suspects, "date_from", "first"),
-            _check_date(suspects, "date_to", "last"),
-            _check_period(suspects),
-            _check_price(suspects),
-            _check_same_port(suspects),
-        ]
-    )
+    rejections = pl.concat([*notes, *(_check_suspects(suspects, suggestions) if len(suspects) else [NO_REJECTIONS])])
     errors = rejections.filter(pl.col("severity") == Severity.ERROR.value).select("item").unique()
     if len(errors):
         frame = frame.join(errors, on="item", how="anti", maintain_order="left")
@@ -150,6 +139,20 @@ def check_items(
         "currency",
     )
     return CheckedItems(valid, rejections)
+
+
+def _check_suspects(suspects: pl.DataFrame, suggestions: PortSuggestions) -> list[pl.DataFrame]:
+    """Return the rejections of items that may have problems."""
+    return [
+        _check_port(suspects, "origin", suggestions),
+        _check_port(suspects, "destination", suggestions),
+        _reject_missing(suspects, "date_from", "dateFrom"),
+        _check_date(suspects, "date_from", "first"),
+        _check_date(suspects, "date_to", "last"),
+        _check_period(suspects),
+        _check_price(suspects),
+        _check_same_port(suspects),
+    ]
 
 
 def _interpret(items: pl.DataFrame, locations: Iterable[Location]) -> pl.DataFrame:

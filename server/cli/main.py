@@ -21,12 +21,7 @@ from server.cli.series import series
 from server.cli.tokens import token_app
 from server.cli.usage_errors import PlainGroup
 
-app = typer.Typer(
-    cls=PlainGroup,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(cls=PlainGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 locations_app = typer.Typer(no_args_is_help=True, help="Load ports and regions.")
 prices_app = typer.Typer(no_args_is_help=True, help="Load prices.")
 rates_app = typer.Typer(no_args_is_help=True, help="Refresh exchange rates.")
@@ -108,9 +103,12 @@ def prepare(demo: Annotated[bool, typer.Option("--demo/--no-demo")] = False) -> 
 
 
 @app.command()
-def migrate(data_dir: DataDir = None) -> None:
+def migrate(
+    contract: Annotated[bool, typer.Option("--contract", help="Store totals as older releases cannot read.")] = False,
+    data_dir: DataDir = None,
+) -> None:
     """Migrate the database schema and load the bundled exchange rates."""
-    run_command("database.maintenance", "migrate", data_dir=data_dir)
+    run_command("database.maintenance", "migrate", contract=contract, data_dir=data_dir)
 
 
 @app.command()

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.anyio
 SAME_EVERYWHERE = ("lanes.", "locations.", "previews.", "prices.", "sketches.", "totals.")
 """Subjects whose results depend on the world alone, not on times and other properties of a server."""
 READING = (
+    "can_",
     "copy_out_",
     "count_",
     "describe_",

@@ -46,8 +46,13 @@ async def test_verify_detects_wrong_totals_and_repair_corrects_them(connection: 
         (date(2024, 1, 1), []),
         (date(2024, 2, 1), []),
     ]
+    # One cent more on the first day, in either form of a row.
     await connection.execute(
-        "UPDATE price_totals SET price_sums[1] = price_sums[1] + 1 WHERE month = '2024-02-01' AND origin = destination"
+        """
+        UPDATE price_totals
+        SET price_sums[1] = price_sums[1] + 1, packed_changes[1] = packed_changes[1] + (1 << 24)
+        WHERE month = '2024-02-01' AND origin = destination
+        """
     )
     await connection.execute("DELETE FROM price_totals WHERE month = '2024-01-01'")
     found = [difference async for _, differences in verify(connection) for difference in differences]

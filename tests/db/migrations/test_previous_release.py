@@ -9,6 +9,7 @@ import httpx
 import psycopg
 
 from db.migrate import HISTORY_TABLE, migration_names
+from db.repositories import totals
 from tests.support.commands.processes import COMMAND, environment
 from tests.support.deployment.releases import Deployment, require_deployment
 from tests.support.faults.readers import reading
@@ -42,6 +43,13 @@ def list_applied(database_url: str) -> set[str]:
         return {name for (name,) in connection.execute(f"SELECT migration_id FROM {HISTORY_TABLE}".encode())}
 
 
+def is_contracted(database_url: str) -> bool:
+    """Return whether totals may have a form that the previous release cannot read."""
+    with psycopg.connect(database_url) as connection:
+        ((can_store,),) = connection.execute(totals.SQL["can_store_changes"]).fetchall()
+        return bool(can_store)
+
+
 def test_previous_release_answers_and_ingests_during_and_after_the_migration(
     empty_database_url: str, tmp_path: Path
 ) -> None:
@@ -60,6 +68,7 @@ def test_previous_release_answers_and_ingests_during_and_after_the_migration(
             uploads.wait_for(2)
             deployment.migrate(empty_database_url)
             assert list_applied(empty_database_url) == set(migration_names())
+            assert not is_contracted(empty_database_url)
             readings.wait_for(20)
             uploads.wait_for(2)
         assert [one for one in readings.all if one.status != 200 or "errors" in one.problem] == []

@@ -28,6 +28,7 @@ from resolvers.context import RequestContext
 from resolvers.uploads import dry_runs
 from resolvers.uploads.dry_runs import AverageChange, DryRun
 from server.ingest_adapter import create_previewer
+from tests.support.batches.forms import allow_changes, refuse_changes
 from tests.support.batches.strategies import amounts, as_upload, clear, worlds
 from tests.support.contexts import reading_context
 from tests.support.databases.dumps import dump
@@ -108,6 +109,7 @@ def to_changes(changes: Iterable[AverageChange]) -> list[Change]:
     compacted=st.booleans(),
     reverted=st.booleans(),
     sliced=st.booleans(),
+    all_by_day=st.booleans(),
     limit=st.sampled_from([3, 10_000]),
 )
 def test_preview_averages_match_those_before_and_after_the_upload(
@@ -118,6 +120,7 @@ def test_preview_averages_match_those_before_and_after_the_upload(
     compacted: bool,
     reverted: bool,
     sliced: bool,
+    all_by_day: bool,
     limit: int,
 ) -> None:
     async def live() -> None:
@@ -126,6 +129,7 @@ def test_preview_averages_match_those_before_and_after_the_upload(
             open_pool(module_database_url, INGEST, max_size=2) as pool,
         ):
             await clear(connection)
+            await (refuse_changes if all_by_day else allow_changes)(connection)
             await change_tree(connection, world.entries())
             ids = {key: location.id for key, location in by_key(await locations.list_locations(connection)).items()}
             applied = [(await apply_frame(connection, frame_of(upload)))[0] for upload in earlier]

@@ -90,7 +90,7 @@ def test_commands_migrate_load_compact_and_verify_a_database(files: Path, empty_
     )
     assert "All averages verified" in ratesgraph(url, "verify").stdout
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("UPDATE price_totals SET price_sums[1] = 1")
+        connection.execute("UPDATE price_totals SET packed_changes[1] = packed_changes[1] + (1 << 24)")
     failed = ratesgraph_in_process(url, "verify", exit_code=1)
     assert "CNSGH" in failed.stdout
     assert "differences" in failed.stderr

@@ -80,14 +80,18 @@ async def _read_moved(connection: Connection) -> list[list[bytes]]:
     """Return the sorted lanes and arrays: the rows have no order."""
     packed = await totals.read_moved_month(connection, MONTH, 0)
     assert packed is not None
-    rows = len(packed.origins) // 4
-    return [_split(column, len(column) // rows) for column in packed]
+    by_day, by_change = len(packed.origins) // 4, len(packed.changed_origins) // 4
+    return [
+        _split(column, len(column) // max(rows, 1))
+        for column, rows in zip(packed, [by_day] * 4 + [by_change] * 3, strict=True)
+    ]
 
 
 async def _list_deltas(connection: Connection) -> object:
-    """Return the effect of an upload that repeats the prices of a lane."""
+    """Return the effect of an upload that repeats the prices of a lane on their first days."""
     await connection.execute(
-        f"INSERT INTO previewed_totals SELECT * FROM price_totals WHERE (origin, destination) = ({CNAAA}, {USNYC})".encode()
+        "INSERT INTO previewed_totals SELECT origin, destination, date_trunc('month', first_day), first_day,"
+        f" ARRAY[usd_cents], '{{1}}' FROM prices WHERE (origin, destination) = ({CNAAA}, {USNYC})".encode()
     )
     return await previews.list_average_deltas(connection, limit=10)
 
@@ -195,6 +199,7 @@ RUNS: Mapping[Section, Run] = {
     "tokens.revoke_token": lambda c: tokens.revoke_token(c, TOKEN),
     "tokens.touch_tokens": lambda c: tokens.touch_tokens(c, [TOKEN]),
     "totals.analyze_moved_lanes": totals.analyze_moved_lanes,
+    "totals.can_store_changes": totals.can_store_changes,
     "totals.collect_observed_month": lambda c: totals.collect_observed_month(c, MONTH),
     "totals.compact_keys": lambda c: totals.compact_keys(c, None, max_rows=1, max_keys=100),
     "totals.copy_totals": lambda c: totals.copy_totals(c, copy_nothing()),
@@ -254,7 +259,7 @@ async def read_state(connection: Connection) -> list[list[TupleRow]]:
     """Return all observations, totals and sketches, in order."""
     statements = (
         b"SELECT * FROM prices ORDER BY batch_id, item, first_day",
-        b"SELECT * FROM price_totals ORDER BY origin, destination, month, first_day, price_sums",
+        b"SELECT * FROM price_totals ORDER BY origin, destination, month, first_day, price_sums, packed_changes",
         b"SELECT * FROM price_sketches ORDER BY origin, destination, month, sketch",
     )
     return [await (await connection.execute(statement)).fetchall() for statement in statements]

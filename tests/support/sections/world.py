@@ -8,6 +8,7 @@ from db.connection import Connection
 from domain.prices import DateRange
 from ingest.observations.copy_stream import HEADER, TRAILER
 from ingest.tree import change_tree
+from tests.support.batches.forms import allow_changes, refuse_changes
 from tests.support.batches.queue import accept
 from tests.support.worlds import Item, World, apply_frame, frame_of
 
@@ -19,7 +20,7 @@ WORLD = World(
 )
 MONTH = date(2024, 1, 1)
 DAYS = DateRange(date(2024, 1, 1), date(2024, 2, 29))
-APPLIED, QUEUED = 1, 2
+APPLIED, APPLIED_AS_CHANGES, QUEUED = 1, 2, 3
 """IDs of the batches."""
 TOKEN = "token"  # noqa: S105
 RATE = b"EUR,2024-01-02,1.0956\n"
@@ -27,18 +28,21 @@ REJECTION = b"1,1,1,price,INVALID_PRICE,ERROR,not a number,ten\n"
 
 
 async def fill(connection: Connection) -> None:
-    """Create a tree, an applied batch of three sums a key, and a queued batch."""
+    """Create a tree, a queued batch, and two applied ones, by day and as changes."""
     await change_tree(connection, WORLD.entries())
-    items = [
-        Item(origin, "USNYC", first, last, Decimal(price))
-        for first, last, price in (
-            (date(2024, 1, 30), date(2024, 2, 2), 10),
-            (date(2024, 1, 31), date(2024, 1, 31), 20),
-            (date(2023, 11, 5), date(2024, 1, 30), 30),
-        )
-        for origin in ("CNAAA", "CNBBB")
-    ]
-    await apply_frame(connection, frame_of(items))
+    periods = (
+        (date(2024, 1, 30), date(2024, 2, 2), 10),
+        (date(2024, 1, 31), date(2024, 1, 31), 20),
+        (date(2023, 11, 5), date(2024, 1, 30), 30),
+    )
+    for prepare, count in ((refuse_changes, 2), (allow_changes, 3)):
+        await prepare(connection)
+        items = [
+            Item(origin, "USNYC", first, last, Decimal(price))
+            for first, last, price in periods[:count]
+            for origin in ("CNAAA", "CNBBB")
+        ]
+        await apply_frame(connection, frame_of(items))
     await accept(connection)
 
 

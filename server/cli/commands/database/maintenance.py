@@ -7,8 +7,9 @@ from pathlib import Path
 from rich.table import Column, Table
 
 from db.connection import Connection
+from db.migrate import contract as contract_schema
 from db.migrate import migrate as apply_migrations
-from db.repositories import batches, locations
+from db.repositories import batches, locations, totals
 from db.repositories.totals import Difference
 from db.requirements import Work, check_database
 from domain.archive import ArchivedFile
@@ -76,10 +77,20 @@ def _load_demo(database_url: str) -> None:
     out.print(f"Demo data loaded: {prices:,} synthetic daily prices (not market data).")
 
 
-def migrate(data_dir: Path | None) -> None:
+def migrate(*, contract: bool, data_dir: Path | None) -> None:
     """Bring the database up to date and report what changed."""
     with open_database(read_settings(data_dir=data_dir), check=None) as url:
-        if not bring_up_to_date(url):
+        is_changed = bring_up_to_date(url)
+        is_contracted = run_with_connection(totals.can_store_changes, url)
+        if contract and not is_contracted:
+            contract_schema(url)
+            print_line("Contracted: totals of later batches are stored as changes where that is smaller.")
+        elif not is_contracted:
+            print_line(
+                "Once no server or worker of an older release runs, run `ratesgraph migrate --contract`. From then on, totals"
+                " of later batches take less space and time, and older releases cannot read them."
+            )
+        elif not is_changed:
             out.print("The database is up to date.")
 
 
