@@ -1,4 +1,4 @@
-"""CLI: `python -m bench [ingest|reads|…|billion|messages] [--quick] [--no-peers]`."""
+"""CLI: `python -m bench [ingest|reads|…|billion|messages|verify] [--quick] [--no-peers]`."""
 
 import argparse
 import asyncio
@@ -19,6 +19,7 @@ from bench.messages.throughput import bench_messages
 from bench.pages.first_content import bench_pages
 from bench.reads.averages import bench_reads
 from bench.reads.billion import bench_billion
+from bench.reads.verification import bench_verify
 from bench.scale import FULL, QUICK, Scale, make_console
 from bench.statistics.comparison import bench_statistics
 from bench.uploads.mutation_uploads import bench_uploads
@@ -32,7 +33,7 @@ SUBJECTS: dict[str, Measure] = {
     "http": bench_http,
     "pages": bench_pages,
 }
-LONG = {"billion": bench_billion, "messages": bench_messages}
+LONG = {"billion": bench_billion, "messages": bench_messages, "verify": bench_verify}
 """Benchmarks that run only when named, on a server with autovacuum."""
 
 

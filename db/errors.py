@@ -14,7 +14,8 @@
     │   └── MigrationTimeout  a migration could not acquire its locks, or took too long
     ├── ConcurrentChange      other work has changed the same rows since the snapshot of the transaction
     ├── DatabaseUnusable      the database, its schema or the role do not allow the work
-    │   └── MigrationNeeded   the schema is missing or older than this code
+    │   ├── MigrationNeeded   the schema is missing or older than this code
+    │   └── DataDamaged       PostgreSQL has found a damaged page or index on its disk
     ├── ReplicaRefused        the server of a read replica is no replica of this database
     └── EmbeddedServerError   the embedded PostgreSQL could not be started
 
@@ -104,6 +105,10 @@ class MigrationNeeded(DatabaseUnusable):
     """The database has no current Ratesgraph schema. Run `ratesgraph migrate` first."""
 
 
+class DataDamaged(DatabaseUnusable):
+    """The database has found damaged data on its disk. The server's log has the place."""
+
+
 class ReplicaRefused(DatabaseError):
     """The server is no read replica of this database."""
 
@@ -130,6 +135,9 @@ REFUSALS = (pg.InsufficientPrivilege, pg.InvalidSchemaName)
 """Errors of statements that only the operator can resolve: privileges and the search_path."""
 LOST_STATEMENTS = (pg.InvalidSqlStatementName, pg.DuplicatePreparedStatement)
 """Errors of a connection pooler that lends a session without the statements that its client prepared."""
+DAMAGE = (pg.DataCorrupted, pg.IndexCorrupted)
+"""Errors of a page whose checksum or structure is wrong."""
+DAMAGE_ADVICE = "Data on the disk of the database are damaged: restore them from a backup."
 POOLER_ADVICE = (
     "Name PostgreSQL itself in the URL, or update the pooler (PgBouncer: 1.22, max_prepared_statements above 0)."
 )
@@ -187,6 +195,8 @@ def describe_for_operator(error: DatabaseError) -> str:
     stated = isinstance(error, DatabaseUnusable | NodeUnavailable)
     if stated and isinstance(cause, psycopg.Error) and cause.diag.message_primary:
         reason = f"{cause.diag.message_primary} (SQLSTATE {cause.sqlstate})"
+        if isinstance(cause, DAMAGE):
+            return f"{reason}. {DAMAGE_ADVICE}"
         return f"{reason}. {POOLER_ADVICE}" if isinstance(cause, LOST_STATEMENTS) else reason
     return str(error)
 
@@ -210,6 +220,8 @@ def driver_errors() -> Iterator[None]:
         raise MigrationNeeded from error
     except (*REFUSALS, *LOST_STATEMENTS) as error:
         raise DatabaseUnusable from error
+    except DAMAGE as error:
+        raise DataDamaged from error
     except psycopg.Error as error:
         if is_read_only(error):
             raise ReadOnlyServer from error

@@ -1,12 +1,22 @@
 """Compaction: replaces the partial sums of a key by their sum.
 
-Query results do not change; reads get faster.
+Query results do not change; reads get faster. The keys are divided into ranges of origins. A process holds the advisory lock
+of a range for the time of a step, so workers and commands compact different ranges at the same time, and no key twice.
 """
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from db.administration import shards
 from db.connection import Connection
 from db.repositories import locations, totals
-from ingest.sketches.compact import compact_sketches
+from db.repositories.totals import Key
+from ingest.sketches.compact import compact_sketch_keys
 
 MAX_ROWS_PER_KEY = 8
 """Partial sums per location pair and month that reads tolerate before compaction.
@@ -14,26 +24,143 @@ MAX_ROWS_PER_KEY = 8
 Measured with `python -m bench reads`.
 """
 MAX_KEYS_PER_STEP = 10_000
-"""Limits one compaction transaction to about a second."""
+MAX_MERGED_ROWS_PER_STEP = 30_000
+"""Both limit one compaction transaction to about a second."""
+ORIGINS_PER_RANGE = 16
+"""IDs of origins that one compaction processes at a time. All processes must agree on it, because it names the locks."""
+ALL_ORIGINS = (1 << 31) - 1
+"""Range of a distributed table: its shards are processed at the same time already."""
 MAX_KEYS_PER_SHARD = 1_000
-"""The same for a shard of a distributed table, of which a node has several."""
+"""As MAX_KEYS_PER_STEP, for a shard of a distributed table, of which a node has several."""
 
 
-async def compact(connection: Connection, *, max_rows: int = MAX_ROWS_PER_KEY) -> int:
-    """Compact until no key has more than `max_rows` rows; return the number of rows merged.
+class CompactionStep(Protocol):
+    """Merges the rows of some keys of a table, in the present transaction."""
 
-    Runs concurrently with batches and readers: it replaces only rows that it has read, so rows appended meanwhile stay.
-    """
-    execute, max_keys = totals.execute_at_once, MAX_KEYS_PER_STEP
+    async def __call__(
+        self, connection: Connection, after: Key, until: int, *, max_rows: int, max_keys: int, max_merged: int
+    ) -> tuple[Key, int] | None: ...
+
+
+STEPS: tuple[CompactionStep, ...] = (totals.compact_keys, compact_sketch_keys)
+"""One step for each table that is compacted. A range is locked for all of them."""
+
+
+class _Extent(NamedTuple):
+    """How the table is divided: IDs of origins per range, the steps, and the keys of a step."""
+
+    width: int
+    steps: Sequence[CompactionStep]
+    max_keys: int
+
+
+async def _divide_tables(connection: Connection) -> _Extent:
     if await shards.are_totals_distributed(connection):
         # All rows of a key lie in one shard: no row has to leave its node.
-        execute, max_keys = shards.run_on_shards, MAX_KEYS_PER_SHARD
-    total, last = 0, None
+        step = partial(totals.compact_keys, execute=shards.run_on_shards)
+        return _Extent(ALL_ORIGINS, (step, *STEPS[1:]), MAX_KEYS_PER_SHARD)
+    return _Extent(ORIGINS_PER_RANGE, STEPS, MAX_KEYS_PER_STEP)
+
+
+async def compact(
+    connections: Connection | Sequence[Connection],
+    *,
+    max_rows: int = MAX_ROWS_PER_KEY,
+    skip_locked: bool = False,
+    report: Callable[[float], None] = lambda _fraction: None,
+) -> int:
+    """Compact until no key has more than `max_rows` rows; return the number of rows merged.
+
+    Each connection compacts other ranges of origins than the others. A range that another process compacts is skipped with
+    `skip_locked`, and otherwise waited for at the end. Runs concurrently with batches and readers: it replaces only rows that
+    it has read, so rows appended meanwhile stay. `report` receives the fraction of the ranges that are done (0 to 1).
+    """
+    connections = connections if isinstance(connections, Sequence) else [connections]
+    extent = await _divide_tables(connections[0])
+    ranges = await locations.list_id_ranges(connections[0], extent.width)
+    # Workers that begin at the same time would meet at every range.
+    start = random.randrange(len(ranges)) if skip_locked and ranges else 0  # noqa: S311
+    queue = _RangeQueue([*ranges[start:], *ranges[:start]], report)
+    jobs = [asyncio.ensure_future(_compact_ranges(each, queue, extent, max_rows, skip_locked)) for each in connections]
+    try:
+        return sum(await asyncio.gather(*jobs))
+    finally:
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+
+
+class _RangeQueue:
+    """The ranges that remain, shared by the jobs of a process.
+
+    The free ones come first, then those that other processes hold.
+    """
+
+    def __init__(self, ranges: Sequence[int], report: Callable[[float], None]) -> None:
+        self._free, self._locked = deque(ranges), deque[int]()
+        self._count, self._done = len(ranges), 0
+        self._report = report
+
+    def pop(self) -> tuple[int, bool] | None:
+        """Return the next range and whether to wait for its lock, or None at the end."""
+        if self._free:
+            return self._free.popleft(), False
+        return (self._locked.popleft(), True) if self._locked else None
+
+    def postpone(self, first: int) -> None:
+        """Return a range that another process holds."""
+        self._locked.append(first)
+
+    def finish(self) -> None:
+        """Count a range as done."""
+        self._done += 1
+        self._report(self._done / self._count)
+
+
+async def _compact_ranges(
+    connection: Connection, queue: _RangeQueue, extent: _Extent, max_rows: int, skip_locked: bool
+) -> int:
+    total = 0
+    while (item := queue.pop()) is not None:
+        first, waits = item
+        is_complete = True
+        for step in extent.steps:
+            rows, is_complete = await _compact_range(connection, first, extent, step, max_rows=max_rows, waits=waits)
+            total += rows
+            if not is_complete:
+                break
+        if is_complete or skip_locked:
+            queue.finish()
+        else:
+            queue.postpone(first)
+    return total
+
+
+async def _compact_range(
+    connection: Connection, first: int, extent: _Extent, step: CompactionStep, *, max_rows: int, waits: bool
+) -> tuple[int, bool]:
+    """Compact the keys of a range of origins, a bounded number in each transaction.
+
+    Return the number of rows merged, and whether the end of the range was reached. It is not if another process holds the lock
+    of the range, unless this one `waits`.
+    """
+    rows, after = 0, (first, 0, date.min)
     while True:
         async with connection.transaction():
             await locations.lock_tree_shared(connection)
-            step = await totals.compact_keys(connection, last, max_rows=max_rows, max_keys=max_keys, execute=execute)
-        if step is None:
-            return total + await compact_sketches(connection, max_rows=max_rows)
-        last, rows = step
-        total += rows
+            if waits:
+                await locations.lock_id_range(connection, first)
+            elif not await locations.try_lock_id_range(connection, first):
+                return rows, False
+            merged = await step(
+                connection,
+                after,
+                min(first + extent.width, ALL_ORIGINS),
+                max_rows=max_rows,
+                max_keys=extent.max_keys,
+                max_merged=MAX_MERGED_ROWS_PER_STEP,
+            )
+        if merged is None:
+            return rows, True
+        after, count = merged
+        rows += count

@@ -25,7 +25,7 @@ async def run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) ->
                 await recover_transactions(connection)
                 async for month in rebuild_stale(connection):
                     log.info("built the sketches of %s", f"{month:%Y-%m}")
-                await compact(connection)
+                await compact(connection, skip_locked=True)
                 await batches.clear_progress(connection)
                 await payloads.delete_old_payloads(connection, days=payload_days)
         except MigrationNeeded:

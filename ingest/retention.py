@@ -15,6 +15,8 @@ from ingest.batches.copy_encoding import encode_negated_totals
 from ingest.errors import ArchiveError
 from ingest.observations.copy_stream import copy_stream
 from ingest.observations.lane_days import to_lane_days
+from ingest.sketches.build import sketches_by_month
+from ingest.sketches.copy_encoding import append_sketches
 
 
 async def list_expired(connection: Connection, before: date) -> list[ArchivedFile]:
@@ -59,13 +61,14 @@ def _delete_file(file: ArchivedFile) -> None:
 
 
 async def _subtract(connection: Connection, file: ArchivedFile) -> None:
-    """Subtract the file's observations from the totals and from the numbers of their lanes."""
+    """Subtract the file's observations from totals, sketches and numbers of lanes."""
     tree = await locations.list_locations(connection)
     observations = await asyncio.to_thread(read_lane_days, file)
     if not len(observations):
         return
-    as_changes = await totals.can_store_changes(connection)
-    rows = encode_negated_totals(to_lane_days(observations), tree, as_changes=as_changes)
+    columns, as_changes = to_lane_days(observations), await totals.can_store_changes(connection)
+    rows = encode_negated_totals(columns, tree, as_changes=as_changes)
     await totals.copy_totals(connection, copy_stream(rows))
+    await append_sketches(connection, sketches_by_month(columns, tree, sign=-1))
     lanes = await asyncio.to_thread(count_lanes, observations)
     await prices.add_archived_lanes(connection, [(lane, -count) for lane, count in lanes])

@@ -1,40 +1,204 @@
-"""Verification: compares totals with observations by recursive SQL, and repairs them."""
+"""Verification: compares totals with observations, and repairs them.
+
+First fingerprints of both sides are compared on one snapshot (`ingest.verification`), so uploads go on and a batch in progress
+never shows. Only a month whose fingerprints differ is compared by recursive SQL, pair by pair.
+"""
 
 import asyncio
 from calendar import monthrange
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import date
+from typing import NamedTuple
 
+import numpy as np
+
+from db.administration import verifications
+from db.administration.citus import find_citus, list_distributed_tables
+from db.administration.verifications import StorageState
 from db.connection import Connection
-from db.repositories import locations, prices, totals, versions
+from db.repositories import locations, prices, sketches, totals, versions
+from db.repositories.sketches import ALL_MONTHS
 from db.repositories.totals import Difference
+from domain.archive import ArchivedFile
 from domain.prices import DateRange
 from ingest.archive.reader import list_months, sum_days
+from ingest.errors import ArchiveError
+from ingest.observations.lane_days import month_number
+from ingest.sketches.rebuild import rebuild_month
+from ingest.verification.changes import TOTALS, Changes, World, find_changes
+from ingest.verification.comparison import Comparison
+from ingest.verification.record import store_verification
+from ingest.verification.sketch_differences import SketchDifference, list_sketch_differences
+from ingest.verification.snapshot import Snapshot, open_snapshot
+
+AnyDifference = Difference | SketchDifference
 
 MAX_DIFFERENCES = 1_000
+"""Differences of a month that are listed."""
+MAX_SNAPSHOTS = 5
+"""Attempts to read archived files that are deleted meanwhile."""
+
+FIRST_MONTH, LAST_MONTH = (int(np.datetime64(month, "M").astype(np.int64)) for month in ("0001-01", "9999-12"))
 
 
-async def verify(connection: Connection, *, repair: bool = False) -> AsyncIterator[tuple[date, list[Difference]]]:
-    """Yield every month with its differences, largest first.
+class _Result(NamedTuple):
+    """Months that were checked, those whose fingerprints differ, and their differences."""
 
-    With `repair`, months that differ are rebuilt. Batches wait for the lock while a month is checked, so a batch in
-    progress never shows as a difference. Archived observations are read from their files: raise ArchiveError if one cannot be.
+    state: StorageState
+    world: World
+    changes: Changes
+    checked: list[date]
+    wrong_totals: list[date]
+    wrong_sketches: list[date]
+    differences: dict[date, list[AnyDifference]]
+
+    def list_failed(self) -> set[date]:
+        """Return the months that the next verification must check.
+
+        They have differences, or sketches that are yet to be built.
+        """
+        stale = {month for month in self.checked if self.world.is_stale(month_number(month))}
+        return stale | {month for month, differences in self.differences.items() if differences}
+
+
+async def verify(
+    connection: Connection,
+    *,
+    full: bool = False,
+    repair: bool = False,
+    helper: Connection | None = None,
+    report: Callable[[str, float], None] = lambda _stage, _fraction: None,
+) -> AsyncIterator[tuple[date, list[AnyDifference]]]:
+    """Yield every month that was checked with its differences, largest first.
+
+    Months in which nothing has changed since the last verification are not checked again, unless `full`. Uploads go on. With
+    `repair`, a month that differs is compared again and rebuilt while they wait. Archived observations are read from their
+    files: raise ArchiveError if one cannot be. A second connection, the helper, nearly halves the time. `report` receives the
+    current stage and its fraction (0 to 1).
     """
-    months = {*await totals.list_months(connection), *list_months(await prices.list_archived_files(connection))}
-    for month in sorted(months):
-        async with connection.transaction():
-            await locations.lock_tree_exclusive(connection)
-            await prices.lock_archive_shared(connection)
-            await totals.create_day_sums(connection)
-            await totals.create_ancestors(connection)
-            await totals.collect_observed_month(connection, month)
-            await _collect_archived_month(connection, month)
-            differences = await totals.diff_month(connection, month, limit=MAX_DIFFERENCES)
-            if differences and repair:
+    if await find_citus(connection) and TOTALS in await list_distributed_tables(connection):
+        # A cluster has no snapshot over its nodes, nor one order of transactions.
+        for month in await _list_months(connection):
+            yield month, await _check_locked(connection, month, totals_too=True, sketches_too=True, repair=repair)
+            report(f"Verified {month:%Y-%m}", 1.0)
+        return
+    result = await _compare(connection, helper, full=full, lists=not repair, report=report)
+    if repair:
+        for month in sorted({*result.wrong_totals, *result.wrong_sketches}):
+            report(f"Repairing {month:%Y-%m}", 0.0)
+            result.differences[month] = await _check_locked(
+                connection,
+                month,
+                totals_too=month in result.wrong_totals,
+                sketches_too=month in result.wrong_sketches,
+                repair=True,
+            )
+    await store_verification(connection, result.state, result.world, result.changes, failed=result.list_failed())
+    for month in result.checked:
+        yield month, result.differences.get(month, [])
+
+
+async def _compare(
+    connection: Connection,
+    helper: Connection | None,
+    *,
+    full: bool,
+    lists: bool,
+    report: Callable[[str, float], None],
+) -> _Result:
+    """Compare the fingerprints on one snapshot; with `lists`, also list the differences."""
+    for attempt in range(1, MAX_SNAPSHOTS + 1):
+        files: list[ArchivedFile] = []
+        try:
+            async with open_snapshot(connection, helper) as snapshot:
+                files = await prices.list_archived_files(connection)
+                stale = await sketches.list_stale_months(connection)
+                world = World(await locations.list_locations(connection), files, stale)
+                return await _compare_snapshot(snapshot, world, full=full, lists=lists, report=report)
+        except ArchiveError:
+            # A command may have deleted a file that the snapshot lists.
+            if attempt == MAX_SNAPSHOTS or await prices.list_archived_files(connection) == files:
+                raise
+    raise AssertionError
+
+
+async def _compare_snapshot(
+    snapshot: Snapshot, world: World, *, full: bool, lists: bool, report: Callable[[str, float], None]
+) -> _Result:
+    connection = snapshot.connection
+    last = None if full else await verifications.find_verification(connection)
+    changes = await find_changes(snapshot, world, last, lambda part: report("Comparing checksums", part))
+    comparison = Comparison(snapshot, world, changes)
+    outcome = await comparison.run(lambda part: report("Verifying", part))
+    checked, wrong_totals, wrong_sketches = (_to_dates(months) for months in outcome)
+    differences: dict[date, list[AnyDifference]] = {}
+    suspect = sorted({*wrong_totals, *wrong_sketches}) if lists else []
+    for number, month in enumerate(suspect):
+        report(f"Comparing {month:%Y-%m}", number / len(suspect))
+        differences[month] = []
+        if month in wrong_totals:
+            # The savepoint takes the temporary tables with it.
+            async with connection.transaction(force_rollback=True):
+                differences[month] += await _list_differences(connection, month)
+        if month in wrong_sketches:
+            differences[month] += await list_sketch_differences(connection, month, limit=MAX_DIFFERENCES)
+    return _Result(snapshot.state, world, changes, checked, wrong_totals, wrong_sketches, differences)
+
+
+def _to_dates(months: Iterable[int]) -> list[date]:
+    """Return months, counted from January 1970, as dates.
+
+    Damaged rows may name others, which no observation has.
+    """
+    numbers = sorted(month for month in months if FIRST_MONTH <= month <= LAST_MONTH)
+    return [date(1970 + month // 12, month % 12 + 1, 1) for month in numbers]
+
+
+async def _check_locked(
+    connection: Connection, month: date, *, totals_too: bool, sketches_too: bool, repair: bool
+) -> list[AnyDifference]:
+    """Return the differences of a month; with `repair`, rebuild what differs.
+
+    Batches wait meanwhile.
+    """
+    found: list[AnyDifference] = []
+    async with connection.transaction():
+        await locations.lock_tree_exclusive(connection)
+        await prices.lock_archive_shared(connection)
+        if totals_too:
+            found += await _list_differences(connection, month)
+            if found and repair:
                 await totals.delete_month(connection, month)
                 await totals.pack_day_sums(connection)
-                await versions.announce_change(connection, f"repair {month}")
-        yield month, differences
+        if sketches_too and not _is_stale(await sketches.list_stale_months(connection), month):
+            wrong = await list_sketch_differences(connection, month, limit=MAX_DIFFERENCES)
+            found += wrong
+            if wrong and repair:
+                await rebuild_month(connection, month)
+        if found and repair:
+            await versions.announce_change(connection, f"repair {month}")
+    return found
+
+
+def _is_stale(stale: Sequence[date], month: date) -> bool:
+    return month in stale or ALL_MONTHS in stale
+
+
+async def _list_months(connection: Connection) -> list[date]:
+    archived = list_months(await prices.list_archived_files(connection))
+    return sorted({*await totals.list_months(connection), *archived})
+
+
+async def _list_differences(connection: Connection, month: date) -> list[Difference]:
+    """Return the differences of a month, largest first.
+
+    The sums of its observations stay in `day_sums`.
+    """
+    await totals.create_day_sums(connection)
+    await totals.create_ancestors(connection)
+    await totals.collect_observed_month(connection, month)
+    await _collect_archived_month(connection, month)
+    return await totals.diff_month(connection, month, limit=MAX_DIFFERENCES)
 
 
 async def _collect_archived_month(connection: Connection, month: date) -> None:

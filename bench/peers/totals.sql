@@ -3,8 +3,8 @@
 
 CREATE SCHEMA by_totals;
 
--- Outside of the schema that the peers serve.
-CREATE VIEW public.total_days AS
+-- Hidden from the peers' schemas: their tables would gain a type.
+CREATE VIEW by_totals.days AS
 SELECT t.origin, t.destination, t.month, t.first_day + day_offset AS day,
        coalesce(part.cents, part.change >> 24) AS cents,
        coalesce(part.prices, ((part.change >> 6 & 262143) # 131072) - 131072) AS prices
@@ -17,6 +17,8 @@ CROSS JOIN LATERAL generate_series(
          ELSE coalesce(part.change & 31, part.position - 1)::integer END
 ) AS day_offset;
 
+COMMENT ON VIEW by_totals.days IS '@behavior -*';
+
 CREATE FUNCTION by_totals.average_prices(date_from date, date_to date, origin text, destination text)
 RETURNS TABLE (day date, average_price double precision, price_count integer)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -26,7 +28,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     FROM generate_series($1::timestamp, $2::timestamp, interval '1 day') AS every(day)
     LEFT JOIN (
         SELECT t.day, sum(t.cents) AS cents, sum(t.prices) AS prices
-        FROM public.total_days t
+        FROM by_totals.days t
         WHERE t.origin = (SELECT l.id FROM public.locations l WHERE lower(l.key) = lower($3))
           AND t.destination = (SELECT l.id FROM public.locations l WHERE lower(l.key) = lower($4))
           AND t.month BETWEEN date_trunc('month', $1::timestamp)::date AND $2
@@ -52,7 +54,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     CROSS JOIN generate_series(date_trunc('week', $1::timestamp), $2::timestamp, interval '1 week') AS every(week)
     LEFT JOIN LATERAL (
         SELECT date_trunc('week', t.day) AS week, sum(t.cents) AS cents, sum(t.prices) AS prices
-        FROM public.total_days t
+        FROM by_totals.days t
         WHERE t.origin = lanes.origin AND t.destination = lanes.destination
           AND t.month BETWEEN date_trunc('month', $1::timestamp)::date AND $2
           AND t.day BETWEEN $1 AND $2

@@ -254,6 +254,26 @@ async def set_parents(connection: Connection, parents: Sequence[tuple[str, str |
     return cursor.rowcount
 
 
+async def list_id_ranges(connection: Connection, width: int) -> list[int]:
+    """Return the first ID of every range of `width` IDs that contains a location, in order."""
+    cursor = await connection.execute(SQL["list_id_ranges"], {"width": width})
+    return [first_id for (first_id,) in await cursor.fetchall()]
+
+
+async def try_lock_id_range(connection: Connection, first: int) -> bool:
+    """Lock a range of origins, named by its first ID, against other compactions.
+
+    Return whether this succeeded. The lock lasts until the transaction ends.
+    """
+    row = await (await connection.execute(SQL["try_lock_id_range"], {"first": first})).fetchone()
+    return row is not None and bool(row[0])
+
+
+async def lock_id_range(connection: Connection, first: int) -> None:
+    """Wait for the lock of `try_lock_id_range`, and hold it until the transaction ends."""
+    await connection.execute(SQL["lock_id_range"], {"first": first})
+
+
 async def lock_tree_shared(connection: Connection) -> None:
     """Lock the tree against changes until the transaction ends. Batches share this lock."""
     await connection.execute(SQL["lock_tree_shared"])

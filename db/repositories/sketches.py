@@ -78,6 +78,19 @@ async def delete_month(connection: Connection, month: date) -> None:
     await connection.execute(SQL["delete_month"], {"month": month})
 
 
+async def list_month_origins(connection: Connection, month: date) -> list[int]:
+    """Return the origins of the sketches of a month, by ID."""
+    cursor = await connection.execute(SQL["list_month_origins"], {"month": month})
+    return [origin for (origin,) in await cursor.fetchall()]
+
+
+async def select_origin_sketches(connection: Connection, origin: int, month: date) -> list[tuple[int, bytes]]:
+    """Return the destination and the bytes of every sketch of an origin in a month."""
+    async with connection.cursor(binary=True) as cursor:
+        await cursor.execute(SQL["select_origin_sketches"], {"origin": origin, "month": month})
+        return await cursor.fetchall()
+
+
 def copy_out_month(connection: Connection, month: date) -> AsyncGenerator[bytes]:
     """Yield the observations that are valid in a month as CSV lines.
 
@@ -92,15 +105,26 @@ def copy_out_moved(connection: Connection, ports: Sequence[int]) -> AsyncGenerat
     return copy_out(connection, SQL["copy_out_moved"], {"ports": list(ports)})
 
 
-async def take_crowded(connection: Connection, after: Key | None, *, max_rows: int, max_keys: int) -> list[SketchRow]:
+async def take_crowded(
+    connection: Connection, after: Key, until: int, *, max_rows: int, max_keys: int, max_merged: int
+) -> list[SketchRow]:
     """Delete and return the sketches of keys that have more than `max_rows`, ordered by key.
 
-    Begin behind the key `after`, and process up to `max_keys` keys.
+    Process up to `max_keys` keys behind the key `after` with an origin below `until`. Stop behind the key with which
+    `max_merged` sketches are reached.
     """
-    origin, destination, month = after or (0, 0, date.min)
+    origin, destination, month = after
     async with connection.cursor(binary=True, row_factory=args_row(SketchRow)) as cursor:
         await cursor.execute(
             SQL["take_crowded"],
-            {"origin": origin, "destination": destination, "month": month, "max_rows": max_rows, "max_keys": max_keys},
+            {
+                "origin": origin,
+                "destination": destination,
+                "month": month,
+                "until": until,
+                "max_rows": max_rows,
+                "max_keys": max_keys,
+                "max_merged": max_merged,
+            },
         )
         return await cursor.fetchall()

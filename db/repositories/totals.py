@@ -139,7 +139,10 @@ async def select_lane_histories(connection: Connection, lanes: Sequence[Lane]) -
 def _add_up_history(_number: int, rows: list[tuple[Any, ...]]) -> LaneHistory:
     if not rows:
         return LaneHistory(date.min, [])
-    parts = [(day, counts if changes is None else spread_changes(day, changes).counts) for day, counts, changes in rows]
+    parts = [
+        (first_day, counts if changes is None else spread_changes(first_day, changes).counts)
+        for first_day, counts, changes in rows
+    ]
     start = min(first_day for first_day, _ in parts)
     length = max((first_day - start).days + len(counts) for first_day, counts in parts)
     totals = [0] * length
@@ -216,21 +219,30 @@ async def execute_at_once(connection: Connection, statement: bytes, parameters: 
 
 
 async def compact_keys(
-    connection: Connection, after: Key | None, *, max_rows: int, max_keys: int, execute: Execute = execute_at_once
+    connection: Connection,
+    after: Key,
+    until: int,
+    *,
+    max_rows: int,
+    max_keys: int,
+    max_merged: int,
+    execute: Execute = execute_at_once,
 ) -> tuple[Key, int] | None:
     """Merge the rows of up to `max_keys` keys that have more than `max_rows` rows each.
 
-    Begin behind the key `after`, in the order of origin, destination and month. Return a key up to which no such key remains,
-    and the number of deleted rows, or None at the end. `execute` may run the statement once on each shard: the limit then holds
-    for each.
+    The keys lie behind the key `after`, in the order of origin, destination and month, and have an origin below `until`. Stop
+    behind the key with which `max_merged` rows are reached. Return a key up to which no such key remains, and the number of
+    deleted rows, or None at the end. `execute` may run the statement once on each shard: the limits then hold for each.
     """
-    origin, destination, month = after or (0, 0, date.min)
+    origin, destination, month = after
     parameters = {
         "origin": origin,
         "destination": destination,
         "month": month,
+        "until": until,
         "max_rows": max_rows,
         "max_keys": max_keys,
+        "max_merged": max_merged,
         "max_changes": MAX_CHANGES,
     }
     steps = [

@@ -202,6 +202,18 @@ FROM unnest(%(keys)s::text[], %(parent_keys)s::text[]) AS wanted(key, parent_key
 LEFT JOIN locations parent ON lower(parent.key) = lower(wanted.parent_key)
 WHERE lower(l.key) = lower(wanted.key) AND l.parent_id IS DISTINCT FROM parent.id
 
+-- list_id_ranges --
+-- One row per range of `width` IDs that contains a location: its first ID, in order.
+SELECT DISTINCT id / %(width)s * %(width)s AS first_id FROM locations ORDER BY first_id
+
+-- try_lock_id_range --
+-- One row: whether this transaction now holds the lock under which the prices of a range of origins are compacted.
+SELECT pg_try_advisory_xact_lock(hashtextextended(concat_ws('/', 'compaction', 'price_totals'::regclass::oid, %(first)s::integer), 0))
+
+-- lock_id_range --
+-- Waits for the lock of try_lock_id_range, and holds it until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended(concat_ws('/', 'compaction', 'price_totals'::regclass::oid, %(first)s::integer), 0))
+
 -- lock_tree_shared --
 -- Locks the tree against changes until the transaction ends. Any number of batches may hold this lock at once. The second key is
 -- the table: another installation in the same database has a lock of its own.

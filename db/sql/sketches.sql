@@ -32,6 +32,14 @@ INSERT INTO stale_sketches SELECT unnest(%(months)s::date[]) ON CONFLICT DO NOTH
 -- One row if the month was stale. It is not any more; 0001-01-01 stands for the mark of all months.
 DELETE FROM stale_sketches WHERE month = %(month)s RETURNING month
 
+-- list_month_origins --
+-- One row per origin with sketches in the month.
+SELECT DISTINCT origin FROM price_sketches WHERE month = %(month)s ORDER BY origin
+
+-- select_origin_sketches --
+-- One row per sketch of the origin in the month. Uses price_sketches_lane_month_idx.
+SELECT destination, sketch FROM price_sketches WHERE origin = %(origin)s AND month = %(month)s
+
 -- delete_month --
 -- Deletes the sketches of a month.
 DELETE FROM price_sketches WHERE month = %(month)s
@@ -56,15 +64,24 @@ COPY (
 
 -- take_crowded --
 -- Deletes the sketches of keys that have more than max_rows, and returns them, ordered by key. It processes up to max_keys keys
--- after a given one, in the order of price_sketches_lane_month_idx, and reads only that index to find them.
-WITH crowded AS MATERIALIZED (
-    SELECT origin, destination, month
+-- after a given one and before an origin, in the order of price_sketches_lane_month_idx, and reads only that index to find them. It
+-- stops behind the key with which it has taken max_merged sketches.
+WITH found AS MATERIALIZED (
+    SELECT origin, destination, month, count(*) AS row_count
     FROM price_sketches
-    WHERE (origin, destination, month) > (%(origin)s, %(destination)s, %(month)s)
+    WHERE (origin, destination, month) > (%(origin)s, %(destination)s, %(month)s) AND origin < %(until)s
     GROUP BY origin, destination, month
     HAVING count(*) > %(max_rows)s
     ORDER BY origin, destination, month
     LIMIT %(max_keys)s
+), crowded AS MATERIALIZED (
+    SELECT origin, destination, month
+    FROM (
+        SELECT origin, destination, month,
+            sum(row_count) OVER (ORDER BY origin, destination, month) - row_count AS merged_before
+        FROM found
+    ) AS counted
+    WHERE merged_before < %(max_merged)s
 ), gone AS (
     DELETE FROM price_sketches s
     USING crowded c

@@ -112,20 +112,28 @@ FROM from_ancestors d JOIN ancestors a ON a.location = d.destination
 GROUP BY d.origin, a.ancestor, d.day
 
 -- compact_keys --
--- Replaces the rows of keys that have more than max_rows rows by their sum. It processes up to max_keys keys after a given one,
--- in the order of price_totals_lane_month_idx, and reads only that index to find them. One row: the last of these keys and the
--- number of deleted rows, in one column, because a shard of a distributed table returns only one; none at the end. Arrays are
--- added up by day of the month: a subscript outside of an array adds nothing, and this costs a tenth of unnesting. Changes are
--- added up by slot. They stay changes if all rows of the key are changes and they are few; otherwise they are spread over the days
--- and added to the arrays.
-WITH crowded AS MATERIALIZED (
-    SELECT origin, destination, month
+-- Replaces the rows of keys that have more than max_rows rows by their sum. It processes up to max_keys keys after a given one and
+-- before an origin, in the order of price_totals_lane_month_idx, and reads only that index to find them. It stops behind the key
+-- with which it has merged max_merged rows. One row: the last of these keys and the number of deleted rows, in one column,
+-- because a shard of a distributed table returns only one; none at the end. Arrays are added up by day of the month: a subscript
+-- outside of an array adds nothing, and this costs a tenth of unnesting. Changes are added up by slot. They stay changes if
+-- all rows of the key are changes and they are few; otherwise they are spread over the days and added to the arrays.
+WITH found AS MATERIALIZED (
+    SELECT origin, destination, month, count(*) AS row_count
     FROM price_totals
-    WHERE (origin, destination, month) > (%(origin)s, %(destination)s, %(month)s)
+    WHERE (origin, destination, month) > (%(origin)s, %(destination)s, %(month)s) AND origin < %(until)s
     GROUP BY origin, destination, month
     HAVING count(*) > %(max_rows)s
     ORDER BY origin, destination, month
     LIMIT %(max_keys)s
+), crowded AS MATERIALIZED (
+    SELECT origin, destination, month
+    FROM (
+        SELECT origin, destination, month,
+            sum(row_count) OVER (ORDER BY origin, destination, month) - row_count AS merged_before
+        FROM found
+    ) AS counted
+    WHERE merged_before < %(max_merged)s
 ), gone AS (
     DELETE FROM price_totals t
     USING crowded c
@@ -289,15 +297,21 @@ FROM (
 ORDER BY month
 
 -- diff_month --
--- One row per pair of locations and day of the month whose totals differ from day_sums, worst first. OFFSET 0 lets the rows of a
--- distributed table travel as they are stored, and not as a row per day; a single server takes two thirds of the time with it.
-SELECT o.key AS origin, d.key AS destination, day,
+-- One row per pair of locations and day of the month whose totals differ from day_sums, worst first. A damaged row may name no
+-- location. If it begins outside of its month, possibly on a day that no program can represent, it counts behind the month's end.
+-- OFFSET 0 lets the rows of a distributed table travel as they are stored, and not as a row per day; a single server takes two
+-- thirds of the time with it.
+SELECT coalesce(o.key, '?' || origin) AS origin, coalesce(d.key, '?' || destination) AS destination, day,
        coalesce(expected.price_sum, 0) AS expected_sum, coalesce(expected.price_count, 0) AS expected_count,
        coalesce(actual.price_sum, 0) AS actual_sum, coalesce(actual.price_count, 0) AS actual_count
 FROM day_sums AS expected
 FULL JOIN (
-    SELECT t.origin, t.destination, t.first_day + day_offset AS day,
-           sum(coalesce(part.price_sum, part.change >> 24))::bigint AS price_sum,
+    SELECT t.origin, t.destination,
+           CASE WHEN t.first_day BETWEEN t.month AND t.month + 30 THEN t.first_day ELSE t.month + 31 END + day_offset AS day,
+           -- The sum of damaged numbers may exceed the type.
+           least(
+               greatest(sum(coalesce(part.price_sum, part.change >> 24)), -9223372036854775808), 9223372036854775807
+           )::bigint AS price_sum,
            sum(coalesce(part.price_count, ((part.change >> 6 & 262143) # 131072) - 131072))::bigint AS price_count
     FROM (
         SELECT origin, destination, month, first_day, price_sums, price_counts, packed_changes
@@ -312,13 +326,13 @@ FULL JOIN (
         CASE WHEN part.change & 32 > 0 THEN (t.month + interval '1 month')::date - t.month - 1
              ELSE coalesce(part.change & 31, part.position - 1)::integer END
     ) AS day_offset
-    GROUP BY t.origin, t.destination, t.first_day + day_offset
+    GROUP BY 1, 2, 3
 ) AS actual USING (origin, destination, day)
 LEFT JOIN locations o ON o.id = origin
 LEFT JOIN locations d ON d.id = destination
 WHERE coalesce(expected.price_sum, 0) <> coalesce(actual.price_sum, 0)
    OR coalesce(expected.price_count, 0) <> coalesce(actual.price_count, 0)
-ORDER BY abs(coalesce(expected.price_sum, 0) - coalesce(actual.price_sum, 0)) DESC, origin, destination, day
+ORDER BY abs(coalesce(expected.price_sum, 0)::numeric - coalesce(actual.price_sum, 0)) DESC, origin, destination, day
 LIMIT %(limit)s
 
 -- delete_month --

@@ -8,7 +8,7 @@ from operator import attrgetter
 import numpy as np
 
 from db.connection import Connection
-from db.repositories import locations, sketches
+from db.repositories import sketches
 from db.repositories.sketches import Key, SketchRow
 from ingest.observations.lane_days import month_number
 from ingest.sketches.build import MonthSketches
@@ -16,31 +16,29 @@ from ingest.sketches.copy_encoding import append_sketches
 from ingest.sketches.merge import add_up, is_empty
 
 MAX_KEYS_PER_STEP = 300
-"""Limits one compaction transaction to less than a second, and to some 100 MB of sketches."""
+MAX_MERGED_ROWS_PER_STEP = 3_000
+"""Both limit one compaction transaction to less than a second, and to some 100 MB of sketches."""
 
 
-async def compact_sketches(connection: Connection, *, max_rows: int) -> int:
-    """Compact the sketches of keys with more than `max_rows`; return the number merged.
+async def compact_sketch_keys(
+    connection: Connection, after: Key, until: int, *, max_rows: int, max_keys: int, max_merged: int
+) -> tuple[Key, int] | None:
+    """Merge the sketches of some keys that have more than `max_rows`.
 
-    Runs concurrently with batches and readers, as the compaction of totals does.
+    The arguments and the result are those of `totals.compact_keys`.
     """
-    total, last = 0, None
-    while True:
-        async with connection.transaction():
-            await locations.lock_tree_shared(connection)
-            rows = await _merge_step(connection, last, max_rows=max_rows)
-        if not rows:
-            return total
-        last = (rows[-1].origin, rows[-1].destination, rows[-1].month)
-        total += len(rows)
-
-
-async def _merge_step(connection: Connection, after: Key | None, *, max_rows: int) -> list[SketchRow]:
-    """Merge the sketches of some keys, and return those that are gone."""
-    rows = await sketches.take_crowded(connection, after, max_rows=max_rows, max_keys=MAX_KEYS_PER_STEP)
-    if rows:
-        await append_sketches(connection, await asyncio.to_thread(lambda: list(merge_rows(rows))))
-    return rows
+    rows = await sketches.take_crowded(
+        connection,
+        after,
+        until,
+        max_rows=max_rows,
+        max_keys=min(max_keys, MAX_KEYS_PER_STEP),
+        max_merged=min(max_merged, MAX_MERGED_ROWS_PER_STEP),
+    )
+    if not rows:
+        return None
+    await append_sketches(connection, await asyncio.to_thread(lambda: list(merge_rows(rows))))
+    return (rows[-1].origin, rows[-1].destination, rows[-1].month), len(rows)
 
 
 def merge_rows(rows: Sequence[SketchRow]) -> Iterator[MonthSketches]:

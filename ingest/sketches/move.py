@@ -29,6 +29,8 @@ async def move_sketches(
 
     Raise ArchiveError if an archived file cannot be read.
     """
+    # Otherwise a month that is archived between the two reads would count twice.
+    await prices.lock_archive_shared(connection)
     frames = await read_observations(sketches.copy_out_moved(connection, ports))
     is_moved = pl.col("origin").is_in(list(ports)) | pl.col("destination").is_in(list(ports))
     for file in await prices.list_archived_files(connection):

@@ -66,9 +66,12 @@ class RegionOrder:
     def region_of(self, ports: npt.NDArray[np.int32] | Int64) -> Int64:
         """Return the number of the region that contains each port, -1 for none.
 
-        The ports are location IDs.
+        The ports are location IDs. Damaged observations may name others, which no region contains.
         """
-        return self._regions[np.searchsorted(self._ports, ports)]
+        if not len(self._ports):
+            return np.full(len(ports), -1, dtype=np.int64)
+        position = np.minimum(np.searchsorted(self._ports, ports), len(self._ports) - 1)
+        return np.where(self._ports[position] == ports, self._regions[position], -1)
 
     def expand(self, regions: Int64) -> tuple[Int64, Int64]:
         """Return the regions at and above each given one, after the position of that one."""

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from server.cli.archive import archive
 from server.cli.consume import consume
 from server.cli.distribute import distribute
+from server.cli.maintenance import archive, compact, verify
 from server.cli.options import TIME, DataDir, OnErrorChoice, OnErrorOption, parse_time, run_command
 from server.cli.output_encoding import configure_output
 from server.cli.series import series
@@ -112,33 +112,12 @@ def migrate(
 
 
 @app.command()
-def verify(
-    repair: Annotated[bool, typer.Option("--repair", help="Rebuild the totals of months that differ.")] = False,
-    data_dir: DataDir = None,
-) -> None:
-    """Compare all totals with the observations and print the differences.
-
-    The expected values are recomputed by recursive SQL over the observations. Exits with 1 if there are differences.
-    """
-    run_command("database.maintenance", "verify", repair=repair, data_dir=data_dir)
-
-
-@app.command()
-def compact(data_dir: DataDir = None) -> None:
-    """Merge the partial sums of many small batches.
-
-    Query results do not change; reads get faster.
-    """
-    run_command("database.maintenance", "compact", data_dir=data_dir)
-
-
-@app.command()
 def queue(data_dir: DataDir = None) -> None:
     """Show how many batches are queued, for how long, and how fast they finish."""
     run_command("database.maintenance", "queue", data_dir=data_dir)
 
 
-for command in (archive, consume, distribute, series):
+for command in (archive, compact, consume, distribute, series, verify):
     app.command()(command)
 
 

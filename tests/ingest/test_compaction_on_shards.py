@@ -11,10 +11,13 @@ from db.repositories import totals
 from db.repositories.totals import execute_at_once
 from domain.locations import Lane
 from domain.prices import DateRange, DayTotals
+from ingest.compact import ALL_ORIGINS
 from tests.support.faults.shards import CATALOGS
 
 pytestmark = pytest.mark.anyio
 
+START = (0, 0, date.min)
+"""Key before all others."""
 MONTHS = [date(2024, month, 1) for month in (1, 2, 3)]
 DAYS = DateRange(MONTHS[0], date(2024, 3, 31))
 LANES = [Lane(origin, destination) for origin in range(1, 8) for destination in (1, 2)]
@@ -62,9 +65,11 @@ async def test_compaction_merges_the_rows_of_each_key_and_changes_no_sum(
     await fill(connection, is_sharded=is_sharded)
     before = await read(connection)
     execute = run_on_shards if is_sharded else execute_at_once
-    after, merged = None, 0
-    while step := await totals.compact_keys(connection, after, max_rows=2, max_keys=max_keys, execute=execute):
-        assert after is None or step[0] > after
+    after, merged = START, 0
+    while step := await totals.compact_keys(
+        connection, after, ALL_ORIGINS, max_rows=2, max_keys=max_keys, max_merged=1_000, execute=execute
+    ):
+        assert step[0] > after
         after, rows = step
         merged += rows
     assert await read(connection) == before
@@ -98,7 +103,9 @@ async def test_failure_on_a_shard_is_an_error_that_names_it(
         " CREATE TRIGGER refuse BEFORE DELETE ON price_totals_101 EXECUTE FUNCTION refuse()".encode()
     )
     with pytest.raises(expected, match=f"Shard 101 of the totals: {reason}") as caught:
-        await totals.compact_keys(connection, None, max_rows=1, max_keys=10, execute=run_on_shards)
+        await totals.compact_keys(
+            connection, START, ALL_ORIGINS, max_rows=1, max_keys=10, max_merged=1_000, execute=run_on_shards
+        )
     assert type(caught.value) is expected
 
 

@@ -8,6 +8,7 @@ from currency_converter import CurrencyConverter
 
 from db.connection import Connection
 from db.repositories import locations, rates, totals
+from db.repositories.totals import Difference
 from domain.locations import Lane
 from domain.prices import DateRange
 from ingest.compact import compact
@@ -55,50 +56,13 @@ async def test_verify_detects_wrong_totals_and_repair_corrects_them(connection: 
         """
     )
     await connection.execute("DELETE FROM price_totals WHERE month = '2024-01-01'")
-    found = [difference async for _, differences in verify(connection) for difference in differences]
+    found = [entry async for _, listed in verify(connection) for entry in listed if isinstance(entry, Difference)]
     assert {(entry.origin, entry.destination) for entry in found if entry.day == date(2024, 2, 1)} == {("top", "top")}
     # Three locations are AAAAA or above it, two BBBBB or above it. Each lacks its two days of January.
     assert len([entry for entry in found if entry.day < date(2024, 2, 1)]) == 3 * 2 * 2
     assert [difference async for _, differences in verify(connection, repair=True) for difference in differences]
     assert [difference async for _, differences in verify(connection) for difference in differences] == []
     assert await read(connection, "top", "top") == before
-
-
-async def test_compaction_leaves_one_row_per_key_and_equal_totals(connection: Connection) -> None:
-    await change_tree(connection, WORLD.entries())
-    for day in (1, 5, 31):
-        item = Item("AAAAA", "BBBBB", date(2024, 1, day), date(2024, 1, day), Decimal(day))
-        await apply_frame(connection, frame_of([item]))
-    before = await read(connection, "low", "top")
-    assert await rows_of_totals(connection) == 3 * 6
-    assert await compact(connection, max_rows=3) == 0
-    # Six pairs of locations, two of them pairs of regions, have three rows each.
-    assert await compact(connection, max_rows=2) == 3 * 6 + 3 * 2
-    assert await rows_of_totals(connection) == 6
-    after = await read(connection, "low", "top")
-    assert (
-        [day for day in after if day[2]]
-        == before
-        == [
-            (date(2024, 1, 1), 100, 1),
-            (date(2024, 1, 5), 500, 1),
-            (date(2024, 1, 31), 3100, 1),
-        ]
-    )
-
-
-async def test_compaction_processes_every_key_with_a_small_step_size(
-    connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ingest.compact.MAX_KEYS_PER_STEP", 5)
-    await change_tree(connection, WORLD.entries())
-    await apply_frame(connection, frame_of([ITEM]))
-    await apply_frame(connection, frame_of([ITEM]))
-    # Six pairs of locations in two months, two of them pairs of regions.
-    assert await rows_of_totals(connection) == 2 * 12
-    assert await compact(connection, max_rows=1) == 2 * 12 + 2 * 4
-    assert await rows_of_totals(connection) == 12
-    assert [difference async for _, found in verify(connection) for difference in found] == []
 
 
 async def test_region_tree_move_and_move_back_leave_totals_correct(connection: Connection) -> None:

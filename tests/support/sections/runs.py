@@ -29,6 +29,7 @@ from domain.pages import PageRequest
 from tests.support.sections.archive_runs import ARCHIVE_RUN_BEFORE, ARCHIVE_RUNS
 from tests.support.sections.sample_runs import SAMPLE_RUNS
 from tests.support.sections.sketch_runs import SKETCH_RUNS
+from tests.support.sections.verification_runs import VERIFICATION_RUN_BEFORE, VERIFICATION_RUNS
 from tests.support.sections.world import (
     APPLIED,
     CNAAA,
@@ -152,6 +153,7 @@ RUNS: Mapping[Section, Run] = {
     "locations.list_aliases": locations.list_aliases,
     "locations.list_ancestors": lambda c: locations.list_ancestors(c, [CNAAA]),
     "locations.list_children": lambda c: locations.list_children(c, [TOP]),
+    "locations.list_id_ranges": lambda c: locations.list_id_ranges(c, 4),
     "locations.list_locations": locations.list_locations,
     "locations.list_page": lambda c: locations.list_page(c, PageRequest(10), kind=None),
     "locations.list_page_backward": lambda c: locations.list_page_backward(
@@ -159,10 +161,12 @@ RUNS: Mapping[Section, Run] = {
     ),
     "locations.list_port_ids": _list_port_ids,
     "locations.list_ports_below": lambda c: locations.list_ports_below(c, [TOP]),
+    "locations.lock_id_range": lambda c: locations.lock_id_range(c, 0),
     "locations.lock_tree_exclusive": locations.lock_tree_exclusive,
     "locations.lock_tree_shared": locations.lock_tree_shared,
     "locations.search_locations": lambda c: locations.search_locations(c, PageRequest(10), search="name", kind=None),
     "locations.set_parents": lambda c: locations.set_parents(c, [("CNAAA", "right")]),
+    "locations.try_lock_id_range": lambda c: locations.try_lock_id_range(c, 0),
     "locations.upsert_locations": lambda c: locations.upsert_locations(
         c, [(LocationKind.PORT, "CNAAA", "Another name"), (LocationKind.PORT, "CNCCC", "New port")]
     ),
@@ -201,7 +205,9 @@ RUNS: Mapping[Section, Run] = {
     "totals.analyze_moved_lanes": totals.analyze_moved_lanes,
     "totals.can_store_changes": totals.can_store_changes,
     "totals.collect_observed_month": lambda c: totals.collect_observed_month(c, MONTH),
-    "totals.compact_keys": lambda c: totals.compact_keys(c, None, max_rows=1, max_keys=100),
+    "totals.compact_keys": lambda c: totals.compact_keys(
+        c, (0, 0, MONTH), 1 << 20, max_rows=1, max_keys=100, max_merged=1_000
+    ),
     "totals.copy_totals": lambda c: totals.copy_totals(c, copy_nothing()),
     "totals.create_ancestors": totals.create_ancestors,
     "totals.create_day_sums": totals.create_day_sums,
@@ -218,6 +224,7 @@ RUNS: Mapping[Section, Run] = {
     "totals.select_lane_histories": lambda c: totals.select_lane_histories(c, [Lane(CNAAA, TOP), Lane(TOP, RIGHT)]),
     "totals.select_price_period": totals.select_price_period,
     "totals.store_moved_lanes": lambda c: totals.store_moved_lanes(c, [CNAAA], part_lanes=10),
+    **VERIFICATION_RUNS,
     "versions.announce_change": lambda c: versions.announce_change(c, "test"),
     "versions.announce_position": lambda c: versions.announce_position(c, TOKEN),
     "versions.describe_server": versions.describe_server,
@@ -241,6 +248,7 @@ RUN_BEFORE: Mapping[Section, tuple[Section, ...]] = {
     "totals.measure_moved_lanes": MOVED_LANES,
     "totals.pack_day_sums": (*DAY_SUMS, "totals.delete_month"),
     "totals.read_moved_month": MOVED_LANES,
+    **VERIFICATION_RUN_BEFORE,
 }
 """Sections that fill a section's temporary tables, in the same transaction."""
 

@@ -20,11 +20,6 @@ async def _copy_out_moved(connection: Connection) -> list[bytes]:
         return sorted([chunk async for chunk in chunks])
 
 
-async def _select_sketches(connection: Connection) -> list[object]:
-    """Return the rows of each request in order."""
-    return [sorted(rows) for rows in await sketches.select_sketches(connection, [(Lane(LEFT, RIGHT), DAYS)])]
-
-
 SKETCH_RUNS: Mapping[str, Callable[[Connection], Awaitable[object]]] = {
     "sketches.copy_out_month": _copy_out_month,
     "sketches.copy_out_moved": _copy_out_moved,
@@ -33,7 +28,11 @@ SKETCH_RUNS: Mapping[str, Callable[[Connection], Awaitable[object]]] = {
     "sketches.keep_sketches": sketches.keep_sketches,
     "sketches.list_stale_months": sketches.list_stale_months,
     "sketches.mark_stale": lambda c: sketches.mark_stale(c, [MONTH]),
-    "sketches.select_sketches": _select_sketches,
-    "sketches.take_crowded": lambda c: sketches.take_crowded(c, None, max_rows=0, max_keys=5),
+    "sketches.list_month_origins": lambda c: sketches.list_month_origins(c, MONTH),
+    "sketches.select_origin_sketches": lambda c: sketches.select_origin_sketches(c, LEFT, MONTH),
+    "sketches.select_sketches": lambda c: sketches.select_sketches(c, [(Lane(LEFT, RIGHT), DAYS)]),
+    "sketches.take_crowded": lambda c: sketches.take_crowded(
+        c, (0, 0, MONTH), 1 << 20, max_rows=0, max_keys=5, max_merged=9
+    ),
     "sketches.unmark_stale": lambda c: sketches.unmark_stale(c, MONTH),
 }

@@ -20,7 +20,7 @@ WORLD = World(
 )
 MONTH = date(2024, 1, 1)
 DAYS = DateRange(date(2024, 1, 1), date(2024, 2, 29))
-APPLIED, APPLIED_AS_CHANGES, QUEUED = 1, 2, 3
+APPLIED, QUEUED = 1, 3
 """IDs of the batches."""
 TOKEN = "token"  # noqa: S105
 RATE = b"EUR,2024-01-02,1.0956\n"

@@ -1,14 +1,19 @@
 """Maintenance: `migrate`, `verify`, `compact`, `archive`, `distribute` and `queue`."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import date
 from pathlib import Path
 
 from rich.table import Column, Table
 
+from db.administration import verifications
+from db.administration.verifications import Verification
 from db.connection import Connection
 from db.migrate import contract as contract_schema
 from db.migrate import migrate as apply_migrations
+from db.pool import INGEST, connect
 from db.repositories import batches, locations, totals
 from db.repositories.totals import Difference
 from db.requirements import Work, check_database
@@ -19,6 +24,8 @@ from ingest import verify as verification
 from ingest.archive.write import ArchivedMonth, archive_prices
 from ingest.demo.load import load_demo
 from ingest.exchange_rates.ecb import load_ecb_rates
+from ingest.verification.sketch_differences import SketchDifference
+from ingest.verify import AnyDifference
 from server.cli.console import (
     counted,
     open_database,
@@ -94,12 +101,21 @@ def migrate(*, contract: bool, data_dir: Path | None) -> None:
             out.print("The database is up to date.")
 
 
-def compact(data_dir: Path | None) -> None:
-    """Compact the totals to one row per key."""
+def compact(*, jobs: int, data_dir: Path | None) -> None:
+    """Compact the totals to one row per key, over as many connections as there are jobs."""
     settings = read_settings(data_dir=data_dir)
-    with open_database(settings) as url:
+    with open_database(settings) as url, progress_bar() as progress:
         require_room(settings, url, "Nothing was compacted")
-        rows = run_with_connection(lambda connection: compaction.compact(connection, max_rows=1), url)
+        task = progress.add_task("Compacting", total=1.0)
+
+        async def work(connection: Connection) -> int:
+            async with AsyncExitStack() as stack:
+                others = [await stack.enter_async_context(connect(url, INGEST)) for _ in range(jobs - 1)]
+                return await compaction.compact(
+                    [connection, *others], max_rows=1, report=lambda part: progress.update(task, completed=part)
+                )
+
+        rows = run_with_connection(work, url)
     out.print(f"Compacted {rows:,} rows.")
 
 
@@ -138,27 +154,44 @@ def queue(data_dir: Path | None) -> None:
     )
 
 
-def verify(*, repair: bool, data_dir: Path | None) -> bool:
+def verify(*, full: bool, repair: bool, data_dir: Path | None) -> bool:
     """Print the differences between totals and observations; return whether there are none."""
     settings = read_settings(data_dir=data_dir)
     with open_database(settings) as url, progress_bar() as progress:
         if repair:
             require_room(settings, url, "Nothing was repaired")
-        task = progress.add_task("Verifying", total=None)
+        task = progress.add_task("Verifying", total=1.0)
 
-        async def work(connection: Connection) -> tuple[int, list[Difference]]:
-            differences: list[Difference] = []
+        def report(stage: str, part: float) -> None:
+            progress.update(task, description=stage, completed=part)
+
+        async def work(connection: Connection) -> tuple[int, list[AnyDifference], str]:
+            last = None if full else await verifications.find_verification(connection)
+            differences: list[AnyDifference] = []
             months = 0
-            async for month, of_month in verification.verify(connection, repair=repair):
-                progress.update(task, description=f"Verified {month:%Y-%m}")
-                months += 1
-                differences += of_month
-            return months, differences
+            async with connect(url, INGEST) as helper:
+                async for _, of_month in verification.verify(
+                    connection, full=full, repair=repair, helper=helper, report=report
+                ):
+                    months += 1
+                    differences += of_month
+            now = await verifications.find_verification(connection)
+            return months, differences, _describe_scope(months, last, now)
 
-        months, differences = run_with_connection(work, url)
+        months, differences, scope = run_with_connection(work, url)
     if not differences:
-        out.print(f"All averages verified ({months} months).")
+        print_line(f"All averages verified ({scope}).")
         return True
+    _print_differences([each for each in differences if isinstance(each, Difference)])
+    _print_sketch_differences([each for each in differences if isinstance(each, SketchDifference)])
+    advice = "They were rebuilt." if repair else "Run `ratesgraph verify --repair` to rebuild what differs."
+    print_error(f"{counted(len(differences), 'difference')} in {counted(months, 'checked month')}. {advice}")
+    return False
+
+
+def _print_differences(differences: Sequence[Difference]) -> None:
+    if not differences:
+        return
     keys = (Column(name, no_wrap=True) for name in ("day", "origin", "destination"))
     table = Table(*keys, "prices", "in totals", "sum, USD", "in totals, USD")
     for difference in differences[:SHOWN_DIFFERENCES]:
@@ -168,9 +201,27 @@ def verify(*, repair: bool, data_dir: Path | None) -> bool:
             f"{difference.expected_sum / 100:,.2f}", f"{difference.actual_sum / 100:,.2f}",
         )  # fmt: skip
     print_table(table)
-    advice = "The totals were rebuilt." if repair else "Run `ratesgraph verify --repair` to rebuild the totals."
-    print_error(f"{len(differences):,} differences in {months} months. {advice}")
-    return False
+
+
+def _print_sketch_differences(differences: Sequence[SketchDifference]) -> None:
+    if not differences:
+        return
+    keys = (Column(name, no_wrap=True) for name in ("day", "origin", "destination"))
+    table = Table(*keys, "from, USD", "to, USD", "prices", "in sketches")
+    for origin, destination, cell in differences[:SHOWN_DIFFERENCES]:
+        table.add_row(
+            str(cell.day), origin, destination, f"{cell.lowest / 100:,.2f}", f"{cell.highest / 100:,.2f}",
+            str(cell.expected_count), "unreadable" if cell.actual_count is None else str(cell.actual_count),
+        )  # fmt: skip
+    print_table(table)
+
+
+def _describe_scope(months: int, last: Verification | None, now: Verification | None) -> str:
+    """Return the number of months that were checked, and since when the others have not changed."""
+    if last is None or now is None or months >= now.month_count:
+        return counted(months, "month")
+    changed = f"{months:,} of {counted(now.month_count, 'month')} changed since {last.ended_at:%Y-%m-%d %H:%M} UTC"
+    return f"{changed}; the rows of the others are those verified before"
 
 
 def archive(*, before: date, to: str, dry_run: bool, data_dir: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Command `ratesgraph archive`: its options and help text."""
+"""Commands `ratesgraph archive`, `verify` and `compact`: their options and help texts."""
 
 from datetime import date
 from typing import Annotated
@@ -38,3 +38,35 @@ def archive(
         )
     else:
         run_command("database.maintenance", "archive", before=before, to=to, dry_run=dry_run, data_dir=data_dir)
+
+
+def verify(
+    full: Annotated[
+        bool, typer.Option("--full", help="Compare all months, also those that have not changed since the last time.")
+    ] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Rebuild the totals of months that differ.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Compare the totals with the observations and print the differences.
+
+    The first run compares all months. Later ones compare the checksum of every stored row with that of the last run, and the
+    totals with the observations where something has changed since: a damaged, missing or additional row, and a wrong batch.
+    Archived files are read where something has changed. A month that differs is recomputed by recursive SQL. Uploads go on;
+    only while --repair rebuilds a month they wait. Exits with 1 if there are differences.
+    """
+    run_command("database.maintenance", "verify", full=full, repair=repair, data_dir=data_dir)
+
+
+def compact(
+    jobs: Annotated[
+        int,
+        typer.Option(help="Connections that compact side by side, each on a processor of the database.", min=1, max=64),
+    ] = 1,
+    data_dir: DataDir = None,
+) -> None:
+    """Merge the partial sums of many small batches.
+
+    Query results do not change; reads get faster. Uploads go on. Several of these commands, and workers, share the work: each
+    locks a range of origins for about a second at a time.
+    """
+    run_command("database.maintenance", "compact", jobs=jobs, data_dir=data_dir)

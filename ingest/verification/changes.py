@@ -1,0 +1,234 @@
+"""What has changed since the last verification, by checksums of the stored rows.
+
+A checksum covers the rows of a part that were settled: written by transactions that had ended before every other that ran. Such
+a row can only disappear, and an UPDATE writes another one. So a part with the same number of settled rows and the same sum of
+their hashes has the same rows as then, and only rows that are newer need to be checked. In a part with another checksum rows
+were deleted (by a revert, a compaction, or by mistake) or damaged: all of it is checked again.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+
+from db.administration import verifications
+from db.administration.verifications import Blocks, PartChecksum, StorageState, Verification, VerifiedPart
+from db.repositories.sketches import ALL_MONTHS
+from domain.archive import ArchivedFile
+from domain.locations import Location
+from ingest.observations.lane_days import month_number
+from ingest.verification.fingerprints import MAX_VALIDITY_DAYS
+from ingest.verification.snapshot import Snapshot, run_both
+
+ORIGINS_PER_PART = 64
+"""IDs of origins that share a checksum of a month."""
+PERIOD_DAYS = 32
+"""Days in which the observations of a part begin."""
+BLOCKS_PER_STEP = 32_768
+"""Blocks that one statement reads for checksums: 256 MB, or less than half a second."""
+MAX_AGE = 1 << 30
+"""Transactions after which their numbers no longer order rows reliably: PostgreSQL compares them modulo 2^32."""
+TOTALS, SKETCHES, PRICES = "price_totals", "price_sketches", "prices"
+
+Report = Callable[[float], None]
+"""Receives the fraction that is done (0 to 1)."""
+
+
+class Part(NamedTuple):
+    """A month, counted from January 1970, and a range of origins, named by its first ID."""
+
+    month: int
+    first_origin: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a verification has to check.
+
+    Attributes:
+        before: Rows that are not settled before this transaction are new.
+        parts: Parts that are checked completely; None stands for all. Of the others only new rows are checked.
+        checksums: Of the rows that are settled now, for the next verification.
+    """
+
+    before: int
+    parts: set[Part] | None
+    checksums: list[VerifiedPart]
+
+    def list_months(self) -> set[int]:
+        """Return the months that have totals."""
+        return {_month_of(part.period) for part in self.checksums if part.subject == TOTALS}
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The tree and the archived files, on which totals and sketches depend too.
+
+    The sketches of `stale` months have not been built yet, and nothing reads them; ALL_MONTHS stands for all.
+    """
+
+    locations: Sequence[Location]
+    files: Sequence[ArchivedFile]
+    stale: Sequence[date] = ()
+
+    def is_stale(self, month: int) -> bool:
+        """Return whether the sketches of a month, counted from January 1970, are stale."""
+        return any(day == ALL_MONTHS or month_number(day) == month for day in self.stale)
+
+    def hash_tree(self, last_location: int) -> bytes:
+        """Return a digest of the locations up to an ID, with their parents.
+
+        A new location changes no totals.
+        """
+        tree = sorted((each.id, each.parent_id or 0) for each in self.locations if each.id <= last_location)
+        return hashlib.sha256(repr(tree).encode()).digest()
+
+    def list_files(self) -> list[list[int]]:
+        """Return number, first and last day, and number of reverted batches of each file."""
+        return [
+            [file.id, _day_number(file.first_day), _day_number(file.last_day), len(file.reverted)]
+            for file in self.files
+        ]
+
+    @property
+    def last_location(self) -> int:
+        """Return the largest ID."""
+        return max((each.id for each in self.locations), default=0)
+
+
+class _Sum(NamedTuple):
+    """Number of rows, and sum of their hashes."""
+
+    row_count: int
+    checksum: Decimal
+
+
+NOTHING = _Sum(0, Decimal(0))
+
+
+@dataclass(slots=True)
+class _PartState:
+    """Rows of a part that the last verification has seen, and those that are settled now."""
+
+    last_day: int
+    verified: _Sum = NOTHING
+    settled: _Sum = NOTHING
+
+    def add(self, part: PartChecksum) -> None:
+        """Add the rows of some blocks."""
+        self.last_day = max(self.last_day, part.last_day)
+        if part.is_verified:
+            self.verified = _Sum(self.verified.row_count + part.row_count, self.verified.checksum + part.checksum)
+        if part.is_settled:
+            self.settled = _Sum(self.settled.row_count + part.row_count, self.settled.checksum + part.checksum)
+
+
+_Key = tuple[str, int, int]
+"""Table, period and first origin of a part."""
+
+
+async def find_changes(snapshot: Snapshot, world: World, last: Verification | None, report: Report) -> Changes:
+    """Return what has changed since the last verification.
+
+    Everything has, without one, after a change of the tree, and in another cluster.
+    """
+    state = snapshot.state
+    if last is not None and not _is_usable(last, state, world):
+        last = None
+    before = state.settled_xid if last is None else last.settled_xid
+    found: dict[_Key, _PartState] = {}
+    count, done = state.total_blocks + state.sketch_blocks + state.price_blocks, 0
+
+    async def read(subject: str, size: int, list_checksums: Callable[[Blocks], Awaitable[list[PartChecksum]]]) -> None:
+        nonlocal done
+        for blocks in split_blocks(size, BLOCKS_PER_STEP):
+            for part in await list_checksums(blocks):
+                key = (subject, part.period, part.first_origin)
+                found.setdefault(key, _PartState(part.last_day)).add(part)
+            done += blocks.until - blocks.first
+            report(done / count)
+
+    def list_totals(blocks: Blocks) -> Awaitable[list[PartChecksum]]:
+        return verifications.list_totals_checksums(
+            snapshot.connection, blocks, ORIGINS_PER_PART, before=before, settled=state.settled_xid
+        )
+
+    def list_prices(blocks: Blocks) -> Awaitable[list[PartChecksum]]:
+        return verifications.list_prices_checksums(
+            snapshot.helper, blocks, ORIGINS_PER_PART, before=before, settled=state.settled_xid
+        )
+
+    def list_sketches(blocks: Blocks) -> Awaitable[list[PartChecksum]]:
+        return verifications.list_sketches_checksums(
+            snapshot.helper, blocks, ORIGINS_PER_PART, before=before, settled=state.settled_xid
+        )
+
+    async def read_others() -> None:
+        await read(SKETCHES, state.sketch_blocks, list_sketches)
+        await read(PRICES, state.price_blocks, list_prices)
+
+    await run_both(read(TOTALS, state.total_blocks, list_totals), read_others())
+    checksums = [VerifiedPart(*key, *part.settled, part.last_day) for key, part in found.items()]
+    if last is None:
+        return Changes(before, None, checksums)
+    verified = {part[:3]: part for part in await verifications.list_verified_parts(snapshot.connection)}
+    return Changes(before, _find_changed_parts(found, verified, world, last), checksums)
+
+
+def split_blocks(size: int, step: int) -> Iterator[Blocks]:
+    """Yield the ranges of blocks of a table."""
+    for first in range(0, size, step):
+        yield Blocks(first, min(first + step, size))
+
+
+def _is_usable(last: Verification, state: StorageState, world: World) -> bool:
+    return (
+        last.storage == state.identity
+        and 0 <= state.next_xid - last.settled_xid < MAX_AGE
+        and last.tree_sha256 == world.hash_tree(last.last_location)
+    )
+
+
+def _find_changed_parts(
+    found: dict[_Key, _PartState],
+    verified: dict[_Key, VerifiedPart],
+    world: World,
+    last: Verification,
+) -> set[Part]:
+    parts, months = set[Part](), {_month_of(_day_number(month)) for month in last.failed}
+    for key in found.keys() | verified.keys():
+        present, former = found.get(key), verified.get(key)
+        now = present.verified if present else NOTHING
+        then = _Sum(former.row_count, former.checksum) if former else NOTHING
+        if now == then:
+            continue
+        subject, period, first_origin = key
+        if subject != PRICES:
+            parts.add(Part(_month_of(period), first_origin))
+        else:
+            last_day = max(part.last_day for part in (present, former) if part is not None)
+            # Days before 1970 are rounded towards 0.
+            first_day = period if period > 0 else period - PERIOD_DAYS + 1
+            months |= _list_months(first_day, min(last_day, period + PERIOD_DAYS + MAX_VALIDITY_DAYS))
+    present_files, former_files = ({tuple(file) for file in files} for files in (world.list_files(), last.files))
+    for _, first_day, last_day, _ in present_files ^ former_files:
+        months |= _list_months(first_day, last_day)
+    origins = {each.id // ORIGINS_PER_PART * ORIGINS_PER_PART for each in world.locations}
+    origins |= {first for subject, _, first in found.keys() | verified.keys() if subject != PRICES}
+    return parts | {Part(month, first) for month in months for first in origins}
+
+
+def _day_number(day: object) -> int:
+    return int(np.datetime64(day, "D").astype(np.int64))  # type: ignore[call-overload]
+
+
+def _month_of(day: int) -> int:
+    return int(np.datetime64(day, "D").astype("datetime64[M]").astype(np.int64))
+
+
+def _list_months(first_day: int, last_day: int) -> set[int]:
+    return set(range(_month_of(first_day), _month_of(last_day) + 1))

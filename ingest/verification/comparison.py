@@ -1,0 +1,245 @@
+"""Comparison of totals, sketches and observations by their fingerprints, on one snapshot."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import aclosing
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from db.administration import verifications
+from db.administration.verifications import Blocks, PackedPriceRows, PackedSketchRows, PackedTotalRows
+from domain.archive import ArchivedFile
+from ingest.archive.reader import read_lane_days
+from ingest.observations.lane_days import first_day_of
+from ingest.verification import field
+from ingest.verification.changes import ORIGINS_PER_PART, Changes, Report, World, split_blocks
+from ingest.verification.fingerprints import NO_PRINTS, Fingerprinter, PricePrints, Prints, add_up, select
+from ingest.verification.rows import PriceRows, UnreadableRows, decode_prices, decode_sketch_rows, decode_totals
+from ingest.verification.snapshot import Snapshot, run_both
+
+BLOCKS_PER_STEP = 2_048
+"""Blocks that one statement packs: 16 MB of rows, or about as much to receive."""
+
+SKETCH_BLOCKS_PER_STEP = 16
+"""A block refers to up to a hundred sketches outside of it, of up to 44 kB each."""
+ROWS_PER_BLOCK = 64
+"""Archived observations that count as much as a block in the progress."""
+
+NO_PRICES = PricePrints(NO_PRINTS, NO_PRINTS)
+
+T = TypeVar("T")
+Result = TypeVar("Result")
+
+
+class Outcome(NamedTuple):
+    """Months that were checked, and those whose totals or sketches differ.
+
+    They count from January 1970.
+    """
+
+    checked: set[int]
+    wrong_totals: set[int]
+    wrong_sketches: set[int]
+
+
+class Comparison:
+    """Fingerprints of changed totals and sketches, and of the observations below them."""
+
+    def __init__(self, snapshot: Snapshot, world: World, changes: Changes) -> None:
+        self._snapshot = snapshot
+        self._world = world
+        self._changes = changes
+        self._fingerprinter = Fingerprinter(world.locations)
+        self._done, self._count = 0, 1
+
+    async def run(self, report: Report) -> Outcome:
+        """Compare the fingerprints. Raise ArchiveError if an archived file cannot be read."""
+        files = self._list_files()
+        archived = sum(file.row_count for file in files) // ROWS_PER_BLOCK
+        state = self._snapshot.state
+        self._count = state.total_blocks + state.price_blocks + state.sketch_blocks + archived
+        (totals, broken_totals), ((sketches, broken_sketches), (complete, new)) = await run_both(
+            self._print_totals(report), self._print_others(files, report)
+        )
+        totals = self._subtract(totals, complete.totals, new.totals, regions_only=False)
+        sketches = self._subtract(sketches, complete.sketches, new.sketches, regions_only=True)
+        wrong_totals, wrong_sketches = (
+            _list_differing(totals) | broken_totals,
+            _list_differing(sketches) | broken_sketches,
+        )
+        wrong_sketches = {month for month in wrong_sketches if not self._world.is_stale(month)}
+        changed = {part.month for part in self._changes.parts or ()} & self._changes.list_months()
+        checked = {*totals.months.tolist(), *sketches.months.tolist(), *changed}
+        return Outcome(checked | wrong_totals | wrong_sketches, wrong_totals, wrong_sketches)
+
+    async def _print_others(
+        self, files: list[ArchivedFile], report: Report
+    ) -> tuple[tuple[Prints, set[int]], tuple[PricePrints, PricePrints]]:
+        return await self._print_sketches(report), await self._print_prices(files, report)
+
+    def _subtract(self, stored: Prints, complete: Prints, new: Prints, *, regions_only: bool) -> Prints:
+        """Return the stored fingerprints minus those of the observations.
+
+        In the parts these are all observations, and outside of them the new ones.
+        """
+        expected = []
+        for prints, in_parts in ((complete, True), (new, False)):
+            above = self._fingerprinter.roll_up(prints, regions_only=regions_only)
+            expected.append(-select(above, self._is_in_parts(above.months, above.origins) == in_parts))
+        return add_up([stored, *expected])
+
+    def _is_in_parts(self, months: npt.NDArray[np.int64], origins: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        if self._changes.parts is None:
+            return np.ones(len(months), dtype=np.bool_)
+        first = origins // ORIGINS_PER_PART * ORIGINS_PER_PART
+        wanted = np.array([(month << 32) + first for month, first in self._changes.parts], dtype=np.int64)
+        return np.isin((months << 32) + first, wanted)
+
+    async def _print_totals(self, report: Report) -> tuple[Prints, set[int]]:
+        """Return the fingerprints of totals, and the months of damaged rows."""
+
+        def process(packed: PackedTotalRows) -> Prints:
+            rows = decode_totals(packed)
+            return Prints(rows.months, rows.origins, self._fingerprinter.print_totals(rows))
+
+        def read(blocks: Blocks) -> Awaitable[PackedTotalRows | None]:
+            return verifications.pack_totals(
+                self._snapshot.connection,
+                blocks,
+                ORIGINS_PER_PART,
+                before=self._changes.before,
+                parts=self._list_parts(),
+            )
+
+        return await self._print_blocks(self._snapshot.state.total_blocks, BLOCKS_PER_STEP, read, process, report)
+
+    async def _print_sketches(self, report: Report) -> tuple[Prints, set[int]]:
+        """Return the fingerprints of sketches, and the months of damaged rows."""
+
+        def process(packed: PackedSketchRows) -> Prints:
+            rows = decode_sketch_rows(packed)
+            return Prints(rows.months, rows.origins, self._fingerprinter.print_sketches(rows))
+
+        def read(blocks: Blocks) -> Awaitable[PackedSketchRows | None]:
+            return verifications.pack_sketches(
+                self._snapshot.helper,
+                blocks,
+                ORIGINS_PER_PART,
+                before=self._changes.before,
+                parts=self._list_parts(),
+            )
+
+        size = self._snapshot.state.sketch_blocks
+        return await self._print_blocks(size, SKETCH_BLOCKS_PER_STEP, read, process, report)
+
+    def _list_parts(self) -> list[tuple[int, int]] | None:
+        parts = self._changes.parts
+        return None if parts is None else [(first_day_of(part.month), part.first_origin) for part in parts]
+
+    async def _print_blocks(
+        self,
+        size: int,
+        step: int,
+        read: Callable[[Blocks], Awaitable[T | None]],
+        process: Callable[[T], Prints],
+        report: Report,
+    ) -> tuple[Prints, set[int]]:
+        damaged = set[int]()
+
+        def print_part(packed: T | None) -> Prints:
+            try:
+                return NO_PRINTS if packed is None else add_up([process(packed)])
+            except UnreadableRows as error:
+                damaged.update(error.months)
+                return NO_PRINTS
+
+        async with aclosing(self._process_blocks(size, step, read, print_part, report)) as found:
+            return add_up([prints async for prints in found]), damaged
+
+    async def _print_prices(self, files: list[ArchivedFile], report: Report) -> tuple[PricePrints, PricePrints]:
+        """Return the fingerprints of all observations that were read, and of the new ones."""
+
+        def process(packed: PackedPriceRows | None) -> tuple[PricePrints, PricePrints]:
+            if packed is None:
+                return NO_PRICES, NO_PRICES
+            rows, new = decode_prices(packed)
+            return self._fingerprinter.print_prices(rows), self._fingerprinter.print_prices(new)
+
+        days = self._span_of_parts()
+
+        def read(blocks: Blocks) -> Awaitable[PackedPriceRows | None]:
+            return verifications.pack_prices(self._snapshot.helper, blocks, before=self._changes.before, days=days)
+
+        complete, new = list[PricePrints](), list[PricePrints]()
+        size = self._snapshot.state.price_blocks
+        async with aclosing(self._process_blocks(size, BLOCKS_PER_STEP, read, process, report)) as found:
+            async for of_all, of_new in found:
+                complete.append(of_all)
+                new.append(of_new)
+        for file in files:
+            complete.append(await asyncio.to_thread(self._print_file, file))
+            self._advance(file.row_count // ROWS_PER_BLOCK, report)
+        return _add_prices(complete), _add_prices(new)
+
+    def _span_of_parts(self) -> tuple[int, int] | None:
+        """Return the first and last day of the parts, or None for all days.
+
+        Without parts no day lies in the span.
+        """
+        parts = self._changes.parts
+        if parts is None:
+            return None
+        if not parts:
+            return 0, -1
+        months = [part.month for part in parts]
+        return first_day_of(min(months)), first_day_of(max(months) + 1) - 1
+
+    def _list_files(self) -> list[ArchivedFile]:
+        """Return the archived files with observations in the months of the parts."""
+        months = None if self._changes.parts is None else {part.month for part in self._changes.parts}
+        return [file for file in self._world.files if months is None or not months.isdisjoint(_list_months(file))]
+
+    def _print_file(self, file: ArchivedFile) -> PricePrints:
+        rows = read_lane_days(file)
+        return self._fingerprinter.print_prices(PriceRows(*(column.to_numpy().astype(np.int64) for column in rows)))
+
+    async def _process_blocks(
+        self,
+        size: int,
+        step: int,
+        read: Callable[[Blocks], Awaitable[T]],
+        process: Callable[[T], Result],
+        report: Report,
+    ) -> AsyncGenerator[Result]:
+        """Yield the result for each range of blocks.
+
+        A thread processes one range while the next is read.
+        """
+        running: asyncio.Future[Result] | None = None
+        for blocks in split_blocks(size, step):
+            packed = await read(blocks)
+            if running is not None:
+                yield await running
+            running = asyncio.ensure_future(asyncio.to_thread(process, packed))
+            self._advance(blocks.until - blocks.first, report)
+        if running is not None:
+            yield await running
+
+    def _advance(self, amount: int, report: Report) -> None:
+        self._done += amount
+        report(min(self._done / self._count, 1.0))
+
+
+def _list_differing(prints: Prints) -> set[int]:
+    return set(prints.months[field.is_nonzero(prints.values)].tolist())
+
+
+def _add_prices(parts: list[PricePrints]) -> PricePrints:
+    return PricePrints(add_up(part.totals for part in parts), add_up(part.sketches for part in parts))
+
+
+def _list_months(file: ArchivedFile) -> Iterable[int]:
+    first, last = (int(np.datetime64(day, "M").astype(np.int64)) for day in (file.first_day, file.last_day))
+    return range(first, last + 1)

@@ -1,0 +1,73 @@
+"""Arithmetic modulo the Mersenne prime 2^61 - 1, on whole arrays.
+
+Modulo a prime no product of weights vanishes, unlike modulo 2^64, where a high bit times an even weight does. Numbers lie in
+0 to PRIME, both included, in unsigned integers of 64 bits. As 2^61 is 1 here, the bits above the 61st are added to those below.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Int64 = npt.NDArray[np.int64]
+UInt64 = npt.NDArray[np.uint64]
+
+BITS = np.uint64(61)
+PRIME = np.uint64((1 << 61) - 1)
+HALF_BITS = np.uint64(32)
+HALF = np.uint64((1 << 32) - 1)
+REST_BITS = np.uint64(61 - 32)
+REST = np.uint64((1 << (61 - 32)) - 1)
+SMALL_BITS = 29
+"""Bits of a number that stays below 2^60 when multiplied by an integer of 32 bits."""
+
+
+def from_signed(numbers: Int64) -> UInt64:
+    """Return signed integers of 64 bits modulo PRIME."""
+    # The shift keeps the sign: a negative number is its lower bits plus at least -4 times 2^61.
+    return fold(((numbers & np.int64(PRIME)) + (numbers >> np.int64(61))).view(np.uint64) + PRIME)
+
+
+def fold(numbers: UInt64) -> UInt64:
+    """Return numbers of up to 64 bits in the range of this module, if they are below 2^64 - 8."""
+    folded: UInt64 = (numbers & PRIME) + (numbers >> BITS)
+    return np.where(folded > PRIME, folded - PRIME, folded)
+
+
+def multiply(left: UInt64, right: UInt64) -> UInt64:
+    """Return the products."""
+    left_high, left_low = left >> HALF_BITS, left & HALF
+    right_high, right_low = right >> HALF_BITS, right & HALF
+    middle = left_high * right_low + left_low * right_high
+    # 2^64 is 8, and the middle part, which has 62 bits, stands 32 bits higher.
+    return fold(fold(left_high * right_high * np.uint64(8) + _raise(middle)) + fold(left_low * right_low))
+
+
+def multiply_small(left: UInt64, right: UInt64) -> UInt64:
+    """Return the products with numbers below 2^32, in half the time."""
+    return fold(_raise((left >> HALF_BITS) * right) + fold((left & HALF) * right))
+
+
+def _raise(numbers: UInt64) -> UInt64:
+    """Return numbers times 2^32, unfolded: up to 2^61 + 2^35."""
+    raised: UInt64 = ((numbers & REST) << HALF_BITS) + (numbers >> REST_BITS)
+    return raised
+
+
+def add_groups(numbers: UInt64, starts: Int64) -> UInt64:
+    """Return the sums of consecutive groups, which begin at `starts`.
+
+    A group has fewer than 2^31 numbers.
+    """
+    low, high = np.add.reduceat(numbers & HALF, starts), np.add.reduceat(numbers >> HALF_BITS, starts)
+    return fold(fold(_raise(high)) + fold(low))
+
+
+def negate(numbers: UInt64) -> UInt64:
+    """Return the numbers that cancel these."""
+    negated: UInt64 = PRIME - numbers
+    return negated
+
+
+def is_nonzero(numbers: UInt64) -> npt.NDArray[np.bool_]:
+    """Return which numbers differ from zero, of which PRIME is another form."""
+    is_zero: npt.NDArray[np.bool_] = numbers % PRIME == 0
+    return ~is_zero

@@ -1,0 +1,54 @@
+"""Snapshot of the database that two connections read at the same time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from db.administration import verifications
+from db.administration.verifications import StorageState
+from db.connection import Connection
+from db.repositories import prices
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """State of all data at one moment, as both connections see it. They may be the same."""
+
+    connection: Connection
+    helper: Connection
+    state: StorageState
+
+
+@asynccontextmanager
+async def open_snapshot(connection: Connection, helper: Connection | None) -> AsyncIterator[Snapshot]:
+    """Yield a snapshot; without a helper, the connection does all the work."""
+    async with connection.transaction():
+        await prices.set_snapshot_isolation(connection)
+        state = await verifications.describe_storage(connection)
+        if helper is None:
+            yield Snapshot(connection, connection, state)
+            return
+        name = await verifications.export_snapshot(connection)
+        async with helper.transaction():
+            await prices.set_snapshot_isolation(helper)
+            await verifications.import_snapshot(helper, name)
+            yield Snapshot(connection, helper, state)
+
+
+async def run_both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tuple[T, U]:
+    """Run both at the same time and return their results.
+
+    If one fails, end the other before its error is raised.
+    """
+    first, second = asyncio.ensure_future(one), asyncio.ensure_future(other)
+    try:
+        return await first, await second
+    finally:
+        for task in (first, second):
+            task.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
