@@ -1,4 +1,4 @@
-"""CLI: `python -m bench [ingest|reads|…|billion|messages|verify] [--quick] [--no-peers]`."""
+"""CLI: `python -m bench [ingest|reads|…|moves|verify] [--quick] [--no-peers]`."""
 
 import argparse
 import asyncio
@@ -14,6 +14,7 @@ from rich.console import Console
 from bench.data.database import bench_server
 from bench.http.comparison import bench_http
 from bench.ingest.batches import bench_ingest
+from bench.ingest.tree_changes import bench_tree_changes
 from bench.machine import print_machine
 from bench.messages.throughput import bench_messages
 from bench.pages.first_content import bench_pages
@@ -33,7 +34,7 @@ SUBJECTS: dict[str, Measure] = {
     "http": bench_http,
     "pages": bench_pages,
 }
-LONG = {"billion": bench_billion, "messages": bench_messages, "verify": bench_verify}
+LONG = {"billion": bench_billion, "messages": bench_messages, "moves": bench_tree_changes, "verify": bench_verify}
 """Benchmarks that run only when named, on a server with autovacuum."""
 
 

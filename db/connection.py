@@ -18,6 +18,7 @@ from typing import Any, Self
 import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from db.diagnosis.conninfo import choose_session_target, connection_error, describe_unusable, quote_names
@@ -115,6 +116,11 @@ async def open_connection(database_url: str) -> Connection:
         return await AsyncConnection.connect(database_url, **connection_options(database_url))
     except psycopg.OperationalError as error:
         raise connection_error(database_url, error) from error
+
+
+def is_in_transaction(connection: Connection) -> bool:
+    """Return whether a transaction has begun on the connection and has not ended."""
+    return connection.info.transaction_status is not TransactionStatus.IDLE
 
 
 async def ping(connection: Connection) -> None:

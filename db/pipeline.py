@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from psycopg import errors
 from psycopg.adapt import Transformer
 from psycopg.generators import fetch_many, send
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from db.connection import Connection
@@ -61,11 +61,13 @@ async def _execute(
     connection: Connection, statement: bytes, parameters: Sequence[Sequence[str]], decode: Decoder[Result]
 ) -> "_PipelineRun[Result]":
     async with connection.lock:
-        run = _PipelineRun(connection, statement, decode)
-        commands = run.create_commands(parameters)
-        with spans.NO_SPAN if spans.tracer is None else statement_span(statement, len(parameters)):
-            await connection.wait(_run_pipeline(connection.pgconn, commands, run.on_result))
-    return run
+        while True:
+            run = _PipelineRun(connection, statement, decode)
+            commands = run.create_commands(parameters)
+            with spans.NO_SPAN if spans.tracer is None else statement_span(statement, len(parameters)):
+                await connection.wait(_run_pipeline(connection.pgconn, commands, run.on_result))
+            if not run.is_lost or connection.pgconn.transaction_status != TransactionStatus.IDLE:
+                return run
 
 
 def format_integers(values: Iterable[int]) -> str:
@@ -76,7 +78,17 @@ def format_integers(values: Iterable[int]) -> str:
 class _PipelineRun(Generic[Result]):
     """One execution of a pipeline: its commands, the results so far and the first error."""
 
-    __slots__ = ("_decode", "_name", "_pgconn", "_prepared", "_statement", "_transformer", "error", "results")
+    __slots__ = (
+        "_decode",
+        "_name",
+        "_pgconn",
+        "_prepared",
+        "_statement",
+        "_transformer",
+        "error",
+        "is_lost",
+        "results",
+    )
 
     def __init__(self, connection: Connection, statement: bytes, decode: Decoder[Result]) -> None:
         self._pgconn = connection.pgconn
@@ -89,6 +101,7 @@ class _PipelineRun(Generic[Result]):
         self._decode = decode
         self.results: list[Result] = []
         self.error: Exception | None = None
+        self.is_lost = False
 
     def create_commands(self, parameters: Sequence[Sequence[str]]) -> list[Callable[[], None]]:
         """Return the libpq calls of the pipeline, in order.
@@ -116,6 +129,10 @@ class _PipelineRun(Generic[Result]):
             self._prepared.add(self._name)
         elif status == ExecStatus.FATAL_ERROR and self.error is None:
             self.error = errors.error_from_result(result)
+            if isinstance(self.error, errors.InvalidSqlStatementName):
+                # psycopg deallocates all prepared statements after a ROLLBACK or a DROP.
+                self._prepared.clear()
+                self.is_lost = True
 
 
 def _run_pipeline(

@@ -4,6 +4,7 @@ Values created for every query are named tuples: creating and hashing a frozen d
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -64,6 +65,32 @@ class TreeChange:
     added: int
     moved: int
     unchanged: int
+
+
+class TreeMove(NamedTuple):
+    """Locations before and after a change of the tree; `after` has all of `before`."""
+
+    before: Sequence[Location]
+    after: Sequence[Location]
+
+    def list_moved_ports(self) -> list[int]:
+        """Return the IDs of the ports that get other ancestors. New ports have no prices yet."""
+        known, wanted = ({location.id: location.parent_id for location in tree} for tree in self)
+        return [
+            location.id
+            for location in self.before
+            if location.kind is LocationKind.PORT
+            and _list_ancestors(location.id, known) != _list_ancestors(location.id, wanted)
+        ]
+
+
+def _list_ancestors(location_id: int, parents: Mapping[int, int | None]) -> list[int]:
+    ancestors = []
+    above = parents[location_id]
+    while above is not None:
+        ancestors.append(above)
+        above = parents[above]
+    return ancestors
 
 
 class Lane(NamedTuple):

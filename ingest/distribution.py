@@ -5,7 +5,7 @@ All other tables stay on the coordinator: the queue, exchange rates, tokens and 
 
 from collections.abc import Callable
 
-from db.administration import citus
+from db.administration import citus, moves
 from db.connection import Connection
 from db.repositories import locations, versions
 from ingest.errors import ClusterUnusable
@@ -56,6 +56,7 @@ async def distribute(connection: Connection, *, shards: int | None, report: Repo
     }
     report("waiting for running batches", 0.0)
     async with connection.transaction():
+        await moves.lock_tree_change(connection)
         await locations.lock_tree_exclusive(connection)
         present = await citus.list_distributed_tables(connection)
         if shards is not None and present.get("price_totals", shards) != shards:
@@ -86,6 +87,7 @@ async def undistribute(connection: Connection, *, report: Report) -> list[str]:
     await check_cluster(connection)
     report("waiting for running batches", 0.0)
     async with connection.transaction():
+        await moves.lock_tree_change(connection)
         await locations.lock_tree_exclusive(connection)
         present = await citus.list_distributed_tables(connection)
         distributed = [table for table in MOVED_BACK if table in present]

@@ -1,4 +1,4 @@
-"""Periodic maintenance of a worker: recovery, compaction, progress, expired payloads."""
+"""Periodic maintenance of a worker: recovery, compaction, and deletion of what is over."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ from db.pool import Pool
 from db.repositories import batches, payloads
 from ingest.compact import compact
 from ingest.distribution import recover_transactions
+from ingest.moves.steps import clear_remains
 from ingest.sketches.rebuild import rebuild_stale
 
 log = logging.getLogger("ratesgraph.worker")
@@ -26,6 +27,7 @@ async def run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) ->
                 async for month in rebuild_stale(connection):
                     log.info("built the sketches of %s", f"{month:%Y-%m}")
                 await compact(connection, skip_locked=True)
+                await clear_remains(connection)
                 await batches.clear_progress(connection)
                 await payloads.delete_old_payloads(connection, days=payload_days)
         except MigrationNeeded:

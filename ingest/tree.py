@@ -2,17 +2,20 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
-from db.connection import Connection
+from db.administration import moves
+from db.connection import Connection, is_in_transaction
 from db.repositories import audit, locations, sketches, versions
 from db.repositories.audit import COMMAND, Action
-from domain.locations import Location, LocationKind, TreeChange, TreeEntry, normalize_code
+from domain.locations import Location, LocationKind, TreeChange, TreeEntry, TreeMove, normalize_code
 from ingest.errors import TreeRejected
-from ingest.tree_totals import move_totals
+from ingest.moves.plan import plan_move, with_ids
+from ingest.moves.steps import SteppedChange, only_change
+from ingest.tree_totals import measure_move, move_totals
 
 CODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}")
 """A UN/LOCODE: country, then three letters or digits 2 to 9 (UNECE Recommendation 16)."""
@@ -21,6 +24,11 @@ MAX_NAME_LENGTH = 200
 MAX_SLUG_LENGTH = 63
 MAX_AUDITED_KEYS = 10
 """Maximum number of a change's locations that the audit entry lists by key."""
+MAX_ROWS_AT_ONCE = 20_000
+"""Rows of totals that a change moves in one transaction, in half a second. More are moved in steps."""
+
+Work = Callable[[Connection], Awaitable[object]]
+"""Work in the transaction of a change."""
 
 
 class Rule(NamedTuple):
@@ -98,30 +106,94 @@ async def change_tree(
     by: str = COMMAND,
     max_moved_rows: int | None = None,
     report: Callable[[float], None] = lambda _fraction: None,
+    also: Work | None = None,
 ) -> TreeChange:
-    """Add or update the locations in one transaction; the totals follow moved locations.
+    """Add or update the locations, completely or not at all; the totals follow moved locations.
 
-    Readers see the tree and the totals before the change until it commits. Batches wait for it, dry runs and reverts too. Raise
-    TreeRejected, and change nothing, if the result would not be a tree, or if the moved lanes have more than `max_moved_rows`
-    rows of totals (TREE_CHANGE_TOO_LARGE). `report` receives the fraction of the totals that have moved (0 to 1).
+    Readers see the tree and the totals before the change until it commits. A change of few totals, or in a transaction of the
+    caller, is one transaction, for which batches, dry runs and reverts wait. Otherwise it proceeds in steps, as
+    `ingest.moves.steps` describes. `also` runs in the transaction that commits.
+
+    Raise TreeRejected, and change nothing, if the result would not be a tree, or if the moved lanes have more than
+    `max_moved_rows` rows of totals (TREE_CHANGE_TOO_LARGE). `report` receives the fraction of the totals that have moved.
     """
-    async with connection.transaction():
-        await locations.lock_tree_exclusive(connection)
-        await sketches.keep_sketches(connection)
-        tree = await locations.list_locations(connection)
-        before = {location.key.lower(): location for location in tree}
-        PlannedTree(entries, before).check()
-        named = [(entry.kind, entry.key, entry.name) for entry in entries if entry.name is not None]
-        await locations.upsert_locations(connection, named)
-        changed = await locations.set_parents(connection, [(entry.key, entry.parent_key) for entry in entries])
-        if before and changed:
-            await move_totals(connection, tree, max_rows=max_moved_rows, report=report)
-        change = _compare(entries, before)
-        named_first = ", ".join(entry.key for entry in entries[:MAX_AUDITED_KEYS])
+    change = _Change(connection, entries, by, max_moved_rows, report, also)
+    if is_in_transaction(connection):
+        await moves.lock_tree_change(connection)
+        return await change.apply_at_once()
+    async with only_change(connection):
+        return await change.apply_in_steps() or await change.apply_at_once()
+
+
+class _Change(NamedTuple):
+    """Requested change of the tree."""
+
+    connection: Connection
+    entries: Sequence[TreeEntry]
+    by: str
+    max_moved_rows: int | None
+    report: Callable[[float], None]
+    also: Work | None
+
+    async def apply_at_once(self) -> TreeChange:
+        """Apply the change in one transaction, during which the tree is locked."""
+        async with self.connection.transaction():
+            await locations.lock_tree_exclusive(self.connection)
+            await sketches.keep_sketches(self.connection)
+            move = await self._plan()
+            await measure_move(self.connection, move, max_rows=self.max_moved_rows)
+            added = await self._add_locations(move)
+            await move_totals(self.connection, with_ids(move, added), self.report)
+            return await self._change_locations(move)
+
+    async def apply_in_steps(self) -> TreeChange | None:
+        """Apply the change in steps.
+
+        Return None if it has not been applied, because it is small or because the steps came to no end.
+        """
+        move = await self._plan()
+        measured = await measure_move(self.connection, move, max_rows=self.max_moved_rows)
+        if measured.row_count <= MAX_ROWS_AT_ONCE:
+            return None
+        steps = SteppedChange(
+            self.connection,
+            move,
+            add_locations=partial(self._add_locations, move),
+            change_locations=partial(self._change_locations, move),
+        )
+        return await steps.run(self.report)
+
+    async def _plan(self) -> TreeMove:
+        """Return the tree before and after the change.
+
+        Raise TreeRejected if the result would not be a tree.
+        """
+        tree = await locations.list_locations(self.connection)
+        PlannedTree(self.entries, {location.key.lower(): location for location in tree}).check()
+        return plan_move(self.entries, tree)
+
+    async def _add_locations(self, move: TreeMove) -> Mapping[int, int]:
+        """Insert the new locations; return their IDs by the negative ones of the plan."""
+        new = {each.key.lower(): each for each in move.after if each.id < 0}
+        if not new:
+            return {}
+        await locations.upsert_locations(self.connection, [(each.kind, each.key, each.name) for each in new.values()])
+        stored = await locations.find_locations(self.connection, new)
+        return {new[each.key.lower()].id: each.id for each in stored}
+
+    async def _change_locations(self, move: TreeMove) -> TreeChange:
+        """Write names and parents, the audit entry and the announcement."""
+        named = [(entry.kind, entry.key, entry.name) for entry in self.entries if entry.name is not None]
+        await locations.upsert_locations(self.connection, named)
+        await locations.set_parents(self.connection, [(entry.key, entry.parent_key) for entry in self.entries])
+        change = _compare(self.entries, {location.key.lower(): location for location in move.before})
+        named_first = ", ".join(entry.key for entry in self.entries[:MAX_AUDITED_KEYS])
         detail = f"{change.added} added, {change.moved} moved: {named_first}"
-        await audit.insert_entry(connection, by, Action.CHANGE_TREE, detail=detail)
-        await versions.announce_change(connection, "tree")
-    return change
+        await audit.insert_entry(self.connection, self.by, Action.CHANGE_TREE, detail=detail)
+        await versions.announce_change(self.connection, "tree")
+        if self.also is not None:
+            await self.also(self.connection)
+        return change
 
 
 def _compare(entries: Sequence[TreeEntry], before: Mapping[str, Location]) -> TreeChange:

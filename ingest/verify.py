@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from db.administration import verifications
+from db.administration import moves, verifications
 from db.administration.citus import find_citus, list_distributed_tables
 from db.administration.verifications import StorageState
 from db.connection import Connection
@@ -176,6 +176,8 @@ async def _check_locked(
             if wrong and repair:
                 await rebuild_month(connection, month)
         if found and repair:
+            # A change of the tree in steps has read the month before the repair: it begins again.
+            await moves.clear_tree_change(connection)
             await versions.announce_change(connection, f"repair {month}")
     return found
 

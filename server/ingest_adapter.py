@@ -127,14 +127,17 @@ async def change_tree(
     """Add, update or move locations.
 
     Return the rejection if the tree would become invalid, or if more than `max_moved_rows` rows of totals would move. Raise
-    TreeChangeRunning if it waited too long for another change.
+    TreeChangeRunning if it waited too long for another change, and RequestError if archived prices cannot be read.
     """
     engine = await _import_ingest("tree")
     try:
-        async with explain_waits(reading_pool), pool.connection() as connection:
-            normalized = [engine.normalize(entry) for entry in entries]
-            change: TreeChange = await engine.change_tree(connection, normalized, by=by, max_moved_rows=max_moved_rows)
-            return change
+        with explain_archive():
+            async with explain_waits(reading_pool), pool.connection() as connection:
+                normalized = [engine.normalize(entry) for entry in entries]
+                change: TreeChange = await engine.change_tree(
+                    connection, normalized, by=by, max_moved_rows=max_moved_rows
+                )
+                return change
     except TreeRejected as error:
         return Rejection(error.number, None, error.code, error.message, None)
 

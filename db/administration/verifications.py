@@ -135,8 +135,7 @@ async def describe_storage(connection: Connection) -> StorageState:
 
 async def export_snapshot(connection: Connection) -> str:
     """Return the name under which other transactions can read this one's snapshot until it ends."""
-    name: str = (await (await connection.execute(SQL["export_snapshot"])).fetchall())[0][0]
-    return name
+    return str((await (await connection.execute(SQL["export_snapshot"])).fetchall())[0][0])
 
 
 async def import_snapshot(connection: Connection, name: str) -> None:

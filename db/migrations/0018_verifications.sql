@@ -1,4 +1,4 @@
--- depends: 0016_sparse_totals
+-- depends: 0017_tree_changes
 
 -- What the last verification has found correct, so that the next one recomputes only what has changed since. Only new, empty
 -- tables, which no upload writes.

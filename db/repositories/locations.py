@@ -280,11 +280,17 @@ async def lock_tree_shared(connection: Connection) -> None:
 
 
 async def lock_tree_exclusive(connection: Connection) -> None:
-    """Lock the tree exclusively until the transaction ends.
-
-    Wait until the transactions of batches have ended.
-    """
+    """Wait for the transactions of batches, and lock the tree until this one ends."""
     await connection.execute(SQL["lock_tree_exclusive"])
+
+
+async def try_lock_tree_exclusive(connection: Connection) -> bool:
+    """Lock the tree exclusively until the transaction ends, if no batch is being applied.
+
+    Return whether it is locked. Batches that begin do not wait behind the attempt.
+    """
+    row = await (await connection.execute(SQL["try_lock_tree_exclusive"])).fetchone()
+    return row is not None and bool(row[0])
 
 
 async def is_tree_changing(connection: Connection) -> bool:

@@ -100,9 +100,12 @@ def copy_out_month(connection: Connection, month: date) -> AsyncGenerator[bytes]
     return copy_out(connection, SQL["copy_out_month"], {"month": month})
 
 
-def copy_out_moved(connection: Connection, ports: Sequence[int]) -> AsyncGenerator[bytes]:
-    """Yield the observations with an end among the ports, as `copy_out_month` does."""
-    return copy_out(connection, SQL["copy_out_moved"], {"ports": list(ports)})
+def copy_out_moved(connection: Connection, ports: Sequence[int], days: DateRange) -> AsyncGenerator[bytes]:
+    """Yield the observations with an end among the ports that are valid on one of the days.
+
+    The format is that of `copy_out_month`.
+    """
+    return copy_out(connection, SQL["copy_out_moved"], {"ports": list(ports), "first": days.first, "last": days.last})
 
 
 async def take_crowded(

@@ -40,33 +40,6 @@ class Difference:
     actual_count: int
 
 
-class MovedLanes(NamedTuple):
-    """Size of the totals of the lanes that a tree change moves, and their number of parts.
-
-    `last_part` is the number of the last part; parts are numbered from 0.
-    """
-
-    row_count: int
-    first_month: date | None
-    last_month: date | None
-    last_part: int | None
-
-
-class PackedTotals(NamedTuple):
-    """Totals of one month as columns in PostgreSQL's binary format, those with changes apart.
-
-    The arrays have 31 elements, one per day, or MAX_CHANGES, of which the last ones may be 0.
-    """
-
-    origins: bytes
-    destinations: bytes
-    price_sums: bytes
-    price_counts: bytes
-    changed_origins: bytes
-    changed_destinations: bytes
-    changes: bytes
-
-
 class LaneHistory(NamedTuple):
     """Number of prices of a lane on `first_day` and every day after it."""
 
@@ -250,35 +223,6 @@ async def compact_keys(
         for origin, destination, month, rows in await execute(connection, SQL["compact_keys"], parameters)
     ]
     return (min(last for last, _ in steps), sum(rows for _, rows in steps)) if steps else None
-
-
-async def store_moved_lanes(connection: Connection, moved: Sequence[int], *, part_lanes: int) -> None:
-    """Store the lanes that have totals and a moved port at an end.
-
-    They are numbered in parts of `part_lanes` lanes.
-    """
-    await connection.execute(SQL["store_moved_lanes"], {"moved": list(moved), "part_lanes": part_lanes})
-
-
-async def analyze_moved_lanes(connection: Connection) -> None:
-    """Update the planner statistics of the moved lanes."""
-    await connection.execute(SQL["analyze_moved_lanes"])
-
-
-async def measure_moved_lanes(connection: Connection) -> MovedLanes:
-    """Return the size of the moved lanes' totals."""
-    async with connection.cursor(row_factory=args_row(MovedLanes)) as cursor:
-        await cursor.execute(SQL["measure_moved_lanes"])
-        (measured,) = await cursor.fetchall()
-        return measured
-
-
-async def read_moved_month(connection: Connection, month: date, part: int) -> PackedTotals | None:
-    """Return the totals of one part of the moved lanes in one month, or None if there are none."""
-    async with connection.cursor(binary=True) as cursor:
-        await cursor.execute(SQL["read_moved_month"], {"month": month, "part": part, "max_changes": MAX_CHANGES})
-        (columns,) = await cursor.fetchall()
-        return PackedTotals(*(column or b"" for column in columns)) if any(columns) else None
 
 
 async def pack_day_sums(connection: Connection) -> None:

@@ -223,11 +223,15 @@ SELECT pg_advisory_xact_lock_shared(7263002, 'locations'::regclass::oid::int)
 -- Waits until no batch is being applied, then locks the tree exclusively until the transaction ends.
 SELECT pg_advisory_xact_lock(7263002, 'locations'::regclass::oid::int)
 
+-- try_lock_tree_exclusive --
+-- One row: whether this transaction now has the lock of lock_tree_exclusive. It does not wait, so no batch waits behind it.
+SELECT pg_try_advisory_xact_lock(7263002, 'locations'::regclass::oid::int)
+
 -- is_tree_changing --
--- Whether a transaction holds the exclusive lock of this installation's tree or waits for it.
+-- Whether a session holds the exclusive lock of this installation's tree, or that of its changes, or waits for one.
 SELECT EXISTS (
     SELECT FROM pg_locks
     WHERE locktype = 'advisory' AND mode = 'ExclusiveLock'
-      AND (classid, objid, objsubid) = (7263002, 'locations'::regclass::oid, 2)
+      AND classid IN (7263002, 7263005) AND (objid, objsubid) = ('locations'::regclass::oid, 2)
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 )

@@ -54,12 +54,13 @@ COPY (
 ) TO STDOUT (FORMAT csv)
 
 -- copy_out_moved --
--- One row per observation of the lanes (port to port) with an end among the ports, in the format of copy_out_month. Reads the whole
--- table.
+-- One row per observation of the lanes (port to port) with an end among the ports that is valid on one of the days, in the format of
+-- copy_out_month. Reads the whole table.
 COPY (
     SELECT origin, destination, first_day - '1970-01-01'::date, last_day - '1970-01-01'::date, usd_cents
     FROM prices
-    WHERE origin = ANY(%(ports)s::integer[]) OR destination = ANY(%(ports)s::integer[])
+    WHERE (origin = ANY(%(ports)s::integer[]) OR destination = ANY(%(ports)s::integer[]))
+      AND first_day <= %(last)s AND last_day >= %(first)s
 ) TO STDOUT (FORMAT csv)
 
 -- take_crowded --

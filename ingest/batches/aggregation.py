@@ -7,12 +7,12 @@ first on the origin's side and then on the destination's.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from domain.locations import Location
+from domain.locations import Location, TreeMove
 from domain.prices import COUNT_MASK, LASTING, MAX_COUNT, MAX_SUM, SLOT_BITS, SUM_SHIFT
 from ingest.observations.lane_days import LaneDays, first_day_of, month_of
 
@@ -23,6 +23,14 @@ MAX_LANES = 50_000
 
 It bounds memory: with the regions above them they may become many times as many rows.
 """
+
+MAX_MOVED_LANES = 10_000
+"""Lanes of a month whose move is computed at once.
+
+It bounds memory: in a tree of five levels, a lane becomes up to 25 rows of half a kilobyte, before and after the change.
+"""
+MAX_MOVED_CHANGES = 100_000
+"""Changes of lanes whose move is computed at once, for the same reason."""
 
 Int64 = npt.NDArray[np.int64]
 
@@ -44,6 +52,11 @@ class MonthTotals:
 
     def __len__(self) -> int:
         return len(self.slot)
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.bool_]) -> "MonthTotals":
+        """Return some of the changes."""
+        columns = (self.origin, self.destination, self.slot, self.sums, self.counts)
+        return MonthTotals(self.month, *(column[rows] for column in columns))
 
     def negated(self) -> "MonthTotals":
         """Return the totals that cancel these."""
@@ -123,6 +136,41 @@ def move_lanes(lanes: MonthTotals, before: Iterable[Location], after: Sequence[L
     added, removed = _add_to_all_ancestors(changes, tree), _add_to_all_ancestors(changes, former)
     difference = _add_up_parts([added, replace(removed, sums=-removed.sums, counts=-removed.counts)])
     return tree.to_totals(lanes.month, difference)
+
+
+def select_moved(observations: LaneDays, move: TreeMove) -> LaneDays:
+    """Return the observations of the lanes with an end that a change of the tree moves."""
+    ports = move.list_moved_ports()
+    rows = np.isin(observations.origin, ports) | np.isin(observations.destination, ports)
+    return LaneDays(*(getattr(observations, field.name)[rows] for field in fields(LaneDays)))
+
+
+def move_lane_days(observations: LaneDays, move: TreeMove) -> Iterator[MonthTotals]:
+    """Yield the differences that a change of the tree makes to the partial sums of observations.
+
+    The parts add up.
+    """
+    for month in totals_by_month(observations, [replace(location, parent_id=None) for location in move.before]):
+        for start in range(0, len(month), MAX_MOVED_CHANGES):
+            yield move_lanes(month[start : start + MAX_MOVED_CHANGES], move.before, move.after)
+
+
+def add_up(parts: Sequence[MonthTotals]) -> MonthTotals:
+    """Return the sum of partial sums of one month, without changes that are zero."""
+    key = np.stack(
+        [np.concatenate([getattr(part, name) for part in parts]) for name in ("origin", "destination", "slot")]
+    )
+    order = np.lexsort(key[::-1])
+    key = key[:, order]
+    starts = np.flatnonzero((np.diff(key, prepend=key[:, :1] - 1) != 0).any(axis=0))
+    if not len(starts):
+        return parts[0]
+    sums, counts = (
+        np.add.reduceat(np.concatenate([getattr(part, name) for part in parts])[order], starts)
+        for name in ("sums", "counts")
+    )
+    total = MonthTotals(parts[0].month, key[0, starts], key[1, starts], key[2, starts], sums, counts)
+    return total[(sums != 0) | (counts != 0)]
 
 
 def _index_tree(locations: Iterable[Location]) -> _Tree:

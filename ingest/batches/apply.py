@@ -12,14 +12,16 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import polars as pl
 
+from db.administration import moves
 from db.connection import Connection
 from db.repositories import batches, lanes, locations, prices, sketches, totals, versions
 from domain.batch_size import DEFAULT_LIMITS, BatchLimits
 from domain.batches import BatchOutcome, BatchStatus, OnError
-from domain.locations import Location
+from domain.locations import Location, TreeMove
 from ingest.batches.aggregation import MonthTotals, totals_by_month
 from ingest.batches.copy_encoding import encode_prices, encode_totals
 from ingest.batches.counts import BatchCounts
+from ingest.batches.moves.recording import find_move, record_observations
 from ingest.batches.pipeline import ProcessedSlice, process_slices
 from ingest.observations.copy_stream import copy_stream
 from ingest.observations.lane_days import LaneDays, month_of, to_lane_days
@@ -47,6 +49,8 @@ Slices = Callable[[], Iterator[Slice]]
 ProcessedSlices = AsyncGenerator[ProcessedSlice]
 ProgressCallback = Callable[[str, float], None]
 """Receives the current stage and the fraction of the items read so far (0 to 1)."""
+Trees = tuple[list[Location], TreeMove | None]
+"""The present tree, and the change of it that is under way in steps."""
 
 
 class _InvalidItem(Exception):
@@ -75,13 +79,14 @@ async def apply_slices(
     await locations.lock_tree_shared(connection)
     await sketches.keep_sketches(connection)
     tree = await locations.list_locations(connection)
+    move = await find_move(connection, tree)
 
     def process() -> ProcessedSlices:
         return process_slices(connection, slices(), tree, limits)
 
     try:
         async with connection.transaction():
-            return await _store(connection, batch_id, process(), tree, on_error, report)
+            return await _store(connection, batch_id, process(), (tree, move), on_error, report)
     except _InvalidItem:
         # The savepoint was rolled back. A second pass lists the problems of all items.
         async with connection.transaction():
@@ -92,7 +97,7 @@ async def _store(
     connection: Connection,
     batch_id: int,
     slices: ProcessedSlices,
-    tree: list[Location],
+    trees: Trees,
     on_error: OnError,
     report: ProgressCallback,
 ) -> BatchOutcome:
@@ -113,15 +118,17 @@ async def _store(
                 price_rows = stack.enter_context(ReadAhead(encode_prices(batch_id, observations)))
                 # Whether this is the last slice is a guess: the totals of any two parts of a batch add up.
                 if sum(map(len, pending)) > MAX_PENDING_ROWS or processed.fraction_read >= 1:
-                    await stack.enter_async_context(_appending_totals(connection, pending, tree, as_changes, report))
+                    await stack.enter_async_context(_appending_totals(connection, pending, trees, as_changes, report))
                 await asyncio.gather(
                     prices.copy_prices(connection, copy_stream(price_rows)), asyncio.to_thread(counts.add, processed)
                 )
     if counts.rejected == counts.items:
         return counts.rejected_outcome()
     if pending:
-        async with _appending_totals(connection, pending, tree, as_changes, report):
+        async with _appending_totals(connection, pending, trees, as_changes, report):
             pass
+    if trees[1] is not None:
+        await moves.insert_moved_batch(connection, batch_id)
     await lanes.insert_lanes(connection, batch_id, *counts.lanes())
     await versions.announce_change(connection, f"{batch_id} {BatchStatus.APPLIED}")
     return counts.applied_outcome()
@@ -143,7 +150,7 @@ async def _collect_rejections(
 async def _appending_totals(
     connection: Connection,
     pending: list[pl.DataFrame],
-    tree: list[Location],
+    trees: Trees,
     as_changes: bool,
     report: ProgressCallback,
 ) -> AsyncIterator[None]:
@@ -151,6 +158,7 @@ async def _appending_totals(
 
     The totals are computed from the beginning of the block on, and the sketches while PostgreSQL stores the totals.
     """
+    tree, move = trees
 
     def on_progress(fraction: float) -> None:
         report("storing averages", PRICES_SHARE + (1 - PRICES_SHARE) * fraction)
@@ -162,6 +170,8 @@ async def _appending_totals(
         with ReadAhead(encode_sketch_rows(sketches_by_month(observations, tree))) as sketch_rows:
             await totals.copy_totals(connection, copy_stream(total_rows))
             await sketches.copy_sketches(connection, copy_stream(sketch_rows))
+    if move is not None:
+        await record_observations(connection, move, observations)
 
 
 def take_observations(pending: list[pl.DataFrame]) -> LaneDays:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from db.repositories.totals import PackedTotals
+from db.administration.moves import PackedTotals
 from domain.locations import Location
 from domain.prices import LASTING, MAX_CHANGES, RATE_UNITS
 from ingest.batches.aggregation import (

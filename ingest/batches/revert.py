@@ -7,12 +7,14 @@ import asyncio
 
 import polars as pl
 
+from db.administration import moves
 from db.connection import Connection
 from db.repositories import audit, batches, locations, prices, sketches, totals, versions
 from db.repositories.audit import COMMAND, Action
 from domain.batches import BatchStatus
 from ingest.archive.reader import count_lanes, read_batch
 from ingest.batches.copy_encoding import encode_negated_totals
+from ingest.batches.moves.recording import find_move, record_observations
 from ingest.observations.copy_stream import copy_stream
 from ingest.observations.csv_lines import read_observations
 from ingest.observations.lane_days import to_lane_days
@@ -48,6 +50,9 @@ async def revert_batch(connection: Connection, batch_id: int, *, by: str = COMMA
             rows = encode_negated_totals(observations, tree, as_changes=as_changes)
             await totals.copy_totals(connection, copy_stream(rows))
             await append_sketches(connection, sketches_by_month(observations, tree, sign=-1))
+            if (move := await find_move(connection, tree)) is not None:
+                await record_observations(connection, move, observations, is_revert=True)
+                await moves.insert_moved_batch(connection, batch_id)
             await prices.delete_batch_prices(connection, batch_id)
         if archived:
             lanes = await asyncio.to_thread(count_lanes, pl.concat(archived))

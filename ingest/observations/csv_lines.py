@@ -7,6 +7,8 @@ from contextlib import aclosing
 
 import polars as pl
 
+from domain.prices import DateRange
+
 COLUMNS = {
     "origin": pl.Int32,
     "destination": pl.Int32,
@@ -32,6 +34,14 @@ async def read_observations(lines: AsyncGenerator[bytes]) -> list[pl.DataFrame]:
     if rest:
         frames.append(await asyncio.to_thread(_parse, bytes(rest)))
     return frames
+
+
+def cut_observations(observations: pl.DataFrame, days: DateRange) -> pl.DataFrame:
+    """Return the observations that are valid on one of the days, cut to them."""
+    first, last = (pl.lit(day).to_physical() for day in (days.first, days.last))
+    return observations.filter((pl.col("first_day") <= last) & (pl.col("last_day") >= first)).with_columns(
+        pl.col("first_day").clip(first), pl.col("last_day").clip(None, last)
+    )
 
 
 def _parse(lines: bytes) -> pl.DataFrame:

@@ -1,7 +1,9 @@
 """Sketches after a change of the region tree: those of all regions follow moved ports."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import aclosing
+from datetime import date
 from heapq import merge
 from itertools import groupby
 
@@ -10,9 +12,10 @@ import polars as pl
 
 from db.connection import Connection
 from db.repositories import prices, sketches
-from domain.locations import Location
+from domain.locations import Location, TreeMove
+from domain.prices import DateRange
 from ingest.archive.reader import read_lane_days
-from ingest.observations.csv_lines import read_observations
+from ingest.observations.csv_lines import cut_observations, read_observations
 from ingest.observations.lane_days import LaneDays, to_lane_days
 from ingest.sketches.build import MonthSketches, sketches_by_month
 from ingest.sketches.copy_encoding import append_sketches
@@ -20,24 +23,38 @@ from ingest.sketches.merge import add_up, is_empty
 
 MAX_OBSERVATIONS = 1_000_000
 """Observations whose difference is computed at once, which bounds memory."""
+ALL_DAYS = DateRange(date.min, date.max)
 
 
-async def move_sketches(
-    connection: Connection, ports: Sequence[int], before: Sequence[Location], after: Sequence[Location]
-) -> None:
-    """Append the difference that the tree `after` makes to the sketches of moved ports.
+async def move_sketches(connection: Connection, move: TreeMove) -> None:
+    """Append the difference that a change of the tree makes to the sketches.
 
     Raise ArchiveError if an archived file cannot be read.
     """
-    # Otherwise a month that is archived between the two reads would count twice.
+    # No price may move from the table to a file between the two reads.
     await prices.lock_archive_shared(connection)
-    frames = await read_observations(sketches.copy_out_moved(connection, ports))
-    is_moved = pl.col("origin").is_in(list(ports)) | pl.col("destination").is_in(list(ports))
-    for file in await prices.list_archived_files(connection):
+    async with aclosing(read_differences(connection, move, ALL_DAYS)) as parts:
+        async for part in parts:
+            await append_sketches(connection, part)
+
+
+async def read_differences(
+    connection: Connection, move: TreeMove, days: DateRange
+) -> AsyncGenerator[Iterator[MonthSketches]]:
+    """Yield the differences that a change of the tree makes to the sketches of the days.
+
+    The parts add up. Raise ArchiveError if an archived file cannot be read.
+    """
+    ports = move.list_moved_ports()
+    if not ports:
+        return
+    frames = await read_observations(sketches.copy_out_moved(connection, ports, days))
+    is_moved = pl.col("origin").is_in(ports) | pl.col("destination").is_in(ports)
+    for file in await prices.list_archived_files(connection, days):
         frames.append((await asyncio.to_thread(read_lane_days, file)).filter(is_moved))
-    observations = pl.concat(frames) if frames else pl.DataFrame()
+    observations = cut_observations(pl.concat(frames), days) if frames else pl.DataFrame()
     for part in observations.iter_slices(MAX_OBSERVATIONS):
-        await append_sketches(connection, differences(to_lane_days(part), before, after))
+        yield differences(to_lane_days(part), move.before, move.after)
 
 
 def differences(
@@ -64,15 +81,25 @@ def _subtract(month: int, parts: Sequence[tuple[int, MonthSketches]]) -> Iterato
             found.setdefault((origin, destination), {-1: [], 1: []})[sign].append(sketch)
     # Most pairs lie above both the old and the new place.
     changed = sorted(key for key, of_key in found.items() if of_key[-1] != of_key[1])
-    rows = [
-        (group, sign, sketch)
-        for group, key in enumerate(changed)
-        for sign, of_sign in found[key].items()
-        for sketch in of_sign
-    ]
-    groups, signs = (np.array([row[at] for row in rows], dtype=np.int64) for at in (0, 1))
-    sums = add_up([sketch for _, _, sketch in rows], groups, signs)
-    remaining = [(*key, sketch) for key, sketch in zip(changed, sums, strict=True) if not is_empty(sketch)]
+    yield from sum_by_pair(
+        month,
+        ((*key, sign, sketch) for key in changed for sign, of_sign in found[key].items() for sketch in of_sign),
+    )
+
+
+def sum_by_pair(month: int, rows: Iterable[tuple[int, int, int, bytes]]) -> Iterator[MonthSketches]:
+    """Yield the sums of the sketches of each pair, without empty ones.
+
+    A row is an origin, a destination, the sign 1 or -1, and a sketch of the month.
+    """
+    of_pair: dict[tuple[int, int], list[tuple[int, bytes]]] = {}
+    for origin, destination, sign, sketch in rows:
+        of_pair.setdefault((origin, destination), []).append((sign, sketch))
+    pairs = sorted(of_pair)
+    numbered = [(group, *signed) for group, pair in enumerate(pairs) for signed in of_pair[pair]]
+    groups, signs = (np.array([row[at] for row in numbered], dtype=np.int64) for at in (0, 1))
+    sums = add_up([sketch for _, _, sketch in numbered], groups, signs)
+    remaining = [(*pair, sketch) for pair, sketch in zip(pairs, sums, strict=True) if not is_empty(sketch)]
     if remaining:
         origins, destinations, differing = zip(*remaining, strict=True)
         yield MonthSketches(month, list(origins), list(destinations), list(differing))

@@ -15,7 +15,7 @@ from db.repositories import locations, prices, sketches, totals, versions
 from db.repositories.sketches import ALL_MONTHS
 from domain.prices import DateRange
 from ingest.archive.reader import list_months, read_lane_days
-from ingest.observations.csv_lines import read_observations
+from ingest.observations.csv_lines import cut_observations, read_observations
 from ingest.observations.lane_days import to_lane_days
 from ingest.sketches.build import sketches_by_month
 from ingest.sketches.copy_encoding import append_sketches
@@ -76,9 +76,4 @@ async def read_month(connection: Connection, month: date) -> pl.DataFrame:
         frames.append(await asyncio.to_thread(read_lane_days, file))
     if not frames:
         return pl.DataFrame()
-    first, last = (pl.lit(day).to_physical() for day in (days.first, days.last))
-    return (
-        pl.concat(frames)
-        .filter((pl.col("first_day") <= last) & (pl.col("last_day") >= first))
-        .with_columns(pl.col("first_day").clip(first), pl.col("last_day").clip(None, last))
-    )
+    return cut_observations(pl.concat(frames), days)

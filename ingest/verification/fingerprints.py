@@ -153,7 +153,7 @@ class Fingerprinter:
         return field.multiply(result, self._weigh_pairs(rows.origins, rows.destinations))
 
     def _weigh_offsets(self, months: Int64, row: Int64, offset: Int64, apply_to_end: npt.NDArray[np.bool_]) -> UInt64:
-        """Return the weight of a day of each row's month, or of this day and all later ones of the month."""
+        """Return the weight of a day of each row's month, or of this day and all later ones."""
         known, position = np.unique(months, return_inverse=True)
         # Damaged rows may name other days.
         days = np.zeros((len(known), MAX_OFFSET + 1), dtype=np.uint64)

@@ -40,7 +40,10 @@ class TotalRows(NamedTuple):
 
 
 class ChangeColumns(NamedTuple):
-    """Changes as columns; `offsets` are days of the month from 0. Some apply to all later days of the month too."""
+    """Changes as columns; `offsets` are days of the month from 0.
+
+    Some apply to all later days of the month too.
+    """
 
     lengths: Int64
     sums: Int64
@@ -129,7 +132,10 @@ def _integers_of(column: bytes, lengths: Int64) -> Int64:
 
 
 def _elements(column: bytes, lengths: Int64, element_words: int) -> tuple[npt.NDArray[np.uint32], Int64]:
-    """Return the words of arrays, and the first word of each element. Raise ValueError if an array contains NULL."""
+    """Return the words of arrays, and the first word of each element.
+
+    Raise ValueError if an array contains NULL.
+    """
     words = np.frombuffer(column, dtype=">u4")
     headers = np.where(lengths > 0, HEADER_WORDS, EMPTY_WORDS)
     if len(words) != (headers + element_words * lengths).sum():

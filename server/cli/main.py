@@ -182,7 +182,7 @@ def load_locations(
     large: Annotated[
         bool,
         typer.Option(
-            "--large", help="Move any number of lane-months (RATESGRAPH_MAX_MOVED_LANE_MONTHS); uploads wait."
+            "--large", help="Move any number of lane-months (RATESGRAPH_MAX_MOVED_LANE_MONTHS); it may take minutes."
         ),
     ] = False,
     data_dir: DataDir = None,

@@ -48,6 +48,17 @@ async def test_pipeline_returns_the_rows_of_each_parameter_set(connection: Conne
     await assert_usable(connection)
 
 
+async def test_pipeline_survives_that_psycopg_deallocates_its_statement(connection: Connection) -> None:
+    await assert_usable(connection)
+    for _ in range(2):
+        # psycopg prepares a statement after some executions, and deallocates all after a ROLLBACK.
+        for _ in range(10):
+            await connection.execute("SELECT %s::integer", [1])
+        async with connection.transaction(force_rollback=True):
+            await connection.execute("SELECT 1")
+        await assert_usable(connection)
+
+
 async def test_pipeline_without_parameters_returns_no_rows(connection: Connection) -> None:
     assert await fetch_each(connection, SERIES, []) == []
     await assert_usable(connection)

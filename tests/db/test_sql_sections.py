@@ -53,6 +53,7 @@ READING = (
     "state_",
     "try_lock_",
     "unlock_archive_",
+    "unlock_tree_",
 )
 """Beginnings of the names of sections that read only. A standby refuses changes, notifications and temporary tables."""
 SINGLE_SERVER = tuple(

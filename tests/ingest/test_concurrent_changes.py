@@ -5,6 +5,8 @@ The totals stay equal to a plain-Python oracle.
 
 import asyncio
 import random
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -23,6 +25,7 @@ from ingest.tree import change_tree
 from ingest.verify import verify
 from ingest.worker import process_next_batch
 from tests.support.batches.queue import accept
+from tests.support.moves.stepping import steps_of_any_size
 from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.worlds import Item, World, by_day, by_key, days_between
 
@@ -166,10 +169,17 @@ async def compare(connection: Connection, changes: ConcurrentChanges) -> None:
         assert by_day(answer, days) == expected, (origin, destination)
 
 
+@pytest.mark.parametrize("way", [nullcontext, steps_of_any_size])
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_concurrent_uploads_reverts_moves_and_compaction_match_the_oracle(
-    database_url: str, connection: Connection, seed: int
+    database_url: str, connection: Connection, seed: int, way: Callable[[], AbstractContextManager[None]]
 ) -> None:
+    with way():
+        await run_and_compare(database_url, connection, seed)
+
+
+async def run_and_compare(database_url: str, connection: Connection, seed: int) -> None:
+    """Run the changes, and compare the state to which they lead."""
     async with open_pool(database_url, INGEST, max_size=20) as pool:
         changes = ConcurrentChanges(pool, seed)
         await change_tree(connection, changes.world.entries())

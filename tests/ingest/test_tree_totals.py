@@ -17,7 +17,7 @@ from db.pool import INGEST, open_pool
 from db.repositories import locations
 from domain.batches import BatchStatus
 from domain.locations import LocationKind, TreeEntry
-from ingest import tree_totals
+from ingest import tree, tree_totals
 from ingest.errors import TreeRejected
 from ingest.tree import change_tree
 from ingest.verify import verify
@@ -43,6 +43,14 @@ async def list_differences(connection: Connection) -> list[object]:
     return [difference async for _, found in verify(connection) for difference in found]
 
 
+@pytest.fixture(params=["at once", "in steps"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changes in one transaction, or in steps however few totals they move."""
+    if request.param == "in steps":
+        monkeypatch.setattr(tree, "MAX_ROWS_AT_ONCE", -1)
+
+
+@pytest.mark.usefixtures("way")
 async def test_tree_change_that_swaps_ports_moves_sums_whose_counts_cancel(connection: Connection) -> None:
     await change_tree(connection, replace(WORLD, parents={**WORLD.parents, "BBBBB": "side"}).entries())
     # On the first day both ports have one price: the counts of the regions stay, their sums change.
@@ -56,11 +64,12 @@ async def test_tree_change_that_swaps_ports_moves_sums_whose_counts_cancel(conne
     assert await list_differences(connection) == []
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("seed", range(6))
 async def test_tree_change_of_many_locations_at_once_leaves_totals_correct(
     connection: Connection, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    monkeypatch.setattr(tree_totals, "MAX_LANES", 2)
+    monkeypatch.setattr(tree_totals, "MAX_MOVED_LANES", 2)
     random = Random(seed)  # noqa: S311
     await change_tree(connection, WORLD.entries())
     for _ in range(3):
@@ -91,7 +100,7 @@ async def test_tree_change_of_many_locations_at_once_leaves_totals_correct(
 async def test_tree_change_is_invisible_to_readers_until_it_commits(
     connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tree_totals, "MAX_LANES", 1)
+    monkeypatch.setattr(tree_totals, "MAX_MOVED_LANES", 1)
     await change_tree(connection, WORLD.entries())
     await apply_frame(connection, frame_of([Item("AAAAA", "BBBBB", DAY, DAY + timedelta(days=60), Decimal(1))]))
     query = b"""
@@ -108,12 +117,13 @@ async def test_tree_change_is_invisible_to_readers_until_it_commits(
         await change_tree(connection, [move_port("AAAAA", "side")], report=look)
         (rows, parent, locks) = reader.execute(query).fetchone() or ()
     assert fractions == [0, 1 / 3, 2 / 3]
-    # Three months of three by three pairs.
-    assert seen == [(27, "low", 1)] * 3
+    # Three months of three by three pairs. Batches and other changes wait.
+    assert seen == [(27, "low", 2)] * 3
     assert (parent, locks) == ("side", 0)
     assert rows > 27
 
 
+@pytest.mark.usefixtures("way")
 async def test_tree_change_of_too_many_lane_months_changes_nothing(connection: Connection) -> None:
     await change_tree(connection, WORLD.entries())
     lanes = [Item(origin, "CCCCC", DAY, DAY + timedelta(days=1), Decimal(1)) for origin in ("AAAAA", "BBBBB")]

@@ -62,7 +62,7 @@ export const texts = {
   impact: (ports: number, lanes: number | null) =>
     `${plural(ports, 'port', 'ports')}${lanes === null ? '' : ` and ${plural(lanes, 'lane', 'lanes')} with prices`} would move.`,
   affected: (names: string) => `The averages of these regions would change: ${names}.`,
-  moveWait: 'The averages between two ports stay as they are. Until the move is done, uploads wait and readers see the old averages.',
+  moveWait: 'The averages between two ports stay as they are. Until the move is done, readers see the old averages. Uploads go on.',
   samePlace: 'It is already there.',
   working: 'The server is changing the tree and its averages. A large change takes up to a minute.',
   added: (name: string) => `${name} was added.`,

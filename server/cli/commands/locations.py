@@ -40,17 +40,23 @@ def load(regions: Path | None, ports: Path | None, aliases: Path | None, data_di
         task = progress.add_task("changing the tree", total=1.0)
 
         async def work(connection: Connection) -> tuple[TreeChange | None, int]:
-            change, alias_count = None, 0
-            async with connection.transaction():
-                if entries:
-                    change = await change_tree(
-                        connection,
-                        entries,
-                        max_moved_rows=max_moved_rows,
-                        report=lambda part: progress.update(task, description="moving averages", completed=part),
-                    )
+            alias_count = 0
+
+            async def load_aliases(connection: Connection) -> None:
+                nonlocal alias_count
                 if alias_entries:
                     alias_count = await change_aliases(connection, alias_entries)
+
+            if not entries:
+                await load_aliases(connection)
+                return None, alias_count
+            change = await change_tree(
+                connection,
+                entries,
+                max_moved_rows=max_moved_rows,
+                report=lambda part: progress.update(task, description="moving averages", completed=part),
+                also=load_aliases,
+            )
             return change, alias_count
 
         change, alias_count = run_with_connection(work, url)

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 from psycopg.rows import TupleRow
 
-from db.administration import access
+from db.administration import access, moves
 from db.connection import Connection
 from db.repositories import (
     audit,
@@ -27,6 +27,7 @@ from domain.batches import BatchOutcome, BatchStatus, OnError
 from domain.locations import Lane, LocationKind
 from domain.pages import PageRequest
 from tests.support.sections.archive_runs import ARCHIVE_RUN_BEFORE, ARCHIVE_RUNS
+from tests.support.sections.move_runs import MOVE_RUNS
 from tests.support.sections.sample_runs import SAMPLE_RUNS
 from tests.support.sections.sketch_runs import SKETCH_RUNS
 from tests.support.sections.verification_runs import VERIFICATION_RUN_BEFORE, VERIFICATION_RUNS
@@ -79,7 +80,7 @@ def _split(column: bytes, width: int) -> list[bytes]:
 
 async def _read_moved(connection: Connection) -> list[list[bytes]]:
     """Return the sorted lanes and arrays: the rows have no order."""
-    packed = await totals.read_moved_month(connection, MONTH, 0)
+    packed = await moves.read_moved_month(connection, MONTH, 0)
     assert packed is not None
     by_day, by_change = len(packed.origins) // 4, len(packed.changed_origins) // 4
     return [
@@ -167,9 +168,11 @@ RUNS: Mapping[Section, Run] = {
     "locations.search_locations": lambda c: locations.search_locations(c, PageRequest(10), search="name", kind=None),
     "locations.set_parents": lambda c: locations.set_parents(c, [("CNAAA", "right")]),
     "locations.try_lock_id_range": lambda c: locations.try_lock_id_range(c, 0),
+    "locations.try_lock_tree_exclusive": locations.try_lock_tree_exclusive,
     "locations.upsert_locations": lambda c: locations.upsert_locations(
         c, [(LocationKind.PORT, "CNAAA", "Another name"), (LocationKind.PORT, "CNCCC", "New port")]
     ),
+    **MOVE_RUNS,
     "payloads.delete_old_keys": lambda c: payloads.delete_old_keys(c, days=0),
     "payloads.delete_old_payloads": lambda c: payloads.delete_old_payloads(c, days=0),
     "payloads.find_keys": lambda c: payloads.find_keys(c, "amqp:prices", ["m1"]),
@@ -202,7 +205,7 @@ RUNS: Mapping[Section, Run] = {
     "tokens.list_tokens": tokens.list_tokens,
     "tokens.revoke_token": lambda c: tokens.revoke_token(c, TOKEN),
     "tokens.touch_tokens": lambda c: tokens.touch_tokens(c, [TOKEN]),
-    "totals.analyze_moved_lanes": totals.analyze_moved_lanes,
+    "moves.analyze_moved_lanes": moves.analyze_moved_lanes,
     "totals.can_store_changes": totals.can_store_changes,
     "totals.collect_observed_month": lambda c: totals.collect_observed_month(c, MONTH),
     "totals.compact_keys": lambda c: totals.compact_keys(
@@ -213,17 +216,18 @@ RUNS: Mapping[Section, Run] = {
     "totals.create_day_sums": totals.create_day_sums,
     "totals.delete_month": lambda c: totals.delete_month(c, MONTH),
     "totals.diff_month": lambda c: totals.diff_month(c, MONTH, limit=100),
+    "moves.drop_moved_lanes": moves.drop_moved_lanes,
     "totals.list_months": totals.list_months,
     "totals.list_priced_lanes": lambda c: totals.list_priced_lanes(c, [CNAAA, CNBBB, USNYC], None),
-    "totals.measure_moved_lanes": totals.measure_moved_lanes,
+    "moves.measure_moved_lanes": moves.measure_moved_lanes,
     "totals.pack_day_sums": totals.pack_day_sums,
-    "totals.read_moved_month": _read_moved,
+    "moves.read_moved_month": _read_moved,
     "totals.select_day_totals": lambda c: totals.select_day_totals(
         c, [(Lane(CNAAA, TOP), DAYS), (Lane(TOP, TOP), DAYS)]
     ),
     "totals.select_lane_histories": lambda c: totals.select_lane_histories(c, [Lane(CNAAA, TOP), Lane(TOP, RIGHT)]),
     "totals.select_price_period": totals.select_price_period,
-    "totals.store_moved_lanes": lambda c: totals.store_moved_lanes(c, [CNAAA], part_lanes=10),
+    "moves.store_moved_lanes": lambda c: moves.store_moved_lanes(c, [CNAAA], part_lanes=10),
     **VERIFICATION_RUNS,
     "versions.announce_change": lambda c: versions.announce_change(c, "test"),
     "versions.announce_position": lambda c: versions.announce_position(c, TOKEN),
@@ -234,7 +238,7 @@ RUNS: Mapping[Section, Run] = {
     "versions.state_fingerprint": versions.state_fingerprint,
 }
 DAY_SUMS = ("totals.create_day_sums", "totals.create_ancestors", "totals.collect_observed_month")
-MOVED_LANES = ("locations.set_parents", "totals.store_moved_lanes", "totals.analyze_moved_lanes")
+MOVED_LANES = ("locations.set_parents", "moves.store_moved_lanes", "moves.analyze_moved_lanes")
 RUN_BEFORE: Mapping[Section, tuple[Section, ...]] = {
     "previews.analyze_previewed_totals": ("previews.create_previewed_totals",),
     "previews.copy_previewed_totals": ("previews.create_previewed_totals",),
@@ -242,12 +246,13 @@ RUN_BEFORE: Mapping[Section, tuple[Section, ...]] = {
     "rates.copy_rates": ("rates.create_incoming_rates",),
     "rates.merge_rates": ("rates.create_incoming_rates", "rates.copy_rates"),
     **{section: (*DAY_SUMS, *before) for section, before in ARCHIVE_RUN_BEFORE.items()},
-    "totals.analyze_moved_lanes": MOVED_LANES[:-1],
+    "moves.analyze_moved_lanes": MOVED_LANES[:-1],
     "totals.collect_observed_month": DAY_SUMS[:-1],
     "totals.diff_month": DAY_SUMS,
-    "totals.measure_moved_lanes": MOVED_LANES,
+    "moves.drop_moved_lanes": MOVED_LANES,
+    "moves.measure_moved_lanes": MOVED_LANES,
     "totals.pack_day_sums": (*DAY_SUMS, "totals.delete_month"),
-    "totals.read_moved_month": MOVED_LANES,
+    "moves.read_moved_month": MOVED_LANES,
     **VERIFICATION_RUN_BEFORE,
 }
 """Sections that fill a section's temporary tables, in the same transaction."""

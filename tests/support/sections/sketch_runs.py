@@ -16,7 +16,7 @@ async def _copy_out_month(connection: Connection) -> list[bytes]:
 
 
 async def _copy_out_moved(connection: Connection) -> list[bytes]:
-    async with aclosing(sketches.copy_out_moved(connection, [CNAAA])) as chunks:
+    async with aclosing(sketches.copy_out_moved(connection, [CNAAA], DAYS)) as chunks:
         return sorted([chunk async for chunk in chunks])
 
 

@@ -1,0 +1,52 @@
+"""Compact form of the differences of totals and sketches that a change of the tree records.
+
+A value holds thousands of rows as a compressed Arrow file. Nothing but the last transaction of the change reads it.
+"""
+
+import io
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+import numpy as np
+import polars as pl
+
+from ingest.batches.aggregation import MonthTotals
+from ingest.sketches.build import MonthSketches
+
+COLUMNS = ("origin", "destination", "slot", "sums", "counts")
+SketchRow = tuple[int, int, int, bytes]
+"""Origin, destination, sign and sketch, for `ingest.sketches.move.sum_by_pair`."""
+
+
+def encode_totals(difference: MonthTotals) -> bytes:
+    """Return differences of a month's totals."""
+    return _write(pl.DataFrame({name: getattr(difference, name) for name in COLUMNS}))
+
+
+def decode_totals(month: int, content: bytes) -> MonthTotals:
+    """Return differences of a month's totals; the month counts from January 1970."""
+    frame = pl.read_ipc(io.BytesIO(content))
+    return MonthTotals(month, *(np.ascontiguousarray(frame[name].to_numpy()) for name in COLUMNS))
+
+
+def encode_sketches(parts: Iterable[MonthSketches], *, sign: int) -> Iterator[tuple[int, bytes]]:
+    """Yield each month with the differences of its sketches. The parts are sorted by month."""
+    for month, of_month in groupby(parts, key=lambda part: part.month):
+        rows = [
+            (origin, destination, sign, sketch)
+            for part in of_month
+            for origin, destination, sketch in zip(part.origins, part.destinations, part.sketches, strict=True)
+        ]
+        schema = {"origin": pl.Int64, "destination": pl.Int64, "sign": pl.Int64, "sketch": pl.Binary}
+        yield month, _write(pl.DataFrame(rows, schema=schema, orient="row"))
+
+
+def decode_sketches(content: bytes) -> list[SketchRow]:
+    """Return differences of a month's sketches."""
+    return pl.read_ipc(io.BytesIO(content)).rows()
+
+
+def _write(frame: pl.DataFrame) -> bytes:
+    file = io.BytesIO()
+    frame.write_ipc(file, compression="zstd")
+    return file.getvalue()

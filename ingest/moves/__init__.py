@@ -1,0 +1,1 @@
+"""Changes of the region tree in steps, between which uploads continue."""

@@ -1,0 +1,106 @@
+"""Settlement of a change of the tree: recorded differences become totals and sketches."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+
+from db.administration import moves
+from db.administration.moves import RecordKind
+from db.connection import Connection
+from db.repositories import totals
+from ingest.batches.aggregation import Int64, MonthTotals, add_up
+from ingest.batches.copy_encoding import encode_totals
+from ingest.batches.moves.encoding import SketchRow, decode_sketches, decode_totals
+from ingest.observations.copy_stream import copy_stream
+from ingest.observations.lane_days import month_number
+from ingest.sketches.copy_encoding import append_sketches
+from ingest.sketches.move import sum_by_pair
+
+MAX_SETTLED_CHANGES = 2_000_000
+"""Changes of totals that are added up together: 80 MB. What exceeds them becomes further rows of the same keys."""
+MAX_SETTLED_SKETCHES = 50_000
+"""Sketches that are added up together, of some kilobytes each."""
+READ_VALUES = 20
+"""Recorded values of a round trip; each has up to 50,000 rows."""
+
+
+class Cut(NamedTuple):
+    """Part of the records: those that the snapshot contains, or all others."""
+
+    snapshot: str
+    is_before: bool
+
+
+async def settle(connection: Connection, new_ids: Mapping[int, int], cut: Cut) -> None:
+    """Append a part of the recorded differences to the totals and sketches.
+
+    `new_ids` maps the negative IDs of new locations to those in the table.
+    """
+    for month in await moves.list_recorded_months(connection):
+        await _settle_totals(connection, month, new_ids, cut)
+        await _settle_sketches(connection, month, new_ids, cut)
+
+
+async def _settle_totals(connection: Connection, month: date, new_ids: Mapping[int, int], cut: Cut) -> None:
+    parts, as_changes = list[MonthTotals](), await totals.can_store_changes(connection)
+
+    async def append() -> None:
+        total = await asyncio.to_thread(add_up, parts)
+        parts.clear()
+        await totals.copy_totals(connection, copy_stream(encode_totals([total], as_changes=as_changes)))
+
+    async with aclosing(_read(connection, RecordKind.TOTALS, month, cut)) as contents:
+        async for content in contents:
+            parts.append(await asyncio.to_thread(_decode_totals, month, content, new_ids))
+            if sum(map(len, parts)) > MAX_SETTLED_CHANGES:
+                await append()
+    if parts:
+        await append()
+
+
+async def _settle_sketches(connection: Connection, month: date, new_ids: Mapping[int, int], cut: Cut) -> None:
+    rows = list[SketchRow]()
+
+    async def append() -> None:
+        await append_sketches(connection, sum_by_pair(month_number(month), rows))
+        rows.clear()
+
+    async with aclosing(_read(connection, RecordKind.SKETCHES, month, cut)) as contents:
+        async for content in contents:
+            rows += [
+                (new_ids.get(origin, origin), new_ids.get(destination, destination), sign, sketch)
+                for origin, destination, sign, sketch in await asyncio.to_thread(decode_sketches, content)
+            ]
+            if len(rows) > MAX_SETTLED_SKETCHES:
+                await append()
+    if rows:
+        await append()
+
+
+async def _read(connection: Connection, kind: RecordKind, month: date, cut: Cut) -> AsyncGenerator[bytes]:
+    after = 0
+    while recorded := await moves.list_moved_records(
+        connection, kind, month, cut=cut.snapshot, is_before=cut.is_before, after=after, limit=READ_VALUES
+    ):
+        for each in recorded:
+            yield each.content
+        after = recorded[-1].number
+
+
+def _decode_totals(month: date, content: bytes, new_ids: Mapping[int, int]) -> MonthTotals:
+    found = decode_totals(month_number(month), content)
+    if not new_ids:
+        return found
+    ids = np.zeros(len(new_ids) + 1, dtype=np.int64)
+    for temporary, final in new_ids.items():
+        ids[-temporary] = final
+
+    def resolve(column: Int64) -> Int64:
+        return np.where(column < 0, ids[np.maximum(-column, 0)], column)
+
+    return replace(found, origin=resolve(found.origin), destination=resolve(found.destination))
