@@ -32,6 +32,7 @@ SIZES = (
     "SELECT count(*) FROM price_totals",
     "SELECT pg_total_relation_size('prices')",
     "SELECT pg_total_relation_size('price_totals')",
+    "SELECT pg_total_relation_size('price_sketches')",
 )
 TARGET = 2.0
 """Target ratio of a complete apply to the bare COPY."""
@@ -49,6 +50,7 @@ class Outcome:
     csv_mb: float
     prices_mb: float
     totals_mb: float
+    sketches_mb: float
 
 
 async def bench_ingest(console: Console, server_url: str, scale: Scale) -> None:
@@ -86,7 +88,7 @@ async def _measure(connection: Connection, shape: Shape, rounds: int) -> Outcome
         "apply": lambda: apply_csv(connection, data),
     }
     seconds: dict[str, list[float]] = {name: [] for name in rivals}
-    sizes = [0, 0, 0]
+    sizes = [0] * len(SIZES)
     for number in range(rounds):
         # The first one may pay for the remains of the previous round, so the order rotates.
         first = number % len(rivals)
@@ -98,7 +100,7 @@ async def _measure(connection: Connection, shape: Shape, rounds: int) -> Outcome
             if name == "apply":
                 sizes = [await read_figure(connection, query) for query in SIZES]
     medians = {name: median(values) for name, values in seconds.items()}
-    rows, prices_bytes, totals_bytes = sizes
+    rows, prices_bytes, totals_bytes, sketches_bytes = sizes
     return Outcome(
         shape,
         medians["apply"],
@@ -108,6 +110,7 @@ async def _measure(connection: Connection, shape: Shape, rounds: int) -> Outcome
         len(data) / 1e6,
         prices_bytes / 1e6,
         totals_bytes / 1e6,
+        sketches_bytes / 1e6,
     )
 
 
@@ -120,7 +123,7 @@ def _table(outcomes: list[Outcome]) -> Table:
     table = Table()
     table.add_column("batch")
     columns = ("apply s", "COPY input\norder s", "ratio", "COPY sorted\nbinary s", "ratio", "total\nrows",
-               "CSV MB", "prices MB", "totals MB")  # fmt: skip
+               "CSV MB", "prices MB", "totals MB", "sketches\nMB")  # fmt: skip
     for column in columns:
         table.add_column(column, justify="right")
     for outcome in outcomes:
@@ -132,7 +135,7 @@ def _table(outcomes: list[Outcome]) -> Table:
             f"{outcome.binary:.2f}",
             f"{outcome.apply / outcome.binary:.2f}",
             f"{outcome.total_rows:,}",
-            *(f"{size:.1f}" for size in (outcome.csv_mb, outcome.prices_mb, outcome.totals_mb)),
+            *(f"{size:.1f}" for size in (outcome.csv_mb, outcome.prices_mb, outcome.totals_mb, outcome.sketches_mb)),
         )
     return table
 

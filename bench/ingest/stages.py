@@ -9,7 +9,7 @@ from bench.data.database import clear_prices
 from bench.ingest.copy_baseline import BATCH_ID, copy_binary, iterate_chunks, read_items
 from bench.scale import time_call
 from db.connection import Connection
-from db.repositories import locations, totals
+from db.repositories import locations, sketches, totals
 from ingest.batches.aggregation import totals_by_month
 from ingest.batches.copy_encoding import encode_prices, encode_totals
 from ingest.batches.currency_conversion import ExchangeRates, convert_to_usd
@@ -17,6 +17,8 @@ from ingest.batches.pipeline import sort_by_lane
 from ingest.batches.validation import check_items
 from ingest.observations.copy_stream import copy_stream
 from ingest.observations.lane_days import LaneDays
+from ingest.sketches.build import sketches_by_month
+from ingest.sketches.copy_encoding import encode_sketch_rows
 
 T = TypeVar("T")
 
@@ -46,13 +48,21 @@ async def _measure_once(connection: Connection, data: bytes, seconds: dict[str, 
     month_totals = timed("add up", lambda: list(totals_by_month(lane_days, tree)))
     price_rows = timed("encode prices", lambda: list(encode_prices(BATCH_ID, observations)))
     total_rows = timed("encode totals", lambda: list(encode_totals(month_totals, as_changes=True)))
+    sketch_rows = timed("build sketches", lambda: list(encode_sketch_rows(sketches_by_month(lane_days, tree))))
     price_chunks = [chunk async for chunk in copy_stream(price_rows)]
     total_chunks = [chunk async for chunk in copy_stream(total_rows)]
+
+    sketch_chunks = [chunk async for chunk in copy_stream(sketch_rows)]
 
     async def copy_totals() -> None:
         async with connection.transaction():
             await totals.copy_totals(connection, iterate_chunks(total_chunks))
 
+    async def copy_sketches() -> None:
+        async with connection.transaction():
+            await sketches.copy_sketches(connection, iterate_chunks(sketch_chunks))
+
     await clear_prices(connection)
     seconds.setdefault("COPY prices", []).append(await time_call(lambda: copy_binary(connection, price_chunks)))
     seconds.setdefault("COPY totals", []).append(await time_call(copy_totals))
+    seconds.setdefault("COPY sketches", []).append(await time_call(copy_sketches))

@@ -43,6 +43,7 @@ SIZES = {
     "indexes of prices": "SELECT pg_indexes_size('prices')",
     "totals": "SELECT pg_table_size('price_totals')",
     "index of totals": "SELECT pg_indexes_size('price_totals')",
+    "sketches": "SELECT pg_total_relation_size('price_sketches')",
     "write-ahead log": "SELECT sum(size)::bigint FROM pg_ls_waldir()",
 }
 ROWS = "SELECT count(*) FROM price_totals"
