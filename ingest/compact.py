@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from db.administration import shards
 from db.connection import Connection
 from db.repositories import locations, totals
-from db.repositories.totals import Key
+from domain.compaction import Key, KeyRange
 from ingest.sketches.compact import compact_sketch_keys
 
 MAX_ROWS_PER_KEY = 8
@@ -37,29 +37,27 @@ MAX_KEYS_PER_SHARD = 1_000
 class CompactionStep(Protocol):
     """Merges the rows of some keys of a table, in the present transaction."""
 
-    async def __call__(
-        self, connection: Connection, after: Key, until: int, *, max_rows: int, max_keys: int, max_merged: int
-    ) -> tuple[Key, int] | None: ...
+    async def __call__(self, connection: Connection, keys: KeyRange) -> tuple[Key, int] | None: ...
 
 
 STEPS: tuple[CompactionStep, ...] = (totals.compact_keys, compact_sketch_keys)
 """One step for each table that is compacted. A range is locked for all of them."""
 
 
-class _Extent(NamedTuple):
-    """How the table is divided: IDs of origins per range, the steps, and the keys of a step."""
+class _Plan(NamedTuple):
+    """How tables are compacted: IDs of origins per range, steps of a range, keys of a step."""
 
     width: int
     steps: Sequence[CompactionStep]
     max_keys: int
 
 
-async def _divide_tables(connection: Connection) -> _Extent:
+async def _plan_compaction(connection: Connection) -> _Plan:
     if await shards.are_totals_distributed(connection):
         # All rows of a key lie in one shard: no row has to leave its node.
         step = partial(totals.compact_keys, execute=shards.run_on_shards)
-        return _Extent(ALL_ORIGINS, (step, *STEPS[1:]), MAX_KEYS_PER_SHARD)
-    return _Extent(ORIGINS_PER_RANGE, STEPS, MAX_KEYS_PER_STEP)
+        return _Plan(ALL_ORIGINS, (step, *STEPS[1:]), MAX_KEYS_PER_SHARD)
+    return _Plan(ORIGINS_PER_RANGE, STEPS, MAX_KEYS_PER_STEP)
 
 
 async def compact(
@@ -76,12 +74,12 @@ async def compact(
     it has read, so rows appended meanwhile stay. `report` receives the fraction of the ranges that are done (0 to 1).
     """
     connections = connections if isinstance(connections, Sequence) else [connections]
-    extent = await _divide_tables(connections[0])
-    ranges = await locations.list_id_ranges(connections[0], extent.width)
+    plan = await _plan_compaction(connections[0])
+    ranges = await locations.list_id_ranges(connections[0], plan.width)
     # Workers that begin at the same time would meet at every range.
     start = random.randrange(len(ranges)) if skip_locked and ranges else 0  # noqa: S311
     queue = _RangeQueue([*ranges[start:], *ranges[:start]], report)
-    jobs = [asyncio.ensure_future(_compact_ranges(each, queue, extent, max_rows, skip_locked)) for each in connections]
+    jobs = [asyncio.ensure_future(_compact_ranges(each, queue, plan, max_rows, skip_locked)) for each in connections]
     try:
         return sum(await asyncio.gather(*jobs))
     finally:
@@ -118,14 +116,14 @@ class _RangeQueue:
 
 
 async def _compact_ranges(
-    connection: Connection, queue: _RangeQueue, extent: _Extent, max_rows: int, skip_locked: bool
+    connection: Connection, queue: _RangeQueue, plan: _Plan, max_rows: int, skip_locked: bool
 ) -> int:
     total = 0
     while (item := queue.pop()) is not None:
         first, waits = item
         is_complete = True
-        for step in extent.steps:
-            rows, is_complete = await _compact_range(connection, first, extent, step, max_rows=max_rows, waits=waits)
+        for step in plan.steps:
+            rows, is_complete = await _compact_range(connection, first, plan, step, max_rows=max_rows, waits=waits)
             total += rows
             if not is_complete:
                 break
@@ -137,14 +135,15 @@ async def _compact_ranges(
 
 
 async def _compact_range(
-    connection: Connection, first: int, extent: _Extent, step: CompactionStep, *, max_rows: int, waits: bool
+    connection: Connection, first: int, plan: _Plan, step: CompactionStep, *, max_rows: int, waits: bool
 ) -> tuple[int, bool]:
     """Compact the keys of a range of origins, a bounded number in each transaction.
 
     Return the number of rows merged, and whether the end of the range was reached. It is not if another process holds the lock
     of the range, unless this one `waits`.
     """
-    rows, after = 0, (first, 0, date.min)
+    rows, until = 0, min(first + plan.width, ALL_ORIGINS)
+    keys = KeyRange((first, 0, date.min), until, max_rows, plan.max_keys, MAX_MERGED_ROWS_PER_STEP)
     while True:
         async with connection.transaction():
             await locations.lock_tree_shared(connection)
@@ -152,15 +151,9 @@ async def _compact_range(
                 await locations.lock_id_range(connection, first)
             elif not await locations.try_lock_id_range(connection, first):
                 return rows, False
-            merged = await step(
-                connection,
-                after,
-                min(first + extent.width, ALL_ORIGINS),
-                max_rows=max_rows,
-                max_keys=extent.max_keys,
-                max_merged=MAX_MERGED_ROWS_PER_STEP,
-            )
+            merged = await step(connection, keys)
         if merged is None:
             return rows, True
         after, count = merged
+        keys = keys._replace(after=after)
         rows += count

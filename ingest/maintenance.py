@@ -1,4 +1,4 @@
-"""Periodic maintenance of a worker: recovery, compaction, and deletion of what is over."""
+"""Periodic maintenance of a worker: recovery, sketches, compaction, deletion of old data."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from db.pool import Pool
 from db.repositories import batches, payloads
 from ingest.compact import compact
 from ingest.distribution import recover_transactions
-from ingest.moves.steps import clear_remains
+from ingest.moves.steps import clear_abandoned_change
 from ingest.sketches.rebuild import rebuild_stale
 
 log = logging.getLogger("ratesgraph.worker")
@@ -27,7 +27,7 @@ async def run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) ->
                 async for month in rebuild_stale(connection):
                     log.info("built the sketches of %s", f"{month:%Y-%m}")
                 await compact(connection, skip_locked=True)
-                await clear_remains(connection)
+                await clear_abandoned_change(connection)
                 await batches.clear_progress(connection)
                 await payloads.delete_old_payloads(connection, days=payload_days)
         except MigrationNeeded:

@@ -14,7 +14,7 @@ from db.repositories.audit import COMMAND, Action
 from domain.locations import Location, LocationKind, TreeChange, TreeEntry, TreeMove, normalize_code
 from ingest.errors import TreeRejected
 from ingest.moves.plan import plan_move, with_ids
-from ingest.moves.steps import SteppedChange, only_change
+from ingest.moves.steps import SteppedChange, hold_tree_change_lock
 from ingest.tree_totals import measure_move, move_totals
 
 CODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}")
@@ -28,7 +28,7 @@ MAX_ROWS_AT_ONCE = 20_000
 """Rows of totals that a change moves in one transaction, in half a second. More are moved in steps."""
 
 Work = Callable[[Connection], Awaitable[object]]
-"""Work in the transaction of a change."""
+"""Statements to execute in the transaction of a change."""
 
 
 class Rule(NamedTuple):
@@ -106,22 +106,22 @@ async def change_tree(
     by: str = COMMAND,
     max_moved_rows: int | None = None,
     report: Callable[[float], None] = lambda _fraction: None,
-    also: Work | None = None,
+    before_commit: Work | None = None,
 ) -> TreeChange:
     """Add or update the locations, completely or not at all; the totals follow moved locations.
 
     Readers see the tree and the totals before the change until it commits. A change of few totals, or in a transaction of the
     caller, is one transaction, for which batches, dry runs and reverts wait. Otherwise it proceeds in steps, as
-    `ingest.moves.steps` describes. `also` runs in the transaction that commits.
+    `ingest.moves.steps` describes. `before_commit` runs at the end of the transaction that commits.
 
     Raise TreeRejected, and change nothing, if the result would not be a tree, or if the moved lanes have more than
     `max_moved_rows` rows of totals (TREE_CHANGE_TOO_LARGE). `report` receives the fraction of the totals that have moved.
     """
-    change = _Change(connection, entries, by, max_moved_rows, report, also)
+    change = _Change(connection, entries, by, max_moved_rows, report, before_commit)
     if is_in_transaction(connection):
         await moves.lock_tree_change(connection)
         return await change.apply_at_once()
-    async with only_change(connection):
+    async with hold_tree_change_lock(connection):
         return await change.apply_in_steps() or await change.apply_at_once()
 
 
@@ -133,7 +133,7 @@ class _Change(NamedTuple):
     by: str
     max_moved_rows: int | None
     report: Callable[[float], None]
-    also: Work | None
+    before_commit: Work | None
 
     async def apply_at_once(self) -> TreeChange:
         """Apply the change in one transaction, during which the tree is locked."""
@@ -149,7 +149,7 @@ class _Change(NamedTuple):
     async def apply_in_steps(self) -> TreeChange | None:
         """Apply the change in steps.
 
-        Return None if it has not been applied, because it is small or because the steps came to no end.
+        Return None if it has not been applied: it is small, or other work has interfered again and again.
         """
         move = await self._plan()
         measured = await measure_move(self.connection, move, max_rows=self.max_moved_rows)
@@ -191,8 +191,8 @@ class _Change(NamedTuple):
         detail = f"{change.added} added, {change.moved} moved: {named_first}"
         await audit.insert_entry(self.connection, self.by, Action.CHANGE_TREE, detail=detail)
         await versions.announce_change(self.connection, "tree")
-        if self.also is not None:
-            await self.also(self.connection)
+        if self.before_commit is not None:
+            await self.before_commit(self.connection)
         return change
 
 

@@ -25,7 +25,7 @@ from ingest.archive.reader import list_months, sum_days
 from ingest.errors import ArchiveError
 from ingest.observations.lane_days import month_number
 from ingest.sketches.rebuild import rebuild_month
-from ingest.verification.changes import TOTALS, Changes, World, find_changes
+from ingest.verification.changes import TOTALS, Inputs, Scope, find_scope
 from ingest.verification.comparison import Comparison
 from ingest.verification.record import store_verification
 from ingest.verification.sketch_differences import SketchDifference, list_sketch_differences
@@ -45,8 +45,8 @@ class _Result(NamedTuple):
     """Months that were checked, those whose fingerprints differ, and their differences."""
 
     state: StorageState
-    world: World
-    changes: Changes
+    inputs: Inputs
+    scope: Scope
     checked: list[date]
     wrong_totals: list[date]
     wrong_sketches: list[date]
@@ -57,7 +57,7 @@ class _Result(NamedTuple):
 
         They have differences, or sketches that are yet to be built.
         """
-        stale = {month for month in self.checked if self.world.is_stale(month_number(month))}
+        stale = {month for month in self.checked if self.inputs.is_stale(month_number(month))}
         return stale | {month for month, differences in self.differences.items() if differences}
 
 
@@ -66,55 +66,57 @@ async def verify(
     *,
     full: bool = False,
     repair: bool = False,
-    helper: Connection | None = None,
+    second_connection: Connection | None = None,
     report: Callable[[str, float], None] = lambda _stage, _fraction: None,
 ) -> AsyncIterator[tuple[date, list[AnyDifference]]]:
     """Yield every month that was checked with its differences, largest first.
 
     Months in which nothing has changed since the last verification are not checked again, unless `full`. Uploads go on. With
     `repair`, a month that differs is compared again and rebuilt while they wait. Archived observations are read from their
-    files: raise ArchiveError if one cannot be. A second connection, the helper, nearly halves the time. `report` receives the
+    files: raise ArchiveError if one cannot be. A second connection nearly halves the time. `report` receives the
     current stage and its fraction (0 to 1).
     """
     if await find_citus(connection) and TOTALS in await list_distributed_tables(connection):
         # A cluster has no snapshot over its nodes, nor one order of transactions.
         for month in await _list_months(connection):
-            yield month, await _check_locked(connection, month, totals_too=True, sketches_too=True, repair=repair)
+            yield month, await _check_locked(connection, month, check_totals=True, check_sketches=True, repair=repair)
             report(f"Verified {month:%Y-%m}", 1.0)
         return
-    result = await _compare(connection, helper, full=full, lists=not repair, report=report)
+    result = await _compare(connection, second_connection, full=full, list_differences=not repair, report=report)
     if repair:
         for month in sorted({*result.wrong_totals, *result.wrong_sketches}):
             report(f"Repairing {month:%Y-%m}", 0.0)
             result.differences[month] = await _check_locked(
                 connection,
                 month,
-                totals_too=month in result.wrong_totals,
-                sketches_too=month in result.wrong_sketches,
+                check_totals=month in result.wrong_totals,
+                check_sketches=month in result.wrong_sketches,
                 repair=True,
             )
-    await store_verification(connection, result.state, result.world, result.changes, failed=result.list_failed())
+    await store_verification(connection, result.state, result.inputs, result.scope, failed=result.list_failed())
     for month in result.checked:
         yield month, result.differences.get(month, [])
 
 
 async def _compare(
     connection: Connection,
-    helper: Connection | None,
+    second_connection: Connection | None,
     *,
     full: bool,
-    lists: bool,
+    list_differences: bool,
     report: Callable[[str, float], None],
 ) -> _Result:
-    """Compare the fingerprints on one snapshot; with `lists`, also list the differences."""
+    """Compare the fingerprints on one snapshot, and list the differences if `list_differences`."""
     for attempt in range(1, MAX_SNAPSHOTS + 1):
         files: list[ArchivedFile] = []
         try:
-            async with open_snapshot(connection, helper) as snapshot:
+            async with open_snapshot(connection, second_connection) as snapshot:
                 files = await prices.list_archived_files(connection)
                 stale = await sketches.list_stale_months(connection)
-                world = World(await locations.list_locations(connection), files, stale)
-                return await _compare_snapshot(snapshot, world, full=full, lists=lists, report=report)
+                inputs = Inputs(await locations.list_locations(connection), files, stale)
+                return await _compare_snapshot(
+                    snapshot, inputs, full=full, list_differences=list_differences, report=report
+                )
         except ArchiveError:
             # A command may have deleted a file that the snapshot lists.
             if attempt == MAX_SNAPSHOTS or await prices.list_archived_files(connection) == files:
@@ -123,16 +125,16 @@ async def _compare(
 
 
 async def _compare_snapshot(
-    snapshot: Snapshot, world: World, *, full: bool, lists: bool, report: Callable[[str, float], None]
+    snapshot: Snapshot, inputs: Inputs, *, full: bool, list_differences: bool, report: Callable[[str, float], None]
 ) -> _Result:
     connection = snapshot.connection
     last = None if full else await verifications.find_verification(connection)
-    changes = await find_changes(snapshot, world, last, lambda part: report("Comparing checksums", part))
-    comparison = Comparison(snapshot, world, changes)
+    scope = await find_scope(snapshot, inputs, last, lambda part: report("Comparing checksums", part))
+    comparison = Comparison(snapshot, inputs, scope)
     outcome = await comparison.run(lambda part: report("Verifying", part))
     checked, wrong_totals, wrong_sketches = (_to_dates(months) for months in outcome)
     differences: dict[date, list[AnyDifference]] = {}
-    suspect = sorted({*wrong_totals, *wrong_sketches}) if lists else []
+    suspect = sorted({*wrong_totals, *wrong_sketches}) if list_differences else []
     for number, month in enumerate(suspect):
         report(f"Comparing {month:%Y-%m}", number / len(suspect))
         differences[month] = []
@@ -142,7 +144,7 @@ async def _compare_snapshot(
                 differences[month] += await _list_differences(connection, month)
         if month in wrong_sketches:
             differences[month] += await list_sketch_differences(connection, month, limit=MAX_DIFFERENCES)
-    return _Result(snapshot.state, world, changes, checked, wrong_totals, wrong_sketches, differences)
+    return _Result(snapshot.state, inputs, scope, checked, wrong_totals, wrong_sketches, differences)
 
 
 def _to_dates(months: Iterable[int]) -> list[date]:
@@ -155,7 +157,7 @@ def _to_dates(months: Iterable[int]) -> list[date]:
 
 
 async def _check_locked(
-    connection: Connection, month: date, *, totals_too: bool, sketches_too: bool, repair: bool
+    connection: Connection, month: date, *, check_totals: bool, check_sketches: bool, repair: bool
 ) -> list[AnyDifference]:
     """Return the differences of a month; with `repair`, rebuild what differs.
 
@@ -165,12 +167,12 @@ async def _check_locked(
     async with connection.transaction():
         await locations.lock_tree_exclusive(connection)
         await prices.lock_archive_shared(connection)
-        if totals_too:
+        if check_totals:
             found += await _list_differences(connection, month)
             if found and repair:
                 await totals.delete_month(connection, month)
                 await totals.pack_day_sums(connection)
-        if sketches_too and not _is_stale(await sketches.list_stale_months(connection), month):
+        if check_sketches and not _is_stale(await sketches.list_stale_months(connection), month):
             wrong = await list_sketch_differences(connection, month, limit=MAX_DIFFERENCES)
             found += wrong
             if wrong and repair:

@@ -37,7 +37,7 @@ PRICES = """
 
 @dataclass
 class Uploads:
-    """Seconds from the begin of each upload of one item to its commit."""
+    """Seconds from the beginning of each upload of one item to its commit."""
 
     seconds: list[float] = field(default_factory=list)
 

@@ -1,5 +1,5 @@
--- Functions of the peers for percentiles by week: `weekly_percentiles` returns one row for every week with prices, in order. The
--- percentiles are 2.5, 25, 50, 75 and 97.5, in US dollars.
+-- Functions of the peers for percentiles by week: `weekly_percentiles` returns one row for every week with prices, in order.
+-- The percentiles are 2.5, 25, 50, 75 and 97.5, in US dollars.
 
 CREATE SCHEMA by_percentiles;
 CREATE SCHEMA by_view;
@@ -30,8 +30,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ORDER BY 1
 $$;
 
--- The answers of Ratesgraph for all pairs of regions and all whole weeks, computed before: only these percentiles, in US dollars, of
--- weeks that the range does not cut, and only until the next batch.
+-- The answers of Ratesgraph for all pairs of regions and all whole weeks, computed before: only these percentiles, in US
+-- dollars, of weeks that the range does not cut, and only until the next batch.
 CREATE TABLE by_view.percentiles (
     origin      integer NOT NULL,
     destination integer NOT NULL,

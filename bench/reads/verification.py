@@ -43,11 +43,11 @@ async def _bench_verification(console: Console, server_url: str, scale: Scale) -
         with console.status("loading"):
             await apply_csv(connection, make_csv(shape, busy_lane=True))
             await connection.execute("VACUUM (ANALYZE)")
-        async with connect(make_conninfo(server_url, dbname="bench_verify"), INGEST) as helper:
+        async with connect(make_conninfo(server_url, dbname="bench_verify"), INGEST) as second_connection:
 
             async def measure(name: str, goal: str, *, full: bool = False) -> None:
                 with console.status(name):
-                    seconds = await _time_verification(connection, helper, full=full)
+                    seconds = await _time_verification(connection, second_connection, full=full)
                 table.add_row(name, f"{seconds:.2f}", goal)
 
             await measure("first, of everything", "")
@@ -61,10 +61,12 @@ async def _bench_verification(console: Console, server_url: str, scale: Scale) -
     console.print(table)
 
 
-async def _time_verification(connection: Connection, helper: Connection, *, full: bool) -> float:
+async def _time_verification(connection: Connection, second_connection: Connection, *, full: bool) -> float:
     start = time.perf_counter()
     found = [
-        difference async for _, of_month in verify(connection, full=full, helper=helper) for difference in of_month
+        difference
+        async for _, of_month in verify(connection, full=full, second_connection=second_connection)
+        for difference in of_month
     ]
     assert not found, "the totals equal the observations"
     return time.perf_counter() - start

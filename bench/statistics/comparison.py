@@ -14,7 +14,7 @@ from bench.http.servers import database_url
 from bench.reads.averages import SMALL, YEAR
 from bench.scale import Scale
 from bench.statistics.over_http import measure_over_http
-from bench.statistics.reads import Prices, measure_border, measure_errors, measure_reads
+from bench.statistics.reads import History, measure_border, measure_errors, measure_reads
 
 LARGE = Shape(1_000_000, SMALL.days, SMALL.start, YEAR - SMALL.days + 1)
 
@@ -29,7 +29,7 @@ async def bench_statistics(console: Console, server_url: str, scale: Scale, *, w
                 await apply_csv(connection, make_csv(replace(shape, items=scale.size(shape.items)), seed=SEED))
                 await connection.execute("VACUUM (ANALYZE) prices, price_totals, price_sketches")
             count = scale.size(shape.items) * shape.days
-            worlds.append(Prices(f"{count / 1e6:.1f} M", connection, await find_ids(connection)))
+            worlds.append(History(f"{count / 1e6:.1f} M", connection, await find_ids(connection)))
         with console.status("reads"):
             await measure_reads(console, worlds, scale)
             await measure_border(console, worlds[1])

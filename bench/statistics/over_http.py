@@ -22,7 +22,7 @@ from bench.http.queries import PATH
 from bench.http.servers import NPM_MISSING, Server, install_peers, postgraphile, ratesgraph
 from bench.http.targets import print_loads
 from bench.scale import Scale
-from bench.statistics.reads import PERCENTILES, Prices, from_sketches, read_percentiles
+from bench.statistics.reads import PERCENTILES, History, from_sketches, read_percentiles
 from domain.intervals import Interval, divide
 from domain.prices import DateRange
 
@@ -44,7 +44,7 @@ query Weeks($from: Date!, $to: Date!) {{
 SLOW_CALLS, SLOW_SECONDS, TIMEOUT = 3, 60, 600
 
 
-async def measure_over_http(console: Console, world: Prices, url: str, scale: Scale, *, with_peers: bool) -> None:
+async def measure_over_http(console: Console, world: History, url: str, scale: Scale, *, with_peers: bool) -> None:
     """Measure and print both ways; the answers of the recursive join are compared."""
     if not has_wrk():
         console.print(WRK_MISSING)
@@ -76,7 +76,7 @@ async def measure_over_http(console: Console, world: Prices, url: str, scale: Sc
             )
 
 
-async def _fill_view(world: Prices) -> None:
+async def _fill_view(world: History) -> None:
     """Store the answers of all pairs of regions."""
     regions = [region(level, index) for level in (1, 2, 3, 4) for index in range(3 ** (level - 1))]
     axis = divide(DAYS, Interval.WEEK)

@@ -35,8 +35,8 @@ ReadStatistics = Callable[[Connection, Lane, Axis], Awaitable[tuple[OrderStatist
 
 
 @dataclass(frozen=True, slots=True)
-class Prices:
-    """Database with prices, with the IDs of its locations by key."""
+class History:
+    """Database with a history of prices, and the IDs of its locations by key."""
 
     name: str
     connection: Connection
@@ -66,7 +66,7 @@ def read_percentiles(statistics: OrderStatistics) -> list[list[float | None]]:
     return [statistics.percentiles(at, wanted) for at in PERCENTILES]
 
 
-async def measure_reads(console: Console, worlds: Sequence[Prices], scale: Scale) -> None:
+async def measure_reads(console: Console, worlds: Sequence[History], scale: Scale) -> None:
     """Measure and print the percentiles of LANES in both worlds, from sketches."""
     seconds: dict[tuple[str, Question], list[float]] = {}
     sizes: dict[tuple[str, Question], int] = {}
@@ -106,7 +106,7 @@ async def measure_reads(console: Console, worlds: Sequence[Prices], scale: Scale
     console.print(table)
 
 
-async def measure_border(console: Console, world: Prices) -> None:
+async def measure_border(console: Console, world: History) -> None:
     """Measure and print what exact statistics and those from sketches cost by number of prices."""
     table = Table(
         title="Five percentiles by day or week: from single prices and from sketches, ms", title_justify="left"
@@ -153,7 +153,7 @@ async def _measure(
     return min(values), size, found.counts
 
 
-async def measure_errors(console: Console, world: Prices) -> None:
+async def measure_errors(console: Console, world: History) -> None:
     """Compare statistics of all pairs of regions and days of a month with the exact ones."""
     axis = divide(MONTH, Interval.DAY)
     regions = [region(level, index) for level in (1, 2, 3, 4) for index in range(3 ** (level - 1))]

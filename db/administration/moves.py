@@ -53,9 +53,10 @@ class MovedLanes(NamedTuple):
 
 
 class PackedTotals(NamedTuple):
-    """Totals of one month as columns in PostgreSQL's binary format, those with changes apart.
+    """Totals of one month as columns in PostgreSQL's binary format.
 
-    The arrays have 31 elements, one per day, or MAX_CHANGES, of which the last ones may be 0.
+    Rows with changes have columns of their own. Arrays of sums and counts have 31 elements, one per day. Arrays of changes have
+    MAX_CHANGES, of which the last ones may be 0.
     """
 
     origins: bytes
@@ -165,13 +166,20 @@ async def list_recorded_months(connection: Connection) -> list[date]:
 
 
 async def list_moved_records(
-    connection: Connection, kind: RecordKind, month: date, *, cut: str, is_before: bool, after: int, limit: int
+    connection: Connection, kind: RecordKind, month: date, *, snapshot: str, is_visible: bool, after: int, limit: int
 ) -> list[Recorded]:
     """Return up to `limit` recorded differences of the month and kind, after a number.
 
-    They are those that count, and that the snapshot `cut` contains or, with `is_before` false, does not.
+    They are those that count, and that the snapshot contains or, with `is_visible` false, does not.
     """
-    parameters = {"kind": kind, "month": month, "cut": cut, "is_before": is_before, "after": after, "limit": limit}
+    parameters = {
+        "kind": kind,
+        "month": month,
+        "snapshot": snapshot,
+        "is_visible": is_visible,
+        "after": after,
+        "limit": limit,
+    }
     async with connection.cursor(binary=True, row_factory=args_row(Recorded)) as cursor:
         await cursor.execute(SQL["list_moved_records"], parameters)
         return await cursor.fetchall()

@@ -18,7 +18,7 @@ from db.sql import load_sections
 SQL = load_sections("verifications")
 
 XIDS = 1 << 32
-"""Transaction numbers that rows tell apart; the complete ones have 64 bits."""
+"""Number of transaction IDs that rows distinguish. Full transaction IDs have 64 bits."""
 
 
 class Blocks(NamedTuple):

@@ -1,7 +1,7 @@
 -- depends: 0014_archived_files
 
--- Distributions of prices by day for pairs of regions, whose rows add up as those of price_totals do. There is no unique constraint
--- and no foreign key, so that the table can be distributed by origin.
+-- Distributions of prices by day for pairs of regions, whose rows add up as those of price_totals do. There is no unique
+-- constraint and no foreign key, so that the table can be distributed by origin.
 
 CREATE TABLE price_sketches (
     origin      integer NOT NULL,
@@ -27,8 +27,8 @@ COMMENT ON TABLE stale_sketches IS 'Months whose sketches must be built before t
 -- Prices that were stored before.
 INSERT INTO stale_sketches SELECT '0001-01-01' WHERE EXISTS (SELECT FROM price_totals);
 
--- Servers and workers of the release before know no sketches, and go on while this release starts. What they change without them
--- must not be read from sketches. Code that keeps the sketches says so with the setting, in its transaction.
+-- Servers and workers of the release before know no sketches, and go on while this release starts. What they change without
+-- them must not be read from sketches. Code that keeps the sketches says so with the setting, in its transaction.
 CREATE FUNCTION mark_sketches_stale() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('INSERT INTO %I.stale_sketches VALUES (''0001-01-01'') ON CONFLICT DO NOTHING', TG_TABLE_SCHEMA);

@@ -1,7 +1,7 @@
 -- depends: 0016_sparse_totals
 
--- Changes of the region tree in steps: the change that is under way, and what it will do to the totals and sketches. Only new, empty tables:
--- nothing is rewritten, and no table in use is locked.
+-- Changes of the region tree in steps: the change that is under way, and what it will do to the totals and sketches. Only new,
+-- empty tables: nothing is rewritten, and no table in use is locked.
 
 CREATE TABLE tree_changes (
     id               bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT tree_changes_pkey PRIMARY KEY,
@@ -33,7 +33,7 @@ CREATE TABLE moved_records (
 
 COMMENT ON TABLE moved_records IS 'Differences that the change under way makes, of its steps and of the batches since it began';
 COMMENT ON COLUMN moved_records.kind IS 'totals (sums and counts by day) or sketches (distributions of prices by day)';
-COMMENT ON COLUMN moved_records.content IS 'Arrow file of many pairs (ingest.batches.moves.encoding)';
+COMMENT ON COLUMN moved_records.content IS 'Arrow file of many pairs (ingest.batches.move_records.encoding)';
 
 CREATE INDEX moved_records_month_idx ON moved_records (month, kind, number);
 

@@ -32,6 +32,7 @@ CREATE TABLE verified_parts (
 );
 
 COMMENT ON TABLE verified_parts IS 'Rows and checksum of each period and range of origins at the last verification';
-COMMENT ON COLUMN verified_parts.subject IS 'The table: price_totals or prices';
-COMMENT ON COLUMN verified_parts.period IS 'First day of the month of totals, or of 32 days in which prices begin, from 1970-01-01';
+COMMENT ON COLUMN verified_parts.subject IS 'The table: price_totals, price_sketches or prices';
+COMMENT ON COLUMN verified_parts.period IS
+    'First day of the month of totals or sketches, or of 32 days in which prices begin, from 1970-01-01';
 COMMENT ON COLUMN verified_parts.last_day IS 'The last day of these rows, from 1970-01-01';

@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from db.connection import Connection, abort, closing_on_timeout
 from db.errors import (
@@ -50,6 +50,20 @@ class GateState(StrEnum):
     OPEN = "open"
 
 
+class GateSettings(NamedTuple):
+    """Settings that all gated servers of a process share.
+
+    Attributes:
+        max_size: Maximum number of connections of a server's pool.
+        read_seconds: Time limit of a read.
+        lag_seconds: Time after which a server that lacks a change counts as lagging.
+    """
+
+    max_size: int
+    read_seconds: float
+    lag_seconds: float
+
+
 class GatedServer(ABC):
     """Server with a gate, a pool while it can be reached, and a task that opens the gate.
 
@@ -63,23 +77,12 @@ class GatedServer(ABC):
     reads_elsewhere = "reads go to the primary"
     """Consequence of a closed gate, for the log."""
 
-    def __init__(
-        self,
-        name: str,
-        database_url: str,
-        on_state: Callable[[], None],
-        *,
-        max_size: int,
-        read_seconds: float,
-        lag_seconds: float,
-    ) -> None:
+    def __init__(self, name: str, database_url: str, on_state: Callable[[], None], settings: GateSettings) -> None:
         self.name = name
         self.state = GateState.AWAY
         self._url = database_url
         self._on_state = on_state
-        self._max_size = max_size
-        self._read_seconds = read_seconds
-        self._lag_seconds = lag_seconds
+        self._settings = settings
         self._pool: Pool | None = None
         self._in_use: set[Connection] = set()
         self._is_known = False
@@ -177,9 +180,9 @@ class GatedServer(ABC):
         async with open_pool(
             self._url,
             API,
-            max_size=self._max_size,
+            max_size=self._settings.max_size,
             outage_seconds=0,
-            read_seconds=self._read_seconds,
+            read_seconds=self._settings.read_seconds,
             check=self._verify,
         ) as pool:
             self._pool = pool
@@ -226,9 +229,11 @@ class GatedServer(ABC):
             if self._is_lost or (self._epoch != epoch and loop.time() > asked_at + LAGGING_PAUSE_SECONDS):
                 # What is awaited may never come, for instance after a failover.
                 return
-            if self.lag() > self._lag_seconds and self.state is GateState.BEHIND:
+            if self.lag() > self._settings.lag_seconds and self.state is GateState.BEHIND:
                 self._enter(GateState.LAGGING)
-                self._report(f"does not have the last change after {self._lag_seconds:g} s; {self.reads_elsewhere}")
+                self._report(
+                    f"does not have the last change after {self._settings.lag_seconds:g} s; {self.reads_elsewhere}"
+                )
             await asyncio.sleep(LAGGING_PAUSE_SECONDS if self.state is GateState.LAGGING else pause)
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
         if self._epoch == epoch:

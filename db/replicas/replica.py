@@ -9,7 +9,7 @@ from functools import partial
 
 from db.connection import Connection, closing_on_timeout
 from db.errors import DatabaseError, ReplicaRefused, StaleReplica
-from db.replicas.gated_server import GatedServer
+from db.replicas.gated_server import GatedServer, GateSettings
 from db.repositories import versions
 from db.repositories.versions import Position, ReplicaServer
 
@@ -36,19 +36,9 @@ class Replica(GatedServer):
         database_url: str,
         locate: Callable[[], Awaitable[Position]],
         on_state: Callable[[], None],
-        *,
-        max_size: int,
-        read_seconds: float,
-        lag_seconds: float,
+        settings: GateSettings,
     ) -> None:
-        super().__init__(
-            f"read replica {number}",
-            database_url,
-            on_state,
-            max_size=max_size,
-            read_seconds=read_seconds,
-            lag_seconds=lag_seconds,
-        )
+        super().__init__(f"read replica {number}", database_url, on_state, settings)
         self.number = number
         self._locate = locate
         self._session: ReplicaServer | None = None

@@ -9,7 +9,7 @@ from db.background import background_task
 from db.connection import Connection
 from db.errors import DatabaseError
 from db.pool import API, Pool, open_pool
-from db.replicas.gated_server import GateState
+from db.replicas.gated_server import GateSettings, GateState
 from db.replicas.replica import Replica
 from db.repositories.versions import locate_position
 
@@ -90,18 +90,10 @@ async def open_read_router(
     The positions of the primary are read on a connection of their own. Under load the gates would open late otherwise, and the
     primary would get still more reads.
     """
-    router = ReadRouter(primary)
+    router, settings = ReadRouter(primary), GateSettings(max_size, read_seconds, lag_seconds)
     async with open_pool(direct_url, API, max_size=1) as position_pool, AsyncExitStack() as tasks:
         router.replicas = [
-            Replica(
-                number,
-                url,
-                partial(position_pool.try_read, locate_position),
-                router.refresh,
-                max_size=max_size,
-                read_seconds=read_seconds,
-                lag_seconds=lag_seconds,
-            )
+            Replica(number, url, partial(position_pool.try_read, locate_position), router.refresh, settings)
             for number, url in enumerate(replica_urls, start=1)
         ]
         for replica in router.replicas:

@@ -12,13 +12,12 @@ from psycopg.rows import args_row
 from db.connection import Connection, copy_in, copy_out
 from db.pipeline import execute_whole_pipeline
 from db.sql import load_sections
+from domain.compaction import KeyRange
 from domain.locations import Lane
 from domain.prices import DateRange
 
 SQL = load_sections("sketches")
 
-Key = tuple[int, int, date]
-"""Origin, destination and month of sketches; the rows of one key add up."""
 ALL_MONTHS = date.min
 """Stands for all months among the stale ones."""
 
@@ -108,26 +107,11 @@ def copy_out_moved(connection: Connection, ports: Sequence[int], days: DateRange
     return copy_out(connection, SQL["copy_out_moved"], {"ports": list(ports), "first": days.first, "last": days.last})
 
 
-async def take_crowded(
-    connection: Connection, after: Key, until: int, *, max_rows: int, max_keys: int, max_merged: int
-) -> list[SketchRow]:
-    """Delete and return the sketches of keys that have more than `max_rows`, ordered by key.
+async def take_crowded(connection: Connection, keys: KeyRange) -> list[SketchRow]:
+    """Delete and return the sketches of the crowded keys of a range, ordered by key.
 
-    Process up to `max_keys` keys behind the key `after` with an origin below `until`. Stop behind the key with which
-    `max_merged` sketches are reached.
+    A key is crowded if it has more than `max_rows` sketches.
     """
-    origin, destination, month = after
     async with connection.cursor(binary=True, row_factory=args_row(SketchRow)) as cursor:
-        await cursor.execute(
-            SQL["take_crowded"],
-            {
-                "origin": origin,
-                "destination": destination,
-                "month": month,
-                "until": until,
-                "max_rows": max_rows,
-                "max_keys": max_keys,
-                "max_merged": max_merged,
-            },
-        )
+        await cursor.execute(SQL["take_crowded"], keys.to_parameters())
         return await cursor.fetchall()

@@ -16,13 +16,12 @@ from psycopg.rows import args_row, class_row
 from db.connection import Connection, copy_in
 from db.pipeline import execute_pipelined, execute_whole_pipeline
 from db.sql import load_sections
+from domain.compaction import Key, KeyRange
 from domain.locations import Lane
 from domain.prices import MAX_CHANGES, DateRange, DayTotals, spread_changes
 
 SQL = load_sections("totals")
 
-Key = tuple[int, int, date]
-"""Origin, destination and month of totals; the rows of one key add up."""
 Execute = Callable[[Connection, bytes, Mapping[str, object]], Awaitable[list[Any]]]
 """Runs a statement with one column, and returns its values."""
 
@@ -192,32 +191,14 @@ async def execute_at_once(connection: Connection, statement: bytes, parameters: 
 
 
 async def compact_keys(
-    connection: Connection,
-    after: Key,
-    until: int,
-    *,
-    max_rows: int,
-    max_keys: int,
-    max_merged: int,
-    execute: Execute = execute_at_once,
+    connection: Connection, keys: KeyRange, *, execute: Execute = execute_at_once
 ) -> tuple[Key, int] | None:
-    """Merge the rows of up to `max_keys` keys that have more than `max_rows` rows each.
+    """Merge the rows of the keys of a range that have more than `max_rows` rows each.
 
-    The keys lie behind the key `after`, in the order of origin, destination and month, and have an origin below `until`. Stop
-    behind the key with which `max_merged` rows are reached. Return a key up to which no such key remains, and the number of
-    deleted rows, or None at the end. `execute` may run the statement once on each shard: the limits then hold for each.
+    Return a key up to which no such key remains, and the number of deleted rows, or None at the end. `execute` may run the
+    statement once on each shard: the limits then hold for each.
     """
-    origin, destination, month = after
-    parameters = {
-        "origin": origin,
-        "destination": destination,
-        "month": month,
-        "until": until,
-        "max_rows": max_rows,
-        "max_keys": max_keys,
-        "max_merged": max_merged,
-        "max_changes": MAX_CHANGES,
-    }
+    parameters = keys.to_parameters() | {"max_changes": MAX_CHANGES}
     steps = [
         ((origin, destination, date.fromisoformat(month)), rows)
         for origin, destination, month, rows in await execute(connection, SQL["compact_keys"], parameters)

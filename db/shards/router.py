@@ -13,7 +13,7 @@ from db.background import background_task
 from db.connection import Connection
 from db.errors import DatabaseError, MigrationNeeded, describe_for_operator
 from db.pool import API, Pool, open_pool
-from db.replicas.gated_server import GateState
+from db.replicas.gated_server import GateSettings, GateState
 from db.replicas.router import Reads
 from db.shards.worker import ShardWorker
 
@@ -138,7 +138,7 @@ class ShardRouter:
                 self._close()
                 self._report(describe_for_operator(error))
             except Exception:
-                # The task must not end here: lanes would be sent to workers for ever that do not have them any more.
+                # The task must not end here: lanes would still be sent to workers that no longer have them.
                 self._close()
                 log.exception("cannot read the shards of the cluster; lanes are read through the coordinator")
         with suppress(TimeoutError):
@@ -224,10 +224,11 @@ async def open_shard_router(
 
     A worker that is away delays nothing.
 
-    `on_return` is called when a worker answers again after an outage: it may have committed a change late, and nobody noticed.
+    `on_return` is called when a worker answers again after an outage: it may have committed a change unnoticed meanwhile.
 
     The layout is read on a connection of its own, as the positions of a primary are (`db.replicas.router`).
     """
+    settings = GateSettings(max_size, read_seconds, lag_seconds)
     async with open_pool(direct_url, API, max_size=1) as coordinator:
 
         def create_worker(node: Node, on_state: Callable[[], None]) -> ShardWorker:
@@ -237,9 +238,7 @@ async def open_shard_router(
                 partial(coordinator.try_read, partial(shards.identify_node, node=node)),
                 on_state,
                 on_return,
-                max_size=max_size,
-                read_seconds=read_seconds,
-                lag_seconds=lag_seconds,
+                settings,
             )
 
         router = ShardRouter(reads, coordinator, create_worker, on_settled, renew_seconds)

@@ -14,7 +14,7 @@ from db.administration import shards
 from db.administration.shards import Layout, Node, NodeState
 from db.connection import Connection, closing_on_timeout
 from db.errors import ReplicaRefused, StaleReplica
-from db.replicas.gated_server import GatedServer, GateState
+from db.replicas.gated_server import GatedServer, GateSettings, GateState
 
 
 class ShardWorker(GatedServer):
@@ -36,19 +36,9 @@ class ShardWorker(GatedServer):
         identify: Callable[[], Awaitable[str | None]],
         on_state: Callable[[], None],
         on_return: Callable[[], None],
-        *,
-        max_size: int,
-        read_seconds: float,
-        lag_seconds: float,
+        settings: GateSettings,
     ) -> None:
-        super().__init__(
-            f"Citus worker {node.address}",
-            create_node_url(coordinator_url, node),
-            on_state,
-            max_size=max_size,
-            read_seconds=read_seconds,
-            lag_seconds=lag_seconds,
-        )
+        super().__init__(f"Citus worker {node.address}", create_node_url(coordinator_url, node), on_state, settings)
         self.node = node
         self._identify_node = identify
         self._on_return = on_return

@@ -58,8 +58,8 @@ DELETE FROM moved_months WHERE month = ANY(%(months)s)
 INSERT INTO moved_records (kind, month, content) VALUES (%(kind)s, %(month)s, %(content)s)
 
 -- insert_moved_batch --
--- Records that this transaction has recorded the part of a batch. A revert counts only if the batch was applied before the change
--- began, or was recorded too: otherwise its months must be read again. Uses price_batches_pkey.
+-- Records that this transaction has recorded the part of a batch. A revert counts only if the batch was applied before the
+-- change began, or was recorded too: otherwise its months must be read again. Uses price_batches_pkey.
 INSERT INTO moved_batches (written_in)
 SELECT pg_current_xact_id()
 FROM tree_changes c
@@ -81,23 +81,23 @@ SELECT pg_current_snapshot()::text
 SELECT DISTINCT month FROM moved_records ORDER BY month
 
 -- list_moved_records --
--- One row per recorded difference of the month and kind that counts, after a number, in order: those that the snapshot `cut` contains, or
--- all others. Uses moved_records_month_idx.
+-- One row per recorded difference of the month and kind that counts, after a number, in order: those that the snapshot
+-- contains, or all others. Uses moved_records_month_idx.
 SELECT t.number, t.content
 FROM moved_records t
 LEFT JOIN moved_months m ON m.month = t.month
 WHERE t.month = %(month)s
   AND t.kind = %(kind)s
   AND t.number > %(after)s
-  AND pg_visible_in_snapshot(t.written_in, %(cut)s::pg_snapshot) = %(is_before)s
+  AND pg_visible_in_snapshot(t.written_in, %(snapshot)s::pg_snapshot) = %(is_visible)s
   -- A month that was never read had no totals of moved lanes when the change began.
   AND (m.month IS NULL OR t.written_in = m.written_in OR NOT pg_visible_in_snapshot(t.written_in, m.read_in))
 ORDER BY t.number
 LIMIT %(limit)s
 
 -- list_stale_months --
--- One row per month, in order, whose totals were changed by a batch that was applied or reverted without recording its part, as the
--- previous release does, and that the snapshot of the month does not contain. Uses price_batches_changed_in_idx.
+-- One row per month, in order, whose totals were changed by a batch that was applied or reverted without recording its part, as
+-- the previous release does, and that the snapshot of the month does not contain. Uses price_batches_changed_in_idx.
 SELECT DISTINCT touched.month::date
 FROM tree_changes c
 JOIN price_batches b ON b.changed_in >= pg_snapshot_xmin(c.begun_in) AND NOT pg_visible_in_snapshot(b.changed_in, c.begun_in)
@@ -118,9 +118,9 @@ SELECT EXISTS (
 )
 
 -- store_moved_lanes --
--- One row per lane (port to port) with totals from the month `first` to the month `last` and with an end among the moved ports, numbered
--- in parts of part_lanes lanes. Uses price_totals_lane_month_idx: a range scan per moved origin, and a probe per other port and moved
--- destination.
+-- One row per lane (port to port) with totals from the month `first` to the month `last` and with an end among the moved ports,
+-- numbered in parts of part_lanes lanes. Uses price_totals_lane_month_idx: a range scan per moved origin, and a probe per other
+-- port and moved destination.
 CREATE TEMPORARY TABLE moved_lanes ON COMMIT DROP AS
 SELECT origin, destination, min(month) AS first_month, max(month) AS last_month, count(*) AS row_count,
        (row_number() OVER (ORDER BY origin, destination) - 1) / %(part_lanes)s AS part
@@ -147,9 +147,10 @@ ANALYZE moved_lanes
 SELECT coalesce(sum(row_count), 0)::bigint, min(first_month), max(last_month), max(part) FROM moved_lanes
 
 -- read_moved_month --
--- One row: the totals of one part of the moved lanes in one month, as columns in PostgreSQL's binary format, those with changes
--- apart; NULL without totals. The arrays are padded to 31 days, or to max_changes, so all of a column have the same width. A few large values cost a fraction of as many rows as totals.
--- Uses price_totals_lane_month_idx: a probe per lane.
+-- One row: the totals of one part of the moved lanes in one month, as columns in PostgreSQL's binary format; NULL without
+-- totals. Rows with changes have columns of their own. The arrays are padded to 31 days, or to max_changes, so all of a column
+-- have the same width. A few large values cost a fraction of as many rows as totals. Uses price_totals_lane_month_idx: a probe
+-- per lane.
 SELECT string_agg(CASE WHEN t.packed_changes IS NULL THEN int4send(t.origin) END, ''),
        string_agg(CASE WHEN t.packed_changes IS NULL THEN int4send(t.destination) END, ''),
        string_agg(CASE WHEN t.packed_changes IS NULL THEN array_send(

@@ -1,5 +1,5 @@
--- Derived data: distributions of prices by day for every pair of regions that a batch touched. The rows of a key add up, in any number
--- and order. The format of a sketch is that of db/sketches/encoding.py.
+-- Derived data: distributions of prices by day for every pair of regions that a batch touched. The rows of a key add up, in any
+-- number and order. The format of a sketch is that of db/sketches/encoding.py.
 
 -- keep_sketches --
 -- Announces that this transaction changes the sketches together with the prices or the tree. Without it, the triggers of
@@ -11,8 +11,8 @@ SELECT set_config('ratesgraph.keeps_sketches', 'on', true)
 COPY price_sketches (origin, destination, month, sketch) FROM STDIN (FORMAT binary)
 
 -- select_sketches --
--- One row per sketch of the pair of regions $1 and $2, from the month that begins on $3 to the month of the day $4. No row if one of
--- these months is stale. Uses price_sketches_lane_month_idx: one range scan.
+-- One row per sketch of the pair of regions $1 and $2, from the month that begins on $3 to the month of the day $4. No row if
+-- one of these months is stale. Uses price_sketches_lane_month_idx: one range scan.
 SELECT month, sketch
 FROM price_sketches
 WHERE origin = $1
@@ -45,8 +45,8 @@ SELECT destination, sketch FROM price_sketches WHERE origin = %(origin)s AND mon
 DELETE FROM price_sketches WHERE month = %(month)s
 
 -- copy_out_month --
--- One row per observation that is valid in the month, in CSV: origin, destination, first and last day, US cents. Days count from
--- 1970-01-01. Reads the whole table.
+-- One row per observation that is valid in the month, in CSV: origin, destination, first and last day, US cents. Days count
+-- from 1970-01-01. Reads the whole table.
 COPY (
     SELECT origin, destination, first_day - '1970-01-01'::date, last_day - '1970-01-01'::date, usd_cents
     FROM prices
@@ -54,8 +54,8 @@ COPY (
 ) TO STDOUT (FORMAT csv)
 
 -- copy_out_moved --
--- One row per observation of the lanes (port to port) with an end among the ports that is valid on one of the days, in the format of
--- copy_out_month. Reads the whole table.
+-- One row per observation of the lanes (port to port) with an end among the ports that is valid on one of the days, in the
+-- format of copy_out_month. Reads the whole table.
 COPY (
     SELECT origin, destination, first_day - '1970-01-01'::date, last_day - '1970-01-01'::date, usd_cents
     FROM prices
@@ -65,8 +65,8 @@ COPY (
 
 -- take_crowded --
 -- Deletes the sketches of keys that have more than max_rows, and returns them, ordered by key. It processes up to max_keys keys
--- after a given one and before an origin, in the order of price_sketches_lane_month_idx, and reads only that index to find them. It
--- stops behind the key with which it has taken max_merged sketches.
+-- after a given one and before an origin, in the order of price_sketches_lane_month_idx, and reads only that index to find
+-- them. It stops behind the key with which it has taken max_merged sketches.
 WITH found AS MATERIALIZED (
     SELECT origin, destination, month, count(*) AS row_count
     FROM price_sketches

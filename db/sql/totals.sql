@@ -1,13 +1,13 @@
 -- Derived data: partial sums by day for every pair of locations that a batch touched. The rows of a key add up, in any number
--- and order, so a change of totals appends a difference. A row has sums and counts by day, or changes (see migration 0016). A change is
--- one bigint: its sum is `change >> 24`, its count `((change >> 6 & 262143) # 131072) - 131072`, its day of the month, from 0,
--- `change & 31`, and `change & 32` tells that it applies to all later days of the month too. Sums that SQL computes are first collected by day in the transaction's
--- temporary table `day_sums`, then packed by `pack_day_sums`.
+-- and order, so a change of totals appends a difference. A row has sums and counts by day, or changes (see migration 0016). A
+-- change is one bigint: its sum is `change >> 24`, its count `((change >> 6 & 262143) # 131072) - 131072`, its day of the
+-- month, from 0, `change & 31`, and `change & 32` tells that it applies to all later days of the month too. Sums that SQL
+-- computes are first collected by day in the transaction's temporary table `day_sums`, then packed by `pack_day_sums`.
 
 -- select_day_totals --
 -- One row per partial sum of the location pair $1 and $2, from the month that begins on $3 to the month of the day $4. A row
--- without counts has its changes instead of its sums. Uses price_totals_lane_month_idx: one range scan. The caller adds up the arrays, in a third of the time that unnest, GROUP BY and
--- ORDER BY need here.
+-- without counts has its changes instead of its sums. Uses price_totals_lane_month_idx: one range scan. The caller adds up the
+-- arrays, in a third of the time that unnest, GROUP BY and ORDER BY need here.
 SELECT first_day, coalesce(price_sums, packed_changes), price_counts
 FROM price_totals
 WHERE origin = $1
@@ -42,9 +42,9 @@ FROM lanes
 WHERE destination IS NOT NULL
 
 -- select_price_period --
--- One row: the first and last day with a price, the number of daily prices, and whether an applied batch of the demo data exists.
--- Every price counts once in the totals between two roots of the tree. Arrays instead of joins with the roots, and a column in the
--- EXISTS, let the shards of a distributed table use price_totals_lane_month_idx too.
+-- One row: the first and last day with a price, the number of daily prices, and whether an applied batch of the demo data
+-- exists. Every price counts once in the totals between two roots of the tree. Arrays instead of joins with the roots, and a
+-- column in the EXISTS, let the shards of a distributed table use price_totals_lane_month_idx too.
 WITH days AS (
     SELECT t.first_day + day_offset AS day,
            sum(coalesce(part.price_count, ((part.change >> 6 & 262143) # 131072) - 131072)) AS price_count
@@ -90,7 +90,8 @@ WITH RECURSIVE above AS (
 SELECT location, ancestor FROM above
 
 -- collect_observed_month --
--- Fills day_sums with one row per pair of locations and day of the month, from the observations and the temporary table ancestors.
+-- Fills day_sums with one row per pair of locations and day of the month, from the observations and the temporary table
+-- ancestors.
 WITH port_days AS MATERIALIZED (
     SELECT p.origin, p.destination, day::date AS day, sum(p.usd_cents) AS price_sum, count(*) AS price_count
     FROM prices p
@@ -112,12 +113,12 @@ FROM from_ancestors d JOIN ancestors a ON a.location = d.destination
 GROUP BY d.origin, a.ancestor, d.day
 
 -- compact_keys --
--- Replaces the rows of keys that have more than max_rows rows by their sum. It processes up to max_keys keys after a given one and
--- before an origin, in the order of price_totals_lane_month_idx, and reads only that index to find them. It stops behind the key
--- with which it has merged max_merged rows. One row: the last of these keys and the number of deleted rows, in one column,
--- because a shard of a distributed table returns only one; none at the end. Arrays are added up by day of the month: a subscript
--- outside of an array adds nothing, and this costs a tenth of unnesting. Changes are added up by slot. They stay changes if
--- all rows of the key are changes and they are few; otherwise they are spread over the days and added to the arrays.
+-- Replaces the rows of keys that have more than max_rows rows by their sum. It processes up to max_keys keys after a given one
+-- and before an origin, in the order of price_totals_lane_month_idx, and reads only that index to find them. It stops behind
+-- the key with which it has merged max_merged rows. One row: the last of these keys and the number of deleted rows, in one
+-- column, because a shard of a distributed table returns only one; none at the end. Arrays are added up by day of the month: a
+-- subscript outside of an array adds nothing, and this costs a tenth of unnesting. Changes are added up by slot. They stay
+-- changes if all rows of the key are changes and they are few; otherwise they are spread over the days and added to the arrays.
 WITH found AS MATERIALIZED (
     SELECT origin, destination, month, count(*) AS row_count
     FROM price_totals
@@ -248,9 +249,9 @@ ORDER BY month
 
 -- diff_month --
 -- One row per pair of locations and day of the month whose totals differ from day_sums, worst first. A damaged row may name no
--- location. If it begins outside of its month, possibly on a day that no program can represent, it counts behind the month's end.
--- OFFSET 0 lets the rows of a distributed table travel as they are stored, and not as a row per day; a single server takes two
--- thirds of the time with it.
+-- location. If it begins outside of its month, possibly on a day that no program can represent, it counts behind the month's
+-- end. OFFSET 0 lets the rows of a distributed table travel as they are stored, and not as a row per day; a single server takes
+-- two thirds of the time with it.
 SELECT coalesce(o.key, '?' || origin) AS origin, coalesce(d.key, '?' || destination) AS destination, day,
        coalesce(expected.price_sum, 0) AS expected_sum, coalesce(expected.price_count, 0) AS expected_count,
        coalesce(actual.price_sum, 0) AS actual_sum, coalesce(actual.price_count, 0) AS actual_count

@@ -1,12 +1,11 @@
--- Verification of the totals, on one snapshot: rows in a form that numpy reads at once, and the checksums of rows that have been
--- verified. Both tables are read in ranges of blocks, which PostgreSQL finds without an index. Days are counted from 1970-01-01, as
--- a damaged day may be none that Python knows. A row is settled if its transaction had ended before all that ran at some moment: a
--- larger age of its xmin proves that, and the reverse may count a settled row as new.
+-- Verification of the totals, on one snapshot: rows in a form that numpy reads at once, and the checksums of rows that have
+-- been verified. Both tables are read in ranges of blocks, which PostgreSQL finds without an index. Days are counted from
+-- 1970-01-01, as a damaged day may be none that Python knows. A row is settled if its transaction had ended before all that ran
+-- at some moment: a larger age of its xmin proves that, and the reverse may count a settled row as new.
 
 -- describe_storage --
--- One row: the cluster, database, tables and major version to which transaction numbers and checksums belong, the oldest transaction
--- in progress, the next one, and the numbers of blocks of totals, observations
--- and sketches.
+-- One row: the cluster, database, tables and major version to which transaction numbers and checksums belong, the oldest
+-- transaction in progress, the next one, and the numbers of blocks of totals, observations and sketches.
 SELECT concat_ws(
            '/',
            (SELECT system_identifier FROM pg_control_system()),
@@ -31,8 +30,9 @@ SELECT pg_export_snapshot()
 SET TRANSACTION SNAPSHOT %(name)s
 
 -- list_totals_checksums --
--- One row per month and range of origins with totals in a range of blocks, and per combination of two properties: settled before one
--- transaction, and before another. It has the last first day, the number of rows and the sum of their hashes, over all columns.
+-- One row per month and range of origins with totals in a range of blocks, and per combination of two properties: settled
+-- before one transaction, and before another. It has the last first day, the number of rows and the sum of their hashes, over
+-- all columns.
 SELECT month - '1970-01-01'::date AS period, origin / %(width)s * %(width)s AS first_origin,
        age(xmin) > (SELECT age(%(before)s::xid)) AS is_verified, age(xmin) > (SELECT age(%(settled)s::xid)) AS is_settled,
        max(first_day - '1970-01-01'::date), count(*), sum(hash_record_extended(t, 1))
@@ -50,8 +50,8 @@ WHERE ctid >= %(first)s::tid AND ctid < %(until)s::tid
 GROUP BY period, first_origin, is_verified, is_settled
 
 -- list_prices_checksums --
--- One row per period of 32 days and range of origins with observations in a range of blocks, and per combination of the properties of
--- list_totals_checksums, with the last day. An observation belongs to the period of its first day.
+-- One row per period of 32 days and range of origins with observations in a range of blocks, and per combination of the
+-- properties of list_totals_checksums, with the last day. An observation belongs to the period of its first day.
 SELECT (first_day - '1970-01-01'::date) / 32 * 32 AS period, origin / %(width)s * %(width)s AS first_origin,
        age(xmin) > (SELECT age(%(before)s::xid)) AS is_verified, age(xmin) > (SELECT age(%(settled)s::xid)) AS is_settled,
        max(last_day - '1970-01-01'::date), count(*), sum(hash_record_extended(p, 1))
@@ -60,8 +60,8 @@ WHERE ctid >= %(first)s::tid AND ctid < %(until)s::tid
 GROUP BY period, first_origin, is_verified, is_settled
 
 -- pack_totals --
--- One row: the totals in a range of blocks as columns in PostgreSQL's binary format; NULL without totals. They are those that are not
--- settled before a transaction, and all of some parts, which are a month and a range of origins.
+-- One row: the totals in a range of blocks as columns in PostgreSQL's binary format; NULL without totals. They are those that
+-- are not settled before a transaction, and all of some parts, which are a month and a range of origins.
 SELECT string_agg(int4send(origin), ''), string_agg(int4send(destination), ''),
        string_agg(int4send(month - '1970-01-01'::date), ''), string_agg(int4send(first_day - '1970-01-01'::date), ''),
        string_agg(int4send(coalesce(cardinality(price_sums), 0)), ''),
@@ -75,11 +75,15 @@ WHERE ctid >= %(first)s::tid AND ctid < %(until)s::tid
       %(is_full)s
       OR age(xmin) <= (SELECT age(%(before)s::xid))
       OR (month - '1970-01-01'::date, origin / %(width)s * %(width)s)
-         IN (SELECT part.month, part.first_origin FROM unnest(%(months)s::integer[], %(first_origins)s::integer[]) AS part(month, first_origin))
+         IN (
+             SELECT part.month, part.first_origin
+             FROM unnest(%(months)s::integer[], %(first_origins)s::integer[]) AS part(month, first_origin)
+         )
   )
 
 -- pack_sketches --
--- One row: the sketches in a range of blocks as columns in PostgreSQL's binary format, chosen as by pack_totals; NULL without sketches.
+-- One row: the sketches in a range of blocks as columns in PostgreSQL's binary format, chosen as by pack_totals; NULL without
+-- sketches.
 SELECT string_agg(int4send(origin), ''), string_agg(int4send(destination), ''),
        string_agg(int4send(month - '1970-01-01'::date), ''), string_agg(int4send(octet_length(sketch)), ''),
        string_agg(sketch, '')
@@ -89,12 +93,15 @@ WHERE ctid >= %(first)s::tid AND ctid < %(until)s::tid
       %(is_full)s
       OR age(xmin) <= (SELECT age(%(before)s::xid))
       OR (month - '1970-01-01'::date, origin / %(width)s * %(width)s)
-         IN (SELECT part.month, part.first_origin FROM unnest(%(months)s::integer[], %(first_origins)s::integer[]) AS part(month, first_origin))
+         IN (
+             SELECT part.month, part.first_origin
+             FROM unnest(%(months)s::integer[], %(first_origins)s::integer[]) AS part(month, first_origin)
+         )
   )
 
 -- pack_prices --
--- One row: the observations in a range of blocks as columns in PostgreSQL's binary format; NULL without observations. They are those
--- that are not settled before a transaction, and all that are valid on a day of a range.
+-- One row: the observations in a range of blocks as columns in PostgreSQL's binary format; NULL without observations. They are
+-- those that are not settled before a transaction, and all that are valid on a day of a range.
 SELECT string_agg(int4send(origin), ''), string_agg(int4send(destination), ''),
        string_agg(int4send(first_day - '1970-01-01'::date), ''), string_agg(int4send(last_day - '1970-01-01'::date), ''),
        string_agg(int8send(usd_cents), ''), string_agg(boolsend(age(xmin) <= (SELECT age(%(before)s::xid))), '')
@@ -136,5 +143,5 @@ INSERT INTO verifications (id, storage, settled_xid, last_location, tree_sha256,
 VALUES (1, %(storage)s, %(settled_xid)s, %(last_location)s, %(tree_sha256)s, %(month_count)s, %(failed)s::date[], %(files)s::jsonb)
 ON CONFLICT (id) DO UPDATE
 SET ended_at = clock_timestamp(), storage = excluded.storage, settled_xid = excluded.settled_xid,
-    last_location = excluded.last_location, tree_sha256 = excluded.tree_sha256, month_count = excluded.month_count, failed = excluded.failed,
-    files = excluded.files
+    last_location = excluded.last_location, tree_sha256 = excluded.tree_sha256, month_count = excluded.month_count,
+    failed = excluded.failed, files = excluded.files

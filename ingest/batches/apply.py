@@ -9,6 +9,7 @@ size.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import NamedTuple
 
 import polars as pl
 
@@ -21,7 +22,7 @@ from domain.locations import Location, TreeMove
 from ingest.batches.aggregation import MonthTotals, totals_by_month
 from ingest.batches.copy_encoding import encode_prices, encode_totals
 from ingest.batches.counts import BatchCounts
-from ingest.batches.moves.recording import find_move, record_observations
+from ingest.batches.move_records.recording import find_move, record_observations
 from ingest.batches.pipeline import ProcessedSlice, process_slices
 from ingest.observations.copy_stream import copy_stream
 from ingest.observations.lane_days import LaneDays, month_of, to_lane_days
@@ -49,8 +50,13 @@ Slices = Callable[[], Iterator[Slice]]
 ProcessedSlices = AsyncGenerator[ProcessedSlice]
 ProgressCallback = Callable[[str, float], None]
 """Receives the current stage and the fraction of the items read so far (0 to 1)."""
-Trees = tuple[list[Location], TreeMove | None]
-"""The present tree, and the change of it that is under way in steps."""
+
+
+class _Tree(NamedTuple):
+    """The present tree, and the change of it that is under way in steps."""
+
+    locations: list[Location]
+    move: TreeMove | None
 
 
 class _InvalidItem(Exception):
@@ -78,15 +84,15 @@ async def apply_slices(
     """
     await locations.lock_tree_shared(connection)
     await sketches.keep_sketches(connection)
-    tree = await locations.list_locations(connection)
-    move = await find_move(connection, tree)
+    present = await locations.list_locations(connection)
+    tree = _Tree(present, await find_move(connection, present))
 
     def process() -> ProcessedSlices:
-        return process_slices(connection, slices(), tree, limits)
+        return process_slices(connection, slices(), tree.locations, limits)
 
     try:
         async with connection.transaction():
-            return await _store(connection, batch_id, process(), (tree, move), on_error, report)
+            return await _store(connection, batch_id, process(), tree, on_error, report)
     except _InvalidItem:
         # The savepoint was rolled back. A second pass lists the problems of all items.
         async with connection.transaction():
@@ -97,7 +103,7 @@ async def _store(
     connection: Connection,
     batch_id: int,
     slices: ProcessedSlices,
-    trees: Trees,
+    tree: _Tree,
     on_error: OnError,
     report: ProgressCallback,
 ) -> BatchOutcome:
@@ -118,16 +124,16 @@ async def _store(
                 price_rows = stack.enter_context(ReadAhead(encode_prices(batch_id, observations)))
                 # Whether this is the last slice is a guess: the totals of any two parts of a batch add up.
                 if sum(map(len, pending)) > MAX_PENDING_ROWS or processed.fraction_read >= 1:
-                    await stack.enter_async_context(_appending_totals(connection, pending, trees, as_changes, report))
+                    await stack.enter_async_context(_deferred_totals(connection, pending, tree, as_changes, report))
                 await asyncio.gather(
                     prices.copy_prices(connection, copy_stream(price_rows)), asyncio.to_thread(counts.add, processed)
                 )
     if counts.rejected == counts.items:
         return counts.rejected_outcome()
     if pending:
-        async with _appending_totals(connection, pending, trees, as_changes, report):
+        async with _deferred_totals(connection, pending, tree, as_changes, report):
             pass
-    if trees[1] is not None:
+    if tree.move is not None:
         await moves.insert_moved_batch(connection, batch_id)
     await lanes.insert_lanes(connection, batch_id, *counts.lanes())
     await versions.announce_change(connection, f"{batch_id} {BatchStatus.APPLIED}")
@@ -147,31 +153,30 @@ async def _collect_rejections(
 
 
 @asynccontextmanager
-async def _appending_totals(
+async def _deferred_totals(
     connection: Connection,
     pending: list[pl.DataFrame],
-    trees: Trees,
+    tree: _Tree,
     as_changes: bool,
     report: ProgressCallback,
 ) -> AsyncIterator[None]:
-    """Append the totals and sketches of pending observations when the block ends.
+    """Append the totals and sketches of the pending observations at the end of the block.
 
-    The totals are computed from the beginning of the block on, and the sketches while PostgreSQL stores the totals.
+    A thread computes the totals during the block, and the sketches while PostgreSQL stores the totals.
     """
-    tree, move = trees
 
     def on_progress(fraction: float) -> None:
         report("storing averages", PRICES_SHARE + (1 - PRICES_SHARE) * fraction)
 
     observations = await asyncio.to_thread(take_observations, pending)
-    months = _report_months(totals_by_month(observations, tree), observations, on_progress)
+    months = _report_months(totals_by_month(observations, tree.locations), observations, on_progress)
     with ReadAhead(encode_totals(months, as_changes=as_changes)) as total_rows:
         yield
-        with ReadAhead(encode_sketch_rows(sketches_by_month(observations, tree))) as sketch_rows:
+        with ReadAhead(encode_sketch_rows(sketches_by_month(observations, tree.locations))) as sketch_rows:
             await totals.copy_totals(connection, copy_stream(total_rows))
             await sketches.copy_sketches(connection, copy_stream(sketch_rows))
-    if move is not None:
-        await record_observations(connection, move, observations)
+    if tree.move is not None:
+        await record_observations(connection, tree.move, observations)
 
 
 def take_observations(pending: list[pl.DataFrame]) -> LaneDays:

@@ -14,7 +14,7 @@ from db.repositories.audit import COMMAND, Action
 from domain.batches import BatchStatus
 from ingest.archive.reader import count_lanes, read_batch
 from ingest.batches.copy_encoding import encode_negated_totals
-from ingest.batches.moves.recording import find_move, record_observations
+from ingest.batches.move_records.recording import find_move, record_observations
 from ingest.observations.copy_stream import copy_stream
 from ingest.observations.csv_lines import read_observations
 from ingest.observations.lane_days import to_lane_days

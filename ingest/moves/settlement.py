@@ -15,7 +15,7 @@ from db.connection import Connection
 from db.repositories import totals
 from ingest.batches.aggregation import Int64, MonthTotals, add_up
 from ingest.batches.copy_encoding import encode_totals
-from ingest.batches.moves.encoding import SketchRow, decode_sketches, decode_totals
+from ingest.batches.move_records.encoding import SketchRow, decode_sketches, decode_totals
 from ingest.observations.copy_stream import copy_stream
 from ingest.observations.lane_days import month_number
 from ingest.sketches.copy_encoding import append_sketches
@@ -29,24 +29,24 @@ READ_VALUES = 20
 """Recorded values of a round trip; each has up to 50,000 rows."""
 
 
-class Cut(NamedTuple):
-    """Part of the records: those that the snapshot contains, or all others."""
+class SnapshotPart(NamedTuple):
+    """Part of the records: those whose transactions are visible in a snapshot, or all others."""
 
     snapshot: str
-    is_before: bool
+    is_visible: bool
 
 
-async def settle(connection: Connection, new_ids: Mapping[int, int], cut: Cut) -> None:
+async def settle(connection: Connection, new_ids: Mapping[int, int], part: SnapshotPart) -> None:
     """Append a part of the recorded differences to the totals and sketches.
 
     `new_ids` maps the negative IDs of new locations to those in the table.
     """
     for month in await moves.list_recorded_months(connection):
-        await _settle_totals(connection, month, new_ids, cut)
-        await _settle_sketches(connection, month, new_ids, cut)
+        await _settle_totals(connection, month, new_ids, part)
+        await _settle_sketches(connection, month, new_ids, part)
 
 
-async def _settle_totals(connection: Connection, month: date, new_ids: Mapping[int, int], cut: Cut) -> None:
+async def _settle_totals(connection: Connection, month: date, new_ids: Mapping[int, int], part: SnapshotPart) -> None:
     parts, as_changes = list[MonthTotals](), await totals.can_store_changes(connection)
 
     async def append() -> None:
@@ -54,7 +54,7 @@ async def _settle_totals(connection: Connection, month: date, new_ids: Mapping[i
         parts.clear()
         await totals.copy_totals(connection, copy_stream(encode_totals([total], as_changes=as_changes)))
 
-    async with aclosing(_read(connection, RecordKind.TOTALS, month, cut)) as contents:
+    async with aclosing(_read(connection, RecordKind.TOTALS, month, part)) as contents:
         async for content in contents:
             parts.append(await asyncio.to_thread(_decode_totals, month, content, new_ids))
             if sum(map(len, parts)) > MAX_SETTLED_CHANGES:
@@ -63,14 +63,14 @@ async def _settle_totals(connection: Connection, month: date, new_ids: Mapping[i
         await append()
 
 
-async def _settle_sketches(connection: Connection, month: date, new_ids: Mapping[int, int], cut: Cut) -> None:
+async def _settle_sketches(connection: Connection, month: date, new_ids: Mapping[int, int], part: SnapshotPart) -> None:
     rows = list[SketchRow]()
 
     async def append() -> None:
         await append_sketches(connection, sum_by_pair(month_number(month), rows))
         rows.clear()
 
-    async with aclosing(_read(connection, RecordKind.SKETCHES, month, cut)) as contents:
+    async with aclosing(_read(connection, RecordKind.SKETCHES, month, part)) as contents:
         async for content in contents:
             rows += [
                 (new_ids.get(origin, origin), new_ids.get(destination, destination), sign, sketch)
@@ -82,10 +82,10 @@ async def _settle_sketches(connection: Connection, month: date, new_ids: Mapping
         await append()
 
 
-async def _read(connection: Connection, kind: RecordKind, month: date, cut: Cut) -> AsyncGenerator[bytes]:
+async def _read(connection: Connection, kind: RecordKind, month: date, part: SnapshotPart) -> AsyncGenerator[bytes]:
     after = 0
     while recorded := await moves.list_moved_records(
-        connection, kind, month, cut=cut.snapshot, is_before=cut.is_before, after=after, limit=READ_VALUES
+        connection, kind, month, snapshot=part.snapshot, is_visible=part.is_visible, after=after, limit=READ_VALUES
     ):
         for each in recorded:
             yield each.content

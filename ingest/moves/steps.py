@@ -5,8 +5,8 @@
 3. One transaction appends all that was recorded to the totals, and then locks the tree: for what was recorded meanwhile, for
    the tree itself, and for the commit.
 
-Until then readers see the totals before. A process that dies leaves records that count for nothing and that `clear_remains`
-deletes. See docs/decisions/0052-tree-changes-in-steps.md.
+Until then readers see the totals before. A process that dies leaves records that count for nothing;
+`clear_abandoned_change` deletes them. See docs/decisions/0052-tree-changes-in-steps.md.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ from db.errors import DatabaseError, driver_errors
 from db.repositories import locations, prices, sketches
 from domain.locations import Location, TreeChange, TreeMove
 from domain.prices import DateRange
-from ingest.batches.moves.recording import record_sketches, record_totals
+from ingest.batches.move_records.recording import record_sketches, record_totals
 from ingest.errors import ArchiveError
-from ingest.moves.settlement import Cut, settle
+from ingest.moves.settlement import SnapshotPart, settle
 from ingest.sketches.move import read_differences
 from ingest.tree_totals import compute_differences, list_months, measure_move
 
 MAX_ROUNDS = 3
 """How often months are read again because a process of the previous release has changed their totals."""
-PATIENCE_SECONDS = 10.0
+LOCK_PATIENCE_SECONDS = 10.0
 """Time for which the change tries to lock the tree between batches, before it makes later batches wait behind it."""
 POLL_SECONDS = 0.05
 
@@ -49,8 +49,8 @@ class _Stale(Exception):
 
 
 @asynccontextmanager
-async def only_change(connection: Connection) -> AsyncIterator[None]:
-    """Wait for a change of the tree that is under way, and keep others out in the block."""
+async def hold_tree_change_lock(connection: Connection) -> AsyncIterator[None]:
+    """Wait for a change of the tree that is under way, and keep others out until the block ends."""
     await moves.lock_tree_change_session(connection)
     try:
         yield
@@ -60,10 +60,10 @@ async def only_change(connection: Connection) -> AsyncIterator[None]:
             await moves.unlock_tree_change_session(connection)
 
 
-async def clear_remains(connection: Connection) -> None:
-    """Delete what a change has left behind whose process died.
+async def clear_abandoned_change(connection: Connection) -> None:
+    """Delete the records of a change whose process has died.
 
-    A change that is under way stays.
+    Those of a change that is under way stay.
     """
     if not await moves.has_tree_change(connection):
         return
@@ -73,7 +73,7 @@ async def clear_remains(connection: Connection) -> None:
 
 
 class SteppedChange:
-    """A change in steps. Call it within `only_change`.
+    """A change in steps. Call it within `hold_tree_change_lock`.
 
     Attributes:
         move: The locations before and after the change. New ones have negative IDs.
@@ -193,7 +193,7 @@ class SteppedChange:
         await sketches.keep_sketches(self._connection)
         snapshot = await moves.get_snapshot(self._connection)
         # Most of the work: nothing waits for it, and nothing sees it before the commit.
-        await settle(self._connection, new_ids, Cut(snapshot, is_before=True))
+        await settle(self._connection, new_ids, SnapshotPart(snapshot, is_visible=True))
         await _lock_tree(self._connection)
         await self._check_tree(new_ids)
         if stale := await moves.list_stale_months(self._connection):
@@ -201,7 +201,7 @@ class SteppedChange:
         has_lost = await moves.has_deleted_archive(self._connection)
         if has_lost or not await moves.delete_tree_change(self._connection, self._id):
             raise _Outdated
-        await settle(self._connection, new_ids, Cut(snapshot, is_before=False))
+        await settle(self._connection, new_ids, SnapshotPart(snapshot, is_visible=False))
         return await self.change_locations()
 
 
@@ -214,7 +214,7 @@ async def _lock_tree(connection: Connection) -> None:
 
     A request that waits would make later batches wait too, for the rest of a batch that may take minutes.
     """
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + LOCK_PATIENCE_SECONDS
     while not await locations.try_lock_tree_exclusive(connection):
         if time.monotonic() > end:
             await locations.lock_tree_exclusive(connection)

@@ -1,4 +1,4 @@
-"""Sketches of observations: prices by day and bucket, for every pair of regions above.
+"""Sketches of observations: prices by day and bucket for every pair of regions above them.
 
 The arithmetic runs in numpy, month by month and, unless the batch is small, origin region by origin region: memory is bounded
 by the destinations of one region. Where the cells of a month are well filled, they are counted in a dense array, and rows of
@@ -33,7 +33,7 @@ MAX_KEYS = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class MonthSketches:
-    """Sketches of one month, as columns; it counts from January 1970.
+    """Sketches of one month, counted from January 1970, as columns.
 
     Origins and destinations are location IDs of regions. A pair may occur several times.
     """
@@ -44,11 +44,25 @@ class MonthSketches:
     sketches: list[bytes]
 
 
-class _Month(NamedTuple):
-    """Changes of a month's observations as columns, sorted by origin region.
+class _MonthRows(NamedTuple):
+    """Observations of a month as columns. Origins and destinations are numbers of regions.
 
-    A change is one of a count by +1 or -1, as `sign` says, or simply a count of +1 where `are_changes` is false. `cell` is
-    day × buckets + bucket, where buckets are counted from `first_bucket`.
+    They are valid on the days from `first` to before `after`, counted from 0 at the first of the month, which has `days` days.
+    """
+
+    days: int
+    origin: Int64
+    destination: Int64
+    first: Int64
+    after: Int64
+    bucket: Int64
+
+
+class _Changes(NamedTuple):
+    """Changes of a month's counts as columns, sorted by origin region.
+
+    A change adds `sign` (+1 or -1) to a count from its day to the end of the month. If `are_changes` is false, it adds 1 on its
+    day alone. `cell` is day × buckets + bucket, where buckets are counted from `first_bucket`.
     """
 
     origin: Int64
@@ -73,31 +87,21 @@ def sketches_by_month(
     origin, destination = regions.region_of(observations.origin), regions.region_of(observations.destination)
     first_month, last_month = month_of(observations.first_day), month_of(observations.last_day)
     bucket = bucket_of(observations.usd_cents).astype(np.int64)
-    is_below = (origin >= 0) & (destination >= 0)
+    has_regions = (origin >= 0) & (destination >= 0)
     for month in range(int(first_month.min()), int(last_month.max()) + 1):
-        rows = np.flatnonzero((first_month <= month) & (month <= last_month) & is_below)
+        rows = np.flatnonzero((first_month <= month) & (month <= last_month) & has_regions)
         if not len(rows):
             continue
         begin, end = first_day_of(month), first_day_of(month + 1)
         first = np.maximum(observations.first_day[rows] - begin, 0)
         after = np.minimum(observations.last_day[rows] + 1, end) - begin
-        yield from _sketch_month(
-            month, end - begin, origin[rows], destination[rows], first, after, bucket[rows], regions, sign
-        )
+        of_month = _MonthRows(end - begin, origin[rows], destination[rows], first, after, bucket[rows])
+        yield from _sketch_month(month, of_month, regions, sign)
 
 
-def _sketch_month(
-    month: int,
-    days: int,
-    origin: Int64,
-    destination: Int64,
-    first: Int64,
-    after: Int64,
-    bucket: Int64,
-    regions: RegionOrder,
-    sign: int,
-) -> Iterator[MonthSketches]:
-    changes = _list_changes(days, origin, destination, first, after, bucket)
+def _sketch_month(month: int, rows: _MonthRows, regions: RegionOrder, sign: int) -> Iterator[MonthSketches]:
+    """Yield the sketches of every pair of regions in a month, with counts times the sign."""
+    changes = _list_changes(rows)
     for entries in _count_pairs(changes, regions):
         # Entries are sorted by pair.
         filled = np.flatnonzero(np.diff(entries.row, prepend=-1))
@@ -110,7 +114,7 @@ def _sketch_month(
         yield MonthSketches(month, origins, destinations, sketches)
 
 
-def _count_pairs(changes: _Month, regions: RegionOrder) -> Iterator[Entries]:
+def _count_pairs(changes: _Changes, regions: RegionOrder) -> Iterator[Entries]:
     """Yield the entries of all pairs of regions, where a row is origin × regions + destination."""
     if int(regions.levels[changes.origin] @ regions.levels[changes.destination]) <= MAX_KEYS_AT_ONCE:
         below, origin = regions.expand(changes.origin)
@@ -124,7 +128,7 @@ def _count_pairs(changes: _Month, regions: RegionOrder) -> Iterator[Entries]:
             yield replace(entries, row=entries.row + region * len(regions))
 
 
-def _split(changes: _Month, start: int, stop: int, regions: RegionOrder) -> Iterator[_Month]:
+def _split(changes: _Changes, start: int, stop: int, regions: RegionOrder) -> Iterator[_Changes]:
     """Yield the changes of an origin region in one part, or in several that add up."""
     is_dense = len(regions) * DAYS * changes.buckets <= MAX_DENSE_CELLS
     step = stop - start if is_dense else max(1, MAX_KEYS // int(regions.levels.max()))
@@ -137,8 +141,9 @@ def _split(changes: _Month, start: int, stop: int, regions: RegionOrder) -> Iter
         )
 
 
-def _list_changes(days: int, origin: Int64, destination: Int64, first: Int64, after: Int64, bucket: Int64) -> _Month:
+def _list_changes(rows: _MonthRows) -> _Changes:
     """Return the counts by day, or their changes, whichever are fewer."""
+    days, origin, destination, first, after, bucket = rows
     length = after - first
     ends = np.flatnonzero(after < days)
     are_changes = int(length.sum()) > len(length) + len(ends)
@@ -156,24 +161,26 @@ def _list_changes(days: int, origin: Int64, destination: Int64, first: Int64, af
     order = np.argsort(origin[source], kind="stable")
     source = source[order]
     cell = day[order] * width + bucket[source] - low
-    return _Month(origin[source], destination[source], cell, sign[order], low, width, are_changes)
+    return _Changes(origin[source], destination[source], cell, sign[order], low, width, are_changes)
 
 
-def _count_destinations(month: _Month, regions: RegionOrder) -> Entries:
+def _count_destinations(changes: _Changes, regions: RegionOrder) -> Entries:
     """Return the entries of the destinations of an origin region; a row is a region."""
-    keys = int(regions.levels[month.destination].sum())
-    if keys * SORT_COST > len(regions) * DAYS * month.buckets <= MAX_DENSE_CELLS:
-        return _count_dense(month, regions)
-    return _count_sorted(month, *regions.expand(month.destination))
+    keys = int(regions.levels[changes.destination].sum())
+    if keys * SORT_COST > len(regions) * DAYS * changes.buckets <= MAX_DENSE_CELLS:
+        return _count_dense(changes, regions)
+    return _count_sorted(changes, *regions.expand(changes.destination))
 
 
-def _count_dense(month: _Month, regions: RegionOrder) -> Entries:
+def _count_dense(changes: _Changes, regions: RegionOrder) -> Entries:
     """Return the entries of destination regions, counted in an array of all cells."""
-    cells = DAYS * month.buckets
-    key = month.destination * cells + month.cell
+    cells = DAYS * changes.buckets
+    key = changes.destination * cells + changes.cell
     size = len(regions) * cells
-    if month.are_changes:
-        counted = np.bincount(key[month.sign > 0], minlength=size) - np.bincount(key[month.sign < 0], minlength=size)
+    if changes.are_changes:
+        counted = np.bincount(key[changes.sign > 0], minlength=size) - np.bincount(
+            key[changes.sign < 0], minlength=size
+        )
     else:
         counted = np.bincount(key, minlength=size)
     rows = counted.reshape(len(regions), cells)
@@ -182,13 +189,13 @@ def _count_dense(month: _Month, regions: RegionOrder) -> Entries:
         if regions.parents[region] >= 0:
             rows[regions.parents[region]] += rows[region]
     filled = np.flatnonzero(counted)
-    return _to_entries(month, filled, counted[filled])
+    return _to_entries(changes, filled, counted[filled])
 
 
-def _count_sorted(month: _Month, source: Int64, row: Int64) -> Entries:
+def _count_sorted(changes: _Changes, source: Int64, row: Int64) -> Entries:
     """Return the entries of changes, each given by its position and the row in which it counts."""
     # The lowest bit of a key says whether it counts down: sorting keys alone is several times as fast as sorting with counts.
-    keys = row * (2 * DAYS * month.buckets) + (month.cell * 2 + (month.sign < 0))[source]
+    keys = row * (2 * DAYS * changes.buckets) + (changes.cell * 2 + (changes.sign < 0))[source]
     if int(keys.max()) < 1 << 32:
         keys = keys.astype(np.uint32)
     keys.sort()
@@ -196,11 +203,11 @@ def _count_sorted(month: _Month, source: Int64, row: Int64) -> Entries:
     starts = np.flatnonzero(np.diff(key, prepend=key[:1] + 1))
     count = np.add.reduceat(1 - 2 * (keys & 1).astype(np.int64), starts)
     filled = np.flatnonzero(count)
-    return _to_entries(month, key[starts[filled]].astype(np.int64), count[filled])
+    return _to_entries(changes, key[starts[filled]].astype(np.int64), count[filled])
 
 
-def _to_entries(month: _Month, key: Int64, count: Int64) -> Entries:
+def _to_entries(changes: _Changes, key: Int64, count: Int64) -> Entries:
     """Return entries from sorted keys, which are row × cells + cell."""
-    row, cell = np.divmod(key, DAYS * month.buckets)
-    day, bucket = np.divmod(cell, month.buckets)
-    return Entries(row, day, bucket + month.first_bucket, count)
+    row, cell = np.divmod(key, DAYS * changes.buckets)
+    day, bucket = np.divmod(cell, changes.buckets)
+    return Entries(row, day, bucket + changes.first_bucket, count)

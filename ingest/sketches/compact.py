@@ -9,7 +9,8 @@ import numpy as np
 
 from db.connection import Connection
 from db.repositories import sketches
-from db.repositories.sketches import Key, SketchRow
+from db.repositories.sketches import SketchRow
+from domain.compaction import Key, KeyRange
 from ingest.observations.lane_days import month_number
 from ingest.sketches.build import MonthSketches
 from ingest.sketches.copy_encoding import append_sketches
@@ -20,21 +21,15 @@ MAX_MERGED_ROWS_PER_STEP = 3_000
 """Both limit one compaction transaction to less than a second, and to some 100 MB of sketches."""
 
 
-async def compact_sketch_keys(
-    connection: Connection, after: Key, until: int, *, max_rows: int, max_keys: int, max_merged: int
-) -> tuple[Key, int] | None:
-    """Merge the sketches of some keys that have more than `max_rows`.
+async def compact_sketch_keys(connection: Connection, keys: KeyRange) -> tuple[Key, int] | None:
+    """Merge the sketches of the keys of a range that have more than `max_rows` each.
 
-    The arguments and the result are those of `totals.compact_keys`.
+    The result is that of `totals.compact_keys`.
     """
-    rows = await sketches.take_crowded(
-        connection,
-        after,
-        until,
-        max_rows=max_rows,
-        max_keys=min(max_keys, MAX_KEYS_PER_STEP),
-        max_merged=min(max_merged, MAX_MERGED_ROWS_PER_STEP),
+    limited = keys._replace(
+        max_keys=min(keys.max_keys, MAX_KEYS_PER_STEP), max_merged=min(keys.max_merged, MAX_MERGED_ROWS_PER_STEP)
     )
+    rows = await sketches.take_crowded(connection, limited)
     if not rows:
         return None
     await append_sketches(connection, await asyncio.to_thread(lambda: list(merge_rows(rows))))

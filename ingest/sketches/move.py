@@ -54,10 +54,10 @@ async def read_differences(
         frames.append((await asyncio.to_thread(read_lane_days, file)).filter(is_moved))
     observations = cut_observations(pl.concat(frames), days) if frames else pl.DataFrame()
     for part in observations.iter_slices(MAX_OBSERVATIONS):
-        yield differences(to_lane_days(part), move.before, move.after)
+        yield compute_sketch_differences(to_lane_days(part), move.before, move.after)
 
 
-def differences(
+def compute_sketch_differences(
     observations: LaneDays, before: Iterable[Location], after: Iterable[Location]
 ) -> Iterator[MonthSketches]:
     """Yield the sketches in the tree `after` minus those in the tree `before`."""

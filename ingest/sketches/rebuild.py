@@ -1,6 +1,6 @@
 """Sketches of whole months, built from the observations.
 
-Prices that were stored without sketches need them, and repairs.
+They replace the sketches of months whose prices were stored without them, or whose sketches are wrong.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ async def _list_stale_months(connection: Connection) -> list[date]:
 async def rebuild_month(connection: Connection, month: date) -> None:
     """Replace the sketches of a month by those of its observations.
 
-    Call `lock_tree_exclusive` first. Raise ArchiveError.
+    Call `lock_tree_exclusive` first. Raise ArchiveError if an archived file cannot be read.
     """
     await prices.lock_archive_shared(connection)
     await sketches.delete_month(connection, month)
@@ -68,7 +68,7 @@ async def rebuild_month(connection: Connection, month: date) -> None:
 async def read_month(connection: Connection, month: date) -> pl.DataFrame:
     """Return the observations that are valid in a month, cut to it.
 
-    The columns are those of `ingest.observations.csv_lines`. Raise ArchiveError.
+    The columns are those of `ingest.observations.csv_lines`. Raise ArchiveError if an archived file cannot be read.
     """
     days = DateRange(month, month.replace(day=monthrange(month.year, month.month)[1]))
     frames = await read_observations(sketches.copy_out_month(connection, month))

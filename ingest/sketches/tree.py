@@ -74,7 +74,10 @@ class RegionOrder:
         return np.where(self._ports[position] == ports, self._regions[position], -1)
 
     def expand(self, regions: Int64) -> tuple[Int64, Int64]:
-        """Return the regions at and above each given one, after the position of that one."""
+        """Return each region with those above it, as two columns.
+
+        They are the position of the given region, and the number of the region or of one above it.
+        """
         counts = self.levels[regions]
         source = np.repeat(np.arange(len(regions)), counts)
         step = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -46,7 +46,7 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class Scope:
     """What a verification has to check.
 
     Attributes:
@@ -65,10 +65,11 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """The tree and the archived files, on which totals and sketches depend too.
+class Inputs:
+    """What totals and sketches depend on besides the stored observations.
 
-    The sketches of `stale` months have not been built yet, and nothing reads them; ALL_MONTHS stands for all.
+    These are the tree and the archived files. The sketches of `stale` months have not been built yet, and nothing reads them;
+    ALL_MONTHS stands for all.
     """
 
     locations: Sequence[Location]
@@ -131,13 +132,13 @@ _Key = tuple[str, int, int]
 """Table, period and first origin of a part."""
 
 
-async def find_changes(snapshot: Snapshot, world: World, last: Verification | None, report: Report) -> Changes:
-    """Return what has changed since the last verification.
+async def find_scope(snapshot: Snapshot, inputs: Inputs, last: Verification | None, report: Report) -> Scope:
+    """Return what a verification has to check: what has changed since the last one.
 
-    Everything has, without one, after a change of the tree, and in another cluster.
+    It is everything if there was none, if the tree has changed, or if the data lies in another cluster.
     """
     state = snapshot.state
-    if last is not None and not _is_usable(last, state, world):
+    if last is not None and not _is_usable(last, state, inputs):
         last = None
     before = state.settled_xid if last is None else last.settled_xid
     found: dict[_Key, _PartState] = {}
@@ -159,12 +160,12 @@ async def find_changes(snapshot: Snapshot, world: World, last: Verification | No
 
     def list_prices(blocks: Blocks) -> Awaitable[list[PartChecksum]]:
         return verifications.list_prices_checksums(
-            snapshot.helper, blocks, ORIGINS_PER_PART, before=before, settled=state.settled_xid
+            snapshot.second_connection, blocks, ORIGINS_PER_PART, before=before, settled=state.settled_xid
         )
 
     def list_sketches(blocks: Blocks) -> Awaitable[list[PartChecksum]]:
         return verifications.list_sketches_checksums(
-            snapshot.helper, blocks, ORIGINS_PER_PART, before=before, settled=state.settled_xid
+            snapshot.second_connection, blocks, ORIGINS_PER_PART, before=before, settled=state.settled_xid
         )
 
     async def read_others() -> None:
@@ -174,9 +175,9 @@ async def find_changes(snapshot: Snapshot, world: World, last: Verification | No
     await run_both(read(TOTALS, state.total_blocks, list_totals), read_others())
     checksums = [VerifiedPart(*key, *part.settled, part.last_day) for key, part in found.items()]
     if last is None:
-        return Changes(before, None, checksums)
+        return Scope(before, None, checksums)
     verified = {part[:3]: part for part in await verifications.list_verified_parts(snapshot.connection)}
-    return Changes(before, _find_changed_parts(found, verified, world, last), checksums)
+    return Scope(before, _find_changed_parts(found, verified, inputs, last), checksums)
 
 
 def split_blocks(size: int, step: int) -> Iterator[Blocks]:
@@ -185,18 +186,18 @@ def split_blocks(size: int, step: int) -> Iterator[Blocks]:
         yield Blocks(first, min(first + step, size))
 
 
-def _is_usable(last: Verification, state: StorageState, world: World) -> bool:
+def _is_usable(last: Verification, state: StorageState, inputs: Inputs) -> bool:
     return (
         last.storage == state.identity
         and 0 <= state.next_xid - last.settled_xid < MAX_AGE
-        and last.tree_sha256 == world.hash_tree(last.last_location)
+        and last.tree_sha256 == inputs.hash_tree(last.last_location)
     )
 
 
 def _find_changed_parts(
     found: dict[_Key, _PartState],
     verified: dict[_Key, VerifiedPart],
-    world: World,
+    inputs: Inputs,
     last: Verification,
 ) -> set[Part]:
     parts, months = set[Part](), {_month_of(_day_number(month)) for month in last.failed}
@@ -214,10 +215,10 @@ def _find_changed_parts(
             # Days before 1970 are rounded towards 0.
             first_day = period if period > 0 else period - PERIOD_DAYS + 1
             months |= _list_months(first_day, min(last_day, period + PERIOD_DAYS + MAX_VALIDITY_DAYS))
-    present_files, former_files = ({tuple(file) for file in files} for files in (world.list_files(), last.files))
+    present_files, former_files = ({tuple(file) for file in files} for files in (inputs.list_files(), last.files))
     for _, first_day, last_day, _ in present_files ^ former_files:
         months |= _list_months(first_day, last_day)
-    origins = {each.id // ORIGINS_PER_PART * ORIGINS_PER_PART for each in world.locations}
+    origins = {each.id // ORIGINS_PER_PART * ORIGINS_PER_PART for each in inputs.locations}
     origins |= {first for subject, _, first in found.keys() | verified.keys() if subject != PRICES}
     return parts | {Part(month, first) for month in months for first in origins}
 

@@ -14,8 +14,15 @@ from domain.archive import ArchivedFile
 from ingest.archive.reader import read_lane_days
 from ingest.observations.lane_days import first_day_of
 from ingest.verification import field
-from ingest.verification.changes import ORIGINS_PER_PART, Changes, Report, World, split_blocks
-from ingest.verification.fingerprints import NO_PRINTS, Fingerprinter, PricePrints, Prints, add_up, select
+from ingest.verification.changes import ORIGINS_PER_PART, Inputs, Report, Scope, split_blocks
+from ingest.verification.fingerprints import (
+    NO_FINGERPRINTS,
+    Fingerprinter,
+    Fingerprints,
+    PriceFingerprints,
+    add_up,
+    select,
+)
 from ingest.verification.rows import PriceRows, UnreadableRows, decode_prices, decode_sketch_rows, decode_totals
 from ingest.verification.snapshot import Snapshot, run_both
 
@@ -27,7 +34,7 @@ SKETCH_BLOCKS_PER_STEP = 16
 ROWS_PER_BLOCK = 64
 """Archived observations that count as much as a block in the progress."""
 
-NO_PRICES = PricePrints(NO_PRINTS, NO_PRINTS)
+NO_PRICE_FINGERPRINTS = PriceFingerprints(NO_FINGERPRINTS, NO_FINGERPRINTS)
 
 T = TypeVar("T")
 Result = TypeVar("Result")
@@ -47,11 +54,11 @@ class Outcome(NamedTuple):
 class Comparison:
     """Fingerprints of changed totals and sketches, and of the observations below them."""
 
-    def __init__(self, snapshot: Snapshot, world: World, changes: Changes) -> None:
+    def __init__(self, snapshot: Snapshot, inputs: Inputs, scope: Scope) -> None:
         self._snapshot = snapshot
-        self._world = world
-        self._changes = changes
-        self._fingerprinter = Fingerprinter(world.locations)
+        self._inputs = inputs
+        self._scope = scope
+        self._fingerprinter = Fingerprinter(inputs.locations)
         self._done, self._count = 0, 1
 
     async def run(self, report: Report) -> Outcome:
@@ -61,7 +68,7 @@ class Comparison:
         state = self._snapshot.state
         self._count = state.total_blocks + state.price_blocks + state.sketch_blocks + archived
         (totals, broken_totals), ((sketches, broken_sketches), (complete, new)) = await run_both(
-            self._print_totals(report), self._print_others(files, report)
+            self._fingerprint_totals(report), self._fingerprint_others(files, report)
         )
         totals = self._subtract(totals, complete.totals, new.totals, regions_only=False)
         sketches = self._subtract(sketches, complete.sketches, new.sketches, regions_only=True)
@@ -69,117 +76,123 @@ class Comparison:
             _list_differing(totals) | broken_totals,
             _list_differing(sketches) | broken_sketches,
         )
-        wrong_sketches = {month for month in wrong_sketches if not self._world.is_stale(month)}
-        changed = {part.month for part in self._changes.parts or ()} & self._changes.list_months()
+        wrong_sketches = {month for month in wrong_sketches if not self._inputs.is_stale(month)}
+        changed = {part.month for part in self._scope.parts or ()} & self._scope.list_months()
         checked = {*totals.months.tolist(), *sketches.months.tolist(), *changed}
         return Outcome(checked | wrong_totals | wrong_sketches, wrong_totals, wrong_sketches)
 
-    async def _print_others(
+    async def _fingerprint_others(
         self, files: list[ArchivedFile], report: Report
-    ) -> tuple[tuple[Prints, set[int]], tuple[PricePrints, PricePrints]]:
-        return await self._print_sketches(report), await self._print_prices(files, report)
+    ) -> tuple[tuple[Fingerprints, set[int]], tuple[PriceFingerprints, PriceFingerprints]]:
+        return await self._fingerprint_sketches(report), await self._fingerprint_prices(files, report)
 
-    def _subtract(self, stored: Prints, complete: Prints, new: Prints, *, regions_only: bool) -> Prints:
+    def _subtract(
+        self, stored: Fingerprints, complete: Fingerprints, new: Fingerprints, *, regions_only: bool
+    ) -> Fingerprints:
         """Return the stored fingerprints minus those of the observations.
 
         In the parts these are all observations, and outside of them the new ones.
         """
         expected = []
-        for prints, in_parts in ((complete, True), (new, False)):
-            above = self._fingerprinter.roll_up(prints, regions_only=regions_only)
+        for fingerprints, in_parts in ((complete, True), (new, False)):
+            above = self._fingerprinter.roll_up(fingerprints, regions_only=regions_only)
             expected.append(-select(above, self._is_in_parts(above.months, above.origins) == in_parts))
         return add_up([stored, *expected])
 
     def _is_in_parts(self, months: npt.NDArray[np.int64], origins: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        if self._changes.parts is None:
+        if self._scope.parts is None:
             return np.ones(len(months), dtype=np.bool_)
         first = origins // ORIGINS_PER_PART * ORIGINS_PER_PART
-        wanted = np.array([(month << 32) + first for month, first in self._changes.parts], dtype=np.int64)
+        wanted = np.array([(month << 32) + first for month, first in self._scope.parts], dtype=np.int64)
         return np.isin((months << 32) + first, wanted)
 
-    async def _print_totals(self, report: Report) -> tuple[Prints, set[int]]:
+    async def _fingerprint_totals(self, report: Report) -> tuple[Fingerprints, set[int]]:
         """Return the fingerprints of totals, and the months of damaged rows."""
 
-        def process(packed: PackedTotalRows) -> Prints:
+        def process(packed: PackedTotalRows) -> Fingerprints:
             rows = decode_totals(packed)
-            return Prints(rows.months, rows.origins, self._fingerprinter.print_totals(rows))
+            return Fingerprints(rows.months, rows.origins, self._fingerprinter.fingerprint_totals(rows))
 
         def read(blocks: Blocks) -> Awaitable[PackedTotalRows | None]:
             return verifications.pack_totals(
                 self._snapshot.connection,
                 blocks,
                 ORIGINS_PER_PART,
-                before=self._changes.before,
+                before=self._scope.before,
                 parts=self._list_parts(),
             )
 
-        return await self._print_blocks(self._snapshot.state.total_blocks, BLOCKS_PER_STEP, read, process, report)
+        return await self._fingerprint_blocks(self._snapshot.state.total_blocks, BLOCKS_PER_STEP, read, process, report)
 
-    async def _print_sketches(self, report: Report) -> tuple[Prints, set[int]]:
+    async def _fingerprint_sketches(self, report: Report) -> tuple[Fingerprints, set[int]]:
         """Return the fingerprints of sketches, and the months of damaged rows."""
 
-        def process(packed: PackedSketchRows) -> Prints:
+        def process(packed: PackedSketchRows) -> Fingerprints:
             rows = decode_sketch_rows(packed)
-            return Prints(rows.months, rows.origins, self._fingerprinter.print_sketches(rows))
+            return Fingerprints(rows.months, rows.origins, self._fingerprinter.fingerprint_sketches(rows))
 
         def read(blocks: Blocks) -> Awaitable[PackedSketchRows | None]:
             return verifications.pack_sketches(
-                self._snapshot.helper,
+                self._snapshot.second_connection,
                 blocks,
                 ORIGINS_PER_PART,
-                before=self._changes.before,
+                before=self._scope.before,
                 parts=self._list_parts(),
             )
 
         size = self._snapshot.state.sketch_blocks
-        return await self._print_blocks(size, SKETCH_BLOCKS_PER_STEP, read, process, report)
+        return await self._fingerprint_blocks(size, SKETCH_BLOCKS_PER_STEP, read, process, report)
 
     def _list_parts(self) -> list[tuple[int, int]] | None:
-        parts = self._changes.parts
+        parts = self._scope.parts
         return None if parts is None else [(first_day_of(part.month), part.first_origin) for part in parts]
 
-    async def _print_blocks(
+    async def _fingerprint_blocks(
         self,
         size: int,
         step: int,
         read: Callable[[Blocks], Awaitable[T | None]],
-        process: Callable[[T], Prints],
+        process: Callable[[T], Fingerprints],
         report: Report,
-    ) -> tuple[Prints, set[int]]:
+    ) -> tuple[Fingerprints, set[int]]:
         damaged = set[int]()
 
-        def print_part(packed: T | None) -> Prints:
+        def fingerprint_part(packed: T | None) -> Fingerprints:
             try:
-                return NO_PRINTS if packed is None else add_up([process(packed)])
+                return NO_FINGERPRINTS if packed is None else add_up([process(packed)])
             except UnreadableRows as error:
                 damaged.update(error.months)
-                return NO_PRINTS
+                return NO_FINGERPRINTS
 
-        async with aclosing(self._process_blocks(size, step, read, print_part, report)) as found:
-            return add_up([prints async for prints in found]), damaged
+        async with aclosing(self._process_blocks(size, step, read, fingerprint_part, report)) as found:
+            return add_up([fingerprints async for fingerprints in found]), damaged
 
-    async def _print_prices(self, files: list[ArchivedFile], report: Report) -> tuple[PricePrints, PricePrints]:
+    async def _fingerprint_prices(
+        self, files: list[ArchivedFile], report: Report
+    ) -> tuple[PriceFingerprints, PriceFingerprints]:
         """Return the fingerprints of all observations that were read, and of the new ones."""
 
-        def process(packed: PackedPriceRows | None) -> tuple[PricePrints, PricePrints]:
+        def process(packed: PackedPriceRows | None) -> tuple[PriceFingerprints, PriceFingerprints]:
             if packed is None:
-                return NO_PRICES, NO_PRICES
+                return NO_PRICE_FINGERPRINTS, NO_PRICE_FINGERPRINTS
             rows, new = decode_prices(packed)
-            return self._fingerprinter.print_prices(rows), self._fingerprinter.print_prices(new)
+            return self._fingerprinter.fingerprint_prices(rows), self._fingerprinter.fingerprint_prices(new)
 
         days = self._span_of_parts()
 
         def read(blocks: Blocks) -> Awaitable[PackedPriceRows | None]:
-            return verifications.pack_prices(self._snapshot.helper, blocks, before=self._changes.before, days=days)
+            return verifications.pack_prices(
+                self._snapshot.second_connection, blocks, before=self._scope.before, days=days
+            )
 
-        complete, new = list[PricePrints](), list[PricePrints]()
+        complete, new = list[PriceFingerprints](), list[PriceFingerprints]()
         size = self._snapshot.state.price_blocks
         async with aclosing(self._process_blocks(size, BLOCKS_PER_STEP, read, process, report)) as found:
             async for of_all, of_new in found:
                 complete.append(of_all)
                 new.append(of_new)
         for file in files:
-            complete.append(await asyncio.to_thread(self._print_file, file))
+            complete.append(await asyncio.to_thread(self._fingerprint_file, file))
             self._advance(file.row_count // ROWS_PER_BLOCK, report)
         return _add_prices(complete), _add_prices(new)
 
@@ -188,7 +201,7 @@ class Comparison:
 
         Without parts no day lies in the span.
         """
-        parts = self._changes.parts
+        parts = self._scope.parts
         if parts is None:
             return None
         if not parts:
@@ -198,12 +211,14 @@ class Comparison:
 
     def _list_files(self) -> list[ArchivedFile]:
         """Return the archived files with observations in the months of the parts."""
-        months = None if self._changes.parts is None else {part.month for part in self._changes.parts}
-        return [file for file in self._world.files if months is None or not months.isdisjoint(_list_months(file))]
+        months = None if self._scope.parts is None else {part.month for part in self._scope.parts}
+        return [file for file in self._inputs.files if months is None or not months.isdisjoint(_list_months(file))]
 
-    def _print_file(self, file: ArchivedFile) -> PricePrints:
+    def _fingerprint_file(self, file: ArchivedFile) -> PriceFingerprints:
         rows = read_lane_days(file)
-        return self._fingerprinter.print_prices(PriceRows(*(column.to_numpy().astype(np.int64) for column in rows)))
+        return self._fingerprinter.fingerprint_prices(
+            PriceRows(*(column.to_numpy().astype(np.int64) for column in rows))
+        )
 
     async def _process_blocks(
         self,
@@ -232,12 +247,12 @@ class Comparison:
         report(min(self._done / self._count, 1.0))
 
 
-def _list_differing(prints: Prints) -> set[int]:
-    return set(prints.months[field.is_nonzero(prints.values)].tolist())
+def _list_differing(fingerprints: Fingerprints) -> set[int]:
+    return set(fingerprints.months[field.is_nonzero(fingerprints.values)].tolist())
 
 
-def _add_prices(parts: list[PricePrints]) -> PricePrints:
-    return PricePrints(add_up(part.totals for part in parts), add_up(part.sketches for part in parts))
+def _add_prices(parts: list[PriceFingerprints]) -> PriceFingerprints:
+    return PriceFingerprints(add_up(part.totals for part in parts), add_up(part.sketches for part in parts))
 
 
 def _list_months(file: ArchivedFile) -> Iterable[int]:

@@ -34,7 +34,7 @@ MAX_VALIDITY_DAYS = 3_660
 """Maximum validity of an item. A longer one is damaged, and must not make the work endless."""
 
 
-class Prints(NamedTuple):
+class Fingerprints(NamedTuple):
     """Fingerprints by month (counted from January 1970) and location.
 
     The numbers add up in `field`.
@@ -44,36 +44,36 @@ class Prints(NamedTuple):
     origins: Int64
     values: UInt64
 
-    def __neg__(self) -> "Prints":
+    def __neg__(self) -> "Fingerprints":
         """Return the fingerprints that cancel these."""
-        return Prints(self.months, self.origins, field.negate(self.values))
+        return Fingerprints(self.months, self.origins, field.negate(self.values))
 
 
-NO_PRINTS = Prints(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64))
+NO_FINGERPRINTS = Fingerprints(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64))
 
 
-def add_up(parts: Iterable[Prints]) -> Prints:
+def add_up(parts: Iterable[Fingerprints]) -> Fingerprints:
     """Return the sums of the fingerprints by key."""
     found = [part for part in parts if len(part.months)]
     if not found:
-        return NO_PRINTS
+        return NO_FINGERPRINTS
     months, origins, values = (np.concatenate(columns) for columns in zip(*found, strict=True))
     order = np.lexsort((origins, months))
     months, origins = months[order], origins[order]
     starts = np.flatnonzero(np.concatenate([[True], (np.diff(months) != 0) | (np.diff(origins) != 0)]))
-    return Prints(months[starts], origins[starts], field.add_groups(values[order], starts))
+    return Fingerprints(months[starts], origins[starts], field.add_groups(values[order], starts))
 
 
-def select(prints: Prints, chosen: npt.NDArray[np.bool_]) -> Prints:
+def select(fingerprints: Fingerprints, chosen: npt.NDArray[np.bool_]) -> Fingerprints:
     """Return some of the fingerprints."""
-    return Prints(prints.months[chosen], prints.origins[chosen], prints.values[chosen])
+    return Fingerprints(fingerprints.months[chosen], fingerprints.origins[chosen], fingerprints.values[chosen])
 
 
-class PricePrints(NamedTuple):
+class PriceFingerprints(NamedTuple):
     """Fingerprints of the totals and sketches of observations, by month and port."""
 
-    totals: Prints
-    sketches: Prints
+    totals: Fingerprints
+    sketches: Fingerprints
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +125,14 @@ class Fingerprinter:
         )
         self._count_weight = np.int64(1 + secrets.randbelow((1 << field.SMALL_BITS) - 1))
 
-    def print_totals(self, rows: TotalRows) -> UInt64:
+    def fingerprint_totals(self, rows: TotalRows) -> UInt64:
         """Return the fingerprint of each row of totals."""
         counts = field.from_signed(rows.counts * self._count_weight)
         values = field.multiply_small(field.fold(field.from_signed(rows.sums) + counts), self._weigh_days(rows.days))
-        result = field.fold(_add_rows(values, rows.lengths) + self._print_changes(rows))
+        result = field.fold(_add_rows(values, rows.lengths) + self._fingerprint_changes(rows))
         return field.multiply(result, self._weigh_pairs(rows.origins, rows.destinations))
 
-    def _print_changes(self, rows: TotalRows) -> UInt64:
+    def _fingerprint_changes(self, rows: TotalRows) -> UInt64:
         changes = rows.changes
         row = np.repeat(np.arange(len(changes.lengths)), changes.lengths)
         weights = self._weigh_offsets(rows.months, row, changes.offsets, changes.apply_to_end)
@@ -140,7 +140,7 @@ class Fingerprinter:
         values = field.multiply(field.fold(field.from_signed(changes.sums) + counts), weights)
         return _add_rows(values, changes.lengths)
 
-    def print_sketches(self, rows: SketchRows) -> UInt64:
+    def fingerprint_sketches(self, rows: SketchRows) -> UInt64:
         """Return the fingerprint of each sketch."""
         entries = rows.entries
         weights = self._weigh_offsets(rows.months, entries.row, entries.day, rows.are_changes)
@@ -168,7 +168,7 @@ class Fingerprinter:
     def _weigh_pairs(self, origins: Int64, destinations: Int64) -> UInt64:
         return field.multiply(_weigh(origins, self._origin_seed), _weigh(destinations, self._destination_seed))
 
-    def print_prices(self, rows: PriceRows) -> PricePrints:
+    def fingerprint_prices(self, rows: PriceRows) -> PriceFingerprints:
         """Return the fingerprints of observations by month and origin.
 
         The origin is a port: `roll_up` adds its ancestors.
@@ -181,7 +181,7 @@ class Fingerprinter:
         first_month, last_month = (
             month_of(days.astype(np.int32)).astype(np.int64) for days in (rows.first_days, last_day)
         )
-        totals, sketches = list[Prints](), list[Prints]()
+        totals, sketches = list[Fingerprints](), list[Fingerprints]()
         for month in _list_months(first_month, last_month):
             chosen = np.flatnonzero((first_month <= month) & (month <= last_month))
             begin, end = first_day_of(month), first_day_of(month + 1)
@@ -192,21 +192,25 @@ class Fingerprinter:
             )
             days = until[np.maximum(stop, start)] - until[start]
             for parts, values in ((totals, valid), (sketches, counted)):
-                prints = field.multiply(values[chosen], days)
-                parts.append(add_up([Prints(np.full(len(chosen), month), rows.origins[chosen], prints)]))
-        return PricePrints(add_up(totals), add_up(sketches))
+                fingerprints = field.multiply(values[chosen], days)
+                parts.append(add_up([Fingerprints(np.full(len(chosen), month), rows.origins[chosen], fingerprints)]))
+        return PriceFingerprints(add_up(totals), add_up(sketches))
 
-    def roll_up(self, prints: Prints, *, regions_only: bool) -> Prints:
+    def roll_up(self, fingerprints: Fingerprints, *, regions_only: bool) -> Fingerprints:
         """Return the fingerprints of ports added up to all their ancestors.
 
         The weights of the origins are multiplied in.
         """
-        paths = self._tree.paths(prints.origins)
+        paths = self._tree.paths(fingerprints.origins)
         parts = []
         for origins in paths.T:
             known = np.isin(origins, self._tree.regions) if regions_only else origins >= 0
             weights = _weigh(origins[known], self._origin_seed)
-            parts.append(Prints(prints.months[known], origins[known], field.multiply(prints.values[known], weights)))
+            parts.append(
+                Fingerprints(
+                    fingerprints.months[known], origins[known], field.multiply(fingerprints.values[known], weights)
+                )
+            )
         return add_up(parts)
 
     def _weigh_days(self, days: Int64) -> UInt64:

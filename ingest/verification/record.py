@@ -6,11 +6,11 @@ from datetime import date
 from db.administration import verifications
 from db.administration.verifications import StorageState
 from db.connection import Connection
-from ingest.verification.changes import Changes, World
+from ingest.verification.changes import Inputs, Scope
 
 
 async def store_verification(
-    connection: Connection, state: StorageState, world: World, changes: Changes, *, failed: Collection[date]
+    connection: Connection, state: StorageState, inputs: Inputs, scope: Scope, *, failed: Collection[date]
 ) -> None:
     """Record what was found correct on a snapshot.
 
@@ -23,14 +23,14 @@ async def store_verification(
         if last is not None and last.storage == state.identity and last.settled_xid > state.settled_xid:
             return
         await verifications.delete_verified_parts(connection)
-        await verifications.insert_verified_parts(connection, changes.checksums)
+        await verifications.insert_verified_parts(connection, scope.checksums)
         await verifications.upsert_verification(
             connection,
             storage=state.identity,
             settled_xid=state.settled_xid,
-            last_location=world.last_location,
-            tree_sha256=world.hash_tree(world.last_location),
-            month_count=len(changes.list_months()),
+            last_location=inputs.last_location,
+            tree_sha256=inputs.hash_tree(inputs.last_location),
+            month_count=len(scope.list_months()),
             failed=sorted(failed),
-            files=world.list_files(),
+            files=inputs.list_files(),
         )

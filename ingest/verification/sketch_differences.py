@@ -41,7 +41,7 @@ class SketchDifference(NamedTuple):
 async def list_sketch_differences(connection: Connection, month: date, *, limit: int) -> list[SketchDifference]:
     """Return up to `limit` pairs of regions whose sketches differ from the observations.
 
-    Raise ArchiveError.
+    Raise ArchiveError if an archived file cannot be read.
     """
     tree = await locations.list_locations(connection)
     names = {location.id: location.key for location in tree}

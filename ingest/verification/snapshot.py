@@ -20,24 +20,24 @@ class Snapshot:
     """State of all data at one moment, as both connections see it. They may be the same."""
 
     connection: Connection
-    helper: Connection
+    second_connection: Connection
     state: StorageState
 
 
 @asynccontextmanager
-async def open_snapshot(connection: Connection, helper: Connection | None) -> AsyncIterator[Snapshot]:
-    """Yield a snapshot; without a helper, the connection does all the work."""
+async def open_snapshot(connection: Connection, second_connection: Connection | None) -> AsyncIterator[Snapshot]:
+    """Yield a snapshot; without a second connection, the first one does all the work."""
     async with connection.transaction():
         await prices.set_snapshot_isolation(connection)
         state = await verifications.describe_storage(connection)
-        if helper is None:
+        if second_connection is None:
             yield Snapshot(connection, connection, state)
             return
         name = await verifications.export_snapshot(connection)
-        async with helper.transaction():
-            await prices.set_snapshot_isolation(helper)
-            await verifications.import_snapshot(helper, name)
-            yield Snapshot(connection, helper, state)
+        async with second_connection.transaction():
+            await prices.set_snapshot_isolation(second_connection)
+            await verifications.import_snapshot(second_connection, name)
+            yield Snapshot(connection, second_connection, state)
 
 
 async def run_both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tuple[T, U]:

@@ -13,15 +13,16 @@ import pytest
 from db.connection import Connection
 from db.pool import INGEST, connect
 from db.repositories import locations, totals
-from domain.locations import Lane
+from domain.compaction import KeyRange
 from domain.prices import DateRange
 from ingest import compact as compaction
 from ingest.compact import compact
 from ingest.tree import change_tree
 from ingest.verify import verify
+from tests.support.batches.totals import count_rows_of_totals, read_totals
 from tests.support.commands.processes import COMMAND, environment
 from tests.support.waiting import DEADLINE_SECONDS
-from tests.support.worlds import Item, World, apply_frame, by_day, by_key, frame_of
+from tests.support.worlds import Item, World, apply_frame, by_key, frame_of
 
 pytestmark = pytest.mark.anyio
 
@@ -35,21 +36,6 @@ SKETCHES = BATCHES
 """Sketches of the only pair of regions."""
 
 
-async def read(connection: Connection, origin: str, destination: str) -> list[tuple[date, int, int]]:
-    """Return the day totals of a pair."""
-    known = by_key(await locations.list_locations(connection))
-    lane = Lane(known[origin].id, known[destination].id)
-    [days] = await totals.select_day_totals(connection, [(lane, DAYS)])
-    return [(day, total, count) for day, (count, total) in by_day(days, DAYS).items()]
-
-
-async def rows_of_totals(connection: Connection) -> int:
-    """Return the number of stored partial sums."""
-    row = await (await connection.execute("SELECT count(*) FROM price_totals")).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 async def fill(connection: Connection) -> int:
     """Apply several batches with a price on every lane, and return the number of keys."""
     await change_tree(connection, MANY.entries())
@@ -57,7 +43,7 @@ async def fill(connection: Connection) -> int:
     for number in range(BATCHES):
         items = [Item(origin, to, day, day, Decimal(number)) for origin, to in product(PORTS, PORTS) if origin != to]
         await apply_frame(connection, frame_of(items))
-    return await rows_of_totals(connection) // BATCHES
+    return await count_rows_of_totals(connection) // BATCHES
 
 
 async def assert_verified(connection: Connection) -> None:
@@ -70,13 +56,13 @@ async def test_compaction_leaves_one_row_per_key_and_equal_totals(connection: Co
     for day in (1, 5, 31):
         item = Item("AAAAA", "BBBBB", date(2024, 1, day), date(2024, 1, day), Decimal(day))
         await apply_frame(connection, frame_of([item]))
-    before = await read(connection, "low", "top")
-    assert await rows_of_totals(connection) == 3 * 6
+    before = await read_totals(connection, "low", "top", DAYS)
+    assert await count_rows_of_totals(connection) == 3 * 6
     assert await compact(connection, max_rows=3) == 0
     # Six pairs of locations, two of them pairs of regions, have three rows each.
     assert await compact(connection, max_rows=2) == 3 * 6 + 3 * 2
-    assert await rows_of_totals(connection) == 6
-    after = await read(connection, "low", "top")
+    assert await count_rows_of_totals(connection) == 6
+    after = await read_totals(connection, "low", "top", DAYS)
     assert (
         [day for day in after if day[2]]
         == before
@@ -96,28 +82,28 @@ async def test_compaction_processes_every_key_with_a_small_step_size(
     await apply_frame(connection, frame_of([ITEM]))
     await apply_frame(connection, frame_of([ITEM]))
     # Six pairs of locations in two months, two of them pairs of regions.
-    assert await rows_of_totals(connection) == 2 * 12
+    assert await count_rows_of_totals(connection) == 2 * 12
     assert await compact(connection, max_rows=1) == 2 * 12 + 2 * 4
-    assert await rows_of_totals(connection) == 12
+    assert await count_rows_of_totals(connection) == 12
     assert [difference async for _, found in verify(connection) for difference in found] == []
 
 
 async def test_compaction_merges_a_limited_number_of_rows_per_transaction(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = await fill(connection)
+    key_count = await fill(connection)
     monkeypatch.setattr(compaction, "MAX_MERGED_ROWS_PER_STEP", 2 * BATCHES)
     merged = []
 
-    async def step(*arguments: object, **limits: object) -> object:
-        result = await totals.compact_keys(*arguments, **limits)  # type: ignore[arg-type]
+    async def step(connection: Connection, keys: KeyRange) -> object:
+        result = await totals.compact_keys(connection, keys)
         merged.append(result[1] if result else 0)
         return result
 
     monkeypatch.setattr(compaction, "STEPS", (step,))
-    assert await compact(connection, max_rows=1) == keys * BATCHES
+    assert await compact(connection, max_rows=1) == key_count * BATCHES
     assert max(merged) == 2 * BATCHES
-    assert await rows_of_totals(connection) == keys
+    assert await count_rows_of_totals(connection) == key_count
     await assert_verified(connection)
 
 
@@ -133,7 +119,7 @@ async def test_compaction_by_several_jobs_merges_every_key_once(
         assert await compact(connections, max_rows=1, report=fractions.append) == keys * BATCHES + SKETCHES
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
-    assert await rows_of_totals(connection) == keys
+    assert await count_rows_of_totals(connection) == keys
     await assert_verified(connection)
 
 
@@ -155,7 +141,7 @@ async def test_compaction_skips_or_awaits_a_range_that_another_process_compacts(
                 while not await is_waiting(connection):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
         assert await asyncio.wait_for(waiting, DEADLINE_SECONDS) == row[0]
-    assert await rows_of_totals(connection) == keys
+    assert await count_rows_of_totals(connection) == keys
     await assert_verified(connection)
 
 
@@ -195,7 +181,7 @@ async def test_compaction_by_several_processes_beside_uploads_merges_every_row_o
     # A key of the batches meanwhile may be merged again.
     assert sum(merged) >= keys * BATCHES
     await compact(connection, max_rows=1)
-    assert await rows_of_totals(connection) == keys
+    assert await count_rows_of_totals(connection) == keys
     await assert_verified(connection)
 
 

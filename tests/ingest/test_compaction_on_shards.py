@@ -9,6 +9,7 @@ from db.connection import Connection
 from db.errors import DatabaseError, NodeUnavailable
 from db.repositories import totals
 from db.repositories.totals import execute_at_once
+from domain.compaction import KeyRange
 from domain.locations import Lane
 from domain.prices import DateRange, DayTotals
 from ingest.compact import ALL_ORIGINS
@@ -65,17 +66,14 @@ async def test_compaction_merges_the_rows_of_each_key_and_changes_no_sum(
     await fill(connection, is_sharded=is_sharded)
     before = await read(connection)
     execute = run_on_shards if is_sharded else execute_at_once
-    after, merged = START, 0
-    while step := await totals.compact_keys(
-        connection, after, ALL_ORIGINS, max_rows=2, max_keys=max_keys, max_merged=1_000, execute=execute
-    ):
-        assert step[0] > after
-        after, rows = step
-        merged += rows
+    keys, merged = KeyRange(START, ALL_ORIGINS, max_rows=2, max_keys=max_keys, max_merged=1_000), 0
+    while step := await totals.compact_keys(connection, keys, execute=execute):
+        assert step[0] > keys.after
+        keys, merged = keys._replace(after=step[0]), merged + step[1]
     assert await read(connection) == before
     counts = await count_rows(connection)
     assert [rows for rows, _ in counts] == [1, 2]
-    assert sum(keys for _, keys in counts) == len(LANES) * len(MONTHS)
+    assert sum(key_count for _, key_count in counts) == len(LANES) * len(MONTHS)
     assert merged == sum(
         parts for parts in range(3, 6) for n in range(len(LANES)) for m in MONTHS if 1 + (n + m.month) % 5 == parts
     )
@@ -102,10 +100,9 @@ async def test_failure_on_a_shard_is_an_error_that_names_it(
         f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE '{reason}'; END $$;"
         " CREATE TRIGGER refuse BEFORE DELETE ON price_totals_101 EXECUTE FUNCTION refuse()".encode()
     )
+    keys = KeyRange(START, ALL_ORIGINS, max_rows=1, max_keys=10, max_merged=1_000)
     with pytest.raises(expected, match=f"Shard 101 of the totals: {reason}") as caught:
-        await totals.compact_keys(
-            connection, START, ALL_ORIGINS, max_rows=1, max_keys=10, max_merged=1_000, execute=run_on_shards
-        )
+        await totals.compact_keys(connection, keys, execute=run_on_shards)
     assert type(caught.value) is expected
 
 

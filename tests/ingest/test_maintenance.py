@@ -7,15 +7,15 @@ import pytest
 from currency_converter import CurrencyConverter
 
 from db.connection import Connection
-from db.repositories import locations, rates, totals
+from db.repositories import rates
 from db.repositories.totals import Difference
-from domain.locations import Lane
 from domain.prices import DateRange
 from ingest.compact import compact
 from ingest.exchange_rates.ecb import load_ecb_rates
 from ingest.tree import change_tree
 from ingest.verify import verify
-from tests.support.worlds import Item, World, apply_frame, by_day, by_key, frame_of
+from tests.support.batches.totals import read_totals
+from tests.support.worlds import Item, World, apply_frame, frame_of
 
 pytestmark = pytest.mark.anyio
 
@@ -24,25 +24,10 @@ ITEM = Item("AAAAA", "BBBBB", date(2024, 1, 30), date(2024, 2, 2), Decimal("10.0
 DAYS = DateRange(date(2024, 1, 1), date(2024, 2, 29))
 
 
-async def read(connection: Connection, origin: str, destination: str) -> list[tuple[date, int, int]]:
-    """Return the day totals of a pair."""
-    known = by_key(await locations.list_locations(connection))
-    lane = Lane(known[origin].id, known[destination].id)
-    [days] = await totals.select_day_totals(connection, [(lane, DAYS)])
-    return [(day, total, count) for day, (count, total) in by_day(days, DAYS).items()]
-
-
-async def rows_of_totals(connection: Connection) -> int:
-    """Return the number of stored partial sums."""
-    row = await (await connection.execute("SELECT count(*) FROM price_totals")).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 async def test_verify_detects_wrong_totals_and_repair_corrects_them(connection: Connection) -> None:
     await change_tree(connection, WORLD.entries())
     await apply_frame(connection, frame_of([ITEM] * 3))
-    before = await read(connection, "top", "top")
+    before = await read_totals(connection, "top", "top", DAYS)
     assert [(month, found) async for month, found in verify(connection)] == [
         (date(2024, 1, 1), []),
         (date(2024, 2, 1), []),
@@ -62,7 +47,7 @@ async def test_verify_detects_wrong_totals_and_repair_corrects_them(connection: 
     assert len([entry for entry in found if entry.day < date(2024, 2, 1)]) == 3 * 2 * 2
     assert [difference async for _, differences in verify(connection, repair=True) for difference in differences]
     assert [difference async for _, differences in verify(connection) for difference in differences] == []
-    assert await read(connection, "top", "top") == before
+    assert await read_totals(connection, "top", "top", DAYS) == before
 
 
 async def test_region_tree_move_and_move_back_leave_totals_correct(connection: Connection) -> None:
@@ -70,9 +55,9 @@ async def test_region_tree_move_and_move_back_leave_totals_correct(connection: C
     await apply_frame(connection, frame_of([ITEM]))
     moved = World({**WORLD.parents, "AAAAA": "top"}, WORLD.ports)
     await change_tree(connection, moved.entries())
-    assert [day for day in await read(connection, "low", "BBBBB") if day[1] or day[2]] == []
+    assert [day for day in await read_totals(connection, "low", "BBBBB", DAYS) if day[1] or day[2]] == []
     await change_tree(connection, WORLD.entries())
-    assert len([day for day in await read(connection, "low", "BBBBB") if day[2] == 1]) == 4
+    assert len([day for day in await read_totals(connection, "low", "BBBBB", DAYS) if day[2] == 1]) == 4
     await compact(connection, max_rows=1)
     assert [difference async for _, found in verify(connection) for difference in found] == []
 

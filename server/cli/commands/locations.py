@@ -55,7 +55,7 @@ def load(regions: Path | None, ports: Path | None, aliases: Path | None, data_di
                 entries,
                 max_moved_rows=max_moved_rows,
                 report=lambda part: progress.update(task, description="moving averages", completed=part),
-                also=load_aliases,
+                before_commit=load_aliases,
             )
             return change, alias_count
 

@@ -88,8 +88,10 @@ async def test_removed_worker_is_left_and_an_added_one_is_used(tree_cluster: Sha
         async with routed(tree_cluster) as router:
             await wait_for_answers(router, FIRST, SECOND)
             tree_cluster.run(tree_cluster.coordinator, statement="DELETE FROM pg_dist_node WHERE groupid = 2")
-            await wait_for_answers(router, FIRST, COORDINATOR)
+            # The coordinator answers as soon as the gates close, before the router has read the new workers.
+            await wait_for(router, GateState.OPEN)
             assert [worker.node.group for worker in router.workers] == [FIRST]
+            await wait_for_answers(router, FIRST, COORDINATOR)
             tree_cluster.register()
             await wait_for_answers(router, FIRST, SECOND)
     finally:

@@ -33,7 +33,7 @@ async def test_lane_is_read_at_the_worker_of_its_shard(tree_cluster: ShardedClus
         router.take_counts()
         assert await read_both(router) == [FIRST, SECOND]
         assert router.group_by_owner([EVEN, ODD, 1, EVEN], int) == [[EVEN, EVEN], [ODD, 1]]
-        # A location that was created after the last look at the tree_cluster.
+        # A location that was created after the router last read the layout.
         assert await router.read_at_owner(999, get_group) == COORDINATOR
         assert router.take_counts() == (1, 2, 0)
         assert router.take_counts() == (0, 0, 0)

@@ -92,7 +92,7 @@ async def test_change_that_is_rejected_in_its_last_transaction_changes_nothing(
         raise TreeRejected("AMBIGUOUS_ALIAS", "ambiguous")
 
     with steps_of_any_size(), pytest.raises(TreeRejected):
-        await change_tree(connection, entries_of({"AAAAA": "new", "new": "right"}), also=reject)
+        await change_tree(connection, entries_of({"AAAAA": "new", "new": "right"}), before_commit=reject)
     await compare_totals(database_url, world, DAYS)
     assert await count_records(connection) == 0
     await change_tree(connection, entries_of({"AAAAA": "right"}))

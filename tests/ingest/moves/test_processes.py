@@ -18,7 +18,7 @@ from domain.batches import BatchStatus, OnError
 from domain.prices import DateRange
 from ingest.batches.apply import apply_slices
 from ingest.batches.revert import revert_batch
-from ingest.moves.steps import clear_remains
+from ingest.moves.steps import clear_abandoned_change
 from ingest.readers.price_file import Slice
 from ingest.tree import change_tree
 from ingest.verify import verify
@@ -133,7 +133,7 @@ async def test_change_that_is_killed_while_it_commits_leaves_the_old_state(
                 eventually(lambda: count_sessions(database_url) == sessions + 1, "the killed process has a session")
     world.items.append(NEW)
     await compare_totals(database_url, world, DAYS)
-    await clear_remains(database)
+    await clear_abandoned_change(database)
     assert await count_records(database) == 0
     assert [found async for _, found in verify(database) if found] == []
 
@@ -160,7 +160,7 @@ async def test_remains_of_a_change_that_is_under_way_are_kept(database: Connecti
     with moving(database_url) as mover:
         await anyio.to_thread.run_sync(mover.advance, PAUSES - 1)
         count = await count_records(database)
-        await clear_remains(database)
+        await clear_abandoned_change(database)
         assert await count_records(database) == count > 0
 
 

@@ -16,7 +16,7 @@ from ingest.observations.lane_days import LaneDays, first_day_of
 from ingest.sketches import build
 from ingest.sketches.build import MonthSketches, sketches_by_month
 from ingest.sketches.merge import add_up
-from ingest.sketches.move import differences
+from ingest.sketches.move import compute_sketch_differences
 from tests.support.batches.sketches import plain_bucket, plain_cells
 
 EPOCH = date(1970, 1, 1)
@@ -157,7 +157,7 @@ def _add_keys(parts: Sequence[MonthSketches]) -> list[MonthSketches]:
 def test_difference_of_two_trees_turns_the_sketches_of_one_into_those_of_the_other(
     observations: LaneDays, before: list[Location], after: list[Location]
 ) -> None:
-    moved = read([*sketches_by_month(observations, before), *differences(observations, before, after)])
+    moved = read([*sketches_by_month(observations, before), *compute_sketch_differences(observations, before, after)])
     assert moved == expect(observations, after)
 
 

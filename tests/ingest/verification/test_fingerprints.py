@@ -12,7 +12,7 @@ from domain.prices import LASTING
 from ingest.batches.aggregation import MonthTotals, totals_by_month
 from ingest.observations.lane_days import LaneDays
 from ingest.verification import field
-from ingest.verification.fingerprints import MAX_VALIDITY_DAYS, Fingerprinter, Prints, add_up
+from ingest.verification.fingerprints import MAX_VALIDITY_DAYS, Fingerprinter, Fingerprints, add_up
 from ingest.verification.rows import ChangeColumns, PriceRows, TotalRows
 
 FIRST_DAY = (date(2023, 12, 20) - date(1970, 1, 1)).days
@@ -87,8 +87,8 @@ def observe(items: list[tuple[int, int, int, int, int]]) -> PriceRows:
 def differ(tree: list[Location], totals: TotalRows, observations: PriceRows) -> bool:
     """Return whether any fingerprint differs."""
     fingerprinter = Fingerprinter(tree)
-    stored = Prints(totals.months, totals.origins, fingerprinter.print_totals(totals))
-    expected = fingerprinter.roll_up(fingerprinter.print_prices(observations).totals, regions_only=False)
+    stored = Fingerprints(totals.months, totals.origins, fingerprinter.fingerprint_totals(totals))
+    expected = fingerprinter.roll_up(fingerprinter.fingerprint_prices(observations).totals, regions_only=False)
     return bool(field.is_nonzero(add_up([stored, -expected]).values).any())
 
 
@@ -156,7 +156,7 @@ def test_fingerprints_differ_after_a_price_is_lost_doubled_or_changed(
 def test_fingerprints_of_a_damaged_last_day_end_after_the_longest_validity() -> None:
     tree = [Location(6, LocationKind.PORT, "l6", "", None)]
     endless = observe([(6, 6, 0, 2**30, 100)])
-    months = set(Fingerprinter(tree).print_prices(endless).totals.months.tolist())
+    months = set(Fingerprinter(tree).fingerprint_prices(endless).totals.months.tolist())
     assert 1 < len(months) <= MAX_VALIDITY_DAYS // 28 + 2
 
 

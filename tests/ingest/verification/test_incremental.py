@@ -20,7 +20,7 @@ from ingest.compact import compact
 from ingest.retention import delete_expired
 from ingest.tree import change_tree
 from ingest.verification import comparison
-from ingest.verification.changes import find_changes
+from ingest.verification.changes import find_scope
 from ingest.verify import verify
 from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.worlds import Item, World, apply_frame, frame_of
@@ -217,12 +217,12 @@ async def test_uploads_go_on_while_verify_reads_and_show_no_difference(
     is_reading, may_go_on = asyncio.Event(), asyncio.Event()
 
     async def find_later(*arguments: object) -> object:
-        changes = await find_changes(*arguments)  # type: ignore[arg-type]
+        scope = await find_scope(*arguments)  # type: ignore[arg-type]
         is_reading.set()
         await may_go_on.wait()
-        return changes
+        return scope
 
-    monkeypatch.setattr(verification, "find_changes", find_later)
+    monkeypatch.setattr(verification, "find_scope", find_later)
     async with asyncio.timeout(DEADLINE_SECONDS), connect(database_url, INGEST) as other:
         checking = asyncio.create_task(check(verified, full=True))
         await is_reading.wait()
@@ -271,10 +271,12 @@ async def test_verify_keeps_the_newer_record_of_another_command(verified: Connec
 
 
 async def test_verify_with_a_helper_reads_the_same_snapshot(verified: Connection, database_url: str) -> None:
-    async with connect(database_url, INGEST) as helper:
-        months = {month: found async for month, found in verify(verified, full=True, helper=helper)}
+    async with connect(database_url, INGEST) as second_connection:
+        months = {
+            month: found async for month, found in verify(verified, full=True, second_connection=second_connection)
+        }
         assert list(months) == EVERYTHING
         assert not any(months.values())
         await verified.execute("DELETE FROM prices WHERE ctid = '(0,1)'")
-        months = {month: found async for month, found in verify(verified, helper=helper)}
+        months = {month: found async for month, found in verify(verified, second_connection=second_connection)}
         assert any(months.values())

@@ -28,7 +28,7 @@ async def _main(database_url: str) -> None:
 
     async with connect(database_url, INGEST) as connection:
         # However slow the machine is, uploads do not queue behind the change.
-        with steps_of_any_size(), patch.object(steps, "PATIENCE_SECONDS", DEADLINE_SECONDS):
+        with steps_of_any_size(), patch.object(steps, "LOCK_PATIENCE_SECONDS", DEADLINE_SECONDS):
             await change_tree(connection, [ENTRY], report=wait)
 
 

@@ -20,7 +20,7 @@ MOVE_RUNS: Mapping[str, Callable[[Connection], Awaitable[object]]] = {
     "moves.insert_moved_record": lambda c: moves.insert_moved_record(c, RecordKind.TOTALS, MONTH, b"rows"),
     "moves.insert_tree_change": lambda c: moves.insert_tree_change(c, [CNAAA], [RIGHT]),
     "moves.list_moved_records": lambda c: moves.list_moved_records(
-        c, RecordKind.TOTALS, MONTH, cut="1:1:", is_before=False, after=0, limit=10
+        c, RecordKind.TOTALS, MONTH, snapshot="1:1:", is_visible=False, after=0, limit=10
     ),
     "moves.list_recorded_months": moves.list_recorded_months,
     "moves.list_stale_months": moves.list_stale_months,

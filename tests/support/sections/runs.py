@@ -24,6 +24,7 @@ from db.repositories.audit import COMMAND, Action
 from db.repositories.batches import Attempt
 from db.repositories.versions import Position
 from domain.batches import BatchOutcome, BatchStatus, OnError
+from domain.compaction import KeyRange
 from domain.locations import Lane, LocationKind
 from domain.pages import PageRequest
 from tests.support.sections.archive_runs import ARCHIVE_RUN_BEFORE, ARCHIVE_RUNS
@@ -208,9 +209,7 @@ RUNS: Mapping[Section, Run] = {
     "moves.analyze_moved_lanes": moves.analyze_moved_lanes,
     "totals.can_store_changes": totals.can_store_changes,
     "totals.collect_observed_month": lambda c: totals.collect_observed_month(c, MONTH),
-    "totals.compact_keys": lambda c: totals.compact_keys(
-        c, (0, 0, MONTH), 1 << 20, max_rows=1, max_keys=100, max_merged=1_000
-    ),
+    "totals.compact_keys": lambda c: totals.compact_keys(c, KeyRange((0, 0, MONTH), 1 << 20, 1, 100, 1_000)),
     "totals.copy_totals": lambda c: totals.copy_totals(c, copy_nothing()),
     "totals.create_ancestors": totals.create_ancestors,
     "totals.create_day_sums": totals.create_day_sums,

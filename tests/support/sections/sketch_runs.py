@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 from db.connection import Connection
 from db.repositories import sketches
+from domain.compaction import KeyRange
 from domain.locations import Lane
 from tests.support.sections.world import CNAAA, DAYS, LEFT, MONTH, RIGHT, copy_nothing
 
@@ -31,8 +32,6 @@ SKETCH_RUNS: Mapping[str, Callable[[Connection], Awaitable[object]]] = {
     "sketches.list_month_origins": lambda c: sketches.list_month_origins(c, MONTH),
     "sketches.select_origin_sketches": lambda c: sketches.select_origin_sketches(c, LEFT, MONTH),
     "sketches.select_sketches": lambda c: sketches.select_sketches(c, [(Lane(LEFT, RIGHT), DAYS)]),
-    "sketches.take_crowded": lambda c: sketches.take_crowded(
-        c, (0, 0, MONTH), 1 << 20, max_rows=0, max_keys=5, max_merged=9
-    ),
+    "sketches.take_crowded": lambda c: sketches.take_crowded(c, KeyRange((0, 0, MONTH), 1 << 20, 0, 5, 9)),
     "sketches.unmark_stale": lambda c: sketches.unmark_stale(c, MONTH),
 }

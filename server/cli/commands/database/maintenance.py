@@ -169,9 +169,9 @@ def verify(*, full: bool, repair: bool, data_dir: Path | None) -> bool:
             last = None if full else await verifications.find_verification(connection)
             differences: list[AnyDifference] = []
             months = 0
-            async with connect(url, INGEST) as helper:
+            async with connect(url, INGEST) as second_connection:
                 async for _, of_month in verification.verify(
-                    connection, full=full, repair=repair, helper=helper, report=report
+                    connection, full=full, repair=repair, second_connection=second_connection, report=report
                 ):
                     months += 1
                     differences += of_month

@@ -1,6 +1,6 @@
-"""Compact form of the differences of totals and sketches that a change of the tree records.
+"""Arrow files of the differences of totals and sketches that a change of the tree records.
 
-A value holds thousands of rows as a compressed Arrow file. Nothing but the last transaction of the change reads it.
+A value holds thousands of rows, compressed. Nothing but the last transaction of the change reads it.
 """
 
 import io
@@ -19,18 +19,24 @@ SketchRow = tuple[int, int, int, bytes]
 
 
 def encode_totals(difference: MonthTotals) -> bytes:
-    """Return differences of a month's totals."""
+    """Return differences of a month's totals as an Arrow file."""
     return _write(pl.DataFrame({name: getattr(difference, name) for name in COLUMNS}))
 
 
 def decode_totals(month: int, content: bytes) -> MonthTotals:
-    """Return differences of a month's totals; the month counts from January 1970."""
+    """Return the differences of a month's totals from an Arrow file.
+
+    The month counts from January 1970.
+    """
     frame = pl.read_ipc(io.BytesIO(content))
     return MonthTotals(month, *(np.ascontiguousarray(frame[name].to_numpy()) for name in COLUMNS))
 
 
 def encode_sketches(parts: Iterable[MonthSketches], *, sign: int) -> Iterator[tuple[int, bytes]]:
-    """Yield each month with the differences of its sketches. The parts are sorted by month."""
+    """Yield each month with the differences of its sketches as an Arrow file.
+
+    Months count from January 1970, and the parts are sorted by month. `sign` is 1 or -1.
+    """
     for month, of_month in groupby(parts, key=lambda part: part.month):
         rows = [
             (origin, destination, sign, sketch)
@@ -42,7 +48,7 @@ def encode_sketches(parts: Iterable[MonthSketches], *, sign: int) -> Iterator[tu
 
 
 def decode_sketches(content: bytes) -> list[SketchRow]:
-    """Return differences of a month's sketches."""
+    """Return the differences of a month's sketches from an Arrow file."""
     return pl.read_ipc(io.BytesIO(content)).rows()
 
 

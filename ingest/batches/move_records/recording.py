@@ -14,10 +14,10 @@ from db.administration.moves import RecordKind
 from db.connection import Connection
 from domain.locations import Location, LocationKind, TreeMove
 from ingest.batches.aggregation import MonthTotals, move_lane_days, select_moved
-from ingest.batches.moves.encoding import encode_sketches, encode_totals
+from ingest.batches.move_records.encoding import encode_sketches, encode_totals
 from ingest.observations.lane_days import LaneDays
 from ingest.sketches.build import MonthSketches
-from ingest.sketches.move import differences
+from ingest.sketches.move import compute_sketch_differences
 
 MAX_RECORDED_CHANGES = 50_000
 """Changes of totals in a recorded value: 2 MB in memory."""
@@ -41,7 +41,7 @@ async def record_observations(
 ) -> None:
     """Record the differences that the change makes to the totals and sketches of observations.
 
-    `is_revert` negates them: the observations are taken back.
+    With `is_revert` the observations are subtracted, so the differences are negated.
     """
     moved = select_moved(observations, move)
     if not len(moved.origin):
@@ -49,7 +49,9 @@ async def record_observations(
     parts = move_lane_days(moved, move)
     while (part := await asyncio.to_thread(next, parts, None)) is not None:
         await record_totals(connection, part.negated() if is_revert else part)
-    await record_sketches(connection, differences(moved, move.before, move.after), sign=-1 if is_revert else 1)
+    await record_sketches(
+        connection, compute_sketch_differences(moved, move.before, move.after), sign=-1 if is_revert else 1
+    )
 
 
 async def record_totals(connection: Connection, difference: MonthTotals) -> None:

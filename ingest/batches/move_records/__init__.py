@@ -1,0 +1,1 @@
+"""Records of what a tree change that is under way does to the prices of a batch."""
