@@ -4,11 +4,13 @@ import asyncio
 import logging
 
 from db.background import wait_first
+from db.connection import Connection
 from db.errors import DatabaseError, MigrationNeeded
 from db.pool import Pool
 from db.repositories import batches, payloads
 from ingest.compact import compact
 from ingest.distribution import recover_transactions
+from ingest.errors import ArchiveError
 from ingest.moves.steps import clear_abandoned_change
 from ingest.sketches.rebuild import rebuild_stale
 
@@ -24,8 +26,7 @@ async def run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) ->
         try:
             async with pool.connection() as connection:
                 await recover_transactions(connection)
-                async for month in rebuild_stale(connection):
-                    log.info("built the sketches of %s", f"{month:%Y-%m}")
+                await _rebuild_sketches(connection)
                 await compact(connection, skip_locked=True)
                 await clear_abandoned_change(connection)
                 await batches.clear_progress(connection)
@@ -35,3 +36,20 @@ async def run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) ->
             continue
         except DatabaseError as error:
             log.warning("maintenance failed (%s); retrying later", type(error.__cause__ or error).__name__)
+        except Exception:
+            # The task must not end here: a damaged row would stop recovery and compaction until the worker restarts.
+            log.exception("maintenance failed; retrying later")
+
+
+async def _rebuild_sketches(connection: Connection) -> None:
+    """Build the sketches of stale months.
+
+    Those of a month with an archived file that cannot be read stay stale, until a later run can read it.
+    """
+    try:
+        async for month in rebuild_stale(connection):
+            log.info("built the sketches of %s", f"{month:%Y-%m}")
+    except ArchiveError as error:
+        log.warning(
+            "cannot build sketches; statistics are computed from single prices, retrying later: %s", error.message
+        )

@@ -58,7 +58,7 @@ WITH days AS (
     WHERE t.origin = ANY(ARRAY(SELECT id FROM locations WHERE parent_id IS NULL))
       AND t.destination = ANY(ARRAY(SELECT id FROM locations WHERE parent_id IS NULL))
     GROUP BY 1
-    HAVING sum(part.price_count) > 0
+    HAVING sum(coalesce(part.price_count, ((part.change >> 6 & 262143) # 131072) - 131072)) > 0
 )
 SELECT min(day), max(day), coalesce(sum(price_count), 0)::bigint,
        EXISTS (SELECT 1 FROM price_batches WHERE status = 'APPLIED' AND uploader = '' AND idempotency_key LIKE 'demo:%%')

@@ -15,6 +15,7 @@ from db.repositories import locations, prices, sketches, totals, versions
 from db.repositories.sketches import ALL_MONTHS
 from domain.prices import DateRange
 from ingest.archive.reader import list_months, read_lane_days
+from ingest.errors import ArchiveError
 from ingest.observations.csv_lines import cut_observations, read_observations
 from ingest.observations.lane_days import to_lane_days
 from ingest.sketches.build import sketches_by_month
@@ -27,16 +28,23 @@ MAX_OBSERVATIONS = 4_000_000
 async def rebuild_stale(connection: Connection) -> AsyncIterator[date]:
     """Build the sketches of all stale months, and yield each month when it is done.
 
-    Until then, readers compute from single prices. Batches wait while a month is built. Raise ArchiveError if an archived file
-    cannot be read.
+    Until then, readers compute from single prices. Batches wait while a month is built. Raise ArchiveError, after all other
+    months, if an archived file cannot be read.
     """
+    failure: ArchiveError | None = None
     for month in await _list_stale_months(connection):
-        async with connection.transaction():
-            await locations.lock_tree_exclusive(connection)
-            if await sketches.unmark_stale(connection, month):
-                await rebuild_month(connection, month)
-                await versions.announce_change(connection, f"sketches {month}")
-        yield month
+        try:
+            async with connection.transaction():
+                await locations.lock_tree_exclusive(connection)
+                if await sketches.unmark_stale(connection, month):
+                    await rebuild_month(connection, month)
+                    await versions.announce_change(connection, f"sketches {month}")
+        except ArchiveError as error:
+            failure = failure or error
+        else:
+            yield month
+    if failure is not None:
+        raise failure
 
 
 async def _list_stale_months(connection: Connection) -> list[date]:

@@ -106,7 +106,7 @@ class Segments(NamedTuple):
 
     starts: npt.NDArray[np.int32]
     stops: npt.NDArray[np.int32]
-    buckets: npt.NDArray[np.int16]
+    buckets: npt.NDArray[np.int32]
     rates: Int64
 
     def thresholds(self, amount: int, units: int) -> tuple[Int64, npt.NDArray[np.bool_]]:
@@ -136,4 +136,4 @@ def divide_by_rate(axis: Axis, rates: DayRates | None) -> Segments:
         by_segment = by_day[starts]
     stops = np.append(starts[1:], np.int32(len(axis.days)))
     buckets = np.searchsorted(bucket_starts, starts, side="right") - 1
-    return Segments(starts, stops, buckets.astype(np.int16), by_segment)
+    return Segments(starts, stops, buckets.astype(np.int32), by_segment)

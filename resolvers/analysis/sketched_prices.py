@@ -11,8 +11,9 @@ middle, which is at most half a price bucket wrong.
 """
 
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,12 @@ from domain.price_series import DayRates
 from domain.prices import DateRange, round_half_away
 from resolvers.analysis.order_statistics import Int64, OrderStatistics, Rank, Segments, divide_by_rate
 
+MAX_DECODED_BYTES = 1 << 20
+"""Sketches that are decoded at once.
+
+It bounds memory, and the time for which numpy keeps the event loop from running: an entry has 3 bytes, and 100 while it is
+counted. A year of the largest compacted sketches takes half of it.
+"""
 Counts = npt.NDArray[np.float64]
 """Numbers of prices. Doubles are exact up to 9 × 10¹⁵, and numpy adds them up several times as fast as integers."""
 
@@ -92,6 +99,39 @@ class SketchedPrices(OrderStatistics):
 
 def _count_by_day(sketches: Sequence[tuple[date, bytes]], days: DateRange) -> tuple[Counts, Int64]:
     """Return the numbers of prices by day and price bucket, and the price buckets."""
+    if sum(len(sketch) for _, sketch in sketches) <= MAX_DECODED_BYTES:
+        return _count_at_once(sketches, days)
+    counted = [(part.first, *_count_at_once(chosen, part)) for chosen, part in _divide(sketches, days)]
+    price_buckets = np.unique(np.concatenate([buckets for _, _, buckets in counted]))
+    counts = np.zeros((len(days), len(price_buckets)))
+    for first, part_counts, buckets in counted:
+        start = (first - days.first).days
+        counts[start : start + len(part_counts), np.searchsorted(price_buckets, buckets)] += part_counts
+    return counts, price_buckets
+
+
+def _divide(
+    sketches: Sequence[tuple[date, bytes]], days: DateRange
+) -> Iterator[tuple[list[tuple[date, bytes]], DateRange]]:
+    """Yield parts of the sketches, which add up, each with its days within the range."""
+    part, size = list[tuple[date, bytes]](), 0
+    for each in sorted(sketches, key=itemgetter(0)):
+        part.append(each)
+        size += len(each[1])
+        if size > MAX_DECODED_BYTES:
+            yield part, _days_of(part, days)
+            part, size = [], 0
+    if part:
+        yield part, _days_of(part, days)
+
+
+def _days_of(part: Sequence[tuple[date, bytes]], days: DateRange) -> DateRange:
+    (first, _), (last, _) = part[0], part[-1]
+    end = last.replace(day=monthrange(last.year, last.month)[1])
+    return DateRange(max(first, days.first), min(end, days.last))
+
+
+def _count_at_once(sketches: Sequence[tuple[date, bytes]], days: DateRange) -> tuple[Counts, Int64]:
     entries, is_change = decode_sketches([sketch for _, sketch in sketches])
     starts = np.array([(month - days.first).days for month, _ in sketches], dtype=np.int64)
     day, bucket, count = starts[entries.row] + entries.day, entries.bucket, entries.count

@@ -70,6 +70,17 @@ async def test_changes_last_until_the_end_of_their_month(connection: Connection)
     assert await read(connection) == dict.fromkeys(days, (1, 500))
 
 
+async def test_period_of_all_prices_counts_both_forms(connection: Connection) -> None:
+    await change_tree(connection, WORLD.entries())
+    batch = await upload(connection, priced(5, 7), priced(9, 9))
+    assert await count_forms(connection) == (0, PAIRS)
+    assert (await totals.select_price_period(connection))[:3] == (FIRST.replace(day=5), FIRST.replace(day=9), 4)
+    await upload(connection, *[priced(day, day) for day in range(1, MAX_CHANGES + 2)])
+    assert (await totals.select_price_period(connection))[:3] == (FIRST, FIRST.replace(day=17), 21)
+    await revert_batch(connection, batch)
+    assert (await totals.select_price_period(connection))[:3] == (FIRST, FIRST.replace(day=17), 17)
+
+
 @pytest.mark.parametrize(
     ("items", "form"),
     [

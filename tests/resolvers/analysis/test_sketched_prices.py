@@ -3,20 +3,24 @@
 Prices, ranges and rates are random. So are the rows of the sketches: several batches, some of them reverted.
 """
 
+import tracemalloc
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from db.sketches.buckets import MAX_ERROR
-from domain.intervals import divide
+from domain.intervals import Interval, divide
 from domain.locations import Location, LocationKind
 from domain.price_series import NullReason
+from domain.prices import DateRange
 from ingest.observations.lane_days import LaneDays
 from ingest.sketches.build import sketches_by_month
+from resolvers.analysis import sketched_prices
 from resolvers.analysis.sketched_prices import SketchedPrices
 from resolvers.analysis.statistics_loading import SKETCH_ERROR
 from tests.support.analysis.cases import (
@@ -132,3 +136,42 @@ def test_sketches_of_another_month_have_no_prices() -> None:
     assert prices.counts == [0]
     assert prices.percentiles(50, [True]) == [None]
     assert prices.rank(100, 10**4) is None
+
+
+def test_sketches_that_are_decoded_in_parts_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    observations = [Observation(37 * number - 900, number % 50, number % 50 + number % 70) for number in range(300)]
+    axis = divide(DateRange(FIRST + timedelta(5), FIRST + timedelta(100)), Interval.WEEK)
+    rows = [
+        row
+        for part in (observations[:9], observations[9:], observations[:9])
+        for row in sketch(part)
+        if axis.days.first.replace(day=1) <= row[0] <= axis.days.last
+    ]
+    whole, wanted = SketchedPrices(rows, axis, None), [True] * len(axis.buckets)
+    for limit in (0, len(rows[0][1]), len(rows[0][1]) + len(rows[1][1])):
+        monkeypatch.setattr(sketched_prices, "MAX_DECODED_BYTES", limit)
+        parts = SketchedPrices(rows[::-1], axis, None)
+        assert parts.counts == whole.counts
+        for at in (0, 12.5, 50, 100):
+            assert parts.percentiles(at, wanted) == whole.percentiles(at, wanted)
+
+
+def test_memory_does_not_grow_with_the_rows_of_a_month() -> None:
+    [(month, small)] = sketch([Observation(10_000 + 160 * number, 0, 0) for number in range(400)])
+    rows = [(month, small)] * 10_000
+    tracemalloc.start()
+    try:
+        prices = SketchedPrices(rows, divide(DateRange(FIRST, FIRST), None), None)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert prices.counts == [4_000_000]
+    assert peak < 60_000_000
+
+
+def test_range_may_have_more_days_than_a_short_integer() -> None:
+    observations = [Observation(cents, day, day) for cents, day in ((100, 0), (101, 1), (127, 40_000))]
+    case = Case(observations, divide(DateRange(FIRST, FIRST + timedelta(40_000)), Interval.DAY), None)
+    for prices in (SketchedPrices([*sketch(observations)], case.axis, None), case.sorted_prices()):
+        found = prices.percentiles(50, [True] * 40_001)
+        assert {day: price for day, price in enumerate(found) if price is not None} == {0: 1.0, 1: 1.01, 40_000: 1.27}
