@@ -21,7 +21,13 @@ from server.cli.series import series
 from server.cli.tokens import token_app
 from server.cli.usage_errors import PlainGroup
 
-app = typer.Typer(cls=PlainGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=PlainGroup,
+    rich_markup_mode="markdown",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 locations_app = typer.Typer(no_args_is_help=True, help="Load ports and regions.")
 prices_app = typer.Typer(no_args_is_help=True, help="Load prices.")
 rates_app = typer.Typer(no_args_is_help=True, help="Refresh exchange rates.")
@@ -104,7 +110,13 @@ def prepare(demo: Annotated[bool, typer.Option("--demo/--no-demo")] = False) -> 
 
 @app.command()
 def migrate(
-    contract: Annotated[bool, typer.Option("--contract", help="Store totals as older releases cannot read.")] = False,
+    contract: Annotated[
+        bool,
+        typer.Option(
+            "--contract",
+            help="Store later totals in a form that older releases misread; only after their servers and workers have stopped.",
+        ),
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Migrate the database schema and load the bundled exchange rates."""
@@ -182,7 +194,7 @@ def load_locations(
     large: Annotated[
         bool,
         typer.Option(
-            "--large", help="Move any number of lane-months (RATESGRAPH_MAX_MOVED_LANE_MONTHS); it may take minutes."
+            "--large", help="Apply the change without the limit RATESGRAPH_MAX_MOVED_LANE_MONTHS; it may take minutes."
         ),
     ] = False,
     data_dir: DataDir = None,

@@ -42,17 +42,19 @@ def archive(
 
 def verify(
     full: Annotated[
-        bool, typer.Option("--full", help="Compare all months, also those that have not changed since the last time.")
+        bool, typer.Option("--full", help="Compare everything, also what has not changed since the last run.")
     ] = False,
-    repair: Annotated[bool, typer.Option("--repair", help="Rebuild the totals of months that differ.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Rebuild the totals and sketches of months that differ.")
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Compare the totals with the observations and print the differences.
+    """Compare totals and sketches with the single prices and print the differences.
 
-    The first run compares all months. Later ones compare the checksum of every stored row with that of the last run, and the
-    totals with the observations where something has changed since: a damaged, missing or additional row, and a wrong batch.
+    The first run compares all months. Later ones compare the checksum of every stored row with that of the last run, and totals
+    and sketches with the prices where something has changed since: a damaged, missing or additional row, and a wrong batch.
     Archived files are read where something has changed. A month that differs is recomputed by recursive SQL. Uploads go on;
-    only while --repair rebuilds a month they wait. Exits with 1 if there are differences.
+    only while --repair rebuilds a month they wait. Exits with 1 if there were differences, also if they were repaired.
     """
     run_command("database.maintenance", "verify", full=full, repair=repair, data_dir=data_dir)
 
@@ -64,7 +66,7 @@ def compact(
     ] = 1,
     data_dir: DataDir = None,
 ) -> None:
-    """Merge the partial sums of many small batches.
+    """Merge the partial sums and sketches of many small batches.
 
     Query results do not change; reads get faster. Uploads go on. Several of these commands, and workers, share the work: each
     locks a range of origins for about a second at a time.

@@ -36,12 +36,19 @@ async def upload(connection: Connection, *items: Item) -> int:
 
 
 async def read(connection: Connection) -> dict[date, tuple[int, int]]:
-    """Return counts and sums by day from root to root. The totals match the observations."""
+    """Return counts and sums by day from root to root.
+
+    The totals match the observations, and the period of all prices matches the totals.
+    """
     assert [difference async for _, found in verify(connection) for difference in found] == []
     top = by_key(await locations.list_locations(connection))["top"].id
     span = DateRange(FIRST - timedelta(days=1), date(2024, 3, 31))
     [sums] = await totals.select_day_totals(connection, [(Lane(top, top), span)])
-    return by_day(sums, span)
+    found = by_day(sums, span)
+    period = await totals.select_price_period(connection)
+    assert (period.first_day, period.last_day) == (min(found, default=None), max(found, default=None))
+    assert period.price_count == sum(count for count, _ in found.values())
+    return found
 
 
 async def test_totals_stay_by_day_until_the_contraction(connection: Connection, database_url: str) -> None:

@@ -9,6 +9,7 @@ from ingest.location_aliases import AliasEntry, change_aliases
 from ingest.location_files import read_aliases, read_ports, read_regions
 from ingest.tree import change_tree
 from server.cli.console import (
+    counted,
     open_database,
     out,
     print_line,
@@ -61,7 +62,7 @@ def load(regions: Path | None, ports: Path | None, aliases: Path | None, data_di
 
         change, alias_count = run_with_connection(work, url)
     if change is not None:
-        out.print(f"{change.added:,} locations added, {change.moved:,} moved, {change.unchanged:,} unchanged.")
+        out.print(f"{counted(change.added, 'location')} added, {change.moved:,} moved, {change.unchanged:,} unchanged.")
     if alias_count:
         out.print(f"{alias_count:,} aliases loaded.")
 

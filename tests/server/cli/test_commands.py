@@ -98,6 +98,19 @@ def test_commands_migrate_load_compact_and_verify_a_database(files: Path, empty_
     ratesgraph_in_process(url, "verify")
 
 
+def test_verify_says_that_it_shows_the_first_differences_only(files: Path, database_url: str, tmp_path: Path) -> None:
+    month = tmp_path / "month.csv"
+    month.write_text("origin,destination,date_from,date_to,price\nCNSGH,NLRTM,2024-03-01,2024-03-21,7\n")
+    tree: list[str | Path] = ["--regions", files / "regions.csv", "--ports", files / "ports.csv"]
+    ratesgraph_in_process(database_url, "locations", "load", *tree)
+    ratesgraph_in_process(database_url, "prices", "load", month)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("DELETE FROM price_totals")
+    failed = ratesgraph_in_process(database_url, "verify", exit_code=1)
+    assert failed.stdout.count("2024-03-") == 20
+    assert "differences in 1 checked month. Of each table, the first 20 are shown. Run `" in one_line(failed.stderr)
+
+
 def test_prices_load_rejects_a_file_with_invalid_items_or_skips_them(files: Path, database_url: str) -> None:
     ratesgraph_in_process(
         database_url, "locations", "load", "--regions", files / "regions.csv", "--ports", files / "ports.csv"
@@ -197,6 +210,11 @@ def test_version_option_prints_the_installed_version() -> None:
 )
 def test_every_command_prints_its_usage(command: str) -> None:
     assert "Usage" in ratesgraph_in_process(None, *command.split(), "--help").stdout
+
+
+def test_help_fills_the_lines_of_the_terminal() -> None:
+    shown = ratesgraph_in_process(None, "verify", "--help", settings={"COLUMNS": "1000"}).stdout
+    assert any("The first run compares" in line and "Exits with 1" in line for line in shown.splitlines())
 
 
 @pytest.mark.parametrize(

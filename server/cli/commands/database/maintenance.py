@@ -49,7 +49,7 @@ def bring_up_to_date(database_url: str) -> bool:
     due = asyncio.run(check_database(database_url, Work.MIGRATE))
     applied = apply_migrations(database_url) if due else []
     if applied:
-        out.print(f"Schema migrated: {len(applied)} migrations applied.")
+        out.print(f"Schema migrated: {counted(len(applied), 'migration')} applied.")
     loaded = run_with_connection(load_ecb_rates, database_url)
     if loaded:
         out.print(f"Loaded {loaded:,} exchange rates of the European Central Bank.")
@@ -116,7 +116,7 @@ def compact(*, jobs: int, data_dir: Path | None) -> None:
                 )
 
         rows = run_with_connection(work, url)
-    out.print(f"Compacted {rows:,} rows.")
+    out.print(f"Compacted {counted(rows, 'row')}.")
 
 
 def distribute(*, shards: int | None, undo: bool, data_dir: Path | None) -> None:
@@ -185,7 +185,8 @@ def verify(*, full: bool, repair: bool, data_dir: Path | None) -> bool:
     _print_differences([each for each in differences if isinstance(each, Difference)])
     _print_sketch_differences([each for each in differences if isinstance(each, SketchDifference)])
     advice = "They were rebuilt." if repair else "Run `ratesgraph verify --repair` to rebuild what differs."
-    print_error(f"{counted(len(differences), 'difference')} in {counted(months, 'checked month')}. {advice}")
+    shown = f" Of each table, the first {SHOWN_DIFFERENCES} are shown." if len(differences) > SHOWN_DIFFERENCES else ""
+    print_error(f"{counted(len(differences), 'difference')} in {counted(months, 'checked month')}.{shown} {advice}")
     return False
 
 
