@@ -6,18 +6,11 @@ import pytest
 import db.migrate
 from db.errors import MigrationTimeout
 from db.migrate import contract, migrate
-from db.repositories import totals
+from tests.support.batches.forms import is_contracted
 from tests.support.commands.in_process import ratesgraph_in_process
 
 OLDER_RELEASE = "ALTER TABLE price_totals ALTER COLUMN price_sums SET NOT NULL, ALTER COLUMN price_counts SET NOT NULL"
 """Restores the constraints that a database of an older release has after its migration."""
-
-
-def is_contracted(database_url: str) -> bool:
-    """Return whether totals may have a form that older releases cannot read."""
-    with psycopg.connect(database_url) as connection:
-        ((can_store,),) = connection.execute(totals.SQL["can_store_changes"]).fetchall()
-        return bool(can_store)
 
 
 def test_new_database_needs_no_contraction(empty_database_url: str) -> None:

@@ -9,7 +9,7 @@ import httpx
 import psycopg
 
 from db.migrate import HISTORY_TABLE, migration_names
-from db.repositories import totals
+from tests.support.batches.forms import is_contracted
 from tests.support.commands.processes import COMMAND, environment
 from tests.support.deployment.releases import Deployment, require_deployment
 from tests.support.faults.readers import reading
@@ -41,13 +41,6 @@ def list_applied(database_url: str) -> set[str]:
     """Return the migrations that the database knows."""
     with psycopg.connect(database_url) as connection:
         return {name for (name,) in connection.execute(f"SELECT migration_id FROM {HISTORY_TABLE}".encode())}
-
-
-def is_contracted(database_url: str) -> bool:
-    """Return whether totals may have a form that the previous release cannot read."""
-    with psycopg.connect(database_url) as connection:
-        ((can_store,),) = connection.execute(totals.SQL["can_store_changes"]).fetchall()
-        return bool(can_store)
 
 
 def test_previous_release_answers_and_ingests_during_and_after_the_migration(
