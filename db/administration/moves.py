@@ -27,7 +27,7 @@ class PendingChange(NamedTuple):
 
 
 class RecordKind(StrEnum):
-    """What recorded differences change."""
+    """Kind of derived data that a recorded difference belongs to."""
 
     TOTALS = "totals"
     SKETCHES = "sketches"

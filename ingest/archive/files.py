@@ -112,7 +112,7 @@ def _load(file: ArchivedFile) -> bytes:
             file=file.name,
         )
     with _cache_lock:
-        # A file larger than the cache is read anew each time.
+        # A file larger than the cache is read again each time.
         if len(data) <= MAX_CACHED_BYTES:
             checked_files[file.sha256] = data
     return data

@@ -1,4 +1,4 @@
-"""What has changed since the last verification, by checksums of the stored rows.
+"""Detection of rows that have changed since the last verification, by their checksums.
 
 A checksum covers the rows of a part that were settled: written by transactions that had ended before every other that ran. Such
 a row can only disappear, and an UPDATE writes another one. So a part with the same number of settled rows and the same sum of
@@ -19,8 +19,8 @@ from db.administration import verifications
 from db.administration.verifications import Blocks, PartChecksum, StorageState, Verification, VerifiedPart
 from db.repositories.sketches import ALL_MONTHS
 from domain.archive import ArchivedFile
+from domain.intervals import month_number
 from domain.locations import Location
-from ingest.observations.lane_days import month_number
 from ingest.verification.fingerprints import MAX_VALIDITY_DAYS
 from ingest.verification.snapshot import Snapshot, run_both
 
@@ -47,7 +47,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a verification has to check.
+    """Months and ranges of origins that a verification has to check.
 
     Attributes:
         before: Rows that are not settled before this transaction are new.
@@ -66,7 +66,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What totals and sketches depend on besides the stored observations.
+    """Inputs of totals and sketches besides the stored observations.
 
     These are the tree and the archived files. The sketches of `stale` months have not been built yet, and nothing reads them;
     ALL_MONTHS stands for all.
