@@ -1,5 +1,10 @@
-"""Intervals of time series, and the buckets of a range of days. Standard library only."""
+"""Intervals of time series, buckets of a range of days, and calendar months.
 
+Standard library only.
+"""
+
+from calendar import monthrange
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -100,3 +105,23 @@ def _next_start(start: int, interval: Interval) -> int:
     if of.year + months // 12 > date.max.year:
         return date.max.toordinal() + 1
     return date(of.year + months // 12, months % 12 + 1, 1).toordinal()
+
+
+def month_number(day: date) -> int:
+    """Return the month of a day, counted from January 1970."""
+    return (day.year - 1970) * 12 + day.month - 1
+
+
+def first_of_month(number: int) -> date:
+    """Return the first day of a month, counted from January 1970."""
+    return date(1970 + number // 12, number % 12 + 1, 1)
+
+
+def days_of_month(day: date) -> DateRange:
+    """Return the days of the month of a day."""
+    return DateRange(day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1]))
+
+
+def months_between(first: date, last: date) -> Iterator[date]:
+    """Yield the first day of each month from that of the first day to that of the last one."""
+    return map(first_of_month, range(month_number(first), month_number(last) + 1))

@@ -12,12 +12,12 @@ from db.administration import moves
 from db.administration.moves import MovedLanes, PackedTotals
 from db.connection import Connection
 from db.repositories import totals
+from domain.intervals import month_number, months_between
 from domain.locations import TreeMove
 from ingest.batches.aggregation import MAX_MOVED_LANES, MonthTotals, move_lanes
 from ingest.batches.copy_encoding import decode_totals, encode_totals
 from ingest.errors import TreeRejected
 from ingest.observations.copy_stream import copy_stream
-from ingest.observations.lane_days import month_number
 from ingest.sketches.move import move_sketches
 
 
@@ -81,10 +81,7 @@ async def compute_differences(
 def list_months(measured: MovedLanes) -> Iterator[date]:
     """Yield the first day of each month from the first to the last one of the moved lanes."""
     first, last = measured.first_month, measured.last_month
-    if first is None or last is None:
-        return
-    for month in range(first.year * 12 + first.month - 1, last.year * 12 + last.month):
-        yield date(month // 12, month % 12 + 1, 1)
+    return iter(()) if first is None or last is None else months_between(first, last)
 
 
 def _compute_difference(month: date, packed: PackedTotals, move: TreeMove) -> MonthTotals:

@@ -5,7 +5,6 @@ never shows. Only a month whose fingerprints differ is compared by recursive SQL
 """
 
 import asyncio
-from calendar import monthrange
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
@@ -20,10 +19,9 @@ from db.repositories import locations, prices, sketches, totals, versions
 from db.repositories.sketches import ALL_MONTHS
 from db.repositories.totals import Difference
 from domain.archive import ArchivedFile
-from domain.prices import DateRange
+from domain.intervals import days_of_month, first_of_month, month_number
 from ingest.archive.reader import list_months, sum_days
 from ingest.errors import ArchiveError
-from ingest.observations.lane_days import month_number
 from ingest.sketches.rebuild import rebuild_month
 from ingest.verification.changes import TOTALS, Inputs, Scope, find_scope
 from ingest.verification.comparison import Comparison
@@ -153,7 +151,7 @@ def _to_dates(months: Iterable[int]) -> list[date]:
     Damaged rows may name others, which no observation has.
     """
     numbers = sorted(month for month in months if FIRST_MONTH <= month <= LAST_MONTH)
-    return [date(1970 + month // 12, month % 12 + 1, 1) for month in numbers]
+    return [first_of_month(month) for month in numbers]
 
 
 async def _check_locked(
@@ -207,7 +205,7 @@ async def _list_differences(connection: Connection, month: date) -> list[Differe
 
 async def _collect_archived_month(connection: Connection, month: date) -> None:
     """Add the sums of a month's archived observations to those that were collected."""
-    days = DateRange(month, month.replace(day=monthrange(month.year, month.month)[1]))
+    days = days_of_month(month)
     files = await prices.list_archived_files(connection, days)
     if not files:
         return

@@ -16,7 +16,7 @@ from ingest.batches.currency_conversion import ExchangeRates, convert_to_usd
 from ingest.batches.pipeline import sort_by_lane
 from ingest.batches.validation import check_items
 from ingest.observations.copy_stream import copy_stream
-from ingest.observations.lane_days import LaneDays
+from ingest.observations.lane_days import to_lane_days
 from ingest.sketches.build import sketches_by_month
 from ingest.sketches.copy_encoding import encode_sketch_rows
 
@@ -43,8 +43,7 @@ async def _measure_once(connection: Connection, data: bytes, seconds: dict[str, 
     checked = timed("check", lambda: check_items(items, tree))
     converted = timed("convert", lambda: convert_to_usd(checked.valid, ExchangeRates({}, 0), set()))
     observations = timed("sort", lambda: sort_by_lane(converted.observations))
-    names = ("origin", "destination", "first_day", "last_day", "usd_cents")
-    lane_days = LaneDays(*(observations[name].to_numpy() for name in names))
+    lane_days = to_lane_days(observations)
     month_totals = timed("add up", lambda: list(totals_by_month(lane_days, tree)))
     price_rows = timed("encode prices", lambda: list(encode_prices(BATCH_ID, observations)))
     total_rows = timed("encode totals", lambda: list(encode_totals(month_totals, as_changes=True)))

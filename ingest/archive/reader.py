@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 
 from domain.archive import ArchivedFile
+from domain.intervals import months_between
 from domain.locations import Lane
 from domain.prices import DateRange, PackedPrices
 from ingest.archive.files import ROW_GROUP_ROWS, scan_file
+from ingest.observations.copy_stream import POSTGRES_EPOCH
+from ingest.observations.lane_days import LANE_DAYS
 
-LANE_DAYS = ("origin", "destination", "first_day", "last_day", "usd_cents")
-POSTGRES_EPOCH = 10_957
-"""2000-01-01, PostgreSQL's day 0, in days since 1970-01-01."""
 DAYS = ("first_day", "last_day")
 
 
@@ -99,12 +99,4 @@ def sum_days(file: ArchivedFile, days: DateRange) -> Iterator[bytes]:
 
 def list_months(files: Sequence[ArchivedFile]) -> set[date]:
     """Return the first day of each month in which an observation of the files may be valid."""
-    return {
-        date(number // 12, number % 12 + 1, 1)
-        for file in files
-        for number in range(_number_of(file.first_day), _number_of(file.last_day) + 1)
-    }
-
-
-def _number_of(day: date) -> int:
-    return day.year * 12 + day.month - 1
+    return {month for file in files for month in months_between(file.first_day, file.last_day)}

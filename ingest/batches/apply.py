@@ -25,7 +25,7 @@ from ingest.batches.counts import BatchCounts
 from ingest.batches.move_records.recording import find_move, record_observations
 from ingest.batches.pipeline import ProcessedSlice, process_slices
 from ingest.observations.copy_stream import copy_stream
-from ingest.observations.lane_days import LaneDays, month_of, to_lane_days
+from ingest.observations.lane_days import LANE_DAYS, LaneDays, month_of, to_lane_days
 from ingest.observations.read_ahead import ReadAhead
 from ingest.readers.price_file import Slice
 from ingest.sketches.build import sketches_by_month
@@ -44,7 +44,6 @@ The more, the fewer partial sums per key.
 MAX_STORED_REJECTIONS = 1_000_000
 """Stored problems per batch; its counts are exact beyond this limit too."""
 COPIED_REJECTIONS = 50_000
-LANE_DAYS = ("origin", "destination", "first_day", "last_day", "usd_cents")
 Slices = Callable[[], Iterator[Slice]]
 """Opens the items of a batch; may be called again for a second pass."""
 ProcessedSlices = AsyncGenerator[ProcessedSlice]

@@ -17,12 +17,13 @@ from domain.batch_size import BatchLimits
 from domain.batches import BatchOutcome, BatchStatus, OnError, Rejection, Severity
 from domain.locations import Lane, Location
 from ingest.batches.aggregation import totals_by_month
-from ingest.batches.apply import LANE_DAYS, MAX_PENDING_ROWS, ProcessedSlices, take_observations
+from ingest.batches.apply import MAX_PENDING_ROWS, ProcessedSlices, take_observations
 from ingest.batches.copy_encoding import encode_totals
 from ingest.batches.counts import BatchCounts
 from ingest.batches.pipeline import ProcessedSlice, process_slices
 from ingest.errors import FileRejected
 from ingest.observations.copy_stream import copy_stream
+from ingest.observations.lane_days import LANE_DAYS
 from ingest.readers.price_file import Slice
 
 MAX_REJECTIONS = 1_000

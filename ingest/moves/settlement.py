@@ -13,11 +13,11 @@ from db.administration import moves
 from db.administration.moves import RecordKind
 from db.connection import Connection
 from db.repositories import totals
+from domain.intervals import month_number
 from ingest.batches.aggregation import Int64, MonthTotals, add_up
 from ingest.batches.copy_encoding import encode_totals
 from ingest.batches.move_records.encoding import SketchRow, decode_sketches, decode_totals
 from ingest.observations.copy_stream import copy_stream
-from ingest.observations.lane_days import month_number
 from ingest.sketches.copy_encoding import append_sketches
 from ingest.sketches.move import sum_by_pair
 

@@ -11,7 +11,6 @@ Until then readers see the totals before. A process that dies leaves records tha
 
 import asyncio
 import time
-from calendar import monthrange
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import date
@@ -21,8 +20,8 @@ from db.administration.citus import find_citus
 from db.connection import Connection
 from db.errors import DatabaseError, driver_errors
 from db.repositories import locations, prices, sketches
+from domain.intervals import days_of_month
 from domain.locations import Location, TreeChange, TreeMove
-from domain.prices import DateRange
 from ingest.batches.move_records.recording import record_sketches, record_totals
 from ingest.errors import ArchiveError
 from ingest.moves.settlement import SnapshotPart, settle
@@ -169,7 +168,7 @@ class SteppedChange:
             async with aclosing(differences):
                 async for difference in differences:
                     await record_totals(self._connection, difference)
-            days = DateRange(month, month.replace(day=monthrange(month.year, month.month)[1]))
+            days = days_of_month(month)
             async with aclosing(read_differences(self._connection, self.move, days)) as parts:
                 async for part in parts:
                     await record_sketches(self._connection, part)

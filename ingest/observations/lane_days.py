@@ -1,7 +1,6 @@
 """Observations as numpy columns, and months counted from January 1970."""
 
 from dataclasses import dataclass, fields
-from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -24,19 +23,18 @@ class LaneDays:
     usd_cents: Int64
 
 
+LANE_DAYS = tuple(field.name for field in fields(LaneDays))
+"""Names of these columns in a frame."""
+
+
 def to_lane_days(observations: pl.DataFrame) -> LaneDays:
     """Return observations as arrays; days count from 1970-01-01."""
-    return LaneDays(*(observations[field.name].to_numpy() for field in fields(LaneDays)))
+    return LaneDays(*(observations[name].to_numpy() for name in LANE_DAYS))
 
 
 def month_of(days: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """Return the months of days, both counted from January 1970."""
     return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int32)
-
-
-def month_number(day: date) -> int:
-    """Return the month of a day, counted from January 1970."""
-    return (day.year - 1970) * 12 + day.month - 1
 
 
 def first_day_of(month: int) -> int:

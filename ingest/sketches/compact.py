@@ -11,7 +11,7 @@ from db.connection import Connection
 from db.repositories import sketches
 from db.repositories.sketches import SketchRow
 from domain.compaction import Key, KeyRange
-from ingest.observations.lane_days import month_number
+from domain.intervals import month_number
 from ingest.sketches.build import MonthSketches
 from ingest.sketches.copy_encoding import append_sketches
 from ingest.sketches.merge import add_up, is_empty

@@ -4,7 +4,6 @@ They replace the sketches of months whose prices were stored without them, or wh
 """
 
 import asyncio
-from calendar import monthrange
 from collections.abc import AsyncIterator
 from datetime import date
 
@@ -13,7 +12,7 @@ import polars as pl
 from db.connection import Connection
 from db.repositories import locations, prices, sketches, totals, versions
 from db.repositories.sketches import ALL_MONTHS
-from domain.prices import DateRange
+from domain.intervals import days_of_month
 from ingest.archive.reader import list_months, read_lane_days
 from ingest.errors import ArchiveError
 from ingest.observations.csv_lines import cut_observations, read_observations
@@ -78,7 +77,7 @@ async def read_month(connection: Connection, month: date) -> pl.DataFrame:
 
     The columns are those of `ingest.observations.csv_lines`. Raise ArchiveError if an archived file cannot be read.
     """
-    days = DateRange(month, month.replace(day=monthrange(month.year, month.month)[1]))
+    days = days_of_month(month)
     frames = await read_observations(sketches.copy_out_month(connection, month))
     for file in await prices.list_archived_files(connection, days):
         frames.append(await asyncio.to_thread(read_lane_days, file))

@@ -10,7 +10,8 @@ from db.connection import Connection
 from db.repositories import locations, sketches
 from db.sketches.buckets import bucket_bounds
 from db.sketches.encoding import decode_sketches
-from ingest.observations.lane_days import month_number, to_lane_days
+from domain.intervals import month_number
+from ingest.observations.lane_days import to_lane_days
 from ingest.sketches.build import sketches_by_month
 from ingest.sketches.merge import add_up, is_empty
 from ingest.sketches.rebuild import read_month

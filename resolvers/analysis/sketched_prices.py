@@ -10,7 +10,6 @@ Where a bucket has several exchange rates, its cells overlap. They are put in or
 middle, which is at most half a price bucket wrong.
 """
 
-from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from datetime import date
 from operator import itemgetter
@@ -20,7 +19,7 @@ import numpy.typing as npt
 
 from db.sketches.buckets import bucket_bounds
 from db.sketches.encoding import DAYS, decode_sketches
-from domain.intervals import Axis
+from domain.intervals import Axis, days_of_month
 from domain.price_series import DayRates
 from domain.prices import DateRange, round_half_away
 from resolvers.analysis.order_statistics import Int64, OrderStatistics, Rank, Segments, divide_by_rate
@@ -127,8 +126,7 @@ def _divide(
 
 def _days_of(part: Sequence[tuple[date, bytes]], days: DateRange) -> DateRange:
     (first, _), (last, _) = part[0], part[-1]
-    end = last.replace(day=monthrange(last.year, last.month)[1])
-    return DateRange(max(first, days.first), min(end, days.last))
+    return DateRange(max(first, days.first), min(days_of_month(last).last, days.last))
 
 
 def _count_at_once(sketches: Sequence[tuple[date, bytes]], days: DateRange) -> tuple[Counts, Int64]:
@@ -156,6 +154,6 @@ def _count_at_once(sketches: Sequence[tuple[date, bytes]], days: DateRange) -> t
     changes = count_cells(is_change)
     for month in {month for month, _ in sketches}:
         start = (month - days.first).days
-        of_month = changes[max(start, 0) : max(start + monthrange(month.year, month.month)[1], 0)]
+        of_month = changes[max(start, 0) : max(start + len(days_of_month(month)), 0)]
         np.cumsum(of_month, axis=0, out=of_month)
     return changes if is_change.all() else changes + count_cells(~is_change), price_buckets

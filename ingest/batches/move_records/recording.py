@@ -7,11 +7,11 @@ totals and sketches follow the tree before it.
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date
 
 from db.administration import moves
 from db.administration.moves import RecordKind
 from db.connection import Connection
+from domain.intervals import first_of_month
 from domain.locations import Location, LocationKind, TreeMove
 from ingest.batches.aggregation import MonthTotals, move_lane_days, select_moved
 from ingest.batches.move_records.encoding import encode_sketches, encode_totals
@@ -58,16 +58,11 @@ async def record_totals(connection: Connection, difference: MonthTotals) -> None
     """Record a difference of totals for the last transaction of the change."""
     for start in range(0, len(difference), MAX_RECORDED_CHANGES):
         content = await asyncio.to_thread(encode_totals, difference[start : start + MAX_RECORDED_CHANGES])
-        await moves.insert_moved_record(connection, RecordKind.TOTALS, _to_date(difference.month), content)
+        await moves.insert_moved_record(connection, RecordKind.TOTALS, first_of_month(difference.month), content)
 
 
 async def record_sketches(connection: Connection, parts: Iterable[MonthSketches], *, sign: int = 1) -> None:
     """Record differences of sketches for the last transaction of the change."""
     encoded = encode_sketches(parts, sign=sign)
     while (found := await asyncio.to_thread(next, encoded, None)) is not None:
-        await moves.insert_moved_record(connection, RecordKind.SKETCHES, _to_date(found[0]), found[1])
-
-
-def _to_date(month: int) -> date:
-    """Return the first day of a month, counted from January 1970."""
-    return date(1970 + month // 12, month % 12 + 1, 1)
+        await moves.insert_moved_record(connection, RecordKind.SKETCHES, first_of_month(found[0]), found[1])
