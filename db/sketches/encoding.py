@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from db.sketches.errors import UnreadableSketch
+
 Int64 = npt.NDArray[np.int64]
 
 DAYS = 31
@@ -90,22 +92,24 @@ def _choose_widths(count: Int64, firsts: Int64) -> Int64:
 def decode_sketches(sketches: Sequence[bytes]) -> tuple[Entries, npt.NDArray[np.bool_]]:
     """Return the entries of the sketches, and for each entry whether it is a change.
 
-    A row is the position of a sketch.
+    A row is the position of a sketch. Raise UnreadableSketch if the form of one is wrong; wrong values are not noticed.
     """
     columns: list[tuple[npt.NDArray[np.generic], ...]] = []
     sizes, is_change = np.zeros(len(sketches), dtype=np.int64), np.zeros(len(sketches), dtype=bool)
     for number, sketch in enumerate(sketches):
-        days = sketch[1]
-        per_day = np.frombuffer(sketch, "<u2", days, 2 + days)
-        total = int(per_day.sum())
-        at = 2 + 3 * days
-        columns.append(
-            (
-                np.repeat(np.frombuffer(sketch, np.uint8, days, 2), per_day),
-                np.frombuffer(sketch, "<i2", total, at),
-                np.frombuffer(sketch, _WIDTHS[sketch[0] >> 1], total, at + 2 * total),
-            )
-        )
+        try:
+            days = sketch[1]
+            per_day = np.frombuffer(sketch, "<u2", days, 2 + days)
+            total = int(per_day.sum())
+            at = 2 + 3 * days
+            width = sketch[0] >> 1
+            buckets = np.frombuffer(sketch, "<i2", total, at)
+            counts = np.frombuffer(sketch, _WIDTHS[width], total, at + 2 * total)
+        except (ValueError, IndexError):
+            raise UnreadableSketch(number) from None
+        if len(sketch) != at + (2 + (1 << width)) * total or (days and max(sketch[2 : 2 + days]) >= DAYS):
+            raise UnreadableSketch(number)
+        columns.append((np.repeat(np.frombuffer(sketch, np.uint8, days, 2), per_day), buckets, counts))
         sizes[number], is_change[number] = total, sketch[0] & 1
     day, bucket, count = (_concatenate(column) for column in zip(*columns, strict=True)) if columns else [_NONE] * 3
     return Entries(np.repeat(np.arange(len(sketches)), sizes), day, bucket, count), np.repeat(is_change, sizes)

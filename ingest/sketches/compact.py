@@ -1,20 +1,23 @@
 """Compaction of sketches: replaces the sketches of a key by their sum."""
 
 import asyncio
+import logging
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from operator import attrgetter
 
 import numpy as np
 
 from db.connection import Connection
 from db.repositories import sketches
 from db.repositories.sketches import SketchRow
+from db.sketches.errors import UnreadableSketch
 from domain.compaction import Key, KeyRange
 from domain.intervals import month_number
 from ingest.sketches.build import MonthSketches
 from ingest.sketches.copy_encoding import append_sketches
 from ingest.sketches.merge import add_up, is_empty
+
+log = logging.getLogger("ratesgraph.worker")
 
 MAX_KEYS_PER_STEP = 300
 MAX_MERGED_ROWS_PER_STEP = 3_000
@@ -24,23 +27,44 @@ MAX_MERGED_ROWS_PER_STEP = 3_000
 async def compact_sketch_keys(connection: Connection, keys: KeyRange) -> tuple[Key, int] | None:
     """Merge the sketches of the keys of a range that have more than `max_rows` each.
 
-    The result is that of `totals.compact_keys`.
+    The result is that of `totals.compact_keys`. Where one of them is damaged, all of the step remain, and its month becomes
+    stale: readers use single prices until a worker has built its sketches anew.
     """
     limited = keys._replace(
         max_keys=min(keys.max_keys, MAX_KEYS_PER_STEP), max_merged=min(keys.max_merged, MAX_MERGED_ROWS_PER_STEP)
     )
-    rows = await sketches.take_crowded(connection, limited)
-    if not rows:
-        return None
-    await append_sketches(connection, await asyncio.to_thread(lambda: list(merge_rows(rows))))
-    return (rows[-1].origin, rows[-1].destination, rows[-1].month), len(rows)
+    rows = list[SketchRow]()
+    try:
+        async with connection.transaction():
+            rows = await sketches.take_crowded(connection, limited)
+            if not rows:
+                return None
+            await append_sketches(connection, await asyncio.to_thread(lambda: list(merge_rows(rows))))
+    except UnreadableSketch as error:
+        origin, destination, month, _ = rows[error.number]
+        log.error(
+            "a sketch of locations %d and %d in %s is damaged; its month is built anew",
+            origin,
+            destination,
+            f"{month:%Y-%m}",
+        )
+        await sketches.mark_stale(connection, [month])
+        return _key(rows[-1]), 0
+    return _key(rows[-1]), len(rows)
+
+
+def _key(row: SketchRow) -> Key:
+    return row.origin, row.destination, row.month
 
 
 def merge_rows(rows: Sequence[SketchRow]) -> Iterator[MonthSketches]:
-    """Yield the sum of the sketches of each key. The rows are ordered by key."""
-    keys = [key for key, _ in groupby(rows, key=attrgetter("origin", "destination", "month"))]
+    """Yield the sum of the sketches of each key. Raise UnreadableSketch.
+
+    The rows are ordered by key.
+    """
+    keys = [key for key, _ in groupby(rows, key=_key)]
     number = {key: at for at, key in enumerate(keys)}
-    groups = np.array([number[row.origin, row.destination, row.month] for row in rows], dtype=np.int64)
+    groups = np.array([number[_key(row)] for row in rows], dtype=np.int64)
     sums = add_up([row.sketch for row in rows], groups, np.ones(len(rows), dtype=np.int64))
     for (origin, destination, month), sketch in zip(keys, sums, strict=True):
         if not is_empty(sketch):

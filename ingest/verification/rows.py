@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from db.administration.verifications import PackedPriceRows, PackedSketchRows, PackedTotalRows
 from db.sketches.encoding import Entries, decode_sketches
+from db.sketches.errors import UnreadableSketch
 from domain.prices import LASTING
 from ingest.batches.aggregation import unpack_changes
 
@@ -152,7 +153,7 @@ def decode_sketch_rows(packed: PackedSketchRows) -> SketchRows:
     sketches = [packed.sketches[end - length : end] for end, length in zip(ends, lengths.tolist(), strict=True)]
     try:
         entries, are_changes = decode_sketches(sketches)
-    except (ValueError, IndexError):
+    except UnreadableSketch:
         raise UnreadableRows(set(months.tolist())) from None
     return SketchRows(origins, destinations, months, entries, are_changes)
 

@@ -10,6 +10,7 @@ from db.connection import Connection
 from db.repositories import locations, sketches
 from db.sketches.buckets import bucket_bounds
 from db.sketches.encoding import decode_sketches
+from db.sketches.errors import UnreadableSketch
 from domain.intervals import month_number
 from ingest.observations.lane_days import to_lane_days
 from ingest.sketches.build import sketches_by_month
@@ -72,7 +73,7 @@ def _compare(expected: list[bytes], stored: list[bytes], month: date) -> Cell | 
     signs = np.array([-1] * len(expected) + [1] * len(stored), dtype=np.int64)
     try:
         (rest,) = add_up([*expected, *stored], np.zeros(len(signs), dtype=np.int64), signs)
-    except (ValueError, IndexError):
+    except UnreadableSketch:
         return Cell(month, 0, 0, 0, None)
     if is_empty(rest):
         return None

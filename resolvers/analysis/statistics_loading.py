@@ -5,11 +5,13 @@ read within a limit per request.
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from db.errors import DatabaseError
+from db.sketches.errors import UnreadableSketch
 from domain.intervals import Axis
 from domain.locations import Lane
 from domain.price_series import DayRates
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from resolvers.analysis.order_statistics import OrderStatistics
     from resolvers.analysis.price_statistics import SortedPrices
     from resolvers.analysis.sketched_prices import SketchedPrices
+
+log = logging.getLogger("ratesgraph.resolvers")
 
 SKETCH_ERROR = 0.016
 """Largest relative error of statistics from sketches: the width of a price bucket, 1/64, rounded up."""
@@ -62,10 +66,20 @@ async def load_sorted_prices(context: RequestContext, selection: PriceSelection)
 async def load_order_statistics(context: RequestContext, selection: PriceSelection) -> "OrderStatistics":
     """Return the order statistics of the lane.
 
-    They come from its sketches if it has more prices than are read one by one. Raise RequestError (TOO_MANY_PRICES).
+    They come from its sketches if it has more prices than are read one by one, and none of them is damaged. Raise RequestError
+    (TOO_MANY_PRICES).
     """
     if sketches := await _load_sketches(context, selection):
-        return await asyncio.to_thread(_decode, sketches, selection)
+        try:
+            return await asyncio.to_thread(_decode, sketches, selection)
+        except UnreadableSketch:
+            lane, days = selection.lane, selection.axis.days
+            log.error(
+                "a sketch of locations %d and %d between %s and %s is damaged; `ratesgraph verify --repair` mends it",
+                *lane,
+                days.first,
+                days.last,
+            )
     return await load_sorted_prices(context, selection)
 
 

@@ -141,9 +141,9 @@ def print_line(message: str) -> None:
     out.print(message, markup=False, soft_wrap=True)
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, ending: str = "s") -> str:
     """Return a number with its noun, such as `1 month` or `1,200 months`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun}{'' if count == 1 else ending}"
 
 
 def print_table(table: Table, console: Console = out) -> None:

@@ -106,7 +106,7 @@ def test_alias_file_loads_with_its_ports_or_not_at_all(database_url: str, tmp_pa
         assert connection.execute("SELECT count(*) FROM locations WHERE key = 'DEHAM'").fetchone() == (0,)
     names.write_text("alias,key\nElbe,DEHAM\n")
     done = ratesgraph_in_process(database_url, "locations", "load", *files)
-    assert done.stdout.splitlines() == ["1 location added, 0 moved, 0 unchanged.", "1 aliases loaded."]
+    assert done.stdout.splitlines() == ["1 location added, 0 moved, 0 unchanged.", "1 alias loaded."]
 
 
 def test_bundled_aliases_are_in_the_form_of_a_look_up_and_have_a_source(database_url: str) -> None:

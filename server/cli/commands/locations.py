@@ -64,7 +64,7 @@ def load(regions: Path | None, ports: Path | None, aliases: Path | None, data_di
     if change is not None:
         out.print(f"{counted(change.added, 'location')} added, {change.moved:,} moved, {change.unchanged:,} unchanged.")
     if alias_count:
-        out.print(f"{alias_count:,} aliases loaded.")
+        out.print(f"{counted(alias_count, 'alias', 'es')} loaded.")
 
 
 def _print_note(name: str, note: str) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.sketches.encoding import Entries, decode_sketches, encode_sketches
+from db.sketches.errors import UnreadableSketch
 from tests.support.batches.sketches import plain_cells
 
 MONTH = date(2024, 1, 1)
@@ -52,3 +53,21 @@ def test_count_takes_as_few_bytes_as_it_needs(count: int, width: int) -> None:
 def test_no_sketches_have_no_entries() -> None:
     entries, are_changes = decode_sketches([])
     assert len(entries) == len(are_changes) == 0
+
+
+def test_damaged_sketch_is_named_by_its_position() -> None:
+    row = np.zeros(5, dtype=np.int64)
+    day, bucket, count = (np.array(column) for column in ([0, 0, 9, 30, 30], [3, 4, 700, -5, 6], [1, 2, 300, -4, 5]))
+    [sketch] = encode_sketches(Entries(row, day, bucket, count), np.array([False]))
+    damaged = [
+        *(sketch[:length] for length in range(len(sketch))),
+        sketch + b"\0",
+        bytes([4 << 1]) + sketch[1:],
+        sketch[:1] + bytes([4]) + sketch[2:],
+        sketch[:4] + bytes([31]) + sketch[5:],
+        sketch[:5] + b"\xff\xff" + sketch[7:],
+    ]
+    for each in damaged:
+        with pytest.raises(UnreadableSketch) as caught:
+            decode_sketches([sketch, sketch, each, sketch])
+        assert caught.value.number == 2

@@ -206,3 +206,25 @@ def test_series_keeps_its_averages_and_the_bound_where_sketches_cannot_be_read(m
     assert lane["lows"] is lane["medians"] is lane["p25"] is None
     assert {"lows", "medians", "p25"} <= {error["path"][-1] for error in errors}
     assert "INTERNAL_ERROR" not in {error["extensions"]["code"] for error in errors}
+
+
+@pytest.mark.usefixtures("reference_client")
+def test_statistics_come_from_single_prices_where_a_sketch_is_damaged(
+    module_database_url: str, exact_client: Client
+) -> None:
+    [expected] = exact_client.ask(SERIES, lanes=[LARGE], **JANUARY)["priceSeries"]["lanes"]
+    expected_rank = exact_client.ask(RANK, price=960)["benchmark"]
+    with psycopg.connect(module_database_url, autocommit=True) as connection:
+        stored = "price_sketches WHERE month = '2016-01-01'"
+        connection.execute(f"CREATE TABLE undamaged AS SELECT * FROM {stored}")
+        connection.execute("UPDATE price_sketches SET sketch = sketch || '\\x00' WHERE month = '2016-01-01'")
+        try:
+            with running_server(module_database_url, max_exact_prices=0) as client:
+                [lane] = client.ask(SERIES, lanes=[LARGE], **JANUARY)["priceSeries"]["lanes"]
+                rank = client.ask(RANK, price=960)["benchmark"]
+        finally:
+            connection.execute(f"DELETE FROM {stored}")
+            connection.execute("INSERT INTO price_sketches SELECT * FROM undamaged")
+            connection.execute("DROP TABLE undamaged")
+    assert lane == {**expected, "statisticsError": 0.016}
+    assert rank == expected_rank

@@ -94,6 +94,28 @@ async def test_revert_and_move_change_sketches_with_the_totals(connection: Conne
     assert await sketches.list_stale_months(connection) == []
 
 
+async def test_compaction_marks_the_month_of_a_damaged_sketch_as_stale(
+    connection: Connection, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await change_tree(connection, world.entries())
+    for item in ITEMS * 2:
+        await apply_frame(connection, frame_of([item]))
+    world.items += ITEMS * 2
+    await connection.execute(
+        "UPDATE price_sketches SET sketch = substr(sketch, 1, length(sketch) - 1) WHERE ctid IN"
+        " (SELECT ctid FROM price_sketches WHERE month = '2024-02-01' LIMIT 1)"
+    )
+    await compact(connection, max_rows=1)
+    assert "in 2024-02 is damaged" in caplog.text
+    assert await sketches.list_stale_months(connection) == [date(2024, 2, 1)]
+    assert await rebuild_all(connection) == [date(2024, 2, 1)]
+    assert await read_cells(connection) == expect_cells(world)
+    caplog.clear()
+    await compact(connection, max_rows=1)
+    assert not caplog.text
+    assert await read_cells(connection) == expect_cells(world)
+
+
 async def test_difference_of_a_move_is_computed_in_parts(
     connection: Connection, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
