@@ -37,7 +37,7 @@ async def run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) ->
         except DatabaseError as error:
             log.warning("maintenance failed (%s); retrying later", type(error.__cause__ or error).__name__)
         except Exception:
-            # The task must not end here: a damaged row would stop recovery and compaction until the worker restarts.
+            # The task must not end here: an unforeseen error would stop recovery and compaction until the worker restarts.
             log.exception("maintenance failed; retrying later")
 
 

@@ -1,9 +1,9 @@
 """`bench billion`: load a billion daily prices, a million items per file, and query them.
 
 `bench.data.history` defines the files. Each is written just before it is loaded, and removed afterwards; writing is not
-counted. The queries are those of `bench reads`, as loaded and again at one row per key. They alternate with the same
-queries to a database that has only the first file, so that both see the same noise. The server runs with autovacuum, as in
-production.
+counted. The queries are those of `bench reads`, and five percentiles from sketches; as loaded, and again at one row per key.
+They alternate with the same queries to a database that has only the first file, so that both see the same noise. The server
+runs with autovacuum, as in production.
 """
 
 import os
@@ -28,16 +28,20 @@ from bench.data.world import ORIGINS, PORTS, ROOT, port
 from bench.processes import family_memory, peak_memory, track_peak
 from bench.reads.averages import LANES, MOST_ROWS, RANGES, WARM_UP_CALLS, QueryKey
 from bench.scale import Scale
+from bench.statistics.reads import LANES as REGION_PAIRS
+from bench.statistics.reads import from_sketches, read_percentiles
 from db.connection import Connection
 from db.repositories import totals
+from domain.intervals import Interval, divide
 from domain.locations import Lane
 from domain.prices import DateRange
 from server.runtime.child_processes import COMMAND
 
-GOAL_SECONDS, GOAL_RATIO = 600, 1.3
+GOAL_SECONDS, GOAL_RATIO, GOAL_COMPACTED = 600, 1.3, 2.0
 DISK_BYTES, DISK_BYTES_PER_DAILY_PRICE = 6e9, 8
 """Disk space of the write-ahead log and one file, and of a daily price with its share of indexes and totals."""
 EVERY_LANE = "port → port, different lane per call"
+PERCENTILES = {f"{name}, percentiles": ends for name, ends in REGION_PAIRS.items()}
 SIZES = {
     "prices": "SELECT pg_table_size('prices')",
     "indexes of prices": "SELECT pg_indexes_size('prices')",
@@ -46,9 +50,10 @@ SIZES = {
     "sketches": "SELECT pg_total_relation_size('price_sketches')",
     "write-ahead log": "SELECT sum(size)::bigint FROM pg_ls_waldir()",
 }
+NAMES = [*LANES, EVERY_LANE, *PERCENTILES]
 ROWS = "SELECT count(*) FROM price_totals"
 Timings = dict[QueryKey, list[float]]
-"""Seconds of every call, by number of days and name of the lane."""
+"""Seconds of every call, by number of days and name of the query."""
 
 
 @dataclass(slots=True)
@@ -84,14 +89,15 @@ async def bench_billion(console: Console, server_url: str, scale: Scale) -> None
         sizes["data folder, all of it"] = _disk_usage(data)
         _print_loading(console, history, loading, server.largest, sizes)
         rows = await read_figure(whole, MOST_ROWS)
-        timings = await _time_queries([first, whole], scale.calls)
-        _print_timings(console, history, timings, f"as loaded, at most {rows} rows per key")
+        loaded = await _time_queries([first, whole], scale.calls)
+        _print_timings(console, history, loaded, f"as loaded, at most {rows} rows per key")
         rows = await read_figure(whole, ROWS)
         seconds, peak = _run(whole, "compact")
         keys = await read_figure(whole, ROWS)
         console.print(f"\n`ratesgraph compact`: {rows:,} rows to {keys:,} in {seconds:.0f} s, {_megabytes(peak)}.")
-        timings = await _time_queries([first, whole], scale.calls)
-        _print_timings(console, history, timings, "at one row per key")
+        compacted = await _time_queries([first, whole], scale.calls)
+        _print_timings(console, history, compacted, "at one row per key")
+        _print_cost_of_rows(console, loaded[1], compacted[1])
         await _check_count(whole, history)
 
 
@@ -138,26 +144,31 @@ def _load(console: Console, connection: Connection, file: Path, history: History
 async def _time_queries(connections: Sequence[Connection], calls: int) -> list[Timings]:
     """Return the seconds of each query to each database, after a vacuum and warm-up calls."""
     for connection in connections:
-        await connection.execute("VACUUM (ANALYZE) price_totals")
+        await connection.execute("VACUUM (ANALYZE) price_totals, price_sketches")
     ids = await find_ids(connections[0])
-    names = [*LANES, EVERY_LANE]
-    timings: list[Timings] = [{(len(period), name): [] for period in RANGES for name in names} for _ in connections]
+    timings: list[Timings] = [{(len(period), name): [] for period in RANGES for name in NAMES} for _ in connections]
     for call in range(-min(calls, WARM_UP_CALLS), calls):
         other = (port(call % ORIGINS), port(PORTS - 1 - call % (PORTS - ORIGINS)))
-        lanes = {**LANES, EVERY_LANE: other}
+        lanes = {**LANES, EVERY_LANE: other, **PERCENTILES}
         for connection, times in zip(connections, timings, strict=True):
-            for period, name in product(RANGES, names):
+            for period, name in product(RANGES, NAMES):
                 origin, destination = lanes[name]
-                seconds = await _time(connection, Lane(ids[origin], ids[destination]), period)
+                read = _read_percentiles if name in PERCENTILES else _read_averages
+                start = time.perf_counter()
+                await read(connection, Lane(ids[origin], ids[destination]), period)
+                seconds = time.perf_counter() - start
                 if call >= 0:
                     times[len(period), name].append(seconds)
     return timings
 
 
-async def _time(connection: Connection, lane: Lane, period: DateRange) -> float:
-    start = time.perf_counter()
+async def _read_averages(connection: Connection, lane: Lane, period: DateRange) -> None:
     await totals.select_day_totals(connection, [(lane, period)])
-    return time.perf_counter() - start
+
+
+async def _read_percentiles(connection: Connection, lane: Lane, period: DateRange) -> None:
+    found, _ = await from_sketches(connection, lane, divide(period, Interval.DAY))
+    read_percentiles(found)
 
 
 def _print_loading(
@@ -179,7 +190,7 @@ def _print_loading(
 def _print_timings(console: Console, history: History, timings: Sequence[Timings], state: str) -> None:
     first, whole = timings
     console.print(
-        f"\nReads of totals from the database, {state}; medians and 99th percentiles of {len(first[31, EVERY_LANE])} in ms"
+        f"\nReads from the database, {state}; medians and 99th percentiles of {len(first[31, EVERY_LANE])} in ms"
         f"\n(goal: at most {GOAL_RATIO}× the same query with the first file alone)"
     )
     table = Table()
@@ -193,8 +204,17 @@ def _print_timings(console: Console, history: History, timings: Sequence[Timings
         pair = (times, whole[days, lane])
         cells = [f"{value * 1e3:.2f}" for times in pair for value in (median(times), quantiles(times, n=100)[-1])]
         ratio = f"{median(pair[1]) / median(pair[0]):.2f}"
-        table.add_row(str(days), lane, *cells, ratio, end_section=lane == EVERY_LANE)
+        table.add_row(str(days), lane, *cells, ratio, end_section=lane == NAMES[-1])
     console.print(table)
+
+
+def _print_cost_of_rows(console: Console, loaded: Timings, compacted: Timings) -> None:
+    """Print how much longer each query takes as loaded than at one row per key."""
+    table = Table("days", "lane", "as loaded ÷ compacted", title="\nMedians of the whole history", title_justify="left")
+    for days, lane in loaded:
+        ratio = median(loaded[days, lane]) / median(compacted[days, lane])
+        table.add_row(str(days), lane, f"{ratio:.2f}")
+    console.print(table, f"Goal: at most {GOAL_COMPACTED}.")
 
 
 def _megabytes(size: int) -> str:

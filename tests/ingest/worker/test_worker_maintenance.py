@@ -1,6 +1,7 @@
 """Periodic maintenance of a worker, which delays no batch."""
 
 import asyncio
+import logging
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -74,19 +75,41 @@ async def test_maintenance_goes_on_without_an_archived_file(
     assert [found async for _, found in verify(connection) if found] == []
 
 
-async def test_maintenance_goes_on_after_a_damaged_sketch(
+async def test_worker_replaces_damaged_sketches(
     connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     await change_tree(connection, WORLD.entries())
+    await apply_frame(connection, frame_of([Item("AAAAA", "BBBBB", date(2024, 1, 1), date(2024, 1, 1), Decimal(5))]))
     await connection.execute(
         "INSERT INTO price_sketches SELECT id, id, '2024-01-01', '\\x0001' FROM locations, generate_series(1, 20)"
     )
+    monkeypatch.setattr(maintenance, "MAINTENANCE_SECONDS", 0.05)
+    caplog.set_level(logging.INFO, "ratesgraph.worker")
+    stop = asyncio.Event()
+    working = asyncio.create_task(run_worker(database_url, stop))
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while "built the sketches of 2024-01" not in caplog.text:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    stop.set()
+    await asyncio.wait_for(working, DEADLINE_SECONDS)
+    assert "maintenance failed" not in caplog.text
+    assert [found async for _, found in verify(connection) if found] == []
+
+
+async def test_maintenance_goes_on_after_an_unexpected_error(
+    connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await change_tree(connection, WORLD.entries())
+
+    async def fail(*_arguments: object, **_options: object) -> None:
+        raise ArithmeticError
+
+    monkeypatch.setattr(maintenance, "compact", fail)
     monkeypatch.setattr(maintenance, "MAINTENANCE_SECONDS", 0.05)
     stop = asyncio.Event()
     working = asyncio.create_task(run_worker(database_url, stop))
     async with asyncio.timeout(DEADLINE_SECONDS):
         while caplog.text.count("maintenance failed") < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-    await connection.execute("TRUNCATE price_sketches")
     stop.set()
     await asyncio.wait_for(working, DEADLINE_SECONDS)
