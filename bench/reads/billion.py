@@ -23,7 +23,16 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.data.database import find_ids, open_world, read_figure
-from bench.data.history import DAILY_PRICES, HISTORY_DAYS, START, History, plan_history, write_files
+from bench.data.history import (
+    DAILY_PRICES,
+    FILE_ITEMS,
+    HISTORY_DAYS,
+    ITEM_DAYS,
+    START,
+    History,
+    plan_history,
+    write_files,
+)
 from bench.data.world import ORIGINS, PORTS, ROOT, port
 from bench.processes import family_memory, peak_memory, track_peak
 from bench.reads.averages import LANES, MOST_ROWS, RANGES, WARM_UP_CALLS, QueryKey
@@ -38,6 +47,12 @@ from domain.prices import DateRange
 from server.runtime.child_processes import COMMAND
 
 GOAL_SECONDS, GOAL_RATIO, GOAL_COMPACTED = 600, 1.3, 2.0
+LIMITS = {
+    # An item of thirty days touches two months at most.
+    "RATESGRAPH_MAX_BATCH_PRICE_DAYS": str(FILE_ITEMS * ITEM_DAYS),
+    "RATESGRAPH_MAX_BATCH_LANE_MONTHS": str(FILE_ITEMS * 2),
+}
+"""Settings that admit a file. Those by default would reject files of long items that are this large."""
 DISK_BYTES, DISK_BYTES_PER_DAILY_PRICE = 6e9, 8
 """Disk space of the write-ahead log and one file, and of a daily price with its share of indexes and totals."""
 EVERY_LANE = "port → port, different lane per call"
@@ -118,7 +133,7 @@ def _run(connection: Connection, *arguments: str | Path) -> tuple[float, int]:
 
     Return its seconds and its peak memory in bytes.
     """
-    environment = {**os.environ, "DATABASE_URL": connection.info.dsn}
+    environment = {**os.environ, **LIMITS, "DATABASE_URL": connection.info.dsn}
     start = time.perf_counter()
     with (
         subprocess.Popen([*COMMAND, *arguments], env=environment, stdout=subprocess.DEVNULL) as process,
