@@ -22,8 +22,6 @@ log = logging.getLogger("ratesgraph.worker")
 MAX_KEYS_PER_STEP = 300
 MAX_MERGED_ROWS_PER_STEP = 3_000
 """Both limit one compaction transaction to less than a second, and to some 100 MB of sketches."""
-MAX_DECODED_BYTES = 2 << 20
-"""Sketches that are added up at once, which bounds memory: an entry has 3 bytes, and 150 while it is added up."""
 
 
 async def compact_sketch_keys(connection: Connection, keys: KeyRange) -> tuple[Key, int] | None:
@@ -41,8 +39,7 @@ async def compact_sketch_keys(connection: Connection, keys: KeyRange) -> tuple[K
             rows = await sketches.take_crowded(connection, limited)
             if not rows:
                 return None
-            merged = await asyncio.to_thread(lambda: [*map(_to_month_sketches, merge_rows(rows))])
-            await append_sketches(connection, merged)
+            await append_sketches(connection, await asyncio.to_thread(lambda: list(merge_rows(rows))))
     except UnreadableSketch as error:
         origin, destination, month, _ = rows[error.number]
         log.error(
@@ -60,35 +57,15 @@ def _key(row: SketchRow) -> Key:
     return row.origin, row.destination, row.month
 
 
-def merge_rows(rows: Sequence[SketchRow]) -> Iterator[SketchRow]:
-    """Yield the sum of the sketches of each key that has entries.
+def merge_rows(rows: Sequence[SketchRow]) -> Iterator[MonthSketches]:
+    """Yield the sum of the sketches of each key. Raise UnreadableSketch.
 
-    The rows are ordered by key. Raise UnreadableSketch.
+    The rows are ordered by key.
     """
-    part, size = list[SketchRow](), 0
-    for count, row in enumerate(rows, 1):
-        part.append(row)
-        size += len(row.sketch)
-        if size < MAX_DECODED_BYTES and count < len(rows):
-            continue
-        try:
-            sums = _add_up(part)
-        except UnreadableSketch as error:
-            raise UnreadableSketch(count - len(part) + error.number) from None
-        # The last key may have more rows: its sum takes their place in the next part.
-        part = sums[-1:] if count < len(rows) else []
-        size = sum(len(each.sketch) for each in part)
-        yield from (each for each in sums[: len(sums) - len(part)] if not is_empty(each.sketch))
-
-
-def _add_up(rows: Sequence[SketchRow]) -> list[SketchRow]:
-    """Return the sum of the sketches of each key."""
     keys = [key for key, _ in groupby(rows, key=_key)]
     number = {key: at for at, key in enumerate(keys)}
     groups = np.array([number[_key(row)] for row in rows], dtype=np.int64)
     sums = add_up([row.sketch for row in rows], groups, np.ones(len(rows), dtype=np.int64))
-    return [SketchRow(*key, sketch) for key, sketch in zip(keys, sums, strict=True)]
-
-
-def _to_month_sketches(row: SketchRow) -> MonthSketches:
-    return MonthSketches(month_number(row.month), [row.origin], [row.destination], [row.sketch])
+    for (origin, destination, month), sketch in zip(keys, sums, strict=True):
+        if not is_empty(sketch):
+            yield MonthSketches(month_number(month), [origin], [destination], [sketch])

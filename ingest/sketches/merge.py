@@ -1,23 +1,56 @@
 """Sums and differences of sketches."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from db.sketches.encoding import DAYS, Entries, decode_sketches, encode_sketches
+from db.sketches.errors import UnreadableSketch
 
 Int64 = npt.NDArray[np.int64]
 
+MAX_DECODED_BYTES = 2 << 20
+"""Sketches that are added up at once, which bounds memory: an entry has 3 bytes, and 150 while it is added up."""
 _BUCKET_BITS = 14
 _BUCKET_OFFSET = 1 << (_BUCKET_BITS - 1)
 
 
 def add_up(sketches: Sequence[bytes], groups: Int64, signs: Int64) -> list[bytes]:
-    """Return the sum of the sketches of each group, from 0 to the largest number.
+    """Return the sum of the sketches of each group.
 
-    A sketch counts with its sign, 1 or -1. The sum is empty (it has no days) if nothing remains.
+    Groups are numbered from 0, and ascend. A sketch counts with its sign, 1 or -1. The sum is empty (it has no days) if
+    nothing remains. Raise UnreadableSketch.
     """
+    sums = list[bytes]()
+    for start, stop in _divide(sketches):
+        # The sum of a group that continues takes the place of what it adds up.
+        before = int(start > 0 and groups[start] == groups[start - 1])
+        part, part_groups, part_signs = sketches[start:stop], groups[start:stop], signs[start:stop]
+        if before:
+            part, part_groups, part_signs = (
+                [sums.pop(), *part],
+                np.append(groups[start], part_groups),
+                np.append(1, part_signs),
+            )
+        try:
+            sums += _add_up_at_once(part, part_groups - len(sums), part_signs)
+        except UnreadableSketch as error:
+            raise UnreadableSketch(start - before + error.number) from None
+    return sums
+
+
+def _divide(sketches: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of positions of sketches that are added up at once."""
+    start, size = 0, 0
+    for stop, sketch in enumerate(sketches, 1):
+        size += len(sketch)
+        if size >= MAX_DECODED_BYTES or stop == len(sketches):
+            yield start, stop
+            start, size = stop, 0
+
+
+def _add_up_at_once(sketches: Sequence[bytes], groups: Int64, signs: Int64) -> list[bytes]:
     entries, is_change = decode_sketches(sketches)
     group, count = groups[entries.row], entries.count * signs[entries.row]
     total = int(groups.max()) + 1 if len(groups) else 0

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from domain.locations import Location, LocationKind
 from ingest.observations.lane_days import LaneDays, first_day_of
-from ingest.sketches import build
+from ingest.sketches import build, merge
 from ingest.sketches.build import MonthSketches, sketches_by_month
 from ingest.sketches.merge import add_up
 from ingest.sketches.move import compute_sketch_differences
@@ -124,16 +125,24 @@ def test_sketches_count_every_day_of_every_observation(way: str, observations: L
 
 
 @settings(max_examples=60, deadline=None)
-@given(first=observation_lists(), second=observation_lists(), tree=trees(), way=st.sampled_from(sorted(WAYS)))
+@given(
+    first=observation_lists(),
+    second=observation_lists(),
+    tree=trees(),
+    way=st.sampled_from(sorted(WAYS)),
+    max_bytes=st.sampled_from([1, 60, merge.MAX_DECODED_BYTES]),
+)
 def test_sketches_of_two_batches_add_up_and_subtract(
-    first: LaneDays, second: LaneDays, tree: list[Location], way: str
+    first: LaneDays, second: LaneDays, tree: list[Location], way: str, max_bytes: int
 ) -> None:
     with built(way):
         stored = [*sketches_by_month(first, tree), *sketches_by_month(second, tree)]
-    assert read(_add_keys(stored)) == expect(first, tree) + expect(second, tree)
     remaining = [*stored, *sketches_by_month(first, tree, sign=-1)]
     assert read(remaining) == expect(second, tree)
-    assert read(_add_keys(remaining)) == expect(second, tree)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merge, "MAX_DECODED_BYTES", max_bytes)
+        assert read(_add_keys(stored)) == expect(first, tree) + expect(second, tree)
+        assert read(_add_keys(remaining)) == expect(second, tree)
 
 
 def _add_keys(parts: Sequence[MonthSketches]) -> list[MonthSketches]:
@@ -143,6 +152,7 @@ def _add_keys(parts: Sequence[MonthSketches]) -> list[MonthSketches]:
         for part in parts
         for origin, destination, sketch in zip(part.origins, part.destinations, part.sketches, strict=True)
     ]
+    rows.sort(key=itemgetter(0))
     keys = sorted({key for key, _ in rows})
     groups = np.array([keys.index(key) for key, _ in rows], dtype=np.int64)
     sums = add_up([sketch for _, sketch in rows], groups, np.ones(len(rows), dtype=np.int64))

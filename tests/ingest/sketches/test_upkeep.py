@@ -11,8 +11,7 @@ from db.repositories.sketches import ALL_MONTHS
 from domain.locations import LocationKind, TreeEntry
 from ingest.batches.revert import revert_batch
 from ingest.compact import compact
-from ingest.sketches import compact as compaction
-from ingest.sketches import rebuild
+from ingest.sketches import merge, rebuild
 from ingest.sketches.rebuild import rebuild_stale
 from ingest.tree import change_tree
 from tests.support.batches.sketches import expect_cells, read_cells
@@ -78,11 +77,11 @@ async def test_tree_change_of_code_without_sketches_makes_all_months_stale(
     assert await sketches.list_stale_months(connection) == []
 
 
-@pytest.mark.parametrize("max_bytes", [1, 40, compaction.MAX_DECODED_BYTES])
+@pytest.mark.parametrize("max_bytes", [1, 40, merge.MAX_DECODED_BYTES])
 async def test_revert_and_move_change_sketches_with_the_totals(
     connection: Connection, world: World, monkeypatch: pytest.MonkeyPatch, max_bytes: int
 ) -> None:
-    monkeypatch.setattr(compaction, "MAX_DECODED_BYTES", max_bytes)
+    monkeypatch.setattr(merge, "MAX_DECODED_BYTES", max_bytes)
     await change_tree(connection, world.entries())
     for item in ITEMS:
         await apply_frame(connection, frame_of([item]))
@@ -99,7 +98,7 @@ async def test_revert_and_move_change_sketches_with_the_totals(
     assert await sketches.list_stale_months(connection) == []
 
 
-@pytest.mark.parametrize("max_bytes", [1, 40, compaction.MAX_DECODED_BYTES])
+@pytest.mark.parametrize("max_bytes", [1, 40, merge.MAX_DECODED_BYTES])
 async def test_compaction_marks_the_month_of_a_damaged_sketch_as_stale(
     connection: Connection,
     world: World,
@@ -107,7 +106,7 @@ async def test_compaction_marks_the_month_of_a_damaged_sketch_as_stale(
     caplog: pytest.LogCaptureFixture,
     max_bytes: int,
 ) -> None:
-    monkeypatch.setattr(compaction, "MAX_DECODED_BYTES", max_bytes)
+    monkeypatch.setattr(merge, "MAX_DECODED_BYTES", max_bytes)
     await change_tree(connection, world.entries())
     for item in ITEMS * 2:
         await apply_frame(connection, frame_of([item]))
