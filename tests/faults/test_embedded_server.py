@@ -13,7 +13,13 @@ import pytest
 from db.embedded.supervisor import embedded_server
 from db.migrate import migrate
 from tests.support.commands.processes import ratesgraph
-from tests.support.databases.embedded import answers, other_user, postgres_processes, postmaster_of
+from tests.support.databases.embedded import (
+    answers,
+    other_user,
+    postgres_processes,
+    postmaster_of,
+    wait_for_process,
+)
 from tests.support.databases.memory import temporary_folder
 from tests.support.faults.readers import reading
 from tests.support.faults.world import QueryCase, create_query_cases
@@ -78,8 +84,7 @@ def test_kill_of_a_backend_under_load_fails_no_read(world: tuple[Path, list[Quer
     folder, cases = world
     with serving_folder(folder) as (_, url), reading(url, cases, persistent=4, short_lived=4) as readings:
         readings.wait_for_correct(100)
-        backend = next(one for one in postgres_processes(folder) if "[local]" in " ".join(one.cmdline()))
-        backend.kill()
+        wait_for_process(folder, "[local]").kill()
         readings.wait_for_correct(200)
         assert readings.incorrect == []
 

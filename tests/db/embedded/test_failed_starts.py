@@ -15,7 +15,14 @@ from db.embedded.disk_space import describe_full_disk
 from db.embedded.failures import describe_os_error, last_lines
 from db.embedded.supervisor import embedded_server
 from db.errors import EmbeddedServerError
-from tests.support.databases.embedded import USER_SCRIPT, answers, other_user, postgres_processes
+from tests.support.databases.embedded import (
+    USER_SCRIPT,
+    answers,
+    other_user,
+    postgres_processes,
+    postmaster_of,
+    wait_for_process,
+)
 from tests.support.databases.memory import temporary_folder
 
 
@@ -159,7 +166,8 @@ def test_server_of_another_container_is_not_started_twice(data_dir: Path, monkey
             [*command, script, data_dir], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         assert "a server that this process cannot see uses the folder, such as one in another container" in done.stderr
-        assert len([each for each in postgres_processes(data_dir) if "-D" in each.cmdline()]) == 1
+        # There is one: the parent of all processes.
+        postmaster_of(data_dir)
         assert answers(url)
     # The other way round: the process IDs of a container are visible from outside, so its server is joined.
     with subprocess.Popen(
@@ -177,8 +185,7 @@ def test_start_waits_for_the_last_processes_of_a_killed_server(data_dir: Path) -
     with other_user(data_dir) as first:
         first.kill()
         first.wait()
-        (postmaster_process,) = [each for each in postgres_processes(data_dir) if "-D" in each.cmdline()]
-        remaining = next(each for each in postgres_processes(data_dir) if each != postmaster_process)
+        postmaster_process, remaining = postmaster_of(data_dir), wait_for_process(data_dir, "checkpointer")
         remaining.suspend()
         postmaster_process.kill()
         with subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {remaining.pid}"]), embedded_server(data_dir) as url:

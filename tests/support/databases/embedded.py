@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from tests.support.waiting import eventually
+
 USER_SCRIPT = """
 import sys
 from pathlib import Path
@@ -42,6 +44,24 @@ def postmaster_of(data_dir: Path) -> psutil.Process:
             parents[process] = process.ppid()
     (postmaster,) = [process for process, parent in parents.items() if parent not in {other.pid for other in found}]
     return postmaster
+
+
+def wait_for_process(data_dir: Path, title: str) -> psutil.Process:
+    """Return a PostgreSQL process of the data folder, once one has the text in its title.
+
+    A new process has the title of its parent for a moment.
+    """
+    found: list[psutil.Process] = []
+
+    def find() -> list[psutil.Process]:
+        for process in postgres_processes(data_dir):
+            with suppress(psutil.NoSuchProcess):
+                if title in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
+
+    eventually(find, f"PostgreSQL has no process {title!r}")
+    return found[0]
 
 
 @contextmanager
