@@ -1,7 +1,7 @@
 """Settlement of a change of the tree: recorded differences become totals and sketches."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import date
@@ -36,14 +36,23 @@ class SnapshotPart(NamedTuple):
     is_visible: bool
 
 
-async def settle(connection: Connection, new_ids: Mapping[int, int], part: SnapshotPart) -> None:
+async def settle(
+    connection: Connection,
+    new_ids: Mapping[int, int],
+    part: SnapshotPart,
+    report: Callable[[float], None] = lambda _fraction: None,
+) -> None:
     """Append a part of the recorded differences to the totals and sketches.
 
-    `new_ids` maps the negative IDs of new locations to those in the table.
+    `new_ids` maps the negative IDs of new locations to those in the table. `report` receives the fraction after the totals and
+    after the sketches of each month.
     """
-    for month in await moves.list_recorded_months(connection):
+    months = await moves.list_recorded_months(connection)
+    for number, month in enumerate(months):
         await _settle_totals(connection, month, new_ids, part)
+        report((number + 0.5) / len(months))
         await _settle_sketches(connection, month, new_ids, part)
+        report((number + 1) / len(months))
 
 
 async def _settle_totals(connection: Connection, month: date, new_ids: Mapping[int, int], part: SnapshotPart) -> None:

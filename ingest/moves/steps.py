@@ -33,6 +33,8 @@ MAX_ROUNDS = 3
 LOCK_PATIENCE_SECONDS = 10.0
 """Time for which the change tries to lock the tree between batches, before it makes later batches wait behind it."""
 POLL_SECONDS = 0.05
+READING_SHARE = 0.75
+"""Fraction of the work that the months are. The rest is the last transaction."""
 
 
 class _Outdated(Exception):
@@ -99,7 +101,8 @@ class SteppedChange:
         """Apply the change. Return None if it has not been applied.
 
         That is the case when other work, mostly a process of the previous release, has changed totals again and again without
-        a record. `report` receives the fraction before the change begins, before each step and before the last transaction.
+        a record. `report` receives the fraction before the change begins, before each step and before the last transaction,
+        and within that one.
         """
         report(0.0)
         try:
@@ -108,10 +111,10 @@ class SteppedChange:
             todo = list(list_months(await measure_move(self._connection, self.move)))
             for _ in range(MAX_ROUNDS):
                 for number, month in enumerate(todo):
-                    report(number / (len(todo) + 1))
+                    report(READING_SHARE * number / len(todo))
                     await self._read_month(month)
-                report(len(todo) / (len(todo) + 1))
-                committed = await self._commit()
+                report(READING_SHARE)
+                committed = await self._commit(report)
                 if isinstance(committed, TreeChange):
                     return committed
                 todo = committed
@@ -174,7 +177,7 @@ class SteppedChange:
                     await record_sketches(self._connection, part)
             await moves.insert_moved_month(self._connection, month)
 
-    async def _commit(self) -> TreeChange | list[date]:
+    async def _commit(self, report: Callable[[float], None]) -> TreeChange | list[date]:
         """Append the records to the totals and change the tree.
 
         Or return the months that must be read again first.
@@ -183,16 +186,21 @@ class SteppedChange:
             return stale
         try:
             async with self._connection.transaction():
-                return await self._settle()
+                return await self._settle(report)
         except _Stale as found:
             return found.months
 
-    async def _settle(self) -> TreeChange:
+    async def _settle(self, report: Callable[[float], None]) -> TreeChange:
         new_ids = await self.add_locations()
         await sketches.keep_sketches(self._connection)
         snapshot = await moves.get_snapshot(self._connection)
         # Most of the work: nothing waits for it, and nothing sees it before the commit.
-        await settle(self._connection, new_ids, SnapshotPart(snapshot, is_visible=True))
+        await settle(
+            self._connection,
+            new_ids,
+            SnapshotPart(snapshot, is_visible=True),
+            lambda part: report(READING_SHARE + (1 - READING_SHARE) * part),
+        )
         await _lock_tree(self._connection)
         await self._check_tree(new_ids)
         if stale := await moves.list_stale_months(self._connection):

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from db.administration import moves
-from db.connection import Connection
+from db.connection import Connection, is_in_transaction
 from db.pool import INGEST, connect
 from ingest.archive.write import archive_prices
 from ingest.batches.revert import revert_batch
@@ -49,6 +49,22 @@ async def test_change_in_steps_survives_a_change_of_the_previous_release(
     world.parents |= {"AAAAA": "right", "CCCCC": "top"}
     await compare_totals(database_url, world, DAYS)
     assert await count_records(connection) == 0
+
+
+@pytest.mark.usefixtures("world")
+async def test_change_in_steps_reports_its_progress_also_while_it_commits(connection: Connection) -> None:
+    outside, inside = list[float](), list[float]()
+
+    def note(fraction: float) -> None:
+        (inside if is_in_transaction(connection) else outside).append(fraction)
+
+    with steps_of_any_size():
+        await change_tree(connection, entries_of({"AAAAA": "right"}), report=note)
+    # One before the change, one before each of three months, and one before the last transaction, which appends the totals and
+    # the sketches of each month.
+    assert (len(outside), len(inside)) == (5, 6)
+    assert outside + inside == sorted(outside + inside)
+    assert (outside[0], inside[-1]) == (0, 1)
 
 
 async def archive(database_url: str, folder: Path) -> None:

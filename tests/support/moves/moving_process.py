@@ -7,6 +7,7 @@ import asyncio
 import sys
 from unittest.mock import patch
 
+from db.connection import is_in_transaction
 from db.pool import INGEST, connect
 from domain.locations import LocationKind, TreeEntry
 from ingest.moves import steps
@@ -20,13 +21,16 @@ ENTRY = TreeEntry(LocationKind.PORT, "AAAAA", None, "right", "test:1")
 async def _main(database_url: str) -> None:
     count = 0
 
-    def wait(_fraction: float) -> None:
-        nonlocal count
-        print(count, flush=True)  # noqa: T201
-        count += 1
-        sys.stdin.readline()
-
     async with connect(database_url, INGEST) as connection:
+
+        def wait(_fraction: float) -> None:
+            nonlocal count
+            if is_in_transaction(connection):
+                return
+            print(count, flush=True)  # noqa: T201
+            count += 1
+            sys.stdin.readline()
+
         # However slow the machine is, uploads do not queue behind the change.
         with steps_of_any_size(), patch.object(steps, "LOCK_PATIENCE_SECONDS", DEADLINE_SECONDS):
             await change_tree(connection, [ENTRY], report=wait)
