@@ -33,11 +33,9 @@ def archive(
     if delete_older_than is None and (before is None or to is None):
         raise typer.BadParameter("Specify --before with --to, or --delete-older-than.")
     if delete_older_than is not None:
-        run_command(
-            "database.maintenance", "delete_archived", before=delete_older_than, dry_run=dry_run, data_dir=data_dir
-        )
+        run_command("database.archive", "delete_archived", before=delete_older_than, dry_run=dry_run, data_dir=data_dir)
     else:
-        run_command("database.maintenance", "archive", before=before, to=to, dry_run=dry_run, data_dir=data_dir)
+        run_command("database.archive", "archive", before=before, to=to, dry_run=dry_run, data_dir=data_dir)
 
 
 def verify(

@@ -1,9 +1,8 @@
-"""Maintenance: `migrate`, `verify`, `compact`, `archive`, `distribute` and `queue`."""
+"""Maintenance: `migrate`, `verify`, `compact`, `distribute` and `queue`."""
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from datetime import date
 from pathlib import Path
 
 from rich.table import Column, Table
@@ -17,11 +16,9 @@ from db.pool import INGEST, connect
 from db.repositories import batches, locations, totals
 from db.repositories.totals import Difference
 from db.requirements import Work, check_database
-from domain.archive import ArchivedFile
 from ingest import compact as compaction
-from ingest import distribution, retention
+from ingest import distribution
 from ingest import verify as verification
-from ingest.archive.write import ArchivedMonth, archive_prices
 from ingest.demo.load import load_demo
 from ingest.exchange_rates.ecb import load_ecb_rates
 from ingest.verification.sketch_differences import SketchDifference
@@ -223,74 +220,3 @@ def _describe_scope(months: int, last: Verification | None, now: Verification | 
         return counted(months, "month")
     changed = f"{months:,} of {counted(now.month_count, 'month')} changed since {last.ended_at:%Y-%m-%d %H:%M} UTC"
     return f"{changed}; the rows of the others are those verified before"
-
-
-def archive(*, before: date, to: str, dry_run: bool, data_dir: Path | None) -> None:
-    """Archive the prices whose last day is before a month, and print each month."""
-    settings = read_settings(data_dir=data_dir)
-    with open_database(settings) as url, progress_bar() as progress:
-        task = progress.add_task("Counting prices", total=1.0)
-
-        async def work(connection: Connection) -> list[ArchivedMonth]:
-            return [
-                month
-                async for month in archive_prices(
-                    connection,
-                    before,
-                    to,
-                    dry_run=dry_run,
-                    report=lambda month, part: progress.update(
-                        task, completed=part, description=f"Archiving {month:%Y-%m}"
-                    ),
-                )
-            ]
-
-        months = run_with_connection(work, url)
-    _print_months([(each.month, each.row_count, each.byte_count, each.file_count) for each in months])
-    rows, size = sum(each.row_count for each in months), sum(each.byte_count for each in months)
-    what = f"{counted(rows, 'price')} of {counted(len(months), 'month')}"
-    if dry_run:
-        print_line(f"{what} would move to {to} ({size:,} bytes). Nothing was changed.")
-    elif months:
-        print_line(f"{what} moved to {to} ({size:,} bytes).")
-    else:
-        print_line(f"There are no prices before {before:%Y-%m} in the database.")
-
-
-def delete_archived(*, before: date, dry_run: bool, data_dir: Path | None) -> None:
-    """Delete the archived files of the months before a month, and print each month."""
-    settings = read_settings(data_dir=data_dir)
-    with open_database(settings) as url, progress_bar() as progress:
-        task = progress.add_task("Reading the list of files", total=None)
-
-        async def work(connection: Connection) -> list[ArchivedFile]:
-            if dry_run:
-                return await retention.list_expired(connection, before)
-            files = []
-            async for file in retention.delete_expired(connection, before):
-                progress.update(task, description=f"Deleted {file.name}")
-                files.append(file)
-            return files
-
-        files = run_with_connection(work, url)
-    by_month: dict[date, list[ArchivedFile]] = {}
-    for file in files:
-        by_month.setdefault(file.month, []).append(file)
-    _print_months(
-        [
-            (month, sum(file.row_count for file in of_month), sum(file.byte_count for file in of_month), len(of_month))
-            for month, of_month in sorted(by_month.items())
-        ]
-    )
-    rows = sum(file.row_count for file in files)
-    result = "would be deleted. Nothing was changed." if dry_run else "deleted, from the averages too."
-    print_line(f"{counted(rows, 'archived price')} of {counted(len(by_month), 'month')} {result}")
-
-
-def _print_months(months: list[tuple[date, int, int, int]]) -> None:
-    if not months:
-        return
-    table = Table("month", *(Column(name, justify="right") for name in ("prices", "bytes", "files")))
-    for month, rows, size, files in months:
-        table.add_row(f"{month:%Y-%m}", f"{rows:,}", f"{size:,}", str(files))
-    print_table(table)
