@@ -36,6 +36,7 @@ def test_archive_moves_old_months_and_changes_no_answer(filled_url: str, archive
     assert "All averages verified" in ratesgraph_in_process(filled_url, "verify").stdout
     again = ratesgraph_in_process(filled_url, *arguments).stdout
     assert "There are no prices before 2024-02" in again
+    assert ratesgraph_in_process(filled_url, *arguments, "--dry-run").stdout == again
     assert "2023-12: 6 prices moved to" in ratesgraph_in_process(filled_url, "audit").stdout
 
 
@@ -91,8 +92,9 @@ def test_deletion_removes_old_months_from_files_and_averages(filled_url: str, ar
     storage, name = split_url(oldest)
     with pytest.raises(Exception, match="does not exist"):
         storage.read(name)
-    repeated = ratesgraph_in_process(filled_url, "archive", "--delete-older-than", "2024-01").stdout
-    assert "0 archived prices of 0 months deleted" in repeated
+    for options in [], ["--dry-run"]:
+        repeated = ratesgraph_in_process(filled_url, "archive", "--delete-older-than", "2024-01", *options).stdout
+        assert repeated == "There are no archived months before 2024-01.\n"
 
 
 def test_revert_of_an_archived_batch_subtracts_its_prices(filled_url: str, archive_url: str) -> None:

@@ -44,12 +44,12 @@ def archive(*, before: date, to: str, dry_run: bool, data_dir: Path | None) -> N
     _print_months([(each.month, each.row_count, each.byte_count, each.file_count) for each in months])
     rows, size = sum(each.row_count for each in months), sum(each.byte_count for each in months)
     what = f"{counted(rows, 'price')} of {counted(len(months), 'month')}"
-    if dry_run:
-        print_line(f"{what} would move to {to} ({size:,} bytes). Nothing was changed.")
-    elif months:
-        print_line(f"{what} moved to {to} ({size:,} bytes).")
-    else:
+    if not months:
         print_line(f"There are no prices before {before:%Y-%m} in the database.")
+    elif dry_run:
+        print_line(f"{what} would move to {to} ({size:,} bytes). Nothing was changed.")
+    else:
+        print_line(f"{what} moved to {to} ({size:,} bytes).")
 
 
 def delete_archived(*, before: date, dry_run: bool, data_dir: Path | None) -> None:
@@ -68,6 +68,9 @@ def delete_archived(*, before: date, dry_run: bool, data_dir: Path | None) -> No
             return files
 
         files = run_with_connection(work, url)
+    if not files:
+        print_line(f"There are no archived months before {before:%Y-%m}.")
+        return
     by_month: dict[date, list[ArchivedFile]] = {}
     for file in files:
         by_month.setdefault(file.month, []).append(file)
