@@ -22,13 +22,16 @@ def test_new_database_needs_no_contraction(empty_database_url: str) -> None:
 def test_database_of_an_older_release_is_contracted_by_the_operator_only(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(OLDER_RELEASE)
-    assert "run `ratesgraph migrate --contract`" in " ".join(
-        ratesgraph_in_process(database_url, "migrate").stdout.split()
-    )
+    # The second command runs when `ratesgraph serve` starts.
+    for command in ("migrate", "prepare"):
+        assert "run `ratesgraph migrate --contract`" in " ".join(
+            ratesgraph_in_process(database_url, command).stdout.split()
+        )
     assert not is_contracted(database_url)
     assert "Contracted" in ratesgraph_in_process(database_url, "migrate", "--contract").stdout
     assert is_contracted(database_url)
     assert "up to date" in ratesgraph_in_process(database_url, "migrate", "--contract").stdout
+    assert ratesgraph_in_process(database_url, "prepare").stdout == ""
 
 
 def test_contraction_that_cannot_lock_the_table_changes_nothing_and_says_why(

@@ -39,6 +39,10 @@ from server.cli.console import (
 SHOWN_DIFFERENCES = 20
 DEMO_BYTES = 450_000_000
 """Free bytes on the disk of the embedded server that the demo data require. They occupy 400 MB."""
+CONTRACTION_DUE = (
+    "Once no server or worker of an older release runs, run `ratesgraph migrate --contract`. From then on, totals of later"
+    " batches take less space and time, and older releases cannot read them."
+)
 
 
 def bring_up_to_date(database_url: str) -> bool:
@@ -61,6 +65,8 @@ def prepare(*, demo: bool) -> None:
     settings = read_settings()
     with open_database(settings, check=None) as url:
         bring_up_to_date(url)
+        if not run_with_connection(totals.can_store_changes, url):
+            print_line(CONTRACTION_DUE)
         if demo and run_with_connection(_is_empty, url):
             require_room(settings, url, "The demo data were not loaded (--no-demo serves without them)", DEMO_BYTES)
             _load_demo(url)
@@ -90,10 +96,7 @@ def migrate(*, contract: bool, data_dir: Path | None) -> None:
             contract_schema(url)
             print_line("Contracted: totals of later batches are stored as changes where that is smaller.")
         elif not is_contracted:
-            print_line(
-                "Once no server or worker of an older release runs, run `ratesgraph migrate --contract`. From then on, totals"
-                " of later batches take less space and time, and older releases cannot read them."
-            )
+            print_line(CONTRACTION_DUE)
         elif not is_changed:
             out.print("The database is up to date.")
 
