@@ -1,5 +1,6 @@
 """Commands: start and stop, one line for each error, no leftover process."""
 
+import asyncio
 import signal
 import socket
 import subprocess
@@ -11,6 +12,8 @@ import httpx
 import psycopg
 import pytest
 
+from db.pool import INGEST, connect
+from tests.support.batches.queue import accept
 from tests.support.code.source import ROOT
 from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.commands.processes import COMMAND, ratesgraph
@@ -96,6 +99,15 @@ def test_commands_migrate_load_compact_and_verify_a_database(files: Path, empty_
     assert "differences" in failed.stderr
     ratesgraph_in_process(url, "verify", "--repair", exit_code=1)
     ratesgraph_in_process(url, "verify")
+
+
+def test_queue_command_counts_one_batch_in_the_singular(database_url: str) -> None:
+    async def queue_one() -> None:
+        async with connect(database_url, INGEST) as connection:
+            await accept(connection)
+
+    asyncio.run(queue_one())
+    assert ratesgraph_in_process(database_url, "queue").stdout.startswith("1 batch queued, 0 running, oldest waiting ")
 
 
 def test_verify_says_that_it_shows_the_first_differences_only(files: Path, database_url: str, tmp_path: Path) -> None:

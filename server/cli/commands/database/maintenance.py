@@ -149,8 +149,9 @@ def queue(data_dir: Path | None) -> None:
         out.print(f"0 batches queued, 0 running, none waiting; {pace}.")
         return
     out.print(
-        f"{state.queued:,} batches queued, {state.running:,} running, oldest waiting {state.oldest_seconds:,.0f} s,"
-        f" {state.payload_bytes / 1e6:,.1f} MB, about {state.work_seconds:,.0f} s of work for one worker; {pace}."
+        f"{counted(state.queued, 'batch', 'es')} queued, {state.running:,} running,"
+        f" oldest waiting {state.oldest_seconds:,.0f} s, {state.payload_bytes / 1e6:,.1f} MB,"
+        f" about {state.work_seconds:,.0f} s of work for one worker; {pace}."
     )
 
 
