@@ -17,4 +17,6 @@ def distribute(
     DATABASE_URL names the coordinator. Uploads and changes of the region tree wait until the command ends; queries wait for
     seconds. Tables that are distributed already stay as they are.
     """
+    if undo and shards is not None:
+        raise typer.BadParameter("Specify either --shards or --undo.")
     run_command("database.maintenance", "distribute", shards=shards, undo=undo, data_dir=data_dir)

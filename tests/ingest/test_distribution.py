@@ -66,7 +66,9 @@ def test_distribute_command_without_citus_fails_with_one_line(database_url: str)
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [["--shards", "0"], ["--shards", "1025"], ["--shards", "many"]])
+@pytest.mark.parametrize(
+    "arguments", [["--shards", "0"], ["--shards", "1025"], ["--shards", "many"], ["--undo", "--shards", "8"]]
+)
 def test_distribute_command_refuses_an_invalid_number_of_shards(database_url: str, arguments: list[str]) -> None:
     ratesgraph_in_process(database_url, "distribute", *arguments, exit_code=2)
 
