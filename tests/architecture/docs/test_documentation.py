@@ -64,6 +64,17 @@ def test_documentation_lines_are_at_most_130_characters_long() -> None:
     ]
 
 
+def test_start_page_lists_every_page_of_each_section() -> None:
+    start = ROOT / "docs" / "index.md"
+    listed = {(start.parent / target.partition("#")[0]).resolve() for target in LINK.findall(read(start))}
+    pages = {
+        page
+        for page in start.parent.glob("*/**/*.md")
+        if DECISIONS not in page.parents and page.parent.name != "clients"
+    }
+    assert not {str(page.relative_to(start.parent)) for page in pages - listed}
+
+
 def test_documentation_links_resolve_to_files_and_headings() -> None:
     assert not [f"{path.relative_to(ROOT)}: {target}" for path, target in links() if is_broken(path, target)]
 
