@@ -25,7 +25,7 @@ MAX_SLUG_LENGTH = 63
 MAX_AUDITED_KEYS = 10
 """Maximum number of a change's locations that the audit entry lists by key."""
 MAX_ROWS_AT_ONCE = 20_000
-"""Rows of totals that a change moves in one transaction, in half a second. More are moved in steps."""
+"""Rows of totals that a change moves in one transaction, in up to three seconds. More are moved in steps."""
 
 Work = Callable[[Connection], Awaitable[object]]
 """Statements to execute in the transaction of a change."""

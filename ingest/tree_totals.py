@@ -20,6 +20,9 @@ from ingest.errors import TreeRejected
 from ingest.observations.copy_stream import copy_stream
 from ingest.sketches.move import move_sketches
 
+TOTALS_SHARE = 0.5
+"""Fraction of the work that the totals are. The rest is the sketches."""
+
 
 async def measure_move(connection: Connection, move: TreeMove, *, max_rows: int | None = None) -> MovedLanes:
     """Return the size of the totals of the lanes with a moved end.
@@ -44,12 +47,15 @@ async def move_totals(connection: Connection, move: TreeMove, report: Callable[[
     """Append the differences that the change makes to the totals and sketches.
 
     The time grows with the rows of totals of the lanes with a moved end, 15 to 35 µs each, and with their observations.
+    `report` receives the fraction before each part of the totals and of the sketches.
     """
     as_changes = await totals.can_store_changes(connection)
-    async with aclosing(compute_differences(connection, move, report=report)) as differences:
+    differences = compute_differences(connection, move, report=lambda part: report(TOTALS_SHARE * part))
+    async with aclosing(differences):
         async for difference in differences:
             await totals.copy_totals(connection, copy_stream(encode_totals([difference], as_changes=as_changes)))
-    await move_sketches(connection, move)
+    report(TOTALS_SHARE)
+    await move_sketches(connection, move, lambda part: report(TOTALS_SHARE + (1 - TOTALS_SHARE) * part))
 
 
 async def compute_differences(

@@ -1,7 +1,7 @@
 """Sketches after a change of the region tree: those of all regions follow moved ports."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from datetime import date
 from heapq import merge
@@ -26,24 +26,28 @@ MAX_OBSERVATIONS = 1_000_000
 ALL_DAYS = DateRange(date.min, date.max)
 
 
-async def move_sketches(connection: Connection, move: TreeMove) -> None:
+async def move_sketches(connection: Connection, move: TreeMove, report: Callable[[float], None]) -> None:
     """Append the difference that a change of the tree makes to the sketches.
 
-    Raise ArchiveError if an archived file cannot be read.
+    `report` receives the fraction before each part of the observations. Raise ArchiveError if an archived file cannot be read.
     """
     # No price may move from the table to a file between the two reads.
     await prices.lock_archive_shared(connection)
-    async with aclosing(read_differences(connection, move, ALL_DAYS)) as parts:
+    async with aclosing(read_differences(connection, move, ALL_DAYS, report)) as parts:
         async for part in parts:
             await append_sketches(connection, part)
 
 
 async def read_differences(
-    connection: Connection, move: TreeMove, days: DateRange
+    connection: Connection,
+    move: TreeMove,
+    days: DateRange,
+    report: Callable[[float], None] = lambda _fraction: None,
 ) -> AsyncGenerator[Iterator[MonthSketches]]:
     """Yield the differences that a change of the tree makes to the sketches of the days.
 
-    The parts add up. Raise ArchiveError if an archived file cannot be read.
+    The parts add up. `report` receives the fraction before each, of which the reading is as much as a part. Raise ArchiveError
+    if an archived file cannot be read.
     """
     ports = move.list_moved_ports()
     if not ports:
@@ -53,7 +57,9 @@ async def read_differences(
     for file in await prices.list_archived_files(connection, days):
         frames.append((await asyncio.to_thread(read_lane_days, file)).filter(is_moved))
     observations = cut_observations(pl.concat(frames), days) if frames else pl.DataFrame()
-    for part in observations.iter_slices(MAX_OBSERVATIONS):
+    part_count = -(-len(observations) // MAX_OBSERVATIONS)
+    for number, part in enumerate(observations.iter_slices(MAX_OBSERVATIONS), start=1):
+        report(number / (part_count + 1))
         yield compute_sketch_differences(to_lane_days(part), move.before, move.after)
 
 

@@ -116,9 +116,10 @@ async def test_tree_change_is_invisible_to_readers_until_it_commits(
 
         await change_tree(connection, [move_port("AAAAA", "side")], report=look)
         (rows, parent, locks) = reader.execute(query).fetchone() or ()
-    assert fractions == [0, 1 / 3, 2 / 3]
+    # Three months of totals, then the sketches: before the prices are read, and after.
+    assert fractions == [0, 1 / 6, 1 / 3, 1 / 2, 3 / 4]
     # Three months of three by three pairs. Batches and other changes wait.
-    assert seen == [(27, "low", 2)] * 3
+    assert seen == [(27, "low", 2)] * 5
     assert (parent, locks) == ("side", 0)
     assert rows > 27
 
