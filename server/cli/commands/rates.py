@@ -7,7 +7,15 @@ from pathlib import Path
 from db.repositories import rates
 from ingest.exchange_rates.ecb import store_rates
 from ingest.exchange_rates.refresh import days_to_fetch, fetch_ecb_rates, fetch_openexchangerates
-from server.cli.console import open_database, out, progress_bar, read_settings, require_room, run_with_connection
+from server.cli.console import (
+    open_database,
+    out,
+    print_line,
+    progress_bar,
+    read_settings,
+    require_room,
+    run_with_connection,
+)
 
 
 def refresh(data_dir: Path | None) -> None:
@@ -35,7 +43,7 @@ def refresh(data_dir: Path | None) -> None:
         stored = run_with_connection(lambda connection: store_rates(connection, fetched), url)
         newest = _newest_day(url)
     more = f"; {missing_days:,} days up to yesterday are missing, run this command again" if missing_days else ""
-    out.print(f"Stored {stored:,} new or corrected exchange rates of {source}; rates are known up to {newest}{more}.")
+    print_line(f"Stored {stored:,} new or corrected exchange rates of {source}; rates are known up to {newest}{more}.")
 
 
 def _newest_day(url: str) -> date | None:

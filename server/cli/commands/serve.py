@@ -107,7 +107,7 @@ def serve(overrides: dict[str, object], *, demo: bool | None) -> None:
                 with worker_subprocess(database_url, settings.data_dir):
                     _run_until_signal(settings, database_url, sock, is_demo=is_demo)
             else:
-                out.print("This process applies no uploads: start `ratesgraph worker` on this or another machine.")
+                print_line("This process applies no uploads: start `ratesgraph worker` on this or another machine.")
                 _run_until_signal(settings, database_url, sock, is_demo=is_demo)
     out.print("Stopped.")
 

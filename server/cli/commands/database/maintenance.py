@@ -137,7 +137,7 @@ def distribute(*, shards: int | None, undo: bool, data_dir: Path | None) -> None
         out.print("No prices are distributed." if undo else "All tables are distributed already.")
         return
     names = ", ".join(tables)
-    out.print(f"Moved to the coordinator: {names}." if undo else f"Distributed over the nodes: {names}.")
+    print_line(f"Moved to the coordinator: {names}." if undo else f"Distributed over the nodes: {names}.")
 
 
 def queue(data_dir: Path | None) -> None:
@@ -148,7 +148,7 @@ def queue(data_dir: Path | None) -> None:
     if not (state.queued or state.running):
         out.print(f"0 batches queued, 0 running, none waiting; {pace}.")
         return
-    out.print(
+    print_line(
         f"{counted(state.queued, 'batch', 'es')} queued, {state.running:,} running,"
         f" oldest waiting {state.oldest_seconds:,.0f} s, {state.payload_bytes / 1e6:,.1f} MB,"
         f" about {state.work_seconds:,.0f} s of work for one worker; {pace}."

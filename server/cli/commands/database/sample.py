@@ -18,7 +18,6 @@ from server.cli.console import (
     CommandError,
     described_errors,
     open_database,
-    out,
     print_line,
     progress_bar,
     read_settings,
@@ -45,7 +44,7 @@ def sample(*, lanes: int, seed: int, to: str, data_dir: Path | None) -> None:
         with _open_target(to) as target:
             bring_up_to_date(target)
             asyncio.run(_copy(source, target, chosen, report))
-    out.print(f"Copied {len(chosen.lanes):,} of {chosen.source_lanes:,} lanes. They have: {', '.join(chosen.traits)}.")
+    print_line(f"Copied {len(chosen.lanes):,} of {chosen.source_lanes:,} lanes. They have: {', '.join(chosen.traits)}.")
     if not is_url:
         print_line(f"Start a server with: ratesgraph serve --data-dir {printable(Path(to))}")
 
