@@ -37,6 +37,12 @@ def month_of(days: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int32)
 
 
+def days_in_months(months: Int64) -> Int64:
+    """Return the number of days of each month, counted from January 1970."""
+    first, after = (number.astype("datetime64[M]").astype("datetime64[D]") for number in (months, months + 1))
+    return (after - first).astype(np.int64)
+
+
 def first_day_of(month: int) -> int:
     """Return the first day of a month; both count from January 1970."""
     return int(np.datetime64(month, "M").astype("datetime64[D]").astype(np.int64))

@@ -65,7 +65,8 @@ def merge_rows(rows: Sequence[SketchRow]) -> Iterator[MonthSketches]:
     keys = [key for key, _ in groupby(rows, key=_key)]
     number = {key: at for at, key in enumerate(keys)}
     groups = np.array([number[_key(row)] for row in rows], dtype=np.int64)
-    sums = add_up([row.sketch for row in rows], groups, np.ones(len(rows), dtype=np.int64))
-    for (origin, destination, month), sketch in zip(keys, sums, strict=True):
+    months = np.array([month_number(month) for _, _, month in keys], dtype=np.int64)
+    sums = add_up([row.sketch for row in rows], groups, np.ones(len(rows), dtype=np.int64), months)
+    for (origin, destination, _), month, sketch in zip(keys, months.tolist(), sums, strict=True):
         if not is_empty(sketch):
-            yield MonthSketches(month_number(month), [origin], [destination], [sketch])
+            yield MonthSketches(month, [origin], [destination], [sketch])

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.sketches.encoding import DAYS, Entries, decode_sketches, encode_sketches
-from db.sketches.errors import UnreadableSketch
+from ingest.observations.lane_days import days_in_months
 
 Int64 = npt.NDArray[np.int64]
 
@@ -16,11 +16,11 @@ _BUCKET_BITS = 14
 _BUCKET_OFFSET = 1 << (_BUCKET_BITS - 1)
 
 
-def add_up(sketches: Sequence[bytes], groups: Int64, signs: Int64) -> list[bytes]:
-    """Return the sum of the sketches of each group.
+def add_up(sketches: Sequence[bytes], groups: Int64, signs: Int64, months: Int64) -> list[bytes]:
+    """Return the sum of the sketches of each group, whose number is a position in `months`.
 
-    Groups are numbered from 0, and ascend. A sketch counts with its sign, 1 or -1. The sum is empty (it has no days) if
-    nothing remains. Raise UnreadableSketch.
+    The months of the groups count from January 1970. A sketch counts with its sign, 1 or -1. The sum is empty (it has no days)
+    if nothing remains.
     """
     sums = list[bytes]()
     for start, stop in _divide(sketches):
@@ -53,12 +53,11 @@ def _divide(sketches: Sequence[bytes]) -> Iterator[tuple[int, int]]:
 def _add_up_at_once(sketches: Sequence[bytes], groups: Int64, signs: Int64) -> list[bytes]:
     entries, is_change = decode_sketches(sketches)
     group, count = groups[entries.row], entries.count * signs[entries.row]
-    total = int(groups.max()) + 1 if len(groups) else 0
-    are_changes = np.zeros(total, dtype=bool)
+    are_changes = np.zeros(len(months), dtype=bool)
     are_changes[group[is_change]] = True
-    # In a group with both forms, a count on one day becomes two changes: on this day, and back on the next one.
+    # In a group with both forms, a count on one day becomes two changes: on this day, and back on the next one of the month.
     expanded = np.flatnonzero(are_changes[group] & ~is_change)
-    back = expanded[entries.day[expanded] + 1 < DAYS]
+    back = expanded[entries.day[expanded] + 1 < days_in_months(months)[group[expanded]]]
     group = np.concatenate([group, group[back]])
     day = np.concatenate([entries.day, entries.day[back] + 1])
     bucket = np.concatenate([entries.bucket, entries.bucket[back]])

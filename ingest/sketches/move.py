@@ -104,7 +104,7 @@ def sum_by_pair(month: int, rows: Iterable[tuple[int, int, int, bytes]]) -> Iter
     pairs = sorted(of_pair)
     numbered = [(group, *signed) for group, pair in enumerate(pairs) for signed in of_pair[pair]]
     groups, signs = (np.array([row[at] for row in numbered], dtype=np.int64) for at in (0, 1))
-    sums = add_up([sketch for _, _, sketch in numbered], groups, signs)
+    sums = add_up([sketch for _, _, sketch in numbered], groups, signs, np.full(len(pairs), month, dtype=np.int64))
     remaining = [(*pair, sketch) for pair, sketch in zip(pairs, sums, strict=True) if not is_empty(sketch)]
     if remaining:
         origins, destinations, differing = zip(*remaining, strict=True)

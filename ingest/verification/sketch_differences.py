@@ -72,7 +72,9 @@ async def list_sketch_differences(connection: Connection, month: date, *, limit:
 def _compare(expected: list[bytes], stored: list[bytes], month: date) -> Cell | None:
     signs = np.array([-1] * len(expected) + [1] * len(stored), dtype=np.int64)
     try:
-        (rest,) = add_up([*expected, *stored], np.zeros(len(signs), dtype=np.int64), signs)
+        (rest,) = add_up(
+            [*expected, *stored], np.zeros(len(signs), dtype=np.int64), signs, np.array([month_number(month)])
+        )
     except UnreadableSketch:
         return Cell(month, 0, 0, 0, None)
     if is_empty(rest):

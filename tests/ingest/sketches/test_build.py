@@ -155,7 +155,8 @@ def _add_keys(parts: Sequence[MonthSketches]) -> list[MonthSketches]:
     rows.sort(key=itemgetter(0))
     keys = sorted({key for key, _ in rows})
     groups = np.array([keys.index(key) for key, _ in rows], dtype=np.int64)
-    sums = add_up([sketch for _, sketch in rows], groups, np.ones(len(rows), dtype=np.int64))
+    months = np.array([month for month, _, _ in keys], dtype=np.int64)
+    sums = add_up([sketch for _, sketch in rows], groups, np.ones(len(rows), dtype=np.int64), months)
     return [
         MonthSketches(month, [origin], [destination], [sketch])
         for (month, origin, destination), sketch in zip(keys, sums, strict=True)

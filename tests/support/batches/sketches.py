@@ -31,7 +31,7 @@ def plain_bucket(cents: int) -> int:
 def plain_cells(sketch: bytes, month: date) -> Iterable[tuple[date, int, int]]:
     """Yield day, bucket and count of each day of a sketch.
 
-    A change counts on each day to the end of the month.
+    A change counts on each day to the end of the month, behind which there are no entries.
     """
     flags, days = sketch[0], sketch[1]
     sizes = struct.unpack_from(f"<{days}H", sketch, 2 + days)
@@ -42,6 +42,7 @@ def plain_cells(sketch: bytes, month: date) -> Iterable[tuple[date, int, int]]:
     offsets = [offset for offset, size in zip(sketch[2 : 2 + days], sizes, strict=True) for _ in range(size)]
     for offset, bucket, count in zip(offsets, buckets, counts, strict=True):
         day = month + timedelta(offset)
+        assert day.month == month.month
         while day.month == month.month:
             yield day, bucket, count
             if not flags & 1:
