@@ -33,16 +33,22 @@ INSERT INTO stale_sketches SELECT unnest(%(months)s::date[]) ON CONFLICT DO NOTH
 DELETE FROM stale_sketches WHERE month = %(month)s RETURNING month
 
 -- list_month_origins --
--- One row per origin with sketches in the month.
-SELECT DISTINCT origin FROM price_sketches WHERE month = %(month)s ORDER BY origin
+-- One row per origin with sketches in the month. Damaged rows may name another day of it than the first.
+SELECT DISTINCT origin
+FROM price_sketches
+WHERE month >= %(month)s AND month < %(month)s::date + interval '1 month'
+ORDER BY origin
 
 -- select_origin_sketches --
--- One row per sketch of the origin in the month. Uses price_sketches_lane_month_idx.
-SELECT destination, sketch FROM price_sketches WHERE origin = %(origin)s AND month = %(month)s
+-- One row per sketch of the origin in the month; without the bytes, which makes it unreadable, if it names another day of the
+-- month than the first. Uses price_sketches_lane_month_idx.
+SELECT destination, CASE WHEN month = %(month)s THEN sketch ELSE '' END
+FROM price_sketches
+WHERE origin = %(origin)s AND month >= %(month)s AND month < %(month)s::date + interval '1 month'
 
 -- delete_month --
--- Deletes the sketches of a month.
-DELETE FROM price_sketches WHERE month = %(month)s
+-- Deletes the sketches of a month. Damaged rows may name another day of it than the first.
+DELETE FROM price_sketches WHERE month >= %(month)s AND month < %(month)s::date + interval '1 month'
 
 -- copy_out_month --
 -- One row per observation that is valid in the month, in CSV: origin, destination, first and last day, US cents. Days count

@@ -249,8 +249,8 @@ ORDER BY month
 
 -- diff_month --
 -- One row per pair of locations and day of the month whose totals differ from day_sums, worst first. A damaged row may name no
--- location. If it begins outside of its month, possibly on a day that no program can represent, it counts behind the month's
--- end. OFFSET 0 lets the rows of a distributed table travel as they are stored, and not as a row per day; a single server takes
+-- location. If its month does not begin on the first day, or if it begins outside of its month, possibly on a day that no program
+-- can represent, it counts behind the month's end. OFFSET 0 lets the rows of a distributed table travel as they are stored, and not as a row per day; a single server takes
 -- two thirds of the time with it.
 SELECT coalesce(o.key, '?' || origin) AS origin, coalesce(d.key, '?' || destination) AS destination, day,
        coalesce(expected.price_sum, 0) AS expected_sum, coalesce(expected.price_count, 0) AS expected_count,
@@ -258,7 +258,8 @@ SELECT coalesce(o.key, '?' || origin) AS origin, coalesce(d.key, '?' || destinat
 FROM day_sums AS expected
 FULL JOIN (
     SELECT t.origin, t.destination,
-           CASE WHEN t.first_day BETWEEN t.month AND t.month + 30 THEN t.first_day ELSE t.month + 31 END + day_offset AS day,
+           CASE WHEN t.month = %(month)s AND t.first_day BETWEEN t.month AND t.month + 30 THEN t.first_day
+                ELSE %(month)s::date + 31 END + day_offset AS day,
            -- The sum of damaged numbers may exceed the type.
            least(
                greatest(sum(coalesce(part.price_sum, part.change >> 24)), -9223372036854775808), 9223372036854775807
@@ -267,7 +268,7 @@ FULL JOIN (
     FROM (
         SELECT origin, destination, month, first_day, price_sums, price_counts, packed_changes
         FROM price_totals
-        WHERE month = %(month)s
+        WHERE month >= %(month)s AND month < %(month)s::date + interval '1 month'
         OFFSET 0
     ) AS t
     CROSS JOIN LATERAL unnest(t.price_sums, t.price_counts, t.packed_changes)
@@ -287,5 +288,5 @@ ORDER BY abs(coalesce(expected.price_sum, 0)::numeric - coalesce(actual.price_su
 LIMIT %(limit)s
 
 -- delete_month --
--- Deletes the totals of a month, before they are rebuilt from the observations.
-DELETE FROM price_totals WHERE month = %(month)s
+-- Deletes the totals of a month, before they are rebuilt from the observations. Damaged rows may name another day of the month.
+DELETE FROM price_totals WHERE month >= %(month)s AND month < %(month)s::date + interval '1 month'

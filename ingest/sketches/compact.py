@@ -48,7 +48,8 @@ async def compact_sketch_keys(connection: Connection, keys: KeyRange) -> tuple[K
             destination,
             f"{month:%Y-%m}",
         )
-        await sketches.mark_stale(connection, [month])
+        # The month of a damaged row may be wrong too.
+        await sketches.mark_stale(connection, [month.replace(day=1)])
         return _key(rows[-1]), 0
     return _key(rows[-1]), len(rows)
 

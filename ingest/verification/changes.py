@@ -21,6 +21,7 @@ from db.repositories.sketches import ALL_MONTHS
 from domain.archive import ArchivedFile
 from domain.intervals import month_number
 from domain.locations import Location
+from ingest.observations.lane_days import first_day_of
 from ingest.verification.fingerprints import MAX_VALIDITY_DAYS
 from ingest.verification.snapshot import Snapshot, run_both
 
@@ -62,6 +63,17 @@ class Scope:
     def list_months(self) -> set[int]:
         """Return the months that have totals."""
         return {_month_of(part.period) for part in self.checksums if part.subject == TOTALS}
+
+    def list_misplaced(self) -> list[tuple[int, int]]:
+        """Return the periods that are not the first day of a month, with the first origins of their parts.
+
+        Damaged totals and sketches have them.
+        """
+        return [
+            (part.period, part.first_origin)
+            for part in self.checksums
+            if part.subject != PRICES and part.period != first_day_of(_month_of(part.period))
+        ]
 
 
 @dataclass(frozen=True, slots=True)

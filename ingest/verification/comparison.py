@@ -145,7 +145,9 @@ class Comparison:
 
     def _list_parts(self) -> list[tuple[int, int]] | None:
         parts = self._scope.parts
-        return None if parts is None else [(first_day_of(part.month), part.first_origin) for part in parts]
+        if parts is None:
+            return None
+        return [(first_day_of(part.month), part.first_origin) for part in parts] + self._scope.list_misplaced()
 
     async def _fingerprint_blocks(
         self,

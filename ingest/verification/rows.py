@@ -74,25 +74,28 @@ class PriceRows(NamedTuple):
 
 
 class UnreadableRows(Exception):
-    """Arrays of totals that no version of the product has written."""
+    """Rows of totals or sketches that no version of the product has written."""
 
     def __init__(self, months: set[int]) -> None:
-        super().__init__(f"arrays of unknown form in {len(months)} months")
+        super().__init__(f"rows of unknown form in {len(months)} months")
         self.months = months
 
 
 def decode_totals(packed: PackedTotalRows) -> TotalRows:
     """Return rows of totals.
 
-    Raise UnreadableRows if an array contains NULL, or the two arrays of a row differ in length.
+    Raise UnreadableRows if an array contains NULL, the two arrays of a row differ in length, a month begins on another day
+    than its first, or changes begin on another day than their month.
     """
     origins, destinations, month_days, first_days, lengths, count_lengths, change_lengths = (
         _integers(column) for column in packed[:7]
     )
     months = _months_of(month_days)
     try:
-        if (lengths != count_lengths).any():
+        has_changes = change_lengths > 0
+        if (lengths != count_lengths).any() or (first_days != month_days)[has_changes].any():
             raise ValueError
+        _require_first_days(month_days, months)
         sums, counts = _bigints(packed.sums, lengths), _integers_of(packed.counts, lengths)
         changes = _bigints(packed.changes, change_lengths)
     except ValueError:
@@ -152,8 +155,9 @@ def decode_sketch_rows(packed: PackedSketchRows) -> SketchRows:
     ends = np.cumsum(lengths).tolist()
     sketches = [packed.sketches[end - length : end] for end, length in zip(ends, lengths.tolist(), strict=True)]
     try:
+        _require_first_days(month_days, months)
         entries, are_changes = decode_sketches(sketches)
-    except UnreadableSketch:
+    except (UnreadableSketch, ValueError):
         raise UnreadableRows(set(months.tolist())) from None
     return SketchRows(origins, destinations, months, entries, are_changes)
 
@@ -176,6 +180,12 @@ def _element_starts(headers: Int64, lengths: Int64, element_words: int) -> Int64
 
 def _months_of(days: Int64) -> Int64:
     return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+
+
+def _require_first_days(days: Int64, months: Int64) -> None:
+    """Raise ValueError unless each day is the first of its month."""
+    if (months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) != days).any():
+        raise ValueError
 
 
 def _integers(column: bytes) -> Int64:

@@ -113,12 +113,16 @@ async def test_compaction_of_both_forms_keeps_the_last_day_of_a_month_out_of_the
     assert await read_cells(connection) == expect_cells(world)
 
 
+@pytest.mark.parametrize(
+    ("changed", "rows"),
+    [
+        ("", "ctid IN (SELECT ctid FROM price_sketches WHERE month = '2024-02-01' LIMIT 1)"),
+        (", month = month + 8", "true"),
+    ],
+    ids=["the last byte of one", "the last bytes and the months of all"],
+)
 async def test_compaction_marks_the_month_of_a_damaged_sketch_as_stale(
-    connection: Connection,
-    world: World,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    max_bytes: int,
+    connection: Connection, world: World, caplog: pytest.LogCaptureFixture, changed: str, rows: str
 ) -> None:
     monkeypatch.setattr(merge, "MAX_DECODED_BYTES", max_bytes)
     await change_tree(connection, world.entries())
@@ -126,8 +130,8 @@ async def test_compaction_marks_the_month_of_a_damaged_sketch_as_stale(
         await apply_frame(connection, frame_of([item]))
     world.items += ITEMS * 2
     await connection.execute(
-        "UPDATE price_sketches SET sketch = substr(sketch, 1, length(sketch) - 1) WHERE ctid IN"
-        " (SELECT ctid FROM price_sketches WHERE month = '2024-02-01' LIMIT 1)"
+        f"UPDATE price_sketches SET sketch = substr(sketch, 1, length(sketch) - 1) {changed}"
+        f" WHERE date_trunc('month', month) = '2024-02-01' AND {rows}".encode()
     )
     await compact(connection, max_rows=1)
     assert "in 2024-02 is damaged" in caplog.text

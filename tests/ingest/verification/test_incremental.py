@@ -75,6 +75,7 @@ DAMAGE = {
     "the first day": "UPDATE price_totals SET first_day = first_day + 1 WHERE ctid = '(0,1)'",
     "a distant first day": "UPDATE price_totals SET first_day = first_day + 1073741824 WHERE ctid = '(0,1)'",
     "the month": "UPDATE price_totals SET month = month + 64 WHERE ctid = '(0,1)'",
+    "a low bit of the month": "UPDATE price_totals SET month = month + 1 WHERE ctid = '(0,1)'",
     "the origin": "UPDATE price_totals SET origin = origin # 4096 WHERE ctid = '(0,1)'",
     "the destination": "UPDATE price_totals SET destination = destination # 1 WHERE ctid = '(0,1)'",
     "an array with NULL": "UPDATE price_totals SET price_sums[1] = NULL WHERE ctid = '(0,1)'",
@@ -96,6 +97,7 @@ DAMAGE = {
     "an empty sketch": "UPDATE price_sketches SET sketch = '' WHERE ctid = '(0,1)'",
     "an origin of sketches": "UPDATE price_sketches SET origin = origin # 4096 WHERE ctid = '(0,1)'",
     "a month of sketches": "UPDATE price_sketches SET month = '2024-03-01' WHERE ctid = '(0,1)'",
+    "a low bit of a month of sketches": "UPDATE price_sketches SET month = month + 1 WHERE ctid = '(0,1)'",
     "a missing sketch": "DELETE FROM price_sketches WHERE ctid = '(0,1)'",
     "a double sketch": "INSERT INTO price_sketches SELECT * FROM price_sketches WHERE ctid = '(0,1)'",
     "all sketches": "DELETE FROM price_sketches",
@@ -121,6 +123,26 @@ async def test_verify_finds_damage_and_repair_removes_it(verified: Connection, s
     assert any((await check(verified, repair=True)).values())
     assert not any((await check(verified)).values())
     assert not any((await check(verified, full=True)).values())
+    cursor = await verified.execute(
+        "SELECT month FROM price_totals UNION SELECT month FROM price_sketches ORDER BY month"
+    )
+    assert [month for (month,) in await cursor.fetchall()] == EVERYTHING
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["incremental", "full"])
+async def test_verify_finds_changes_that_begin_on_another_day_than_their_month(
+    connection: Connection, full: bool
+) -> None:
+    await change_tree(connection, WORLD.entries())
+    await apply_frame(connection, frame_of(ITEMS))
+    assert not any((await check(connection)).values())
+    cursor = await connection.execute(
+        "UPDATE price_totals SET first_day = first_day + 1 WHERE packed_changes IS NOT NULL AND month = '2024-01-01'"
+    )
+    assert cursor.rowcount > 0
+    assert any((await check(connection, full=full)).values())
+    assert any((await check(connection, repair=True)).values())
+    assert not any((await check(connection, full=True)).values())
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["incremental", "full"])
