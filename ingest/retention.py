@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import date
 
 from db.connection import Connection
-from db.repositories import audit, locations, prices, totals, versions
+from db.repositories import audit, locations, prices, sketches, totals, versions
 from db.repositories.audit import COMMAND, Action
 from domain.archive import ArchivedFile
 from ingest.archive.reader import count_lanes, read_lane_days
@@ -35,6 +35,7 @@ async def delete_expired(connection: Connection, before: date) -> AsyncIterator[
     for listed in await list_expired(connection, before):
         async with connection.transaction():
             await locations.lock_tree_shared(connection)
+            await sketches.keep_sketches(connection)
             await prices.lock_archive_exclusive(connection)
             # A batch in it may have been reverted since.
             file = next(each for each in await prices.list_archived_files(connection) if each.id == listed.id)

@@ -24,9 +24,6 @@ CREATE TABLE stale_sketches (
 
 COMMENT ON TABLE stale_sketches IS 'Months whose sketches must be built before they may be read; 0001-01-01 stands for all';
 
--- Prices that were stored before.
-INSERT INTO stale_sketches SELECT '0001-01-01' WHERE EXISTS (SELECT FROM price_totals);
-
 -- Servers and workers of the release before know no sketches, and go on while this release starts. What they change without
 -- them must not be read from sketches. Code that keeps the sketches says so with the setting, in its transaction.
 CREATE FUNCTION mark_sketches_stale() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -43,5 +40,8 @@ FOR EACH ROW WHEN (
 
 CREATE TRIGGER audit_entries_sketches AFTER INSERT ON audit_entries
 FOR EACH ROW WHEN (
-    NEW.action = 'change tree' AND current_setting('ratesgraph.keeps_sketches', true) IS DISTINCT FROM 'on'
+    NEW.action IN ('change tree', 'delete archive') AND current_setting('ratesgraph.keeps_sketches', true) IS DISTINCT FROM 'on'
 ) EXECUTE FUNCTION mark_sketches_stale();
+
+-- Prices that were stored before, also those of batches for whose end the triggers had to wait.
+INSERT INTO stale_sketches SELECT '0001-01-01' WHERE EXISTS (SELECT FROM price_totals);

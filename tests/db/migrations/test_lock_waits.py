@@ -91,3 +91,26 @@ def test_migration_that_takes_too_long_changes_nothing_and_says_why(
         " when the database is less busy."
     )
     assert count(database_url, COLUMNS) == 0
+
+
+def test_first_batch_whose_end_the_migration_waits_for_makes_the_sketches_stale(
+    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker of a release without sketches applies it."""
+    before = tmp_path / "migrations"
+    shutil.copytree(db.migrate.FOLDER, before, ignore=lambda _folder, names: [name for name in names if name >= "0015"])
+    with monkeypatch.context() as patch:
+        patch.setattr(db.migrate, "FOLDER", before)
+        migrate(empty_database_url)
+    waits = WAITS.replace("locations", "price_batches")
+    with ThreadPoolExecutor(1) as threads, psycopg.connect(empty_database_url) as batch:
+        batch.execute(
+            "INSERT INTO price_batches (status, on_error, source, payload_sha256)"
+            " VALUES ('APPLIED', 'REJECT_BATCH', 'test', '')"
+        )
+        batch.execute("INSERT INTO price_totals VALUES (1, 1, '2024-01-01', '2024-01-01', '{100}', '{1}')")
+        migrating = threads.submit(migrate, empty_database_url)
+        eventually(lambda: count(empty_database_url, waits), "the migration does not wait for the batch", 60)
+        batch.commit()
+        migrating.result(timeout=60)
+    assert count(empty_database_url, "SELECT count(*) FROM stale_sketches WHERE month = '0001-01-01'") == 1

@@ -64,14 +64,15 @@ async def test_batch_of_code_without_sketches_makes_all_months_stale_until_they_
     assert await rebuild_all(connection) == []
 
 
-async def test_tree_change_of_code_without_sketches_makes_all_months_stale(
-    connection: Connection, world: World
+@pytest.mark.parametrize("action", ["change tree", "delete archive"])
+async def test_other_changes_of_code_without_sketches_make_all_months_stale(
+    connection: Connection, world: World, action: str
 ) -> None:
     await change_tree(connection, world.entries())
     assert await sketches.list_stale_months(connection) == []
     await connection.execute("INSERT INTO audit_entries (caller, action, detail) VALUES ('', 'upload', '')")
     assert await sketches.list_stale_months(connection) == []
-    await connection.execute("INSERT INTO audit_entries (caller, action, detail) VALUES ('', 'change tree', '')")
+    await connection.execute("INSERT INTO audit_entries (caller, action, detail) VALUES ('', %s, '')", (action,))
     assert await sketches.list_stale_months(connection) == [ALL_MONTHS]
     assert await rebuild_all(connection) == []
     assert await sketches.list_stale_months(connection) == []

@@ -10,6 +10,7 @@ import pytest
 from db.administration import verifications
 from db.connection import Connection
 from db.pool import INGEST, connect
+from db.repositories import sketches
 from domain.archive import ArchivedFile
 from domain.locations import LocationKind, TreeEntry
 from ingest import verify as verification
@@ -210,6 +211,7 @@ async def test_verify_follows_the_archive_and_retention(
     assert await check(verified) == {JANUARY: 0, FEBRUARY: 0}
     assert await check(verified) == {}
     assert len(await delete_january(database_url)) == 1
+    assert await sketches.list_stale_months(verified) == []
     found = await check(verified)
     assert found[JANUARY] == 0
     assert not any(found.values())
