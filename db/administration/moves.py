@@ -95,6 +95,11 @@ async def unlock_tree_change_session(connection: Connection) -> None:
     await connection.execute(SQL["unlock_tree_change_session"])
 
 
+async def lift_lock_timeout(connection: Connection) -> None:
+    """Let the transaction wait for locks as long as it takes."""
+    await connection.execute(SQL["lift_lock_timeout"])
+
+
 async def insert_tree_change(
     connection: Connection, location_ids: Sequence[int], parent_ids: Sequence[int | None]
 ) -> int:

@@ -19,6 +19,10 @@ SELECT pg_advisory_lock(7263005, 'locations'::regclass::oid::int)
 -- Releases the lock of lock_tree_change_session.
 SELECT pg_advisory_unlock(7263005, 'locations'::regclass::oid::int)
 
+-- lift_lock_timeout --
+-- Lets this transaction wait for locks as long as it takes.
+SELECT set_config('lock_timeout', '0', true)
+
 -- insert_tree_change --
 -- One row: the ID of the change that begins. No batch is being applied meanwhile, because the caller holds the tree's lock.
 INSERT INTO tree_changes (begun_in, last_audit_entry, location_ids, parent_ids)

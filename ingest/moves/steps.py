@@ -219,11 +219,13 @@ def _list_parents(tree: Iterable[Location]) -> dict[int, int | None]:
 async def _lock_tree(connection: Connection) -> None:
     """Lock the tree exclusively, if possible at a moment without a running batch.
 
-    A request that waits would make later batches wait too, for the rest of a batch that may take minutes.
+    A request that waits would make later batches wait too, for the rest of a batch that may take minutes. It has no time limit:
+    at the end of a change all of its work would be lost.
     """
     end = time.monotonic() + LOCK_PATIENCE_SECONDS
     while not await locations.try_lock_tree_exclusive(connection):
         if time.monotonic() > end:
+            await moves.lift_lock_timeout(connection)
             await locations.lock_tree_exclusive(connection)
             return
         await asyncio.sleep(POLL_SECONDS)

@@ -36,6 +36,7 @@ READING = (
     "has_",
     "is_",
     "keep_",
+    "lift_",
     "list_",
     "lock_archive_",
     "lock_migrations",

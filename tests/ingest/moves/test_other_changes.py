@@ -1,20 +1,26 @@
 """Changes of the tree in steps next to archives and other changes, and on a cluster."""
 
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from unittest.mock import patch
 
+import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 
 from db.administration import moves
 from db.connection import Connection, is_in_transaction
 from db.pool import INGEST, connect
+from db.repositories import locations
 from ingest.archive.write import archive_prices
 from ingest.batches.revert import revert_batch
 from ingest.distribution import distribute
 from ingest.errors import TreeRejected
+from ingest.moves import steps
 from ingest.retention import delete_expired
 from ingest.tree import change_tree
 from tests.support.databases.citus import SHARDS, citus_schema
@@ -30,9 +36,13 @@ from tests.support.moves.stepping import (
     find_no_move,
     steps_of_any_size,
 )
+from tests.support.waiting import eventually
 from tests.support.worlds import Item, World, apply_frame, frame_of
 
 pytestmark = pytest.mark.anyio
+
+LOCK_TIMEOUT_SECONDS = 0.2
+WAITS_FOR_TREE = b"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7263002 AND NOT granted"
 
 
 async def test_change_in_steps_survives_a_change_of_the_previous_release(
@@ -98,6 +108,33 @@ async def test_change_in_steps_moves_archived_prices(
     with steps_of_any_size():
         await change_tree(connection, entries_of({"AAAAA": "new", "new": "right"}))
     world.parents |= {"AAAAA": "new", "new": "right"}
+    await compare_totals(database_url, world, DAYS)
+
+
+async def test_change_in_steps_is_not_lost_to_a_batch_that_runs_longer_than_others_wait(
+    connection: Connection, database_url: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "LOCK_PATIENCE_SECONDS", 0)
+    await connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'".encode())
+    with psycopg.connect(database_url) as batch, ThreadPoolExecutor(1) as thread:
+
+        def end_late() -> None:
+            with psycopg.connect(database_url, autocommit=True) as observer:
+                eventually(lambda: observer.execute(WAITS_FOR_TREE).fetchone() == (1,), "the change does not wait")
+            time.sleep(3 * LOCK_TIMEOUT_SECONDS)
+            batch.commit()
+
+        def begin_batch(fraction: float) -> None:
+            if fraction > 0 and batch.info.transaction_status is TransactionStatus.IDLE:
+                batch.execute(locations.SQL["lock_tree_shared"])
+                ends.append(thread.submit(end_late))
+
+        ends = list[Future[None]]()
+        with steps_of_any_size():
+            await change_tree(connection, entries_of({"AAAAA": "right"}), report=begin_batch)
+        [end] = ends
+        end.result()
+    world.parents["AAAAA"] = "right"
     await compare_totals(database_url, world, DAYS)
 
 

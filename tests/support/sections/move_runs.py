@@ -19,6 +19,7 @@ MOVE_RUNS: Mapping[str, Callable[[Connection], Awaitable[object]]] = {
     "moves.insert_moved_month": lambda c: moves.insert_moved_month(c, MONTH),
     "moves.insert_moved_record": lambda c: moves.insert_moved_record(c, RecordKind.TOTALS, MONTH, b"rows"),
     "moves.insert_tree_change": lambda c: moves.insert_tree_change(c, [CNAAA], [RIGHT]),
+    "moves.lift_lock_timeout": moves.lift_lock_timeout,
     "moves.list_moved_records": lambda c: moves.list_moved_records(
         c, RecordKind.TOTALS, MONTH, snapshot="1:1:", is_visible=False, after=0, limit=10
     ),
