@@ -23,10 +23,10 @@ from ingest.sketches.move import sum_by_pair
 
 MAX_SETTLED_CHANGES = 2_000_000
 """Changes of totals that are added up together: 80 MB. What exceeds them becomes further rows of the same keys."""
-MAX_SETTLED_SKETCHES = 50_000
-"""Sketches that are added up together, of some kilobytes each."""
+MAX_SETTLED_BYTES = 64 << 20
+"""Bytes of sketches that are added up together."""
 READ_VALUES = 20
-"""Recorded values of a round trip; each has up to 50,000 rows."""
+"""Recorded values of a round trip; each has up to 50,000 changes, or some megabytes of sketches."""
 
 
 class SnapshotPart(NamedTuple):
@@ -73,7 +73,7 @@ async def _settle_totals(connection: Connection, month: date, new_ids: Mapping[i
 
 
 async def _settle_sketches(connection: Connection, month: date, new_ids: Mapping[int, int], part: SnapshotPart) -> None:
-    rows = list[SketchRow]()
+    rows, size = list[SketchRow](), 0
 
     async def append() -> None:
         await append_sketches(connection, sum_by_pair(month_number(month), rows))
@@ -81,12 +81,12 @@ async def _settle_sketches(connection: Connection, month: date, new_ids: Mapping
 
     async with aclosing(_read(connection, RecordKind.SKETCHES, month, part)) as contents:
         async for content in contents:
-            rows += [
-                (new_ids.get(origin, origin), new_ids.get(destination, destination), sign, sketch)
-                for origin, destination, sign, sketch in await asyncio.to_thread(decode_sketches, content)
-            ]
-            if len(rows) > MAX_SETTLED_SKETCHES:
+            for origin, destination, sign, sketch in await asyncio.to_thread(decode_sketches, content):
+                rows.append((new_ids.get(origin, origin), new_ids.get(destination, destination), sign, sketch))
+                size += len(sketch)
+            if size > MAX_SETTLED_BYTES:
                 await append()
+                size = 0
     if rows:
         await append()
 

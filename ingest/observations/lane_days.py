@@ -40,7 +40,8 @@ def month_of(days: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
 def days_in_months(months: Int64) -> Int64:
     """Return the number of days of each month, counted from January 1970."""
     first, after = (number.astype("datetime64[M]").astype("datetime64[D]") for number in (months, months + 1))
-    return (after - first).astype(np.int64)
+    days: Int64 = (after - first).astype(np.int64)
+    return days
 
 
 def first_day_of(month: int) -> int:

@@ -23,7 +23,14 @@ from ingest.verification.fingerprints import (
     add_up,
     select,
 )
-from ingest.verification.rows import PriceRows, UnreadableRows, decode_prices, decode_sketch_rows, decode_totals
+from ingest.verification.rows import (
+    PriceRows,
+    UnreadableRows,
+    decode_prices,
+    decode_sketch_rows,
+    decode_totals,
+    divide_sketch_rows,
+)
 from ingest.verification.snapshot import Snapshot, run_both
 
 BLOCKS_PER_STEP = 2_048
@@ -31,6 +38,8 @@ BLOCKS_PER_STEP = 2_048
 
 SKETCH_BLOCKS_PER_STEP = 16
 """A block refers to up to a hundred sketches outside of it, of up to 44 kB each."""
+MAX_SKETCH_BYTES = 4 << 20
+"""Sketches that are decoded at once, which bounds memory: an entry has 3 bytes, and 100 while its fingerprint is computed."""
 ROWS_PER_BLOCK = 64
 """Archived observations that count as much as a block in the progress."""
 
@@ -128,8 +137,11 @@ class Comparison:
         """Return the fingerprints of sketches, and the months of damaged rows."""
 
         def process(packed: PackedSketchRows) -> Fingerprints:
-            rows = decode_sketch_rows(packed)
-            return Fingerprints(rows.months, rows.origins, self._fingerprinter.fingerprint_sketches(rows))
+            decoded = map(decode_sketch_rows, divide_sketch_rows(packed, MAX_SKETCH_BYTES))
+            return add_up(
+                Fingerprints(rows.months, rows.origins, self._fingerprinter.fingerprint_sketches(rows))
+                for rows in decoded
+            )
 
         def read(blocks: Blocks) -> Awaitable[PackedSketchRows | None]:
             return verifications.pack_sketches(

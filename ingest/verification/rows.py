@@ -3,6 +3,7 @@
 This is the only place of the verification that knows how a row of totals represents its days.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -146,6 +147,19 @@ def _elements(column: bytes, lengths: Int64, element_words: int) -> tuple[npt.ND
         raise ValueError
     row, position = _positions(lengths)
     return words, _element_starts(headers, lengths, element_words)[row] + element_words * position
+
+
+def divide_sketch_rows(packed: PackedSketchRows, max_bytes: int) -> Iterator[PackedSketchRows]:
+    """Yield the sketches in parts of at most a number of bytes, or of a single one."""
+    ends = np.cumsum(_integers(packed.lengths))
+    start = 0
+    while start < len(ends):
+        begin = int(ends[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, begin + max_bytes, side="right")))
+        origins, destinations, months, lengths = (column[4 * start : 4 * stop] for column in packed[:4])
+        sketches = packed.sketches[begin : int(ends[stop - 1])]
+        yield PackedSketchRows(origins, destinations, months, lengths, sketches)
+        start = stop
 
 
 def decode_sketch_rows(packed: PackedSketchRows) -> SketchRows:

@@ -4,7 +4,7 @@ A value holds thousands of rows, compressed. Nothing but the last transaction of
 """
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -13,6 +13,8 @@ import polars as pl
 from ingest.batches.aggregation import MonthTotals
 from ingest.sketches.build import MonthSketches
 
+MAX_FILE_BYTES = 4 << 20
+"""Bytes of the sketches of a file."""
 COLUMNS = ("origin", "destination", "slot", "sums", "counts")
 SketchRow = tuple[int, int, int, bytes]
 """Origin, destination, sign and sketch, for `ingest.sketches.move.sum_by_pair`."""
@@ -33,18 +35,26 @@ def decode_totals(month: int, content: bytes) -> MonthTotals:
 
 
 def encode_sketches(parts: Iterable[MonthSketches], *, sign: int) -> Iterator[tuple[int, bytes]]:
-    """Yield each month with the differences of its sketches as an Arrow file.
+    """Yield each month with the differences of its sketches as Arrow files of about MAX_FILE_BYTES.
 
     Months count from January 1970, and the parts are sorted by month. `sign` is 1 or -1.
     """
     for month, of_month in groupby(parts, key=lambda part: part.month):
-        rows = [
-            (origin, destination, sign, sketch)
-            for part in of_month
-            for origin, destination, sketch in zip(part.origins, part.destinations, part.sketches, strict=True)
-        ]
-        schema = {"origin": pl.Int64, "destination": pl.Int64, "sign": pl.Int64, "sketch": pl.Binary}
-        yield month, _write(pl.DataFrame(rows, schema=schema, orient="row"))
+        rows, size = list[SketchRow](), 0
+        for part in of_month:
+            for origin, destination, sketch in zip(part.origins, part.destinations, part.sketches, strict=True):
+                rows.append((origin, destination, sign, sketch))
+                size += len(sketch)
+                if size > MAX_FILE_BYTES:
+                    yield month, _write_sketches(rows)
+                    rows, size = [], 0
+        if rows:
+            yield month, _write_sketches(rows)
+
+
+def _write_sketches(rows: Sequence[SketchRow]) -> bytes:
+    schema = {"origin": pl.Int64, "destination": pl.Int64, "sign": pl.Int64, "sketch": pl.Binary}
+    return _write(pl.DataFrame(rows, schema=schema, orient="row"))
 
 
 def decode_sketches(content: bytes) -> list[SketchRow]:

@@ -17,10 +17,11 @@ from db.connection import Connection, is_in_transaction
 from db.pool import INGEST, connect
 from db.repositories import locations
 from ingest.archive.write import archive_prices
+from ingest.batches.move_records import encoding
 from ingest.batches.revert import revert_batch
 from ingest.distribution import distribute
 from ingest.errors import TreeRejected
-from ingest.moves import steps
+from ingest.moves import settlement, steps
 from ingest.retention import delete_expired
 from ingest.tree import change_tree
 from tests.support.databases.citus import SHARDS, citus_schema
@@ -135,6 +136,25 @@ async def test_change_in_steps_is_not_lost_to_a_batch_that_runs_longer_than_othe
         [end] = ends
         end.result()
     world.parents["AAAAA"] = "right"
+    await compare_totals(database_url, world, DAYS)
+
+
+async def test_change_in_steps_records_and_adds_up_sketches_in_parts(
+    connection: Connection, database_url: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "MAX_FILE_BYTES", 0)
+    monkeypatch.setattr(settlement, "MAX_SETTLED_BYTES", 0)
+    later = Item("AAAAA", "CCCCC", FIRST, FIRST + timedelta(days=30), Decimal(7))
+
+    async def work(number: int) -> None:
+        if number == 2:
+            async with connect(database_url, INGEST) as other:
+                await apply_frame(other, frame_of([later]))
+
+    with steps_of_any_size():
+        await change_tree(connection, entries_of({"AAAAA": "right"}), report=Interruptions(connection, work))
+    world.parents["AAAAA"] = "right"
+    world.items.append(later)
     await compare_totals(database_url, world, DAYS)
 
 

@@ -130,6 +130,18 @@ async def test_verify_finds_damage_and_repair_removes_it(verified: Connection, s
     assert [month for (month,) in await cursor.fetchall()] == EVERYTHING
 
 
+@pytest.mark.parametrize("name", ["the last byte of a sketch", "the flags of a sketch"])
+async def test_verify_finds_damage_in_sketches_that_are_decoded_in_parts(
+    verified: Connection, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(comparison, "MAX_SKETCH_BYTES", 1)
+    assert not any((await check(verified, full=True)).values())
+    await verified.execute(DAMAGE[name].encode())
+    assert any((await check(verified, full=True)).values())
+    assert any((await check(verified, repair=True)).values())
+    assert not any((await check(verified, full=True)).values())
+
+
 @pytest.mark.parametrize("full", [False, True], ids=["incremental", "full"])
 async def test_verify_finds_changes_that_begin_on_another_day_than_their_month(
     connection: Connection, full: bool
