@@ -65,7 +65,7 @@ class Scope:
         return {_month_of(part.period) for part in self.checksums if part.subject == TOTALS}
 
     def list_misplaced(self) -> list[tuple[int, int]]:
-        """Return the periods that are not the first day of a month, with the first origins of their parts.
+        """Return the periods that begin within a month, and the first origins of their parts.
 
         Damaged totals and sketches have them.
         """

@@ -35,9 +35,9 @@ def decode_totals(month: int, content: bytes) -> MonthTotals:
 
 
 def encode_sketches(parts: Iterable[MonthSketches], *, sign: int) -> Iterator[tuple[int, bytes]]:
-    """Yield each month with the differences of its sketches as Arrow files of about MAX_FILE_BYTES.
+    """Yield each month with the differences of its sketches as Arrow files.
 
-    Months count from January 1970, and the parts are sorted by month. `sign` is 1 or -1.
+    A file has about MAX_FILE_BYTES. Months count from January 1970, and the parts are sorted by month. `sign` is 1 or -1.
     """
     for month, of_month in groupby(parts, key=lambda part: part.month):
         rows, size = list[SketchRow](), 0
