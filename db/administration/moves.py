@@ -207,7 +207,7 @@ async def store_moved_lanes(
 ) -> None:
     """Store the lanes that have totals in a range of months and a moved port at an end.
 
-    They are numbered in parts of `part_lanes` lanes.
+    They are numbered in parts of `part_lanes` lanes, or of fewer with many rows.
     """
     await connection.execute(
         SQL["store_moved_lanes"], {"moved": list(moved), "part_lanes": part_lanes, "first": first, "last": last}

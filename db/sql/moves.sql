@@ -123,23 +123,28 @@ SELECT EXISTS (
 
 -- store_moved_lanes --
 -- One row per lane (port to port) with totals from the month `first` to the month `last` and with an end among the moved ports,
--- numbered in parts of part_lanes lanes. Uses price_totals_lane_month_idx: a range scan per moved origin, and a probe per other
--- port and moved destination.
+-- numbered in parts of part_lanes lanes, or of fewer with more than 8 rows a month: a part of a month is sent as one value, which
+-- must stay below 1 GB. Uses price_totals_lane_month_idx: a range scan per moved origin, and a probe per other port and moved
+-- destination.
 CREATE TEMPORARY TABLE moved_lanes ON COMMIT DROP AS
-SELECT origin, destination, min(month) AS first_month, max(month) AS last_month, count(*) AS row_count,
-       (row_number() OVER (ORDER BY origin, destination) - 1) / %(part_lanes)s AS part
+SELECT origin, destination, min(month) AS first_month, max(month) AS last_month, sum(row_count) AS row_count,
+       (sum((max(row_count) + 7) / 8) OVER (ORDER BY origin, destination) - 1)::bigint / %(part_lanes)s AS part
 FROM (
-    SELECT t.origin, t.destination, t.month
-    FROM price_totals t
-    JOIN locations port ON port.id = t.destination AND port.kind = 'PORT'
-    WHERE t.origin = ANY(%(moved)s::integer[]) AND t.month BETWEEN %(first)s AND %(last)s
-    UNION ALL
-    SELECT t.origin, t.destination, t.month
-    FROM locations port
-    CROSS JOIN unnest(%(moved)s::integer[]) AS moved(id)
-    JOIN price_totals t ON t.origin = port.id AND t.destination = moved.id
-    WHERE port.kind = 'PORT' AND NOT port.id = ANY(%(moved)s::integer[]) AND t.month BETWEEN %(first)s AND %(last)s
-) AS moved_rows
+    SELECT origin, destination, month, count(*) AS row_count
+    FROM (
+        SELECT t.origin, t.destination, t.month
+        FROM price_totals t
+        JOIN locations port ON port.id = t.destination AND port.kind = 'PORT'
+        WHERE t.origin = ANY(%(moved)s::integer[]) AND t.month BETWEEN %(first)s AND %(last)s
+        UNION ALL
+        SELECT t.origin, t.destination, t.month
+        FROM locations port
+        CROSS JOIN unnest(%(moved)s::integer[]) AS moved(id)
+        JOIN price_totals t ON t.origin = port.id AND t.destination = moved.id
+        WHERE port.kind = 'PORT' AND NOT port.id = ANY(%(moved)s::integer[]) AND t.month BETWEEN %(first)s AND %(last)s
+    ) AS moved_rows
+    GROUP BY origin, destination, month
+) AS lane_months
 GROUP BY origin, destination
 
 -- analyze_moved_lanes --

@@ -11,38 +11,45 @@ from ingest.observations.lane_days import days_in_months
 
 Int64 = npt.NDArray[np.int64]
 
-MAX_BYTES_AT_ONCE = 4 << 20
-"""Sketches that are decoded at once, which bounds memory: an entry has 3 bytes, and 100 while it is added up."""
-_EMPTY = bytes(2)
+MAX_DECODED_BYTES = 2 << 20
+"""Sketches that are added up at once, which bounds memory: an entry has 3 bytes, and 150 while it is added up."""
 _BUCKET_BITS = 14
 _BUCKET_OFFSET = 1 << (_BUCKET_BITS - 1)
 
 
 def add_up(sketches: Sequence[bytes], groups: Int64, signs: Int64, months: Int64) -> list[bytes]:
-    """Return the sum of the sketches of each group, whose number is a position in `months`.
+    """Return the sum of the sketches of each group.
 
-    The months of the groups count from January 1970. A sketch counts with its sign, 1 or -1. The sum is empty (it has no days)
-    if nothing remains. Raise UnreadableSketch.
+    Groups are numbered from 0, and ascend; `months` are theirs, counted from January 1970. A sketch counts with its sign, 1
+    or -1. The sum is empty (it has no days) if nothing remains. Raise UnreadableSketch.
     """
-    sums = [_EMPTY] * len(months)
-    order = np.argsort(groups, kind="stable")
-    ends = np.cumsum([len(sketches[number]) for number in order.tolist()])
-    start = 0
-    while start < len(order):
-        before = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + MAX_BYTES_AT_ONCE, side="right")))
-        chosen = order[start:stop]
-        first, after = int(groups[chosen[0]]), int(groups[chosen[-1]]) + 1
-        # The first group may have a sum already, of sketches before these.
-        parts = [sums[first], *(sketches[number] for number in chosen.tolist())]
-        try:
-            sums[first:after] = _add_up_at_once(
-                parts, np.append(0, groups[chosen] - first), np.append(1, signs[chosen]), months[first:after]
+    sums = list[bytes]()
+    for start, stop in _divide(sketches):
+        # The sum of a group that continues takes the place of what it adds up.
+        before = int(start > 0 and groups[start] == groups[start - 1])
+        part, part_groups, part_signs = sketches[start:stop], groups[start:stop], signs[start:stop]
+        if before:
+            part, part_groups, part_signs = (
+                [sums.pop(), *part],
+                np.append(groups[start], part_groups),
+                np.append(1, part_signs),
             )
+        try:
+            part_months = months[len(sums) : int(groups[stop - 1]) + 1]
+            sums += _add_up_at_once(part, part_groups - len(sums), part_signs, part_months)
         except UnreadableSketch as error:
-            raise UnreadableSketch(int(chosen[error.number - 1])) from None
-        start = stop
+            raise UnreadableSketch(start - before + error.number) from None
     return sums
+
+
+def _divide(sketches: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of positions of sketches that are added up at once."""
+    start, size = 0, 0
+    for stop, sketch in enumerate(sketches, 1):
+        size += len(sketch)
+        if size >= MAX_DECODED_BYTES or stop == len(sketches):
+            yield start, stop
+            start, size = stop, 0
 
 
 def _add_up_at_once(sketches: Sequence[bytes], groups: Int64, signs: Int64, months: Int64) -> list[bytes]:

@@ -11,6 +11,7 @@ from random import Random
 import psycopg
 import pytest
 
+from db.administration import moves
 from db.connection import Connection
 from db.errors import LockTimeout
 from db.pool import INGEST, open_pool
@@ -23,7 +24,7 @@ from ingest.tree import change_tree
 from ingest.verify import verify
 from ingest.worker import process_next_batch
 from tests.support.batches.queue import accept, get_batch
-from tests.support.worlds import Item, World, apply_frame, frame_of
+from tests.support.worlds import Item, World, apply_frame, by_key, frame_of
 
 pytestmark = pytest.mark.anyio
 
@@ -156,3 +157,17 @@ async def test_worker_that_waits_too_long_for_a_tree_change_counts_no_attempt(
         assert (batch.status, batch.attempts, batch.failure) == (BatchStatus.QUEUED, 0, None)
         assert await process_next_batch(pool)
     assert (await get_batch(connection, batch_id)).status is BatchStatus.APPLIED
+
+
+async def test_lanes_of_many_rows_are_moved_in_more_parts(connection: Connection) -> None:
+    """A part of a month is one value, which PostgreSQL limits to 1 GB."""
+    await change_tree(connection, WORLD.entries())
+    for destination, batches in (("BBBBB", 8), ("CCCCC", 25)):
+        for _ in range(batches):
+            await apply_frame(connection, frame_of([Item("AAAAA", destination, DAY, DAY, Decimal(1))]))
+    known = by_key(await locations.list_locations(connection))
+    for part_lanes, last_part in ((1, 4), (2, 2), (5, 0)):
+        async with connection.transaction(force_rollback=True):
+            await moves.store_moved_lanes(connection, [known["AAAAA"].id], part_lanes=part_lanes)
+            measured = await moves.measure_moved_lanes(connection)
+        assert (measured.row_count, measured.last_part) == (33, last_part)

@@ -122,8 +122,15 @@ async def test_compaction_of_both_forms_keeps_the_last_day_of_a_month_out_of_the
     ],
     ids=["the last byte of one", "the last bytes and the months of all"],
 )
+@pytest.mark.parametrize("max_bytes", [1, 40, merge.MAX_DECODED_BYTES])
 async def test_compaction_marks_the_month_of_a_damaged_sketch_as_stale(
-    connection: Connection, world: World, caplog: pytest.LogCaptureFixture, changed: str, rows: str
+    connection: Connection,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    max_bytes: int,
+    changed: str,
+    rows: str,
 ) -> None:
     monkeypatch.setattr(merge, "MAX_DECODED_BYTES", max_bytes)
     await change_tree(connection, world.entries())
