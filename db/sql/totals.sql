@@ -249,9 +249,9 @@ ORDER BY month
 
 -- diff_month --
 -- One row per pair of locations and day of the month whose totals differ from day_sums, worst first. A damaged row may name no
--- location. If its month does not begin on the first day, or if it begins outside of its month, possibly on a day that no program
--- can represent, it counts behind the month's end. OFFSET 0 lets the rows of a distributed table travel as they are stored, and not as a row per day; a single server takes
--- two thirds of the time with it.
+-- location. If its month does not begin on the first day, or if it begins outside of its month, possibly on a day that no
+-- program can represent, it counts behind the month's end. OFFSET 0 lets the rows of a distributed table travel as they are
+-- stored, and not as a row per day; a single server takes two thirds of the time with it.
 SELECT coalesce(o.key, '?' || origin) AS origin, coalesce(d.key, '?' || destination) AS destination, day,
        coalesce(expected.price_sum, 0) AS expected_sum, coalesce(expected.price_count, 0) AS expected_count,
        coalesce(actual.price_sum, 0) AS actual_sum, coalesce(actual.price_count, 0) AS actual_count
