@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from rich.table import Column, Table
@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from db.administration import verifications
 from db.administration.verifications import Verification
 from db.connection import Connection
+from db.errors import DatabaseError
 from db.migrate import contract as contract_schema
 from db.migrate import migrate as apply_migrations
 from db.pool import INGEST, connect
@@ -65,8 +66,9 @@ def prepare(*, demo: bool) -> None:
     settings = read_settings()
     with open_database(settings, check=None) as url:
         bring_up_to_date(url)
-        if not run_with_connection(totals.can_store_changes, url):
-            print_line(CONTRACTION_DUE)
+        with suppress(DatabaseError):  # A hint must not keep a server from starting.
+            if not run_with_connection(totals.can_store_changes, url):
+                print_line(CONTRACTION_DUE)
         if demo and run_with_connection(_is_empty, url):
             require_room(settings, url, "The demo data were not loaded (--no-demo serves without them)", DEMO_BYTES)
             _load_demo(url)
