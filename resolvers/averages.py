@@ -109,5 +109,5 @@ def _averages_from_totals(days: DateRange, totals: DayTotals) -> DailyAverages:
 def _averages_with_statistics(days: DateRange, prices: "SortedPrices") -> DailyAverages:
     averages = _averages_from_totals(days, DayTotals(prices.sums, prices.counts))
     has_figures = [count >= MIN_PRICES_FOR_STATISTICS for count in prices.counts]
-    lows, medians, highs = (prices.percentiles(at, has_figures) for at in (0, 50, 100))
+    lows, medians, highs = prices.percentiles((0, 50, 100), has_figures)
     return averages._replace(lows=lows, highs=highs, medians=medians)

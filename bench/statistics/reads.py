@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 from statistics import fmean, median
 
 import numpy as np
@@ -63,7 +64,7 @@ async def from_prices(connection: Connection, lane: Lane, axis: Axis) -> tuple[O
 def read_percentiles(statistics: OrderStatistics) -> list[list[float | None]]:
     """Return the five percentiles of all buckets."""
     wanted = [True] * len(statistics.counts)
-    return [statistics.percentiles(at, wanted) for at in PERCENTILES]
+    return statistics.percentiles(PERCENTILES, wanted)
 
 
 async def measure_reads(console: Console, worlds: Sequence[History], scale: Scale) -> None:
@@ -154,23 +155,21 @@ async def _measure(
 
 
 async def measure_errors(console: Console, world: History) -> None:
-    """Compare statistics of all pairs of regions and days of a month with the exact ones."""
-    axis = divide(MONTH, Interval.DAY)
+    """Compare statistics of all pairs of regions with the exact ones, by day of a month and by month of a year."""
     regions = [region(level, index) for level in (1, 2, 3, 4) for index in range(3 ** (level - 1))]
-    errors: list[float] = []
-    for origin in regions:
-        for destination in regions:
+    for days, interval in ((MONTH, Interval.DAY), (YEAR, Interval.MONTH)):
+        axis, asked = divide(days, interval), (0, *PERCENTILES, 100)
+        wanted, errors = [True] * len(axis.buckets), list[float]()
+        for origin, destination in product(regions, repeat=2):
             lane = world.lane(origin, destination)
             exact, _ = await from_prices(world.connection, lane, axis)
             sketched, _ = await from_sketches(world.connection, lane, axis)
             assert exact.counts == sketched.counts
-            wanted = [True] * len(axis.buckets)
-            for at in (0, *PERCENTILES, 100):
-                truth, found = (np.array(each.percentiles(at, wanted), dtype=float) for each in (exact, sketched))
-                # A day without prices is not a number.
-                relative = np.abs(found - truth) / np.abs(truth)
-                errors += relative[~np.isnan(relative)].tolist()
-    console.print(
-        f"Error of statistics from sketches, {world.name} prices, {len(regions) ** 2} pairs of regions, {len(MONTH)} days:"
-        f" largest {max(errors):.2%}, mean {fmean(errors):.2%} of {len(errors):,} figures"
-    )
+            truth, found = (np.array(each.percentiles(asked, wanted), dtype=float) for each in (exact, sketched))
+            # A day without prices is not a number.
+            relative = np.abs(found - truth) / np.abs(truth)
+            errors += relative[~np.isnan(relative)].tolist()
+        console.print(
+            f"Error of statistics from sketches, {world.name} prices, {len(regions) ** 2} pairs of regions, {len(days)} days by"
+            f" {interval.lower()}: largest {max(errors):.2%}, mean {fmean(errors):.2%} of {len(errors):,} figures"
+        )

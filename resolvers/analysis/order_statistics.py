@@ -56,34 +56,70 @@ class OrderStatistics(ABC):
         The rank counts the prices below and half of those that are equal. The amount is in 1/`units` of the currency.
         """
 
-    def percentiles(self, at: float, wanted: Sequence[bool]) -> list[float | None]:
-        """Return the percentile of each wanted bucket in the currency, with 2 decimals.
+    def percentiles(self, asked: Sequence[float], wanted: Sequence[bool]) -> list[list[float | None]]:
+        """Return each of the percentiles, at least one, for all wanted buckets.
 
-        The position is (count - 1) × at / 100, linear between the two nearest prices, like `percentile_cont` of PostgreSQL.
+        Prices are in the currency, with 2 decimals. The position is (count - 1) × percentile / 100, linear between the two
+        nearest prices, like `percentile_cont` of PostgreSQL.
         """
-        part = Fraction(repr(at)) / 100
-        numerator, denominator = part.numerator, part.denominator
         counts = np.array(self.counts, dtype=np.int64)
         chosen = np.flatnonzero((counts > 0) & np.array(wanted))
+        starts, last = (np.cumsum(counts) - counts)[chosen], counts[chosen] - 1
+        positions = [_Position.find(Fraction(repr(at)) / 100, last, sum(self.counts)) for at in asked]
+        offsets = np.concatenate([starts + position.rank for position in positions])
+        # All at once: numpy spends more time per call than per price.
+        cents, rates = self._pick(np.concatenate([offsets, offsets + 1]))
+        picked = zip(
+            positions,
+            *(np.split(half, len(asked)) for each in (cents, rates) for half in np.split(each, 2)),
+            strict=True,
+        )
+        return [_spread(_price_at(*each), chosen, len(counts)) for each in picked]
+
+
+class _Position(NamedTuple):
+    """Position of a percentile among the prices of each bucket.
+
+    It is `remainder` / `denominator` of the way from the price of `rank`, which counts from 0, to the next one.
+    """
+
+    rank: Int64
+    remainder: npt.NDArray[np.int64] | npt.NDArray[np.object_]
+    denominator: int
+
+    @classmethod
+    def find(cls, part: Fraction, last: Int64, largest: int) -> "_Position":
+        """Return the position at a part of the way from the first price of each bucket to the last.
+
+        `last` has the rank of the last price, which is below `largest`.
+        """
+        numerator, denominator = part.numerator, part.denominator
         # A percentage with many digits needs the integers of Python.
-        integer = np.int64 if max(sum(self.counts) * numerator, denominator) < MAX_PRODUCT else object
-        position = (counts[chosen] - 1).astype(integer) * numerator
-        rank, remainder = position // denominator, position % denominator
-        offsets = (np.cumsum(counts) - counts)[chosen] + rank.astype(np.int64)
-        (low, low_rate), (high, high_rate) = self._pick(offsets), self._pick(offsets + 1)
-        found: list[float | None] = [None] * len(counts)
-        if denominator <= MAX_DENOMINATOR and (low_rate == RATE_UNITS).all() and (high_rate == RATE_UNITS).all():
-            scaled = low * denominator + np.where(remainder > 0, high - low, 0) * remainder.astype(np.int64)
-            cents = np.sign(scaled) * ((denominator // 2 + np.abs(scaled)) // denominator)
-            prices: list[float | None] = (cents / 100).tolist()
-        else:
-            columns = (column.tolist() for column in (low, low_rate, high, high_rate, remainder))
-            prices = [_interpolate(column, denominator) for column in zip(*columns, strict=True)]
-        if len(prices) == len(found):
-            return prices
+        integer = np.int64 if max(largest * numerator, denominator) < MAX_PRODUCT else object
+        position = last.astype(integer) * numerator
+        return cls((position // denominator).astype(np.int64), position % denominator, denominator)
+
+
+def _price_at(position: _Position, low: Int64, high: Int64, low_rate: Int64, high_rate: Int64) -> list[float]:
+    """Return the prices in the currency between the two nearest ones, which are in US cents."""
+    _, remainder, denominator = position
+    if denominator <= MAX_DENOMINATOR and (low_rate == RATE_UNITS).all() and (high_rate == RATE_UNITS).all():
+        scaled = low * denominator + np.where(remainder > 0, high - low, 0) * remainder.astype(np.int64)
+        cents = np.sign(scaled) * ((denominator // 2 + np.abs(scaled)) // denominator)
+        prices: list[float] = (cents / 100).tolist()
+        return prices
+    columns = (column.tolist() for column in (low, low_rate, high, high_rate, remainder))
+    return [_interpolate(column, denominator) for column in zip(*columns, strict=True)]
+
+
+def _spread(prices: list[float], chosen: npt.NDArray[np.intp], bucket_count: int) -> list[float | None]:
+    """Return the prices of the chosen buckets, and None for the others."""
+    spread: list[float | None] = [*prices]
+    if len(prices) < bucket_count:
+        spread = [None] * bucket_count
         for bucket, price in zip(chosen.tolist(), prices, strict=True):
-            found[bucket] = price
-        return found
+            spread[bucket] = price
+    return spread
 
 
 def _interpolate(prices: tuple[int, ...], denominator: int) -> float:

@@ -2,9 +2,11 @@
 
 The cost does not grow with the number of prices.
 
-A cell is the number of prices of one price bucket within one segment of the range. The j-th of its c prices is taken to lie at
-(j + ½) / c of the way through the price bucket, so it is at most one price bucket wrong. An order statistic inherits that:
-where every price is at most a factor away from its estimate, so is the n-th smallest of all.
+A cell is the number of prices of one price bucket within one segment of the range. They come from observations, each of which
+repeats its price on every day that it is valid. The cell has at least as many observations as its daily numbers rise by in
+all. The prices are divided evenly among these, and the k-th of n observations is taken to lie at (k + ½) / n of the way
+through the price bucket, so it is at most one price bucket wrong. An order statistic inherits that: where every price is at
+most a factor away from its estimate, so is the n-th smallest of all.
 
 Where a bucket has several exchange rates, its cells overlap. They are put in order by their middles, and each stands for its
 middle, which is at most half a price bucket wrong.
@@ -43,6 +45,7 @@ class SketchedPrices(OrderStatistics):
         is_daily = len(segments.starts) == len(by_day)
         by_segment = by_day if is_daily else np.add.reduceat(by_day, segments.starts, axis=0)
         self._segments = segments
+        self._by_day = None if is_daily else by_day
         self._low, self._high = bucket_bounds(price_buckets)
         self._is_single = np.bincount(segments.buckets)[segments.buckets] == 1
         """Whether each segment is the only one of its bucket."""
@@ -69,8 +72,19 @@ class SketchedPrices(OrderStatistics):
         segment, column = np.divmod(self._cells[at], len(self._low))
         low, high, count = self._low[column], self._high[column], self._counts[at]
         position = (offsets - self._until[at] + count).clip(0, count - 1)
-        twice = np.where(self._is_single[segment], 2 * position + 1, count)
-        return low + (high - low) * twice // (2 * count), self._segments.rates[segment]
+        observations = count if self._by_day is None else self._count_observations(self._by_day, segment, column)
+        number = position * observations // count
+        twice = np.where(self._is_single[segment], 2 * number + 1, observations)
+        return low + (high - low) * twice // (2 * observations), self._segments.rates[segment]
+
+    def _count_observations(self, by_day: Counts, segment: Int64, column: Int64) -> Int64:
+        """Return the least number of observations that cells with prices can have."""
+        starts, stops = self._segments.starts[segment], self._segments.stops[segment]
+        days = starts[:, np.newaxis] + np.arange(int((stops - starts).max(initial=1)))
+        is_inside = days < stops[:, np.newaxis]
+        counts = np.where(is_inside, by_day[np.where(is_inside, days, 0), column[:, np.newaxis]], 0)
+        rises: Int64 = np.diff(counts, axis=1, prepend=0).clip(0).sum(axis=1).astype(np.int64)
+        return rises
 
     def rank(self, amount: int, units: int) -> Rank | None:
         """Return the percentile rank of an amount and its error; None without prices.

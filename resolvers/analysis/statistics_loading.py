@@ -111,7 +111,7 @@ def _decode(sketches: LaneSketches, selection: PriceSelection) -> "SketchedPrice
 
 
 def _compute_all(statistics: "OrderStatistics", asked: Sequence[float], wanted: Sequence[bool]) -> Percentiles:
-    return {at: statistics.percentiles(at, wanted) for at in asked}
+    return dict(zip(asked, statistics.percentiles(asked, wanted), strict=True))
 
 
 class LaneStatistics:

@@ -40,7 +40,8 @@ def test_percentiles_match_the_oracle(case: Case, minimum: int, at: float) -> No
     expected = [known(prices, minimum) for prices in case.by_bucket()]
     prices = case.sorted_prices()
     assert prices.counts == [len(each) for each in case.by_bucket()]
-    assert prices.percentiles(at, [not isinstance(each, NullReason) for each in expected]) == [
+    [found] = prices.percentiles([at], [not isinstance(each, NullReason) for each in expected])
+    assert found == [
         None if isinstance(each, NullReason) else round_half_away(percentile(each, at) / 100) for each in expected
     ]
 

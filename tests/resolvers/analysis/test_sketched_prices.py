@@ -85,7 +85,7 @@ def test_percentiles_stay_within_the_width_of_a_price_bucket(
     case, prices = drawn
     expected = [known(each, minimum) for each in case.by_bucket()]
     assert prices.counts == [len(each) for each in case.by_bucket()]
-    found = prices.percentiles(at, [not isinstance(each, NullReason) for each in expected])
+    [found] = prices.percentiles([at], [not isinstance(each, NullReason) for each in expected])
     for value, each in zip(found, expected, strict=True):
         if isinstance(each, NullReason):
             assert value is None
@@ -125,16 +125,30 @@ def test_prices_below_128_cents_are_exact_in_every_currency() -> None:
     rates: list[int | None] = [1_093_100_000_000 + day for day in range(21)]
     for case in (Case(observations, axis, None), Case(observations, axis, rates)):
         prices = SketchedPrices([*sketch(observations)], axis, case.rates)
-        for at in (0, 2.5, 50, 99.9, 100):
-            assert prices.percentiles(at, [True]) == case.sorted_prices().percentiles(at, [True])
+        asked = (0, 2.5, 50, 99.9, 100)
+        assert prices.percentiles(asked, [True]) == case.sorted_prices().percentiles(asked, [True])
         assert prices.rank(5_000, 10**4) == case.sorted_prices().rank(5_000, 10**4)
+
+
+def test_prices_of_one_observation_lie_at_one_place_in_their_bucket() -> None:
+    month = divide(days_from_first(28), None)
+    # The bucket holds 10,496 to 10,623 cents.
+    for observations, lowest, highest in (
+        ([Observation(10_500, 3, 9)], 105.59, 105.59),
+        ([Observation(10_500, 3, 9), Observation(10_600, 5, 20)], 105.27, 105.91),
+        ([Observation(10_500, 3, 9), Observation(10_600, 12, 20)], 105.27, 105.91),
+        ([Observation(10_500, 3, 9), Observation(10_600, 10, 20)], 105.59, 105.59),
+        ([Observation(10_500, day, day) for day in (0, 2, 4, 6)], 105.11, 106.07),
+    ):
+        prices = SketchedPrices([*sketch(observations)], month, None)
+        assert prices.percentiles([0, 100], [True]) == [[lowest], [highest]]
 
 
 def test_sketches_of_another_month_have_no_prices() -> None:
     axis = divide(days_from_first(5), None)
     prices = SketchedPrices([*sketch([Observation(500, 8, 9)])], axis, None)
     assert prices.counts == [0]
-    assert prices.percentiles(50, [True]) == [None]
+    assert prices.percentiles([50], [True]) == [[None]]
     assert prices.rank(100, 10**4) is None
 
 
@@ -152,8 +166,8 @@ def test_sketches_that_are_decoded_in_parts_add_up(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(sketched_prices, "MAX_DECODED_BYTES", limit)
         parts = SketchedPrices(rows[::-1], axis, None)
         assert parts.counts == whole.counts
-        for at in (0, 12.5, 50, 100):
-            assert parts.percentiles(at, wanted) == whole.percentiles(at, wanted)
+        asked = (0, 12.5, 50, 100)
+        assert parts.percentiles(asked, wanted) == whole.percentiles(asked, wanted)
 
 
 def test_memory_does_not_grow_with_the_rows_of_a_month() -> None:
@@ -173,5 +187,5 @@ def test_range_may_have_more_days_than_a_short_integer() -> None:
     observations = [Observation(cents, day, day) for cents, day in ((100, 0), (101, 1), (127, 40_000))]
     case = Case(observations, divide(DateRange(FIRST, FIRST + timedelta(40_000)), Interval.DAY), None)
     for prices in (SketchedPrices([*sketch(observations)], case.axis, None), case.sorted_prices()):
-        found = prices.percentiles(50, [True] * 40_001)
+        [found] = prices.percentiles([50], [True] * 40_001)
         assert {day: price for day, price in enumerate(found) if price is not None} == {0: 1.0, 1: 1.01, 40_000: 1.27}
