@@ -7,7 +7,7 @@ most 1/64 of its prices wide. Negative amounts mirror positive ones.
 import numpy as np
 import numpy.typing as npt
 
-Int64 = npt.NDArray[np.int64]
+from db.sketches.arrays import Int64
 
 MAX_ERROR = 1 / 64
 """Greatest difference between two prices of a bucket, relative to the smaller one."""

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from db.sketches.arrays import Int64
 from db.sketches.errors import UnreadableSketch
-
-Int64 = npt.NDArray[np.int64]
 
 DAYS = 31
 _WIDTHS = ("<i1", "<i2", "<i4", "<i8")

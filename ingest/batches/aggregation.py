@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import numpy.typing as npt
 
+from db.sketches.arrays import Int64
 from domain.locations import Location, TreeMove
 from domain.prices import COUNT_MASK, LASTING, MAX_COUNT, MAX_SUM, SLOT_BITS, SUM_SHIFT
 from ingest.observations.lane_days import LaneDays, first_day_of, month_of
@@ -31,8 +32,6 @@ It bounds memory: in a tree of five levels, a lane becomes up to 25 rows of half
 """
 MAX_MOVED_CHANGES = 100_000
 """Changes of lanes whose move is computed at once, for the same reason."""
-
-Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ import numpy.typing as npt
 import polars as pl
 
 from db.administration.moves import PackedTotals
+from db.sketches.arrays import Int64
 from domain.locations import Location
 from domain.prices import LASTING, MAX_CHANGES, RATE_UNITS
 from ingest.batches.aggregation import (
     DAYS,
-    Int64,
     MonthTotals,
     days_in_month,
     pack_changes,
@@ -68,7 +68,7 @@ def _empty_rows(columns: tuple[tuple[str, object], ...], count: int) -> npt.NDAr
     return rows
 
 
-def _fill_numeric(target: npt.NDArray[np.void], value: npt.NDArray[np.int64], units: int) -> None:
+def _fill_numeric(target: npt.NDArray[np.void], value: Int64, units: int) -> None:
     """Write value / units as numeric; the server trims leading and trailing zero digits."""
     fraction_digits = {AMOUNT_UNITS: 1, RATE_UNITS: 3}[units]
     digits = target.dtype["digit"].shape[0]

@@ -3,13 +3,11 @@
 from datetime import timedelta
 
 import numpy as np
-import numpy.typing as npt
 
+from db.sketches.arrays import Int64
 from domain.batches import BatchOutcome, BatchStatus
 from ingest.batches.currency_conversion import UNIX_EPOCH
 from ingest.batches.pipeline import ProcessedSlice
-
-Int64 = npt.NDArray[np.int64]
 
 
 class BatchCounts:

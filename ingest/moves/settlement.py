@@ -13,8 +13,9 @@ from db.administration import moves
 from db.administration.moves import RecordKind
 from db.connection import Connection
 from db.repositories import totals
+from db.sketches.arrays import Int64
 from domain.intervals import month_number
-from ingest.batches.aggregation import Int64, MonthTotals, add_up
+from ingest.batches.aggregation import MonthTotals, add_up
 from ingest.batches.copy_encoding import encode_totals
 from ingest.batches.move_records.encoding import SketchRow, decode_sketches, decode_totals
 from ingest.observations.copy_stream import copy_stream

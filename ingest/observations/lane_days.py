@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-Int64 = npt.NDArray[np.int64]
+from db.sketches.arrays import Int64
 
 
 @dataclass(frozen=True, slots=True)

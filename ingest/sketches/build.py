@@ -11,15 +11,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from db.sketches.arrays import Int64
 from db.sketches.buckets import bucket_of
 from db.sketches.encoding import DAYS, Entries, encode_sketches
 from domain.locations import Location
 from ingest.observations.lane_days import LaneDays, first_day_of, month_of
 from ingest.sketches.tree import RegionOrder
-
-Int64 = npt.NDArray[np.int64]
 
 MAX_DENSE_CELLS = 1 << 24
 """Cells of one origin region's dense array, at 8 bytes each."""

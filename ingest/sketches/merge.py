@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from db.sketches.arrays import Int64
 from db.sketches.encoding import DAYS, Entries, decode_sketches, encode_sketches
 from db.sketches.errors import UnreadableSketch
 from ingest.observations.lane_days import days_in_months
-
-Int64 = npt.NDArray[np.int64]
 
 MAX_DECODED_BYTES = 2 << 20
 """Sketches that are added up at once, which bounds memory: an entry has 3 bytes, and 150 while it is added up."""

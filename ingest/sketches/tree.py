@@ -5,9 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from db.sketches.arrays import Int64
 from domain.locations import Location, LocationKind
-
-Int64 = npt.NDArray[np.int64]
 
 
 class RegionOrder:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from db.administration import verifications
 from db.administration.verifications import Blocks, PackedPriceRows, PackedSketchRows, PackedTotalRows
+from db.sketches.arrays import Int64
 from domain.archive import ArchivedFile
 from ingest.archive.reader import read_lane_days
 from ingest.observations.lane_days import first_day_of
@@ -108,7 +109,7 @@ class Comparison:
             expected.append(-select(above, self._is_in_parts(above.months, above.origins) == in_parts))
         return add_up([stored, *expected])
 
-    def _is_in_parts(self, months: npt.NDArray[np.int64], origins: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    def _is_in_parts(self, months: Int64, origins: Int64) -> npt.NDArray[np.bool_]:
         if self._scope.parts is None:
             return np.ones(len(months), dtype=np.bool_)
         first = origins // ORIGINS_PER_PART * ORIGINS_PER_PART

@@ -7,8 +7,7 @@ Modulo a prime no product of weights vanishes, unlike modulo 2^64, where a high 
 import numpy as np
 import numpy.typing as npt
 
-Int64 = npt.NDArray[np.int64]
-UInt64 = npt.NDArray[np.uint64]
+from db.sketches.arrays import Int64, UInt64
 
 BITS = np.uint64(61)
 PRIME = np.uint64((1 << 61) - 1)

@@ -21,11 +21,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from db.sketches.arrays import Int64, UInt64
 from db.sketches.buckets import bucket_of
 from domain.locations import Location, LocationKind
 from ingest.observations.lane_days import first_day_of, month_of
 from ingest.verification import field
-from ingest.verification.field import Int64, UInt64
 from ingest.verification.rows import PriceRows, SketchRows, TotalRows
 
 MAX_OFFSET = 255

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from db.administration.verifications import PackedPriceRows, PackedSketchRows, PackedTotalRows
+from db.sketches.arrays import Int64
 from db.sketches.encoding import Entries, decode_sketches
 from db.sketches.errors import UnreadableSketch
 from domain.prices import LASTING
 from ingest.batches.aggregation import unpack_changes
 
-Int64 = npt.NDArray[np.int64]
 HEADER_WORDS = 5
 """Words of four bytes before the elements of an array: dimensions, flags, type, size, lower bound (array_send)."""
 EMPTY_WORDS = 3

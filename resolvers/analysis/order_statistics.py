@@ -12,11 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from db.sketches.arrays import Int64
 from domain.intervals import Axis
 from domain.price_series import DayRates
 from domain.prices import RATE_UNITS, round_half_away
-
-Int64 = npt.NDArray[np.int64]
 
 MAX_CENTS = 10**18
 """Beyond every price: an amount above it only needs to stay above all of them."""

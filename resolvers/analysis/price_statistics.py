@@ -6,10 +6,11 @@ exchange rate has its number of days as weight. numpy sorts the pieces. The chos
 
 import numpy as np
 
+from db.sketches.arrays import Int64
 from domain.intervals import Axis
 from domain.price_series import DayRates
 from domain.prices import PackedPrices, round_half_away
-from resolvers.analysis.order_statistics import Int64, OrderStatistics, Rank, divide_by_rate
+from resolvers.analysis.order_statistics import OrderStatistics, Rank, divide_by_rate
 
 PACKED_EPOCH = 730_120
 """Ordinal of 2000-01-01, from which PostgreSQL counts days."""

@@ -19,12 +19,13 @@ from operator import itemgetter
 import numpy as np
 import numpy.typing as npt
 
+from db.sketches.arrays import Int64
 from db.sketches.buckets import bucket_bounds
 from db.sketches.encoding import DAYS, decode_sketches
 from domain.intervals import Axis, days_of_month
 from domain.price_series import DayRates
 from domain.prices import DateRange, round_half_away
-from resolvers.analysis.order_statistics import Int64, OrderStatistics, Rank, Segments, divide_by_rate
+from resolvers.analysis.order_statistics import OrderStatistics, Rank, Segments, divide_by_rate
 
 MAX_DECODED_BYTES = 1 << 20
 """Sketches that are decoded at once.
