@@ -1,4 +1,4 @@
-"""Fixtures of archives: a server of buckets, and a database with prices of three months."""
+"""Fixtures of archives: an S3 server, and a database with prices of three months."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ import pytest
 
 from db.pool import INGEST, connect
 from ingest.tree import change_tree
-from tests.support.buckets import BucketServer, running_bucket_server
+from tests.support.s3_server import S3Server, running_s3_server
 from tests.support.worlds import Item, World, apply_frame, frame_of
 
 
 @pytest.fixture(scope="session")
-def bucket_server() -> Iterator[BucketServer]:
-    """Yield a running server that speaks S3."""
-    with running_bucket_server() as server:
+def s3_server() -> Iterator[S3Server]:
+    """Yield a running S3 server."""
+    with running_s3_server() as server:
         yield server
 
 
@@ -26,7 +26,7 @@ def archive_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of an empty archive, in a folder and in a bucket."""
     if request.param == "file":
         return tmp_path.as_uri()
-    server: BucketServer = request.getfixturevalue("bucket_server")
+    server: S3Server = request.getfixturevalue("s3_server")
     return f"{server.create_bucket()}/prices"
 
 

@@ -12,11 +12,11 @@ import pytest
 from ingest.archive.files import checked_files
 from ingest.archive.storage import open_storage, split_url
 from tests.support.batches.archives import QUERY, answers, count_prices, urls
-from tests.support.buckets import CREDENTIALS, BucketServer
 from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.commands.processes import ratesgraph
 from tests.support.databases.small_disk import small_disk
 from tests.support.fixtures.server import Client, Json, running_server
+from tests.support.s3_server import CREDENTIALS, S3Server
 
 
 def test_missing_and_changed_files_are_errors_that_spare_averages(filled_url: str, archive_url: str) -> None:
@@ -147,8 +147,8 @@ def test_archive_to_a_disk_without_write_access_changes_nothing(filled_url: str)
     assert count_prices(filled_url) == (36, 0)
 
 
-def test_archive_to_an_absent_bucket_changes_nothing(filled_url: str, bucket_server: BucketServer) -> None:
-    del bucket_server
+def test_archive_to_an_absent_bucket_changes_nothing(filled_url: str, s3_server: S3Server) -> None:
+    del s3_server
     arguments = ["archive", "--before", "2024-02", "--to", "s3://absent-bucket/prices"]
     failed = ratesgraph_in_process(filled_url, *arguments, exit_code=1).stderr
     assert failed.startswith("ARCHIVE_UNREACHABLE: the bucket absent-bucket does not exist")

@@ -9,9 +9,9 @@ import pytest
 from ingest.archive.files import checked_files
 from ingest.archive.storage import open_storage
 from tests.support.batches.archives import QUERY, answers, count_prices, urls
-from tests.support.buckets import CREDENTIALS
 from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.fixtures.server import running_server
+from tests.support.s3_server import CREDENTIALS
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A server that speaks S3 (moto) on loopback."""
+"""S3 server of the tests (moto), on loopback."""
 
 import itertools
 import os
@@ -19,8 +19,8 @@ START_SECONDS = 60
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
 
 
-class BucketServer:
-    """Running server of buckets, whose address and credentials are in the environment."""
+class S3Server:
+    """Running S3 server, whose address and credentials are in the environment."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -45,7 +45,7 @@ class BucketServer:
 
 
 @contextmanager
-def running_bucket_server() -> Iterator[BucketServer]:
+def running_s3_server() -> Iterator[S3Server]:
     """Start the server for the block, with the environment of its clients."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -64,6 +64,6 @@ def running_bucket_server() -> Iterator[BucketServer]:
             eventually(answers, "moto does not start", START_SECONDS)
             open_storage.cache_clear()
             with mock.patch.dict(os.environ, {**CREDENTIALS, "AWS_ENDPOINT_URL": endpoint}):
-                yield BucketServer(endpoint)
+                yield S3Server(endpoint)
         finally:
             process.kill()
