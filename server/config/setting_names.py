@@ -8,8 +8,8 @@ from rapidfuzz import fuzz, process
 from server.config.settings import Settings
 
 PREFIX = "RATESGRAPH_"
-OTHER_NAMES = {"RATESGRAPH_TOKEN"}
-"""Variables of commands that are no setting of the server."""
+OTHER_NAMES = {"RATESGRAPH_TOKEN", "RATESGRAPH_URL", "RATESGRAPH_PAGES"}
+"""Variables of client commands, of the examples and of the build of the pages. The server ignores them."""
 OTHER_PREFIXES = ("RATESGRAPH_TEST_",)
 MIN_SCORE = 70
 """Similarity of a misspelt name and its suggestion, in percent without the prefix."""

@@ -8,7 +8,7 @@ import ast
 import re
 
 from graph.types.enums import ProblemCode
-from server.config.setting_names import environment_names
+from server.config.setting_names import OTHER_NAMES, environment_names
 from server.config.settings import Settings
 from tests.support.code.source import PRODUCT, ROOT, modules
 
@@ -36,7 +36,7 @@ AWS = {
     "AWS_SESSION_TOKEN",
 }
 LIBPQ = {"LANG", "LC_ALL", "PATH", "PGCONNECT_TIMEOUT"}
-ENVIRONMENT = {"OTEL_SERVICE_NAME", "PROMETHEUS_MULTIPROC_DIR", "RATESGRAPH_TOKEN"} | POLARS | LIBPQ | AWS
+ENVIRONMENT = {"OTEL_SERVICE_NAME", "PROMETHEUS_MULTIPROC_DIR", *OTHER_NAMES} | POLARS | LIBPQ | AWS
 FILES = {"PG_VERSION"}
 COMMAND_WORDS = {"CALLER", "FILE", "NAME"}
 DATABASE_WORDS = {"JDBC", "SELECT"}
