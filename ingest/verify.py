@@ -1,7 +1,7 @@
 """Verification: compares totals with observations, and repairs them.
 
-First fingerprints of both sides are compared on one snapshot (`ingest.verification`), so uploads go on and a batch in progress
-never shows. Only a month whose fingerprints differ is compared by recursive SQL, pair by pair.
+Fingerprints of both sides are compared first, on one snapshot (`ingest.verification`). So uploads continue, and a batch in
+progress is not visible. Only a month whose fingerprints differ is compared by recursive SQL, pair by pair.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ from ingest.verification.snapshot import Snapshot, open_snapshot
 AnyDifference = Difference | SketchDifference
 
 MAX_DIFFERENCES = 1_000
-"""Differences of a month that are listed."""
+"""Maximum number of listed differences of a month."""
 MAX_SNAPSHOTS = 5
-"""Attempts to read archived files that are deleted meanwhile."""
+"""Maximum number of snapshots, if archived files are deleted while they are read."""
 
 FIRST_MONTH, LAST_MONTH = (int(np.datetime64(month, "M").astype(np.int64)) for month in ("0001-01", "9999-12"))
 
@@ -69,10 +69,9 @@ async def verify(
 ) -> AsyncIterator[tuple[date, list[AnyDifference]]]:
     """Yield every month that was checked with its differences, largest first.
 
-    Months in which nothing has changed since the last verification are not checked again, unless `full`. Uploads go on. With
-    `repair`, a month that differs is compared again and rebuilt while they wait. Archived observations are read from their
-    files: raise ArchiveError if one cannot be. A second connection nearly halves the time. `report` receives the
-    current stage and its fraction (0 to 1).
+    Months without a change since the last verification are not checked again, unless `full`. Uploads continue. With `repair`, a
+    month that differs is compared again and rebuilt, and uploads wait meanwhile. A second connection nearly halves the time.
+    `report` receives the current stage and its fraction (0 to 1). Raise ArchiveError if an archived file cannot be read.
     """
     if await find_citus(connection) and TOTALS in await list_distributed_tables(connection):
         # A cluster has no snapshot over its nodes, nor one order of transactions.
@@ -105,7 +104,9 @@ async def _compare(
     report: Callable[[str, float], None],
 ) -> _Result:
     """Compare the fingerprints on one snapshot, and list the differences if `list_differences`."""
-    for attempt in range(1, MAX_SNAPSHOTS + 1):
+    attempt = 0
+    while True:
+        attempt += 1
         files: list[ArchivedFile] = []
         try:
             async with open_snapshot(connection, second_connection) as snapshot:
@@ -119,7 +120,6 @@ async def _compare(
             # A command may have deleted a file that the snapshot lists.
             if attempt == MAX_SNAPSHOTS or await prices.list_archived_files(connection) == files:
                 raise
-    raise AssertionError
 
 
 async def _compare_snapshot(
@@ -137,7 +137,7 @@ async def _compare_snapshot(
         report(f"Comparing {month:%Y-%m}", number / len(suspect))
         differences[month] = []
         if month in wrong_totals:
-            # The savepoint takes the temporary tables with it.
+            # Rolling back to the savepoint drops the temporary tables.
             async with connection.transaction(force_rollback=True):
                 differences[month] += await _list_differences(connection, month)
         if month in wrong_sketches:
@@ -148,7 +148,7 @@ async def _compare_snapshot(
 def _to_dates(months: Iterable[int]) -> list[date]:
     """Return months, counted from January 1970, as dates.
 
-    Damaged rows may name others, which no observation has.
+    Months that no date can represent are left out: only damaged rows name them.
     """
     numbers = sorted(month for month in months if FIRST_MONTH <= month <= LAST_MONTH)
     return [first_of_month(month) for month in numbers]
@@ -157,7 +157,7 @@ def _to_dates(months: Iterable[int]) -> list[date]:
 async def _check_locked(
     connection: Connection, month: date, *, check_totals: bool, check_sketches: bool, repair: bool
 ) -> list[AnyDifference]:
-    """Return the differences of a month; with `repair`, rebuild what differs.
+    """Return the differences of a month; with `repair`, rebuild its totals or sketches.
 
     Batches wait meanwhile.
     """
@@ -176,7 +176,7 @@ async def _check_locked(
             if wrong and repair:
                 await rebuild_month(connection, month)
         if found and repair:
-            # A change of the tree in steps has read the month before the repair: it begins again.
+            # A change of the tree in steps may have read the month before the repair. It must start again.
             await moves.clear_tree_change(connection)
             await versions.announce_change(connection, f"repair {month}")
     return found

@@ -1,1 +1,1 @@
-"""Parts of the verification: fingerprints, and what has changed since the last one."""
+"""Parts of the verification: fingerprints, and what has changed since the last run."""

@@ -1,9 +1,9 @@
 """Detection of rows that have changed since the last verification, by their checksums.
 
-A checksum covers the rows of a part that were settled: written by transactions that had ended before every other that ran. Such
-a row can only disappear, and an UPDATE writes another one. So a part with the same number of settled rows and the same sum of
-their hashes has the same rows as then, and only rows that are newer need to be checked. In a part with another checksum rows
-were deleted (by a revert, a compaction, or by mistake) or damaged: all of it is checked again.
+A row is settled if its transaction ended before all transactions that were still running. A settled row can only disappear,
+because an UPDATE writes a new row. A checksum covers the settled rows of a part. If their number and the sum of their hashes
+are the same as at the last verification, the rows are the same, and only newer rows need to be checked. Otherwise rows were
+deleted (by a revert, a compaction, or by mistake) or damaged, and the whole part is checked again.
 """
 
 import hashlib
@@ -26,13 +26,13 @@ from ingest.verification.fingerprints import MAX_VALIDITY_DAYS
 from ingest.verification.snapshot import Snapshot, run_both
 
 ORIGINS_PER_PART = 64
-"""IDs of origins that share a checksum of a month."""
+"""Number of origin IDs in a range. The rows of a range share a checksum for each month."""
 PERIOD_DAYS = 32
-"""Days in which the observations of a part begin."""
+"""Days of a period. Observations that begin in the same period share a checksum."""
 BLOCKS_PER_STEP = 32_768
 """Blocks that one statement reads for checksums: 256 MB, or less than half a second."""
 MAX_AGE = 1 << 30
-"""Transactions after which their numbers no longer order rows reliably: PostgreSQL compares them modulo 2^32."""
+"""Number of transactions after which their IDs no longer order rows reliably: PostgreSQL compares them modulo 2^32."""
 TOTALS, SKETCHES, PRICES = "price_totals", "price_sketches", "prices"
 
 Report = Callable[[float], None]
@@ -48,12 +48,12 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Months and ranges of origins that a verification has to check.
+    """Rows that a verification has to check.
 
     Attributes:
         before: Rows that are not settled before this transaction are new.
-        parts: Parts that are checked completely; None stands for all. Of the others only new rows are checked.
-        checksums: Of the rows that are settled now, for the next verification.
+        parts: Parts whose rows are all checked; None stands for all parts. In other parts only new rows are checked.
+        checksums: Checksums of the rows that are settled now, for the next verification.
     """
 
     before: int
@@ -64,10 +64,10 @@ class Scope:
         """Return the months that have totals."""
         return {_month_of(part.period) for part in self.checksums if part.subject == TOTALS}
 
-    def list_misplaced(self) -> list[tuple[int, int]]:
-        """Return the periods that begin within a month, and the first origins of their parts.
+    def list_damaged_periods(self) -> list[tuple[int, int]]:
+        """Return the period and first origin of parts whose month does not begin on its first day.
 
-        Damaged totals and sketches have them.
+        Only damaged totals and sketches are in such a part.
         """
         return [
             (part.period, part.first_origin)
@@ -78,10 +78,9 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Inputs of totals and sketches besides the stored observations.
+    """Data besides the stored observations on which totals and sketches depend.
 
-    These are the tree and the archived files. The sketches of `stale` months have not been built yet, and nothing reads them;
-    ALL_MONTHS stands for all.
+    The sketches of `stale` months have not been built yet, and are not read; ALL_MONTHS stands for all months.
     """
 
     locations: Sequence[Location]
@@ -93,9 +92,9 @@ class Inputs:
         return any(day == ALL_MONTHS or month_number(day) == month for day in self.stale)
 
     def hash_tree(self, last_location: int) -> bytes:
-        """Return a digest of the locations up to an ID, with their parents.
+        """Return the SHA-256 of the locations up to an ID, with their parents.
 
-        A new location changes no totals.
+        Newer locations are left out, because adding a location changes no totals.
         """
         tree = sorted((each.id, each.parent_id or 0) for each in self.locations if each.id <= last_location)
         return hashlib.sha256(repr(tree).encode()).digest()
@@ -109,7 +108,7 @@ class Inputs:
 
     @property
     def last_location(self) -> int:
-        """Return the largest ID."""
+        """Return the largest ID of a location."""
         return max((each.id for each in self.locations), default=0)
 
 
@@ -120,16 +119,16 @@ class _Sum(NamedTuple):
     checksum: Decimal
 
 
-NOTHING = _Sum(0, Decimal(0))
+NO_ROWS = _Sum(0, Decimal(0))
 
 
 @dataclass(slots=True)
 class _PartState:
-    """Rows of a part that the last verification has seen, and those that are settled now."""
+    """Rows of a part: those settled at the last verification, and those settled now."""
 
     last_day: int
-    verified: _Sum = NOTHING
-    settled: _Sum = NOTHING
+    verified: _Sum = NO_ROWS
+    settled: _Sum = NO_ROWS
 
     def add(self, part: PartChecksum) -> None:
         """Add the rows of some blocks."""
@@ -145,9 +144,9 @@ _Key = tuple[str, int, int]
 
 
 async def find_scope(snapshot: Snapshot, inputs: Inputs, last: Verification | None, report: Report) -> Scope:
-    """Return what a verification has to check: what has changed since the last one.
+    """Return the scope of a verification: what has changed since the last one.
 
-    It is everything if there was none, if the tree has changed, or if the data lies in another cluster.
+    It is everything if there was no verification, if the tree has changed, or if the storage is another one.
     """
     state = snapshot.state
     if last is not None and not _is_usable(last, state, inputs):
@@ -180,11 +179,11 @@ async def find_scope(snapshot: Snapshot, inputs: Inputs, last: Verification | No
             snapshot.second_connection, blocks, ORIGINS_PER_PART, before=before, settled=state.settled_xid
         )
 
-    async def read_others() -> None:
+    async def read_sketches_and_prices() -> None:
         await read(SKETCHES, state.sketch_blocks, list_sketches)
         await read(PRICES, state.price_blocks, list_prices)
 
-    await run_both(read(TOTALS, state.total_blocks, list_totals), read_others())
+    await run_both(read(TOTALS, state.total_blocks, list_totals), read_sketches_and_prices())
     checksums = [VerifiedPart(*key, *part.settled, part.last_day) for key, part in found.items()]
     if last is None:
         return Scope(before, None, checksums)
@@ -215,8 +214,8 @@ def _find_changed_parts(
     parts, months = set[Part](), {_month_of(_day_number(month)) for month in last.failed}
     for key in found.keys() | verified.keys():
         present, former = found.get(key), verified.get(key)
-        now = present.verified if present else NOTHING
-        then = _Sum(former.row_count, former.checksum) if former else NOTHING
+        now = present.verified if present else NO_ROWS
+        then = _Sum(former.row_count, former.checksum) if former else NO_ROWS
         if now == then:
             continue
         subject, period, first_origin = key

@@ -35,10 +35,9 @@ from ingest.verification.rows import (
 from ingest.verification.snapshot import Snapshot, run_both
 
 BLOCKS_PER_STEP = 2_048
-"""Blocks that one statement packs: 16 MB of rows, or about as much to receive."""
-
+"""Blocks that one statement packs: 16 MB of rows, which are about as much to receive."""
 SKETCH_BLOCKS_PER_STEP = 16
-"""A block refers to up to a hundred sketches outside of it, of up to 44 kB each."""
+"""Blocks of sketches that one statement packs. A block refers to up to a hundred TOASTed sketches of up to 44 kB each."""
 MAX_SKETCH_BYTES = 4 << 20
 """Sketches that are decoded at once, which bounds memory: an entry has 3 bytes, and 100 while its fingerprint is computed."""
 ROWS_PER_BLOCK = 64
@@ -61,6 +60,23 @@ class Outcome(NamedTuple):
     wrong_sketches: set[int]
 
 
+class StoredFingerprints(NamedTuple):
+    """Fingerprints of stored totals or sketches, and the months of rows that cannot be decoded."""
+
+    fingerprints: Fingerprints
+    damaged: set[int]
+
+
+class ObservedFingerprints(NamedTuple):
+    """Fingerprints of all observations that were read, and of the new ones among them."""
+
+    complete: PriceFingerprints
+    new: PriceFingerprints
+
+
+NO_OBSERVATIONS = ObservedFingerprints(NO_PRICE_FINGERPRINTS, NO_PRICE_FINGERPRINTS)
+
+
 class Comparison:
     """Fingerprints of changed totals and sketches, and of the observations below them."""
 
@@ -77,23 +93,22 @@ class Comparison:
         archived = sum(file.row_count for file in files) // ROWS_PER_BLOCK
         state = self._snapshot.state
         self._count = state.total_blocks + state.price_blocks + state.sketch_blocks + archived
-        (totals, broken_totals), ((sketches, broken_sketches), (complete, new)) = await run_both(
-            self._fingerprint_totals(report), self._fingerprint_others(files, report)
+        stored_totals, (stored_sketches, observed) = await run_both(
+            self._fingerprint_totals(report), self._fingerprint_sketches_and_prices(files, report)
         )
-        totals = self._subtract(totals, complete.totals, new.totals, regions_only=False)
-        sketches = self._subtract(sketches, complete.sketches, new.sketches, regions_only=True)
-        wrong_totals, wrong_sketches = (
-            _list_differing(totals) | broken_totals,
-            _list_differing(sketches) | broken_sketches,
-        )
+        complete, new = observed
+        totals = self._subtract(stored_totals.fingerprints, complete.totals, new.totals, regions_only=False)
+        sketches = self._subtract(stored_sketches.fingerprints, complete.sketches, new.sketches, regions_only=True)
+        wrong_totals = _list_differing(totals) | stored_totals.damaged
+        wrong_sketches = _list_differing(sketches) | stored_sketches.damaged
         wrong_sketches = {month for month in wrong_sketches if not self._inputs.is_stale(month)}
         changed = {part.month for part in self._scope.parts or ()} & self._scope.list_months()
         checked = {*totals.months.tolist(), *sketches.months.tolist(), *changed}
         return Outcome(checked | wrong_totals | wrong_sketches, wrong_totals, wrong_sketches)
 
-    async def _fingerprint_others(
+    async def _fingerprint_sketches_and_prices(
         self, files: list[ArchivedFile], report: Report
-    ) -> tuple[tuple[Fingerprints, set[int]], tuple[PriceFingerprints, PriceFingerprints]]:
+    ) -> tuple[StoredFingerprints, ObservedFingerprints]:
         return await self._fingerprint_sketches(report), await self._fingerprint_prices(files, report)
 
     def _subtract(
@@ -101,7 +116,7 @@ class Comparison:
     ) -> Fingerprints:
         """Return the stored fingerprints minus those of the observations.
 
-        In the parts these are all observations, and outside of them the new ones.
+        Within the parts of the scope all observations are subtracted; outside of them the new ones.
         """
         expected = []
         for fingerprints, in_parts in ((complete, True), (new, False)):
@@ -116,8 +131,7 @@ class Comparison:
         wanted = np.array([(month << 32) + first for month, first in self._scope.parts], dtype=np.int64)
         return np.isin((months << 32) + first, wanted)
 
-    async def _fingerprint_totals(self, report: Report) -> tuple[Fingerprints, set[int]]:
-        """Return the fingerprints of totals, and the months of damaged rows."""
+    async def _fingerprint_totals(self, report: Report) -> StoredFingerprints:
 
         def process(packed: PackedTotalRows) -> Fingerprints:
             rows = decode_totals(packed)
@@ -134,8 +148,7 @@ class Comparison:
 
         return await self._fingerprint_blocks(self._snapshot.state.total_blocks, BLOCKS_PER_STEP, read, process, report)
 
-    async def _fingerprint_sketches(self, report: Report) -> tuple[Fingerprints, set[int]]:
-        """Return the fingerprints of sketches, and the months of damaged rows."""
+    async def _fingerprint_sketches(self, report: Report) -> StoredFingerprints:
 
         def process(packed: PackedSketchRows) -> Fingerprints:
             decoded = map(decode_sketch_rows, divide_sketch_rows(packed, MAX_SKETCH_BYTES))
@@ -160,7 +173,7 @@ class Comparison:
         parts = self._scope.parts
         if parts is None:
             return None
-        return [(first_day_of(part.month), part.first_origin) for part in parts] + self._scope.list_misplaced()
+        return [(first_day_of(part.month), part.first_origin) for part in parts] + self._scope.list_damaged_periods()
 
     async def _fingerprint_blocks(
         self,
@@ -169,7 +182,7 @@ class Comparison:
         read: Callable[[Blocks], Awaitable[T | None]],
         process: Callable[[T], Fingerprints],
         report: Report,
-    ) -> tuple[Fingerprints, set[int]]:
+    ) -> StoredFingerprints:
         damaged = set[int]()
 
         def fingerprint_part(packed: T | None) -> Fingerprints:
@@ -180,18 +193,13 @@ class Comparison:
                 return NO_FINGERPRINTS
 
         async with aclosing(self._process_blocks(size, step, read, fingerprint_part, report)) as found:
-            return add_up([fingerprints async for fingerprints in found]), damaged
+            return StoredFingerprints(add_up([fingerprints async for fingerprints in found]), damaged)
 
-    async def _fingerprint_prices(
-        self, files: list[ArchivedFile], report: Report
-    ) -> tuple[PriceFingerprints, PriceFingerprints]:
-        """Return the fingerprints of all observations that were read, and of the new ones."""
-
-        def process(packed: PackedPriceRows | None) -> tuple[PriceFingerprints, PriceFingerprints]:
+    async def _fingerprint_prices(self, files: list[ArchivedFile], report: Report) -> ObservedFingerprints:
+        def process(packed: PackedPriceRows | None) -> ObservedFingerprints:
             if packed is None:
-                return NO_PRICE_FINGERPRINTS, NO_PRICE_FINGERPRINTS
-            rows, new = decode_prices(packed)
-            return self._fingerprinter.fingerprint_prices(rows), self._fingerprinter.fingerprint_prices(new)
+                return NO_OBSERVATIONS
+            return ObservedFingerprints(*map(self._fingerprinter.fingerprint_prices, decode_prices(packed)))
 
         days = self._span_of_parts()
 
@@ -203,18 +211,18 @@ class Comparison:
         complete, new = list[PriceFingerprints](), list[PriceFingerprints]()
         size = self._snapshot.state.price_blocks
         async with aclosing(self._process_blocks(size, BLOCKS_PER_STEP, read, process, report)) as found:
-            async for of_all, of_new in found:
-                complete.append(of_all)
-                new.append(of_new)
+            async for observed in found:
+                complete.append(observed.complete)
+                new.append(observed.new)
         for file in files:
             complete.append(await asyncio.to_thread(self._fingerprint_file, file))
             self._advance(file.row_count // ROWS_PER_BLOCK, report)
-        return _add_prices(complete), _add_prices(new)
+        return ObservedFingerprints(_add_prices(complete), _add_prices(new))
 
     def _span_of_parts(self) -> tuple[int, int] | None:
-        """Return the first and last day of the parts, or None for all days.
+        """Return the first and last day of the parts of the scope, or None for all days.
 
-        Without parts no day lies in the span.
+        If the scope has no parts, the span is empty.
         """
         parts = self._scope.parts
         if parts is None:

@@ -22,33 +22,33 @@ SMALL_BITS = 29
 def from_signed(numbers: Int64) -> UInt64:
     """Return signed integers of 64 bits modulo PRIME."""
     # The shift keeps the sign: a negative number is its lower bits plus at least -4 times 2^61.
-    return fold(((numbers & np.int64(PRIME)) + (numbers >> np.int64(61))).view(np.uint64) + PRIME)
+    return reduce(((numbers & np.int64(PRIME)) + (numbers >> np.int64(61))).view(np.uint64) + PRIME)
 
 
-def fold(numbers: UInt64) -> UInt64:
-    """Return numbers of up to 64 bits in the range of this module, if they are below 2^64 - 8."""
-    folded: UInt64 = (numbers & PRIME) + (numbers >> BITS)
-    return np.where(folded > PRIME, folded - PRIME, folded)
+def reduce(numbers: UInt64) -> UInt64:
+    """Reduce numbers of up to 64 bits, which must be below 2^64 - 8, modulo PRIME."""
+    reduced: UInt64 = (numbers & PRIME) + (numbers >> BITS)
+    return np.where(reduced > PRIME, reduced - PRIME, reduced)
 
 
 def multiply(left: UInt64, right: UInt64) -> UInt64:
-    """Return the products."""
+    """Return the products modulo PRIME."""
     left_high, left_low = left >> HALF_BITS, left & HALF
     right_high, right_low = right >> HALF_BITS, right & HALF
     middle = left_high * right_low + left_low * right_high
     # 2^64 is 8, and the middle part, which has 62 bits, stands 32 bits higher.
-    return fold(fold(left_high * right_high * np.uint64(8) + _raise(middle)) + fold(left_low * right_low))
+    return reduce(reduce(left_high * right_high * np.uint64(8) + _shift_by_32(middle)) + reduce(left_low * right_low))
 
 
 def multiply_small(left: UInt64, right: UInt64) -> UInt64:
     """Return the products with numbers below 2^32, in half the time."""
-    return fold(_raise((left >> HALF_BITS) * right) + fold((left & HALF) * right))
+    return reduce(_shift_by_32((left >> HALF_BITS) * right) + reduce((left & HALF) * right))
 
 
-def _raise(numbers: UInt64) -> UInt64:
-    """Return numbers times 2^32, unfolded: up to 2^61 + 2^35."""
-    raised: UInt64 = ((numbers & REST) << HALF_BITS) + (numbers >> REST_BITS)
-    return raised
+def _shift_by_32(numbers: UInt64) -> UInt64:
+    """Return numbers times 2^32, not fully reduced: up to 2^61 + 2^35."""
+    shifted: UInt64 = ((numbers & REST) << HALF_BITS) + (numbers >> REST_BITS)
+    return shifted
 
 
 def add_groups(numbers: UInt64, starts: Int64) -> UInt64:
@@ -57,16 +57,16 @@ def add_groups(numbers: UInt64, starts: Int64) -> UInt64:
     A group has fewer than 2^31 numbers.
     """
     low, high = np.add.reduceat(numbers & HALF, starts), np.add.reduceat(numbers >> HALF_BITS, starts)
-    return fold(fold(_raise(high)) + fold(low))
+    return reduce(reduce(_shift_by_32(high)) + reduce(low))
 
 
 def negate(numbers: UInt64) -> UInt64:
-    """Return the numbers that cancel these."""
+    """Return the additive inverses."""
     negated: UInt64 = PRIME - numbers
     return negated
 
 
 def is_nonzero(numbers: UInt64) -> npt.NDArray[np.bool_]:
-    """Return which numbers differ from zero, of which PRIME is another form."""
+    """Return for each number whether it differs from zero, which PRIME represents too."""
     is_zero: npt.NDArray[np.bool_] = numbers % PRIME == 0
     return ~is_zero

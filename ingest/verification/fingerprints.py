@@ -5,9 +5,9 @@ sides are multiplied by the same random vector (R. Freivalds, Probabilistic mach
 
     sum over destinations and days of w(origin) · w(destination) · w(day) · (sum + k · count)
 
-An observation enters once for all pairs that it counts for, because the weights of a port and its ancestors add up, and so do
-the weights of its days. Arithmetic is modulo a prime, so one wrong number is always found. Several wrong numbers are missed if
-their weighted sum happens to vanish, with a probability below 2^-28, and a new run has new weights.
+An observation is added once for all pairs that it counts for, because the weights of a port and its ancestors add up, and so
+do the weights of its days. Arithmetic is modulo a prime, so one wrong number is always found. Several wrong numbers are missed
+if their weighted sum is zero by chance, with a probability below 2^-28. Each run draws new weights.
 
 Sketches are linear too, in the number of prices of a day and bucket. Their fingerprint has the weight of the bucket instead of
 the sum and the count, and only regions as origins and destinations.
@@ -31,7 +31,7 @@ from ingest.verification.rows import PriceRows, SketchRows, TotalRows
 MAX_OFFSET = 255
 """Largest day of the month that a sketch can represent."""
 MAX_VALIDITY_DAYS = 3_660
-"""Maximum validity of an item. A longer one is damaged, and must not make the work endless."""
+"""Maximum validity of an item. A longer one is damaged; it is cut, or a verification could take forever."""
 
 
 class Fingerprints(NamedTuple):
@@ -65,7 +65,7 @@ def add_up(parts: Iterable[Fingerprints]) -> Fingerprints:
 
 
 def select(fingerprints: Fingerprints, chosen: npt.NDArray[np.bool_]) -> Fingerprints:
-    """Return some of the fingerprints."""
+    """Return the chosen fingerprints."""
     return Fingerprints(fingerprints.months[chosen], fingerprints.origins[chosen], fingerprints.values[chosen])
 
 
@@ -77,10 +77,12 @@ class PriceFingerprints(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
-    """Locations by ID, each with itself and its ancestors; missing ancestors are -1.
+class AncestorTable:
+    """Locations by ID, each with itself and its ancestors.
 
-    `regions` are the IDs of regions.
+    Attributes:
+        above: One row per location: its ID, those of its ancestors, and -1 up to the depth of the tree.
+        regions: IDs of the regions.
     """
 
     ids: Int64
@@ -88,8 +90,8 @@ class Tree:
     regions: Int64
 
     @classmethod
-    def from_locations(cls, locations: Sequence[Location]) -> "Tree":
-        """Return the tree of the locations."""
+    def from_locations(cls, locations: Sequence[Location]) -> "AncestorTable":
+        """Return the table of the locations."""
         parents = {location.id: location.parent_id for location in locations}
         paths = []
         for place in sorted(parents):
@@ -116,10 +118,10 @@ class Tree:
 
 
 class Fingerprinter:
-    """Computes fingerprints with random weights, which are new for every instance."""
+    """Linear hash of totals, sketches and observations; every instance draws random weights."""
 
     def __init__(self, locations: Sequence[Location]) -> None:
-        self._tree = Tree.from_locations(locations)
+        self._tree = AncestorTable.from_locations(locations)
         self._origin_seed, self._destination_seed, self._day_seed, self._bucket_seed = (
             secrets.randbits(64) for _ in range(4)
         )
@@ -128,8 +130,8 @@ class Fingerprinter:
     def fingerprint_totals(self, rows: TotalRows) -> UInt64:
         """Return the fingerprint of each row of totals."""
         counts = field.from_signed(rows.counts * self._count_weight)
-        values = field.multiply_small(field.fold(field.from_signed(rows.sums) + counts), self._weigh_days(rows.days))
-        result = field.fold(_add_rows(values, rows.lengths) + self._fingerprint_changes(rows))
+        values = field.multiply_small(field.reduce(field.from_signed(rows.sums) + counts), self._weigh_days(rows.days))
+        result = field.reduce(_add_rows(values, rows.lengths) + self._fingerprint_changes(rows))
         return field.multiply(result, self._weigh_pairs(rows.origins, rows.destinations))
 
     def _fingerprint_changes(self, rows: TotalRows) -> UInt64:
@@ -137,7 +139,7 @@ class Fingerprinter:
         row = np.repeat(np.arange(len(changes.lengths)), changes.lengths)
         weights = self._weigh_offsets(rows.months, row, changes.offsets, changes.apply_to_end)
         counts = field.from_signed(changes.counts * self._count_weight)
-        values = field.multiply(field.fold(field.from_signed(changes.sums) + counts), weights)
+        values = field.multiply(field.reduce(field.from_signed(changes.sums) + counts), weights)
         return _add_rows(values, changes.lengths)
 
     def fingerprint_sketches(self, rows: SketchRows) -> UInt64:
@@ -174,7 +176,7 @@ class Fingerprinter:
         The origin is a port: `roll_up` adds its ancestors.
         """
         last_day = np.minimum(rows.last_days, rows.first_days + MAX_VALIDITY_DAYS)
-        valid = field.fold(field.from_signed(rows.usd_cents) + np.uint64(self._count_weight))
+        valid = field.reduce(field.from_signed(rows.usd_cents) + np.uint64(self._count_weight))
         valid = field.multiply(valid, self._weigh_paths(rows.destinations, regions_only=False))
         counted = _weigh(bucket_of(rows.usd_cents).astype(np.int64), self._bucket_seed)
         counted = field.multiply(counted, self._weigh_paths(rows.destinations, regions_only=True))
@@ -214,9 +216,9 @@ class Fingerprinter:
         return add_up(parts)
 
     def _weigh_days(self, days: Int64) -> UInt64:
-        """Return numbers of 32 bits.
+        """Return the weights of days, which have 32 bits.
 
-        The sum of a month's stays below 2^37, so no run of days vanishes.
+        The sum of a month's weights stays below 2^37, so the weight of a run of days is never zero.
         """
         return (_weigh(days, self._day_seed) & field.HALF) | np.uint64(1)
 
@@ -228,12 +230,12 @@ class Fingerprinter:
         weights[~np.isin(paths, self._tree.regions) if regions_only else paths < 0] = 0
         of_known = weights[:, 0]
         for column in weights.T[1:]:
-            of_known = field.fold(of_known + column)
+            of_known = field.reduce(of_known + column)
         return of_known[position]
 
 
 def _list_months(first: Int64, last: Int64) -> list[int]:
-    """Return all months from any first to its last, in order."""
+    """Return every month that lies between a first and its last month, in order."""
     width = MAX_VALIDITY_DAYS
     spans = np.unique(first * width + np.maximum(last - first, -1) + 1)
     begins, lengths = (spans // width).tolist(), (spans % width).tolist()
@@ -254,11 +256,11 @@ def _days_of(month: int) -> Int64:
 
 
 def _weigh(numbers: Int64, seed: int) -> UInt64:
-    """Return a random number for each number.
+    """Return a pseudo-random weight for each number.
 
     It is SplitMix64 of the number and the seed (Steele, Lea, Flood 2014).
     """
     value = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.array(seed, dtype=np.uint64)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return field.fold(value ^ (value >> np.uint64(31)))
+    return field.reduce(value ^ (value >> np.uint64(31)))

@@ -12,10 +12,10 @@ from ingest.verification.changes import Inputs, Scope
 async def store_verification(
     connection: Connection, state: StorageState, inputs: Inputs, scope: Scope, *, failed: Collection[date]
 ) -> None:
-    """Record what was found correct on a snapshot.
+    """Record the result of a verification.
 
-    Do nothing if another command has recorded a newer one meanwhile. The next verification checks the `failed` months
-    completely.
+    Do nothing if another command has recorded a verification of a later snapshot meanwhile. The next verification checks all
+    rows of the `failed` months.
     """
     async with connection.transaction():
         await verifications.lock_verifications(connection)

@@ -85,11 +85,11 @@ class UnreadableRows(Exception):
 def decode_totals(packed: PackedTotalRows) -> TotalRows:
     """Return rows of totals.
 
-    Raise UnreadableRows if an array contains NULL, the two arrays of a row differ in length, a month begins on another day
-    than its first, or changes begin on another day than their month.
+    Raise UnreadableRows if an array contains NULL, if the two arrays of a row differ in length, if the month of a row is not a
+    first day, or if its changes do not begin on that day.
     """
     origins, destinations, month_days, first_days, lengths, count_lengths, change_lengths = (
-        _integers(column) for column in packed[:7]
+        _int4_column(column) for column in packed[:7]
     )
     months = _months_of(month_days)
     try:
@@ -97,8 +97,8 @@ def decode_totals(packed: PackedTotalRows) -> TotalRows:
         if (lengths != count_lengths).any() or (first_days != month_days)[has_changes].any():
             raise ValueError
         _require_first_days(month_days, months)
-        sums, counts = _bigints(packed.sums, lengths), _integers_of(packed.counts, lengths)
-        changes = _bigints(packed.changes, change_lengths)
+        sums, counts = _int8_arrays(packed.sums, lengths), _int4_arrays(packed.counts, lengths)
+        changes = _int8_arrays(packed.changes, change_lengths)
     except ValueError:
         raise UnreadableRows(set(months.tolist())) from None
     row, position = _positions(lengths)
@@ -125,13 +125,13 @@ def _positions(lengths: Int64) -> tuple[Int64, Int64]:
     return row, np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
-def _bigints(column: bytes, lengths: Int64) -> Int64:
+def _int8_arrays(column: bytes, lengths: Int64) -> Int64:
     words, at = _elements(column, lengths, SUM_WORDS)
     values: Int64 = ((words[at + 1].astype(np.uint64) << np.uint64(32)) | words[at + 2]).view(np.int64)
     return values
 
 
-def _integers_of(column: bytes, lengths: Int64) -> Int64:
+def _int4_arrays(column: bytes, lengths: Int64) -> Int64:
     words, at = _elements(column, lengths, COUNT_WORDS)
     return words[at + 1].astype(np.uint32).view(np.int32).astype(np.int64)
 
@@ -151,7 +151,7 @@ def _elements(column: bytes, lengths: Int64, element_words: int) -> tuple[npt.ND
 
 def divide_sketch_rows(packed: PackedSketchRows, max_bytes: int) -> Iterator[PackedSketchRows]:
     """Yield the sketches in parts of at most a number of bytes, or of a single one."""
-    ends = np.cumsum(_integers(packed.lengths))
+    ends = np.cumsum(_int4_column(packed.lengths))
     start = 0
     while start < len(ends):
         begin = int(ends[start - 1]) if start else 0
@@ -164,7 +164,7 @@ def divide_sketch_rows(packed: PackedSketchRows, max_bytes: int) -> Iterator[Pac
 
 def decode_sketch_rows(packed: PackedSketchRows) -> SketchRows:
     """Return sketches. Raise UnreadableRows if one is damaged."""
-    origins, destinations, month_days, lengths = (_integers(column) for column in packed[:4])
+    origins, destinations, month_days, lengths = (_int4_column(column) for column in packed[:4])
     months = _months_of(month_days)
     ends = np.cumsum(lengths).tolist()
     sketches = [packed.sketches[end - length : end] for end, length in zip(ends, lengths.tolist(), strict=True)]
@@ -178,7 +178,7 @@ def decode_sketch_rows(packed: PackedSketchRows) -> SketchRows:
 
 def decode_prices(packed: PackedPriceRows) -> tuple[PriceRows, PriceRows]:
     """Return the observations, and those of them that are new."""
-    origins, destinations, first_days, last_days = (_integers(column) for column in packed[:4])
+    origins, destinations, first_days, last_days = (_int4_column(column) for column in packed[:4])
     usd_cents = np.frombuffer(packed.usd_cents, dtype=">i8").astype(np.int64)
     rows = PriceRows(origins, destinations, first_days, last_days, usd_cents)
     is_new = np.frombuffer(packed.is_new, dtype=np.bool_)
@@ -202,5 +202,5 @@ def _require_first_days(days: Int64, months: Int64) -> None:
         raise ValueError
 
 
-def _integers(column: bytes) -> Int64:
+def _int4_column(column: bytes) -> Int64:
     return np.frombuffer(column, dtype=">i4").astype(np.int64)

@@ -21,8 +21,7 @@ from ingest.sketches.rebuild import read_month
 class Cell(NamedTuple):
     """Day and bucket of sketches, with the numbers of prices in it.
 
-    The bounds of the bucket are US cents.
-    `actual_count` is None if a sketch cannot be decoded.
+    The bounds of the bucket are US cents. `actual_count` is None if a sketch cannot be decoded.
     """
 
     day: date

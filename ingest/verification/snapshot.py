@@ -17,7 +17,7 @@ U = TypeVar("U")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """State of all data at one moment, as both connections see it. They may be the same."""
+    """Data at one moment, as both connections see it. They may be one and the same connection."""
 
     connection: Connection
     second_connection: Connection
@@ -41,9 +41,9 @@ async def open_snapshot(connection: Connection, second_connection: Connection | 
 
 
 async def run_both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tuple[T, U]:
-    """Run both at the same time and return their results.
+    """Run two coroutines concurrently and return both results.
 
-    If one fails, end the other before its error is raised.
+    If one fails, cancel the other and wait for its end before the error is raised.
     """
     first, second = asyncio.ensure_future(one), asyncio.ensure_future(other)
     try:

@@ -173,4 +173,4 @@ def test_field_agrees_with_integers_of_any_size(values: list[int], factor: int, 
         assert max(products.tolist()) <= PRIME
         assert [int(product) % PRIME for product in products] == [value * other % PRIME for value in values]
     assert int(field.add_groups(array, np.array([0]))[0]) % PRIME == sum(values) % PRIME
-    assert not field.is_nonzero(field.fold(array + field.negate(array))).any()
+    assert not field.is_nonzero(field.reduce(array + field.negate(array))).any()
