@@ -1,7 +1,7 @@
 """Compaction: replaces the partial sums of a key by their sum.
 
-Query results do not change; reads get faster. The keys are divided into ranges of origins. A process holds the advisory lock
-of a range for the time of a step, so workers and commands compact different ranges at the same time, and no key twice.
+Query results do not change; reads get faster. The keys are divided into ranges of origins. A process holds the advisory lock of
+a range during a step. So several workers and commands compact different ranges concurrently, and never the same key.
 """
 
 import asyncio
@@ -27,9 +27,9 @@ MAX_KEYS_PER_STEP = 10_000
 MAX_MERGED_ROWS_PER_STEP = 30_000
 """Both limit one compaction transaction to about a second."""
 ORIGINS_PER_RANGE = 16
-"""IDs of origins that one compaction processes at a time. All processes must agree on it, because it names the locks."""
+"""Number of origin IDs in a range. It must be the same in all processes, because the first ID names the lock."""
 ALL_ORIGINS = (1 << 31) - 1
-"""Range of a distributed table: its shards are processed at the same time already."""
+"""A distributed table is one range, because its shards are processed concurrently anyway."""
 MAX_KEYS_PER_SHARD = 1_000
 """As MAX_KEYS_PER_STEP, for a shard of a distributed table, of which a node has several."""
 
@@ -69,9 +69,9 @@ async def compact(
 ) -> int:
     """Compact until no key has more than `max_rows` rows; return the number of rows merged.
 
-    Each connection compacts other ranges of origins than the others. A range that another process compacts is skipped with
-    `skip_locked`, and otherwise waited for at the end. Runs concurrently with batches and readers: it replaces only rows that
-    it has read, so rows appended meanwhile stay. `report` receives the fraction of the ranges that are done (0 to 1).
+    The connections compact different ranges of origins concurrently. A range that another process compacts is skipped with
+    `skip_locked`; otherwise the compaction waits for it at the end. Batches and readers continue: only rows that were read are
+    replaced, so rows appended meanwhile stay. `report` receives the fraction of the ranges that are done (0 to 1).
     """
     connections = connections if isinstance(connections, Sequence) else [connections]
     plan = await _plan_compaction(connections[0])
@@ -89,9 +89,9 @@ async def compact(
 
 
 class _RangeQueue:
-    """The ranges that remain, shared by the jobs of a process.
+    """Queue of the remaining ranges, shared by the connections of a process.
 
-    The free ones come first, then those that other processes hold.
+    Free ranges come first, then the ranges that other processes have locked.
     """
 
     def __init__(self, ranges: Sequence[int], report: Callable[[float], None]) -> None:
@@ -106,7 +106,7 @@ class _RangeQueue:
         return (self._locked.popleft(), True) if self._locked else None
 
     def postpone(self, first: int) -> None:
-        """Return a range that another process holds."""
+        """Put back a range that another process has locked."""
         self._locked.append(first)
 
     def finish(self) -> None:
@@ -139,8 +139,8 @@ async def _compact_range(
 ) -> tuple[int, bool]:
     """Compact the keys of a range of origins, a bounded number in each transaction.
 
-    Return the number of rows merged, and whether the end of the range was reached. It is not if another process holds the lock
-    of the range, unless this one `waits`.
+    Return the number of rows merged, and whether the end of the range was reached. It is not reached if another process holds
+    the lock of the range and `waits` is false.
     """
     rows, until = 0, min(first + plan.width, ALL_ORIGINS)
     keys = KeyRange((first, 0, date.min), until, max_rows, plan.max_keys, MAX_MERGED_ROWS_PER_STEP)

@@ -15,7 +15,7 @@ TABLES = ("locations", "price_totals", "price_sketches", "prices")
 """Distributed tables, in the order in which they are distributed."""
 MOVED_BACK = ("prices", "price_sketches", "price_totals")
 Report = Callable[[str, float], None]
-"""Receives what is being done, and the part that is done (0 to 1)."""
+"""Receives the current stage and the fraction that is done (0 to 1)."""
 
 
 async def check_cluster(connection: Connection) -> None:
@@ -101,10 +101,10 @@ async def undistribute(connection: Connection, *, report: Report) -> list[str]:
 
 
 async def recover_transactions(connection: Connection) -> int:
-    """End the changes that a lost node has left prepared, and return their number.
+    """End the transactions that a lost node has left prepared, and return their number.
 
-    Until then its rows are those before the change, and responses computed from them may be cached as current. So the caches
-    are invalidated afterwards.
+    Until then the node answers without these changes, and such responses may be cached as current. So this announces a change,
+    which invalidates the caches.
     """
     if await citus.find_citus(connection) is None:
         return 0

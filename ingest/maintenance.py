@@ -32,7 +32,7 @@ async def run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) ->
                 await batches.clear_progress(connection)
                 await payloads.delete_old_payloads(connection, days=payload_days)
         except MigrationNeeded:
-            # The consumers of the queue report it.
+            # The tasks that consume the queue report it.
             continue
         except DatabaseError as error:
             log.warning("maintenance failed (%s); retrying later", type(error.__cause__ or error).__name__)
@@ -44,7 +44,7 @@ async def run_maintenance(pool: Pool, stop: asyncio.Event, payload_days: int) ->
 async def _rebuild_sketches(connection: Connection) -> None:
     """Build the sketches of stale months.
 
-    Those of a month with an archived file that cannot be read stay stale, until a later run can read it.
+    A month with an archived file that cannot be read stays stale, until a later run can read the file.
     """
     try:
         async for month in rebuild_stale(connection):

@@ -1,4 +1,4 @@
-"""Retention: deletes archived months for good, with their share of the averages."""
+"""Retention: permanently deletes archived months, and subtracts them from the averages."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,15 +27,15 @@ async def list_expired(connection: Connection, before: date) -> list[ArchivedFil
 async def delete_expired(connection: Connection, before: date) -> AsyncIterator[ArchivedFile]:
     """Delete the files of all months before that of a day; yield each when it is gone.
 
-    A file is one transaction, which subtracts its observations from the totals and appends an audit entry. A crash after it
-    leaves a file that nothing refers to. Raise ArchiveError (ARCHIVE_RUNNING, ARCHIVE_FILE_MISSING, ARCHIVE_FILE_CHANGED,
+    Each file is one transaction, which subtracts its observations from the totals and appends an audit entry. A crash after it
+    leaves an unreferenced file. Raise ArchiveError (ARCHIVE_RUNNING, ARCHIVE_FILE_MISSING, ARCHIVE_FILE_CHANGED,
     ARCHIVE_UNREACHABLE).
     """
     await require_lock(connection)
     for listed in await list_expired(connection, before):
         async with connection.transaction():
             await locations.lock_tree_shared(connection)
-            await sketches.keep_sketches(connection)
+            await sketches.declare_sketch_maintenance(connection)
             await prices.lock_archive_exclusive(connection)
             # A batch in it may have been reverted since.
             file = next(each for each in await prices.list_archived_files(connection) if each.id == listed.id)
@@ -51,7 +51,7 @@ async def delete_expired(connection: Connection, before: date) -> AsyncIterator[
 def _delete_file(file: ArchivedFile) -> None:
     """Delete a file that the database no longer lists.
 
-    Raise ArchiveError; then no later run finds it.
+    Raise ArchiveError if this fails. No later run finds the file, so the operator must delete it.
     """
     storage, name = split_url(file.url)
     try:

@@ -139,7 +139,7 @@ class _Change(NamedTuple):
         """Apply the change in one transaction, during which the tree is locked."""
         async with self.connection.transaction():
             await locations.lock_tree_exclusive(self.connection)
-            await sketches.keep_sketches(self.connection)
+            await sketches.declare_sketch_maintenance(self.connection)
             move = await self._plan()
             await measure_move(self.connection, move, max_rows=self.max_moved_rows)
             added = await self._add_locations(move)
@@ -173,7 +173,7 @@ class _Change(NamedTuple):
         return plan_move(self.entries, tree)
 
     async def _add_locations(self, move: TreeMove) -> Mapping[int, int]:
-        """Insert the new locations; return their IDs by the negative ones of the plan."""
+        """Insert the new locations; return their stored IDs, keyed by the negative IDs of the plan."""
         new = {each.key.lower(): each for each in move.after if each.id < 0}
         if not new:
             return {}

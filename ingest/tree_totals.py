@@ -21,14 +21,14 @@ from ingest.observations.copy_stream import copy_stream
 from ingest.sketches.move import move_sketches
 
 TOTALS_SHARE = 0.5
-"""Fraction of the work that the totals are. The rest is the sketches."""
+"""Share of the totals in the progress. The rest is the sketches."""
 
 
 async def measure_move(connection: Connection, move: TreeMove, *, max_rows: int | None = None) -> MovedLanes:
     """Return the size of the totals of the lanes with a moved end.
 
-    They have one row per lane and month, or more until compaction.
-    Raise TreeRejected (TREE_CHANGE_TOO_LARGE) if there are more than `max_rows` rows.
+    They have one row per lane and month, or more until compaction. Raise TreeRejected (TREE_CHANGE_TOO_LARGE) if there are more
+    than `max_rows` rows.
     """
     async with connection.transaction():
         await moves.store_moved_lanes(connection, move.list_moved_ports(), part_lanes=MAX_MOVED_LANES)

@@ -73,10 +73,10 @@ async def run_worker(
 ) -> None:
     """Apply batches, `concurrency` at once, until `stop` is set.
 
-    With `until_empty` set it as soon as no batch is queued or running, not even at another worker: a batch that fails there
-    comes back. Then finish or release the running batches. Payloads are stored until `payload_days` after the end of their
-    batch. No batch begins while `disk_space` has too little room, or before the schema is migrated. Raise DatabaseUnusable if
-    the database does not meet the requirements otherwise.
+    With `until_empty`, set `stop` as soon as no batch is queued or running. Batches of other workers count too, because one
+    that fails returns to the queue. Then finish or release the running batches. Payloads are stored until `payload_days` after
+    the end of their batch. No batch begins while `disk_space` has too little room, or before the schema is migrated. Raise
+    DatabaseUnusable if the database does not meet another requirement.
     """
     is_refused = asyncio.Event()
     async with open_pool(database_url, INGEST, max_size=2 * concurrency + 1) as pool:

@@ -23,8 +23,11 @@ class Cluster(NamedTuple):
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
-    """Raise DatabaseUnusable where Citus refuses. Its errors have no SQLSTATE of their own."""
+def _citus_errors() -> Iterator[None]:
+    """Raise DatabaseUnusable for a statement that Citus refuses.
+
+    The errors of Citus have no SQLSTATE of their own.
+    """
     try:
         yield
     except psycopg.OperationalError:
@@ -53,13 +56,13 @@ async def list_distributed_tables(connection: Connection) -> dict[str, int]:
 
 async def create_reference_table(connection: Connection) -> None:
     """Copy the tree to all nodes. Call `lock_tree_exclusive` first."""
-    with _refusals():
+    with _citus_errors():
         await connection.execute(SQL["create_reference_table"])
 
 
 async def distribute_totals(connection: Connection, *, shards: int) -> None:
     """Distribute the totals by origin. Call `lock_tree_exclusive` first."""
-    with _refusals():
+    with _citus_errors():
         await connection.execute(SQL["distribute_totals"], {"shards": shards})
 
 
@@ -68,19 +71,19 @@ async def distribute_with_totals(connection: Connection, table: str) -> None:
 
     Call `distribute_totals` first.
     """
-    with _refusals():
+    with _citus_errors():
         await connection.execute(SQL["distribute_with_totals"], {"table": table})
 
 
 async def truncate_local_copy(connection: Connection, table: str) -> None:
     """Delete the rows of a distributed table that have stayed on the coordinator."""
-    with _refusals():
+    with _citus_errors():
         await connection.execute(SQL["truncate_local_copy"], {"table": table})
 
 
 async def undistribute_table(connection: Connection, table: str) -> None:
     """Move the rows of a table back to the coordinator. Call `lock_tree_exclusive` first."""
-    with _refusals():
+    with _citus_errors():
         await connection.execute(SQL["undistribute_table"], {"table": table})
 
 
@@ -91,6 +94,6 @@ async def analyze_tables(connection: Connection) -> None:
 
 async def recover_prepared_transactions(connection: Connection) -> int:
     """End the transactions that a lost node has left prepared, and return their number."""
-    with _refusals():
+    with _citus_errors():
         row = await (await connection.execute(SQL["recover_prepared_transactions"])).fetchone()
     return 0 if row is None else int(row[0])

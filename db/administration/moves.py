@@ -16,7 +16,7 @@ SQL = load_sections("moves")
 
 
 class PendingChange(NamedTuple):
-    """Change under way: the locations that get another parent, and these parents.
+    """Change under way: the locations that get another parent, and their new parents.
 
     A parent of None stands for a root. New locations have negative IDs until the change commits.
     """
@@ -33,8 +33,8 @@ class RecordKind(StrEnum):
     SKETCHES = "sketches"
 
 
-class Recorded(NamedTuple):
-    """Recorded differences; `number` orders them."""
+class MovedRecord(NamedTuple):
+    """Record of differences; `number` orders the records."""
 
     number: int
     content: bytes
@@ -69,23 +69,21 @@ class PackedTotals(NamedTuple):
 
 
 async def lock_tree_change(connection: Connection) -> None:
-    """Wait for other changes of the tree, and keep them out until the transaction ends."""
+    """Lock out other changes of the tree until the transaction ends, after the one under way."""
     await connection.execute(SQL["lock_tree_change"])
 
 
 async def try_lock_tree_change(connection: Connection) -> bool:
-    """Keep other changes of the tree out of the transaction, unless one is under way.
-
-    Return whether they are kept out.
-    """
+    """Try to take the lock of `lock_tree_change` without waiting; return whether it was taken."""
     row = await (await connection.execute(SQL["try_lock_tree_change"])).fetchone()
     return row is not None and bool(row[0])
 
 
 async def lock_tree_change_session(connection: Connection) -> None:
-    """Wait for other changes of the tree, and keep them out until `unlock_tree_change_session`.
+    """Lock out other changes of the tree until `unlock_tree_change_session`.
 
-    The lock belongs to the session, so the connection must not pass a pooler that lends its sessions.
+    Wait for a change under way first. The lock belongs to the session, so the connection must not pass a pooler that lends its
+    sessions.
     """
     await connection.execute(SQL["lock_tree_change_session"])
 
@@ -95,9 +93,9 @@ async def unlock_tree_change_session(connection: Connection) -> None:
     await connection.execute(SQL["unlock_tree_change_session"])
 
 
-async def lift_lock_timeout(connection: Connection) -> None:
-    """Let the transaction wait for locks as long as it takes."""
-    await connection.execute(SQL["lift_lock_timeout"])
+async def disable_lock_timeout(connection: Connection) -> None:
+    """Let this transaction wait for locks without a limit."""
+    await connection.execute(SQL["disable_lock_timeout"])
 
 
 async def insert_tree_change(
@@ -131,7 +129,7 @@ async def clear_tree_change(connection: Connection) -> None:
 
 
 async def has_tree_change(connection: Connection) -> bool:
-    """Return whether a change is under way, or has left something behind."""
+    """Return whether a change is under way, or has left records behind."""
     row = await (await connection.execute(SQL["has_tree_change"])).fetchone()
     return row is not None and bool(row[0])
 
@@ -141,9 +139,9 @@ async def insert_moved_month(connection: Connection, month: date) -> None:
     await connection.execute(SQL["insert_moved_month"], {"month": month})
 
 
-async def forget_moved_months(connection: Connection, months: Sequence[date]) -> None:
-    """Mark months as not read."""
-    await connection.execute(SQL["forget_moved_months"], {"months": list(months)})
+async def delete_moved_months(connection: Connection, months: Sequence[date]) -> None:
+    """Mark months as not read, so that their records no longer count."""
+    await connection.execute(SQL["delete_moved_months"], {"months": list(months)})
 
 
 async def insert_moved_record(connection: Connection, kind: RecordKind, month: date, content: bytes) -> None:
@@ -172,10 +170,10 @@ async def list_recorded_months(connection: Connection) -> list[date]:
 
 async def list_moved_records(
     connection: Connection, kind: RecordKind, month: date, *, snapshot: str, is_visible: bool, after: int, limit: int
-) -> list[Recorded]:
+) -> list[MovedRecord]:
     """Return up to `limit` recorded differences of the month and kind, after a number.
 
-    They are those that count, and that the snapshot contains or, with `is_visible` false, does not.
+    Only those that count are returned: the ones that the snapshot contains or, with `is_visible` false, the others.
     """
     parameters = {
         "kind": kind,
@@ -185,13 +183,13 @@ async def list_moved_records(
         "after": after,
         "limit": limit,
     }
-    async with connection.cursor(binary=True, row_factory=args_row(Recorded)) as cursor:
+    async with connection.cursor(binary=True, row_factory=args_row(MovedRecord)) as cursor:
         await cursor.execute(SQL["list_moved_records"], parameters)
         return await cursor.fetchall()
 
 
 async def list_stale_months(connection: Connection) -> list[date]:
-    """Return the months that a batch has changed, unrecorded, after they were read, in order."""
+    """Return the months that a batch changed without a record after they were read, in order."""
     cursor = await connection.execute(SQL["list_stale_months"])
     return [month for (month,) in await cursor.fetchall()]
 
@@ -207,7 +205,7 @@ async def store_moved_lanes(
 ) -> None:
     """Store the lanes that have totals in a range of months and a moved port at an end.
 
-    They are numbered in parts of `part_lanes` lanes, or of fewer with many rows.
+    They are numbered in parts of `part_lanes` lanes. A part whose lanes have many rows has fewer lanes.
     """
     await connection.execute(
         SQL["store_moved_lanes"], {"moved": list(moved), "part_lanes": part_lanes, "first": first, "last": last}

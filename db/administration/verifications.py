@@ -18,7 +18,7 @@ from db.sql import load_sections
 SQL = load_sections("verifications")
 
 XIDS = 1 << 32
-"""Number of transaction IDs that rows distinguish. Full transaction IDs have 64 bits."""
+"""Number of distinct transaction IDs in row headers. Full transaction IDs (xid8) have 64 bits."""
 
 
 class Blocks(NamedTuple):
@@ -32,12 +32,12 @@ class StorageState(NamedTuple):
     """Storage of the prices at a snapshot.
 
     Attributes:
-        identity: Cluster, database, tables and major version to which transaction numbers and hashes belong.
+        identity: Cluster, database, tables and major version to which transaction IDs and hashes belong.
         settled_xid: The oldest transaction in progress: all before it have ended.
         next_xid: The first transaction that had not begun.
         total_blocks: Size of the totals.
         price_blocks: Size of the observations.
-        sketch_blocks: Size of the sketches, without the parts that PostgreSQL stores elsewhere.
+        sketch_blocks: Size of the sketches, without their TOAST table.
     """
 
     identity: str
@@ -180,10 +180,10 @@ async def _list_checksums(
 async def pack_totals(
     connection: Connection, blocks: Blocks, width: int, *, before: int, parts: Sequence[tuple[int, int]] | None
 ) -> PackedTotalRows | None:
-    """Return totals in some blocks, or None without.
+    """Return the totals in a range of blocks that must be checked, or None if there are none.
 
-    They are those not settled before a transaction, and all of some parts. A part is the first day of a month and the first
-    of `width` origins. None stands for all parts.
+    They are the rows not settled before the transaction `before`, and all rows of the parts. A part is the first day of a month
+    and the first of `width` origins. None stands for all parts.
     """
     parameters = _choose_parts(blocks, width, before, parts)
     columns = await _read_packed(connection, SQL["pack_totals"], parameters)
@@ -193,7 +193,7 @@ async def pack_totals(
 async def pack_sketches(
     connection: Connection, blocks: Blocks, width: int, *, before: int, parts: Sequence[tuple[int, int]] | None
 ) -> PackedSketchRows | None:
-    """Return sketches in some blocks, chosen as by `pack_totals`; None without sketches."""
+    """Return the sketches in a range of blocks, chosen as by `pack_totals`, or None."""
     columns = await _read_packed(connection, SQL["pack_sketches"], _choose_parts(blocks, width, before, parts))
     return None if columns is None else PackedSketchRows(*columns)
 
@@ -214,7 +214,7 @@ def _choose_parts(
 async def pack_prices(
     connection: Connection, blocks: Blocks, *, before: int, days: tuple[int, int] | None
 ) -> PackedPriceRows | None:
-    """Return observations in some blocks: new ones, and those valid on some days (None: all)."""
+    """Return the new observations in some blocks, and those valid on some days (None: all)."""
     first_day, last_day = days or (0, 0)
     parameters = {
         **_range(blocks),
@@ -259,7 +259,7 @@ async def list_verified_parts(connection: Connection) -> list[VerifiedPart]:
 
 
 async def lock_verifications(connection: Connection) -> None:
-    """Let no other command store its result until the transaction ends."""
+    """Lock out other commands that store a result until the transaction ends."""
     await connection.execute(SQL["lock_verifications"])
 
 

@@ -1,6 +1,6 @@
 """Sketches, the distributions of prices by day: append, read, compact, rebuild.
 
-No function updates a row. The sketches are bytes here; `db.sketches` knows their format.
+No function updates a row. The sketches are bytes here; `db.sketches` defines their format.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
@@ -23,7 +23,7 @@ ALL_MONTHS = date.min
 
 
 class SketchRow(NamedTuple):
-    """Partial sketch of a key."""
+    """Stored sketch: one of the rows of a key, which add up."""
 
     origin: int
     destination: int
@@ -31,13 +31,16 @@ class SketchRow(NamedTuple):
     sketch: bytes
 
 
-async def keep_sketches(connection: Connection) -> None:
-    """Announce that this transaction changes the sketches together with the prices or the tree."""
-    await connection.execute(SQL["keep_sketches"])
+async def declare_sketch_maintenance(connection: Connection) -> None:
+    """Declare that this transaction changes the sketches together with the prices or the tree."""
+    await connection.execute(SQL["declare_sketch_maintenance"])
 
 
 async def copy_sketches(connection: Connection, chunks: AsyncIterable[bytes]) -> None:
-    """Append sketches from binary COPY data. Call `lock_tree_shared` and `keep_sketches` first."""
+    """Append sketches from binary COPY data.
+
+    Call `lock_tree_shared` and `declare_sketch_maintenance` first.
+    """
     await copy_in(connection, SQL["copy_sketches"], chunks)
 
 
@@ -63,12 +66,12 @@ async def list_stale_months(connection: Connection) -> list[date]:
 
 
 async def mark_stale(connection: Connection, months: Sequence[date]) -> None:
-    """Let no reader use the sketches of the months."""
+    """Mark months as stale: readers do not use their sketches."""
     await connection.execute(SQL["mark_stale"], {"months": list(months)})
 
 
 async def unmark_stale(connection: Connection, month: date) -> bool:
-    """Let readers use the sketches of a month; return whether they could not before."""
+    """Remove the mark of a stale month; return whether it was stale."""
     return await (await connection.execute(SQL["unmark_stale"], {"month": month})).fetchone() is not None
 
 
@@ -107,11 +110,11 @@ def copy_out_moved(connection: Connection, ports: Sequence[int], days: DateRange
     return copy_out(connection, SQL["copy_out_moved"], {"ports": list(ports), "first": days.first, "last": days.last})
 
 
-async def take_crowded(connection: Connection, keys: KeyRange) -> list[SketchRow]:
+async def delete_crowded_sketches(connection: Connection, keys: KeyRange) -> list[SketchRow]:
     """Delete and return the sketches of the crowded keys of a range, ordered by key.
 
     A key is crowded if it has more than `max_rows` sketches.
     """
     async with connection.cursor(binary=True, row_factory=args_row(SketchRow)) as cursor:
-        await cursor.execute(SQL["take_crowded"], keys.to_parameters())
+        await cursor.execute(SQL["delete_crowded_sketches"], keys.to_parameters())
         return await cursor.fetchall()

@@ -45,9 +45,10 @@ class Entries:
 
 
 def encode_sketches(entries: Entries, are_changes: npt.NDArray[np.bool_]) -> list[bytes]:
-    """Return the sketches of all rows; `are_changes` says for each what its entries are.
+    """Return the sketches of all rows.
 
-    The entries are sorted by row, day and bucket, each occurs once, and no count is 0. A row without entries is empty.
+    `are_changes` says for each row whether its entries are changes. The entries are sorted by row, day and bucket, each occurs
+    once, and no count is 0. A row without entries is empty.
     """
     rows = len(are_changes)
     group = entries.row * DAYS + entries.day
@@ -91,7 +92,7 @@ def _choose_widths(count: Int64, firsts: Int64) -> Int64:
 def decode_sketches(sketches: Sequence[bytes]) -> tuple[Entries, npt.NDArray[np.bool_]]:
     """Return the entries of the sketches, and for each entry whether it is a change.
 
-    A row is the position of a sketch. Raise UnreadableSketch if the form of one is wrong; wrong values are not noticed.
+    A row is the position of a sketch. Raise UnreadableSketch for a malformed sketch; wrong values are not detected.
     """
     columns: list[tuple[npt.NDArray[np.generic], ...]] = []
     sizes, is_change = np.zeros(len(sketches), dtype=np.int64), np.zeros(len(sketches), dtype=bool)

@@ -1,10 +1,11 @@
--- The change of the region tree that is under way in steps. Readers see the tree and the totals before it until its last
--- transaction commits. A step reads the stored totals of a month in one snapshot. Every batch that is applied or reverted since
--- the change began records its own part, marked with its transaction. So a part counts exactly if the snapshot of its month
--- does not contain that transaction: no step needs a lock. The tables are empty unless a change is under way.
+-- The change of the region tree that is under way in steps. Until its last transaction commits, readers see the tree and the
+-- totals before it. A step reads the stored totals of a month in one snapshot. Every batch that is applied or reverted after
+-- the change began records the difference for its own prices, marked with its transaction. Such a record counts if and only if
+-- the snapshot of its month does not contain that transaction, so no step needs a lock. The tables are empty unless a change is
+-- under way.
 
 -- lock_tree_change --
--- Waits until no other change of the tree is under way, and keeps others out until the transaction ends. Batches do not wait.
+-- Takes the lock of tree changes until the transaction ends, after waiting for a change under way. Batches do not wait for it.
 SELECT pg_advisory_xact_lock(7263005, 'locations'::regclass::oid::int)
 
 -- try_lock_tree_change --
@@ -19,8 +20,8 @@ SELECT pg_advisory_lock(7263005, 'locations'::regclass::oid::int)
 -- Releases the lock of lock_tree_change_session.
 SELECT pg_advisory_unlock(7263005, 'locations'::regclass::oid::int)
 
--- lift_lock_timeout --
--- Lets this transaction wait for locks as long as it takes.
+-- disable_lock_timeout --
+-- Lets this transaction wait for locks without a limit.
 SELECT set_config('lock_timeout', '0', true)
 
 -- insert_tree_change --
@@ -45,7 +46,7 @@ WITH changes AS (DELETE FROM tree_changes), months AS (DELETE FROM moved_months)
 DELETE FROM moved_records
 
 -- has_tree_change --
--- One row: whether a change is under way, or has left something behind.
+-- One row: whether a change is under way, or has left records behind.
 SELECT EXISTS (SELECT FROM tree_changes) OR EXISTS (SELECT FROM moved_records)
     OR EXISTS (SELECT FROM moved_months) OR EXISTS (SELECT FROM moved_batches)
 
@@ -53,8 +54,8 @@ SELECT EXISTS (SELECT FROM tree_changes) OR EXISTS (SELECT FROM moved_records)
 -- Marks a month as read in the snapshot of this transaction.
 INSERT INTO moved_months (month, read_in) VALUES (%(month)s, pg_current_snapshot())
 
--- forget_moved_months --
--- Marks months as not read. What was recorded for them before their next snapshot does not count any more.
+-- delete_moved_months --
+-- Marks months as not read. Records made before their next snapshot no longer count.
 DELETE FROM moved_months WHERE month = ANY(%(months)s)
 
 -- insert_moved_record --
@@ -62,8 +63,8 @@ DELETE FROM moved_months WHERE month = ANY(%(months)s)
 INSERT INTO moved_records (kind, month, content) VALUES (%(kind)s, %(month)s, %(content)s)
 
 -- insert_moved_batch --
--- Records that this transaction has recorded the part of a batch. A revert counts only if the batch was applied before the
--- change began, or was recorded too: otherwise its months must be read again. Uses price_batches_pkey.
+-- Records that this transaction has recorded the difference for the prices of a batch. A revert is recorded only if the batch
+-- was applied before the change began, or was recorded too. Otherwise its months must be read again. Uses price_batches_pkey.
 INSERT INTO moved_batches (written_in)
 SELECT pg_current_xact_id()
 FROM tree_changes c
@@ -85,8 +86,8 @@ SELECT pg_current_snapshot()::text
 SELECT DISTINCT month FROM moved_records ORDER BY month
 
 -- list_moved_records --
--- One row per recorded difference of the month and kind that counts, after a number, in order: those that the snapshot
--- contains, or all others. Uses moved_records_month_idx.
+-- One row per record of the month and kind that counts, after a number, in order: the records that the snapshot contains, or
+-- the others. Uses moved_records_month_idx.
 SELECT t.number, t.content
 FROM moved_records t
 LEFT JOIN moved_months m ON m.month = t.month
@@ -100,8 +101,9 @@ ORDER BY t.number
 LIMIT %(limit)s
 
 -- list_stale_months --
--- One row per month, in order, whose totals were changed by a batch that was applied or reverted without recording its part, as
--- the previous release does, and that the snapshot of the month does not contain. Uses price_batches_changed_in_idx.
+-- One row per month, in order, that must be read again. A process of the previous release has applied or reverted, without a
+-- record, a batch with prices in the month, and the snapshot of the month does not contain that change. Uses
+-- price_batches_changed_in_idx.
 SELECT DISTINCT touched.month::date
 FROM tree_changes c
 JOIN price_batches b ON b.changed_in >= pg_snapshot_xmin(c.begun_in) AND NOT pg_visible_in_snapshot(b.changed_in, c.begun_in)
@@ -122,10 +124,10 @@ SELECT EXISTS (
 )
 
 -- store_moved_lanes --
--- One row per lane (port to port) with totals from the month `first` to the month `last` and with an end among the moved ports,
--- numbered in parts of part_lanes lanes, or of fewer with more than 8 rows a month: a part of a month is sent as one value, which
--- must stay below 1 GB. Uses price_totals_lane_month_idx: a range scan per moved origin, and a probe per other port and moved
--- destination.
+-- One row per lane (port to port) with totals from the month `first` to the month `last` and with an end among the moved ports.
+-- The lanes are numbered in parts of part_lanes lanes; lanes with more than 8 rows a month count several times. A part of a
+-- month is sent as one value, which must stay below 1 GB. Uses price_totals_lane_month_idx: a range scan per moved origin, and
+-- a probe per other port and moved destination.
 CREATE TEMPORARY TABLE moved_lanes ON COMMIT DROP AS
 SELECT origin, destination, min(month) AS first_month, max(month) AS last_month, sum(row_count) AS row_count,
        (sum((max(row_count) + 7) / 8) OVER (ORDER BY origin, destination) - 1)::bigint / %(part_lanes)s AS part
@@ -157,9 +159,9 @@ SELECT coalesce(sum(row_count), 0)::bigint, min(first_month), max(last_month), m
 
 -- read_moved_month --
 -- One row: the totals of one part of the moved lanes in one month, as columns in PostgreSQL's binary format; NULL without
--- totals. Rows with changes have columns of their own. The arrays are padded to 31 days, or to max_changes, so all of a column
--- have the same width. A few large values cost a fraction of as many rows as totals. Uses price_totals_lane_month_idx: a probe
--- per lane.
+-- totals. Rows with changes have columns of their own. The arrays are padded to 31 days, or to max_changes, so that all arrays
+-- of a column have the same width. A few large values cost a fraction of one row per total. Uses price_totals_lane_month_idx: a
+-- probe per lane.
 SELECT string_agg(CASE WHEN t.packed_changes IS NULL THEN int4send(t.origin) END, ''),
        string_agg(CASE WHEN t.packed_changes IS NULL THEN int4send(t.destination) END, ''),
        string_agg(CASE WHEN t.packed_changes IS NULL THEN array_send(

@@ -1,8 +1,8 @@
 -- Derived data: distributions of prices by day for every pair of regions that a batch touched. The rows of a key add up, in any
 -- number and order. The format of a sketch is that of db/sketches/encoding.py.
 
--- keep_sketches --
--- Announces that this transaction changes the sketches together with the prices or the tree. Without it, the triggers of
+-- declare_sketch_maintenance --
+-- Declares that this transaction changes the sketches together with the prices or the tree. Without it, the triggers of
 -- price_batches and audit_entries mark all sketches as stale.
 SELECT set_config('ratesgraph.keeps_sketches', 'on', true)
 
@@ -29,7 +29,7 @@ SELECT month FROM stale_sketches ORDER BY month
 INSERT INTO stale_sketches SELECT unnest(%(months)s::date[]) ON CONFLICT DO NOTHING
 
 -- unmark_stale --
--- One row if the month was stale. It is not any more; 0001-01-01 stands for the mark of all months.
+-- Removes the mark of a month, and returns one row if the month was stale. 0001-01-01 stands for all months.
 DELETE FROM stale_sketches WHERE month = %(month)s RETURNING month
 
 -- list_month_origins --
@@ -40,8 +40,8 @@ WHERE month >= %(month)s AND month < %(month)s::date + interval '1 month'
 ORDER BY origin
 
 -- select_origin_sketches --
--- One row per sketch of the origin in the month; without the bytes, which makes it unreadable, if it names another day of the
--- month than the first. Uses price_sketches_lane_month_idx.
+-- One row per sketch of the origin in the month. The month of a damaged row may not be its first day: then the sketch is empty,
+-- which no decoder accepts. Uses price_sketches_lane_month_idx.
 SELECT destination, CASE WHEN month = %(month)s THEN sketch ELSE '' END
 FROM price_sketches
 WHERE origin = %(origin)s AND month >= %(month)s AND month < %(month)s::date + interval '1 month'
@@ -69,10 +69,10 @@ COPY (
       AND first_day <= %(last)s AND last_day >= %(first)s
 ) TO STDOUT (FORMAT csv)
 
--- take_crowded --
--- Deletes the sketches of keys that have more than max_rows, and returns them, ordered by key. It processes up to max_keys keys
+-- delete_crowded_sketches --
+-- Deletes the sketches of keys with more than max_rows rows, and returns them, ordered by key. It processes up to max_keys keys
 -- after a given one and before an origin, in the order of price_sketches_lane_month_idx, and reads only that index to find
--- them. It stops behind the key with which it has taken max_merged sketches.
+-- them. It stops after the key that brings the number of sketches to max_merged.
 WITH found AS MATERIALIZED (
     SELECT origin, destination, month, count(*) AS row_count
     FROM price_sketches

@@ -1,7 +1,7 @@
 -- Derived data: partial sums by day for every pair of locations that a batch touched. The rows of a key add up, in any number
 -- and order, so a change of totals appends a difference. A row has sums and counts by day, or changes (see migration 0016). A
 -- change is one bigint: its sum is `change >> 24`, its count `((change >> 6 & 262143) # 131072) - 131072`, its day of the
--- month, from 0, `change & 31`, and `change & 32` tells that it applies to all later days of the month too. Sums that SQL
+-- month, from 0, `change & 31`, and `change & 32` says that it applies to all later days of the month too. Sums that SQL
 -- computes are first collected by day in the transaction's temporary table `day_sums`, then packed by `pack_day_sums`.
 
 -- select_day_totals --
@@ -114,11 +114,12 @@ GROUP BY d.origin, a.ancestor, d.day
 
 -- compact_keys --
 -- Replaces the rows of keys that have more than max_rows rows by their sum. It processes up to max_keys keys after a given one
--- and before an origin, in the order of price_totals_lane_month_idx, and reads only that index to find them. It stops behind
--- the key with which it has merged max_merged rows. One row: the last of these keys and the number of deleted rows, in one
--- column, because a shard of a distributed table returns only one; none at the end. Arrays are added up by day of the month: a
--- subscript outside of an array adds nothing, and this costs a tenth of unnesting. Changes are added up by slot. They stay
--- changes if all rows of the key are changes and they are few; otherwise they are spread over the days and added to the arrays.
+-- and before an origin, in the order of price_totals_lane_month_idx, and reads only that index to find them. It stops after the
+-- key that brings the number of merged rows to max_merged. One row: the last of these keys and the number of deleted rows, as
+-- one column of JSON, because a shard of a distributed table returns only one column. No row at the end. Arrays are added up by
+-- day of the month: a subscript outside of an array adds nothing, and this costs a tenth of unnesting. Changes are added up by
+-- slot. They stay changes if all rows of the key are changes and their sum has at most max_changes; otherwise they are spread
+-- over the days and added to the arrays.
 WITH found AS MATERIALIZED (
     SELECT origin, destination, month, count(*) AS row_count
     FROM price_totals
@@ -248,10 +249,10 @@ FROM (
 ORDER BY month
 
 -- diff_month --
--- One row per pair of locations and day of the month whose totals differ from day_sums, worst first. A damaged row may name no
--- location. If its month does not begin on the first day, or if it begins outside of its month, possibly on a day that no
--- program can represent, it counts behind the month's end. OFFSET 0 lets the rows of a distributed table travel as they are
--- stored, and not as a row per day; a single server takes two thirds of the time with it.
+-- One row per pair of locations and day of the month whose totals differ from day_sums, largest difference first. The locations
+-- of a damaged row may not exist. If its month is not the first day of a month, or if it begins outside of its month, it counts
+-- after the end of the month, because Python may not be able to represent its days. OFFSET 0 makes the workers of a cluster
+-- send rows as they are stored instead of one row per day; a single server takes two thirds of the time with it.
 SELECT coalesce(o.key, '?' || origin) AS origin, coalesce(d.key, '?' || destination) AS destination, day,
        coalesce(expected.price_sum, 0) AS expected_sum, coalesce(expected.price_count, 0) AS expected_count,
        coalesce(actual.price_sum, 0) AS actual_sum, coalesce(actual.price_count, 0) AS actual_count

@@ -1,10 +1,10 @@
--- Verification of the totals, on one snapshot: rows in a form that numpy reads at once, and the checksums of rows that have
--- been verified. Both tables are read in ranges of blocks, which PostgreSQL finds without an index. Days are counted from
--- 1970-01-01, as a damaged day may be none that Python knows. A row is settled if its transaction had ended before all that ran
--- at some moment: a larger age of its xmin proves that, and the reverse may count a settled row as new.
+-- Verification of the totals, on one snapshot: rows in a form that numpy decodes at once, and the checksums of verified rows.
+-- The tables are read in ranges of blocks (TID range scans). Days count from 1970-01-01, because Python may not be able to
+-- represent a damaged day. A row is settled if its transaction ended before every transaction that was still running. A larger
+-- age of its xmin proves that. A settled row without this proof counts as new, which costs time only.
 
 -- describe_storage --
--- One row: the cluster, database, tables and major version to which transaction numbers and checksums belong, the oldest
+-- One row: the cluster, database, tables and major version to which transaction IDs and checksums belong, the oldest
 -- transaction in progress, the next one, and the numbers of blocks of totals, observations and sketches.
 SELECT concat_ws(
            '/',
@@ -30,9 +30,9 @@ SELECT pg_export_snapshot()
 SET TRANSACTION SNAPSHOT %(name)s
 
 -- list_totals_checksums --
--- One row per month and range of origins with totals in a range of blocks, and per combination of two properties: settled
--- before one transaction, and before another. It has the last first day, the number of rows and the sum of their hashes, over
--- all columns.
+-- One row per month and range of origins with totals in a range of blocks, and per combination of two properties: settled at
+-- the last verification (before the transaction `before`), and settled now. It has the latest first day, the number of rows and
+-- the sum of their hashes over all columns.
 SELECT month - '1970-01-01'::date AS period, origin / %(width)s * %(width)s AS first_origin,
        age(xmin) > (SELECT age(%(before)s::xid)) AS is_verified, age(xmin) > (SELECT age(%(settled)s::xid)) AS is_settled,
        max(first_day - '1970-01-01'::date), count(*), sum(hash_record_extended(t, 1))
@@ -60,8 +60,8 @@ WHERE ctid >= %(first)s::tid AND ctid < %(until)s::tid
 GROUP BY period, first_origin, is_verified, is_settled
 
 -- pack_totals --
--- One row: the totals in a range of blocks as columns in PostgreSQL's binary format; NULL without totals. They are those that
--- are not settled before a transaction, and all of some parts, which are a month and a range of origins.
+-- One row: the totals in a range of blocks as columns in PostgreSQL's binary format; NULL without totals. They are the rows
+-- that were not settled before a transaction, and all rows of the given parts. A part is a month and a range of origins.
 SELECT string_agg(int4send(origin), ''), string_agg(int4send(destination), ''),
        string_agg(int4send(month - '1970-01-01'::date), ''), string_agg(int4send(first_day - '1970-01-01'::date), ''),
        string_agg(int4send(coalesce(cardinality(price_sums), 0)), ''),
@@ -101,7 +101,7 @@ WHERE ctid >= %(first)s::tid AND ctid < %(until)s::tid
 
 -- pack_prices --
 -- One row: the observations in a range of blocks as columns in PostgreSQL's binary format; NULL without observations. They are
--- those that are not settled before a transaction, and all that are valid on a day of a range.
+-- the rows that were not settled before a transaction, and all rows that are valid on a day of a range.
 SELECT string_agg(int4send(origin), ''), string_agg(int4send(destination), ''),
        string_agg(int4send(first_day - '1970-01-01'::date), ''), string_agg(int4send(last_day - '1970-01-01'::date), ''),
        string_agg(int8send(usd_cents), ''), string_agg(boolsend(age(xmin) <= (SELECT age(%(before)s::xid))), '')
@@ -122,11 +122,11 @@ SELECT ended_at, storage, settled_xid, last_location, tree_sha256, month_count, 
 SELECT subject, period, first_origin, row_count, checksum, last_day FROM verified_parts
 
 -- lock_verifications --
--- Waits for another command that stores its result, and makes others wait until the transaction ends.
+-- Takes the lock of stored results until the transaction ends, after waiting for another command that holds it.
 SELECT pg_advisory_xact_lock(7263006, 'verifications'::regclass::oid::int)
 
 -- delete_verified_parts --
--- Forgets all checksums.
+-- Deletes all checksums.
 DELETE FROM verified_parts
 
 -- insert_verified_parts --

@@ -2,8 +2,8 @@
 
 Amounts and rates are decimals, which round-trip exactly.
 
-A file is read as a whole, and its size and SHA-256 are checked before a row of it counts. Checked files stay in memory, up to a
-limit: the next question on the same months reads neither the disk nor the network.
+A file is read as a whole, and its size and SHA-256 are checked before any row is used. Checked files stay in an LRU cache, so
+the next query of the same months reads neither the disk nor the network.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ CSV_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
 """Columns of `db.repositories.prices.copy_out_month`; days count from 1970-01-01."""
 DAY_COLUMNS = ("first_day", "last_day", "rate_day")
 ROW_GROUP_ROWS = 50_000
-"""Minimum number of rows that a question about one lane decodes. Smaller groups compress worse."""
+"""Minimum number of rows that a query of one lane decodes. Smaller row groups compress worse."""
 MAX_CACHED_BYTES = 64 << 20
 """Bytes of files that a process keeps in memory. A month of a million prices has about 10 MB."""
 
@@ -85,7 +85,7 @@ def describe_file(base_url: str, month: date, observations: pl.DataFrame, data: 
 
 
 def scan_file(file: ArchivedFile) -> pl.LazyFrame:
-    """Return the observations of a file that count: those of reverted batches do not.
+    """Return the observations of a file, without those of reverted batches.
 
     Raise ArchiveError (ARCHIVE_FILE_MISSING, ARCHIVE_FILE_CHANGED, ARCHIVE_UNREACHABLE, INVALID_ARCHIVE_URL).
     """

@@ -30,7 +30,7 @@ def pack_lane_prices(
     if not destinations or not _can_contain(file, origins, days):
         return PackedPrices(b"", b"", b"")
     is_wanted = (
-        # The limits let polars skip row groups; the sets then choose the rows.
+        # The ranges let polars skip row groups by their statistics; the sets then choose the rows.
         pl.col("origin").is_between(min(origins), max(origins))
         & pl.col("destination").is_between(min(destinations), max(destinations))
         & (pl.col("first_day") <= days.last)
@@ -62,7 +62,7 @@ def read_batch(file: ArchivedFile, batch_id: int) -> pl.DataFrame:
 
 
 def read_lane_days(file: ArchivedFile) -> pl.DataFrame:
-    """Return the columns LANE_DAYS of all observations of a file that count. Raise ArchiveError."""
+    """Return the columns LANE_DAYS of all rows of `scan_file`. Raise ArchiveError."""
     return _lane_days(scan_file(file))
 
 

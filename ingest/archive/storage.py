@@ -20,7 +20,7 @@ from ingest.errors import ArchiveError
 
 FORMS = "file:///folder or s3://bucket/folder, where a bucket has 3 to 63 characters of a-z, 0-9, `.`, `_` and `-`"
 FILE_URL = re.compile(r"file://(/(?:(?!%00)[^/?#\x00-\x1f\x7f\ud800-\udfff])+)+/?")
-"""Bytes that are no characters are written as in `%FF`: the database stores the address as text."""
+"""Bytes that are not valid UTF-8 are percent-encoded (`%FF`), because the database stores the URL as text."""
 S3_URL = re.compile(r"s3://[a-z0-9][a-z0-9._-]{1,62}(/(?!\.)[\w.=+-]+)*/?", re.ASCII)
 ENDPOINT = re.compile(
     r"https?://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>\d{1,5}))?/?", re.ASCII | re.IGNORECASE
@@ -41,9 +41,9 @@ PANIC = "PanicException"
 
 
 class Storage(Protocol):
-    """Place of archived files.
+    """Storage of archived files.
 
-    They have names such as `month=2024-01/17-42-9f86d081884c7d65.parquet`.
+    Files have names such as `month=2024-01/17-42-9f86d081884c7d65.parquet`.
     """
 
     def write(self, name: str, data: bytes) -> None:
@@ -78,7 +78,7 @@ def open_storage(url: str) -> Storage:
 def split_url(url: str) -> tuple[Storage, str]:
     """Return the storage of an archived file and its name there.
 
-    Raise ArchiveError (INVALID_ARCHIVE_URL, ARCHIVE_UNREACHABLE). An operator may have changed the address.
+    Raise ArchiveError (INVALID_ARCHIVE_URL, ARCHIVE_UNREACHABLE). An operator may have changed the URL in the database.
     """
     parts = url.rsplit("/", 2)
     if len(parts) < URL_PARTS:
@@ -167,7 +167,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 class Bucket:
-    """Storage in a bucket of S3 or of a server that speaks its protocol.
+    """Storage in a bucket of S3, or of a server that is compatible with S3.
 
     Credentials, region and endpoint come from the usual environment variables (AWS_…). An endpoint with http:// is accepted as
     it is written.
@@ -197,7 +197,9 @@ class Bucket:
         with self._explained(name):
             result = self._obstore.put(self._store, self._prefix + name, data)
         if not result["e_tag"]:
-            raise ArchiveError("ARCHIVE_UNREACHABLE", f"{self._url}: the bucket has not confirmed {name}")
+            raise ArchiveError(
+                "ARCHIVE_UNREACHABLE", f"{self._url}: the bucket has not confirmed {name}; run the command again"
+            )
 
     def read(self, name: str) -> bytes:
         """Get the object."""

@@ -1,8 +1,8 @@
 """Archiving: moves the observations of old months from the table to files.
 
-A month is one transaction with one snapshot. The files are durable before the transaction records them and deletes the rows
-that they contain. So a crash leaves a file that nothing refers to, and never loses an observation or counts it twice. The
-next run gives the same rows the same name, and writes over it.
+A month is one transaction with one snapshot. The files are durable before the transaction records them and deletes their rows.
+So a crash may leave an unreferenced file, but never loses an observation or counts it twice. The next run gives the same rows
+the same name, and overwrites the file.
 """
 
 import asyncio
@@ -151,7 +151,7 @@ async def _move_month(
             if files and not dry_run:
                 await _replace_rows(connection, month, files, url)
         if is_cluster and files and not dry_run:
-            # For a moment the file was listed, and a node had yet to delete its rows. Answers of that moment must not stay.
+            # Between the commits of the nodes, prices may have counted twice. Responses of that moment must leave the caches.
             await versions.announce_change(connection, f"archive {month}")
 
 
@@ -198,7 +198,7 @@ async def _replace_rows(connection: Connection, month: date, files: list[_Writte
 
     Raise ConcurrentChange if their number is not that of the files.
     """
-    # From here on no revert and no verification can see the rows in both places or in neither.
+    # The lock keeps reverts and verifications from reading the rows in both places, or in neither.
     await prices.lock_archive_exclusive(connection)
     for written in files:
         await prices.insert_archived_file(connection, written.file)
@@ -212,7 +212,7 @@ async def _replace_rows(connection: Connection, month: date, files: list[_Writte
 
 
 async def _discard(files: list[_WrittenFile]) -> None:
-    """Delete files to which nothing refers. If this fails, they only occupy space."""
+    """Delete unreferenced files. If this fails, they only occupy space."""
     for written in files:
         storage, name = split_url(written.file.url)
         with suppress(ArchiveError):

@@ -1,9 +1,9 @@
 """Aggregation of a batch: sums and counts of its prices by location pair and day.
 
-The arithmetic runs in numpy, month by month, on changes: a price of one day is one number at that day, and a price of many
-days one at its first day and one after its last. So the work grows with the observations, not with their days. Changes at the
-same place add up, and so do those of the ports of a region: they are added to their parents one level of the tree at a time,
-first on the origin's side and then on the destination's.
+The arithmetic runs in numpy, month by month, on changes. A price of one day is one change on that day. A price of many days is
+one change on its first day and one after its last day. So the work grows with the observations, not with their days. Changes
+with the same key and slot add up. They are added to the parents one level of the tree at a time, first for origins, then for
+destinations.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,10 +20,7 @@ from ingest.observations.lane_days import LaneDays, first_day_of, month_of
 DAYS = 31
 """Columns of a month; in shorter months the last ones stay 0."""
 MAX_LANES = 50_000
-"""Lanes aggregated at once.
-
-It bounds memory: with the regions above them they may become many times as many rows.
-"""
+"""Lanes aggregated at once, which bounds memory: the regions above them multiply the number of rows."""
 
 MAX_MOVED_LANES = 10_000
 """Lanes of a month whose move is computed at once.

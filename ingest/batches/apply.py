@@ -1,8 +1,8 @@
 """Application of a batch, slice by slice, in one transaction.
 
-The transaction appends the observations and totals and records the outcome. CPU-bound work runs in threads and the event loop
-only moves bytes: a slice is read and checked while the one before it is sent to the database, and totals are computed while the
-last observations are sent. Observations are buffered for the totals up to a limit, so memory is bounded whatever the batch's
+The transaction appends the observations and totals and records the outcome. CPU-bound work runs in threads, and the event loop
+only moves bytes. A slice is read and checked while the one before it is sent to the database, and totals are computed while the
+last observations are sent. Observations are buffered for the totals up to a limit, so memory is bounded for batches of any
 size.
 """
 
@@ -82,7 +82,7 @@ async def apply_slices(
     been appended.
     """
     await locations.lock_tree_shared(connection)
-    await sketches.keep_sketches(connection)
+    await sketches.declare_sketch_maintenance(connection)
     present = await locations.list_locations(connection)
     tree = _Tree(present, await find_move(connection, present))
 

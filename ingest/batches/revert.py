@@ -35,7 +35,7 @@ async def revert_batch(connection: Connection, batch_id: int, *, by: str = COMMA
         return found[0].status if found else None
     async with connection.transaction():
         await locations.lock_tree_shared(connection)
-        await sketches.keep_sketches(connection)
+        await sketches.declare_sketch_maintenance(connection)
         await prices.lock_archive_shared(connection)
         # A concurrent revert of the same batch may have ended in the meantime.
         status = await batches.lock_batch(connection, batch_id)

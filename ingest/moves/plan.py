@@ -25,7 +25,10 @@ def plan_move(entries: Sequence[TreeEntry], tree: Sequence[Location]) -> TreeMov
 
 
 def with_ids(move: TreeMove, added: Mapping[int, int]) -> TreeMove:
-    """Return the plan with the IDs that new locations have got."""
+    """Return the plan with the stored IDs of new locations.
+
+    `added` maps their negative IDs in the plan to them.
+    """
     after = [
         replace(
             location,

@@ -1,4 +1,4 @@
-"""Settlement of a change of the tree: recorded differences become totals and sketches."""
+"""Settlement of a tree change: appends its recorded differences to totals and sketches."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -17,17 +17,17 @@ from db.sketches.arrays import Int64
 from domain.intervals import month_number
 from ingest.batches.aggregation import MonthTotals, add_up
 from ingest.batches.copy_encoding import encode_totals
-from ingest.batches.move_records.encoding import SketchRow, decode_sketches, decode_totals
+from ingest.batches.move_records.encoding import SignedSketch, decode_sketches, decode_totals
 from ingest.observations.copy_stream import copy_stream
 from ingest.sketches.copy_encoding import append_sketches
 from ingest.sketches.move import sum_by_pair
 
 MAX_SETTLED_CHANGES = 2_000_000
-"""Changes of totals that are added up together: 80 MB. What exceeds them becomes further rows of the same keys."""
+"""Changes of totals that are added up together: 80 MB. Further ones become separate rows of the same keys."""
 MAX_SETTLED_BYTES = 64 << 20
 """Bytes of sketches that are added up together."""
-READ_VALUES = 20
-"""Recorded values of a round trip; each has up to 50,000 changes, or some megabytes of sketches."""
+RECORDS_PER_READ = 20
+"""Records of one round trip; each has up to 50,000 changes of totals, or some megabytes of sketches."""
 
 
 class SnapshotPart(NamedTuple):
@@ -45,7 +45,7 @@ async def settle(
 ) -> None:
     """Append a part of the recorded differences to the totals and sketches.
 
-    `new_ids` maps the negative IDs of new locations to those in the table. `report` receives the fraction after the totals and
+    `new_ids` maps the negative IDs of new locations to their stored IDs. `report` receives the fraction after the totals and
     after the sketches of each month.
     """
     months = await moves.list_recorded_months(connection)
@@ -64,7 +64,7 @@ async def _settle_totals(connection: Connection, month: date, new_ids: Mapping[i
         parts.clear()
         await totals.copy_totals(connection, copy_stream(encode_totals([total], as_changes=as_changes)))
 
-    async with aclosing(_read(connection, RecordKind.TOTALS, month, part)) as contents:
+    async with aclosing(_read_records(connection, RecordKind.TOTALS, month, part)) as contents:
         async for content in contents:
             parts.append(await asyncio.to_thread(_decode_totals, month, content, new_ids))
             if sum(map(len, parts)) > MAX_SETTLED_CHANGES:
@@ -74,13 +74,13 @@ async def _settle_totals(connection: Connection, month: date, new_ids: Mapping[i
 
 
 async def _settle_sketches(connection: Connection, month: date, new_ids: Mapping[int, int], part: SnapshotPart) -> None:
-    rows, size = list[SketchRow](), 0
+    rows, size = list[SignedSketch](), 0
 
     async def append() -> None:
         await append_sketches(connection, sum_by_pair(month_number(month), rows))
         rows.clear()
 
-    async with aclosing(_read(connection, RecordKind.SKETCHES, month, part)) as contents:
+    async with aclosing(_read_records(connection, RecordKind.SKETCHES, month, part)) as contents:
         async for content in contents:
             for origin, destination, sign, sketch in await asyncio.to_thread(decode_sketches, content):
                 rows.append((new_ids.get(origin, origin), new_ids.get(destination, destination), sign, sketch))
@@ -92,10 +92,13 @@ async def _settle_sketches(connection: Connection, month: date, new_ids: Mapping
         await append()
 
 
-async def _read(connection: Connection, kind: RecordKind, month: date, part: SnapshotPart) -> AsyncGenerator[bytes]:
+async def _read_records(
+    connection: Connection, kind: RecordKind, month: date, part: SnapshotPart
+) -> AsyncGenerator[bytes]:
+    """Yield the contents of the records of a month and kind that belong to the part, in order."""
     after = 0
     while recorded := await moves.list_moved_records(
-        connection, kind, month, snapshot=part.snapshot, is_visible=part.is_visible, after=after, limit=READ_VALUES
+        connection, kind, month, snapshot=part.snapshot, is_visible=part.is_visible, after=after, limit=RECORDS_PER_READ
     ):
         for each in recorded:
             yield each.content

@@ -1,11 +1,12 @@
-"""Change of the region tree in steps: uploads wait for its first and its last moment only.
+"""Change of the region tree in steps: uploads wait only at its beginning and its end.
 
-1. The change is stored, while no batch is being applied. From then on, batches and reverts record what it does to their prices.
-2. Step by step, a month in one snapshot, it records what it does to the stored totals. Nothing waits for a step.
-3. One transaction appends all that was recorded to the totals, and then locks the tree: for what was recorded meanwhile, for
-   the tree itself, and for the commit.
+1. The change is stored while no batch is being applied. From then on, each batch and each revert also records the difference
+   that the change makes to the totals and sketches of its own prices.
+2. Each step reads one month in one snapshot, and records the difference for the stored prices. No upload waits for a step.
+3. One transaction appends all recorded differences. Then it locks the tree, appends the differences that were recorded
+   meanwhile, changes the tree and commits.
 
-Until then readers see the totals before. A process that dies leaves records that count for nothing;
+Until the commit, readers see the tree and the totals before the change. The records of a process that has died have no effect;
 `clear_abandoned_change` deletes them. See docs/decisions/0052-tree-changes-in-steps.md.
 """
 
@@ -29,16 +30,16 @@ from ingest.sketches.move import read_differences
 from ingest.tree_totals import compute_differences, list_months, measure_move
 
 MAX_ROUNDS = 3
-"""How often months are read again because a process of the previous release has changed their totals."""
+"""Maximum number of times that a month is read. It is read again if a process of the previous release has changed it."""
 LOCK_PATIENCE_SECONDS = 10.0
-"""Time for which the change tries to lock the tree between batches, before it makes later batches wait behind it."""
+"""Time during which the lock of the tree is only tried between batches. Afterwards later batches queue behind the request."""
 POLL_SECONDS = 0.05
 READING_SHARE = 0.75
-"""Fraction of the work that the months are. The rest is the last transaction."""
+"""Share of the months in the progress. The rest is the last transaction."""
 
 
 class _Outdated(Exception):
-    """Other work has changed the tree, or totals in a way that no records show."""
+    """The plan is outdated: other work has changed the tree, or totals without a record."""
 
 
 class _Stale(Exception):
@@ -51,7 +52,7 @@ class _Stale(Exception):
 
 @asynccontextmanager
 async def hold_tree_change_lock(connection: Connection) -> AsyncIterator[None]:
-    """Wait for a change of the tree that is under way, and keep others out until the block ends."""
+    """Lock out other changes of the tree until the block ends, after the one under way."""
     await moves.lock_tree_change_session(connection)
     try:
         yield
@@ -62,10 +63,7 @@ async def hold_tree_change_lock(connection: Connection) -> AsyncIterator[None]:
 
 
 async def clear_abandoned_change(connection: Connection) -> None:
-    """Delete the records of a change whose process has died.
-
-    Those of a change that is under way stay.
-    """
+    """Delete the records of a change whose process has died, but not of one that is under way."""
     if not await moves.has_tree_change(connection):
         return
     async with connection.transaction():
@@ -74,12 +72,12 @@ async def clear_abandoned_change(connection: Connection) -> None:
 
 
 class SteppedChange:
-    """A change in steps. Call it within `hold_tree_change_lock`.
+    """Change of the region tree in steps. Use it within `hold_tree_change_lock`.
 
     Attributes:
-        move: The locations before and after the change. New ones have negative IDs.
-        add_locations: Inserts the new locations, in the last transaction; returns their IDs by the negative ones.
-        change_locations: Changes names and parents, at the end of the last transaction.
+        move: The locations before and after the change. New locations have negative IDs.
+        add_locations: Inserts the new locations in the last transaction. Returns their stored IDs, keyed by the negative IDs.
+        change_locations: Changes names and parents at the end of the last transaction.
     """
 
     def __init__(
@@ -100,14 +98,13 @@ class SteppedChange:
     async def run(self, report: Callable[[float], None]) -> TreeChange | None:
         """Apply the change. Return None if it has not been applied.
 
-        That is the case when other work, mostly a process of the previous release, has changed totals again and again without
-        a record. `report` receives the fraction before the change begins, before each step and before the last transaction,
-        and within that one.
+        That happens if other work, usually a process of the previous release, keeps changing totals without a record. `report`
+        receives the fraction before the change begins, before each step, and before and within the last transaction.
         """
         report(0.0)
         try:
             await self._begin()
-            # A batch may have brought a month since the change was planned. Those that come now are recorded.
+            # Listed after _begin: a batch may have added a month since the plan, and batches from now on record their part.
             todo = list(list_months(await measure_move(self._connection, self.move)))
             for _ in range(MAX_ROUNDS):
                 for number, month in enumerate(todo):
@@ -118,7 +115,7 @@ class SteppedChange:
                 if isinstance(committed, TreeChange):
                     return committed
                 todo = committed
-                await moves.forget_moved_months(self._connection, todo)
+                await moves.delete_moved_months(self._connection, todo)
         except _Outdated:
             pass
         finally:
@@ -127,7 +124,7 @@ class SteppedChange:
         return None
 
     async def _begin(self) -> None:
-        """Store the change. Every batch of a later transaction records its part."""
+        """Store the change. Every batch that begins later records the difference for its prices."""
         parents = {location.id: location.parent_id for location in self.move.before}
         moved = [each for each in self.move.after if each.id < 0 or each.parent_id != parents[each.id]]
         self._is_cluster = await find_citus(self._connection) is not None
@@ -142,7 +139,7 @@ class SteppedChange:
     async def _check_tree(self, added: Mapping[int, int] | None = None) -> None:
         """Raise _Outdated if the tree has changed since the plan.
 
-        A server of the previous release does that: it knows no lock of changes.
+        Only a server of the previous release can change it, because it does not take the lock of tree changes.
         """
         new = set((added or {}).values())
         present = await locations.list_locations(self._connection)
@@ -150,7 +147,7 @@ class SteppedChange:
             raise _Outdated
 
     async def _read_month(self, month: date) -> None:
-        """Record what the change does to the stored totals of a month, in one snapshot."""
+        """Record the difference for the stored prices of a month, in one snapshot."""
         try:
             await self._record_month(month)
         except ArchiveError:
@@ -180,7 +177,7 @@ class SteppedChange:
     async def _commit(self, report: Callable[[float], None]) -> TreeChange | list[date]:
         """Append the records to the totals and change the tree.
 
-        Or return the months that must be read again first.
+        If months must be read again first, change nothing and return them instead.
         """
         if stale := await moves.list_stale_months(self._connection):
             return stale
@@ -192,9 +189,9 @@ class SteppedChange:
 
     async def _settle(self, report: Callable[[float], None]) -> TreeChange:
         new_ids = await self.add_locations()
-        await sketches.keep_sketches(self._connection)
+        await sketches.declare_sketch_maintenance(self._connection)
         snapshot = await moves.get_snapshot(self._connection)
-        # Most of the work: nothing waits for it, and nothing sees it before the commit.
+        # This is most of the work. No other work waits for it, and it is not visible before the commit.
         await settle(
             self._connection,
             new_ids,
@@ -219,13 +216,13 @@ def _list_parents(tree: Iterable[Location]) -> dict[int, int | None]:
 async def _lock_tree(connection: Connection) -> None:
     """Lock the tree exclusively, if possible at a moment without a running batch.
 
-    A request that waits would make later batches wait too, for the rest of a batch that may take minutes. It has no time limit:
-    at the end of a change all of its work would be lost.
+    A waiting request makes later batches queue behind it until the running one ends, which may take minutes. So the lock is
+    tried first. The request afterwards has no timeout, because a timeout at the end of a change would lose all of its work.
     """
     end = time.monotonic() + LOCK_PATIENCE_SECONDS
     while not await locations.try_lock_tree_exclusive(connection):
         if time.monotonic() > end:
-            await moves.lift_lock_timeout(connection)
+            await moves.disable_lock_timeout(connection)
             await locations.lock_tree_exclusive(connection)
             return
         await asyncio.sleep(POLL_SECONDS)

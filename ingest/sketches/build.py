@@ -1,9 +1,9 @@
 """Sketches of observations: prices by day and bucket for every pair of regions above them.
 
-The arithmetic runs in numpy, month by month and, unless the batch is small, origin region by origin region: memory is bounded
-by the destinations of one region. Where the cells of a month are well filled, they are counted in a dense array, and rows of
-destinations are added to their parents; otherwise every observation is expanded to its ancestors, and equal keys are counted
-after a sort.
+The arithmetic runs in numpy, month by month. A large batch is processed one origin region at a time, so memory is bounded by
+the destinations of one region. If the cells of a month are well filled, they are counted in a dense array, and the rows of
+destinations are added to those of their parents. Otherwise every observation is expanded to its ancestors, and equal keys are
+counted after a sort.
 """
 
 from collections.abc import Iterable, Iterator

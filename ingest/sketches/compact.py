@@ -1,4 +1,4 @@
-"""Compaction of sketches: replaces the sketches of a key by their sum."""
+"""Compaction of sketches: merges the sketches of a key into one."""
 
 import asyncio
 import logging
@@ -27,8 +27,8 @@ MAX_MERGED_ROWS_PER_STEP = 3_000
 async def compact_sketch_keys(connection: Connection, keys: KeyRange) -> tuple[Key, int] | None:
     """Merge the sketches of the keys of a range that have more than `max_rows` each.
 
-    The result is that of `totals.compact_keys`. Where one of them is damaged, all of the step remain, and its month becomes
-    stale: readers use single prices until a worker has built its sketches anew.
+    The result is that of `totals.compact_keys`. If one sketch is damaged, all sketches of the step remain, and its month
+    becomes stale: until a worker has rebuilt its sketches, readers use single prices.
     """
     limited = keys._replace(
         max_keys=min(keys.max_keys, MAX_KEYS_PER_STEP), max_merged=min(keys.max_merged, MAX_MERGED_ROWS_PER_STEP)
@@ -36,14 +36,14 @@ async def compact_sketch_keys(connection: Connection, keys: KeyRange) -> tuple[K
     rows = list[SketchRow]()
     try:
         async with connection.transaction():
-            rows = await sketches.take_crowded(connection, limited)
+            rows = await sketches.delete_crowded_sketches(connection, limited)
             if not rows:
                 return None
             await append_sketches(connection, await asyncio.to_thread(lambda: list(merge_rows(rows))))
     except UnreadableSketch as error:
         origin, destination, month, _ = rows[error.number]
         log.error(
-            "a sketch of locations %d and %d in %s is damaged; its month is built anew",
+            "a sketch of locations %d and %d in %s is damaged; rebuilding its month",
             origin,
             destination,
             f"{month:%Y-%m}",

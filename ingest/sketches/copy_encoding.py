@@ -17,7 +17,7 @@ _ROW = struct.Struct(">h7i")
 
 
 async def append_sketches(connection: Connection, parts: Iterable[MonthSketches]) -> None:
-    """Append the sketches. Call `lock_tree_shared` and `keep_sketches` first."""
+    """Append the sketches. Call `lock_tree_shared` and `declare_sketch_maintenance` first."""
     await sketches.copy_sketches(connection, copy_stream(encode_sketch_rows(parts)))
 
 

@@ -10,7 +10,7 @@ from db.sketches.errors import UnreadableSketch
 from ingest.observations.lane_days import days_in_months
 
 MAX_DECODED_BYTES = 2 << 20
-"""Sketches that are added up at once, which bounds memory: an entry has 3 bytes, and 150 while it is added up."""
+"""Bytes of sketches that are merged at once, which bounds memory: an entry has 3 bytes, and 150 while it is merged."""
 _BUCKET_BITS = 14
 _BUCKET_OFFSET = 1 << (_BUCKET_BITS - 1)
 
@@ -18,12 +18,12 @@ _BUCKET_OFFSET = 1 << (_BUCKET_BITS - 1)
 def add_up(sketches: Sequence[bytes], groups: Int64, signs: Int64, months: Int64) -> list[bytes]:
     """Return the sum of the sketches of each group.
 
-    Groups are numbered from 0, and ascend; `months` are theirs, counted from January 1970. A sketch counts with its sign, 1
-    or -1. The sum is empty (it has no days) if nothing remains. Raise UnreadableSketch.
+    Groups are numbered from 0 in ascending order. `months` has the month of each group, counted from January 1970. A sketch
+    counts with its sign, 1 or -1. The sum is empty (it has no days) if nothing remains. Raise UnreadableSketch.
     """
     sums = list[bytes]()
     for start, stop in _divide(sketches):
-        # The sum of a group that continues takes the place of what it adds up.
+        # A group that continues from the previous range is represented by its sum so far.
         before = int(start > 0 and groups[start] == groups[start - 1])
         part, part_groups, part_signs = sketches[start:stop], groups[start:stop], signs[start:stop]
         if before:

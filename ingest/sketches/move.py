@@ -1,4 +1,4 @@
-"""Sketches after a change of the region tree: those of all regions follow moved ports."""
+"""Moves of sketches: the differences that a change of the region tree makes to them."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
@@ -46,8 +46,8 @@ async def read_differences(
 ) -> AsyncGenerator[Iterator[MonthSketches]]:
     """Yield the differences that a change of the tree makes to the sketches of the days.
 
-    The parts add up. `report` receives the fraction before each, of which the reading is as much as a part. Raise ArchiveError
-    if an archived file cannot be read.
+    The parts add up. `report` receives the fraction before each part; reading the observations counts as one more part. Raise
+    ArchiveError if an archived file cannot be read.
     """
     ports = move.list_moved_ports()
     if not ports:
@@ -85,7 +85,7 @@ def _subtract(month: int, parts: Sequence[tuple[int, MonthSketches]]) -> Iterato
     for sign, part in parts:
         for origin, destination, sketch in zip(part.origins, part.destinations, part.sketches, strict=True):
             found.setdefault((origin, destination), {-1: [], 1: []})[sign].append(sketch)
-    # Most pairs lie above both the old and the new place.
+    # Most pairs contain the port before and after its move, so their sketches stay the same.
     changed = sorted(key for key, of_key in found.items() if of_key[-1] != of_key[1])
     yield from sum_by_pair(
         month,

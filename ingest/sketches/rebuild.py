@@ -1,6 +1,6 @@
-"""Sketches of whole months, built from the observations.
+"""Rebuilding of the sketches of whole months from the observations.
 
-They replace the sketches of months whose prices were stored without them, or whose sketches are wrong.
+It is due for months whose prices were stored without sketches, or whose sketches are wrong.
 """
 
 import asyncio
@@ -47,12 +47,12 @@ async def rebuild_stale(connection: Connection) -> AsyncIterator[date]:
 
 
 async def _list_stale_months(connection: Connection) -> list[date]:
-    """Return the stale months, by name."""
+    """Return the stale months, after marking each month if all are stale."""
     stale = await sketches.list_stale_months(connection)
     if ALL_MONTHS not in stale:
         return stale
     async with connection.transaction():
-        # No batch is being applied that would add a month, or mark all of them again.
+        # The lock excludes batches, which may add a month or mark all months again.
         await locations.lock_tree_exclusive(connection)
         files = await prices.list_archived_files(connection)
         await sketches.mark_stale(connection, sorted({*await totals.list_months(connection), *list_months(files)}))

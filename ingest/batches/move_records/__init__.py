@@ -1,1 +1,1 @@
-"""Records of what a tree change that is under way does to the prices of a batch."""
+"""Records of the differences that a tree change under way makes to the prices of a batch."""

@@ -1,6 +1,6 @@
 """Arrow files of the differences of totals and sketches that a change of the tree records.
 
-A value holds thousands of rows, compressed. Nothing but the last transaction of the change reads it.
+A file holds thousands of rows, compressed. Only the last transaction of the change reads it.
 """
 
 import io
@@ -14,9 +14,9 @@ from ingest.batches.aggregation import MonthTotals
 from ingest.sketches.build import MonthSketches
 
 MAX_FILE_BYTES = 4 << 20
-"""Bytes of the sketches of a file."""
+"""Bytes of sketches from which a file is full."""
 COLUMNS = ("origin", "destination", "slot", "sums", "counts")
-SketchRow = tuple[int, int, int, bytes]
+SignedSketch = tuple[int, int, int, bytes]
 """Origin, destination, sign and sketch, for `ingest.sketches.move.sum_by_pair`."""
 
 
@@ -40,7 +40,7 @@ def encode_sketches(parts: Iterable[MonthSketches], *, sign: int) -> Iterator[tu
     A file has about MAX_FILE_BYTES. Months count from January 1970, and the parts are sorted by month. `sign` is 1 or -1.
     """
     for month, of_month in groupby(parts, key=lambda part: part.month):
-        rows, size = list[SketchRow](), 0
+        rows, size = list[SignedSketch](), 0
         for part in of_month:
             for origin, destination, sketch in zip(part.origins, part.destinations, part.sketches, strict=True):
                 rows.append((origin, destination, sign, sketch))
@@ -52,12 +52,12 @@ def encode_sketches(parts: Iterable[MonthSketches], *, sign: int) -> Iterator[tu
             yield month, _write_sketches(rows)
 
 
-def _write_sketches(rows: Sequence[SketchRow]) -> bytes:
+def _write_sketches(rows: Sequence[SignedSketch]) -> bytes:
     schema = {"origin": pl.Int64, "destination": pl.Int64, "sign": pl.Int64, "sketch": pl.Binary}
     return _write(pl.DataFrame(rows, schema=schema, orient="row"))
 
 
-def decode_sketches(content: bytes) -> list[SketchRow]:
+def decode_sketches(content: bytes) -> list[SignedSketch]:
     """Return the differences of a month's sketches from an Arrow file."""
     return pl.read_ipc(io.BytesIO(content)).rows()
 

@@ -1,4 +1,4 @@
-"""Recording of what a change of the tree under way does to the prices of a batch.
+"""Recording of the differences that a tree change under way makes to the prices of a batch.
 
 The change reads the stored prices month by month, and does not see what is applied later. Until its last transaction, all
 totals and sketches follow the tree before it.
@@ -20,7 +20,7 @@ from ingest.sketches.build import MonthSketches
 from ingest.sketches.move import compute_sketch_differences
 
 MAX_RECORDED_CHANGES = 50_000
-"""Changes of totals in a recorded value: 2 MB in memory."""
+"""Changes of totals in one record: 2 MB in memory."""
 
 
 async def find_move(connection: Connection, tree: Sequence[Location]) -> TreeMove | None:

@@ -11,7 +11,7 @@ MOVE_RUNS: Mapping[str, Callable[[Connection], Awaitable[object]]] = {
     "moves.clear_tree_change": moves.clear_tree_change,
     "moves.delete_tree_change": lambda c: moves.delete_tree_change(c, 1),
     "moves.find_tree_change": moves.find_tree_change,
-    "moves.forget_moved_months": lambda c: moves.forget_moved_months(c, [MONTH]),
+    "moves.delete_moved_months": lambda c: moves.delete_moved_months(c, [MONTH]),
     "moves.get_snapshot": moves.get_snapshot,
     "moves.has_deleted_archive": moves.has_deleted_archive,
     "moves.has_tree_change": moves.has_tree_change,
@@ -19,7 +19,7 @@ MOVE_RUNS: Mapping[str, Callable[[Connection], Awaitable[object]]] = {
     "moves.insert_moved_month": lambda c: moves.insert_moved_month(c, MONTH),
     "moves.insert_moved_record": lambda c: moves.insert_moved_record(c, RecordKind.TOTALS, MONTH, b"rows"),
     "moves.insert_tree_change": lambda c: moves.insert_tree_change(c, [CNAAA], [RIGHT]),
-    "moves.lift_lock_timeout": moves.lift_lock_timeout,
+    "moves.disable_lock_timeout": moves.disable_lock_timeout,
     "moves.list_moved_records": lambda c: moves.list_moved_records(
         c, RecordKind.TOTALS, MONTH, snapshot="1:1:", is_visible=False, after=0, limit=10
     ),

@@ -26,12 +26,14 @@ SKETCH_RUNS: Mapping[str, Callable[[Connection], Awaitable[object]]] = {
     "sketches.copy_out_moved": _copy_out_moved,
     "sketches.copy_sketches": lambda c: sketches.copy_sketches(c, copy_nothing()),
     "sketches.delete_month": lambda c: sketches.delete_month(c, MONTH),
-    "sketches.keep_sketches": sketches.keep_sketches,
+    "sketches.declare_sketch_maintenance": sketches.declare_sketch_maintenance,
     "sketches.list_stale_months": sketches.list_stale_months,
     "sketches.mark_stale": lambda c: sketches.mark_stale(c, [MONTH]),
     "sketches.list_month_origins": lambda c: sketches.list_month_origins(c, MONTH),
     "sketches.select_origin_sketches": lambda c: sketches.select_origin_sketches(c, LEFT, MONTH),
     "sketches.select_sketches": lambda c: sketches.select_sketches(c, [(Lane(LEFT, RIGHT), DAYS)]),
-    "sketches.take_crowded": lambda c: sketches.take_crowded(c, KeyRange((0, 0, MONTH), 1 << 20, 0, 5, 9)),
+    "sketches.delete_crowded_sketches": lambda c: sketches.delete_crowded_sketches(
+        c, KeyRange((0, 0, MONTH), 1 << 20, 0, 5, 9)
+    ),
     "sketches.unmark_stale": lambda c: sketches.unmark_stale(c, MONTH),
 }
