@@ -26,8 +26,8 @@ from server.amqp.errors import BrokerError
 CONNECT_SECONDS = 10.0
 """Timeout of opening a connection, and of each operation on the queue."""
 DELIVERY_LIMIT = 5
-"""How often the broker delivers a message again that was not acknowledged, before it dead-letters the message itself."""
-LOST = (AMQPError, OSError, TimeoutError, asyncio.InvalidStateError, RuntimeError)
+"""Number of redeliveries of an unacknowledged message, after which the broker dead-letters it (x-delivery-limit)."""
+CONNECTION_ERRORS = (AMQPError, OSError, TimeoutError, asyncio.InvalidStateError, RuntimeError)
 """Errors of an operation on a lost connection.
 
 The library raises RuntimeError for a closed channel.
@@ -39,7 +39,7 @@ class Endpoint:
     """Queue of a broker.
 
     Attributes:
-        declare: Whether to declare the queue. Otherwise it must exist, with the exchange of its dead letters.
+        declare: Whether to declare the queue. Otherwise the queue and its dead-letter exchange must exist.
     """
 
     url: str
@@ -49,13 +49,13 @@ class Endpoint:
 
     @property
     def dead_letter_name(self) -> str:
-        """Name of the exchange of the dead letters, and of the queue that is bound to it."""
+        """Name of the dead-letter exchange, and of the queue that is bound to it."""
         return f"{self.queue}.dead"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenQueue:
-    """Open channel with the queue and the exchange of its dead letters."""
+    """Open channel, its queue, and the dead-letter exchange."""
 
     channel: AbstractChannel
     queue: AbstractQueue
@@ -90,21 +90,21 @@ async def open_queue(endpoint: Endpoint, prefetch: int) -> AsyncIterator[OpenQue
         # The library reports the refusal of a virtual host as an unexpected frame.
         message = f"the broker at {address} refuses the user, the password or the virtual host of the URL"
         raise BrokerError("BROKER_REFUSED", message) from error
-    except (IncompatibleProtocolError, *LOST, ValueError) as error:
+    except (IncompatibleProtocolError, *CONNECTION_ERRORS, ValueError) as error:
         message = f"the broker at {address} cannot be reached ({_name_cause(error)}); is it running?"
         raise BrokerError("BROKER_UNAVAILABLE", message, is_temporary=True) from error
     try:
         channel = connection.channel(on_return_raises=True)
         yield await _open(channel, endpoint, prefetch)
     finally:
-        # A broker that does not answer must not delay the end.
+        # A broker that does not respond must not delay the shutdown.
         await asyncio.wait([asyncio.ensure_future(_close(connection))], timeout=CONNECT_SECONDS)
 
 
 async def _close(connection: aio_pika.abc.AbstractConnection) -> None:
     try:
         await connection.close()
-    except LOST:
+    except CONNECTION_ERRORS:
         return
 
 
@@ -130,7 +130,7 @@ async def _open(channel: AbstractChannel, endpoint: Endpoint, prefetch: int) -> 
             if not endpoint.declare:
                 exchange = await channel.get_exchange(dead)
                 return OpenQueue(channel, await channel.get_queue(name), exchange)
-            # First the queue, which may exist with other arguments: then nothing is declared.
+            # The queue comes first: if it exists with other arguments, nothing is declared.
             queue = await channel.declare_queue(name, durable=True, arguments=_arguments(dead))
             exchange = await channel.declare_exchange(dead, aio_pika.ExchangeType.FANOUT, durable=True)
             dead_queue = await channel.declare_queue(dead, durable=True, arguments={"x-queue-type": "quorum"})
@@ -147,7 +147,7 @@ async def _open(channel: AbstractChannel, endpoint: Endpoint, prefetch: int) -> 
         raise BrokerError("QUEUE_NOT_FOUND", message) from error
     except ChannelClosed as error:
         raise BrokerError("QUEUE_REFUSED", f"the broker refuses the queue {name!r}: {_quote(error)}") from error
-    except LOST as error:
+    except CONNECTION_ERRORS as error:
         message = f"the broker did not open the queue {name!r} ({_name_cause(error)})"
         raise BrokerError("BROKER_UNAVAILABLE", message, is_temporary=True) from error
 
@@ -155,8 +155,8 @@ async def _open(channel: AbstractChannel, endpoint: Endpoint, prefetch: int) -> 
 def _arguments(dead_letter_exchange: str) -> dict[str, Any]:
     """Return the arguments of the queue.
 
-    Dead letters at least once: the broker removes a message only after the exchange has confirmed it. It requires the overflow
-    policy.
+    At-least-once dead-lettering: the broker removes a message only after the dead-letter exchange has confirmed it. This
+    strategy requires the overflow policy.
     """
     return {
         "x-queue-type": "quorum",
@@ -168,5 +168,5 @@ def _arguments(dead_letter_exchange: str) -> dict[str, Any]:
 
 
 def _quote(error: Exception) -> str:
-    """Return the sentence of the broker, which names the queue and the argument."""
+    """Return the reply text of the broker, which names the queue and the argument."""
     return str(error.args[-1] if error.args else error).strip().rstrip(".")

@@ -1,4 +1,4 @@
-"""Merge: consecutive messages of a queue that are stored as one batch."""
+"""Merge of consecutive messages of a queue, which are stored as one batch."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ MAX_MERGED_BYTES = 4 << 20
 
 @dataclass(slots=True)
 class Merge:
-    """Messages in the order of their delivery: those to store, and those that are refused.
+    """Messages in the order of their delivery, divided into messages to store and refused ones.
 
     Attributes:
-        max_items: Number of items from which the merge is full. A message with more items is stored alone.
+        max_items: Number of items at which the merge is full. A message with more items is stored alone.
         last: The last message of the merge. Acknowledging it acknowledges all before it.
     """
 
@@ -35,7 +35,7 @@ class Merge:
     _lane_months: int = 0
 
     def __len__(self) -> int:
-        """Return the number of messages, with those that are refused or repeated."""
+        """Return the number of messages, including refused and repeated ones."""
         return self._count
 
     @property
@@ -48,7 +48,8 @@ class Merge:
 
         Return False, and change nothing, if it belongs to the next batch.
 
-        The limits of a batch apply to all of its messages together. A message that fits must not be refused because of others.
+        The limits of a batch apply to the sum of its messages. A message within them must not be refused because of other
+        messages.
         """
         message = parse_message(
             delivery.body, delivery.message_id, delivery.content_type, delivery.content_encoding, self.limits

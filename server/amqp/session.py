@@ -20,7 +20,7 @@ from resolvers.uploads.messages import (
     StoreResult,
     store_messages,
 )
-from server.amqp.broker import CONNECT_SECONDS, LOST, OpenQueue
+from server.amqp.broker import CONNECT_SECONDS, CONNECTION_ERRORS, OpenQueue
 from server.amqp.dead_letters import publish_dead_letter
 from server.amqp.errors import BrokerLost
 from server.amqp.merge import Merge
@@ -30,12 +30,12 @@ log = logging.getLogger("ratesgraph.amqp")
 FIRST_PAUSE_SECONDS = 0.2
 MAX_PAUSE_SECONDS = 2.0
 CHECK_SECONDS = 15.0
-"""Interval at which an idle session asks the broker for its queue: a deleted queue sends no further message, and no error."""
+"""Interval at which an idle session checks its queue: a deleted queue sends neither messages nor an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class MergeRules:
-    """Rules of merging: a batch has `max_items` items, or those of `max_seconds`."""
+    """Limits of a batch: `max_items` items, or `max_seconds` after its first message."""
 
     limits: MessageLimits
     max_items: int
@@ -43,8 +43,8 @@ class MergeRules:
 
 
 @dataclass(slots=True)
-class Figures:
-    """Numbers of messages and batches since the start of the consumer.
+class MessageCounts:
+    """Counts of messages and batches since the start of the consumer.
 
     Received messages that were neither stored nor dead-lettered are duplicates.
     """
@@ -60,8 +60,8 @@ class Session:
     """Consumer of an open queue. Messages are acknowledged after the COMMIT of their batch.
 
     Attributes:
-        prefetch: Number of messages that the broker delivers ahead. When all of them have arrived, a batch is stored at once.
-        handled: Number of messages that this session has acknowledged.
+        prefetch: Prefetch count of the channel. When so many messages have arrived, a batch is stored at once.
+        acknowledged: Number of messages that this session has acknowledged.
     """
 
     opened: OpenQueue
@@ -70,15 +70,15 @@ class Session:
     rules: MergeRules
     prefetch: int
     stop: asyncio.Event
-    figures: Figures
+    counts: MessageCounts
     disk_space: DiskSpace | None = None
-    handled: int = 0
+    acknowledged: int = 0
     _inbox: deque[AbstractIncomingMessage] = field(default_factory=deque)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _consumer_tag: str | None = None
 
     async def run(self, max_messages: int | None = None) -> None:
-        """Consume until `stop` is set or `max_messages` were handled.
+        """Consume until `stop` is set or `max_messages` were acknowledged.
 
         Raise BrokerLost when the connection breaks.
 
@@ -89,12 +89,12 @@ class Session:
         async with background_task(self._forward_stop()):
             try:
                 await self._consume()
-                while not self.stop.is_set() and (max_messages is None or self.handled < max_messages):
+                while not self.stop.is_set() and (max_messages is None or self.acknowledged < max_messages):
                     await self._handle(await self._collect())
                 await self._cancel()
                 while self._inbox and not self.opened.channel.is_closed:
                     await self._handle(await self._collect())
-            except LOST as error:
+            except CONNECTION_ERRORS as error:
                 raise BrokerLost(type(error).__name__) from error
             except _Interrupted:
                 return
@@ -165,8 +165,8 @@ class Session:
         if merge.stored:
             result = await self._store(list(merge.stored.values()))
             merge.refused += [(delivery, MESSAGE_ID_REUSED) for delivery in merge.find_deliveries(result.reused)]
-            self.figures.batches += result.new > 0
-            self.figures.stored += result.new
+            self.counts.batches += result.new > 0
+            self.counts.stored += result.new
         for delivery, rejection in merge.refused:
             await publish_dead_letter(self.opened.dead_letters, self.opened.queue.name, delivery, rejection)
         if merge.refused:
@@ -174,14 +174,14 @@ class Session:
             log.warning("dead-lettered messages", extra={"codes": dict(codes)})
         # Messages arrive in the order of their delivery tags, so this acknowledges exactly those of the merge.
         await merge.last.ack(multiple=True)
-        self.handled += len(merge)
-        self.figures.received += len(merge)
-        self.figures.dead_lettered += len(merge.refused)
+        self.acknowledged += len(merge)
+        self.counts.received += len(merge)
+        self.counts.dead_lettered += len(merge.refused)
 
     async def _store(self, messages: Sequence[PriceMessage]) -> StoreResult:
         """Store the messages as one batch, after the end of an outage of the database.
 
-        Meanwhile the queue is not consumed: rejected messages would be delivered again at once, and count as failed deliveries.
+        Meanwhile the queue is not consumed. Rejected messages would be redelivered at once, and reach the delivery limit.
         """
         pause, is_paused = FIRST_PAUSE_SECONDS, False
         while True:
@@ -215,4 +215,4 @@ class Session:
 
 
 class _Interrupted(Exception):
-    """The consumer stops while messages cannot be stored. They are delivered again."""
+    """The consumer stops while messages cannot be stored. The broker delivers them again."""

@@ -7,7 +7,7 @@ from domain.batches import BatchOutcome, BatchStatus, Rejection, Severity
 from server.cli.console import err, print_error, print_line, print_table
 
 SHOWN_REJECTIONS = 20
-"""Number of problems that the callers read at most."""
+"""Maximum number of problems in the table."""
 
 
 def print_outcome(name: str, batch_id: int, outcome: BatchOutcome, rejections: list[Rejection]) -> None:

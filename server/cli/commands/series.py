@@ -68,7 +68,7 @@ def _format_of(output: Path | None) -> str:
 
 async def _read(settings: Settings, database_url: str, file_format: str, query_string: str) -> bytes:
     """Return the file, computed as the server computes it."""
-    # One answer needs no replicas.
+    # A single response does not need replicas.
     settings = settings.model_copy(update={"read_urls": None})
     async with create_lifespan(settings, database_url, writes_are_open=False)(Starlette()) as state:
         context = RequestContext(state["app_context"], READER)

@@ -63,7 +63,7 @@ def parse_expiry(text: str, now: datetime) -> datetime | None:
     except (ValueError, OverflowError):
         raise CommandError("--expires must be a number of days (90d), a day (2027-01-31) or never.") from None
     if expires_at <= now:
-        raise CommandError("--expires must not be in the past.")
+        raise CommandError(f"--expires {text} is in the past; give a later day, a number of days (90d) or never.")
     return expires_at
 
 
@@ -105,5 +105,5 @@ def revoke(token: str, data_dir: Path | None) -> None:
     with open_database(read_settings(data_dir=data_dir)) as url:
         name = run_with_connection(lambda connection: revoke_token(connection, token_id), url)
     if name is None:
-        raise CommandError(f"No active token {token_id}.")
+        raise CommandError(f"No active token {token_id}; `ratesgraph token list` shows all tokens.")
     print_line(f"Revoked token {token_id} of {name}.")

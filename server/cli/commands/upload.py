@@ -142,7 +142,7 @@ def _wait_for_end(client: ApiClient, file: Path, batch_id: int) -> Json:
         while True:
             batch = client.query(BATCH, id=batch_id)["batch"]
             if batch is None:
-                raise UploadRejected(f"batch {batch_id} no longer exists on the server.")
+                raise UploadRejected(f"batch {batch_id} no longer exists on the server; upload the file again.")
             status = BatchStatus(batch["status"])
             if status.has_ended:
                 return dict(batch)

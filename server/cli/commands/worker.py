@@ -65,7 +65,7 @@ def consume(
     declare: bool,
     data_dir: Path | None,
 ) -> None:
-    """Store messages until SIGTERM or Ctrl-C, then those at hand.
+    """Store messages until SIGTERM or Ctrl-C, then store those already received.
 
     Raise CommandError with a code.
     """
@@ -95,13 +95,13 @@ def consume(
                 key_days=settings.message_key_days,
                 disk_space=open_disk_space(settings.data_dir, database_url, settings.min_free_bytes),
             )
-            figures = asyncio.run(_work_until_signal(work, with_parent=False))
+            counts = asyncio.run(_work_until_signal(work, with_parent=False))
     except errors.BrokerError as error:
         raise CommandError(str(error)) from error
     print_line(
-        f"Received {counted(figures.received, 'message')}: {figures.stored:,} stored in"
-        f" {figures.batches:,} {'batch' if figures.batches == 1 else 'batches'},"
-        f" {figures.dead_lettered:,} dead-lettered, the rest repeated."
+        f"Received {counted(counts.received, 'message')}: {counts.stored:,} stored in"
+        f" {counts.batches:,} {'batch' if counts.batches == 1 else 'batches'},"
+        f" {counts.dead_lettered:,} dead-lettered, the rest repeated."
     )
 
 

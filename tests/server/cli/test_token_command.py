@@ -50,7 +50,7 @@ def test_token_revoke_accepts_id_or_token_and_succeeds_only_once(database_url: s
             in ratesgraph_in_process(database_url, "token", "revoke", made[number]).stdout
         )
         again = ratesgraph_in_process(database_url, "token", "revoke", made[1], exit_code=1)
-        assert again.stderr == f"No active token {made[1]}.\n"
+        assert again.stderr == f"No active token {made[1]}; `ratesgraph token list` shows all tokens.\n"
     assert ratesgraph_in_process(database_url, "token", "list").stdout.count("revoked") == 2
 
 
