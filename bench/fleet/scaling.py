@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 POLL_SECONDS = 15.0
-"""Interval at which the autoscaler of Kubernetes looks at a metric."""
+"""Sync period of the Horizontal Pod Autoscaler."""
 STABILIZATION_SECONDS = 300.0
-"""Window of the autoscaler before it removes pods: it keeps the largest number that it wanted in this time."""
+"""Stabilization window for scaling down: the highest recommendation within this time counts."""
 WORK_PER_WORKER = 15.0
 """Target: seconds of work that wait for each worker."""
 BATCHES_PER_WORKER = 4

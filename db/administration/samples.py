@@ -21,7 +21,7 @@ class LaneDescription:
         price_days: Number of daily prices.
         longest_days: Days of the observation that is valid for longest.
         has_low_prices: True if a price is zero or negative.
-        has_duplicates: True if an observation is there twice.
+        has_duplicates: True if an observation occurs twice.
         starts, ends: First days of its unbroken runs of days with a price, and the days after them, in order.
     """
 
@@ -124,5 +124,5 @@ async def insert_batch_lanes(connection: Connection) -> None:
 
 
 async def advance_ids(connection: Connection) -> None:
-    """Let new locations and batches get IDs after those that were copied."""
+    """Advance the ID sequences past the IDs of the copied locations and batches."""
     await connection.execute(SQL["advance_ids"])

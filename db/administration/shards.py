@@ -52,8 +52,8 @@ class NodeState(NamedTuple):
         started_at: Identifies the running server: another one, or the same after a restart, has another time.
         system: Identifier of the server's data.
         group: Number of the node in the placements.
-        placements: Shards as the worker knows them.
-        prepared: Transactions that it has prepared. It commits or rolls them back when the coordinator says so.
+        placements: Placements of the shards in the metadata of the worker.
+        prepared: Prepared transactions, which the coordinator has yet to commit or roll back.
     """
 
     started_at: str
@@ -104,7 +104,7 @@ async def describe_node(connection: Connection) -> NodeState:
 
 
 async def are_totals_distributed(connection: Connection) -> bool:
-    """Return whether the totals are distributed over the nodes of a cluster."""
+    """Return whether the totals are distributed over the nodes of a Citus cluster."""
     if await citus.find_citus(connection) is None:
         return False
     return "price_totals" in await citus.list_distributed_tables(connection)

@@ -140,7 +140,7 @@ async def insert_archived_file(connection: Connection, file: ArchivedFile) -> No
 async def list_archived_files(
     connection: Connection, days: DateRange | None = None, *, batch_id: int | None = None
 ) -> list[ArchivedFile]:
-    """Return the files with observations within the days, or perhaps of the batch."""
+    """Return the files with observations within the days, or that may have some of the batch."""
     parameters = {"first": days and days.first, "last": days and days.last, "batch_id": batch_id}
     async with connection.cursor(row_factory=class_row(ArchivedFile)) as cursor:
         await cursor.execute(SQL["list_archived_files"], parameters)

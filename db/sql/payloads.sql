@@ -28,8 +28,8 @@ FROM message_keys
 WHERE source = %(source)s AND message_id = ANY(%(message_ids)s)
 
 -- insert_keys --
--- One row per message of a batch. An ID that another transaction has stored meanwhile is left out, after waiting for the end of
--- that transaction; sorted, so that two transactions with common IDs cannot block each other. Uses message_keys_pkey.
+-- One row per message of a batch. The statement waits for other transactions that are storing one of the IDs, and leaves out
+-- the IDs that they have stored. The rows are sorted, which prevents deadlocks. Uses message_keys_pkey.
 INSERT INTO message_keys (source, message_id, digest, batch_id, first_item)
 SELECT %(source)s, message_id, digest, %(batch_id)s, first_item
 FROM unnest(%(message_ids)s::text[], %(digests)s::bytea[], %(first_items)s::integer[]) AS given (message_id, digest, first_item)

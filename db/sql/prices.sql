@@ -1,7 +1,8 @@
--- Observations, in the table and in the Parquet files of archived months, and the statistics that are computed directly from them.
+-- Observations, in the table and in the Parquet files of archived months, and the statistics that are computed directly from
+-- them.
 --
--- A change of the archive holds the lock of the archive exclusively while it moves observations from the table to the files. Work
--- that reads both in several statements holds it shared.
+-- A change of the archive holds the lock of the archive exclusively while it moves observations from the table to the files.
+-- Work that reads both in several statements holds it shared.
 
 -- copy_prices --
 -- One row per observation, in PostgreSQL's binary COPY format. Sorted input keeps prices_lane_day_idx local.
@@ -22,11 +23,12 @@ COPY (
 DELETE FROM prices WHERE batch_id = %(batch_id)s
 
 -- pack_lane_prices --
--- One row: the observations from the ports $1 to the ports $2 that are valid within the days $3 to $4, as columns in PostgreSQL's
--- binary format; NULL without observations. $5 is the maximum validity in days. A few large values cost a fraction of as many
--- rows. The ports are arguments (locations.list_port_ids): joined, they make the planner read the whole table, and no statement
--- can be sent to the shards of a distributed table while it contains the recursion. Uses prices_lane_day_idx for items valid for
--- up to 32 days, prices_long_lane_day_idx for longer ones: so a lane's whole history is not read.
+-- One row: the observations from the ports $1 to the ports $2 that are valid within the days $3 to $4, as columns in
+-- PostgreSQL's binary format; NULL without observations. $5 is the maximum validity in days. A few large values cost a fraction
+-- of as many rows. The ports are arguments (locations.list_port_ids) instead of a join, which would make the planner read the
+-- whole table. The recursion of that join could not be sent to the shards of a distributed table either. Uses
+-- prices_lane_day_idx for items valid for up to 32 days, and prices_long_lane_day_idx for longer ones. So the whole history of
+-- a lane is not read.
 SELECT string_agg(int8send(usd_cents), ''), string_agg(date_send(first_day), ''), string_agg(date_send(last_day), '')
 FROM (
     SELECT p.usd_cents, p.first_day, p.last_day
@@ -80,8 +82,8 @@ GROUP BY 1
 ORDER BY 1
 
 -- copy_out_month --
--- One row per observation whose last day lies in the month, by lane, in CSV; days since 1970-01-01. The order is total, so equal
--- observations make equal files. Reads the whole table.
+-- One row per observation whose last day lies in the month, by lane, in CSV; days since 1970-01-01. The order is total, so
+-- equal observations make equal files. Reads the whole table.
 COPY (
     SELECT batch_id, usd_cents, item, origin, destination, first_day - '1970-01-01'::date, last_day - '1970-01-01'::date,
            rate_day - '1970-01-01'::date, amount, rate, currency
@@ -102,8 +104,8 @@ VALUES (%(month)s, %(url)s, %(byte_count)s, %(sha256)s, %(row_count)s, %(first_d
         %(last_batch)s, %(first_origin)s, %(last_origin)s)
 
 -- list_archived_files --
--- One row per file with observations that are valid on a day of a range, or with a batch number in a range; NULL does not limit.
--- Each has the reverted batches among its own. The table is small: a file holds up to a million observations.
+-- One row per file with observations that are valid on a day of a range, or with a batch number in a range; NULL does not
+-- limit. Each has the reverted batches among its own. The table is small: a file holds up to a million observations.
 SELECT id, month, url, byte_count, sha256, row_count, first_day, last_day, first_batch, last_batch, first_origin, last_origin,
        ARRAY(
            SELECT batch_id FROM archive_tombstones t
@@ -117,12 +119,11 @@ WHERE (%(first)s::date IS NULL OR last_day >= %(first)s)
 ORDER BY id
 
 -- delete_archived_file --
--- One row if the file was listed. It is not listed any more.
+-- Removes a file from the list, and returns one row if the file was listed.
 DELETE FROM archived_files WHERE id = %(file_id)s RETURNING id
 
 -- add_archived_lanes --
--- Adds numbers of observations, which may be negative, to those of lanes. The lanes are ordered, so that two transactions cannot
--- wait for each other.
+-- Adds numbers of observations, which may be negative, to those of lanes. The lanes are sorted, which prevents deadlocks.
 INSERT INTO archived_lanes (origin, destination, price_count)
 SELECT origin, destination, price_count
 FROM unnest(%(origins)s::integer[], %(destinations)s::integer[], %(counts)s::bigint[]) AS lane(origin, destination, price_count)

@@ -1,8 +1,8 @@
 -- Copies of a part of a database: which lanes it has, and their rows for another database.
 
 -- describe_lanes --
--- One row per lane between ports that has prices in the table: how many, their days, and what is unusual about them. `starts` and
--- `ends` are the first days of the unbroken runs of days, and the days after them. Reads the whole table.
+-- One row per lane between ports that has prices in the table: how many, their days, and what is unusual about them. `starts`
+-- and `ends` are the first days of the unbroken runs of days, and the days after them. Reads the whole table.
 SELECT origin, destination,
        count(*) AS observations,
        sum(last_day - first_day + 1)::bigint AS price_days,
@@ -107,6 +107,6 @@ FROM (SELECT DISTINCT batch_id, origin, destination FROM prices) AS lanes
 GROUP BY batch_id
 
 -- advance_ids --
--- One row. New locations and batches get IDs after those that were copied.
+-- One row. Advances the ID sequences past the IDs of the copied locations and batches.
 SELECT setval(pg_get_serial_sequence('locations', 'id'), coalesce((SELECT max(id) FROM locations), 1)),
        setval(pg_get_serial_sequence('price_batches', 'id'), coalesce((SELECT max(id) FROM price_batches), 1))

@@ -3,8 +3,8 @@
 
 -- describe_layout --
 -- One row: the placements of the shards (NULL if the totals are not distributed), the workers whose metadata are synchronised,
--- and the last location. The coordinator executes it whenever the data has changed: a change of any of the three changes the
--- owners of lanes.
+-- and the last location. The coordinator executes it whenever the data has changed. If one of the three differs, the owners of
+-- lanes may have changed.
 SELECT
     (
         SELECT string_agg(concat_ws(' ', s.shardid, s.shardminvalue, s.shardmaxvalue, p.groupid), ',' ORDER BY s.shardid, p.groupid)
@@ -41,8 +41,8 @@ SELECT result FROM run_command_on_workers('SELECT system_identifier FROM pg_cont
 WHERE nodename = %(host)s AND nodeport = %(port)s AND success
 
 -- describe_node --
--- One row about a worker: since when it runs, the identifier of the server, its group, the placements of the shards as it knows
--- them, and the transactions that it has prepared and not committed yet. Until then it answers without their rows.
+-- One row about a worker: its start time, the identifier of the server, its group, the placements of the shards in its
+-- metadata, and its prepared transactions. Until these are committed, it answers without their rows.
 SELECT
     pg_postmaster_start_time()::text,
     (SELECT system_identifier::text FROM pg_control_system()),
@@ -55,6 +55,6 @@ SELECT
     ARRAY(SELECT gid FROM pg_prepared_xacts WHERE database = current_database() AND starts_with(gid, 'citus_'))
 
 -- run_on_shards --
--- One row per shard of the totals, after the command has run on all of them at the same time, in a transaction each: whether it
--- succeeded, and its value or its error. The command names the shard as %%1$s.
+-- Runs the command on all shards of the totals in parallel, each in a transaction of its own. One row per shard: whether the
+-- command succeeded, and its value or its error. The command names the shard as %%1$s.
 SELECT shardid, success, result FROM run_command_on_shards('price_totals', %(command)s)

@@ -80,7 +80,7 @@ CREATE TEMPORARY TABLE day_sums (
 
 -- create_ancestors --
 -- One row per location and itself or an ancestor of it. The table is dropped at the end of the transaction. It is separate from
--- collect_observed_month, because the shards of a distributed table take no statement that contains the recursion.
+-- collect_observed_month, because a statement with the recursion cannot be sent to the shards of a distributed table.
 CREATE TEMPORARY TABLE ancestors ON COMMIT DROP AS
 WITH RECURSIVE above AS (
     SELECT id AS location, id AS ancestor FROM locations

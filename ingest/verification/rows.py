@@ -85,8 +85,8 @@ class UnreadableRows(Exception):
 def decode_totals(packed: PackedTotalRows) -> TotalRows:
     """Return rows of totals.
 
-    Raise UnreadableRows if an array contains NULL, if the two arrays of a row differ in length, if the month of a row is not a
-    first day, or if its changes do not begin on that day.
+    Raise UnreadableRows if an array contains NULL, or if the two arrays of a row differ in length. Raise it too if the month of
+    a row is not the first day of a month, or if changes do not begin on that day.
     """
     origins, destinations, month_days, first_days, lengths, count_lengths, change_lengths = (
         _int4_column(column) for column in packed[:7]

@@ -68,7 +68,7 @@ SINGLE_SERVER = tuple(
         "pack_totals",
     )
 )
-"""Sections that read blocks and transaction numbers of one server. A cluster is verified without them."""
+"""Sections that read blocks and transaction IDs of one server. A cluster is verified without them."""
 
 
 @pytest.fixture(scope="module")

@@ -108,7 +108,7 @@ async def test_killed_change_leaves_the_old_state_and_the_next_one_succeeds(
     sessions = count_sessions(database_url)
     with moving(database_url) as mover:
         await anyio.to_thread.run_sync(mover.advance, pauses)
-    eventually(lambda: count_sessions(database_url) == sessions, "the session of the killed process goes on")
+    eventually(lambda: count_sessions(database_url) == sessions, "the session of the killed process continues")
     assert (await count_records(database) > 0) is (pauses > 0)
     await apply_frame(database, frame_of([NEW]))
     world.items.append(NEW)

@@ -46,7 +46,7 @@ def test_parts_are_computed_before_the_consumer_asks_and_no_further_than_the_bou
         # Five parts fill the bound, and one more has been computed.
         eventually(lambda: source.taken == 6, "nothing is computed ahead", 30)
         assert int(next(parts)[0]) == 0
-        eventually(lambda: source.taken == 7, "computing does not go on", 30)
+        eventually(lambda: source.taken == 7, "computing does not continue", 30)
         assert source.taken == 7
 
 

@@ -1,4 +1,4 @@
-"""Bits that flip on the disk of the database, without a change of any transaction number."""
+"""Bits that flip on the disk of the database, without a change of any transaction ID."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

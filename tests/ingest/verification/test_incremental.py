@@ -43,7 +43,7 @@ async def delete_january(database_url: str) -> list[ArchivedFile]:
 
 @pytest.mark.parametrize("subject", ["price_totals", "price_sketches", "prices"])
 async def test_verify_checks_a_month_whose_rows_have_another_checksum(verified: Connection, subject: str) -> None:
-    """A bit that flips on the disk changes no transaction number."""
+    """A bit that flips on the disk changes no transaction ID."""
     await verified.execute("UPDATE verified_parts SET checksum = checksum + 1 WHERE subject = %s", (subject,))
     assert await check(verified) == dict.fromkeys(EVERYTHING, 0)
     assert await check(verified) == {}
