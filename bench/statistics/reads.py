@@ -155,7 +155,10 @@ async def _measure(
 
 
 async def measure_errors(console: Console, world: History) -> None:
-    """Compare statistics of all pairs of regions with the exact ones, by day of a month and by month of a year."""
+    """Compare statistics of all pairs of regions with the exact ones.
+
+    They are those of a month by day, and of a year by month.
+    """
     regions = [region(level, index) for level in (1, 2, 3, 4) for index in range(3 ** (level - 1))]
     for days, interval in ((MONTH, Interval.DAY), (YEAR, Interval.MONTH)):
         axis, asked = divide(days, interval), (0, *PERCENTILES, 100)
