@@ -12,6 +12,7 @@
     ├── StatementTimeout      a statement or idle timeout ended the work
     │   ├── LockTimeout       the work waited too long for a lock of other work
     │   └── MigrationTimeout  a migration could not acquire its locks, or took too long
+    ├── TotalsDamaged         a stored row of totals has a wrong form
     ├── ConcurrentChange      other work has changed the same rows since the snapshot of the transaction
     ├── DatabaseUnusable      the database, its schema or the role do not allow the work
     │   ├── MigrationNeeded   the schema is missing or older than this code
@@ -95,6 +96,18 @@ class MigrationTimeout(StatementTimeout):
 
 class ConcurrentChange(DatabaseError):
     """Other work has changed the same data at the same time. Try again."""
+
+
+class TotalsDamaged(DatabaseError):
+    """Stored totals are damaged. An operator can rebuild them: `ratesgraph verify --repair`.
+
+    Attributes:
+        lane: IDs of the origin and the destination, if they are known.
+    """
+
+    def __init__(self, lane: tuple[int, int] | None = None) -> None:
+        super().__init__((type(self).__doc__ or "").partition("\n")[0])
+        self.lane = lane
 
 
 class DatabaseUnusable(DatabaseError):
@@ -190,6 +203,9 @@ def describe_for_operator(error: DatabaseError) -> str:
     Clients must not see it. PostgreSQL's own messages about privileges, schemas and tables quote no data.
     """
     cause = error.__cause__
+    if isinstance(error, TotalsDamaged):
+        place = "" if error.lane is None else f" of locations {error.lane[0]} and {error.lane[1]}"
+        return f"totals{place} are damaged; `ratesgraph verify --repair` rebuilds them"
     if isinstance(error, ConnectionLost):
         return error.summary or (str(cause).strip().partition("\n")[0] if cause else str(error))
     stated = isinstance(error, DatabaseUnusable | NodeUnavailable)

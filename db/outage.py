@@ -12,7 +12,14 @@ import math
 import random
 from collections.abc import Awaitable, Callable
 
-from db.errors import DatabaseError, DatabaseUnavailable, DatabaseUnusable, NodeUnavailable, describe_for_operator
+from db.errors import (
+    DatabaseError,
+    DatabaseUnavailable,
+    DatabaseUnusable,
+    NodeUnavailable,
+    TotalsDamaged,
+    describe_for_operator,
+)
 
 log = logging.getLogger("ratesgraph.db")
 
@@ -28,23 +35,26 @@ Further requests fail at once. Each waiting request holds some 20 kB.
 
 
 class RefusalLog:
-    """Log of statements that PostgreSQL refuses, at most one line per minute.
+    """Log of failures that only the operator can mend, at most one line per minute and kind.
 
-    It refuses them after a privilege was revoked, for instance, or while a node of its cluster is down.
+    PostgreSQL refuses a statement after a privilege was revoked, for instance, or while a node of its cluster is down. Or it
+    returns damaged totals.
     """
 
     def __init__(self) -> None:
-        self._reported_at = -math.inf
+        self._reported_at: dict[type[DatabaseError], float] = {}
 
-    def report(self, error: DatabaseUnusable | NodeUnavailable) -> None:
+    def report(self, error: DatabaseUnusable | NodeUnavailable | TotalsDamaged) -> None:
         """Log the reason, unless one was logged within REFUSAL_LOG_SECONDS.
 
         An error without a cause is the result of a check, whose caller reports it.
         """
         now = asyncio.get_running_loop().time()
-        if error.__cause__ is not None and now >= self._reported_at + REFUSAL_LOG_SECONDS:
-            self._reported_at = now
-            log.error("database refuses a statement: %s", describe_for_operator(error))
+        reported_at = self._reported_at.get(type(error), -math.inf)
+        if error.__cause__ is not None and now >= reported_at + REFUSAL_LOG_SECONDS:
+            self._reported_at[type(error)] = now
+            event = "cannot answer" if isinstance(error, TotalsDamaged) else "database refuses a statement"
+            log.error("%s: %s", event, describe_for_operator(error))
 
 
 class OutageMonitor:

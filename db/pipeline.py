@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from psycopg import errors
+from psycopg import DataError, errors
 from psycopg.adapt import Transformer
 from psycopg.generators import fetch_many, send
 from psycopg.pq import ExecStatus, TransactionStatus
@@ -29,8 +29,22 @@ Its first argument is the set's position.
 """
 
 BINARY = 1
+UNREADABLE = (DataError, ArithmeticError, IndexError, TypeError, ValueError)
+"""Errors of reading rows that have a wrong form."""
 _prepared: WeakKeyDictionary[Connection, set[bytes]] = WeakKeyDictionary()
 """The names of the prepared statements of each connection."""
+
+
+class UnreadableRows(Exception):
+    """Rows that cannot be decoded, because stored values are damaged.
+
+    Attributes:
+        number: Position of their parameter set.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"the rows of parameter set {number} are damaged")
+        self.number = number
 
 
 async def execute_pipelined(
@@ -39,7 +53,8 @@ async def execute_pipelined(
     """Return the decoded rows of the statement for each parameter set, in order.
 
     Each parameter set holds the texts for `$1`, `$2` and so on. Rows are decoded while PostgreSQL works on the next set. The
-    first error ends the pipeline: the results before it are returned, or the error is raised when there are none.
+    first error ends the pipeline: the results before it are returned, or the error is raised when there are none. Damaged rows
+    are such an error, UnreadableRows.
     """
     run = await _execute(connection, statement, parameters, decode)
     if run.error is not None and not run.results:
@@ -119,11 +134,16 @@ class _PipelineRun(Generic[Result]):
     def on_result(self, result: PGresult) -> None:
         """Process the result of the next command."""
         status = result.status
-        if status == ExecStatus.TUPLES_OK:
+        if status == ExecStatus.TUPLES_OK and self.error is None:
             results, transformer = self.results, self._transformer
             # All results have the same columns, so the loaders are chosen once.
             transformer.set_pgresult(result, set_loaders=not results)
-            results.append(self._decode(len(results), transformer.load_rows(0, result.ntuples, tuple)))
+            try:
+                results.append(self._decode(len(results), transformer.load_rows(0, result.ntuples, tuple)))
+            except UNREADABLE as error:
+                # Later results are received all the same: otherwise the connection would stay in pipeline mode.
+                self.error = UnreadableRows(len(results))
+                self.error.__cause__ = error
         elif status == ExecStatus.COMMAND_OK:
             # The statement stays prepared, even when a later command fails or the caller is cancelled.
             self._prepared.add(self._name)

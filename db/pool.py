@@ -37,6 +37,7 @@ from db.errors import (
     ReadOnlyServer,
     ServerBusy,
     StaleReplica,
+    TotalsDamaged,
     driver_errors,
 )
 from db.outage import MAX_WAITING, OutageMonitor, RefusalLog
@@ -106,7 +107,7 @@ class Pool:
                         yield connection
                     finally:
                         self._lent -= 1
-        except (DatabaseUnusable, NodeUnavailable) as error:
+        except (DatabaseUnusable, NodeUnavailable, TotalsDamaged) as error:
             self._refusals.report(error)
             raise
         except DatabaseUnavailable as error:

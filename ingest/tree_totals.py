@@ -11,6 +11,7 @@ from datetime import date
 from db.administration import moves
 from db.administration.moves import MovedLanes, PackedTotals
 from db.connection import Connection
+from db.errors import TotalsDamaged
 from db.repositories import totals
 from domain.intervals import month_number, months_between
 from domain.locations import TreeMove
@@ -91,4 +92,8 @@ def list_months(measured: MovedLanes) -> Iterator[date]:
 
 
 def _compute_difference(month: date, packed: PackedTotals, move: TreeMove) -> MonthTotals:
-    return move_lanes(decode_totals(month_number(month), packed), move.before, move.after)
+    try:
+        moved = decode_totals(month_number(month), packed)
+    except ValueError as error:
+        raise TotalsDamaged from error
+    return move_lanes(moved, move.before, move.after)

@@ -12,6 +12,7 @@ from db.errors import (
     DiskFull,
     ServerBusy,
     StatementTimeout,
+    TotalsDamaged,
     TreeChangeRunning,
 )
 
@@ -22,8 +23,9 @@ PUBLIC_DATABASE_ERRORS: dict[type[DatabaseError], str] = {
     ServerBusy: "SERVER_BUSY",
     TreeChangeRunning: "TREE_CHANGE_RUNNING",
     StatementTimeout: "STATEMENT_TIMEOUT",
+    TotalsDamaged: "TOTALS_DAMAGED",
 }
-"""Temporary database errors that clients may see, with their codes. Subclasses stand first.
+"""Database errors that clients may see and that pass, some by the operator's help, with their codes. Subclasses stand first.
 
 Their messages name no host, query or path.
 """

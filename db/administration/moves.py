@@ -5,9 +5,11 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
+from psycopg import DataError
 from psycopg.rows import args_row
 
 from db.connection import Connection
+from db.errors import TotalsDamaged
 from db.repositories.audit import Action
 from db.sql import load_sections
 from domain.prices import MAX_CHANGES
@@ -226,9 +228,15 @@ async def measure_moved_lanes(connection: Connection) -> MovedLanes:
 
 
 async def read_moved_month(connection: Connection, month: date, part: int) -> PackedTotals | None:
-    """Return the totals of one part of the moved lanes in one month, or None if there are none."""
+    """Return the totals of one part of the moved lanes in one month, or None if there are none.
+
+    Raise TotalsDamaged.
+    """
     async with connection.cursor(binary=True) as cursor:
-        await cursor.execute(SQL["read_moved_month"], {"month": month, "part": part, "max_changes": MAX_CHANGES})
+        try:
+            await cursor.execute(SQL["read_moved_month"], {"month": month, "part": part, "max_changes": MAX_CHANGES})
+        except DataError as error:
+            raise TotalsDamaged from error
         (columns,) = await cursor.fetchall()
         return PackedTotals(*(column or b"" for column in columns)) if any(columns) else None
 

@@ -228,7 +228,10 @@ def _array_type(element: str, size: int) -> np.dtype[np.void]:
 
 
 def decode_totals(month: int, packed: PackedTotals) -> MonthTotals:
-    """Return the packed totals of a month, counted from January 1970."""
+    """Return the packed totals of a month, counted from January 1970.
+
+    Raise ValueError if their form is wrong.
+    """
     sums, counts = (
         np.frombuffer(data, dtype=_array_type(element, DAYS))["elements"]["value"].astype(np.int64)
         for data, element in ((packed.price_sums, INT8), (packed.price_counts, INT4))
@@ -237,6 +240,8 @@ def decode_totals(month: int, packed: PackedTotals) -> MonthTotals:
     changes = np.frombuffer(packed.changes, dtype=_array_type(INT8, MAX_CHANGES))["elements"]["value"].astype(np.int64)
     changed_row, position = np.nonzero(changes)
     slots, changed_sums, changed_counts = unpack_changes(changes[changed_row, position])
+    if np.any(slots % LASTING >= days_in_month(month)):
+        raise ValueError("a change of a day behind the end of the month")
     origin, destination, changed_origin, changed_destination = (
         np.frombuffer(data, dtype=INT4).astype(np.int64)
         for data in (packed.origins, packed.destinations, packed.changed_origins, packed.changed_destinations)

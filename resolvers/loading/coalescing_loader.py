@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from db.errors import NodeUnavailable, ServerBusy, StatementTimeout
+from db.errors import NodeUnavailable, ServerBusy, StatementTimeout, TotalsDamaged
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -150,7 +150,7 @@ class CoalescingLoader(Generic[Key, Value]):
             return {}, dict.fromkeys(keys, error)
 
     async def _load_all(self, keys: Sequence[Key]) -> tuple[dict[Key, Value], dict[Key, Exception]]:
-        """Return the values, and the errors of keys that timed out or need a lost node.
+        """Return the values, and the errors of keys that timed out, are damaged or need a lost node.
 
         The error of one caller's key must not fail the keys of others: they are loaded without it. Where the next load times
         out as well, the cause is not a single key. Then all remaining keys fail, so that callers do not wait for more timeouts.
@@ -161,7 +161,7 @@ class CoalescingLoader(Generic[Key, Value]):
         while keys:
             try:
                 loaded = await self._load(keys)
-            except NodeUnavailable as error:
+            except (NodeUnavailable, TotalsDamaged) as error:
                 # A node that refuses connections is noticed at once, and the other nodes can answer.
                 failures[keys[0]] = error
                 keys = keys[1:]

@@ -120,3 +120,17 @@ async def test_pipeline_raises_an_operational_error_for_a_lost_connection(
     with pytest.raises(psycopg.OperationalError):
         await task
     assert connection.closed
+
+
+async def test_pipeline_ends_before_rows_that_cannot_be_decoded(connection: Connection) -> None:
+    def read(_number: int, rows: list[tuple[Any, ...]]) -> int:
+        return [10, 20][len(rows)]
+
+    parameters = [["1"], ["0"], ["2"], ["1"]]
+    assert await pipeline.execute_pipelined(connection, SERIES, parameters, read) == [20, 10]
+    for broken in (parameters[2:], parameters):
+        with pytest.raises(pipeline.UnreadableRows) as caught:
+            await pipeline.execute_whole_pipeline(connection, SERIES, broken, read)
+        assert caught.value.number == broken.index(["2"])
+        assert isinstance(caught.value.__cause__, IndexError)
+    await assert_usable(connection)
