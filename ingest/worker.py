@@ -76,11 +76,14 @@ async def run_worker(
     With `until_empty`, set `stop` as soon as no batch is queued or running. Batches of other workers count too, because one
     that fails returns to the queue. Then finish or release the running batches. Payloads are stored until `payload_days` after
     the end of their batch. No batch begins while `disk_space` has too little room, or before the schema is migrated. Raise
-    DatabaseUnusable if the database does not meet another requirement.
+    DatabaseUnusable if the database does not meet another requirement, and with `until_empty` also without the schema.
     """
     is_refused = asyncio.Event()
     async with open_pool(database_url, INGEST, max_size=2 * concurrency + 1) as pool:
-        await _wait_until_migrated(database_url, stop)
+        if until_empty:
+            await check_database(database_url, Work.CHANGE)
+        else:
+            await _wait_until_migrated(database_url, stop)
         async with (
             open_notifications(database_url, QUEUE) as notifications,
             background_task(run_maintenance(pool, stop, payload_days)),

@@ -164,7 +164,8 @@ def test_operator_errors_are_reported_in_one_line(files: Path, empty_database_ur
     nowhere = "postgresql://postgres@127.0.0.1:1/postgres"
     assert "cannot be reached" in one_line(ratesgraph_in_process(nowhere, "migrate", exit_code=1).stderr)
     tree: list[str | Path] = ["--regions", files / "regions.csv", "--ports", files / "ports.csv"]
-    assert "ratesgraph migrate" in one_line(ratesgraph_in_process(empty_database_url, "verify", exit_code=1).stderr)
+    for command in ["verify"], ["worker", "--until-empty"]:
+        assert "ratesgraph migrate" in one_line(ratesgraph_in_process(empty_database_url, *command, exit_code=1).stderr)
     assert "ratesgraph migrate" in one_line(
         ratesgraph_in_process(empty_database_url, "locations", "load", *tree, exit_code=1).stderr
     )
