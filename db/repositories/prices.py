@@ -110,6 +110,11 @@ async def set_snapshot_isolation(connection: Connection) -> None:
     await connection.execute(SQL["set_snapshot_isolation"])
 
 
+async def lift_idle_limit(connection: Connection) -> None:
+    """Let the transaction be idle for any time."""
+    await connection.execute(SQL["lift_idle_limit"])
+
+
 async def count_old_prices(connection: Connection, before: date) -> list[OldMonth]:
     """Return the months with observations whose last day is before a day, in order."""
     async with connection.cursor(row_factory=args_row(OldMonth)) as cursor:

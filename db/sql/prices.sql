@@ -73,6 +73,10 @@ SELECT pg_advisory_unlock(7263004, 'archived_files'::regclass::oid::int)
 -- changed since then fails.
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ
 
+-- lift_idle_limit --
+-- The transaction may be idle for any time: while it holds a snapshot, another connection or a file may be read for an hour.
+SET LOCAL idle_in_transaction_session_timeout = 0
+
 -- count_old_prices --
 -- One row per month with observations whose last day lies in it, before a day: number of observations. Reads the whole table.
 SELECT date_trunc('month', last_day)::date AS month, count(*)

@@ -26,9 +26,13 @@ class Snapshot:
 
 @asynccontextmanager
 async def open_snapshot(connection: Connection, second_connection: Connection | None) -> AsyncIterator[Snapshot]:
-    """Yield a snapshot; without a second connection, the first one does all the work."""
+    """Yield a snapshot; without a second connection, the first one does all the work.
+
+    A connection may wait for the other one, or for archived files, for any time.
+    """
     async with connection.transaction():
         await prices.set_snapshot_isolation(connection)
+        await prices.lift_idle_limit(connection)
         state = await verifications.describe_storage(connection)
         if second_connection is None:
             yield Snapshot(connection, connection, state)
@@ -37,6 +41,7 @@ async def open_snapshot(connection: Connection, second_connection: Connection | 
         async with second_connection.transaction():
             await prices.set_snapshot_isolation(second_connection)
             await verifications.import_snapshot(second_connection, name)
+            await prices.lift_idle_limit(second_connection)
             yield Snapshot(connection, second_connection, state)
 
 

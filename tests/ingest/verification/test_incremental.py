@@ -20,6 +20,7 @@ from ingest.retention import delete_expired
 from ingest.tree import change_tree
 from ingest.verification import comparison
 from ingest.verification.changes import find_scope
+from ingest.verification.snapshot import open_snapshot
 from ingest.verify import verify
 from tests.support.verification.verified_world import EVERYTHING, FEBRUARY, ITEMS, JANUARY, MARCH, check
 from tests.support.waiting import DEADLINE_SECONDS
@@ -170,6 +171,21 @@ async def test_verify_keeps_the_newer_record_of_another_command(verified: Connec
     record = await verifications.find_verification(verified)
     assert record is not None
     assert record.failed == [MARCH]
+
+
+async def test_connections_of_a_snapshot_wait_for_each_other_beyond_the_idle_limit(
+    connection: Connection, database_url: str
+) -> None:
+    async with connect(database_url, INGEST) as second_connection:
+        for each in (connection, second_connection):
+            await each.execute("SET idle_in_transaction_session_timeout = '20ms'")
+        async with open_snapshot(connection, second_connection):
+            # The database works for the one while the other is idle.
+            await second_connection.execute("SELECT pg_sleep(0.5)")
+            await connection.execute("SELECT pg_sleep(0.5)")
+            await second_connection.execute("SELECT 1")
+        cursor = await connection.execute("SHOW idle_in_transaction_session_timeout")
+        assert await cursor.fetchone() == ("20ms",)
 
 
 async def test_verify_with_a_helper_reads_the_same_snapshot(verified: Connection, database_url: str) -> None:
