@@ -92,8 +92,8 @@ def create_pages() -> dict[str, str]:
 def _cli_lines() -> Iterator[str]:
     yield from ("# Command line", "", GENERATED, "")
     yield from (
-        "Each command prints `--help`. Failures are one line on standard error. Exit codes are 0 (done), 1 (failed) and 2",
-        "(usage). [Configuration](../operations/configuration.md) lists the environment variables.",
+        "Each command prints `--help`. Failures are one line on standard error. Exit codes are 0 (done), 1 (failed), 2",
+        "(usage) and 130 (Ctrl-C). [Configuration](../operations/configuration.md) lists the environment variables.",
     )
     for name, function in _commands(app, "ratesgraph"):
         parameters = list(_parameters(function))

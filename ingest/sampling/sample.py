@@ -86,6 +86,8 @@ async def _snapshot(source: Connection) -> AsyncIterator[None]:
     """Read one state of the source within the block, and change nothing."""
     async with source.transaction():
         await source.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        # It is idle while archived files are read.
+        await prices.lift_idle_limit(source)
         yield
 
 

@@ -27,6 +27,8 @@ OnErrorOption = Annotated[
 ]
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells count."""
 DAY = "YYYY-MM-DD"
 MONTH = "YYYY-MM"
 TIME = f"{DAY}[THH:MM]"
@@ -81,6 +83,14 @@ def parse_owner(name: str) -> str:
 
 
 def run_command(module: str, function: str, **arguments: Any) -> None:  # noqa: ANN401
-    """Call a command's function; exit with 1 if it returns False."""
-    if getattr(import_module(f"server.cli.commands.{module}"), function)(**arguments) is False:
+    """Call a command's function; exit with 1 if it returns False, and with 130 after Ctrl-C."""
+    try:
+        is_done = getattr(import_module(f"server.cli.commands.{module}"), function)(**arguments)
+    except KeyboardInterrupt as interruption:
+        interruptions = import_module("server.cli.commands.interruption")
+        message = interruptions.describe_interruption(f"{module}.{function}", arguments)
+        if message is not None:
+            import_module("server.observability.log_config").report_command_failure(message, interruption)
+        raise typer.Exit(INTERRUPTED) from None
+    if is_done is False:
         raise typer.Exit(1)
