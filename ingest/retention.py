@@ -20,8 +20,9 @@ from ingest.sketches.copy_encoding import append_sketches
 
 
 async def list_expired(connection: Connection, before: date) -> list[ArchivedFile]:
-    """Return the files whose observations all ended before the month of a day."""
-    return [file for file in await prices.list_archived_files(connection) if file.month < before.replace(day=1)]
+    """Return the files whose observations all ended before the month of a day, by month."""
+    files = [file for file in await prices.list_archived_files(connection) if file.month < before.replace(day=1)]
+    return sorted(files, key=lambda file: file.month)
 
 
 async def delete_expired(connection: Connection, before: date) -> AsyncIterator[ArchivedFile]:

@@ -106,7 +106,10 @@ def run_with_connection(work: Callable[[Connection], Coroutine[Any, Any, T]], da
 
 @contextmanager
 def progress_bar(*columns: ProgressColumn) -> Iterator[Progress]:
-    """Show progress on standard error if it is a terminal; `columns` are shown in addition."""
+    """Show progress on standard error if it is a terminal; `columns` are shown in addition.
+
+    Print lines with `print_result` meanwhile.
+    """
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -139,6 +142,12 @@ def require_room(settings: Settings, database_url: str, subject: str, free_bytes
 def print_line(message: str) -> None:
     """Print a message on standard output as one unwrapped line, without markup."""
     out.print(message, markup=False, soft_wrap=True)
+
+
+def print_result(message: str) -> None:
+    """Print a result on standard output while a progress bar is shown: above the bar, if both are on a terminal."""
+    console = err if out.is_terminal and err.is_terminal else out
+    console.print(message, markup=False, soft_wrap=True)
 
 
 def counted(count: int, noun: str, ending: str = "s") -> str:

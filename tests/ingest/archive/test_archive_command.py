@@ -1,10 +1,15 @@
 """`ratesgraph archive`: months in folders and buckets, dry runs, late prices, retention."""
 
 import asyncio
+import os
+import subprocess
+from contextlib import closing, suppress
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import polars as pl
+import psycopg
 import pytest
 
 from db.pool import INGEST, connect
@@ -12,7 +17,7 @@ from ingest.archive.storage import split_url
 from ingest.batches.revert import revert_batch
 from tests.support.batches.archives import answers, count_prices, rows, urls
 from tests.support.commands.in_process import ratesgraph_in_process
-from tests.support.commands.processes import ratesgraph
+from tests.support.commands.processes import COMMAND, environment, ratesgraph
 from tests.support.worlds import Item, apply_frame, frame_of
 
 
@@ -38,6 +43,51 @@ def test_archive_moves_old_months_and_changes_no_answer(filled_url: str, archive
     assert "There are no prices before 2024-02" in again
     assert ratesgraph_in_process(filled_url, *arguments, "--dry-run").stdout == again
     assert "2023-12: 6 prices moved to" in ratesgraph_in_process(filled_url, "audit").stdout
+
+
+def test_archive_prints_each_month_when_it_has_moved(filled_url: str, tmp_path: Path) -> None:
+    arguments = ["archive", "--before", "2024-03", "--to", tmp_path.as_uri()]
+    with psycopg.connect(filled_url) as holder, closing(holder.cursor()) as cursor:
+        cursor.execute("SELECT FROM prices WHERE last_day BETWEEN '2024-01-01' AND '2024-01-31' FOR UPDATE")
+        with subprocess.Popen(
+            [COMMAND, *arguments], env=environment(filled_url), stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            # The second month still waits for its rows.
+            assert count_prices(filled_url) == (30, 6)
+            holder.rollback()
+            *others, total = process.stdout.readlines()
+    assert process.returncode == 0
+    assert [line.split(", ")[0] for line in (first, *others)] == [
+        "2023-12: 6 prices",
+        "2024-01: 12 prices",
+        "2024-02: 12 prices",
+    ]
+    assert total.startswith("30 prices of 3 months moved to file://")
+    deleted = ratesgraph_in_process(filled_url, "archive", "--delete-older-than", "2024-02").stdout.splitlines()
+    assert [line.split(", ")[0] for line in deleted[:-1]] == ["2023-12: 6 prices", "2024-01: 12 prices"]
+    assert deleted[-1].startswith("18 archived prices of 2 months deleted")
+
+
+def test_archive_prints_months_above_its_progress_bar(filled_url: str, tmp_path: Path) -> None:
+    arguments = ["archive", "--before", "2024-03", "--to", tmp_path.as_uri()]
+    main, terminal = os.openpty()
+    variables = {**environment(filled_url), "TERM": "xterm"}
+    with (
+        os.fdopen(main, "rb", buffering=0) as shown,
+        subprocess.Popen([COMMAND, *arguments], env=variables, stdout=terminal, stderr=terminal) as process,
+    ):
+        os.close(terminal)
+        text = b""
+        # Linux reports the closed terminal as an error.
+        with suppress(OSError):
+            while part := shown.read(65_536):
+                text += part
+    assert process.returncode == 0
+    for month in b"2023-12", b"2024-01", b"2024-02":
+        # The line of the bar was erased before.
+        assert b"\x1b[2K" + month + b": " in text
 
 
 def test_archived_files_hold_exact_amounts_and_rates(filled_url: str, archive_url: str) -> None:

@@ -1,9 +1,8 @@
 """`ratesgraph archive`: moves old prices to files, or deletes such files."""
 
+from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
-
-from rich.table import Column, Table
 
 from db.connection import Connection
 from domain.archive import ArchivedFile
@@ -13,7 +12,7 @@ from server.cli.console import (
     counted,
     open_database,
     print_line,
-    print_table,
+    print_result,
     progress_bar,
     read_settings,
     run_with_connection,
@@ -21,27 +20,27 @@ from server.cli.console import (
 
 
 def archive(*, before: date, to: str, dry_run: bool, data_dir: Path | None) -> None:
-    """Archive the prices whose last day is before a month, and print each month."""
+    """Archive the prices whose last day is before a month, and print each month once it has moved."""
     settings = read_settings(data_dir=data_dir)
     with open_database(settings) as url, progress_bar() as progress:
         task = progress.add_task("Counting prices", total=1.0)
 
         async def work(connection: Connection) -> list[ArchivedMonth]:
-            return [
-                month
-                async for month in archive_prices(
-                    connection,
-                    before,
-                    to,
-                    dry_run=dry_run,
-                    report=lambda month, part: progress.update(
-                        task, completed=part, description=f"Archiving {month:%Y-%m}"
-                    ),
-                )
-            ]
+            months = []
+            async for each in archive_prices(
+                connection,
+                before,
+                to,
+                dry_run=dry_run,
+                report=lambda month, part: progress.update(
+                    task, completed=part, description=f"Archiving {month:%Y-%m}"
+                ),
+            ):
+                _print_month(each)
+                months.append(each)
+            return months
 
         months = run_with_connection(work, url)
-    _print_months([(each.month, each.row_count, each.byte_count, each.file_count) for each in months])
     rows, size = sum(each.row_count for each in months), sum(each.byte_count for each in months)
     what = f"{counted(rows, 'price')} of {counted(len(months), 'month')}"
     if not months:
@@ -53,42 +52,51 @@ def archive(*, before: date, to: str, dry_run: bool, data_dir: Path | None) -> N
 
 
 def delete_archived(*, before: date, dry_run: bool, data_dir: Path | None) -> None:
-    """Delete the archived files of the months before a month, and print each month."""
+    """Delete the archived files of the months before a month, and print each month once it is gone."""
     settings = read_settings(data_dir=data_dir)
     with open_database(settings) as url, progress_bar() as progress:
         task = progress.add_task("Reading the list of files", total=None)
 
-        async def work(connection: Connection) -> list[ArchivedFile]:
+        async def delete(connection: Connection) -> AsyncIterator[ArchivedFile]:
             if dry_run:
-                return await retention.list_expired(connection, before)
-            files = []
+                for file in await retention.list_expired(connection, before):
+                    yield file
+                return
             async for file in retention.delete_expired(connection, before):
                 progress.update(task, description=f"Deleted {file.name}")
-                files.append(file)
-            return files
+                yield file
 
-        files = run_with_connection(work, url)
-    if not files:
+        async def work(connection: Connection) -> list[ArchivedMonth]:
+            months = []
+            async for month in _add_up_months(delete(connection)):
+                _print_month(month)
+                months.append(month)
+            return months
+
+        months = run_with_connection(work, url)
+    if not months:
         print_line(f"There are no archived months before {before:%Y-%m}.")
         return
-    by_month: dict[date, list[ArchivedFile]] = {}
-    for file in files:
-        by_month.setdefault(file.month, []).append(file)
-    _print_months(
-        [
-            (month, sum(file.row_count for file in of_month), sum(file.byte_count for file in of_month), len(of_month))
-            for month, of_month in sorted(by_month.items())
-        ]
-    )
-    rows = sum(file.row_count for file in files)
+    rows = sum(month.row_count for month in months)
     result = "would be deleted. Nothing was changed." if dry_run else "deleted, from the averages too."
-    print_line(f"{counted(rows, 'archived price')} of {counted(len(by_month), 'month')} {result}")
+    print_line(f"{counted(rows, 'archived price')} of {counted(len(months), 'month')} {result}")
 
 
-def _print_months(months: list[tuple[date, int, int, int]]) -> None:
-    if not months:
-        return
-    table = Table("month", *(Column(name, justify="right") for name in ("prices", "bytes", "files")))
-    for month, rows, size, files in months:
-        table.add_row(f"{month:%Y-%m}", f"{rows:,}", f"{size:,}", str(files))
-    print_table(table)
+async def _add_up_months(files: AsyncIterator[ArchivedFile]) -> AsyncIterator[ArchivedMonth]:
+    """Yield the sums of files that are ordered by month."""
+    month: ArchivedMonth | None = None
+    async for file in files:
+        if month is not None and month.month == file.month:
+            rows, size = month.row_count + file.row_count, month.byte_count + file.byte_count
+            month = ArchivedMonth(file.month, rows, size, month.file_count + 1)
+            continue
+        if month is not None:
+            yield month
+        month = ArchivedMonth(file.month, file.row_count, file.byte_count, 1)
+    if month is not None:
+        yield month
+
+
+def _print_month(month: ArchivedMonth) -> None:
+    amounts = (counted(month.row_count, "price"), counted(month.byte_count, "byte"), counted(month.file_count, "file"))
+    print_result(f"{month.month:%Y-%m}: {', '.join(amounts)}")
