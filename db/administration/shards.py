@@ -70,6 +70,12 @@ async def describe_layout(connection: Connection) -> Layout:
         return (await cursor.fetchall())[0]
 
 
+async def has_catalogs(connection: Connection) -> bool:
+    """Return whether the database has the catalogs of Citus."""
+    ((has,),) = await (await connection.execute(SQL["has_catalogs"])).fetchall()
+    return bool(has)
+
+
 async def list_nodes(connection: Connection) -> list[Node]:
     """Return the workers that can plan queries themselves."""
     async with connection.cursor(row_factory=args_row(Node)) as cursor:

@@ -147,7 +147,7 @@ class ShardRouter:
 
     async def _renew(self, tasks: AsyncExitStack) -> None:
         """Read the layout, determine the owners if it has changed, and let the workers expect it."""
-        epoch, layout = self._epoch, await self._coordinator.try_read(shards.describe_layout)
+        epoch, layout = self._epoch, await self._coordinator.try_read(_describe_layout)
         if layout != self._layout:
             self._close()
             epoch = self._epoch
@@ -191,6 +191,16 @@ class _Ownership(NamedTuple):
     layout: Layout
     nodes: list[Node]
     owners: list[tuple[int, int | None]]
+
+
+async def _describe_layout(connection: Connection) -> Layout:
+    """Return the layout. Raise MigrationNeeded without Citus.
+
+    This is checked first, because the pool logs statements that PostgreSQL refuses as errors.
+    """
+    if not await shards.has_catalogs(connection):
+        raise MigrationNeeded
+    return await shards.describe_layout(connection)
 
 
 async def _read_ownership(connection: Connection) -> _Ownership:

@@ -18,6 +18,10 @@ SELECT
     ),
     (SELECT max(id) FROM locations)
 
+-- has_catalogs --
+-- One row: whether the catalogs of Citus exist.
+SELECT to_regclass('pg_dist_shard') IS NOT NULL
+
 -- list_nodes --
 -- One row per worker that can plan queries itself: the number of its group, its host and its port.
 SELECT groupid, nodename::text, nodeport
