@@ -122,7 +122,7 @@ def test_archive_to_an_absent_folder_changes_nothing(filled_url: str, tmp_path: 
     (tmp_path / "file").touch()
     url = (tmp_path / "file").as_uri()
     failed = ratesgraph_in_process(filled_url, "archive", "--before", "2024-02", "--to", url, exit_code=1).stderr
-    assert failed.startswith("ARCHIVE_UNREACHABLE: ")
+    assert failed == f"ARCHIVE_UNREACHABLE: {tmp_path}/file is not a folder; name one\n"
     assert count_prices(filled_url) == (36, 0)
 
 

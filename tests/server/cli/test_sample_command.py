@@ -58,6 +58,13 @@ def test_refused_sample_creates_and_migrates_nothing(
     for target in (str(folder), empty_database_url):
         failed = ratesgraph_in_process(database_url, "sample", "--lanes", "1", "--to", target, exit_code=1)
         assert "TOO_FEW_LANES" in failed.stderr
+    (tmp_path / "file").touch()
+    below = tmp_path / "file" / "staging"
+    failed = ratesgraph_in_process(database_url, "sample", "--lanes", "50", "--to", str(below), exit_code=1)
+    assert failed.stderr == (
+        f"The embedded PostgreSQL could not be started in {below}/postgresql: {tmp_path}/file is not a folder."
+        " Choose another folder with --to.\n"
+    )
     assert not folder.exists()
     with psycopg.connect(empty_database_url) as connection:
         assert connection.execute("SELECT to_regclass('locations')").fetchone() == (None,)

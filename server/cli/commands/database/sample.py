@@ -9,7 +9,7 @@ from pathlib import Path
 
 from db.diagnosis.conninfo import is_connection_string
 from db.embedded.supervisor import embedded_server
-from db.errors import MigrationNeeded
+from db.errors import EmbeddedServerError, MigrationNeeded
 from db.pool import INGEST, connect
 from domain.paths import printable
 from ingest.sampling.sample import Sample, choose_sample, copy_sample, require_empty
@@ -83,7 +83,15 @@ def _open_target(to: str) -> Iterator[str]:
         try:
             with embedded_server(Path(to)) as url:
                 yield url
-        except BaseException:
+        except BaseException as error:
             # An incomplete sample must not start a server, and the folder must be free for the next attempt.
             shutil.rmtree(to, ignore_errors=True)
+            if isinstance(error, EmbeddedServerError):
+                raise CommandError(_name_option(str(error))) from error
             raise
+
+
+def _name_option(message: str) -> str:
+    """Return the message of an embedded server with the option of this command."""
+    message = message.replace(", or set DATABASE_URL", "").replace("another --data-dir", "another folder with --to")
+    return message.replace("--data-dir", "path with --to")
