@@ -33,6 +33,16 @@ class AliasEntry:
     number: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class AliasChange:
+    """Numbers of aliases that a change has added, replaced, removed and left as they were."""
+
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+
+
 def normalize(alias: str, key: str, source: str, place: str, number: int) -> AliasEntry:
     """Return the entry of a row. Raise TreeRejected (INVALID_NAME)."""
     forms = alias_forms(alias)
@@ -47,8 +57,8 @@ def normalize(alias: str, key: str, source: str, place: str, number: int) -> Ali
     return AliasEntry(forms[-1], key.strip().lower() or None, source.strip(), place, number)
 
 
-async def change_aliases(connection: Connection, entries: Sequence[AliasEntry], *, by: str = COMMAND) -> int:
-    """Add, replace or remove aliases in one transaction, and return how many the entries name.
+async def change_aliases(connection: Connection, entries: Sequence[AliasEntry], *, by: str = COMMAND) -> AliasChange:
+    """Add, replace or remove aliases in one transaction, and return their numbers.
 
     An entry replaces the former meanings of its alias. Raise TreeRejected, and change nothing, for an alias of several
     locations (AMBIGUOUS_ALIAS), an alias that is a key (LOCATION_CLASH) or an unknown key (UNKNOWN_LOCATION).
@@ -58,13 +68,25 @@ async def change_aliases(connection: Connection, entries: Sequence[AliasEntry], 
         keys = {location.key.lower(): location.key for location in tree}
         wanted = _check_entries(entries, keys)
         _check_names(wanted, tree)
-        await locations.delete_aliases(connection, list(wanted))
+        former = await locations.delete_aliases(connection, list(wanted))
         rows = [(alias, keys[entry.key], entry.source) for alias, entry in wanted.items() if entry.key is not None]
         await locations.insert_aliases(connection, rows)
         detail = f"{len(wanted)} aliases: {', '.join(list(wanted)[:MAX_AUDITED_ALIASES])}"
         await audit.insert_entry(connection, by, Action.CHANGE_ALIASES, detail=detail)
         await versions.announce_change(connection, "aliases")
-    return len(wanted)
+    return _count(wanted, former)
+
+
+def _count(wanted: Mapping[str, AliasEntry], former: Iterable[tuple[str, str, str]]) -> AliasChange:
+    """Return the numbers of aliases by what has become of them. An alias may have had several meanings."""
+    meanings: dict[str, set[tuple[str | None, str]]] = {}
+    for alias, key, source in former:
+        meanings.setdefault(alias, set()).add((key.lower(), source))
+    kept = [(entry, meanings.get(alias)) for alias, entry in wanted.items() if entry.key is not None]
+    added = sum(meaning is None for _, meaning in kept)
+    changed = sum(meaning not in (None, {(entry.key, entry.source)}) for entry, meaning in kept)
+    removed = len(meanings) - (len(kept) - added)
+    return AliasChange(added, changed, removed, len(wanted) - added - changed - removed)
 
 
 def _check_names(wanted: Mapping[str, AliasEntry], tree: Iterable[Location]) -> None:

@@ -177,9 +177,10 @@ JOIN locations l ON lower(l.key) = lower(a.key)
 ORDER BY a.alias, l.key
 
 -- delete_aliases --
--- Deletes all rows of these aliases.
+-- One row per deleted row of these aliases.
 DELETE FROM location_aliases
 WHERE alias = ANY(%(aliases)s)
+RETURNING alias, key, source
 
 -- insert_aliases --
 -- Inserts aliases, which delete_aliases has deleted before.

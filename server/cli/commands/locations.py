@@ -5,7 +5,7 @@ from pathlib import Path
 
 from db.connection import Connection
 from domain.locations import TreeChange, TreeEntry
-from ingest.location_aliases import AliasEntry, change_aliases
+from ingest.location_aliases import AliasChange, AliasEntry, change_aliases
 from ingest.location_files import read_aliases, read_ports, read_regions
 from ingest.tree import change_tree
 from server.cli.console import (
@@ -40,17 +40,17 @@ def load(regions: Path | None, ports: Path | None, aliases: Path | None, data_di
         require_room(settings, url, "The tree was not changed")
         task = progress.add_task("changing the tree", total=1.0)
 
-        async def work(connection: Connection) -> tuple[TreeChange | None, int]:
-            alias_count = 0
+        async def work(connection: Connection) -> tuple[TreeChange | None, AliasChange | None]:
+            alias_change: AliasChange | None = None
 
             async def load_aliases(connection: Connection) -> None:
-                nonlocal alias_count
+                nonlocal alias_change
                 if alias_entries:
-                    alias_count = await change_aliases(connection, alias_entries)
+                    alias_change = await change_aliases(connection, alias_entries)
 
             if not entries:
                 await load_aliases(connection)
-                return None, alias_count
+                return None, alias_change
             change = await change_tree(
                 connection,
                 entries,
@@ -58,13 +58,16 @@ def load(regions: Path | None, ports: Path | None, aliases: Path | None, data_di
                 report=lambda part: progress.update(task, description="moving averages", completed=part),
                 before_commit=load_aliases,
             )
-            return change, alias_count
+            return change, alias_change
 
-        change, alias_count = run_with_connection(work, url)
+        change, names = run_with_connection(work, url)
     if change is not None:
         out.print(f"{counted(change.added, 'location')} added, {change.moved:,} moved, {change.unchanged:,} unchanged.")
-    if alias_count:
-        out.print(f"{counted(alias_count, 'alias', 'es')} loaded.")
+    if names is not None:
+        print_line(
+            f"{counted(names.added, 'alias', 'es')} added, {names.changed:,} changed, {names.removed:,} removed,"
+            f" {names.unchanged:,} unchanged."
+        )
 
 
 def _print_note(name: str, note: str) -> None:
