@@ -114,10 +114,10 @@ class Folder:
         target = self._folder / name
         with self._explained():
             if not self._folder.is_dir():
-                folder = printable(self._folder)
-                message = f"the folder {folder} does not exist; create it, or mount its disk"
+                shown = printable(self._folder)
+                message = f"the folder {shown} does not exist; create it, or mount its disk"
                 if self._folder.exists():
-                    message = f"{folder} is not a folder; name one"
+                    message = f"{shown} is not a folder; name one"
                 raise ArchiveError("ARCHIVE_UNREACHABLE", message)
             target.parent.mkdir(exist_ok=True)
             partial = target.with_name(f".{target.name}.part")
