@@ -13,6 +13,7 @@
     │   ├── LockTimeout       the work waited too long for a lock of other work
     │   └── MigrationTimeout  a migration could not acquire its locks, or took too long
     ├── TotalsDamaged         a stored row of totals has a wrong form
+    ├── CountTooLarge         a pair of locations has more prices of a day than a row of totals can count
     ├── ConcurrentChange      other work has changed the same rows since the snapshot of the transaction
     ├── DatabaseUnusable      the database, its schema or the role do not allow the work
     │   ├── MigrationNeeded   the schema is missing or older than this code
@@ -108,6 +109,10 @@ class TotalsDamaged(DatabaseError):
     def __init__(self, lane: tuple[int, int] | None = None) -> None:
         super().__init__((type(self).__doc__ or "").partition("\n")[0])
         self.lane = lane
+
+
+class CountTooLarge(DatabaseError):
+    """Totals cannot be added up: a pair of locations has more than 2,147,483,647 prices of one day."""
 
 
 class DatabaseUnusable(DatabaseError):

@@ -217,8 +217,7 @@ async def list_aliases(connection: Connection) -> list[tuple[str, str]]:
 
 async def delete_aliases(connection: Connection, aliases: Sequence[str]) -> list[tuple[str, str, str]]:
     """Delete all aliases of these forms. Return those that existed as (alias, key, source)."""
-    cursor = await connection.execute(SQL["delete_aliases"], {"aliases": list(aliases)})
-    return [(alias, key, source) for alias, key, source in await cursor.fetchall()]
+    return await (await connection.execute(SQL["delete_aliases"], {"aliases": list(aliases)})).fetchall()
 
 
 async def insert_aliases(connection: Connection, rows: Sequence[tuple[str, str, str]]) -> None:

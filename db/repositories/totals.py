@@ -13,10 +13,11 @@ from operator import add
 from typing import Any, NamedTuple
 
 from psycopg import DataError
+from psycopg.errors import NumericValueOutOfRange
 from psycopg.rows import args_row, class_row
 
 from db.connection import Connection, copy_in
-from db.errors import TotalsDamaged
+from db.errors import CountTooLarge, TotalsDamaged
 from db.pipeline import UnreadableRows, execute_pipelined, execute_whole_pipeline
 from db.sql import load_sections
 from domain.compaction import Key, KeyRange
@@ -223,22 +224,26 @@ async def compact_keys(
     """Merge the rows of the keys of a range that have more than `max_rows` rows each.
 
     Return a key up to which no such key remains, and the number of deleted rows, or None at the end. `execute` may run the
-    statement once on each shard: the limits then hold for each.
+    statement once on each shard: the limits then hold for each. Raise CountTooLarge.
     """
     parameters = keys.to_parameters() | {"max_changes": MAX_CHANGES}
-    steps = [
-        ((origin, destination, date.fromisoformat(month)), rows)
-        for origin, destination, month, rows in await execute(connection, SQL["compact_keys"], parameters)
-    ]
+    try:
+        found = await execute(connection, SQL["compact_keys"], parameters)
+    except NumericValueOutOfRange as error:
+        raise CountTooLarge from error
+    steps = [((origin, destination, date.fromisoformat(month)), rows) for origin, destination, month, rows in found]
     return (min(last for last, _ in steps), sum(rows for _, rows in steps)) if steps else None
 
 
 async def pack_day_sums(connection: Connection) -> None:
     """Append the rows of the temporary table `day_sums` to the totals.
 
-    Each pair and month becomes one row with arrays.
+    Each pair and month becomes one row with arrays. Raise CountTooLarge.
     """
-    await connection.execute(SQL["pack_day_sums"])
+    try:
+        await connection.execute(SQL["pack_day_sums"])
+    except NumericValueOutOfRange as error:
+        raise CountTooLarge from error
 
 
 async def list_months(connection: Connection) -> list[date]:

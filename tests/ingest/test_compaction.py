@@ -11,6 +11,7 @@ from itertools import product
 import pytest
 
 from db.connection import Connection
+from db.errors import CountTooLarge
 from db.pool import INGEST, connect
 from db.repositories import locations, totals
 from domain.compaction import KeyRange
@@ -186,3 +187,14 @@ async def test_compaction_by_several_processes_beside_uploads_merges_every_row_o
 
 
 ITEM_OF_MANY = Item(PORTS[0], PORTS[1], date(2024, 1, 1), date(2024, 1, 1), Decimal(7))
+
+
+async def test_compaction_names_the_limit_of_prices_of_a_day(connection: Connection) -> None:
+    await fill(connection)
+    rows = await count_rows_of_totals(connection)
+    await connection.execute(
+        "UPDATE price_totals SET first_day = month, packed_changes = NULL, price_sums = '{1}', price_counts = '{2147483647}'"
+    )
+    with pytest.raises(CountTooLarge, match="more than 2,147,483,647 prices of one day"):
+        await compact(connection, max_rows=1)
+    assert await count_rows_of_totals(connection) == rows
