@@ -112,7 +112,7 @@ class TotalsDamaged(DatabaseError):
 
 
 class CountTooLarge(DatabaseError):
-    """Totals cannot be added up: a pair of locations has more than 2,147,483,647 prices of one day."""
+    """Totals cannot be merged: a lane has more than 2,147,483,647 prices of one day."""
 
 
 class DatabaseUnusable(DatabaseError):

@@ -78,7 +78,10 @@ async def change_aliases(connection: Connection, entries: Sequence[AliasEntry], 
 
 
 def _count(wanted: Mapping[str, AliasEntry], former: Iterable[tuple[str, str, str]]) -> AliasChange:
-    """Return the numbers of aliases by what has become of them. An alias may have had several meanings."""
+    """Return the numbers of aliases by what has become of them.
+
+    An alias may have had several meanings.
+    """
     meanings: dict[str, set[tuple[str | None, str]]] = {}
     for alias, key, source in former:
         meanings.setdefault(alias, set()).add((key.lower(), source))

@@ -145,7 +145,10 @@ def print_line(message: str) -> None:
 
 
 def print_result(message: str) -> None:
-    """Print a result on standard output while a progress bar is shown: above the bar, if both are on a terminal."""
+    """Print a result on standard output while a progress bar is shown.
+
+    It stands above the bar if both are on a terminal.
+    """
     console = err if out.is_terminal and err.is_terminal else out
     console.print(message, markup=False, soft_wrap=True)
 

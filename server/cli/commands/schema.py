@@ -17,7 +17,10 @@ def schema(*, check: bool) -> bool:
         sys.stdout.write(sdl)
         return True
     file = Path("schema.graphql")
-    if not file.exists() or file.read_text(encoding="utf-8") != sdl:
+    if not file.exists():
+        print_error("schema.graphql does not exist in this folder. Write it: ratesgraph schema > schema.graphql")
+        return False
+    if file.read_text(encoding="utf-8") != sdl:
         print_error("schema.graphql is out of date: run `make schema`.")
         return False
     out.print("schema.graphql is up to date.")

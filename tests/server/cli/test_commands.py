@@ -195,6 +195,17 @@ def test_schema_command_prints_and_checks_the_schema(tmp_path: Path) -> None:
         assert done.returncode == exit_code
 
 
+def test_schema_check_says_that_the_file_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    failed = ratesgraph_in_process(None, "schema", "--check", exit_code=1).stderr
+    assert failed == "schema.graphql does not exist in this folder. Write it: ratesgraph schema > schema.graphql\n"
+
+
+def test_command_runs_without_standard_output() -> None:
+    done = subprocess.run(["sh", "-c", f"exec {COMMAND} schema >&-"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_version_option_prints_the_installed_version() -> None:
     assert ratesgraph(None, "--version").stdout == f"ratesgraph {version('ratesgraph')}\n"
 

@@ -20,7 +20,7 @@ from server.cli.console import (
 
 
 def archive(*, before: date, to: str, dry_run: bool, data_dir: Path | None) -> None:
-    """Archive the prices whose last day is before a month, and print each month once it has moved."""
+    """Archive the prices whose last day is before a month; print each month when it has moved."""
     settings = read_settings(data_dir=data_dir)
     with open_database(settings) as url, progress_bar() as progress:
         task = progress.add_task("Counting prices", total=1.0)
@@ -52,7 +52,7 @@ def archive(*, before: date, to: str, dry_run: bool, data_dir: Path | None) -> N
 
 
 def delete_archived(*, before: date, dry_run: bool, data_dir: Path | None) -> None:
-    """Delete the archived files of the months before a month, and print each month once it is gone."""
+    """Delete the archived files of the months before a month; print each month that is gone."""
     settings = read_settings(data_dir=data_dir)
     with open_database(settings) as url, progress_bar() as progress:
         task = progress.add_task("Reading the list of files", total=None)
