@@ -33,6 +33,8 @@ MAX_DECODED_BYTES = 1 << 20
 It bounds memory, and the time for which numpy keeps the event loop from running: an entry has 3 bytes, and 100 while it is
 counted. A year of the largest compacted sketches takes half of it.
 """
+MAX_COUNT = (1 << 31) - 1
+"""Prices of a cell up to which products of two numbers of prices fit 64-bit integers. Above, Python's integers are used."""
 Counts = npt.NDArray[np.float64]
 """Numbers of prices. Doubles are exact up to 9 × 10¹⁵, and numpy adds them up several times as fast as integers."""
 
@@ -65,7 +67,8 @@ class SketchedPrices(OrderStatistics):
     def _order_of(self, segments: Segments) -> Int64:
         """Return the order of the cells by bucket, and within it by price in the currency."""
         segment, column = np.divmod(self._cells, len(self._low))
-        price = (self._low + self._high)[column] / segments.rates[segment]
+        # The middle in whole US cents, as `_pick` returns it. Otherwise prices half a cent apart could be out of order.
+        price = (self._low + self._high)[column] // 2 / segments.rates[segment]
         return np.lexsort((price, segments.buckets[segment]))
 
     def _pick(self, offsets: Int64) -> tuple[Int64, Int64]:
@@ -74,9 +77,12 @@ class SketchedPrices(OrderStatistics):
         low, high, count = self._low[column], self._high[column], self._counts[at]
         position = (offsets - self._until[at] + count).clip(0, count - 1)
         observations = count if self._by_day is None else self._count_observations(self._by_day, segment, column)
+        if count.max(initial=0) > MAX_COUNT:
+            position, count, observations = (each.astype(object) for each in (position, count, observations))
         number = position * observations // count
         twice = np.where(self._is_single[segment], 2 * number + 1, observations)
-        return low + (high - low) * twice // (2 * observations), self._segments.rates[segment]
+        prices = low + (high - low) * twice // (2 * observations)
+        return prices.astype(np.int64), self._segments.rates[segment]
 
     def _count_observations(self, by_day: Counts, segment: Int64, column: Int64) -> Int64:
         """Return the least number of observations that cells with prices can have."""

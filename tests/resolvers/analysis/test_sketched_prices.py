@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from db.sketches.arrays import Int64
 from db.sketches.buckets import MAX_ERROR
 from domain.intervals import Interval, divide
 from domain.locations import Location, LocationKind
@@ -142,6 +143,42 @@ def test_prices_of_one_observation_lie_at_one_place_in_their_bucket() -> None:
     ):
         prices = SketchedPrices([*sketch(observations)], month, None)
         assert prices.percentiles([0, 100], [True]) == [[lowest], [highest]]
+
+
+@pytest.mark.parametrize("cents", [10_500, 10**9 - 5 * 10**6, -10_500])
+def test_percentiles_of_billions_of_prices_stay_in_order_within_their_bucket(
+    monkeypatch: pytest.MonkeyPatch, cents: int
+) -> None:
+    count_by_day = sketched_prices._count_by_day
+    rows, axis = [*sketch([Observation(cents, day, day) for day in range(0, 28, 2)])], divide(days_from_first(28), None)
+    asked = (0, 25, 50, 75, 100)
+    for factor in (10**6, 10**8, 4 * 10**8, 2 * 10**9):
+
+        def multiply(
+            sketches: Sequence[tuple[date, bytes]], days: DateRange, factor: int = factor
+        ) -> tuple[sketched_prices.Counts, Int64]:
+            counts, price_buckets = count_by_day(sketches, days)
+            return counts * factor, price_buckets
+
+        monkeypatch.setattr(sketched_prices, "_count_by_day", multiply)
+        prices = SketchedPrices(rows, axis, None)
+        assert prices.counts == [14 * factor]
+        found = [value for [value] in prices.percentiles(asked, [True]) if value is not None]
+        assert found == sorted(found)
+        assert len(found) == len(asked)
+        assert all(abs(value * 100 - cents) <= MAX_ERROR * abs(cents) for value in found)
+
+
+def test_percentiles_across_exchange_rates_stay_in_order() -> None:
+    # 130 and 131 cents share a bucket, which stands for 130. The other price is worth 130.25 cents at the first rate.
+    observations = [Observation(130, 0, 0), Observation(127, 1, 1)]
+    rates: list[int | None] = [70_000_000, round(70_000_000 * 127 / 130.25)]
+    axis = divide(days_from_first(2), None)
+    prices = SketchedPrices([*sketch(observations)], axis, rates)
+    [low], [high] = prices.percentiles([0, 100], [True])
+    assert low is not None
+    assert high is not None
+    assert low <= high
 
 
 def test_sketches_of_another_month_have_no_prices() -> None:
