@@ -154,23 +154,25 @@ class CoalescingLoader(Generic[Key, Value]):
 
         The error of one caller's key must not fail the keys of others: they are loaded without it. Where the next load times
         out as well, the cause is not a single key. Then all remaining keys fail, so that callers do not wait for more timeouts.
+
+        After damaged totals or a lost node, which are noticed at once, further keys may fail as well. The statements of all
+        keys behind the first of them would be executed in vain. So the next load has one key, and each later one twice as many.
         """
         values: dict[Key, Value] = {}
         failures: dict[Key, Exception] = {}
-        failed_before = False
+        failed_before, size = False, len(keys)
         while keys:
             try:
-                loaded = await self._load(keys)
+                loaded = await self._load(keys[:size])
             except (NodeUnavailable, TotalsDamaged) as error:
-                # A node that refuses connections is noticed at once, and the other nodes can answer.
                 failures[keys[0]] = error
-                keys = keys[1:]
+                keys, size = keys[1:], 1
             except StatementTimeout as error:
                 failures |= dict.fromkeys(keys if failed_before else keys[:1], error)
                 keys = [] if failed_before else keys[1:]
                 failed_before = True
             else:
                 values |= zip(keys, loaded, strict=False)
-                keys = keys[len(loaded) :]
+                keys, size = keys[len(loaded) :], 2 * size
                 failed_before = False
         return values, failures

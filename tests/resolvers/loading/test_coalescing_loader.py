@@ -6,7 +6,7 @@ from itertools import takewhile
 
 import pytest
 
-from db.errors import DatabaseUnavailable, NodeUnavailable, ServerBusy, StatementTimeout
+from db.errors import DatabaseUnavailable, NodeUnavailable, ServerBusy, StatementTimeout, TotalsDamaged
 from resolvers.loading.coalescing_loader import CoalescingLoader
 
 pytestmark = pytest.mark.anyio
@@ -106,7 +106,19 @@ async def test_coalescing_loader_answers_all_requests_that_a_lost_node_does_not_
         NodeUnavailable,
         [10],
     ]
-    assert blocking.loads == [[1, 2, 3, 4, 5], [2, 3, 4, 5], [3, 4, 5], [4, 5], [5]]
+    assert blocking.loads == [[1, 2, 3, 4, 5], [2], [3], [4, 5], [5]]
+
+
+@pytest.mark.parametrize("damaged", [{*range(1_000)}, {*range(0, 1_000, 2)}, {0, 500}])
+async def test_coalescing_loader_reads_few_keys_in_vain_for_damaged_ones(damaged: set[int]) -> None:
+    blocking = BlockingLoader()
+    blocking.fails = dict.fromkeys(damaged, TotalsDamaged())
+    blocking.release(10_000)
+    tasks = await begin(CoalescingLoader(blocking.load, max_concurrent=1), *([number] for number in range(1_000)))
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [number for number, one in enumerate(found) if isinstance(one, TotalsDamaged)] == sorted(damaged)
+    assert [one for one in found if isinstance(one, list)] == [[2 * key] for key in range(1_000) if key not in damaged]
+    assert sum(map(len, blocking.loads)) < 5_000
 
 
 async def test_coalescing_loader_fails_all_requests_if_the_database_is_unavailable() -> None:
