@@ -17,6 +17,7 @@ from db.embedded.cluster import Cluster, cluster_in
 from db.embedded.disk_space import WAL_SEGMENT_BYTES, DiskSpace, describe_full_disk, free_bytes
 from db.embedded.environment import without_libpq_variables
 from db.embedded.failures import describe_os_error
+from db.embedded.interrupts import ignored_interrupts
 from db.embedded.postmaster import Postmaster, find_postmaster, start, wait_until_ready
 from db.embedded.usage import FolderUsage, StartAbandoned
 from db.errors import EmbeddedServerError
@@ -68,7 +69,8 @@ def _running(cluster: Cluster) -> Iterator[str]:
             ending.set()
             supervisor.join()
     finally:
-        with usage.control(never):
+        # A second Ctrl-C would leave the server running without a user.
+        with usage.control(never), ignored_interrupts():
             if usage.leave() and cluster.exists() and (running := find_postmaster(cluster)) is not None:
                 running.stop()
                 cluster.remove_socket_dir()

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from db.embedded.interrupts import ignored_interrupts
+
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Data folder of the embedded PostgreSQL (default: .ratesgraph).")
 ]
@@ -87,10 +89,12 @@ def run_command(module: str, function: str, **arguments: Any) -> None:  # noqa: 
     try:
         is_done = getattr(import_module(f"server.cli.commands.{module}"), function)(**arguments)
     except KeyboardInterrupt as interruption:
-        interruptions = import_module("server.cli.commands.interruption")
-        message = interruptions.describe_interruption(f"{module}.{function}", arguments)
-        if message is not None:
-            import_module("server.observability.log_config").report_command_failure(message, interruption)
+        # A second Ctrl-C must not suppress the message.
+        with ignored_interrupts():
+            interruptions = import_module("server.cli.commands.interruption")
+            message = interruptions.describe_interruption(f"{module}.{function}", arguments)
+            if message is not None:
+                import_module("server.observability.log_config").report_command_failure(message, interruption)
         raise typer.Exit(INTERRUPTED) from None
     if is_done is False:
         raise typer.Exit(1)

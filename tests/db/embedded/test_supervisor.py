@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from db.embedded.postmaster import Postmaster
 from db.embedded.supervisor import embedded_server
 from tests.support.databases.embedded import answers, other_user, postgres_processes, postmaster_of
 from tests.support.databases.memory import temporary_folder
@@ -63,6 +64,23 @@ def test_embedded_server_stops_although_another_user_was_killed(data_dir: Path) 
         other.kill()
         other.wait()
     assert postgres_processes(data_dir) == []
+
+
+def test_embedded_server_stops_although_ctrl_c_is_pressed_again(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Postmaster.stop
+
+    def interrupt_and_stop(postmaster: Postmaster) -> None:
+        signal.raise_signal(signal.SIGINT)
+        stop(postmaster)
+
+    monkeypatch.setattr(Postmaster, "stop", interrupt_and_stop)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), embedded_server(data_dir):
+        signal.raise_signal(signal.SIGINT)
+    assert postgres_processes(data_dir) == []
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_embedded_server_runs_until_its_last_user_ends(data_dir: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from server.cli.commands import interruption, schema
 from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.commands.processes import COMMAND, environment
 from tests.support.waiting import DEADLINE_SECONDS, eventually
@@ -65,3 +66,16 @@ def test_interrupted_command_says_in_one_line_what_is_kept(
         printed, message = process.communicate(timeout=DEADLINE_SECONDS)
     assert (process.returncode, printed, message) == (130, "", f"Interrupted. {kept}".rstrip() + "\n")
     assert not (files / "new").exists()
+
+
+def test_message_is_printed_although_ctrl_c_is_pressed_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_arguments: object, **_options: object) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return "Interrupted."
+
+    monkeypatch.setattr(schema, "schema", interrupt)
+    monkeypatch.setattr(interruption, "describe_interruption", interrupt)
+    done = ratesgraph_in_process(database_url, "schema", exit_code=130)
+    assert (done.stdout, done.stderr) == ("", "Interrupted.\n")

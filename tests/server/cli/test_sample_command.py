@@ -1,10 +1,15 @@
 """`ratesgraph sample`: a database or a data folder with a part of the lanes."""
 
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from server.cli.commands.database import sample
 from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.fixtures.demo import load_demo_data
 from tests.support.http.server_process import serving, wait_until_answered
@@ -89,3 +94,26 @@ def test_sample_refuses_what_is_neither_folder_nor_database(
     assert failed.stderr.startswith("--to is neither a folder nor the URL of a database")
     assert "hunter2" not in failed.stderr
     assert not any(tmp_path.iterdir())
+
+
+def test_interrupted_sample_leaves_no_folder_although_ctrl_c_is_pressed_again(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_demo_data(database_url, 1)
+    folder, rmtree = tmp_path / "copy", shutil.rmtree
+
+    @contextmanager
+    def interrupted_server(path: Path) -> Iterator[str]:
+        path.mkdir()
+        signal.raise_signal(signal.SIGINT)
+        yield ""
+
+    def interrupt_and_remove(path: str, *, ignore_errors: bool) -> None:
+        signal.raise_signal(signal.SIGINT)
+        rmtree(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(sample, "embedded_server", interrupted_server)
+    monkeypatch.setattr(shutil, "rmtree", interrupt_and_remove)
+    done = ratesgraph_in_process(database_url, "sample", "--lanes", "50", "--to", str(folder), exit_code=130)
+    assert done.stderr == "Interrupted. No folder was left behind.\n"
+    assert not folder.exists()

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from db.diagnosis.conninfo import is_connection_string
+from db.embedded.interrupts import ignored_interrupts
 from db.embedded.supervisor import embedded_server
 from db.errors import EmbeddedServerError, MigrationNeeded
 from db.pool import INGEST, connect
@@ -85,7 +86,8 @@ def _open_target(to: str) -> Iterator[str]:
                 yield url
         except BaseException as error:
             # An incomplete sample must not start a server, and the folder must be free for the next attempt.
-            shutil.rmtree(to, ignore_errors=True)
+            with ignored_interrupts():
+                shutil.rmtree(to, ignore_errors=True)
             if isinstance(error, EmbeddedServerError):
                 raise CommandError(_name_option(str(error))) from error
             raise
