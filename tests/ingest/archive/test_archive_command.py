@@ -70,6 +70,17 @@ def test_archive_prints_each_month_when_it_has_moved(filled_url: str, tmp_path: 
     assert deleted[-1].startswith("18 archived prices of 2 months deleted")
 
 
+def test_deletion_prints_the_months_that_are_gone_before_an_error(filled_url: str, tmp_path: Path) -> None:
+    ratesgraph_in_process(filled_url, "archive", "--before", "2024-03", "--to", tmp_path.as_uri())
+    [missing] = tmp_path.glob("month=2024-01/*")
+    missing.unlink()
+    # This process may have the file in its cache.
+    failed = ratesgraph(filled_url, "archive", "--delete-older-than", "2024-03", exit_code=1)
+    assert failed.stdout.startswith("2023-12: 6 prices, ")
+    assert failed.stdout.count("\n") == 1
+    assert failed.stderr.startswith("ARCHIVE_FILE_MISSING: ")
+
+
 def test_archive_prints_months_above_its_progress_bar(filled_url: str, tmp_path: Path) -> None:
     arguments = ["archive", "--before", "2024-03", "--to", tmp_path.as_uri()]
     main, terminal = os.openpty()

@@ -1,5 +1,6 @@
 """`ratesgraph archive`: moves old prices to files, or deletes such files."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
@@ -83,16 +84,24 @@ def delete_archived(*, before: date, dry_run: bool, data_dir: Path | None) -> No
 
 
 async def _add_up_months(files: AsyncIterator[ArchivedFile]) -> AsyncIterator[ArchivedMonth]:
-    """Yield the sums of files that are ordered by month."""
+    """Yield the sums of files that are ordered by month.
+
+    If the files end with an error or Ctrl-C, it is raised after the last month, of which only some files may be gone.
+    """
     month: ArchivedMonth | None = None
-    async for file in files:
-        if month is not None and month.month == file.month:
-            rows, size = month.row_count + file.row_count, month.byte_count + file.byte_count
-            month = ArchivedMonth(file.month, rows, size, month.file_count + 1)
-            continue
+    try:
+        async for file in files:
+            if month is not None and month.month == file.month:
+                rows, size = month.row_count + file.row_count, month.byte_count + file.byte_count
+                month = ArchivedMonth(file.month, rows, size, month.file_count + 1)
+                continue
+            complete, month = month, ArchivedMonth(file.month, file.row_count, file.byte_count, 1)
+            if complete is not None:
+                yield complete
+    except (Exception, asyncio.CancelledError):
         if month is not None:
             yield month
-        month = ArchivedMonth(file.month, file.row_count, file.byte_count, 1)
+        raise
     if month is not None:
         yield month
 
