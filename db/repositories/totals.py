@@ -25,6 +25,7 @@ from domain.locations import Lane
 from domain.prices import MAX_CHANGES, DateRange, DayTotals, spread_changes
 
 SQL = load_sections("totals")
+MAX_MONTH_DAYS = 31
 
 Execute = Callable[[Connection, bytes, Mapping[str, object]], Awaitable[list[Any]]]
 """Runs a statement with one column, and returns its values."""
@@ -140,6 +141,9 @@ def _add_up_history(_number: int, rows: list[tuple[Any, ...]]) -> LaneHistory:
         (first_day, counts if changes is None else spread_changes(first_day, changes).counts)
         for first_day, counts, changes in rows
     ]
+    # Damaged rows would lead to days that Python cannot represent.
+    if any(first_day.day - 1 + len(counts) > MAX_MONTH_DAYS for first_day, counts in parts):
+        raise ValueError("days behind the month")
     start = min(first_day for first_day, _ in parts)
     length = max((first_day - start).days + len(counts) for first_day, counts in parts)
     totals = [0] * length

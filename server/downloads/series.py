@@ -25,6 +25,9 @@ from server.http.request_headers import parse_headers
 from server.http.streamed_files import gzip_chunks, iterate_in_thread
 from server.routes.guarded import guarded
 
+SERVER_ERRORS = {"INTERNAL_ERROR": 500, "TOTALS_DAMAGED": 500, "STATEMENT_TIMEOUT": 504}
+"""Statuses of errors for which the request is not to blame, in addition to those that concern every whole response."""
+
 
 def series_route(schema: Schema, *, reads_are_open: bool) -> Route:
     """Return the route for GET and HEAD."""
@@ -99,4 +102,5 @@ def _check(result: OperationResult) -> dict[str, Any]:
         raise http_error
     first = result.errors[0]
     details = dict(first.get("extensions") or {})
-    raise HttpError(str(details.pop("code", "BAD_USER_INPUT")), first["message"], details=details)
+    code = str(details.pop("code", "BAD_USER_INPUT"))
+    raise HttpError(code, first["message"], status=SERVER_ERRORS.get(code, 400), details=details)

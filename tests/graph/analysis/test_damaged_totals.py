@@ -103,6 +103,27 @@ async def test_damaged_totals_fail_their_lane_with_a_code_and_a_remedy(
     assert answer["averagePrices"][5]["averagePrice"] == 1001
 
 
+@pytest.mark.usefixtures("prices")
+async def test_totals_beyond_the_last_day_of_the_calendar_are_damaged(connection: Connection, client: Client) -> None:
+    await damage(connection, "first_day = '9999-12-31' WHERE true")
+    for question, variables in (COVERAGE, LANE), (LANES, {}):
+        error = await asyncio.to_thread(client.fail, question, **variables)
+        assert error["extensions"] == {"code": "TOTALS_DAMAGED"}
+
+
+@pytest.mark.parametrize("path", ["series.csv", "series.parquet"])
+@pytest.mark.usefixtures("prices")
+async def test_download_of_damaged_totals_fails_as_an_error_of_the_server(
+    connection: Connection, client: Client, path: str
+) -> None:
+    await damage(connection, DAMAGE["a distant first day"])
+    parameters = {"lane": "AAAAA:BBBBB", **RANGE}
+    answer = await asyncio.to_thread(client.http.get, f"/{path}", params=parameters)
+    assert answer.status_code == 500
+    [error] = answer.json()["errors"]
+    assert error["extensions"] == {"code": "TOTALS_DAMAGED"}
+
+
 @pytest.mark.parametrize(
     "name",
     ["a day behind the month", "a lasting day behind the month", "a change that is NULL", "neither arrays nor changes"],
