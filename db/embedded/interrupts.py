@@ -1,4 +1,4 @@
-"""Ctrl-C during work that must not be left half done: it is ignored until the work has ended."""
+"""Guard against Ctrl-C for work that must not be left half done."""
 
 import signal
 import threading
