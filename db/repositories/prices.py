@@ -110,9 +110,9 @@ async def set_snapshot_isolation(connection: Connection) -> None:
     await connection.execute(SQL["set_snapshot_isolation"])
 
 
-async def lift_idle_limit(connection: Connection) -> None:
-    """Let the transaction be idle for any time."""
-    await connection.execute(SQL["lift_idle_limit"])
+async def disable_idle_timeout(connection: Connection) -> None:
+    """Let the transaction be idle without a limit."""
+    await connection.execute(SQL["disable_idle_timeout"])
 
 
 async def count_old_prices(connection: Connection, before: date) -> list[OldMonth]:

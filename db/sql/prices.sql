@@ -73,7 +73,7 @@ SELECT pg_advisory_unlock(7263004, 'archived_files'::regclass::oid::int)
 -- changed since then fails.
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ
 
--- lift_idle_limit --
+-- disable_idle_timeout --
 -- The transaction may be idle for any time: while it holds a snapshot, another connection or a file may be read for an hour.
 SET LOCAL idle_in_transaction_session_timeout = 0
 

@@ -87,7 +87,7 @@ async def _snapshot(source: Connection) -> AsyncIterator[None]:
     async with source.transaction():
         await source.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         # It is idle while archived files are read.
-        await prices.lift_idle_limit(source)
+        await prices.disable_idle_timeout(source)
         yield
 
 

@@ -32,7 +32,7 @@ async def open_snapshot(connection: Connection, second_connection: Connection | 
     """
     async with connection.transaction():
         await prices.set_snapshot_isolation(connection)
-        await prices.lift_idle_limit(connection)
+        await prices.disable_idle_timeout(connection)
         state = await verifications.describe_storage(connection)
         if second_connection is None:
             yield Snapshot(connection, connection, state)
@@ -41,7 +41,7 @@ async def open_snapshot(connection: Connection, second_connection: Connection | 
         async with second_connection.transaction():
             await prices.set_snapshot_isolation(second_connection)
             await verifications.import_snapshot(second_connection, name)
-            await prices.lift_idle_limit(second_connection)
+            await prices.disable_idle_timeout(second_connection)
             yield Snapshot(connection, second_connection, state)
 
 

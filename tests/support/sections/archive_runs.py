@@ -40,7 +40,7 @@ ARCHIVE_RUNS: Mapping[str, Callable[[Connection], Awaitable[object]]] = {
     "prices.lock_archive_shared": prices.lock_archive_shared,
     "prices.merge_day_sums": prices.merge_day_sums,
     "prices.set_snapshot_isolation": prices.set_snapshot_isolation,
-    "prices.lift_idle_limit": prices.lift_idle_limit,
+    "prices.disable_idle_timeout": prices.disable_idle_timeout,
     "prices.try_lock_archiving": prices.try_lock_archiving,
     "prices.unlock_archive_session": prices.unlock_archive_session,
 }
