@@ -37,7 +37,8 @@ class DatabaseError(Exception):
     """The database rejected the operation."""
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or self.__doc__)
+        # The default message of a class is the first line of its docstring.
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
 
 
 class DatabaseUnavailable(DatabaseError):
@@ -54,7 +55,7 @@ class ConnectionLost(DatabaseUnavailable):
     """
 
     def __init__(self, message: str | None = None, *, summary: str | None = None, is_temporary: bool = True) -> None:
-        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+        super().__init__(message)
         self.summary = summary
         self.is_temporary = is_temporary
 
@@ -107,7 +108,7 @@ class TotalsDamaged(DatabaseError):
     """
 
     def __init__(self, lane: tuple[int, int] | None = None) -> None:
-        super().__init__((type(self).__doc__ or "").partition("\n")[0])
+        super().__init__()
         self.lane = lane
 
 
