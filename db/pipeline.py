@@ -29,13 +29,13 @@ Its first argument is the set's position.
 """
 
 BINARY = 1
-UNREADABLE = (DataError, ArithmeticError, IndexError, TypeError, ValueError)
-"""Errors of reading rows that have a wrong form."""
+DECODING_ERRORS = (DataError, ArithmeticError, IndexError, TypeError, ValueError)
+"""Errors that decoding rows of a wrong form can raise."""
 _prepared: WeakKeyDictionary[Connection, set[bytes]] = WeakKeyDictionary()
 """The names of the prepared statements of each connection."""
 
 
-class UnreadableRows(Exception):
+class RowDecodingError(Exception):
     """Rows that cannot be decoded, because stored values are damaged.
 
     Attributes:
@@ -54,7 +54,7 @@ async def execute_pipelined(
 
     Each parameter set holds the texts for `$1`, `$2` and so on. Rows are decoded while PostgreSQL works on the next set. The
     first error ends the pipeline: the results before it are returned, or the error is raised when there are none. Damaged rows
-    are such an error, UnreadableRows.
+    are such an error, RowDecodingError.
     """
     run = await _execute(connection, statement, parameters, decode)
     if run.error is not None and not run.results:
@@ -140,9 +140,9 @@ class _PipelineRun(Generic[Result]):
             transformer.set_pgresult(result, set_loaders=not results)
             try:
                 results.append(self._decode(len(results), transformer.load_rows(0, result.ntuples, tuple)))
-            except UNREADABLE as error:
+            except DECODING_ERRORS as error:
                 # Later results are received all the same: otherwise the connection would stay in pipeline mode.
-                self.error = UnreadableRows(len(results))
+                self.error = RowDecodingError(len(results))
                 self.error.__cause__ = error
         elif status == ExecStatus.COMMAND_OK:
             # The statement stays prepared, even when a later command fails or the caller is cancelled.

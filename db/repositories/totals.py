@@ -18,7 +18,7 @@ from psycopg.rows import args_row, class_row
 
 from db.connection import Connection, copy_in
 from db.errors import CountTooLarge, TotalsDamaged
-from db.pipeline import UnreadableRows, execute_pipelined, execute_whole_pipeline
+from db.pipeline import RowDecodingError, execute_pipelined, execute_whole_pipeline
 from db.sql import load_sections
 from domain.compaction import Key, KeyRange
 from domain.locations import Lane
@@ -86,7 +86,7 @@ def _damaged_totals(lanes: Sequence[Lane]) -> Iterator[None]:
     """Convert the error of rows that cannot be decoded into TotalsDamaged, with their lane."""
     try:
         yield
-    except UnreadableRows as error:
+    except RowDecodingError as error:
         raise TotalsDamaged(lanes[error.number]) from error.__cause__
 
 

@@ -129,7 +129,7 @@ async def test_pipeline_ends_before_rows_that_cannot_be_decoded(connection: Conn
     parameters = [["1"], ["0"], ["2"], ["1"]]
     assert await pipeline.execute_pipelined(connection, SERIES, parameters, read) == [20, 10]
     for broken in (parameters[2:], parameters):
-        with pytest.raises(pipeline.UnreadableRows) as caught:
+        with pytest.raises(pipeline.RowDecodingError) as caught:
             await pipeline.execute_whole_pipeline(connection, SERIES, broken, read)
         assert caught.value.number == broken.index(["2"])
         assert isinstance(caught.value.__cause__, IndexError)

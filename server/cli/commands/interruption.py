@@ -16,7 +16,7 @@ KEPT = {
     "rates.refresh": UNCHANGED,
     "series.download": "Nothing was written.",
 }
-"""What an interrupted command leaves behind, by its module and function."""
+"""Message of each command about the state after an interruption, by `module.function`."""
 REPAIRED = f"The months repaired so far are kept; {AGAIN}"
 SILENT = {"serve.serve", "worker.worker", "worker.consume", "database.maintenance.prepare"}
 """Commands that Ctrl-C ends as intended, and the part of `serve` that runs as a process of its own."""
