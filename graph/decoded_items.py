@@ -1,8 +1,12 @@
-"""Opaque value that carries upload items, decoded before execution, through GraphQL."""
+"""Upload items decoded before execution, and lists in which they pass through coercion."""
 
+import re
 from dataclasses import dataclass
 
 from resolvers.uploads.items import PriceItem
+
+STEP = re.compile(r"\.(?P<name>\w+)|\[(?P<index>\d+)\]", re.ASCII)
+"""Step of a path within a variable, such as `.prices` or `[0]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,3 +14,36 @@ class DecodedItems:
     """Decoded upload items. JSON cannot represent this type, so no client can send it."""
 
     items: list[PriceItem]
+
+
+class CondensedItems(list[object]):
+    """List of upload items in which one entry stands for a run of valid items.
+
+    Invalid items are entries as they are. For each entry, `positions` holds the index of its first item in the list that was
+    sent.
+    """
+
+    __slots__ = ("positions",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.positions: list[int] = []
+
+    def add(self, position: int, entry: object) -> None:
+        """Add an entry that stands for the items from this index."""
+        self.append(entry)
+        self.positions.append(position)
+
+
+def restore_path(value: object, path: str) -> str:
+    """Return the path in the value that was sent, given the path in the decoded value."""
+    restored = ""
+    for step in STEP.finditer(path):
+        text = step[0]
+        if step["name"] is not None:
+            value = value.get(step["name"]) if isinstance(value, dict) else None
+        elif isinstance(value, CondensedItems):
+            index = int(step["index"])
+            text, value = f"[{value.positions[index]}]", value[index]
+        restored += text
+    return restored

@@ -20,12 +20,12 @@ from graphql import (
     VariableNode,
 )
 
+from graph.decoded_items import STEP, restore_path
 from graph.errors.argument_uses import ArgumentUse, ArgumentUses, index_arguments, join_fields
 from graph.errors.printed_values import print_value
 
 VARIABLE = re.compile(r"Variable '\$(?P<name>\w+)' has invalid value(?: at (?P<path>\S+))?: ", re.ASCII)
 """Beginning of the message of an invalid variable."""
-STEP = re.compile(r"\.(\w+)|\[(\d+)\]", re.ASCII)
 FOUND = re.compile(r"(?P<words>cannot represent[^:]* value|[Ff]ound): .*", re.DOTALL)
 """End of a message that prints a value."""
 ENUM = re.compile(r"does not exist in '(?P<name>\w+)' enum|Enum '(?P<named>\w+)' cannot represent", re.ASCII)
@@ -61,7 +61,8 @@ def describe_invalid_variables(
 ) -> list[GraphQLError]:
     """Return the errors of an execution, with those of variables as ArgumentError.
 
-    With `shown_schema`, the errors of enums list the allowed values.
+    The variables are the decoded ones, to which the paths in the errors refer. With `shown_schema`, the errors of enums list
+    the allowed values.
     """
     uses = index_arguments(tree, operation)
     return [
@@ -114,7 +115,7 @@ def _describe_variable(
     use = uses.by_variable.get(name) or ArgumentUse(None, "", name, ())
     shown = print_value(_value_at(variables.get(name), path))
     reason = _with_enum_values(_in_graphql_words(error.message[match.end() :], shown), shown_schema)
-    below = path.removeprefix(".")
+    below = restore_path(variables.get(name), path).removeprefix(".")
     message = f"Variable '${name}' has invalid value{f' at {below}' if below else ''}: {reason}"
     use = ArgumentUse(use.argument, join_fields(use.field, below), name, use.path)
     return ArgumentError(message, error.nodes, path=use.path or None, extensions=_details(use, "BAD_USER_INPUT", error))

@@ -225,14 +225,17 @@ class Schema(strawberry.Schema):
         if plan is not None and (bound := plan.bind(variables)) is not None:
             data, errors = await plan.execute(bound, context)
             return data, self.format_errors(errors)
+        decoded = decode_variables(operation.node, variables, self.limits.max_errors)
+        if isinstance(decoded, GraphQLError):
+            return None, self.format_errors([decoded])
         execution = core_execute(
             self._schema,
             document.tree,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
-            **self._executor_options(operation, variables, context),
+            **self._executor_options(operation, decoded, context),
         )
         result: CoreResult = await execution if isawaitable(execution) else execution
-        return result.data, self._format_execution_errors(document, operation, variables, result.errors)
+        return result.data, self._format_execution_errors(document, operation, decoded, result.errors)
 
     def _executor_options(
         self, operation: Operation, variables: dict[str, Any], context: RequestContext
@@ -241,7 +244,7 @@ class Schema(strawberry.Schema):
         context.statistics_fields = operation.statistics_fields
         return {
             "context_value": context,
-            "variable_values": decode_variables(operation.node, variables),
+            "variable_values": variables,
             "operation_name": operation.name,
             "hide_suggestions": not self.suggest,
             "executor_class": ColumnarExecutionContext,

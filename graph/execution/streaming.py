@@ -24,6 +24,7 @@ from graph.execution.document_cache import Document, Operation
 from graph.execution.error_formatting import was_executed
 from graph.execution.executable_schema import OperationNotAllowed, Schema
 from graph.execution.timeout import ExecutionTimeout
+from graph.execution.variable_decoding import decode_variables
 from resolvers.context import RequestContext
 from telemetry import spans
 from telemetry.request_record import record_operation, track_subscription
@@ -94,15 +95,19 @@ class StreamingSchema(Schema):
         if refusal := self._policy_error(operation, context, estimate):
             yield PreExecutionError(None, [refusal])
             return
+        decoded = decode_variables(operation.node, variables, self.limits.max_errors)
+        if isinstance(decoded, GraphQLError):
+            yield PreExecutionError(None, self.format_errors([decoded]))
+            return
         # Only the start is traced: a subscription may last for days.
         with (
             spans.NO_SPAN
             if spans.tracer is None
             else spans.tracer.span(operation.kind.value, operation.span_attributes)
         ):
-            events = await self._open_events(document, operation, variables, context)
+            events = await self._open_events(document, operation, decoded, context)
         if not isinstance(events, Events):
-            yield PreExecutionError(None, self._format_execution_errors(document, operation, variables, events))
+            yield PreExecutionError(None, self._format_execution_errors(document, operation, decoded, events))
             return
         results = map_source_to_response_event(*events, partial(self._execute_event, operation, estimate))
         try:

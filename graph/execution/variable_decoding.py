@@ -2,46 +2,126 @@
 
 graphql-core coerces every item of a list of input objects field by field in Python. For 10,000 items, this blocks the event
 loop for 1.0 s.
-Therefore lists of PriceInput among the variables are decoded by msgspec, in C. A decoded list reaches its resolver as one
-opaque value in place of the price of a single item. An invalid list is left to GraphQL's own coercion and its errors.
+Therefore lists of PriceInput among the variables are decoded by msgspec, in C. A run of valid items reaches its resolver as
+one opaque value in place of the price of a single item. Only invalid items are left to GraphQL's own coercion and its errors,
+and no more of them than a response lists errors. All other variables are coerced by graphql-core, up to a number of values.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from graphql import ListTypeNode, NamedTypeNode, NonNullTypeNode, OperationDefinitionNode, TypeNode
+from graphql import GraphQLError, ListTypeNode, NamedTypeNode, NonNullTypeNode, OperationDefinitionNode, TypeNode
 
-from graph.decoded_items import DecodedItems
+from graph.decoded_items import CondensedItems, DecodedItems
 from resolvers.uploads.items import PriceItem, decode_items
 
+CHUNK_ITEMS = 256
+"""Items that are decoded at once in a list with an invalid one. A chunk with an invalid item is decoded item by item."""
+MAX_VALUES = 50_000
+"""Maximum number of values among the variables, apart from valid uploaded items, which graphql-core coerces in Python.
 
-def _wrap_decoded(decoded: list[PriceItem]) -> list[dict[str, object]]:
-    """Return a list with a single input object that carries the decoded items."""
-    return [{"price": DecodedItems(decoded)}]
+A change of 10,000 locations has 40,000: an object with three fields each.
+"""
+NOT_DECODED = object()
+"""Stands for the rest of a list after too many invalid items. No coercion accepts it."""
+
+
+def decode_variables(
+    operation: OperationDefinitionNode, variables: dict[str, Any], max_errors: int
+) -> dict[str, Any] | GraphQLError:
+    """Return the declared variables of the operation with lists of items decoded.
+
+    Return an error (TOO_MANY_VALUES) if their coercion would block the event loop.
+
+    Args:
+        max_errors: Number of errors that a response lists. A list is not decoded further after as many invalid items.
+    """
+    decoded = {}
+    for definition in operation.variable_definitions or ():
+        name = definition.variable.name.value
+        if name in variables:
+            decoded[name] = _decode_variable(_type_name(definition.type), variables[name], max_errors)
+    if _has_more_values(decoded, MAX_VALUES):
+        message = (
+            f"The variables have more than {MAX_VALUES:,} values, valid items of an upload aside; split the request."
+        )
+        return GraphQLError(message, extensions={"code": "TOO_MANY_VALUES"})
+    return decoded
 
 
 def _type_name(node: TypeNode) -> str:
-    while isinstance(node, NonNullTypeNode | ListTypeNode):
-        node = node.type
-    return node.name.value if isinstance(node, NamedTypeNode) else ""
+    """Return the name of a type, with brackets around the name of a list's entries."""
+    match node:
+        case NonNullTypeNode():
+            return _type_name(node.type)
+        case ListTypeNode():
+            return f"[{_type_name(node.type)}]"
+        case NamedTypeNode():
+            return node.name.value
+    raise TypeError(node)
 
 
-def _decode_variable(type_name: str, value: object) -> object:
+def _decode_variable(type_name: str, value: object, max_errors: int) -> object:
     """Return the value of a variable with its list of items decoded, or unchanged."""
     match type_name, value:
         case "UploadPricesInput", {"prices": [_, *_] as prices}:
-            decoded = decode_items(prices)
-            return value if decoded is None else {**value, "prices": _wrap_decoded(decoded)}  # type: ignore[dict-item]
-        case "PriceInput", [_, *_]:
-            decoded = decode_items(value)
-            return value if decoded is None else _wrap_decoded(decoded)
+            return {**value, "prices": _condense(prices, max_errors)}  # type: ignore[dict-item]
+        case "[PriceInput]", [_, *_] as prices:
+            return _condense(prices, max_errors)
     return value
 
 
-def decode_variables(operation: OperationDefinitionNode, variables: dict[str, Any]) -> dict[str, Any]:
-    """Return the variables of the operation with lists of items decoded."""
-    decoded = dict(variables)
-    for definition in operation.variable_definitions or ():
-        name = definition.variable.name.value
-        if name in decoded:
-            decoded[name] = _decode_variable(_type_name(definition.type), decoded[name])
-    return decoded
+def _condense(values: Sequence[object], max_errors: int) -> CondensedItems:
+    """Return the list with its runs of valid items decoded."""
+    condensed = CondensedItems()
+    if (decoded := decode_items(values)) is not None:
+        condensed.add(0, _wrap_decoded(decoded))
+        return condensed
+    run: list[PriceItem] = []
+    count_of_invalid = 0
+    for position, decoded in _decode_in_chunks(values):
+        if decoded is not None:
+            run += decoded
+            continue
+        if run:
+            condensed.add(position - len(run), _wrap_decoded(run))
+            run = []
+        # One more than the limit, for the error that tells of further ones.
+        if count_of_invalid > max_errors:
+            condensed.add(position, NOT_DECODED)
+            return condensed
+        condensed.add(position, values[position])
+        count_of_invalid += 1
+    if run:
+        condensed.add(len(values) - len(run), _wrap_decoded(run))
+    return condensed
+
+
+def _decode_in_chunks(values: Sequence[object]) -> Iterator[tuple[int, list[PriceItem] | None]]:
+    """Yield the index of each part of the list and its items; None stands for one invalid item."""
+    for start in range(0, len(values), CHUNK_ITEMS):
+        chunk = values[start : start + CHUNK_ITEMS]
+        if (decoded := decode_items(chunk)) is not None:
+            yield start, decoded
+            continue
+        for position, value in enumerate(chunk, start):
+            yield position, decode_items([value])
+
+
+def _wrap_decoded(decoded: list[PriceItem]) -> dict[str, object]:
+    """Return an input object that carries the decoded items."""
+    return {"price": DecodedItems(decoded)}
+
+
+def _has_more_values(variables: dict[str, object], limit: int) -> bool:
+    """Return whether the variables, their lists and objects have more values than the limit."""
+    found = 0
+    pending: list[dict[str, object] | list[object]] = [variables]
+    while pending:
+        container = pending.pop()
+        found += len(container)
+        if found > limit:
+            return True
+        entries = container.values() if isinstance(container, dict) else container
+        pending += [entry for entry in entries if isinstance(entry, dict | list)]
+    return False

@@ -97,9 +97,11 @@ class UploadPriceFileInput:
 
 def to_items(prices: list[PriceInput]) -> list[PriceItem]:
     """Return the items of an upload, decoded either by msgspec before execution or by GraphQL."""
-    if len(prices) == 1 and isinstance(carried := prices[0].price, DecodedItems):
-        return carried.items
-    return [price.as_item() for price in prices]
+    items: list[PriceItem] = []
+    for price in prices:
+        carried: object = price.price
+        items += carried.items if isinstance(carried, DecodedItems) else (price.as_item(),)
+    return items
 
 
 @strawberry.type(description="A problem of a request that the client can correct, reported as data.")

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 import strawberry
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,10 @@ from strawberry.types import ExecutionResult
 
 from domain.batches import FileFormat
 from graph.decoded_items import DecodedItems
+from graph.execution import variable_decoding
+from graph.execution.document_limits import QueryLimits
 from graph.execution.executable_schema import Schema
+from graph.execution.variable_decoding import MAX_VALUES
 from graph.types.scalars import SCALARS
 from graph.types.uploads import PriceInput, UploadPricesInput, to_items
 from resolvers.uploads.items import PriceItem, encode_items
@@ -24,7 +28,9 @@ decoded_in_c: list[bool] = []
 
 @strawberry.type
 class Query:
-    nothing: int = 0
+    @strawberry.field
+    def echo(self, codes: list[str] | None = None) -> int:
+        return 0 if codes is None else len(codes)
 
 
 @strawberry.type
@@ -51,6 +57,7 @@ SLOW = strawberry.Schema(Query, Mutation, config=CONFIG)
 INPUT = "mutation ($input: UploadPricesInput!) { upload(input: $input) }"
 LIST = "mutation ($prices: [PriceInput!]!) { uploadList(prices: $prices) }"
 PARTS = "mutation ($prices: [PriceInput!]!) { upload(input: { prices: $prices }) }"
+MAX_ERRORS = QueryLimits().max_errors
 GOOD = {"dateFrom": "2024-01-01", "origin": "A", "destination": "B", "price": 1}
 
 texts = st.text(max_size=5)
@@ -108,6 +115,61 @@ def test_variable_decoding_decodes_valid_items_in_c(values: list[dict[str, objec
         decoded_in_c.clear()
         execute(FAST, query, dict(variables))
         assert decoded_in_c == [True]
+
+
+@given(st.lists(st.one_of(st.just(GOOD), good_items, odd_items), min_size=4, max_size=12), st.integers(1, 4))
+def test_long_list_with_invalid_items_matches_standard_coercion(values: list[dict[str, object]], chunk: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(variable_decoding, "CHUNK_ITEMS", chunk)
+        for query, variables in ((INPUT, {"input": {"prices": values}}), (LIST, {"prices": values})):
+            assert execute(FAST, query, dict(variables)) == execute(SLOW, query, dict(variables))
+
+
+@pytest.mark.parametrize("invalid", [1, 49, 50, 51, 52, 120])
+@pytest.mark.parametrize("distance", [1, 7, 300])
+def test_errors_of_a_long_list_name_the_items_as_sent_up_to_the_limit(invalid: int, distance: int) -> None:
+    wrong = {**GOOD, "price": True}
+    values = [wrong if index % distance == 0 else GOOD for index in range(invalid * distance)]
+    items, errors = execute(FAST, LIST, {"prices": values})
+    assert items == []
+    listed = [
+        f"Variable '$prices' has invalid value at [{number * distance}].price:"
+        " A price must be a number or a decimal string."
+        for number in range(min(invalid, MAX_ERRORS))
+    ]
+    assert errors == [*listed, *(["1 more errors omitted."] if invalid > MAX_ERRORS else [])]
+
+
+def test_items_beyond_too_many_invalid_ones_are_never_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The decoder refuses what the coercion accepts. That must not shorten an upload.
+    monkeypatch.setattr(variable_decoding, "decode_items", lambda _values: None)
+    items, errors = execute(FAST, LIST, {"prices": [GOOD] * (MAX_ERRORS + 1)})
+    expected = (GOOD["origin"], GOOD["destination"], GOOD["dateFrom"], None, 1.0, "USD")
+    assert items == [(number, *expected) for number in range(1, MAX_ERRORS + 2)]
+    assert errors == []
+    items, errors = execute(FAST, LIST, {"prices": [GOOD] * (MAX_ERRORS + 2)})
+    assert items == []
+    assert errors
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        ("query ($codes: [String!]) { echo(codes: $codes) }", {"codes": ["A"] * MAX_VALUES}),
+        ("query ($codes: [String!]) { echo(codes: $codes) }", {"codes": [["A"]] * (MAX_VALUES // 2)}),
+        (LIST, {"prices": [{"other": [1] * MAX_VALUES}]}),
+    ],
+)
+def test_variables_with_too_many_values_are_refused(query: str, variables: dict[str, object]) -> None:
+    assert execute(FAST, query, variables) == (
+        [],
+        ["The variables have more than 50,000 values, valid items of an upload aside; split the request."],
+    )
+
+
+def test_variables_within_the_limit_and_undeclared_ones_are_coerced() -> None:
+    query = "query ($codes: [String!]) { echo(codes: $codes) }"
+    assert execute(FAST, query, {"codes": ["A"] * (MAX_VALUES - 1), "others": [1] * MAX_VALUES}) == ([], [])
 
 
 def test_variable_decoding_falls_back_for_literals_and_malformed_variables() -> None:

@@ -54,9 +54,14 @@ BODIES = {
 ITEMS = {
     "lists 900 deep": request_body(UPLOAD, '{"prices": ' + "[" * 900 + "]" * 900 + "}"),
     "numbers": request_body(UPLOAD, '{"prices": [' + ",".join(["1"] * 45_000) + "]}"),
+    "450,000 numbers": request_body(UPLOAD, '{"prices": [' + ",".join(["1"] * 450_000) + "]}"),
     "items with an invalid last one": request_body(
         UPLOAD,
-        '{"prices": [' + '{"dateFrom":"","origin":"","destination":"","price":1},' * 1_700 + '{"price": true}]}',
+        '{"prices": [' + '{"dateFrom":"","origin":"","destination":"","price":1},' * 10_000 + '{"price": true}]}',
+    ),
+    "every 200th item invalid": request_body(
+        UPLOAD,
+        '{"prices": [' + ('{"dateFrom":"","price":1},' * 199 + '{"price": []},') * 50 + '{"price": true}]}',
     ),
 }
 """Bodies of callers with upload scope."""
