@@ -10,15 +10,28 @@ and no more of them than a response lists errors. All other variables are coerce
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from graphql import GraphQLError, ListTypeNode, NamedTypeNode, NonNullTypeNode, OperationDefinitionNode, TypeNode
+from graphql import (
+    GraphQLError,
+    ListTypeNode,
+    NamedTypeNode,
+    NonNullTypeNode,
+    OperationDefinitionNode,
+    OperationType,
+    TypeNode,
+)
 
 from graph.decoded_items import CondensedItems, DecodedItems
 from resolvers.uploads.items import PriceItem, decode_items
 
 CHUNK_ITEMS = 256
-"""Items that are decoded at once in a list with an invalid one. A chunk with an invalid item is decoded item by item."""
-MAX_VALUES = 50_000
-"""Maximum number of values among the variables, apart from valid uploaded items, which graphql-core coerces in Python.
+"""Items that are decoded at once in a list with an invalid one. A chunk with an invalid item is halved until it is found."""
+MAX_VALUES = 10_000
+"""Maximum number of values among the variables of a query or subscription, which graphql-core coerces in Python.
+
+100 lanes have 300: an object with two fields each.
+"""
+MAX_MUTATION_VALUES = 50_000
+"""The same for a mutation, apart from valid uploaded items.
 
 A change of 10,000 locations has 40,000: an object with three fields each.
 """
@@ -41,10 +54,9 @@ def decode_variables(
         name = definition.variable.name.value
         if name in variables:
             decoded[name] = _decode_variable(_type_name(definition.type), variables[name], max_errors)
-    if _has_more_values(decoded, MAX_VALUES):
-        message = (
-            f"The variables have more than {MAX_VALUES:,} values, valid items of an upload aside; split the request."
-        )
+    limit = MAX_MUTATION_VALUES if operation.operation is OperationType.MUTATION else MAX_VALUES
+    if _has_more_values(decoded, limit):
+        message = f"The variables have more than {limit:,} values; split the request."
         return GraphQLError(message, extensions={"code": "TOO_MANY_VALUES"})
     return decoded
 
@@ -100,12 +112,17 @@ def _condense(values: Sequence[object], max_errors: int) -> CondensedItems:
 def _decode_in_chunks(values: Sequence[object]) -> Iterator[tuple[int, list[PriceItem] | None]]:
     """Yield the index of each part of the list and its items; None stands for one invalid item."""
     for start in range(0, len(values), CHUNK_ITEMS):
-        chunk = values[start : start + CHUNK_ITEMS]
-        if (decoded := decode_items(chunk)) is not None:
-            yield start, decoded
-            continue
-        for position, value in enumerate(chunk, start):
-            yield position, decode_items([value])
+        yield from _decode_parts(values, start, min(start + CHUNK_ITEMS, len(values)))
+
+
+def _decode_parts(values: Sequence[object], start: int, stop: int) -> Iterator[tuple[int, list[PriceItem] | None]]:
+    decoded = decode_items(values[start:stop])
+    if decoded is not None or stop - start == 1:
+        yield start, decoded
+        return
+    middle = (start + stop) // 2
+    yield from _decode_parts(values, start, middle)
+    yield from _decode_parts(values, middle, stop)
 
 
 def _wrap_decoded(decoded: list[PriceItem]) -> dict[str, object]:
@@ -123,5 +140,5 @@ def _has_more_values(variables: dict[str, object], limit: int) -> bool:
         if found > limit:
             return True
         entries = container.values() if isinstance(container, dict) else container
-        pending += [entry for entry in entries if isinstance(entry, dict | list)]
+        pending += [entry for entry in entries if entry and isinstance(entry, dict | list)]
     return False

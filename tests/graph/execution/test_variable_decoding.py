@@ -14,7 +14,7 @@ from graph.decoded_items import DecodedItems
 from graph.execution import variable_decoding
 from graph.execution.document_limits import QueryLimits
 from graph.execution.executable_schema import Schema
-from graph.execution.variable_decoding import MAX_VALUES
+from graph.execution.variable_decoding import MAX_MUTATION_VALUES, MAX_VALUES
 from graph.types.scalars import SCALARS
 from graph.types.uploads import PriceInput, UploadPricesInput, to_items
 from resolvers.uploads.items import PriceItem, encode_items
@@ -153,17 +153,17 @@ def test_items_beyond_too_many_invalid_ones_are_never_stored(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("query", "variables"),
+    ("query", "variables", "limit"),
     [
-        ("query ($codes: [String!]) { echo(codes: $codes) }", {"codes": ["A"] * MAX_VALUES}),
-        ("query ($codes: [String!]) { echo(codes: $codes) }", {"codes": [["A"]] * (MAX_VALUES // 2)}),
-        (LIST, {"prices": [{"other": [1] * MAX_VALUES}]}),
+        ("query ($codes: [String!]) { echo(codes: $codes) }", {"codes": ["A"] * MAX_VALUES}, "10,000"),
+        ("query ($codes: [String!]) { echo(codes: $codes) }", {"codes": [["A"]] * (MAX_VALUES // 2)}, "10,000"),
+        (LIST, {"prices": [{"other": [1] * MAX_MUTATION_VALUES}]}, "50,000"),
     ],
 )
-def test_variables_with_too_many_values_are_refused(query: str, variables: dict[str, object]) -> None:
+def test_variables_with_too_many_values_are_refused(query: str, variables: dict[str, object], limit: str) -> None:
     assert execute(FAST, query, variables) == (
         [],
-        ["The variables have more than 50,000 values, valid items of an upload aside; split the request."],
+        [f"The variables have more than {limit} values; split the request."],
     )
 
 
