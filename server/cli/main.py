@@ -13,8 +13,7 @@ from typing import Annotated
 import typer
 
 from server.cli.consume import consume
-from server.cli.distribute import distribute
-from server.cli.maintenance import archive, compact, verify
+from server.cli.maintenance import archive, compact, distribute, verify
 from server.cli.options import TIME, DataDir, OnErrorChoice, OnErrorOption, parse_time, run_command
 from server.cli.output_encoding import configure_output
 from server.cli.series import series

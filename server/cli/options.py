@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from db.embedded.interrupts import ignored_interrupts
+from db.embedded.interrupts import ignored_interrupts, raise_interrupts
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Data folder of the embedded PostgreSQL (default: .ratesgraph).")
@@ -86,8 +86,10 @@ def parse_owner(name: str) -> str:
 
 def run_command(module: str, function: str, **arguments: Any) -> None:  # noqa: ANN401
     """Call a command's function; exit with 1 if it returns False, and with 130 after Ctrl-C."""
+    command = getattr(import_module(f"server.cli.commands.{module}"), function)
     try:
-        is_done = getattr(import_module(f"server.cli.commands.{module}"), function)(**arguments)
+        raise_interrupts()
+        is_done = command(**arguments)
     except KeyboardInterrupt as interruption:
         # A second Ctrl-C must not suppress the message.
         with ignored_interrupts():

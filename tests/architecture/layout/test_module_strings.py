@@ -102,7 +102,7 @@ def test_imports_inside_code_strings_resolve() -> None:
         for module, name in IN_CODE.findall(text)
         if module.split(".")[0] in PRODUCT
     ]
-    assert ("server/runtime/child_processes.py", "server.cli.main", "main") in found
+    assert ("server/runtime/child_processes.py", "server.cli.entry", "main") in found
     assert not [entry for entry in found if not resolves(f"{entry[1]}.{entry[2]}")]
 
 

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
@@ -79,3 +80,26 @@ def test_message_is_printed_although_ctrl_c_is_pressed_again(
     monkeypatch.setattr(interruption, "describe_interruption", interrupt)
     done = ratesgraph_in_process(database_url, "schema", exit_code=130)
     assert (done.stdout, done.stderr) == ("", "Interrupted.\n")
+
+
+IMPORTING = """
+import signal, sys, types
+from server.cli.entry import main
+
+module = sys.modules["server.cli.main"] = types.ModuleType("server.cli.main")
+module.main = lambda: signal.raise_signal(signal.SIGINT)
+main()
+print("finished")
+"""
+"""Interrupts itself in place of importing the commands."""
+
+
+@pytest.mark.parametrize(
+    ("before", "ended"),
+    [("", (-signal.SIGINT, "", "")), ("import signal; signal.signal(2, signal.SIG_IGN)", (0, "finished\n", ""))],
+    ids=["handled", "ignored"],
+)
+def test_interruption_before_a_command_begins_ends_it_at_once(before: str, ended: tuple[int, str, str]) -> None:
+    command = [sys.executable, "-c", before + IMPORTING]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False)
+    assert (process.returncode, process.stdout, process.stderr) == ended
