@@ -4,7 +4,7 @@ from datetime import date
 from typing import NamedTuple
 
 Key = tuple[int, int, date]
-"""Origin, destination and month; the rows of one key add up. Keys are ordered as tuples."""
+"""Origin, destination and month; the rows of one key are summed. Keys are ordered as tuples."""
 
 
 class KeyRange(NamedTuple):

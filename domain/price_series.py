@@ -73,7 +73,7 @@ def summarize(totals: DayTotals, axis: Axis, minimum_sample: int, rates: DayRate
     """
     counts, sums = totals.counts, totals.sums
     if len(axis.buckets) != len(counts):
-        counts, sums = _add_up(counts, axis), _add_up(sums, axis)
+        counts, sums = _sum_by_bucket(counts, axis), _sum_by_bucket(sums, axis)
     reasons: list[NullReason | None] = [
         None if count >= minimum_sample else NullReason.BELOW_MINIMUM_SAMPLE if count else NullReason.NO_PRICES
         for count in counts
@@ -93,7 +93,7 @@ def summarize(totals: DayTotals, axis: Axis, minimum_sample: int, rates: DayRate
     return Figures(counts, numerators, denominators, reasons)
 
 
-def _add_up(column: Sequence[int], axis: Axis) -> list[int]:
+def _sum_by_bucket(column: Sequence[int], axis: Axis) -> list[int]:
     """Return the sum of each bucket of a column of days."""
     totals = list(accumulate(column))
     # The buckets cover each day once, so a sum is the difference of two totals.

@@ -16,7 +16,7 @@ from resolvers.analysis.lane_matrix import MAX_SIDE
 from resolvers.analysis.price_series import MAX_LANES
 
 DAYS_PER_ENTRY = 10
-"""Days of totals that cost as much to read and add up as an entry of a response."""
+"""Days of totals that cost as much to read and sum as an entry of a response."""
 STATISTIC_COST = 1
 """Additional cost per day of a lane whose statistics are selected.
 

@@ -69,7 +69,7 @@ async def compute_differences(
 ) -> AsyncGenerator[MonthTotals]:
     """Yield the differences that the change makes to the stored totals in a range of months.
 
-    The parts of a month add up. `report` receives the fraction before each part.
+    The difference of a month is the sum of its parts. `report` receives the fraction before each part.
     """
     ports = move.list_moved_ports()
     await moves.store_moved_lanes(connection, ports, part_lanes=MAX_MOVED_LANES, first=first, last=last)

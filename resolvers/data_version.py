@@ -38,15 +38,15 @@ class DataVersion:
         name: Name of the current state; empty while it is unknown.
         epoch: Number of times that the version became unknown.
         listeners: Called with each new name, before anything is computed at that version.
-        must_settle: Whether each new name is private until `settle`. On a Citus cluster an announced change may be committed on
-            a worker a moment later: nothing that was read until then may be cached under the name that all processes share.
+        needs_confirmation: Whether each new name is private until `confirm` is called. On a Citus cluster a worker may commit
+            an announced change a moment later. Nothing that was read until then may be cached under the shared name.
     """
 
     def __init__(self) -> None:
         self.name = ""
         self.epoch = 0
         self.listeners: list[Callable[[str], None]] = []
-        self.must_settle = False
+        self.needs_confirmation = False
         self._state = VersionState()
         self._announced: deque[str] = deque(maxlen=MAX_ANNOUNCED)
 
@@ -72,10 +72,10 @@ class DataVersion:
         if self._state.base:
             self._set(replace(self._state, salt=(*self._state.salt, str(uuid.uuid4()))))
 
-    def settle(self) -> None:
+    def confirm(self) -> None:
         """Switch to the name that all processes share.
 
-        Every part of the database has the announced changes now.
+        Call it when every part of the database has committed the announced changes.
         """
         self.name = self._state.name
 
@@ -87,6 +87,6 @@ class DataVersion:
     def _set(self, state: VersionState) -> None:
         self._state = state
         # Every cached request reads the name: hence an attribute instead of a property.
-        self.name = f"{state.name}+{uuid.uuid4()}" if self.must_settle and state.base else state.name
+        self.name = f"{state.name}+{uuid.uuid4()}" if self.needs_confirmation and state.base else state.name
         for listener in self.listeners:
             listener(self.name)

@@ -202,10 +202,10 @@ async def _open_shards(
         max_size=settings.pool_size,
         read_seconds=read_seconds,
         lag_seconds=settings.replica_lag,
-        on_settled=version.settle,
+        on_all_committed=version.confirm,
         on_return=version.invalidate,
     ) as router:
-        version.must_settle = True
+        version.needs_confirmation = True
         version.listeners.append(router.on_version)
         router.on_version(version.name)
         yield router

@@ -1,6 +1,6 @@
 """Questions of analysts over HTTP: price series, coverage, matrices, benchmarks and files.
 
-Series are compared with average prices of the same days, and with PostGraphile over a SQL function that adds up the same
+Series are compared with average prices of the same days, and with PostGraphile over a SQL function that sums the same
 totals by week.
 """
 

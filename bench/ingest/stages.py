@@ -44,7 +44,7 @@ async def _measure_once(connection: Connection, data: bytes, seconds: dict[str, 
     converted = timed("convert", lambda: convert_to_usd(checked.valid, ExchangeRates({}, 0), set()))
     observations = timed("sort", lambda: sort_by_lane(converted.observations))
     lane_days = to_lane_days(observations)
-    month_totals = timed("add up", lambda: list(totals_by_month(lane_days, tree)))
+    month_totals = timed("aggregate", lambda: list(totals_by_month(lane_days, tree)))
     price_rows = timed("encode prices", lambda: list(encode_prices(BATCH_ID, observations)))
     total_rows = timed("encode totals", lambda: list(encode_totals(month_totals, as_changes=True)))
     sketch_rows = timed("build sketches", lambda: list(encode_sketch_rows(sketches_by_month(lane_days, tree))))

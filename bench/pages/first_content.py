@@ -36,7 +36,7 @@ CONTENT = {
 }
 """CSS selector of the main content of each page. Without a token, `/uploads` and `/status` ask for one."""
 PATIENCE_SECONDS = 60
-SETTLE_MS = 1_000
+IDLE_MS = 1_000
 DEVELOPMENT = {"RATESGRAPH_PROFILE": "development"}
 """Profile with GraphiQL."""
 VISITS = 5
@@ -109,7 +109,7 @@ async def _visit(browser: Browser, url: str, selector: str) -> Visit:
     await page.goto(url)
     async with asyncio.timeout(PATIENCE_SECONDS):
         await page.evaluate(WAIT)
-    await page.wait_for_timeout(SETTLE_MS)
+    await page.wait_for_timeout(IDLE_MS)
     figures = await page.evaluate(COUNT)
     await context.close()
     return Visit(**figures)

@@ -61,7 +61,7 @@ async def bench_file_uploads(console: Console, server_url: str, scale: Scale) ->
     console.print(
         f"\nFiles of one-day items; medians of {scale.rounds}, naive INSERTs once. They insert {items:,} rows, 1,000 per"
         "\ntransaction, into a table with one index, and upsert sums by lane and day. They validate and convert nothing and"
-        "\nstore no averages of regions: each query about a region would still have to add up its ports."
+        "\nstore no averages of regions: each query about a region would still have to sum its ports."
     )
     table = Table("method", "s", "ratio", "goal")
     table.add_row(f"{items:,} items, ingest engine alone (`load_file`)", f"{engine:.1f}", "", "")

@@ -35,7 +35,7 @@ def load_naively(database_url: str, file: Path) -> None:
                 connection.execute(
                     f"INSERT INTO naive_prices VALUES {values}".encode(), [value for line in lines for value in line]
                 )
-                sums = _add_up(lines)
+                sums = _sum_by_lane(lines)
                 values = ", ".join(["(%s, %s, %s, %s, %s)"] * (len(sums) // 5))
                 connection.execute(
                     f"INSERT INTO naive_averages VALUES {values} ON CONFLICT (origin, destination, day) DO UPDATE"
@@ -53,7 +53,7 @@ def _read(file: Path) -> Iterator[list[Line]]:
             yield part
 
 
-def _add_up(lines: list[Line]) -> list[object]:
+def _sum_by_lane(lines: list[Line]) -> list[object]:
     """Return origin, destination, day, sum and count of each lane and day, as one flat list."""
     prices: dict[tuple[str, str, str], list[Decimal]] = defaultdict(list)
     for origin, destination, day, price in lines:

@@ -23,7 +23,7 @@ ALL_MONTHS = date.min
 
 
 class SketchRow(NamedTuple):
-    """Stored sketch: one of the rows of a key, which add up."""
+    """Stored sketch: one of the rows of a key, whose sum counts."""
 
     origin: int
     destination: int

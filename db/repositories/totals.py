@@ -75,7 +75,7 @@ async def select_day_totals(connection: Connection, requests: Sequence[tuple[Lan
     ]
 
     def decode(number: int, rows: list[tuple[Any, ...]]) -> DayTotals:
-        return _add_up(rows, requests[number][1])
+        return _sum_by_day(rows, requests[number][1])
 
     with _damaged_totals([lane for lane, _ in requests]):
         return await execute_pipelined(connection, SQL["select_day_totals"], parameters, decode)
@@ -90,7 +90,7 @@ def _damaged_totals(lanes: Sequence[Lane]) -> Iterator[None]:
         raise TotalsDamaged(lanes[error.number]) from error.__cause__
 
 
-def _add_up(rows: Iterable[tuple[Any, ...]], days: DateRange) -> DayTotals:
+def _sum_by_day(rows: Iterable[tuple[Any, ...]], days: DateRange) -> DayTotals:
     """Return the sum of the partial sums on each day of the range.
 
     Partial sums may begin before the range and end after it.
@@ -131,10 +131,10 @@ async def select_lane_histories(connection: Connection, lanes: Sequence[Lane]) -
         return []
     parameters = [(str(lane.origin), str(lane.destination)) for lane in lanes]
     with _damaged_totals(lanes):
-        return await execute_whole_pipeline(connection, SQL["select_lane_histories"], parameters, _add_up_history)
+        return await execute_whole_pipeline(connection, SQL["select_lane_histories"], parameters, _sum_history)
 
 
-def _add_up_history(_number: int, rows: list[tuple[Any, ...]]) -> LaneHistory:
+def _sum_history(_number: int, rows: list[tuple[Any, ...]]) -> LaneHistory:
     if not rows:
         return LaneHistory(date.min, [])
     parts = [

@@ -35,7 +35,7 @@ class ShardRouter:
     The coordinator answers, or one of its replicas, while the owner of an origin is not known or its gate is closed, and when a
     read fails at a worker. So an outage of a worker fails only what the coordinator cannot answer either.
 
-    `on_settled` is called as soon as all workers that can be reached have committed the data of the current version.
+    `on_all_committed` is called as soon as all workers that can be reached have committed the data of the current version.
 
     Attributes:
         workers: The workers in the order of the metadata.
@@ -46,13 +46,13 @@ class ShardRouter:
         reads: Reads,
         coordinator: Pool,
         create_worker: Callable[[Node, Callable[[], None]], ShardWorker],
-        on_settled: Callable[[], None],
+        on_all_committed: Callable[[], None],
         renew_seconds: float,
     ) -> None:
         self._reads = reads
         self._coordinator = coordinator
         self._create_worker = create_worker
-        self._on_settled = on_settled
+        self._on_all_committed = on_all_committed
         self._renew_seconds = renew_seconds
         self.workers: Sequence[ShardWorker] = ()
         self._owners: Mapping[int, ShardWorker] = {}
@@ -133,7 +133,7 @@ class ShardRouter:
                 await self._renew(tasks)
             except MigrationNeeded:
                 self._report("the database has no tables of Citus")
-                self._on_settled()
+                self._on_all_committed()
             except DatabaseError as error:
                 self._close()
                 self._report(describe_for_operator(error))
@@ -157,7 +157,7 @@ class ShardRouter:
             self._expected = epoch
             for worker in self.workers:
                 worker.expect(layout)
-            self._settle()
+            self._report_if_all_committed()
 
     async def _follow_layout(self, tasks: AsyncExitStack) -> Layout:
         """Determine the owners of all origins, and replace workers with other addresses."""
@@ -165,7 +165,7 @@ class ShardRouter:
         if ownership.nodes != [worker.node for worker in self.workers]:
             self._owners, self.workers = {}, ()
             await tasks.aclose()
-            self.workers = [self._create_worker(node, self._settle) for node in ownership.nodes]
+            self.workers = [self._create_worker(node, self._report_if_all_committed) for node in ownership.nodes]
             for worker in self.workers:
                 await tasks.enter_async_context(background_task(worker.run()))
         by_group = {worker.node.group: worker for worker in self.workers}
@@ -173,10 +173,10 @@ class ShardRouter:
         self._layout = ownership.layout
         return ownership.layout
 
-    def _settle(self) -> None:
-        """Report the current version as settled if no worker has yet to commit it."""
+    def _report_if_all_committed(self) -> None:
+        """Call `on_all_committed` if no worker has yet to commit the data of the current version."""
         if self._expected == self._epoch and not any(worker.is_pending for worker in self.workers):
-            self._on_settled()
+            self._on_all_committed()
 
     def _report(self, reason: str) -> None:
         """Log once why the owners of lanes are not known."""
@@ -226,7 +226,7 @@ async def open_shard_router(
     max_size: int,
     read_seconds: float,
     lag_seconds: float,
-    on_settled: Callable[[], None],
+    on_all_committed: Callable[[], None],
     on_return: Callable[[], None],
     renew_seconds: float = RENEW_SECONDS,
 ) -> AsyncIterator[ShardRouter]:
@@ -251,6 +251,6 @@ async def open_shard_router(
                 settings,
             )
 
-        router = ShardRouter(reads, coordinator, create_worker, on_settled, renew_seconds)
+        router = ShardRouter(reads, coordinator, create_worker, on_all_committed, renew_seconds)
         async with background_task(router.run()):
             yield router

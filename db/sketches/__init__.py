@@ -1,1 +1,1 @@
-"""Sketches: distributions of prices by day that add up, for statistics of large markets."""
+"""Sketches: mergeable distributions of prices by day, for statistics of large markets."""

@@ -1,7 +1,7 @@
 """Format of a sketch: the bytes of the column `price_sketches.sketch`.
 
-A sketch is a list of entries (day, bucket, count), sorted by day and bucket. Sketches of the same key add up: the entries of
-several are the entries of their sum. Layout, little-endian:
+A sketch is a list of entries (day, bucket, count), sorted by day and bucket. Sketches of the same key are merged: equal
+entries are summed. Layout, little-endian:
 
 - 1 byte: 1 if the entries are changes from day to day, else 0; plus twice the binary logarithm of the width of a count;
 - 1 byte: number of days with entries, D; then D bytes, the days as offsets from the first of the month, and D × 2 bytes, the

@@ -6,7 +6,7 @@
 CREATE TEMPORARY TABLE previewed_totals (LIKE price_totals) ON COMMIT DROP
 
 -- copy_previewed_totals --
--- One row per lane and month, in PostgreSQL's binary COPY format. The rows of a key add up.
+-- One row per lane and month, in PostgreSQL's binary COPY format. The rows of a key are summed.
 COPY previewed_totals (origin, destination, month, first_day, price_sums, price_counts, packed_changes) FROM STDIN (FORMAT binary)
 
 -- analyze_previewed_totals --

@@ -1,5 +1,5 @@
--- Derived data: distributions of prices by day for every pair of regions that a batch touched. The rows of a key add up, in any
--- number and order. The format of a sketch is that of db/sketches/encoding.py.
+-- Derived data: distributions of prices by day for every pair of regions that a batch touched. The rows of a key are merged, in
+-- any number and order. The format of a sketch is that of db/sketches/encoding.py.
 
 -- declare_sketch_maintenance --
 -- Declares that this transaction changes the sketches together with the prices or the tree. Without it, the triggers of

@@ -1,12 +1,12 @@
--- Derived data: partial sums by day for every pair of locations that a batch touched. The rows of a key add up, in any number
--- and order, so a change of totals appends a difference. A row has sums and counts by day, or changes (see migration 0016). A
--- change is one bigint: its sum is `change >> 24`, its count `((change >> 6 & 262143) # 131072) - 131072`, its day of the
--- month, from 0, `change & 31`, and `change & 32` says that it applies to all later days of the month too. Sums that SQL
+-- Derived data: partial sums by day for every pair of locations that a batch touched. The rows of a key are summed, in any
+-- number and order, so a change of totals appends a difference. A row has sums and counts by day, or changes (see migration
+-- 0016). A change is one bigint: its sum is `change >> 24`, its count `((change >> 6 & 262143) # 131072) - 131072`, its day of
+-- the month, from 0, `change & 31`, and `change & 32` says that it applies to all later days of the month too. Sums that SQL
 -- computes are first collected by day in the transaction's temporary table `day_sums`, then packed by `pack_day_sums`.
 
 -- select_day_totals --
 -- One row per partial sum of the location pair $1 and $2, from the month that begins on $3 to the month of the day $4. A row
--- without counts has its changes instead of its sums. Uses price_totals_lane_month_idx: one range scan. The caller adds up the
+-- without counts has its changes instead of its sums. Uses price_totals_lane_month_idx: one range scan. The caller sums the
 -- arrays, in a third of the time that unnest, GROUP BY and ORDER BY need here.
 SELECT first_day, coalesce(price_sums, packed_changes), price_counts
 FROM price_totals
@@ -116,8 +116,8 @@ GROUP BY d.origin, a.ancestor, d.day
 -- Replaces the rows of keys that have more than max_rows rows by their sum. It processes up to max_keys keys after a given one
 -- and before an origin, in the order of price_totals_lane_month_idx, and reads only that index to find them. It stops after the
 -- key that brings the number of merged rows to max_merged. One row: the last of these keys and the number of deleted rows, as
--- one column of JSON, because a shard of a distributed table returns only one column. No row at the end. Arrays are added up by
--- day of the month: a subscript outside of an array adds nothing, and this costs a tenth of unnesting. Changes are added up by
+-- one column of JSON, because a shard of a distributed table returns only one column. No row at the end. Arrays are summed by
+-- day of the month: a subscript outside of an array adds nothing, and this costs a tenth of unnesting. Changes are summed by
 -- slot. They stay changes if all rows of the key are changes and their sum has at most max_changes; otherwise they are spread
 -- over the days and added to the arrays.
 WITH found AS MATERIALIZED (
@@ -173,7 +173,7 @@ WITH found AS MATERIALIZED (
         ) AS day
     ) AS spread
     WHERE NOT s.stays_sparse
-), added_up AS (
+), summed AS (
     SELECT origin, destination, month, min(before) AS before, max(before + cardinality(price_counts)) AS until,
         ARRAY[
             sum(price_sums[1 - before]), sum(price_sums[2 - before]), sum(price_sums[3 - before]), sum(price_sums[4 - before]),
@@ -201,7 +201,7 @@ WITH found AS MATERIALIZED (
     INSERT INTO price_totals (origin, destination, month, first_day, price_sums, price_counts)
     SELECT origin, destination, month, month + before,
         array_replace(price_sums[before + 1:until], NULL, 0), array_replace(price_counts[before + 1:until], NULL, 0)
-    FROM added_up
+    FROM summed
     WHERE 0 <> ANY (price_sums) OR 0 <> ANY (price_counts)
 ), appended_changes AS (
     INSERT INTO price_totals (origin, destination, month, first_day, packed_changes)

@@ -2,8 +2,8 @@
 
 The arithmetic runs in numpy, month by month, on changes. A price of one day is one change on that day. A price of many days is
 one change on its first day and one after its last day. So the work grows with the observations, not with their days. Changes
-with the same key and slot add up. They are added to the parents one level of the tree at a time, first for origins, then for
-destinations.
+with the same key and slot are summed. They are added to the parents one level of the tree at a time: first for origins, then
+for destinations.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -104,14 +104,14 @@ class _Tree:
     def to_changes(self, totals: MonthTotals) -> _Changes:
         """Return totals, whose locations are all in the tree, as changes."""
         origin, destination = np.searchsorted(self.ids, totals.origin), np.searchsorted(self.ids, totals.destination)
-        return _add_up((origin << self.bits | destination) << SLOT_BITS | totals.slot, totals.sums, totals.counts)
+        return _sum_by_key((origin << self.bits | destination) << SLOT_BITS | totals.slot, totals.sums, totals.counts)
 
 
 def totals_by_month(observations: LaneDays, locations: Iterable[Location]) -> Iterator[MonthTotals]:
     """Yield the partial sums of every location pair, month by month in ascending order.
 
     The pairs are (origin or ancestor, destination or ancestor). A month with more than MAX_LANES lanes is split into several
-    parts, which add up.
+    parts, whose sum counts.
     """
     tree = _index_tree(locations)
     for month, lanes in _total_lanes(observations, tree):
@@ -122,7 +122,7 @@ def move_lanes(lanes: MonthTotals, before: Iterable[Location], after: Sequence[L
     """Return the difference that a change of the tree makes to the totals of one month.
 
     `lanes` are the totals, port to port, of all lanes with a moved end, and `after` holds all locations of `before`. The result
-    is the lanes' totals added up to all ancestors in the tree `after`, minus the same for the tree `before`. Pairs without a
+    is the lanes' totals summed to all ancestors in the tree `after`, minus the same for the tree `before`. Pairs without a
     difference are left out.
     """
     parents_before = {location.id: location.parent_id for location in before}
@@ -130,7 +130,7 @@ def move_lanes(lanes: MonthTotals, before: Iterable[Location], after: Sequence[L
     former = _index_tree(replace(location, parent_id=parents_before.get(location.id)) for location in after)
     changes = tree.to_changes(lanes)
     added, removed = _add_to_all_ancestors(changes, tree), _add_to_all_ancestors(changes, former)
-    difference = _add_up_parts([added, replace(removed, sums=-removed.sums, counts=-removed.counts)])
+    difference = _sum_changes([added, replace(removed, sums=-removed.sums, counts=-removed.counts)])
     return tree.to_totals(lanes.month, difference)
 
 
@@ -144,14 +144,14 @@ def select_moved(observations: LaneDays, move: TreeMove) -> LaneDays:
 def move_lane_days(observations: LaneDays, move: TreeMove) -> Iterator[MonthTotals]:
     """Yield the differences that a change of the tree makes to the partial sums of observations.
 
-    The parts add up.
+    The result is the sum of the parts.
     """
     for month in totals_by_month(observations, [replace(location, parent_id=None) for location in move.before]):
         for start in range(0, len(month), MAX_MOVED_CHANGES):
             yield move_lanes(month[start : start + MAX_MOVED_CHANGES], move.before, move.after)
 
 
-def add_up(parts: Sequence[MonthTotals]) -> MonthTotals:
+def sum_totals(parts: Sequence[MonthTotals]) -> MonthTotals:
     """Return the sum of partial sums of one month, without changes that are zero."""
     key = np.stack(
         [np.concatenate([getattr(part, name) for part in parts]) for name in ("origin", "destination", "slot")]
@@ -210,10 +210,10 @@ def _total_month(month: int, lane: Int64, rows: Int64, observations: LaneDays) -
     cents, counts = observations.usd_cents[rows], np.ones(len(rows), dtype=np.int64)
     lasts = after - first > 1
     if not lasts.any():
-        return _add_up(key, cents, counts)
+        return _sum_by_key(key, cents, counts)
     key += np.where(lasts, LASTING, 0)
     ends = np.flatnonzero(lasts & (after < end - begin))
-    return _add_up(
+    return _sum_by_key(
         np.concatenate([key, lane[ends] << SLOT_BITS | LASTING + after[ends]]),
         np.concatenate([cents, -cents[ends]]),
         np.concatenate([counts, -counts[ends]]),
@@ -245,16 +245,16 @@ def _add_to_ancestors(changes: _Changes, tree: _Tree, shift: int) -> _Changes:
         if not len(rows):
             break
         above, place = above[rows], place[rows]
-        level = _add_up(below.key[rows] + (above - place << shift), below.sums[rows], below.counts[rows])
+        level = _sum_by_key(below.key[rows] + (above - place << shift), below.sums[rows], below.counts[rows])
         levels.append(level)
         present = np.zeros(len(tree.ids), dtype=np.bool_)
         present[above] = True
         times_present += present
     # A region that contains both ports and regions occurs on several levels.
-    return _concatenate([changes, _add_up_parts(levels[1:])] if times_present.max() > 1 else levels)
+    return _concatenate([changes, _sum_changes(levels[1:])] if times_present.max() > 1 else levels)
 
 
-def _add_up(key: Int64, sums: Int64, counts: Int64) -> _Changes:
+def _sum_by_key(key: Int64, sums: Int64, counts: Int64) -> _Changes:
     """Return the sums by key, sorted, without those that are zero."""
     order = sorted_order(key)
     key = key[order]
@@ -282,9 +282,9 @@ def run_starts(key: Int64) -> Int64:
     return np.flatnonzero(differs)
 
 
-def _add_up_parts(parts: Sequence[_Changes]) -> _Changes:
+def _sum_changes(parts: Sequence[_Changes]) -> _Changes:
     together = _concatenate(parts)
-    return _add_up(together.key, together.sums, together.counts)
+    return _sum_by_key(together.key, together.sums, together.counts)
 
 
 def _concatenate(parts: Sequence[_Changes]) -> _Changes:

@@ -121,7 +121,7 @@ async def _store(
             pending.append(observations.select(LANE_DAYS))
             async with AsyncExitStack() as stack:
                 price_rows = stack.enter_context(ReadAhead(encode_prices(batch_id, observations)))
-                # Whether this is the last slice is a guess: the totals of any two parts of a batch add up.
+                # Whether this is the last slice is a guess: the totals of any two parts of a batch can be summed.
                 if sum(map(len, pending)) > MAX_PENDING_ROWS or processed.fraction_read >= 1:
                     await stack.enter_async_context(_deferred_totals(connection, pending, tree, as_changes, report))
                 await asyncio.gather(

@@ -25,7 +25,7 @@ from domain.intervals import days_of_month
 from domain.locations import Location, TreeChange, TreeMove
 from ingest.batches.move_records.recording import record_sketches, record_totals
 from ingest.errors import ArchiveError
-from ingest.moves.settlement import SnapshotPart, settle
+from ingest.moves.recorded_differences import SnapshotPart, append_differences
 from ingest.sketches.move import read_differences
 from ingest.tree_totals import compute_differences, list_months, measure_move
 
@@ -183,16 +183,16 @@ class SteppedChange:
             return stale
         try:
             async with self._connection.transaction():
-                return await self._settle(report)
+                return await self._append_and_change(report)
         except _Stale as found:
             return found.months
 
-    async def _settle(self, report: Callable[[float], None]) -> TreeChange:
+    async def _append_and_change(self, report: Callable[[float], None]) -> TreeChange:
         new_ids = await self.add_locations()
         await sketches.declare_sketch_maintenance(self._connection)
         snapshot = await moves.get_snapshot(self._connection)
         # This is most of the work. No other work waits for it, and it is not visible before the commit.
-        await settle(
+        await append_differences(
             self._connection,
             new_ids,
             SnapshotPart(snapshot, is_visible=True),
@@ -205,7 +205,7 @@ class SteppedChange:
         has_lost = await moves.has_deleted_archive(self._connection)
         if has_lost or not await moves.delete_tree_change(self._connection, self._id):
             raise _Outdated
-        await settle(self._connection, new_ids, SnapshotPart(snapshot, is_visible=False))
+        await append_differences(self._connection, new_ids, SnapshotPart(snapshot, is_visible=False))
         return await self.change_locations()
 
 

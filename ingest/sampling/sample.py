@@ -76,7 +76,7 @@ async def copy_sample(
         await _copy_lanes(source, target, lanes)
     # The totals and sketches of regions are those of the chosen lanes alone.
     async for month, _ in verify(target, repair=True):
-        report(f"Adding up {month:%Y-%m}")
+        report(f"Summing the prices of {month:%Y-%m}")
     async for month in rebuild_stale(target):
         report(f"Counting the prices of {month:%Y-%m}")
 

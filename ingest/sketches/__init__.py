@@ -1,1 +1,1 @@
-"""Sketches of region pairs: built from observations, added up, moved, verified."""
+"""Sketches of region pairs: built from observations, merged, moved, verified."""

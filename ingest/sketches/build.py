@@ -127,7 +127,7 @@ def _count_pairs(changes: _Changes, regions: RegionOrder) -> Iterator[Entries]:
 
 
 def _split(changes: _Changes, start: int, stop: int, regions: RegionOrder) -> Iterator[_Changes]:
-    """Yield the changes of an origin region in one part, or in several that add up."""
+    """Yield the changes of an origin region in one part, or in several to be summed."""
     is_dense = len(regions) * DAYS * changes.buckets <= MAX_DENSE_CELLS
     step = stop - start if is_dense else max(1, MAX_KEYS // int(regions.levels.max()))
     for at in range(start, stop, step):

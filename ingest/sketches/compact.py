@@ -15,7 +15,7 @@ from domain.compaction import Key, KeyRange
 from domain.intervals import month_number
 from ingest.sketches.build import MonthSketches
 from ingest.sketches.copy_encoding import append_sketches
-from ingest.sketches.merge import add_up, is_empty
+from ingest.sketches.merge import is_empty, merge_sketches
 
 log = logging.getLogger("ratesgraph.worker")
 
@@ -67,7 +67,7 @@ def merge_rows(rows: Sequence[SketchRow]) -> Iterator[MonthSketches]:
     number = {key: at for at, key in enumerate(keys)}
     groups = np.array([number[_key(row)] for row in rows], dtype=np.int64)
     months = np.array([month_number(month) for _, _, month in keys], dtype=np.int64)
-    sums = add_up([row.sketch for row in rows], groups, np.ones(len(rows), dtype=np.int64), months)
+    sums = merge_sketches([row.sketch for row in rows], groups, np.ones(len(rows), dtype=np.int64), months)
     for (origin, destination, _), month, sketch in zip(keys, months.tolist(), sums, strict=True):
         if not is_empty(sketch):
             yield MonthSketches(month, [origin], [destination], [sketch])

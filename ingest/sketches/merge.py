@@ -15,7 +15,7 @@ _BUCKET_BITS = 14
 _BUCKET_OFFSET = 1 << (_BUCKET_BITS - 1)
 
 
-def add_up(sketches: Sequence[bytes], groups: Int64, signs: Int64, months: Int64) -> list[bytes]:
+def merge_sketches(sketches: Sequence[bytes], groups: Int64, signs: Int64, months: Int64) -> list[bytes]:
     """Return the sum of the sketches of each group.
 
     Groups are numbered from 0 in ascending order. `months` has the month of each group, counted from January 1970. A sketch
@@ -34,14 +34,14 @@ def add_up(sketches: Sequence[bytes], groups: Int64, signs: Int64, months: Int64
             )
         try:
             part_months = months[len(sums) : int(groups[stop - 1]) + 1]
-            sums += _add_up_at_once(part, part_groups - len(sums), part_signs, part_months)
+            sums += _merge_at_once(part, part_groups - len(sums), part_signs, part_months)
         except UnreadableSketch as error:
             raise UnreadableSketch(start - before + error.number) from None
     return sums
 
 
 def _divide(sketches: Sequence[bytes]) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of positions of sketches that are added up at once."""
+    """Yield the ranges of positions of sketches that are merged at once."""
     start, size = 0, 0
     for stop, sketch in enumerate(sketches, 1):
         size += len(sketch)
@@ -50,7 +50,7 @@ def _divide(sketches: Sequence[bytes]) -> Iterator[tuple[int, int]]:
             start, size = stop, 0
 
 
-def _add_up_at_once(sketches: Sequence[bytes], groups: Int64, signs: Int64, months: Int64) -> list[bytes]:
+def _merge_at_once(sketches: Sequence[bytes], groups: Int64, signs: Int64, months: Int64) -> list[bytes]:
     entries, is_change = decode_sketches(sketches)
     group, count = groups[entries.row], entries.count * signs[entries.row]
     are_changes = np.zeros(len(months), dtype=bool)

@@ -19,7 +19,7 @@ from ingest.observations.csv_lines import cut_observations, read_observations
 from ingest.observations.lane_days import LaneDays, to_lane_days
 from ingest.sketches.build import MonthSketches, sketches_by_month
 from ingest.sketches.copy_encoding import append_sketches
-from ingest.sketches.merge import add_up, is_empty
+from ingest.sketches.merge import is_empty, merge_sketches
 
 MAX_OBSERVATIONS = 1_000_000
 """Observations whose difference is computed at once, which bounds memory."""
@@ -46,8 +46,8 @@ async def read_differences(
 ) -> AsyncGenerator[Iterator[MonthSketches]]:
     """Yield the differences that a change of the tree makes to the sketches of the days.
 
-    The parts add up. `report` receives the fraction before each part; reading the observations counts as one more part. Raise
-    ArchiveError if an archived file cannot be read.
+    The result is the sum of the parts. `report` receives the fraction before each part; reading the observations counts as
+    one more part. Raise ArchiveError if an archived file cannot be read.
     """
     ports = move.list_moved_ports()
     if not ports:
@@ -104,7 +104,9 @@ def sum_by_pair(month: int, rows: Iterable[tuple[int, int, int, bytes]]) -> Iter
     pairs = sorted(of_pair)
     numbered = [(group, *signed) for group, pair in enumerate(pairs) for signed in of_pair[pair]]
     groups, signs = (np.array([row[at] for row in numbered], dtype=np.int64) for at in (0, 1))
-    sums = add_up([sketch for _, _, sketch in numbered], groups, signs, np.full(len(pairs), month, dtype=np.int64))
+    sums = merge_sketches(
+        [sketch for _, _, sketch in numbered], groups, signs, np.full(len(pairs), month, dtype=np.int64)
+    )
     remaining = [(*pair, sketch) for pair, sketch in zip(pairs, sums, strict=True) if not is_empty(sketch)]
     if remaining:
         origins, destinations, differing = zip(*remaining, strict=True)

@@ -21,8 +21,8 @@ from ingest.verification.fingerprints import (
     Fingerprinter,
     Fingerprints,
     PriceFingerprints,
-    add_up,
     select,
+    sum_fingerprints,
 )
 from ingest.verification.rows import (
     PriceRows,
@@ -122,7 +122,7 @@ class Comparison:
         for fingerprints, in_parts in ((complete, True), (new, False)):
             above = self._fingerprinter.roll_up(fingerprints, regions_only=regions_only)
             expected.append(-select(above, self._is_in_parts(above.months, above.origins) == in_parts))
-        return add_up([stored, *expected])
+        return sum_fingerprints([stored, *expected])
 
     def _is_in_parts(self, months: Int64, origins: Int64) -> npt.NDArray[np.bool_]:
         if self._scope.parts is None:
@@ -152,7 +152,7 @@ class Comparison:
 
         def process(packed: PackedSketchRows) -> Fingerprints:
             decoded = map(decode_sketch_rows, divide_sketch_rows(packed, MAX_SKETCH_BYTES))
-            return add_up(
+            return sum_fingerprints(
                 Fingerprints(rows.months, rows.origins, self._fingerprinter.fingerprint_sketches(rows))
                 for rows in decoded
             )
@@ -187,13 +187,13 @@ class Comparison:
 
         def fingerprint_part(packed: T | None) -> Fingerprints:
             try:
-                return NO_FINGERPRINTS if packed is None else add_up([process(packed)])
+                return NO_FINGERPRINTS if packed is None else sum_fingerprints([process(packed)])
             except UnreadableRows as error:
                 damaged.update(error.months)
                 return NO_FINGERPRINTS
 
         async with aclosing(self._process_blocks(size, step, read, fingerprint_part, report)) as found:
-            return StoredFingerprints(add_up([fingerprints async for fingerprints in found]), damaged)
+            return StoredFingerprints(sum_fingerprints([fingerprints async for fingerprints in found]), damaged)
 
     async def _fingerprint_prices(self, files: list[ArchivedFile], report: Report) -> ObservedFingerprints:
         def process(packed: PackedPriceRows | None) -> ObservedFingerprints:
@@ -275,7 +275,9 @@ def _list_differing(fingerprints: Fingerprints) -> set[int]:
 
 
 def _add_prices(parts: list[PriceFingerprints]) -> PriceFingerprints:
-    return PriceFingerprints(add_up(part.totals for part in parts), add_up(part.sketches for part in parts))
+    return PriceFingerprints(
+        sum_fingerprints(part.totals for part in parts), sum_fingerprints(part.sketches for part in parts)
+    )
 
 
 def _list_months(file: ArchivedFile) -> Iterable[int]:

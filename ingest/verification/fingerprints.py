@@ -1,12 +1,12 @@
 """Fingerprints: a number per origin and month, computed from totals or from observations.
 
-Totals are a linear map of the observations. So instead of adding up every pair of locations and comparing all of them, both
-sides are multiplied by the same random vector (R. Freivalds, Probabilistic machines can use less running time, 1977):
+Totals are a linear map of the observations. So no sums of pairs of locations are compared. Instead, both sides are
+multiplied by the same random vector (R. Freivalds, Probabilistic machines can use less running time, 1977):
 
     sum over destinations and days of w(origin) · w(destination) · w(day) · (sum + k · count)
 
-An observation is added once for all pairs that it counts for, because the weights of a port and its ancestors add up, and so
-do the weights of its days. Arithmetic is modulo a prime, so one wrong number is always found. Several wrong numbers are missed
+An observation is added once for all pairs that it counts for: the weights of a port and its ancestors are summed, and so
+are the weights of its days. Arithmetic is modulo a prime, so one wrong number is always found. Several wrong numbers are missed
 if their weighted sum is zero by chance, with a probability below 2^-28. Each run draws new weights.
 
 Sketches are linear too, in the number of prices of a day and bucket. Their fingerprint has the weight of the bucket instead of
@@ -37,7 +37,7 @@ MAX_VALIDITY_DAYS = 3_660
 class Fingerprints(NamedTuple):
     """Fingerprints by month (counted from January 1970) and location.
 
-    The numbers add up in `field`.
+    `field` computes their sums and products.
     """
 
     months: Int64
@@ -52,7 +52,7 @@ class Fingerprints(NamedTuple):
 NO_FINGERPRINTS = Fingerprints(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64))
 
 
-def add_up(parts: Iterable[Fingerprints]) -> Fingerprints:
+def sum_fingerprints(parts: Iterable[Fingerprints]) -> Fingerprints:
     """Return the sums of the fingerprints by key."""
     found = [part for part in parts if len(part.months)]
     if not found:
@@ -195,11 +195,13 @@ class Fingerprinter:
             days = until[np.maximum(stop, start)] - until[start]
             for parts, values in ((totals, valid), (sketches, counted)):
                 fingerprints = field.multiply(values[chosen], days)
-                parts.append(add_up([Fingerprints(np.full(len(chosen), month), rows.origins[chosen], fingerprints)]))
-        return PriceFingerprints(add_up(totals), add_up(sketches))
+                parts.append(
+                    sum_fingerprints([Fingerprints(np.full(len(chosen), month), rows.origins[chosen], fingerprints)])
+                )
+        return PriceFingerprints(sum_fingerprints(totals), sum_fingerprints(sketches))
 
     def roll_up(self, fingerprints: Fingerprints, *, regions_only: bool) -> Fingerprints:
-        """Return the fingerprints of ports added up to all their ancestors.
+        """Return the fingerprints of ports summed to all their ancestors.
 
         The weights of the origins are multiplied in.
         """
@@ -213,7 +215,7 @@ class Fingerprinter:
                     fingerprints.months[known], origins[known], field.multiply(fingerprints.values[known], weights)
                 )
             )
-        return add_up(parts)
+        return sum_fingerprints(parts)
 
     def _weigh_days(self, days: Int64) -> UInt64:
         """Return the weights of days, which have 32 bits.

@@ -14,7 +14,7 @@ from db.sketches.errors import UnreadableSketch
 from domain.intervals import month_number
 from ingest.observations.lane_days import to_lane_days
 from ingest.sketches.build import sketches_by_month
-from ingest.sketches.merge import add_up, is_empty
+from ingest.sketches.merge import is_empty, merge_sketches
 from ingest.sketches.rebuild import read_month
 
 
@@ -71,7 +71,7 @@ async def list_sketch_differences(connection: Connection, month: date, *, limit:
 def _compare(expected: list[bytes], stored: list[bytes], month: date) -> Cell | None:
     signs = np.array([-1] * len(expected) + [1] * len(stored), dtype=np.int64)
     try:
-        (rest,) = add_up(
+        (rest,) = merge_sketches(
             [*expected, *stored], np.zeros(len(signs), dtype=np.int64), signs, np.array([month_number(month)])
         )
     except UnreadableSketch:

@@ -22,7 +22,7 @@ MAX_LANES = 100
 """Maximum number of lanes of one question: all lanes of a table or chart."""
 MAX_MINIMUM_SAMPLE = 1_000_000
 DAYS_PER_TURN = 5_000
-"""Days of totals that are added up in one iteration of the event loop: 1 to 3 ms."""
+"""Days of totals that are summed in one iteration of the event loop: 1 to 3 ms."""
 
 
 class PriceSeriesQuery(NamedTuple):

@@ -133,7 +133,7 @@ def _count_by_day(sketches: Sequence[tuple[date, bytes]], days: DateRange) -> tu
 def _divide(
     sketches: Sequence[tuple[date, bytes]], days: DateRange
 ) -> Iterator[tuple[list[tuple[date, bytes]], DateRange]]:
-    """Yield parts of the sketches, which add up, each with its days within the range."""
+    """Yield the sketches in parts of bounded size, each with its days within the range."""
     part, size = list[tuple[date, bytes]](), 0
     for each in sorted(sketches, key=itemgetter(0)):
         part.append(each)

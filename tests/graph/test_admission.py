@@ -30,7 +30,7 @@ class Query:
         await self.task
 
 
-async def settle() -> None:
+async def run_ready_tasks() -> None:
     """Let all ready tasks run."""
     for _ in range(5):
         await asyncio.sleep(0)
@@ -39,14 +39,14 @@ async def settle() -> None:
 async def test_cost_budget_admits_queries_up_to_its_total_in_order() -> None:
     budget = CostBudget(10)
     first, second, large, small = (Query(budget, cost) for cost in (6, 4, 10, 1))
-    await settle()
+    await run_ready_tasks()
     assert [query.started.is_set() for query in (first, second, large, small)] == [True, True, False, False]
     await first.end()
-    await settle()
+    await run_ready_tasks()
     # The small query would fit, but the large one came first.
     assert not small.started.is_set()
     await second.end()
-    await settle()
+    await run_ready_tasks()
     assert (large.started.is_set(), small.started.is_set()) == (True, False)
     await large.end()
     await small.end()
@@ -57,10 +57,10 @@ async def test_cost_budget_is_shared_by_holders_and_queries() -> None:
     await budget.acquire(10)
     query = Query(budget, 1)
     holder = asyncio.create_task(budget.acquire(10))
-    await settle()
+    await run_ready_tasks()
     assert not query.started.is_set()
     budget.release(10)
-    await settle()
+    await run_ready_tasks()
     assert (query.started.is_set(), holder.done()) == (True, False)
     await query.end()
     await holder
@@ -70,7 +70,7 @@ async def test_cost_budget_is_shared_by_holders_and_queries() -> None:
 async def test_cost_budget_is_not_lost_by_cancelled_queries(is_admitted: bool) -> None:
     budget = CostBudget(10)
     first, waiting, last = Query(budget, 10), Query(budget, 10), Query(budget, 10)
-    await settle()
+    await run_ready_tasks()
     if is_admitted:
         first.cancelled_at_end = waiting
     else:

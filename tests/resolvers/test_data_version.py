@@ -58,20 +58,20 @@ def test_data_version_differs_after_every_invalidation() -> None:
     assert len(names) == 4
 
 
-def test_data_version_has_a_name_of_its_own_until_it_is_settled() -> None:
+def test_data_version_has_a_name_of_its_own_until_it_is_confirmed() -> None:
     version, names = DataVersion(), list[str]()
-    version.must_settle = True
+    version.needs_confirmation = True
     version.listeners.append(names.append)
     version.on_change("7", "1 APPLIED")
     assert version.name.startswith("7+")
-    version.settle()
+    version.confirm()
     assert version.name == "7"
     version.on_change("8", "2 APPLIED")
     version.expect_change("3 APPLIED")
-    version.settle()
+    version.confirm()
     assert version.name == "8+3 APPLIED"
     version.reset()
-    version.settle()
+    version.confirm()
     assert version.name == ""
-    # Listeners follow the data, which do not change when they settle.
+    # Listeners follow the data, which do not change when their version is confirmed.
     assert [name.partition("+")[0] for name in names] == ["7", "8", "8", ""]

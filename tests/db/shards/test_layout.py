@@ -111,7 +111,7 @@ async def test_table_is_read_at_the_coordinator_until_it_is_distributed(tree_clu
 
 
 async def test_database_without_citus_is_logged_once(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    settled = asyncio.Event()
+    committed = asyncio.Event()
     async with (
         open_pool(database_url, API, max_size=1) as pool,
         open_shard_router(
@@ -120,16 +120,16 @@ async def test_database_without_citus_is_logged_once(database_url: str, caplog: 
             max_size=1,
             read_seconds=10,
             lag_seconds=1,
-            on_settled=settled.set,
+            on_all_committed=committed.set,
             on_return=ignore,
             renew_seconds=0.01,
         ) as router,
     ):
         for version in range(3):
-            settled.clear()
+            committed.clear()
             router.on_version(str(version))
             async with asyncio.timeout(SECONDS):
-                await settled.wait()
+                await committed.wait()
         assert router.group_by_owner([EVEN, ODD], int) == [[EVEN, ODD]]
         assert await router.read_at_owner(EVEN, list_locations) == []
     [record] = caplog.records

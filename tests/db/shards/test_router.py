@@ -56,10 +56,10 @@ async def test_new_version_is_read_at_the_coordinator_until_the_workers_have_com
         assert await read_both(router) == [FIRST, SECOND]
 
 
-async def test_version_is_settled_when_all_workers_have_committed_it(tree_cluster: ShardedCluster) -> None:
+async def test_version_is_confirmed_when_all_workers_have_committed_it(tree_cluster: ShardedCluster) -> None:
     version = DataVersion()
-    version.must_settle = True
-    async with routed(tree_cluster, on_settled=version.settle, renew_seconds=SECONDS) as router:
+    version.needs_confirmation = True
+    async with routed(tree_cluster, on_all_committed=version.confirm, renew_seconds=SECONDS) as router:
         version.listeners.append(router.on_version)
         with prepared_change(tree_cluster.workers[1], "0_1_4"):
             version.on_change("7", "1 APPLIED")
@@ -69,10 +69,10 @@ async def test_version_is_settled_when_all_workers_have_committed_it(tree_cluste
         assert version.name == "7"
 
 
-async def test_worker_that_is_away_keeps_no_version_unsettled(tree_cluster: ShardedCluster) -> None:
+async def test_version_is_confirmed_without_a_worker_that_is_away(tree_cluster: ShardedCluster) -> None:
     version = DataVersion()
-    version.must_settle = True
-    async with routed(tree_cluster, on_settled=version.settle, on_return=version.invalidate) as router:
+    version.needs_confirmation = True
+    async with routed(tree_cluster, on_all_committed=version.confirm, on_return=version.invalidate) as router:
         version.listeners.append(router.on_version)
         version.on_change("7", "1 APPLIED")
         await wait_for(router, GateState.OPEN, GateState.OPEN)

@@ -21,7 +21,7 @@ from ingest.batches.move_records import encoding
 from ingest.batches.revert import revert_batch
 from ingest.distribution import distribute
 from ingest.errors import TreeRejected
-from ingest.moves import settlement, steps
+from ingest.moves import recorded_differences, steps
 from ingest.retention import delete_expired
 from ingest.tree import change_tree
 from tests.support.databases.citus import SHARDS, citus_schema
@@ -139,11 +139,11 @@ async def test_change_in_steps_is_not_lost_to_a_batch_that_runs_longer_than_othe
     await compare_totals(database_url, world, DAYS)
 
 
-async def test_change_in_steps_records_and_adds_up_sketches_in_parts(
+async def test_change_in_steps_records_and_merges_sketches_in_parts(
     connection: Connection, database_url: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encoding, "MAX_FILE_BYTES", 0)
-    monkeypatch.setattr(settlement, "MAX_SETTLED_BYTES", 0)
+    monkeypatch.setattr(recorded_differences, "MAX_SUMMED_BYTES", 0)
     later = Item("AAAAA", "CCCCC", FIRST, FIRST + timedelta(days=30), Decimal(7))
 
     async def work(number: int) -> None:

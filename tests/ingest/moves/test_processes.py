@@ -203,7 +203,7 @@ async def commit_behind_a_batch(mover: Mover, database_url: str, busy: Connectio
     with psycopg.connect(database_url, autocommit=True) as observer:
         arguments = (busy.info.backend_pid,)
 
-        def has_settled() -> bool:
+        def waits_for_tree() -> bool:
             return observer.execute(MOVER_LOCKS, arguments).fetchone() == (1,)
 
-        await anyio.to_thread.run_sync(eventually, has_settled, "the change does not write its totals")
+        await anyio.to_thread.run_sync(eventually, waits_for_tree, "the change does not write its totals")

@@ -1,4 +1,4 @@
-"""Sketches of observations against plain Python, built in every way, added up and moved."""
+"""Sketches of observations against plain Python, built in every way, merged and moved."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ from domain.locations import Location, LocationKind
 from ingest.observations.lane_days import LaneDays, first_day_of
 from ingest.sketches import build, merge
 from ingest.sketches.build import MonthSketches, sketches_by_month
-from ingest.sketches.merge import add_up
+from ingest.sketches.merge import merge_sketches
 from ingest.sketches.move import compute_sketch_differences
 from tests.support.batches.sketches import plain_bucket, plain_cells
 
@@ -132,7 +132,7 @@ def test_sketches_count_every_day_of_every_observation(way: str, observations: L
     way=st.sampled_from(sorted(WAYS)),
     max_bytes=st.sampled_from([1, 60, merge.MAX_DECODED_BYTES]),
 )
-def test_sketches_of_two_batches_add_up_and_subtract(
+def test_sketches_of_two_batches_are_merged_and_subtracted(
     first: LaneDays, second: LaneDays, tree: list[Location], way: str, max_bytes: int
 ) -> None:
     with built(way):
@@ -156,7 +156,7 @@ def _add_keys(parts: Sequence[MonthSketches]) -> list[MonthSketches]:
     keys = sorted({key for key, _ in rows})
     groups = np.array([keys.index(key) for key, _ in rows], dtype=np.int64)
     months = np.array([month for month, _, _ in keys], dtype=np.int64)
-    sums = add_up([sketch for _, sketch in rows], groups, np.ones(len(rows), dtype=np.int64), months)
+    sums = merge_sketches([sketch for _, sketch in rows], groups, np.ones(len(rows), dtype=np.int64), months)
     return [
         MonthSketches(month, [origin], [destination], [sketch])
         for (month, origin, destination), sketch in zip(keys, sums, strict=True)

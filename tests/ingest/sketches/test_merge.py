@@ -8,7 +8,7 @@ import pytest
 from db.sketches.encoding import Entries, encode_sketches
 from db.sketches.errors import UnreadableSketch
 from ingest.sketches import merge
-from ingest.sketches.merge import add_up
+from ingest.sketches.merge import merge_sketches
 
 FEBRUARY, MARCH = 649, 650
 """Months of the year 2024, counted from January 1970."""
@@ -35,7 +35,7 @@ def test_sum_does_not_depend_on_the_parts(monkeypatch: pytest.MonkeyPatch, limit
     sketches = [COUNTS, CHANGES, COUNTS, CHANGES, COUNTS, COUNTS, COUNTS]
     groups, signs = np.array([0, 0, 1, 1, 2, 3, 3]), np.array([1, 1, 1, 1, 1, 1, -1])
     months = np.array([FEBRUARY, MARCH, MARCH, FEBRUARY])
-    sums = add_up(sketches, groups, signs, months)
+    sums = merge_sketches(sketches, groups, signs, months)
     assert [each if not merge.is_empty(each) else b"" for each in sums] == [SUM_OF_BOTH, SUM_IN_MARCH, COUNTS, b""]
 
 
@@ -44,7 +44,9 @@ def test_damaged_sketch_is_named_by_its_position_among_all(monkeypatch: pytest.M
     monkeypatch.setattr(merge, "MAX_DECODED_BYTES", limit)
     groups = np.array([0, 0, 1, 1])
     with pytest.raises(UnreadableSketch) as caught:
-        add_up([COUNTS, CHANGES[:-1], COUNTS, CHANGES], groups, np.ones(4, dtype=np.int64), np.array([FEBRUARY, MARCH]))
+        merge_sketches(
+            [COUNTS, CHANGES[:-1], COUNTS, CHANGES], groups, np.ones(4, dtype=np.int64), np.array([FEBRUARY, MARCH])
+        )
     assert caught.value.number == 1
 
 
@@ -53,7 +55,7 @@ def test_memory_does_not_grow_with_the_number_of_sketches() -> None:
     groups = np.repeat(np.arange(50), 8)
     tracemalloc.start()
     try:
-        sums = add_up([large] * len(groups), groups, np.ones(len(groups), dtype=np.int64), np.full(50, MARCH))
+        sums = merge_sketches([large] * len(groups), groups, np.ones(len(groups), dtype=np.int64), np.full(50, MARCH))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -12,7 +12,7 @@ from domain.prices import LASTING
 from ingest.batches.aggregation import MonthTotals, totals_by_month
 from ingest.observations.lane_days import LaneDays
 from ingest.verification import field
-from ingest.verification.fingerprints import MAX_VALIDITY_DAYS, Fingerprinter, Fingerprints, add_up
+from ingest.verification.fingerprints import MAX_VALIDITY_DAYS, Fingerprinter, Fingerprints, sum_fingerprints
 from ingest.verification.rows import ChangeColumns, PriceRows, TotalRows
 
 FIRST_DAY = (date(2023, 12, 20) - date(1970, 1, 1)).days
@@ -89,7 +89,7 @@ def differ(tree: list[Location], totals: TotalRows, observations: PriceRows) -> 
     fingerprinter = Fingerprinter(tree)
     stored = Fingerprints(totals.months, totals.origins, fingerprinter.fingerprint_totals(totals))
     expected = fingerprinter.roll_up(fingerprinter.fingerprint_prices(observations).totals, regions_only=False)
-    return bool(field.is_nonzero(add_up([stored, -expected]).values).any())
+    return bool(field.is_nonzero(sum_fingerprints([stored, -expected]).values).any())
 
 
 def build(tree: list[Location], items: list[tuple[int, int, int, int, int]], *, as_changes: bool = False) -> TotalRows:

@@ -189,7 +189,7 @@ def test_sketches_of_another_month_have_no_prices() -> None:
     assert prices.rank(100, 10**4) is None
 
 
-def test_sketches_that_are_decoded_in_parts_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sketches_that_are_decoded_in_parts_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
     observations = [Observation(37 * number - 900, number % 50, number % 50 + number % 70) for number in range(300)]
     axis = divide(DateRange(FIRST + timedelta(5), FIRST + timedelta(100)), Interval.WEEK)
     rows = [

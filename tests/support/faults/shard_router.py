@@ -37,7 +37,7 @@ async def get_group(connection: Connection) -> int:
 async def routed(
     cluster: ShardedCluster,
     *,
-    on_settled: Callable[[], None] = ignore,
+    on_all_committed: Callable[[], None] = ignore,
     on_return: Callable[[], None] = ignore,
     renew_seconds: float = 0.1,
 ) -> AsyncIterator[ShardRouter]:
@@ -51,7 +51,7 @@ async def routed(
             max_size=2,
             read_seconds=10,
             lag_seconds=1,
-            on_settled=on_settled,
+            on_all_committed=on_all_committed,
             on_return=on_return,
             renew_seconds=renew_seconds,
         ) as router,

@@ -69,7 +69,7 @@ def delete_archived(*, before: date, dry_run: bool, data_dir: Path | None) -> No
 
         async def work(connection: Connection) -> list[ArchivedMonth]:
             months = []
-            async for month in _add_up_months(delete(connection)):
+            async for month in _sum_by_month(delete(connection)):
                 _print_month(month)
                 months.append(month)
             return months
@@ -83,7 +83,7 @@ def delete_archived(*, before: date, dry_run: bool, data_dir: Path | None) -> No
     print_line(f"{counted(rows, 'archived price')} of {counted(len(months), 'month')} {result}")
 
 
-async def _add_up_months(files: AsyncIterator[ArchivedFile]) -> AsyncIterator[ArchivedMonth]:
+async def _sum_by_month(files: AsyncIterator[ArchivedFile]) -> AsyncIterator[ArchivedMonth]:
     """Yield the sums of files that are ordered by month.
 
     If the files end with an error or Ctrl-C, it is raised after the last month, of which only some files may be gone.

@@ -1,4 +1,4 @@
-"""Settlement of a tree change: appends its recorded differences to totals and sketches."""
+"""Last part of a tree change: appends the recorded differences to totals and sketches."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -15,17 +15,17 @@ from db.connection import Connection
 from db.repositories import totals
 from db.sketches.arrays import Int64
 from domain.intervals import month_number
-from ingest.batches.aggregation import MonthTotals, add_up
+from ingest.batches.aggregation import MonthTotals, sum_totals
 from ingest.batches.copy_encoding import encode_totals
 from ingest.batches.move_records.encoding import SignedSketch, decode_sketches, decode_totals
 from ingest.observations.copy_stream import copy_stream
 from ingest.sketches.copy_encoding import append_sketches
 from ingest.sketches.move import sum_by_pair
 
-MAX_SETTLED_CHANGES = 2_000_000
-"""Changes of totals that are added up together: 80 MB. Further ones become separate rows of the same keys."""
-MAX_SETTLED_BYTES = 64 << 20
-"""Bytes of sketches that are added up together."""
+MAX_SUMMED_CHANGES = 2_000_000
+"""Changes of totals that are summed at once: 80 MB. Further ones become separate rows of the same keys."""
+MAX_SUMMED_BYTES = 64 << 20
+"""Bytes of sketches that are summed at once."""
 RECORDS_PER_READ = 20
 """Records of one round trip; each has up to 50,000 changes of totals, or some megabytes of sketches."""
 
@@ -37,7 +37,7 @@ class SnapshotPart(NamedTuple):
     is_visible: bool
 
 
-async def settle(
+async def append_differences(
     connection: Connection,
     new_ids: Mapping[int, int],
     part: SnapshotPart,
@@ -50,30 +50,30 @@ async def settle(
     """
     months = await moves.list_recorded_months(connection)
     for number, month in enumerate(months):
-        await _settle_totals(connection, month, new_ids, part)
+        await _append_totals(connection, month, new_ids, part)
         report((number + 0.5) / len(months))
-        await _settle_sketches(connection, month, new_ids, part)
+        await _append_sketches(connection, month, new_ids, part)
         report((number + 1) / len(months))
 
 
-async def _settle_totals(connection: Connection, month: date, new_ids: Mapping[int, int], part: SnapshotPart) -> None:
+async def _append_totals(connection: Connection, month: date, new_ids: Mapping[int, int], part: SnapshotPart) -> None:
     parts, as_changes = list[MonthTotals](), await totals.can_store_changes(connection)
 
     async def append() -> None:
-        total = await asyncio.to_thread(add_up, parts)
+        total = await asyncio.to_thread(sum_totals, parts)
         parts.clear()
         await totals.copy_totals(connection, copy_stream(encode_totals([total], as_changes=as_changes)))
 
     async with aclosing(_read_records(connection, RecordKind.TOTALS, month, part)) as contents:
         async for content in contents:
             parts.append(await asyncio.to_thread(_decode_totals, month, content, new_ids))
-            if sum(map(len, parts)) > MAX_SETTLED_CHANGES:
+            if sum(map(len, parts)) > MAX_SUMMED_CHANGES:
                 await append()
     if parts:
         await append()
 
 
-async def _settle_sketches(connection: Connection, month: date, new_ids: Mapping[int, int], part: SnapshotPart) -> None:
+async def _append_sketches(connection: Connection, month: date, new_ids: Mapping[int, int], part: SnapshotPart) -> None:
     rows, size = list[SignedSketch](), 0
 
     async def append() -> None:
@@ -85,7 +85,7 @@ async def _settle_sketches(connection: Connection, month: date, new_ids: Mapping
             for origin, destination, sign, sketch in await asyncio.to_thread(decode_sketches, content):
                 rows.append((new_ids.get(origin, origin), new_ids.get(destination, destination), sign, sketch))
                 size += len(sketch)
-            if size > MAX_SETTLED_BYTES:
+            if size > MAX_SUMMED_BYTES:
                 await append()
                 size = 0
     if rows:
