@@ -1,7 +1,7 @@
 """Naive baseline of a batch: the INSERTs of a small service, a thousand rows at a time.
 
 It validates, converts and queues nothing, and computes no sums of regions. Its averages are by lane and day, so every query
-about a region would still have to find its ports and add them up.
+about a region would still have to find its ports and sum their prices.
 """
 
 import csv

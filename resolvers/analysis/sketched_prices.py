@@ -36,7 +36,7 @@ counted. A year of the largest compacted sketches takes half of it.
 MAX_COUNT = (1 << 31) - 1
 """Prices of a cell up to which products of two numbers of prices fit 64-bit integers. Above, Python's integers are used."""
 Counts = npt.NDArray[np.float64]
-"""Numbers of prices. Doubles are exact up to 9 × 10¹⁵, and numpy adds them up several times as fast as integers."""
+"""Numbers of prices. Doubles are exact up to 9 × 10¹⁵, and numpy sums them several times as fast as integers."""
 
 
 class SketchedPrices(OrderStatistics):
