@@ -62,7 +62,7 @@ def session_settings(server_version: int) -> dict[str, str]:
     """Return the settings of every session, by name, in place of those of role and database.
 
     psycopg reads timestamps in ISO style only. A session of a pool is idle as long as no request needs it, and a batch is
-    applied in one transaction: limits of idle sessions and of transactions, made for other applications, would end both.
+    applied in one transaction. Limits of idle sessions and of transactions, made for other applications, would end both.
     """
     settings = {
         "DateStyle": "ISO",

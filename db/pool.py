@@ -90,10 +90,10 @@ class Pool:
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection for the block, after waiting for the end of an outage.
 
-        Raise DatabaseUnavailable when none can be opened in time, ConnectionLost when it breaks, ReadOnlyServer when the server
-        refuses a change, NodeUnavailable when it needs another server that is down. Raise ServerBusy when all connections are
-        in use for POOL_TIMEOUT_SECONDS, or too many callers wait for one. The server may still have done the work of a lost
-        connection: only `read` and `write_idempotent` retry.
+        Raise DatabaseUnavailable when none can be opened in time, and ConnectionLost when it breaks. Raise ReadOnlyServer when
+        the server refuses a change, and NodeUnavailable when it needs another server that is down. Raise ServerBusy when all
+        connections are in use for POOL_TIMEOUT_SECONDS, or too many callers wait for one. The server may still have done the
+        work of a lost connection: only `read` and `write_idempotent` retry.
         """
         if self._outage.is_open:
             await self._outage.wait_until_over()

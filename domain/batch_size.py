@@ -1,8 +1,8 @@
 """Size of a batch in price days and lane-months, with its limits. Standard library only.
 
 The number of items does not bound the cost of a batch: an item may be valid for ten years. A price in a foreign currency is
-stored once per published rate, and the averages of its lane are stored per month, for every pair of regions above it. Items of
-one day are not counted: each is one price in one lane-month, so their number bounds their cost.
+stored once per published rate. The averages of its lane are stored per month, for every pair of regions above it. Items of one
+day are not counted: each is one price in one lane-month, so their number bounds their cost.
 """
 
 from collections.abc import Hashable, Iterable

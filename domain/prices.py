@@ -19,8 +19,8 @@ SLOT_BITS, COUNT_BITS = 6, 18
 LASTING = 32
 """Totals of a pair of locations and a month are stored by day, or as changes, each packed into one integer of 64 bits.
 
-The lowest 6 bits are its slot: the day of the month, counted from 0, plus LASTING if the change applies to all later days of
-the month too. Above them are 18 bits of its count and 40 bits of its sum in US cents, both signed.
+The lowest 6 bits are its slot. It is the day of the month, counted from 0, plus LASTING if the change applies to all later
+days of the month too. Above them are 18 bits of its count and 40 bits of its sum in US cents, both signed.
 """
 COUNT_MASK, SUM_SHIFT = (1 << COUNT_BITS) - 1, SLOT_BITS + COUNT_BITS
 MAX_COUNT, MAX_SUM = 1 << COUNT_BITS - 1, 1 << 63 - SUM_SHIFT

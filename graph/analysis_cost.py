@@ -20,7 +20,7 @@ DAYS_PER_ENTRY = 10
 STATISTIC_COST = 1
 """Additional cost per day of a lane whose statistics are selected.
 
-A year takes 3 ms from sketches, 2 ms from the prices of two ports, and 4 to 80 ms from up to 20,000 prices of two regions; 365
+A year takes 3 ms from sketches, 2 ms from the prices of two ports, and 4 to 80 ms from up to 20,000 prices of two regions. 365
 units are 7 ms. Where a port has more prices, their number is limited.
 """
 LIST_STATISTIC_COST = 5

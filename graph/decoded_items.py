@@ -19,7 +19,7 @@ class DecodedItems:
 class CondensedItems(list[object]):
     """List of upload items in which one entry stands for a run of valid items.
 
-    Invalid items are entries as they are. For each entry, `positions` holds the index of its first item in the list that was
+    Invalid items are entries as they are. `positions` holds, for each entry, the index of its first item in the list that was
     sent.
     """
 

@@ -30,8 +30,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ORDER BY 1
 $$;
 
--- The answers of Ratesgraph for all pairs of regions and all whole weeks, computed before: only these percentiles, in US
--- dollars, of weeks that the range does not cut, and only until the next batch.
+-- The answers of Ratesgraph for all pairs of regions and all whole weeks, computed before. They are only these percentiles, in
+-- US dollars, of weeks that the range does not cut. They are valid only until the next batch.
 CREATE TABLE by_view.percentiles (
     origin      integer NOT NULL,
     destination integer NOT NULL,

@@ -212,7 +212,7 @@ def _remove_stale_lock_files(cluster: Cluster) -> None:
     """Remove lock files that would prevent PostgreSQL from starting forever.
 
     PostgreSQL itself replaces a lock file of a process that is gone. It refuses to start if the number belongs to another
-    program by now, and if the file is empty or damaged, as a full disk or a power failure leaves it.
+    program by now. It also refuses if the file is empty or damaged, as a full disk or a power failure leaves it.
     """
     for path in cluster.lock_files:
         try:

@@ -5,8 +5,8 @@ gate unless the version has changed again. So a read costs no comparison, and no
 version after it.
 
 A connection proves nothing about another one: after a crash a server may first serve an older state, and an address may lead to
-another server. So every connection of the pool is compared with the server of the session when it is opened, and whenever a
-connection is lost the session ends and another one begins.
+another server. So every connection of the pool is compared with the server of the session when it is opened. Whenever a
+connection is lost, the session ends and another one begins.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Read replica: a gated server that replays the write-ahead log of the primary.
 
-When the data has changed, its task asks the primary for the end of the log, which lies after the change, and polls the replica
-until that position is replayed.
+When the data has changed, its task asks the primary for the end of the log, which lies after the change. It then polls the
+replica until that position is replayed.
 """
 
 from collections.abc import Awaitable, Callable

@@ -32,8 +32,8 @@ Until then its worker forwards such reads: they are slower, and not out of date.
 class ShardRouter:
     """Reads of totals, each at the worker that stores the totals of its origin.
 
-    The coordinator answers, or one of its replicas, while the owner of an origin is not known or its gate is closed, and when a
-    read fails at a worker. So an outage of a worker fails only what the coordinator cannot answer either.
+    The coordinator or one of its replicas answers while the owner of an origin is not known or its gate is closed. It also
+    answers when a read fails at a worker. So an outage of a worker fails only what the coordinator cannot answer either.
 
     `on_all_committed` is called as soon as all workers that can be reached have committed the data of the current version.
 

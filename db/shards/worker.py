@@ -1,9 +1,9 @@
 """Citus worker: a gated server that answers the lanes of its own shards.
 
 The coordinator commits a batch on itself, and then tells the workers to commit what they have prepared. So a worker has all
-changes that were announced before a moment when the transactions are gone that were prepared at that moment. A transaction that
-changes the placements of shards is committed in the same way: the placements that the worker knows must be the current ones, or
-it would read a shard that has moved away.
+changes that were announced before a moment when the transactions are gone that were prepared at that moment. A transaction
+that changes the placements of shards is committed in the same way. The placements that the worker knows must be the current
+ones, or it would read a shard that has moved away.
 """
 
 from collections.abc import Awaitable, Callable

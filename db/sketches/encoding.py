@@ -4,8 +4,9 @@ A sketch is a list of entries (day, bucket, count), sorted by day and bucket. Sk
 entries are summed. Layout, little-endian:
 
 - 1 byte: 1 if the entries are changes from day to day, else 0; plus twice the binary logarithm of the width of a count;
-- 1 byte: number of days with entries, D; then D bytes, the days as offsets from the first of the month, and D × 2 bytes, the
-  number of entries of each day;
+- 1 byte: number of days with entries, D;
+- D bytes: these days, as offsets from the first of the month;
+- D × 2 bytes: the number of entries of each day;
 - 2 bytes per entry: the bucket; then 1, 2, 4 or 8 bytes per entry: the count, which may be negative.
 
 Changes apply from their day to the end of the month: an observation of thirty days is two entries instead of thirty.

@@ -1,7 +1,7 @@
 -- The session, its schema, and what the role may do there. All identifiers are returned as SQL spells them, quoted if necessary.
 
 -- get_schema --
--- One row: OID of the schema with this installation's tables, or before the migration of the one that will contain them; NULL if
+-- One row: OID of the schema with this installation's tables; before the migration, of the one that will contain them. NULL if
 -- the search_path leads to no schema.
 SELECT coalesce(
     (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('price_batches')),
@@ -9,8 +9,9 @@ SELECT coalesce(
 )
 
 -- describe_session --
--- One row: the role and the database, the schema in which tables are created (NULL if there is none) with its owner, the settings
--- that can prevent changes, and missing privileges. `client` as the source of a setting means the URL or PGOPTIONS.
+-- One row: the role and the database, and the schema in which tables are created (NULL if there is none) with its owner. It
+-- also has the settings that can prevent changes, and missing privileges. `client` as the source of a setting means the URL or
+-- PGOPTIONS.
 SELECT quote_ident(current_user) AS role,
        quote_ident(current_database()) AS database,
        quote_ident(current_schema()) AS schema,
@@ -41,8 +42,8 @@ FROM pg_namespace
 WHERE nspname = ANY(%(names)s)
 
 -- list_relations --
--- One row per relation of the current schema with one of the names: its name, its owner, whether the role has the rights of the
--- owner, and the privileges that the role lacks.
+-- One row per relation of the current schema with one of the names. It has its name and owner, whether the role has the rights
+-- of the owner, and the privileges that the role lacks.
 SELECT c.relname::text,
        quote_ident(pg_get_userbyid(c.relowner)),
        pg_has_role(c.relowner, 'USAGE'),

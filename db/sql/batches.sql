@@ -141,11 +141,12 @@ WHERE id = %(batch_id)s AND status IN ('QUEUED', 'RUNNING')
 FOR UPDATE SKIP LOCKED
 
 -- measure_queue --
--- One row: the numbers of queued and running batches, the age of the oldest in seconds, the number that ended in the last
--- minute, the bytes of the payloads that wait, and the seconds that one worker needs for them: 0.03 for each batch, 0.13 for each
--- megabyte of text, 0.5 for each megabyte in a compressed format. Only 10,000 batches are measured: for more than that, which
--- happens when no worker has run for long, bytes and seconds are extrapolated. Times later than now come from a clock that was
--- set back. Uses price_batches_waiting_idx, price_batches_ended_at_idx and batch_payloads_pkey.
+-- One row: the numbers of queued and running batches, the age of the oldest in seconds, and the number that ended in the last
+-- minute. It also has the bytes of the payloads that wait, and the seconds that one worker needs for them. These are 0.03 for
+-- each batch, 0.13 for each megabyte of text, and 0.5 for each megabyte in a compressed format. Only 10,000 batches are
+-- measured: for more than that, which happens when no worker has run for long, bytes and seconds are extrapolated. Times later
+-- than now come from a clock that was set back. Uses price_batches_waiting_idx, price_batches_ended_at_idx and
+-- batch_payloads_pkey.
 SELECT waiting.*,
        round(measured.bytes * scale.factor)::bigint AS payload_bytes,
        ((waiting.queued + waiting.running) * 0.03 + measured.seconds * scale.factor)::float AS work_seconds

@@ -101,8 +101,8 @@ ORDER BY t.number
 LIMIT %(limit)s
 
 -- list_stale_months --
--- One row per month, in order, that must be read again. A process of the previous release has applied or reverted, without a
--- record, a batch with prices in the month, and the snapshot of the month does not contain that change. Uses
+-- One row per month, in order, that must be read again. A process of the previous release has applied or reverted a batch with
+-- prices in the month, without a record. The snapshot of the month does not contain that change. Uses
 -- price_batches_changed_in_idx.
 SELECT DISTINCT touched.month::date
 FROM tree_changes c

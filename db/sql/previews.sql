@@ -17,8 +17,8 @@ ANALYZE previewed_totals
 -- One row per day of a lane whose average (in cents, half away from zero) would change, each with the number of new averages.
 -- New averages come last. Within both groups the largest changes come first; a new average changes from zero. Totals are read
 -- only on the days that the upload touches. If a key has several partial sums in previewed_totals, each is joined with all
--- totals of the key, so the sums before the upload are divided by their number. PostgreSQL's integer division truncates towards
--- zero. Uses price_totals_lane_month_idx.
+-- totals of the key. So the sums before the upload are divided by their number. PostgreSQL's integer division truncates
+-- towards zero. Uses price_totals_lane_month_idx.
 WITH parts AS (
     SELECT p.origin, p.destination, p.first_day + (part.position - 1)::integer AS day, 1 AS partial_sums,
            0::bigint AS sum_before, 0 AS count_before, part.price_sum AS sum_added, part.price_count AS count_added

@@ -23,10 +23,10 @@ COPY (
 DELETE FROM prices WHERE batch_id = %(batch_id)s
 
 -- pack_lane_prices --
--- One row: the observations from the ports $1 to the ports $2 that are valid within the days $3 to $4, as columns in
--- PostgreSQL's binary format; NULL without observations. $5 is the maximum validity in days. A few large values cost a fraction
--- of as many rows. The ports are arguments (locations.list_port_ids) instead of a join, which would make the planner read the
--- whole table. The recursion of that join could not be sent to the shards of a distributed table either. Uses
+-- One row: the observations from the ports $1 to the ports $2 that are valid within the days $3 to $4. They are columns in
+-- PostgreSQL's binary format; NULL without observations. $5 is the maximum validity in days. A few large values cost a
+-- fraction of as many rows. The ports are arguments (locations.list_port_ids) instead of a join, which would make the planner
+-- read the whole table. The recursion of that join could not be sent to the shards of a distributed table either. Uses
 -- prices_lane_day_idx for items valid for up to 32 days, and prices_long_lane_day_idx for longer ones. So the whole history of
 -- a lane is not read.
 SELECT string_agg(int8send(usd_cents), ''), string_agg(date_send(first_day), ''), string_agg(date_send(last_day), '')

@@ -60,8 +60,8 @@ COPY (
 ) TO STDOUT (FORMAT csv)
 
 -- copy_out_moved --
--- One row per observation of the lanes (port to port) with an end among the ports that is valid on one of the days, in the
--- format of copy_out_month. Reads the whole table.
+-- One row per observation that is valid on one of the days, of the lanes (port to port) with an end among the ports. The
+-- format is that of copy_out_month. Reads the whole table.
 COPY (
     SELECT origin, destination, first_day - '1970-01-01'::date, last_day - '1970-01-01'::date, usd_cents
     FROM prices

@@ -1,8 +1,9 @@
 -- Derived data: partial sums by day for every pair of locations that a batch touched. The rows of a key are summed, in any
 -- number and order, so a change of totals appends a difference. A row has sums and counts by day, or changes (see migration
--- 0016). A change is one bigint: its sum is `change >> 24`, its count `((change >> 6 & 262143) # 131072) - 131072`, its day of
--- the month, from 0, `change & 31`, and `change & 32` says that it applies to all later days of the month too. Sums that SQL
--- computes are first collected by day in the transaction's temporary table `day_sums`, then packed by `pack_day_sums`.
+-- 0016). A change is one bigint. Its sum is `change >> 24`, and its count `((change >> 6 & 262143) # 131072) - 131072`. Its
+-- day of the month, from 0, is `change & 31`. If `change & 32` is not 0, it applies to all later days of the month too. Sums
+-- that SQL computes are first collected by day in the transaction's temporary table `day_sums`, then packed by
+-- `pack_day_sums`.
 
 -- select_day_totals --
 -- One row per partial sum of the location pair $1 and $2, from the month that begins on $3 to the month of the day $4. A row
@@ -115,11 +116,11 @@ GROUP BY d.origin, a.ancestor, d.day
 -- compact_keys --
 -- Replaces the rows of keys that have more than max_rows rows by their sum. It processes up to max_keys keys after a given one
 -- and before an origin, in the order of price_totals_lane_month_idx, and reads only that index to find them. It stops after the
--- key that brings the number of merged rows to max_merged. One row: the last of these keys and the number of deleted rows, as
--- one column of JSON, because a shard of a distributed table returns only one column. No row at the end. Arrays are summed by
--- day of the month: a subscript outside of an array adds nothing, and this costs a tenth of unnesting. Changes are summed by
--- slot. They stay changes if all rows of the key are changes and their sum has at most max_changes; otherwise they are spread
--- over the days and added to the arrays.
+-- key that brings the number of merged rows to max_merged. One row: the last of these keys and the number of deleted rows. No
+-- row at the end. The row is one column of JSON, because a shard of a distributed table returns only one column. Arrays are
+-- summed by day of the month: a subscript outside of an array adds nothing, and this costs a tenth of unnesting. Changes are
+-- summed by slot. They stay changes if all rows of the key are changes and their sum has at most max_changes. Otherwise they
+-- are spread over the days and added to the arrays.
 WITH found AS MATERIALIZED (
     SELECT origin, destination, month, count(*) AS row_count
     FROM price_totals
@@ -250,9 +251,10 @@ ORDER BY month
 
 -- diff_month --
 -- One row per pair of locations and day of the month whose totals differ from day_sums, largest difference first. The locations
--- of a damaged row may not exist. If its month is not the first day of a month, or if it begins outside of its month, it counts
--- after the end of the month, because Python may not be able to represent its days. OFFSET 0 makes the workers of a cluster
--- send rows as they are stored instead of one row per day; a single server takes two thirds of the time with it.
+-- of a damaged row may not exist. If its month is not the first day of a month, or if it begins outside of its month, it
+-- counts after the end of the month. The reason is that Python may not be able to represent its days. OFFSET 0 makes the
+-- workers of a cluster send rows as they are stored instead of one row per day. A single server takes two thirds of the time
+-- with it.
 SELECT coalesce(o.key, '?' || origin) AS origin, coalesce(d.key, '?' || destination) AS destination, day,
        coalesce(expected.price_sum, 0) AS expected_sum, coalesce(expected.price_count, 0) AS expected_count,
        coalesce(actual.price_sum, 0) AS actual_sum, coalesce(actual.price_count, 0) AS actual_count

@@ -4,8 +4,8 @@
 -- age of its xmin proves that. A settled row without this proof counts as new, which costs time only.
 
 -- describe_storage --
--- One row: the cluster, database, tables and major version to which transaction IDs and checksums belong, the oldest
--- transaction in progress, the next one, and the numbers of blocks of totals, observations and sketches.
+-- One row: the cluster, database, tables and major version to which transaction IDs and checksums belong. It also has the
+-- oldest transaction in progress, the next one, and the numbers of blocks of totals, observations and sketches.
 SELECT concat_ws(
            '/',
            (SELECT system_identifier FROM pg_control_system()),
@@ -30,9 +30,9 @@ SELECT pg_export_snapshot()
 SET TRANSACTION SNAPSHOT %(name)s
 
 -- list_totals_checksums --
--- One row per month and range of origins with totals in a range of blocks, and per combination of two properties: settled at
--- the last verification (before the transaction `before`), and settled now. It has the latest first day, the number of rows and
--- the sum of their hashes over all columns.
+-- One row per month and range of origins with totals in a range of blocks, and per combination of two properties. These are:
+-- settled at the last verification (before the transaction `before`), and settled now. It has the latest first day, the number
+-- of rows and the sum of their hashes over all columns.
 SELECT month - '1970-01-01'::date AS period, origin / %(width)s * %(width)s AS first_origin,
        age(xmin) > (SELECT age(%(before)s::xid)) AS is_verified, age(xmin) > (SELECT age(%(settled)s::xid)) AS is_settled,
        max(first_day - '1970-01-01'::date), count(*), sum(hash_record_extended(t, 1))
@@ -50,8 +50,8 @@ WHERE ctid >= %(first)s::tid AND ctid < %(until)s::tid
 GROUP BY period, first_origin, is_verified, is_settled
 
 -- list_prices_checksums --
--- One row per period of 32 days and range of origins with observations in a range of blocks, and per combination of the
--- properties of list_totals_checksums, with the last day. An observation belongs to the period of its first day.
+-- One row per period of 32 days and range of origins with observations in a range of blocks, with the last day. Rows are
+-- divided by the two properties of list_totals_checksums. An observation belongs to the period of its first day.
 SELECT (first_day - '1970-01-01'::date) / 32 * 32 AS period, origin / %(width)s * %(width)s AS first_origin,
        age(xmin) > (SELECT age(%(before)s::xid)) AS is_verified, age(xmin) > (SELECT age(%(settled)s::xid)) AS is_settled,
        max(last_day - '1970-01-01'::date), count(*), sum(hash_record_extended(p, 1))

@@ -24,9 +24,9 @@ SELECT md5(concat_ws(
 SELECT pg_current_wal_insert_lsn()::text
 
 -- locate_position --
--- One row: the end of the write-ahead log as a standby reports it, the timeline, the identifier of the cluster, and the OIDs of the
--- database and of a table, which a standby has too. After a full page the log goes on behind the header of the next one, where no record
--- ends: a standby reports the end of the page, 24 or 40 bytes before.
+-- One row: the end of the write-ahead log as a standby reports it, and the timeline. It also has the identifier of the
+-- cluster, and the OIDs of the database and of a table, which a standby has too. After a full page the log goes on behind the
+-- header of the next one, where no record ends. A standby reports the end of the page, 24 or 40 bytes before.
 SELECT
     (position - CASE WHEN behind_page IN (24, 40) THEN behind_page ELSE 0 END)::text,
     ('x' || left(pg_walfile_name(position), 8))::bit(32)::int,

@@ -1,7 +1,7 @@
 """Print the weekly averages of lanes as a table, with httpx and no GraphQL library.
 
-It shows how to wait as a busy server asks (429 and 503 with `Retry-After`), and how to handle errors by their codes: a lane
-with an unknown location is reported and left out, and any other error ends the program.
+It shows how to wait as a busy server asks (429 and 503 with `Retry-After`), and how to handle errors by their codes. A lane
+with an unknown location is reported and left out. Any other error ends the program.
 
 Usage: python weekly_prices.py [ORIGIN:DESTINATION ...]
 """

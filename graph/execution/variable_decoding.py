@@ -1,10 +1,10 @@
 """Decoding of uploaded items by msgspec before execution.
 
 graphql-core coerces every item of a list of input objects field by field in Python. For 10,000 items, this blocks the event
-loop for 1.0 s.
-Therefore lists of PriceInput among the variables are decoded by msgspec, in C. A run of valid items reaches its resolver as
-one opaque value in place of the price of a single item. Only invalid items are left to GraphQL's own coercion and its errors,
-and no more of them than a response lists errors. All other variables are coerced by graphql-core, up to a number of values.
+loop for 1.0 s. Therefore lists of PriceInput among the variables are decoded by msgspec, in C. A run of valid items becomes
+one item, whose price is an opaque value with the decoded items. Only invalid items are left to GraphQL's own coercion and its
+errors, and at most as many as a response lists errors. All other variables are coerced by graphql-core, up to a number of
+values.
 """
 
 from collections.abc import Iterator, Sequence
@@ -47,7 +47,7 @@ def decode_variables(
     Return an error (TOO_MANY_VALUES) if their coercion would block the event loop.
 
     Args:
-        max_errors: Number of errors that a response lists. A list is not decoded further after as many invalid items.
+        max_errors: Number of errors that a response lists. Decoding of a list stops after more invalid items than that.
     """
     decoded = {}
     for definition in operation.variable_definitions or ():
@@ -98,7 +98,7 @@ def _condense(values: Sequence[object], max_errors: int) -> CondensedItems:
         if run:
             condensed.add(position - len(run), _wrap_decoded(run))
             run = []
-        # One more than the limit, for the error that tells of further ones.
+        # The list keeps one invalid item more than the limit, so that the response says that there are further errors.
         if count_of_invalid > max_errors:
             condensed.add(position, NOT_DECODED)
             return condensed

@@ -1,7 +1,7 @@
 """Currency conversion: checked items become observations in US cents, at each day's rate.
 
 A day without a published rate (weekend, holiday) uses the last rate before it. A day after the newest published day of all
-currencies uses the rates of that day. A currency that is no longer published has no rate from then on: a price is never
+currencies uses the rates of that day. A currency that is no longer published has no rate from then on. A price is never
 converted at a rate more than MAX_RATE_AGE_DAYS older than its day, or than the newest known day.
 """
 

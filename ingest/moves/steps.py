@@ -39,7 +39,7 @@ READING_SHARE = 0.75
 
 
 class _Outdated(Exception):
-    """The plan is outdated: other work has changed the tree, or totals without a record."""
+    """The plan is outdated: other work changed the tree, or totals without recording it."""
 
 
 class _Stale(Exception):
@@ -98,8 +98,8 @@ class SteppedChange:
     async def run(self, report: Callable[[float], None]) -> TreeChange | None:
         """Apply the change. Return None if it has not been applied.
 
-        That happens if other work, usually a process of the previous release, keeps changing totals without a record. `report`
-        receives the fraction before the change begins, before each step, and before and within the last transaction.
+        That happens if other work, usually a process of the previous release, repeatedly changes totals without recording it.
+        `report` receives the fraction before the change begins, before each step, and before and within the last transaction.
         """
         report(0.0)
         try:

@@ -1,7 +1,7 @@
 """Recognition of the dialects of CSV that spreadsheets write. The header decides.
 
-A dialect is the separator of the fields, the ends of the lines, and the lines before the header: blank ones, comments, and the
-line `sep=;` that Excel reads. RFC 4180 defines none of them.
+A dialect is the separator of the fields, the ends of the lines, and the lines before the header. These are blank ones,
+comments, and the line `sep=;` that Excel reads. RFC 4180 defines none of them.
 """
 
 import csv

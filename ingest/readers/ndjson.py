@@ -1,6 +1,6 @@
 """Reads NDJSON price files: most lines by polars, those that it could misread one by one.
 
-polars parses JSON strictly, but it drops keys that are not in its schema, takes the first of two equal keys, decodes an
+polars parses JSON strictly, but it drops keys that are not in its schema, and takes the first of two equal keys. It decodes an
 unpaired surrogate as NUL, and rejects a block for one line that is no object. So a row is used only if the signs in its line
 prove that it is complete (SIGNS). If polars rejects a block, the lines of the chunks that it rejects too are parsed one by one
 (`ingest.readers.ndjson_line`).
@@ -25,7 +25,7 @@ SIGNS = b":{[\\"
 """Signs of which a line has one more than cells, if each of its keys has a cell.
 
 A line has a brace, and a colon for each key. A cell with a value requires a key. So if there is only one sign more than cells,
-there is no key without a cell of its own, unknown or repeated, no list, no inner object and no escape.
+each key has a cell of its own. No key is unknown or repeated, and there is no list, no inner object and no escape.
 """
 NULLS = (b":null", b": null")
 """Null values as JSON writers put them behind their key. In another form, their lines are parsed one by one."""

@@ -1,8 +1,8 @@
 """Detection of rows that have changed since the last verification, by their checksums.
 
 A row is settled if its transaction ended before all transactions that were still running. A settled row can only disappear,
-because an UPDATE writes a new row. A checksum covers the settled rows of a part. If their number and the sum of their hashes
-are the same as at the last verification, the rows are the same, and only newer rows need to be checked. Otherwise rows were
+because an UPDATE writes a new row. A checksum covers the settled rows of a part: their number and the sum of their hashes. If
+it is the same as at the last verification, so are the rows, and only newer rows need to be checked. Otherwise rows were
 deleted (by a revert, a compaction, or by mistake) or damaged, and the whole part is checked again.
 """
 
@@ -78,7 +78,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Data besides the stored observations on which totals and sketches depend.
+    """Data on which totals and sketches depend, besides the stored observations.
 
     The sketches of `stale` months have not been built yet, and are not read; ALL_MONTHS stands for all months.
     """

@@ -35,7 +35,7 @@ from ingest.verification.rows import (
 from ingest.verification.snapshot import Snapshot, run_both
 
 BLOCKS_PER_STEP = 2_048
-"""Blocks that one statement packs: 16 MB of rows, which are about as much to receive."""
+"""Blocks that one statement packs: 16 MB of rows. The packed rows have about the same size."""
 SKETCH_BLOCKS_PER_STEP = 16
 """Blocks of sketches that one statement packs. A block refers to up to a hundred TOASTed sketches of up to 44 kB each."""
 MAX_SKETCH_BYTES = 4 << 20

@@ -1,7 +1,8 @@
 """Arithmetic modulo the Mersenne prime 2^61 - 1, on whole arrays.
 
-Modulo a prime no product of weights vanishes, unlike modulo 2^64, where a high bit times an even weight does. Numbers lie in
-0 to PRIME, both included, in unsigned integers of 64 bits. As 2^61 is 1 here, the bits above the 61st are added to those below.
+Modulo a prime no product of weights vanishes. Modulo 2^64, a high bit times an even weight would. Numbers are unsigned
+integers of 64 bits from 0 to PRIME, both included. As 2^61 is 1 modulo the prime, the bits above the 61st are added to those
+below.
 """
 
 import numpy as np
@@ -36,7 +37,7 @@ def multiply(left: UInt64, right: UInt64) -> UInt64:
     left_high, left_low = left >> HALF_BITS, left & HALF
     right_high, right_low = right >> HALF_BITS, right & HALF
     middle = left_high * right_low + left_low * right_high
-    # 2^64 is 8, and the middle part, which has 62 bits, stands 32 bits higher.
+    # 2^64 is 8 modulo PRIME. The middle part has 62 bits and is shifted by 32.
     return reduce(reduce(left_high * right_high * np.uint64(8) + _shift_by_32(middle)) + reduce(left_low * right_low))
 
 
@@ -67,6 +68,6 @@ def negate(numbers: UInt64) -> UInt64:
 
 
 def is_nonzero(numbers: UInt64) -> npt.NDArray[np.bool_]:
-    """Return for each number whether it differs from zero, which PRIME represents too."""
+    """Return for each number whether it differs from zero; PRIME represents zero too."""
     is_zero: npt.NDArray[np.bool_] = numbers % PRIME == 0
     return ~is_zero

@@ -5,9 +5,9 @@ multiplied by the same random vector (R. Freivalds, Probabilistic machines can u
 
     sum over destinations and days of w(origin) · w(destination) · w(day) · (sum + k · count)
 
-An observation is added once for all pairs that it counts for: the weights of a port and its ancestors are summed, and so
-are the weights of its days. Arithmetic is modulo a prime, so one wrong number is always found. Several wrong numbers are missed
-if their weighted sum is zero by chance, with a probability below 2^-28. Each run draws new weights.
+An observation is added once for all pairs that it counts for. The weights of a port and its ancestors are summed, and so are
+the weights of its days. Arithmetic is modulo a prime, so one wrong number is always found. Several wrong numbers are missed if
+their weighted sum is zero by chance, with a probability below 2^-28. Each run draws new weights.
 
 Sketches are linear too, in the number of prices of a day and bucket. Their fingerprint has the weight of the bucket instead of
 the sum and the count, and only regions as origins and destinations.

@@ -45,7 +45,7 @@ class OrderStatistics(ABC):
     def _pick(self, offsets: Int64) -> tuple[Int64, Int64]:
         """Return the prices at some positions in US cents, and their rates.
 
-        Positions count over all buckets; one behind the last price is that of the last price.
+        Positions count over all buckets. The position behind the last price stands for the last price.
         """
 
     @abstractmethod

@@ -4,9 +4,9 @@ The cost does not grow with the number of prices.
 
 A cell is the number of prices of one price bucket within one segment of the range. They come from observations, each of which
 repeats its price on every day that it is valid. The cell has at least as many observations as its daily numbers rise by in
-all. The prices are divided evenly among these, and the k-th of n observations is taken to lie at (k + ½) / n of the way
-through the price bucket, so it is at most one price bucket wrong. An order statistic inherits that: where every price is at
-most a factor away from its estimate, so is the n-th smallest of all.
+all. The prices are divided evenly among these. The k-th of n observations is taken to lie at (k + ½) / n of the way through
+the price bucket. So it is at most one price bucket wrong. An order statistic has the same bound: if every price is at most a
+factor away from its estimate, so is the n-th smallest of all.
 
 Where a bucket has several exchange rates, its cells overlap. They are put in order by their middles, and each stands for its
 middle, which is at most half a price bucket wrong.

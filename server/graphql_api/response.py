@@ -74,8 +74,8 @@ class ResponseWriter:
     def bypasses_cache(self) -> bool:
         """Return whether the response must neither come from the cache nor be stored in it.
 
-        This applies to responses with `extensions.cost`, to callers without the read scope, to event streams, and to clients
-        that ask for changes which only the primary is certain to have.
+        This applies to responses with `extensions.cost`, to callers without the read scope, and to event streams. It also
+        applies to clients that ask for changes which only the primary is certain to have.
         """
         return (
             bool(self.cost_mode) or not self.caller.can_read or self.accepted.media_type is None or self.reads_primary

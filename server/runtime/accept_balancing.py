@@ -51,7 +51,7 @@ class BacklogAcceptor:
     """Accepts all waiting connections at once while the event loop is busy.
 
     uvloop accepts one connection in each iteration. If the iterations take long, a probe waits for as many of them as
-    connections came before it: behind 900 connections with expensive queries it waited for more than 15 seconds.
+    connections came before it. Behind 900 connections with expensive queries it waited for more than 15 seconds.
     """
 
     def __init__(self) -> None:
