@@ -112,12 +112,18 @@ def _check_entries(entries: Iterable[AliasEntry], keys: Mapping[str, str]) -> di
     wanted = dict[str, AliasEntry]()
     for entry in entries:
         if entry.key is not None and entry.alias in keys:
-            message = f"{entry.place}: {entry.alias} is already the key of a location"
+            message = f"{entry.place}: {entry.alias} is already the key of a location; choose another alias"
             raise TreeRejected("LOCATION_CLASH", message, entry.number)
         if entry.key is not None and entry.key not in keys:
-            raise TreeRejected("UNKNOWN_LOCATION", f"{entry.place}: unknown location {entry.key!a}", entry.number)
+            raise TreeRejected(
+                "UNKNOWN_LOCATION",
+                f"{entry.place}: unknown location {entry.key!a}; add it first, or correct the key",
+                entry.number,
+            )
         other = wanted.setdefault(entry.alias, entry)
         if other.key != entry.key:
-            message = f"{entry.place}: {entry.alias} stands for another location in {other.place}"
+            message = (
+                f"{entry.place}: {entry.alias} stands for another location in {other.place}; remove one of the two"
+            )
             raise TreeRejected("AMBIGUOUS_ALIAS", message, entry.number)
     return wanted

@@ -106,11 +106,16 @@ def _name_values(header: Header, row: list[str], place: str) -> dict[str, str]:
     count = len(header.columns)
     required = max(position for position, name in enumerate(header.columns, start=1) if name in header.known)
     if len(row) < required or any(cell.strip() for cell in row[count:]):
-        raise FileRejected("WRONG_COLUMNS", f"{place}: expected {count} fields, got {len(row)}")
+        raise FileRejected(
+            "WRONG_COLUMNS",
+            f"{place}: expected {count} fields, got {len(row)}; quote values that contain the separator",
+        )
     pairs = list(zip(header.columns, row, strict=False))
     for column, value in pairs:
         if column not in header.known and value.strip():
-            raise FileRejected("WRONG_COLUMNS", f"{place}: a value in a column {column or 'without a name'}")
+            raise FileRejected(
+                "WRONG_COLUMNS", f"{place}: a value in a column {column or 'without a name'}; remove the column"
+            )
     return dict(pairs)
 
 

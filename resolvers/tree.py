@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from domain.batches import Rejection
 from domain.locations import Location, LocationKind, TreeChange, TreeEntry, normalize_code
 from resolvers.context import RequestContext
-from resolvers.locations import find_by_key
+from resolvers.errors import quote
+from resolvers.locations import MAX_KEY_LENGTH, find_by_key
 from resolvers.uploads.batch_storage import require_room
 
 MAX_ENTRIES = 10_000
@@ -40,7 +41,7 @@ async def move_location(context: RequestContext, key: str, parent_key: str | Non
     """Move a location to another parent region, or make a region a root."""
     location = await find_by_key(context, key)
     if location is None:
-        problem = Rejection(None, "key", "UNKNOWN_LOCATION", "unknown location", None)
+        problem = Rejection(None, "key", "UNKNOWN_LOCATION", f"unknown location {quote(key, MAX_KEY_LENGTH)}", None)
         return TreeOutcome(user_errors=[problem])
     return await _change(context, [TreeEntry(location.kind, location.key, None, parent_key, "the move")])
 

@@ -133,7 +133,11 @@ def _reject_unknown(items: pl.DataFrame, known: Iterable[str]) -> pl.DataFrame:
 
 def _reject_no_rate(items: pl.DataFrame) -> pl.DataFrame:
     day = pl.col("first_day").cast(pl.Date).cast(pl.String)
-    message = pl.format("exchange rates for {} do not cover every day from {}", pl.col("currency"), day)
+    message = pl.format(
+        "exchange rates for {} do not cover every day from {}; use a currency with rates, such as USD",
+        pl.col("currency"),
+        day,
+    )
     return rejection_rows(items, pl.lit(True), "currency", "NO_EXCHANGE_RATE", message, pl.col("currency"))
 
 

@@ -86,7 +86,9 @@ def _reject_panics(parts: Iterator[T]) -> Iterator[T]:
     try:
         yield from parts
     except PanicException as error:
-        raise FileRejected("BROKEN_FILE", "the file contains a value that cannot be processed") from error
+        raise FileRejected(
+            "BROKEN_FILE", "the file contains a value that cannot be processed; split the file to find it"
+        ) from error
 
 
 def check_slices(

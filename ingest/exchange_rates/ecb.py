@@ -47,7 +47,8 @@ def read_ecb_history(data: bytes) -> pl.DataFrame:
 
 
 def _unreadable(reason: str) -> RatesUnavailable:
-    return RatesUnavailable("RATES_UNREADABLE", f"invalid exchange-rate history of the European Central Bank: {reason}")
+    message = f"invalid exchange-rate history of the European Central Bank: {reason}; try again later"
+    return RatesUnavailable("RATES_UNREADABLE", message)
 
 
 def _unpack(data: bytes) -> bytes:

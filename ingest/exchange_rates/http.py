@@ -49,7 +49,7 @@ async def download(client: httpx.AsyncClient, url: str, *, max_bytes: int) -> by
             async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > max_bytes:
-                    message = f"response from {source} exceeds {max_bytes:,} bytes"
+                    message = f"response from {source} exceeds {max_bytes:,} bytes; check the URL of the source"
                     raise RatesUnavailable("RATES_REFUSED", message)
             return bytes(body)
     except (TimeoutError, httpx.TimeoutException) as error:
@@ -72,5 +72,5 @@ def _check_status(status: int, source: str) -> None:
     elif status == HTTPStatus.TOO_MANY_REQUESTS:
         reason = "rate limited by the source, try again later"
     else:
-        reason = "expected status 200"
+        reason = "expected status 200, check the URL of the source or try again later"
     raise RatesUnavailable("RATES_REFUSED", f"{source} responded with HTTP status {status}: {reason}")

@@ -24,6 +24,7 @@ MAX_DAYS = 31
 
 Each is a request, and the source limits their number.
 """
+CHECK_URL = "; check RATESGRAPH_OPENEXCHANGERATES_URL, or try again later"
 RATES = {"currency": pl.String(), "day": pl.Date(), "usd_per_unit": pl.Decimal(24, DECIMALS)}
 
 
@@ -33,7 +34,10 @@ async def fetch_ecb_rates(url: str, today: date) -> pl.DataFrame:
         history = read_ecb_history(await download(client, url, max_bytes=MAX_ARCHIVE_BYTES))
     # Every later day is converted at the newest rates, so a single future day would affect all of them.
     if history["day"].max() > today:  # type: ignore[operator]
-        raise RatesUnavailable("RATES_UNREADABLE", f"the exchange-rate history contains dates after today ({today})")
+        raise RatesUnavailable(
+            "RATES_UNREADABLE",
+            f"the exchange-rate history contains dates after today ({today}); check the clock of this machine",
+        )
     return history
 
 
@@ -53,7 +57,9 @@ async def fetch_openexchangerates(url: str, app_id: str, days: DateRange) -> pl.
     """Return the rates of openexchangerates.org for all of the days, or raise RatesUnavailable."""
     key = app_id.strip()
     if not key.isascii() or not key.isprintable():
-        raise RatesUnavailable("RATES_REFUSED", "the openexchangerates API key contains invalid characters")
+        raise RatesUnavailable(
+            "RATES_REFUSED", "the API key contains invalid characters; correct RATESGRAPH_OPENEXCHANGERATES_APP_ID"
+        )
     rows: list[tuple[str, date, Decimal]] = []
     # Not as `app_id` in the URL, which logs may record (https://docs.openexchangerates.org/docs/authentication).
     async with open_client({"Authorization": f"Token {key}"}) as client:
@@ -79,16 +85,16 @@ def parse_day(response: bytes, day: date) -> dict[str, Decimal]:
         rates = msgspec.json.decode(response, type=_DayRates)
     # Invalid JSON, invalid UTF-8 and an unexpected structure each raise ValueError.
     except (ValueError, RecursionError) as error:
-        raise RatesUnavailable("RATES_UNREADABLE", f"the response for {day} is not a rate table") from error
+        raise RatesUnavailable("RATES_UNREADABLE", f"the response for {day} is not a rate table{CHECK_URL}") from error
     if rates.base != "USD":
-        raise RatesUnavailable("RATES_UNREADABLE", f"the rates for {day} do not have the base USD")
+        raise RatesUnavailable("RATES_UNREADABLE", f"the rates for {day} do not have the base USD{CHECK_URL}")
     inverted = {
         currency: _invert(units)
         for currency, units in rates.rates.items()
         if currency != "USD" and CURRENCY.fullmatch(currency) and _is_storable_rate(units)
     }
     if not inverted:
-        raise RatesUnavailable("RATES_UNREADABLE", f"no rates for {day}")
+        raise RatesUnavailable("RATES_UNREADABLE", f"the response for {day} has no rates{CHECK_URL}")
     return inverted
 
 

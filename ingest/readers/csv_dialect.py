@@ -18,6 +18,7 @@ from ingest.readers.columns import PRICES, Layouts, find_layout, normal_name
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 MAX_HEADER_BYTES = 4_096
 """Longer than any valid header."""
+OPEN_QUOTE = "unterminated quote; close it, or write a quote inside a quoted value twice"
 MAX_COLUMNS = 32
 """Columns of a file, those without values included.
 
@@ -106,10 +107,12 @@ def parse_header(data: bytes, layouts: Layouts = PRICES) -> Header | None:
     known = tuple(name for name in names if name in layouts.columns)
     header = Header(separator, tuple(names), known, first_line + lines - 1, stop)
     if data.count(b'"', start, stop) % 2:
-        raise FileRejected("BROKEN_FILE", f"line {first_line}: unterminated quote")
+        raise FileRejected("BROKEN_FILE", f"line {first_line}: {OPEN_QUOTE}")
     _require_layout(header, first_line, layouts)
     if len(names) > MAX_COLUMNS or stop - start > MAX_HEADER_BYTES:
-        message = f"line {first_line}: the header has {len(names)} columns or more, limit {MAX_COLUMNS}"
+        message = (
+            f"line {first_line}: the header has {len(names)} columns or more, limit {MAX_COLUMNS}; remove the others"
+        )
         raise FileRejected("WRONG_COLUMNS", message)
     return header
 

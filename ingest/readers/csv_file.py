@@ -16,7 +16,7 @@ from polars.exceptions import PanicException, PolarsError
 
 from ingest.errors import FileRejected
 from ingest.readers.columns import FIELDS, KNOWN_COLUMNS, OPTIONAL_COLUMN, find_layout
-from ingest.readers.csv_dialect import MAX_COLUMNS, SEPARATORS, Header, parse_header
+from ingest.readers.csv_dialect import MAX_COLUMNS, OPEN_QUOTE, SEPARATORS, Header, parse_header
 from ingest.readers.decimal_commas import read_decimal_commas
 from ingest.readers.line_blocks import Block
 from ingest.readers.problems import Note, Problem, problem_rows
@@ -213,7 +213,7 @@ def parse_rows(block: Block, separator: str) -> Iterator[tuple[int, list[str]]]:
             reason = str(error)
             if ended:
                 # A complete row ends without a look at the next line.
-                reason = "unterminated quote"
+                reason = OPEN_QUOTE
             elif "expected after" in reason:
                 reason = "text after a closing quote; write a quote inside a quoted value twice"
             raise FileRejected(BROKEN, f"line {line}: {reason}") from error

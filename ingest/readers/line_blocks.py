@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.errors import FileRejected
-from ingest.readers.csv_dialect import unify_line_ends
+from ingest.readers.csv_dialect import OPEN_QUOTE, unify_line_ends
 from ingest.readers.text_chunks import read_chunks
 
 BLOCK_BYTES = 8 << 20
@@ -54,7 +54,7 @@ def read_blocks(file: BinaryIO, *, gzipped: bool, quoted: bool) -> Iterator[Bloc
         if total > MAX_TEXT_BYTES:
             raise FileRejected("BROKEN_FILE", f"decompressed size exceeds {MAX_TEXT_BYTES >> 30} GiB; split the file")
         if total > max(MIN_TEXT_LIMIT_BYTES, MAX_COMPRESSION_RATIO * file.tell()):
-            message = f"compression ratio exceeds {MAX_COMPRESSION_RATIO}:1 (possible decompression bomb)"
+            message = f"compression ratio exceeds {MAX_COMPRESSION_RATIO}:1 (possible decompression bomb); decompress the file"
             raise FileRejected("BROKEN_FILE", message)
         data = rest + chunk
         ends = _line_ends(data, quoted=quoted)
@@ -98,8 +98,10 @@ def _require_short_lines(block: Block, ends: npt.NDArray[np.int64]) -> None:
 
 def _line_error(line: int, data: bytes) -> FileRejected:
     if b"\n" in data[:MAX_LINE_BYTES]:
-        return FileRejected("BROKEN_FILE", f"line {line}: unterminated quote")
-    return FileRejected("BROKEN_FILE", f"line {line} is longer than {MAX_LINE_BYTES >> 20} MiB")
+        return FileRejected("BROKEN_FILE", f"line {line}: {OPEN_QUOTE}")
+    return FileRejected(
+        "BROKEN_FILE", f"line {line} is longer than {MAX_LINE_BYTES >> 20} MiB; write one price per line"
+    )
 
 
 def _require_utf8(block: Block) -> None:

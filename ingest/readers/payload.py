@@ -20,7 +20,7 @@ async def open_payload(connection: Connection, batch_id: int) -> AsyncIterator[t
     """
     payload = await payloads.find_payload(connection, batch_id)
     if payload is None:
-        raise FileRejected("PAYLOAD_GONE", "the uploaded payload has expired")
+        raise FileRejected("PAYLOAD_GONE", "the uploaded payload has expired; upload it again")
     with TemporaryFile(prefix="ratesgraph-") as file:
         for part in range(payload.parts):
             data = await payloads.get_payload_part(connection, batch_id, part)

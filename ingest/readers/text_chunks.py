@@ -57,12 +57,12 @@ def _read(source: BinaryIO | gzip.GzipFile, size: int) -> bytes:
     try:
         return source.read(size)
     except EOFError as error:
-        raise FileRejected("BROKEN_FILE", "truncated gzip data: the file is cut off") from error
+        raise FileRejected("BROKEN_FILE", "truncated gzip data: the file is cut off; send it again") from error
     except gzip.BadGzipFile as error:
         if "Not a gzipped file" in str(error):
             message = "the gzip data are followed by other data; compress all of the file, or remove them"
         else:
-            message = "damaged gzip data"
+            message = "damaged gzip data; compress the file again"
         raise FileRejected("BROKEN_FILE", message) from error
     except zlib.error as error:
-        raise FileRejected("BROKEN_FILE", "damaged gzip data") from error
+        raise FileRejected("BROKEN_FILE", "damaged gzip data; compress the file again") from error

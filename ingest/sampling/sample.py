@@ -44,7 +44,7 @@ async def choose_sample(source: Connection, *, lanes: int, seed: int, report: Ca
             report(f"Looking at the lanes of {file.month:%Y-%m}")
             described = merge_descriptions([*described, *await asyncio.to_thread(describe_file_lanes, file)])
         if not described:
-            raise SampleRejected("NO_PRICES", "the source has no prices to choose from")
+            raise SampleRejected("NO_PRICES", "the source has no prices to choose from; name a database with prices")
         tree = {location.id: location for location in await locations.list_locations(source)}
         candidates = describe_candidates(described, await samples.list_thin_lanes(source), tree, seed)
     chosen = choose_lanes(candidates, lanes)

@@ -34,7 +34,7 @@ async def find_nodes(context: RequestContext, texts: Sequence[str]) -> list[Node
     """
     max_ids = context.app.limits.max_page_size
     if len(texts) > max_ids:
-        message = f"ids may contain at most {max_ids} entries (got {len(texts)})."
+        message = f"ids may contain at most {max_ids} entries (got {len(texts)}); send several requests."
         raise RequestError("TOO_MANY_IDS", message, argument="ids")
     # Concurrent, so that all IDs of a kind share one statement. Fields with the same IDs share the lookups.
     found = context.found_nodes
@@ -44,7 +44,7 @@ async def find_nodes(context: RequestContext, texts: Sequence[str]) -> list[Node
     nodes = await asyncio.gather(*(found[text] for text in texts))
     errors = [node for node in nodes if isinstance(node, RequestError)]
     if len(errors) > MAX_ID_ERRORS:
-        # One error tells as much as hundreds, each of which takes as long as a node.
+        # One error says as much as hundreds, each of which takes as long as a node.
         raise RequestError(
             message=f"{errors[0]} {len(errors):,} of the {len(texts):,} IDs failed.",
             **errors[0].extensions,  # type: ignore[arg-type]

@@ -106,7 +106,7 @@ def validate_items(items: Sequence[object], max_items: int) -> Rejection | None:
 def validate_idempotency_key(key: str | None) -> Rejection | None:
     """Return the rejection of a malformed idempotency key, or None."""
     if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
-        message = f"an idempotency key must be 1 to {MAX_KEY_LENGTH} printable characters"
+        message = f"an idempotency key must have 1 to {MAX_KEY_LENGTH} printable characters"
         return Rejection(None, "idempotencyKey", "INVALID_IDEMPOTENCY_KEY", message, None)
     return None
 

@@ -67,7 +67,7 @@ def open_client(url: str, token: str | None, *, insecure: bool) -> Iterator["Api
     headers = {"GraphQL-Require-Preflight": "1"}
     if token:
         if not (token.isascii() and token.isprintable() and " " not in token):
-            raise CommandError("The token contains invalid characters.")
+            raise CommandError("The token contains invalid characters; copy it again, without spaces or line breaks.")
         if parsed.scheme == "http" and not is_loopback(parsed.host) and not insecure:
             raise CommandError(
                 f"Refusing to send the token over unencrypted http to {parsed}; use https or --insecure."

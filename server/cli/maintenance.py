@@ -49,9 +49,9 @@ def verify(
 ) -> None:
     """Compare totals and sketches with the single prices and print the differences.
 
-    The first run compares all months. Later ones compare the checksum of every stored row with that of the last run, and totals
-    and sketches with the prices where something has changed since: a damaged, missing or additional row, and a wrong batch.
-    Archived files are read where something has changed. A month that differs is recomputed by recursive SQL. Uploads go on;
+    The first run compares all months. Later ones compare the checksum of every stored row with that of the last run. Where
+    something has changed since, they read archived files, and compare totals and sketches with the prices. So they find a
+    damaged, missing or additional row, and a wrong batch. A month that differs is recomputed by recursive SQL. Uploads go on;
     only while --repair rebuilds a month they wait. Exits with 1 if there were differences, also if they were repaired.
     """
     run_command("database.maintenance", "verify", full=full, repair=repair, data_dir=data_dir)

@@ -185,8 +185,9 @@ def test_global_id_with_an_alias_is_no_object(client: Client) -> None:
 
 
 def test_move_of_an_alias_is_refused(client: Client) -> None:
-    query = 'mutation { moveLocation(key: "CNSHA", parentSlug: "europe") { userErrors { code } } }'
-    assert client.ask(query) == {"moveLocation": {"userErrors": [{"code": "UNKNOWN_LOCATION"}]}}
+    query = 'mutation { moveLocation(key: "CNSHA", parentSlug: "europe") { userErrors { code message } } }'
+    problem = {"code": "UNKNOWN_LOCATION", "message": 'unknown location "CNSHA"'}
+    assert client.ask(query) == {"moveLocation": {"userErrors": [problem]}}
 
 
 def test_port_that_is_added_later_wins_against_its_alias(database_url: str) -> None:

@@ -129,7 +129,10 @@ class CellScan:
     def _lose(self, text: str) -> None:
         self._lost_count += 1
         if self._lost_count > MAX_LOST_CELLS:
-            message = f"more than {MAX_LOST_CELLS:,} cells contain errors, or formulas without a stored result"
+            message = (
+                f"more than {MAX_LOST_CELLS:,} cells contain errors, or formulas without a stored result; correct them, or"
+                " calculate and save the workbook"
+            )
             raise FileRejected("BROKEN_FILE", message)
         row, column = _locate(self._position)
         self.lost.setdefault(row, {})[column] = text[:MAX_LOST_TEXT]
@@ -153,7 +156,7 @@ def _locate(position: Position) -> tuple[int, int]:
         return position
     match = REFERENCE.fullmatch(position)
     if match is None:
-        raise FileRejected("BROKEN_FILE", f"{position[:20]!r} is not the position of a cell")
+        raise FileRejected("BROKEN_FILE", f"{position[:20]!r} is not the position of a cell; save the sheet as CSV")
     return int(match[2]) - 1, column_index(match[1])
 
 

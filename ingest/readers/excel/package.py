@@ -36,7 +36,9 @@ def open_package(path: str) -> ZipFile:
     try:
         archive = ZipFile(path)
     except BadZipFile as error:
-        raise FileRejected("BROKEN_FILE", "a damaged or truncated zip archive or Excel workbook") from error
+        raise FileRejected(
+            "BROKEN_FILE", "a damaged or truncated zip archive or Excel workbook; send it again"
+        ) from error
     names = set(archive.namelist())
     if "[Content_Types].xml" not in names or not find_workbook_part(archive):
         found = next((found for part, found in OTHER_ARCHIVES.items() if part in names), ZIP_ARCHIVE)
@@ -48,7 +50,10 @@ def open_package(path: str) -> ZipFile:
         )
     for entry in parts:
         if entry.file_size > max(MIN_RATIO_LIMIT_BYTES, MAX_COMPRESSION_RATIO * entry.compress_size):
-            message = f"compression ratio exceeds {MAX_COMPRESSION_RATIO}:1 (possible decompression bomb)"
+            message = (
+                f"compression ratio exceeds {MAX_COMPRESSION_RATIO}:1 (possible decompression bomb);"
+                " save the sheet as CSV"
+            )
             raise FileRejected("BROKEN_FILE", message)
     return archive
 
@@ -153,4 +158,4 @@ def parse_part(
 
 
 def _refuse_doctype(*_declaration: object) -> NoReturn:
-    raise FileRejected("BROKEN_FILE", "the workbook contains a document type declaration")
+    raise FileRejected("BROKEN_FILE", "the workbook contains a document type declaration; save the sheet as CSV")

@@ -16,7 +16,7 @@ from ingest.readers.excel.number_formats import show_amount
 Cell = str | None
 Row = list[Cell]
 MAX_SHOWN_LENGTH = 31
-NO_NAME = "a value in a column without a name in the header"
+NO_NAME = "a value in a column without a name in the header; remove the column"
 Area = tuple[tuple[int, int], tuple[int, int]]
 """First and last cell of merged cells, as (row, column)."""
 

@@ -94,7 +94,7 @@ class GuardedReader:
     def _exit_reason(self, code: int) -> Exception:
         """Return the exception for the exit code of a subprocess that sent no END message."""
         if -code in FATAL:
-            return FileRejected("BROKEN_FILE", f"{self.broken}: reading it exceeded the memory or time limit")
+            return FileRejected("BROKEN_FILE", f"{self.broken} (reading it exceeded the memory or time limit)")
         return ReaderEnded(f"the reader process ended with code {code}")
 
 

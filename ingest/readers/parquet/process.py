@@ -32,7 +32,9 @@ def describe_error(error: BaseException) -> FileRejected:
     match error:
         case DuplicateError():
             name = re.search(r"'(.*)'", text)
-            return FileRejected("WRONG_COLUMNS", f"repeated column {name[1]}" if name else "repeated columns")
+            return FileRejected(
+                "WRONG_COLUMNS", f"repeated column {name[1]}; remove it" if name else "repeated columns; remove them"
+            )
     # polars has one type for all damage. Without this wording, the description is less exact.
     if "Encryption error" in text:
         return FileRejected("BROKEN_FILE", ENCRYPTED)
@@ -55,7 +57,8 @@ def read_frames(size: int, rows: int) -> Iterator[tuple[pl.DataFrame, float]]:
         raise FileRejected("TOO_MANY_ITEMS", f"too many items: {items:,}, limit {MAX_ITEMS:,}; split the file")
     if items > max(MIN_ITEM_LIMIT, MAX_ITEMS_PER_BYTE * size):
         message = (
-            f"{items} items in {size} bytes: more than {MAX_ITEMS_PER_BYTE} per byte (possible decompression bomb)"
+            f"{items} items in {size} bytes: more than {MAX_ITEMS_PER_BYTE} per byte (possible decompression bomb);"
+            " write it as CSV"
         )
         raise FileRejected("BROKEN_FILE", message)
     _require_rows(scan, items)
@@ -64,7 +67,9 @@ def read_frames(size: int, rows: int) -> Iterator[tuple[pl.DataFrame, float]]:
         frame = scan.slice(start, rows).collect()
         last = start + len(frame)
         if last < min(start + rows, items):
-            raise FileRejected("BROKEN_FILE", f"{BROKEN}: row {last + 1} of {items} is missing")
+            raise FileRejected(
+                "BROKEN_FILE", f"the Parquet file is damaged: row {last + 1} of {items} is missing; write it again"
+            )
         require_short_text(count_text_bytes(frame), start + 1, last)
         yield to_text(frame), last / items
 
@@ -78,4 +83,7 @@ def _require_rows(scan: pl.LazyFrame, items: int) -> None:
         scan.with_row_index("number", offset=1).select(pl.col("number").max()).collect(engine="streaming").item() or 0
     )
     if last != items:
-        raise FileRejected("BROKEN_FILE", f"{BROKEN}: it announces {items} rows, and its row groups have {last}")
+        message = (
+            f"the Parquet file is damaged: it announces {items} rows, and its row groups have {last}; write it again"
+        )
+        raise FileRejected("BROKEN_FILE", message)

@@ -7,7 +7,7 @@ from typing import BinaryIO
 from ingest.errors import FileRejected
 from ingest.readers.guarded.reader import GuardedFrame, GuardedReader, run_main
 
-BROKEN = "the Parquet file is damaged, or uses a feature that is not supported"
+BROKEN = "the Parquet file is damaged, or uses a feature that is not supported; write it again, or as CSV"
 ENCRYPTED = "the Parquet file is encrypted; write it without encryption"
 MIN_FILE_BYTES = 12
 MAGIC, ENCRYPTED_MAGIC = b"PAR1", b"PARE"

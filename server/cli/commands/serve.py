@@ -132,7 +132,8 @@ def check_documents(settings: Settings) -> None:
         raise CommandError(f"RATESGRAPH_DOCUMENTS_DIR: {error}") from error
     if settings.persisted_only and not documents:
         raise CommandError(
-            f"RATESGRAPH_PERSISTED_ONLY: {settings.documents_dir} registers no document, so nothing would be answered."
+            f"RATESGRAPH_PERSISTED_ONLY: {settings.documents_dir} registers no document, so nothing would be answered;"
+            " add documents, or set it to false."
         )
 
 

@@ -9,6 +9,7 @@ from rich.table import Column, Table
 
 from db.repositories import tokens
 from db.repositories.tokens import ApiToken
+from domain.paths import printable
 from server.auth.token_management import create_token, parse_token_reference, revoke_token
 from server.cli.console import (
     CommandError,
@@ -29,7 +30,9 @@ def create(name: str, scopes: Sequence[str], expires: str, data_dir: Path | None
     """Create a token and print it alone on standard output, ready to pipe to a secret store."""
     name = name.strip()
     if not (0 < len(name) <= MAX_NAME_LENGTH and name.isprintable()):
-        raise CommandError(f"--name must be 1–{MAX_NAME_LENGTH} printable characters.")
+        raise CommandError(
+            f"--name must have 1 to {MAX_NAME_LENGTH} printable characters (got {len(name)} characters)."
+        )
     expires_at = parse_expiry(expires, datetime.now(UTC))
     with open_database(read_settings(data_dir=data_dir)) as url:
         token_id, token = run_with_connection(
@@ -61,7 +64,9 @@ def parse_expiry(text: str, now: datetime) -> datetime | None:
         else:
             raise ValueError
     except (ValueError, OverflowError):
-        raise CommandError("--expires must be a number of days (90d), a day (2027-01-31) or never.") from None
+        raise CommandError(
+            f"--expires must be a number of days (90d), a day (2027-01-31) or never (got {printable(text)})."
+        ) from None
     if expires_at <= now:
         raise CommandError(f"--expires {text} is in the past; give a later day, a number of days (90d) or never.")
     return expires_at
@@ -101,7 +106,10 @@ def revoke(token: str, data_dir: Path | None) -> None:
     """Revoke the token with this ID; running servers reject it within a second."""
     token_id = parse_token_reference(token)
     if token_id is None:
-        raise CommandError("Expected a 16-character token ID (see `ratesgraph token list`).")
+        # The argument is not shown: it may be a token.
+        raise CommandError(
+            f"Expected a 16-character token ID (got {len(token)} characters); `ratesgraph token list` shows the IDs."
+        )
     with open_database(read_settings(data_dir=data_dir)) as url:
         name = run_with_connection(lambda connection: revoke_token(connection, token_id), url)
     if name is None:

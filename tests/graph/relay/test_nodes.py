@@ -113,6 +113,7 @@ def test_nodes_are_limited_in_number(client: Client) -> None:
     assert client.ask(NODES, ids=[]) == {"nodes": []}
     assert len(client.ask(NODES, ids=[CHINA] * MAX_PAGE_SIZE)["nodes"]) == MAX_PAGE_SIZE
     failure = client.fail(NODES, ids=[CHINA] * (MAX_PAGE_SIZE + 1))
+    assert failure["message"].endswith(f"(got {MAX_PAGE_SIZE + 1}); send several requests.")
     assert failure["extensions"] == {"code": "TOO_MANY_IDS", "argument": "ids", "variable": "ids"}
 
 

@@ -172,8 +172,8 @@ def test_pipeline_reads_every_member_of_a_gzip_file() -> None:
 @pytest.mark.parametrize(
     ("tail", "words"),
     [
-        (b"x" * (3 << 20), "line 3 is longer than 1 MiB"),
-        (b"x" * (3 << 20) + b"\nshort\n", "line 3 is longer than 1 MiB"),
+        (b"x" * (3 << 20), "line 3 is longer than 1 MiB; write one price per line"),
+        (b"x" * (3 << 20) + b"\nshort\n", "line 3 is longer than 1 MiB; write one price per line"),
     ],
     ids=["to the end", "in the middle"],
 )

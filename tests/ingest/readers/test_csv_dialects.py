@@ -173,8 +173,8 @@ def test_csv_rows_of_too_few_fields_are_problems_with_their_line(text: str, prob
     [
         (HEADER + LINE + LINE.replace("EUR", "EUR,x"), "BROKEN_FILE", "line 3 has 7 fields, the header has 6; quote values"),
         ("\n\n" + HEADER + "\n" + LINE.replace("1450.50", "1450,50"), "BROKEN_FILE", "line 5 has 7 fields, the header has 6"),
-        (HEADER + LINE + 'CNSGH,"NLRTM,1\n' + LINE, "BROKEN_FILE", "line 3: unterminated quote"),
-        ('"' + HEADER + LINE, "BROKEN_FILE", "line 1: unterminated quote"),
+        (HEADER + LINE + 'CNSGH,"NLRTM,1\n' + LINE, "BROKEN_FILE", "line 3: unterminated quote; close it, or"),
+        ('"' + HEADER + LINE, "BROKEN_FILE", "line 1: unterminated quote; close it, or"),
         # Without the text next to the quotes, or with it, these would be other values.
         (HEADER + LINE + LINE.replace("1450.50", '"1450"0'), "BROKEN_FILE", "line 3: text after a closing quote; write a"),
         (HEADER + LINE.replace("EUR", '"US"D"'), "BROKEN_FILE", "line 2: text after a closing quote"),
@@ -196,7 +196,7 @@ def test_csv_rows_of_too_few_fields_are_problems_with_their_line(text: str, prob
         (f'"{HEADER[:-1]}"\n"{LINE[:-1]}"\n', "WRONG_COLUMNS", "; quote each field, not the whole line"),
         (LINE.replace(",", ";"), "WRONG_COLUMNS", "the first line is no header: cnsgh,nlrtm,"),
         ("Rates of May,,\n" + HEADER + LINE, "WRONG_COLUMNS", "unexpected columns rates of may,,; expected"),
-        (HEADER[:-1] + "," * 40 + "\n" + LINE, "WRONG_COLUMNS", "line 1: the header has 46 columns or more, limit 32"),
+        (HEADER[:-1] + "," * 40 + "\n" + LINE, "WRONG_COLUMNS", "has 46 columns or more, limit 32; remove the others"),
         (HEADER[:-1] + "," * 9_000 + "\n" + LINE, "WRONG_COLUMNS", "columns or more, limit 32"),
         ((HEADER + LINE).encode("utf-16-le"), "WRONG_ENCODING", "line 1 contains NUL characters, as UTF-16 does; save"),
         ((HEADER + LINE.replace("EUR", "€")).encode("cp1252"), "WRONG_ENCODING",

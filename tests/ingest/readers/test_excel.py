@@ -203,7 +203,7 @@ NO_XML = zipped({"[Content_Types].xml": "", "_rels/.rels": "<"})
         (zipped({"mimetype": "", "content.xml": ""}), "UNKNOWN_FORMAT", "an OpenDocument file; save it as .xlsx"),
         (zipped({"[Content_Types].xml": "", "xl/workbook.bin": ""}), "UNKNOWN_FORMAT", "workbook (.xlsb); save it as .xlsx"),
         (zipped({"[Content_Types].xml": "", "word/document.xml": ""}), "UNKNOWN_FORMAT", "a Word document"),
-        (workbook(PRICES)[:-40], "BROKEN_FILE", "a damaged or truncated zip archive or Excel workbook"),
+        (workbook(PRICES)[:-40], "BROKEN_FILE", "a damaged or truncated zip archive or Excel workbook; send it again"),
         (NO_XML, "BROKEN_FILE", "damaged or not supported; save the sheet as CSV"),
         (workbook([PERIOD_HEADER, changed(price=error("#SPILL!"))]), "BROKEN_FILE", "cell E2: replace the error #SPILL!"),
     ],
@@ -217,11 +217,11 @@ def test_excel_workbook_that_is_unusable_is_rejected_with_its_reason(data: bytes
 @pytest.mark.parametrize(
     ("part", "old", "new", "words"),
     [
-        ("xl/workbook.xml", "<workbook", "<!DOCTYPE workbook [<!ENTITY a 'b'>]><workbook", "document type declaration"),
-        ("xl/worksheets/sheet1.xml", "<worksheet", "<!DOCTYPE x [<!ENTITY a 'b'>]><worksheet", "document type declaration"),
+        ("xl/workbook.xml", "<workbook", "<!DOCTYPE workbook [<!ENTITY a 'b'>]><workbook", "declaration; save the sheet"),
+        ("xl/worksheets/sheet1.xml", "<worksheet", "<!DOCTYPE x [<!ENTITY a 'b'>]><worksheet", "declaration; save the sheet"),
         ("xl/worksheets/sheet1.xml", "</sheetData>", "", "save the sheet as CSV"),
         ("xl/worksheets/sheet1.xml", 'r="F2"', 'r="XFD1048576"', "used area of a sheet has 1,048,576 rows and 16,384 columns"),
-        ("xl/worksheets/sheet1.xml", 'r="F2"', 'r="two"', "'two' is not the position of a cell"),
+        ("xl/worksheets/sheet1.xml", 'r="F2"', 'r="two"', "'two' is not the position of a cell; save the sheet as CSV"),
         ("xl/_rels/workbook.xml.rels", "sheet1.xml", "sheet9.xml", "save the sheet as CSV"),
     ],
 )  # fmt: skip
@@ -237,7 +237,10 @@ def test_excel_decompression_bomb_is_rejected_before_it_is_decompressed() -> Non
     parts = workbook_parts(Sheet(PRICES))
     bomb = parts["xl/worksheets/sheet1.xml"].replace("<row", " " * (64 << 20) + "<row", 1)
     code, message = rejection_of(zipped(parts | {"xl/worksheets/sheet1.xml": bomb}))
-    assert (code, message) == ("BROKEN_FILE", "compression ratio exceeds 200:1 (possible decompression bomb)")
+    assert (code, message) == (
+        "BROKEN_FILE",
+        "compression ratio exceeds 200:1 (possible decompression bomb); save the sheet as CSV",
+    )
 
 
 @pytest.mark.parametrize(

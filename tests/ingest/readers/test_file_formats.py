@@ -179,12 +179,12 @@ WHOLE = gzip.compress(CSV.encode() * 1_000, mtime=0)
 @pytest.mark.parametrize(
     ("data", "code", "words"),
     [
-        (WHOLE[:-20], "BROKEN_FILE", "truncated gzip data: the file is cut off"),
+        (WHOLE[:-20], "BROKEN_FILE", "truncated gzip data: the file is cut off; send it again"),
         (WHOLE[:4], "BROKEN_FILE", "truncated gzip data"),
         (WHOLE + b"trailing", "BROKEN_FILE", "the gzip data are followed by other data"),
         (WHOLE + CSV.encode(), "BROKEN_FILE", "the gzip data are followed by other data"),
-        (WHOLE[:-8] + b"\0\0\0\0" + WHOLE[-4:], "BROKEN_FILE", "damaged gzip data"),
-        (WHOLE[:60] + b"\xff" * 9 + WHOLE[69:], "BROKEN_FILE", "damaged gzip data"),
+        (WHOLE[:-8] + b"\0\0\0\0" + WHOLE[-4:], "BROKEN_FILE", "damaged gzip data; compress the file again"),
+        (WHOLE[:60] + b"\xff" * 9 + WHOLE[69:], "BROKEN_FILE", "damaged gzip data; compress the file again"),
         (b"\x1f\x8b\x08" + b"\xff" * 40, "BROKEN_FILE", "gzip data"),
         (
             CSV.encode("utf-16")[:-1],

@@ -26,7 +26,7 @@ def test_guarded_reader_killed_from_outside_does_not_reject_the_file(signal: str
 def test_guarded_reader_that_crashes_rejects_the_file_as_broken(signal: str) -> None:
     with pytest.raises(FileRejected) as caught:
         list(reader_that_ends_by(signal).read(io.BytesIO(SOUND_PARQUET), 10))
-    message = "broken: reading it exceeded the memory or time limit"
+    message = "broken (reading it exceeded the memory or time limit)"
     assert (caught.value.code, caught.value.message) == ("BROKEN_FILE", message)
 
 

@@ -102,7 +102,7 @@ def test_foreign_server_response_is_reported_in_one_line_without_the_token(forei
     ("arguments", "message"),
     [
         (["--url", "http://prices.example/graphql", "--token", TOKEN], "use https or --insecure"),
-        (["--token", f"{TOKEN}\n"], "The token contains invalid characters"),
+        (["--token", f"{TOKEN}\n"], "The token contains invalid characters; copy it again"),
         (["--url", "ftp://127.0.0.1/graphql"], "--url must be an http(s) URL without credentials"),
         (["--url", f"http://me:{TOKEN}@127.0.0.1/graphql"], "--url must be an http(s) URL without credentials"),
         (["--url", "http://127.0.0.1:x/graphql"], "--url must be an http(s) URL without credentials"),

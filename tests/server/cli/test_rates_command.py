@@ -13,7 +13,7 @@ import pytest
 
 from db.pool import INGEST, connect
 from ingest.exchange_rates.ecb import store_rates
-from ingest.exchange_rates.refresh import RATES
+from ingest.exchange_rates.refresh import CHECK_URL, RATES
 from tests.support.commands.in_process import ratesgraph_in_process
 from tests.support.commands.processes import ratesgraph
 from tests.support.rate_sources import RateSource, ecb_zip, rate_source, table_of
@@ -144,7 +144,7 @@ def test_rates_refresh_stores_nothing_if_one_day_fails(database_url: str, source
     source.body = table_of({"EUR": 0.8})
     source.bodies = {f"/api/historical/{yesterday}.json": b"{}"}
     said = refresh(database_url, source.url, exit_code=1, key=KEY)
-    assert said == f"RATES_UNREADABLE: the response for {yesterday} is not a rate table"
+    assert said == f"RATES_UNREADABLE: the response for {yesterday} is not a rate table{CHECK_URL}"
     assert len(source.requests) >= 2
     assert stored_rates(database_url) == before
 

@@ -62,10 +62,10 @@ def test_token_create_generates_unique_secrets(database_url: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["create", "--name", " ", "--scope", "read"], "--name must be 1–200"),
-        (["create", "--name", "x\ny", "--scope", "read"], "--name must be 1–200"),
-        (["create", "--name", "x", "--scope", "read", "--expires", "soon"], "--expires must be a number of days"),
-        (["revoke", "rgt_"], "Expected a 16-character token ID"),
+        (["create", "--name", " ", "--scope", "read"], "--name must have 1 to 200 printable characters (got "),
+        (["create", "--name", "x\ny", "--scope", "read"], "--name must have 1 to 200 printable characters (got "),
+        (["create", "--name", "x", "--scope", "read", "--expires", "soon"], "or never (got soon)"),
+        (["revoke", "rgt_"], "Expected a 16-character token ID (got 4 characters); `ratesgraph token list`"),
         (["revoke", "0" * 16], "No active token 0000000000000000"),
     ],
 )

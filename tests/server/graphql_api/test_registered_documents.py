@@ -141,6 +141,6 @@ def test_unreadable_registered_documents_prevent_the_start(tmp_path: Path, name:
 def test_missing_registered_documents_prevent_the_start(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="no such file or folder"):
         check_documents(Settings(documents_dir=tmp_path / "missing"))
-    with pytest.raises(CommandError, match="registers no document"):
+    with pytest.raises(CommandError, match=r"registers no document, .* add documents, or set it to false\."):
         check_documents(Settings(documents_dir=tmp_path).model_copy(update={"persisted_only": True}))
     check_documents(Settings(documents_dir=tmp_path))
