@@ -31,6 +31,11 @@ FOUND = re.compile(r"(?P<words>cannot represent[^:]* value|[Ff]ound): .*", re.DO
 ENUM = re.compile(r"does not exist in '(?P<name>\w+)' enum|Enum '(?P<named>\w+)' cannot represent", re.ASCII)
 """Part of a message about a value that an enum lacks."""
 NOT_NULL = "not to be None."
+MAX_REASON_LENGTH = 1_000
+"""Characters of a message that are searched and shown, as many as an error message has.
+
+A message repeats names and enum values of any length. The patterns need a time that is quadratic in the length of a text.
+"""
 MISSING_ARGUMENT = re.compile(r"^Argument '[^']*\((?P<name>\w+):\)'", re.ASCII)
 
 
@@ -114,7 +119,8 @@ def _describe_variable(
     name, path = match["name"], match["path"] or ""
     use = uses.by_variable.get(name) or ArgumentUse(None, "", name, ())
     shown = print_value(_value_at(variables.get(name), path))
-    reason = _with_enum_values(_in_graphql_words(error.message[match.end() :], shown), shown_schema)
+    reason = error.message[match.end() : match.end() + MAX_REASON_LENGTH]
+    reason = _with_enum_values(_in_graphql_words(reason, shown), shown_schema)
     below = restore_path(variables.get(name), path).removeprefix(".")
     message = f"Variable '${name}' has invalid value{f' at {below}' if below else ''}: {reason}"
     use = ArgumentUse(use.argument, join_fields(use.field, below), name, use.path)
