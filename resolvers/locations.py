@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from db.connection import Connection
 from db.errors import DatabaseError
 from db.repositories import locations
-from db.repositories.locations import MAX_SUGGESTIONS, SimilarLocations
+from db.repositories.locations import MAX_SUGGESTIONS
 from domain.locations import Lane, Location, LocationKind, normalize_code
 from domain.pages import Page, PageRequest
 from resolvers.context import RequestContext
 from resolvers.errors import RequestError, quote
 
 MAX_KEY_LENGTH = 63
+MAX_TEXT_LENGTH = 1_000
+"""Characters of a text that may be a key or name within blanks. A longer text names nothing and is not normalized."""
 MAX_SEARCH_LENGTH = 200
 """Characters of a search that are compared: the maximum length of a name."""
 
@@ -34,6 +36,8 @@ async def find_location(context: RequestContext, key: str) -> Location | None:
 
     An alias is recorded in the context.
     """
+    if len(key) > MAX_TEXT_LENGTH:
+        return None
     location = await find_by_key(context, key)
     if location is None:
         candidates = await _find_named(context, key)
@@ -65,12 +69,17 @@ async def resolve_lanes(context: RequestContext, ends: Sequence[tuple[str, str]]
     known = context.app.location_id_cache
     lanes: list[Lane | Exception] = []
     for origin, destination in ends:
-        start, end = known.get(origin.strip().lower()), known.get(destination.strip().lower())
+        start, end = known.get(_cache_key(origin)), known.get(_cache_key(destination))
         if start is None or end is None:
             # Uncached locations are the exception, so all pairs are resolved again.
             return await asyncio.gather(*(_resolve_lane(context, *pair) for pair in ends))
         lanes.append(Lane(start, end))
     return lanes
+
+
+def _cache_key(text: str) -> str:
+    """Return the key in the cache of location IDs, which has none for too long a text."""
+    return text.strip().lower() if len(text) <= MAX_TEXT_LENGTH else ""
 
 
 async def _resolve_lane(context: RequestContext, origin: str, destination: str) -> Lane | Exception:
@@ -89,7 +98,7 @@ async def _resolve_lane(context: RequestContext, origin: str, destination: str) 
 
 async def unknown_location(context: RequestContext, argument: str, key: str) -> RequestError:
     """Return an UNKNOWN_LOCATION error with the argument and suggestions."""
-    wanted = key.strip()[:MAX_KEY_LENGTH].encode(errors="replace").decode()
+    wanted = key[:MAX_TEXT_LENGTH].strip()[:MAX_KEY_LENGTH].encode(errors="replace").decode()
     several = sorted(location.key for location in await _find_named(context, wanted))
     suggestions = several[:MAX_SUGGESTIONS] or await _suggest(context, wanted)
     hint = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
@@ -102,13 +111,10 @@ async def unknown_location(context: RequestContext, argument: str, key: str) -> 
 
 
 async def _suggest(context: RequestContext, text: str) -> list[str]:
-    """Return the codes or slugs of locations with a similar key, name or alias."""
-
-    async def select(connection: Connection) -> tuple[list[Location], list[tuple[str, str]]]:
-        return await locations.list_locations(connection), await locations.list_aliases(connection)
-
-    known, aliases = await context.reads.read(select)
-    return await asyncio.to_thread(lambda: SimilarLocations(known, aliases).closest_keys(text))
+    """Return the codes or slugs of similar locations, for the first unknown names of a request."""
+    if not context.may_suggest():
+        return []
+    return await context.app.suggestions.closest_keys(text, context.reads, context.app.version.name)
 
 
 async def search_locations(

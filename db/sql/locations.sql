@@ -19,6 +19,11 @@ SELECT id, kind, key, name, parent_id
 FROM locations
 ORDER BY id
 
+-- list_names --
+-- One row: the keys of all locations and their names, as two arrays in the same order.
+SELECT array_agg(key ORDER BY id), array_agg(name ORDER BY id)
+FROM locations
+
 -- list_children --
 -- One row per direct child of the parents, by name within a parent. Uses locations_parent_id_idx.
 SELECT id, kind, key, name, parent_id

@@ -68,7 +68,7 @@ class PortSuggestions:
     """Suggestions for the unknown ports of one batch, within MAX_COMPARISONS."""
 
     def __init__(self, locations: Iterable[Location], aliases: Sequence[Alias] = ()) -> None:
-        self._ports = [location for location in locations if location.kind is LocationKind.PORT]
+        self._ports = [(each.key, each.name) for each in locations if each.kind is LocationKind.PORT]
         self._aliases = aliases
         self._hints: dict[str, str] = {}
 

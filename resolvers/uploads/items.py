@@ -12,6 +12,8 @@ from domain.batches import Rejection
 from domain.locations import normalize_code
 from domain.prices import EARLIEST_DAY, LATEST_DAY
 
+MAX_CODE_LENGTH = 100
+"""Characters of a port that are compared with others."""
 Span = tuple[int, tuple[str, str], date, date]
 """Number of days, lane, first and last day of an item."""
 
@@ -93,7 +95,8 @@ def _list_long_spans(items: Sequence[PriceItem]) -> Iterator[Span]:
 
 
 def _normal_code(code: str | None) -> str:
-    return normalize_code(code or "").upper()
+    # The ingest engine rejects longer ones. To normalize megabytes of them takes a second.
+    return normalize_code((code or "")[:MAX_CODE_LENGTH]).upper()
 
 
 def _month(day: date) -> int:

@@ -15,6 +15,7 @@ from db.pool import API, Pool, open_pool
 from db.repositories import totals
 from graph.schema import schema
 from ingest.tree import change_tree
+from resolvers.context import MAX_SUGGESTIONS
 from resolvers.relay.global_ids import encode_batch_id, encode_global_id
 from tests.support.contexts import reading_context
 from tests.support.databases.background_statements import is_background
@@ -160,3 +161,18 @@ async def test_nodes_query_executes_one_statement_per_kind_of_object(pool: Pool,
     data = await ask(pool, f"{{ nodes(ids: [{ids}]) {{ id }} {single} }}")
     assert [None if node is None else node["id"] for node in data["nodes"]][:-3] == ports
     assert len(statements) == 2
+
+
+async def test_unknown_names_share_one_index_of_all_locations(pool: Pool, statements: list[str]) -> None:
+    names = [f"CNA{letter}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+    context = reading_context(pool)
+    context.app.version.initialize("1")
+    lanes = ", ".join(f'{{origin: "{name}", destination: "USNYC"}}' for name in names)
+    query = f'{{ priceSeries(lanes: [{lanes}], dateFrom: "{DAY}", dateTo: "{DAY}") {{ lanes {{ counts }} }} }}'
+    result = await schema.execute(query, context_value=context)
+    assert isinstance(result, ExecutionResult)
+    suggestions = [error.extensions["suggestions"] for error in result.errors or () if error.extensions]
+    assert len(suggestions) == len(names)
+    assert all(suggestions[:MAX_SUGGESTIONS])
+    assert not any(suggestions[MAX_SUGGESTIONS:])
+    assert sum("array_agg(name" in statement for statement in statements) == 1

@@ -157,6 +157,7 @@ RUNS: Mapping[Section, Run] = {
     "locations.list_children": lambda c: locations.list_children(c, [TOP]),
     "locations.list_id_ranges": lambda c: locations.list_id_ranges(c, 4),
     "locations.list_locations": locations.list_locations,
+    "locations.list_names": locations.list_names,
     "locations.list_page": lambda c: locations.list_page(c, PageRequest(10), kind=None),
     "locations.list_page_backward": lambda c: locations.list_page_backward(
         c, PageRequest(10, is_backward=True), kind=LocationKind.PORT
