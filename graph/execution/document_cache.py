@@ -182,6 +182,11 @@ class DocumentCache:
         self._valid = TextCache[Document](MAX_DOCUMENTS, MAX_TOTAL_CHARS)
         self._invalid = TextCache[list[GraphQLError]](MAX_INVALID_DOCUMENTS, MAX_INVALID_CHARS)
 
+    @property
+    def max_length(self) -> int:
+        """Maximum characters of a document. Longer ones are refused without being parsed."""
+        return self._limits.max_length
+
     def find(self, text: str) -> Document | list[GraphQLError] | None:
         """Return the document or its errors if they are cached."""
         try:
@@ -192,16 +197,18 @@ class DocumentCache:
     def get(self, text: str) -> Document | list[GraphQLError]:
         """Return the document, or its errors."""
         cached = self.find(text)
-        if cached is not None:
-            return cached
-        parsed = self._parse_and_validate(text)
+        return self.store(text, self.parse(text)) if cached is None else cached
+
+    def store(self, text: str, parsed: Document | list[GraphQLError]) -> Document | list[GraphQLError]:
+        """Cache and return a parsed document or its errors."""
         if isinstance(parsed, Document):
             self._valid[text] = parsed
         else:
             self._invalid[text] = parsed
         return parsed
 
-    def _parse_and_validate(self, text: str) -> Document | list[GraphQLError]:
+    def parse(self, text: str) -> Document | list[GraphQLError]:
+        """Parse and validate the text past the cache. This may run in a thread."""
         try:
             tree = parse_limited(text, self._limits)
         except GraphQLError as error:

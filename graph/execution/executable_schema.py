@@ -19,13 +19,14 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from graph.admission import CostBudget, Turnstile, WorkQueue
+from graph.admission import CostBudget, WorkQueue
 from graph.authorization import may_introspect, require_scopes
 from graph.cost_formula import CostEstimate
 from graph.errors.argument_errors import describe_invalid_variables
 from graph.execution.column_completion import ColumnarExecutionContext
 from graph.execution.document_cache import Document, DocumentCache, Operation
 from graph.execution.document_limits import QueryLimits
+from graph.execution.document_parser import DocumentParser
 from graph.execution.error_formatting import format_errors, was_executed
 from graph.execution.query_cost import SizeLimits
 from graph.execution.response_meter import ResponseMeter, find_excess
@@ -119,20 +120,13 @@ class Schema(strawberry.Schema):
         self._deadline = Deadline(request_limits.execution_seconds)
         self._cost_budget = CostBudget(CONCURRENT_COST * limits.max_cost)
         self._work_queue = WorkQueue(WORK_PER_ITERATION)
-        self._parse_turnstile = Turnstile()
         sizes = SizeLimits(request_limits.max_days, request_limits.max_page_size)
         self.documents = DocumentCache(self._schema, limits, sizes, suggest=suggest)
+        self._parser = DocumentParser(self.documents)
 
     async def get_document(self, text: str) -> Document | list[GraphQLError]:
-        """Return the document, or its errors.
-
-        Only one new document is parsed in an iteration of the event loop.
-        """
-        cached = self.documents.find(text)
-        if cached is not None:
-            return cached
-        await self._parse_turnstile.wait()
-        return self.documents.get(text)
+        """Return the document, or its errors."""
+        return await self._parser.get(text)
 
     async def execute(
         self,
