@@ -42,6 +42,7 @@ DAYS_PER_MATRIX_ENTRY = 31
 SERIES_STATISTICS = frozenset({"lows", "highs", "medians", "low", "high", "median", "percentile", "statisticsError"})
 """Fields of series and their buckets that are computed from single prices or sketches, or that depend on which of them."""
 
+DATE_LENGTH = len("2026-01-31")
 Reader = Callable[[Variables], Any]
 """Reads an argument from the variables; None if it is omitted."""
 Arguments = Mapping[str, Reader]
@@ -164,6 +165,9 @@ def _length_reader(read: Reader, maximum: int) -> Size:
 def count_days(first: object, last: object, max_days: int) -> int:
     """Return the days of a range that its resolver accepts, and 0 for any other value."""
     if not isinstance(first, str) or not isinstance(last, str):
+        return 0
+    if len(first) != DATE_LENGTH or len(last) != DATE_LENGTH:
+        # The error of `fromisoformat` quotes the whole text.
         return 0
     try:
         days = date.fromisoformat(last).toordinal() - date.fromisoformat(first).toordinal() + 1

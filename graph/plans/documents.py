@@ -36,6 +36,9 @@ Fragments = Mapping[str, FragmentDefinitionNode]
 Getter = Callable[[Values], Any]
 """Gets the value of an argument from the variables."""
 MAX_INT = 2**31 - 1
+MAX_TEXT_LENGTH = 1_000
+MAX_LIST_LENGTH = 1_000
+"""Longer texts and lists are left to the executor, which limits the values of all variables."""
 LANES = "[LaneInput!]!"
 _MISSING = object()
 
@@ -45,7 +48,7 @@ class NotPlannable(Exception):
 
 
 def _parse_text(value: object) -> str:
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) <= MAX_TEXT_LENGTH:
         return value
     raise NotPlannable
 
@@ -63,13 +66,13 @@ def _parse_interval(value: object) -> Interval:
 
 
 def _parse_lanes(value: object) -> list[tuple[str, str]]:
-    if not isinstance(value, list):
+    if not isinstance(value, list) or len(value) > MAX_LIST_LENGTH:
         raise NotPlannable
     lanes = []
     for lane in value:
         match lane:
             case {"origin": str(origin), "destination": str(destination)} if len(lane) == 2:
-                lanes.append((origin, destination))
+                lanes.append((_parse_text(origin), _parse_text(destination)))
             case _:
                 raise NotPlannable
     return lanes

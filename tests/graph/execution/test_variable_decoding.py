@@ -14,7 +14,7 @@ from graph.decoded_items import DecodedItems
 from graph.execution import variable_decoding
 from graph.execution.document_limits import QueryLimits
 from graph.execution.executable_schema import Schema
-from graph.execution.variable_decoding import MAX_MUTATION_VALUES, MAX_VALUES
+from graph.execution.variable_decoding import MAX_MUTATION_VALUES, MAX_TEXT_LENGTH, MAX_VALUES
 from graph.types.scalars import SCALARS
 from graph.types.uploads import PriceInput, UploadPricesInput, to_items
 from resolvers.uploads.items import PriceItem, encode_items
@@ -155,8 +155,8 @@ def test_items_beyond_too_many_invalid_ones_are_never_stored(monkeypatch: pytest
 @pytest.mark.parametrize(
     ("query", "variables", "limit"),
     [
-        ("query ($codes: [String!]) { echo(codes: $codes) }", {"codes": ["A"] * MAX_VALUES}, "10,000"),
-        ("query ($codes: [String!]) { echo(codes: $codes) }", {"codes": [["A"]] * (MAX_VALUES // 2)}, "10,000"),
+        ("query ($codes: [String!]) { echo(codes: $codes) }", {"codes": ["A"] * MAX_VALUES}, "2,000"),
+        ("query ($codes: [String!]) { echo(codes: $codes) }", {"codes": [["A"]] * (MAX_VALUES // 2)}, "2,000"),
         (LIST, {"prices": [{"other": [1] * MAX_MUTATION_VALUES}]}, "50,000"),
     ],
 )
@@ -165,6 +165,12 @@ def test_variables_with_too_many_values_are_refused(query: str, variables: dict[
         [],
         [f"The variables have more than {limit} values; split the request."],
     )
+
+
+@pytest.mark.parametrize("codes", ["A" * (MAX_TEXT_LENGTH + 1), ["A", "A" * (MAX_TEXT_LENGTH + 1)]])
+def test_variables_with_too_long_a_text_are_refused(codes: object) -> None:
+    query = "query ($codes: [String!]) { echo(codes: $codes) }"
+    assert execute(FAST, query, {"codes": codes}) == ([], ["Text too long: 100,001 characters, limit 100,000."])
 
 
 def test_variables_within_the_limit_and_undeclared_ones_are_coerced() -> None:
