@@ -32,6 +32,8 @@ MAX_FIELD_BYTES = 1024 * 1024
 A megabyte costs some milliseconds.
 """
 MAX_INDEX_DIGITS = 6
+MAX_PATH_LENGTH = 200
+"""Maximum characters of a path in `map`, each step of which is followed. `variables.file` has 14."""
 MAX_SHOWN_LENGTH = 60
 """Maximum characters of a client's text in an error message."""
 
@@ -149,6 +151,8 @@ def _parse_object(form: FormData, name: str) -> Json:
 
 def _assign_file(operation: Json, path: str, file: UploadFile) -> None:
     """Replace the null variable at the path by the file."""
+    if len(path) > MAX_PATH_LENGTH:
+        raise bad_multipart(f"A path in `map` has {len(path):,} characters, limit {MAX_PATH_LENGTH}.")
     *steps, last = path.split(".")
     target: Any = operation if steps[:1] == ["variables"] else None
     for step in steps:
