@@ -1,7 +1,9 @@
-"""Upload items decoded before execution, and lists in which they pass through coercion."""
+"""Items of mutations decoded before execution, and lists in which they pass through coercion."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from resolvers.uploads.items import PriceItem
 
@@ -16,8 +18,25 @@ class DecodedItems:
     items: list[PriceItem]
 
 
+class DecodedLocations(str):
+    """Decoded locations, carried by the text of a single one. No client can send this type of text.
+
+    `locations` holds the key, the name and the parent key of each.
+    """
+
+    __slots__ = ("locations",)
+
+    def __new__(cls, locations: Sequence[tuple[str, str, str | None]]) -> Self:
+        """Return an empty text with the locations."""
+        carrier = super().__new__(cls)
+        carrier.locations = locations
+        return carrier
+
+    locations: Sequence[tuple[str, str, str | None]]
+
+
 class CondensedItems(list[object]):
-    """List of upload items in which one entry stands for a run of valid items.
+    """List of items in which one entry stands for a run of valid items.
 
     Invalid items are entries as they are. `positions` holds, for each entry, the index of its first item in the list that was
     sent.

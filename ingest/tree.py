@@ -1,5 +1,6 @@
 """Region tree: validates changes and applies them."""
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -37,10 +38,6 @@ class Rule(NamedTuple):
     is_violated: Callable[[TreeEntry], bool]
     code: str
     message: Callable[[TreeEntry], str]
-
-
-def _printable(text: str) -> str:
-    return text.encode("ascii", "replace").decode()
 
 
 def _quote(text: str) -> str:
@@ -169,8 +166,9 @@ class _Change(NamedTuple):
         Raise TreeRejected if the result would not be a tree.
         """
         tree = await locations.list_locations(self.connection)
-        PlannedTree(self.entries, {location.key.lower(): location for location in tree}).check()
-        return plan_move(self.entries, tree)
+        planned = await asyncio.to_thread(PlannedTree, self.entries, {each.key.lower(): each for each in tree})
+        await asyncio.to_thread(planned.check)
+        return await asyncio.to_thread(plan_move, self.entries, tree)
 
     async def _add_locations(self, move: TreeMove) -> Mapping[int, int]:
         """Insert the new locations; return their stored IDs, keyed by the negative IDs of the plan."""

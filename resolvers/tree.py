@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from domain.batches import Rejection
 from domain.locations import Location, LocationKind, TreeChange, TreeEntry, normalize_code
 from resolvers.context import RequestContext
@@ -11,6 +13,36 @@ from resolvers.locations import MAX_KEY_LENGTH, find_by_key
 from resolvers.uploads.batch_storage import require_room
 
 MAX_ENTRIES = 10_000
+TreeItem = tuple[str, str, str | None]
+"""Key, name and parent key of a location to create or update."""
+
+
+class RegionItem(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
+    """A region as sent: the fields of `RegionInput` in the schema."""
+
+    slug: str
+    name: str
+    parent_slug: str | None = None
+
+
+class PortItem(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
+    """A port as sent: the fields of `PortInput` in the schema."""
+
+    code: str
+    name: str
+    parent_slug: str
+
+
+def decode_locations(kind: LocationKind, values: object) -> list[TreeItem] | None:
+    """Return the locations of decoded JSON, or None if the GraphQL coercion would reject them."""
+    try:
+        if kind is LocationKind.PORT:
+            ports = msgspec.convert(values, list[PortItem])
+            return [(port.code, port.name, port.parent_slug) for port in ports]
+        regions = msgspec.convert(values, list[RegionItem])
+        return [(region.slug, region.name, region.parent_slug) for region in regions]
+    except msgspec.ValidationError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +54,7 @@ class TreeOutcome:
     user_errors: list[Rejection] = field(default_factory=list)
 
 
-async def upsert_locations(
-    context: RequestContext, kind: LocationKind, wanted: Sequence[tuple[str, str, str | None]]
-) -> TreeOutcome:
+async def upsert_locations(context: RequestContext, kind: LocationKind, wanted: Sequence[TreeItem]) -> TreeOutcome:
     """Add or update locations (key, name, parent key) as one change, including their totals."""
     if not 0 < len(wanted) <= MAX_ENTRIES:
         code = "TOO_MANY_ITEMS" if wanted else "EMPTY_BATCH"

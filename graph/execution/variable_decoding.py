@@ -1,14 +1,15 @@
-"""Decoding of uploaded items by msgspec before execution.
+"""Decoding of uploaded items and locations by msgspec before execution.
 
 graphql-core coerces every item of a list of input objects field by field in Python. For 10,000 items, this blocks the event
-loop for 1.0 s. Therefore lists of PriceInput among the variables are decoded by msgspec, in C. A run of valid items becomes
-one item, whose price is an opaque value with the decoded items. Only invalid items are left to GraphQL's own coercion and its
+loop for 1.0 s. Therefore lists of prices, ports and regions among the variables are decoded by msgspec, in C. A run of valid
+items becomes one item, a field of which carries the decoded items. Only invalid items are left to GraphQL's own coercion and its
 errors, and at most as many as a response lists errors. All other variables are coerced by graphql-core, up to a number of
 values.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 from graphql import (
     GraphQLError,
@@ -16,24 +17,20 @@ from graphql import (
     NamedTypeNode,
     NonNullTypeNode,
     OperationDefinitionNode,
-    OperationType,
     TypeNode,
 )
 
-from graph.decoded_items import CondensedItems, DecodedItems
-from resolvers.uploads.items import PriceItem, decode_items
+from domain.locations import LocationKind
+from graph.decoded_items import CondensedItems, DecodedItems, DecodedLocations
+from resolvers.tree import TreeItem, decode_locations
+from resolvers.uploads.items import decode_items
 
 CHUNK_ITEMS = 256
 """Items that are decoded at once in a list with an invalid one. A chunk with an invalid item is halved until it is found."""
 MAX_VALUES = 2_000
-"""Maximum number of values among the variables of a query or subscription, which graphql-core coerces in Python: 20 ms.
+"""Maximum number of values among the variables, valid items aside, which graphql-core coerces in Python: 20 ms.
 
 100 lanes have 300: an object with two fields each.
-"""
-MAX_MUTATION_VALUES = 50_000
-"""The same for a mutation, apart from valid uploaded items.
-
-A change of 10,000 locations has 40,000: an object with three fields each.
 """
 MAX_TEXT_LENGTH = 100_000
 """Maximum characters of a text among the variables, apart from valid uploaded items.
@@ -59,8 +56,7 @@ def decode_variables(
         name = definition.variable.name.value
         if name in variables:
             decoded[name] = _decode_variable(_type_name(definition.type), variables[name], max_errors)
-    limit = MAX_MUTATION_VALUES if operation.operation is OperationType.MUTATION else MAX_VALUES
-    return _find_excess(decoded, limit) or decoded
+    return _find_excess(decoded) or decoded
 
 
 def _type_name(node: TypeNode) -> str:
@@ -79,26 +75,52 @@ def _decode_variable(type_name: str, value: object, max_errors: int) -> object:
     """Return the value of a variable with its list of items decoded, or unchanged."""
     match type_name, value:
         case "UploadPricesInput", {"prices": [_, *_] as prices}:
-            return {**value, "prices": _condense(prices, max_errors)}  # type: ignore[dict-item]
-        case "[PriceInput]", [_, *_] as prices:
-            return _condense(prices, max_errors)
+            return {**value, "prices": _condense(DECODERS["[PriceInput]"], prices, max_errors)}  # type: ignore[dict-item]
+        case "[PriceInput]" | "[RegionInput]" | "[PortInput]", [_, *_] as items:
+            return _condense(DECODERS[type_name], items, max_errors)
     return value
 
 
-def _condense(values: Sequence[object], max_errors: int) -> CondensedItems:
+class ItemDecoder(NamedTuple):
+    """Decoder of the lists of an input type.
+
+    `decode` returns the items, or None if one of them is invalid. `wrap` returns an input object that carries them.
+    """
+
+    decode: Callable[[Sequence[object]], list[Any] | None]
+    wrap: Callable[[list[Any]], dict[str, object]]
+
+
+def _wrap_locations(key: str, decoded: list[TreeItem]) -> dict[str, object]:
+    """Return an input object that carries the decoded locations."""
+    return {key: "", "name": DecodedLocations(decoded), "parentSlug": ""}
+
+
+DECODERS = {
+    "[PriceInput]": ItemDecoder(
+        lambda values: decode_items(values),
+        lambda decoded: {"price": DecodedItems(decoded)},
+    ),
+    "[RegionInput]": ItemDecoder(partial(decode_locations, LocationKind.REGION), partial(_wrap_locations, "slug")),
+    "[PortInput]": ItemDecoder(partial(decode_locations, LocationKind.PORT), partial(_wrap_locations, "code")),
+}
+"""Decoders by the type of a variable."""
+
+
+def _condense(decoder: ItemDecoder, values: Sequence[object], max_errors: int) -> CondensedItems:
     """Return the list with its runs of valid items decoded."""
     condensed = CondensedItems()
-    if (decoded := decode_items(values)) is not None:
-        condensed.add(0, _wrap_decoded(decoded))
+    if (decoded := decoder.decode(values)) is not None:
+        condensed.add(0, decoder.wrap(decoded))
         return condensed
-    run: list[PriceItem] = []
+    run: list[object] = []
     count_of_invalid = 0
-    for position, decoded in _decode_in_chunks(values):
+    for position, decoded in _decode_in_chunks(decoder, values):
         if decoded is not None:
             run += decoded
             continue
         if run:
-            condensed.add(position - len(run), _wrap_decoded(run))
+            condensed.add(position - len(run), decoder.wrap(run))
             run = []
         # The list keeps one invalid item more than the limit, so that the response says that there are further errors.
         if count_of_invalid > max_errors:
@@ -107,40 +129,37 @@ def _condense(values: Sequence[object], max_errors: int) -> CondensedItems:
         condensed.add(position, values[position])
         count_of_invalid += 1
     if run:
-        condensed.add(len(values) - len(run), _wrap_decoded(run))
+        condensed.add(len(values) - len(run), decoder.wrap(run))
     return condensed
 
 
-def _decode_in_chunks(values: Sequence[object]) -> Iterator[tuple[int, list[PriceItem] | None]]:
+def _decode_in_chunks(decoder: ItemDecoder, values: Sequence[object]) -> Iterator[tuple[int, list[Any] | None]]:
     """Yield the index of each part of the list and its items; None stands for one invalid item."""
     for start in range(0, len(values), CHUNK_ITEMS):
-        yield from _decode_parts(values, start, min(start + CHUNK_ITEMS, len(values)))
+        yield from _decode_parts(decoder, values, start, min(start + CHUNK_ITEMS, len(values)))
 
 
-def _decode_parts(values: Sequence[object], start: int, stop: int) -> Iterator[tuple[int, list[PriceItem] | None]]:
-    decoded = decode_items(values[start:stop])
+def _decode_parts(
+    decoder: ItemDecoder, values: Sequence[object], start: int, stop: int
+) -> Iterator[tuple[int, list[Any] | None]]:
+    decoded = decoder.decode(values[start:stop])
     if decoded is not None or stop - start == 1:
         yield start, decoded
         return
     middle = (start + stop) // 2
-    yield from _decode_parts(values, start, middle)
-    yield from _decode_parts(values, middle, stop)
+    yield from _decode_parts(decoder, values, start, middle)
+    yield from _decode_parts(decoder, values, middle, stop)
 
 
-def _wrap_decoded(decoded: list[PriceItem]) -> dict[str, object]:
-    """Return an input object that carries the decoded items."""
-    return {"price": DecodedItems(decoded)}
-
-
-def _find_excess(variables: dict[str, object], max_values: int) -> GraphQLError | None:
+def _find_excess(variables: dict[str, object]) -> GraphQLError | None:
     """Return an error if the variables have too many values, or too long a text."""
     found = 0
     pending: list[dict[str, object] | list[object]] = [variables]
     while pending:
         container = pending.pop()
         found += len(container)
-        if found > max_values:
-            message = f"The variables have more than {max_values:,} values; split the request."
+        if found > MAX_VALUES:
+            message = f"The variables have more than {MAX_VALUES:,} values; split the request."
             return GraphQLError(message, extensions={"code": "TOO_MANY_VALUES"})
         for entry in container.values() if isinstance(container, dict) else container:
             if isinstance(entry, str):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import strawberry
 
+from graph.decoded_items import DecodedLocations
 from graph.types.locations import Location, to_location
 from graph.types.uploads import UserError, to_user_error
 from resolvers.tree import TreeOutcome
@@ -48,8 +49,12 @@ class ChangeTreePayload:
 
 
 def to_entries(inputs: Sequence[RegionInput | PortInput]) -> list[tuple[str, str, str | None]]:
-    """Return key, name and parent of each input."""
-    return [location.as_entry() for location in inputs]
+    """Return key, name and parent of each input, decoded either by msgspec before execution or by GraphQL."""
+    entries: list[tuple[str, str, str | None]] = []
+    for location in inputs:
+        carried = location.name
+        entries += carried.locations if isinstance(carried, DecodedLocations) else (location.as_entry(),)
+    return entries
 
 
 def to_tree_payload(outcome: TreeOutcome) -> ChangeTreePayload:

@@ -1,6 +1,7 @@
 """Variable decoding in C: same items and same error messages as GraphQL's own coercion."""
 
 import asyncio
+from typing import Any
 
 import pytest
 import strawberry
@@ -14,8 +15,9 @@ from graph.decoded_items import DecodedItems
 from graph.execution import variable_decoding
 from graph.execution.document_limits import QueryLimits
 from graph.execution.executable_schema import Schema
-from graph.execution.variable_decoding import MAX_MUTATION_VALUES, MAX_TEXT_LENGTH, MAX_VALUES
+from graph.execution.variable_decoding import MAX_TEXT_LENGTH, MAX_VALUES
 from graph.types.scalars import SCALARS
+from graph.types.tree import PortInput, RegionInput, to_entries
 from graph.types.uploads import PriceInput, UploadPricesInput, to_items
 from resolvers.uploads.items import PriceItem, encode_items
 from tests.support.contexts import ADMITTED
@@ -38,6 +40,14 @@ class Mutation:
     @strawberry.mutation
     def upload(self, input: UploadPricesInput) -> int:  # noqa: A002
         return record_items(input.prices)
+
+    @strawberry.mutation
+    def add_regions(self, regions: list[RegionInput]) -> str:
+        return repr(to_entries(regions))
+
+    @strawberry.mutation
+    def add_ports(self, ports: list[PortInput]) -> str:
+        return repr(to_entries(ports))
 
     @strawberry.mutation
     def upload_list(self, prices: list[PriceInput]) -> int:
@@ -109,6 +119,42 @@ def test_variable_decoding_matches_standard_coercion_in_items_and_errors(values:
         assert execute(FAST, query, dict(variables)) == execute(SLOW, query, dict(variables))
 
 
+def execute_tree_change(schema: strawberry.Schema, query: str, values: object) -> tuple[object, list[str]]:
+    """Return the data and the error messages."""
+    variables: dict[str, Any] = {"values": values}
+    result = asyncio.run(schema.execute(query, variables, ADMITTED))
+    assert isinstance(result, ExecutionResult)
+    errors = describe_stock_errors(query, variables, result.errors or []) if schema is SLOW else result.errors or []
+    return result.data, [error.message for error in errors]
+
+
+REGIONS = "mutation ($values: [RegionInput!]!) { addRegions(regions: $values) }"
+PORTS = "mutation ($values: [PortInput!]!) { addPorts(ports: $values) }"
+KEYS = {REGIONS: "slug", PORTS: "code"}
+good_locations = st.fixed_dictionaries({"key": texts, "name": texts, "parentSlug": texts})
+odd_locations = st.dictionaries(st.sampled_from(["key", "name", "parentSlug", "other"]), anything, max_size=4)
+
+
+@given(st.lists(st.one_of(good_locations, odd_locations), max_size=6), st.sampled_from([REGIONS, PORTS]))
+def test_decoding_of_locations_matches_standard_coercion(values: list[dict[str, object]], query: str) -> None:
+    sent = [{KEYS[query] if name == "key" else name: value for name, value in each.items()} for each in values]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(variable_decoding, "CHUNK_ITEMS", 2)
+        assert execute_tree_change(FAST, query, sent) == execute_tree_change(SLOW, query, sent)
+
+
+def test_ten_thousand_locations_are_within_the_limit_of_values() -> None:
+    regions = [{"slug": f"a{number}", "name": "A", "parentSlug": None} for number in range(10_000)]
+    data, errors = execute_tree_change(FAST, REGIONS, regions)
+    assert errors == []
+    assert data == {"addRegions": repr([(each["slug"], "A", None) for each in regions])}
+    regions[5_000]["name"] = None
+    message = (
+        "Variable '$values' has invalid value at [5000].name: Expected value of non-null type 'String!' not to be null."
+    )
+    assert execute_tree_change(FAST, REGIONS, regions) == (None, [message])
+
+
 @given(st.lists(good_items, min_size=1, max_size=4))
 def test_variable_decoding_decodes_valid_items_in_c(values: list[dict[str, object]]) -> None:
     for query, variables in ((INPUT, {"input": {"prices": values}}), (LIST, {"prices": values})):
@@ -157,7 +203,7 @@ def test_items_beyond_too_many_invalid_ones_are_never_stored(monkeypatch: pytest
     [
         ("query ($codes: [String!]) { echo(codes: $codes) }", {"codes": ["A"] * MAX_VALUES}, "2,000"),
         ("query ($codes: [String!]) { echo(codes: $codes) }", {"codes": [["A"]] * (MAX_VALUES // 2)}, "2,000"),
-        (LIST, {"prices": [{"other": [1] * MAX_MUTATION_VALUES}]}, "50,000"),
+        (LIST, {"prices": [{"other": [1] * MAX_VALUES}]}, "2,000"),
     ],
 )
 def test_variables_with_too_many_values_are_refused(query: str, variables: dict[str, object], limit: str) -> None:

@@ -88,6 +88,36 @@ def test_hostile_document_does_not_delay_other_requests(target: Target, name: st
     raise AssertionError(f"the longest response times of the probe, in seconds: {longest}")
 
 
+def test_change_of_ten_thousand_regions_does_not_delay_other_requests(target: Target, module_database_url: str) -> None:
+    token = authorization_header(create_api_token(module_database_url, "upload", "admin"))
+    query = "mutation ($regions: [RegionInput!]!) { upsertRegions(regions: $regions) { userErrors { code } } }"
+    regions = [{"slug": f"a_{number}", "name": "A", "parentSlug": "a_0"} for number in range(9_999)]
+    content = body(query, {"regions": [*regions, {"slug": "b", "name": "B", "parentSlug": "nowhere"}]})
+    longest = []
+    for _ in range(ATTEMPTS):
+        with probe_liveness(target.url) as waits:
+            response = target.post(content, **token)
+        assert response.json() == {"data": {"upsertRegions": {"userErrors": [{"code": "UNKNOWN_PARENT"}]}}}
+        longest.append(max(waits))
+        if longest[-1] < 2 * MAX_SECONDS:
+            return
+    raise AssertionError(f"the longest response times of the probe, in seconds: {longest}")
+
+
+def test_long_path_of_a_form_is_refused_quickly(target: Target, module_database_url: str) -> None:
+    token = authorization_header(create_api_token(module_database_url, "upload"))
+    fields = {
+        "operations": (None, '{"query": "{ __typename }"}'),
+        "map": (None, json.dumps({"0": ["variables" + "." * 900_000]})),
+    }
+
+    def send() -> httpx.Response:
+        headers = {**token, "X-Requested-With": "test"}
+        return target.http.post("/graphql", files={**fields, "0": ("a.csv", b"")}, headers=headers)
+
+    assert error_codes(check_quick(target, send)) == {"BAD_MULTIPART"}
+
+
 def test_body_of_too_many_lists_is_refused_before_it_is_decoded(target: Target, module_database_url: str) -> None:
     token = authorization_header(create_api_token(module_database_url, "upload"))
     lists = b'{"query": "{ __typename }", "extensions": {"a": [' + b"[]," * MAX_CONTAINERS + b"1]}}"
