@@ -4,6 +4,7 @@ The common queries have a plan.
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,10 +16,13 @@ from hypothesis import strategies as st
 
 from db.pool import API, Pool, open_pool
 from domain.locations import Lane
+from domain.prices import DayTotals
 from graph.execution.document_cache import Document
 from graph.schema import schema
+from resolvers.averages import DAYS_PER_TURN
 from resolvers.context import RequestContext
 from resolvers.loading import day_totals
+from resolvers.loading.day_totals import LaneDays
 from resolvers.locations import resolve_lanes
 from tests.support.contexts import reading_context
 from tests.support.schema.columns import FIELDS
@@ -169,6 +173,44 @@ def test_fast_path_matches_the_executor_for_concurrent_requests_and_overload(
         assert {len(errors) for _, errors in planned} <= {1, 1 + ALIASES}
 
     asyncio.run(compare())
+
+
+def test_long_averages_are_completed_in_turns_with_other_tasks(module_database_url: str) -> None:
+    long = 'averagePrices(dateFrom: "2020-01-01", dateTo: "2029-12-31", origin: "top", destination: "top") { day }'
+    query = f"{{ {' '.join(f'a{number}: {long}' for number in range(12))} }}"
+    iterations = 0
+
+    async def count_iterations() -> None:
+        nonlocal iterations
+        while True:
+            iterations += 1
+            await asyncio.sleep(0)
+
+    async def count_after_loading() -> int:
+        await fill(module_database_url, WORLD, ITEMS)
+        async with open_pool(module_database_url, API, max_size=1) as pool:
+            context = reading_context(pool)
+            document = schema.documents.get(query)
+            assert isinstance(document, Document)
+            plan = document.operations[None].plan
+            assert plan is not None
+            counter = asyncio.create_task(count_iterations())
+            load, loaded_at = context.load_totals, 0
+
+            async def load_totals(lanes: Sequence[LaneDays]) -> list[DayTotals]:
+                nonlocal loaded_at
+                totals = await load(lanes)
+                loaded_at = iterations
+                return totals
+
+            context.load_totals = load_totals  # type: ignore[method-assign]
+            data, errors = await plan.execute(plan.bind({}), context)
+            counter.cancel()
+        assert not errors
+        assert {len(days) for days in data.values()} == {3_653}
+        return iterations - loaded_at
+
+    assert asyncio.run(count_after_loading()) >= 2 * 12 * 3_653 // (DAYS_PER_TURN + 3_653)
 
 
 LITERALS = 'dateFrom: "2024-01-01", dateTo: "2024-01-03", origin: "top", destination: "BBBBB"'
