@@ -1,4 +1,4 @@
-"""Items of mutations decoded before execution, and lists in which they pass through coercion."""
+"""Items decoded before execution, and the lists in which they pass through coercion."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class DecodedItems:
 
 
 class DecodedLocations(str):
-    """Decoded locations, carried by the text of a single one. No client can send this type of text.
+    """Decoded locations, carried by a text of a type that no client can send.
 
     `locations` holds the key, the name and the parent key of each.
     """

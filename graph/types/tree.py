@@ -49,7 +49,7 @@ class ChangeTreePayload:
 
 
 def to_entries(inputs: Sequence[RegionInput | PortInput]) -> list[tuple[str, str, str | None]]:
-    """Return key, name and parent of each input, decoded either by msgspec before execution or by GraphQL."""
+    """Return key, name and parent of each input, decoded by msgspec or by GraphQL."""
     entries: list[tuple[str, str, str | None]] = []
     for location in inputs:
         carried = location.name
