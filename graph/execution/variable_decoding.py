@@ -2,8 +2,8 @@
 
 graphql-core coerces every item of a list of input objects field by field in Python. For 10,000 items, this blocks the event
 loop for 1.0 s. Therefore lists of prices, ports and regions among the variables are decoded by msgspec, in C. A run of valid
-items becomes one item, a field of which carries the decoded items. Only invalid items are left to GraphQL's own coercion and its
-errors, and at most as many as a response lists errors. All other variables are coerced by graphql-core, up to a number of
+items becomes one item, a field of which carries the decoded items. Only invalid items are left to GraphQL's own coercion and
+its errors, and at most as many as a response lists errors. All other variables are coerced by graphql-core, up to a number of
 values.
 """
 
