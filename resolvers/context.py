@@ -29,7 +29,7 @@ from resolvers.loading.location_suggestions import LocationSuggestions
 from resolvers.loading.request_loaders import Loaders
 from resolvers.price_changes import PriceChanges
 
-MAX_SUGGESTIONS = 20
+MAX_NAMES_WITH_SUGGESTIONS = 20
 """Unknown names of one request for which similar locations are searched: 4 ms each among ten thousand locations."""
 PreviewUpload = Callable[[BinaryIO, FileFormat, OnError], Awaitable[Preview]]
 """Dry-runs a price file in one of the payload formats."""
@@ -185,7 +185,7 @@ class RequestContext:
     def may_suggest(self) -> bool:
         """Count another unknown name; return whether similar ones may be searched for it."""
         self._suggestion_count += 1
-        return self._suggestion_count <= MAX_SUGGESTIONS
+        return self._suggestion_count <= MAX_NAMES_WITH_SUGGESTIONS
 
     @cached_property
     def found_nodes(self) -> dict[str, asyncio.Task[Location | PriceBatch | RequestError | None]]:

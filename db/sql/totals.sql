@@ -252,7 +252,7 @@ ORDER BY month
 -- diff_month --
 -- One row per pair of locations and day of the month whose totals differ from day_sums, largest difference first. The locations
 -- of a damaged row may not exist. If its month is not the first day of a month, or if it begins outside of its month, it
--- counts after the end of the month. The reason is that Python may not be able to represent its days. OFFSET 0 makes the
+-- counts after the end of the month, because Python may not be able to represent its days. OFFSET 0 makes the
 -- workers of a cluster send rows as they are stored instead of one row per day. A single server takes two thirds of the time
 -- with it.
 SELECT coalesce(o.key, '?' || origin) AS origin, coalesce(d.key, '?' || destination) AS destination, day,

@@ -30,7 +30,7 @@ SELECT pg_export_snapshot()
 SET TRANSACTION SNAPSHOT %(name)s
 
 -- list_totals_checksums --
--- One row per month and range of origins with totals in a range of blocks, and per combination of two properties. These are:
+-- One row per month and range of origins with totals in a range of blocks, and per combination of two properties:
 -- settled at the last verification (before the transaction `before`), and settled now. It has the latest first day, the number
 -- of rows and the sum of their hashes over all columns.
 SELECT month - '1970-01-01'::date AS period, origin / %(width)s * %(width)s AS first_origin,

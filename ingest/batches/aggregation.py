@@ -111,7 +111,7 @@ def totals_by_month(observations: LaneDays, locations: Iterable[Location]) -> It
     """Yield the partial sums of every location pair, month by month in ascending order.
 
     The pairs are (origin or ancestor, destination or ancestor). A month with more than MAX_LANES lanes is split into several
-    parts, whose sum counts.
+    parts, which the caller appends one by one: the totals of a pair are their sum.
     """
     tree = _index_tree(locations)
     for month, lanes in _total_lanes(observations, tree):

@@ -1,8 +1,8 @@
 """Shared responses: one computation for all servers that have the same version of the data.
 
 Only responses of the response cache are shared, which are the same for all callers with the read scope. The key names
-everything that a response depends on. This is the database, the version of the data, the release with its schema and limits,
-the document, the variables and the operation name.
+everything that a response depends on: the database, the version of the data, the release with its schema and limits, and the
+document with its variables and operation name.
 """
 
 import asyncio

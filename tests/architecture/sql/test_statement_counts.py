@@ -15,7 +15,7 @@ from db.pool import API, Pool, open_pool
 from db.repositories import totals
 from graph.schema import schema
 from ingest.tree import change_tree
-from resolvers.context import MAX_SUGGESTIONS
+from resolvers.context import MAX_NAMES_WITH_SUGGESTIONS
 from resolvers.relay.global_ids import encode_batch_id, encode_global_id
 from tests.support.contexts import reading_context
 from tests.support.databases.background_statements import is_background
@@ -173,6 +173,6 @@ async def test_unknown_names_share_one_index_of_all_locations(pool: Pool, statem
     assert isinstance(result, ExecutionResult)
     suggestions = [error.extensions["suggestions"] for error in result.errors or () if error.extensions]
     assert len(suggestions) == len(names)
-    assert all(suggestions[:MAX_SUGGESTIONS])
-    assert not any(suggestions[MAX_SUGGESTIONS:])
+    assert all(suggestions[:MAX_NAMES_WITH_SUGGESTIONS])
+    assert not any(suggestions[MAX_NAMES_WITH_SUGGESTIONS:])
     assert sum("array_agg(name" in statement for statement in statements) == 1
