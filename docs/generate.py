@@ -33,7 +33,7 @@ from db.diagnosis.connection_faults import CONNECTION_FAULTS
 from db.diagnosis.fault import Fault
 from db.diagnosis.requirement_faults import REQUIREMENT_FAULTS, VERSIONS
 from db.diagnosis.url_faults import EXAMPLE, URL_FAULTS
-from server.cli.main import app
+from server.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 120

@@ -18,7 +18,7 @@ from db.embedded.cluster import resolve_data_dir
 
 log = logging.getLogger("ratesgraph.server")
 
-COMMAND = [sys.executable, "-c", "from server.cli.entry import main; main()"]
+COMMAND = [sys.executable, "-c", "from server.cli.main import main; main()"]
 RESTART_SECONDS = 1.0
 STOP_SECONDS = 30.0
 

@@ -102,7 +102,7 @@ def test_imports_inside_code_strings_resolve() -> None:
         for module, name in IN_CODE.findall(text)
         if module.split(".")[0] in PRODUCT
     ]
-    assert ("server/runtime/child_processes.py", "server.cli.entry", "main") in found
+    assert ("server/runtime/child_processes.py", "server.cli.main", "main") in found
     assert not [entry for entry in found if not resolves(f"{entry[1]}.{entry[2]}")]
 
 
@@ -127,7 +127,7 @@ def test_cli_commands_resolve() -> None:
 def test_attributes_of_lazily_imported_modules_resolve() -> None:
     found = {(path, name) for path, tree in modules(*PRODUCT, "tests", "bench") for name in lazy_attributes(tree)}
     assert {
-        ("server/cli/main.py", "server.cli.console.describe_error"),
+        ("server/cli/app.py", "server.cli.console.describe_error"),
         ("server/lifespan.py", "server.auth.oidc.OidcAuthenticator"),
         ("server/ingest_adapter.py", "ingest.batches.revert.revert_batch"),
         ("server/ingest_adapter.py", "ingest.readers.price_file.read_slices"),

@@ -30,7 +30,7 @@ def test_wheel_contains_exactly_the_product(tmp_path: Path) -> None:
     assert "server/pages/built/built.json" in names
     if read_built_pages().failure is None:
         assert {"server/pages/built/index.html", "server/pages/built/graphiql.html"} <= names
-    assert "ratesgraph = server.cli.entry:main" in commands
+    assert "ratesgraph = server.cli.main:main" in commands
 
 
 def test_source_distribution_contains_the_sources_of_the_pages(tmp_path: Path) -> None:

@@ -84,10 +84,10 @@ def test_message_is_printed_although_ctrl_c_is_pressed_again(
 
 IMPORTING = """
 import signal, sys, types
-from server.cli.entry import main
+from server.cli.main import main
 
-module = sys.modules["server.cli.main"] = types.ModuleType("server.cli.main")
-module.main = lambda: signal.raise_signal(signal.SIGINT)
+module = sys.modules["server.cli.app"] = types.ModuleType("server.cli.app")
+module.run = lambda: signal.raise_signal(signal.SIGINT)
 main()
 print("finished")
 """

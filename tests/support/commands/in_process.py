@@ -11,8 +11,8 @@ from io import StringIO
 from pathlib import Path
 from unittest import mock
 
+from server.cli.app import run
 from server.cli.console import err, out
-from server.cli.main import main
 from tests.support.commands.processes import environment
 
 
@@ -36,7 +36,7 @@ def ratesgraph_in_process(
         for console in (out, err):
             console.width = int(variables["COLUMNS"])
         try:
-            main()
+            run()
             code: object = 0
         except SystemExit as end:
             code = end.code or 0
