@@ -22,7 +22,7 @@ from db.errors import (
 )
 from db.pool import API, Pool, connect, open_pool
 from tests.support.faults.database_proxy import running_database_proxy
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -30,11 +30,16 @@ SIZE = 6
 WAIT_SECONDS = 0.3
 
 
-@pytest.fixture
-async def pool(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pool]:
-    """A pool that asks each reading connection whether its server accepts writes."""
+@pytest.fixture(params=[DEADLINE_SECONDS])
+async def pool(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[Pool]:
+    """A pool that asks each reading connection whether its server accepts writes.
+
+    The parameter is the time in seconds that requests wait for the end of an outage.
+    """
     monkeypatch.setattr(pool_module, "CHECK_SECONDS", 0.0)
-    async with open_pool(database_url, API, max_size=SIZE, outage_seconds=WAIT_SECONDS) as pool:
+    async with open_pool(database_url, API, max_size=SIZE, outage_seconds=request.param) as pool:
         yield pool
 
 
@@ -155,6 +160,7 @@ async def test_read_is_not_answered_by_a_server_that_has_become_read_only(pool: 
     assert pool._outage.generation == 2
 
 
+@pytest.mark.parametrize("pool", [WAIT_SECONDS], indirect=True)
 async def test_read_only_database_is_unavailable_until_it_accepts_writes(pool: Pool, database_url: str) -> None:
     await make_read_only(pool)
     with read_only_database(database_url):
