@@ -23,6 +23,7 @@ class DocumentParser:
         self._cache = cache
         self._turnstile = Turnstile()
         self._lock = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
         # A single thread, because parsers hold the lock of the interpreter.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="parser")
 
@@ -37,10 +38,14 @@ class DocumentParser:
         if len(text) <= MAX_CHARS_ON_LOOP or len(text) > self._cache.max_length:
             await self._turnstile.wait()
             return self._cache.get(text)
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            # A lock for which tasks of a closed loop have waited cannot be used in another one.
+            self._loop, self._lock = loop, asyncio.Lock()
         async with self._lock:
             # Another request may have sent the same document.
             cached = self._cache.find(text)
             if cached is not None:
                 return cached
-            parsed = await asyncio.get_running_loop().run_in_executor(self._thread, self._cache.parse, text)
+            parsed = await loop.run_in_executor(self._thread, self._cache.parse, text)
             return self._cache.store(text, parsed)
