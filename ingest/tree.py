@@ -53,7 +53,7 @@ ENTRY_RULES = (
     ),
     Rule(
         lambda entry: (
-            entry.kind is LocationKind.REGION and not (SLUG.fullmatch(entry.key) and len(entry.key) <= MAX_SLUG_LENGTH)
+            entry.kind is LocationKind.REGION and not (len(entry.key) <= MAX_SLUG_LENGTH and SLUG.fullmatch(entry.key))
         ),
         "INVALID_SLUG",
         lambda entry: f"{_quote(entry.key)} is not a valid slug (a-z, 0-9, _ and -, such as north_europe)",

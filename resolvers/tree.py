@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import msgspec
 
@@ -13,6 +14,9 @@ from resolvers.locations import MAX_KEY_LENGTH, find_by_key
 from resolvers.uploads.batch_storage import require_room
 
 MAX_ENTRIES = 10_000
+MAX_LOCATION_TEXT = 100_000
+"""Characters of a key or name. One of 30 MB blocks all threads for up to 8 s, because patterns are searched in C."""
+Text = Annotated[str, msgspec.Meta(max_length=MAX_LOCATION_TEXT)]
 TreeItem = tuple[str, str, str | None]
 """Key, name and parent key of a location to create or update."""
 
@@ -20,21 +24,21 @@ TreeItem = tuple[str, str, str | None]
 class RegionItem(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
     """A region as sent: the fields of `RegionInput` in the schema."""
 
-    slug: str
-    name: str
-    parent_slug: str | None = None
+    slug: Text
+    name: Text
+    parent_slug: Text | None = None
 
 
 class PortItem(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
     """A port as sent: the fields of `PortInput` in the schema."""
 
-    code: str
-    name: str
-    parent_slug: str
+    code: Text
+    name: Text
+    parent_slug: Text
 
 
 def decode_locations(kind: LocationKind, values: object) -> list[TreeItem] | None:
-    """Return the locations of decoded JSON, or None if the GraphQL coercion would reject them."""
+    """Return the locations of decoded JSON, or None if GraphQL would reject them, or for too long a text."""
     try:
         if kind is LocationKind.PORT:
             ports = msgspec.convert(values, list[PortItem])

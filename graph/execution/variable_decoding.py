@@ -22,7 +22,7 @@ from graphql import (
 
 from domain.locations import LocationKind
 from graph.decoded_items import CondensedItems, DecodedItems, DecodedLocations
-from resolvers.tree import TreeItem, decode_locations
+from resolvers.tree import MAX_LOCATION_TEXT, TreeItem, decode_locations
 from resolvers.uploads.items import decode_items
 
 CHUNK_ITEMS = 256
@@ -32,8 +32,13 @@ MAX_VALUES = 2_000
 
 100 lanes have 300: an object with two fields each.
 """
-MAX_TEXT_LENGTH = 100_000
-"""Maximum characters of a text among the variables, apart from valid uploaded items.
+MAX_NAME_LENGTH = 1_000
+"""Maximum characters of a field name among the variables.
+
+graphql-core splits an unknown name into its characters to find similar ones: 30 MB need 5 s and a gigabyte.
+"""
+MAX_TEXT_LENGTH = MAX_LOCATION_TEXT
+"""Maximum characters of a text among the variables, apart from valid prices.
 
 Resolvers look at a text once for each field that receives it. Callers without the upload scope cannot send a longer one.
 """
@@ -152,7 +157,7 @@ def _decode_parts(
 
 
 def _find_excess(variables: dict[str, object]) -> GraphQLError | None:
-    """Return an error if the variables have too many values, or too long a text."""
+    """Return an error if the variables have too many values, or too long a text or field name."""
     found = 0
     pending: list[dict[str, object] | list[object]] = [variables]
     while pending:
@@ -161,6 +166,9 @@ def _find_excess(variables: dict[str, object]) -> GraphQLError | None:
         if found > MAX_VALUES:
             message = f"The variables have more than {MAX_VALUES:,} values; split the request."
             return GraphQLError(message, extensions={"code": "TOO_MANY_VALUES"})
+        if isinstance(container, dict) and (length := max(map(len, container), default=0)) > MAX_NAME_LENGTH:
+            message = f"Field name too long: {length:,} characters, limit {MAX_NAME_LENGTH:,}."
+            return GraphQLError(message, extensions={"code": "TEXT_TOO_LONG"})
         for entry in container.values() if isinstance(container, dict) else container:
             if isinstance(entry, str):
                 if len(entry) > MAX_TEXT_LENGTH:

@@ -15,7 +15,7 @@ from graph.decoded_items import DecodedItems
 from graph.execution import variable_decoding
 from graph.execution.document_limits import QueryLimits
 from graph.execution.executable_schema import Schema
-from graph.execution.variable_decoding import MAX_TEXT_LENGTH, MAX_VALUES
+from graph.execution.variable_decoding import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, MAX_VALUES
 from graph.types.scalars import SCALARS
 from graph.types.tree import PortInput, RegionInput, to_entries
 from graph.types.uploads import PriceInput, UploadPricesInput, to_items
@@ -217,6 +217,26 @@ def test_variables_with_too_many_values_are_refused(query: str, variables: dict[
 def test_variables_with_too_long_a_text_are_refused(codes: object) -> None:
     query = "query ($codes: [String!]) { echo(codes: $codes) }"
     assert execute(FAST, query, {"codes": codes}) == ([], ["Text too long: 100,001 characters, limit 100,000."])
+
+
+@pytest.mark.parametrize("field", ["slug", "name", "parentSlug"])
+def test_location_with_too_long_a_text_is_refused(field: str) -> None:
+    regions = [{"slug": "a", "name": "A"}, {"slug": "b", "name": "B", field: "A" * (MAX_TEXT_LENGTH + 1)}]
+    message = "Text too long: 100,001 characters, limit 100,000."
+    assert execute_tree_change(FAST, REGIONS, regions) == (None, [message])
+    regions[1][field] = "A" * MAX_TEXT_LENGTH
+    assert execute_tree_change(FAST, REGIONS, regions)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        (LIST, {"prices": [GOOD, {"a" * (MAX_NAME_LENGTH + 1): 1}]}),
+        (INPUT, {"input": {"prices": [GOOD], "a" * (MAX_NAME_LENGTH + 1): 1}}),
+    ],
+)
+def test_variables_with_too_long_a_field_name_are_refused(query: str, variables: dict[str, object]) -> None:
+    assert execute(FAST, query, variables) == ([], ["Field name too long: 1,001 characters, limit 1,000."])
 
 
 def test_variables_within_the_limit_and_undeclared_ones_are_coerced() -> None:

@@ -29,7 +29,8 @@ def repeat_field(variable: str, field: str) -> str:
 
 VALUES = {
     "an enum value with words of messages": (INTERVAL, {"interval": NOT_REPRESENTED}, "BAD_USER_INPUT"),
-    "a field name with words of messages": (LANES, {"lanes": [{**LANE, NOT_REPRESENTED: 1}]}, "BAD_USER_INPUT"),
+    "a field name of 90 kB": (LANES, {"lanes": [{**LANE, NOT_REPRESENTED: 1}]}, "TEXT_TOO_LONG"),
+    "a field name with words of messages": (LANES, {"lanes": [{**LANE, NOT_REPRESENTED[:1_000]: 1}]}, "BAD_USER_INPUT"),
     "3,000 lanes": (LANES, {"lanes": [LANE] * 3_000}, "TOO_MANY_VALUES"),
     "48,000 words as a key": (
         repeat_field("$key: String!", "location(key: $key) { key }"),
@@ -73,6 +74,26 @@ def test_long_dates_are_not_quoted_once_for_each_field(target: Target, module_da
     query = repeat_field("$day: Date!", 'exchangeRates(currency: "EUR", from: $day, to: $day) { day }')
     response = check_quick(target, lambda: target.post(body(query, {"day": "1" * 3_000_000}), **token))
     assert error_codes(response) == {"TEXT_TOO_LONG"}
+
+
+@pytest.mark.parametrize(
+    "region", [{"slug": "a-" * 14_000_000, "name": "A"}, {"a" * 28_000_000: 1}], ids=["slug", "field"]
+)
+def test_megabytes_in_a_location_do_not_delay_other_requests(
+    target: Target, module_database_url: str, region: dict[str, object]
+) -> None:
+    token = authorization_header(create_api_token(module_database_url, "upload", "admin"))
+    query = "mutation ($regions: [RegionInput!]!) { upsertRegions(regions: $regions) { userErrors { code } } }"
+    content = body(query, {"regions": [region]})
+    longest = []
+    for _ in range(ATTEMPTS):
+        with probe_liveness(target.url) as waits:
+            response = target.post(content, **token)
+        assert error_codes(response) == {"TEXT_TOO_LONG"}
+        longest.append(max(waits))
+        if longest[-1] < 5 * MAX_SECONDS:
+            return
+    raise AssertionError(f"the longest response times of the probe, in seconds: {longest}")
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
