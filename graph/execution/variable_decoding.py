@@ -32,6 +32,8 @@ MAX_VALUES = 2_000
 
 100 lanes have 300: an object with two fields each.
 """
+MAX_COERCION_ERRORS = 50
+"""Errors after which graphql-core stops the coercion, even if a response may list more. Fifty items have 500 values."""
 MAX_NAME_LENGTH = 1_000
 """Maximum characters of a field name among the variables.
 
@@ -128,7 +130,7 @@ def _condense(decoder: ItemDecoder, values: Sequence[object], max_errors: int) -
             condensed.add(position - len(run), decoder.wrap(run))
             run = []
         # The list keeps one invalid item more than the limit, so that the response says that there are further errors.
-        if count_of_invalid > max_errors:
+        if count_of_invalid > min(max_errors, MAX_COERCION_ERRORS):
             condensed.add(position, NOT_DECODED)
             return condensed
         condensed.add(position, values[position])

@@ -15,10 +15,11 @@ from graph.decoded_items import DecodedItems
 from graph.execution import variable_decoding
 from graph.execution.document_limits import QueryLimits
 from graph.execution.executable_schema import Schema
-from graph.execution.variable_decoding import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, MAX_VALUES
+from graph.execution.variable_decoding import MAX_COERCION_ERRORS, MAX_NAME_LENGTH, MAX_TEXT_LENGTH, MAX_VALUES
 from graph.types.scalars import SCALARS
 from graph.types.tree import PortInput, RegionInput, to_entries
 from graph.types.uploads import PriceInput, UploadPricesInput, to_items
+from resolvers.context import Limits
 from resolvers.uploads.items import PriceItem, encode_items
 from tests.support.contexts import ADMITTED
 from tests.support.schema.stock_errors import describe_stock_errors
@@ -237,6 +238,20 @@ def test_location_with_too_long_a_text_is_refused(field: str) -> None:
 )
 def test_variables_with_too_long_a_field_name_are_refused(query: str, variables: dict[str, object]) -> None:
     assert execute(FAST, query, variables) == ([], ["Field name too long: 1,001 characters, limit 1,000."])
+
+
+def test_many_invalid_items_are_reported_if_a_response_may_list_more_errors() -> None:
+    schema = FAST.with_limits(QueryLimits(max_errors=1_000), Limits(), suggest=True)
+    wrong = {**GOOD, "price": True, "dateTo": None, "currency": None}
+    items, errors = execute(schema, LIST, {"prices": [GOOD, wrong] * 1_000})
+    assert items == []
+    assert errors == [
+        *(
+            f"Variable '$prices' has invalid value at [{number}].price: A price must be a number or a decimal string."
+            for number in range(1, 2 * MAX_COERCION_ERRORS, 2)
+        ),
+        "Too many errors processing variables, error limit reached. Execution aborted.",
+    ]
 
 
 def test_variables_within_the_limit_and_undeclared_ones_are_coerced() -> None:
