@@ -1,15 +1,9 @@
-"""Effect of Ctrl-C on work that must not be left half done and on commands."""
+"""Guard against Ctrl-C for work that must not be left half done."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-
-def raise_interrupts() -> None:
-    """Raise KeyboardInterrupt on SIGINT, if until now it ended the process at once."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

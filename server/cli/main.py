@@ -12,5 +12,21 @@ def main() -> None:
     """Run the command line."""
     # Where the parent ignores SIGINT, as `nohup` and scripts do for background jobs, it stays ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, _end_process)
     import_module("server.cli.app").run()
+
+
+def raise_interrupts() -> None:
+    """Raise KeyboardInterrupt on SIGINT, if until now it ended the process at once."""
+    if signal.getsignal(signal.SIGINT) is _end_process:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end_process(*_: object) -> None:
+    """End the process by SIGINT.
+
+    The default action in place of this handler would be lost: polars installs a handler of its own when it is imported, which
+    calls a previous handler and otherwise ignores the signal.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGINT)

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from db.embedded.interrupts import ignored_interrupts, raise_interrupts
+from db.embedded.interrupts import ignored_interrupts
+from server.cli.main import raise_interrupts
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Data folder of the embedded PostgreSQL (default: .ratesgraph).")

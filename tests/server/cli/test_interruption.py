@@ -87,19 +87,29 @@ import signal, sys, types
 from server.cli.main import main
 
 module = sys.modules["server.cli.app"] = types.ModuleType("server.cli.app")
-module.run = lambda: signal.raise_signal(signal.SIGINT)
+
+
+def interrupt():
+    {importing}
+    signal.raise_signal(signal.SIGINT)
+
+
+module.run = interrupt
 main()
 print("finished")
 """
-"""Interrupts itself in place of importing the commands."""
+"""Interrupts itself while it imports the commands."""
 
 
+@pytest.mark.parametrize("importing", ["pass", "import polars"])
 @pytest.mark.parametrize(
     ("before", "ended"),
     [("", (-signal.SIGINT, "", "")), ("import signal; signal.signal(2, signal.SIG_IGN)", (0, "finished\n", ""))],
     ids=["handled", "ignored"],
 )
-def test_interruption_before_a_command_begins_ends_it_at_once(before: str, ended: tuple[int, str, str]) -> None:
-    command = [sys.executable, "-c", before + IMPORTING]
+def test_interruption_before_a_command_begins_ends_it_at_once(
+    before: str, ended: tuple[int, str, str], importing: str
+) -> None:
+    command = [sys.executable, "-c", before + IMPORTING.format(importing=importing)]
     process = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False)
     assert (process.returncode, process.stdout, process.stderr) == ended
