@@ -38,7 +38,10 @@ class PortItem(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=Fa
 
 
 def decode_locations(kind: LocationKind, values: object) -> list[TreeItem] | None:
-    """Return the locations of decoded JSON, or None if GraphQL would reject them, or for too long a text."""
+    """Return the locations of decoded JSON.
+
+    Return None if the GraphQL coercion would reject them, or if a text is longer than MAX_LOCATION_TEXT.
+    """
     try:
         if kind is LocationKind.PORT:
             ports = msgspec.convert(values, list[PortItem])
