@@ -129,7 +129,7 @@ SAMPLES: dict[str, tuple[Any, ...] | str] = {
     "date32-max": (*CNSGH, "infinity", "1450.5", "USD"),
     "dk-date-infinity": (*CNSGH, "infinity", "1450.5", "USD"),
     "json-type": "WRONG_COLUMNS: column currency has type Extension('arrow.json', String, ''); expected text",
-    "pa-dup-columns": "WRONG_COLUMNS: repeated column price",
+    "pa-dup-columns": "WRONG_COLUMNS: repeated column price; remove it",
     "pd-concat-index": (*CNSGH, "2026-05-01", "1450.5", "USD"),
     "pd-period-dates": "WRONG_COLUMNS: column date_from has type Extension('pandas.period', Int64, '{\"freq\": \"D\"}');"
     " expected dates, timestamps in a known time zone, or text",
