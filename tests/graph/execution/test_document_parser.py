@@ -12,6 +12,16 @@ from graph.schema import schema
 
 PADDING = "x" * MAX_CHARS_ON_LOOP
 
+DOCUMENTS = {
+    "a field 390 times": f"{{ viewer {{ {'name ' * 390} }} }}",
+    "a chain of 120 fragments": (
+        "{ viewer { ...f0 } }"
+        + "".join(f" fragment f{number} on Viewer {{ name ...f{number + 1} }}" for number in range(120))
+        + " fragment f120 on Viewer { name }"
+    ),
+}
+"""Documents that take tenths of a second to validate."""
+
 
 def long_document(number: int) -> str:
     """Return a document that is parsed in the thread."""
@@ -37,3 +47,17 @@ async def test_cancelled_request_leaves_the_parser_to_the_next_one() -> None:
     tasks[2].cancel()
     found = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(each) for each in found] == [asyncio.CancelledError, Document, asyncio.CancelledError, Document]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", DOCUMENTS)
+async def test_event_loop_goes_on_while_a_long_document_is_parsed(name: str) -> None:
+    parser = DocumentParser(DocumentCache(schema._schema, QueryLimits(), SizeLimits(366, 100)))
+    parsing = asyncio.create_task(parser.get(DOCUMENTS[name]))
+    iterations = 0
+    while not parsing.done():
+        await asyncio.sleep(0)
+        iterations += 1
+    assert isinstance(parsing.result(), Document)
+    # On the event loop, two iterations would be enough.
+    assert iterations > 10
