@@ -81,11 +81,14 @@ async def test_worker_polls_the_queue_without_notifications(
 async def test_worker_concurrency_applies_every_batch_once(connection: Connection, database_url: str) -> None:
     stop = asyncio.Event()
     working = [asyncio.create_task(run_worker(database_url, stop, concurrency=2)) for _ in range(3)]
-    ids = [await accept(connection) for _ in range(40)]
-    for batch_id in ids:
-        await wait_for(connection, batch_id, BatchStatus.APPLIED)
-    stop.set()
-    await asyncio.wait_for(asyncio.gather(*working), DEADLINE_SECONDS)
+    try:
+        ids = [await accept(connection) for _ in range(40)]
+        for batch_id in ids:
+            await wait_for(connection, batch_id, BatchStatus.APPLIED)
+    finally:
+        # Workers that are only cancelled could keep a failed test from ending.
+        stop.set()
+        await asyncio.wait_for(asyncio.gather(*working), DEADLINE_SECONDS)
     assert await count_prices(connection) == 40
 
 
