@@ -166,9 +166,12 @@ class _Change(NamedTuple):
         Raise TreeRejected if the result would not be a tree.
         """
         tree = await locations.list_locations(self.connection)
-        planned = await asyncio.to_thread(PlannedTree, self.entries, {each.key.lower(): each for each in tree})
-        await asyncio.to_thread(planned.check)
-        return await asyncio.to_thread(plan_move, self.entries, tree)
+
+        def check_and_plan() -> TreeMove:
+            PlannedTree(self.entries, {each.key.lower(): each for each in tree}).check()
+            return plan_move(self.entries, tree)
+
+        return await asyncio.to_thread(check_and_plan)
 
     async def _add_locations(self, move: TreeMove) -> Mapping[int, int]:
         """Insert the new locations; return their stored IDs, keyed by the negative IDs of the plan."""

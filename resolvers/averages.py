@@ -13,13 +13,12 @@ from resolvers.analysis.statistics_loading import PriceSelection, load_sorted_pr
 from resolvers.context import RequestContext
 from resolvers.date_ranges import check_range
 from resolvers.errors import RequestError
+from resolvers.loading.turns import DAYS_PER_TURN, Turns
 from resolvers.locations import resolve_lanes
 
 if TYPE_CHECKING:
     from resolvers.analysis.price_statistics import SortedPrices
 
-DAYS_PER_TURN = 5_000
-"""Days that are averaged or completed in one iteration of the event loop, together with one more lane: up to 5 ms."""
 PendingLane = tuple[int, Lane, DateRange]
 """Position of a query, and the key to load for it."""
 
@@ -79,12 +78,9 @@ async def _load_averages(
         for position, _, _ in pending:
             results[position] = error
     else:
-        days_in_turn = 0
+        turns = Turns(DAYS_PER_TURN)
         for (position, _, days), totals in zip(pending, loaded, strict=True):
-            days_in_turn += len(totals.counts)
-            if days_in_turn > DAYS_PER_TURN:
-                await asyncio.sleep(0)
-                days_in_turn = 0
+            await turns.take(len(totals.counts))
             results[position] = _averages_from_totals(days, totals)
 
 

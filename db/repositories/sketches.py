@@ -23,7 +23,7 @@ ALL_MONTHS = date.min
 
 
 class SketchRow(NamedTuple):
-    """Stored sketch: one of the rows of a key, whose sum counts."""
+    """Stored row of a sketch. The sketch of a key is the sum of its rows."""
 
     origin: int
     destination: int

@@ -23,7 +23,7 @@ from graphql import (
 from domain.locations import LocationKind
 from graph.decoded_items import CondensedItems, DecodedItems, DecodedLocations
 from resolvers.tree import MAX_LOCATION_TEXT, TreeItem, decode_locations
-from resolvers.uploads.items import decode_items
+from resolvers.uploads.items import PriceItem, decode_items
 
 CHUNK_ITEMS = 256
 """Items that are decoded at once in a list with an invalid one. A chunk with an invalid item is halved until it is found."""
@@ -98,16 +98,18 @@ class ItemDecoder(NamedTuple):
     wrap: Callable[[list[Any]], dict[str, object]]
 
 
+def _wrap_prices(decoded: list[PriceItem]) -> dict[str, object]:
+    """Return an input object that carries the decoded prices."""
+    return {"price": DecodedItems(decoded)}
+
+
 def _wrap_locations(key: str, decoded: list[TreeItem]) -> dict[str, object]:
     """Return an input object that carries the decoded locations."""
     return {key: "", "name": DecodedLocations(decoded), "parentSlug": ""}
 
 
 DECODERS = {
-    "[PriceInput]": ItemDecoder(
-        lambda values: decode_items(values),
-        lambda decoded: {"price": DecodedItems(decoded)},
-    ),
+    "[PriceInput]": ItemDecoder(decode_items, _wrap_prices),
     "[RegionInput]": ItemDecoder(partial(decode_locations, LocationKind.REGION), partial(_wrap_locations, "slug")),
     "[PortInput]": ItemDecoder(partial(decode_locations, LocationKind.PORT), partial(_wrap_locations, "code")),
 }

@@ -5,7 +5,6 @@ is created once per document and bound to the variables of each request. `tests/
 with the executor.
 """
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -23,8 +22,9 @@ from graph.plans.documents import (
     response_name,
 )
 from graph.types.averages import STATISTICS, DailyAverage, to_columns
-from resolvers.averages import DAYS_PER_TURN, AveragePricesQuery, average_prices
+from resolvers.averages import AveragePricesQuery, average_prices
 from resolvers.context import RequestContext
+from resolvers.loading.turns import DAYS_PER_TURN, Turns
 
 FIELD = "averagePrices"
 TYPES = {"dateFrom": "Date!", "dateTo": "Date!", "origin": "String!", "destination": "String!"}
@@ -88,16 +88,13 @@ class AveragePricesPlan:
             results = await average_prices(context, queries)
         except Exception as error:
             results = [error] * len(queries)
-        days = 0
+        turns = Turns(DAYS_PER_TURN)
         for field, result in zip(self.fields, results, strict=True):
             if isinstance(result, Exception):
                 data[field.response_name] = None
                 errors.append(located_error(result, [field.node], [field.response_name]))
             else:
-                days += len(result.counts)
-                if days > DAYS_PER_TURN:
-                    await asyncio.sleep(0)
-                    days = 0
+                await turns.take(len(result.counts))
                 data[field.response_name] = to_columns(result).to_objects(DailyAverage.__name__, field.columns)
         return data, errors
 

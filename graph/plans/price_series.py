@@ -4,7 +4,6 @@ A chart of 50 lanes needs some 200 fields, of which the executor completes each 
 the same types. `tests/graph/plans/test_price_series.py` compares it with the executor.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -27,6 +26,7 @@ from graph.plans.documents import (
 )
 from resolvers.analysis.price_series import PriceSeriesQuery, PriceSeriesSet, price_series
 from resolvers.context import RequestContext
+from resolvers.loading.turns import Turns
 
 FIELD, SET_TYPE, LANE_TYPE = "priceSeries", "PriceSeriesSet", "PriceSeries"
 ARGUMENTS = {
@@ -75,10 +75,9 @@ class _PlannedLanes:
         """Return the entries and their errors, computed in turns with other requests."""
         entries: list[dict[str, object] | None] = []
         errors = []
-        step = max(1, FIGURES_PER_TURN // (bucket_count * len(self.methods)))
+        turns = Turns(FIGURES_PER_TURN)
         for position, lane in enumerate(lanes):
-            if position and position % step == 0:
-                await asyncio.sleep(0)
+            await turns.take(bucket_count * len(self.methods))
             if isinstance(lane, Exception):
                 entries.append(None)
                 errors.append(located_error(lane, [self.node], [*path, position]))

@@ -1,6 +1,5 @@
 """Price series: the prices of several lanes by day, week, month, quarter or year."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,13 +15,12 @@ from resolvers.analysis.statistics_loading import LaneStatistics
 from resolvers.context import RequestContext
 from resolvers.date_ranges import check_range
 from resolvers.errors import RequestError
+from resolvers.loading.turns import DAYS_PER_TURN, Turns
 from resolvers.locations import resolve_lanes
 
 MAX_LANES = 100
 """Maximum number of lanes of one question: all lanes of a table or chart."""
 MAX_MINIMUM_SAMPLE = 1_000_000
-DAYS_PER_TURN = 5_000
-"""Days of totals that are summed in one iteration of the event loop: 1 to 3 ms."""
 
 
 class PriceSeriesQuery(NamedTuple):
@@ -147,11 +145,10 @@ async def load_markets(
 
     async def load(candidates: Sequence[Lane]) -> list[Figures]:
         totals = await context.load_totals([(lane, scale.axis.days) for lane in candidates])
-        step = max(1, DAYS_PER_TURN // len(scale.axis.days))
+        turns = Turns(DAYS_PER_TURN)
         figures = []
-        for position, each in enumerate(totals):
-            if position and position % step == 0:
-                await asyncio.sleep(0)
+        for each in totals:
+            await turns.take(len(scale.axis.days))
             figures.append(summarize(each, scale.axis, scale.minimum_sample, scale.rates))
         return figures
 

@@ -13,7 +13,7 @@ from db.repositories.locations import SimilarLocations
 
 
 class LocationSuggestions:
-    """Index of the names of all locations, built anew when the data has changed.
+    """Search index over the names of all locations, rebuilt when the data version changes.
 
     Names are compared one after another, in a thread: several busy threads would keep the event loop from running.
     """

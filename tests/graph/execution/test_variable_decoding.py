@@ -189,7 +189,8 @@ def test_errors_of_a_long_list_name_the_items_as_sent_up_to_the_limit(invalid: i
 
 def test_items_beyond_too_many_invalid_ones_are_never_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     # The decoder refuses what the coercion accepts. That must not shorten an upload.
-    monkeypatch.setattr(variable_decoding, "decode_items", lambda _values: None)
+    decoder = variable_decoding.DECODERS["[PriceInput]"]._replace(decode=lambda _values: None)
+    monkeypatch.setitem(variable_decoding.DECODERS, "[PriceInput]", decoder)
     items, errors = execute(FAST, LIST, {"prices": [GOOD] * (MAX_ERRORS + 1)})
     expected = (GOOD["origin"], GOOD["destination"], GOOD["dateFrom"], None, 1.0, "USD")
     assert items == [(number, *expected) for number in range(1, MAX_ERRORS + 2)]

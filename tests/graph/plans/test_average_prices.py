@@ -19,10 +19,10 @@ from domain.locations import Lane
 from domain.prices import DayTotals
 from graph.execution.document_cache import Document
 from graph.schema import schema
-from resolvers.averages import DAYS_PER_TURN
 from resolvers.context import RequestContext
 from resolvers.loading import day_totals
 from resolvers.loading.day_totals import LaneDays
+from resolvers.loading.turns import DAYS_PER_TURN
 from resolvers.locations import resolve_lanes
 from tests.support.contexts import reading_context
 from tests.support.schema.columns import FIELDS
